@@ -1,0 +1,141 @@
+//! Many small concurrent writes, few transactions.
+//!
+//! A commit costs one wait for the disk however much it holds. Callers hand in an item and wait; while one transaction
+//! commits, the next items gather, and go together into the following one. Nobody waits for a timer: an idle writer
+//! writes the first item at once, a busy one grows its batches by itself. Each caller is answered only after its commit.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{Db, DbError, Result, Tx};
+
+/// Writes a batch of items in one transaction.
+pub trait BatchWrite: Send + Sync + 'static {
+    /// What a caller hands in.
+    type Item: Send + Sync + 'static;
+    /// What it gets back after the commit.
+    type Answer: Send + 'static;
+
+    /// Writes `items` within `tx`; one answer per item, in their order.
+    ///
+    /// # Errors
+    /// An error rolls the whole batch back. Unless it is transient the items are then tried one by one, so that a bad
+    /// item fails alone.
+    fn write(&self, tx: &mut Tx, items: &[Self::Item]) -> impl Future<Output = Result<Vec<Self::Answer>>> + Send;
+}
+
+/// How much a group commit takes on.
+#[derive(Debug, Clone, Copy)]
+pub struct GroupLimits {
+    /// Items in one transaction.
+    pub batch_max: usize,
+    /// Items that may wait; a caller beyond that waits for room.
+    pub waiting_max: usize,
+    /// Transactions at a time; SQLite has one writer and gains nothing from more.
+    pub writers: usize,
+}
+
+impl Default for GroupLimits {
+    fn default() -> Self {
+        Self { batch_max: 256, waiting_max: 4096, writers: 1 }
+    }
+}
+
+type Waiting<W> = (<W as BatchWrite>::Item, oneshot::Sender<Result<<W as BatchWrite>::Answer>>);
+
+/// A cheap handle; when the last one is dropped the writer ends after what it already took.
+pub struct GroupCommit<W: BatchWrite> {
+    waiting: mpsc::Sender<Waiting<W>>,
+}
+
+impl<W: BatchWrite> Clone for GroupCommit<W> {
+    fn clone(&self) -> Self {
+        Self { waiting: self.waiting.clone() }
+    }
+}
+
+impl<W: BatchWrite> GroupCommit<W> {
+    /// Starts the writer tasks on the current runtime.
+    #[must_use]
+    pub fn start(db: Db, write: W, limits: GroupLimits) -> Self {
+        let (sender, receiver) = mpsc::channel(limits.waiting_max);
+        let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
+        let write = Arc::new(write);
+        for _ in 0..limits.writers.max(1) {
+            tokio::spawn(write_batches(db.clone(), write.clone(), receiver.clone(), limits.batch_max));
+        }
+        Self { waiting: sender }
+    }
+
+    /// Hands in one item and waits until it is committed.
+    ///
+    /// # Errors
+    /// The error of its transaction. After an error of the commit itself the item may still have been stored.
+    pub async fn submit(&self, item: W::Item) -> Result<W::Answer> {
+        let (answer, answered) = oneshot::channel();
+        let gone = |()| DbError::Unavailable(sqlx::Error::WorkerCrashed);
+        self.waiting.send((item, answer)).await.map_err(|_| gone(()))?;
+        answered.await.map_err(|_| gone(()))?
+    }
+
+    /// Like [`GroupCommit::submit`], but refuses at once when too many items wait already.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when there is no room; else as [`GroupCommit::submit`].
+    pub async fn try_submit(&self, item: W::Item) -> Result<W::Answer> {
+        let (answer, answered) = oneshot::channel();
+        self.waiting
+            .try_send((item, answer))
+            .map_err(|_| DbError::Unavailable(sqlx::Error::PoolTimedOut))?;
+        answered.await.map_err(|_| DbError::Unavailable(sqlx::Error::WorkerCrashed))?
+    }
+}
+
+async fn write_batches<W: BatchWrite>(
+    db: Db,
+    write: Arc<W>,
+    waiting: Arc<tokio::sync::Mutex<mpsc::Receiver<Waiting<W>>>>,
+    batch_max: usize,
+) {
+    loop {
+        let mut batch = Vec::new();
+        if waiting.lock().await.recv_many(&mut batch, batch_max).await == 0 {
+            return;
+        }
+        let (items, callers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        match write_once(&db, &*write, &items).await {
+            Ok(answers) => {
+                for (caller, answer) in callers.into_iter().zip(answers) {
+                    // A caller that has gone away (its client hung up) needs no answer; the item is stored.
+                    let _ = caller.send(Ok(answer));
+                }
+            }
+            Err(error) if callers.len() == 1 || error.is_transient() => {
+                let text = error.to_string();
+                let mut first = Some(error);
+                for caller in callers {
+                    let error = first
+                        .take()
+                        .unwrap_or_else(|| DbError::Unavailable(sqlx::Error::Protocol(text.clone())));
+                    let _ = caller.send(Err(error));
+                }
+            }
+            Err(_) => {
+                for (item, caller) in items.into_iter().zip(callers) {
+                    let answer = write_once(&db, &*write, &[item]).await;
+                    let _ = caller.send(answer.and_then(|mut answers| answers.pop().ok_or(DbError::NotFound)));
+                }
+            }
+        }
+    }
+}
+
+async fn write_once<W: BatchWrite>(db: &Db, write: &W, items: &[W::Item]) -> Result<Vec<W::Answer>> {
+    let mut tx = db.begin().await?;
+    let answers = write.write(&mut tx, items).await?;
+    debug_assert_eq!(answers.len(), items.len(), "one answer per item");
+    tx.commit().await?;
+    Ok(answers)
+}

@@ -1,0 +1,32 @@
+//! Database access shared by the queue and the domain.
+//!
+//! One pool type ([`Db`]), one transaction type ([`Tx`]) and one statement type ([`Query`]) stand over the native
+//! SQLite and PostgreSQL drivers, so that nearly every statement is one text that both engines take. Here too live
+//! the things every row needs: [`Timestamp`]s in milliseconds, one [`Clock`], sortable ids, typed errors, migrations,
+//! and [`GroupCommit`], which turns many small concurrent writes into few transactions.
+//!
+//! **Invariant:** nothing here knows a table of the product, a job or a request.
+
+mod clock;
+mod error;
+mod group_commit;
+mod id;
+mod migrations;
+mod pool;
+mod query;
+mod timestamp;
+mod tx;
+
+pub use clock::Clock;
+pub use error::{DbError, Result};
+pub use group_commit::{BatchWrite, GroupCommit, GroupLimits};
+pub use id::new_id;
+pub use migrations::{MIGRATIONS, MigrationState, migrate, migration_state};
+pub use pool::{Db, DbOptions, Engine};
+pub use query::{Bind, FromRow, Query};
+pub use sqlx::types::Json;
+pub use timestamp::{ParseTimestampError, Timestamp};
+pub use tx::Tx;
+
+/// The drivers, for the few statements whose text differs by engine.
+pub use sqlx;

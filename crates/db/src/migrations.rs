@@ -1,0 +1,117 @@
+//! The schema's steps, built into the program, the same numbers and names for both engines.
+//!
+//! Steps only add (expand first, contract in a later release), so that two versions can run side by side. Several
+//! processes may start at once: PostgreSQL is guarded by an advisory lock, an SQLite file by a lock file beside it.
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::SqlSafeStr;
+
+use crate::{Db, DbError, Engine, Result};
+
+/// One step of the schema.
+#[derive(Debug, Clone, Copy)]
+pub struct Step {
+    /// Order and identity.
+    pub version: i64,
+    /// The file's name without its ending.
+    pub name: &'static str,
+    postgres: &'static str,
+    sqlite: &'static str,
+}
+
+macro_rules! steps {
+    ($($version:literal => $name:literal),* $(,)?) => {
+        &[$(Step {
+            version: $version,
+            name: $name,
+            postgres: include_str!(concat!("../../../migrations/postgres/", $name, ".sql")),
+            sqlite: include_str!(concat!("../../../migrations/sqlite/", $name, ".sql")),
+        }),*]
+    };
+}
+
+/// Every step, oldest first. Adding one means adding it here and a file of that name for each engine.
+pub const MIGRATIONS: &[Step] = steps![
+    1 => "0001_queue",
+];
+
+/// Which steps a database has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationState {
+    /// Steps that are in force.
+    pub applied: Vec<i64>,
+    /// Names of the steps this program knows and the database lacks.
+    pub missing: Vec<&'static str>,
+}
+
+impl MigrationState {
+    /// Whether the database has all this program needs.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.missing.is_empty()
+    }
+}
+
+fn migrator(engine: Engine) -> Migrator {
+    let steps = MIGRATIONS.iter().map(|step| {
+        let sql = match engine {
+            Engine::Postgres => step.postgres,
+            Engine::Sqlite => step.sqlite,
+        };
+        Migration::new(step.version, step.name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(steps.collect());
+    // A newer version of the program may already have added steps; it promises that they don't disturb this one.
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// Brings the database to this program's version. Safe to call from several processes at once.
+///
+/// # Errors
+/// [`DbError::Migration`] when a step fails or a step in force was changed afterwards.
+pub async fn migrate(db: &Db) -> Result<()> {
+    let migrator = migrator(db.engine());
+    if let Some(pool) = db.as_postgres() {
+        migrator.run(pool).await?;
+        return Ok(());
+    }
+    let (Some(path), Some(writer)) = (db.sqlite_path(), db.sqlite_writer()) else {
+        return Ok(());
+    };
+    let lock_path = path.with_extension("migrate-lock");
+    let lock = tokio::task::spawn_blocking(move || {
+        let file = std::fs::File::create(lock_path)?;
+        file.lock()?;
+        Ok(file)
+    })
+    .await
+    .map_err(|_| DbError::Unavailable(sqlx::Error::WorkerCrashed))?
+    .map_err(|error: std::io::Error| DbError::Unavailable(sqlx::Error::Io(error)))?;
+    let migrated = migrator.run(writer).await;
+    drop(lock);
+    Ok(migrated?)
+}
+
+/// What the database has and lacks, without changing it.
+///
+/// # Errors
+/// [`DbError::Unavailable`] when the database can't be reached.
+pub async fn migration_state(db: &Db) -> Result<MigrationState> {
+    let table_exists: bool = db
+        .read(match db.engine() {
+            Engine::Postgres => "SELECT to_regclass('_sqlx_migrations') IS NOT NULL",
+            Engine::Sqlite => "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations')",
+        })
+        .scalar()
+        .await?;
+    let applied: Vec<(i64,)> = if table_exists {
+        db.read("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version").all().await?
+    } else {
+        Vec::new()
+    };
+    let applied: Vec<i64> = applied.into_iter().map(|(version,)| version).collect();
+    let missing = MIGRATIONS.iter().filter(|step| !applied.contains(&step.version)).map(|step| step.name).collect();
+    Ok(MigrationState { applied, missing })
+}
+

@@ -1,0 +1,193 @@
+//! The pool of connections to whichever engine.
+//!
+//! SQLite gets one writer connection, whose transactions start with `BEGIN IMMEDIATE`, and a pool of read-only ones:
+//! readers never wait for the writer and "database is locked" never reaches a caller. PostgreSQL gets one pool.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use futures_util::future::Either;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+
+use crate::query::Target;
+use crate::{DbError, Query, Result, Tx};
+
+/// How long a write waits for another process to let go of the SQLite file before it gives up.
+const SQLITE_BUSY_LIMIT: Duration = Duration::from_secs(30);
+
+/// Which engine a database runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Embedded, one machine.
+    Sqlite,
+    /// A server, many machines.
+    Postgres,
+}
+
+/// Limits of a connection pool.
+#[derive(Debug, Clone)]
+pub struct DbOptions {
+    /// PostgreSQL connections, or SQLite readers (its writer comes on top).
+    pub connections_max: u32,
+    /// How long a caller waits for a connection before the database counts as unavailable.
+    pub acquire_timeout: Duration,
+}
+
+impl Default for DbOptions {
+    fn default() -> Self {
+        Self { connections_max: 16, acquire_timeout: Duration::from_secs(3) }
+    }
+}
+
+/// A cheap handle to the database; clones share the pool.
+#[derive(Debug, Clone)]
+pub struct Db(Pools);
+
+#[derive(Debug, Clone)]
+enum Pools {
+    Postgres(PgPool),
+    Sqlite { writer: SqlitePool, readers: SqlitePool, path: PathBuf },
+}
+
+impl Db {
+    /// Opens `sqlite://path/to/file.db` (made when missing, with its folder) or `postgres://...`.
+    ///
+    /// PostgreSQL is not contacted yet, so a process can start before its database does.
+    ///
+    /// # Errors
+    /// [`DbError::Config`] for an address of another kind; [`DbError::Unavailable`] when the file can't be opened.
+    pub async fn connect(url: &str, options: &DbOptions) -> Result<Self> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let connect = PgConnectOptions::from_str(url)
+                .map_err(|error| DbError::Config(error.to_string()))?
+                .application_name("nightshift")
+                .options([("statement_timeout", "60s"), ("idle_in_transaction_session_timeout", "60s")]);
+            let pool = PgPoolOptions::new()
+                .max_connections(options.connections_max)
+                .acquire_timeout(options.acquire_timeout)
+                .idle_timeout(Duration::from_secs(300))
+                .connect_lazy_with(connect);
+            return Ok(Self(Pools::Postgres(pool)));
+        }
+        let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) else {
+            return Err(DbError::Config(
+                "a database address starts with sqlite:// or postgres://".to_owned(),
+            ));
+        };
+        Self::open_sqlite(Path::new(path), options).await
+    }
+
+    async fn open_sqlite(path: &Path, options: &DbOptions) -> Result<Self> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| DbError::Unavailable(sqlx::Error::Io(error)))?;
+        }
+        let connect = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .pragma("cache_size", "-16000")
+            .pragma("temp_store", "MEMORY");
+        let never_retired = || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None);
+        let writer = never_retired()
+            .max_connections(1)
+            .acquire_timeout(SQLITE_BUSY_LIMIT)
+            .connect_with(connect.clone())
+            .await?;
+        let readers = never_retired()
+            .max_connections(options.connections_max.clamp(1, 4))
+            .acquire_timeout(SQLITE_BUSY_LIMIT)
+            .connect_lazy_with(connect.pragma("query_only", "TRUE"));
+        Ok(Self(Pools::Sqlite { writer, readers, path: path.to_owned() }))
+    }
+
+    /// The engine underneath.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match self.0 {
+            Pools::Postgres(_) => Engine::Postgres,
+            Pools::Sqlite { .. } => Engine::Sqlite,
+        }
+    }
+
+    /// The PostgreSQL pool, for LISTEN and for statements over arrays.
+    #[must_use]
+    pub fn as_postgres(&self) -> Option<&PgPool> {
+        match &self.0 {
+            Pools::Postgres(pool) => Some(pool),
+            Pools::Sqlite { .. } => None,
+        }
+    }
+
+    /// The SQLite file, whose write-ahead log other processes write to as well.
+    #[must_use]
+    pub fn sqlite_path(&self) -> Option<&Path> {
+        match &self.0 {
+            Pools::Postgres(_) => None,
+            Pools::Sqlite { path, .. } => Some(path),
+        }
+    }
+
+    pub(crate) fn sqlite_writer(&self) -> Option<&SqlitePool> {
+        match &self.0 {
+            Pools::Postgres(_) => None,
+            Pools::Sqlite { writer, .. } => Some(writer),
+        }
+    }
+
+    /// Starts a transaction that may write. On SQLite it holds the only writer until it ends, so it must be short and
+    /// must not wait for anything outside.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when no connection could be had.
+    pub async fn begin(&self) -> Result<Tx> {
+        match &self.0 {
+            Pools::Postgres(pool) => Ok(Tx::postgres(pool.begin().await?)),
+            Pools::Sqlite { writer, .. } => {
+                let started = Instant::now();
+                loop {
+                    match writer.begin_with("BEGIN IMMEDIATE").await.map_err(DbError::from) {
+                        Ok(tx) => return Ok(Tx::sqlite(tx)),
+                        // Another process holds the file; SQLite has already waited its own busy time-out.
+                        Err(DbError::Contention(_)) if started.elapsed() < SQLITE_BUSY_LIMIT => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+        }
+    }
+
+    /// A statement that only reads, outside any transaction.
+    pub fn read(&self, sql: &'static str) -> Query<'_> {
+        let target = match &self.0 {
+            Pools::Postgres(pool) => Target::Postgres(Either::Left(pool)),
+            Pools::Sqlite { readers, .. } => Target::Sqlite(Either::Left(readers)),
+        };
+        Query::new(target, sql)
+    }
+
+    /// A single statement that writes and commits by itself.
+    pub fn write(&self, sql: &'static str) -> Query<'_> {
+        let target = match &self.0 {
+            Pools::Postgres(pool) => Target::Postgres(Either::Left(pool)),
+            Pools::Sqlite { writer, .. } => Target::Sqlite(Either::Left(writer)),
+        };
+        Query::new(target, sql)
+    }
+
+    /// Closes all connections; waits for those in use.
+    pub async fn close(&self) {
+        match &self.0 {
+            Pools::Postgres(pool) => pool.close().await,
+            Pools::Sqlite { writer, readers, .. } => {
+                readers.close().await;
+                writer.close().await;
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Tables and rules of the business: bookings, conversations, numbers, automations, audit.

@@ -1,0 +1,1 @@
+//! The outside services: signatures, payloads, clients, and simulators that speak real HTTP.

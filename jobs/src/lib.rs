@@ -1,0 +1,1 @@
+//! Every job of the business, one file each.
