@@ -14,6 +14,8 @@ mod id;
 mod migrations;
 mod pool;
 mod query;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod timestamp;
 mod tx;
 
