@@ -106,6 +106,20 @@ impl Db {
         Ok(Self(Pools::Sqlite { writer, readers, path: path.to_owned() }))
     }
 
+    /// Another handle on the same database whose connections nobody else can use up, with PostgreSQL settings of its
+    /// own (`[("enable_seqscan", "off")]`). SQLite, which has one writer, shares its connections.
+    #[must_use]
+    pub fn sibling(&self, connections_max: u32, settings: &[(&str, &str)]) -> Self {
+        match &self.0 {
+            Pools::Postgres(pool) => {
+                let connect = pool.connect_options().as_ref().clone().options(settings.iter().copied());
+                let options = pool.options().clone().max_connections(connections_max);
+                Self(Pools::Postgres(options.connect_lazy_with(connect)))
+            }
+            Pools::Sqlite { .. } => self.clone(),
+        }
+    }
+
     /// The engine underneath.
     #[must_use]
     pub fn engine(&self) -> Engine {

@@ -1,1 +1,41 @@
-//! The durable job queue: transactional enqueue, leases, retries and dead letters on SQLite and PostgreSQL.
+//! A durable job queue on SQLite and PostgreSQL.
+//!
+//! A job is a row. It is enqueued in the transaction of whatever causes it, claimed under a lease, run by an
+//! [apalis](https://docs.rs/apalis) worker, and finished by a write that the lease fences. What a job can go through is
+//! one pure function ([`lifecycle`]); the SQL is its shadow. Retries, waits and polls are times in the row, never a
+//! sleeping task, so a process may be killed at any moment and nothing is lost, and ten thousand waiting jobs cost ten
+//! thousand rows.
+//!
+//! **Invariant:** the queue knows nothing of bookings, messages or HTTP; what a kind does when its attempts are used up
+//! is handed in by the kind.
+
+pub mod admin;
+mod claim;
+mod context;
+pub mod control;
+mod dispatcher;
+pub mod effects;
+mod enqueue;
+mod finish;
+mod job;
+mod keeper;
+pub mod lifecycle;
+mod outcome;
+mod pool;
+mod queue;
+mod registry;
+mod rescue;
+pub mod retention;
+mod runner;
+mod steps;
+mod supervise;
+mod wake;
+mod worker;
+
+pub use context::{JobContext, JobInfo};
+pub use enqueue::{Enqueued, NewJob};
+pub use job::{Backoff, Job, Keys, Mode, PayloadError, Policy};
+pub use outcome::{ErrorClass, JobError, JobResult, OrFail, OrRetry, Outcome};
+pub use queue::{EnqueueError, Queue};
+pub use registry::{DeadJob, Kind, Registry};
+pub use worker::{Health, Worker, WorkerHandle, WorkerOptions};

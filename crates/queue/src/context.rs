@@ -1,0 +1,150 @@
+//! What a running handler holds.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use nightshift_db::{Clock, Db, Timestamp, Tx};
+use tokio::sync::watch;
+
+use crate::enqueue::NewJob;
+use crate::job::Mode;
+use crate::queue::EnqueueError;
+use crate::runner::Signal;
+use crate::{Enqueued, Job, JobError, Queue, steps};
+
+/// Bytes of a handler's notes that are kept with a failed attempt.
+const NOTES_BYTES_MAX: usize = 4096;
+
+/// The facts of one claimed job.
+#[derive(Debug, Clone)]
+pub struct JobInfo {
+    /// Its id.
+    pub id: String,
+    /// Its pool.
+    pub queue: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its organisation.
+    pub org_id: Option<String>,
+    /// Which attempt this is, from 1.
+    pub attempt: i64,
+    /// Failures after which it is dead.
+    pub max_attempts: i64,
+    /// Times it has asked to be called again.
+    pub polls: i64,
+    /// The polling's deadline, once a poll has set it.
+    pub poll_deadline: Option<Timestamp>,
+    /// When it became due.
+    pub run_at: Timestamp,
+    /// When it was enqueued.
+    pub created_at: Timestamp,
+    /// Ties it to a request, webhook or booking.
+    pub correlation_id: Option<String>,
+    /// The job that caused it.
+    pub parent_job_id: Option<String>,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    /// Whether its outside effects are real.
+    pub mode: Option<Mode>,
+}
+
+/// Handed to a handler with its job; `S` is the program's own state.
+pub struct JobContext<S> {
+    /// The job's facts.
+    pub job: Arc<JobInfo>,
+    /// What the program's handlers share.
+    pub app: Arc<S>,
+    pub(crate) queue: Queue,
+    pub(crate) signal: watch::Receiver<Signal>,
+    pub(crate) notes: Arc<Mutex<String>>,
+}
+
+impl<S> Clone for JobContext<S> {
+    fn clone(&self) -> Self {
+        Self {
+            job: self.job.clone(),
+            app: self.app.clone(),
+            queue: self.queue.clone(),
+            signal: self.signal.clone(),
+            notes: self.notes.clone(),
+        }
+    }
+}
+
+impl<S> JobContext<S> {
+    /// The queue's database.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        self.queue.db()
+    }
+
+    /// The queue itself.
+    #[must_use]
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// The clock everything is timed by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        self.queue.clock()
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.queue.clock().now()
+    }
+
+    /// Starts a transaction. Keep no transaction open across a request to the outside.
+    ///
+    /// # Errors
+    /// As [`Db::begin`], as a job error.
+    pub async fn begin(&self) -> Result<Tx, JobError> {
+        Ok(self.db().begin().await?)
+    }
+
+    /// A follow-up job: it carries this job's lineage, organisation, correlation and mode.
+    ///
+    /// # Errors
+    /// [`EnqueueError::Payload`].
+    pub fn follow_up<J: Job>(&self, job: &J) -> Result<NewJob, EnqueueError> {
+        Ok(NewJob::of(job)?.caused_by(&self.job))
+    }
+
+    /// Enqueues a follow-up job in `tx`.
+    ///
+    /// # Errors
+    /// [`EnqueueError`].
+    pub async fn enqueue<J: Job>(&self, tx: &mut Tx, job: &J) -> Result<Enqueued, EnqueueError> {
+        self.queue.enqueue_new(tx, self.follow_up(job)?).await
+    }
+
+    /// Ends a job that a person wants cancelled; call it between steps.
+    ///
+    /// # Errors
+    /// An error to return when the job is to stop here.
+    pub fn checkpoint(&self) -> Result<(), JobError> {
+        if matches!(*self.signal.borrow(), Signal::Run) { Ok(()) } else { Err(JobError::interrupted()) }
+    }
+
+    /// Records in `tx` that a step is done; `output` is shown to ops. Recording it again changes nothing.
+    ///
+    /// # Errors
+    /// As a job error.
+    pub async fn step_done(&self, tx: &mut Tx, step: &str, output: serde_json::Value) -> Result<(), JobError> {
+        Ok(steps::record(tx, &self.job.id, step, &output, self.now()).await?)
+    }
+
+    /// Adds a line that is kept with the attempt if it fails. Never a phone number or a message body.
+    pub fn note(&self, line: &str) {
+        let mut notes = self.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        notes.push_str(line);
+        notes.push('\n');
+        let surplus = notes.len().saturating_sub(NOTES_BYTES_MAX);
+        if surplus > 0 {
+            let cut = (surplus..notes.len()).find(|at| notes.is_char_boundary(*at)).unwrap_or(notes.len());
+            notes.drain(..cut);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Writing new jobs: one statement for however many.
+//!
+//! Twins are kept out by unique indexes, never by locks: a row that meets one is left out, and the job that already
+//! stands is named in the answer. A duplicate never fails a batch.
+
+use nightshift_db::{Result, Timestamp, Tx, new_id};
+use serde_json::{Value, json};
+
+use crate::job::Mode;
+use crate::queue::EnqueueError;
+use crate::{Job, JobInfo};
+
+/// Largest payload, in bytes of JSON.
+pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+
+/// A job to be enqueued, with everything its kind says already filled in.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    kind: &'static str,
+    queue: String,
+    payload: String,
+    payload_version: i64,
+    priority: i64,
+    max_attempts: i64,
+    keys: crate::Keys,
+    pub(crate) run_at: Option<Timestamp>,
+    org_id: Option<String>,
+    correlation_id: Option<String>,
+    parent_job_id: Option<String>,
+    traceparent: Option<String>,
+    mode: Option<Mode>,
+}
+
+impl NewJob {
+    /// A job as its kind says.
+    ///
+    /// # Errors
+    /// [`EnqueueError::Payload`] when it can't be written as JSON or is too large.
+    pub fn of<J: Job>(job: &J) -> Result<Self, EnqueueError> {
+        let bad = |why: String| EnqueueError::Payload { kind: J::KIND, why };
+        let payload = serde_json::to_string(job).map_err(|error| bad(error.to_string()))?;
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(bad(format!("has {} bytes, at most {PAYLOAD_BYTES_MAX} are allowed", payload.len())));
+        }
+        Ok(Self {
+            kind: J::KIND,
+            queue: J::QUEUE.to_owned(),
+            payload,
+            payload_version: J::VERSION,
+            priority: J::PRIORITY,
+            max_attempts: J::policy().max_attempts,
+            keys: job.keys(),
+            run_at: None,
+            org_id: None,
+            correlation_id: None,
+            parent_job_id: None,
+            traceparent: None,
+            mode: None,
+        })
+    }
+
+    /// Not before `at`.
+    #[must_use]
+    pub fn run_at(mut self, at: Timestamp) -> Self {
+        self.run_at = Some(at);
+        self
+    }
+
+    /// 0 first, 9 last.
+    #[must_use]
+    pub fn priority(mut self, priority: i64) -> Self {
+        self.priority = priority.clamp(0, 9);
+        self
+    }
+
+    /// Runs it in another pool than its kind's.
+    #[must_use]
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.queue = queue.into();
+        self
+    }
+
+    /// The organisation it belongs to.
+    #[must_use]
+    pub fn org(mut self, org_id: impl Into<String>) -> Self {
+        self.org_id = Some(org_id.into());
+        self
+    }
+
+    /// Ties it to a request, webhook or booking.
+    #[must_use]
+    pub fn correlation(mut self, id: impl Into<String>) -> Self {
+        self.correlation_id = Some(id.into());
+        self
+    }
+
+    /// W3C trace context of what caused it.
+    #[must_use]
+    pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
+        self.traceparent = Some(traceparent.into());
+        self
+    }
+
+    /// Whether its outside effects are real.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// Caused by `job`, whose organisation, correlation, trace and mode it takes over where it has none of its own.
+    #[must_use]
+    pub fn caused_by(mut self, job: &JobInfo) -> Self {
+        self.parent_job_id = Some(job.id.clone());
+        self.org_id = self.org_id.or_else(|| job.org_id.clone());
+        self.correlation_id = self.correlation_id.or_else(|| job.correlation_id.clone());
+        self.traceparent = self.traceparent.or_else(|| job.traceparent.clone());
+        self.mode = self.mode.or(job.mode);
+        self
+    }
+}
+
+/// What became of an enqueue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enqueued {
+    /// A new job.
+    Created {
+        /// Its id.
+        id: String,
+    },
+    /// One with the same key stands already.
+    Existing {
+        /// Its id.
+        id: String,
+    },
+}
+
+impl Enqueued {
+    /// The job that stands for the request now.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Created { id } | Self::Existing { id } => id,
+        }
+    }
+
+    /// Whether this call made it.
+    #[must_use]
+    pub fn is_created(&self) -> bool {
+        matches!(self, Self::Created { .. })
+    }
+}
+
+/// One row per array element; rows that meet a dedup or once key are left out.
+const INSERT_POSTGRES: &str = "
+INSERT INTO jobs (id, queue, kind, org_id, payload, payload_version, priority, run_at, waiting, dedup_key, once_key,
+                  group_key, group_strict, max_attempts, mode, correlation_id, parent_job_id, traceparent,
+                  created_at, updated_at)
+SELECT id, queue, kind, org_id, payload::jsonb, payload_version, priority, run_at, run_at > $18, dedup_key, once_key,
+       group_key, group_strict, max_attempts, mode, correlation_id, parent_job_id, traceparent, $18, $18
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::timestamptz[],
+            $9::text[], $10::text[], $11::text[], $12::boolean[], $13::bigint[], $14::text[], $15::text[],
+            $16::text[], $17::text[])
+  AS new (id, queue, kind, org_id, payload, payload_version, priority, run_at, dedup_key, once_key,
+          group_key, group_strict, max_attempts, mode, correlation_id, parent_job_id, traceparent)
+ON CONFLICT DO NOTHING
+RETURNING id";
+
+const INSERT_SQLITE: &str = "
+INSERT INTO jobs (id, queue, kind, org_id, payload, payload_version, priority, run_at, waiting, dedup_key, once_key,
+                  group_key, group_strict, max_attempts, mode, correlation_id, parent_job_id, traceparent,
+                  created_at, updated_at)
+SELECT value->>'id', value->>'queue', value->>'kind', value->>'orgId', value->>'payload', value->>'payloadVersion',
+       value->>'priority', value->>'runAt', value->>'runAt' > $2, value->>'dedupKey', value->>'onceKey',
+       value->>'groupKey', value->>'groupStrict', value->>'maxAttempts', value->>'mode', value->>'correlationId',
+       value->>'parentJobId', value->>'traceparent', $2, $2
+FROM json_each($1) WHERE TRUE
+ON CONFLICT DO NOTHING
+RETURNING id";
+
+/// The job that keeps a new one out. Two probes of unique indexes.
+const FIND_TWIN: &str = "
+SELECT id FROM jobs WHERE dedup_key = $1 AND dedup_key IS NOT NULL AND state IN ('queued', 'running', 'retrying')
+UNION ALL
+SELECT id FROM jobs WHERE once_key = $2 AND once_key IS NOT NULL
+LIMIT 1";
+
+/// Times a twin may vanish between the insert that met it and the look-up before we give up on the database.
+const TWIN_TRIES: usize = 5;
+
+pub(crate) async fn insert(tx: &mut Tx, jobs: &[NewJob], now: Timestamp) -> Result<Vec<Enqueued>> {
+    let ids: Vec<String> = jobs.iter().map(|_| new_id(now)).collect();
+    let mut created = insert_rows(tx, &ids, jobs, now).await?;
+    if created.len() == jobs.len() {
+        return Ok(ids.into_iter().map(|id| Enqueued::Created { id }).collect());
+    }
+    created.sort_unstable();
+    let mut enqueued = Vec::with_capacity(jobs.len());
+    for (id, job) in ids.into_iter().zip(jobs) {
+        enqueued.push(if created.binary_search(&id).is_ok() {
+            Enqueued::Created { id }
+        } else {
+            find_twin_or_insert(tx, id, job, now).await?
+        });
+    }
+    Ok(enqueued)
+}
+
+async fn find_twin_or_insert(tx: &mut Tx, id: String, job: &NewJob, now: Timestamp) -> Result<Enqueued> {
+    for _ in 0..TWIN_TRIES {
+        let twin: Option<(String,)> =
+            tx.query(FIND_TWIN).bind(&job.keys.dedup).bind(&job.keys.once).optional().await?;
+        if let Some((id,)) = twin {
+            return Ok(Enqueued::Existing { id });
+        }
+        // The twin finished in the meantime, so its dedup key is free.
+        let ids = [id.clone()];
+        if !insert_rows(tx, &ids, std::slice::from_ref(job), now).await?.is_empty() {
+            return Ok(Enqueued::Created { id });
+        }
+    }
+    Err(nightshift_db::DbError::NotFound)
+}
+
+async fn insert_rows(tx: &mut Tx, ids: &[String], jobs: &[NewJob], now: Timestamp) -> Result<Vec<String>> {
+    fn column<'a, T: 'a>(jobs: &'a [NewJob], field: impl Fn(&'a NewJob) -> T) -> Vec<T> {
+        jobs.iter().map(field).collect()
+    }
+    let rows: Vec<(String,)> = if let Some(connection) = tx.as_postgres() {
+        sqlx::query_as(INSERT_POSTGRES)
+            .bind(ids)
+            .bind(column(jobs, |job| job.queue.as_str()))
+            .bind(column(jobs, |job| job.kind))
+            .bind(column(jobs, |job| job.org_id.as_deref()))
+            .bind(column(jobs, |job| job.payload.as_str()))
+            .bind(column(jobs, |job| job.payload_version))
+            .bind(column(jobs, |job| job.priority))
+            .bind(column(jobs, |job| job.run_at.unwrap_or(now)))
+            .bind(column(jobs, |job| job.keys.dedup.as_deref()))
+            .bind(column(jobs, |job| job.keys.once.as_deref()))
+            .bind(column(jobs, |job| job.keys.group.as_deref()))
+            .bind(column(jobs, |job| job.keys.strict))
+            .bind(column(jobs, |job| job.max_attempts))
+            .bind(column(jobs, |job| job.mode.map(Mode::as_str)))
+            .bind(column(jobs, |job| job.correlation_id.as_deref()))
+            .bind(column(jobs, |job| job.parent_job_id.as_deref()))
+            .bind(column(jobs, |job| job.traceparent.as_deref()))
+            .bind(now)
+            .fetch_all(connection)
+            .await?
+    } else {
+        let rows: Vec<Value> = ids.iter().zip(jobs).map(|(id, job)| as_json(id, job, now)).collect();
+        tx.query(INSERT_SQLITE).bind(Value::from(rows).to_string()).bind(now).all().await?
+    };
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+fn as_json(id: &str, job: &NewJob, now: Timestamp) -> Value {
+    json!({
+        "id": id, "queue": job.queue, "kind": job.kind, "orgId": job.org_id, "payload": job.payload,
+        "payloadVersion": job.payload_version, "priority": job.priority, "runAt": job.run_at.unwrap_or(now),
+        "dedupKey": job.keys.dedup, "onceKey": job.keys.once, "groupKey": job.keys.group,
+        "groupStrict": job.keys.strict, "maxAttempts": job.max_attempts, "mode": job.mode.map(Mode::as_str),
+        "correlationId": job.correlation_id, "parentJobId": job.parent_job_id, "traceparent": job.traceparent,
+    })
+}

@@ -1,0 +1,361 @@
+//! Writing how attempts ended, in batches.
+//!
+//! A handler's slot is free as soon as it ends; its result gathers with others while the previous batch is being
+//! written. Every write holds the lease the job was claimed under: a process that was frozen, lost its lease and woke
+//! up changes nothing. While the database is away the results wait here, and their leases are still renewed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nightshift_db::{Clock, Db, Result, Timestamp, Tx};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::claim::Claimed;
+use crate::keeper::Held;
+use crate::lifecycle::{AttemptOutcome, Change};
+use crate::registry::{DeadJob, Registry};
+use crate::runner::dead_info;
+use crate::wake::{Wake, Woken};
+use crate::{ErrorClass, JobError};
+
+const BATCH_MAX: usize = 512;
+/// Results that may wait; beyond that handlers wait for room.
+const WAITING_MAX: usize = 1024;
+const RETRY_EVERY: Duration = Duration::from_millis(500);
+
+/// An attempt that has ended, and what it does to its job.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended {
+    pub claimed: Claimed,
+    pub change: Change,
+    pub result: Option<Value>,
+    pub error: Option<(ErrorClass, String)>,
+    pub notes: String,
+    pub started_at: Timestamp,
+    pub ended_at: Timestamp,
+}
+
+/// Where runners hand in their results.
+#[derive(Clone)]
+pub(crate) struct Finisher {
+    ended: mpsc::Sender<Ended>,
+    held: Arc<Held>,
+}
+
+impl Finisher {
+    pub(crate) fn channel(held: Arc<Held>) -> (Self, mpsc::Receiver<Ended>) {
+        let (ended, receiver) = mpsc::channel(WAITING_MAX);
+        (Self { ended, held }, receiver)
+    }
+
+    pub(crate) async fn finish(&self, ended: Ended) {
+        self.held.finishing(&ended.claimed.id);
+        // The receiving end lives as long as the worker; without it the lease runs out and another process takes over.
+        let _ = self.ended.send(ended).await;
+    }
+}
+
+/// Writes results until all senders are gone.
+pub(crate) struct Writer<S> {
+    pub db: Db,
+    pub clock: Clock,
+    pub registry: Arc<Registry<S>>,
+    pub app: Arc<S>,
+    pub held: Arc<Held>,
+    pub wake: Arc<Wake>,
+}
+
+impl<S: Send + Sync + 'static> Writer<S> {
+    pub(crate) async fn run(&self, ended: &mut mpsc::Receiver<Ended>) {
+        loop {
+            let mut batch = Vec::new();
+            if ended.recv_many(&mut batch, BATCH_MAX).await == 0 {
+                return;
+            }
+            self.write(batch).await;
+        }
+    }
+
+    async fn write(&self, batch: Vec<Ended>) {
+        let (dying, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|ended| ended.change.died());
+        if !others.is_empty() {
+            let written = self.write_surviving(&others).await;
+            self.written(&others, &written);
+        }
+        for ended in dying {
+            let written = self.write_dying(&ended).await;
+            self.written(std::slice::from_ref(&ended), &written);
+        }
+    }
+
+    /// Tries until the database has taken it. Only a refusal that can't pass ends in giving up: the leases then run out.
+    async fn write_surviving(&self, batch: &[Ended]) -> Vec<Written> {
+        loop {
+            match write_all(&self.db, batch, self.clock.now()).await {
+                Ok(written) => return written,
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, "results could not be written; trying again");
+                    tokio::time::sleep(RETRY_EVERY).await;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the database refused results; their leases will run out");
+                    return Vec::new();
+                }
+            }
+        }
+    }
+
+    /// The same for a job that dies: if what should follow its death can't be written, it dies without it.
+    async fn write_dying(&self, ended: &Ended) -> Vec<Written> {
+        let mut with_hooks = true;
+        loop {
+            match self.write_dead(ended, with_hooks).await {
+                Ok(written) => return written,
+                Err(error) if error.may_retry() => {
+                    tracing::warn!(%error, "a dead job could not be written; trying again");
+                    tokio::time::sleep(RETRY_EVERY).await;
+                }
+                Err(error) => {
+                    tracing::error!(job.id = %ended.claimed.id, job.kind = %ended.claimed.kind, %error,
+                        "what follows a dead job was refused");
+                    if !with_hooks {
+                        return Vec::new();
+                    }
+                    with_hooks = false;
+                }
+            }
+        }
+    }
+
+    async fn write_dead(&self, ended: &Ended, with_hooks: bool) -> Result<Vec<Written>, JobError> {
+        let mut tx = self.db.begin().await?;
+        let written = write_dead_in(&mut tx, ended, self.clock.now(), &self.registry, &self.app, with_hooks).await?;
+        tx.commit().await?;
+        Ok(written)
+    }
+
+    fn written(&self, batch: &[Ended], written: &[Written]) {
+        let now = self.clock.now();
+        for ended in batch {
+            let claimed = &ended.claimed;
+            self.held.drop_job(&claimed.id);
+            if !written.iter().any(|row| row.id == claimed.id) {
+                metrics::counter!("nightshift_finishes_refused_total").increment(1);
+                tracing::warn!(job.id = %claimed.id, job.kind = %claimed.kind,
+                    "the result was refused: the job's lease belongs to somebody else by now");
+                continue;
+            }
+            let life = &ended.change.life;
+            let waits = life.state.is_claimable() && !life.parked;
+            self.wake.tell_here(Woken {
+                ready: claimed.group_key.is_some() || (waits && life.run_at <= now),
+                due: waits.then_some(life.run_at).filter(|run_at| *run_at > now),
+                cancel: false,
+            });
+        }
+    }
+}
+
+/// Ends a job for good: the row, the attempt, and what its kind and the program want to follow, all or nothing.
+pub(crate) async fn write_dead_in<S>(
+    tx: &mut Tx,
+    ended: &Ended,
+    now: Timestamp,
+    registry: &Registry<S>,
+    app: &S,
+    with_hooks: bool,
+) -> Result<Vec<Written>, JobError>
+where
+    S: Send + Sync + 'static,
+{
+    let batch = std::slice::from_ref(ended);
+    let written = write_rows(tx, batch, None, now).await?;
+    if written.is_empty() {
+        return Ok(written);
+    }
+    write_attempts(tx, batch, &written).await?;
+    metrics::counter!("nightshift_jobs_dead_total", "kind" => ended.claimed.kind.clone()).increment(1);
+    if with_hooks {
+        let (class, error) = ended.error.clone().unwrap_or((ErrorClass::Permanent, String::new()));
+        let mut info = dead_info(&ended.claimed);
+        info.attempt = ended.change.life.attempts;
+        let payload = serde_json::from_str(&ended.claimed.payload).unwrap_or(Value::Null);
+        let dead = DeadJob { info, payload, class, error };
+        let own = registry.get(&ended.claimed.kind).and_then(|kind| kind.on_dead.as_ref());
+        for hook in registry.on_any_dead.iter().chain(own) {
+            hook(tx, &dead, app).await?;
+        }
+    }
+    Ok(written)
+}
+
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct Written {
+    pub id: String,
+}
+
+/// Writes a batch of which no job dies.
+pub(crate) async fn write_all(db: &Db, batch: &[Ended], now: Timestamp) -> Result<Vec<Written>> {
+    if batch.iter().all(|ended| ended.change.attempt.is_none()) {
+        if let Some(pool) = db.as_postgres() {
+            // One statement is its own transaction: one round trip instead of three.
+            let mut connection = pool.acquire().await?;
+            return write_rows_postgres(&mut connection, batch, None, now).await;
+        }
+    }
+    let mut tx = db.begin().await?;
+    let written = write_rows(&mut tx, batch, None, now).await?;
+    write_attempts(&mut tx, batch, &written).await?;
+    tx.commit().await?;
+    Ok(written)
+}
+
+/// One probe of the primary key per row. `lease_id` is the fence. With `$17`, the row must also have outlived its lease
+/// (rescue: the owner may have renewed it a moment ago). A wish to cancel ends what would only wait again.
+const FINISH_POSTGRES: &str = "
+UPDATE jobs
+SET state = CASE WHEN jobs.cancel_requested AND ended.state IN ('queued', 'retrying') THEN 'cancelled' ELSE ended.state END,
+    attempts = ended.attempts, crashes = ended.crashes, polls = ended.polls, run_at = ended.run_at,
+    waiting = ended.waiting, parked_reason = ended.parked_reason, poll_deadline = ended.poll_deadline,
+    last_error = coalesce(ended.error, jobs.last_error),
+    last_error_class = coalesce(ended.error_class, jobs.last_error_class),
+    result = ended.result::jsonb, duration_ms = ended.duration_ms,
+    finished_at = CASE WHEN ended.state IN ('succeeded', 'dead', 'cancelled') OR jobs.cancel_requested THEN $16 END,
+    lease_id = NULL, leased_until = NULL, updated_at = $16
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::timestamptz[],
+            $8::boolean[], $9::text[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::bigint[],
+            $15::timestamptz[])
+  AS ended (id, lease_id, state, attempts, crashes, polls, run_at, waiting, parked_reason, poll_deadline, error,
+            error_class, result, duration_ms, ended_at)
+WHERE jobs.id = ended.id AND jobs.lease_id = ended.lease_id AND jobs.state = 'running'
+  AND ($17::timestamptz IS NULL OR jobs.leased_until < $17)
+RETURNING jobs.id";
+
+const FINISH_SQLITE: &str = "
+UPDATE jobs
+SET state = CASE WHEN jobs.cancel_requested AND ended.value->>'state' IN ('queued', 'retrying') THEN 'cancelled'
+                 ELSE ended.value->>'state' END,
+    attempts = ended.value->>'attempts', crashes = ended.value->>'crashes', polls = ended.value->>'polls',
+    run_at = ended.value->>'runAt', waiting = ended.value->>'waiting', parked_reason = ended.value->>'parkedReason',
+    poll_deadline = ended.value->>'pollDeadline',
+    last_error = coalesce(ended.value->>'error', jobs.last_error),
+    last_error_class = coalesce(ended.value->>'errorClass', jobs.last_error_class),
+    result = ended.value->>'result', duration_ms = ended.value->>'durationMs',
+    finished_at = CASE WHEN ended.value->>'state' IN ('succeeded', 'dead', 'cancelled') OR jobs.cancel_requested
+                       THEN $2 END,
+    lease_id = NULL, leased_until = NULL, updated_at = $2
+FROM json_each($1) AS ended
+WHERE jobs.id = ended.value->>'id' AND jobs.lease_id = ended.value->>'leaseId' AND jobs.state = 'running'
+  AND ($3 IS NULL OR jobs.leased_until < $3)
+RETURNING jobs.id";
+
+/// Writes the rows whose lease still holds; `expired_before` is for rescue.
+pub(crate) async fn write_rows(
+    tx: &mut Tx,
+    batch: &[Ended],
+    expired_before: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Vec<Written>> {
+    if let Some(connection) = tx.as_postgres() {
+        return write_rows_postgres(connection, batch, expired_before, now).await;
+    }
+    let rows: Vec<Value> = batch.iter().map(as_json).collect();
+    tx.query(FINISH_SQLITE).bind(Value::from(rows).to_string()).bind(now).bind(expired_before).all().await
+}
+
+async fn write_rows_postgres(
+    connection: &mut sqlx::PgConnection,
+    batch: &[Ended],
+    expired_before: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Vec<Written>> {
+    fn column<'a, T: 'a>(batch: &'a [Ended], field: impl Fn(&'a Ended) -> T) -> Vec<T> {
+        batch.iter().map(field).collect()
+    }
+    let rows = sqlx::query_as(FINISH_POSTGRES)
+        .bind(column(batch, |ended| ended.claimed.id.as_str()))
+        .bind(column(batch, |ended| ended.claimed.lease_id.as_str()))
+        .bind(column(batch, |ended| ended.change.life.state.as_str()))
+        .bind(column(batch, |ended| ended.change.life.attempts))
+        .bind(column(batch, |ended| ended.change.life.crashes))
+        .bind(column(batch, |ended| ended.change.life.polls))
+        .bind(column(batch, |ended| ended.change.life.run_at))
+        .bind(column(batch, Ended::waits))
+        .bind(column(batch, Ended::parked_reason))
+        .bind(column(batch, |ended| ended.change.life.poll_deadline))
+        .bind(column(batch, Ended::error_text))
+        .bind(column(batch, Ended::error_class))
+        .bind(column(batch, |ended| ended.result.as_ref().map(Value::to_string)))
+        .bind(column(batch, Ended::duration_ms))
+        .bind(column(batch, |ended| ended.ended_at))
+        .bind(now)
+        .bind(expired_before)
+        .fetch_all(connection)
+        .await?;
+    Ok(rows)
+}
+
+fn as_json(ended: &Ended) -> Value {
+    let life = &ended.change.life;
+    json!({
+        "id": ended.claimed.id, "leaseId": ended.claimed.lease_id, "state": life.state.as_str(),
+        "attempts": life.attempts, "crashes": life.crashes, "polls": life.polls, "runAt": life.run_at,
+        "waiting": ended.waits(), "parkedReason": ended.parked_reason(), "pollDeadline": life.poll_deadline,
+        "error": ended.error_text(), "errorClass": ended.error_class(),
+        "result": ended.result.as_ref().map(Value::to_string), "durationMs": ended.duration_ms(),
+    })
+}
+
+impl Ended {
+    fn waits(&self) -> bool {
+        let life = &self.change.life;
+        life.state.is_claimable() && (life.parked || life.run_at > self.ended_at)
+    }
+
+    fn parked_reason(&self) -> Option<&str> {
+        self.error_text().filter(|_| self.change.life.parked)
+    }
+
+    fn error_text(&self) -> Option<&str> {
+        self.error.as_ref().map(|(_, text)| text.as_str())
+    }
+
+    fn error_class(&self) -> Option<&'static str> {
+        self.error.as_ref().map(|(class, _)| class.as_str())
+    }
+
+    fn duration_ms(&self) -> i64 {
+        i64::try_from(self.ended_at.since(self.started_at).as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// The history of attempts that did not end in success, for the rows that were written.
+pub(crate) async fn write_attempts(tx: &mut Tx, batch: &[Ended], written: &[Written]) -> Result<()> {
+    for ended in batch {
+        let Some(outcome) = ended.change.attempt else { continue };
+        if !written.iter().any(|row| row.id == ended.claimed.id) {
+            continue;
+        }
+        let outcome = match outcome {
+            AttemptOutcome::Failed(class) => class.as_str(),
+            AttemptOutcome::Cancelled => "cancelled",
+        };
+        tx.query(
+            "INSERT INTO job_attempts (job_id, attempt, worker_id, started_at, ended_at, outcome, error, log)
+             SELECT $1, $2, worker_id, $3, $4, $5, $6, $7 FROM jobs WHERE id = $1
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(&ended.claimed.id)
+        .bind(ended.claimed.attempts + 1)
+        .bind(ended.started_at)
+        .bind(ended.ended_at)
+        .bind(outcome)
+        .bind(ended.error_text())
+        .bind((!ended.notes.is_empty()).then_some(&ended.notes))
+        .execute()
+        .await?;
+    }
+    Ok(())
+}
+

@@ -1,0 +1,145 @@
+//! A pool: the slots of one queue in this process, fed by the dispatcher and driven by an apalis worker.
+//!
+//! The [`Backend`] here is the narrow door between the two: it hands over what the dispatcher has claimed and never
+//! fails. Claims, leases and results live outside it, because apalis polls a backend only while it has room.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use apalis_core::backend::{Backend, BackendConfig};
+use apalis_core::task::Task;
+use apalis_core::task::data::Data;
+use apalis_core::worker::builder::WorkerBuilder;
+use apalis_core::worker::context::WorkerContext;
+use tokio::sync::mpsc;
+use tower::layer::util::Identity;
+
+use crate::claim::Claimed;
+use crate::runner::Runner;
+use crate::wake::Wake;
+
+/// How many jobs of a queue this process runs at a time.
+pub(crate) struct Slots {
+    pub queue: String,
+    capacity: usize,
+    busy: AtomicUsize,
+    /// The last claim filled all free slots, so a freed one is worth a claim at once.
+    backlog: AtomicBool,
+    wake: Arc<Wake>,
+}
+
+impl Slots {
+    pub(crate) fn new(queue: String, capacity: usize, wake: Arc<Wake>) -> Arc<Self> {
+        Arc::new(Self { queue, capacity, busy: AtomicUsize::new(0), backlog: AtomicBool::new(false), wake })
+    }
+
+    pub(crate) fn free(&self) -> usize {
+        self.capacity.saturating_sub(self.busy.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn take(&self, count: usize) {
+        self.busy.fetch_add(count, Ordering::AcqRel);
+    }
+
+    pub(crate) fn set_backlog(&self, backlog: bool) {
+        self.backlog.store(backlog, Ordering::Release);
+    }
+
+    fn give_back(&self) {
+        self.busy.fetch_sub(1, Ordering::AcqRel);
+        if self.backlog.load(Ordering::Acquire) {
+            self.wake.look_here();
+        }
+    }
+}
+
+/// A slot in use; free again when dropped, whatever happened in it.
+pub(crate) struct Slot(Arc<Slots>);
+
+impl Slot {
+    pub(crate) fn taken(slots: &Arc<Slots>) -> Self {
+        Self(slots.clone())
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}
+
+/// A claimed job with its slot, on its way from the dispatcher to the worker.
+pub(crate) type Delivered = (Claimed, Slot);
+
+/// The receiving end; shared, so that a restarted worker goes on where the last one stopped.
+pub(crate) type Deliveries = Arc<Mutex<mpsc::UnboundedReceiver<Delivered>>>;
+
+struct Source {
+    deliveries: Deliveries,
+}
+
+impl Backend for Source {
+    type Task = Task<Arc<Mutex<Option<Delivered>>>>;
+    type Error = Infallible;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Option<Result<Self::Task, Infallible>>> {
+        let mut deliveries = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
+        deliveries.poll_recv(cx).map(|delivered| delivered.map(|job| Ok(Task::new(Arc::new(Mutex::new(Some(job)))))))
+    }
+
+    fn poll_close(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl BackendConfig for Source {
+    type Args = Arc<Mutex<Option<Delivered>>>;
+    type Id = String;
+    type Kind = apalis_core::backend::finalize::Ephemeral;
+    type Config = ();
+    type Layer = Identity;
+
+    fn config(&self) -> &() {
+        &()
+    }
+
+    fn middleware(&mut self, _: &mut WorkerContext) -> Identity {
+        Identity::new()
+    }
+}
+
+/// Runs the pool's worker until its deliveries end and everything it started has ended.
+pub(crate) async fn run<S: Send + Sync + 'static>(name: String, deliveries: Deliveries, runner: Arc<Runner<S>>) {
+    let worker = WorkerBuilder::new(name).backend(Source { deliveries }).data(runner).build(run_delivered::<S>);
+    if let Err(error) = worker.run().await {
+        tracing::error!(%error, "a pool's worker ended with an error");
+    }
+}
+
+async fn run_delivered<S: Send + Sync + 'static>(
+    delivered: Arc<Mutex<Option<Delivered>>>,
+    runner: Data<Arc<Runner<S>>>,
+) {
+    let Some((claimed, slot)) = delivered.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+        return;
+    };
+    let runner = Arc::clone(&runner);
+    // A task of its own: a handler that computes for long holds up neither its siblings nor the pool.
+    let job = tokio::spawn(async move {
+        runner.run(claimed).await;
+        drop(slot);
+    });
+    if let Err(error) = job.await {
+        tracing::error!(%error, "a job's task ended abnormally; its lease will run out");
+    }
+}

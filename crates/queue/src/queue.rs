@@ -1,0 +1,150 @@
+//! The handle that everything which enqueues holds.
+
+use std::sync::Arc;
+
+use nightshift_db::{BatchWrite, Clock, Db, DbError, Engine, GroupCommit, GroupLimits, Tx};
+use tokio::task::AbortHandle;
+
+use crate::enqueue::{Enqueued, NewJob, insert};
+use crate::wake::Wake;
+use crate::{Job, JobError};
+
+/// A job could not be enqueued.
+#[derive(Debug, thiserror::Error)]
+pub enum EnqueueError {
+    /// The database refused or could not be reached.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The payload is no JSON or too large.
+    #[error("the payload of a {kind} job {why}")]
+    Payload {
+        /// The job's kind.
+        kind: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl From<EnqueueError> for JobError {
+    fn from(error: EnqueueError) -> Self {
+        match error {
+            EnqueueError::Db(error) => error.into(),
+            EnqueueError::Payload { .. } => JobError::fail(error),
+        }
+    }
+}
+
+/// A cheap handle to the queue; clones share it.
+#[derive(Clone)]
+pub struct Queue(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    clock: Clock,
+    wake: Arc<Wake>,
+    group: GroupCommit<EnqueueBatch>,
+    announcer: Option<AbortHandle>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(announcer) = &self.announcer {
+            announcer.abort();
+        }
+    }
+}
+
+impl Queue {
+    /// A handle on a migrated database. Must be called within a tokio runtime.
+    #[must_use]
+    pub fn new(db: Db, clock: Clock) -> Self {
+        let wake = Wake::new();
+        let announcer = (db.engine() == Engine::Postgres)
+            .then(|| tokio::spawn(wake.clone().announce(db.clone())).abort_handle());
+        let batch = EnqueueBatch { clock: clock.clone(), wake: wake.clone() };
+        let group = GroupCommit::start(db.clone(), batch, GroupLimits::default());
+        Self(Arc::new(Inner { db, clock, wake, group, announcer }))
+    }
+
+    /// The database the jobs are in.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// The clock that jobs are timed by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(crate) fn wake(&self) -> &Arc<Wake> {
+        &self.0.wake
+    }
+
+    /// Enqueues `job` in `tx`: it exists if and only if the transaction commits, and workers are woken then.
+    ///
+    /// # Errors
+    /// [`EnqueueError`]; a twin is not an error but named in the answer.
+    pub async fn enqueue<J: Job>(&self, tx: &mut Tx, job: &J) -> Result<Enqueued, EnqueueError> {
+        let mut enqueued = self.enqueue_all(tx, vec![NewJob::of(job)?]).await?;
+        enqueued.pop().ok_or(EnqueueError::Db(DbError::NotFound))
+    }
+
+    /// Enqueues a job with options; see [`NewJob`].
+    ///
+    /// # Errors
+    /// As [`Queue::enqueue`].
+    pub async fn enqueue_new(&self, tx: &mut Tx, job: NewJob) -> Result<Enqueued, EnqueueError> {
+        let mut enqueued = self.enqueue_all(tx, vec![job]).await?;
+        enqueued.pop().ok_or(EnqueueError::Db(DbError::NotFound))
+    }
+
+    /// Enqueues many jobs in one statement; one answer per job, in their order.
+    ///
+    /// # Errors
+    /// As [`Queue::enqueue`].
+    pub async fn enqueue_all(&self, tx: &mut Tx, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>, EnqueueError> {
+        Ok(insert_and_wake(tx, &jobs, &self.0.clock, &self.0.wake).await?)
+    }
+
+    /// Enqueues a job that belongs to no other change, together with those of other callers in one transaction;
+    /// answers after the commit.
+    ///
+    /// # Errors
+    /// As [`Queue::enqueue`].
+    pub async fn submit(&self, job: NewJob) -> Result<Enqueued, EnqueueError> {
+        Ok(self.0.group.submit(job).await?)
+    }
+}
+
+struct EnqueueBatch {
+    clock: Clock,
+    wake: Arc<Wake>,
+}
+
+impl BatchWrite for EnqueueBatch {
+    type Item = NewJob;
+    type Answer = Enqueued;
+
+    async fn write(&self, tx: &mut Tx, jobs: &[NewJob]) -> nightshift_db::Result<Vec<Enqueued>> {
+        insert_and_wake(tx, jobs, &self.clock, &self.wake).await
+    }
+}
+
+async fn insert_and_wake(
+    tx: &mut Tx,
+    jobs: &[NewJob],
+    clock: &Clock,
+    wake: &Arc<Wake>,
+) -> nightshift_db::Result<Vec<Enqueued>> {
+    let now = clock.now();
+    let enqueued = insert(tx, jobs, now).await?;
+    let run_ats = jobs.iter().map(|job| job.run_at.unwrap_or(now));
+    let created = run_ats.zip(&enqueued).filter(|(_, enqueued)| enqueued.is_created());
+    if let Some(earliest) = created.map(|(run_at, _)| run_at).min() {
+        let wake = wake.clone();
+        tx.after_commit(move || wake.enqueued(earliest, now));
+    }
+    Ok(enqueued)
+}

@@ -1,0 +1,101 @@
+//! Taking back jobs whose lease ran out.
+//!
+//! By expired lease only, never by age, host or worker name. A job that has lost its third lease is dead: one that
+//! kills its process must not go on killing. After the database was away the rescue waits until the living had time to
+//! renew.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nightshift_db::{Clock, Db, Result, Timestamp};
+
+use crate::JobError;
+use crate::claim::Claimed;
+use crate::finish::{Ended, write_attempts, write_dead_in, write_rows};
+use crate::lifecycle::{Event, apply};
+use crate::registry::Registry;
+use crate::wake::Wake;
+use crate::ErrorClass;
+
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// More than the renewal interval.
+const PAUSE_AFTER_OUTAGE: Duration = Duration::from_secs(12);
+const BATCH_MAX: i64 = 100;
+
+/// The head of index jobs_leased.
+const EXPIRED: &str = "
+SELECT id, queue, kind, org_id, CAST(payload AS TEXT) AS payload, payload_version, priority, run_at, group_key, attempts,
+  max_attempts, crashes, polls, poll_deadline, cancel_requested, mode, correlation_id, parent_job_id, traceparent,
+  created_at, started_at, lease_id
+FROM jobs WHERE state = 'running' AND leased_until < $1 ORDER BY leased_until LIMIT $2";
+
+pub(crate) struct Rescue<S> {
+    pub db: Db,
+    pub clock: Clock,
+    pub registry: Arc<Registry<S>>,
+    pub app: Arc<S>,
+    pub wake: Arc<Wake>,
+}
+
+impl<S: Send + Sync + 'static> Rescue<S> {
+    /// Looks for ever.
+    pub(crate) async fn run(&self) {
+        loop {
+            self.clock.sleep(LOOK_EVERY).await;
+            if let Err(error) = self.look().await {
+                tracing::warn!(%error, "lost leases could not be looked for; trying again later");
+                self.clock.sleep(PAUSE_AFTER_OUTAGE).await;
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<(), JobError> {
+        let now = self.clock.now();
+        let expired: Vec<Claimed> = self.db.read(EXPIRED).bind(now).bind(BATCH_MAX).all().await?;
+        let mut rescued = false;
+        for claimed in expired {
+            rescued |= self.take_back(claimed, now).await?;
+        }
+        if rescued {
+            self.wake.look_everywhere();
+        }
+        Ok(())
+    }
+
+    /// Returns whether the lease had really run out by the time the row was locked.
+    async fn take_back(&self, claimed: Claimed, now: Timestamp) -> Result<bool, JobError> {
+        let Ok(change) = apply(&claimed.life(), &Event::LeaseLost, now) else { return Ok(false) };
+        let started_at = claimed.started_at.unwrap_or(claimed.run_at);
+        let error = Some((ErrorClass::LeaseLost, "the process that ran it stopped renewing its lease".to_owned()));
+        let ended =
+            Ended { claimed, change, result: None, error, notes: String::new(), started_at, ended_at: now };
+        let mut tx = self.db.begin().await?;
+        let batch = std::slice::from_ref(&ended);
+        // The guard against a renewal in between comes first; a dying job is then written by the common path.
+        let written = if ended.change.died() {
+            let still: i64 = tx
+                .query("SELECT count(*) FROM jobs WHERE id = $1 AND lease_id = $2 AND leased_until < $3")
+                .bind(&ended.claimed.id)
+                .bind(&ended.claimed.lease_id)
+                .bind(now)
+                .scalar()
+                .await?;
+            if still == 0 {
+                return Ok(false);
+            }
+            write_dead_in(&mut tx, &ended, now, &self.registry, &self.app, true).await?
+        } else {
+            let written = write_rows(&mut tx, batch, Some(now), now).await?;
+            write_attempts(&mut tx, batch, &written).await?;
+            written
+        };
+        tx.commit().await?;
+        if !written.is_empty() {
+            metrics::counter!("nightshift_leases_lost_total").increment(1);
+            tracing::warn!(job.id = %ended.claimed.id, job.kind = %ended.claimed.kind,
+                job.state = ended.change.life.state.as_str(), job.crashes = ended.change.life.crashes,
+                "a lost job was taken back");
+        }
+        Ok(!written.is_empty())
+    }
+}

@@ -1,0 +1,229 @@
+//! Running one claimed job: decode, call the handler in a task of its own, and turn whatever happens into an event.
+//!
+//! Nothing a handler does reaches the worker: a panic is caught, an endless one is cut off at its time limit, a payload
+//! that can't be read parks its job.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use nightshift_db::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tracing::Instrument;
+
+use crate::claim::Claimed;
+use crate::finish::{Ended, Finisher};
+use crate::job::{Mode, retry_at};
+use crate::keeper::Held;
+use crate::lifecycle::{Change, Event, apply};
+use crate::registry::Registry;
+use crate::{ErrorClass, JobContext, JobError, JobInfo, JobResult, Outcome, Queue};
+
+/// What is said to a running job from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Go on.
+    Run,
+    /// A person wants it cancelled; it ends at its next checkpoint.
+    Cancel,
+    /// The grace time is over: it is given back as it is.
+    GiveBack,
+    /// Its lease is lost: stop, and write nothing.
+    Lost,
+}
+
+/// Everything a pool needs to run jobs.
+pub(crate) struct Runner<S> {
+    pub registry: Arc<Registry<S>>,
+    pub app: Arc<S>,
+    pub queue: Queue,
+    pub held: Arc<Held>,
+    pub finisher: Finisher,
+}
+
+enum HowItEnded {
+    Handler(JobResult),
+    Unreadable(String),
+    GivenBack,
+    Lost,
+}
+
+impl<S: Send + Sync + 'static> Runner<S> {
+    /// Runs `claimed` to its end and hands the result to the finisher.
+    pub(crate) async fn run(&self, claimed: Claimed) {
+        let started_at = self.queue.clock().now();
+        let signal = self.held.signal_of(&claimed.id);
+        let info = Arc::new(info_of(&claimed));
+        metrics::histogram!("nightshift_job_queue_seconds", "queue" => claimed.queue.clone())
+            .record(started_at.since(claimed.run_at).as_secs_f64());
+        let notes = Arc::new(Mutex::new(String::new()));
+        let context = JobContext {
+            job: info.clone(),
+            app: self.app.clone(),
+            queue: self.queue.clone(),
+            signal: signal.clone(),
+            notes: notes.clone(),
+        };
+        let span = tracing::info_span!(
+            "job",
+            job.id = %claimed.id, job.kind = %claimed.kind, job.queue = %claimed.queue, job.attempt = info.attempt,
+            correlation_id = claimed.correlation_id, org.id = claimed.org_id,
+        );
+        let ended = self.call(&claimed, context, signal).instrument(span.clone()).await;
+        let now = self.queue.clock().now();
+        let notes = std::mem::take(&mut *notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        if let Some(ended) = span.in_scope(|| self.conclude(claimed, &info, ended, started_at, now, notes)) {
+            self.finisher.finish(ended).await;
+        }
+    }
+
+    async fn call(&self, claimed: &Claimed, context: JobContext<S>, mut signal: watch::Receiver<Signal>) -> HowItEnded {
+        let Some(kind) = self.registry.get(&claimed.kind) else {
+            // Claims name the known kinds, so this is a job of a kind known to the program but not to this registry.
+            return HowItEnded::GivenBack;
+        };
+        let handler = match (kind.run)(claimed, context) {
+            Ok(handler) => handler,
+            Err(unreadable) => return HowItEnded::Unreadable(unreadable.0),
+        };
+        let limit = kind.policy.timeout;
+        let clock = self.queue.clock();
+        tokio::select! {
+            biased;
+            result = AssertUnwindSafe(handler).catch_unwind() => HowItEnded::Handler(match result {
+                Ok(result) => result,
+                Err(panic) => Err(JobError::panic(panic_text(&*panic))),
+            }),
+            () = clock.sleep(limit) => HowItEnded::Handler(Err(JobError::timeout(limit))),
+            how = interrupted(&mut signal) => how,
+        }
+    }
+
+    /// Turns the end of an attempt into the change that is to be written; `None` when nothing may be written.
+    fn conclude(
+        &self,
+        claimed: Claimed,
+        info: &JobInfo,
+        how: HowItEnded,
+        started_at: Timestamp,
+        now: Timestamp,
+        notes: String,
+    ) -> Option<Ended> {
+        let mut life = claimed.life();
+        let mut result: Option<Value> = None;
+        let mut error: Option<(ErrorClass, String)> = None;
+        let event = match how {
+            HowItEnded::Lost => {
+                tracing::warn!("the lease was lost while the job ran; its result is not written");
+                self.held.drop_job(&claimed.id);
+                return None;
+            }
+            HowItEnded::GivenBack => Event::Release,
+            HowItEnded::Unreadable(why) => {
+                tracing::error!(error = %why, "the payload can't be read; the job is parked");
+                error = Some((ErrorClass::Permanent, why));
+                Event::Park
+            }
+            HowItEnded::Handler(Ok(Outcome::Done(value))) => {
+                result = value;
+                Event::Done
+            }
+            HowItEnded::Handler(Ok(Outcome::Skip(why))) => {
+                result = Some(json!({ "skipped": why }));
+                Event::Done
+            }
+            HowItEnded::Handler(Ok(Outcome::Poll { after, until })) => Event::Poll { at: now + after, until },
+            HowItEnded::Handler(Err(failure)) if failure.is_interrupted() => {
+                life.cancel_requested |= self.held.is_cancel_requested(&claimed.id);
+                Event::Release
+            }
+            HowItEnded::Handler(Err(failure)) => {
+                let policy = self.registry.get(&claimed.kind).map(|kind| kind.policy);
+                let retry_at = policy.filter(|_| failure.may_retry()).map(|policy| {
+                    retry_at(&policy, life.attempts + 1, failure.after, now, fastrand::f64())
+                });
+                error = Some((failure.class(), failure.to_string()));
+                Event::Fail { class: failure.class(), retry_at }
+            }
+        };
+        let change = match apply(&life, &event, now) {
+            Ok(change) => change,
+            Err(refusal) => {
+                // A claimed job is running, and running jobs take all of these events.
+                tracing::error!(%refusal, ?event, "a running job refused the end of its attempt");
+                return None;
+            }
+        };
+        if error.is_none() && change.died() {
+            error = Some((ErrorClass::Timeout, "the polling was not done by its deadline".to_owned()));
+        }
+        report(&change, error.as_ref(), now.since(started_at));
+        count(info, &change, error.as_ref(), now.since(started_at));
+        Some(Ended { claimed, change, result, error, notes, started_at, ended_at: now })
+    }
+}
+
+async fn interrupted(signal: &mut watch::Receiver<Signal>) -> HowItEnded {
+    match signal.wait_for(|signal| matches!(signal, Signal::GiveBack | Signal::Lost)).await.map(|signal| *signal) {
+        Ok(Signal::Lost) => HowItEnded::Lost,
+        // The sender goes away only with the worker itself.
+        _ => HowItEnded::GivenBack,
+    }
+}
+
+fn info_of(claimed: &Claimed) -> JobInfo {
+    JobInfo {
+        id: claimed.id.clone(),
+        queue: claimed.queue.clone(),
+        kind: claimed.kind.clone(),
+        org_id: claimed.org_id.clone(),
+        attempt: claimed.attempts + 1,
+        max_attempts: claimed.max_attempts,
+        polls: claimed.polls,
+        poll_deadline: claimed.poll_deadline,
+        run_at: claimed.run_at,
+        created_at: claimed.created_at,
+        correlation_id: claimed.correlation_id.clone(),
+        parent_job_id: claimed.parent_job_id.clone(),
+        traceparent: claimed.traceparent.clone(),
+        mode: claimed.mode.as_deref().and_then(Mode::parse),
+    }
+}
+
+pub(crate) fn dead_info(claimed: &Claimed) -> JobInfo {
+    JobInfo { attempt: claimed.attempts, ..info_of(claimed) }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
+}
+
+/// A failure is logged here, once; success only for those who ask for detail.
+fn report(change: &Change, error: Option<&(ErrorClass, String)>, took: Duration) {
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let state = change.life.state.as_str();
+    match error {
+        Some((class, error)) if change.died() => {
+            tracing::error!(duration_ms, error.class = class.as_str(), error, "the job is dead");
+        }
+        Some((class, error)) => {
+            tracing::warn!(duration_ms, job.state = state, error.class = class.as_str(), error, run_at = %change.life.run_at, "the attempt failed");
+        }
+        None => tracing::debug!(duration_ms, job.state = state, "the attempt ended"),
+    }
+}
+
+fn count(info: &JobInfo, change: &Change, error: Option<&(ErrorClass, String)>, took: Duration) {
+    let kind = info.kind.clone();
+    let outcome = error.map_or("ok", |(class, _)| class.as_str());
+    metrics::counter!("nightshift_job_attempts_total", "kind" => kind.clone(), "outcome" => outcome).increment(1);
+    metrics::counter!("nightshift_jobs_total", "kind" => kind.clone(), "state" => change.life.state.as_str()).increment(1);
+    metrics::histogram!("nightshift_job_run_seconds", "kind" => kind).record(took.as_secs_f64());
+}

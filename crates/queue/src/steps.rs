@@ -1,0 +1,19 @@
+//! Finished steps of multi-step jobs, written in the transaction of the step.
+
+use nightshift_db::{Json, Result, Timestamp, Tx};
+use serde_json::Value;
+
+pub(crate) async fn record(tx: &mut Tx, job_id: &str, step: &str, output: &Value, now: Timestamp) -> Result<()> {
+    tx.query(
+        "INSERT INTO job_steps (job_id, step, status, output, finished_at, created_at)
+         VALUES ($1, $2, 'done', $3, $4, $4)
+         ON CONFLICT (job_id, step) DO NOTHING",
+    )
+    .bind(job_id)
+    .bind(step)
+    .bind(Json(output))
+    .bind(now)
+    .execute()
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! Wake-ups: telling dispatchers that there may be something to claim.
+//!
+//! Within a process a signal. Across processes on PostgreSQL NOTIFY on one channel, sent after the commit and
+//! coalesced (a NOTIFY inside each transaction would serialise all commits of the server); on SQLite a look at the
+//! write-ahead log's size and time. All of it is only a hint: a lost one costs a few seconds until the next routine
+//! look, never a job.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+use sqlx::{Executor, PgPool};
+use nightshift_db::{Db, Result, Timestamp};
+use tokio::sync::Notify;
+
+const CHANNEL: &str = "nightshift_jobs";
+/// Between two NOTIFYs of one process; what happens in between goes into the next one.
+const ANNOUNCE_PAUSE: Duration = Duration::from_millis(5);
+/// A listening connection that hears nothing for so long is asked whether it still lives.
+const LISTEN_PING: Duration = Duration::from_secs(30);
+const LISTEN_PING_LIMIT: Duration = Duration::from_secs(5);
+/// Between two looks at SQLite's write-ahead log.
+const WAL_LOOK: Duration = Duration::from_millis(20);
+
+/// Hints gathered until somebody takes them.
+#[derive(Debug, Default)]
+struct Hints {
+    ready: AtomicBool,
+    due_ms: AtomicI64,
+    cancel: AtomicBool,
+}
+
+/// What a dispatcher learns when it wakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Woken {
+    /// Something may be claimable now.
+    pub ready: bool,
+    /// Something becomes due at this time.
+    pub due: Option<Timestamp>,
+    /// A running job is to be cancelled.
+    pub cancel: bool,
+}
+
+impl Hints {
+    fn new() -> Self {
+        Self { due_ms: AtomicI64::new(i64::MAX), ..Self::default() }
+    }
+
+    fn add(&self, woken: Woken) {
+        if woken.ready {
+            self.ready.store(true, Ordering::Release);
+        }
+        if woken.cancel {
+            self.cancel.store(true, Ordering::Release);
+        }
+        if let Some(due) = woken.due {
+            self.due_ms.fetch_min(due.unix_ms(), Ordering::AcqRel);
+        }
+    }
+
+    fn take(&self) -> Woken {
+        let due_ms = self.due_ms.swap(i64::MAX, Ordering::AcqRel);
+        Woken {
+            ready: self.ready.swap(false, Ordering::AcqRel),
+            due: (due_ms != i64::MAX).then(|| Timestamp::from_unix_ms(due_ms)),
+            cancel: self.cancel.swap(false, Ordering::AcqRel),
+        }
+    }
+}
+
+/// The wake-up lines of one process.
+#[derive(Debug)]
+pub(crate) struct Wake {
+    /// Tells this process's announcements from others'.
+    origin: u64,
+    local: Hints,
+    local_signal: Notify,
+    cancel_signal: Notify,
+    outgoing: Hints,
+    outgoing_signal: Notify,
+}
+
+impl Wake {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            origin: fastrand::u64(..),
+            local: Hints::new(),
+            local_signal: Notify::new(),
+            cancel_signal: Notify::new(),
+            outgoing: Hints::new(),
+            outgoing_signal: Notify::new(),
+        })
+    }
+
+    /// Jobs were committed that may run from `run_at` on; everybody should know.
+    pub(crate) fn enqueued(&self, run_at: Timestamp, now: Timestamp) {
+        let woken = if run_at <= now {
+            Woken { ready: true, due: None, cancel: false }
+        } else {
+            Woken { ready: false, due: Some(run_at), cancel: false }
+        };
+        self.tell_here(woken);
+        self.outgoing.add(woken);
+        self.outgoing_signal.notify_one();
+    }
+
+    /// Settings of a queue changed, or a job was put back by hand; everybody should look.
+    pub(crate) fn look_everywhere(&self) {
+        let woken = Woken { ready: true, due: None, cancel: false };
+        self.tell_here(woken);
+        self.outgoing.add(woken);
+        self.outgoing_signal.notify_one();
+    }
+
+    /// A running job is to be cancelled, wherever it runs.
+    pub(crate) fn cancel_everywhere(&self) {
+        let woken = Woken { ready: false, due: None, cancel: true };
+        self.tell_here(woken);
+        self.outgoing.add(woken);
+        self.outgoing_signal.notify_one();
+    }
+
+    /// Only this process has something to do.
+    pub(crate) fn tell_here(&self, woken: Woken) {
+        if woken.cancel {
+            self.cancel_signal.notify_one();
+        }
+        if woken.ready || woken.due.is_some() {
+            self.local.add(Woken { cancel: false, ..woken });
+            self.local_signal.notify_one();
+        }
+    }
+
+    /// This process should look at the database.
+    pub(crate) fn look_here(&self) {
+        self.tell_here(Woken { ready: true, due: None, cancel: false });
+    }
+
+    /// Waits for the next hint and takes all there are.
+    pub(crate) async fn woken(&self) -> Woken {
+        self.local_signal.notified().await;
+        self.local.take()
+    }
+
+    /// Waits until a running job may have to be cancelled.
+    pub(crate) async fn cancelled(&self) {
+        self.cancel_signal.notified().await;
+    }
+
+    /// Sends this process's hints to the others, for ever. A failure loses only hints.
+    pub(crate) async fn announce(self: Arc<Self>, db: Db) {
+        loop {
+            self.outgoing_signal.notified().await;
+            let woken = self.outgoing.take();
+            let due_ms = woken.due.map_or(i64::MAX, Timestamp::unix_ms);
+            let text = format!("{} {} {due_ms} {}", self.origin, u8::from(woken.ready), u8::from(woken.cancel));
+            let sent = db.write("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(text).execute().await;
+            if let Err(error) = sent {
+                tracing::debug!(%error, "a wake-up could not be announced; other processes will find the jobs by themselves");
+            }
+            tokio::time::sleep(ANNOUNCE_PAUSE).await;
+        }
+    }
+
+    fn hear(&self, text: &str) {
+        let mut fields = text.split(' ').map(str::parse::<i128>);
+        let (Some(Ok(origin)), Some(Ok(ready)), Some(Ok(due_ms)), Some(Ok(cancel))) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
+        else {
+            // Another version's wording: look, rather than miss something.
+            return self.look_here();
+        };
+        if origin == i128::from(self.origin) {
+            return;
+        }
+        let due = i64::try_from(due_ms).ok().filter(|due| *due != i64::MAX).map(Timestamp::from_unix_ms);
+        self.tell_here(Woken { ready: ready != 0, due, cancel: cancel != 0 });
+    }
+
+    /// Hears what other processes announce on PostgreSQL; returns only with an error.
+    pub(crate) async fn listen(&self, pool: &PgPool) -> Result<()> {
+        let mut listener = PgListener::connect_with(pool).await?;
+        listener.eager_reconnect(false);
+        listener.listen(CHANNEL).await?;
+        // Whatever was announced while nobody listened.
+        self.look_here();
+        self.cancel_signal.notify_one();
+        loop {
+            match tokio::time::timeout(LISTEN_PING, listener.try_recv()).await {
+                Ok(Ok(Some(notification))) => self.hear(notification.payload()),
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_silent) => {
+                    // A half-open connection hears nothing for ever; only a question shows that it is dead.
+                    let ping = tokio::time::timeout(LISTEN_PING_LIMIT, listener.execute("SELECT 1")).await;
+                    ping.map_err(|_| nightshift_db::DbError::Unavailable(sqlx::Error::PoolTimedOut))??;
+                }
+            }
+        }
+    }
+
+    /// Notices commits of other processes to an SQLite file; never returns.
+    pub(crate) async fn watch(&self, database: &Path) {
+        let mut log = database.as_os_str().to_owned();
+        log.push("-wal");
+        let log = PathBuf::from(log);
+        let look = || std::fs::metadata(&log).ok().map(|file| (file.len(), file.modified().ok()));
+        let mut seen = look();
+        loop {
+            tokio::time::sleep(WAL_LOOK).await;
+            let now = look();
+            if now != seen {
+                seen = now;
+                self.look_here();
+                self.cancel_signal.notify_one();
+            }
+        }
+    }
+}
