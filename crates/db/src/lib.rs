@@ -9,6 +9,7 @@
 
 mod clock;
 mod error;
+pub mod failpoint;
 mod group_commit;
 mod id;
 mod migrations;

@@ -1,1 +1,13 @@
-//! placeholder
+//! Looking at jobs and steering single ones: what the ops console and the command line stand on.
+//!
+//! Every change goes through the life cycle. Lists use keyset pages; nothing counts the history.
+
+mod explain;
+mod list;
+mod stats;
+mod steer;
+
+pub use explain::explain;
+pub use list::{Attempt, Filter, JobDetail, JobRow, Page, StepRow};
+pub use stats::QueueStats;
+pub use steer::{BulkOutcome, Steered, SteerError};

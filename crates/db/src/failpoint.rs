@@ -1,0 +1,84 @@
+//! Named places where tests can make the process fail.
+//!
+//! Built in only with the feature `failpoints` (tests turn it on); otherwise [`hit`] is nothing. A place is armed by
+//! [`arm`] or, for a whole process, by the variable `NIGHTSHIFT_FAILPOINTS`, a comma list of `name=action` or
+//! `name=action:times` with the actions `abort` (as `kill -9`), `panic`, and `delay:MS` (`delay` takes no count).
+
+/// What happens at an armed place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// The process ends at once, without any cleaning up.
+    Abort,
+    /// The task panics.
+    Panic,
+    /// The task waits.
+    DelayMs(u64),
+}
+
+/// Does what the place `name` is armed with.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub async fn hit(_name: &str) {}
+
+#[cfg(feature = "failpoints")]
+pub use armed::{arm, disarm_all, hit};
+
+#[cfg(feature = "failpoints")]
+mod armed {
+    use std::collections::HashMap;
+    use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+    use std::time::Duration;
+
+    use super::Action;
+
+    static ARMED: LazyLock<Mutex<HashMap<String, (Action, u32)>>> = LazyLock::new(|| {
+        let variable = std::env::var("NIGHTSHIFT_FAILPOINTS").unwrap_or_default();
+        Mutex::new(variable.split(',').filter_map(parse).collect())
+    });
+
+    fn parse(text: &str) -> Option<(String, (Action, u32))> {
+        let (name, action) = text.trim().split_once('=')?;
+        let (action, number) = action.split_once(':').map_or((action, None), |(action, n)| (action, n.parse().ok()));
+        let armed = match action {
+            "abort" => (Action::Abort, number.unwrap_or(1)),
+            "panic" => (Action::Panic, number.unwrap_or(1)),
+            "delay" => (Action::DelayMs(u64::from(number.unwrap_or(100))), u32::MAX),
+            _ => return None,
+        };
+        Some((name.to_owned(), armed))
+    }
+
+    fn places() -> MutexGuard<'static, HashMap<String, (Action, u32)>> {
+        ARMED.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Arms the place `name` for the next `times` hits.
+    pub fn arm(name: &str, action: Action, times: u32) {
+        places().insert(name.to_owned(), (action, times));
+    }
+
+    /// Disarms all places.
+    pub fn disarm_all() {
+        places().clear();
+    }
+
+    /// Does what the place `name` is armed with.
+    #[expect(clippy::panic, reason = "that is what it is armed for")]
+    pub async fn hit(name: &str) {
+        let action = {
+            let mut places = places();
+            let Some((action, left)) = places.get_mut(name) else { return };
+            let action = *action;
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                places.remove(name);
+            }
+            action
+        };
+        match action {
+            Action::Abort => std::process::abort(),
+            Action::Panic => panic!("fail point {name}"),
+            Action::DelayMs(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
+        }
+    }
+}
