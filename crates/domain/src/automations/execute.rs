@@ -1,0 +1,217 @@
+//! Executing one run of the ledger: from "due" to a stored text that `sms.send` takes over.
+//!
+//! All of it is one transaction, so a run has either no text or one. The text goes into the ledger's thread by the same
+//! operation as a person's, under the same rules; only a run that belongs to no thread at all falls back to the front
+//! desk, and says so in the audit log.
+
+use std::time::Duration;
+
+use nightshift_db::{Timestamp, Tx};
+use serde_json::json;
+
+use super::automation::zone_named;
+use super::ledger::{self, Run, RunStatus};
+use super::template::{self, Variables};
+use super::{Recipient, load, quiet_hours_of};
+use crate::Result;
+use crate::actor::Actor;
+use crate::audit;
+use crate::ids::{AutomationRunId, MessageId, ThreadId};
+use crate::messaging::messages::{Blocked, Posted, post_for_run};
+use crate::messaging::numbers::{self, Number};
+use crate::messaging::threads;
+
+/// The name of the operation in logs and in the ledger.
+pub const EXECUTOR: &str = "sendAutomationMessageViaThread";
+
+/// A text about something that begins this soon after the quiet hours goes out at night rather than too late.
+const NOTICE: Duration = Duration::from_secs(2 * 3600);
+
+/// What executing a run did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Executed {
+    /// Its text is stored; `sms.send` must follow (a second one for the same text is harmless).
+    Written {
+        /// The text.
+        message_id: MessageId,
+        /// Its thread.
+        thread_id: ThreadId,
+        /// Whether that is the thread the run belongs to.
+        used_thread: bool,
+    },
+    /// It is not due yet; execute it again then.
+    Hold {
+        /// When.
+        until: Timestamp,
+    },
+    /// Its thread has no number; it is released when the thread gets one.
+    Blocked,
+    /// It ended, now or before.
+    Ended(RunStatus),
+}
+
+/// Executes a run of the ledger.
+///
+/// # Errors
+/// [`Error::NotFound`](crate::Error::NotFound) when there is no such run.
+pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timestamp) -> Result<Executed> {
+    let run = ledger::lock(tx, id).await?;
+    if !matches!(run.status, RunStatus::Pending | RunStatus::Blocked) {
+        return Ok(Executed::Ended(run.status));
+    }
+    if let (Some(message_id), Some(thread_id)) = (run.message_event_id.clone(), run.thread_id.clone()) {
+        return Ok(Executed::Written { message_id, thread_id, used_thread: run.used_thread });
+    }
+    let Some(automation) = load(tx, &run.org_id, run.kind).await?.filter(|automation| automation.enabled) else {
+        return skip(tx, &run, "disabled", by, now).await;
+    };
+    if let Some(until) = run.scheduled_for.filter(|at| *at > now) {
+        return Ok(Executed::Hold { until });
+    }
+    let (variables, starts_at) = variables(tx, &run).await?;
+    let body = match template::render(&automation.template, &variables) {
+        Ok(body) => body,
+        Err(error) => return fail(tx, &run, &error.to_string(), by, now).await,
+    };
+    if automation.quiet_hours
+        && let Some(until) = hold_until(tx, &run, starts_at, now).await?
+    {
+        ledger::set_scheduled(tx, &run.id, until, now).await?;
+        return Ok(Executed::Hold { until });
+    }
+    let Some((thread_id, used_thread)) = destination(tx, &run, by, now).await? else {
+        return fail(tx, &run, "no_number", by, now).await;
+    };
+    match post_for_run(tx, &thread_id, &run.id, &body, by, now).await? {
+        Posted::Queued { message_id, .. } => {
+            ledger::set_written(tx, &run.id, &thread_id, &message_id, &body, used_thread, now).await?;
+            Ok(Executed::Written { message_id, thread_id, used_thread })
+        }
+        Posted::Blocked(Blocked::NoNumber) => {
+            ledger::set_blocked(tx, &run, &thread_id, now).await?;
+            Ok(Executed::Blocked)
+        }
+        Posted::Blocked(blocked) => skip(tx, &run, blocked.code(), by, now).await,
+    }
+}
+
+async fn skip(tx: &mut Tx, run: &Run, reason: &str, by: &Actor, now: Timestamp) -> Result<Executed> {
+    ledger::set_skipped(tx, &run.id, reason, by, now).await?;
+    Ok(Executed::Ended(RunStatus::Skipped))
+}
+
+async fn fail(tx: &mut Tx, run: &Run, error: &str, by: &Actor, now: Timestamp) -> Result<Executed> {
+    ledger::set_failed(tx, &run.id, error, by, now).await?;
+    Ok(Executed::Ended(RunStatus::Failed))
+}
+
+#[derive(sqlx::FromRow)]
+struct Subject {
+    timezone: String,
+    business: String,
+    first_name: Option<String>,
+    service: Option<String>,
+    start_at: Option<Timestamp>,
+}
+
+/// The values for the run's template and, when it is about a booking, the moment that begins. What the run's metadata
+/// holds under `variables` comes on top.
+async fn variables(tx: &mut Tx, run: &Run) -> Result<(Variables, Option<Timestamp>)> {
+    let subject: Subject = tx
+        .query(
+            "SELECT o.timezone, o.name AS business, c.first_name, b.service, b.start_at
+             FROM organizations o
+             LEFT JOIN bookings b ON b.id = $2
+             LEFT JOIN clients c ON c.id = COALESCE($3, b.client_id)
+             WHERE o.id = $1",
+        )
+        .bind(&run.org_id)
+        .bind(&run.booking_id)
+        .bind(&run.client_id)
+        .one()
+        .await?;
+    let mut variables = Variables::default()
+        .with("business", subject.business)
+        .with("firstName", subject.first_name.unwrap_or_else(|| "there".to_owned()));
+    if let Some(service) = subject.service {
+        variables = variables.with("service", template::readable_service(&service));
+    }
+    if let Some(start_at) = subject.start_at {
+        variables = variables.with_moment(start_at, zone_named(&subject.timezone));
+    }
+    for name in run.kind.variables() {
+        if let Some(value) = run.metadata.0.get("variables").and_then(|given| given.get(*name)?.as_str()) {
+            variables = variables.with(name, value);
+        }
+    }
+    Ok((variables, subject.start_at))
+}
+
+/// The end of the organisation's quiet hours, unless waiting for it would leave too little notice.
+async fn hold_until(
+    tx: &mut Tx,
+    run: &Run,
+    starts_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let end = quiet_hours_of(tx, &run.org_id).await?.and_then(|quiet| quiet.end_after(now));
+    Ok(end.filter(|end| starts_at.is_none_or(|starts_at| starts_at < now || *end + NOTICE <= starts_at)))
+}
+
+/// The thread a run's text goes into, and whether it is the one it belongs to; none when there is no way to send it.
+async fn destination(tx: &mut Tx, run: &Run, by: &Actor, now: Timestamp) -> Result<Option<(ThreadId, bool)>> {
+    if let Some(thread) = &run.thread_id {
+        return Ok(Some((thread.clone(), true)));
+    }
+    match (run.recipient, &run.client_id, &run.sitter_id) {
+        (Recipient::Client, Some(client), _) => {
+            if let Some(booking) = &run.booking_id
+                && let Some(thread) = threads::of_booking(tx, booking).await?
+            {
+                return Ok(Some((thread.id, true)));
+            }
+            let Some(front_desk) = numbers::front_desk(tx, &run.org_id).await? else { return Ok(None) };
+            let (thread, _) = threads::find_or_create_general(tx, client, &front_desk, now).await?;
+            record_fallback(tx, run, &thread.id, &front_desk, by, now).await?;
+            Ok(Some((thread.id, false)))
+        }
+        (Recipient::Requester, Some(client), _) => {
+            let Some(front_desk) = numbers::front_desk(tx, &run.org_id).await? else { return Ok(None) };
+            let (thread, _) = threads::find_or_create_general(tx, client, &front_desk, now).await?;
+            Ok(Some((thread.id, true)))
+        }
+        (Recipient::Sitter, _, Some(sitter)) => {
+            let own = numbers::of_sitter(tx, &run.org_id, sitter).await?;
+            let number = match own {
+                Some(number) => Some(number),
+                None => numbers::front_desk(tx, &run.org_id).await?,
+            };
+            let Some(number) = number else { return Ok(None) };
+            let thread = threads::find_or_create_owner_sitter(tx, sitter, &number, now).await?;
+            Ok(Some((thread.id, true)))
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn record_fallback(
+    tx: &mut Tx,
+    run: &Run,
+    thread: &ThreadId,
+    number: &Number,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<()> {
+    let mut entry = crate::audit_entry("automation.thread_fallback", "warning", by).org(&run.org_id).thread(thread);
+    if let Some(booking) = &run.booking_id {
+        entry = entry.booking(booking).correlation(booking.as_ref());
+    }
+    let metadata = json!({
+        "automationRunId": run.id,
+        "type": run.kind,
+        "usedThread": false,
+        "fromNumberId": number.id,
+        "reason": "the run has no thread",
+    });
+    audit::record(tx, entry.metadata(metadata), now).await
+}

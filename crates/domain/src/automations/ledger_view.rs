@@ -1,0 +1,169 @@
+//! The ledger as the API shows it, newest first.
+
+use nightshift_db::{Db, Json, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::ledger::RunStatus;
+use super::{AutomationType, Recipient};
+use crate::ids::{AutomationRunId, BookingId, MessageId, NumberId, OrgId, ThreadId};
+use crate::page::{Cursor, Limit, Page};
+use crate::phone::PhoneNumber;
+use crate::{Error, Result};
+
+/// Which runs to list; what is none does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// About this.
+    pub kind: Option<AutomationType>,
+    /// That stand so.
+    pub status: Option<RunStatus>,
+    /// For these.
+    pub recipient: Option<Recipient>,
+    /// Of this booking.
+    pub booking_id: Option<BookingId>,
+    /// Entered then or later.
+    pub from: Option<Timestamp>,
+    /// Entered before.
+    pub to: Option<Timestamp>,
+}
+
+/// A run in JSON. `from_number` is the number's id and equals the `messageNumberId` of the thread.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the API's description")]
+pub struct LedgerRunView {
+    pub id: AutomationRunId,
+    #[serde(rename = "type")]
+    pub kind: AutomationType,
+    pub recipient: Recipient,
+    pub status: RunStatus,
+    pub from_number: Option<NumberId>,
+    #[serde(rename = "fromNumberE164")]
+    pub from_number_e164: Option<String>,
+    pub thread_id: Option<ThreadId>,
+    pub booking_id: Option<BookingId>,
+    pub message_event_id: Option<MessageId>,
+    pub used_thread: bool,
+    pub error: Option<String>,
+    pub scheduled_for: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub executed_at: Option<Timestamp>,
+}
+
+/// A run with how it was executed.
+#[derive(Debug, Clone, Serialize)]
+pub struct LedgerRunDetail {
+    /// The run.
+    #[serde(flatten)]
+    pub run: LedgerRunView,
+    /// Executor, whether the thread was used, the endpoint.
+    pub metadata: Value,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: AutomationRunId,
+    #[sqlx(rename = "type")]
+    kind: AutomationType,
+    recipient: Recipient,
+    status: RunStatus,
+    from_number_id: Option<NumberId>,
+    from_number_e164: Option<PhoneNumber>,
+    thread_id: Option<ThreadId>,
+    booking_id: Option<BookingId>,
+    message_event_id: Option<MessageId>,
+    used_thread: bool,
+    error: Option<String>,
+    metadata: Json<Value>,
+    scheduled_for: Option<Timestamp>,
+    created_at: Timestamp,
+    executed_at: Option<Timestamp>,
+}
+
+macro_rules! select_rows {
+    ($rest:literal) => {
+        concat!(
+            "SELECT r.id, r.type, r.recipient, r.status, r.from_number_id, n.e164 AS from_number_e164, r.thread_id,
+                    r.booking_id, r.message_event_id, r.used_thread, r.error, r.metadata, r.scheduled_for,
+                    r.created_at, r.executed_at
+             FROM automation_runs r LEFT JOIN message_numbers n ON n.id = r.from_number_id ",
+            $rest
+        )
+    };
+}
+
+impl From<Row> for LedgerRunDetail {
+    fn from(row: Row) -> Self {
+        Self {
+            run: LedgerRunView {
+                id: row.id,
+                kind: row.kind,
+                recipient: row.recipient,
+                status: row.status,
+                from_number: row.from_number_id,
+                from_number_e164: row.from_number_e164.map(|number| number.e164()),
+                thread_id: row.thread_id,
+                booking_id: row.booking_id,
+                message_event_id: row.message_event_id,
+                used_thread: row.used_thread,
+                error: row.error,
+                scheduled_for: row.scheduled_for,
+                created_at: row.created_at,
+                executed_at: row.executed_at,
+            },
+            metadata: row.metadata.0,
+        }
+    }
+}
+
+/// One run for the API.
+///
+/// # Errors
+/// [`Error::NotFound`] when the organisation has no such run.
+pub async fn view(db: &Db, org: &OrgId, id: &AutomationRunId) -> Result<LedgerRunDetail> {
+    let row: Option<Row> =
+        db.read(select_rows!("WHERE r.id = $1 AND r.org_id = $2")).bind(id).bind(org).optional().await?;
+    row.map(LedgerRunDetail::from).ok_or(Error::NotFound)
+}
+
+/// A page of an organisation's runs. Index: `automation_runs_newest`.
+///
+/// # Errors
+/// [`Error::BadCursor`] for a cursor that none of these pages gave.
+pub async fn list(
+    db: &Db,
+    org: &OrgId,
+    filter: &Filter,
+    cursor: Option<&str>,
+    limit: Limit,
+) -> Result<Page<LedgerRunView>> {
+    let after = Cursor::parse(cursor)?;
+    let rows: Vec<Row> = db
+        .read(select_rows!(
+            "WHERE r.org_id = $1
+               AND ($2 IS NULL OR r.type = $2)
+               AND ($3 IS NULL OR r.status = $3)
+               AND ($4 IS NULL OR r.recipient = $4)
+               AND ($5 IS NULL OR r.booking_id = $5)
+               AND ($6 IS NULL OR r.created_at >= $6)
+               AND ($7 IS NULL OR r.created_at < $7)
+               AND ($9 IS NULL OR (r.created_at, r.id) < ($8, $9))
+             ORDER BY r.created_at DESC, r.id DESC
+             LIMIT $10"
+        ))
+        .bind(org)
+        .bind(filter.kind)
+        .bind(filter.status)
+        .bind(filter.recipient)
+        .bind(&filter.booking_id)
+        .bind(filter.from)
+        .bind(filter.to)
+        .bind(after.as_ref().map(|cursor| cursor.at))
+        .bind(after.as_ref().map(|cursor| cursor.id.as_str()))
+        .bind(limit.rows_wanted())
+        .all()
+        .await?;
+    let (rows, next_cursor) = limit.cut(rows, |row| Cursor { at: row.created_at, id: row.id.to_string() });
+    Ok(Page { items: rows.into_iter().map(|row| LedgerRunDetail::from(row).run).collect(), next_cursor })
+}

@@ -1,0 +1,15 @@
+//! Automatic texts: what an organisation says on its own, and the ledger of every time it was due.
+//!
+//! An automation is a template with a switch, one per kind and organisation. Each time one is due a row goes into the
+//! ledger, unique by the fact that caused it, and exactly that row is executed: whatever repeats the fact, the client
+//! gets one text.
+
+mod automation;
+mod execute;
+pub mod ledger;
+pub mod ledger_view;
+pub mod quiet_hours;
+pub mod template;
+
+pub use automation::{Automation, AutomationType, Recipient, list, load, quiet_hours_of, seed_defaults};
+pub use execute::{EXECUTOR, Executed, execute};

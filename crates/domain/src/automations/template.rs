@@ -1,0 +1,149 @@
+//! Templates of automatic texts: words with `{variables}` in between.
+//!
+//! A template is checked when it is stored and again when it is rendered; a variable nobody fills is an error, never
+//! a gap in a client's text. Dates and times are shown in the organisation's zone, services in readable words.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use chrono_tz::Tz;
+use nightshift_db::Timestamp;
+
+/// The template can't be rendered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// It asks for something that this kind of text has no value for.
+    #[error("unknown variable {{{0}}}")]
+    UnknownVariable(String),
+    /// A brace opens or closes without its partner.
+    #[error("a brace has no partner; variables are written like {{firstName}}")]
+    StrayBrace,
+}
+
+/// Values by variable name.
+#[derive(Clone, Default)]
+pub struct Variables(BTreeMap<&'static str, String>);
+
+impl Variables {
+    /// Adds one value.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.0.insert(name, value.into());
+        self
+    }
+
+    /// Adds `{date}` and `{time}` as the clock on the wall of `zone` shows them: `Tue 31 Dec 2024`, `10:00`.
+    #[must_use]
+    pub fn with_moment(self, at: Timestamp, zone: Tz) -> Self {
+        let local = at.to_datetime().with_timezone(&zone);
+        self.with("date", local.format("%a %-d %b %Y").to_string()).with("time", local.format("%H:%M").to_string())
+    }
+}
+
+/// The template with every variable filled in.
+///
+/// # Errors
+/// [`TemplateError`] when a variable has no value or a brace no partner.
+pub fn render(template: &str, variables: &Variables) -> Result<String, TemplateError> {
+    let mut text = String::with_capacity(template.len() + 32);
+    walk(template, |part| match part {
+        Part::Words(words) => {
+            text.push_str(words);
+            Ok(())
+        }
+        Part::Variable(name) => {
+            let value = variables.0.get(name).ok_or_else(|| TemplateError::UnknownVariable(name.to_owned()))?;
+            // Writing to a String cannot fail.
+            let _ = text.write_str(value);
+            Ok(())
+        }
+    })?;
+    Ok(text)
+}
+
+/// Whether the template uses nothing but `allowed` variables.
+///
+/// # Errors
+/// [`TemplateError`] naming the first thing wrong.
+pub fn check(template: &str, allowed: &[&str]) -> Result<(), TemplateError> {
+    walk(template, |part| match part {
+        Part::Variable(name) if !allowed.contains(&name) => Err(TemplateError::UnknownVariable(name.to_owned())),
+        _ => Ok(()),
+    })
+}
+
+enum Part<'t> {
+    Words(&'t str),
+    Variable(&'t str),
+}
+
+fn walk<'t>(
+    mut rest: &'t str,
+    mut take: impl FnMut(Part<'t>) -> Result<(), TemplateError>,
+) -> Result<(), TemplateError> {
+    while let Some(brace) = rest.find(['{', '}']) {
+        take(Part::Words(&rest[..brace]))?;
+        let inside = rest[brace..].strip_prefix('{').ok_or(TemplateError::StrayBrace)?;
+        let end = inside.find(['{', '}']).ok_or(TemplateError::StrayBrace)?;
+        if inside[end..].starts_with('{') {
+            return Err(TemplateError::StrayBrace);
+        }
+        take(Part::Variable(&inside[..end]))?;
+        rest = &inside[end + 1..];
+    }
+    take(Part::Words(rest))
+}
+
+/// A service code as a client would say it: `dog_walking` is `dog walking`.
+#[must_use]
+pub fn readable_service(code: &str) -> String {
+    code.split(['_', '-']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn variables_are_filled_in_the_organisations_zone() {
+        let at: Timestamp = "2024-12-31T03:30:00Z".parse().unwrap();
+        let variables = Variables::default()
+            .with("firstName", "Test")
+            .with("service", readable_service("dog_walking"))
+            .with_moment(at, chrono_tz::America::New_York);
+        assert_eq!(
+            render("Hi {firstName}, your {service} on {date} at {time} is confirmed.", &variables).unwrap(),
+            "Hi Test, your dog walking on Mon 30 Dec 2024 at 22:30 is confirmed."
+        );
+    }
+
+    #[test]
+    fn what_nobody_fills_is_an_error() {
+        let none = Variables::default();
+        assert_eq!(render("Hi {firstNam}", &none), Err(TemplateError::UnknownVariable("firstNam".to_owned())));
+        assert_eq!(check("{date} {code}", &["date"]), Err(TemplateError::UnknownVariable("code".to_owned())));
+        for stray in ["{", "}", "a { b", "{a{b}", "{date}}"] {
+            assert_eq!(check(stray, &["date", "a", "b"]), Err(TemplateError::StrayBrace), "{stray}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn words_without_braces_stay_as_they_are(words in "[^{}]{0,80}") {
+            prop_assert_eq!(render(&words, &Variables::default()), Ok(words));
+        }
+
+        #[test]
+        fn no_template_panics(template in ".{0,80}") {
+            let _ = render(&template, &Variables::default().with("date", "x"));
+        }
+
+        #[test]
+        fn a_value_with_braces_is_not_read_again(value in ".{0,40}") {
+            let variables = Variables::default().with("notes", value.clone());
+            prop_assert_eq!(render("<{notes}>", &variables), Ok(format!("<{value}>")));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The booking row.
+
+use nightshift_db::{Db, Engine, Json, Timestamp, Tx};
+
+use super::{PaymentStatus, Status};
+use crate::actor::Actor;
+use crate::audit::Entry;
+use crate::ids::{BookingId, ClientId, OrgId, SitterId};
+use crate::{Error, Result};
+
+/// A booking as it is stored.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Booking {
+    /// Its id.
+    pub id: BookingId,
+    /// The organisation that serves it.
+    pub org_id: OrgId,
+    /// Who asked for it.
+    pub client_id: ClientId,
+    /// Who does it, once known.
+    pub sitter_id: Option<SitterId>,
+    /// Service code, e.g. `dog_walking`.
+    pub service: String,
+    /// When it starts.
+    pub start_at: Timestamp,
+    /// When it ends; later than the start.
+    pub end_at: Timestamp,
+    /// Where it stands.
+    pub status: Status,
+    /// Pets or visits, at least one.
+    pub quantity: i64,
+    /// Codes of what was ordered on top.
+    pub add_ons: Json<Vec<String>>,
+    /// Where it takes place.
+    pub address: Option<String>,
+    /// What the sitter should know.
+    pub notes: Option<String>,
+    /// Price in minor units, once priced.
+    pub total_minor: Option<i64>,
+    /// ISO currency of the price.
+    pub currency: Option<String>,
+    /// What is known of the payment.
+    pub payment_status: PaymentStatus,
+    /// Received for it, in minor units, before refunds.
+    pub paid_minor: i64,
+    /// Given back of it, in minor units.
+    pub refunded_minor: i64,
+    /// The Stripe payment that paid it.
+    pub stripe_payment_intent_id: Option<String>,
+    /// When it was first confirmed.
+    pub confirmed_at: Option<Timestamp>,
+    /// When it was cancelled.
+    pub cancelled_at: Option<Timestamp>,
+    /// Raised by one with every change.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// The booking's columns, in front of the rest of a statement that returns whole bookings.
+macro_rules! booking_columns {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " id, org_id, client_id, sitter_id, service, start_at, end_at, status, quantity, add_ons, address, notes,
+              total_minor, currency, payment_status, paid_minor, refunded_minor, stripe_payment_intent_id,
+              confirmed_at, cancelled_at, version, created_at ",
+            $after
+        )
+    };
+}
+pub(super) use booking_columns;
+
+const BY_ID: &str = booking_columns!("SELECT", "FROM bookings WHERE id = $1");
+const BY_ID_LOCKED: &str = booking_columns!("SELECT", "FROM bookings WHERE id = $1 FOR UPDATE");
+
+/// One booking of an organisation.
+///
+/// # Errors
+/// [`Error::NotFound`] when the organisation has no such booking.
+pub async fn get(db: &Db, org: &OrgId, id: &BookingId) -> Result<Booking> {
+    db.read(BY_ID)
+        .bind(id)
+        .optional::<Booking>()
+        .await?
+        .filter(|booking| booking.org_id == *org)
+        .ok_or(Error::NotFound)
+}
+
+/// The booking, held until the transaction ends, so that what is decided from it stays true. On SQLite the
+/// transaction already is the only writer.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none.
+pub async fn lock(tx: &mut Tx, id: &BookingId) -> Result<Booking> {
+    let sql = match tx.engine() {
+        Engine::Postgres => BY_ID_LOCKED,
+        Engine::Sqlite => BY_ID,
+    };
+    tx.query(sql).bind(id).optional().await?.ok_or(Error::NotFound)
+}
+
+/// [`lock`], for a caller who may only see one organisation's bookings.
+pub(super) async fn lock_of(tx: &mut Tx, org: &OrgId, id: &BookingId) -> Result<Booking> {
+    lock(tx, id).await.and_then(|booking| if booking.org_id == *org { Ok(booking) } else { Err(Error::NotFound) })
+}
+
+impl Booking {
+    /// The start of an audit entry about this booking.
+    pub(crate) fn entry(&self, event: &'static str, by: &Actor) -> Entry {
+        self.entry_with(event, "success", by)
+    }
+
+    /// The start of an audit entry about this booking with another outcome than success.
+    pub(crate) fn entry_with(&self, event: &'static str, status: &'static str, by: &Actor) -> Entry {
+        let mut entry = crate::audit_entry(event, status, by)
+            .org(&self.org_id)
+            .booking(&self.id)
+            .client(&self.client_id)
+            .correlation(self.id.as_ref());
+        if let Some(sitter) = &self.sitter_id {
+            entry = entry.sitter(sitter);
+        }
+        entry
+    }
+}

@@ -1,0 +1,173 @@
+//! Changing a booking's status, and the one statement that stores a changed booking.
+
+use nightshift_db::{Json, Timestamp, Tx};
+use serde_json::json;
+
+use super::booking::{booking_columns, lock_of};
+use super::{Booking, Status, Transition, history, transition};
+use crate::actor::Actor;
+use crate::audit;
+use crate::ids::{BookingId, HistoryId, OrgId};
+use crate::{Error, Result};
+
+const STORE: &str = booking_columns!(
+    "UPDATE bookings
+     SET sitter_id = $3, service = $4, start_at = $5, end_at = $6, status = $7, quantity = $8, add_ons = $9,
+         address = $10, notes = $11, payment_status = $12, paid_minor = $13, refunded_minor = $14,
+         stripe_payment_intent_id = $15, confirmed_at = $16, cancelled_at = $17, version = version + 1,
+         updated_at = $18
+     WHERE id = $1 AND version = $2 RETURNING",
+    ""
+);
+
+/// What a request did to a booking, and what must follow from it in the same transaction.
+#[derive(Debug, Clone)]
+pub struct StatusChange {
+    /// The booking as it now is.
+    pub booking: Booking,
+    /// What its status was.
+    pub from: Status,
+    /// What its status is.
+    pub to: Status,
+    /// The history row of the change, which `booking.status_changed` follows; none when the status stayed.
+    pub history_id: Option<HistoryId>,
+    /// Whether `booking.confirm` must run: it was confirmed (also again), or what the confirmation made must follow.
+    pub needs_confirm: bool,
+    /// The version that moved its time, which `booking.rescheduled` follows.
+    pub rescheduled_to_version: Option<i64>,
+}
+
+/// Brings a booking to a status. Asking for the status it has changes nothing and writes no history.
+///
+/// # Errors
+/// [`Error::NotFound`] in another organisation; [`Error::Conflict`] `invalid_transition`.
+pub async fn change_status(
+    tx: &mut Tx,
+    org: &OrgId,
+    id: &BookingId,
+    to: Status,
+    reason: Option<&str>,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<StatusChange> {
+    let booking = lock_of(tx, org, id).await?;
+    set_status(tx, booking, to, reason, by, now).await
+}
+
+/// Confirms a booking; a confirmed one stays as it is and its confirmation is proven again.
+///
+/// # Errors
+/// As [`change_status`].
+pub async fn confirm(tx: &mut Tx, org: &OrgId, id: &BookingId, by: &Actor, now: Timestamp) -> Result<StatusChange> {
+    change_status(tx, org, id, Status::Confirmed, None, by, now).await
+}
+
+/// Cancels a booking; a cancelled one stays as it is.
+///
+/// # Errors
+/// As [`change_status`].
+pub async fn cancel(
+    tx: &mut Tx,
+    org: &OrgId,
+    id: &BookingId,
+    reason: Option<&str>,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<StatusChange> {
+    change_status(tx, org, id, Status::Cancelled, reason, by, now).await
+}
+
+/// [`change_status`] for a booking this transaction already holds.
+pub(super) async fn set_status(
+    tx: &mut Tx,
+    mut booking: Booking,
+    to: Status,
+    reason: Option<&str>,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<StatusChange> {
+    let from = booking.status;
+    let mut history_id = None;
+    if move_status(&mut booking, to, now)? {
+        booking = store(tx, &booking, now).await?;
+        history_id = Some(record_status(tx, &booking, from, reason, by, now).await?);
+    }
+    Ok(StatusChange {
+        booking,
+        from,
+        to,
+        history_id,
+        needs_confirm: to == Status::Confirmed,
+        rescheduled_to_version: None,
+    })
+}
+
+/// Sets the status in memory; false when it was that already.
+pub(super) fn move_status(booking: &mut Booking, to: Status, now: Timestamp) -> Result<bool> {
+    match transition(booking.status, to) {
+        Transition::Same => return Ok(false),
+        Transition::Invalid => return Err(invalid_transition(booking.status, to)),
+        Transition::Change => {}
+    }
+    booking.status = to;
+    if to == Status::Confirmed {
+        booking.confirmed_at.get_or_insert(now);
+    }
+    if to == Status::Cancelled {
+        booking.cancelled_at.get_or_insert(now);
+    }
+    Ok(true)
+}
+
+fn invalid_transition(from: Status, to: Status) -> Error {
+    Error::conflict("invalid_transition", format!("a booking that is {from} cannot become {to}"))
+}
+
+/// History and audit rows of a status change that is already stored.
+pub(super) async fn record_status(
+    tx: &mut Tx,
+    booking: &Booking,
+    from: Status,
+    reason: Option<&str>,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<HistoryId> {
+    let to = booking.status;
+    let history_id = history::append(tx, booking, Some(from), to, reason, by, now).await?;
+    let entry = booking
+        .entry("booking.status.changed", by)
+        .metadata(json!({"from": from, "to": to, "version": booking.version, "historyId": history_id}));
+    audit::record(tx, entry, now).await?;
+    Ok(history_id)
+}
+
+/// Stores every column that can change and raises the version. The caller holds the booking's lock; should the row
+/// have changed all the same, nothing is stored.
+pub(super) async fn store(tx: &mut Tx, booking: &Booking, now: Timestamp) -> Result<Booking> {
+    tx.query(STORE)
+        .bind(&booking.id)
+        .bind(booking.version)
+        .bind(&booking.sitter_id)
+        .bind(&booking.service)
+        .bind(booking.start_at)
+        .bind(booking.end_at)
+        .bind(booking.status)
+        .bind(booking.quantity)
+        .bind(Json(&booking.add_ons.0))
+        .bind(&booking.address)
+        .bind(&booking.notes)
+        .bind(booking.payment_status)
+        .bind(booking.paid_minor)
+        .bind(booking.refunded_minor)
+        .bind(&booking.stripe_payment_intent_id)
+        .bind(booking.confirmed_at)
+        .bind(booking.cancelled_at)
+        .bind(now)
+        .optional()
+        .await?
+        .ok_or_else(version_conflict)
+}
+
+pub(super) fn version_conflict() -> Error {
+    Error::conflict("version_conflict", "the booking was changed by somebody else in the meantime")
+}

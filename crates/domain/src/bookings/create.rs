@@ -1,0 +1,79 @@
+//! Making a booking.
+
+use nightshift_db::{Json, Timestamp, Tx};
+
+use super::booking::booking_columns;
+use super::{Booking, NewBooking, Status, history};
+use crate::Result;
+use crate::actor::Actor;
+use crate::audit;
+use crate::ids::{BookingId, HistoryId, OrgId, SitterId};
+use crate::people::clients;
+use crate::problems::Problems;
+
+const INSERT: &str = booking_columns!(
+    "INSERT INTO bookings (id, org_id, client_id, sitter_id, service, start_at, end_at, quantity, add_ons, address,
+                           notes, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12) RETURNING",
+    ""
+);
+
+/// A booking that was just made.
+#[derive(Debug, Clone)]
+pub struct Created {
+    /// It.
+    pub booking: Booking,
+    /// Its first history row, nothing -> pending, which `booking.status_changed` follows.
+    pub history_id: HistoryId,
+}
+
+/// Makes a pending booking; its client is found by phone or made.
+///
+/// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) when the organisation has no such active sitter.
+pub async fn create(tx: &mut Tx, org: &OrgId, new: NewBooking, by: &Actor, now: Timestamp) -> Result<Created> {
+    if let Some(sitter) = &new.sitter_id {
+        check_sitter(tx, org, sitter).await?;
+    }
+    let contact = clients::Contact {
+        phone: new.phone,
+        first_name: Some(new.first_name),
+        last_name: Some(new.last_name),
+        email: new.email,
+    };
+    let client = clients::find_or_create(tx, org, &contact, now).await?;
+    let booking: Booking = tx
+        .query(INSERT)
+        .bind(BookingId::new(now))
+        .bind(org)
+        .bind(&client.id)
+        .bind(&new.sitter_id)
+        .bind(&new.service)
+        .bind(new.start_at)
+        .bind(new.end_at)
+        .bind(new.quantity)
+        .bind(Json(&new.add_ons))
+        .bind(&new.address)
+        .bind(&new.notes)
+        .bind(now)
+        .one()
+        .await?;
+    let history_id = history::append(tx, &booking, None, Status::Pending, None, by, now).await?;
+    audit::record(tx, booking.entry("booking.created", by), now).await?;
+    Ok(Created { booking, history_id })
+}
+
+/// Refuses a sitter whom the organisation does not have or no longer sends out.
+pub(super) async fn check_sitter(tx: &mut Tx, org: &OrgId, sitter: &SitterId) -> Result<()> {
+    let known: bool = tx
+        .query("SELECT EXISTS (SELECT 1 FROM sitters WHERE id = $1 AND org_id = $2 AND active)")
+        .bind(sitter)
+        .bind(org)
+        .scalar()
+        .await?;
+    let mut problems = Problems::default();
+    if !known {
+        problems.add("sitterId", "is not an active sitter of this organisation");
+    }
+    problems.finish()
+}

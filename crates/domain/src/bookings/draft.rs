@@ -1,0 +1,184 @@
+//! A booking as somebody sends it, and the check that turns it into one that can be made.
+
+use nightshift_db::Timestamp;
+use serde::Deserialize;
+
+use crate::ids::SitterId;
+use crate::phone::PhoneNumber;
+use crate::problems::{Problems, TextLimit};
+use crate::Result;
+
+const NAME: TextLimit = TextLimit { chars_max: 80 };
+const CODE: TextLimit = TextLimit { chars_max: 64 };
+const EMAIL: TextLimit = TextLimit { chars_max: 254 };
+pub(super) const ADDRESS: TextLimit = TextLimit { chars_max: 500 };
+pub(super) const NOTES: TextLimit = TextLimit { chars_max: 4000 };
+/// Pets or visits in one booking.
+const QUANTITY_MAX: i64 = 1000;
+const ADD_ONS_MAX: usize = 50;
+
+/// The body of a request to book. Everything is optional here, so that the check can name all that is wrong at once.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields are those of the API's description")]
+pub struct Draft {
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub phone: Option<String>,
+    pub email: Option<String>,
+    pub service: Option<String>,
+    pub start_at: Option<String>,
+    pub end_at: Option<String>,
+    pub quantity: Option<i64>,
+    pub add_ons: Option<Vec<String>>,
+    pub address: Option<String>,
+    pub notes: Option<String>,
+    pub sitter_id: Option<SitterId>,
+}
+
+/// A booking that makes sense in itself; whether its sitter exists is for the database to say.
+#[derive(Clone)]
+pub struct NewBooking {
+    /// The client's first name.
+    pub first_name: String,
+    /// The client's last name.
+    pub last_name: String,
+    /// The client's phone, by which the client is found or made.
+    pub phone: PhoneNumber,
+    /// The client's email.
+    pub email: Option<String>,
+    /// Service code.
+    pub service: String,
+    /// When it starts.
+    pub start_at: Timestamp,
+    /// When it ends; later than the start.
+    pub end_at: Timestamp,
+    /// At least one.
+    pub quantity: i64,
+    /// Codes of what is ordered on top.
+    pub add_ons: Vec<String>,
+    /// Where it takes place.
+    pub address: Option<String>,
+    /// What the sitter should know.
+    pub notes: Option<String>,
+    /// Who should do it.
+    pub sitter_id: Option<SitterId>,
+}
+
+impl Draft {
+    /// The booking asked for.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) with a sentence for every field that is missing or makes no sense.
+    pub fn check(self) -> Result<NewBooking> {
+        let mut problems = Problems::default();
+        let first_name = problems.required("firstName", self.first_name, NAME);
+        let last_name = problems.required("lastName", self.last_name, NAME);
+        let service = problems.required("service", self.service, CODE);
+        let phone = problems.phone("phone", self.phone.as_deref());
+        let email = problems.optional("email", self.email, EMAIL);
+        if email.as_deref().is_some_and(|email| !email.contains('@')) {
+            problems.add("email", "is not an email address");
+        }
+        let start_at = problems.moment("startAt", self.start_at.as_deref());
+        let end_at = problems.moment("endAt", self.end_at.as_deref());
+        let quantity = self.quantity.unwrap_or(1);
+        let add_ons = self.add_ons.unwrap_or_default();
+        check_span(&mut problems, start_at, end_at);
+        check_quantity(&mut problems, quantity);
+        check_add_ons(&mut problems, &add_ons);
+        let address = problems.optional("address", self.address, ADDRESS);
+        let notes = problems.optional("notes", self.notes, NOTES);
+        match (first_name, last_name, phone, service, start_at, end_at) {
+            (Some(first_name), Some(last_name), Some(phone), Some(service), Some(start_at), Some(end_at))
+                if problems.is_empty() =>
+            {
+                Ok(NewBooking {
+                    first_name,
+                    last_name,
+                    phone,
+                    email,
+                    service,
+                    start_at,
+                    end_at,
+                    quantity,
+                    add_ons,
+                    address,
+                    notes,
+                    sitter_id: self.sitter_id,
+                })
+            }
+            _ => Err(problems.into_error()),
+        }
+    }
+}
+
+pub(super) fn check_span(problems: &mut Problems, start_at: Option<Timestamp>, end_at: Option<Timestamp>) {
+    if let (Some(start_at), Some(end_at)) = (start_at, end_at)
+        && end_at <= start_at
+    {
+        problems.add("endAt", "must be later than startAt");
+    }
+}
+
+pub(super) fn check_quantity(problems: &mut Problems, quantity: i64) {
+    if !(1..=QUANTITY_MAX).contains(&quantity) {
+        problems.add("quantity", "must be between 1 and 1000");
+    }
+}
+
+pub(super) fn check_add_ons(problems: &mut Problems, add_ons: &[String]) {
+    if add_ons.len() > ADD_ONS_MAX {
+        problems.add("addOns", "must be at most 50 codes");
+    }
+    if add_ons.iter().any(|code| !CODE.allows(code)) {
+        problems.add("addOns", "must be codes of 1 to 64 characters");
+    }
+}
+
+/// Checks a service code that replaces another.
+pub(super) fn check_service(problems: &mut Problems, service: String) -> Option<String> {
+    problems.required("service", Some(service), CODE)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
+mod tests {
+    use super::*;
+    use crate::Error;
+
+    fn wrong_fields(draft: serde_json::Value) -> Vec<String> {
+        match serde_json::from_value::<Draft>(draft).unwrap().check() {
+            Ok(_) => Vec::new(),
+            Err(Error::Invalid(fields)) => fields.keys().map(ToString::to_string).collect(),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        assert_eq!(
+            wrong_fields(serde_json::json!({})),
+            ["endAt", "firstName", "lastName", "phone", "service", "startAt"]
+        );
+        let draft = serde_json::json!({
+            "firstName": " ", "lastName": "C", "phone": "call me", "email": "nobody", "service": "dog_walking",
+            "startAt": "2024-12-31T10:00:00Z", "endAt": "2024-12-31T10:00:00Z", "quantity": 0, "addOns": [""],
+            "notes": "a\u{0}b",
+        });
+        assert_eq!(wrong_fields(draft), ["addOns", "email", "endAt", "firstName", "notes", "phone", "quantity"]);
+    }
+
+    #[test]
+    fn a_good_draft_is_trimmed_and_parsed() {
+        let draft = serde_json::json!({
+            "firstName": " Test ", "lastName": "Client", "phone": "+1 (555) 123-4567", "service": "dog_walking",
+            "startAt": "2024-12-31T10:00:00Z", "endAt": "2024-12-31T12:00:00+01:00", "notes": "",
+        });
+        let booking = serde_json::from_value::<Draft>(draft).unwrap().check().unwrap();
+        assert_eq!(booking.first_name, "Test");
+        assert_eq!(booking.phone.e164(), "+15551234567");
+        assert_eq!(booking.end_at.to_string(), "2024-12-31T11:00:00.000Z");
+        assert_eq!((booking.quantity, booking.notes), (1, None));
+    }
+}

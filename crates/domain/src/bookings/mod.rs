@@ -1,0 +1,27 @@
+//! Bookings: a client's appointments, and every change of their status.
+//!
+//! Each change is made under the booking's lock, in one transaction with its history row and its audit row, and says
+//! what it changed as a fact. The caller turns facts into jobs in the same transaction; nothing here knows jobs, HTTP
+//! or a payment provider's client. Every function may be called twice and concurrently with the same outcome as once.
+
+mod booking;
+mod change;
+mod create;
+mod draft;
+mod history;
+mod list;
+mod patch;
+mod payments;
+mod status;
+mod view;
+
+pub use booking::{Booking, get, lock};
+pub use change::{StatusChange, cancel, change_status, confirm};
+pub use create::{Created, create};
+pub use draft::{Draft, NewBooking};
+pub use history::{HistoryEntry, StatusRecord, load_record, status_history};
+pub use list::{Filter, list, view};
+pub use patch::{Patch, patch};
+pub use payments::{AmountMismatch, Paid, Payment, Refund, Refunded, mark_paid, mark_refunded};
+pub use status::{PaymentStatus, Status, Transition, transition};
+pub use view::{BookingView, ClientView};

@@ -1,0 +1,159 @@
+//! Changing several things of a booking at once.
+
+use nightshift_db::{Json, Timestamp, Tx};
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
+
+use super::booking::lock_of;
+use super::change::{move_status, record_status, store, version_conflict};
+use super::create::check_sitter;
+use super::draft::{ADDRESS, NOTES, check_add_ons, check_quantity, check_service, check_span};
+use super::{Booking, Status, StatusChange};
+use crate::actor::Actor;
+use crate::audit;
+use crate::ids::{BookingId, OrgId, SitterId};
+use crate::problems::Problems;
+use crate::{Error, Result};
+
+/// The body of a change. What is missing stays; `sitterId`, `address` and `notes` are cleared by `null`.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields are those of the API's description")]
+pub struct Patch {
+    pub status: Option<String>,
+    pub start_at: Option<String>,
+    pub end_at: Option<String>,
+    pub service: Option<String>,
+    pub quantity: Option<i64>,
+    pub add_ons: Option<Vec<String>>,
+    #[serde(deserialize_with = "present")]
+    pub sitter_id: Option<Option<SitterId>>,
+    #[serde(deserialize_with = "present")]
+    pub address: Option<Option<String>>,
+    #[serde(deserialize_with = "present")]
+    pub notes: Option<Option<String>>,
+    /// Kept in the history of a status change.
+    pub reason: Option<String>,
+    /// The version the change was made against; a booking that has moved on refuses it.
+    pub version: Option<i64>,
+}
+
+/// Tells a field that is null from one that is missing.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// Applies a change in one version step. A change that changes nothing leaves the version.
+///
+/// # Errors
+/// [`Error::NotFound`] in another organisation; [`Error::Conflict`] `version_conflict` or `invalid_transition` (also
+/// for changing time, service, sitter or quantity of a booking that is final); [`Error::Invalid`] by field.
+pub async fn patch(
+    tx: &mut Tx,
+    org: &OrgId,
+    id: &BookingId,
+    patch: Patch,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<StatusChange> {
+    let before = lock_of(tx, org, id).await?;
+    if patch.version.is_some_and(|version| version != before.version) {
+        return Err(version_conflict());
+    }
+    let reason = patch.reason.clone();
+    let (mut after, asked_status) = merge(&before, patch)?;
+    if let Some(sitter) = after.sitter_id.as_ref().filter(|sitter| before.sitter_id.as_ref() != Some(*sitter)) {
+        check_sitter(tx, org, sitter).await?;
+    }
+    let changed = changed_fields(&before, &after);
+    if before.status.is_final() && changed.iter().any(|field| !matches!(*field, "address" | "notes")) {
+        return Err(Error::conflict(
+            "invalid_transition",
+            format!("a booking that is {} can no longer be changed", before.status),
+        ));
+    }
+    let status_moved = match asked_status {
+        Some(to) => move_status(&mut after, to, now)?,
+        None => false,
+    };
+    let mut history_id = None;
+    if status_moved || !changed.is_empty() {
+        after = store(tx, &after, now).await?;
+    }
+    if !changed.is_empty() {
+        let entry = after
+            .entry("booking.updated", by)
+            .metadata(json!({"fields": changed, "version": after.version}));
+        audit::record(tx, entry, now).await?;
+    }
+    if status_moved {
+        history_id = Some(record_status(tx, &after, before.status, reason.as_deref(), by, now).await?);
+    }
+    let sitter_moved = changed.contains(&"sitterId") && matches!(after.status, Status::Confirmed | Status::InProgress);
+    let time_moved = changed.iter().any(|field| matches!(*field, "startAt" | "endAt"));
+    Ok(StatusChange {
+        from: before.status,
+        to: after.status,
+        history_id,
+        needs_confirm: asked_status == Some(Status::Confirmed) || sitter_moved,
+        rescheduled_to_version: time_moved.then_some(after.version),
+        booking: after,
+    })
+}
+
+/// The booking as it is asked to be, but for its status, which is returned beside it.
+fn merge(before: &Booking, patch: Patch) -> Result<(Booking, Option<Status>)> {
+    let mut problems = Problems::default();
+    let mut after = before.clone();
+    let status = patch.status.and_then(|word| match word.parse() {
+        Ok(status) => Some(status),
+        Err(unknown) => {
+            problems.add("status", format!("{unknown}"));
+            None
+        }
+    });
+    if let Some(start_at) = patch.start_at.and_then(|text| problems.moment("startAt", Some(&text))) {
+        after.start_at = start_at;
+    }
+    if let Some(end_at) = patch.end_at.and_then(|text| problems.moment("endAt", Some(&text))) {
+        after.end_at = end_at;
+    }
+    check_span(&mut problems, Some(after.start_at), Some(after.end_at));
+    if let Some(service) = patch.service.and_then(|service| check_service(&mut problems, service)) {
+        after.service = service;
+    }
+    if let Some(quantity) = patch.quantity {
+        check_quantity(&mut problems, quantity);
+        after.quantity = quantity;
+    }
+    if let Some(add_ons) = patch.add_ons {
+        check_add_ons(&mut problems, &add_ons);
+        after.add_ons = Json(add_ons);
+    }
+    if let Some(sitter_id) = patch.sitter_id {
+        after.sitter_id = sitter_id;
+    }
+    if let Some(address) = patch.address {
+        after.address = problems.optional("address", address, ADDRESS);
+    }
+    if let Some(notes) = patch.notes {
+        after.notes = problems.optional("notes", notes, NOTES);
+    }
+    problems.optional("reason", patch.reason, NOTES);
+    problems.finish()?;
+    Ok((after, status))
+}
+
+fn changed_fields(before: &Booking, after: &Booking) -> Vec<&'static str> {
+    let fields = [
+        ("startAt", before.start_at != after.start_at),
+        ("endAt", before.end_at != after.end_at),
+        ("service", before.service != after.service),
+        ("quantity", before.quantity != after.quantity),
+        ("addOns", before.add_ons != after.add_ons),
+        ("sitterId", before.sitter_id != after.sitter_id),
+        ("address", before.address != after.address),
+        ("notes", before.notes != after.notes),
+    ];
+    fields.into_iter().filter_map(|(field, changed)| changed.then_some(field)).collect()
+}

@@ -1,0 +1,171 @@
+//! What follows when a booking changes after it was confirmed, or with it: reminders, windows, and a word to the client.
+//!
+//! Like the confirmation's steps these look at what stands and may run again.
+
+use std::time::Duration;
+
+use nightshift_db::{Timestamp, Tx};
+
+use super::steps::{delay, record_window};
+use crate::Result;
+use crate::actor::Actor;
+use crate::audit;
+use crate::automations::AutomationType;
+use crate::automations::ledger::{self, NewRun, RunToStart};
+use crate::bookings::{self, Booking, Status, StatusRecord};
+use crate::ids::{BookingId, ThreadId};
+use crate::messaging::threads::{self, Thread, ThreadStatus};
+use crate::messaging::windows::{self, WindowChange};
+
+/// How long before its start a booking is brought to mind.
+const REMINDER_LEAD: Duration = Duration::from_secs(24 * 3600);
+/// How long a conversation stays open after its booking is completed.
+const THREAD_STAYS_OPEN: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// After a booking became confirmed: its reminder is in the ledger, if it starts more than a day from now.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn confirmed(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Timestamp) -> Result<Option<RunToStart>> {
+    let booking = bookings::lock(tx, &record.booking_id).await?;
+    remind(tx, &booking, by, now).await
+}
+
+/// After a booking was cancelled: its window is closed, texts that are not written yet are not wanted any more, and the
+/// client hears of it if the booking had been confirmed.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Timestamp) -> Result<Option<RunToStart>> {
+    let booking = bookings::lock(tx, &record.booking_id).await?;
+    if let Some(window) = windows::cancel(tx, &booking.id, now).await? {
+        record_window(tx, &booking, &window, WindowChange::Updated, by, now).await?;
+    }
+    for kind in [
+        AutomationType::BookingReminder,
+        AutomationType::BookingConfirmation,
+        AutomationType::BookingRescheduled,
+    ] {
+        ledger::skip_unwritten(tx, &booking.id, kind, None, "booking_cancelled", by, now).await?;
+    }
+    if !matches!(record.from_status, Some(Status::Confirmed | Status::InProgress)) {
+        return Ok(None);
+    }
+    tell(tx, &booking, AutomationType::BookingCancelled, format!("booking:{}:cancelled", booking.id), now).await
+}
+
+/// After a booking's time was changed in `version`: the window has the new times, the reminder moves, and the client
+/// hears of it. Nothing for a booking that is not confirmed; its confirmation will find the new time.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn rescheduled(
+    tx: &mut Tx,
+    id: &BookingId,
+    version: i64,
+    grace: Duration,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Vec<RunToStart>> {
+    let booking = bookings::lock(tx, id).await?;
+    if !matches!(booking.status, Status::Confirmed | Status::InProgress) {
+        return Ok(Vec::new());
+    }
+    let Some(thread) = threads::of_booking(tx, id).await? else {
+        return Ok(Vec::new());
+    };
+    let (window, change) = windows::upsert(tx, &booking, Some(&thread.id), grace, now).await?;
+    record_window(tx, &booking, &window, change, by, now).await?;
+    let mut runs = Vec::new();
+    runs.extend(remind(tx, &booking, by, now).await?);
+    runs.extend(tell(tx, &booking, AutomationType::BookingRescheduled, format!("booking:{id}:v{version}"), now).await?);
+    Ok(runs)
+}
+
+/// A conversation that is to be closed some time later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloseThread {
+    /// The conversation.
+    pub thread_id: ThreadId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// After a booking was completed: its conversation stays open for a week. None when there is none to close.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn completed(tx: &mut Tx, record: &StatusRecord) -> Result<Option<CloseThread>> {
+    let thread = threads::of_booking(tx, &record.booking_id).await?;
+    Ok(thread
+        .filter(|thread| thread.status == ThreadStatus::Open)
+        .map(|thread| CloseThread { thread_id: thread.id, at: record.changed_at + THREAD_STAYS_OPEN }))
+}
+
+/// Closes a conversation; one that is closed stays so.
+///
+/// # Errors
+/// [`Error::NotFound`](crate::Error::NotFound) when there is none.
+pub async fn close_thread(tx: &mut Tx, id: &ThreadId, by: &Actor, now: Timestamp) -> Result<()> {
+    let thread = threads::lock(tx, id).await?;
+    if thread.status == ThreadStatus::Closed {
+        return Ok(());
+    }
+    threads::set_status(tx, id, ThreadStatus::Closed, now).await?;
+    audit::record(tx, thread.entry("thread.closed", "success", by), now).await
+}
+
+/// Enters the reminder for the booking's present start and takes back those for other starts.
+async fn remind(tx: &mut Tx, booking: &Booking, by: &Actor, now: Timestamp) -> Result<Option<RunToStart>> {
+    let due = booking.start_at - REMINDER_LEAD;
+    let wanted = matches!(booking.status, Status::Confirmed | Status::InProgress) && due > now;
+    let trigger_ref = format!("booking:{}:reminder:{}", booking.id, booking.start_at.unix_ms());
+    let keep = wanted.then_some(trigger_ref.as_str());
+    let kind = AutomationType::BookingReminder;
+    ledger::skip_unwritten(tx, &booking.id, kind, keep, "booking_moved", by, now).await?;
+    if !wanted {
+        return Ok(None);
+    }
+    let thread = threads::of_booking(tx, &booking.id).await?;
+    let new = new_run(booking, thread.as_ref(), kind, trigger_ref, Some(due));
+    let (run, created) = ledger::insert(tx, &new, now).await?;
+    if created {
+        return Ok(run.to_start());
+    }
+    // The booking moved away and back again.
+    Ok(ledger::reopen_skipped(tx, &run.id, now).await?.and_then(|run| run.to_start()))
+}
+
+/// Enters a text about the booking that is due now.
+async fn tell(
+    tx: &mut Tx,
+    booking: &Booking,
+    kind: AutomationType,
+    trigger_ref: String,
+    now: Timestamp,
+) -> Result<Option<RunToStart>> {
+    let thread = threads::of_booking(tx, &booking.id).await?;
+    let due = delay(tx, booking, kind, now).await?;
+    let (run, created) = ledger::insert(tx, &new_run(booking, thread.as_ref(), kind, trigger_ref, due), now).await?;
+    Ok(run.to_start().filter(|_| created))
+}
+
+fn new_run<'a>(
+    booking: &'a Booking,
+    thread: Option<&'a Thread>,
+    kind: AutomationType,
+    trigger_ref: String,
+    scheduled_for: Option<Timestamp>,
+) -> NewRun<'a> {
+    NewRun {
+        org_id: &booking.org_id,
+        kind,
+        trigger_ref,
+        booking_id: Some(&booking.id),
+        thread_id: thread.map(|thread| &thread.id),
+        client_id: Some(&booking.client_id),
+        sitter_id: None,
+        scheduled_for,
+        blocked: thread.is_some_and(|thread| thread.message_number_id.is_none()),
+    }
+}

@@ -1,0 +1,147 @@
+//! Which masking number a thread gets.
+//!
+//! A pure choice over the active numbers of the organisation, so that it can be tested without a database: the same
+//! booking and the same numbers give the same answer, in whatever order the numbers are listed.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::ids::{BookingId, NumberId, SitterId};
+use crate::messaging::numbers::NumberClass;
+use crate::text_enum::text_enum;
+
+/// An active number of the thread's organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The number.
+    pub id: NumberId,
+    /// What it is for.
+    pub class: NumberClass,
+    /// Whose it is, when it is a sitter's.
+    pub assigned_sitter_id: Option<SitterId>,
+    /// Whether it carries another open thread of the same client.
+    pub carries_client: bool,
+}
+
+text_enum! {
+    /// Why a number was chosen; kept in the audit log.
+    pub enum Reason {
+        /// It is the assigned sitter's own.
+        SitterNumber = "sitter_number",
+        /// A pool number through which this client has no other open conversation.
+        PoolNumber = "pool_number",
+        /// The organisation's main line, as no pool number was free of this client.
+        FrontDesk = "front_desk",
+        /// A pool number that this client already talks through, as there is nothing else.
+        SharedPoolNumber = "shared_pool_number",
+    }
+}
+
+/// The number for a booking's thread: the sitter's own, else a pool number without another open thread of the client,
+/// else the front desk, else any pool number. Pool numbers come in the order of SHA-256(booking id + number id), which
+/// spreads bookings over the pool and stays the same for one booking.
+#[must_use]
+pub fn pick<'c>(
+    booking: &BookingId,
+    sitter: Option<&SitterId>,
+    candidates: &'c [Candidate],
+) -> Option<(&'c Candidate, Reason)> {
+    candidates
+        .iter()
+        .filter_map(|candidate| Some((candidate, reason_for(candidate, sitter)?)))
+        .min_by_key(|(candidate, reason)| (*reason, order_key(booking, &candidate.id), candidate.id.clone()))
+}
+
+/// Why this number could serve, if it could. The reasons' order is the order of preference.
+fn reason_for(candidate: &Candidate, sitter: Option<&SitterId>) -> Option<Reason> {
+    match candidate.class {
+        NumberClass::Sitter => {
+            (sitter.is_some() && candidate.assigned_sitter_id.as_ref() == sitter).then_some(Reason::SitterNumber)
+        }
+        NumberClass::Pool if candidate.carries_client => Some(Reason::SharedPoolNumber),
+        NumberClass::Pool => Some(Reason::PoolNumber),
+        NumberClass::FrontDesk => Some(Reason::FrontDesk),
+    }
+}
+
+fn order_key(booking: &BookingId, number: &NumberId) -> [u8; 32] {
+    Sha256::new().chain_update(booking.as_ref()).chain_update(number.as_ref()).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_candidate() -> impl Strategy<Value = Candidate> {
+        ("[a-z0-9]{1,8}", prop::sample::select(NumberClass::ALL), 0..3, any::<bool>()).prop_map(
+            |(id, class, sitter, carries_client)| Candidate {
+                id: NumberId::from(id),
+                class: *class,
+                assigned_sitter_id: (*class == NumberClass::Sitter).then(|| SitterId::from(format!("sitter-{sitter}"))),
+                carries_client,
+            },
+        )
+    }
+
+    proptest! {
+        /// Any set of numbers, any order: the answer is the same; it is none only if no number may serve; and no
+        /// number of a better kind was passed over.
+        #[test]
+        fn the_choice_is_stable_complete_and_by_preference(
+            candidates in prop::collection::btree_map("[a-z0-9]{1,8}", any_candidate(), 0..12),
+            booking in "[a-z0-9]{1,12}",
+            assigned in any::<bool>(),
+            turn in 0usize..12,
+        ) {
+            let booking = BookingId::from(booking);
+            let sitter = assigned.then(|| SitterId::from("sitter-1".to_owned()));
+            let numbers: Vec<_> = candidates
+                .into_iter()
+                .map(|(id, candidate)| Candidate { id: NumberId::from(id), ..candidate })
+                .collect();
+            let mut turned = numbers.clone();
+            turned.reverse();
+            if !turned.is_empty() {
+                let by = turn % turned.len();
+                turned.rotate_left(by);
+            }
+
+            let chosen = pick(&booking, sitter.as_ref(), &numbers);
+            prop_assert_eq!(chosen, pick(&booking, sitter.as_ref(), &turned));
+
+            let own = |c: &Candidate| assigned && c.assigned_sitter_id == sitter;
+            let free_pool = |c: &Candidate| c.class == NumberClass::Pool && !c.carries_client;
+            match chosen {
+                None => prop_assert!(numbers.iter().all(|c| c.class == NumberClass::Sitter && !own(c))),
+                Some((number, reason)) => {
+                    let expected = if numbers.iter().any(own) {
+                        (own(number), Reason::SitterNumber)
+                    } else if numbers.iter().any(free_pool) {
+                        (free_pool(number), Reason::PoolNumber)
+                    } else if numbers.iter().any(|c| c.class == NumberClass::FrontDesk) {
+                        (number.class == NumberClass::FrontDesk, Reason::FrontDesk)
+                    } else {
+                        (number.class == NumberClass::Pool, Reason::SharedPoolNumber)
+                    };
+                    prop_assert_eq!((true, reason), expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_pool_order_is_that_of_the_hash_of_booking_and_number() {
+        let pool = |id: &str| Candidate {
+            id: NumberId::from(id.to_owned()),
+            class: NumberClass::Pool,
+            assigned_sitter_id: None,
+            carries_client: false,
+        };
+        let numbers = [pool("n1"), pool("n2"), pool("n3")];
+        let booking = BookingId::from("b1".to_owned());
+        let mut by_hash = ["n1", "n2", "n3"];
+        by_hash.sort_by_key(|number| hex::encode(Sha256::digest(format!("b1{number}"))));
+        let chosen = pick(&booking, None, &numbers).map(|(number, _)| number.id.to_string());
+        assert_eq!(chosen.as_deref(), Some(by_hash[0]));
+    }
+}

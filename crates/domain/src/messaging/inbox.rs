@@ -1,0 +1,240 @@
+//! Threads as lists and pages show them, latest conversation first.
+
+use nightshift_db::{Db, Timestamp};
+use serde::Serialize;
+
+use super::numbers::NumberClass;
+use super::threads::{Mailbox, Scope, ThreadStatus, mailbox};
+use super::windows::{WindowStatus, status_at};
+use crate::audience::Audience;
+use crate::ids::{BookingId, ClientId, NumberId, OrgId, SitterId, ThreadId, WindowId};
+use crate::page::{Cursor, Limit, Page, contains_pattern};
+use crate::phone::PhoneNumber;
+use crate::{Error, Result};
+
+/// Which threads to list; what is none does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// In this mailbox; none for both.
+    pub mailbox: Option<Mailbox>,
+    /// About this.
+    pub scope: Option<Scope>,
+    /// On a number of this class.
+    pub number_class: Option<NumberClass>,
+    /// With or without texts the owner has not read.
+    pub unread: Option<bool>,
+    /// Of this booking.
+    pub booking_id: Option<BookingId>,
+    /// Of this sitter.
+    pub sitter_id: Option<SitterId>,
+    /// Whose client's or sitter's name or whose client's phone holds this text.
+    pub q: Option<String>,
+}
+
+/// A thread in JSON.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the API's description")]
+pub struct ThreadView {
+    pub id: ThreadId,
+    pub scope: Scope,
+    pub booking_id: Option<BookingId>,
+    pub client_id: Option<ClientId>,
+    pub client_name: Option<String>,
+    pub assigned_sitter_id: Option<SitterId>,
+    pub sitter_name: Option<String>,
+    pub message_number_id: Option<NumberId>,
+    #[serde(rename = "maskedNumberE164")]
+    pub masked_number_e164: Option<String>,
+    pub number_class: Option<NumberClass>,
+    pub mailbox: Mailbox,
+    pub window: Option<WindowSummary>,
+    pub last_message_at: Option<Timestamp>,
+    pub unread: i64,
+    pub status: ThreadStatus,
+}
+
+/// The window of a thread's booking in JSON.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the API's description")]
+pub struct WindowSummary {
+    pub id: WindowId,
+    pub starts_at: Timestamp,
+    pub ends_at: Timestamp,
+    pub status: WindowStatus,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: ThreadId,
+    scope: Scope,
+    booking_id: Option<BookingId>,
+    client_id: Option<ClientId>,
+    client_name: String,
+    assigned_sitter_id: Option<SitterId>,
+    sitter_name: Option<String>,
+    message_number_id: Option<NumberId>,
+    masked_number_e164: Option<PhoneNumber>,
+    number_class: Option<NumberClass>,
+    window_id: Option<WindowId>,
+    starts_at: Option<Timestamp>,
+    ends_at: Option<Timestamp>,
+    cancelled_at: Option<Timestamp>,
+    last_message_at: Option<Timestamp>,
+    owner_unread: i64,
+    sitter_unread: i64,
+    status: ThreadStatus,
+    sorted_at: Timestamp,
+}
+
+macro_rules! select_rows {
+    ($rest:literal) => {
+        concat!(
+            "SELECT t.id, t.scope, t.booking_id, t.client_id,
+                    TRIM(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) AS client_name,
+                    t.assigned_sitter_id, s.name AS sitter_name, t.message_number_id, t.masked_number_e164,
+                    t.number_class, w.id AS window_id, w.starts_at, w.ends_at, w.cancelled_at, t.last_message_at,
+                    t.owner_unread, t.sitter_unread, t.status, COALESCE(t.last_message_at, t.created_at) AS sorted_at
+             FROM message_threads t
+             LEFT JOIN clients c ON c.id = t.client_id
+             LEFT JOIN sitters s ON s.id = t.assigned_sitter_id
+             LEFT JOIN assignment_windows w ON w.booking_id = t.booking_id ",
+            $rest
+        )
+    };
+}
+
+impl Row {
+    fn into_view(self, audience: Audience, now: Timestamp) -> ThreadView {
+        let window = match (self.window_id, self.starts_at, self.ends_at) {
+            (Some(id), Some(starts_at), Some(ends_at)) => Some(WindowSummary {
+                id,
+                starts_at,
+                ends_at,
+                status: status_at(starts_at, ends_at, self.cancelled_at, now),
+            }),
+            _ => None,
+        };
+        ThreadView {
+            mailbox: mailbox(self.scope, self.assigned_sitter_id.as_ref()),
+            window,
+            id: self.id,
+            scope: self.scope,
+            booking_id: self.booking_id,
+            client_id: self.client_id,
+            client_name: Some(self.client_name).filter(|name| !name.is_empty()),
+            assigned_sitter_id: self.assigned_sitter_id,
+            sitter_name: self.sitter_name,
+            message_number_id: self.message_number_id,
+            masked_number_e164: self.masked_number_e164.map(|number| audience.business_number(&number)),
+            number_class: self.number_class,
+            last_message_at: self.last_message_at,
+            unread: if audience == Audience::Sitter { self.sitter_unread } else { self.owner_unread },
+            status: self.status,
+        }
+    }
+}
+
+/// One thread for the API.
+///
+/// # Errors
+/// [`Error::NotFound`] when the organisation has no such thread.
+pub async fn view(db: &Db, org: &OrgId, id: &ThreadId, audience: Audience, now: Timestamp) -> Result<ThreadView> {
+    db.read(select_rows!("WHERE t.id = $1 AND t.org_id = $2"))
+        .bind(id)
+        .bind(org)
+        .optional::<Row>()
+        .await?
+        .map(|row| row.into_view(audience, now))
+        .ok_or(Error::NotFound)
+}
+
+/// A page of an organisation's threads. Index: `message_threads_newest`.
+///
+/// # Errors
+/// [`Error::BadCursor`] for a cursor that none of these pages gave.
+pub async fn list(
+    db: &Db,
+    org: &OrgId,
+    filter: &Filter,
+    cursor: Option<&str>,
+    limit: Limit,
+    audience: Audience,
+    now: Timestamp,
+) -> Result<Page<ThreadView>> {
+    let after = Cursor::parse(cursor)?;
+    let pattern = filter.q.as_deref().map(contains_pattern);
+    let rows: Vec<Row> = db
+        .read(select_rows!(
+            "WHERE t.org_id = $1
+               AND ($2 IS NULL
+                    OR ($2 = 'sitter') = (t.assigned_sitter_id IS NOT NULL
+                                          AND t.scope IN ('client_booking', 'client_general')))
+               AND ($3 IS NULL OR t.scope = $3)
+               AND ($4 IS NULL OR t.number_class = $4)
+               AND ($5 IS NULL OR (t.owner_unread > 0) = $5)
+               AND ($6 IS NULL OR t.booking_id = $6)
+               AND ($7 IS NULL OR t.assigned_sitter_id = $7)
+               AND ($8 IS NULL
+                    OR LOWER(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) LIKE $8 ESCAPE '\\'
+                    OR LOWER(s.name) LIKE $8 ESCAPE '\\'
+                    OR c.phone_number LIKE $8 ESCAPE '\\')
+               AND ($10 IS NULL OR (COALESCE(t.last_message_at, t.created_at), t.id) < ($9, $10))
+             ORDER BY COALESCE(t.last_message_at, t.created_at) DESC, t.id DESC
+             LIMIT $11"
+        ))
+        .bind(org)
+        .bind(filter.mailbox)
+        .bind(filter.scope)
+        .bind(filter.number_class)
+        .bind(filter.unread)
+        .bind(&filter.booking_id)
+        .bind(&filter.sitter_id)
+        .bind(&pattern)
+        .bind(after.as_ref().map(|cursor| cursor.at))
+        .bind(after.as_ref().map(|cursor| cursor.id.as_str()))
+        .bind(limit.rows_wanted())
+        .all()
+        .await?;
+    let (rows, next_cursor) = limit.cut(rows, |row| Cursor { at: row.sorted_at, id: row.id.to_string() });
+    Ok(Page { items: rows.into_iter().map(|row| row.into_view(audience, now)).collect(), next_cursor })
+}
+
+/// The threads that are open to a sitter at `now`: those with an active window of this sitter, and no others.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn open_to_sitter(db: &Db, org: &OrgId, sitter: &SitterId, now: Timestamp) -> Result<Vec<ThreadView>> {
+    let rows: Vec<Row> = db
+        .read(select_rows!(
+            "WHERE t.org_id = $1 AND t.status = 'open' AND w.thread_id = t.id AND w.sitter_id = $2
+               AND w.cancelled_at IS NULL AND w.starts_at <= $3 AND $3 < w.ends_at
+             ORDER BY COALESCE(t.last_message_at, t.created_at) DESC, t.id DESC"
+        ))
+        .bind(org)
+        .bind(sitter)
+        .bind(now)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.into_view(Audience::Sitter, now)).collect())
+}
+
+/// Whether a sitter may read a thread at `now`.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn is_open_to_sitter(db: &Db, thread: &ThreadId, sitter: &SitterId, now: Timestamp) -> Result<bool> {
+    let open = db
+        .read(
+            "SELECT EXISTS (SELECT 1 FROM assignment_windows w JOIN message_threads t ON t.id = w.thread_id
+                            WHERE w.thread_id = $1 AND w.sitter_id = $2 AND t.status = 'open'
+                              AND w.cancelled_at IS NULL AND w.starts_at <= $3 AND $3 < w.ends_at)",
+        )
+        .bind(thread)
+        .bind(sitter)
+        .bind(now)
+        .scalar()
+        .await?;
+    Ok(open)
+}

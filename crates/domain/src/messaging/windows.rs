@@ -1,0 +1,299 @@
+//! Assignment windows: the time in which the sitter of a booking may write to its client.
+//!
+//! One per booking, from its start to its end plus a grace. Whether a window is open is never stored; it is asked of
+//! the clock each time, with the start inside and the end outside.
+
+use std::time::Duration;
+
+use nightshift_db::{Db, Timestamp, Tx};
+use serde::Serialize;
+
+use crate::Result;
+use crate::bookings::Booking;
+use crate::ids::{BookingId, OrgId, SitterId, ThreadId, WindowId};
+use crate::page::Limit;
+use crate::text_enum::text_enum;
+
+text_enum! {
+    /// Where a window stands at some moment.
+    pub enum WindowStatus {
+        /// The sitter may write now.
+        Active = "active",
+        /// Not yet.
+        Future = "future",
+        /// No longer.
+        Past = "past",
+        /// Never: the booking was cancelled.
+        Cancelled = "cancelled",
+    }
+}
+
+/// A window as it is stored.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Window {
+    /// Its id.
+    pub id: WindowId,
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// The booking it belongs to.
+    pub booking_id: BookingId,
+    /// The thread it opens.
+    pub thread_id: Option<ThreadId>,
+    /// For whom.
+    pub sitter_id: Option<SitterId>,
+    /// From here, inclusive.
+    pub starts_at: Timestamp,
+    /// Until here, exclusive.
+    pub ends_at: Timestamp,
+    /// Set when the booking was cancelled.
+    pub cancelled_at: Option<Timestamp>,
+}
+
+/// The status of a window at `now`.
+#[must_use]
+pub fn status_at(
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+    cancelled_at: Option<Timestamp>,
+    now: Timestamp,
+) -> WindowStatus {
+    if cancelled_at.is_some() {
+        WindowStatus::Cancelled
+    } else if now < starts_at {
+        WindowStatus::Future
+    } else if now < ends_at {
+        WindowStatus::Active
+    } else {
+        WindowStatus::Past
+    }
+}
+
+impl Window {
+    /// Its status at `now`.
+    #[must_use]
+    pub fn status(&self, now: Timestamp) -> WindowStatus {
+        status_at(self.starts_at, self.ends_at, self.cancelled_at, now)
+    }
+}
+
+/// What bringing a window in line with its booking did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowChange {
+    /// There was none.
+    Created,
+    /// Its times, sitter or thread were others.
+    Updated,
+    /// It was right already.
+    Unchanged,
+}
+
+macro_rules! window_columns {
+    ($before:literal, $after:literal) => {
+        concat!($before, " id, org_id, booking_id, thread_id, sitter_id, starts_at, ends_at, cancelled_at ", $after)
+    };
+}
+
+/// A booking's window, if it has one.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn of_booking(tx: &mut Tx, booking: &BookingId) -> Result<Option<Window>> {
+    let window = tx
+        .query(window_columns!("SELECT", "FROM assignment_windows WHERE booking_id = $1"))
+        .bind(booking)
+        .optional()
+        .await?;
+    Ok(window)
+}
+
+/// Brings a booking's one window in line with it. The caller holds the booking's lock.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn upsert(
+    tx: &mut Tx,
+    booking: &Booking,
+    thread: Option<&ThreadId>,
+    grace: Duration,
+    now: Timestamp,
+) -> Result<(Window, WindowChange)> {
+    let (starts_at, ends_at) = (booking.start_at, booking.end_at + grace);
+    let standing = match of_booking(tx, &booking.id).await? {
+        Some(window) => window,
+        None => {
+            let made: Option<Window> = tx
+                .query(window_columns!(
+                    "INSERT INTO assignment_windows
+                         (id, org_id, booking_id, thread_id, sitter_id, starts_at, ends_at, created_at, updated_at)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+                     ON CONFLICT (booking_id) DO NOTHING
+                     RETURNING",
+                    ""
+                ))
+                .bind(WindowId::new(now))
+                .bind(&booking.org_id)
+                .bind(&booking.id)
+                .bind(thread)
+                .bind(&booking.sitter_id)
+                .bind(starts_at)
+                .bind(ends_at)
+                .bind(now)
+                .optional()
+                .await?;
+            match made {
+                Some(window) => return Ok((window, WindowChange::Created)),
+                None => of_booking(tx, &booking.id).await?.ok_or(crate::Error::NotFound)?,
+            }
+        }
+    };
+    let right = standing.starts_at == starts_at
+        && standing.ends_at == ends_at
+        && standing.sitter_id == booking.sitter_id
+        && thread.is_none_or(|thread| standing.thread_id.as_ref() == Some(thread));
+    if right {
+        return Ok((standing, WindowChange::Unchanged));
+    }
+    let window = tx
+        .query(window_columns!(
+            "UPDATE assignment_windows
+             SET thread_id = COALESCE($2, thread_id), sitter_id = $3, starts_at = $4, ends_at = $5, updated_at = $6
+             WHERE id = $1 RETURNING",
+            ""
+        ))
+        .bind(&standing.id)
+        .bind(thread)
+        .bind(&booking.sitter_id)
+        .bind(starts_at)
+        .bind(ends_at)
+        .bind(now)
+        .one()
+        .await?;
+    Ok((window, WindowChange::Updated))
+}
+
+/// Cancels a booking's window; none when it has none or it was cancelled before.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn cancel(tx: &mut Tx, booking: &BookingId, now: Timestamp) -> Result<Option<Window>> {
+    let window = tx
+        .query(window_columns!(
+            "UPDATE assignment_windows SET cancelled_at = $2, updated_at = $2
+             WHERE booking_id = $1 AND cancelled_at IS NULL RETURNING",
+            ""
+        ))
+        .bind(booking)
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(window)
+}
+
+/// Where a sitter stands with a thread at `now`: the status of the window that opens it to this sitter, the active one
+/// first; none when no window ever did.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn of_sitter(
+    tx: &mut Tx,
+    thread: &ThreadId,
+    sitter: &SitterId,
+    now: Timestamp,
+) -> Result<Option<WindowStatus>> {
+    let windows: Vec<Window> = tx
+        .query(window_columns!("SELECT", "FROM assignment_windows WHERE thread_id = $1 AND sitter_id = $2"))
+        .bind(thread)
+        .bind(sitter)
+        .all()
+        .await?;
+    Ok(windows.iter().map(|window| window.status(now)).min())
+}
+
+/// Which windows to list; what is none does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this booking.
+    pub booking_id: Option<BookingId>,
+    /// Of this sitter.
+    pub sitter_id: Option<SitterId>,
+    /// That stand so now.
+    pub status: Option<WindowStatus>,
+    /// That end after this.
+    pub from: Option<Timestamp>,
+    /// That start before this.
+    pub to: Option<Timestamp>,
+}
+
+/// A window in JSON.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the API's description")]
+pub struct WindowView {
+    pub id: WindowId,
+    pub booking_id: BookingId,
+    pub thread_id: Option<ThreadId>,
+    pub sitter_id: Option<SitterId>,
+    pub sitter_name: Option<String>,
+    pub starts_at: Timestamp,
+    pub ends_at: Timestamp,
+    pub status: WindowStatus,
+}
+
+#[derive(sqlx::FromRow)]
+struct ViewRow {
+    id: WindowId,
+    booking_id: BookingId,
+    thread_id: Option<ThreadId>,
+    sitter_id: Option<SitterId>,
+    sitter_name: Option<String>,
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+    cancelled_at: Option<Timestamp>,
+}
+
+/// An organisation's windows, latest start first. Index: `assignment_windows_by_org`.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn list(db: &Db, org: &OrgId, filter: &Filter, limit: Limit, now: Timestamp) -> Result<Vec<WindowView>> {
+    let rows: Vec<ViewRow> = db
+        .read(
+            "SELECT w.id, w.booking_id, w.thread_id, w.sitter_id, s.name AS sitter_name, w.starts_at, w.ends_at,
+                    w.cancelled_at
+             FROM assignment_windows w LEFT JOIN sitters s ON s.id = w.sitter_id
+             WHERE w.org_id = $1
+               AND ($2 IS NULL OR w.booking_id = $2)
+               AND ($3 IS NULL OR w.sitter_id = $3)
+               AND ($4 IS NULL OR w.ends_at > $4)
+               AND ($5 IS NULL OR w.starts_at < $5)
+               AND ($6 IS NULL OR $6 = CASE WHEN w.cancelled_at IS NOT NULL THEN 'cancelled'
+                                            WHEN $7 < w.starts_at THEN 'future'
+                                            WHEN $7 < w.ends_at THEN 'active'
+                                            ELSE 'past' END)
+             ORDER BY w.starts_at DESC, w.id DESC
+             LIMIT $8",
+        )
+        .bind(org)
+        .bind(&filter.booking_id)
+        .bind(&filter.sitter_id)
+        .bind(filter.from)
+        .bind(filter.to)
+        .bind(filter.status)
+        .bind(now)
+        .bind(limit.rows())
+        .all()
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| WindowView {
+            status: status_at(row.starts_at, row.ends_at, row.cancelled_at, now),
+            id: row.id,
+            booking_id: row.booking_id,
+            thread_id: row.thread_id,
+            sitter_id: row.sitter_id,
+            sitter_name: row.sitter_name,
+            starts_at: row.starts_at,
+            ends_at: row.ends_at,
+        })
+        .collect())
+}

@@ -1,0 +1,130 @@
+//! Pages of a list, by the sort key of the last row shown instead of by a count: rows that come in meanwhile shift
+//! nothing, and the thousandth page costs what the first does.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use nightshift_db::Timestamp;
+
+use crate::{Error, Result};
+
+/// Where a page starts: after this row, in the order newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    pub at: Timestamp,
+    pub id: String,
+}
+
+impl Cursor {
+    /// Reads what [`Cursor::to_text`] wrote.
+    pub(crate) fn parse(text: Option<&str>) -> Result<Option<Self>> {
+        let Some(text) = text else { return Ok(None) };
+        let read = || {
+            let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+            let (at, id) = plain.split_once('|')?;
+            Some(Self { at: Timestamp::from_unix_ms(at.parse().ok()?), id: id.to_owned() })
+        };
+        match read() {
+            Some(cursor) => Ok(Some(cursor)),
+            None => Err(Error::BadCursor),
+        }
+    }
+
+    pub(crate) fn to_text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{}|{}", self.at.unix_ms(), self.id))
+    }
+}
+
+/// How many rows a page holds: 50 unless asked otherwise, 200 at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit(i64);
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(50)
+    }
+}
+
+impl Limit {
+    /// What a caller asked for, held within 1 and 200.
+    #[must_use]
+    pub fn asked(rows: Option<i64>) -> Self {
+        rows.map_or_else(Self::default, |rows| Self(rows.clamp(1, 200)))
+    }
+
+    /// The number of rows.
+    pub(crate) fn rows(self) -> i64 {
+        self.0
+    }
+
+    /// Rows to read: one more than is shown tells whether there is a next page.
+    pub(crate) fn rows_wanted(self) -> i64 {
+        self.0 + 1
+    }
+
+    /// The rows to show and where the next page starts.
+    pub(crate) fn cut<T>(self, mut rows: Vec<T>, cursor: impl Fn(&T) -> Cursor) -> (Vec<T>, Option<String>) {
+        let shown = usize::try_from(self.0).unwrap_or(usize::MAX);
+        let more = rows.len() > shown;
+        rows.truncate(shown);
+        let next = rows.last().filter(|_| more).map(|row| cursor(row).to_text());
+        (rows, next)
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// Its rows.
+    pub items: Vec<T>,
+    /// Where the next page starts; none on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// A `LIKE ... ESCAPE '\'` pattern, in lower case, for texts that contain what somebody typed.
+pub(crate) fn contains_pattern(typed: &str) -> String {
+    let mut pattern = String::with_capacity(typed.len() + 2);
+    pattern.push('%');
+    for letter in typed.trim().to_lowercase().chars().filter(|letter| *letter != '\0') {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn cursors_read_back(ms in 0i64..4_000_000_000_000, id in ".{0,64}") {
+            let cursor = Cursor { at: Timestamp::from_unix_ms(ms), id };
+            prop_assert_eq!(Cursor::parse(Some(&cursor.to_text())).unwrap(), Some(cursor));
+        }
+
+        #[test]
+        fn anything_else_is_refused_without_a_panic(text in ".{0,64}") {
+            let _ = Cursor::parse(Some(&text));
+        }
+    }
+
+    #[test]
+    fn a_page_knows_whether_another_follows() {
+        let limit = Limit::asked(Some(2));
+        let cursor = |row: &i64| Cursor { at: Timestamp::from_unix_ms(*row), id: row.to_string() };
+        assert_eq!(limit.cut(vec![3, 2], cursor), (vec![3, 2], None));
+        let (rows, next) = limit.cut(vec![3, 2, 1], cursor);
+        assert_eq!((rows, Cursor::parse(next.as_deref()).unwrap().unwrap().id), (vec![3, 2], "2".to_owned()));
+        assert_eq!((Limit::asked(Some(0)), Limit::asked(Some(900))), (Limit(1), Limit(200)));
+    }
+
+    #[test]
+    fn typed_wildcards_are_ordinary_letters() {
+        assert_eq!(contains_pattern(" 50%_A\\ "), "%50\\%\\_a\\\\%");
+    }
+}

@@ -1,0 +1,41 @@
+-- Read-only views under the names that operators' documented checks use.
+
+CREATE VIEW "MessageThread" AS
+SELECT id, org_id AS "orgId", scope, booking_id AS "bookingId", client_id AS "clientId",
+       assigned_sitter_id AS "assignedSitterId", message_number_id AS "messageNumberId",
+       masked_number_e164 AS "maskedNumberE164", number_class AS "numberClass", status,
+       last_message_at AS "lastMessageAt", last_inbound_at AS "lastInboundAt",
+       owner_unread AS "ownerUnread", sitter_unread AS "sitterUnread",
+       created_at AS "createdAt", updated_at AS "updatedAt"
+FROM message_threads;
+
+CREATE VIEW "AssignmentWindow" AS
+SELECT id, org_id AS "orgId", booking_id AS "bookingId", thread_id AS "threadId", sitter_id AS "sitterId",
+       starts_at AS "startsAt", ends_at AS "endsAt", cancelled_at AS "cancelledAt",
+       CASE WHEN cancelled_at IS NOT NULL THEN 'cancelled'
+            WHEN now() < starts_at THEN 'future'
+            WHEN now() < ends_at THEN 'active'
+            ELSE 'past' END AS status,
+       created_at AS "createdAt", updated_at AS "updatedAt"
+FROM assignment_windows;
+
+CREATE VIEW "EventLog" AS
+SELECT id, org_id AS "orgId", event_type AS "eventType", status, actor_type AS "actorType", actor_id AS "actorId",
+       booking_id AS "bookingId", thread_id AS "threadId", client_id AS "clientId", sitter_id AS "sitterId",
+       job_id AS "jobId", inbox_id AS "inboxId", correlation_id AS "correlationId", metadata,
+       created_at AS "createdAt"
+FROM event_log;
+
+-- PostgreSQL would pass writes to simple views on to their tables.
+CREATE FUNCTION refuse_view_write() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is a read-only view', TG_TABLE_NAME;
+END
+$$;
+
+CREATE TRIGGER message_thread_read_only INSTEAD OF INSERT OR UPDATE OR DELETE ON "MessageThread"
+    FOR EACH ROW EXECUTE FUNCTION refuse_view_write();
+CREATE TRIGGER assignment_window_read_only INSTEAD OF INSERT OR UPDATE OR DELETE ON "AssignmentWindow"
+    FOR EACH ROW EXECUTE FUNCTION refuse_view_write();
+CREATE TRIGGER event_log_read_only INSTEAD OF INSERT OR UPDATE OR DELETE ON "EventLog"
+    FOR EACH ROW EXECUTE FUNCTION refuse_view_write();
