@@ -1,1 +1,21 @@
 //! The outside services: signatures, payloads, clients, and simulators that speak real HTTP.
+//!
+//! One module per service ([`stripe`], [`twilio`]), each with the same parts: `signature` proves who sent a webhook,
+//! the payload module turns its body into a typed fact, `client` speaks to the service's API and says of every failure
+//! what it means for sending again. [`sms`] picks the service that texts go through, [`simulator`] stands in for all of
+//! them in tests and the demo.
+//!
+//! **Invariant:** nothing here knows of databases, bookings or the queue, and no error or log line holds a secret, a
+//! phone number or the text of a message.
+
+pub mod http;
+mod mac;
+mod signature;
+pub mod simulator;
+pub mod sms;
+pub mod stripe;
+pub mod tls;
+pub mod twilio;
+
+pub use http::{ClientError, Timeouts, http_client, http_client_with};
+pub use signature::SignatureError;

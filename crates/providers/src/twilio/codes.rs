@@ -1,0 +1,80 @@
+//! What Twilio's error codes mean, in our own words.
+//!
+//! Twilio's sentences quote the recipient's number, so they are never passed on: a code is explained from this table.
+
+/// Why Twilio will not send a message, by what has to be done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The recipient has opted out: record it, never send again until they opt in.
+    OptedOut,
+    /// The recipient's number cannot get texts: flag the contact.
+    Recipient,
+    /// Our own number is wrong or not ours: somebody must look at the settings.
+    Sender,
+    /// The account may not send there.
+    NotPermitted,
+    /// The account's credentials or address are wrong: nothing will get through.
+    Account,
+    /// The text is empty or too long.
+    Body,
+    /// A code that is not in the table.
+    Other,
+}
+
+impl Refusal {
+    pub(super) fn of(code: Option<u32>, http_status: u16) -> Self {
+        match code {
+            Some(21610) => Self::OptedOut,
+            Some(21211 | 21614 | 21217 | 21612) => Self::Recipient,
+            Some(21212 | 21606 | 21659 | 21603) => Self::Sender,
+            Some(21408 | 21608) => Self::NotPermitted,
+            Some(20003 | 20404) => Self::Account,
+            Some(21617 | 21602 | 21619) => Self::Body,
+            Some(_) => Self::Other,
+            None if matches!(http_status, 401 | 403 | 404) => Self::Account,
+            None => Self::Other,
+        }
+    }
+
+    /// Whether all further sends will fail in the same way until somebody changes the settings.
+    #[must_use]
+    pub fn needs_operator(self) -> bool {
+        matches!(self, Self::Sender | Self::Account)
+    }
+}
+
+/// What an error code of a refusal or a status callback means. Unknown codes get a general sentence.
+#[must_use]
+pub fn explain(code: u32) -> &'static str {
+    match code {
+        20003 => "the account SID or auth token is wrong",
+        20404 => "the account or resource does not exist",
+        20429 => "too many requests at once",
+        20500 | 20503 => "Twilio has an internal problem",
+        21211 | 21217 => "the recipient's number is not valid",
+        21614 => "the recipient's number is not a mobile number",
+        21612 => "the recipient cannot be reached from this number",
+        21212 | 21603 => "the sending number is not valid",
+        21606 | 21659 => "the sending number does not belong to this account or cannot send texts",
+        21408 => "the account may not send to the recipient's country",
+        21608 => "a trial account may only send to verified numbers",
+        21609 => "the status callback's address is not valid",
+        21610 => "the recipient has opted out",
+        21611 => "the sending number's queue is full",
+        21602 | 21619 => "the text is empty",
+        21617 => "the text is too long",
+        30001 => "Twilio's queue overflowed or the text waited too long",
+        30003 => "the handset is off or out of reach",
+        30004 => "the recipient blocks the message",
+        30005 => "the recipient's number is unknown to the carrier",
+        30006 => "the recipient has a landline or an unreachable carrier",
+        30007 => "the carrier filtered the message",
+        30008 => "the carrier gave no reason",
+        30010 => "the message costs more than allowed",
+        30032 => "the toll-free number is not verified",
+        30034 => "the number is not registered for application texts",
+        30410 => "the carrier did not answer in time",
+        30500 => "Twilio has an internal problem",
+        _ => "Twilio gave a code that is not documented here",
+    }
+}

@@ -1,0 +1,14 @@
+//! Twilio: text messages out and in, and the callbacks that tell what became of them.
+
+pub mod client;
+mod codes;
+mod error;
+pub mod signature;
+mod status;
+pub mod webhook;
+
+pub use client::{Lookup, SendMessage, SentMessage, TwilioClient};
+pub use codes::{Refusal, explain};
+pub use error::{Doubt, LookupError, SendError};
+pub use status::MessageStatus;
+pub use webhook::{InboundSms, StatusCallback, WebhookError};

@@ -1,0 +1,12 @@
+//! The providers seen from outside: recorded vectors and samples, and the clients against the simulator.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+
+mod data;
+mod simulator;
+mod sms;
+mod stripe_event;
+mod stripe_sender;
+mod stripe_signature;
+mod twilio_client;
+mod twilio_signature;
+mod twilio_webhook;
