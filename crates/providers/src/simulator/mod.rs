@@ -33,6 +33,13 @@ pub use ledger::{Ledger, Requests, SentCallback, StoredMessage};
 pub use stripe::{DeliveryAnswer, DeliveryError, StripeSender, payment_succeeded};
 pub use twilio::{FakeTwilio, TwilioAccount};
 
+/// The accounts that the simulator knows, one per service.
+#[derive(Debug, Clone, Default)]
+pub struct Accounts {
+    /// At Twilio.
+    pub twilio: TwilioAccount,
+}
+
 /// A running server; dropping it stops it.
 #[derive(Debug)]
 pub struct Simulator {
@@ -47,12 +54,12 @@ impl Simulator {
     ///
     /// # Errors
     /// The address cannot be listened on, or the client for callbacks cannot be set up.
-    pub async fn start(addr: impl ToSocketAddrs, account: TwilioAccount) -> io::Result<Self> {
+    pub async fn start(addr: impl ToSocketAddrs, accounts: Accounts) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
-        let twilio = FakeTwilio::new(account, tasks.clone(), stop.clone()).map_err(io::Error::other)?;
+        let twilio = FakeTwilio::new(accounts.twilio, tasks.clone(), stop.clone()).map_err(io::Error::other)?;
         let router = Router::new().merge(control::router(twilio.clone())).merge(twilio_api::router(twilio.clone()));
         tasks.spawn(server::serve(listener, router, tasks.clone(), stop.clone()));
         Ok(Self { addr, twilio, tasks, stop })

@@ -1,5 +1,5 @@
 //! The providers seen from outside: recorded vectors and samples, and the clients against the simulator.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod data;
 mod simulator;

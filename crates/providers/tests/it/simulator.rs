@@ -6,13 +6,13 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use nightshift_providers::http_client;
-use nightshift_providers::simulator::{Fault, FaultRule, Simulator, StoredMessage};
+use nightshift_providers::simulator::{Accounts, Fault, FaultRule, Simulator, StoredMessage, TwilioAccount};
 use nightshift_providers::twilio::signature::{self, Keys, Signed};
 use nightshift_providers::twilio::{MessageStatus, SendMessage, StatusCallback};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::twilio_client::{client, simulator, text};
+use crate::twilio_client::{SID, account, client, simulator, text};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -110,17 +110,12 @@ async fn a_message_whose_callbacks_are_lost_can_still_be_looked_at() {
     let delivered = |m: &StoredMessage| m.status == MessageStatus::Delivered;
     assert!(simulator.twilio().wait_until(PATIENCE, |ledger| ledger.messages().iter().all(delivered)).await);
     assert!(receiver.statuses().is_empty());
-    let url = format!(
-        "{}/2010-04-01/Accounts/AC0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a/Messages/{}.json",
-        simulator.base_url(),
-        sent.sid
-    );
+    let url = format!("{}/2010-04-01/Accounts/{SID}/Messages/{}.json", simulator.base_url(), sent.sid);
     let http = http_client().unwrap();
-    let account = "AC0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
-    let answer = http.get(&url).basic_auth(account, Some("token")).send().await.unwrap();
+    let answer = http.get(&url).basic_auth(SID, Some("token")).send().await.unwrap();
     assert_eq!(answer.json::<Value>().await.unwrap()["status"], "delivered");
     let unknown = url.replace(&sent.sid, "SM0");
-    let answer = http.get(&unknown).basic_auth(account, Some("token")).send().await.unwrap();
+    let answer = http.get(&unknown).basic_auth(SID, Some("token")).send().await.unwrap();
     assert_eq!(answer.json::<Value>().await.unwrap()["code"], 20404);
 }
 
@@ -177,12 +172,8 @@ async fn faults_and_ledger_are_reached_over_http() {
 
 #[tokio::test]
 async fn more_requests_at_once_than_allowed_are_turned_away() {
-    let mut account = nightshift_providers::simulator::TwilioAccount::new(
-        "AC0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a",
-        SecretString::from("token"),
-    );
-    account.requests_at_once_max = 1;
-    let simulator = Simulator::start("127.0.0.1:0", account).await.unwrap();
+    let accounts = Accounts { twilio: TwilioAccount { requests_at_once_max: 1, ..account() } };
+    let simulator = Simulator::start("127.0.0.1:0", accounts).await.unwrap();
     simulator.twilio().inject(FaultRule::new(Fault::TimeoutAfterStoring));
     let client = client(&simulator);
     let hangs = tokio::spawn({

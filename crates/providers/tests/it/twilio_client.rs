@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use nightshift_providers::simulator::{Fault, FaultRule, Simulator, TwilioAccount};
+use nightshift_providers::simulator::{Accounts, Fault, FaultRule, Simulator, TwilioAccount};
 use nightshift_providers::twilio::{
     Doubt, Lookup, LookupError, MessageStatus, Refusal, SendError, SendMessage, TwilioClient,
 };
@@ -12,14 +12,21 @@ use secrecy::SecretString;
 
 use crate::data;
 
-const SID: &str = "AC0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
+pub const SID: &str = "AC0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
 const FROM: &str = "+14155550142";
 const TO: &str = "+14155550199";
 
+pub fn account() -> TwilioAccount {
+    TwilioAccount {
+        account_sid: SID.into(),
+        auth_token: SecretString::from("token"),
+        callback_delay: Duration::from_millis(1),
+        ..TwilioAccount::default()
+    }
+}
+
 pub async fn simulator() -> Simulator {
-    let mut account = TwilioAccount::new(SID, SecretString::from("token"));
-    account.callback_delay = Duration::from_millis(1);
-    Simulator::start("127.0.0.1:0", account).await.unwrap()
+    Simulator::start("127.0.0.1:0", Accounts { twilio: account() }).await.unwrap()
 }
 
 pub fn client(simulator: &Simulator) -> TwilioClient {
@@ -28,7 +35,7 @@ pub fn client(simulator: &Simulator) -> TwilioClient {
 
 /// A client that gives up soon, for faults that hang.
 fn impatient(simulator: &Simulator) -> TwilioClient {
-    let timeouts = Timeouts { connect: Duration::from_millis(300), total: Duration::from_millis(300) };
+    let timeouts = Timeouts { total: Duration::from_secs(1), ..Timeouts::default() };
     let http = http_client_with(timeouts).unwrap();
     TwilioClient::new(&simulator.base_url(), SID, SecretString::from("token"), http).unwrap()
 }
@@ -138,18 +145,18 @@ async fn a_server_error_leaves_doubt_whether_it_was_sent_or_not() {
 #[tokio::test]
 async fn silence_and_broken_connections_leave_doubt() {
     let simulator = simulator().await;
-    let client = impatient(&simulator);
-    for (fault, sent) in [
-        (Fault::HangBeforeStoring, false),
-        (Fault::TimeoutAfterStoring, true),
-        (Fault::CloseBeforeStoring, false),
-        (Fault::CloseAfterStoring, true),
-        (Fault::GarbledAfterStoring, true),
-        (Fault::SlowBodyAfterStoring, true),
+    let (client, impatient) = (client(&simulator), impatient(&simulator));
+    for (fault, sender, sent) in [
+        (Fault::HangBeforeStoring, &impatient, false),
+        (Fault::TimeoutAfterStoring, &impatient, true),
+        (Fault::SlowBodyAfterStoring, &impatient, true),
+        (Fault::CloseBeforeStoring, &client, false),
+        (Fault::CloseAfterStoring, &client, true),
+        (Fault::GarbledAfterStoring, &client, true),
     ] {
         let body = format!("{fault:?}");
         simulator.twilio().inject(FaultRule::new(fault).body_contains(&body));
-        let error = client.send(&text(&body)).await.unwrap_err();
+        let error = sender.send(&text(&body)).await.unwrap_err();
         let SendError::Ambiguous { doubt, .. } = &error else { panic!("{fault:?}: {error:?}") };
         match fault {
             Fault::CloseBeforeStoring | Fault::CloseAfterStoring => {
@@ -189,6 +196,18 @@ async fn no_name_and_no_tls_mean_that_nothing_was_sent() {
         let error = client.send(&text("hello")).await.unwrap_err();
         assert!(matches!(error, SendError::NotSent { .. }), "{base_url}: {error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_too_long_means_that_nothing_was_sent() {
+    // Takes the connection and never answers the TLS greeting.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("https://{}", listener.local_addr().unwrap());
+    let timeouts = Timeouts { connect: Duration::from_millis(100), total: Duration::from_secs(10) };
+    let http = http_client_with(timeouts).unwrap();
+    let client = TwilioClient::new(&base_url, SID, SecretString::from("token"), http).unwrap();
+    let error = client.send(&text("hello")).await.unwrap_err();
+    assert!(matches!(error, SendError::NotSent { .. }), "{error:?}");
 }
 
 #[tokio::test]
