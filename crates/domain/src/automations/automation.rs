@@ -47,10 +47,9 @@ impl AutomationType {
     #[must_use]
     pub const fn recipient(self) -> Recipient {
         match self {
-            Self::BookingConfirmation
-            | Self::BookingReminder
-            | Self::BookingCancelled
-            | Self::BookingRescheduled => Recipient::Client,
+            Self::BookingConfirmation | Self::BookingReminder | Self::BookingCancelled | Self::BookingRescheduled => {
+                Recipient::Client
+            }
             Self::SitterAssignment | Self::OfferNotification => Recipient::Sitter,
             Self::ProviderBookingConfirmed => Recipient::Requester,
         }

@@ -17,8 +17,8 @@ use crate::Result;
 use crate::actor::Actor;
 use crate::audit;
 use crate::ids::{AutomationRunId, MessageId, ThreadId};
-use crate::messaging::messages::{Blocked, Posted, post_for_run};
 use crate::messaging::numbers::{self, Number};
+use crate::messaging::post::{Blocked, Posted, post_for_run};
 use crate::messaging::threads;
 
 /// The name of the operation in logs and in the ledger.
@@ -148,12 +148,7 @@ async fn variables(tx: &mut Tx, run: &Run) -> Result<(Variables, Option<Timestam
 }
 
 /// The end of the organisation's quiet hours, unless waiting for it would leave too little notice.
-async fn hold_until(
-    tx: &mut Tx,
-    run: &Run,
-    starts_at: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<Option<Timestamp>> {
+async fn hold_until(tx: &mut Tx, run: &Run, starts_at: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>> {
     let end = quiet_hours_of(tx, &run.org_id).await?.and_then(|quiet| quiet.end_after(now));
     Ok(end.filter(|end| starts_at.is_none_or(|starts_at| starts_at < now || *end + NOTICE <= starts_at)))
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{AutomationType, EXECUTOR, Recipient};
 use crate::actor::Actor;
 use crate::audit::{self, Entry};
-use crate::ids::{AutomationRunId, BookingId, ClientId, MessageId, NumberId, OrgId, SitterId, ThreadId};
+use crate::ids::{AutomationRunId, BookingId, ClientId, MessageId, OrgId, SitterId, ThreadId};
 use crate::stream;
 use crate::text_enum::text_enum;
 use crate::{Error, Result};
@@ -163,10 +163,7 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, now: Timestamp) -> Result<(Ru
         return Ok((run, true));
     }
     let standing = tx
-        .query(run_columns!(
-            "SELECT",
-            "FROM automation_runs WHERE type = $1 AND recipient = $2 AND trigger_ref = $3"
-        ))
+        .query(run_columns!("SELECT", "FROM automation_runs WHERE type = $1 AND recipient = $2 AND trigger_ref = $3"))
         .bind(new.kind)
         .bind(new.kind.recipient())
         .bind(&new.trigger_ref)
@@ -194,13 +191,7 @@ pub async fn lock(tx: &mut Tx, id: &AutomationRunId) -> Result<Run> {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn set_skipped(
-    tx: &mut Tx,
-    id: &AutomationRunId,
-    reason: &str,
-    by: &Actor,
-    now: Timestamp,
-) -> Result<()> {
+pub async fn set_skipped(tx: &mut Tx, id: &AutomationRunId, reason: &str, by: &Actor, now: Timestamp) -> Result<()> {
     end(tx, id, RunStatus::Skipped, reason, "info", by, now).await
 }
 

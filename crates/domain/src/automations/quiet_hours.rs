@@ -40,11 +40,7 @@ impl QuietHours {
     pub fn end_after(&self, now: Timestamp) -> Option<Timestamp> {
         let local = now.to_datetime().with_timezone(&self.zone).naive_local();
         let (date, time) = (local.date(), local.time());
-        let ends_today = if self.start < self.end {
-            (self.start..self.end).contains(&time)
-        } else {
-            time < self.end
-        };
+        let ends_today = if self.start < self.end { (self.start..self.end).contains(&time) } else { time < self.end };
         if ends_today {
             return Some(self.instant_of(date.and_time(self.end), now));
         }

@@ -79,12 +79,7 @@ const BY_ID_LOCKED: &str = booking_columns!("SELECT", "FROM bookings WHERE id = 
 /// # Errors
 /// [`Error::NotFound`] when the organisation has no such booking.
 pub async fn get(db: &Db, org: &OrgId, id: &BookingId) -> Result<Booking> {
-    db.read(BY_ID)
-        .bind(id)
-        .optional::<Booking>()
-        .await?
-        .filter(|booking| booking.org_id == *org)
-        .ok_or(Error::NotFound)
+    db.read(BY_ID).bind(id).optional::<Booking>().await?.filter(|booking| booking.org_id == *org).ok_or(Error::NotFound)
 }
 
 /// The booking, held until the transaction ends, so that what is decided from it stays true. On SQLite the

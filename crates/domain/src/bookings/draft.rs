@@ -3,10 +3,10 @@
 use nightshift_db::Timestamp;
 use serde::Deserialize;
 
+use crate::Result;
 use crate::ids::SitterId;
 use crate::phone::PhoneNumber;
 use crate::problems::{Problems, TextLimit};
-use crate::Result;
 
 const NAME: TextLimit = TextLimit { chars_max: 80 };
 const CODE: TextLimit = TextLimit { chars_max: 64 };

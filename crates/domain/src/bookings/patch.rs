@@ -81,9 +81,7 @@ pub async fn patch(
         after = store(tx, &after, now).await?;
     }
     if !changed.is_empty() {
-        let entry = after
-            .entry("booking.updated", by)
-            .metadata(json!({"fields": changed, "version": after.version}));
+        let entry = after.entry("booking.updated", by).metadata(json!({"fields": changed, "version": after.version}));
         audit::record(tx, entry, now).await?;
     }
     if status_moved {

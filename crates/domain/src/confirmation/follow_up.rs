@@ -41,11 +41,9 @@ pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Time
     if let Some(window) = windows::cancel(tx, &booking.id, now).await? {
         record_window(tx, &booking, &window, WindowChange::Updated, by, now).await?;
     }
-    for kind in [
-        AutomationType::BookingReminder,
-        AutomationType::BookingConfirmation,
-        AutomationType::BookingRescheduled,
-    ] {
+    for kind in
+        [AutomationType::BookingReminder, AutomationType::BookingConfirmation, AutomationType::BookingRescheduled]
+    {
         ledger::skip_unwritten(tx, &booking.id, kind, None, "booking_cancelled", by, now).await?;
     }
     if !matches!(record.from_status, Some(Status::Confirmed | Status::InProgress)) {

@@ -73,9 +73,9 @@ pub async fn load(tx: &mut Tx, id: &BookingId, by: &Actor, now: Timestamp) -> Re
 pub async fn fail(tx: &mut Tx, id: &BookingId, reason: &str, by: &Actor, now: Timestamp) -> Result<()> {
     let entry = match bookings::lock(tx, id).await {
         Ok(booking) => booking.entry_with("booking.confirmed.failed", "failed", by),
-        Err(Error::NotFound) => crate::audit_entry("booking.confirmed.failed", "failed", by)
-            .booking(id)
-            .correlation(id.as_ref()),
+        Err(Error::NotFound) => {
+            crate::audit_entry("booking.confirmed.failed", "failed", by).booking(id).correlation(id.as_ref())
+        }
         Err(error) => return Err(error),
     };
     audit::record(tx, entry.metadata(json!({"correlationId": id, "reason": reason})), now).await
@@ -135,8 +135,7 @@ pub async fn window(
 ) -> Result<Option<WindowStep>> {
     let Some(booking) = hold(tx, id).await? else { return Ok(None) };
     let thread = threads::of_booking(tx, id).await?;
-    let (window, change) =
-        windows::upsert(tx, &booking, thread.as_ref().map(|thread| &thread.id), grace, now).await?;
+    let (window, change) = windows::upsert(tx, &booking, thread.as_ref().map(|thread| &thread.id), grace, now).await?;
     record_window(tx, &booking, &window, change, by, now).await?;
     Ok(Some(WindowStep { window_id: window.id, change }))
 }

@@ -76,8 +76,8 @@ mod tests {
         ("[a-z0-9]{1,8}", prop::sample::select(NumberClass::ALL), 0..3, any::<bool>()).prop_map(
             |(id, class, sitter, carries_client)| Candidate {
                 id: NumberId::from(id),
-                class: *class,
-                assigned_sitter_id: (*class == NumberClass::Sitter).then(|| SitterId::from(format!("sitter-{sitter}"))),
+                class,
+                assigned_sitter_id: (class == NumberClass::Sitter).then(|| SitterId::from(format!("sitter-{sitter}"))),
                 carries_client,
             },
         )

@@ -10,14 +10,14 @@ use std::time::Duration;
 use nightshift_db::{Engine, Timestamp, Tx};
 use serde_json::json;
 
-use super::messages::MessageStatus;
+use super::message::MessageStatus;
 use super::numbers::{NumberStatus, Provider};
 use super::threads::Scope;
 use crate::actor::Actor;
 use crate::audit::{self, Entry};
 use crate::automations::ledger;
 use crate::exceptions;
-use crate::ids::{AutomationRunId, ClientId, MessageId, NumberId, OrgId, SitterId, ThreadId};
+use crate::ids::{AutomationRunId, MessageId, NumberId, OrgId, ThreadId};
 use crate::phone::PhoneNumber;
 use crate::stream;
 use crate::{Error, Result};
@@ -174,10 +174,8 @@ struct Addresses {
     from: Option<PhoneNumber>,
     from_status: Option<NumberStatus>,
     provider: Option<Provider>,
-    client_id: Option<ClientId>,
     client_phone: Option<PhoneNumber>,
     opted_out_at: Option<Timestamp>,
-    sitter_id: Option<SitterId>,
     sitter_phone: Option<PhoneNumber>,
 }
 
@@ -247,8 +245,8 @@ async fn addresses(tx: &mut Tx, text: &Outbound) -> Result<Addresses> {
     let addresses = tx
         .query(
             "SELECT t.scope, m.body, n.e164 AS \"from\", n.status AS from_status, n.provider,
-                    c.id AS client_id, c.phone_number AS client_phone, c.opted_out_at,
-                    s.id AS sitter_id, s.phone_number AS sitter_phone
+                    c.phone_number AS client_phone, c.opted_out_at,
+                    s.phone_number AS sitter_phone
              FROM message_events m
              JOIN message_threads t ON t.id = m.thread_id
              LEFT JOIN message_numbers n ON n.id = m.from_number_id
@@ -494,11 +492,15 @@ impl Outbound {
         audit::record(tx, self.entry("message.failed", "failed", by).metadata(metadata), now).await?;
         exceptions::raise(
             tx,
-            &exceptions::Problem::new("sms_undelivered", exceptions::Severity::Medium, format!("sms_undelivered:{}", self.id))
-                .title("A text message did not arrive")
-                .org(&self.org_id)
-                .thread(&self.thread_id)
-                .detail(json!({"messageId": self.id, "status": status, "errorCode": error_code})),
+            &exceptions::Problem::new(
+                "sms_undelivered",
+                exceptions::Severity::Medium,
+                format!("sms_undelivered:{}", self.id),
+            )
+            .title("A text message did not arrive")
+            .org(&self.org_id)
+            .thread(&self.thread_id)
+            .detail(json!({"messageId": self.id, "status": status, "errorCode": error_code})),
             now,
         )
         .await?;

@@ -7,7 +7,9 @@
 pub mod choice;
 pub mod delivery;
 pub mod inbox;
+pub mod message;
 pub mod messages;
 pub mod numbers;
+pub mod post;
 pub mod threads;
 pub mod windows;

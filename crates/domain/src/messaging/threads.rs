@@ -126,10 +126,7 @@ pub async fn lock(tx: &mut Tx, id: &ThreadId) -> Result<Thread> {
 /// When the database can't be read.
 pub async fn of_booking(tx: &mut Tx, booking: &BookingId) -> Result<Option<Thread>> {
     let thread = tx
-        .query(thread_columns!(
-            "SELECT",
-            "FROM message_threads WHERE booking_id = $1 AND scope = 'client_booking'"
-        ))
+        .query(thread_columns!("SELECT", "FROM message_threads WHERE booking_id = $1 AND scope = 'client_booking'"))
         .bind(booking)
         .optional()
         .await?;
@@ -296,16 +293,13 @@ pub async fn set_sitter(tx: &mut Tx, id: &ThreadId, sitter: Option<&SitterId>, n
 /// # Errors
 /// [`Error::NotFound`] when there is no such thread.
 pub async fn set_status(tx: &mut Tx, id: &ThreadId, status: ThreadStatus, now: Timestamp) -> Result<Thread> {
-    tx.query(thread_columns!(
-        "UPDATE message_threads SET status = $2, updated_at = $3 WHERE id = $1 RETURNING",
-        ""
-    ))
-    .bind(id)
-    .bind(status)
-    .bind(now)
-    .optional()
-    .await?
-    .ok_or(Error::NotFound)
+    tx.query(thread_columns!("UPDATE message_threads SET status = $2, updated_at = $3 WHERE id = $1 RETURNING", ""))
+        .bind(id)
+        .bind(status)
+        .bind(now)
+        .optional()
+        .await?
+        .ok_or(Error::NotFound)
 }
 
 impl Thread {

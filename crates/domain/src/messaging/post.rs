@@ -1,0 +1,342 @@
+//! Posting a text: who may, and the one operation by which people and automations do.
+//!
+//! The rules are looked at in the transaction that stores the text. Sending it is `delivery`'s part.
+
+use std::time::Duration;
+
+use nightshift_db::{Timestamp, Tx};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::message::{ActorType, Direction};
+use super::threads::{self, Scope, Thread, ThreadStatus};
+use super::windows::{self, WindowStatus};
+use crate::actor::Actor;
+use crate::audit;
+use crate::automations;
+use crate::automations::quiet_hours::QuietHours;
+use crate::ids::{AutomationRunId, MessageId, NumberId, OrgId, SitterId, ThreadId, UserId};
+use crate::problems::{Problems, TextLimit};
+use crate::stream;
+use crate::{Error, Result};
+
+/// What a text may hold; the limit of the providers.
+const BODY: TextLimit = TextLimit { chars_max: 1600 };
+const CLIENT_REF: TextLimit = TextLimit { chars_max: 128 };
+/// An answer to a text of the last day is part of a conversation and waits for no quiet hours.
+const CONVERSATION: Duration = Duration::from_secs(24 * 3600);
+
+/// A person who posts a text.
+#[derive(Debug, Clone)]
+pub enum Author {
+    /// The owner, or an integration with the owner's rights; the user when signed in.
+    Owner(Option<UserId>),
+    /// A sitter, who may write only while a window of theirs is active.
+    Sitter(SitterId),
+}
+
+/// A text to post.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Post {
+    /// What to say, 1 to 1600 characters.
+    pub body: String,
+    /// Send in quiet hours as well (owners only). Overrides neither an opt-out nor a window.
+    #[serde(default)]
+    pub force_send: bool,
+    /// The caller's own reference; posting it again gives the first text.
+    #[serde(default)]
+    pub client_ref: Option<String>,
+}
+
+/// Why a text may not be posted. Kept in the audit log, so the transaction is to be committed all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocked {
+    /// The sitter's window is not active.
+    WindowClosed,
+    /// The thread has no number in service.
+    NoNumber,
+    /// The thread is closed.
+    ThreadClosed,
+    /// The recipient asked for no more texts.
+    OptedOut,
+}
+
+impl Blocked {
+    /// The machine's word for it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::WindowClosed => "window_closed",
+            Self::NoNumber => "no_number",
+            Self::ThreadClosed => "thread_closed",
+            Self::OptedOut => "opted_out",
+        }
+    }
+
+    /// One sentence for the person who tried.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::WindowClosed => "you can message only during assignment windows",
+            Self::NoNumber => "this conversation has no number to send from",
+            Self::ThreadClosed => "this conversation is closed",
+            Self::OptedOut => "the recipient asked to get no more messages",
+        }
+    }
+}
+
+impl From<Blocked> for Error {
+    fn from(blocked: Blocked) -> Self {
+        match blocked {
+            Blocked::WindowClosed => Self::forbidden(blocked.code(), blocked.sentence()),
+            Blocked::NoNumber | Blocked::ThreadClosed | Blocked::OptedOut => {
+                Self::conflict(blocked.code(), blocked.sentence())
+            }
+        }
+    }
+}
+
+/// What became of a text somebody wanted to post.
+#[derive(Debug, Clone)]
+pub enum Posted {
+    /// It is stored and waits; `sms.send` must follow unless it is a repeat.
+    Queued {
+        /// The text.
+        message_id: MessageId,
+        /// The thread it went into.
+        thread_id: ThreadId,
+        /// The end of the quiet hours it waits for, if any.
+        not_before: Option<Timestamp>,
+        /// Whether the same reference had been posted before; nothing new follows.
+        repeated: bool,
+    },
+    /// It was refused; commit (the attempt is on record) and answer with this as an error.
+    Blocked(Blocked),
+}
+
+/// Stores a text of a person for sending.
+///
+/// # Errors
+/// [`Error::Invalid`] for an empty or too long body; [`Error::NotFound`] for a thread the author can't see;
+/// [`Error::Conflict`] `client_ref_reused` when the reference stands for another text.
+pub async fn post(
+    tx: &mut Tx,
+    org: &OrgId,
+    thread: &ThreadId,
+    author: &Author,
+    post: &Post,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Posted> {
+    check(post)?;
+    let thread = threads::lock(tx, thread).await?;
+    if thread.org_id != *org {
+        return Err(Error::NotFound);
+    }
+    if let Some(posted) = posted_before(tx, &thread, post).await? {
+        return Ok(posted);
+    }
+    let blocked = match author {
+        Author::Sitter(sitter) => sitter_block(tx, &thread, sitter, now).await?,
+        Author::Owner(_) => None,
+    };
+    let ready = match blocked {
+        Some(blocked) => Err(blocked),
+        None => ready_to_send(tx, &thread).await?,
+    };
+    let from = match ready {
+        Ok(from) => from,
+        Err(blocked) => {
+            let entry = thread.warning("message.blocked", by).metadata(json!({"reason": blocked.code()}));
+            audit::record(tx, entry, now).await?;
+            return Ok(Posted::Blocked(blocked));
+        }
+    };
+    let not_before = match author {
+        Author::Owner(_) if !post.force_send => quiet_until(tx, &thread, now).await?,
+        _ => None,
+    };
+    let (actor_type, actor_id) = match author {
+        Author::Owner(user) => (ActorType::Owner, user.as_ref().map(ToString::to_string)),
+        Author::Sitter(sitter) => (ActorType::Sitter, Some(sitter.to_string())),
+    };
+    let message_id = MessageId::new(now);
+    let new = NewMessage {
+        id: &message_id,
+        thread: &thread,
+        actor_type,
+        actor_id,
+        body: &post.body,
+        from: &from,
+        run: None,
+        client_ref: post.client_ref.as_deref(),
+    };
+    if !insert(tx, new, now).await? {
+        return Err(Error::NotFound);
+    }
+    Ok(Posted::Queued { message_id, thread_id: thread.id, not_before, repeated: false })
+}
+
+/// Stores the text of an automation run for sending, by the same rules as [`post`]; a run has one text for ever.
+///
+/// # Errors
+/// [`Error::NotFound`] for an unknown thread.
+pub async fn post_for_run(
+    tx: &mut Tx,
+    thread: &ThreadId,
+    run: &AutomationRunId,
+    body: &str,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Posted> {
+    let thread = threads::lock(tx, thread).await?;
+    let standing: Option<(MessageId,)> =
+        tx.query("SELECT id FROM message_events WHERE automation_run_id = $1").bind(run).optional().await?;
+    if let Some((message_id,)) = standing {
+        return Ok(Posted::Queued { message_id, thread_id: thread.id, not_before: None, repeated: true });
+    }
+    let from = match ready_to_send(tx, &thread).await? {
+        Ok(from) => from,
+        Err(blocked) => {
+            let metadata = json!({"reason": blocked.code(), "automationRunId": run});
+            audit::record(tx, thread.warning("message.blocked", by).metadata(metadata), now).await?;
+            return Ok(Posted::Blocked(blocked));
+        }
+    };
+    let body: String = body.chars().take(BODY.chars_max).collect();
+    let message_id = MessageId::new(now);
+    let new = NewMessage {
+        id: &message_id,
+        thread: &thread,
+        actor_type: ActorType::Automation,
+        actor_id: None,
+        body: &body,
+        from: &from,
+        run: Some(run),
+        client_ref: None,
+    };
+    let inserted = insert(tx, new, now).await?;
+    debug_assert!(inserted, "the thread is locked and the run had no text");
+    Ok(Posted::Queued { message_id, thread_id: thread.id, not_before: None, repeated: false })
+}
+
+fn check(post: &Post) -> Result<()> {
+    let mut problems = Problems::default();
+    if post.body.trim().is_empty() {
+        problems.add("body", "is required");
+    } else if !BODY.allows(&post.body) {
+        problems.add("body", "must be at most 1600 characters and without control characters");
+    }
+    if post.client_ref.as_deref().is_some_and(|reference| !CLIENT_REF.allows(reference)) {
+        problems.add("clientRef", "must be 1 to 128 characters");
+    }
+    problems.finish()
+}
+
+/// The text that the same reference stored before.
+async fn posted_before(tx: &mut Tx, thread: &Thread, post: &Post) -> Result<Option<Posted>> {
+    let Some(reference) = &post.client_ref else { return Ok(None) };
+    let standing: Option<(MessageId, String)> = tx
+        .query("SELECT id, body FROM message_events WHERE thread_id = $1 AND client_ref = $2")
+        .bind(&thread.id)
+        .bind(reference)
+        .optional()
+        .await?;
+    match standing {
+        Some((_, body)) if body != post.body => {
+            Err(Error::conflict("client_ref_reused", "this clientRef already stands for another message"))
+        }
+        Some((message_id, _)) => {
+            Ok(Some(Posted::Queued { message_id, thread_id: thread.id.clone(), not_before: None, repeated: true }))
+        }
+        None => Ok(None),
+    }
+}
+
+/// Why this sitter may not write into this thread now. A thread that was never theirs does not exist for them.
+async fn sitter_block(tx: &mut Tx, thread: &Thread, sitter: &SitterId, now: Timestamp) -> Result<Option<Blocked>> {
+    let with_client = matches!(thread.scope, Scope::ClientBooking | Scope::ClientGeneral);
+    match windows::of_sitter(tx, &thread.id, sitter, now).await? {
+        Some(WindowStatus::Active) if with_client => Ok(None),
+        Some(_) => Ok(Some(Blocked::WindowClosed)),
+        None if with_client && thread.assigned_sitter_id.as_ref() == Some(sitter) => Ok(Some(Blocked::WindowClosed)),
+        None => Err(Error::NotFound),
+    }
+}
+
+/// The number to send from, or why nothing may be sent here.
+async fn ready_to_send(tx: &mut Tx, thread: &Thread) -> Result<Result<NumberId, Blocked>> {
+    if thread.status == ThreadStatus::Closed {
+        return Ok(Err(Blocked::ThreadClosed));
+    }
+    let number: Option<(NumberId,)> = tx
+        .query("SELECT id FROM message_numbers WHERE id = $1 AND status = 'active'")
+        .bind(&thread.message_number_id)
+        .optional()
+        .await?;
+    let Some((number,)) = number else { return Ok(Err(Blocked::NoNumber)) };
+    let opted_out: Option<(bool,)> = tx
+        .query("SELECT opted_out_at IS NOT NULL FROM clients WHERE id = $1")
+        .bind(&thread.client_id)
+        .optional()
+        .await?;
+    Ok(if opted_out == Some((true,)) { Err(Blocked::OptedOut) } else { Ok(number) })
+}
+
+async fn quiet_until(tx: &mut Tx, thread: &Thread, now: Timestamp) -> Result<Option<Timestamp>> {
+    let answers = thread.last_inbound_at.is_some_and(|at| now.since(at) < CONVERSATION);
+    if answers {
+        return Ok(None);
+    }
+    let quiet: Option<QuietHours> = automations::quiet_hours_of(tx, &thread.org_id).await?;
+    Ok(quiet.and_then(|quiet| quiet.end_after(now)))
+}
+
+struct NewMessage<'a> {
+    id: &'a MessageId,
+    thread: &'a Thread,
+    actor_type: ActorType,
+    actor_id: Option<String>,
+    body: &'a str,
+    from: &'a NumberId,
+    run: Option<&'a AutomationRunId>,
+    client_ref: Option<&'a str>,
+}
+
+/// Stores an outbound text and tells those who watch the thread. False when its run or reference already has one.
+async fn insert(tx: &mut Tx, new: NewMessage<'_>, now: Timestamp) -> Result<bool> {
+    let inserted = tx
+        .query(
+            "INSERT INTO message_events
+                 (id, org_id, thread_id, direction, actor_type, actor_id, body, from_number_id, status,
+                  automation_run_id, client_ref, created_at, updated_at)
+             VALUES ($1, $2, $3, 'outbound', $4, $5, $6, $7, 'queued', $8, $9, $10, $10)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(new.id)
+        .bind(&new.thread.org_id)
+        .bind(&new.thread.id)
+        .bind(new.actor_type)
+        .bind(&new.actor_id)
+        .bind(new.body)
+        .bind(new.from)
+        .bind(new.run)
+        .bind(new.client_ref)
+        .bind(now)
+        .execute()
+        .await?;
+    if inserted == 0 {
+        return Ok(false);
+    }
+    tx.query("UPDATE message_threads SET last_message_at = $2, updated_at = $2 WHERE id = $1")
+        .bind(&new.thread.id)
+        .bind(now)
+        .execute()
+        .await?;
+    let data = json!({"messageId": new.id, "threadId": new.thread.id, "direction": Direction::Outbound});
+    for topic in ["threads".to_owned(), format!("thread:{}", new.thread.id)] {
+        stream::append(tx, Some(&new.thread.org_id), &topic, "message.new", &data, now).await?;
+    }
+    Ok(true)
+}

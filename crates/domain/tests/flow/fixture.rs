@@ -1,0 +1,208 @@
+//! A small business to test with, and short ways to act on it and to look at it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use nightshift_db::testing::{TestDb, engines};
+use nightshift_db::{Db, Timestamp, Tx};
+use nightshift_domain::actor::Actor;
+use nightshift_domain::automations::ledger::RunToStart;
+use nightshift_domain::automations::{Executed, execute, seed_defaults};
+use nightshift_domain::bookings::{self, Booking, Created, Draft};
+use nightshift_domain::confirmation::{self, NumberGiven, Outcome};
+use nightshift_domain::ids::{BookingId, ClientId, InboxId, MessageId, NumberId, OrgId, SitterId, ThreadId, UserId};
+use serde_json::json;
+
+/// 60 minutes, as configured by default.
+pub const GRACE: Duration = Duration::from_secs(3600);
+
+/// Noon of the day before the booking of [`draft`].
+pub fn noon() -> Timestamp {
+    at("2024-12-28T12:00:00Z")
+}
+
+pub fn at(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+pub fn org() -> OrgId {
+    OrgId::from("org-1".to_owned())
+}
+
+pub fn sitter() -> SitterId {
+    SitterId::from("sitter-1".to_owned())
+}
+
+pub fn owner() -> Actor {
+    Actor::User { id: UserId::from("user-1".to_owned()) }
+}
+
+pub fn webhook() -> Actor {
+    Actor::Webhook { inbox_id: InboxId::from("inbox-1".to_owned()) }
+}
+
+pub fn job() -> Actor {
+    Actor::System { source: "job-1".to_owned() }
+}
+
+/// Runs `test` on a business of its own on each engine.
+pub async fn on_both<F: Future<Output = ()>>(test: impl Fn(Business) -> F) {
+    for database in engines().await {
+        test(Business::open(database).await).await;
+    }
+}
+
+/// One organisation with a user, two sitters and default automations; a second organisation beside it.
+pub struct Business {
+    pub db: Db,
+    _database: TestDb,
+}
+
+impl Business {
+    async fn open(database: TestDb) -> Self {
+        let db = database.db.clone();
+        let business = Self { db, _database: database };
+        for (id, name) in [("org-1", "Happy Paws"), ("org-2", "Other Business")] {
+            business
+                .db
+                .write("INSERT INTO organizations (id, name, slug, timezone) VALUES ($1, $2, $1, 'Europe/London')")
+                .bind(id)
+                .bind(name)
+                .execute()
+                .await
+                .unwrap();
+        }
+        for (id, org, phone) in [
+            ("sitter-1", "org-1", "+15550100001"),
+            ("sitter-2", "org-1", "+15550100002"),
+            ("sitter-9", "org-2", "+15550100009"),
+        ] {
+            business
+                .db
+                .write("INSERT INTO sitters (id, org_id, name, phone_number, active) VALUES ($1, $2, 'Sam', $3, TRUE)")
+                .bind(id)
+                .bind(org)
+                .bind(phone)
+                .execute()
+                .await
+                .unwrap();
+        }
+        business.write(async |tx| seed_defaults(tx, &org(), noon()).await.unwrap()).await;
+        business
+    }
+
+    /// Acts in a transaction and commits it.
+    pub async fn write<T>(&self, act: impl AsyncFnOnce(&mut Tx) -> T) -> T {
+        let mut tx = self.db.begin().await.unwrap();
+        let result = act(&mut tx).await;
+        tx.commit().await.unwrap();
+        result
+    }
+
+    pub async fn add_number(&self, id: &str, class: &str, owner: &str) -> NumberId {
+        let digits: u32 = id.bytes().fold(7, |sum, byte| (sum * 31 + u32::from(byte)) % 10_000_000);
+        self.db
+            .write(
+                "INSERT INTO message_numbers (id, org_id, e164, number_class, assigned_sitter_id, provider)
+                 VALUES ($1, $2, $3, $4, $5, 'mock')",
+            )
+            .bind(id)
+            .bind(owner)
+            .bind(format!("+1555{digits:07}"))
+            .bind(class)
+            .bind((class == "sitter").then_some("sitter-1"))
+            .execute()
+            .await
+            .unwrap();
+        NumberId::from(id.to_owned())
+    }
+
+    pub async fn book(&self, change: impl FnOnce(&mut Draft)) -> Created {
+        let mut draft = draft();
+        change(&mut draft);
+        self.write(async |tx| bookings::create(tx, &org(), draft.check().unwrap(), &owner(), noon()).await.unwrap())
+            .await
+    }
+
+    pub async fn confirmed(&self, change: impl FnOnce(&mut Draft)) -> Booking {
+        let booking = self.book(change).await.booking;
+        self.write(async |tx| bookings::confirm(tx, &org(), &booking.id, &owner(), noon()).await.unwrap().booking).await
+    }
+
+    /// All steps of the confirmation, each in a transaction of its own, as the job runs them.
+    pub async fn run_confirmation(&self, booking: &BookingId, now: Timestamp) -> Confirmed {
+        let mut starts = Vec::new();
+        let by = job();
+        let loaded = self.write(async |tx| confirmation::load(tx, booking, &by, now).await.unwrap()).await;
+        assert!(matches!(loaded, confirmation::Loaded::Ready(_)), "{loaded:?}");
+        let thread = self.write(async |tx| confirmation::thread(tx, booking, &by, now).await.unwrap()).await.unwrap();
+        let number = self.write(async |tx| confirmation::number(tx, booking, &by, now).await.unwrap()).await.unwrap();
+        starts.extend(number.released.clone());
+        let window =
+            self.write(async |tx| confirmation::window(tx, booking, GRACE, &by, now).await.unwrap()).await.unwrap();
+        let automation =
+            self.write(async |tx| confirmation::automation(tx, booking, now).await.unwrap()).await.unwrap();
+        starts.extend(automation.start.clone());
+        let given = number.given.clone();
+        let outcome = Outcome { thread, number: given.number().cloned(), window, automation };
+        self.write(async |tx| confirmation::audit(tx, booking, &outcome, &by, now).await.unwrap()).await;
+        Confirmed { outcome, given, starts }
+    }
+
+    /// A confirmed booking whose confirmation has run and whose text is written.
+    pub async fn confirmed_and_written(&self, change: impl FnOnce(&mut Draft)) -> (Booking, ThreadId, MessageId) {
+        let booking = self.confirmed(change).await;
+        let confirmed = self.run_confirmation(&booking.id, noon()).await;
+        let executed = self.execute(&confirmed.starts[0], noon()).await;
+        let Executed::Written { message_id, thread_id, .. } = executed else { panic!("{executed:?}") };
+        (booking, thread_id, message_id)
+    }
+
+    pub async fn execute(&self, start: &RunToStart, now: Timestamp) -> Executed {
+        self.write(async |tx| execute(tx, &start.run_id, &job(), now).await.unwrap()).await
+    }
+
+    pub async fn set(&self, sql: &'static str) {
+        self.db.write(sql).execute().await.unwrap();
+    }
+
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        self.db.read(sql).scalar().await.unwrap()
+    }
+
+    /// How many audit rows of this kind there are.
+    pub async fn audited(&self, event: &str) -> i64 {
+        self.db.read("SELECT COUNT(*) FROM event_log WHERE event_type = $1").bind(event).scalar().await.unwrap()
+    }
+
+    /// How many stream rows of this kind there are on a topic.
+    pub async fn streamed(&self, topic: &str, event: &str) -> i64 {
+        self.db
+            .read("SELECT COUNT(*) FROM stream_events WHERE topic = $1 AND event = $2")
+            .bind(topic)
+            .bind(event)
+            .scalar()
+            .await
+            .unwrap()
+    }
+
+    pub async fn client_of(&self, booking: &BookingId) -> ClientId {
+        self.db.read("SELECT client_id FROM bookings WHERE id = $1").bind(booking).scalar().await.unwrap()
+    }
+}
+
+/// What a whole confirmation did.
+pub struct Confirmed {
+    pub outcome: Outcome,
+    pub given: NumberGiven,
+    pub starts: Vec<RunToStart>,
+}
+
+/// The booking of the acceptance cases.
+pub fn draft() -> Draft {
+    serde_json::from_value(json!({
+        "firstName": "Test", "lastName": "Client", "phone": "+15551234567", "service": "dog_walking",
+        "startAt": "2024-12-31T10:00:00Z", "endAt": "2024-12-31T11:00:00Z",
+    }))
+    .expect("a draft")
+}

@@ -1,0 +1,11 @@
+//! From a booking to the text about it, on both engines: bookings, messaging, automations and the confirmation.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic")]
+
+mod automations;
+mod bookings;
+mod confirmation;
+mod delivery;
+mod fixture;
+mod messaging;
+mod payments;
