@@ -124,29 +124,34 @@ RETURNING id, queue, kind, org_id, payload, payload_version, priority, run_at, g
   max_attempts, crashes, polls, poll_deadline, cancel_requested, mode, correlation_id, parent_job_id, traceparent,
   created_at, started_at, lease_id";
 
+/// What a round of claims brought.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub jobs: Vec<Claimed>,
+    /// A limit over all processes may be holding jobs back.
+    pub held_back: bool,
+}
+
 /// Claims for all of `wants`; `limited` names the queues whose limits hold over all processes.
-pub(crate) async fn claim(db: &Db, wants: &[Want], limited: &[String], claim: &Claim<'_>) -> Result<Vec<Claimed>> {
+pub(crate) async fn claim(db: &Db, wants: &[Want], limited: &[String], claim: &Claim<'_>) -> Result<Taken> {
     let (bounded, free): (Vec<Want>, Vec<Want>) =
         wants.iter().cloned().partition(|want| limited.contains(&want.queue));
-    let mut claimed = Vec::new();
+    let mut taken = Taken::default();
     if !free.is_empty() {
-        claimed = claim_free(db, &free, claim).await?;
+        taken.jobs = claim_free(db, &free, claim).await?;
     }
     for want in &bounded {
         let mut tx = db.begin().await?;
         let slots = control::allowance(&mut tx, &want.queue, want.slots, claim.now).await?;
-        if slots > 0 {
-            let want = Want { queue: want.queue.clone(), slots };
-            let jobs = claim_in(&mut tx, &want, claim).await?;
-            control::spend(&mut tx, &want.queue, jobs.len(), claim.now).await?;
-            tx.commit().await?;
-            claimed.extend(jobs);
-        } else {
-            tx.rollback().await?;
-        }
+        let allowed = Want { queue: want.queue.clone(), slots };
+        let jobs = if slots > 0 { claim_in(&mut tx, &allowed, claim).await? } else { Vec::new() };
+        control::spend(&mut tx, &want.queue, jobs.len(), claim.now).await?;
+        tx.commit().await?;
+        taken.held_back |= slots < want.slots && jobs.len() == slots;
+        taken.jobs.extend(jobs);
     }
-    claimed.sort_unstable_by(|a, b| (a.priority, a.run_at, &a.id).cmp(&(b.priority, b.run_at, &b.id)));
-    Ok(claimed)
+    taken.jobs.sort_unstable_by(|a, b| (a.priority, a.run_at, &a.id).cmp(&(b.priority, b.run_at, &b.id)));
+    Ok(taken)
 }
 
 async fn claim_free(db: &Db, wants: &[Want], claim: &Claim<'_>) -> Result<Vec<Claimed>> {

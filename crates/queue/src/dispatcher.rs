@@ -110,7 +110,7 @@ impl Dispatcher {
             kinds: &self.kinds,
             now,
         };
-        let claimed = match claim::claim(&self.db, &wants, limited, &claim).await {
+        let claim::Taken { jobs: claimed, held_back } = match claim::claim(&self.db, &wants, limited, &claim).await {
             // Another process claimed a job of the same group at the same moment; the index refused ours.
             Err(error) if error.is_unique_violation() => return Ok(Round { again: true, limited: false }),
             claimed => claimed?,
@@ -126,7 +126,6 @@ impl Dispatcher {
             lane.slots.set_backlog(wanted == 0 || taken == wanted);
             again |= taken > 0 && taken == wanted && lane.slots.free() > 0;
         }
-        let any = !claimed.is_empty();
         for job in claimed {
             if let Some(lane) = self.lanes.iter().find(|lane| lane.slots.queue == job.queue) {
                 let slot = Slot::taken(&lane.slots);
@@ -134,7 +133,7 @@ impl Dispatcher {
                 let _ = lane.deliveries.send((job, slot));
             }
         }
-        Ok(Round { again, limited: !any && wants.iter().any(|want| limited.contains(&want.queue)) })
+        Ok(Round { again, limited: held_back })
     }
 }
 

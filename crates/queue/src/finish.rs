@@ -50,7 +50,7 @@ impl Finisher {
     }
 
     pub(crate) async fn finish(&self, ended: Ended) {
-        self.held.finishing(&ended.claimed.id);
+        self.held.finishing(&ended.claimed);
         // The receiving end lives as long as the worker; without it the lease runs out and another process takes over.
         let _ = self.ended.send(ended).await;
     }
@@ -139,7 +139,7 @@ impl<S: Send + Sync + 'static> Writer<S> {
         let now = self.clock.now();
         for ended in batch {
             let claimed = &ended.claimed;
-            self.held.drop_job(&claimed.id);
+            self.held.let_go(claimed);
             if !written.iter().any(|row| row.id == claimed.id) {
                 metrics::counter!("nightshift_finishes_refused_total").increment(1);
                 tracing::warn!(job.id = %claimed.id, job.kind = %claimed.kind,

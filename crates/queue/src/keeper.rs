@@ -24,18 +24,25 @@ const RENEW_EVERY: Duration = Duration::from_secs(10);
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 struct HeldJob {
-    lease_id: String,
     signal: watch::Sender<Signal>,
     /// Its end is being written; a missing row then means that it has been.
     finishing: bool,
 }
 
-/// The jobs this process holds a lease on.
+/// One claim: the job and the lease it was claimed under. A process may lose a job and claim it anew while the first
+/// run still goes on, so the job's id alone does not name what it holds.
+type Holding = (String, String);
+
+fn holding(claimed: &Claimed) -> Holding {
+    (claimed.id.clone(), claimed.lease_id.clone())
+}
+
+/// The leases this process holds.
 #[derive(Default)]
-pub(crate) struct Held(Mutex<HashMap<String, HeldJob>>);
+pub(crate) struct Held(Mutex<HashMap<Holding, HeldJob>>);
 
 impl Held {
-    fn jobs(&self) -> MutexGuard<'_, HashMap<String, HeldJob>> {
+    fn jobs(&self) -> MutexGuard<'_, HashMap<Holding, HeldJob>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -44,26 +51,27 @@ impl Held {
         for job in claimed {
             let signal = if job.cancel_requested { Signal::Cancel } else { Signal::Run };
             let signal = watch::Sender::new(signal);
-            jobs.insert(job.id.clone(), HeldJob { lease_id: job.lease_id.clone(), signal, finishing: false });
+            jobs.insert(holding(job), HeldJob { signal, finishing: false });
         }
     }
 
-    pub(crate) fn signal_of(&self, id: &str) -> watch::Receiver<Signal> {
-        self.jobs().get(id).map_or_else(|| watch::Sender::new(Signal::Lost).subscribe(), |job| job.signal.subscribe())
+    pub(crate) fn signal_of(&self, job: &Claimed) -> watch::Receiver<Signal> {
+        let lost = || watch::Sender::new(Signal::Lost).subscribe();
+        self.jobs().get(&holding(job)).map_or_else(lost, |job| job.signal.subscribe())
     }
 
-    pub(crate) fn is_cancel_requested(&self, id: &str) -> bool {
-        self.jobs().get(id).is_some_and(|job| *job.signal.borrow() == Signal::Cancel)
+    pub(crate) fn is_cancel_requested(&self, job: &Claimed) -> bool {
+        self.jobs().get(&holding(job)).is_some_and(|job| *job.signal.borrow() == Signal::Cancel)
     }
 
-    pub(crate) fn finishing(&self, id: &str) {
-        if let Some(job) = self.jobs().get_mut(id) {
+    pub(crate) fn finishing(&self, job: &Claimed) {
+        if let Some(job) = self.jobs().get_mut(&holding(job)) {
             job.finishing = true;
         }
     }
 
-    pub(crate) fn drop_job(&self, id: &str) {
-        self.jobs().remove(id);
+    pub(crate) fn let_go(&self, job: &Claimed) {
+        self.jobs().remove(&holding(job));
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -82,15 +90,17 @@ impl Held {
         }
     }
 
-    fn leases(&self) -> (Vec<String>, Vec<String>) {
-        self.jobs().iter().map(|(id, job)| (id.clone(), job.lease_id.clone())).unzip()
+    fn holdings(&self) -> Vec<Holding> {
+        self.jobs().keys().cloned().collect()
     }
 
-    fn renewed(&self, asked: &[String], still_held: &[Renewed]) {
+    fn renewed(&self, asked: Vec<Holding>, still_held: &[Renewed]) {
+        let still_held: HashMap<(&str, &str), &Renewed> =
+            still_held.iter().map(|renewed| ((renewed.id.as_str(), renewed.lease_id.as_str()), renewed)).collect();
         let mut jobs = self.jobs();
-        for id in asked {
-            let Some(job) = jobs.get_mut(id).filter(|job| !job.finishing) else { continue };
-            match still_held.iter().find(|renewed| renewed.id == *id) {
+        for holding in asked {
+            let Some(job) = jobs.get_mut(&holding).filter(|job| !job.finishing) else { continue };
+            match still_held.get(&(holding.0.as_str(), holding.1.as_str())) {
                 None => {
                     metrics::counter!("nightshift_leases_lost_total").increment(1);
                     job.signal.send_replace(Signal::Lost);
@@ -113,6 +123,7 @@ impl Held {
 #[derive(sqlx::FromRow)]
 struct Renewed {
     id: String,
+    lease_id: String,
     cancel_requested: bool,
 }
 
@@ -121,27 +132,28 @@ const RENEW_POSTGRES: &str = "
 UPDATE jobs SET leased_until = $3
 FROM unnest($1::text[], $2::text[]) AS held (id, lease_id)
 WHERE jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state = 'running'
-RETURNING jobs.id, jobs.cancel_requested";
+RETURNING jobs.id, jobs.lease_id, jobs.cancel_requested";
 
 const RENEW_SQLITE: &str = "
 UPDATE jobs SET leased_until = $2
 FROM json_each($1) AS held
 WHERE jobs.id = held.value->>0 AND jobs.lease_id = held.value->>1 AND jobs.state = 'running'
-RETURNING jobs.id, jobs.cancel_requested";
+RETURNING jobs.id, jobs.lease_id, jobs.cancel_requested";
 
 async fn renew(db: &Db, held: &Held, now: Timestamp) -> Result<()> {
-    let (ids, leases) = held.leases();
-    if ids.is_empty() {
+    let holdings = held.holdings();
+    if holdings.is_empty() {
         return Ok(());
     }
     let until = now + LEASE;
     let renewed: Vec<Renewed> = if let Some(pool) = db.as_postgres() {
-        sqlx::query_as(RENEW_POSTGRES).bind(&ids).bind(&leases).bind(until).fetch_all(pool).await?
+        let (ids, leases): (Vec<&str>, Vec<&str>) =
+            holdings.iter().map(|(id, lease_id)| (id.as_str(), lease_id.as_str())).unzip();
+        sqlx::query_as(RENEW_POSTGRES).bind(ids).bind(leases).bind(until).fetch_all(pool).await?
     } else {
-        let pairs: Vec<_> = ids.iter().zip(&leases).collect();
-        db.write(RENEW_SQLITE).bind(json!(pairs).to_string()).bind(until).all().await?
+        db.write(RENEW_SQLITE).bind(json!(holdings).to_string()).bind(until).all().await?
     };
-    held.renewed(&ids, &renewed);
+    held.renewed(holdings, &renewed);
     Ok(())
 }
 

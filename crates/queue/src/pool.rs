@@ -91,10 +91,17 @@ impl Backend for Source {
     fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
-        _: &WorkerContext,
+        worker: &WorkerContext,
     ) -> Poll<Option<Result<Self::Task, Infallible>>> {
         let mut deliveries = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
-        deliveries.poll_recv(cx).map(|delivered| delivered.map(|job| Ok(Task::new(Arc::new(Mutex::new(Some(job)))))))
+        deliveries.poll_recv(cx).map(|delivered| match delivered {
+            Some(job) => Some(Ok(Task::new(Arc::new(Mutex::new(Some(job)))))),
+            None => {
+                // A worker whose backend has ended lingers until it is told to stop. It refuses only when it already is.
+                let _ = worker.stop();
+                None
+            }
+        })
     }
 
     fn poll_close(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {

@@ -55,7 +55,7 @@ impl<S: Send + Sync + 'static> Runner<S> {
     /// Runs `claimed` to its end and hands the result to the finisher.
     pub(crate) async fn run(&self, claimed: Claimed) {
         let started_at = self.queue.clock().now();
-        let signal = self.held.signal_of(&claimed.id);
+        let signal = self.held.signal_of(&claimed);
         let info = Arc::new(info_of(&claimed));
         metrics::histogram!("nightshift_job_queue_seconds", "queue" => claimed.queue.clone())
             .record(started_at.since(claimed.run_at).as_secs_f64());
@@ -118,7 +118,7 @@ impl<S: Send + Sync + 'static> Runner<S> {
         let event = match how {
             HowItEnded::Lost => {
                 tracing::warn!("the lease was lost while the job ran; its result is not written");
-                self.held.drop_job(&claimed.id);
+                self.held.let_go(&claimed);
                 return None;
             }
             HowItEnded::GivenBack => Event::Release,
@@ -137,7 +137,7 @@ impl<S: Send + Sync + 'static> Runner<S> {
             }
             HowItEnded::Handler(Ok(Outcome::Poll { after, until })) => Event::Poll { at: now + after, until },
             HowItEnded::Handler(Err(failure)) if failure.is_interrupted() => {
-                life.cancel_requested |= self.held.is_cancel_requested(&claimed.id);
+                life.cancel_requested |= self.held.is_cancel_requested(&claimed);
                 Event::Release
             }
             HowItEnded::Handler(Err(failure)) => {
@@ -168,9 +168,9 @@ impl<S: Send + Sync + 'static> Runner<S> {
 
 async fn interrupted(signal: &mut watch::Receiver<Signal>) -> HowItEnded {
     match signal.wait_for(|signal| matches!(signal, Signal::GiveBack | Signal::Lost)).await.map(|signal| *signal) {
-        Ok(Signal::Lost) => HowItEnded::Lost,
-        // The sender goes away only with the worker itself.
-        _ => HowItEnded::GivenBack,
+        Ok(Signal::GiveBack) => HowItEnded::GivenBack,
+        // Without a sender nobody holds the lease for us any more.
+        _ => HowItEnded::Lost,
     }
 }
 

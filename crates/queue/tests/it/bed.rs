@@ -1,0 +1,269 @@
+//! The test bed: a fresh database, a clock that stands still, a worker, and jobs that do what they are told.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use nightshift_db::testing::{TestDb, engines};
+use nightshift_db::{Clock, Db, Timestamp, Tx};
+use nightshift_queue::lifecycle::State;
+use nightshift_queue::{
+    Enqueued, Job, JobContext, JobError, JobResult, Keys, Kind, NewJob, Outcome, Policy, Queue, Registry, Worker,
+    WorkerHandle, WorkerOptions,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+/// What a scripted job does in one of its runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Act {
+    Done,
+    Skip,
+    Retry,
+    RetryAfter(u64),
+    Fail,
+    Panic,
+    Hang,
+    Poll { after_ms: u64, until_ms: Option<i64> },
+    /// Waits until the test opens the gate of the job's name, then is done.
+    Gate,
+    /// Waits for the gate, then stops at a checkpoint if it is to.
+    GateThenCheckpoint,
+    /// Blocks its thread for so many milliseconds.
+    Block(u64),
+}
+
+/// A job that does the n-th act in its n-th run, and the last one from then on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scripted {
+    pub name: String,
+    pub acts: Vec<Act>,
+    #[serde(skip)]
+    pub keys: Keys,
+}
+
+impl Scripted {
+    pub fn new(name: &str, acts: &[Act]) -> Self {
+        Self { name: name.to_owned(), acts: acts.to_vec(), keys: Keys::default() }
+    }
+
+    pub fn keys(mut self, keys: Keys) -> Self {
+        self.keys = keys;
+        self
+    }
+}
+
+impl Job for Scripted {
+    const KIND: &'static str = "scripted";
+    const QUEUE: &'static str = "main";
+    fn keys(&self) -> Keys {
+        self.keys.clone()
+    }
+    fn policy() -> Policy {
+        Policy::standard(4).timeout(Duration::from_secs(30))
+    }
+}
+
+/// The same job in another queue.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Side(pub Scripted);
+
+impl Job for Side {
+    const KIND: &'static str = "side";
+    const QUEUE: &'static str = "side";
+    fn keys(&self) -> Keys {
+        self.0.keys.clone()
+    }
+    fn policy() -> Policy {
+        Scripted::policy()
+    }
+}
+
+/// What the handlers share: their runs, in the order in which they began, and the gates.
+#[derive(Default)]
+pub struct App {
+    runs: Mutex<Vec<String>>,
+    gates: Mutex<HashMap<String, Arc<Semaphore>>>,
+    pub deaths: Mutex<Vec<(String, String)>>,
+}
+
+impl App {
+    pub fn runs(&self) -> Vec<String> {
+        self.runs.lock().unwrap().clone()
+    }
+
+    pub fn runs_of(&self, name: &str) -> usize {
+        self.runs().iter().filter(|run| *run == name).count()
+    }
+
+    fn gate(&self, name: &str) -> Arc<Semaphore> {
+        self.gates.lock().unwrap().entry(name.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(0))).clone()
+    }
+
+    /// Lets one waiting or coming run of `name` through.
+    pub fn open(&self, name: &str) {
+        self.gate(name).add_permits(1);
+    }
+}
+
+async fn run(job: Scripted, ctx: JobContext<App>) -> JobResult {
+    let run = {
+        let mut runs = ctx.app.runs.lock().unwrap();
+        runs.push(job.name.clone());
+        runs.iter().filter(|name| **name == job.name).count()
+    };
+    ctx.note(&format!("run {run}"));
+    let act = job.acts.get(run - 1).or(job.acts.last()).cloned().unwrap_or(Act::Done);
+    match act {
+        Act::Done => Ok(Outcome::done_with(json!({ "run": run }))),
+        Act::Skip => Ok(Outcome::skip("not needed")),
+        Act::Retry => Err(JobError::retry("the provider answered 503")),
+        Act::RetryAfter(seconds) => Err(JobError::retry("the provider answered 429").after(Duration::from_secs(seconds))),
+        Act::Fail => Err(JobError::fail("the provider answered 400")),
+        Act::Panic => panic!("scripted"),
+        Act::Hang => std::future::pending().await,
+        Act::Poll { after_ms, until_ms } => Ok(Outcome::Poll {
+            after: Duration::from_millis(after_ms),
+            until: until_ms.map(Timestamp::from_unix_ms),
+        }),
+        Act::Gate => {
+            ctx.app.gate(&job.name).acquire().await.unwrap().forget();
+            Ok(Outcome::done_with(json!({ "run": run })))
+        }
+        Act::GateThenCheckpoint => {
+            ctx.app.gate(&job.name).acquire().await.unwrap().forget();
+            ctx.checkpoint()?;
+            Ok(Outcome::done())
+        }
+        Act::Block(ms) => {
+            std::thread::sleep(Duration::from_millis(ms));
+            Ok(Outcome::done())
+        }
+    }
+}
+
+fn registry() -> Registry<App> {
+    Registry::new()
+        .job::<Scripted, _, _>(run)
+        .kind(Kind::of::<Side, _, _>(|job: Side, ctx| run(job.0, ctx)))
+        .on_any_dead(|tx, dead, app| {
+            Box::pin(async move {
+                // Proves that the hook writes in the transaction that ends the job.
+                let state: String =
+                    tx.query("SELECT state FROM jobs WHERE id = $1").bind(&dead.info.id).scalar().await?;
+                assert_eq!(state, "dead");
+                app.deaths.lock().unwrap().push((dead.info.id.clone(), dead.class.as_str().to_owned()));
+                Ok(())
+            })
+        })
+}
+
+/// 2026-01-05T10:00:00Z.
+pub const START_MS: i64 = 1_767_607_200_000;
+
+pub struct Bed {
+    _database: TestDb,
+    pub db: Db,
+    pub clock: Clock,
+    pub queue: Queue,
+    pub app: Arc<App>,
+}
+
+/// Runs `test` on each engine, on a fresh database.
+pub async fn on_both_engines<F, R>(test: F)
+where
+    F: Fn(Bed) -> R,
+    R: Future<Output = ()>,
+{
+    for database in engines().await {
+        eprintln!("--- {:?}", database.engine());
+        let clock = Clock::manual(Timestamp::from_unix_ms(START_MS));
+        let db = database.db.clone();
+        let queue = Queue::new(db.clone(), clock.clone());
+        test(Bed { _database: database, db, clock, queue, app: Arc::default() }).await;
+    }
+}
+
+impl Bed {
+    pub fn worker(&self) -> WorkerHandle {
+        self.worker_with(&[])
+    }
+
+    /// A worker with so many slots by queue.
+    pub fn worker_with(&self, slots: &[(&str, usize)]) -> WorkerHandle {
+        let concurrency: BTreeMap<String, usize> = slots.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+        let options = WorkerOptions { concurrency, queues: Vec::new() };
+        Worker::new(self.queue.clone(), registry(), self.app.clone()).options(options).start().unwrap()
+    }
+
+    /// A worker with its own wake-up lines, as in another process.
+    pub fn foreign_worker(&self) -> WorkerHandle {
+        let queue = Queue::new(self.db.clone(), self.clock.clone());
+        Worker::new(queue, registry(), self.app.clone()).start().unwrap()
+    }
+
+    pub async fn tx(&self) -> Tx {
+        self.db.begin().await.unwrap()
+    }
+
+    pub async fn enqueue(&self, job: &Scripted) -> String {
+        self.try_enqueue(job).await.id().to_owned()
+    }
+
+    pub async fn try_enqueue(&self, job: &Scripted) -> Enqueued {
+        let mut tx = self.tx().await;
+        let enqueued = self.queue.enqueue(&mut tx, job).await.unwrap();
+        tx.commit().await.unwrap();
+        enqueued
+    }
+
+    pub async fn enqueue_new(&self, job: NewJob) -> String {
+        let mut tx = self.tx().await;
+        let enqueued = self.queue.enqueue_new(&mut tx, job).await.unwrap();
+        tx.commit().await.unwrap();
+        enqueued.id().to_owned()
+    }
+
+    pub async fn state(&self, id: &str) -> State {
+        self.queue.job(id).await.unwrap().expect("the job exists").state
+    }
+
+    pub async fn until_state(&self, id: &str, state: State) {
+        eventually(&format!("job in state {state}"), async || self.state(id).await == state).await;
+    }
+
+    /// Waits until `name` has begun `count` runs.
+    pub async fn until_runs(&self, name: &str, count: usize) {
+        eventually(&format!("{count} runs of {name}"), async || self.app.runs_of(name) >= count).await;
+        assert_eq!(self.app.runs_of(name), count, "{name} ran too often");
+    }
+}
+
+/// Moves the clock by `step` again and again until `condition` holds; between two steps everything gets the time to
+/// notice the last one.
+pub async fn advancing(clock: &Clock, step: Duration, what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let mut last_step: Option<Instant> = None;
+    eventually(what, async || {
+        if condition().await {
+            return true;
+        }
+        if last_step.is_none_or(|at| at.elapsed() > Duration::from_millis(60)) {
+            clock.advance(step);
+            last_step = Some(Instant::now());
+        }
+        false
+    })
+    .await;
+}
+
+/// Waits until `condition` holds; twenty seconds of real time are a failure.
+pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < Duration::from_secs(20), "waited in vain for: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}

@@ -1,0 +1,107 @@
+use std::time::Duration;
+
+use nightshift_queue::lifecycle::{Refusal, State};
+use nightshift_queue::admin::{SteerError, Steered};
+use nightshift_queue::{Keys, NewJob};
+
+use crate::bed::{Act, Bed, Scripted, on_both_engines};
+
+async fn cancel(bed: &Bed, id: &str) -> Result<Steered, SteerError> {
+    let mut tx = bed.tx().await;
+    let steered = bed.queue.cancel(&mut tx, id).await;
+    tx.commit().await.unwrap();
+    steered
+}
+
+async fn retry(bed: &Bed, id: &str) -> Result<Steered, SteerError> {
+    let mut tx = bed.tx().await;
+    let steered = bed.queue.retry(&mut tx, id, None).await;
+    if steered.is_ok() {
+        tx.commit().await.unwrap();
+    }
+    steered
+}
+
+#[tokio::test]
+async fn a_waiting_job_is_cancelled_at_once_and_never_runs() {
+    on_both_engines(async |bed| {
+        let later = NewJob::of(&Scripted::new("a", &[Act::Done])).unwrap().run_at(bed.clock.now() + Duration::from_secs(60));
+        let id = bed.enqueue_new(later).await;
+        assert_eq!(cancel(&bed, &id).await.unwrap(), Steered::Done);
+        assert_eq!(bed.state(&id).await, State::Cancelled);
+        assert!(matches!(cancel(&bed, &id).await, Err(SteerError::Refused(Refusal::Final))));
+        let worker = bed.worker();
+        bed.clock.advance(Duration::from_secs(61));
+        let other = bed.enqueue(&Scripted::new("other", &[Act::Done])).await;
+        bed.until_state(&other, State::Succeeded).await;
+        assert_eq!(bed.app.runs(), ["other"]);
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_running_job_ends_at_its_next_checkpoint() {
+    on_both_engines(async |bed| {
+        let worker = bed.foreign_worker();
+        let id = bed.enqueue(&Scripted::new("a", &[Act::GateThenCheckpoint])).await;
+        bed.until_runs("a", 1).await;
+        assert_eq!(cancel(&bed, &id).await.unwrap(), Steered::Requested);
+        // Whether the news reaches the handler before or after its checkpoint, the wish is stored with the job.
+        bed.clock.advance(Duration::from_secs(11));
+        let explanation = bed.queue.detail(&id).await.unwrap().unwrap().explanation;
+        assert_eq!(explanation, "runs, and ends at its next checkpoint: cancelled by a person");
+        crate::bed::eventually("the checkpoint stops it", async || {
+            bed.app.open("a");
+            bed.state(&id).await.is_final()
+        })
+        .await;
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_running_job_that_fails_is_cancelled_instead_of_retried() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let poll = Act::Poll { after_ms: 5_000, until_ms: None };
+        let id = bed.enqueue(&Scripted::new("a", &[poll])).await;
+        crate::bed::eventually("it polls", async || bed.queue.job(&id).await.unwrap().unwrap().polls == 1).await;
+        // The wish arrives while it runs: written to the row as another process would.
+        bed.db.write("UPDATE jobs SET cancel_requested = TRUE WHERE id = $1").bind(&id).execute().await.unwrap();
+        bed.clock.advance(Duration::from_secs(5));
+        bed.until_state(&id, State::Cancelled).await;
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_dead_job_can_be_retried_with_a_fresh_budget_and_keeps_its_history() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let id = bed.enqueue(&Scripted::new("a", &[Act::Fail, Act::Done])).await;
+        bed.until_state(&id, State::Dead).await;
+        assert_eq!(retry(&bed, &id).await.unwrap(), Steered::Done);
+        bed.until_state(&id, State::Succeeded).await;
+        let detail = bed.queue.detail(&id).await.unwrap().unwrap();
+        assert_eq!((detail.job.attempts, detail.attempt_history.len()), (1, 1));
+        assert!(matches!(retry(&bed, &id).await, Err(SteerError::Refused(Refusal::Succeeded))));
+        assert!(matches!(retry(&bed, "nonsense").await, Err(SteerError::NotFound)));
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_retry_is_refused_while_a_twin_holds_the_dedup_key() {
+    on_both_engines(async |bed| {
+        let twin = Scripted::new("a", &[Act::Done]).keys(Keys::dedup("k"));
+        let first = bed.enqueue(&twin).await;
+        cancel(&bed, &first).await.unwrap();
+        assert!(bed.try_enqueue(&twin).await.is_created());
+        assert!(matches!(retry(&bed, &first).await, Err(SteerError::Twin)));
+    })
+    .await;
+}

@@ -1,0 +1,143 @@
+use nightshift_queue::lifecycle::State;
+use nightshift_queue::{EnqueueError, Keys, NewJob};
+
+use crate::bed::{Act, Scripted, on_both_engines};
+
+#[tokio::test]
+async fn a_job_exists_only_if_its_transaction_commits() {
+    on_both_engines(async |bed| {
+        let mut tx = bed.tx().await;
+        let enqueued = bed.queue.enqueue(&mut tx, &Scripted::new("a", &[Act::Done])).await.unwrap();
+        tx.rollback().await.unwrap();
+        assert_eq!(bed.queue.job(enqueued.id()).await.unwrap(), None);
+
+        let worker = bed.worker();
+        let id = bed.enqueue(&Scripted::new("b", &[Act::Done])).await;
+        bed.until_state(&id, State::Succeeded).await;
+        assert_eq!(bed.app.runs(), ["b"]);
+        let detail = bed.queue.detail(&id).await.unwrap().unwrap();
+        assert_eq!(detail.result, Some(serde_json::json!({ "run": 1 })));
+        assert_eq!((detail.job.attempts, detail.job.max_attempts), (1, 4));
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_active_dedup_key_names_the_job_that_stands_and_is_free_again_after_it() {
+    on_both_engines(async |bed| {
+        let twin = Scripted::new("a", &[Act::Done]).keys(Keys::dedup("k"));
+        let first = bed.try_enqueue(&twin).await;
+        let second = bed.try_enqueue(&twin).await;
+        assert!(first.is_created() && !second.is_created());
+        assert_eq!(first.id(), second.id());
+
+        let worker = bed.worker();
+        bed.until_state(first.id(), State::Succeeded).await;
+        assert!(bed.try_enqueue(&twin).await.is_created(), "the key is free once its job has ended");
+        bed.until_runs("a", 2).await;
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_once_key_is_never_free_again() {
+    on_both_engines(async |bed| {
+        let once = Scripted::new("a", &[Act::Done]).keys(Keys::once("k"));
+        let worker = bed.worker();
+        let first = bed.try_enqueue(&once).await;
+        bed.until_state(first.id(), State::Succeeded).await;
+        let second = bed.try_enqueue(&once).await;
+        assert!(!second.is_created());
+        assert_eq!(first.id(), second.id());
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_duplicate_never_fails_a_batch() {
+    on_both_engines(async |bed| {
+        bed.enqueue(&Scripted::new("stands", &[Act::Done]).keys(Keys::dedup("taken"))).await;
+        let jobs = [
+            Scripted::new("new", &[Act::Done]),
+            Scripted::new("twin", &[Act::Done]).keys(Keys::dedup("taken")),
+            Scripted::new("one", &[Act::Done]).keys(Keys::once("o")),
+            Scripted::new("again", &[Act::Done]).keys(Keys::once("o")),
+        ];
+        let mut tx = bed.tx().await;
+        let batch = jobs.iter().map(|job| NewJob::of(job).unwrap()).collect();
+        let enqueued = bed.queue.enqueue_all(&mut tx, batch).await.unwrap();
+        tx.commit().await.unwrap();
+        let created: Vec<bool> = enqueued.iter().map(nightshift_queue::Enqueued::is_created).collect();
+        assert_eq!(created, [true, false, true, false]);
+        assert_eq!(enqueued[2].id(), enqueued[3].id());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn concurrent_twins_make_one_job() {
+    on_both_engines(async |bed| {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let (queue, db) = (bed.queue.clone(), bed.db.clone());
+            tasks.spawn(async move {
+                let job = Scripted::new("a", &[Act::Done]).keys(Keys::dedup("k"));
+                let mut tx = db.begin().await.unwrap();
+                let enqueued = queue.enqueue(&mut tx, &job).await.unwrap();
+                tx.commit().await.unwrap();
+                enqueued
+            });
+        }
+        let enqueued = tasks.join_all().await;
+        assert_eq!(enqueued.iter().filter(|enqueued| enqueued.is_created()).count(), 1);
+        assert!(enqueued.iter().all(|one| one.id() == enqueued[0].id()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn submitted_jobs_share_commits_and_are_answered_after_them() {
+    on_both_engines(async |bed| {
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..100 {
+            let (queue, db) = (bed.queue.clone(), bed.db.clone());
+            tasks.spawn(async move {
+                let job = Scripted::new(&format!("j{n}"), &[Act::Done]);
+                let enqueued = queue.submit(NewJob::of(&job).unwrap()).await.unwrap();
+                let stored: i64 = db
+                    .read("SELECT count(*) FROM jobs WHERE id = $1")
+                    .bind(enqueued.id())
+                    .scalar()
+                    .await
+                    .unwrap();
+                assert_eq!(stored, 1, "answered means stored");
+            });
+        }
+        tasks.join_all().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_payload_over_64_kib_is_refused_before_it_reaches_the_database() {
+    let huge = Scripted::new(&"x".repeat(70_000), &[Act::Done]);
+    assert!(matches!(NewJob::of(&huge), Err(EnqueueError::Payload { kind: "scripted", .. })));
+}
+
+#[tokio::test]
+async fn priority_then_due_time_then_age_decide_the_order() {
+    on_both_engines(async |bed| {
+        for (name, priority) in [("low", 9), ("first", 5), ("second", 5), ("high", 0)] {
+            let job = NewJob::of(&Scripted::new(name, &[Act::Done])).unwrap().priority(priority);
+            bed.enqueue_new(job).await;
+        }
+        let worker = bed.worker_with(&[("main", 1)]);
+        bed.until_runs("low", 1).await;
+        assert_eq!(bed.app.runs(), ["high", "first", "second", "low"]);
+        drop(worker);
+    })
+    .await;
+}

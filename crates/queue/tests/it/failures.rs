@@ -1,0 +1,181 @@
+use std::time::Duration;
+
+use nightshift_queue::NewJob;
+use nightshift_queue::lifecycle::State;
+
+use crate::bed::{Act, Scripted, eventually, on_both_engines};
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+#[tokio::test]
+async fn a_failing_job_is_retried_by_its_policy_and_then_dead_with_every_error_kept() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let id = bed.enqueue(&Scripted::new("a", &[Act::Retry])).await;
+        // 5 s, 15 s, 60 s, each up to 20 % either way.
+        for (run, (early, late)) in [(4, 6), (12, 18), (48, 72)].into_iter().enumerate() {
+            eventually("the failure is stored", async || {
+                bed.queue.job(&id).await.unwrap().unwrap().attempts == i64::try_from(run).unwrap() + 1
+            })
+            .await;
+            let job = bed.queue.job(&id).await.unwrap().unwrap();
+            assert_eq!(job.state, State::Retrying);
+            let wait = job.run_at.since(bed.clock.now());
+            assert!(wait >= seconds(early) && wait <= seconds(late), "waits {wait:?}");
+            bed.clock.advance(wait);
+            bed.until_runs("a", run + 2).await;
+        }
+        bed.until_state(&id, State::Dead).await;
+        let detail = bed.queue.detail(&id).await.unwrap().unwrap();
+        assert_eq!(detail.job.attempts, 4);
+        let history: Vec<_> = detail.attempt_history.iter().map(|a| (a.attempt, a.outcome.as_str())).collect();
+        assert_eq!(history, [(1, "transient"), (2, "transient"), (3, "transient"), (4, "transient")]);
+        assert_eq!(detail.attempt_history[1].log.as_deref(), Some("run 2\n"));
+        assert_eq!(detail.explanation, "dead after 4 of 4 attempts: the provider answered 503");
+        assert_eq!(bed.app.deaths.lock().unwrap().as_slice(), [(id, "transient".to_owned())]);
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_retry_after_of_the_provider_is_honoured() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let id = bed.enqueue(&Scripted::new("a", &[Act::RetryAfter(77), Act::Done])).await;
+        bed.until_state(&id, State::Retrying).await;
+        let job = bed.queue.job(&id).await.unwrap().unwrap();
+        assert_eq!(job.run_at.since(bed.clock.now()), seconds(77));
+        let explanation = bed.queue.detail(&id).await.unwrap().unwrap().explanation;
+        assert_eq!(explanation, "waits 1 min 17 s for attempt 2 of 4: the provider answered 429");
+        bed.clock.advance(seconds(77));
+        bed.until_state(&id, State::Succeeded).await;
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_permanent_error_is_dead_at_the_first_attempt() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let id = bed.enqueue(&Scripted::new("a", &[Act::Fail])).await;
+        bed.until_state(&id, State::Dead).await;
+        let job = bed.queue.job(&id).await.unwrap().unwrap();
+        assert_eq!((job.attempts, job.last_error_class.as_deref()), (1, Some("permanent")));
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_panic_is_recorded_and_retried_and_stops_no_worker() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker_with(&[("main", 1)]);
+        let id = bed.enqueue(&Scripted::new("a", &[Act::Panic, Act::Done])).await;
+        bed.until_state(&id, State::Retrying).await;
+        let job = bed.queue.job(&id).await.unwrap().unwrap();
+        assert_eq!(job.last_error_class.as_deref(), Some("panic"));
+        assert_eq!(job.last_error.as_deref(), Some("the handler panicked: scripted"));
+        let other = bed.enqueue(&Scripted::new("b", &[Act::Done])).await;
+        bed.until_state(&other, State::Succeeded).await;
+        bed.clock.advance(seconds(6));
+        bed.until_state(&id, State::Succeeded).await;
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_never_ends_is_cut_off_at_its_time_limit_and_its_slot_is_free_again() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker_with(&[("main", 1)]);
+        let id = bed.enqueue(&Scripted::new("a", &[Act::Hang, Act::Done])).await;
+        bed.until_runs("a", 1).await;
+        // In two steps, so that the lease is renewed on the way.
+        bed.clock.advance(seconds(12));
+        eventually("the lease is renewed", async || {
+            let until: nightshift_db::Timestamp =
+                bed.db.read("SELECT leased_until FROM jobs WHERE id = $1").bind(&id).scalar().await.unwrap();
+            until >= bed.clock.now() + seconds(29)
+        })
+        .await;
+        bed.clock.advance(seconds(18));
+        bed.until_state(&id, State::Retrying).await;
+        let job = bed.queue.job(&id).await.unwrap().unwrap();
+        assert_eq!(job.last_error_class.as_deref(), Some("timeout"));
+        bed.clock.advance(seconds(6));
+        bed.until_state(&id, State::Succeeded).await;
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_payload_that_cannot_be_read_parks_its_job_and_stops_nothing() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let good = NewJob::of(&Scripted::new("a", &[Act::Done])).unwrap().run_at(bed.clock.now() + seconds(60));
+        let id = bed.enqueue_new(good).await;
+        bed.db.write("UPDATE jobs SET payload = '{\"name\": 7}' WHERE id = $1").bind(&id).execute().await.unwrap();
+        bed.clock.advance(seconds(61));
+        eventually("the job is parked", async || {
+            bed.queue.job(&id).await.unwrap().unwrap().parked_reason.is_some()
+        })
+        .await;
+        let detail = bed.queue.detail(&id).await.unwrap().unwrap();
+        assert_eq!((detail.job.state, detail.job.attempts), (State::Queued, 0));
+        assert!(detail.explanation.starts_with("parked until"), "{}", detail.explanation);
+        let other = bed.enqueue(&Scripted::new("b", &[Act::Done])).await;
+        bed.until_state(&other, State::Succeeded).await;
+        assert_eq!(bed.state(&id).await, State::Queued, "it is not spun");
+
+        // A new version starts and can read it.
+        bed.db
+            .write("UPDATE jobs SET payload = '{\"name\": \"a\", \"acts\": []}' WHERE id = $1")
+            .bind(&id)
+            .execute()
+            .await
+            .unwrap();
+        let newer = bed.worker();
+        bed.until_state(&id, State::Succeeded).await;
+        drop((worker, newer));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_newer_payload_version_is_parked_and_an_unknown_kind_is_left_alone() {
+    on_both_engines(async |bed| {
+        let newer = bed.enqueue(&Scripted::new("newer", &[Act::Done])).await;
+        let unknown = bed.enqueue(&Scripted::new("unknown", &[Act::Done])).await;
+        bed.db.write("UPDATE jobs SET payload_version = 2 WHERE id = $1").bind(&newer).execute().await.unwrap();
+        bed.db.write("UPDATE jobs SET kind = 'of the future' WHERE id = $1").bind(&unknown).execute().await.unwrap();
+        let worker = bed.worker();
+        eventually("the newer one is parked", async || {
+            bed.queue.job(&newer).await.unwrap().unwrap().parked_reason.is_some()
+        })
+        .await;
+        let known = bed.enqueue(&Scripted::new("known", &[Act::Done])).await;
+        bed.until_state(&known, State::Succeeded).await;
+        let left = bed.queue.job(&unknown).await.unwrap().unwrap();
+        assert_eq!((left.state, left.attempts, left.parked_reason), (State::Queued, 0, None));
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn skip_ends_a_job_as_succeeded_with_the_reason() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let id = bed.enqueue(&Scripted::new("a", &[Act::Skip])).await;
+        bed.until_state(&id, State::Succeeded).await;
+        let detail = bed.queue.detail(&id).await.unwrap().unwrap();
+        assert_eq!(detail.result, Some(serde_json::json!({ "skipped": "not needed" })));
+        drop(worker);
+    })
+    .await;
+}

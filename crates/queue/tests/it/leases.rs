@@ -1,0 +1,118 @@
+use std::time::Duration;
+
+use nightshift_db::Timestamp;
+use nightshift_queue::lifecycle::State;
+
+use crate::bed::{Act, Bed, Scripted, advancing, on_both_engines};
+
+const RESCUE_LOOK: Duration = Duration::from_secs(5);
+
+async fn expire_lease(bed: &Bed, id: &str) {
+    bed.db
+        .write("UPDATE jobs SET leased_until = $2 WHERE id = $1")
+        .bind(id)
+        .bind(Timestamp::from_unix_ms(0))
+        .execute()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_job_of_a_dead_worker_is_run_by_another_within_45_seconds_and_the_late_result_is_refused() {
+    on_both_engines(async |bed| {
+        let id = {
+            let doomed = bed.worker();
+            let id = bed.enqueue(&Scripted::new("a", &[Act::Gate, Act::Done])).await;
+            bed.until_runs("a", 1).await;
+            // Its services end as if killed: nobody renews the lease any more; the handler itself goes on.
+            drop(doomed);
+            id
+        };
+        let survivor = bed.foreign_worker();
+        let died_at = bed.clock.now();
+        advancing(&bed.clock, Duration::from_secs(1), "the survivor has run it", async || {
+            bed.state(&id).await == State::Succeeded
+        })
+        .await;
+        assert!(bed.clock.now().since(died_at) <= Duration::from_secs(45));
+        bed.app.open("a");
+        let detail = bed.queue.detail(&id).await.unwrap().unwrap();
+        assert_eq!(detail.result, Some(serde_json::json!({ "run": 2 })));
+        assert_eq!((detail.job.crashes, detail.job.attempts), (1, 1));
+        assert_eq!(detail.attempt_history[0].outcome, "lease_lost");
+        drop(survivor);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_frozen_handler_that_wakes_up_after_losing_its_lease_changes_nothing() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let id = bed.enqueue(&Scripted::new("a", &[Act::Gate, Act::Gate])).await;
+        bed.until_runs("a", 1).await;
+        advancing(&bed.clock, RESCUE_LOOK, "it is taken back", async || {
+            if bed.app.runs_of("a") == 1 {
+                expire_lease(&bed, &id).await;
+            }
+            bed.app.runs_of("a") == 2
+        })
+        .await;
+        // Both runs are at the gate. The keeper tells the first that its lease is lost when it next renews.
+        bed.app.open("a");
+        bed.app.open("a");
+        bed.until_state(&id, State::Succeeded).await;
+        let detail = bed.queue.detail(&id).await.unwrap().unwrap();
+        assert_eq!(detail.result, Some(serde_json::json!({ "run": 2 })), "only the holder of the lease writes");
+        assert_eq!(detail.job.attempts, 1);
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_third_lost_lease_makes_a_job_dead() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let id = bed.enqueue(&Scripted::new("killer", &[Act::Gate])).await;
+        bed.until_runs("killer", 1).await;
+        for lost in 1..=3 {
+            advancing(&bed.clock, RESCUE_LOOK, "it is taken back", async || {
+                // Again and again: the living worker may renew it before the rescue looks.
+                if bed.queue.job(&id).await.unwrap().unwrap().crashes < lost {
+                    expire_lease(&bed, &id).await;
+                }
+                let job = bed.queue.job(&id).await.unwrap().unwrap();
+                job.crashes == lost && (job.state == State::Dead || bed.app.runs_of("killer") > usize::try_from(lost).unwrap())
+            })
+            .await;
+        }
+        bed.until_state(&id, State::Dead).await;
+        let job = bed.queue.job(&id).await.unwrap().unwrap();
+        assert_eq!((job.crashes, job.attempts), (3, 0), "lost leases spend no attempt");
+        assert_eq!(job.last_error_class.as_deref(), Some("lease_lost"));
+        assert_eq!(bed.app.deaths.lock().unwrap().len(), 1);
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handlers_that_block_every_thread_do_not_starve_the_renewal() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker_with(&[("main", 2)]);
+        let ids = [
+            bed.enqueue(&Scripted::new("a", &[Act::Block(1_500)])).await,
+            bed.enqueue(&Scripted::new("b", &[Act::Block(1_500)])).await,
+        ];
+        bed.until_runs("a", 1).await;
+        bed.until_runs("b", 1).await;
+        bed.clock.advance(Duration::from_secs(11));
+        for id in &ids {
+            bed.until_state(id, State::Succeeded).await;
+            assert_eq!(bed.queue.job(id).await.unwrap().unwrap().crashes, 0);
+        }
+        drop(worker);
+    })
+    .await;
+}

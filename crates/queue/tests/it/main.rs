@@ -1,0 +1,19 @@
+//! One conformance suite for the queue: every test runs on SQLite and on PostgreSQL.
+//!
+//! Time is a clock that the tests move; they wait for conditions in the database, never for a while.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is a failed test")]
+
+mod bed;
+mod cancel;
+mod control;
+mod effects;
+mod enqueue;
+mod failures;
+mod groups;
+mod leases;
+mod lifecycle;
+mod polls;
+mod retention;
+mod shutdown;
+mod wakeups;

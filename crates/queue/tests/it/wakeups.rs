@@ -1,0 +1,62 @@
+use std::time::Duration;
+
+use nightshift_queue::NewJob;
+use nightshift_queue::lifecycle::State;
+
+use crate::bed::{Act, Scripted, on_both_engines};
+
+#[tokio::test]
+async fn a_job_of_another_process_starts_without_the_clock_moving() {
+    on_both_engines(async |bed| {
+        let worker = bed.foreign_worker();
+        let settled = bed.enqueue(&Scripted::new("settled", &[Act::Done])).await;
+        bed.until_state(&settled, State::Succeeded).await;
+        for n in 0..20 {
+            let id = bed.enqueue(&Scripted::new(&format!("j{n}"), &[Act::Done])).await;
+            bed.until_state(&id, State::Succeeded).await;
+        }
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_delayed_job_runs_when_due_and_not_before() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let later = bed.clock.now() + Duration::from_secs(3_600);
+        let id = bed.enqueue_new(NewJob::of(&Scripted::new("later", &[Act::Done])).unwrap().run_at(later)).await;
+        bed.clock.advance(Duration::from_millis(3_599_999));
+        let now = bed.enqueue(&Scripted::new("now", &[Act::Done])).await;
+        bed.until_state(&now, State::Succeeded).await;
+        assert_eq!(bed.state(&id).await, State::Queued);
+        bed.clock.advance(Duration::from_millis(1));
+        bed.until_state(&id, State::Succeeded).await;
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_backlog_larger_than_the_slots_is_worked_off() {
+    on_both_engines(async |bed| {
+        let jobs: Vec<_> =
+            (0..500).map(|n| NewJob::of(&Scripted::new(&format!("j{n}"), &[Act::Done])).unwrap()).collect();
+        let mut tx = bed.tx().await;
+        bed.queue.enqueue_all(&mut tx, jobs).await.unwrap();
+        tx.commit().await.unwrap();
+        let workers = (bed.worker_with(&[("main", 7)]), bed.foreign_worker());
+        crate::bed::eventually("all have ended", async || {
+            let left: i64 =
+                bed.db.read("SELECT count(*) FROM jobs WHERE state <> 'succeeded'").scalar().await.unwrap();
+            left == 0
+        })
+        .await;
+        let mut runs = bed.app.runs();
+        runs.sort();
+        runs.dedup();
+        assert_eq!((runs.len(), bed.app.runs().len()), (500, 500), "each ran once");
+        drop(workers);
+    })
+    .await;
+}
