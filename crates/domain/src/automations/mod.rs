@@ -7,7 +7,6 @@
 mod automation;
 mod execute;
 pub mod ledger;
-pub mod ledger_view;
 pub mod quiet_hours;
 pub mod template;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nightshift_db::Json;
 use nightshift_domain::Error;
 use nightshift_domain::automations::ledger::{self, NewRun, RunStatus, RunToStart};
-use nightshift_domain::automations::{AutomationType, Executed, ledger_view, seed_defaults};
+use nightshift_domain::automations::{AutomationType, Executed, seed_defaults};
 use nightshift_domain::ids::{BookingId, ClientId, OrgId};
 use nightshift_domain::page::Limit;
 use serde_json::json;
@@ -230,26 +230,24 @@ async fn the_ledger_shows_the_number_of_the_thread_and_filters() {
     on_both(async |business| {
         let (booking, start) = started(&business).await;
         business.execute(&start, noon()).await;
-        let listed = async |filter: ledger_view::Filter| {
-            ledger_view::list(&business.db, &org(), &filter, None, Limit::default()).await.unwrap().items
+        let listed = async |filter: ledger::Filter| {
+            ledger::list(&business.db, &org(), &filter, None, Limit::default()).await.unwrap().items
         };
-        let runs = listed(ledger_view::Filter::default()).await;
+        let runs = listed(ledger::Filter::default()).await;
         let json = serde_json::to_value(&runs[0]).unwrap();
         assert_eq!((&json["type"], &json["recipient"]), (&json!("bookingConfirmation"), &json!("client")));
         assert_eq!((&json["fromNumber"], &json["bookingId"]), (&json!("pool-1"), &json!(booking)));
         assert!(json["fromNumberE164"].as_str().unwrap().starts_with("+1555"));
-        let by = |status| ledger_view::Filter { status: Some(status), ..ledger_view::Filter::default() };
+        let by = |status| ledger::Filter { status: Some(status), ..ledger::Filter::default() };
         assert_eq!((listed(by(RunStatus::Pending)).await.len(), listed(by(RunStatus::Blocked)).await.len()), (1, 0));
-        let of = |id: &str| ledger_view::Filter {
-            booking_id: Some(BookingId::from(id.to_owned())),
-            ..ledger_view::Filter::default()
-        };
+        let of =
+            |id: &str| ledger::Filter { booking_id: Some(BookingId::from(id.to_owned())), ..ledger::Filter::default() };
         assert!(listed(of("other")).await.is_empty());
-        let detail = ledger_view::view(&business.db, &org(), &start.run_id).await.unwrap();
+        let detail = ledger::view(&business.db, &org(), &start.run_id).await.unwrap();
         let detail = serde_json::to_value(&detail).unwrap();
         assert_eq!((&detail["metadata"], &detail["usedThread"]), (&json!({}), &json!(true)));
         let foreign = OrgId::from("org-2".to_owned());
-        assert!(matches!(ledger_view::view(&business.db, &foreign, &start.run_id).await, Err(Error::NotFound)));
+        assert!(matches!(ledger::view(&business.db, &foreign, &start.run_id).await, Err(Error::NotFound)));
     })
     .await;
 }

@@ -4,8 +4,8 @@ use nightshift_db::{Db, Json, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::ledger::RunStatus;
-use super::{AutomationType, Recipient};
+use super::RunStatus;
+use crate::automations::{AutomationType, Recipient};
 use crate::ids::{AutomationRunId, BookingId, MessageId, NumberId, OrgId, ThreadId};
 use crate::page::{Cursor, Limit, Page};
 use crate::phone::PhoneNumber;

@@ -1,0 +1,204 @@
+//! The ledger: one row for every time an automatic text was due.
+//!
+//! A row is unique by kind, recipient and the fact that caused it, so a fact that comes twice finds its row standing.
+//! It ends as `success`, `failed` or `skipped`; `blocked` waits for the thread to get a number.
+
+mod ending;
+mod view;
+mod waiting;
+
+use nightshift_db::{Engine, Json, Timestamp, Tx};
+use serde_json::{Value, json};
+
+pub use ending::{set_failed, set_skipped, set_success};
+pub use view::{Filter, LedgerRunDetail, LedgerRunView, list, view};
+pub use waiting::{release_blocked, reopen_skipped, skip_unwritten};
+pub(super) use waiting::{set_blocked, set_scheduled, set_written};
+
+use super::{AutomationType, Recipient};
+use crate::actor::Actor;
+use crate::audit::Entry;
+use crate::ids::{AutomationRunId, BookingId, ClientId, MessageId, OrgId, SitterId, ThreadId};
+use crate::stream;
+use crate::text_enum::text_enum;
+use crate::{Error, Result};
+
+text_enum! {
+    /// How far a run has come.
+    pub enum RunStatus {
+        /// It waits or is under way.
+        Pending = "pending",
+        /// The provider took its text.
+        Success = "success",
+        /// It was given up.
+        Failed = "failed",
+        /// It was not wanted: switched off, opted out, overtaken.
+        Skipped = "skipped",
+        /// Its thread has no number.
+        Blocked = "blocked",
+    }
+}
+
+/// A ledger row.
+#[derive(Clone, sqlx::FromRow)]
+pub struct Run {
+    /// Its id.
+    pub id: AutomationRunId,
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// What it is about.
+    #[sqlx(rename = "type")]
+    pub kind: AutomationType,
+    /// Who gets it.
+    pub recipient: Recipient,
+    /// The fact that caused it.
+    pub trigger_ref: String,
+    /// The booking it is about.
+    pub booking_id: Option<BookingId>,
+    /// The thread it goes through, once known.
+    pub thread_id: Option<ThreadId>,
+    /// The client it goes to.
+    pub client_id: Option<ClientId>,
+    /// The sitter it goes to.
+    pub sitter_id: Option<SitterId>,
+    /// How far it has come.
+    pub status: RunStatus,
+    /// Its text, once written.
+    pub message_event_id: Option<MessageId>,
+    /// Whether it went through the thread it belongs to.
+    pub used_thread: bool,
+    /// Values for its template that no table holds.
+    pub metadata: Json<Value>,
+    /// Not before.
+    pub scheduled_for: Option<Timestamp>,
+}
+
+macro_rules! run_columns {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " id, org_id, type, recipient, trigger_ref, booking_id, thread_id, client_id, sitter_id, status,
+              message_event_id, used_thread, metadata, scheduled_for ",
+            $after
+        )
+    };
+}
+use run_columns;
+
+/// A run to enter.
+#[derive(Debug, Clone)]
+pub struct NewRun<'a> {
+    /// Whose it is.
+    pub org_id: &'a OrgId,
+    /// What it is about; fixes who gets it.
+    pub kind: AutomationType,
+    /// The fact that causes it, e.g. `booking:{id}:confirmed`.
+    pub trigger_ref: String,
+    /// The booking it is about.
+    pub booking_id: Option<&'a BookingId>,
+    /// The thread it goes through, if it is known already.
+    pub thread_id: Option<&'a ThreadId>,
+    /// The client it goes to.
+    pub client_id: Option<&'a ClientId>,
+    /// The sitter it goes to.
+    pub sitter_id: Option<&'a SitterId>,
+    /// Not before.
+    pub scheduled_for: Option<Timestamp>,
+    /// Whether its thread has no number yet.
+    pub blocked: bool,
+}
+
+/// A run for which `automation.run` must follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunToStart {
+    /// The run.
+    pub run_id: AutomationRunId,
+    /// When, if not at once.
+    pub not_before: Option<Timestamp>,
+}
+
+impl Run {
+    /// What must follow for a run that waits; nothing for one that ended or is blocked.
+    #[must_use]
+    pub fn to_start(&self) -> Option<RunToStart> {
+        (self.status == RunStatus::Pending)
+            .then(|| RunToStart { run_id: self.id.clone(), not_before: self.scheduled_for })
+    }
+
+    fn entry(&self, event: &'static str, status: &'static str, by: &Actor) -> Entry {
+        let mut entry = crate::audit_entry(event, status, by).org(&self.org_id);
+        if let Some(booking) = &self.booking_id {
+            entry = entry.booking(booking).correlation(booking.as_ref());
+        }
+        if let Some(thread) = &self.thread_id {
+            entry = entry.thread(thread);
+        }
+        entry
+    }
+}
+
+/// Enters a run, or finds the one that stands for the same fact; true when it is new.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, now: Timestamp) -> Result<(Run, bool)> {
+    let status = if new.blocked { RunStatus::Blocked } else { RunStatus::Pending };
+    let made: Option<Run> = tx
+        .query(run_columns!(
+            "INSERT INTO automation_runs
+                 (id, org_id, type, recipient, trigger_ref, booking_id, thread_id, client_id, sitter_id, status, error,
+                  scheduled_for, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
+             ON CONFLICT (type, recipient, trigger_ref) DO NOTHING
+             RETURNING",
+            ""
+        ))
+        .bind(AutomationRunId::new(now))
+        .bind(new.org_id)
+        .bind(new.kind)
+        .bind(new.kind.recipient())
+        .bind(&new.trigger_ref)
+        .bind(new.booking_id)
+        .bind(new.thread_id)
+        .bind(new.client_id)
+        .bind(new.sitter_id)
+        .bind(status)
+        .bind(new.blocked.then_some("no_number"))
+        .bind(new.scheduled_for)
+        .bind(now)
+        .optional()
+        .await?;
+    if let Some(run) = made {
+        announce(tx, &run, now).await?;
+        return Ok((run, true));
+    }
+    let standing = tx
+        .query(run_columns!("SELECT", "FROM automation_runs WHERE type = $1 AND recipient = $2 AND trigger_ref = $3"))
+        .bind(new.kind)
+        .bind(new.kind.recipient())
+        .bind(&new.trigger_ref)
+        .one()
+        .await?;
+    Ok((standing, false))
+}
+
+const BY_ID: &str = run_columns!("SELECT", "FROM automation_runs WHERE id = $1");
+const BY_ID_LOCKED: &str = run_columns!("SELECT", "FROM automation_runs WHERE id = $1 FOR UPDATE");
+
+/// The run, held until the transaction ends.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none.
+pub async fn lock(tx: &mut Tx, id: &AutomationRunId) -> Result<Run> {
+    let sql = match tx.engine() {
+        Engine::Postgres => BY_ID_LOCKED,
+        Engine::Sqlite => BY_ID,
+    };
+    tx.query(sql).bind(id).optional().await?.ok_or(Error::NotFound)
+}
+
+/// Tells those who watch the ledger.
+async fn announce(tx: &mut Tx, run: &Run, now: Timestamp) -> Result<()> {
+    let data = json!({"runId": run.id, "type": run.kind, "status": run.status, "bookingId": run.booking_id});
+    stream::append(tx, Some(&run.org_id), "ledger", "automation.run", &data, now).await
+}

@@ -1,0 +1,140 @@
+//! What happens to a run before it ends: it writes its text, waits, is set free or taken back.
+
+use nightshift_db::{Timestamp, Tx};
+
+use super::{Run, RunToStart, announce, run_columns, set_skipped};
+use crate::Result;
+use crate::actor::Actor;
+use crate::automations::AutomationType;
+use crate::ids::{AutomationRunId, BookingId, MessageId, ThreadId};
+
+/// Notes the text a run has written.
+pub(in crate::automations) async fn set_written(
+    tx: &mut Tx,
+    id: &AutomationRunId,
+    thread: &ThreadId,
+    message: &MessageId,
+    body: &str,
+    used_thread: bool,
+    now: Timestamp,
+) -> Result<()> {
+    tx.query(
+        "UPDATE automation_runs
+         SET status = 'pending', error = NULL, thread_id = $2, message_event_id = $3, body = $4, used_thread = $5,
+             from_number_id = (SELECT from_number_id FROM message_events WHERE id = $3), updated_at = $6
+         WHERE id = $1",
+    )
+    .bind(id)
+    .bind(thread)
+    .bind(message)
+    .bind(body)
+    .bind(used_thread)
+    .bind(now)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// Lets a run wait for its thread's number.
+pub(in crate::automations) async fn set_blocked(
+    tx: &mut Tx,
+    run: &Run,
+    thread: &ThreadId,
+    now: Timestamp,
+) -> Result<()> {
+    tx.query(
+        "UPDATE automation_runs SET status = 'blocked', error = 'no_number', thread_id = $2, updated_at = $3
+         WHERE id = $1 AND status IN ('pending', 'blocked')",
+    )
+    .bind(&run.id)
+    .bind(thread)
+    .bind(now)
+    .execute()
+    .await?;
+    announce(tx, run, now).await
+}
+
+/// Moves a waiting run to a later time.
+pub(in crate::automations) async fn set_scheduled(
+    tx: &mut Tx,
+    id: &AutomationRunId,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    tx.query("UPDATE automation_runs SET scheduled_for = $2, updated_at = $3 WHERE id = $1")
+        .bind(id)
+        .bind(at)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Sets the runs free that wait for this thread's number.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn release_blocked(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<Vec<RunToStart>> {
+    let released: Vec<Run> = tx
+        .query(run_columns!(
+            "UPDATE automation_runs SET status = 'pending', error = NULL, updated_at = $2
+             WHERE thread_id = $1 AND status = 'blocked' RETURNING",
+            ""
+        ))
+        .bind(thread)
+        .bind(now)
+        .all()
+        .await?;
+    for run in &released {
+        announce(tx, run, now).await?;
+    }
+    Ok(released.iter().filter_map(Run::to_start).collect())
+}
+
+/// Ends the runs of a kind for a booking that have not written their text yet, but for the one caused by `keep`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn skip_unwritten(
+    tx: &mut Tx,
+    booking: &BookingId,
+    kind: AutomationType,
+    keep: Option<&str>,
+    reason: &str,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<()> {
+    let waiting: Vec<(AutomationRunId,)> = tx
+        .query(
+            "SELECT id FROM automation_runs
+             WHERE booking_id = $1 AND type = $2 AND status IN ('pending', 'blocked') AND message_event_id IS NULL
+               AND ($3 IS NULL OR trigger_ref <> $3)",
+        )
+        .bind(booking)
+        .bind(kind)
+        .bind(keep)
+        .all()
+        .await?;
+    for (run,) in waiting {
+        set_skipped(tx, &run, reason, by, now).await?;
+    }
+    Ok(())
+}
+
+/// Brings back a run that was skipped before it wrote its text; none when it is not skipped.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn reopen_skipped(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> Result<Option<Run>> {
+    let run = tx
+        .query(run_columns!(
+            "UPDATE automation_runs SET status = 'pending', error = NULL, executed_at = NULL, updated_at = $2
+             WHERE id = $1 AND status = 'skipped' AND message_event_id IS NULL RETURNING",
+            ""
+        ))
+        .bind(id)
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(run)
+}

@@ -1,0 +1,18 @@
+//! The way of an outbound text to its recipient.
+//!
+//! `queued` -> `sending` -> `sent` -> `delivered`, `undelivered` or `failed`; `unconfirmed` when the provider was asked
+//! and its answer is lost. The intent to send is committed as `sending` before the provider is asked, in the
+//! transaction that looks at the opt-out, so that whoever finds a text in `sending` knows that it may have left.
+//! Provider reports only move a text forward. Every function may be called twice.
+
+mod outbound;
+mod report;
+mod send;
+mod settle;
+mod slot;
+
+pub use outbound::{Outbound, find_by_sid, load};
+pub use report::{Report, apply_report, rank};
+pub use send::{Envelope, Turn, begin_send};
+pub use settle::{adopt_sid, back_to_queue, mark_unconfirmed, record_refused, record_sent, resend_once};
+pub use slot::take_send_slot;

@@ -1,0 +1,128 @@
+//! An outbound text as its delivery sees it, and what is told about it.
+
+use nightshift_db::{Engine, Timestamp, Tx};
+use serde_json::json;
+
+use crate::actor::Actor;
+use crate::audit::{self, Entry};
+use crate::automations::ledger;
+use crate::exceptions::{self, Problem, Severity};
+use crate::ids::{AutomationRunId, MessageId, NumberId, OrgId, ThreadId};
+use crate::messaging::message::MessageStatus;
+use crate::stream;
+use crate::{Error, Result};
+
+/// An outbound text and where it stands.
+#[derive(Clone, sqlx::FromRow)]
+pub struct Outbound {
+    /// Its id.
+    pub id: MessageId,
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// Its thread.
+    pub thread_id: ThreadId,
+    /// Where it stands.
+    pub status: MessageStatus,
+    /// The provider's id of it, once known.
+    pub provider_message_sid: Option<String>,
+    /// The number it leaves from.
+    pub from_number_id: Option<NumberId>,
+    /// The ledger row that asked for it, for an automatic text.
+    pub automation_run_id: Option<AutomationRunId>,
+    /// When its number's rate lets it leave, once asked for.
+    pub send_slot_at: Option<Timestamp>,
+    /// When the provider was last about to be asked.
+    pub send_started_at: Option<Timestamp>,
+    /// How often it was sent again after an unclear attempt.
+    pub resends: i64,
+}
+
+macro_rules! outbound_columns {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " id, org_id, thread_id, status, provider_message_sid, from_number_id, automation_run_id, send_slot_at,
+              send_started_at, resends ",
+            $after
+        )
+    };
+}
+
+/// The text with this id.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such outbound text.
+pub async fn load(tx: &mut Tx, id: &MessageId) -> Result<Outbound> {
+    tx.query(outbound_columns!("SELECT", "FROM message_events WHERE id = $1 AND direction = 'outbound'"))
+        .bind(id)
+        .optional()
+        .await?
+        .ok_or(Error::NotFound)
+}
+
+/// The text that the provider knows by this id.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn find_by_sid(tx: &mut Tx, sid: &str) -> Result<Option<Outbound>> {
+    let found = tx
+        .query(outbound_columns!(
+            "SELECT",
+            "FROM message_events WHERE provider_message_sid = $1 AND direction = 'outbound'"
+        ))
+        .bind(sid)
+        .optional()
+        .await?;
+    Ok(found)
+}
+
+/// The text, held until the transaction ends.
+pub(super) async fn lock(tx: &mut Tx, id: &MessageId) -> Result<Outbound> {
+    if tx.engine() == Engine::Postgres {
+        tx.query("SELECT 1 FROM message_events WHERE id = $1 FOR UPDATE").bind(id).execute().await?;
+    }
+    load(tx, id).await
+}
+
+impl Outbound {
+    /// The start of an audit entry about this text.
+    pub(super) fn entry(&self, event: &'static str, status: &'static str, by: &Actor) -> Entry {
+        crate::audit_entry(event, status, by).org(&self.org_id).thread(&self.thread_id)
+    }
+
+    /// Audit, exception and stream rows of a text that will not arrive; its run fails unless it had gone out.
+    pub(super) async fn report_failure(
+        &self,
+        tx: &mut Tx,
+        status: MessageStatus,
+        error_code: Option<&str>,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<()> {
+        let metadata = json!({"messageId": self.id, "status": status, "errorCode": error_code});
+        audit::record(tx, self.entry("message.failed", "failed", by).metadata(metadata), now).await?;
+        exceptions::raise(
+            tx,
+            &Problem::new("sms_undelivered", Severity::Medium, format!("sms_undelivered:{}", self.id))
+                .title("A text message did not arrive")
+                .org(&self.org_id)
+                .thread(&self.thread_id)
+                .detail(json!({"messageId": self.id, "status": status, "errorCode": error_code})),
+            now,
+        )
+        .await?;
+        if let Some(run) = self.automation_run_id.as_ref().filter(|_| self.provider_message_sid.is_none()) {
+            ledger::set_failed(tx, run, error_code.unwrap_or(status.as_str()), by, now).await?;
+        }
+        self.announce(tx, status, now).await
+    }
+
+    /// Tells those who watch the thread.
+    pub(super) async fn announce(&self, tx: &mut Tx, status: MessageStatus, now: Timestamp) -> Result<()> {
+        let data = json!({"messageId": self.id, "threadId": self.thread_id, "status": status});
+        for topic in ["threads".to_owned(), format!("thread:{}", self.thread_id)] {
+            stream::append(tx, Some(&self.org_id), &topic, "message.status", &data, now).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! The moment before a text leaves: the last look at whether it may, and the record that it is about to.
+
+use nightshift_db::{Engine, Timestamp, Tx};
+use serde_json::json;
+
+use super::outbound::{Outbound, lock};
+use crate::actor::Actor;
+use crate::audit;
+use crate::automations::ledger;
+use crate::ids::{MessageId, OrgId, ThreadId};
+use crate::messaging::message::MessageStatus;
+use crate::messaging::numbers::{NumberStatus, Provider};
+use crate::messaging::threads::Scope;
+use crate::phone::PhoneNumber;
+use crate::{Error, Result};
+
+/// What to hand to the provider.
+#[derive(Clone)]
+pub struct Envelope {
+    /// The text's id.
+    pub message_id: MessageId,
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// Its thread.
+    pub thread_id: ThreadId,
+    /// Who carries it.
+    pub provider: Provider,
+    /// The masking number.
+    pub from: PhoneNumber,
+    /// The recipient.
+    pub to: PhoneNumber,
+    /// What to say.
+    pub body: String,
+    /// When the provider is about to be asked; a later look-up starts here.
+    pub send_started_at: Timestamp,
+}
+
+/// What to do with a text whose turn has come.
+pub enum Turn {
+    /// Ask the provider; that it is about to be asked is on record.
+    Send(Box<Envelope>),
+    /// It may have left already: an earlier attempt ended without an answer. Find out before anything is sent again.
+    Unclear {
+        /// When that attempt began.
+        since: Timestamp,
+    },
+    /// It went out, or never will; nothing to do.
+    Settled(MessageStatus),
+    /// It may not be sent; it now is `failed` with this reason.
+    Blocked(&'static str),
+}
+
+#[derive(sqlx::FromRow)]
+struct Addresses {
+    scope: Scope,
+    body: String,
+    from: Option<PhoneNumber>,
+    from_status: Option<NumberStatus>,
+    provider: Option<Provider>,
+    client_phone: Option<PhoneNumber>,
+    opted_out_at: Option<Timestamp>,
+    sitter_phone: Option<PhoneNumber>,
+}
+
+/// Takes a queued text to `sending`, unless its recipient opted out or its number is out of service by now. The
+/// recipient's row is held meanwhile, so that a STOP is either seen here or comes after this text.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such outbound text.
+pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp) -> Result<Turn> {
+    let text = lock(tx, id).await?;
+    match text.status {
+        MessageStatus::Queued if text.provider_message_sid.is_none() => {}
+        MessageStatus::Sending | MessageStatus::Unconfirmed if text.provider_message_sid.is_none() => {
+            return Ok(Turn::Unclear { since: text.send_started_at.unwrap_or(now) });
+        }
+        status => return Ok(Turn::Settled(status)),
+    }
+    let addresses = addresses(tx, &text).await?;
+    let to = match addresses.scope {
+        Scope::ClientBooking | Scope::ClientGeneral => addresses.client_phone,
+        Scope::OwnerSitter => addresses.sitter_phone,
+        Scope::Internal => None,
+    };
+    let blocked = if addresses.opted_out_at.is_some() && addresses.scope != Scope::OwnerSitter {
+        Some("opted_out")
+    } else if addresses.from_status != Some(NumberStatus::Active) {
+        Some("number_not_in_service")
+    } else if to.is_none() {
+        Some("no_recipient")
+    } else {
+        None
+    };
+    if let Some(reason) = blocked {
+        block(tx, &text, reason, by, now).await?;
+        return Ok(Turn::Blocked(reason));
+    }
+    let (Some(to), Some(from), Some(provider)) = (to, addresses.from, addresses.provider) else {
+        return Err(Error::NotFound);
+    };
+    tx.query("UPDATE message_events SET status = 'sending', send_started_at = $2, updated_at = $2 WHERE id = $1")
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(Turn::Send(Box::new(Envelope {
+        message_id: text.id,
+        org_id: text.org_id,
+        thread_id: text.thread_id,
+        provider,
+        from,
+        to,
+        body: addresses.body,
+        send_started_at: now,
+    })))
+}
+
+async fn addresses(tx: &mut Tx, text: &Outbound) -> Result<Addresses> {
+    if tx.engine() == Engine::Postgres {
+        tx.query(
+            "SELECT 1 FROM clients
+             WHERE id = (SELECT client_id FROM message_threads WHERE id = $1) FOR SHARE",
+        )
+        .bind(&text.thread_id)
+        .execute()
+        .await?;
+    }
+    let addresses = tx
+        .query(
+            "SELECT t.scope, m.body, n.e164 AS \"from\", n.status AS from_status, n.provider,
+                    c.phone_number AS client_phone, c.opted_out_at,
+                    s.phone_number AS sitter_phone
+             FROM message_events m
+             JOIN message_threads t ON t.id = m.thread_id
+             LEFT JOIN message_numbers n ON n.id = m.from_number_id
+             LEFT JOIN clients c ON c.id = t.client_id
+             LEFT JOIN sitters s ON s.id = t.assigned_sitter_id
+             WHERE m.id = $1",
+        )
+        .bind(&text.id)
+        .one()
+        .await?;
+    Ok(addresses)
+}
+
+/// Gives up a text that may not be sent.
+async fn block(tx: &mut Tx, text: &Outbound, reason: &'static str, by: &Actor, now: Timestamp) -> Result<()> {
+    tx.query("UPDATE message_events SET status = 'failed', error_code = $2, updated_at = $3 WHERE id = $1")
+        .bind(&text.id)
+        .bind(reason)
+        .bind(now)
+        .execute()
+        .await?;
+    audit::record(tx, text.entry("message.blocked", "warning", by).metadata(json!({"reason": reason})), now).await?;
+    if let Some(run) = &text.automation_run_id {
+        if reason == "opted_out" {
+            ledger::set_skipped(tx, run, reason, by, now).await?;
+        } else {
+            ledger::set_failed(tx, run, reason, by, now).await?;
+        }
+    }
+    text.announce(tx, MessageStatus::Failed, now).await
+}

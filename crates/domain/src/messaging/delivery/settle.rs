@@ -1,0 +1,147 @@
+//! What came of asking the provider.
+
+use nightshift_db::{Timestamp, Tx};
+use serde_json::json;
+
+use super::outbound::lock;
+use super::report::rank;
+use crate::Result;
+use crate::actor::Actor;
+use crate::audit;
+use crate::automations::ledger;
+use crate::ids::MessageId;
+use crate::messaging::message::MessageStatus;
+
+/// Records that the provider took the text and calls it `sid`. Also settles an unclear attempt that was found again.
+/// A report that came before the answer stays.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such outbound text.
+pub async fn record_sent(tx: &mut Tx, id: &MessageId, sid: &str, by: &Actor, now: Timestamp) -> Result<()> {
+    let text = lock(tx, id).await?;
+    if text.provider_message_sid.is_some() {
+        return Ok(());
+    }
+    let status = if rank(text.status) < rank(MessageStatus::Sent) { MessageStatus::Sent } else { text.status };
+    tx.query(
+        "UPDATE message_events
+         SET status = $2, provider_message_sid = $3, sent_at = COALESCE(sent_at, $4), updated_at = $4
+         WHERE id = $1",
+    )
+    .bind(id)
+    .bind(status)
+    .bind(sid)
+    .bind(now)
+    .execute()
+    .await?;
+    let metadata = json!({"providerMessageSid": sid, "fromNumberId": text.from_number_id});
+    audit::record(tx, text.entry("message.sent", "success", by).metadata(metadata), now).await?;
+    if let Some(run) = &text.automation_run_id {
+        ledger::set_success(tx, run, &text.id, by, now).await?;
+    }
+    text.announce(tx, status, now).await
+}
+
+/// Takes over the provider's id of a text whose sending was unclear; the same as [`record_sent`].
+///
+/// # Errors
+/// As [`record_sent`].
+pub async fn adopt_sid(tx: &mut Tx, id: &MessageId, sid: &str, by: &Actor, now: Timestamp) -> Result<()> {
+    record_sent(tx, id, sid, by, now).await
+}
+
+/// Records that the text will never leave: the provider refused it, or every try failed. A text that already went out
+/// stays as it is. `opted_out` when the provider says the recipient wants no texts, which then holds for all numbers.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such outbound text.
+pub async fn record_refused(
+    tx: &mut Tx,
+    id: &MessageId,
+    error_code: &str,
+    opted_out: bool,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<()> {
+    let text = lock(tx, id).await?;
+    if opted_out {
+        tx.query(
+            "UPDATE clients SET opted_out_at = COALESCE(opted_out_at, $2), updated_at = $2
+             WHERE id = (SELECT client_id FROM message_threads WHERE id = $1)",
+        )
+        .bind(&text.thread_id)
+        .bind(now)
+        .execute()
+        .await?;
+    }
+    if text.provider_message_sid.is_some() || rank(text.status) >= rank(MessageStatus::Sent) {
+        return Ok(());
+    }
+    tx.query("UPDATE message_events SET status = 'failed', error_code = $2, updated_at = $3 WHERE id = $1")
+        .bind(id)
+        .bind(error_code)
+        .bind(now)
+        .execute()
+        .await?;
+    text.report_failure(tx, MessageStatus::Failed, Some(error_code), by, now).await
+}
+
+/// Puts a text back for a later try, when it is certain that the provider did not take it. It asks for a new slot then.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such outbound text.
+pub async fn back_to_queue(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
+    lock(tx, id).await?;
+    tx.query(
+        "UPDATE message_events SET status = 'queued', send_slot_at = NULL, updated_at = $2
+         WHERE id = $1 AND status = 'sending' AND provider_message_sid IS NULL",
+    )
+    .bind(id)
+    .bind(now)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// Marks a text whose attempt ended without an answer. True when it is unconfirmed now, so that somebody must find out.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such outbound text.
+pub async fn mark_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<bool> {
+    let text = lock(tx, id).await?;
+    if text.status == MessageStatus::Unconfirmed {
+        return Ok(true);
+    }
+    if text.status != MessageStatus::Sending || text.provider_message_sid.is_some() {
+        return Ok(false);
+    }
+    tx.query("UPDATE message_events SET status = 'unconfirmed', updated_at = $2 WHERE id = $1")
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await?;
+    text.announce(tx, MessageStatus::Unconfirmed, now).await?;
+    Ok(true)
+}
+
+/// Puts a text that the provider does not know back into the queue, once in its life. None when it is not unconfirmed
+/// any more or was sent again before; else how many times it has now been sent again.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such outbound text.
+pub async fn resend_once(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<Option<i64>> {
+    let text = lock(tx, id).await?;
+    if text.status != MessageStatus::Unconfirmed || text.provider_message_sid.is_some() || text.resends > 0 {
+        return Ok(None);
+    }
+    tx.query(
+        "UPDATE message_events SET status = 'queued', send_slot_at = NULL, resends = resends + 1, updated_at = $2
+         WHERE id = $1",
+    )
+    .bind(id)
+    .bind(now)
+    .execute()
+    .await?;
+    text.announce(tx, MessageStatus::Queued, now).await?;
+    Ok(Some(text.resends + 1))
+}

@@ -1,0 +1,135 @@
+//! Taking numbers into service and out of it.
+
+use nightshift_db::{Timestamp, Tx};
+use serde::Deserialize;
+
+use super::{Number, NumberClass, NumberStatus, Provider, load};
+use crate::ids::{NumberId, OrgId, SitterId};
+use crate::problems::Problems;
+use crate::{Error, Result};
+
+/// A number to take into service.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewNumber {
+    /// The number.
+    pub e164: String,
+    /// What it is for.
+    pub number_class: NumberClass,
+    /// The sitter; required for a sitter's number and refused for others.
+    #[serde(default)]
+    pub assigned_sitter_id: Option<SitterId>,
+    /// Who carries its texts.
+    pub provider: Provider,
+}
+
+/// A change of a number.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NumberPatch {
+    /// Its new status.
+    pub status: Option<NumberStatus>,
+    /// The sitter it now belongs to.
+    pub assigned_sitter_id: Option<SitterId>,
+    /// Take it out of service although threads use it.
+    pub force: bool,
+}
+
+/// Takes a number into service.
+///
+/// # Errors
+/// [`Error::Conflict`] `duplicate` when the number exists already, in whichever organisation, or when the sitter or the
+/// organisation already has its one active number of this class; [`Error::Invalid`] by field.
+pub async fn add(tx: &mut Tx, org: &OrgId, new: &NewNumber, now: Timestamp) -> Result<Number> {
+    let mut problems = Problems::default();
+    let phone = problems.phone("e164", Some(&new.e164));
+    check_assignment(tx, org, new.number_class, new.assigned_sitter_id.as_ref(), &mut problems).await?;
+    let Some(phone) = phone.filter(|_| problems.is_empty()) else {
+        return Err(problems.into_error());
+    };
+    let added: Option<Number> = tx
+        .query(
+            "INSERT INTO message_numbers
+                 (id, org_id, e164, number_class, assigned_sitter_id, provider, position, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6,
+                     (SELECT COALESCE(MAX(position), 0) + 1 FROM message_numbers WHERE org_id = $2), $7, $7)
+             ON CONFLICT DO NOTHING
+             RETURNING id, org_id, e164, number_class, assigned_sitter_id, status, provider",
+        )
+        .bind(NumberId::new(now))
+        .bind(org)
+        .bind(phone.e164())
+        .bind(new.number_class)
+        .bind(&new.assigned_sitter_id)
+        .bind(new.provider)
+        .bind(now)
+        .optional()
+        .await?;
+    added.ok_or_else(duplicate)
+}
+
+fn duplicate() -> Error {
+    Error::conflict("duplicate", "this number, or another active one for the same use, is in service already")
+}
+
+async fn check_assignment(
+    tx: &mut Tx,
+    org: &OrgId,
+    class: NumberClass,
+    sitter: Option<&SitterId>,
+    problems: &mut Problems,
+) -> Result<()> {
+    match (class, sitter) {
+        (NumberClass::Sitter, None) => problems.add("assignedSitterId", "is required for a sitter's number"),
+        (NumberClass::Sitter, Some(sitter)) => {
+            let known: bool = tx
+                .query("SELECT EXISTS (SELECT 1 FROM sitters WHERE id = $1 AND org_id = $2)")
+                .bind(sitter)
+                .bind(org)
+                .scalar()
+                .await?;
+            if !known {
+                problems.add("assignedSitterId", "is not a sitter of this organisation");
+            }
+        }
+        (_, Some(_)) => problems.add("assignedSitterId", "is only for numbers of class sitter"),
+        (_, None) => {}
+    }
+    Ok(())
+}
+
+/// Changes a number's status or sitter.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Conflict`] `in_use` for taking a number out of service that open threads use, without
+/// `force`, or `duplicate` when the sitter already has an active number; [`Error::Invalid`] for an unknown sitter.
+pub async fn patch(tx: &mut Tx, org: &OrgId, id: &NumberId, patch: &NumberPatch, now: Timestamp) -> Result<Number> {
+    let number = load(tx, id).await?.filter(|number| number.org_id == *org).ok_or(Error::NotFound)?;
+    let sitter = patch.assigned_sitter_id.as_ref().or(number.assigned_sitter_id.as_ref());
+    let mut problems = Problems::default();
+    check_assignment(tx, org, number.number_class, sitter, &mut problems).await?;
+    problems.finish()?;
+    let status = patch.status.unwrap_or(number.status);
+    if number.status == NumberStatus::Active && status != NumberStatus::Active && !patch.force {
+        let in_use: bool = tx
+            .query("SELECT EXISTS (SELECT 1 FROM message_threads WHERE message_number_id = $1 AND status = 'open')")
+            .bind(id)
+            .scalar()
+            .await?;
+        if in_use {
+            return Err(Error::conflict("in_use", "open threads use this number; send force to take it anyway"));
+        }
+    }
+    let patched = tx
+        .query(
+            "UPDATE message_numbers SET status = $2, assigned_sitter_id = $3, updated_at = $4 WHERE id = $1
+             RETURNING id, org_id, e164, number_class, assigned_sitter_id, status, provider",
+        )
+        .bind(id)
+        .bind(status)
+        .bind(sitter)
+        .bind(now)
+        .one()
+        .await;
+    patched.map_err(|error| if error.is_unique_violation() { duplicate() } else { error.into() })
+}

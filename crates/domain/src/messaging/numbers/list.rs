@@ -1,0 +1,116 @@
+//! Numbers as pages and the API show them: with how they are used, and by whom.
+
+use std::collections::HashMap;
+
+use nightshift_db::Db;
+use serde::Serialize;
+
+use super::{Number, NumberClass, NumberStatus, Provider};
+use crate::Result;
+use crate::ids::{NumberId, OrgId, SitterId, ThreadId};
+use crate::text_enum::text_enum;
+
+text_enum! {
+    /// How a number is used, as lists show it.
+    pub enum Usage {
+        /// It carries an open thread.
+        InUse = "In use",
+        /// It could carry one.
+        Available = "Available",
+        /// It may not carry a new one.
+        Inactive = "Inactive",
+    }
+}
+
+/// A number in JSON.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the API's description")]
+pub struct NumberView {
+    pub id: NumberId,
+    pub e164: String,
+    pub number_class: NumberClass,
+    pub status: NumberStatus,
+    pub provider: Provider,
+    pub usage: Usage,
+    pub threads: Vec<CarriedThread>,
+    pub assigned_sitter_id: Option<SitterId>,
+}
+
+/// An open thread that a number carries.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the API's description")]
+pub struct CarriedThread {
+    pub id: ThreadId,
+    pub client_name: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ThreadRow {
+    message_number_id: NumberId,
+    id: ThreadId,
+    client_name: String,
+}
+
+/// An organisation's numbers in their order, with the open threads each carries.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn list(
+    db: &Db,
+    org: &OrgId,
+    class: Option<NumberClass>,
+    status: Option<NumberStatus>,
+) -> Result<Vec<NumberView>> {
+    let numbers: Vec<Number> = db
+        .read(
+            "SELECT id, org_id, e164, number_class, assigned_sitter_id, status, provider
+             FROM message_numbers
+             WHERE org_id = $1 AND ($2 IS NULL OR number_class = $2) AND ($3 IS NULL OR status = $3)
+             ORDER BY position, id",
+        )
+        .bind(org)
+        .bind(class)
+        .bind(status)
+        .all()
+        .await?;
+    let carried: Vec<ThreadRow> = db
+        .read(
+            "SELECT t.message_number_id, t.id,
+                    TRIM(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) AS client_name
+             FROM message_threads t LEFT JOIN clients c ON c.id = t.client_id
+             WHERE t.org_id = $1 AND t.status = 'open' AND t.message_number_id IS NOT NULL
+             ORDER BY t.created_at, t.id",
+        )
+        .bind(org)
+        .all()
+        .await?;
+    let mut threads: HashMap<NumberId, Vec<CarriedThread>> = HashMap::new();
+    for row in carried {
+        let client_name = Some(row.client_name).filter(|name| !name.is_empty());
+        threads.entry(row.message_number_id).or_default().push(CarriedThread { id: row.id, client_name });
+    }
+    Ok(numbers.into_iter().map(|number| number.into_view(&mut threads)).collect())
+}
+
+impl Number {
+    fn into_view(self, threads: &mut HashMap<NumberId, Vec<CarriedThread>>) -> NumberView {
+        let threads = threads.remove(&self.id).unwrap_or_default();
+        let usage = match self.status {
+            NumberStatus::Active if threads.is_empty() => Usage::Available,
+            NumberStatus::Active => Usage::InUse,
+            NumberStatus::Inactive | NumberStatus::Quarantined => Usage::Inactive,
+        };
+        NumberView {
+            id: self.id,
+            e164: self.e164.e164(),
+            number_class: self.number_class,
+            status: self.status,
+            provider: self.provider,
+            usage,
+            threads,
+            assigned_sitter_id: self.assigned_sitter_id,
+        }
+    }
+}
