@@ -55,7 +55,7 @@ pub enum Executed {
 /// # Errors
 /// [`Error::NotFound`](crate::Error::NotFound) when there is no such run.
 pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timestamp) -> Result<Executed> {
-    let run = ledger::lock(tx, id).await?;
+    let run = lock_with_thread(tx, id).await?;
     if !matches!(run.status, RunStatus::Pending | RunStatus::Blocked) {
         return Ok(Executed::Ended(run.status));
     }
@@ -93,6 +93,19 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
         }
         Posted::Blocked(blocked) => skip(tx, &run, blocked.code(), by, now).await,
     }
+}
+
+/// The run, held after the thread it goes through: the order in which whoever holds both takes them.
+async fn lock_with_thread(tx: &mut Tx, id: &AutomationRunId) -> Result<Run> {
+    let run = ledger::load(tx, id).await?;
+    if let Some(thread) = &run.thread_id {
+        threads::lock(tx, thread).await?;
+    } else if let (Recipient::Client, Some(booking)) = (run.recipient, &run.booking_id)
+        && let Some(thread) = threads::of_booking(tx, booking).await?
+    {
+        threads::lock(tx, &thread.id).await?;
+    }
+    ledger::lock(tx, id).await
 }
 
 async fn skip(tx: &mut Tx, run: &Run, reason: &str, by: &Actor, now: Timestamp) -> Result<Executed> {

@@ -72,7 +72,7 @@ macro_rules! booking_columns {
 pub(super) use booking_columns;
 
 const BY_ID: &str = booking_columns!("SELECT", "FROM bookings WHERE id = $1");
-const BY_ID_LOCKED: &str = booking_columns!("SELECT", "FROM bookings WHERE id = $1 FOR UPDATE");
+const BY_ID_LOCKED: &str = booking_columns!("SELECT", "FROM bookings WHERE id = $1 FOR NO KEY UPDATE");
 
 /// One booking of an organisation.
 ///

@@ -3,7 +3,7 @@
 //! Reports come late, twice and in any order, so amounts are set and never added, a refund that overtook its payment
 //! is kept, and a report that changes nothing writes nothing.
 
-use nightshift_db::{Timestamp, Tx};
+use nightshift_db::{Engine, Timestamp, Tx};
 use serde_json::json;
 
 use super::change::{set_status, store};
@@ -157,6 +157,10 @@ pub async fn mark_refunded(tx: &mut Tx, refund: &Refund, by: &Actor, now: Timest
 /// The payment's id, unless another booking already carries it: one payment may name several bookings in turn, and
 /// each of them is paid, but only the first can be found by the payment.
 async fn unclaimed_intent(tx: &mut Tx, payment: &Payment) -> Result<Option<String>> {
+    if tx.engine() == Engine::Postgres {
+        // Two bookings paid by one payment at the same moment look one after the other.
+        tx.query("SELECT pg_advisory_xact_lock(hashtext($1))").bind(&payment.payment_intent_id).execute().await?;
+    }
     let claimed: bool = tx
         .query("SELECT EXISTS (SELECT 1 FROM bookings WHERE stripe_payment_intent_id = $1 AND id <> $2)")
         .bind(&payment.payment_intent_id)

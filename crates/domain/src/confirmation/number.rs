@@ -9,7 +9,7 @@ use crate::audit;
 use crate::automations::ledger::{self, RunToStart};
 use crate::bookings::{self, Booking};
 use crate::exceptions::{self, Problem, Severity};
-use crate::ids::{BookingId, NumberId, ThreadId};
+use crate::ids::{BookingId, NumberId, OrgId, ThreadId};
 use crate::messaging::numbers::{self, NumberClass, NumberStatus, Seeker};
 use crate::messaging::threads::{self, Thread, ThreadStatus};
 use crate::{Error, Result};
@@ -83,6 +83,24 @@ pub async fn assign_number(tx: &mut Tx, thread: &ThreadId, by: &Actor, now: Time
         return Ok(None);
     }
     give(tx, &booking, thread, by, now).await.map(Some)
+}
+
+/// The open conversations of an organisation's bookings that wait for a number, for trying them at once when one comes
+/// into service.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn waiting_for_number(tx: &mut Tx, org: &OrgId) -> Result<Vec<ThreadId>> {
+    let waiting: Vec<(ThreadId,)> = tx
+        .query(
+            "SELECT id FROM message_threads
+             WHERE org_id = $1 AND scope = 'client_booking' AND status = 'open' AND message_number_id IS NULL
+             ORDER BY created_at, id",
+        )
+        .bind(org)
+        .all()
+        .await?;
+    Ok(waiting.into_iter().map(|(id,)| id).collect())
 }
 
 fn fingerprint(thread: &ThreadId) -> String {

@@ -335,7 +335,9 @@ async fn insert(tx: &mut Tx, new: NewMessage<'_>, now: Timestamp) -> Result<bool
         .execute()
         .await?;
     let data = json!({"messageId": new.id, "threadId": new.thread.id, "direction": Direction::Outbound});
-    for topic in ["threads".to_owned(), format!("thread:{}", new.thread.id)] {
+    let mut topics = vec!["threads".to_owned(), format!("thread:{}", new.thread.id)];
+    topics.extend(new.thread.assigned_sitter_id.as_ref().map(|sitter| format!("sitter:{sitter}")));
+    for topic in topics {
         stream::append(tx, Some(&new.thread.org_id), &topic, "message.new", &data, now).await?;
     }
     Ok(true)

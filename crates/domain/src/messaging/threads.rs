@@ -97,7 +97,7 @@ macro_rules! thread_columns {
 }
 
 const BY_ID: &str = thread_columns!("SELECT", "FROM message_threads WHERE id = $1");
-const BY_ID_LOCKED: &str = thread_columns!("SELECT", "FROM message_threads WHERE id = $1 FOR UPDATE");
+const BY_ID_LOCKED: &str = thread_columns!("SELECT", "FROM message_threads WHERE id = $1 FOR NO KEY UPDATE");
 
 /// One thread of an organisation.
 ///

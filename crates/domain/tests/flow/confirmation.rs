@@ -206,11 +206,16 @@ async fn without_a_number_the_run_is_blocked_until_one_comes() {
                 .expect("the thread still needs one")
         };
         assert_eq!(assign(&business).await.given, NumberGiven::Missing);
+        let waiting = async |business: &Business| {
+            business.write(async |tx| confirmation::waiting_for_number(tx, &org()).await.unwrap()).await
+        };
+        assert_eq!(waiting(&business).await, [thread.clone()]);
         business.set("UPDATE message_numbers SET status = 'active' WHERE id = 'resting'").await;
         let given = assign(&business).await;
         assert!(matches!(given.given, NumberGiven::Assigned(_)));
         assert_eq!(given.released.len(), 1);
         assert_eq!(business.count(open).await, 0);
+        assert_eq!(waiting(&business).await, []);
         let executed = business.execute(&given.released[0], noon()).await;
         assert!(matches!(executed, Executed::Written { used_thread: true, .. }), "{executed:?}");
         assert!(assign(&business).await.released.is_empty());

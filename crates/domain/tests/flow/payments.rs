@@ -180,3 +180,31 @@ async fn one_payment_may_name_several_bookings_in_turn() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn one_payment_may_name_several_bookings_at_the_same_moment() {
+    on_both(async |business| {
+        let mut ids = Vec::new();
+        for _ in 0..8 {
+            ids.push(business.book(|_| {}).await.booking.id);
+        }
+        let tasks: Vec<_> = ids
+            .iter()
+            .map(|id| {
+                let (db, payment) = (business.db.clone(), payment(id, "pi_test", 10_000));
+                tokio::spawn(async move {
+                    let mut tx = db.begin().await.unwrap();
+                    bookings::mark_paid(&mut tx, &payment, &webhook(), noon()).await.unwrap();
+                    tx.commit().await.unwrap();
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(business.count("SELECT COUNT(*) FROM bookings WHERE status = 'confirmed'").await, 8);
+        let carried = "SELECT COUNT(*) FROM bookings WHERE stripe_payment_intent_id = 'pi_test'";
+        assert_eq!(business.count(carried).await, 1);
+    })
+    .await;
+}

@@ -183,7 +183,15 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, now: Timestamp) -> Result<(Ru
 }
 
 const BY_ID: &str = run_columns!("SELECT", "FROM automation_runs WHERE id = $1");
-const BY_ID_LOCKED: &str = run_columns!("SELECT", "FROM automation_runs WHERE id = $1 FOR UPDATE");
+const BY_ID_LOCKED: &str = run_columns!("SELECT", "FROM automation_runs WHERE id = $1 FOR NO KEY UPDATE");
+
+/// The run.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none.
+pub async fn load(tx: &mut Tx, id: &AutomationRunId) -> Result<Run> {
+    tx.query(BY_ID).bind(id).optional().await?.ok_or(Error::NotFound)
+}
 
 /// The run, held until the transaction ends.
 ///

@@ -79,7 +79,7 @@ pub async fn find_by_sid(tx: &mut Tx, sid: &str) -> Result<Option<Outbound>> {
 /// The text, held until the transaction ends.
 pub(super) async fn lock(tx: &mut Tx, id: &MessageId) -> Result<Outbound> {
     if tx.engine() == Engine::Postgres {
-        tx.query("SELECT 1 FROM message_events WHERE id = $1 FOR UPDATE").bind(id).execute().await?;
+        tx.query("SELECT 1 FROM message_events WHERE id = $1 FOR NO KEY UPDATE").bind(id).execute().await?;
     }
     load(tx, id).await
 }

@@ -14,6 +14,8 @@ use crate::messaging::threads::Scope;
 use crate::phone::PhoneNumber;
 use crate::{Error, Result};
 
+const OPTED_OUT: &str = "opted_out";
+
 /// What to hand to the provider.
 #[derive(Clone)]
 pub struct Envelope {
@@ -83,7 +85,7 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
         Scope::Internal => None,
     };
     let blocked = if addresses.opted_out_at.is_some() && addresses.scope != Scope::OwnerSitter {
-        Some("opted_out")
+        Some(OPTED_OUT)
     } else if addresses.from_status != Some(NumberStatus::Active) {
         Some("number_not_in_service")
     } else if to.is_none() {
@@ -143,7 +145,7 @@ async fn addresses(tx: &mut Tx, text: &Outbound) -> Result<Addresses> {
     Ok(addresses)
 }
 
-/// Gives up a text that may not be sent.
+/// Gives up a text that may not be sent. That somebody opted out is no failure; anything else is for people to see.
 async fn block(tx: &mut Tx, text: &Outbound, reason: &'static str, by: &Actor, now: Timestamp) -> Result<()> {
     tx.query("UPDATE message_events SET status = 'failed', error_code = $2, updated_at = $3 WHERE id = $1")
         .bind(&text.id)
@@ -151,13 +153,13 @@ async fn block(tx: &mut Tx, text: &Outbound, reason: &'static str, by: &Actor, n
         .bind(now)
         .execute()
         .await?;
-    audit::record(tx, text.entry("message.blocked", "warning", by).metadata(json!({"reason": reason})), now).await?;
+    if reason != OPTED_OUT {
+        return text.report_failure(tx, MessageStatus::Failed, Some(reason), by, now).await;
+    }
+    let metadata = json!({"messageId": text.id, "reason": reason});
+    audit::record(tx, text.entry("message.blocked", "warning", by).metadata(metadata), now).await?;
     if let Some(run) = &text.automation_run_id {
-        if reason == "opted_out" {
-            ledger::set_skipped(tx, run, reason, by, now).await?;
-        } else {
-            ledger::set_failed(tx, run, reason, by, now).await?;
-        }
+        ledger::set_skipped(tx, run, reason, by, now).await?;
     }
     text.announce(tx, MessageStatus::Failed, now).await
 }

@@ -23,7 +23,7 @@ pub async fn take_send_slot(tx: &mut Tx, number: &NumberId, message: &MessageId,
     }
     let next: Option<(Option<Timestamp>,)> = tx
         .query(match tx.engine() {
-            Engine::Postgres => "SELECT next_send_at FROM message_numbers WHERE id = $1 FOR UPDATE",
+            Engine::Postgres => "SELECT next_send_at FROM message_numbers WHERE id = $1 FOR NO KEY UPDATE",
             Engine::Sqlite => "SELECT next_send_at FROM message_numbers WHERE id = $1",
         })
         .bind(number)

@@ -150,7 +150,7 @@ struct CandidateRow {
 /// When the database can't be read.
 pub async fn choose(tx: &mut Tx, seeker: Seeker<'_>) -> Result<Option<(Number, Reason)>> {
     if tx.engine() == Engine::Postgres {
-        tx.query("SELECT 1 FROM clients WHERE id = $1 FOR UPDATE").bind(seeker.client).execute().await?;
+        tx.query("SELECT 1 FROM clients WHERE id = $1 FOR NO KEY UPDATE").bind(seeker.client).execute().await?;
     }
     let rows: Vec<CandidateRow> = tx
         .query(
