@@ -5,6 +5,7 @@
 mod automations;
 mod bookings;
 mod confirmation;
+mod crowd;
 mod delivery;
 mod fixture;
 mod messaging;
