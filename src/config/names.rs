@@ -1,0 +1,32 @@
+//! The plain environment variables that surrounding systems set, and the prefix of all others.
+
+/// Environment variables that begin so set the key that follows: `NIGHTSHIFT__HTTP__PORT` sets `http.port`.
+pub(super) const PREFIX: &str = "NIGHTSHIFT__";
+
+/// Plain name and key.
+pub(super) const PLAIN: &[(&str, &str)] = &[
+    ("HOST", "http.host"),
+    ("PORT", "http.port"),
+    ("PUBLIC_URL", "http.public_url"),
+    ("DATABASE_URL", "database.url"),
+    ("ENABLE_AUTH", "auth.enabled"),
+    ("SESSION_SECRET", "auth.session_secret"),
+    ("ENABLE_WEBHOOK_VALIDATION", "webhooks.validation"),
+    ("STRIPE_WEBHOOK_SECRET", "webhooks.stripe_secrets"),
+    ("SMS_PROVIDER", "messaging.sms_provider"),
+    ("TWILIO_ACCOUNT_SID", "twilio.account_sid"),
+    ("TWILIO_AUTH_TOKEN", "twilio.auth_tokens"),
+    ("TWILIO_BASE_URL", "twilio.base_url"),
+    ("LOG_FORMAT", "log.format"),
+    ("RUST_LOG", "log.filter"),
+];
+
+/// The key that a prefixed variable sets, as in `NIGHTSHIFT__WORKER__CONCURRENCY__SMS`.
+pub(super) fn prefixed_key(variable: &str) -> Option<String> {
+    variable.strip_prefix(PREFIX).map(|rest| rest.to_lowercase().replace("__", "."))
+}
+
+/// The plain name of a key, for messages.
+pub(super) fn plain_name(key: &str) -> Option<&'static str> {
+    PLAIN.iter().find(|(_, named)| *named == key).map(|(name, _)| *name)
+}

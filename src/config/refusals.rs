@@ -1,0 +1,56 @@
+//! Combinations of settings that must not serve: unsafe in production, or bound to fail at the first webhook or text.
+
+use super::layers::Environment;
+use super::names::plain_name;
+use super::settings::{Settings, SmsProvider};
+
+impl Settings {
+    /// Why `serve` must not start; one clear line each, empty when it may.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<String> {
+        let production = self.environment == Environment::Production;
+        let mut refusals = Vec::new();
+        let mut refuse = |line: String| refusals.push(line);
+        if production && self.auth.session_secret.is_none() {
+            refuse(format!("production needs {}: set it to a long random text", name("auth.session_secret")));
+        }
+        if production && !self.auth.enabled {
+            refuse(format!(
+                "{}=false is refused in production: everybody would be owner and ops",
+                name("auth.enabled")
+            ));
+        }
+        let unverified_may_pass = self.webhooks.allow_unverified;
+        if production && !self.webhooks.validation && !unverified_may_pass {
+            refuse(format!(
+                "{}=false is refused in production: set it to true, or allow it for a rollout with \
+                 NIGHTSHIFT__WEBHOOKS__ALLOW_UNVERIFIED=true",
+                name("webhooks.validation")
+            ));
+        }
+        if self.webhooks.validation && self.webhooks.stripe_secrets.is_empty() && !unverified_may_pass {
+            refuse(format!(
+                "{} is on but {} is missing: every Stripe webhook would be refused",
+                name("webhooks.validation"),
+                name("webhooks.stripe_secrets")
+            ));
+        }
+        if self.messaging.sms_provider == SmsProvider::Twilio {
+            let missing: Vec<_> = [
+                ("twilio.account_sid", self.twilio.account_sid.is_none()),
+                ("twilio.auth_tokens", self.twilio.auth_tokens.is_empty()),
+            ]
+            .into_iter()
+            .filter_map(|(key, missing)| missing.then(|| name(key)))
+            .collect();
+            if !missing.is_empty() {
+                refuse(format!("{}=twilio needs {}", name("messaging.sms_provider"), missing.join(" and ")));
+            }
+        }
+        refusals
+    }
+}
+
+fn name(key: &'static str) -> &'static str {
+    plain_name(key).unwrap_or(key)
+}

@@ -1,0 +1,207 @@
+//! Settings: which source wins, what stops the start, and that every key is explained.
+
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::fs;
+
+use nightshift::config::{Environment, LogFormat, Settings, SmsProvider, Sources, session_secret};
+use secrecy::ExposeSecret;
+
+fn with(variables: &[(&str, &str)]) -> Sources {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Sources { variables, folder: None }
+}
+
+fn refused(variables: &[(&str, &str)]) -> String {
+    Settings::load(&with(variables)).unwrap_err().to_string()
+}
+
+fn refusals(variables: &[(&str, &str)]) -> String {
+    Settings::load(&with(variables)).unwrap().refusals().join("\n")
+}
+
+#[test]
+fn without_any_source_the_built_in_defaults_hold() {
+    let settings = Settings::built_in().unwrap();
+    assert_eq!(settings.environment, Environment::Development);
+    assert_eq!(settings.database.url.expose_secret(), "sqlite://data/nightshift.db");
+    assert_eq!(settings.public_url(), "http://127.0.0.1:3000");
+    assert_eq!(settings.messaging.sms_provider, SmsProvider::Mock);
+    assert_eq!(settings.worker.concurrency["webhooks"], 16);
+    assert!(settings.auth.enabled && !settings.webhooks.validation);
+    assert_eq!(settings.refusals(), Vec::<String>::new());
+}
+
+#[test]
+fn later_sources_win() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("config")).unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let mut sources = with(&[]);
+    sources.folder = Some(folder.path().to_owned());
+    let port = |sources: &Sources| Settings::load(sources).unwrap().http.port;
+
+    write("config/default.toml", "[http]\nport = 3001");
+    assert_eq!(port(&sources), 3001);
+    write("config/development.toml", "[http]\nport = 3002");
+    assert_eq!(port(&sources), 3002);
+    write("mine.toml", "[http]\nport = 3003");
+    sources.variables.insert("NIGHTSHIFT_CONFIG".to_owned(), "mine.toml".to_owned());
+    assert_eq!(port(&sources), 3003);
+    sources.variables.insert("PORT".to_owned(), "3004".to_owned());
+    assert_eq!(port(&sources), 3004);
+    sources.variables.insert("NIGHTSHIFT__HTTP__PORT".to_owned(), "3005".to_owned());
+    assert_eq!(port(&sources), 3005);
+    sources.variables.insert("NIGHTSHIFT__HTTP__PORT".to_owned(), String::new());
+    assert_eq!(port(&sources), 3004, "an empty variable sets nothing");
+}
+
+#[test]
+fn production_has_defaults_of_its_own_by_either_name() {
+    for name in ["NIGHTSHIFT_ENV", "APP_ENV"] {
+        let settings = Settings::load(&with(&[(name, "production")])).unwrap();
+        assert_eq!(settings.environment, Environment::Production);
+        assert!(settings.webhooks.validation);
+        assert_eq!(settings.log.format, LogFormat::Json);
+    }
+    let message = refused(&[("NIGHTSHIFT_ENV", "development"), ("APP_ENV", "production")]);
+    assert!(message.contains("disagree"), "{message}");
+    assert_eq!(
+        refused(&[("NIGHTSHIFT_ENV", "prod")]),
+        "the environment variable NIGHTSHIFT_ENV can't be \"prod\"; allowed: development, production"
+    );
+}
+
+#[test]
+fn lists_come_from_commas_or_toml_lists() {
+    let settings = Settings::load(&with(&[("STRIPE_WEBHOOK_SECRET", " whsec_new, ,whsec_old ")])).unwrap();
+    let secrets: Vec<_> = settings.webhooks.stripe_secrets.iter().map(|secret| secret.expose_secret()).collect();
+    assert_eq!(secrets, ["whsec_new", "whsec_old"]);
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("own.toml"), "[worker]\nqueues = [\"sms\", \"webhooks\"]").unwrap();
+    let mut sources = with(&[("NIGHTSHIFT_CONFIG", "own.toml")]);
+    sources.folder = Some(folder.path().to_owned());
+    assert_eq!(Settings::load(&sources).unwrap().worker.queues, ["sms", "webhooks"]);
+}
+
+#[test]
+fn an_unknown_key_stops_the_start_and_names_what_is_known() {
+    let message = refused(&[("NIGHTSHIFT__LOG__FORMATT", "json")]);
+    assert_eq!(
+        message,
+        "unknown setting log.formatt in the environment variable NIGHTSHIFT__LOG__FORMATT; [log] has log.filter, log.format"
+    );
+    let message = refused(&[("NIGHTSHIFT__LOGS__FORMAT", "")]);
+    assert!(message.contains("the sections are auth, database, http, log"), "{message}");
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("own.toml"), "[worker]\nconcurrency = 3").unwrap();
+    let mut sources = with(&[("NIGHTSHIFT_CONFIG", "own.toml")]);
+    sources.folder = Some(folder.path().to_owned());
+    let message = Settings::load(&sources).unwrap_err().to_string();
+    assert!(message.contains("unknown setting worker.concurrency in the file own.toml"), "{message}");
+}
+
+#[test]
+fn an_unreadable_value_stops_the_start_and_names_what_is_allowed() {
+    assert_eq!(
+        refused(&[("PORT", "eighty")]),
+        "the setting http.port can't be \"eighty\" (the environment variable PORT); allowed: a whole number from 0 to 65535"
+    );
+    for (name, value, allowed) in [
+        ("ENABLE_AUTH", "maybe", "allowed: true, false"),
+        ("SMS_PROVIDER", "pigeon", "allowed: mock, twilio"),
+        ("LOG_FORMAT", "xml", "allowed: pretty, json"),
+        ("RUST_LOG", "nightshift=loudly", "allowed: error, warn"),
+        ("PUBLIC_URL", "example.com", "allowed: an address such as https://example.com"),
+        ("NIGHTSHIFT__WORKER__CONCURRENCY__SMS", "0", "allowed: a whole number from 1 to 10000"),
+    ] {
+        let message = refused(&[(name, value)]);
+        assert!(message.contains(name) && message.contains(allowed), "{message}");
+    }
+}
+
+#[test]
+fn secrets_appear_in_no_message_and_no_debug_output() {
+    let message = refused(&[("DATABASE_URL", "mysql://joe:hunter2@db/shop")]);
+    assert!(message.contains("DATABASE_URL") && !message.contains("hunter2"), "{message}");
+    let settings = Settings::load(&with(&[
+        ("DATABASE_URL", "postgres://joe:hunter2@db/shop"),
+        ("SESSION_SECRET", "hunter2"),
+        ("STRIPE_WEBHOOK_SECRET", "hunter2"),
+        ("TWILIO_AUTH_TOKEN", "hunter2"),
+        ("NIGHTSHIFT__HTTP__METRICS_TOKEN", "hunter2"),
+    ]))
+    .unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_broken_or_missing_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("own.toml"), "[auth]\nsession_secret = \"hunter2").unwrap();
+    let mut sources = with(&[("NIGHTSHIFT_CONFIG", "own.toml")]);
+    sources.folder = Some(folder.path().to_owned());
+    let message = Settings::load(&sources).unwrap_err().to_string();
+    assert!(message.contains("own.toml") && message.contains("line 2"), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+    sources.variables.insert("NIGHTSHIFT_CONFIG".to_owned(), "none.toml".to_owned());
+    assert!(Settings::load(&sources).unwrap_err().to_string().contains("none.toml"));
+}
+
+#[test]
+fn unsafe_combinations_are_refused_with_one_line_each() {
+    let production = ("NIGHTSHIFT_ENV", "production");
+    let secret = ("SESSION_SECRET", "s");
+    let stripe = ("STRIPE_WEBHOOK_SECRET", "whsec_1");
+    assert_eq!(refusals(&[production, secret, stripe]), "");
+    assert!(refusals(&[production, stripe]).contains("production needs SESSION_SECRET"));
+    assert!(refusals(&[production, secret]).contains("STRIPE_WEBHOOK_SECRET is missing"));
+    assert!(refusals(&[production, secret, stripe, ("ENABLE_AUTH", "false")]).contains("ENABLE_AUTH=false is refused"));
+    let off = ("ENABLE_WEBHOOK_VALIDATION", "false");
+    assert!(refusals(&[production, secret, off]).contains("ENABLE_WEBHOOK_VALIDATION=false is refused in production"));
+    assert_eq!(refusals(&[production, secret, off, ("NIGHTSHIFT__WEBHOOKS__ALLOW_UNVERIFIED", "true")]), "");
+    assert!(refusals(&[("ENABLE_WEBHOOK_VALIDATION", "true")]).contains("STRIPE_WEBHOOK_SECRET is missing"));
+    assert_eq!(
+        refusals(&[("SMS_PROVIDER", "twilio")]),
+        "SMS_PROVIDER=twilio needs TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
+    );
+}
+
+#[test]
+fn a_session_secret_is_made_once_and_kept_beside_the_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/deep/shop.db", folder.path().display());
+    let settings = Settings::load(&with(&[("DATABASE_URL", &url)])).unwrap();
+    let made: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| session_secret(&settings).unwrap())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap().expose_secret().to_owned()).collect()
+    });
+    assert!(made.iter().all(|secret| *secret == made[0] && secret.len() == 64));
+    let kept = fs::read_to_string(folder.path().join("deep/session-secret")).unwrap();
+    assert_eq!(kept, made[0]);
+    let given = Settings::load(&with(&[("DATABASE_URL", &url), ("SESSION_SECRET", "mine")])).unwrap();
+    assert_eq!(session_secret(&given).unwrap().expose_secret(), "mine");
+}
+
+#[test]
+fn every_setting_of_the_default_file_is_explained_by_a_comment() {
+    let text = include_str!("../config/default.toml");
+    let mut section = "";
+    let mut explained = false;
+    let mut keys = 0;
+    for line in text.lines().map(str::trim) {
+        if let Some(comment) = line.strip_prefix('#') {
+            explained |= comment.trim().len() > 10;
+        } else if line.starts_with('[') {
+            section = line;
+            explained = false;
+        } else if let Some((key, _)) = line.split_once('=') {
+            assert!(explained, "{section} {} has no comment above it", key.trim());
+            explained = false;
+            keys += 1;
+        }
+    }
+    assert!(keys > 25, "the test no longer understands the file");
+}
