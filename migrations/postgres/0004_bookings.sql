@@ -53,12 +53,6 @@ CREATE TABLE booking_status_history (
     UNIQUE (booking_id, seq)
 );
 
-CREATE FUNCTION refuse_booking_status_history_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'booking_status_history is immutable';
-END
-$$;
-
 CREATE TRIGGER booking_status_history_immutable
     BEFORE UPDATE OR DELETE ON booking_status_history
-    FOR EACH ROW EXECUTE FUNCTION refuse_booking_status_history_change();
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();

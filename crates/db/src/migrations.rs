@@ -33,6 +33,12 @@ macro_rules! steps {
 /// Every step, oldest first. Adding one means adding it here and a file of that name for each engine.
 pub const MIGRATIONS: &[Step] = steps![
     1 => "0001_queue",
+    2 => "0002_people",
+    3 => "0003_records",
+    4 => "0004_bookings",
+    5 => "0005_messaging",
+    6 => "0006_automations",
+    7 => "0007_views",
 ];
 
 /// Which steps a database has.

@@ -1,1 +1,36 @@
 //! Tables and rules of the business: bookings, conversations, numbers, automations, audit.
+//!
+//! Functions take a transaction (or a pool, to read) and the present instant, change rows, and return facts; what work
+//! follows from a fact is the caller's to enqueue, in the same transaction. Every rule that decides something is a pure
+//! function beside the statement that stores its result.
+//!
+//! **Invariant:** no HTTP, no provider's client, and nothing of the queue.
+
+pub mod access;
+pub mod actor;
+pub mod audience;
+pub mod audit;
+pub mod automations;
+pub mod bookings;
+pub mod confirmation;
+mod error;
+pub mod exceptions;
+pub mod idempotency;
+pub mod ids;
+pub mod inbox;
+pub mod messaging;
+pub mod page;
+pub mod people;
+pub mod phone;
+mod problems;
+pub mod retention;
+pub mod seed;
+pub mod stream;
+mod text_enum;
+
+pub use error::{Error, Result};
+
+/// An audit entry about something `by` did.
+pub(crate) fn audit_entry(event_type: &'static str, status: &'static str, by: &actor::Actor) -> audit::Entry {
+    audit::Entry::new(event_type, status, by)
+}

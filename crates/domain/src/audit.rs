@@ -1,0 +1,242 @@
+//! The audit log: one unchangeable row for everything that was done.
+//!
+//! Metadata holds ids and facts; message bodies, clients' phone numbers and secrets never go in.
+
+use nightshift_db::{Db, Json, Timestamp, Tx, new_id};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::Result;
+use crate::actor::Actor;
+use crate::ids::{BookingId, ClientId, EventId, InboxId, OrgId, SitterId, ThreadId};
+use crate::page::{Cursor, Limit};
+
+/// An entry to be written.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    event_type: &'static str,
+    status: &'static str,
+    actor_type: &'static str,
+    actor_id: Option<String>,
+    org: Option<OrgId>,
+    booking: Option<BookingId>,
+    thread: Option<ThreadId>,
+    client: Option<ClientId>,
+    sitter: Option<SitterId>,
+    job: Option<String>,
+    inbox: Option<InboxId>,
+    correlation: Option<String>,
+    metadata: Value,
+}
+
+impl Entry {
+    /// `by` did `event_type`, and it ended as `status`: `success`, `failed`, `warning` or `info`.
+    #[must_use]
+    pub fn new(event_type: &'static str, status: &'static str, by: &Actor) -> Self {
+        let inbox = match by {
+            Actor::Webhook { inbox_id } => Some(inbox_id.clone()),
+            _ => None,
+        };
+        Self {
+            event_type,
+            status,
+            actor_type: by.actor_type(),
+            actor_id: by.actor_id().map(str::to_owned),
+            org: None,
+            booking: None,
+            thread: None,
+            client: None,
+            sitter: None,
+            job: None,
+            inbox,
+            correlation: None,
+            metadata: json!({}),
+        }
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn org(mut self, org: &OrgId) -> Self {
+        self.org = Some(org.clone());
+        self
+    }
+
+    /// The booking it is about; also ties the entry to it, unless it is tied to something else.
+    #[must_use]
+    pub fn booking(mut self, booking: &BookingId) -> Self {
+        self.booking = Some(booking.clone());
+        self
+    }
+
+    /// The conversation it is about.
+    #[must_use]
+    pub fn thread(mut self, thread: &ThreadId) -> Self {
+        self.thread = Some(thread.clone());
+        self
+    }
+
+    /// The client it is about.
+    #[must_use]
+    pub fn client(mut self, client: &ClientId) -> Self {
+        self.client = Some(client.clone());
+        self
+    }
+
+    /// The sitter it is about.
+    #[must_use]
+    pub fn sitter(mut self, sitter: &SitterId) -> Self {
+        self.sitter = Some(sitter.clone());
+        self
+    }
+
+    /// The job it is about.
+    #[must_use]
+    pub fn job(mut self, job: &str) -> Self {
+        self.job = Some(job.to_owned());
+        self
+    }
+
+    /// The delivery it is about.
+    #[must_use]
+    pub fn inbox(mut self, inbox: &InboxId) -> Self {
+        self.inbox = Some(inbox.clone());
+        self
+    }
+
+    /// Ties it to a request, webhook or booking.
+    #[must_use]
+    pub fn correlation(mut self, id: &str) -> Self {
+        self.correlation = Some(id.to_owned());
+        self
+    }
+
+    /// Ids and facts.
+    #[must_use]
+    pub fn metadata(mut self, metadata: Value) -> Self {
+        self.metadata = metadata;
+        self
+    }
+}
+
+const INSERT: &str = "
+INSERT INTO event_log (id, org_id, event_type, status, actor_type, actor_id, booking_id, thread_id, client_id, sitter_id,
+                       job_id, inbox_id, correlation_id, metadata, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+
+/// Writes an entry in the transaction of what it tells.
+///
+/// # Errors
+/// A database error.
+pub async fn record(tx: &mut Tx, entry: Entry, now: Timestamp) -> Result<()> {
+    tx.query(INSERT)
+        .bind(new_id(now))
+        .bind(entry.org)
+        .bind(entry.event_type)
+        .bind(entry.status)
+        .bind(entry.actor_type)
+        .bind(entry.actor_id)
+        .bind(entry.booking)
+        .bind(entry.thread)
+        .bind(entry.client)
+        .bind(entry.sitter)
+        .bind(entry.job)
+        .bind(entry.inbox)
+        .bind(entry.correlation)
+        .bind(Json(entry.metadata))
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// An entry as the API shows it.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntryView {
+    id: EventId,
+    org_id: Option<OrgId>,
+    event_type: String,
+    status: String,
+    actor_type: Option<String>,
+    actor_id: Option<String>,
+    booking_id: Option<BookingId>,
+    thread_id: Option<ThreadId>,
+    client_id: Option<ClientId>,
+    sitter_id: Option<SitterId>,
+    job_id: Option<String>,
+    inbox_id: Option<InboxId>,
+    correlation_id: Option<String>,
+    #[serde(serialize_with = "as_json")]
+    metadata: Json<Value>,
+    created_at: Timestamp,
+}
+
+fn as_json<S: serde::Serializer>(value: &Json<Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.0.serialize(serializer)
+}
+
+/// Which entries; what is not set does not narrow.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Those of one organisation; all, for ops.
+    pub org: Option<OrgId>,
+    /// By type.
+    pub event_type: Option<String>,
+    /// By status.
+    pub status: Option<String>,
+    /// By booking.
+    pub booking: Option<BookingId>,
+    /// By what they are tied to.
+    pub correlation: Option<String>,
+    /// At or after.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub to: Option<Timestamp>,
+}
+
+/// One page of the log, newest first, and the cursor of the next.
+///
+/// # Errors
+/// A bad cursor, or a database error.
+pub async fn list(
+    db: &Db,
+    filter: &Filter,
+    cursor: Option<&str>,
+    limit: Limit,
+) -> Result<(Vec<EntryView>, Option<String>)> {
+    let cursor = Cursor::parse(cursor)?;
+    let mut rows: Vec<EntryView> = db
+        .read(
+            "SELECT id, org_id, event_type, status, actor_type, actor_id, booking_id, thread_id, client_id, sitter_id,
+                    job_id, inbox_id, correlation_id, metadata, created_at
+             FROM event_log
+             WHERE (CAST($1 AS TEXT) IS NULL OR org_id = $1)
+               AND (CAST($2 AS TEXT) IS NULL OR event_type = $2)
+               AND (CAST($3 AS TEXT) IS NULL OR status = $3)
+               AND (CAST($4 AS TEXT) IS NULL OR booking_id = $4)
+               AND (CAST($5 AS TEXT) IS NULL OR correlation_id = $5)
+               AND ($6 IS NULL OR created_at >= $6)
+               AND ($7 IS NULL OR created_at < $7)
+               AND (CAST($9 AS TEXT) IS NULL OR created_at < $8 OR (created_at = $8 AND id < $9))
+             ORDER BY created_at DESC, id DESC LIMIT $10",
+        )
+        .bind(&filter.org)
+        .bind(&filter.event_type)
+        .bind(&filter.status)
+        .bind(&filter.booking)
+        .bind(&filter.correlation)
+        .bind(filter.from)
+        .bind(filter.to)
+        .bind(cursor.as_ref().map(|cursor| cursor.at))
+        .bind(cursor.as_ref().map(|cursor| cursor.id.as_str()))
+        .bind(limit.rows_wanted())
+        .all()
+        .await?;
+    let more = rows.len() > usize::try_from(limit.rows()).unwrap_or(usize::MAX);
+    rows.truncate(usize::try_from(limit.rows()).unwrap_or(0));
+    let next = rows
+        .last()
+        .filter(|_| more)
+        .map(|last| Cursor { at: last.created_at, id: last.id.to_string() }.to_text());
+    Ok((rows, next))
+}
