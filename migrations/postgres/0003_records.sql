@@ -76,6 +76,10 @@ CREATE TABLE webhook_inbox (
     UNIQUE (provider, event_key)
 );
 
+-- Bodies are emptied first and rows forgotten later: each index holds only what its step looks for.
+CREATE INDEX webhook_inbox_with_payload ON webhook_inbox (received_at) WHERE payload IS NOT NULL;
+CREATE INDEX webhook_inbox_emptied ON webhook_inbox (received_at) WHERE payload IS NULL;
+
 CREATE TABLE idempotency_keys (
     principal       TEXT NOT NULL,                          -- who sent the request
     method          TEXT NOT NULL,

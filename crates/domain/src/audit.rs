@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::actor::Actor;
 use crate::ids::{BookingId, ClientId, EventId, InboxId, OrgId, SitterId, ThreadId};
-use crate::page::{Cursor, Limit};
+use crate::page::{Cursor, Limit, Page};
 
 /// An entry to be written.
 #[derive(Debug, Clone)]
@@ -203,9 +203,9 @@ pub async fn list(
     filter: &Filter,
     cursor: Option<&str>,
     limit: Limit,
-) -> Result<(Vec<EntryView>, Option<String>)> {
+) -> Result<Page<EntryView>> {
     let cursor = Cursor::parse(cursor)?;
-    let mut rows: Vec<EntryView> = db
+    let rows: Vec<EntryView> = db
         .read(
             "SELECT id, org_id, event_type, status, actor_type, actor_id, booking_id, thread_id, client_id, sitter_id,
                     job_id, inbox_id, correlation_id, metadata, created_at
@@ -232,11 +232,7 @@ pub async fn list(
         .bind(limit.rows_wanted())
         .all()
         .await?;
-    let more = rows.len() > usize::try_from(limit.rows()).unwrap_or(usize::MAX);
-    rows.truncate(usize::try_from(limit.rows()).unwrap_or(0));
-    let next = rows
-        .last()
-        .filter(|_| more)
-        .map(|last| Cursor { at: last.created_at, id: last.id.to_string() }.to_text());
-    Ok((rows, next))
+    let (items, next_cursor) =
+        limit.cut(rows, |row| Cursor { at: row.created_at, id: row.id.to_string() });
+    Ok(Page { items, next_cursor })
 }

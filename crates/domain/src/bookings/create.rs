@@ -32,6 +32,18 @@ pub struct Created {
 /// # Errors
 /// [`Error::Invalid`](crate::Error::Invalid) when the organisation has no such active sitter.
 pub async fn create(tx: &mut Tx, org: &OrgId, new: NewBooking, by: &Actor, now: Timestamp) -> Result<Created> {
+    create_as(tx, BookingId::new(now), org, new, by, now).await
+}
+
+/// As [`create`], with an id that was given from outside.
+pub(crate) async fn create_as(
+    tx: &mut Tx,
+    id: BookingId,
+    org: &OrgId,
+    new: NewBooking,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Created> {
     if let Some(sitter) = &new.sitter_id {
         check_sitter(tx, org, sitter).await?;
     }
@@ -44,7 +56,7 @@ pub async fn create(tx: &mut Tx, org: &OrgId, new: NewBooking, by: &Actor, now: 
     let client = clients::find_or_create(tx, org, &contact, now).await?;
     let booking: Booking = tx
         .query(INSERT)
-        .bind(BookingId::new(now))
+        .bind(id)
         .bind(org)
         .bind(&client.id)
         .bind(&new.sitter_id)

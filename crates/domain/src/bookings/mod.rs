@@ -17,6 +17,7 @@ mod view;
 
 pub use booking::{Booking, get, lock};
 pub use change::{StatusChange, cancel, change_status, confirm};
+pub(crate) use create::create_as;
 pub use create::{Created, create};
 pub use draft::{Draft, NewBooking};
 pub use history::{HistoryEntry, StatusRecord, load_record, status_history};

@@ -1,0 +1,153 @@
+//! Answers of requests that carried an `Idempotency-Key`, so that a client that lost an answer may ask again.
+//!
+//! A key belongs to a caller, a method and a path. The first request with it holds it while it runs; one that never
+//! ended, because its process was killed, gives it up after a minute.
+
+use std::time::Duration;
+
+use nightshift_db::{Db, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::Result;
+
+/// An answer is kept for so long.
+const KEPT: Duration = Duration::from_secs(24 * 3600);
+/// A request that has not ended by then never will: it is far beyond the longest time a request may take.
+const ABANDONED_AFTER: Duration = Duration::from_secs(60);
+
+/// What names a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestKey {
+    /// Who asks.
+    pub principal: String,
+    /// `POST`.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// The header's value.
+    pub key: String,
+}
+
+/// What to do with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// Run it; then [`finish`] or [`abandon`] with this token.
+    Fresh(Token),
+    /// Answer this, it ran before.
+    Replay {
+        /// The answer's status.
+        status: u16,
+        /// The answer's body.
+        body: String,
+    },
+    /// The key was used for another body.
+    Mismatch,
+    /// The first request with this key still runs.
+    InProgress,
+}
+
+/// The right to end a request: no longer good once another request took the key over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token(Timestamp);
+
+#[derive(sqlx::FromRow)]
+struct Standing {
+    request_sha256: String,
+    state: String,
+    status_code: Option<i64>,
+    response_body: Option<String>,
+}
+
+/// Takes the key, also from a request that expired or was given up. The primary key decides between two at once.
+const TAKE: &str = "
+INSERT INTO idempotency_keys (principal, method, path, key, request_sha256, state, expires_at, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, 'in_progress', $6, $7, $7)
+ON CONFLICT (principal, method, path, key) DO UPDATE
+SET request_sha256 = excluded.request_sha256, state = 'in_progress', status_code = NULL, response_body = NULL,
+    expires_at = excluded.expires_at, created_at = excluded.created_at, updated_at = excluded.updated_at
+WHERE idempotency_keys.expires_at <= $7
+   OR (idempotency_keys.state = 'in_progress' AND idempotency_keys.updated_at <= $8)
+RETURNING state";
+
+/// Asks whether a request is to be run, and takes its key when it is.
+///
+/// # Errors
+/// A database error.
+pub async fn begin(db: &Db, request: &RequestKey, body: &[u8], now: Timestamp) -> Result<Begun> {
+    let sha256 = hex::encode(Sha256::digest(body));
+    let taken: Option<(String,)> = db
+        .write(TAKE)
+        .bind(&request.principal)
+        .bind(&request.method)
+        .bind(&request.path)
+        .bind(&request.key)
+        .bind(&sha256)
+        .bind(now + KEPT)
+        .bind(now)
+        .bind(now - ABANDONED_AFTER)
+        .optional()
+        .await?;
+    if taken.is_some() {
+        return Ok(Begun::Fresh(Token(now)));
+    }
+    let standing: Option<Standing> = db
+        .read(
+            "SELECT request_sha256, state, status_code, response_body FROM idempotency_keys
+             WHERE principal = $1 AND method = $2 AND path = $3 AND key = $4",
+        )
+        .bind(&request.principal)
+        .bind(&request.method)
+        .bind(&request.path)
+        .bind(&request.key)
+        .optional()
+        .await?;
+    Ok(match standing {
+        Some(row) if row.request_sha256 != sha256 => Begun::Mismatch,
+        Some(Standing { state, status_code: Some(status), response_body: Some(body), .. }) if state == "done" => {
+            Begun::Replay { status: u16::try_from(status).unwrap_or(500), body }
+        }
+        // Given up this moment by the request that held it: the caller asks again like after any 409.
+        _ => Begun::InProgress,
+    })
+}
+
+/// Keeps the answer of a request that ran.
+///
+/// # Errors
+/// A database error.
+pub async fn finish(db: &Db, request: &RequestKey, token: Token, status: u16, body: &str, now: Timestamp) -> Result<()> {
+    db.write(
+        "UPDATE idempotency_keys SET state = 'done', status_code = $6, response_body = $7, updated_at = $8
+         WHERE principal = $1 AND method = $2 AND path = $3 AND key = $4 AND created_at = $5 AND state = 'in_progress'",
+    )
+    .bind(&request.principal)
+    .bind(&request.method)
+    .bind(&request.path)
+    .bind(&request.key)
+    .bind(token.0)
+    .bind(i64::from(status))
+    .bind(body)
+    .bind(now)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// Gives the key back, because the request changed nothing and may be sent again.
+///
+/// # Errors
+/// A database error.
+pub async fn abandon(db: &Db, request: &RequestKey, token: Token) -> Result<()> {
+    db.write(
+        "DELETE FROM idempotency_keys
+         WHERE principal = $1 AND method = $2 AND path = $3 AND key = $4 AND created_at = $5 AND state = 'in_progress'",
+    )
+    .bind(&request.principal)
+    .bind(&request.method)
+    .bind(&request.path)
+    .bind(&request.key)
+    .bind(token.0)
+    .execute()
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! Who there is: organisations, their clients, and those who sign in.
+
+pub mod clients;
+pub mod organizations;
+pub mod users;

@@ -1,0 +1,90 @@
+//! Forgetting what is no longer needed. What is never forgotten (audit log, status history) is not named here.
+
+use std::time::Duration;
+
+use nightshift_db::{Db, Timestamp};
+use serde::Serialize;
+
+use crate::Result;
+
+/// Rows per statement: a sweep never holds the database for long.
+const BATCH: i64 = 1_000;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// How much was forgotten.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Swept {
+    /// Webhooks' bodies.
+    pub inbox_payloads: u64,
+    /// Webhooks.
+    pub inbox_rows: u64,
+    /// Live updates.
+    pub stream_events: u64,
+    /// Kept answers.
+    pub idempotency_keys: u64,
+    /// Ended sessions.
+    pub sessions: u64,
+    /// Failed sign-ins.
+    pub login_failures: u64,
+}
+
+/// Forgets everything that is past its time.
+///
+/// # Errors
+/// A database error; what was forgotten until then stays forgotten.
+pub async fn sweep(db: &Db, now: Timestamp) -> Result<Swept> {
+    Ok(Swept {
+        inbox_payloads: in_batches(
+            db,
+            "UPDATE webhook_inbox SET payload = NULL
+             WHERE id IN (SELECT id FROM webhook_inbox WHERE payload IS NOT NULL AND received_at < $1 LIMIT $2)",
+            now - 30 * DAY,
+        )
+        .await?,
+        inbox_rows: in_batches(
+            db,
+            "DELETE FROM webhook_inbox
+             WHERE id IN (SELECT id FROM webhook_inbox WHERE payload IS NULL AND received_at < $1 LIMIT $2)",
+            now - 180 * DAY,
+        )
+        .await?,
+        stream_events: in_batches(
+            db,
+            "DELETE FROM stream_events
+             WHERE seq IN (SELECT seq FROM stream_events WHERE created_at < $1 LIMIT $2)",
+            now - DAY,
+        )
+        .await?,
+        idempotency_keys: in_batches(
+            db,
+            "DELETE FROM idempotency_keys WHERE (principal, method, path, key) IN
+                (SELECT principal, method, path, key FROM idempotency_keys WHERE expires_at < $1 LIMIT $2)",
+            now,
+        )
+        .await?,
+        sessions: in_batches(
+            db,
+            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2)",
+            now - 30 * DAY,
+        )
+        .await?,
+        login_failures: in_batches(
+            db,
+            "DELETE FROM login_failures WHERE id IN (SELECT id FROM login_failures WHERE created_at < $1 LIMIT $2)",
+            now - crate::access::throttle::PERIOD,
+        )
+        .await?,
+    })
+}
+
+async fn in_batches(db: &Db, sql: &'static str, before: Timestamp) -> Result<u64> {
+    let mut total = 0;
+    loop {
+        let gone = db.write(sql).bind(before).bind(BATCH).execute().await?;
+        total += gone;
+        if gone < BATCH.unsigned_abs() {
+            return Ok(total);
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Loads a business from one JSON file: organisations, users, sitters, clients, numbers, automations, bookings.
+//!
+//! All or nothing, in the caller's transaction. Every item has an id, and one whose id stands already is left as it is:
+//! loading a file twice changes nothing. `config/demo-seed.json` is an example with every kind of item.
+
+use std::collections::BTreeMap;
+
+use chrono_tz::Tz;
+use nightshift_db::{DbError, Json, Timestamp, Tx};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::access::passwords;
+use crate::actor::Actor;
+use crate::automations::{self, AutomationType};
+use crate::bookings::{self, Draft};
+use crate::ids::{BookingId, ClientId, NumberId, OrgId, SitterId, UserId};
+use crate::messaging::numbers::{NumberClass, Provider};
+use crate::people::users::{Role, normal_email};
+use crate::phone::PhoneNumber;
+use crate::{Error, Result};
+
+/// The file.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[derive(Default)]
+pub struct Seed {
+    /// Ignored; a place for a note to readers.
+    #[serde(rename = "$comment")]
+    pub comment: Option<String>,
+    /// Tenants.
+    pub organizations: Vec<SeedOrganization>,
+    /// Sitters.
+    pub sitters: Vec<SeedSitter>,
+    /// Those who sign in.
+    pub users: Vec<SeedUser>,
+    /// Customers.
+    pub clients: Vec<SeedClient>,
+    /// Masking numbers.
+    pub numbers: Vec<SeedNumber>,
+    /// Texts that differ from the defaults, which every organisation gets.
+    pub automations: Vec<SeedAutomation>,
+    /// Pending bookings.
+    pub bookings: Vec<SeedBooking>,
+}
+
+/// A tenant.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeedOrganization {
+    id: OrgId,
+    name: String,
+    slug: String,
+    #[serde(default = "new_york")]
+    timezone: String,
+    #[serde(default = "usd")]
+    currency: String,
+    #[serde(default = "nothing")]
+    settings: Value,
+    #[serde(default)]
+    is_default: bool,
+}
+
+fn new_york() -> String {
+    "America/New_York".to_owned()
+}
+
+fn usd() -> String {
+    "USD".to_owned()
+}
+
+fn nothing() -> Value {
+    json!({})
+}
+
+/// A sitter.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeedSitter {
+    id: SitterId,
+    org_id: OrgId,
+    name: String,
+    phone: String,
+    #[serde(default = "yes")]
+    active: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Somebody who signs in.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeedUser {
+    id: UserId,
+    #[serde(default)]
+    org_id: Option<OrgId>,
+    email: String,
+    name: String,
+    role: Role,
+    #[serde(default)]
+    sitter_id: Option<SitterId>,
+    #[serde(default)]
+    password: Option<SecretString>,
+}
+
+/// A customer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeedClient {
+    id: ClientId,
+    org_id: OrgId,
+    first_name: String,
+    last_name: String,
+    phone: String,
+    #[serde(default)]
+    email: Option<String>,
+}
+
+/// A masking number.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeedNumber {
+    id: NumberId,
+    org_id: OrgId,
+    e164: String,
+    number_class: NumberClass,
+    #[serde(default)]
+    assigned_sitter_id: Option<SitterId>,
+    provider: Provider,
+}
+
+/// A text of an organisation.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeedAutomation {
+    org_id: OrgId,
+    #[serde(rename = "type")]
+    kind: AutomationType,
+    #[serde(default = "yes")]
+    enabled: bool,
+    #[serde(default)]
+    template: Option<String>,
+    #[serde(default)]
+    delay_minutes: i64,
+}
+
+/// A pending booking of one of the file's clients.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SeedBooking {
+    id: BookingId,
+    org_id: OrgId,
+    client_id: ClientId,
+    #[serde(default)]
+    sitter_id: Option<SitterId>,
+    service: String,
+    start_at: String,
+    end_at: String,
+    #[serde(default)]
+    quantity: Option<i64>,
+    #[serde(default)]
+    add_ons: Option<Vec<String>>,
+    #[serde(default)]
+    address: Option<String>,
+    #[serde(default)]
+    notes: Option<String>,
+}
+
+/// How many items were new.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "named like the parts of the file")]
+pub struct Seeded {
+    pub organizations: u64,
+    pub sitters: u64,
+    pub users: u64,
+    pub clients: u64,
+    pub numbers: u64,
+    pub automations: u64,
+    pub bookings: u64,
+}
+
+impl Seed {
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// A sentence with line and column.
+    pub fn parse(text: &str) -> Result<Self> {
+        serde_json::from_str(text).map_err(|error| Error::invalid("file", error.to_string()))
+    }
+}
+
+/// Loads `seed`.
+///
+/// # Errors
+/// The first item that can't be loaded, by its place in the file; then the transaction must be rolled back.
+pub async fn load(tx: &mut Tx, seed: &Seed, now: Timestamp) -> Result<Seeded> {
+    let mut seeded = Seeded::default();
+    for (place, organization) in seed.organizations.iter().enumerate() {
+        seeded.organizations += add_organization(tx, organization, now).await.map_err(at("organizations", place))?;
+    }
+    for (place, sitter) in seed.sitters.iter().enumerate() {
+        seeded.sitters += add_sitter(tx, sitter, now).await.map_err(at("sitters", place))?;
+    }
+    for (place, user) in seed.users.iter().enumerate() {
+        seeded.users += add_user(tx, user, now).await.map_err(at("users", place))?;
+    }
+    for (place, client) in seed.clients.iter().enumerate() {
+        seeded.clients += add_client(tx, client, now).await.map_err(at("clients", place))?;
+    }
+    for (place, number) in seed.numbers.iter().enumerate() {
+        seeded.numbers += add_number(tx, number, place, now).await.map_err(at("numbers", place))?;
+    }
+    for (place, automation) in seed.automations.iter().enumerate() {
+        seeded.automations += set_automation(tx, automation, now).await.map_err(at("automations", place))?;
+    }
+    for (place, booking) in seed.bookings.iter().enumerate() {
+        seeded.bookings += add_booking(tx, seed, booking, now).await.map_err(at("bookings", place))?;
+    }
+    Ok(seeded)
+}
+
+/// Puts an item's place in front of what is wrong with it.
+fn at(list: &'static str, place: usize) -> impl Fn(Error) -> Error {
+    move |error| match error {
+        Error::Invalid(fields) => Error::Invalid(
+            fields.into_iter().map(|(field, sentence)| (format!("{list}[{place}].{field}"), sentence)).collect(),
+        ),
+        Error::Db(DbError::Unique { constraint }) => {
+            Error::invalid(format!("{list}[{place}]"), format!("another row has the same value ({constraint})"))
+        }
+        Error::Db(error @ DbError::Refused(_)) => Error::invalid(format!("{list}[{place}]"), error.to_string()),
+        other => other,
+    }
+}
+
+async fn add_organization(tx: &mut Tx, item: &SeedOrganization, now: Timestamp) -> Result<u64> {
+    if item.timezone.parse::<Tz>().is_err() {
+        return Err(Error::invalid("timezone", "must be an IANA name such as Europe/London"));
+    }
+    let added = tx
+        .query(
+            "INSERT INTO organizations (id, name, slug, timezone, currency, settings, is_default, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(&item.id)
+        .bind(&item.name)
+        .bind(&item.slug)
+        .bind(&item.timezone)
+        .bind(&item.currency)
+        .bind(Json(&item.settings))
+        .bind(item.is_default)
+        .bind(now)
+        .execute()
+        .await?;
+    automations::seed_defaults(tx, &item.id, now).await?;
+    Ok(added)
+}
+
+async fn add_sitter(tx: &mut Tx, item: &SeedSitter, now: Timestamp) -> Result<u64> {
+    let phone = parse_phone("phone", &item.phone)?;
+    Ok(tx
+        .query(
+            "INSERT INTO sitters (id, org_id, name, phone_number, active, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(&item.id)
+        .bind(&item.org_id)
+        .bind(&item.name)
+        .bind(phone.as_str())
+        .bind(item.active)
+        .bind(now)
+        .execute()
+        .await?)
+}
+
+async fn add_user(tx: &mut Tx, item: &SeedUser, now: Timestamp) -> Result<u64> {
+    let known = tx.query("SELECT id FROM users WHERE id = $1").bind(&item.id).optional::<(UserId,)>().await?;
+    if known.is_some() {
+        return Ok(0);
+    }
+    let hash = item.password.as_ref().map(passwords::hash).transpose()?;
+    Ok(tx
+        .query(
+            "INSERT INTO users (id, org_id, email, name, role, password_hash, sitter_id, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(&item.id)
+        .bind(&item.org_id)
+        .bind(normal_email(&item.email))
+        .bind(&item.name)
+        .bind(item.role)
+        .bind(hash)
+        .bind(&item.sitter_id)
+        .bind(now)
+        .execute()
+        .await?)
+}
+
+async fn add_client(tx: &mut Tx, item: &SeedClient, now: Timestamp) -> Result<u64> {
+    let phone = parse_phone("phone", &item.phone)?;
+    Ok(tx
+        .query(
+            "INSERT INTO clients (id, org_id, first_name, last_name, email, phone_number, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(&item.id)
+        .bind(&item.org_id)
+        .bind(&item.first_name)
+        .bind(&item.last_name)
+        .bind(&item.email)
+        .bind(phone.as_str())
+        .bind(now)
+        .execute()
+        .await?)
+}
+
+async fn add_number(tx: &mut Tx, item: &SeedNumber, place: usize, now: Timestamp) -> Result<u64> {
+    let phone = parse_phone("e164", &item.e164)?;
+    Ok(tx
+        .query(
+            "INSERT INTO message_numbers
+                 (id, org_id, e164, number_class, assigned_sitter_id, provider, position, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(&item.id)
+        .bind(&item.org_id)
+        .bind(phone.e164())
+        .bind(item.number_class)
+        .bind(&item.assigned_sitter_id)
+        .bind(item.provider)
+        .bind(i64::try_from(place).unwrap_or(i64::MAX))
+        .bind(now)
+        .execute()
+        .await?)
+}
+
+/// Changes an organisation's text while it is still the default: what an owner wrote since stays.
+async fn set_automation(tx: &mut Tx, item: &SeedAutomation, now: Timestamp) -> Result<u64> {
+    let template = item.template.as_deref().unwrap_or(item.kind.default_template());
+    automations::template::check(template, item.kind.variables())
+        .map_err(|problem| Error::invalid("template", problem.to_string()))?;
+    Ok(tx
+        .query(
+            "UPDATE automations SET enabled = $3, template = $4, delay_minutes = $5, updated_at = $6
+             WHERE org_id = $1 AND type = $2 AND updated_at = created_at
+               AND (enabled <> $3 OR template <> $4 OR delay_minutes <> $5)",
+        )
+        .bind(&item.org_id)
+        .bind(item.kind)
+        .bind(item.enabled)
+        .bind(template)
+        .bind(item.delay_minutes)
+        .bind(now)
+        .execute()
+        .await?)
+}
+
+async fn add_booking(tx: &mut Tx, seed: &Seed, item: &SeedBooking, now: Timestamp) -> Result<u64> {
+    let known = tx.query("SELECT id FROM bookings WHERE id = $1").bind(&item.id).optional::<(BookingId,)>().await?;
+    if known.is_some() {
+        return Ok(0);
+    }
+    let clients: BTreeMap<_, _> = seed.clients.iter().map(|client| (&client.id, client)).collect();
+    let client = clients
+        .get(&item.client_id)
+        .filter(|client| client.org_id == item.org_id)
+        .ok_or_else(|| Error::invalid("clientId", "is none of this file's clients of the same organisation"))?;
+    let draft = Draft {
+        first_name: Some(client.first_name.clone()),
+        last_name: Some(client.last_name.clone()),
+        phone: Some(client.phone.clone()),
+        email: client.email.clone(),
+        service: Some(item.service.clone()),
+        start_at: Some(item.start_at.clone()),
+        end_at: Some(item.end_at.clone()),
+        quantity: item.quantity,
+        add_ons: item.add_ons.clone(),
+        address: item.address.clone(),
+        notes: item.notes.clone(),
+        sitter_id: item.sitter_id.clone(),
+    };
+    let by = Actor::system("seed");
+    bookings::create_as(tx, item.id.clone(), &item.org_id, draft.check()?, &by, now).await?;
+    Ok(1)
+}
+
+fn parse_phone(field: &str, text: &str) -> Result<PhoneNumber> {
+    PhoneNumber::parse(text)
+        .map_err(|_| Error::invalid(field, "must be an international phone number such as +15551234567"))
+}
