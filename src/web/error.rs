@@ -1,0 +1,147 @@
+//! The one shape of every error answer, and how errors of the layers below become it.
+//!
+//! A handler returns [`ApiError`]; the body is written by [`request_id`](super::request_id), the outermost layer, which
+//! knows the request's id. What goes wrong inside the program is logged there and told to the caller as such, without
+//! its text.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use nightshift_db::DbError;
+use nightshift_domain::Error as DomainError;
+use nightshift_queue::EnqueueError;
+
+/// The usual result of a handler.
+pub type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+/// How long a caller is asked to wait while the database is away.
+const AWAY: Duration = Duration::from_secs(5);
+
+/// An error answer.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    /// The status line.
+    pub status: StatusCode,
+    /// Machine-readable reason.
+    pub code: &'static str,
+    /// One sentence for people.
+    pub message: String,
+    /// What is wrong, by field.
+    pub fields: BTreeMap<String, String>,
+    /// When to try again.
+    pub retry_after: Option<Duration>,
+    /// What to log about it; never shown to the caller.
+    pub cause: Option<String>,
+}
+
+impl ApiError {
+    /// An error with a code and a sentence.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), fields: BTreeMap::new(), retry_after: None, cause: None }
+    }
+
+    /// 400: the request can't be read.
+    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// 401: the caller must say who they are.
+    pub fn unauthorized(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, message)
+    }
+
+    /// 403: a known caller who may not.
+    pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, message)
+    }
+
+    /// 404.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here, or not for you.")
+    }
+
+    /// 409: it conflicts with how things stand.
+    pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, message)
+    }
+
+    /// 422: one field is wrong.
+    pub fn invalid(field: &str, message: impl Into<String>) -> Self {
+        DomainError::invalid(field, message).into()
+    }
+
+    /// 429: too many requests; the next one may come after `wait`.
+    #[must_use]
+    pub fn too_many(wait: Duration) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests; slow down.").after(wait)
+    }
+
+    /// 503: nothing was stored; the same request may be sent again.
+    #[must_use]
+    pub fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message).after(AWAY)
+    }
+
+    /// 500: our own mistake. `cause` is logged, not told.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        Self {
+            cause: Some(cause.to_string()),
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
+        }
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<DbError> for ApiError {
+    fn from(error: DbError) -> Self {
+        if error.is_transient() {
+            return Self {
+                cause: Some(error.to_string()),
+                ..Self::unavailable("database_unavailable", "The database can't be reached; nothing was stored.")
+            };
+        }
+        Self::internal(error)
+    }
+}
+
+impl From<DomainError> for ApiError {
+    fn from(error: DomainError) -> Self {
+        match error {
+            DomainError::Db(error) => error.into(),
+            DomainError::Invalid(fields) => Self {
+                fields,
+                ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Some values are not valid.")
+            },
+            DomainError::NotFound => Self::not_found(),
+            DomainError::Conflict { code, message } => Self::conflict(code, message),
+            DomainError::Forbidden { code, message } => Self::forbidden(code, message),
+            DomainError::BadCursor => Self::bad_request("bad_cursor", "The cursor is not one that this API gave out."),
+        }
+    }
+}
+
+impl From<EnqueueError> for ApiError {
+    fn from(error: EnqueueError) -> Self {
+        match error {
+            EnqueueError::Db(error) => error.into(),
+            EnqueueError::Payload { .. } => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What handlers share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use nightshift_db::{Clock, Db};
+use nightshift_queue::{Health, Queue};
+use secrecy::SecretString;
+
+use super::receiver::Receiver;
+use crate::config::Settings;
+
+/// Handed to every handler; a clone is cheap.
+#[derive(Clone)]
+pub struct Web(Arc<Shared>);
+
+/// What is in it.
+pub struct Shared {
+    /// What the operator chose.
+    pub settings: Settings,
+    /// The address under which providers reach this program, with the real port.
+    pub public_url: String,
+    /// The database.
+    pub db: Db,
+    /// The queue.
+    pub queue: Queue,
+    /// What time it is.
+    pub clock: Clock,
+    /// Stores webhooks.
+    pub receiver: Receiver,
+    /// Signs session cookies and links.
+    pub session_secret: SecretString,
+    /// Renders `/metrics`.
+    pub metrics: PrometheusHandle,
+    /// The state of this process's worker, when it runs one.
+    pub worker: Option<Health>,
+    /// Set once the process is on its way out.
+    pub shutting_down: AtomicBool,
+}
+
+impl Web {
+    /// Shares `shared`.
+    #[must_use]
+    pub fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    /// From now on `/readyz` tells load balancers to go elsewhere.
+    pub fn shut_down(&self) {
+        self.0.shutting_down.store(true, Ordering::Relaxed);
+    }
+}
+
+impl std::ops::Deref for Web {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
