@@ -1,1 +1,62 @@
-//! Every job of the business, one file each.
+//! Every job of the business, one file each: payload, keys, policy and handler together.
+//!
+//! [`registry`] is the table of contents. A handler calls rules in the domain, services through the providers, and
+//! turns what the rules say into further jobs, in the same transaction ([`follow`]). Every handler may run twice: each
+//! of its steps looks at what stands before it acts.
+//!
+//! **Invariant:** no rule is decided here and no SQL is written here.
+
+mod app;
+mod dead;
+mod decide;
+pub mod follow;
+
+pub mod automation_run;
+pub mod booking_confirm;
+pub mod booking_rescheduled;
+pub mod booking_status_changed;
+pub mod retention_sweep;
+pub mod sms_confirm_delivery;
+pub mod sms_send;
+pub mod thread_assign_number;
+pub mod thread_close;
+pub mod webhook_stripe_process;
+pub mod webhook_twilio_status;
+
+use nightshift_queue::{Kind, Registry};
+
+pub use app::App;
+
+use automation_run::AutomationRun;
+use booking_confirm::BookingConfirm;
+use booking_rescheduled::BookingRescheduled;
+use booking_status_changed::BookingStatusChanged;
+use retention_sweep::RetentionSweep;
+use sms_confirm_delivery::SmsConfirmDelivery;
+use sms_send::SmsSend;
+use thread_assign_number::ThreadAssignNumber;
+use thread_close::ThreadClose;
+use webhook_stripe_process::WebhookStripeProcess;
+use webhook_twilio_status::WebhookTwilioStatus;
+
+/// Everything a worker of this program can do.
+#[must_use]
+pub fn registry() -> Registry<App> {
+    Registry::new()
+        .on_any_dead(dead::any)
+        // Webhooks: what a provider told, turned into changes of our own.
+        .kind(Kind::of::<WebhookStripeProcess, _, _>(webhook_stripe_process::run).on_dead(dead::webhook))
+        .kind(Kind::of::<WebhookTwilioStatus, _, _>(webhook_twilio_status::run).on_dead(dead::webhook))
+        // Bookings: what follows from their changes.
+        .kind(Kind::of::<BookingConfirm, _, _>(booking_confirm::run).on_dead(booking_confirm::dead))
+        .job::<BookingStatusChanged, _, _>(booking_status_changed::run)
+        .job::<BookingRescheduled, _, _>(booking_rescheduled::run)
+        .job::<ThreadAssignNumber, _, _>(thread_assign_number::run)
+        .job::<ThreadClose, _, _>(thread_close::run)
+        // Texts: written, sent, asked after.
+        .kind(Kind::of::<AutomationRun, _, _>(automation_run::run).on_dead(automation_run::dead))
+        .kind(Kind::of::<SmsSend, _, _>(sms_send::run).on_dead(sms_send::dead))
+        .kind(Kind::of::<SmsConfirmDelivery, _, _>(sms_confirm_delivery::run).on_dead(sms_confirm_delivery::dead))
+        // Housekeeping.
+        .job::<RetentionSweep, _, _>(retention_sweep::run)
+}

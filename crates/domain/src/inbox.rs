@@ -268,7 +268,7 @@ pub async fn load(tx: &mut Tx, id: &InboxId) -> Result<Received> {
         .ok_or(Error::NotFound)
 }
 
-/// Notes what became of a stored webhook, and whose it was when that is known.
+/// Notes what became of a stored webhook by which job, and whose it was when that is known.
 ///
 /// # Errors
 /// A database error.
@@ -277,15 +277,18 @@ pub async fn settle(
     id: &InboxId,
     status: InboxStatus,
     org: Option<&OrgId>,
+    job: &str,
     now: Timestamp,
 ) -> Result<()> {
     tx.query(
-        "UPDATE webhook_inbox SET status = $2, org_id = coalesce($3, org_id), processed_at = $4, updated_at = $4
+        "UPDATE webhook_inbox
+         SET status = $2, org_id = coalesce($3, org_id), job_id = $4, processed_at = $5, updated_at = $5
          WHERE id = $1",
     )
     .bind(id)
     .bind(status)
     .bind(org)
+    .bind(job)
     .bind(now)
     .execute()
     .await?;

@@ -73,6 +73,13 @@ impl NewJob {
         self
     }
 
+    /// Keys for this job instead of those its kind gives it.
+    #[must_use]
+    pub fn keys(mut self, keys: crate::Keys) -> Self {
+        self.keys = keys;
+        self
+    }
+
     /// Runs it in another pool than its kind's.
     #[must_use]
     pub fn queue(mut self, queue: impl Into<String>) -> Self {

@@ -181,7 +181,7 @@ where
         let mut info = dead_info(&ended.claimed);
         info.attempt = ended.change.life.attempts;
         let payload = serde_json::from_str(&ended.claimed.payload).unwrap_or(Value::Null);
-        let dead = DeadJob { info, payload, class, error };
+        let dead = DeadJob { info, payload, class, error, at: now };
         let own = registry.get(&ended.claimed.kind).and_then(|kind| kind.on_dead.as_ref());
         for hook in registry.on_any_dead.iter().chain(own) {
             hook(tx, &dead, app).await?;

@@ -6,6 +6,7 @@ use nightshift_db::{BatchWrite, Clock, Db, DbError, Engine, GroupCommit, GroupLi
 use tokio::task::AbortHandle;
 
 use crate::enqueue::{Enqueued, NewJob, insert};
+use crate::lifecycle::State;
 use crate::wake::Wake;
 use crate::{Job, JobError};
 
@@ -106,6 +107,20 @@ impl Queue {
     /// As [`Queue::enqueue`].
     pub async fn enqueue_all(&self, tx: &mut Tx, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>, EnqueueError> {
         Ok(insert_and_wake(tx, &jobs, &self.0.clock, &self.0.wake).await?)
+    }
+
+    /// Where a job stands, as `tx` sees it.
+    ///
+    /// # Errors
+    /// A database error.
+    pub async fn state(&self, tx: &mut Tx, id: &str) -> nightshift_db::Result<Option<State>> {
+        #[derive(sqlx::FromRow)]
+        struct Row {
+            #[sqlx(try_from = "String")]
+            state: State,
+        }
+        let row: Option<Row> = tx.query("SELECT state FROM jobs WHERE id = $1").bind(id).optional().await?;
+        Ok(row.map(|row| row.state))
     }
 
     /// Enqueues a job that belongs to no other change, together with those of other callers in one transaction;

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use nightshift_db::Tx;
+use nightshift_db::{Timestamp, Tx};
 use serde_json::Value;
 
 use crate::claim::Claimed;
@@ -23,6 +23,8 @@ pub struct DeadJob {
     pub class: ErrorClass,
     /// The last error's text.
     pub error: String,
+    /// When it died.
+    pub at: Timestamp,
 }
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

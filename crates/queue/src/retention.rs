@@ -16,7 +16,7 @@ const STALE_WORKERS: Duration = DAY;
 const BATCH: i64 = 1_000;
 
 /// What a sweep removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Swept {
     /// Jobs that succeeded.
     pub succeeded: u64,

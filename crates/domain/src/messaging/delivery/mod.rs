@@ -10,9 +10,11 @@ mod report;
 mod send;
 mod settle;
 mod slot;
+mod unclear;
 
 pub use outbound::{Outbound, find_by_sid, load};
 pub use report::{Report, apply_report, rank};
 pub use send::{Envelope, Turn, begin_send};
 pub use settle::{adopt_sid, back_to_queue, mark_unconfirmed, record_refused, record_sent, resend_once};
 pub use slot::take_send_slot;
+pub use unclear::unclear;

@@ -53,15 +53,26 @@ pub enum Turn {
 }
 
 #[derive(sqlx::FromRow)]
-struct Addresses {
+pub(super) struct Addresses {
     scope: Scope,
-    body: String,
-    from: Option<PhoneNumber>,
+    pub(super) body: String,
+    pub(super) from: Option<PhoneNumber>,
     from_status: Option<NumberStatus>,
-    provider: Option<Provider>,
+    pub(super) provider: Option<Provider>,
     client_phone: Option<PhoneNumber>,
     opted_out_at: Option<Timestamp>,
     sitter_phone: Option<PhoneNumber>,
+}
+
+impl Addresses {
+    /// Who gets the text.
+    pub(super) fn recipient(&self) -> Option<PhoneNumber> {
+        match self.scope {
+            Scope::ClientBooking | Scope::ClientGeneral => self.client_phone.clone(),
+            Scope::OwnerSitter => self.sitter_phone.clone(),
+            Scope::Internal => None,
+        }
+    }
 }
 
 /// Takes a queued text to `sending`, unless its recipient opted out or its number is out of service by now. The
@@ -79,11 +90,7 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
         status => return Ok(Turn::Settled(status)),
     }
     let addresses = addresses(tx, &text).await?;
-    let to = match addresses.scope {
-        Scope::ClientBooking | Scope::ClientGeneral => addresses.client_phone,
-        Scope::OwnerSitter => addresses.sitter_phone,
-        Scope::Internal => None,
-    };
+    let to = addresses.recipient();
     let blocked = if addresses.opted_out_at.is_some() && addresses.scope != Scope::OwnerSitter {
         Some(OPTED_OUT)
     } else if addresses.from_status != Some(NumberStatus::Active) {
@@ -117,7 +124,7 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
     })))
 }
 
-async fn addresses(tx: &mut Tx, text: &Outbound) -> Result<Addresses> {
+pub(super) async fn addresses(tx: &mut Tx, text: &Outbound) -> Result<Addresses> {
     if tx.engine() == Engine::Postgres {
         tx.query(
             "SELECT 1 FROM clients

@@ -11,14 +11,17 @@ use crate::{Error, Result};
 /// A number sends one text a second; carriers drop what comes faster.
 const SEND_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A slot that passed unused so long ago is given up: texts that waited out an outage must not all leave at once.
+const SLOT_KEPT: Duration = Duration::from_secs(10);
+
 /// The moment a text may leave its number. Each number gives out one slot a second, in the order they are asked for;
-/// a text keeps the slot it has.
+/// a text keeps the slot it has, unless that has long passed.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such text or number.
 pub async fn take_send_slot(tx: &mut Tx, number: &NumberId, message: &MessageId, now: Timestamp) -> Result<Timestamp> {
     let text = lock(tx, message).await?;
-    if let Some(slot) = text.send_slot_at {
+    if let Some(slot) = text.send_slot_at.filter(|slot| *slot + SLOT_KEPT >= now) {
         return Ok(slot);
     }
     let next: Option<(Option<Timestamp>,)> = tx

@@ -1,0 +1,56 @@
+//! What handlers share besides the queue.
+
+use std::time::Duration;
+
+use nightshift_domain::messaging::numbers::Provider;
+use nightshift_providers::sms::SmsSender;
+use nightshift_queue::Mode;
+
+/// Twilio is asked to try a report three times, also when we answer with an error or not in time; by itself it would
+/// give up after one.
+const CALLBACK_RETRIES: &str = "#rc=3&rp=ct,rt,5xx";
+
+/// The services and choices that handlers work with.
+#[derive(Debug)]
+pub struct App {
+    sms: SmsSender,
+    public_url: String,
+    window_grace: Duration,
+}
+
+impl App {
+    /// `public_url` is where providers reach this program; a window stays open for `window_grace` after its booking.
+    #[must_use]
+    pub fn new(sms: SmsSender, public_url: String, window_grace: Duration) -> Self {
+        Self { sms, public_url, window_grace }
+    }
+
+    /// How long a window stays open after its booking's end.
+    pub(crate) fn window_grace(&self) -> Duration {
+        self.window_grace
+    }
+
+    /// Where a provider reports what became of a text.
+    pub(crate) fn status_callback(&self) -> String {
+        format!("{}/api/twilio/status{CALLBACK_RETRIES}", self.public_url)
+    }
+
+    /// Who sends the texts of a number, or why nobody does. A number of nobody's needs no service; as long as the
+    /// program is set to send no texts, no number's texts leave.
+    pub(crate) fn sender(&self, provider: Provider) -> Result<&SmsSender, &'static str> {
+        const NOBODY: &SmsSender = &SmsSender::Mock;
+        match (provider, &self.sms) {
+            (Provider::Mock, _) => Ok(NOBODY),
+            (_, SmsSender::Mock) | (Provider::Twilio, _) => Ok(&self.sms),
+            (Provider::Openphone, _) => Err("this program has no connection to OpenPhone"),
+        }
+    }
+
+    /// Whether what `sender` sends is real.
+    pub(crate) fn mode(sender: &SmsSender) -> Mode {
+        match sender {
+            SmsSender::Mock => Mode::Simulated,
+            SmsSender::Twilio(_) => Mode::Live,
+        }
+    }
+}

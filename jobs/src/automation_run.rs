@@ -1,0 +1,74 @@
+//! Writes an automatic text that is due into its conversation, by the same operation as a person's text.
+
+use std::time::Duration;
+
+use nightshift_db::Tx;
+use nightshift_domain::actor::Actor;
+use nightshift_domain::automations::{EXECUTOR, Executed, execute, ledger};
+use nightshift_domain::ids::AutomationRunId;
+use nightshift_queue::{DeadJob, Job, JobContext, JobResult, Keys, Outcome, Policy};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::App;
+use crate::dead::Dying;
+use crate::decide::OrDecide;
+use crate::follow::Follow;
+
+/// A run that waits for its conversation's number is looked at again so often, should nobody wake it.
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
+
+/// A row of the ledger.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AutomationRun {
+    /// The row.
+    pub automation_run_id: AutomationRunId,
+}
+
+impl Job for AutomationRun {
+    const KIND: &'static str = "automation.run";
+    const QUEUE: &'static str = "sms";
+
+    fn keys(&self) -> Keys {
+        Keys::once(format!("automation:{}", self.automation_run_id))
+    }
+
+    fn policy() -> Policy {
+        Policy::standard(5).timeout(Duration::from_secs(30))
+    }
+}
+
+/// Executes the run: its text is stored and its sending follows, in one transaction.
+///
+/// # Errors
+/// The database's.
+pub async fn run(job: AutomationRun, ctx: JobContext<App>) -> JobResult {
+    let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
+    let mut tx = ctx.begin().await?;
+    let executed = execute(&mut tx, &job.automation_run_id, &by, now).await.or_decide()?;
+    let outcome = match executed {
+        Executed::Written { message_id, thread_id, used_thread } => {
+            Follow::of_job(&ctx).text(&mut tx, &message_id, &thread_id, 0).await?;
+            tracing::info!(
+                operation = EXECUTOR, automation_run.id = %job.automation_run_id, thread.id = %thread_id, used_thread,
+                "an automatic text was written"
+            );
+            Outcome::done_with(json!({"messageEventId": message_id, "usedThread": used_thread}))
+        }
+        Executed::Hold { until } => Outcome::poll(until.since(now)),
+        Executed::Blocked => Outcome::poll(LOOK_AGAIN),
+        Executed::Ended(status) => Outcome::skip(format!("the run is {status}")),
+    };
+    tx.commit().await?;
+    Ok(outcome)
+}
+
+/// A run whose job was given up is failed.
+pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+    Box::pin(async move {
+        let Some(id) = dead.payload.get("automationRunId").and_then(serde_json::Value::as_str) else { return Ok(()) };
+        let by = Actor::system(dead.info.id.as_str());
+        ledger::set_failed(tx, &AutomationRunId::from(id), &dead.error, &by, dead.at).await.or_decide()
+    })
+}

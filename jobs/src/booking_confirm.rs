@@ -1,0 +1,176 @@
+//! Makes everything a confirmed booking needs: its conversation, a masking number, the sitter's window, a text.
+//!
+//! Seven steps, each in a transaction of its own that first looks at what stands. Killed between any two, the job runs
+//! again and finds the earlier ones done; called a hundred times, it makes everything once.
+
+use std::time::Duration;
+
+use nightshift_db::{Tx, failpoint};
+use nightshift_domain::actor::Actor;
+use nightshift_domain::confirmation::{
+    self, AutomationStep, Loaded, NumberGiven, NumberStep, ThreadStep, WindowStep,
+};
+use nightshift_domain::ids::BookingId;
+use nightshift_queue::{DeadJob, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::App;
+use crate::dead::Dying;
+use crate::decide::OrDecide;
+use crate::follow::{Follow, booking_group};
+
+/// A booking that was confirmed, perhaps again.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BookingConfirm {
+    /// The booking.
+    pub booking_id: BookingId,
+    /// What confirmed it: `stripe` or `api`.
+    pub trigger: String,
+    /// Who did: `user`, `api_key`, `webhook` or `system`.
+    pub actor: String,
+}
+
+impl Job for BookingConfirm {
+    const KIND: &'static str = "booking.confirm";
+    const QUEUE: &'static str = "bookings";
+
+    fn keys(&self) -> Keys {
+        Keys::dedup(format!("booking.confirm:{}", self.booking_id)).group(booking_group(&self.booking_id))
+    }
+
+    fn policy() -> Policy {
+        Policy::standard(6).timeout(Duration::from_secs(60))
+    }
+}
+
+const CANCELLED: &str = "the booking was cancelled meanwhile";
+
+/// Takes the steps in order.
+///
+/// # Errors
+/// The database's; a booking whose client or organisation is missing.
+pub async fn run(job: BookingConfirm, ctx: JobContext<App>) -> JobResult {
+    let confirmation = Confirmation { id: &job.booking_id, by: Actor::system(ctx.job.id.as_str()), ctx: &ctx };
+    if let Some(ended) = confirmation.load().await? {
+        return ended;
+    }
+    failpoint::hit("booking.confirm.after_load").await;
+    ctx.checkpoint()?;
+    let Some(thread) = confirmation.thread().await? else { return Ok(Outcome::skip(CANCELLED)) };
+    failpoint::hit("booking.confirm.after_thread").await;
+    ctx.checkpoint()?;
+    let Some(number) = confirmation.number().await? else { return Ok(Outcome::skip(CANCELLED)) };
+    failpoint::hit("booking.confirm.after_number").await;
+    ctx.checkpoint()?;
+    let Some(window) = confirmation.window().await? else { return Ok(Outcome::skip(CANCELLED)) };
+    failpoint::hit("booking.confirm.after_window").await;
+    ctx.checkpoint()?;
+    let Some(automation) = confirmation.automation().await? else { return Ok(Outcome::skip(CANCELLED)) };
+    failpoint::hit("booking.confirm.after_automation").await;
+    let outcome = confirmation::Outcome { thread, number: number.given.number().cloned(), window, automation };
+    confirmation.audit(&outcome).await?;
+    failpoint::hit("booking.confirm.after_audit").await;
+    Ok(Outcome::done_with(json!({
+        "threadId": outcome.thread.thread_id,
+        "windowId": outcome.window.window_id,
+        "automationRunId": outcome.automation.run_id,
+        "number": outcome.number.map(|number| number.class),
+    })))
+}
+
+struct Confirmation<'a> {
+    id: &'a BookingId,
+    by: Actor,
+    ctx: &'a JobContext<App>,
+}
+
+impl Confirmation<'_> {
+    /// Ends the job here when there is nothing to confirm, or never will be.
+    async fn load(&self) -> Result<Option<JobResult>, JobError> {
+        let mut tx = self.ctx.begin().await?;
+        let loaded = confirmation::load(&mut tx, self.id, &self.by, self.ctx.now()).await.or_decide()?;
+        let ended = match loaded {
+            Loaded::Ready(_) => None,
+            Loaded::Skip(why) => Some(Ok(Outcome::skip(why))),
+            Loaded::Broken(why) => Some(Err(JobError::fail(why))),
+        };
+        self.ctx.step_done(&mut tx, "load", json!({})).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+
+    async fn thread(&self) -> Result<Option<ThreadStep>, JobError> {
+        let mut tx = self.ctx.begin().await?;
+        let step = confirmation::thread(&mut tx, self.id, &self.by, self.ctx.now()).await.or_decide()?;
+        if let Some(step) = &step {
+            let output = json!({"threadId": step.thread_id, "created": step.created});
+            self.ctx.step_done(&mut tx, "thread", output).await?;
+        }
+        tx.commit().await?;
+        Ok(step)
+    }
+
+    async fn number(&self) -> Result<Option<NumberStep>, JobError> {
+        let mut tx = self.ctx.begin().await?;
+        let step = confirmation::number(&mut tx, self.id, &self.by, self.ctx.now()).await.or_decide()?;
+        if let Some(step) = &step {
+            let follow = Follow::of_job(self.ctx);
+            if step.given == NumberGiven::Missing {
+                follow.number_missing(&mut tx, &step.thread_id).await?;
+            }
+            for run in &step.released {
+                follow.run(&mut tx, run).await?;
+            }
+            let output = json!({"numberId": step.given.number().map(|number| &number.number_id)});
+            self.ctx.step_done(&mut tx, "number", output).await?;
+        }
+        tx.commit().await?;
+        Ok(step)
+    }
+
+    async fn window(&self) -> Result<Option<WindowStep>, JobError> {
+        let mut tx = self.ctx.begin().await?;
+        let grace = self.ctx.app.window_grace();
+        let step = confirmation::window(&mut tx, self.id, grace, &self.by, self.ctx.now()).await.or_decide()?;
+        if let Some(step) = &step {
+            self.ctx.step_done(&mut tx, "window", json!({"windowId": step.window_id})).await?;
+        }
+        tx.commit().await?;
+        Ok(step)
+    }
+
+    async fn automation(&self) -> Result<Option<AutomationStep>, JobError> {
+        let mut tx = self.ctx.begin().await?;
+        let step = confirmation::automation(&mut tx, self.id, self.ctx.now()).await.or_decide()?;
+        if let Some(step) = &step {
+            if let Some(run) = &step.start {
+                Follow::of_job(self.ctx).run(&mut tx, run).await?;
+            }
+            let output = json!({"automationRunId": step.run_id, "created": step.created, "blocked": step.blocked});
+            self.ctx.step_done(&mut tx, "automation", output).await?;
+        }
+        tx.commit().await?;
+        Ok(step)
+    }
+
+    async fn audit(&self, outcome: &confirmation::Outcome) -> Result<(), JobError> {
+        let mut tx = self.ctx.begin().await?;
+        confirmation::audit(&mut tx, self.id, outcome, &self.by, self.ctx.now()).await.or_decide()?;
+        self.ctx.step_done(&mut tx, "audit", json!({})).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// A confirmation that was given up is on the booking's record. One that could never work has put itself there.
+pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+    Box::pin(async move {
+        if dead.class == nightshift_queue::ErrorClass::Permanent {
+            return Ok(());
+        }
+        let Some(id) = dead.payload.get("bookingId").and_then(serde_json::Value::as_str) else { return Ok(()) };
+        let by = Actor::system(dead.info.id.as_str());
+        confirmation::fail(tx, &BookingId::from(id), &dead.error, &by, dead.at).await.or_decide()
+    })
+}

@@ -1,0 +1,52 @@
+//! Moves what hangs on a booking's time: its window and its reminder; and tells the client.
+
+use std::time::Duration;
+
+use nightshift_domain::actor::Actor;
+use nightshift_domain::confirmation;
+use nightshift_domain::ids::BookingId;
+use nightshift_queue::{Job, JobContext, JobResult, Keys, Outcome, Policy};
+use serde::{Deserialize, Serialize};
+
+use crate::App;
+use crate::decide::OrDecide;
+use crate::follow::{Follow, booking_group};
+
+/// A booking whose time was changed.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BookingRescheduled {
+    /// The booking.
+    pub booking_id: BookingId,
+    /// Its version with the new time.
+    pub version: i64,
+}
+
+impl Job for BookingRescheduled {
+    const KIND: &'static str = "booking.rescheduled";
+    const QUEUE: &'static str = "bookings";
+
+    fn keys(&self) -> Keys {
+        Keys::once(format!("resched:{}:v{}", self.booking_id, self.version)).group(booking_group(&self.booking_id))
+    }
+
+    fn policy() -> Policy {
+        Policy::standard(6).timeout(Duration::from_secs(30))
+    }
+}
+
+/// Follows the change in one transaction.
+///
+/// # Errors
+/// The database's.
+pub async fn run(job: BookingRescheduled, ctx: JobContext<App>) -> JobResult {
+    let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
+    let mut tx = ctx.begin().await?;
+    let grace = ctx.app.window_grace();
+    let runs = confirmation::rescheduled(&mut tx, &job.booking_id, job.version, grace, &by, now).await.or_decide()?;
+    for run in &runs {
+        Follow::of_job(&ctx).run(&mut tx, run).await?;
+    }
+    tx.commit().await?;
+    Ok(Outcome::done())
+}

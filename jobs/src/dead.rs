@@ -1,0 +1,79 @@
+//! What happens when a job is given up, in the transaction that ends it: it is on record, and in front of people.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use nightshift_db::Tx;
+use nightshift_domain::actor::Actor;
+use nightshift_domain::audit::{self, Entry};
+use nightshift_domain::exceptions::{self, Problem, Severity};
+use nightshift_domain::ids::{BookingId, InboxId, OrgId};
+use nightshift_domain::inbox::{self, InboxStatus};
+use nightshift_domain::stream;
+use nightshift_queue::{DeadJob, JobError};
+use serde_json::{Value, json};
+
+use crate::App;
+use crate::decide::OrDecide;
+
+pub(crate) type Dying<'a> = Pin<Box<dyn Future<Output = Result<(), JobError>> + Send + 'a>>;
+
+/// For every kind: audit log, exception, live update.
+pub(crate) fn any<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+    Box::pin(async move {
+        let info = &dead.info;
+        let by = Actor::system(info.id.as_str());
+        let org = info.org_id.as_deref().map(OrgId::from);
+        let facts = json!({
+            "jobId": info.id, "kind": info.kind, "queue": info.queue, "attempts": info.attempt,
+            "errorClass": dead.class, "error": dead.error,
+        });
+        let now = dead.at;
+        let mut entry = Entry::new("job.dead", "failed", &by).job(&info.id).metadata(facts.clone());
+        let fingerprint = format!("job:{}:{}:{}", info.kind, dead.class, subject(dead));
+        let mut problem = Problem::new("job_dead", severity(&info.kind), fingerprint)
+            .title(&format!("A {} job was given up", info.kind))
+            .detail(facts.clone())
+            .job(&info.id);
+        if let Some(correlation) = &info.correlation_id {
+            entry = entry.correlation(correlation);
+        }
+        if let Some(org) = &org {
+            (entry, problem) = (entry.org(org), problem.org(org));
+        }
+        if let Some(booking) = text(&dead.payload, "bookingId").map(BookingId::from) {
+            (entry, problem) = (entry.booking(&booking), problem.booking(&booking));
+        }
+        if let Some(inbox) = text(&dead.payload, "inboxId").map(InboxId::from) {
+            (entry, problem) = (entry.inbox(&inbox), problem.inbox(&inbox));
+        }
+        audit::record(tx, entry, now).await.or_decide()?;
+        exceptions::raise(tx, &problem, now).await.or_decide()?;
+        let data = json!({"jobId": info.id, "kind": info.kind, "state": "dead"});
+        stream::append(tx, org.as_ref(), "jobs", "job.changed", &data, now).await.or_decide()
+    })
+}
+
+/// For webhooks: the inbox says that this one was given up.
+pub(crate) fn webhook<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+    Box::pin(async move {
+        let Some(inbox) = text(&dead.payload, "inboxId").map(InboxId::from) else { return Ok(()) };
+        inbox::settle(tx, &inbox, InboxStatus::Failed, None, &dead.info.id, dead.at).await.or_decide()
+    })
+}
+
+/// What the job was about: the first id of its payload. Two dead jobs about the same thing are one exception.
+fn subject(dead: &DeadJob) -> &str {
+    const IDS: [&str; 6] = ["bookingId", "messageEventId", "automationRunId", "threadId", "inboxId", "historyId"];
+    IDS.iter().find_map(|id| text(&dead.payload, id)).unwrap_or(&dead.info.id)
+}
+
+/// Given-up webhooks and bookings are money and clients; housekeeping can wait until the morning.
+fn severity(kind: &str) -> Severity {
+    if kind.starts_with("retention.") { Severity::Low } else { Severity::High }
+}
+
+fn text<'a>(payload: &'a Value, field: &str) -> Option<&'a str> {
+    payload.get(field).and_then(Value::as_str)
+}
+

@@ -1,0 +1,252 @@
+//! What follows from a fact: the jobs that go into the transaction of the change that makes them necessary.
+//!
+//! The domain tells what happened and knows no queue; the queue knows no business. This is where they meet, for
+//! requests and for other jobs alike.
+
+use nightshift_db::Tx;
+use nightshift_domain::Error as DomainError;
+use nightshift_domain::actor::Actor;
+use nightshift_domain::automations::ledger::RunToStart;
+use nightshift_domain::bookings::{Created, StatusChange};
+use nightshift_domain::confirmation::{self, CloseThread};
+use nightshift_domain::ids::{BookingId, MessageId, OrgId, ThreadId};
+use nightshift_domain::inbox::{Delivery, Provider, Recorded};
+use nightshift_domain::messaging::post::Posted;
+use nightshift_providers::twilio::StatusCallback;
+use nightshift_queue::admin::SteerError;
+use nightshift_queue::lifecycle::State;
+use nightshift_queue::{EnqueueError, Enqueued, Job, JobContext, JobError, JobInfo, Keys, NewJob, Queue};
+
+use crate::automation_run::AutomationRun;
+use crate::booking_confirm::BookingConfirm;
+use crate::booking_rescheduled::BookingRescheduled;
+use crate::booking_status_changed::BookingStatusChanged;
+use crate::sms_send::SmsSend;
+use crate::thread_assign_number::ThreadAssignNumber;
+use crate::thread_close::ThreadClose;
+use crate::webhook_stripe_process::WebhookStripeProcess;
+use crate::webhook_twilio_status::WebhookTwilioStatus;
+
+/// What follows could not be enqueued.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// A rule refused or the database failed.
+    #[error(transparent)]
+    Domain(#[from] DomainError),
+    /// The queue failed.
+    #[error(transparent)]
+    Enqueue(#[from] EnqueueError),
+}
+
+impl From<FollowError> for JobError {
+    fn from(error: FollowError) -> Self {
+        match error {
+            FollowError::Domain(error) if error.is_transient() => Self::retry(error),
+            FollowError::Domain(error) => Self::fail(error),
+            FollowError::Enqueue(error) => error.into(),
+        }
+    }
+}
+
+/// Enqueues what follows, on behalf of a request or of a job.
+pub struct Follow<'a> {
+    queue: &'a Queue,
+    cause: Option<&'a JobInfo>,
+}
+
+impl<'a> Follow<'a> {
+    /// What follows from a request.
+    #[must_use]
+    pub fn of_request(queue: &'a Queue) -> Self {
+        Self { queue, cause: None }
+    }
+
+    /// What follows from a job, which the new jobs name as their parent.
+    #[must_use]
+    pub fn of_job<S>(ctx: &'a JobContext<S>) -> Self {
+        Self { queue: ctx.queue(), cause: Some(&ctx.job) }
+    }
+
+    /// A booking was made. Answers with the job that follows its first status.
+    ///
+    /// # Errors
+    /// The queue's.
+    pub async fn created(&self, tx: &mut Tx, created: &Created) -> Result<String, EnqueueError> {
+        let booking = &created.booking;
+        let job = BookingStatusChanged { history_id: created.history_id.clone(), booking_id: booking.id.clone() };
+        Ok(self.enqueue(tx, self.about(&job, &booking.org_id, &booking.id)?).await?.id().to_owned())
+    }
+
+    /// A booking was changed, or asked to be confirmed again. Answers with the job whose end means that all of it has
+    /// taken effect.
+    ///
+    /// # Errors
+    /// The queue's.
+    pub async fn changed(
+        &self,
+        tx: &mut Tx,
+        change: &StatusChange,
+        trigger: &str,
+        by: &Actor,
+    ) -> Result<Option<String>, EnqueueError> {
+        let booking = &change.booking;
+        let mut last = None;
+        if let Some(history_id) = &change.history_id {
+            let job = BookingStatusChanged { history_id: history_id.clone(), booking_id: booking.id.clone() };
+            last = Some(self.enqueue(tx, self.about(&job, &booking.org_id, &booking.id)?).await?);
+        }
+        if let Some(version) = change.rescheduled_to_version {
+            let job = BookingRescheduled { booking_id: booking.id.clone(), version };
+            last = Some(self.enqueue(tx, self.about(&job, &booking.org_id, &booking.id)?).await?);
+        }
+        if change.needs_confirm {
+            last = Some(self.confirm(tx, change, trigger, by).await?);
+        }
+        Ok(last.map(|job| job.id().to_owned()))
+    }
+
+    /// One confirmation waits at a time. One that already runs may have passed what was just changed, so the change
+    /// gets a run of its own after it; the booking's group keeps the two apart.
+    async fn confirm(
+        &self,
+        tx: &mut Tx,
+        change: &StatusChange,
+        trigger: &str,
+        by: &Actor,
+    ) -> Result<Enqueued, EnqueueError> {
+        let booking = &change.booking;
+        let job = BookingConfirm {
+            booking_id: booking.id.clone(),
+            trigger: trigger.to_owned(),
+            actor: by.actor_type().to_owned(),
+        };
+        let new = self.about(&job, &booking.org_id, &booking.id)?;
+        let enqueued = self.enqueue(tx, new.clone()).await?;
+        let Enqueued::Existing { id } = &enqueued else { return Ok(enqueued) };
+        if self.queue.state(tx, id).await? != Some(State::Running) {
+            return Ok(enqueued);
+        }
+        let again = Keys::once(format!("booking.confirm:{}:v{}", booking.id, booking.version));
+        self.enqueue(tx, new.keys(again.group(booking_group(&booking.id)))).await
+    }
+
+    /// A run of the ledger is to be executed. A run that is set free or brought back has had its job; that one is
+    /// woken if it still waits, and gets a successor if it ended.
+    pub(crate) async fn run(&self, tx: &mut Tx, run: &RunToStart) -> Result<(), EnqueueError> {
+        let mut new = self.new_job(&AutomationRun { automation_run_id: run.run_id.clone() })?;
+        if let Some(at) = run.not_before {
+            new = new.run_at(at);
+        }
+        let Enqueued::Existing { id } = self.enqueue(tx, new.clone()).await? else { return Ok(()) };
+        if self.hasten(tx, &id).await? {
+            return Ok(());
+        }
+        let again = Keys::once(format!("automation:{}:after:{id}", run.run_id));
+        self.enqueue(tx, new.keys(again)).await?;
+        Ok(())
+    }
+
+    /// A person's text was stored. A repeated one has had its job.
+    ///
+    /// # Errors
+    /// The queue's.
+    pub async fn posted(&self, tx: &mut Tx, org: &OrgId, posted: &Posted) -> Result<Option<String>, EnqueueError> {
+        let Posted::Queued { message_id, thread_id, not_before, repeated: _ } = posted else { return Ok(None) };
+        let mut new = self.new_job(&SmsSend::first(message_id.clone(), thread_id.clone()))?.org(org.as_str()).priority(2);
+        if let Some(at) = not_before {
+            new = new.run_at(*at);
+        }
+        Ok(Some(self.enqueue(tx, new).await?.id().to_owned()))
+    }
+
+    /// An automatic text was stored, or is to be sent once more.
+    pub(crate) async fn text(
+        &self,
+        tx: &mut Tx,
+        message: &MessageId,
+        thread: &ThreadId,
+        resend: i64,
+    ) -> Result<(), EnqueueError> {
+        let job = SmsSend { message_event_id: message.clone(), thread_id: thread.clone(), resend };
+        self.enqueue(tx, self.new_job(&job)?).await?;
+        Ok(())
+    }
+
+    /// A conversation has no number.
+    pub(crate) async fn number_missing(&self, tx: &mut Tx, thread: &ThreadId) -> Result<(), EnqueueError> {
+        self.enqueue(tx, self.new_job(&ThreadAssignNumber { thread_id: thread.clone() })?).await?;
+        Ok(())
+    }
+
+    /// A number came into service: conversations that wait for one try at once instead of within ten minutes.
+    ///
+    /// # Errors
+    /// The rules' or the queue's.
+    pub async fn number_available(&self, tx: &mut Tx, org: &OrgId) -> Result<(), FollowError> {
+        for thread_id in confirmation::waiting_for_number(tx, org).await? {
+            let new = self.new_job(&ThreadAssignNumber { thread_id })?.org(org.as_str());
+            if let Enqueued::Existing { id } = self.enqueue(tx, new).await? {
+                self.hasten(tx, &id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A conversation is to be closed later.
+    pub(crate) async fn close(&self, tx: &mut Tx, close: &CloseThread) -> Result<(), EnqueueError> {
+        let new = self.new_job(&ThreadClose { thread_id: close.thread_id.clone() })?.run_at(close.at);
+        self.enqueue(tx, new).await?;
+        Ok(())
+    }
+
+    /// Runs a waiting job now. False when it has ended; one that runs is as good as woken.
+    async fn hasten(&self, tx: &mut Tx, id: &str) -> Result<bool, EnqueueError> {
+        match self.queue.hasten(tx, id).await {
+            Ok(_) => Ok(true),
+            Err(SteerError::Db(error)) => Err(error.into()),
+            Err(_) => Ok(self.queue.state(tx, id).await? == Some(State::Running)),
+        }
+    }
+
+    fn about<J: Job>(&self, job: &J, org: &OrgId, booking: &BookingId) -> Result<NewJob, EnqueueError> {
+        Ok(self.new_job(job)?.org(org.as_str()).correlation(booking.as_str()))
+    }
+
+    fn new_job<J: Job>(&self, job: &J) -> Result<NewJob, EnqueueError> {
+        let new = NewJob::of(job)?;
+        Ok(match self.cause {
+            Some(cause) => new.caused_by(cause),
+            None => new,
+        })
+    }
+
+    async fn enqueue(&self, tx: &mut Tx, new: NewJob) -> Result<Enqueued, EnqueueError> {
+        self.queue.enqueue_new(tx, new).await
+    }
+}
+
+/// All jobs about one booking run one after the other.
+pub(crate) fn booking_group(booking: &BookingId) -> String {
+    format!("booking:{booking}")
+}
+
+/// The job that acts on a delivery: one for the first delivery of an event, none for its repeats.
+///
+/// # Errors
+/// The queue's, for a payload that can't be written.
+pub fn webhook(delivery: &Delivery, recorded: &Recorded) -> Result<Option<NewJob>, EnqueueError> {
+    if !recorded.first {
+        return Ok(None);
+    }
+    let inbox_id = recorded.inbox_id.clone();
+    let new = match delivery.provider {
+        Provider::Stripe => NewJob::of(&WebhookStripeProcess { inbox_id })?,
+        Provider::TwilioStatus => {
+            let sid = StatusCallback::parse(delivery.payload.as_bytes()).map(|report| report.message_sid);
+            NewJob::of(&WebhookTwilioStatus { inbox_id, sid: sid.unwrap_or_default() })?
+        }
+        // Their receivers come with their jobs.
+        Provider::OpenPhone | Provider::Twilio | Provider::Vapi => return Ok(None),
+    };
+    Ok(Some(new.correlation(&delivery.request_id)))
+}

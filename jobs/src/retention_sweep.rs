@@ -1,0 +1,61 @@
+//! Forgets, once a day, what is past its time.
+
+use std::time::Duration;
+
+use nightshift_domain::actor::Actor;
+use nightshift_domain::audit::{self, Entry};
+use nightshift_domain::retention;
+use nightshift_queue::{Job, JobContext, JobResult, Keys, Outcome, Policy};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::App;
+use crate::decide::OrDecide;
+
+/// A day's sweep.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetentionSweep {
+    /// The day in UTC, `YYYY-MM-DD`.
+    pub utc_date: String,
+}
+
+impl RetentionSweep {
+    /// The sweep of the day that has this instant.
+    #[must_use]
+    pub fn of_day(at: nightshift_db::Timestamp) -> Self {
+        Self { utc_date: at.to_datetime().format("%F").to_string() }
+    }
+}
+
+impl Job for RetentionSweep {
+    const KIND: &'static str = "retention.sweep";
+    const QUEUE: &'static str = "maintenance";
+    const PRIORITY: i64 = 9;
+
+    fn keys(&self) -> Keys {
+        Keys::once(format!("retention.sweep:{}", self.utc_date))
+    }
+
+    fn policy() -> Policy {
+        Policy::standard(3).timeout(Duration::from_secs(600))
+    }
+}
+
+/// Sweeps in small batches, each a transaction of its own; a sweep that was cut off goes on where it was.
+///
+/// # Errors
+/// The database's.
+pub async fn run(job: RetentionSweep, ctx: JobContext<App>) -> JobResult {
+    let now = ctx.now();
+    let jobs = nightshift_queue::retention::sweep(ctx.db(), now).await?;
+    let records = retention::sweep(ctx.db(), now).await.or_decide()?;
+    let counts = json!({"utcDate": job.utc_date, "queue": jobs, "records": records});
+    let mut tx = ctx.begin().await?;
+    let entry = Entry::new("retention.swept", "success", &Actor::system(ctx.job.id.as_str()))
+        .job(&ctx.job.id)
+        .metadata(counts.clone());
+    audit::record(&mut tx, entry, now).await.or_decide()?;
+    tx.commit().await?;
+    Ok(Outcome::done_with(counts))
+}

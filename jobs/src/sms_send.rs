@@ -1,0 +1,240 @@
+//! Sends one text, once.
+//!
+//! That a text is about to leave is committed before the provider is asked, as `sending` and in the ledger of effects.
+//! An attempt that finds that record may find a text that has left already, so it asks nobody anything: it hands the
+//! text to [`sms.confirm_delivery`](crate::sms_confirm_delivery), which finds out.
+
+use std::time::Duration;
+
+use nightshift_db::{Timestamp, Tx, failpoint};
+use nightshift_domain::actor::Actor;
+use nightshift_domain::ids::{MessageId, ThreadId};
+use nightshift_domain::messaging::delivery::{self, Envelope, Outbound, Turn};
+use nightshift_domain::messaging::message::MessageStatus;
+use nightshift_domain::messaging::numbers;
+use nightshift_providers::sms::SmsSender;
+use nightshift_providers::twilio::{SendError, SendMessage, SentMessage};
+use nightshift_queue::{DeadJob, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, effects};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::App;
+use crate::dead::Dying;
+use crate::decide::OrDecide;
+use crate::sms_confirm_delivery::{ASK_AFTER, SmsConfirmDelivery};
+
+/// The ledger's name for this effect.
+pub(crate) const EFFECT: &str = "sms";
+/// A text that goes nowhere is delivered so soon.
+const MOCK_DELIVERED_AFTER: Duration = Duration::from_secs(1);
+
+/// A stored text that is to leave.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SmsSend {
+    /// The text.
+    pub message_event_id: MessageId,
+    /// Its conversation, whose texts leave one after the other.
+    pub thread_id: ThreadId,
+    /// How often it was sent again after an attempt of which the provider turned out to know nothing.
+    #[serde(default)]
+    pub resend: i64,
+}
+
+impl SmsSend {
+    /// The first sending of a text.
+    #[must_use]
+    pub fn first(message_event_id: MessageId, thread_id: ThreadId) -> Self {
+        Self { message_event_id, thread_id, resend: 0 }
+    }
+}
+
+impl Job for SmsSend {
+    const KIND: &'static str = "sms.send";
+    const QUEUE: &'static str = "sms";
+
+    fn keys(&self) -> Keys {
+        let once = match self.resend {
+            0 => format!("sms:{}", self.message_event_id),
+            n => format!("sms:{}:r{n}", self.message_event_id),
+        };
+        Keys::once(once).group(format!("thread:{}", self.thread_id))
+    }
+
+    fn policy() -> Policy {
+        Policy::standard(6).timeout(Duration::from_secs(30))
+    }
+}
+
+/// Sends the text when its number's turn has come.
+///
+/// # Errors
+/// A retry when the provider certainly did not take it; a failure when it never will.
+pub async fn run(job: SmsSend, ctx: JobContext<App>) -> JobResult {
+    let sending = Sending { id: &job.message_event_id, by: Actor::system(ctx.job.id.as_str()), ctx: &ctx };
+    let (envelope, sender) = match sending.begin().await? {
+        Begun::Send(envelope, sender) => (envelope, sender),
+        Begun::Ended(outcome) => return Ok(outcome),
+    };
+    failpoint::hit("sms.send.after_ask").await;
+    let message = SendMessage {
+        from: envelope.from.e164(),
+        to: envelope.to.e164(),
+        body: envelope.body.clone(),
+        status_callback: Some(ctx.app.status_callback()),
+    };
+    let answer = sender.send(job.message_event_id.as_str(), &message).await;
+    failpoint::hit("sms.send.after_answer").await;
+    count(sender, "send", answer.as_ref().map_or_else(SendError::class, |_| "ok"));
+    match answer {
+        Ok(sent) => sending.sent(&sent, sender).await,
+        Err(error) => sending.not_taken(error).await,
+    }
+}
+
+/// What came of a text's turn.
+enum Begun<'a> {
+    Send(Box<Envelope>, &'a SmsSender),
+    Ended(Outcome),
+}
+
+struct Sending<'a> {
+    id: &'a MessageId,
+    by: Actor,
+    ctx: &'a JobContext<App>,
+}
+
+impl<'a> Sending<'a> {
+    /// Commits the intent, if the text may leave now.
+    async fn begin(&self) -> Result<Begun<'a>, JobError> {
+        let now = self.ctx.now();
+        let mut tx = self.ctx.begin().await?;
+        let text = delivery::load(&mut tx, self.id).await.or_decide()?;
+        let sender = self.sender_of(&mut tx, &text).await?;
+        if text.status == MessageStatus::Queued
+            && let (Some(number), SmsSender::Twilio(_)) = (&text.from_number_id, sender)
+        {
+            let slot = delivery::take_send_slot(&mut tx, number, self.id, now).await.or_decide()?;
+            if slot > now {
+                tx.commit().await?;
+                return Ok(Begun::Ended(Outcome::poll(slot.since(now))));
+            }
+        }
+        let begun = match delivery::begin_send(&mut tx, self.id, &self.by, now).await.or_decide()? {
+            Turn::Send(envelope) if self.ask(&mut tx, sender, now).await? => Begun::Send(envelope, sender),
+            Turn::Send(_) | Turn::Unclear { .. } => {
+                self.find_out(&mut tx, "an earlier attempt ended without an answer", now).await?;
+                Begun::Ended(Outcome::done_with(json!({"verdict": "unconfirmed"})))
+            }
+            Turn::Settled(status) => Begun::Ended(self.settled(&mut tx, &text, status, now).await?),
+            Turn::Blocked(reason) => Begun::Ended(Outcome::skip(format!("the text may not be sent: {reason}"))),
+        };
+        tx.commit().await?;
+        Ok(begun)
+    }
+
+    async fn sender_of(&self, tx: &mut Tx, text: &Outbound) -> Result<&'a SmsSender, JobError> {
+        let number = match &text.from_number_id {
+            Some(id) => numbers::load(tx, id).await.or_decide()?,
+            None => None,
+        };
+        let provider = number.map_or(numbers::Provider::Mock, |number| number.provider);
+        self.ctx.app.sender(provider).map_err(JobError::fail)
+    }
+
+    /// Whether this attempt is the one that may ask the provider.
+    async fn ask(&self, tx: &mut Tx, sender: &SmsSender, now: Timestamp) -> Result<bool, JobError> {
+        let (key, mode) = (self.id.as_str(), App::mode(sender));
+        let effect = effects::reserve(tx, EFFECT, key, Some(&self.ctx.job.id), mode, now).await?;
+        Ok(effects::ask(tx, &effect.id, now).await?)
+    }
+
+    /// A text that has left needs nothing more. One that went to nobody has by now been delivered.
+    async fn settled(
+        &self,
+        tx: &mut Tx,
+        text: &Outbound,
+        status: MessageStatus,
+        now: Timestamp,
+    ) -> Result<Outcome, JobError> {
+        let mocked = text.provider_message_sid.as_deref().filter(|sid| sid.starts_with("SMmock-"));
+        if let (MessageStatus::Sent, Some(sid)) = (status, mocked) {
+            delivery::apply_report(tx, sid, MessageStatus::Delivered, None, &self.by, now).await.or_decide()?;
+            return Ok(Outcome::done_with(json!({"sid": sid})));
+        }
+        Ok(Outcome::skip(format!("the text is {status}")))
+    }
+
+    async fn sent(&self, sent: &SentMessage, sender: &SmsSender) -> JobResult {
+        let now = self.ctx.now();
+        let mut tx = self.ctx.begin().await?;
+        delivery::record_sent(&mut tx, self.id, &sent.sid, &self.by, now).await.or_decide()?;
+        if let Some(effect) = effects::find(&mut tx, EFFECT, self.id.as_str()).await? {
+            effects::confirm(&mut tx, &effect.id, &sent.sid, now).await?;
+        }
+        tx.commit().await?;
+        tracing::info!(message.id = %self.id, message.sid = %sent.sid, "a text was sent");
+        Ok(match sender {
+            SmsSender::Mock => Outcome::poll(MOCK_DELIVERED_AFTER),
+            SmsSender::Twilio(_) => Outcome::done_with(json!({"sid": sent.sid})),
+        })
+    }
+
+    async fn not_taken(&self, error: SendError) -> JobResult {
+        let now = self.ctx.now();
+        let mut tx = self.ctx.begin().await?;
+        let effect = effects::find(&mut tx, EFFECT, self.id.as_str()).await?;
+        let effect = effect.as_ref().map_or("", |effect| effect.id.as_str());
+        let ended = match &error {
+            SendError::NotSent { .. } | SendError::RateLimited { .. } => {
+                delivery::back_to_queue(&mut tx, self.id, now).await.or_decide()?;
+                effects::not_sent(&mut tx, effect, &error.to_string(), now).await?;
+                let retry = JobError::retry(&error);
+                Err(error.retry_after().map_or(retry.clone(), |wait| retry.after(wait)))
+            }
+            SendError::Refused { .. } => {
+                let code = error.code().map_or_else(|| "refused".to_owned(), |code| code.to_string());
+                let opted_out = error.opted_out();
+                delivery::record_refused(&mut tx, self.id, &code, opted_out, &self.by, now).await.or_decide()?;
+                effects::refuse(&mut tx, effect, &error.to_string(), now).await?;
+                if opted_out { Ok(Outcome::skip("the recipient has opted out")) } else { Err(JobError::fail(&error)) }
+            }
+            SendError::Ambiguous { .. } => {
+                self.find_out(&mut tx, &error.to_string(), now).await?;
+                Ok(Outcome::done_with(json!({"verdict": "unconfirmed"})))
+            }
+        };
+        tx.commit().await?;
+        ended
+    }
+
+    /// It is not known whether the text left: somebody must ask before it is sent again.
+    async fn find_out(&self, tx: &mut Tx, why: &str, now: Timestamp) -> Result<(), JobError> {
+        if let Some(effect) = effects::find(tx, EFFECT, self.id.as_str()).await? {
+            effects::doubt(tx, &effect.id, why, now).await?;
+        }
+        if delivery::mark_unconfirmed(tx, self.id, now).await.or_decide()? {
+            let ask = self.ctx.follow_up(&SmsConfirmDelivery { message_event_id: self.id.clone() })?;
+            self.ctx.queue().enqueue_new(tx, ask.run_at(now + ASK_AFTER)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts a provider's answer.
+pub(crate) fn count(sender: &SmsSender, call: &'static str, outcome: &'static str) {
+    let provider = sender.provider();
+    metrics::counter!("provider_calls_total", "provider" => provider, "call" => call, "outcome" => outcome).increment(1);
+}
+
+/// A text whose job was given up will not leave. One that may have left stays unconfirmed: retrying the job finds out.
+pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+    Box::pin(async move {
+        let Some(id) = dead.payload.get("messageEventId").and_then(serde_json::Value::as_str) else { return Ok(()) };
+        let (id, by) = (MessageId::from(id), Actor::system(dead.info.id.as_str()));
+        if delivery::mark_unconfirmed(tx, &id, dead.at).await.or_decide()? {
+            return Ok(());
+        }
+        delivery::record_refused(tx, &id, "given_up", false, &by, dead.at).await.or_decide()
+    })
+}

@@ -1,0 +1,63 @@
+//! Tries again to find a masking number for a conversation that got none, every ten minutes for a day.
+//!
+//! When a number comes into service the next try is made at once.
+
+use std::time::Duration;
+
+use nightshift_domain::actor::Actor;
+use nightshift_domain::confirmation::{self, NumberGiven};
+use nightshift_domain::ids::ThreadId;
+use nightshift_queue::{Job, JobContext, JobError, JobResult, Keys, Outcome, Policy};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::App;
+use crate::decide::OrDecide;
+use crate::follow::Follow;
+
+const EVERY: Duration = Duration::from_secs(600);
+
+/// A conversation without a number.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThreadAssignNumber {
+    /// The conversation.
+    pub thread_id: ThreadId,
+}
+
+impl Job for ThreadAssignNumber {
+    const KIND: &'static str = "thread.assign_number";
+    const QUEUE: &'static str = "bookings";
+
+    fn keys(&self) -> Keys {
+        Keys::dedup(format!("assign:{}", self.thread_id))
+    }
+
+    fn policy() -> Policy {
+        Policy::every(EVERY, 144).timeout(Duration::from_secs(15))
+    }
+}
+
+/// Looks for a number, and sets free what waited for it.
+///
+/// # Errors
+/// A retry as long as there is none; the database's.
+pub async fn run(job: ThreadAssignNumber, ctx: JobContext<App>) -> JobResult {
+    let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
+    let mut tx = ctx.begin().await?;
+    let step = confirmation::assign_number(&mut tx, &job.thread_id, &by, now).await.or_decide()?;
+    let Some(step) = step else {
+        tx.commit().await?;
+        return Ok(Outcome::skip("the conversation needs no number any more"));
+    };
+    for run in &step.released {
+        Follow::of_job(&ctx).run(&mut tx, run).await?;
+    }
+    tx.commit().await?;
+    match step.given {
+        NumberGiven::Missing => Err(JobError::retry("no active number fits; add one to the organisation")),
+        NumberGiven::Kept(number) | NumberGiven::Assigned(number) => {
+            Ok(Outcome::done_with(json!({"messageNumberId": number.number_id})))
+        }
+    }
+}

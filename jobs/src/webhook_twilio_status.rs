@@ -1,0 +1,84 @@
+//! Applies what Twilio reports about a text.
+//!
+//! A report may overtake the answer to the request that sent the text. One about a text that is not known is looked at
+//! again for two minutes, then it was about somebody else's.
+
+use std::time::Duration;
+
+use nightshift_domain::actor::Actor;
+use nightshift_domain::ids::InboxId;
+use nightshift_domain::inbox::{self, InboxStatus};
+use nightshift_domain::messaging::delivery::{Report, apply_report};
+use nightshift_domain::messaging::message::MessageStatus;
+use nightshift_providers::twilio::{MessageStatus as TwilioStatus, StatusCallback};
+use nightshift_queue::{Job, JobContext, JobError, JobResult, Keys, OrFail, Outcome, Policy};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::App;
+use crate::decide::OrDecide;
+
+const KNOWN_WITHIN: Duration = Duration::from_secs(120);
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// A stored report.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookTwilioStatus {
+    /// Its row in the inbox.
+    pub inbox_id: InboxId,
+    /// Which text it is about, in Twilio's words.
+    pub sid: String,
+}
+
+impl Job for WebhookTwilioStatus {
+    const KIND: &'static str = "webhook.twilio.status";
+    const QUEUE: &'static str = "webhooks";
+
+    fn keys(&self) -> Keys {
+        Keys::once(format!("inbox:{}", self.inbox_id)).group(format!("sid:{}", self.sid))
+    }
+
+    fn policy() -> Policy {
+        Policy::standard(5).timeout(Duration::from_secs(15))
+    }
+}
+
+/// Moves the text forward.
+///
+/// # Errors
+/// The database's; a report that can't be read.
+pub async fn run(job: WebhookTwilioStatus, ctx: JobContext<App>) -> JobResult {
+    let mut tx = ctx.begin().await?;
+    let received = inbox::load(&mut tx, &job.inbox_id).await.or_decide()?;
+    let Some(body) = received.payload else {
+        return Err(JobError::fail("the report's body is no longer kept"));
+    };
+    let report = StatusCallback::parse(body.as_bytes()).or_fail()?;
+    let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: job.inbox_id.clone() });
+    let mut settled = InboxStatus::Ignored;
+    let mut verdict = "tells nothing new";
+    if let Some(status) = our_status(report.status) {
+        let code = report.error_code.map(|code| code.to_string());
+        match apply_report(&mut tx, &report.message_sid, status, code.as_deref(), &by, now).await.or_decide()? {
+            Report::Applied(_) => (settled, verdict) = (InboxStatus::Processed, "applied"),
+            Report::Stale => settled = InboxStatus::Processed,
+            Report::Unknown if now < received.received_at + KNOWN_WITHIN => return Ok(Outcome::poll(LOOK_AGAIN)),
+            Report::Unknown => verdict = "about no text of ours",
+        }
+    }
+    inbox::settle(&mut tx, &job.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;
+    tx.commit().await?;
+    Ok(Outcome::done_with(json!({"verdict": verdict})))
+}
+
+/// What a report says about one of our texts; nothing while Twilio still has it in hand.
+fn our_status(status: TwilioStatus) -> Option<MessageStatus> {
+    match status {
+        TwilioStatus::Sent => Some(MessageStatus::Sent),
+        TwilioStatus::Delivered | TwilioStatus::Read => Some(MessageStatus::Delivered),
+        TwilioStatus::Undelivered => Some(MessageStatus::Undelivered),
+        TwilioStatus::Failed | TwilioStatus::Canceled => Some(MessageStatus::Failed),
+        _ => None,
+    }
+}
