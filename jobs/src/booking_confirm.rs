@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use nightshift_db::{Tx, failpoint};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::confirmation::{
-    self, AutomationStep, Loaded, NumberGiven, NumberStep, ThreadStep, WindowStep,
-};
+use nightshift_domain::confirmation::{self, AutomationStep, Loaded, NumberGiven, NumberStep, ThreadStep, WindowStep};
 use nightshift_domain::ids::BookingId;
 use nightshift_queue::{DeadJob, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy};
 use serde::{Deserialize, Serialize};

@@ -76,4 +76,3 @@ fn severity(kind: &str) -> Severity {
 fn text<'a>(payload: &'a Value, field: &str) -> Option<&'a str> {
     payload.get(field).and_then(Value::as_str)
 }
-

@@ -152,7 +152,8 @@ impl<'a> Follow<'a> {
     /// The queue's.
     pub async fn posted(&self, tx: &mut Tx, org: &OrgId, posted: &Posted) -> Result<Option<String>, EnqueueError> {
         let Posted::Queued { message_id, thread_id, not_before, repeated: _ } = posted else { return Ok(None) };
-        let mut new = self.new_job(&SmsSend::first(message_id.clone(), thread_id.clone()))?.org(org.as_str()).priority(2);
+        let mut new =
+            self.new_job(&SmsSend::first(message_id.clone(), thread_id.clone()))?.org(org.as_str()).priority(2);
         if let Some(at) = not_before {
             new = new.run_at(*at);
         }

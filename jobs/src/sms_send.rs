@@ -224,7 +224,8 @@ impl<'a> Sending<'a> {
 /// Counts a provider's answer.
 pub(crate) fn count(sender: &SmsSender, call: &'static str, outcome: &'static str) {
     let provider = sender.provider();
-    metrics::counter!("provider_calls_total", "provider" => provider, "call" => call, "outcome" => outcome).increment(1);
+    metrics::counter!("provider_calls_total", "provider" => provider, "call" => call, "outcome" => outcome)
+        .increment(1);
 }
 
 /// A text whose job was given up will not leave. One that may have left stays unconfirmed: retrying the job finds out.

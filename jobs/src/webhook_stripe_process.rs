@@ -203,10 +203,11 @@ impl Source<'_> {
         let facts = json!({"eventType": event_type, "bookingId": booking});
         let entry = Entry::new("webhook.unmatched", "warning", &self.by).metadata(facts.clone());
         audit::record(tx, entry, now).await.or_decide()?;
-        let problem = Problem::new("webhook_unmatched", Severity::Medium, format!("webhook_unmatched:{}", self.inbox_id))
-            .title("Money moved for a booking that does not exist here")
-            .detail(facts)
-            .inbox(self.inbox_id);
+        let problem =
+            Problem::new("webhook_unmatched", Severity::Medium, format!("webhook_unmatched:{}", self.inbox_id))
+                .title("Money moved for a booking that does not exist here")
+                .detail(facts)
+                .inbox(self.inbox_id);
         exceptions::raise(tx, &problem, now).await.or_decide()?;
         Ok(Verdict::UNMATCHED)
     }

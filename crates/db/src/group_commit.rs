@@ -86,9 +86,7 @@ impl<W: BatchWrite> GroupCommit<W> {
     /// [`DbError::Unavailable`] when there is no room; else as [`GroupCommit::submit`].
     pub async fn try_submit(&self, item: W::Item) -> Result<W::Answer> {
         let (answer, answered) = oneshot::channel();
-        self.waiting
-            .try_send((item, answer))
-            .map_err(|_| DbError::Unavailable(sqlx::Error::PoolTimedOut))?;
+        self.waiting.try_send((item, answer)).map_err(|_| DbError::Unavailable(sqlx::Error::PoolTimedOut))?;
         answered.await.map_err(|_| DbError::Unavailable(sqlx::Error::WorkerCrashed))?
     }
 }
@@ -116,9 +114,8 @@ async fn write_batches<W: BatchWrite>(
                 let text = error.to_string();
                 let mut first = Some(error);
                 for caller in callers {
-                    let error = first
-                        .take()
-                        .unwrap_or_else(|| DbError::Unavailable(sqlx::Error::Protocol(text.clone())));
+                    let error =
+                        first.take().unwrap_or_else(|| DbError::Unavailable(sqlx::Error::Protocol(text.clone())));
                     let _ = caller.send(Err(error));
                 }
             }

@@ -3,8 +3,8 @@
 //! Steps only add (expand first, contract in a later release), so that two versions can run side by side. Several
 //! processes may start at once: PostgreSQL is guarded by an advisory lock, an SQLite file by a lock file beside it.
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::{Db, DbError, Engine, Result};
 
@@ -120,4 +120,3 @@ pub async fn migration_state(db: &Db) -> Result<MigrationState> {
     let missing = MIGRATIONS.iter().filter(|step| !applied.contains(&step.version)).map(|step| step.name).collect();
     Ok(MigrationState { applied, missing })
 }
-

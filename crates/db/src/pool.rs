@@ -73,9 +73,7 @@ impl Db {
             return Ok(Self(Pools::Postgres(pool)));
         }
         let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) else {
-            return Err(DbError::Config(
-                "a database address starts with sqlite:// or postgres://".to_owned(),
-            ));
+            return Err(DbError::Config("a database address starts with sqlite:// or postgres://".to_owned()));
         };
         Self::open_sqlite(Path::new(path), options).await
     }
@@ -94,11 +92,8 @@ impl Db {
             .pragma("cache_size", "-16000")
             .pragma("temp_store", "MEMORY");
         let never_retired = || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None);
-        let writer = never_retired()
-            .max_connections(1)
-            .acquire_timeout(SQLITE_BUSY_LIMIT)
-            .connect_with(connect.clone())
-            .await?;
+        let writer =
+            never_retired().max_connections(1).acquire_timeout(SQLITE_BUSY_LIMIT).connect_with(connect.clone()).await?;
         let readers = never_retired()
             .max_connections(options.connections_max.clamp(1, 4))
             .acquire_timeout(SQLITE_BUSY_LIMIT)

@@ -15,14 +15,8 @@ pub trait Bind<'q>: Encode<'q, Postgres> + Type<Postgres> + Encode<'q, Sqlite> +
 impl<'q, T> Bind<'q> for T where T: Encode<'q, Postgres> + Type<Postgres> + Encode<'q, Sqlite> + Type<Sqlite> {}
 
 /// A type that can be read from a row of either engine; derive [`sqlx::FromRow`].
-pub trait FromRow:
-    for<'r> sqlx::FromRow<'r, PgRow> + for<'r> sqlx::FromRow<'r, SqliteRow> + Send + Unpin
-{
-}
-impl<T> FromRow for T where
-    T: for<'r> sqlx::FromRow<'r, PgRow> + for<'r> sqlx::FromRow<'r, SqliteRow> + Send + Unpin
-{
-}
+pub trait FromRow: for<'r> sqlx::FromRow<'r, PgRow> + for<'r> sqlx::FromRow<'r, SqliteRow> + Send + Unpin {}
+impl<T> FromRow for T where T: for<'r> sqlx::FromRow<'r, PgRow> + for<'r> sqlx::FromRow<'r, SqliteRow> + Send + Unpin {}
 
 pub(crate) enum Target<'c> {
     Postgres(Either<&'c PgPool, &'c mut PgConnection>),

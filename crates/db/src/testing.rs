@@ -4,7 +4,11 @@
 //! PostgreSQL's address comes from `NIGHTSHIFT_TEST_POSTGRES_URL`, which `./test` sets. Without it tests fail: half a
 //! test run must not look like a whole one.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "only tests use this module and a failure here is a failed test")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "only tests use this module and a failure here is a failed test"
+)]
 
 use std::str::FromStr;
 

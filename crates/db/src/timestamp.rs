@@ -96,9 +96,7 @@ pub struct ParseTimestampError;
 impl FromStr for Timestamp {
     type Err = ParseTimestampError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        DateTime::parse_from_rfc3339(text)
-            .map(|at| Self::from(at.with_timezone(&Utc)))
-            .map_err(|_| ParseTimestampError)
+        DateTime::parse_from_rfc3339(text).map(|at| Self::from(at.with_timezone(&Utc))).map_err(|_| ParseTimestampError)
     }
 }
 

@@ -198,12 +198,7 @@ pub struct Filter {
 ///
 /// # Errors
 /// A bad cursor, or a database error.
-pub async fn list(
-    db: &Db,
-    filter: &Filter,
-    cursor: Option<&str>,
-    limit: Limit,
-) -> Result<Page<EntryView>> {
+pub async fn list(db: &Db, filter: &Filter, cursor: Option<&str>, limit: Limit) -> Result<Page<EntryView>> {
     let cursor = Cursor::parse(cursor)?;
     let rows: Vec<EntryView> = db
         .read(
@@ -232,7 +227,6 @@ pub async fn list(
         .bind(limit.rows_wanted())
         .all()
         .await?;
-    let (items, next_cursor) =
-        limit.cut(rows, |row| Cursor { at: row.created_at, id: row.id.to_string() });
+    let (items, next_cursor) = limit.cut(rows, |row| Cursor { at: row.created_at, id: row.id.to_string() });
     Ok(Page { items, next_cursor })
 }

@@ -115,7 +115,14 @@ pub async fn begin(db: &Db, request: &RequestKey, body: &[u8], now: Timestamp) -
 ///
 /// # Errors
 /// A database error.
-pub async fn finish(db: &Db, request: &RequestKey, token: Token, status: u16, body: &str, now: Timestamp) -> Result<()> {
+pub async fn finish(
+    db: &Db,
+    request: &RequestKey,
+    token: Token,
+    status: u16,
+    body: &str,
+    now: Timestamp,
+) -> Result<()> {
     db.write(
         "UPDATE idempotency_keys SET state = 'done', status_code = $6, response_body = $7, updated_at = $8
          WHERE principal = $1 AND method = $2 AND path = $3 AND key = $4 AND created_at = $5 AND state = 'in_progress'",

@@ -111,8 +111,10 @@ pub async fn record(tx: &mut Tx, batch: &[Delivery], now: Timestamp) -> Result<V
     let events = events_of(batch, now);
     let mut standing = upsert(tx, &events, now).await?;
     let mut recorded = Vec::with_capacity(batch.len());
-    let mut new: HashMap<(Provider, &str), &str> =
-        events.iter().map(|event| ((event.delivery.provider, event.delivery.event_key.as_str()), event.id.as_str())).collect();
+    let mut new: HashMap<(Provider, &str), &str> = events
+        .iter()
+        .map(|event| ((event.delivery.provider, event.delivery.event_key.as_str()), event.id.as_str()))
+        .collect();
     for delivery in batch {
         let key = (delivery.provider, delivery.event_key.as_str());
         let inbox_id = standing
@@ -150,11 +152,7 @@ fn events_of(batch: &[Delivery], now: Timestamp) -> Vec<EventRow<'_>> {
     events
 }
 
-async fn upsert(
-    tx: &mut Tx,
-    events: &[EventRow<'_>],
-    now: Timestamp,
-) -> Result<HashMap<(Provider, String), InboxId>> {
+async fn upsert(tx: &mut Tx, events: &[EventRow<'_>], now: Timestamp) -> Result<HashMap<(Provider, String), InboxId>> {
     fn column<'a, T: 'a>(events: &'a [EventRow<'a>], field: impl Fn(&'a EventRow<'a>) -> T) -> Vec<T> {
         events.iter().map(field).collect()
     }

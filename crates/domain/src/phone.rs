@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_number_with_and_without_plus_is_the_same() {
-        let (with, without) = (PhoneNumber::parse("+44 7900 000001").unwrap(), PhoneNumber::parse("447900000001").unwrap());
+        let (with, without) =
+            (PhoneNumber::parse("+44 7900 000001").unwrap(), PhoneNumber::parse("447900000001").unwrap());
         assert_eq!(with, without);
         assert_eq!(without.e164(), "+447900000001");
         assert_eq!(without.as_str(), "447900000001");

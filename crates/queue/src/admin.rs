@@ -10,4 +10,4 @@ mod steer;
 pub use explain::explain;
 pub use list::{Attempt, Filter, JobDetail, JobRow, Page, StepRow};
 pub use stats::QueueStats;
-pub use steer::{BulkOutcome, Steered, SteerError};
+pub use steer::{BulkOutcome, SteerError, Steered};

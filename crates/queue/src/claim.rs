@@ -5,9 +5,9 @@
 //! Queues with a limit that holds over all processes are claimed one by one under a lock on their row; everything else
 //! takes no lock but those on the claimed rows.
 
-use sqlx::PgConnection;
 use nightshift_db::{Db, Json, Result, Timestamp, Tx};
 use serde_json::json;
+use sqlx::PgConnection;
 
 use crate::control;
 use crate::lifecycle::{Life, State};
@@ -134,8 +134,7 @@ pub(crate) struct Taken {
 
 /// Claims for all of `wants`; `limited` names the queues whose limits hold over all processes.
 pub(crate) async fn claim(db: &Db, wants: &[Want], limited: &[String], claim: &Claim<'_>) -> Result<Taken> {
-    let (bounded, free): (Vec<Want>, Vec<Want>) =
-        wants.iter().cloned().partition(|want| limited.contains(&want.queue));
+    let (bounded, free): (Vec<Want>, Vec<Want>) = wants.iter().cloned().partition(|want| limited.contains(&want.queue));
     let mut taken = Taken::default();
     if !free.is_empty() {
         taken.jobs = claim_free(db, &free, claim).await?;

@@ -3,8 +3,8 @@
 //! Only queues that differ from the default have a row. The number of running jobs is counted from the live leases
 //! each time, never kept in a counter that a crash could falsify. The rate is a token bucket stored in the row.
 
-use sqlx::FromRow;
 use nightshift_db::{Db, Engine, Result, Timestamp, Tx};
+use sqlx::FromRow;
 
 use crate::Queue;
 
@@ -120,10 +120,8 @@ impl Queue {
 
 /// Names of the queues with a limit over all processes.
 pub(crate) async fn limited(db: &Db) -> Result<Vec<String>> {
-    let rows: Vec<(String,)> = db
-        .read("SELECT name FROM queues WHERE concurrency IS NOT NULL OR rate_per_second IS NOT NULL")
-        .all()
-        .await?;
+    let rows: Vec<(String,)> =
+        db.read("SELECT name FROM queues WHERE concurrency IS NOT NULL OR rate_per_second IS NOT NULL").all().await?;
     Ok(rows.into_iter().map(|(name,)| name).collect())
 }
 
@@ -150,11 +148,8 @@ pub(crate) async fn allowance(tx: &mut Tx, queue: &str, slots: usize, now: Times
     };
     let mut allowed = i64::try_from(slots).unwrap_or(i64::MAX);
     if let Some(concurrency) = bucket.concurrency {
-        let running: i64 = tx
-            .query("SELECT count(*) FROM jobs WHERE queue = $1 AND state = 'running'")
-            .bind(queue)
-            .scalar()
-            .await?;
+        let running: i64 =
+            tx.query("SELECT count(*) FROM jobs WHERE queue = $1 AND state = 'running'").bind(queue).scalar().await?;
         allowed = allowed.min(concurrency - running);
     }
     if bucket.rate_per_second.is_some() {

@@ -215,8 +215,7 @@ pub(crate) async fn insert(tx: &mut Tx, jobs: &[NewJob], now: Timestamp) -> Resu
 
 async fn find_twin_or_insert(tx: &mut Tx, id: String, job: &NewJob, now: Timestamp) -> Result<Enqueued> {
     for _ in 0..TWIN_TRIES {
-        let twin: Option<(String,)> =
-            tx.query(FIND_TWIN).bind(&job.keys.dedup).bind(&job.keys.once).optional().await?;
+        let twin: Option<(String,)> = tx.query(FIND_TWIN).bind(&job.keys.dedup).bind(&job.keys.once).optional().await?;
         if let Some((id,)) = twin {
             return Ok(Enqueued::Existing { id });
         }

@@ -358,4 +358,3 @@ pub(crate) async fn write_attempts(tx: &mut Tx, batch: &[Ended], written: &[Writ
     }
     Ok(())
 }
-

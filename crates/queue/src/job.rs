@@ -191,7 +191,13 @@ impl Mode {
 }
 
 /// When the next attempt may start.
-pub(crate) fn retry_at(policy: &Policy, failures: i64, asked: Option<Duration>, now: Timestamp, dice: f64) -> Timestamp {
+pub(crate) fn retry_at(
+    policy: &Policy,
+    failures: i64,
+    asked: Option<Duration>,
+    now: Timestamp,
+    dice: f64,
+) -> Timestamp {
     // A provider's Retry-After is a floor: it knows better than our table when it will answer again.
     let wait = policy.backoff.wait(failures, dice);
     now + asked.map_or(wait, |asked| asked.max(Duration::from_millis(1)))

@@ -60,8 +60,8 @@ impl Queue {
     #[must_use]
     pub fn new(db: Db, clock: Clock) -> Self {
         let wake = Wake::new();
-        let announcer = (db.engine() == Engine::Postgres)
-            .then(|| tokio::spawn(wake.clone().announce(db.clone())).abort_handle());
+        let announcer =
+            (db.engine() == Engine::Postgres).then(|| tokio::spawn(wake.clone().announce(db.clone())).abort_handle());
         let batch = EnqueueBatch { clock: clock.clone(), wake: wake.clone() };
         let group = GroupCommit::start(db.clone(), batch, GroupLimits::default());
         Self(Arc::new(Inner { db, clock, wake, group, announcer }))

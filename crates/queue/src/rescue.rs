@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use nightshift_db::{Clock, Db, Result, Timestamp};
 
+use crate::ErrorClass;
 use crate::JobError;
 use crate::claim::Claimed;
 use crate::finish::{Ended, write_attempts, write_dead_in, write_rows};
 use crate::lifecycle::{Event, apply};
 use crate::registry::Registry;
 use crate::wake::Wake;
-use crate::ErrorClass;
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// More than the renewal interval.
@@ -67,8 +67,7 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         let Ok(change) = apply(&claimed.life(), &Event::LeaseLost, now) else { return Ok(false) };
         let started_at = claimed.started_at.unwrap_or(claimed.run_at);
         let error = Some((ErrorClass::LeaseLost, "the process that ran it stopped renewing its lease".to_owned()));
-        let ended =
-            Ended { claimed, change, result: None, error, notes: String::new(), started_at, ended_at: now };
+        let ended = Ended { claimed, change, result: None, error, notes: String::new(), started_at, ended_at: now };
         let mut tx = self.db.begin().await?;
         let batch = std::slice::from_ref(&ended);
         // The guard against a renewal in between comes first; a dying job is then written by the common path.

@@ -52,8 +52,7 @@ pub async fn sweep(db: &Db, now: Timestamp) -> Result<Swept> {
         }
         after = last;
     }
-    let workers =
-        db.write("DELETE FROM workers WHERE heartbeat_at < $1").bind(now - STALE_WORKERS).execute().await?;
+    let workers = db.write("DELETE FROM workers WHERE heartbeat_at < $1").bind(now - STALE_WORKERS).execute().await?;
     let [succeeded, cancelled, dead] = removed;
     Ok(Swept { succeeded, cancelled, dead, workers })
 }

@@ -142,9 +142,9 @@ impl<S: Send + Sync + 'static> Runner<S> {
             }
             HowItEnded::Handler(Err(failure)) => {
                 let policy = self.registry.get(&claimed.kind).map(|kind| kind.policy);
-                let retry_at = policy.filter(|_| failure.may_retry()).map(|policy| {
-                    retry_at(&policy, life.attempts + 1, failure.after, now, fastrand::f64())
-                });
+                let retry_at = policy
+                    .filter(|_| failure.may_retry())
+                    .map(|policy| retry_at(&policy, life.attempts + 1, failure.after, now, fastrand::f64()));
                 error = Some((failure.class(), failure.to_string()));
                 Event::Fail { class: failure.class(), retry_at }
             }
@@ -224,6 +224,7 @@ fn count(info: &JobInfo, change: &Change, error: Option<&(ErrorClass, String)>, 
     let kind = info.kind.clone();
     let outcome = error.map_or("ok", |(class, _)| class.as_str());
     metrics::counter!("nightshift_job_attempts_total", "kind" => kind.clone(), "outcome" => outcome).increment(1);
-    metrics::counter!("nightshift_jobs_total", "kind" => kind.clone(), "state" => change.life.state.as_str()).increment(1);
+    metrics::counter!("nightshift_jobs_total", "kind" => kind.clone(), "state" => change.life.state.as_str())
+        .increment(1);
     metrics::histogram!("nightshift_job_run_seconds", "kind" => kind).record(took.as_secs_f64());
 }

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
+use nightshift_db::{Db, Result, Timestamp};
 use sqlx::postgres::PgListener;
 use sqlx::{Executor, PgPool};
-use nightshift_db::{Db, Result, Timestamp};
 use tokio::sync::Notify;
 
 const CHANNEL: &str = "nightshift_jobs";

@@ -122,20 +122,25 @@ impl<S: Send + Sync + 'static> Worker<S> {
         };
         let dispatching = tokio::spawn(dispatch(dispatcher, stopped));
         keeper::start(&hot, clock.clone(), held.clone(), wake.clone(), keeper_stopped)?;
-        let rescue = Rescue {
-            db: hot.clone(),
-            clock: clock.clone(),
-            registry,
-            app,
-            wake: wake.clone(),
-        };
-        let presence = Presence { db: hot.clone(), clock: clock.clone(), id: worker_id, queues: names, held: held.clone() };
+        let rescue = Rescue { db: hot.clone(), clock: clock.clone(), registry, app, wake: wake.clone() };
+        let presence =
+            Presence { db: hot.clone(), clock: clock.clone(), id: worker_id, queues: names, held: held.clone() };
         let services = vec![
             tokio::spawn(async move { rescue.run().await }).abort_handle(),
             tokio::spawn(hear_others(hot.clone(), wake)).abort_handle(),
             tokio::spawn(presence.clone().keep()).abort_handle(),
         ];
-        Ok(WorkerHandle { health: Health { clock, last_claim_ms, stopping: stop.subscribe() }, stop, keeper_stop, held, pools, dispatching, writing, services, presence })
+        Ok(WorkerHandle {
+            health: Health { clock, last_claim_ms, stopping: stop.subscribe() },
+            stop,
+            keeper_stop,
+            held,
+            pools,
+            dispatching,
+            writing,
+            services,
+            presence,
+        })
     }
 }
 
@@ -286,7 +291,10 @@ impl WorkerHandle {
         }
         // All runners are gone, so the writer ends once it has written what it has.
         if tokio::time::timeout(grace.max(Duration::from_secs(5)), &mut self.writing).await.is_err() {
-            tracing::error!(jobs = self.held.count(), "results could not be written before the end; leases will run out");
+            tracing::error!(
+                jobs = self.held.count(),
+                "results could not be written before the end; leases will run out"
+            );
             self.writing.abort();
         }
         self.services.iter().for_each(AbortHandle::abort);

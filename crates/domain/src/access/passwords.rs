@@ -21,7 +21,10 @@ const BYTES_MAX: usize = 1024;
 pub fn hash(password: &SecretString) -> Result<String> {
     let text = password.expose_secret();
     if text.chars().count() < CHARS_MIN || text.len() > BYTES_MAX {
-        return Err(Error::invalid("password", format!("must have {CHARS_MIN} characters or more, at most {BYTES_MAX} bytes")));
+        return Err(Error::invalid(
+            "password",
+            format!("must have {CHARS_MIN} characters or more, at most {BYTES_MAX} bytes"),
+        ));
     }
     Argon2::default()
         .hash_password(text.as_bytes(), &SaltString::generate(&mut OsRng))

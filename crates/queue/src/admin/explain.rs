@@ -27,7 +27,9 @@ pub async fn explain(queue: &Queue, job: &JobRow) -> Result<String> {
         State::Succeeded => "done".to_owned(),
         State::Cancelled => "cancelled by a person".to_owned(),
         State::Dead => format!("dead after {} of {} attempts: {error}", job.attempts, job.max_attempts),
-        State::Running if job.cancel_requested => "runs, and ends at its next checkpoint: cancelled by a person".to_owned(),
+        State::Running if job.cancel_requested => {
+            "runs, and ends at its next checkpoint: cancelled by a person".to_owned()
+        }
         State::Running => match job.started_at {
             Some(started) => format!("runs since {}", span(now.since(started))),
             None => "runs".to_owned(),
@@ -58,7 +60,8 @@ async fn waiting(queue: &Queue, job: &JobRow, error: &str, now: Timestamp) -> Re
         .await?;
     if let Some(pause) = pause {
         let by = pause.paused_by.unwrap_or_else(|| "somebody".to_owned());
-        let since = pause.paused_at.map_or_else(String::new, |at| format!(" since {}", at.to_datetime().format("%H:%M UTC")));
+        let since =
+            pause.paused_at.map_or_else(String::new, |at| format!(" since {}", at.to_datetime().format("%H:%M UTC")));
         let reason = pause.paused_reason.map_or_else(String::new, |reason| format!(": {reason}"));
         return Ok(format!("queue {} is paused by {by}{since}{reason}", job.queue));
     }

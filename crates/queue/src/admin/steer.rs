@@ -57,9 +57,11 @@ struct LifeRow {
     parked_reason: Option<String>,
 }
 
-const LIFE: &str = "SELECT state, attempts, max_attempts, crashes, polls, run_at, poll_deadline, cancel_requested, parked_reason
+const LIFE: &str =
+    "SELECT state, attempts, max_attempts, crashes, polls, run_at, poll_deadline, cancel_requested, parked_reason
 FROM jobs WHERE id = $1";
-const LIFE_LOCKED: &str = "SELECT state, attempts, max_attempts, crashes, polls, run_at, poll_deadline, cancel_requested, parked_reason
+const LIFE_LOCKED: &str =
+    "SELECT state, attempts, max_attempts, crashes, polls, run_at, poll_deadline, cancel_requested, parked_reason
 FROM jobs WHERE id = $1 FOR UPDATE";
 
 impl Queue {

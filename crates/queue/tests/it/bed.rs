@@ -27,7 +27,10 @@ pub enum Act {
     Fail,
     Panic,
     Hang,
-    Poll { after_ms: u64, until_ms: Option<i64> },
+    Poll {
+        after_ms: u64,
+        until_ms: Option<i64>,
+    },
     /// Waits until the test opens the gate of the job's name, then is done.
     Gate,
     /// Waits for the gate, then stops at a checkpoint if it is to.
@@ -121,14 +124,15 @@ async fn run(job: Scripted, ctx: JobContext<App>) -> JobResult {
         Act::Done => Ok(Outcome::done_with(json!({ "run": run }))),
         Act::Skip => Ok(Outcome::skip("not needed")),
         Act::Retry => Err(JobError::retry("the provider answered 503")),
-        Act::RetryAfter(seconds) => Err(JobError::retry("the provider answered 429").after(Duration::from_secs(seconds))),
+        Act::RetryAfter(seconds) => {
+            Err(JobError::retry("the provider answered 429").after(Duration::from_secs(seconds)))
+        }
         Act::Fail => Err(JobError::fail("the provider answered 400")),
         Act::Panic => panic!("scripted"),
         Act::Hang => std::future::pending().await,
-        Act::Poll { after_ms, until_ms } => Ok(Outcome::Poll {
-            after: Duration::from_millis(after_ms),
-            until: until_ms.map(Timestamp::from_unix_ms),
-        }),
+        Act::Poll { after_ms, until_ms } => {
+            Ok(Outcome::Poll { after: Duration::from_millis(after_ms), until: until_ms.map(Timestamp::from_unix_ms) })
+        }
         Act::Gate => {
             ctx.app.gate(&job.name).acquire().await.unwrap().forget();
             Ok(Outcome::done_with(json!({ "run": run })))

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use nightshift_queue::lifecycle::{Refusal, State};
 use nightshift_queue::admin::{SteerError, Steered};
+use nightshift_queue::lifecycle::{Refusal, State};
 use nightshift_queue::{Keys, NewJob};
 
 use crate::bed::{Act, Bed, Scripted, on_both_engines};
@@ -25,7 +25,8 @@ async fn retry(bed: &Bed, id: &str) -> Result<Steered, SteerError> {
 #[tokio::test]
 async fn a_waiting_job_is_cancelled_at_once_and_never_runs() {
     on_both_engines(async |bed| {
-        let later = NewJob::of(&Scripted::new("a", &[Act::Done])).unwrap().run_at(bed.clock.now() + Duration::from_secs(60));
+        let later =
+            NewJob::of(&Scripted::new("a", &[Act::Done])).unwrap().run_at(bed.clock.now() + Duration::from_secs(60));
         let id = bed.enqueue_new(later).await;
         assert_eq!(cancel(&bed, &id).await.unwrap(), Steered::Done);
         assert_eq!(bed.state(&id).await, State::Cancelled);

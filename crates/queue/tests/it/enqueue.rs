@@ -107,12 +107,8 @@ async fn submitted_jobs_share_commits_and_are_answered_after_them() {
             tasks.spawn(async move {
                 let job = Scripted::new(&format!("j{n}"), &[Act::Done]);
                 let enqueued = queue.submit(NewJob::of(&job).unwrap()).await.unwrap();
-                let stored: i64 = db
-                    .read("SELECT count(*) FROM jobs WHERE id = $1")
-                    .bind(enqueued.id())
-                    .scalar()
-                    .await
-                    .unwrap();
+                let stored: i64 =
+                    db.read("SELECT count(*) FROM jobs WHERE id = $1").bind(enqueued.id()).scalar().await.unwrap();
                 assert_eq!(stored, 1, "answered means stored");
             });
         }

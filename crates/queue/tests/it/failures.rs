@@ -121,10 +121,8 @@ async fn a_payload_that_cannot_be_read_parks_its_job_and_stops_nothing() {
         let id = bed.enqueue_new(good).await;
         bed.db.write("UPDATE jobs SET payload = '{\"name\": 7}' WHERE id = $1").bind(&id).execute().await.unwrap();
         bed.clock.advance(seconds(61));
-        eventually("the job is parked", async || {
-            bed.queue.job(&id).await.unwrap().unwrap().parked_reason.is_some()
-        })
-        .await;
+        eventually("the job is parked", async || bed.queue.job(&id).await.unwrap().unwrap().parked_reason.is_some())
+            .await;
         let detail = bed.queue.detail(&id).await.unwrap().unwrap();
         assert_eq!((detail.job.state, detail.job.attempts), (State::Queued, 0));
         assert!(detail.explanation.starts_with("parked until"), "{}", detail.explanation);

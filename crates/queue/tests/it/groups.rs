@@ -25,8 +25,7 @@ async fn jobs_of_a_group_run_one_at_a_time_in_order() {
         bed.until_state(&outside, State::Succeeded).await;
         for (index, name) in ["1", "2", "3", "4", "5"].into_iter().enumerate() {
             bed.until_runs(name, 1).await;
-            let running: i64 =
-                bed.db.read("SELECT count(*) FROM jobs WHERE state = 'running'").scalar().await.unwrap();
+            let running: i64 = bed.db.read("SELECT count(*) FROM jobs WHERE state = 'running'").scalar().await.unwrap();
             assert_eq!(running, 1);
             bed.app.open(name);
             bed.until_state(&ids[index], State::Succeeded).await;

@@ -83,7 +83,8 @@ async fn the_third_lost_lease_makes_a_job_dead() {
                     expire_lease(&bed, &id).await;
                 }
                 let job = bed.queue.job(&id).await.unwrap().unwrap();
-                job.crashes == lost && (job.state == State::Dead || bed.app.runs_of("killer") > usize::try_from(lost).unwrap())
+                job.crashes == lost
+                    && (job.state == State::Dead || bed.app.runs_of("killer") > usize::try_from(lost).unwrap())
             })
             .await;
         }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use nightshift_queue::retention::sweep;
 use nightshift_queue::lifecycle::State;
+use nightshift_queue::retention::sweep;
 
 use crate::bed::{Act, Scripted, on_both_engines};
 

@@ -47,8 +47,7 @@ async fn a_backlog_larger_than_the_slots_is_worked_off() {
         tx.commit().await.unwrap();
         let workers = (bed.worker_with(&[("main", 7)]), bed.foreign_worker());
         crate::bed::eventually("all have ended", async || {
-            let left: i64 =
-                bed.db.read("SELECT count(*) FROM jobs WHERE state <> 'succeeded'").scalar().await.unwrap();
+            let left: i64 = bed.db.read("SELECT count(*) FROM jobs WHERE state <> 'succeeded'").scalar().await.unwrap();
             left == 0
         })
         .await;

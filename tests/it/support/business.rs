@@ -1,0 +1,69 @@
+//! A small business to seed, and the bodies that requests about it have.
+
+use nightshift_db::{Db, Timestamp};
+use nightshift_domain::seed::{self, Seed};
+use serde_json::{Value, json};
+
+pub const OWNER: &str = "owner@paws.test";
+pub const SITTER: &str = "sam@paws.test";
+pub const OPS: &str = "ops@nightshift.test";
+pub const STRANGER: &str = "owner@other.test";
+pub const PASSWORD: &str = "correct horse battery";
+
+/// The time at which tests begin: a day and a half before the booking of [`booking`].
+pub fn start() -> Timestamp {
+    "2024-12-29T22:00:00Z".parse().expect("a time")
+}
+
+/// Two organisations, their owners, a sitter, an operator; the first has a pool number.
+pub async fn seed_into(db: &Db) {
+    load(
+        db,
+        json!({
+            "organizations": [
+                {"id": "org-paws", "name": "Happy Paws", "slug": "paws", "timezone": "UTC", "isDefault": true},
+                {"id": "org-other", "name": "Other", "slug": "other", "timezone": "UTC"},
+            ],
+            "sitters": [
+                {"id": "sitter-sam", "orgId": "org-paws", "name": "Sam", "phone": "+15550100001"},
+                {"id": "sitter-kim", "orgId": "org-other", "name": "Kim", "phone": "+15550100002"},
+            ],
+            "users": [
+                {"id": "user-owner", "orgId": "org-paws", "email": OWNER, "name": "Olive", "role": "owner", "password": PASSWORD},
+                {"id": "user-sam", "orgId": "org-paws", "email": SITTER, "name": "Sam", "role": "sitter", "sitterId": "sitter-sam", "password": PASSWORD},
+                {"id": "user-ops", "email": OPS, "name": "Otto", "role": "ops", "password": PASSWORD},
+                {"id": "user-stranger", "orgId": "org-other", "email": STRANGER, "name": "Stella", "role": "owner", "password": PASSWORD},
+            ],
+            "numbers": [{"id": "number-pool", "orgId": "org-paws", "e164": "+15550199001", "numberClass": "pool", "provider": "twilio"}],
+        }),
+    )
+    .await;
+}
+
+/// Loads more of a seed file.
+pub async fn load(db: &Db, seed: Value) {
+    let seed = Seed::parse(&seed.to_string()).expect("the seed is readable");
+    let mut tx = db.begin().await.expect("a transaction");
+    seed::load(&mut tx, &seed, start()).await.expect("the seed loads");
+    tx.commit().await.expect("the seed is stored");
+}
+
+/// The booking of the acceptance cases.
+pub fn booking() -> Value {
+    json!({
+        "firstName": "Test", "lastName": "Client", "phone": "+15551234567", "service": "dog_walking",
+        "startAt": "2024-12-31T10:00:00Z", "endAt": "2024-12-31T11:00:00Z",
+    })
+}
+
+/// A booking of another client, `number` of them apart.
+pub fn booking_of(number: usize) -> Value {
+    let mut booking = booking();
+    booking["phone"] = json!(format!("+1555{:07}", 2_000_000 + number));
+    booking
+}
+
+/// Stripe's event that a booking was paid.
+pub fn paid(event: &str, booking: &str) -> Value {
+    nightshift_providers::simulator::payment_succeeded(event, &format!("pi_{booking}"), booking, 10_000, "usd")
+}

@@ -1,0 +1,10 @@
+//! What the tests stand on: the program in this process or as a process of its own, a small business in its database,
+//! and the simulator it texts through.
+
+pub mod answer;
+pub mod business;
+pub mod nightshift;
+pub mod process;
+
+pub use answer::Answer;
+pub use nightshift::{Caller, Nightshift, on_both};
