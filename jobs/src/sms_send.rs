@@ -224,7 +224,7 @@ impl<'a> Sending<'a> {
 /// Counts a provider's answer.
 pub(crate) fn count(sender: &SmsSender, call: &'static str, outcome: &'static str) {
     let provider = sender.provider();
-    metrics::counter!("provider_calls_total", "provider" => provider, "call" => call, "outcome" => outcome)
+    metrics::counter!("nightshift_provider_calls_total", "provider" => provider, "call" => call, "outcome" => outcome)
         .increment(1);
 }
 

@@ -11,10 +11,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use nightshift_db::DbError;
 use nightshift_domain::Error as DomainError;
+use nightshift_jobs::follow::FollowError;
 use nightshift_queue::EnqueueError;
 
 /// The usual result of a handler.
 pub type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+/// The code of a request whose transaction met another.
+const CONTENTION: &str = "database_busy";
 
 /// How long a caller is asked to wait while the database is away.
 const AWAY: Duration = Duration::from_secs(5);
@@ -93,6 +97,12 @@ impl ApiError {
         }
     }
 
+    /// Whether the same request may be run again at once.
+    #[must_use]
+    pub fn is_contention(&self) -> bool {
+        self.code == CONTENTION
+    }
+
     /// Says when to try again.
     #[must_use]
     pub fn after(mut self, wait: Duration) -> Self {
@@ -111,6 +121,10 @@ impl IntoResponse for ApiError {
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
+        if matches!(error, DbError::Contention(_)) {
+            let busy = Self::unavailable(CONTENTION, "Other requests were in the way; nothing was stored.");
+            return Self { cause: Some(error.to_string()), ..busy.after(Duration::from_secs(1)) };
+        }
         if error.is_transient() {
             return Self {
                 cause: Some(error.to_string()),
@@ -125,14 +139,22 @@ impl From<DomainError> for ApiError {
     fn from(error: DomainError) -> Self {
         match error {
             DomainError::Db(error) => error.into(),
-            DomainError::Invalid(fields) => Self {
-                fields,
-                ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Some values are not valid.")
-            },
+            DomainError::Invalid(fields) => {
+                Self { fields, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Some values are not valid.") }
+            }
             DomainError::NotFound => Self::not_found(),
             DomainError::Conflict { code, message } => Self::conflict(code, message),
             DomainError::Forbidden { code, message } => Self::forbidden(code, message),
             DomainError::BadCursor => Self::bad_request("bad_cursor", "The cursor is not one that this API gave out."),
+        }
+    }
+}
+
+impl From<FollowError> for ApiError {
+    fn from(error: FollowError) -> Self {
+        match error {
+            FollowError::Domain(error) => error.into(),
+            FollowError::Enqueue(error) => error.into(),
         }
     }
 }

@@ -7,8 +7,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use nightshift_db::{Clock, Db};
 use nightshift_queue::{Health, Queue};
 use secrecy::SecretString;
+use tokio::sync::Semaphore;
 
-use super::receiver::Receiver;
+use super::rate_limit::RateLimits;
+use super::receiver::{Receiver, Refusals};
 use crate::config::Settings;
 
 /// Handed to every handler; a clone is cheap.
@@ -29,6 +31,12 @@ pub struct Shared {
     pub clock: Clock,
     /// Stores webhooks.
     pub receiver: Receiver,
+    /// Webhooks refused lately.
+    pub refusals: Refusals,
+    /// Places for requests that are worked on at the same time.
+    pub places: Semaphore,
+    /// Requests per caller.
+    pub rates: RateLimits,
     /// Signs session cookies and links.
     pub session_secret: SecretString,
     /// Renders `/metrics`.

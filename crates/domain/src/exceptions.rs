@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::ids::{BookingId, ClientId, ExceptionId, InboxId, OrgId, ThreadId};
-use crate::page::Limit;
+use crate::page::{Cursor, Limit, Page};
 use crate::{Error, Result, stream};
 
 /// How urgent.
@@ -231,35 +231,96 @@ pub struct Filter {
     pub booking: Option<BookingId>,
 }
 
-/// Items that match, the most urgent first, then the oldest.
+/// How many items of each severity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of the API's description")]
+pub struct Counts {
+    pub high: i64,
+    pub medium: i64,
+    pub low: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct Ranked {
+    rank: i64,
+    #[sqlx(flatten)]
+    view: ExceptionView,
+}
+
+/// One page of the items that match, the most urgent first, then the oldest.
 ///
 /// # Errors
-/// A database error.
-pub async fn list(db: &Db, filter: &Filter, limit: Limit) -> Result<Vec<ExceptionView>> {
-    let status = filter.status.as_deref().unwrap_or("open");
-    if !["open", "in_progress", "snoozed", "resolved"].contains(&status) {
-        return Err(Error::invalid("status", "must be open, in_progress, snoozed or resolved"));
-    }
-    let rows = db
+/// An unknown status, a bad cursor, or a database error.
+pub async fn list(db: &Db, filter: &Filter, cursor: Option<&str>, limit: Limit) -> Result<Page<ExceptionView>> {
+    let after = Cursor::parse(cursor)?;
+    // The order has three parts; the cursor's id holds the first and the last.
+    let after = match &after {
+        None => None,
+        Some(Cursor { at, id }) => {
+            let (rank, id) = id.split_once('|').ok_or(Error::BadCursor)?;
+            Some((rank.parse::<i64>().map_err(|_| Error::BadCursor)?, *at, id))
+        }
+    };
+    let rows: Vec<Ranked> = db
         .read(
-            "SELECT id, org_id, type, severity, status, title, detail, booking_id, thread_id, client_id, job_id, inbox_id,
-                    occurrences, last_seen_at, assigned_to, snoozed_until, resolution_note, created_at
-             FROM exceptions
-             WHERE status = $1
-               AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)
-               AND (CAST($3 AS TEXT) IS NULL OR type = $3)
-               AND (CAST($4 AS TEXT) IS NULL OR severity = $4)
-               AND (CAST($5 AS TEXT) IS NULL OR booking_id = $5)
-             ORDER BY CASE severity WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END, created_at, id
-             LIMIT $6",
+            "SELECT * FROM (
+                 SELECT CAST(CASE severity WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END AS BIGINT) AS rank, id,
+                        org_id, type, severity, status, title, detail, booking_id, thread_id, client_id, job_id,
+                        inbox_id, occurrences, last_seen_at, assigned_to, snoozed_until, resolution_note, created_at
+                 FROM exceptions
+                 WHERE status = $1
+                   AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)
+                   AND (CAST($3 AS TEXT) IS NULL OR type = $3)
+                   AND (CAST($4 AS TEXT) IS NULL OR severity = $4)
+                   AND (CAST($5 AS TEXT) IS NULL OR booking_id = $5)) AS ranked
+             WHERE CAST($8 AS TEXT) IS NULL OR (rank, created_at, id) > ($6, $7, $8)
+             ORDER BY rank, created_at, id
+             LIMIT $9",
         )
-        .bind(status)
+        .bind(status_of(filter)?)
         .bind(&filter.org)
         .bind(&filter.kind)
         .bind(&filter.severity)
         .bind(&filter.booking)
-        .bind(limit.rows())
+        .bind(after.map(|(rank, _, _)| rank))
+        .bind(after.map(|(_, at, _)| at))
+        .bind(after.map(|(_, _, id)| id))
+        .bind(limit.rows_wanted())
         .all()
         .await?;
-    Ok(rows)
+    let (rows, next_cursor) =
+        limit.cut(rows, |row| Cursor { at: row.view.created_at, id: format!("{}|{}", row.rank, row.view.id) });
+    Ok(Page { items: rows.into_iter().map(|row| row.view).collect(), next_cursor })
+}
+
+/// How many items match, whatever their severity.
+///
+/// # Errors
+/// An unknown status, or a database error.
+pub async fn counts(db: &Db, filter: &Filter) -> Result<Counts> {
+    let rows: Vec<(String, i64)> = db
+        .read(
+            "SELECT severity, count(*) FROM exceptions
+             WHERE status = $1
+               AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)
+               AND (CAST($3 AS TEXT) IS NULL OR type = $3)
+               AND (CAST($4 AS TEXT) IS NULL OR booking_id = $4)
+             GROUP BY severity",
+        )
+        .bind(status_of(filter)?)
+        .bind(&filter.org)
+        .bind(&filter.kind)
+        .bind(&filter.booking)
+        .all()
+        .await?;
+    let count = |wanted: Severity| rows.iter().find(|(word, _)| word == wanted.as_str()).map_or(0, |(_, count)| *count);
+    Ok(Counts { high: count(Severity::High), medium: count(Severity::Medium), low: count(Severity::Low) })
+}
+
+fn status_of(filter: &Filter) -> Result<&str> {
+    let status = filter.status.as_deref().unwrap_or("open");
+    if ["open", "in_progress", "snoozed", "resolved"].contains(&status) {
+        return Ok(status);
+    }
+    Err(Error::invalid("status", "must be open, in_progress, snoozed or resolved"))
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use nightshift_db::{Db, Timestamp};
+use nightshift_db::{Db, Timestamp, Tx};
 use sha2::{Digest, Sha256};
 
 use crate::Result;
@@ -111,33 +111,35 @@ pub async fn begin(db: &Db, request: &RequestKey, body: &[u8], now: Timestamp) -
     })
 }
 
-/// Keeps the answer of a request that ran.
+/// Keeps the answer of a request that ran, in the transaction of what it changed. False when the key was taken over
+/// meanwhile: then the request must not change anything.
 ///
 /// # Errors
 /// A database error.
 pub async fn finish(
-    db: &Db,
+    tx: &mut Tx,
     request: &RequestKey,
     token: Token,
     status: u16,
     body: &str,
     now: Timestamp,
-) -> Result<()> {
-    db.write(
-        "UPDATE idempotency_keys SET state = 'done', status_code = $6, response_body = $7, updated_at = $8
+) -> Result<bool> {
+    let kept = tx
+        .query(
+            "UPDATE idempotency_keys SET state = 'done', status_code = $6, response_body = $7, updated_at = $8
          WHERE principal = $1 AND method = $2 AND path = $3 AND key = $4 AND created_at = $5 AND state = 'in_progress'",
-    )
-    .bind(&request.principal)
-    .bind(&request.method)
-    .bind(&request.path)
-    .bind(&request.key)
-    .bind(token.0)
-    .bind(i64::from(status))
-    .bind(body)
-    .bind(now)
-    .execute()
-    .await?;
-    Ok(())
+        )
+        .bind(&request.principal)
+        .bind(&request.method)
+        .bind(&request.path)
+        .bind(&request.key)
+        .bind(token.0)
+        .bind(i64::from(status))
+        .bind(body)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(kept > 0)
 }
 
 /// Gives the key back, because the request changed nothing and may be sent again.

@@ -1,6 +1,6 @@
 //! Reading bookings for the API, newest first.
 
-use nightshift_db::{Db, Timestamp};
+use nightshift_db::{Db, Timestamp, Tx};
 
 use super::view::Row;
 use super::{BookingView, Status};
@@ -46,6 +46,20 @@ pub struct Filter {
 /// [`Error::NotFound`] when the organisation has no such booking.
 pub async fn view(db: &Db, org: &OrgId, id: &BookingId, audience: Audience) -> Result<BookingView> {
     db.read(select_rows!("WHERE b.id = $1 AND b.org_id = $2"))
+        .bind(id)
+        .bind(org)
+        .optional::<Row>()
+        .await?
+        .map(|row| row.into_view(audience))
+        .ok_or(Error::NotFound)
+}
+
+/// As [`view`], as a transaction sees it.
+///
+/// # Errors
+/// [`Error::NotFound`] when the organisation has no such booking.
+pub async fn view_in(tx: &mut Tx, org: &OrgId, id: &BookingId, audience: Audience) -> Result<BookingView> {
+    tx.query(select_rows!("WHERE b.id = $1 AND b.org_id = $2"))
         .bind(id)
         .bind(org)
         .optional::<Row>()

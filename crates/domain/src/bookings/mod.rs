@@ -21,7 +21,7 @@ pub(crate) use create::create_as;
 pub use create::{Created, create};
 pub use draft::{Draft, NewBooking};
 pub use history::{HistoryEntry, StatusRecord, load_record, status_history};
-pub use list::{Filter, list, view};
+pub use list::{Filter, list, view, view_in};
 pub use patch::{Patch, patch};
 pub use payments::{AmountMismatch, Paid, Payment, Refund, Refunded, mark_paid, mark_refunded};
 pub use status::{PaymentStatus, Status, Transition, transition};

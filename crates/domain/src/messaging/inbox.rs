@@ -201,14 +201,20 @@ pub async fn list(
     Ok(Page { items: rows.into_iter().map(|row| row.into_view(audience, now)).collect(), next_cursor })
 }
 
-/// The threads that are open to a sitter at `now`: those with an active window of this sitter, and no others.
+/// The threads that are open to a sitter at `now`: those with an active window of this sitter, or of any when none is
+/// named, and no others.
 ///
 /// # Errors
 /// When the database can't be read.
-pub async fn open_to_sitter(db: &Db, org: &OrgId, sitter: &SitterId, now: Timestamp) -> Result<Vec<ThreadView>> {
+pub async fn open_to_sitter(
+    db: &Db,
+    org: &OrgId,
+    sitter: Option<&SitterId>,
+    now: Timestamp,
+) -> Result<Vec<ThreadView>> {
     let rows: Vec<Row> = db
         .read(select_rows!(
-            "WHERE t.org_id = $1 AND t.status = 'open' AND w.thread_id = t.id AND w.sitter_id = $2
+            "WHERE t.org_id = $1 AND t.status = 'open' AND w.thread_id = t.id AND (CAST($2 AS TEXT) IS NULL OR w.sitter_id = $2)
                AND w.cancelled_at IS NULL AND w.starts_at <= $3 AND $3 < w.ends_at
              ORDER BY COALESCE(t.last_message_at, t.created_at) DESC, t.id DESC"
         ))

@@ -1,6 +1,7 @@
 //! Numbers, threads, windows and posting.
 
 use nightshift_domain::Error;
+use nightshift_domain::actor::Actor;
 use nightshift_domain::audience::Audience;
 use nightshift_domain::ids::{MessageId, NumberId, OrgId, SitterId, ThreadId, UserId};
 use nightshift_domain::messaging::inbox;
@@ -45,15 +46,15 @@ async fn a_number_is_added_once_and_shows_how_it_is_used() {
             json!({"e164": "+1 555 010 0100", "numberClass": "front_desk", "provider": "mock"}),
         )
         .unwrap();
-        let number = business.write(async |tx| numbers::add(tx, &org(), &new, noon()).await.unwrap()).await;
+        let number = business.write(async |tx| numbers::add(tx, &org(), &new, &Actor::Unauthenticated, noon()).await.unwrap()).await;
         assert_eq!(number.e164.e164(), "+15550100100");
         for org in ["org-1", "org-2"] {
             let org = OrgId::from(org.to_owned());
-            let twice = business.write(async |tx| numbers::add(tx, &org, &new, noon()).await).await;
+            let twice = business.write(async |tx| numbers::add(tx, &org, &new, &Actor::Unauthenticated, noon()).await).await;
             assert!(matches!(twice, Err(Error::Conflict { code, .. }) if code == "duplicate"));
         }
         let second_desk = NewNumber { e164: "+15550100101".to_owned(), ..new.clone() };
-        let refused = business.write(async |tx| numbers::add(tx, &org(), &second_desk, noon()).await).await;
+        let refused = business.write(async |tx| numbers::add(tx, &org(), &second_desk, &Actor::Unauthenticated, noon()).await).await;
         assert!(matches!(refused, Err(Error::Conflict { .. })));
         for wrong in [
             json!({"e164": "12", "numberClass": "pool", "provider": "mock"}),
@@ -62,12 +63,12 @@ async fn a_number_is_added_once_and_shows_how_it_is_used() {
             json!({"e164": "+15550100102", "numberClass": "pool", "assignedSitterId": "sitter-1", "provider": "mock"}),
         ] {
             let wrong: NewNumber = serde_json::from_value(wrong).unwrap();
-            let refused = business.write(async |tx| numbers::add(tx, &org(), &wrong, noon()).await).await;
+            let refused = business.write(async |tx| numbers::add(tx, &org(), &wrong, &Actor::Unauthenticated, noon()).await).await;
             assert!(matches!(refused, Err(Error::Invalid(_))));
         }
 
         let usage = async || {
-            let listed = numbers::list(&business.db, &org(), None, None).await.unwrap();
+            let listed = numbers::list(&business.db, Some(&org()), None, None).await.unwrap();
             listed.into_iter().map(|number| (number.usage, number.threads)).next().unwrap()
         };
         assert_eq!(usage().await.0, Usage::Available);
@@ -82,12 +83,12 @@ async fn a_number_is_added_once_and_shows_how_it_is_used() {
             serde_json::from_value::<NumberPatch>(body).unwrap()
         };
         let refused =
-            business.write(async |tx| numbers::patch(tx, &org(), &number.id, &off(false), noon()).await).await;
+            business.write(async |tx| numbers::patch(tx, &org(), &number.id, &off(false), &Actor::Unauthenticated, noon()).await).await;
         assert!(matches!(refused, Err(Error::Conflict { code, .. }) if code == "in_use"));
-        business.write(async |tx| numbers::patch(tx, &org(), &number.id, &off(true), noon()).await.unwrap()).await;
+        business.write(async |tx| numbers::patch(tx, &org(), &number.id, &off(true), &Actor::Unauthenticated, noon()).await.unwrap()).await;
         assert_eq!(usage().await.0, Usage::Inactive);
         let foreign = OrgId::from("org-2".to_owned());
-        let refused = business.write(async |tx| numbers::patch(tx, &foreign, &number.id, &off(true), noon()).await).await;
+        let refused = business.write(async |tx| numbers::patch(tx, &foreign, &number.id, &off(true), &Actor::Unauthenticated, noon()).await).await;
         assert!(matches!(refused, Err(Error::NotFound)));
     })
     .await;
@@ -151,7 +152,7 @@ async fn a_sitter_sees_only_threads_with_an_active_window_and_no_number_in_full(
             ("2024-12-31T11:59:59.999Z", true),
             ("2024-12-31T12:00:00Z", false),
         ] {
-            let threads = inbox::open_to_sitter(&business.db, &org(), &sitter(), at(now)).await.unwrap();
+            let threads = inbox::open_to_sitter(&business.db, &org(), Some(&sitter()), at(now)).await.unwrap();
             assert_eq!(threads.len(), usize::from(open), "{now}");
             let open_now = inbox::is_open_to_sitter(&business.db, &thread, &sitter(), at(now)).await.unwrap();
             assert_eq!(open_now, open, "{now}");
@@ -160,7 +161,7 @@ async fn a_sitter_sees_only_threads_with_an_active_window_and_no_number_in_full(
         }
         let other = SitterId::from("sitter-2".to_owned());
         let noon = at("2024-12-31T10:30:00Z");
-        assert!(inbox::open_to_sitter(&business.db, &org(), &other, noon).await.unwrap().is_empty());
+        assert!(inbox::open_to_sitter(&business.db, &org(), Some(&other), noon).await.unwrap().is_empty());
         let owners = inbox::view(&business.db, &org(), &thread, Audience::Owner, noon).await.unwrap();
         assert!(owners.masked_number_e164.unwrap().starts_with("+1555"));
     })

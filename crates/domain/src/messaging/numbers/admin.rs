@@ -2,8 +2,11 @@
 
 use nightshift_db::{Timestamp, Tx};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::{Number, NumberClass, NumberStatus, Provider, load};
+use crate::actor::Actor;
+use crate::audit::{self, Entry};
 use crate::ids::{NumberId, OrgId, SitterId};
 use crate::problems::Problems;
 use crate::{Error, Result};
@@ -40,7 +43,7 @@ pub struct NumberPatch {
 /// # Errors
 /// [`Error::Conflict`] `duplicate` when the number exists already, in whichever organisation, or when the sitter or the
 /// organisation already has its one active number of this class; [`Error::Invalid`] by field.
-pub async fn add(tx: &mut Tx, org: &OrgId, new: &NewNumber, now: Timestamp) -> Result<Number> {
+pub async fn add(tx: &mut Tx, org: &OrgId, new: &NewNumber, by: &Actor, now: Timestamp) -> Result<Number> {
     let mut problems = Problems::default();
     let phone = problems.phone("e164", Some(&new.e164));
     check_assignment(tx, org, new.number_class, new.assigned_sitter_id.as_ref(), &mut problems).await?;
@@ -65,7 +68,14 @@ pub async fn add(tx: &mut Tx, org: &OrgId, new: &NewNumber, now: Timestamp) -> R
         .bind(now)
         .optional()
         .await?;
-    added.ok_or_else(duplicate)
+    let added = added.ok_or_else(duplicate)?;
+    note(tx, "number.added", &added, by, now).await?;
+    Ok(added)
+}
+
+async fn note(tx: &mut Tx, event: &'static str, number: &Number, by: &Actor, now: Timestamp) -> Result<()> {
+    let facts = json!({"numberId": number.id, "numberClass": number.number_class, "status": number.status});
+    audit::record(tx, Entry::new(event, "success", by).org(&number.org_id).metadata(facts), now).await
 }
 
 fn duplicate() -> Error {
@@ -103,7 +113,14 @@ async fn check_assignment(
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Conflict`] `in_use` for taking a number out of service that open threads use, without
 /// `force`, or `duplicate` when the sitter already has an active number; [`Error::Invalid`] for an unknown sitter.
-pub async fn patch(tx: &mut Tx, org: &OrgId, id: &NumberId, patch: &NumberPatch, now: Timestamp) -> Result<Number> {
+pub async fn patch(
+    tx: &mut Tx,
+    org: &OrgId,
+    id: &NumberId,
+    patch: &NumberPatch,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Number> {
     let number = load(tx, id).await?.filter(|number| number.org_id == *org).ok_or(Error::NotFound)?;
     let sitter = patch.assigned_sitter_id.as_ref().or(number.assigned_sitter_id.as_ref());
     let mut problems = Problems::default();
@@ -131,5 +148,8 @@ pub async fn patch(tx: &mut Tx, org: &OrgId, id: &NumberId, patch: &NumberPatch,
         .bind(now)
         .one()
         .await;
-    patched.map_err(|error| if error.is_unique_violation() { duplicate() } else { error.into() })
+    let patched: Number =
+        patched.map_err(|error| if error.is_unique_violation() { duplicate() } else { Error::from(error) })?;
+    note(tx, "number.changed", &patched, by, now).await?;
+    Ok(patched)
 }

@@ -53,13 +53,13 @@ struct ThreadRow {
     client_name: String,
 }
 
-/// An organisation's numbers in their order, with the open threads each carries.
+/// An organisation's numbers in their order, or everybody's, with the open threads each carries.
 ///
 /// # Errors
 /// When the database can't be read.
 pub async fn list(
     db: &Db,
-    org: &OrgId,
+    org: Option<&OrgId>,
     class: Option<NumberClass>,
     status: Option<NumberStatus>,
 ) -> Result<Vec<NumberView>> {
@@ -67,8 +67,8 @@ pub async fn list(
         .read(
             "SELECT id, org_id, e164, number_class, assigned_sitter_id, status, provider
              FROM message_numbers
-             WHERE org_id = $1 AND ($2 IS NULL OR number_class = $2) AND ($3 IS NULL OR status = $3)
-             ORDER BY position, id",
+             WHERE (CAST($1 AS TEXT) IS NULL OR org_id = $1) AND ($2 IS NULL OR number_class = $2) AND ($3 IS NULL OR status = $3)
+             ORDER BY org_id, position, id",
         )
         .bind(org)
         .bind(class)
@@ -80,7 +80,7 @@ pub async fn list(
             "SELECT t.message_number_id, t.id,
                     TRIM(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) AS client_name
              FROM message_threads t LEFT JOIN clients c ON c.id = t.client_id
-             WHERE t.org_id = $1 AND t.status = 'open' AND t.message_number_id IS NOT NULL
+             WHERE (CAST($1 AS TEXT) IS NULL OR t.org_id = $1) AND t.status = 'open' AND t.message_number_id IS NOT NULL
              ORDER BY t.created_at, t.id",
         )
         .bind(org)

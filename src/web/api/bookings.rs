@@ -1,0 +1,152 @@
+//! `/api/bookings`
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use nightshift_db::Tx;
+use nightshift_domain::actor::Actor;
+use nightshift_domain::bookings::{self, Draft, Filter, Patch, StatusChange};
+use nightshift_domain::ids::BookingId;
+use nightshift_jobs::follow::Follow;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::params::Params;
+use crate::web::auth::Caller;
+use crate::web::body::{JsonBody, OptionalJson};
+use crate::web::error::{ApiError, Result};
+use crate::web::idempotency::Answering;
+use crate::web::state::Web;
+
+/// What a request, as opposed to a payment, gives as the reason of a confirmation.
+const TRIGGER: &str = "api";
+
+/// `POST /api/bookings`
+pub async fn create(
+    State(web): State<Web>,
+    caller: Caller,
+    answering: Answering,
+    JsonBody(draft): JsonBody<Draft>,
+) -> Result<Response> {
+    let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
+    let new = draft.check()?;
+    let mut tx = web.db.begin().await?;
+    let created = bookings::create(&mut tx, org, new, &by, now).await?;
+    let job = Follow::of_request(&web.queue).created(&mut tx, &created).await?;
+    let booking = bookings::view_in(&mut tx, org, &created.booking.id, caller.audience()).await?;
+    answering.commit(&web, tx, StatusCode::CREATED, json!({"booking": booking, "jobId": job})).await
+}
+
+/// `GET /api/bookings`
+pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
+    let (limit, cursor) = params.page();
+    let mut filter = Filter {
+        status: params.word("status"),
+        from: params.time("from"),
+        to: params.time("to"),
+        client_id: params.id("clientId"),
+        sitter_id: params.id("sitterId"),
+        q: params.text("q"),
+    };
+    params.finish()?;
+    if let Some(sitter) = caller.sitter() {
+        // A client's phone number must not be found out by searching for its digits.
+        filter.q = None;
+        filter.sitter_id = Some(sitter.clone());
+    }
+    let page = bookings::list(&web.db, caller.org()?, &filter, cursor.as_deref(), limit, caller.audience()).await?;
+    Ok(Json(json!({"bookings": page.items, "nextCursor": page.next_cursor})))
+}
+
+/// `GET /api/bookings/{id}`
+pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<BookingId>) -> Result<Json<Value>> {
+    let booking = bookings::view(&web.db, caller.org()?, &id, caller.audience()).await?;
+    if caller.sitter().is_some_and(|sitter| booking.sitter_id.as_ref() != Some(sitter)) {
+        return Err(ApiError::not_found());
+    }
+    Ok(Json(json!({"booking": booking})))
+}
+
+/// `PATCH /api/bookings/{id}`
+pub async fn change(
+    State(web): State<Web>,
+    caller: Caller,
+    answering: Answering,
+    Path(id): Path<BookingId>,
+    JsonBody(patch): JsonBody<Patch>,
+) -> Result<Response> {
+    let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
+    let mut tx = web.db.begin().await?;
+    let change = bookings::patch(&mut tx, org, &id, patch, &by, now).await?;
+    answer_change(&web, &caller, answering, tx, change, &by).await
+}
+
+/// `POST /api/bookings/{id}/confirm`
+pub async fn confirm(
+    State(web): State<Web>,
+    caller: Caller,
+    answering: Answering,
+    Path(id): Path<BookingId>,
+    OptionalJson(Empty {}): OptionalJson<Empty>,
+) -> Result<Response> {
+    let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
+    let mut tx = web.db.begin().await?;
+    let change = bookings::confirm(&mut tx, org, &id, &by, now).await?;
+    answer_change(&web, &caller, answering, tx, change, &by).await
+}
+
+/// `POST /api/bookings/{id}/cancel`
+pub async fn cancel(
+    State(web): State<Web>,
+    caller: Caller,
+    answering: Answering,
+    Path(id): Path<BookingId>,
+    OptionalJson(Cancellation { reason }): OptionalJson<Cancellation>,
+) -> Result<Response> {
+    let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
+    if reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
+        return Err(ApiError::invalid("reason", format!("must be at most {REASON_CHARS_MAX} characters")));
+    }
+    let mut tx = web.db.begin().await?;
+    let change = bookings::cancel(&mut tx, org, &id, reason.as_deref(), &by, now).await?;
+    answer_change(&web, &caller, answering, tx, change, &by).await
+}
+
+/// `GET /api/bookings/{id}/status-history`
+pub async fn status_history(State(web): State<Web>, caller: Caller, Path(id): Path<BookingId>) -> Result<Json<Value>> {
+    if let Some(sitter) = caller.sitter() {
+        let booking = bookings::get(&web.db, caller.org()?, &id).await?;
+        if booking.sitter_id.as_ref() != Some(sitter) {
+            return Err(ApiError::not_found());
+        }
+    }
+    let history = bookings::status_history(&web.db, caller.reach(), &id).await?;
+    Ok(Json(json!({"history": history})))
+}
+
+const REASON_CHARS_MAX: usize = 4000;
+
+/// No body, or `{}`.
+#[derive(Default, Deserialize)]
+pub struct Empty {}
+
+/// Why.
+#[derive(Default, Deserialize)]
+pub struct Cancellation {
+    reason: Option<String>,
+}
+
+/// Enqueues what follows from a change and answers with the booking as it now stands.
+async fn answer_change(
+    web: &Web,
+    caller: &Caller,
+    answering: Answering,
+    mut tx: Tx,
+    change: StatusChange,
+    by: &Actor,
+) -> Result<Response> {
+    let job = Follow::of_request(&web.queue).changed(&mut tx, &change, TRIGGER, by).await?;
+    let booking = bookings::view_in(&mut tx, caller.org()?, &change.booking.id, caller.audience()).await?;
+    answering.commit(web, tx, StatusCode::OK, json!({"booking": booking, "jobId": job})).await
+}

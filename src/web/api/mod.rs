@@ -1,0 +1,33 @@
+//! The API that frontends and integrations call: one file per thing it is about, and one table of all routes.
+
+mod bookings;
+mod event_log;
+mod exceptions;
+mod jobs;
+mod ledger;
+mod numbers;
+mod params;
+mod routes;
+mod threads;
+mod windows;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+
+pub use routes::{Route, table};
+
+use super::state::Web;
+use super::{auth, contention, idempotency};
+
+/// Every route of [`table`], each behind its access.
+pub(super) fn routes(web: &Web) -> Router<Web> {
+    table().into_iter().fold(Router::new(), |router, Route { path, access, handler, .. }| {
+        // The last one here is the first one a request meets.
+        let handler = handler
+            .route_layer(axum::middleware::from_fn(contention::layer))
+            .route_layer(from_fn_with_state(web.clone(), super::limits::buffered))
+            .route_layer(from_fn_with_state(web.clone(), idempotency::layer))
+            .route_layer(from_fn_with_state((web.clone(), access), auth::layer));
+        router.route(path, handler)
+    })
+}

@@ -1,0 +1,63 @@
+//! `/api/messages/numbers`
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use nightshift_domain::ids::NumberId;
+use nightshift_domain::messaging::numbers::{self, NewNumber, Number, NumberPatch, NumberStatus};
+use nightshift_jobs::follow::Follow;
+use serde_json::{Value, json};
+
+use super::params::Params;
+use crate::web::auth::Caller;
+use crate::web::body::JsonBody;
+use crate::web::error::Result;
+use crate::web::idempotency::Answering;
+use crate::web::state::Web;
+
+/// `GET /api/messages/numbers`
+pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
+    let (class, status) = (params.word("numberClass"), params.word("status"));
+    params.finish()?;
+    let numbers = numbers::list(&web.db, caller.reach(), class, status).await?;
+    Ok(Json(json!({"numbers": numbers})))
+}
+
+/// `POST /api/messages/numbers`
+pub async fn add(
+    State(web): State<Web>,
+    caller: Caller,
+    answering: Answering,
+    JsonBody(new): JsonBody<NewNumber>,
+) -> Result<Response> {
+    let org = caller.org()?;
+    let mut tx = web.db.begin().await?;
+    let number = numbers::add(&mut tx, org, &new, &caller.actor(), web.clock.now()).await?;
+    Follow::of_request(&web.queue).number_available(&mut tx, org).await?;
+    answering.commit(&web, tx, StatusCode::CREATED, json!({"number": shown(&number)})).await
+}
+
+/// `PATCH /api/messages/numbers/{id}`
+pub async fn change(
+    State(web): State<Web>,
+    caller: Caller,
+    answering: Answering,
+    Path(id): Path<NumberId>,
+    JsonBody(patch): JsonBody<NumberPatch>,
+) -> Result<Response> {
+    let org = caller.org()?;
+    let mut tx = web.db.begin().await?;
+    let number = numbers::patch(&mut tx, org, &id, &patch, &caller.actor(), web.clock.now()).await?;
+    if number.status == NumberStatus::Active {
+        Follow::of_request(&web.queue).number_available(&mut tx, org).await?;
+    }
+    answering.commit(&web, tx, StatusCode::OK, json!({"number": shown(&number)})).await
+}
+
+fn shown(number: &Number) -> Value {
+    json!({
+        "id": number.id, "e164": number.e164.e164(), "numberClass": number.number_class, "status": number.status,
+        "provider": number.provider, "assignedSitterId": number.assigned_sitter_id,
+    })
+}

@@ -1,0 +1,72 @@
+//! All routes of the API as data: method, path, who may, and who answers. Tests walk it, so no route is forgotten.
+
+use axum::http::Method;
+use axum::routing::{MethodRouter, get, patch, post};
+use nightshift_domain::access::api_keys::Scope;
+
+use super::{bookings, event_log, exceptions, jobs, ledger, numbers, threads, windows};
+use crate::web::auth::{Access, login};
+use crate::web::state::Web;
+
+/// One route.
+pub struct Route {
+    /// Its method.
+    pub method: Method,
+    /// Its path, with `{parameters}`.
+    pub path: &'static str,
+    /// Who may.
+    pub access: Access,
+    /// Who answers.
+    pub(super) handler: MethodRouter<Web>,
+}
+
+/// Every route of the API.
+#[must_use]
+pub fn table() -> Vec<Route> {
+    const READ_BOOKINGS: &[Scope] = &[Scope::BookingsRead, Scope::BookingsWrite];
+    const WRITE_BOOKINGS: &[Scope] = &[Scope::BookingsWrite];
+    const READ_MESSAGES: &[Scope] = &[Scope::MessagesRead, Scope::MessagesWrite];
+    const WRITE_MESSAGES: &[Scope] = &[Scope::MessagesWrite];
+    let owner = Access::OWNER;
+    let route = |method, path, access, handler| Route { method, path, access, handler };
+    vec![
+        // Sessions.
+        route(Method::POST, "/api/auth/login", Access::ANYBODY, post(login::login)),
+        route(Method::POST, "/api/auth/logout", Access::KNOWN, post(login::logout)),
+        route(Method::GET, "/api/auth/me", Access::KNOWN, get(login::me)),
+        // Bookings.
+        route(Method::POST, "/api/bookings", owner.and_keys(WRITE_BOOKINGS), post(bookings::create)),
+        route(Method::GET, "/api/bookings", owner.and_sitter().and_keys(READ_BOOKINGS), get(bookings::list)),
+        route(Method::GET, "/api/bookings/{id}", owner.and_sitter().and_keys(READ_BOOKINGS), get(bookings::show)),
+        route(Method::PATCH, "/api/bookings/{id}", owner.and_keys(WRITE_BOOKINGS), patch(bookings::change)),
+        route(Method::POST, "/api/bookings/{id}/confirm", owner.and_keys(WRITE_BOOKINGS), post(bookings::confirm)),
+        route(Method::POST, "/api/bookings/{id}/cancel", owner.and_keys(WRITE_BOOKINGS), post(bookings::cancel)),
+        route(
+            Method::GET,
+            "/api/bookings/{id}/status-history",
+            owner.and_sitter().and_ops().and_keys(READ_BOOKINGS),
+            get(bookings::status_history),
+        ),
+        // Conversations.
+        route(Method::GET, "/api/messages/threads", owner.and_keys(READ_MESSAGES), get(threads::list)),
+        route(Method::GET, "/api/messages/threads/{id}", owner.and_sitter(), get(threads::show)),
+        route(Method::GET, "/api/messages/threads/{id}/messages", owner.and_sitter(), get(threads::messages)),
+        route(
+            Method::POST,
+            "/api/messages/threads/{id}/messages",
+            owner.and_sitter().and_keys(WRITE_MESSAGES),
+            post(threads::send),
+        ),
+        route(Method::GET, "/api/sitter/threads", Access::SITTER, get(threads::open_to_sitter)),
+        route(Method::GET, "/api/messages/numbers", owner.and_ops(), get(numbers::list)),
+        route(Method::POST, "/api/messages/numbers", owner, post(numbers::add)),
+        route(Method::PATCH, "/api/messages/numbers/{id}", owner, patch(numbers::change)),
+        route(Method::GET, "/api/assignments/windows", owner.and_sitter(), get(windows::list)),
+        // What happened, and what needs somebody.
+        route(Method::GET, "/api/automations/ledger", owner.and_ops(), get(ledger::list)),
+        route(Method::GET, "/api/automations/ledger/{id}", owner.and_ops(), get(ledger::show)),
+        route(Method::GET, "/api/exceptions", owner.and_ops(), get(exceptions::list)),
+        route(Method::GET, "/api/event-log", owner.and_ops(), get(event_log::list)),
+        route(Method::GET, "/api/jobs/{id}", owner.and_keys(Scope::ALL), get(jobs::show)),
+    ]
+}

@@ -1,0 +1,30 @@
+//! `/api/assignments/windows`
+
+use axum::Json;
+use axum::extract::State;
+use nightshift_domain::messaging::windows::{self, Filter};
+use nightshift_domain::page::Limit;
+use serde_json::{Value, json};
+
+use super::params::Params;
+use crate::web::auth::Caller;
+use crate::web::error::Result;
+use crate::web::state::Web;
+
+/// `GET /api/assignments/windows`
+pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
+    let limit = Limit::asked(params.parsed("limit", "a number from 1 to 200"));
+    let mut filter = Filter {
+        booking_id: params.id("bookingId"),
+        sitter_id: params.id("sitterId"),
+        status: params.word("status"),
+        from: params.time("from"),
+        to: params.time("to"),
+    };
+    params.finish()?;
+    if let Some(sitter) = caller.sitter() {
+        filter.sitter_id = Some(sitter.clone());
+    }
+    let windows = windows::list(&web.db, caller.org()?, &filter, limit, web.clock.now()).await?;
+    Ok(Json(json!({"windows": windows})))
+}

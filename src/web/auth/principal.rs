@@ -1,0 +1,124 @@
+//! Who a request comes from: a key, a session, nobody; or, where authentication is off, somebody at this machine.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use nightshift_domain::Error as DomainError;
+use nightshift_domain::access::api_keys::{self, Verified};
+use nightshift_domain::access::sessions;
+use nightshift_domain::ids::{OrgId, SessionId};
+use nightshift_domain::people::organizations;
+use nightshift_domain::people::users::User;
+use secrecy::SecretString;
+
+use super::cookie;
+use crate::web::error::{ApiError, Result};
+use crate::web::rate_limit::network;
+use crate::web::state::Web;
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub enum Principal {
+    /// Somebody signed in.
+    User {
+        /// Who.
+        user: User,
+        /// By which session.
+        session: SessionId,
+    },
+    /// A program with a key.
+    Key(Verified),
+    /// Anybody, where authentication is off: owner and ops of the default organisation.
+    Local {
+        /// None before the first organisation is there.
+        org: Option<OrgId>,
+    },
+    /// No credentials.
+    Nobody,
+}
+
+/// A principal, and the cookie to send if its session was prolonged.
+pub(super) struct Identified {
+    pub(super) principal: Principal,
+    pub(super) renewed_cookie: Option<HeaderValue>,
+}
+
+/// Finds out who asks and counts the request.
+///
+/// # Errors
+/// 401 for credentials that are given and not good; 429.
+pub(super) async fn identify(web: &Web, request: &Parts) -> Result<Identified> {
+    let now = web.clock.now();
+    let address = client_address(request);
+    let found = find(web, request, address).await?;
+    let counted = match &found.principal {
+        Principal::User { session, .. } => web.rates.callers.take(session.to_string(), now),
+        Principal::Key(key) => web.rates.callers.take(key.id.to_string(), now),
+        Principal::Local { .. } | Principal::Nobody => web.rates.addresses.take(address, now),
+    };
+    counted.map_err(ApiError::too_many)?;
+    Ok(found)
+}
+
+async fn find(web: &Web, request: &Parts, address: IpAddr) -> Result<Identified> {
+    let plain = |principal| Identified { principal, renewed_cookie: None };
+    if !web.settings.auth.enabled {
+        let org = match organizations::default_org(&web.db).await {
+            Ok(org) => Some(org),
+            Err(DomainError::NotFound) => None,
+            Err(error) => return Err(error.into()),
+        };
+        return Ok(plain(Principal::Local { org }));
+    }
+    if let Some(value) = request.headers.get(header::AUTHORIZATION) {
+        let key =
+            presented_key(value).ok_or_else(|| bad_credentials("The Authorization header is not `Bearer jk_...`."))?;
+        refuse_guessing(web, address)?;
+        return match api_keys::verify(&web.db, &key, web.clock.now()).await? {
+            Some(key) => Ok(plain(Principal::Key(key))),
+            None => Err(guessed(web, address, "The API key is not known, or was revoked.")),
+        };
+    }
+    let Some(text) = cookie::of(&request.headers) else { return Ok(plain(Principal::Nobody)) };
+    // A cookie that is not ours, or has expired, is like none: the browser can't help sending it.
+    let Some(claim) = cookie::read(text, &web.session_secret, web.clock.now()) else {
+        return Ok(plain(Principal::Nobody));
+    };
+    Ok(match sessions::resume(&web.db, &claim.session, web.clock.now()).await? {
+        Some(live) => {
+            let renewed_cookie =
+                live.renewed_until.map(|until| cookie::issue(web, &claim.session, &live.user.id, until)).transpose()?;
+            Identified { principal: Principal::User { user: live.user, session: claim.session }, renewed_cookie }
+        }
+        None => plain(Principal::Nobody),
+    })
+}
+
+fn presented_key(value: &HeaderValue) -> Option<SecretString> {
+    let text = value.to_str().ok()?;
+    let (scheme, key) = text.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && key.starts_with("jk_")).then(|| key.trim().into())
+}
+
+fn bad_credentials(message: &str) -> ApiError {
+    ApiError::unauthorized("bad_credentials", message)
+}
+
+/// Looking up keys that are made up costs a statement each; an address may make up so many a minute.
+fn refuse_guessing(web: &Web, address: IpAddr) -> Result<()> {
+    web.rates.refused.look(&address, web.clock.now()).map_err(ApiError::too_many)
+}
+
+fn guessed(web: &Web, address: IpAddr, message: &str) -> ApiError {
+    // Whether this one was one too many shows at the next.
+    let _ = web.rates.refused.take(address, web.clock.now());
+    bad_credentials(message)
+}
+
+/// The address that a request is counted for. `X-Forwarded-For` is whatever its sender likes and is not looked at.
+pub(super) fn client_address(request: &Parts) -> IpAddr {
+    let connection = request.extensions.get::<ConnectInfo<SocketAddr>>();
+    network(connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip()))
+}

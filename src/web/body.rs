@@ -1,0 +1,148 @@
+//! Bodies of the API: JSON, read so that what is wrong is named and nothing of the content is repeated.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::error::{ApiError, Result};
+use super::limits;
+use super::state::Web;
+
+/// A JSON body that must be there.
+pub struct JsonBody<T>(pub T);
+
+/// A JSON body, or nothing, which stands for the default.
+pub struct OptionalJson<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Web> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, web: &Web) -> Result<Self> {
+        let (headers, body) = read(request, web.settings.http.body_bytes_max).await?;
+        if body.trim_ascii().is_empty() {
+            return Err(ApiError::bad_request("missing_body", "The request needs a JSON body."));
+        }
+        expect_json(&headers)?;
+        Ok(Self(parse(&body)?))
+    }
+}
+
+impl<T: DeserializeOwned + Default> FromRequest<Web> for OptionalJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, web: &Web) -> Result<Self> {
+        let (headers, body) = read(request, web.settings.http.body_bytes_max).await?;
+        if body.trim_ascii().is_empty() {
+            return Ok(Self(T::default()));
+        }
+        expect_json(&headers)?;
+        Ok(Self(parse(&body)?))
+    }
+}
+
+/// A body as JSON or as a form, by its type.
+///
+/// # Errors
+/// 400, 413, 415, 422.
+pub async fn json_or_form<T: DeserializeOwned>(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<T> {
+    let body = limits::read_body(headers, body, bytes_max).await?;
+    if limits::media_type(headers).as_deref() != Some("application/x-www-form-urlencoded") {
+        expect_json(headers)?;
+        return parse(&body);
+    }
+    let fields: serde_json::Map<_, _> =
+        form_urlencoded::parse(&body).map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect();
+    parse(serde_json::Value::from(fields).to_string().as_bytes())
+}
+
+async fn read(request: Request, bytes_max: usize) -> Result<(HeaderMap, Bytes)> {
+    let (parts, body) = request.into_parts();
+    let body = limits::read_body(&parts.headers, body, bytes_max).await?;
+    Ok((parts.headers, body))
+}
+
+fn expect_json(headers: &HeaderMap) -> Result<()> {
+    match limits::media_type(headers) {
+        Some(given) if given == "application/json" || given.ends_with("+json") => Ok(()),
+        _ => Err(limits::unsupported("application/json")),
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    let mut read = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut read).map_err(|error| {
+        let path = error.path().to_string();
+        describe(&path, error.inner())
+    })?;
+    read.end().map_err(|error| describe(".", &error))?;
+    // No database text holds a NUL, wherever in the body it stands.
+    if body.windows(NUL.len()).any(|bytes| bytes == NUL) {
+        return Err(ApiError::invalid("body", "must not hold NUL characters"));
+    }
+    Ok(value)
+}
+
+const NUL: &[u8] = b"\\u0000";
+
+/// serde's own sentence repeats what was sent; only what was expected is told.
+fn describe(path: &str, error: &serde_json::Error) -> ApiError {
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        Category::Data => {
+            let sentence = error.to_string();
+            let expected = sentence.split_once("expected ").and_then(|(_, rest)| rest.rsplit_once(" at line "));
+            let missing = sentence.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+            // Our own enums list what they may be, and nothing else.
+            let own = sentence.strip_prefix("must be ").and_then(|rest| rest.rsplit_once(" at line "));
+            let (field, message) = match (missing, own.or(expected)) {
+                (Some(field), _) => (field, "is required".to_owned()),
+                (None, Some((allowed, _))) => (path, format!("must be {allowed}")),
+                (None, None) => (path, "is not valid".to_owned()),
+            };
+            ApiError::invalid(if field == "." { "body" } else { field }, message)
+        }
+        Category::Eof | Category::Syntax | Category::Io => {
+            ApiError::bad_request("bad_json", format!("The body is not JSON: line {line}, column {column}."))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Sample {
+        #[expect(dead_code, reason = "only the errors matter")]
+        first_name: String,
+        #[expect(dead_code, reason = "only the errors matter")]
+        quantity: Option<i64>,
+    }
+    use serde::Deserialize;
+
+    fn refusal(body: &str) -> (u16, String) {
+        match parse::<Sample>(body.as_bytes()) {
+            Ok(_) => (200, String::new()),
+            Err(error) => (error.status.as_u16(), format!("{} {:?}", error.message, error.fields)),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_what_was_sent_is_not_repeated() {
+        assert_eq!(refusal(r#"{"firstName":"a"}"#).0, 200);
+        let (status, text) = refusal(r#"{"firstName":"a","quantity":"+15550001111"}"#);
+        assert_eq!(status, 422);
+        assert!(text.contains("quantity") && text.contains("must be i64") && !text.contains("1555"), "{text}");
+        let (status, text) = refusal("{}");
+        assert!(status == 422 && text.contains("firstName") && text.contains("is required"), "{text}");
+        let (status, text) = refusal("{\n\"firstName\": +15550001111}");
+        assert!(status == 400 && text.contains("line 2") && !text.contains("1555"), "{text}");
+        assert_eq!(refusal("").0, 400);
+        assert_eq!(refusal(r#"{"firstName":"a"} x"#).0, 400);
+        assert_eq!(refusal(r#"{"firstName":"a\u0000"}"#).0, 422);
+        assert_eq!(refusal("[]").0, 422);
+    }
+}

@@ -1,0 +1,32 @@
+//! Another transaction was in the way: the request is run once more, in this one place instead of in every handler.
+//!
+//! Nothing of the first run stands, because its transaction was rolled back.
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use http_body_util::BodyExt;
+
+use super::error::ApiError;
+
+/// Runs of one request.
+const RUNS_MAX: usize = 4;
+
+/// Repeats a request that met contention. Its body is in memory already.
+pub async fn layer(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    // A body in memory can't fail to be read.
+    let body = body.collect().await.map_or_else(|_| Bytes::new(), |collected| collected.to_bytes());
+    let mut run = 1;
+    loop {
+        let request = Request::from_parts(parts.clone(), Body::from(body.clone()));
+        let response = next.clone().run(request).await;
+        let contended = response.extensions().get::<ApiError>().is_some_and(ApiError::is_contention);
+        if !contended || run == RUNS_MAX {
+            return response;
+        }
+        metrics::counter!("nightshift_http_contention_retries_total").increment(1);
+        run += 1;
+    }
+}

@@ -1,0 +1,174 @@
+//! `Idempotency-Key`: a client that lost an answer asks again and gets the first one.
+//!
+//! The layer takes the key before the handler runs; the handler keeps its answer in the transaction of its change
+//! ([`Answering::commit`]), so that the change and the answer stand together or not at all, also under `kill -9`. A
+//! request that ends in an error changed nothing and gives its key back.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use nightshift_db::Tx;
+use nightshift_domain::idempotency::{self, Begun, RequestKey, Token};
+use serde::Serialize;
+
+use super::auth::{Caller, Principal};
+use super::error::{ApiError, Result};
+use super::limits;
+use super::state::Web;
+
+const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Longest key, in bytes.
+const LENGTH_MAX: usize = 128;
+
+/// A key that this request holds.
+#[derive(Debug, Clone)]
+struct Held {
+    key: RequestKey,
+    token: Token,
+}
+
+/// Answers a POST that was answered before, refuses one that can't be told from another, and lets others through.
+pub async fn layer(State(web): State<Web>, request: Request, next: Next) -> Response {
+    if request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    match hold(&web, request).await {
+        Ok(Turn::Run(request, held)) => {
+            let response = next.run(request).await;
+            if let Some(held) = held.filter(|_| !response.status().is_success()) {
+                give_back(&web, &held).await;
+            }
+            response
+        }
+        Ok(Turn::Answer(response)) => response,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// What becomes of a POST.
+enum Turn {
+    Run(Request, Option<Held>),
+    Answer(Response),
+}
+
+async fn hold(web: &Web, request: Request) -> Result<Turn> {
+    let Some(name) = key_of(request.headers())? else { return Ok(Turn::Run(request, None)) };
+    let (mut parts, body) = request.into_parts();
+    let body = limits::read_body(&parts.headers, body, web.settings.http.body_bytes_max).await?;
+    let key = RequestKey {
+        principal: parts.extensions.get::<Caller>().map_or_else(String::new, |caller| principal_of(caller.principal())),
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        key: name,
+    };
+    match idempotency::begin(&web.db, &key, &body, web.clock.now()).await? {
+        Begun::Fresh(token) => {
+            let held = Held { key, token };
+            parts.extensions.insert(held.clone());
+            Ok(Turn::Run(Request::from_parts(parts, Body::from(body)), Some(held)))
+        }
+        Begun::Replay { status, body } => Ok(Turn::Answer(replay(status, body))),
+        Begun::Mismatch => Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency_mismatch",
+            "This Idempotency-Key was used for another body.",
+        )),
+        Begun::InProgress => Err(ApiError::conflict(
+            "idempotency_in_progress",
+            "The first request with this Idempotency-Key still runs.",
+        )),
+    }
+}
+
+fn key_of(headers: &HeaderMap) -> Result<Option<String>> {
+    let Some(value) = headers.get(HEADER) else { return Ok(None) };
+    let fit = value.to_str().ok().filter(|text| !text.is_empty() && text.len() <= LENGTH_MAX);
+    fit.map(|text| Some(text.to_owned())).ok_or_else(|| {
+        ApiError::invalid("Idempotency-Key", format!("must be 1 to {LENGTH_MAX} visible ASCII characters"))
+    })
+}
+
+fn principal_of(principal: &Principal) -> String {
+    match principal {
+        Principal::User { user, .. } => format!("user:{}", user.id),
+        Principal::Key(key) => format!("key:{}", key.id),
+        Principal::Local { .. } => "local".to_owned(),
+        Principal::Nobody => "nobody".to_owned(),
+    }
+}
+
+fn replay(status: u16, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}
+
+async fn give_back(web: &Web, held: &Held) {
+    if let Err(error) = idempotency::abandon(&web.db, &held.key, held.token).await {
+        // It gives itself up after a minute.
+        tracing::debug!(%error, "an idempotency key could not be given back");
+    }
+}
+
+/// How a handler that changed something answers: its change is committed together with the answer that is kept for it.
+pub struct Answering(Option<Held>);
+
+impl FromRequestParts<Web> for Answering {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Web) -> Result<Self> {
+        Ok(Self(parts.extensions.get::<Held>().cloned()))
+    }
+}
+
+impl Answering {
+    /// Commits and answers.
+    ///
+    /// # Errors
+    /// The commit's; 409 when the key was taken over because this request took longer than a minute. Nothing is stored
+    /// then.
+    pub async fn commit(self, web: &Web, mut tx: Tx, status: StatusCode, body: impl Serialize) -> Result<Response> {
+        let body = serde_json::to_value(body).map_err(ApiError::internal)?;
+        if let Some(Held { key, token }) = &self.0 {
+            let kept =
+                idempotency::finish(&mut tx, key, *token, status.as_u16(), &body.to_string(), web.clock.now()).await?;
+            if !kept {
+                return Err(ApiError::conflict(
+                    "idempotency_in_progress",
+                    "Another request took over this Idempotency-Key.",
+                ));
+            }
+        }
+        tx.commit().await?;
+        Ok((status, Json(body)).into_response())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_short_and_visible() {
+        let of = |value: &[u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HEADER, HeaderValue::from_bytes(value).unwrap());
+            key_of(&headers).map_err(|error| error.status.as_u16())
+        };
+        assert_eq!(key_of(&HeaderMap::new()).unwrap(), None);
+        assert_eq!(of(b"abc"), Ok(Some("abc".to_owned())));
+        assert_eq!(of(&[b'a'; 128]).unwrap().map(|key| key.len()), Some(128));
+        assert_eq!(of(&[b'a'; 129]), Err(422));
+        assert_eq!(of(b""), Err(422));
+        assert_eq!(of("é".as_bytes()), Err(422));
+    }
+}

@@ -1,0 +1,41 @@
+//! Answering requests.
+//!
+//! A request passes, from the outside in: [`server`] (connections, slow clients), [`request_id`] (its name, metrics,
+//! log line and the form of errors), [`limits`] (how many, how large, how long), and then, for a webhook, the
+//! [`receiver`], which proves who sent it, stores it and answers; for a call of the API, [`auth`] (who is it and may
+//! they), [`idempotency`] (has this been answered before), [`contention`] (once more, if another transaction was in the
+//! way) and its handler in [`api`].
+//!
+//! **Invariant:** no business rule and no SQL; a handler calls the domain, enqueues what follows, and commits.
+
+pub mod api;
+pub mod auth;
+mod body;
+mod contention;
+mod error;
+mod health;
+mod idempotency;
+mod limits;
+mod rate_limit;
+pub mod receiver;
+mod request_id;
+pub mod server;
+mod state;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+
+pub use error::ApiError;
+pub use rate_limit::RateLimits;
+pub use state::{Shared, Web};
+
+/// All that this program answers.
+pub fn router(web: Web) -> Router {
+    let limited =
+        receiver::routes(&web).merge(api::routes(&web)).layer(from_fn_with_state(web.clone(), limits::within));
+    health::routes()
+        .merge(limited)
+        .fallback(async || ApiError::not_found())
+        .layer(from_fn_with_state(web.clone(), request_id::layer))
+        .with_state(web)
+}

@@ -1,0 +1,152 @@
+//! Requests per minute and caller: token buckets in memory, per process.
+//!
+//! A bucket holds a minute's worth, so a caller that was quiet may come in a burst. The number of buckets is bounded:
+//! when there is no room, those that are full again (their callers are quiet) make some.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use nightshift_db::Timestamp;
+
+use crate::config::Http;
+
+/// Callers remembered at a time; each costs some hundred bytes.
+const CALLERS_MAX: usize = 50_000;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Whom this program limits, and how.
+#[derive(Debug)]
+pub struct RateLimits {
+    /// Sessions and keys, by their ids.
+    pub callers: RateLimiter<String>,
+    /// Callers without either.
+    pub addresses: RateLimiter<IpAddr>,
+    /// Webhooks.
+    pub webhooks: RateLimiter<IpAddr>,
+    /// Credentials that were refused: looking them up costs a statement.
+    pub refused: RateLimiter<IpAddr>,
+}
+
+impl RateLimits {
+    /// As the operator chose.
+    #[must_use]
+    pub fn new(http: &Http) -> Self {
+        Self {
+            callers: RateLimiter::new(http.rate_limit_per_minute),
+            addresses: RateLimiter::new(http.rate_limit_per_minute),
+            webhooks: RateLimiter::new(http.webhook_rate_limit_per_minute),
+            refused: RateLimiter::new(http.rate_limit_per_minute),
+        }
+    }
+}
+
+/// Limits callers of kind `K`.
+#[derive(Debug)]
+pub struct RateLimiter<K> {
+    per_minute: f64,
+    buckets: Mutex<HashMap<K, Bucket>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    tokens: f64,
+    at: Timestamp,
+}
+
+impl<K: Eq + Hash> RateLimiter<K> {
+    /// Allows each caller `per_minute` requests a minute.
+    #[must_use]
+    pub fn new(per_minute: u32) -> Self {
+        Self { per_minute: f64::from(per_minute.max(1)), buckets: Mutex::new(HashMap::new()) }
+    }
+
+    /// Counts a request of `caller`; the time to wait when it is one too many.
+    ///
+    /// # Errors
+    /// How long until the next one would be taken.
+    pub fn take(&self, caller: K, now: Timestamp) -> Result<(), Duration> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= CALLERS_MAX && !buckets.contains_key(&caller) {
+            buckets.retain(|_, bucket| self.filled(*bucket, now) < self.per_minute);
+            if buckets.len() >= CALLERS_MAX {
+                // Nobody is quiet: forgetting all is fairer than refusing whoever comes new.
+                buckets.clear();
+            }
+        }
+        let bucket = buckets.entry(caller).or_insert(Bucket { tokens: self.per_minute, at: now });
+        let tokens = self.filled(*bucket, now);
+        if tokens < 1.0 {
+            return Err(MINUTE.mul_f64((1.0 - tokens) / self.per_minute));
+        }
+        *bucket = Bucket { tokens: tokens - 1.0, at: now };
+        Ok(())
+    }
+
+    /// The time to wait, without counting a request.
+    ///
+    /// # Errors
+    /// How long until one would be taken.
+    pub fn look(&self, caller: &K, now: Timestamp) -> Result<(), Duration> {
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let tokens = buckets.get(caller).map_or(self.per_minute, |bucket| self.filled(*bucket, now));
+        if tokens < 1.0 { Err(MINUTE.mul_f64((1.0 - tokens) / self.per_minute)) } else { Ok(()) }
+    }
+
+    fn filled(&self, bucket: Bucket, now: Timestamp) -> f64 {
+        (bucket.tokens + now.since(bucket.at).as_secs_f64() * self.per_minute / MINUTE.as_secs_f64())
+            .min(self.per_minute)
+    }
+}
+
+/// What stands for an address: one network of IPv6 is given to one household, so it counts as one caller.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_unix_ms(ms)
+    }
+
+    #[test]
+    fn a_burst_of_a_minutes_worth_then_the_steady_rate() {
+        let limiter = RateLimiter::new(60);
+        assert!((0..60).all(|_| limiter.take("a", at(0)).is_ok()));
+        assert_eq!(limiter.take("a", at(0)), Err(Duration::from_secs(1)));
+        assert_eq!(limiter.look(&"a", at(500)), Err(Duration::from_millis(500)));
+        assert_eq!(limiter.take("b", at(0)), Ok(()));
+        assert_eq!(limiter.take("a", at(1_000)), Ok(()));
+        assert_eq!(limiter.take("a", at(1_000)), Err(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn quiet_callers_make_room() {
+        let limiter = RateLimiter::new(60);
+        for caller in 0..CALLERS_MAX {
+            assert_eq!(limiter.take(caller, at(0)), Ok(()));
+        }
+        assert_eq!(limiter.take(CALLERS_MAX, at(10_000)), Ok(()));
+        assert_eq!(limiter.buckets.lock().map(|buckets| buckets.len()).unwrap_or_default(), 1);
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_caller() {
+        let of = |text: &str| text.parse().map(network);
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
+    }
+}

@@ -1,0 +1,118 @@
+//! Webhooks: proven, stored, answered. Nothing else is done here; a job acts on what was stored.
+//!
+//! Each provider's file reads its request and proves its signature over the raw bytes; [`verification`] decides what
+//! that means; [`store`] puts the delivery, its audit entry and its job into one transaction, together with those of
+//! other requests, and answers after the commit.
+
+mod refusals;
+mod store;
+mod stripe;
+mod twilio_status;
+mod verification;
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, FromRequest, Request};
+use axum::http::{HeaderMap, Uri};
+use axum::routing::post;
+use nightshift_domain::inbox::Provider;
+use nightshift_providers::SignatureError;
+use serde_json::{Value, json};
+
+pub use refusals::Refusals;
+pub use store::Receiver;
+
+use self::verification::Verdict;
+use super::error::{ApiError, Result};
+use super::limits;
+use super::rate_limit::network;
+use super::request_id::RequestId;
+use super::state::Web;
+
+/// The addresses that providers deliver to.
+pub fn routes(_web: &Web) -> Router<Web> {
+    Router::new()
+        .route("/api/webhooks/stripe", post(stripe::receive))
+        .route("/api/twilio/status", post(twilio_status::receive))
+}
+
+/// A webhook's request, read to its end, within the limits of webhooks.
+pub struct Incoming {
+    /// Where it was sent, without the host.
+    pub uri: Uri,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body, byte for byte.
+    pub body: Bytes,
+    /// Its name.
+    pub request_id: String,
+}
+
+impl FromRequest<Web> for Incoming {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request<Body>, web: &Web) -> Result<Self> {
+        let (parts, body) = request.into_parts();
+        if let Some(ConnectInfo(client)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
+            web.rates.webhooks.take(network(client.ip()), web.clock.now()).map_err(ApiError::too_many)?;
+        }
+        let body = limits::read_body(&parts.headers, body, web.settings.http.webhook_body_bytes_max).await?;
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+        Ok(Self { uri: parts.uri, headers: parts.headers, body, request_id })
+    }
+}
+
+impl Incoming {
+    /// 415 unless the body is of this type. A provider that names none is believed.
+    fn expect_type(&self, media_type: &'static str) -> Result<()> {
+        match limits::media_type(&self.headers) {
+            Some(given) if given != media_type => Err(limits::unsupported(media_type)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A header's bytes.
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.get(name).map(axum::http::HeaderValue::as_bytes)
+    }
+
+    /// What of the headers is worth keeping: nothing that is secret or long.
+    fn kept_headers(&self) -> Value {
+        const KEPT: [&str; 3] = ["content-type", "user-agent", "i-twilio-idempotency-token"];
+        let text = |name: &str| Some(self.headers.get(name)?.to_str().ok()?.chars().take(200).collect::<String>());
+        KEPT.iter()
+            .filter_map(|name| Some(((*name).to_owned(), json!(text(name)?))))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    }
+
+    /// The body as text, which both engines can store.
+    fn text(&self) -> Result<String> {
+        let text = std::str::from_utf8(&self.body).map_err(|error| {
+            ApiError::bad_request("bad_body", format!("The body is not UTF-8 at byte {}.", error.valid_up_to()))
+        })?;
+        if let Some(place) = text.find('\0') {
+            return Err(ApiError::bad_request("bad_body", format!("The body holds a NUL character at byte {place}.")));
+        }
+        Ok(text.to_owned())
+    }
+}
+
+/// Whether a delivery counts as verified, or the answer that refuses it, which is then on record.
+async fn verify(web: &Web, provider: Provider, incoming: &Incoming, proof: Result<(), SignatureError>) -> Result<bool> {
+    match verification::decide(web.settings.webhooks.validation, &proof) {
+        Verdict::Accept { verified } => Ok(verified),
+        Verdict::Refuse { status, reason } => {
+            count(provider, "refused");
+            web.refusals.record(web, provider, &incoming.request_id, reason).await;
+            Err(ApiError::new(status, "bad_signature", format!("The webhook's signature was refused: {reason}.")))
+        }
+    }
+}
+
+fn count(provider: Provider, verdict: &'static str) {
+    metrics::counter!("nightshift_webhooks_received_total", "provider" => provider.as_str(), "verdict" => verdict)
+        .increment(1);
+}

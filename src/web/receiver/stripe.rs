@@ -1,0 +1,46 @@
+//! `POST /api/webhooks/stripe`
+
+use axum::Json;
+use axum::extract::State;
+use nightshift_domain::inbox::{Delivery, Provider};
+use nightshift_providers::stripe::{Event, EventError, signature};
+use serde_json::{Value, json};
+
+use super::{Incoming, count, verify};
+use crate::web::error::{ApiError, Result};
+use crate::web::state::Web;
+
+/// Takes an event: 200 once it is stored, with whether it was there before.
+pub async fn receive(State(web): State<Web>, incoming: Incoming) -> Result<Json<Value>> {
+    incoming.expect_type("application/json")?;
+    let proof = signature::verify(
+        incoming.header(signature::HEADER),
+        &incoming.body,
+        &web.settings.webhooks.stripe_secrets,
+        web.clock.now().to_datetime(),
+    );
+    let verified = verify(&web, Provider::Stripe, &incoming, proof.map(|_| ())).await?;
+    let event = Event::parse(&incoming.body).map_err(not_an_event)?;
+    let event_key = event.key(&incoming.body);
+    if event_key.contains('\0') || event.kind.contains('\0') {
+        return Err(ApiError::bad_request("bad_body", "The event's id or type holds a NUL character."));
+    }
+    let recorded = web
+        .receiver
+        .take(Delivery {
+            provider: Provider::Stripe,
+            event_key,
+            event_type: Some(event.kind),
+            verified,
+            headers: incoming.kept_headers(),
+            payload: incoming.text()?,
+            request_id: incoming.request_id,
+        })
+        .await?;
+    count(Provider::Stripe, if recorded.first { "accepted" } else { "duplicate" });
+    Ok(Json(json!({"received": true, "duplicate": !recorded.first})))
+}
+
+fn not_an_event(error: EventError) -> ApiError {
+    ApiError::bad_request("bad_body", format!("The body can't be read as a Stripe event: {error}."))
+}
