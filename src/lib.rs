@@ -3,10 +3,10 @@
 //! No business rules and no SQL live here. [`cli`] is what a person types, [`config`] what the operator may choose,
 //! [`app`] starts and stops the roles, [`web`] answers requests, [`scheduler`] is the clock, [`demo`] plays the whole with simulated providers.
 
-//pub mod app;
+pub mod app;
 //pub mod cli;
 pub mod config;
 //pub mod demo;
-//pub mod scheduler;
+pub mod scheduler;
 pub mod telemetry;
 pub mod web;

@@ -258,6 +258,11 @@ impl Settings {
 }
 
 impl Database {
+    /// The address, with whatever secrets it holds, for the driver alone.
+    pub(crate) fn url_text(&self) -> &str {
+        self.url.expose_secret()
+    }
+
     /// The limits of the pool.
     #[must_use]
     pub fn options(&self) -> DbOptions {

@@ -52,11 +52,11 @@ struct Round {
 impl Dispatcher {
     /// Claims until `stop` is set.
     pub(crate) async fn run(&self, stop: &mut watch::Receiver<bool>) -> Result<()> {
-        if !self.unparked.swap(true, Ordering::AcqRel) {
-            if let Err(error) = claim::unpark(&self.db, &self.kinds, self.clock.now()).await {
-                self.unparked.store(false, Ordering::Release);
-                return Err(error);
-            }
+        if !self.unparked.swap(true, Ordering::AcqRel)
+            && let Err(error) = claim::unpark(&self.db, &self.kinds, self.clock.now()).await
+        {
+            self.unparked.store(false, Ordering::Release);
+            return Err(error);
         }
         let mut next_due = claim::next_due(&self.db).await?;
         let mut limited = control::limited(&self.db).await?;

@@ -197,12 +197,12 @@ pub(crate) struct Written {
 
 /// Writes a batch of which no job dies.
 pub(crate) async fn write_all(db: &Db, batch: &[Ended], now: Timestamp) -> Result<Vec<Written>> {
-    if batch.iter().all(|ended| ended.change.attempt.is_none()) {
-        if let Some(pool) = db.as_postgres() {
-            // One statement is its own transaction: one round trip instead of three.
-            let mut connection = pool.acquire().await?;
-            return write_rows_postgres(&mut connection, batch, None, now).await;
-        }
+    if batch.iter().all(|ended| ended.change.attempt.is_none())
+        && let Some(pool) = db.as_postgres()
+    {
+        // One statement is its own transaction: one round trip instead of three.
+        let mut connection = pool.acquire().await?;
+        return write_rows_postgres(&mut connection, batch, None, now).await;
     }
     let mut tx = db.begin().await?;
     let written = write_rows(&mut tx, batch, None, now).await?;

@@ -1,0 +1,258 @@
+//! The running program: its roles, started and stopped together.
+//!
+//! `web` answers requests, `worker` runs jobs, `scheduler` is the clock. Any number of processes may run any of them on
+//! one database. A process starts without its database and gets to work when the database is there; until then it
+//! answers 503.
+
+mod prepare;
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use nightshift_db::{Clock, Db, DbError};
+use nightshift_jobs::App;
+use nightshift_providers::sms::SmsSender;
+use nightshift_providers::twilio::TwilioClient;
+use nightshift_providers::{ClientError, http_client};
+use nightshift_queue::{Health, Queue, Worker, WorkerHandle, WorkerOptions};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{SessionSecretError, Settings, SmsProvider, session_secret};
+use crate::web::receiver::{Receiver, Refusals};
+use crate::web::{self, RateLimits, Shared, Web};
+use crate::{scheduler, telemetry};
+
+/// A part of the program that can run in a process of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// Answers requests.
+    Web,
+    /// Runs jobs.
+    Worker,
+    /// Enqueues what is due by the clock.
+    Scheduler,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: &'static [Self] = &[Self::Web, Self::Worker, Self::Scheduler];
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::Worker => "worker",
+            Self::Scheduler => "scheduler",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let role = Self::ALL.iter().find(|role| role.as_str() == word).copied();
+        role.ok_or_else(|| "a role is web, worker or scheduler".to_owned())
+    }
+}
+
+/// The program could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings must not serve.
+    #[error("{}", .0.join("\n"))]
+    Refused(Vec<String>),
+    /// The address can't be listened on.
+    #[error("{address} can't be listened on: {source}; another program may use the port, PORT=0 takes a free one")]
+    Listen {
+        /// As set.
+        address: String,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// The session secret can't be kept.
+    #[error(transparent)]
+    Secret(#[from] SessionSecretError),
+    /// The database is not what it must be.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The schema is older than the program.
+    #[error("the database lacks the migrations {}; run `nightshift migrate`, or set database.auto_migrate", .0.join(", "))]
+    NotMigrated(Vec<&'static str>),
+    /// A client of an outside service can't be built.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The metrics recorder or a thread can't be started.
+    #[error("{0}")]
+    Setup(String),
+}
+
+/// A started program. Dropped, it is cut off; see [`RunningApp::stop`].
+pub struct RunningApp {
+    /// Where it listens, when it is a web process.
+    pub addr: Option<SocketAddr>,
+    /// Its database.
+    pub db: Db,
+    /// Its queue.
+    pub queue: Queue,
+    web: Option<Web>,
+    server: Option<JoinHandle<()>>,
+    stop_server: CancellationToken,
+    worker: Option<WorkerHandle>,
+    services: Vec<AbortHandle>,
+}
+
+/// Starts `roles` of the program.
+///
+/// # Errors
+/// [`StartError`]. A database server that is away is none.
+pub async fn start(settings: Settings, clock: Clock, roles: &[Role]) -> Result<RunningApp, StartError> {
+    refuse(&settings)?;
+    let metrics = telemetry::metrics().map_err(|error| StartError::Setup(error.to_string()))?;
+    let listener = if roles.contains(&Role::Web) { Some(listen(&settings).await?) } else { None };
+    let addr = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    let public_url = public_url(&settings, addr);
+    let db = Db::connect(settings.database.url_text(), &settings.database.options()).await?;
+    let mut services = vec![tokio::spawn(telemetry::keep_up(metrics.clone())).abort_handle()];
+    services.extend(prepare::database(&db, &settings, &clock).await?);
+    let queue = Queue::new(db.clone(), clock.clone());
+
+    let worker = if roles.contains(&Role::Worker) { Some(start_worker(&settings, &queue, &public_url)?) } else { None };
+    if roles.contains(&Role::Scheduler) {
+        services.push(tokio::spawn(scheduler::run(queue.clone())).abort_handle());
+    }
+    let stop_server = CancellationToken::new();
+    let (mut web, mut server) = (None, None);
+    if let Some(listener) = listener {
+        let health = worker.as_ref().map(WorkerHandle::health);
+        let shared = share(settings, public_url, &queue, metrics, health)?;
+        let (timeout, grace) = (shared.settings.http.header_timeout, shared.settings.worker.shutdown_grace);
+        let (router, stopped) = (web::router(shared.clone()), stop_server.clone());
+        web = Some(shared);
+        server = Some(tokio::spawn(async move {
+            web::server::serve(listener, router, timeout, stopped.cancelled(), grace).await;
+        }));
+    }
+    Ok(RunningApp { addr, db, queue, web, server, stop_server, worker, services })
+}
+
+fn refuse(settings: &Settings) -> Result<(), StartError> {
+    let mut refusals = settings.refusals();
+    let known = nightshift_jobs::registry().queues();
+    for queue in settings.worker.queues.iter().filter(|queue| !known.contains(&queue.as_str())) {
+        refusals.push(format!("worker.queues names {queue:?}, which is none; allowed: {}", known.join(", ")));
+    }
+    if refusals.is_empty() { Ok(()) } else { Err(StartError::Refused(refusals)) }
+}
+
+async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
+    let (host, port) = (settings.http.host.as_str(), settings.http.port);
+    TcpListener::bind((host, port))
+        .await
+        .map_err(|source| StartError::Listen { address: format!("{host}:{port}"), source })
+}
+
+/// With the port that was taken, when a free one was asked for.
+fn public_url(settings: &Settings, addr: Option<SocketAddr>) -> String {
+    match addr {
+        Some(addr) if settings.http.port == 0 && settings.http.public_url.is_none() => {
+            let mut settings = settings.clone();
+            settings.http.port = addr.port();
+            settings.public_url()
+        }
+        _ => settings.public_url(),
+    }
+}
+
+fn start_worker(settings: &Settings, queue: &Queue, public_url: &str) -> Result<WorkerHandle, StartError> {
+    let app = App::new(sms_sender(settings)?, public_url.to_owned(), settings.messaging.window_grace);
+    let options =
+        WorkerOptions { concurrency: settings.worker.concurrency.clone(), queues: settings.worker.queues.clone() };
+    Worker::new(queue.clone(), nightshift_jobs::registry(), Arc::new(app))
+        .options(options)
+        .start()
+        .map_err(|error| StartError::Setup(format!("the worker's thread can't be started: {error}")))
+}
+
+/// The service that texts go out through, as the settings name it.
+///
+/// # Errors
+/// [`ClientError`] for an address that is none.
+pub fn sms_sender(settings: &Settings) -> Result<SmsSender, ClientError> {
+    match (settings.messaging.sms_provider, &settings.twilio.account_sid, settings.twilio.auth_tokens.first()) {
+        (SmsProvider::Twilio, Some(account), Some(token)) => {
+            let client = TwilioClient::new(&settings.twilio.base_url, account.clone(), token.clone(), http_client()?)?;
+            Ok(SmsSender::Twilio(client))
+        }
+        // Twilio without credentials is refused before it comes to this.
+        _ => Ok(SmsSender::Mock),
+    }
+}
+
+fn share(
+    settings: Settings,
+    public_url: String,
+    queue: &Queue,
+    metrics: metrics_exporter_prometheus::PrometheusHandle,
+    worker: Option<Health>,
+) -> Result<Web, StartError> {
+    Ok(Web::new(Shared {
+        session_secret: session_secret(&settings)?,
+        places: Semaphore::new(settings.http.requests_in_flight_max),
+        rates: RateLimits::new(&settings.http),
+        receiver: Receiver::start(queue.clone()),
+        refusals: Refusals::default(),
+        db: queue.db().clone(),
+        clock: queue.clock().clone(),
+        queue: queue.clone(),
+        public_url,
+        settings,
+        metrics,
+        worker,
+        shutting_down: AtomicBool::new(false),
+    }))
+}
+
+impl RunningApp {
+    /// Its address for clients on this machine; empty when it is no web process.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.addr.map(|addr| format!("http://{addr}")).unwrap_or_default()
+    }
+
+    /// Ends it gracefully: from now on it tells load balancers to go elsewhere and claims nothing; what runs may finish
+    /// within `grace`, the rest is given back to the queue; last, it stops to answer.
+    pub async fn stop(mut self, grace: Duration) {
+        let started = Instant::now();
+        if let Some(web) = &self.web {
+            web.shut_down();
+        }
+        self.services.drain(..).for_each(|service| service.abort());
+        if let Some(worker) = self.worker.take() {
+            worker.shutdown(grace).await;
+        }
+        self.stop_server.cancel();
+        if let Some(server) = self.server.take() {
+            let left = grace.saturating_sub(started.elapsed()).max(Duration::from_secs(1));
+            if tokio::time::timeout(left, server).await.is_err() {
+                tracing::warn!("requests were cut off: the grace time is over");
+            }
+        }
+    }
+}
+
+impl Drop for RunningApp {
+    fn drop(&mut self) {
+        self.services.iter().for_each(AbortHandle::abort);
+        if let Some(server) = &self.server {
+            server.abort();
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The database, brought to where the program needs it: at once, or as soon as it is there.
+
+use std::time::Duration;
+
+use nightshift_db::{Clock, Db, migrate, migration_state};
+use nightshift_domain::Error as DomainError;
+use nightshift_domain::exceptions::{self, Problem, Severity};
+use tokio::task::AbortHandle;
+
+use super::StartError;
+use crate::config::{Environment, Settings};
+
+/// Between two tries to reach a database that is away.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+
+/// Migrates, or checks that it needs no migration. When the database is away a task goes on trying, and is returned.
+pub(super) async fn database(db: &Db, settings: &Settings, clock: &Clock) -> Result<Option<AbortHandle>, StartError> {
+    match once(db, settings, clock).await {
+        Ok(()) => Ok(None),
+        Err(StartError::Db(error)) if error.is_transient() => {
+            tracing::warn!(%error, "the database can't be reached yet; trying again until it can");
+            let (db, settings, clock) = (db.clone(), settings.clone(), clock.clone());
+            Ok(Some(tokio::spawn(async move { until_ready(&db, &settings, &clock).await }).abort_handle()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn until_ready(db: &Db, settings: &Settings, clock: &Clock) {
+    loop {
+        tokio::time::sleep(TRY_AGAIN).await;
+        match once(db, settings, clock).await {
+            Ok(()) => {
+                tracing::info!("the database is there");
+                return;
+            }
+            Err(StartError::Db(error)) if error.is_transient() => {
+                tracing::debug!(%error, "the database can't be reached yet");
+            }
+            Err(error) => tracing::error!(%error, "the database can't be used"),
+        }
+    }
+}
+
+async fn once(db: &Db, settings: &Settings, clock: &Clock) -> Result<(), StartError> {
+    if settings.database.auto_migrate {
+        migrate(db).await?;
+    } else {
+        let state = migration_state(db).await?;
+        if !state.is_current() {
+            return Err(StartError::NotMigrated(state.missing));
+        }
+    }
+    note_unverified(db, settings, clock).await
+}
+
+/// As long as production takes webhooks that are not verified, people see it.
+async fn note_unverified(db: &Db, settings: &Settings, clock: &Clock) -> Result<(), StartError> {
+    const FINGERPRINT: &str = "webhook_validation_disabled";
+    let now = clock.now();
+    let mut tx = db.begin().await?;
+    let noted = if settings.environment == Environment::Production && !settings.webhooks.validation {
+        tracing::warn!("webhooks are not verified: anybody who knows the address can send them");
+        let problem = Problem::new(FINGERPRINT, Severity::High, FINGERPRINT)
+            .title("Webhooks are taken without a valid signature");
+        exceptions::raise(&mut tx, &problem, now).await.map(|_| ())
+    } else {
+        exceptions::resolve(&mut tx, FINGERPRINT, "webhooks are verified", now).await
+    };
+    match noted {
+        Ok(()) => Ok(tx.commit().await?),
+        Err(DomainError::Db(error)) => Err(error.into()),
+        Err(other) => Err(StartError::Setup(other.to_string())),
+    }
+}
