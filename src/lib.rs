@@ -4,9 +4,9 @@
 //! [`app`] starts and stops the roles, [`web`] answers requests, [`scheduler`] is the clock, [`demo`] plays the whole with simulated providers.
 
 pub mod app;
-//pub mod cli;
+pub mod cli;
 pub mod config;
-//pub mod demo;
+pub mod demo;
 pub mod scheduler;
 pub mod telemetry;
 pub mod web;

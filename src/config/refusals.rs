@@ -41,7 +41,8 @@ impl Settings {
                 ("twilio.auth_tokens", self.twilio.auth_tokens.is_empty()),
             ]
             .into_iter()
-            .filter_map(|(key, missing)| missing.then(|| name(key)))
+            .filter(|(_, missing)| *missing)
+            .map(|(key, _)| name(key))
             .collect();
             if !missing.is_empty() {
                 refuse(format!("{}=twilio needs {}", name("messaging.sms_provider"), missing.join(" and ")));

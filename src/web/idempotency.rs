@@ -51,6 +51,7 @@ pub async fn layer(State(web): State<Web>, request: Request, next: Next) -> Resp
 }
 
 /// What becomes of a POST.
+#[expect(clippy::large_enum_variant, reason = "made and taken apart once per request, never kept")]
 enum Turn {
     Run(Request, Option<Held>),
     Answer(Response),

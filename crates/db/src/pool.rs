@@ -13,7 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{PgPool, SqlitePool};
 
 use crate::query::Target;
-use crate::{DbError, Query, Result, Tx};
+use crate::{DbError, Query, Result, Timestamp, Tx};
 
 /// How long a write waits for another process to let go of the SQLite file before it gives up.
 const SQLITE_BUSY_LIMIT: Duration = Duration::from_secs(30);
@@ -187,6 +187,19 @@ impl Db {
             Pools::Sqlite { writer, .. } => Target::Sqlite(Either::Left(writer)),
         };
         Query::new(target, sql)
+    }
+
+    /// The time on the machine that runs the database: this one's, for SQLite.
+    ///
+    /// # Errors
+    /// When the database can't be reached.
+    pub async fn server_time(&self) -> Result<Timestamp> {
+        self.read(match self.engine() {
+            Engine::Postgres => "SELECT now()",
+            Engine::Sqlite => "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+        })
+        .scalar()
+        .await
     }
 
     /// Closes all connections; waits for those in use.

@@ -47,6 +47,17 @@ impl SmsSender {
         }
     }
 
+    /// Asks whether the service answers and knows our account. The mock always does.
+    ///
+    /// # Errors
+    /// How it did not.
+    pub async fn check(&self) -> Result<(), LookupError> {
+        match self {
+            Self::Mock => Ok(()),
+            Self::Twilio(client) => client.check().await,
+        }
+    }
+
     /// The oldest of the [candidates](Self::candidates).
     ///
     /// # Errors

@@ -118,7 +118,9 @@ fn random_key_id() -> String {
     hex::encode(&random_bytes()[..4])
 }
 
-fn random_secret() -> String {
+/// 256 random bits as text.
+#[must_use]
+pub fn random_secret() -> String {
     URL_SAFE_NO_PAD.encode(random_bytes())
 }
 

@@ -3,8 +3,10 @@
 use std::sync::LazyLock;
 
 use argon2::Argon2;
-use argon2::password_hash::rand_core::OsRng;
+use argon2::password_hash::rand_core::{OsRng, RngCore};
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{Error, Result};
@@ -30,6 +32,14 @@ pub fn hash(password: &SecretString) -> Result<String> {
         .hash_password(text.as_bytes(), &SaltString::generate(&mut OsRng))
         .map(|hash| hash.to_string())
         .map_err(|error| Error::invalid("password", error.to_string()))
+}
+
+/// A password that nobody chose: 144 random bits.
+#[must_use]
+pub fn random() -> SecretString {
+    let mut bytes = [0; 18];
+    OsRng.fill_bytes(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes).into()
 }
 
 /// Whether `password` is the one whose hash is stored. Without a stored hash the answer is no, after the same work.

@@ -153,6 +153,16 @@ impl TwilioClient {
         Err(LookupError::TooMany)
     }
 
+    /// Reads a list with one entry: whether Twilio answers and takes our credentials. Changes nothing.
+    ///
+    /// # Errors
+    /// How it did not.
+    pub async fn check(&self) -> Result<(), LookupError> {
+        let mut url = self.messages_url();
+        url.query_pairs_mut().append_pair("PageSize", "1");
+        self.page(url).await.map(|_| ())
+    }
+
     async fn page(&self, url: Url) -> Result<MessagePage, LookupError> {
         let answer = self.authorized(self.http.get(url)).send().await.map_err(|e| LookupError::from_transport(&e))?;
         let http_status = answer.status();

@@ -321,3 +321,12 @@ async fn every_recorded_answer_is_read() {
         assert!(!error.to_string().contains("+1415"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_check_tells_good_credentials_from_wrong_ones() {
+    let simulator = simulator().await;
+    client(&simulator).check().await.unwrap();
+    let wrong = TwilioClient::new(&simulator.base_url(), SID, "other".into(), http_client().unwrap()).unwrap();
+    assert!(wrong.check().await.unwrap_err().is_permanent());
+    assert_eq!(simulator.twilio().ledger().messages(), []);
+}

@@ -1,0 +1,169 @@
+//! `nightshift doctor`: what is wrong, and what to do about it.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use nightshift_db::{Clock, Db, migration_state};
+use nightshift_queue::Queue;
+
+use super::open;
+use crate::app::sms_sender;
+use crate::config::{ConfigError, Environment, Settings, SmsProvider};
+
+/// Leases and signatures are compared over machines; more than this confuses them.
+const SKEW_MAX: Duration = Duration::from_secs(5);
+/// A job that is due this long has nobody to run it.
+const OLDEST_READY_MAX: Duration = Duration::from_secs(60);
+
+/// No choices.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit code 1 when something is wrong; what is only worth knowing does not count.")]
+pub(super) struct Args {}
+
+/// The findings so far.
+#[derive(Default)]
+struct Findings {
+    wrong: u32,
+}
+
+impl Findings {
+    fn good(&mut self, what: &str, sentence: impl std::fmt::Display) {
+        println!("ok     {what:12} {sentence}");
+    }
+
+    fn note(&mut self, what: &str, sentence: impl std::fmt::Display) {
+        println!("note   {what:12} {sentence}");
+    }
+
+    fn wrong(&mut self, what: &str, sentence: impl std::fmt::Display) {
+        self.wrong += 1;
+        println!("WRONG  {what:12} {sentence}");
+    }
+}
+
+pub(super) async fn run(_: &Args, settings: Result<Settings, ConfigError>) -> anyhow::Result<ExitCode> {
+    let mut findings = Findings::default();
+    match settings {
+        Err(error) => findings.wrong("settings", error),
+        Ok(settings) => {
+            check_settings(&settings, &mut findings);
+            check_database(&settings, &mut findings).await;
+            check_sms(&settings, &mut findings).await;
+        }
+    }
+    println!();
+    if findings.wrong == 0 {
+        println!("nothing is wrong");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{} wrong", findings.wrong);
+    Ok(ExitCode::FAILURE)
+}
+
+fn check_settings(settings: &Settings, findings: &mut Findings) {
+    let refusals = settings.refusals();
+    if refusals.is_empty() {
+        findings.good("settings", format_args!("readable, environment {}", settings.environment.as_str()));
+    }
+    for refusal in refusals {
+        findings.wrong("settings", refusal);
+    }
+    if settings.environment == Environment::Development && !settings.auth.enabled {
+        findings.note("access", "ENABLE_AUTH=false: everybody who reaches the port is owner and ops");
+    }
+    if !settings.webhooks.validation {
+        findings.note("webhooks", "unsigned webhooks are taken; production needs ENABLE_WEBHOOK_VALIDATION=true");
+    }
+    if settings.environment == Environment::Production && settings.http.public_url.is_none() {
+        findings.wrong("webhooks", "PUBLIC_URL is not set: Twilio can't report what becomes of texts; set it");
+    }
+}
+
+async fn check_database(settings: &Settings, findings: &mut Findings) {
+    let shown = settings.database.shown();
+    let db = match open::database(settings).await {
+        Ok(db) => db,
+        Err(error) => return findings.wrong("database", format_args!("{error:#}; check DATABASE_URL")),
+    };
+    let state = match migration_state(&db).await {
+        Ok(state) => state,
+        Err(error) => {
+            let advice = "is the server running, and may this user in?";
+            return findings.wrong("database", format_args!("{shown} can't be reached: {error}; {advice}"));
+        }
+    };
+    findings.good("database", format_args!("{shown} answers"));
+    check_clock(&db, findings).await;
+    if state.is_current() {
+        findings.good("migrations", format_args!("all {} are in force", state.applied.len()));
+        check_queues(&Queue::new(db, Clock::system()), findings).await;
+    } else if settings.database.auto_migrate {
+        findings.note("migrations", format_args!("{} come with the next `serve`", state.missing.join(", ")));
+    } else {
+        findings.wrong("migrations", format_args!("{} missing; run `nightshift migrate`", state.missing.join(", ")));
+    }
+}
+
+async fn check_clock(db: &Db, findings: &mut Findings) {
+    match db.server_time().await {
+        Err(error) => findings.wrong("clock", format_args!("the database does not tell its time: {error}")),
+        Ok(theirs) => {
+            let ours = Clock::system().now();
+            let skew = ours.since(theirs).max(theirs.since(ours));
+            let seconds = skew.as_secs_f64();
+            if skew > SKEW_MAX {
+                let advice = "set both clocks by NTP";
+                findings.wrong("clock", format_args!("{seconds:.1} s apart from the database's; {advice}"));
+            } else {
+                findings.good("clock", format_args!("{seconds:.1} s apart from the database's"));
+            }
+        }
+    }
+}
+
+async fn check_queues(queue: &Queue, findings: &mut Findings) {
+    let (settings, stats) = match tokio::try_join!(queue.settings(), queue.stats()) {
+        Ok(both) => both,
+        Err(error) => return findings.wrong("queues", error),
+    };
+    for state in settings.iter().filter(|state| state.paused) {
+        let reason = state.paused_reason.as_deref().unwrap_or("no reason given");
+        findings.note("queues", format_args!("{} is paused: {reason}", state.name));
+    }
+    let paused = |name: &str| settings.iter().any(|state| state.paused && state.name == name);
+    for stats in &stats {
+        let name = &stats.queue;
+        if stats.dead > 0 {
+            findings.note(
+                "queues",
+                format_args!("{name} has {} dead jobs; see `nightshift jobs list --state dead`", stats.dead),
+            );
+        }
+        if let Some(seconds) = stats.oldest_ready_seconds.filter(|seconds| *seconds > OLDEST_READY_MAX.as_secs())
+            && !paused(name)
+        {
+            let advice = "is a worker running, and is it fast enough?";
+            findings.wrong("queues", format_args!("the oldest job of {name} has been due for {seconds} s; {advice}"));
+        }
+    }
+    if stats.iter().all(|stats| stats.dead == 0) {
+        findings.good("queues", "no dead jobs");
+    }
+}
+
+async fn check_sms(settings: &Settings, findings: &mut Findings) {
+    if settings.messaging.sms_provider == SmsProvider::Mock {
+        return findings.note("sms", "SMS_PROVIDER=mock: texts are written down and sent nowhere");
+    }
+    let checked = match sms_sender(settings) {
+        Ok(sender) => sender.check().await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match checked {
+        Ok(()) => findings.good("sms", format_args!("{} answers and knows the account", settings.twilio.base_url)),
+        Err(error) => {
+            let advice = "check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_BASE_URL";
+            findings.wrong("sms", format_args!("{}: {error}; {advice}", settings.twilio.base_url));
+        }
+    }
+}

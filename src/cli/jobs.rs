@@ -1,0 +1,300 @@
+//! `nightshift jobs`: what ops needs at 3 AM.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::bail;
+use chrono::NaiveDate;
+use clap::Subcommand;
+use nightshift_db::{Clock, Timestamp};
+use nightshift_domain::actor::Actor;
+use nightshift_domain::audit::{self, Entry};
+use nightshift_queue::Queue;
+use nightshift_queue::admin::{Filter, JobDetail, JobRow, Steered};
+use nightshift_queue::lifecycle::State;
+use serde_json::{Value, json};
+
+use super::{open, table};
+use crate::config::Settings;
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  nightshift jobs list --state dead --since 2h
+  nightshift jobs show 0193e4b0-0000-7000-8000-000000000001
+  nightshift jobs retry-all --kind sms.send --error 'HTTP 503' --spread-seconds 300")]
+pub(super) enum Command {
+    /// List jobs, newest first.
+    List {
+        #[command(flatten)]
+        which: Which,
+        /// At most so many.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+        limit: i64,
+        /// One JSON object with all fields.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a job: state, attempts, steps, children, and why it stands where it stands.
+    Show {
+        /// The job's id.
+        id: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Start dead, cancelled or waiting jobs anew, with a fresh budget of attempts.
+    Retry {
+        /// The jobs' ids.
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Cancel waiting jobs; running ones end at their next checkpoint.
+    Cancel {
+        /// The jobs' ids.
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Retry all jobs that match; dead ones when no state is given.
+    RetryAll {
+        #[command(flatten)]
+        which: Which,
+        /// At most so many.
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(i64).range(1..=100_000))]
+        max: i64,
+        /// Start them evenly over so many seconds, to spare the provider that just came back.
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+        spread_seconds: u64,
+    },
+    /// Count jobs by queue.
+    Stats {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Which jobs; what is not given does not narrow.
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
+    /// By kind, such as sms.send.
+    #[arg(long)]
+    kind: Option<String>,
+    /// By queue, such as webhooks.
+    #[arg(long)]
+    queue: Option<String>,
+    /// By state: queued, running, retrying, succeeded, dead or cancelled.
+    #[arg(long, value_parser = state)]
+    state: Option<State>,
+    /// Made since: 30m, 2h, 3d, a date or a time such as 2024-12-31T02:00:00Z.
+    #[arg(long, value_parser = since)]
+    since: Option<Timestamp>,
+    /// By text in the last error.
+    #[arg(long)]
+    error: Option<String>,
+}
+
+fn state(word: &str) -> Result<State, String> {
+    State::try_from(word.to_owned())
+        .map_err(|_| "allowed: queued, running, retrying, succeeded, dead, cancelled".to_owned())
+}
+
+fn since(text: &str) -> Result<Timestamp, String> {
+    if let Ok(date) = text.parse::<NaiveDate>() {
+        return Ok(Timestamp::from_unix_ms(date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis()));
+    }
+    let ago = |seconds_each: u64| {
+        let count = text.get(..text.len() - 1)?.parse::<u64>().ok()?;
+        Some(Clock::system().now() - Duration::from_secs(count.checked_mul(seconds_each)?))
+    };
+    let found = match text.chars().last() {
+        Some('m') => ago(60),
+        Some('h') => ago(3_600),
+        Some('d') => ago(86_400),
+        _ => text.parse().ok(),
+    };
+    found.ok_or_else(|| "give 30m, 2h, 3d, a date, or a time such as 2024-12-31T02:00:00Z".to_owned())
+}
+
+impl Which {
+    fn filter(&self) -> Filter {
+        Filter {
+            kind: self.kind.clone(),
+            queue: self.queue.clone(),
+            state: self.state,
+            since: self.since,
+            error: self.error.clone(),
+            ..Filter::default()
+        }
+    }
+}
+
+pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let queue = open::queue(settings).await?;
+    match command {
+        Command::List { which, limit, json } => list(&queue, &which.filter(), *limit, *json).await,
+        Command::Show { id, json } => show(&queue, id, *json).await,
+        Command::Retry { ids } => steer(&queue, ids, Wish::Retry).await,
+        Command::Cancel { ids } => steer(&queue, ids, Wish::Cancel).await,
+        Command::RetryAll { which, max, spread_seconds } => {
+            retry_all(&queue, which, *max, Duration::from_secs(*spread_seconds)).await
+        }
+        Command::Stats { json } => stats(&queue, *json).await,
+    }
+}
+
+async fn list(queue: &Queue, filter: &Filter, limit: i64, as_json: bool) -> anyhow::Result<ExitCode> {
+    let page = queue.list(filter, None, limit).await?;
+    if as_json {
+        println!("{}", json!({"jobs": page.jobs, "more": page.next.is_some()}));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let row = |job: &JobRow| {
+        let attempts = format!("{}/{}", job.attempts, job.max_attempts);
+        let error = job.last_error.as_deref().map(|error| error.chars().take(80).collect::<String>());
+        [
+            job.id.clone(),
+            job.kind.clone(),
+            job.state.to_string(),
+            attempts,
+            job.run_at.to_string(),
+            table::or_dash(error),
+        ]
+    };
+    let rows: Vec<_> = page.jobs.iter().map(row).collect();
+    table::print(["ID", "KIND", "STATE", "ATTEMPTS", "RUN AT", "LAST ERROR"], &rows);
+    if page.next.is_some() {
+        eprintln!("there are more; narrow the list or raise --limit");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(queue: &Queue, id: &str, as_json: bool) -> anyhow::Result<ExitCode> {
+    let Some(job) = queue.detail(id).await? else { bail!("there is no job {id}") };
+    if as_json {
+        println!("{}", serde_json::to_string(&job)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    print_job(&job);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_job(detail: &JobDetail) {
+    let job = &detail.job;
+    println!("{} {} ({}): {}", job.kind, job.id, job.state, detail.explanation);
+    let facts = [
+        ("queue", Some(job.queue.clone())),
+        (
+            "attempts",
+            Some(format!("{} of {}, {} leases lost, {} polls", job.attempts, job.max_attempts, job.crashes, job.polls)),
+        ),
+        ("created", Some(job.created_at.to_string())),
+        ("run at", Some(job.run_at.to_string())),
+        ("finished", job.finished_at.map(|at| at.to_string())),
+        ("group", job.group_key.clone()),
+        ("dedup key", job.dedup_key.clone()),
+        ("once key", job.once_key.clone()),
+        ("belongs to", job.correlation_id.clone()),
+        ("caused by", job.parent_job_id.clone()),
+        ("payload", Some(detail.payload.to_string())),
+        ("result", detail.result.as_ref().map(Value::to_string)),
+    ];
+    for (name, fact) in facts {
+        if let Some(fact) = fact {
+            println!("  {name:10}  {fact}");
+        }
+    }
+    for step in &detail.steps {
+        println!("  step        {} {} at {}", step.step, step.status, step.finished_at);
+    }
+    for attempt in &detail.attempt_history {
+        let error = attempt.error.as_deref().unwrap_or("-");
+        println!("  attempt {:<3} {} at {}: {error}", attempt.attempt, attempt.outcome, attempt.ended_at);
+    }
+    for child in &detail.children {
+        println!("  child       {child}");
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Wish {
+    Retry,
+    Cancel,
+}
+
+async fn steer(queue: &Queue, ids: &[String], wish: Wish) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    for id in ids {
+        let mut tx = queue.db().begin().await?;
+        let (steered, event) = match wish {
+            Wish::Retry => (queue.retry(&mut tx, id, None).await, "job.retried"),
+            Wish::Cancel => (queue.cancel(&mut tx, id).await, "job.cancelled"),
+        };
+        match steered {
+            Ok(steered) => {
+                let entry = Entry::new(event, "success", &Actor::system("cli")).job(id);
+                audit::record(&mut tx, entry, queue.clock().now()).await?;
+                tx.commit().await?;
+                println!("{id}: {}", sentence(wish, steered));
+            }
+            Err(error) => {
+                eprintln!("nightshift: {id}: {error}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn sentence(wish: Wish, steered: Steered) -> &'static str {
+    match (wish, steered) {
+        (Wish::Retry, _) => "starts anew",
+        (Wish::Cancel, Steered::Done) => "cancelled",
+        (Wish::Cancel, Steered::Requested) => "runs; it ends at its next checkpoint",
+    }
+}
+
+async fn retry_all(queue: &Queue, which: &Which, max: i64, spread: Duration) -> anyhow::Result<ExitCode> {
+    let filter = Filter { state: Some(which.state.unwrap_or(State::Dead)), ..which.filter() };
+    let outcome = queue.retry_all(&filter, max, spread).await?;
+    let mut tx = queue.db().begin().await?;
+    let entry = Entry::new("job.retried", "success", &Actor::system("cli")).metadata(json!({
+        "changed": outcome.changed, "skipped": outcome.skipped, "kind": filter.kind, "queue": filter.queue,
+        "state": filter.state, "spreadSeconds": spread.as_secs(),
+    }));
+    audit::record(&mut tx, entry, queue.clock().now()).await?;
+    tx.commit().await?;
+    println!("{} start anew, {} could not", outcome.changed, outcome.skipped);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn stats(queue: &Queue, as_json: bool) -> anyhow::Result<ExitCode> {
+    let stats = queue.stats().await?;
+    if as_json {
+        println!("{}", json!({"queues": stats}));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows: Vec<_> = stats
+        .iter()
+        .map(|queue| {
+            let counts = [queue.ready, queue.waiting, queue.retrying, queue.running, queue.dead, queue.parked];
+            let [ready, waiting, retrying, running, dead, parked] = counts.map(|count| count.to_string());
+            let oldest = table::or_dash(queue.oldest_ready_seconds.map(|seconds| format!("{seconds} s")));
+            [
+                queue.queue.clone(),
+                ready,
+                waiting,
+                retrying,
+                running,
+                dead,
+                parked,
+                oldest,
+                queue.succeeded_last_hour.to_string(),
+            ]
+        })
+        .collect();
+    table::print(
+        ["QUEUE", "READY", "WAITING", "RETRYING", "RUNNING", "DEAD", "PARKED", "OLDEST", "DONE IN 1 H"],
+        &rows,
+    );
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,132 @@
+//! What a person types: one file per group of commands.
+//!
+//! Exit codes: 0 it is done, 1 it failed (standard error says what and what to do), 2 it was typed wrong. Results go to
+//! standard output, log lines to standard error. No command shows a secret twice or a client's phone number.
+
+mod api_keys;
+mod doctor;
+mod jobs;
+mod migrate;
+mod numbers;
+mod open;
+mod queues;
+mod seed;
+mod serve;
+pub(crate) mod signals;
+mod simulate;
+mod table;
+mod users;
+mod webhooks;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use crate::config::{Log, Settings, Sources};
+use crate::{demo, telemetry};
+
+/// The job-queue worker system for businesses that take bookings by web, phone and SMS.
+///
+/// Settings come from config/*.toml and the environment; config/default.toml lists them all.
+#[derive(Debug, Parser)]
+#[command(name = "nightshift", version, arg_required_else_help = true, max_term_width = 110)]
+#[command(after_help = "Examples:
+  nightshift demo                         play a paid booking with simulated providers, and look around
+  nightshift serve                        run everything in one process
+  nightshift serve --role worker          run the jobs alone; any number of processes may
+  nightshift jobs list --state dead       what needs a person
+  nightshift jobs retry 0193e4b0-...      try it again
+  nightshift doctor                       what is wrong with this installation, and what to do")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run roles of the program in this process, until SIGTERM or SIGINT.
+    Serve(serve::Args),
+    /// Play a paid booking on a fresh database with simulated providers, and print the trail.
+    Demo(demo::Args),
+    /// Bring the database to this version, or say what it lacks.
+    Migrate(migrate::Args),
+    /// Load a business from a JSON file, all or nothing; running it twice changes nothing.
+    Seed(seed::Args),
+    /// List, show, retry and cancel jobs.
+    #[command(subcommand)]
+    Jobs(jobs::Command),
+    /// List, pause and resume queues.
+    #[command(subcommand)]
+    Queues(queues::Command),
+    /// Make, list and revoke API keys.
+    #[command(subcommand)]
+    ApiKeys(api_keys::Command),
+    /// Make users and set passwords.
+    #[command(subcommand)]
+    Users(users::Command),
+    /// Add and list the numbers that texts leave from.
+    #[command(subcommand)]
+    Numbers(numbers::Command),
+    /// Sign webhooks for test deliveries.
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
+    /// Run the simulated providers alone, with faults on demand.
+    Simulate(simulate::Args),
+    /// Check settings, database, migrations, clock and providers.
+    Doctor(doctor::Args),
+}
+
+/// Runs the command that this process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    // Ends the process with 2 after a message when it was typed wrong, with 0 after --help.
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("nightshift: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    nightshift_providers::tls::install();
+    let settings = Settings::load(&Sources::of_process());
+    if let Command::Doctor(args) = command {
+        return block_on(doctor::run(&args, settings));
+    }
+    let mut settings = settings?;
+    if !matches!(command, Command::Serve(_) | Command::Simulate(_)) {
+        settings.log = quiet(settings.log);
+    }
+    telemetry::start_logging(&settings.log).context("log lines can't be written")?;
+    block_on(async {
+        match command {
+            Command::Serve(args) => serve::run(&args, settings).await,
+            Command::Demo(args) => demo::run(&args, settings).await,
+            Command::Migrate(args) => migrate::run(&args, &settings).await,
+            Command::Seed(args) => seed::run(&args, &settings).await,
+            Command::Jobs(command) => jobs::run(&command, &settings).await,
+            Command::Queues(command) => queues::run(&command, &settings).await,
+            Command::ApiKeys(command) => api_keys::run(&command, &settings).await,
+            Command::Users(command) => users::run(&command, &settings).await,
+            Command::Numbers(command) => numbers::run(&command, &settings).await,
+            Command::Webhooks(command) => webhooks::run(&command, &settings),
+            Command::Simulate(args) => simulate::run(&args).await,
+            Command::Doctor(_) => unreachable!("answered above"),
+        }
+    })
+}
+
+/// A command that prints its result says less beside it, unless it was told to say more.
+fn quiet(log: Log) -> Log {
+    if log.filter == "info" { Log { filter: "error".to_owned(), ..log } } else { log }
+}
+
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime can't be started")?;
+    runtime.block_on(command)
+}

@@ -1,0 +1,99 @@
+//! `nightshift numbers`
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use nightshift_domain::actor::Actor;
+use nightshift_domain::messaging::numbers::{self, NewNumber, NumberClass, Provider};
+use serde_json::json;
+
+use super::{open, table};
+use crate::config::Settings;
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  nightshift numbers add +15550199001
+  nightshift numbers add +15550199002 --class sitter --sitter sitter-sam
+  nightshift numbers list")]
+pub(super) enum Command {
+    /// Take a number of the business into service.
+    Add {
+        /// The number, such as +15550199001.
+        number: String,
+        /// pool, sitter or front_desk.
+        #[arg(long, default_value = "pool", value_parser = class)]
+        class: NumberClass,
+        /// Whose it is, for a sitter's number.
+        #[arg(long)]
+        sitter: Option<String>,
+        /// Who carries its texts: twilio, openphone or mock.
+        #[arg(long, default_value = "twilio", value_parser = provider)]
+        provider: Provider,
+        /// The organisation; the default one when not given.
+        #[arg(long)]
+        org: Option<String>,
+    },
+    /// List the numbers with what they carry.
+    List {
+        /// The organisation; all of them when not given.
+        #[arg(long)]
+        org: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn class(word: &str) -> Result<NumberClass, String> {
+    word.parse().map_err(|_| "allowed: pool, sitter, front_desk".to_owned())
+}
+
+fn provider(word: &str) -> Result<Provider, String> {
+    word.parse().map_err(|_| "allowed: twilio, openphone, mock".to_owned())
+}
+
+pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let queue = open::queue(settings).await?;
+    let db = queue.db();
+    match command {
+        Command::Add { number, class, sitter, provider, org } => {
+            let org = open::organization(db, org.as_deref()).await?;
+            let new = NewNumber {
+                e164: number.clone(),
+                number_class: *class,
+                assigned_sitter_id: sitter.as_deref().map(Into::into),
+                provider: *provider,
+            };
+            let mut tx = db.begin().await?;
+            let added = numbers::add(&mut tx, &org, &new, &Actor::system("cli"), queue.clock().now()).await?;
+            tx.commit().await?;
+            println!("{} {} is in service", added.id, added.e164.e164());
+        }
+        Command::List { org, json } => {
+            let org = match org {
+                Some(org) => Some(open::organization(db, Some(org)).await?),
+                None => None,
+            };
+            let list = numbers::list(db, org.as_ref(), None, None).await?;
+            if *json {
+                println!("{}", json!({"numbers": list}));
+                return Ok(ExitCode::SUCCESS);
+            }
+            let rows: Vec<_> = list
+                .iter()
+                .map(|number| {
+                    [
+                        number.e164.clone(),
+                        number.number_class.to_string(),
+                        number.status.to_string(),
+                        number.provider.to_string(),
+                        number.threads.len().to_string(),
+                        table::or_dash(number.assigned_sitter_id.as_ref()),
+                    ]
+                })
+                .collect();
+            table::print(["NUMBER", "CLASS", "STATUS", "PROVIDER", "OPEN THREADS", "SITTER"], &rows);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,38 @@
+//! `nightshift simulate`
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use nightshift_providers::simulator::{Accounts, Simulator, TwilioAccount};
+use secrecy::ExposeSecret;
+
+use super::signals::Signals;
+
+/// Where.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  nightshift simulate --port 4010
+  curl -X POST http://127.0.0.1:4010/_control/faults -H 'content-type: application/json' \\
+       -d '[{\"fault\": {\"status\": 503}, \"times\": 3}]'
+  curl http://127.0.0.1:4010/_control/ledger")]
+pub(super) struct Args {
+    /// The port on this machine; 0 takes a free one.
+    #[arg(long, default_value_t = 4010)]
+    port: u16,
+}
+
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let account = TwilioAccount::default();
+    let (sid, token) = (account.account_sid.clone(), account.auth_token.clone());
+    let simulator = Simulator::start(("127.0.0.1", args.port), Accounts { twilio: account })
+        .await
+        .with_context(|| format!("port {} can't be listened on", args.port))?;
+    println!("the simulated providers answer on {}; a server beside them needs:", simulator.base_url());
+    println!("SMS_PROVIDER=twilio TWILIO_BASE_URL={} TWILIO_ACCOUNT_SID={sid} \\", simulator.base_url());
+    // Opens nothing but this simulator, and is the same in every copy of the program.
+    println!("TWILIO_AUTH_TOKEN={}", token.expose_secret());
+    signals.next().await;
+    simulator.stop().await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,51 @@
+//! `nightshift webhooks`
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::{Subcommand, ValueEnum};
+use nightshift_db::Clock;
+use nightshift_providers::stripe::signature;
+
+use crate::config::Settings;
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example:
+  curl -i -H \"$(nightshift webhooks sign stripe event.json)\" -H 'content-type: application/json' \\
+       --data-binary @event.json http://127.0.0.1:3000/api/webhooks/stripe")]
+pub(super) enum Command {
+    /// Print the header that signs a file's bytes as of now, with the secret in the settings.
+    Sign {
+        /// Whose signature.
+        provider: Signer,
+        /// The body, byte for byte as it will be sent; - reads standard input.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Signer {
+    /// Stripe: STRIPE_WEBHOOK_SECRET, good for five minutes.
+    Stripe,
+}
+
+pub(super) fn run(command: &Command, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let Command::Sign { provider: Signer::Stripe, file } = command;
+    let body = read(file)?;
+    let Some(secret) = settings.webhooks.stripe_secrets.first() else {
+        bail!("there is no secret to sign with; set STRIPE_WEBHOOK_SECRET");
+    };
+    println!("{}: {}", signature::HEADER, signature::sign(secret, Clock::system().now().unix_seconds(), &body));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    if file == Path::new("-") {
+        let mut body = Vec::new();
+        std::io::stdin().read_to_end(&mut body).context("standard input can't be read")?;
+        return Ok(body);
+    }
+    std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))
+}

@@ -1,0 +1,135 @@
+//! `nightshift demo`: a paid booking from webhook to delivered text, over real HTTP, with simulated providers.
+//!
+//! Nothing in here is a shortcut: the demo starts the same roles as `serve`, talks to them as a website and Stripe do,
+//! and reads back what came of it through the API. It uses none of the installation's settings but where to listen and
+//! what to log, so it can neither text real people nor touch real data.
+
+mod database;
+mod day;
+mod session;
+mod trail;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use nightshift_db::Clock;
+use nightshift_domain::access::api_keys::{self, Scope};
+use nightshift_domain::seed::{self, Seed};
+use nightshift_providers::simulator::{Accounts, Simulator, TwilioAccount};
+use nightshift_queue::Queue;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::app::{self, Role, RunningApp};
+use crate::cli::signals::Signals;
+use crate::config::{Settings, SmsProvider};
+use database::Place;
+use day::Cast;
+use trail::Trail;
+
+/// The business; also the example for `nightshift seed`.
+const SEED: &str = include_str!("../../config/demo-seed.json");
+/// What Stripe signs with in the demo.
+const STRIPE_SECRET: &str = "whsec_demo_only";
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Where, and for how long.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  nightshift demo                  play it, and leave the server up to look around
+  nightshift demo --exit           play it and end; exit code 1 when anything did not come out as told
+  nightshift demo --exit --database-url postgres://user:password@host/scratch")]
+pub struct Args {
+    /// End when the day is over.
+    #[arg(long)]
+    exit: bool,
+    /// Play it in this database instead of a fresh SQLite file. It is migrated and filled with a made-up business.
+    #[arg(long, value_name = "URL", value_parser = |url: &str| Ok::<_, std::convert::Infallible>(SecretString::from(url)))]
+    database_url: Option<SecretString>,
+}
+
+/// Plays the demo.
+///
+/// # Errors
+/// What could not be started.
+pub async fn run(args: &Args, installed: Settings) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let place = Place::choose(args.database_url.clone(), args.exit)?;
+    let simulator = start_simulator().await?;
+    let settings = settings(&installed, &place, &simulator, args.exit)?;
+    let shown = settings.database.shown();
+    let app = app::start(settings, Clock::system(), Role::ALL).await?;
+    let key = fill(&app.queue).await?;
+
+    println!(
+        "Nightshift plays a paid booking. Server {}, simulated providers {}, database {shown}",
+        app.url(),
+        simulator.base_url()
+    );
+    println!();
+    let cast = Cast::new(app.url(), key.clone(), STRIPE_SECRET.into(), &simulator, &app.queue)?;
+    let mut trail = Trail::start();
+    let ended = day::play(&cast, &mut trail).await;
+    if let Err(error) = ended {
+        trail.wrong(format_args!("{error:#}"));
+    }
+    let code = trail.end();
+    if args.exit {
+        return end(app, simulator, code).await;
+    }
+    print_invitation(&app, &key);
+    signals.next().await;
+    end(app, simulator, ExitCode::SUCCESS).await
+}
+
+async fn end(app: RunningApp, simulator: Simulator, code: ExitCode) -> anyhow::Result<ExitCode> {
+    let db = app.db.clone();
+    app.stop(GRACE).await;
+    simulator.stop().await;
+    db.close().await;
+    Ok(code)
+}
+
+async fn start_simulator() -> anyhow::Result<Simulator> {
+    let accounts = Accounts { twilio: TwilioAccount::default() };
+    Simulator::start("127.0.0.1:0", accounts).await.context("the simulated providers can't be started")
+}
+
+fn settings(installed: &Settings, place: &Place, simulator: &Simulator, exit: bool) -> anyhow::Result<Settings> {
+    let account = TwilioAccount::default();
+    let mut settings = Settings::built_in()?;
+    settings.log = installed.log.clone();
+    settings.http.host = "127.0.0.1".to_owned();
+    // Nobody visits a demo that ends by itself, so it stays out of the way of a server that may be running.
+    settings.http.port = if exit { 0 } else { installed.http.port };
+    settings.database.url = place.url();
+    settings.auth.session_secret = Some(api_keys::random_secret().into());
+    settings.webhooks.validation = true;
+    settings.webhooks.stripe_secrets = vec![STRIPE_SECRET.into()];
+    settings.messaging.sms_provider = SmsProvider::Twilio;
+    settings.twilio.base_url = simulator.base_url();
+    settings.twilio.account_sid = Some(account.account_sid);
+    settings.twilio.auth_tokens = vec![account.auth_token];
+    Ok(settings)
+}
+
+/// Loads the business and makes the website's key.
+async fn fill(queue: &Queue) -> anyhow::Result<SecretString> {
+    let now = queue.clock().now();
+    let business = Seed::parse(SEED).context("the built-in seed")?;
+    let mut tx = queue.db().begin().await?;
+    seed::load(&mut tx, &business, now).await.context("the built-in seed can't be loaded into this database")?;
+    let scopes = [Scope::BookingsRead, Scope::BookingsWrite, Scope::MessagesRead].into();
+    let issued = api_keys::create(&mut tx, Some(&day::ORGANISATION.into()), "demo website", &scopes, now).await?;
+    tx.commit().await?;
+    Ok(issued.text)
+}
+
+fn print_invitation(app: &RunningApp, key: &SecretString) {
+    let url = app.url();
+    println!();
+    println!("The server stays up; Ctrl-C ends it. Look around:");
+    println!("  curl -H 'Authorization: Bearer {}' {url}/api/bookings", key.expose_secret());
+    println!("  curl {url}/readyz");
+    println!("  curl {url}/metrics");
+}
