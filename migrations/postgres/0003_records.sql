@@ -27,6 +27,8 @@ BEGIN
 END $$;
 CREATE TRIGGER event_log_immutable BEFORE UPDATE OR DELETE ON event_log
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER event_log_kept BEFORE TRUNCATE ON event_log
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TABLE exceptions (
     id               TEXT PRIMARY KEY,

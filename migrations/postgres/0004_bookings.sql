@@ -56,3 +56,6 @@ CREATE TABLE booking_status_history (
 CREATE TRIGGER booking_status_history_immutable
     BEFORE UPDATE OR DELETE ON booking_status_history
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER booking_status_history_kept
+    BEFORE TRUNCATE ON booking_status_history
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -17,9 +17,8 @@ const PROCESSED: &str = "SELECT count(*) FROM event_log WHERE event_type = 'book
 async fn shows_one_of_everything(nightshift: &Nightshift, booking: &str) {
     nightshift.until(SENT, 1).await;
     nightshift.quiet().await;
-    let threads: Vec<(String, String, Option<String>, Option<String>)> = nightshift
-        .rows(r#"SELECT "bookingId", scope, "messageNumberId", "numberClass" FROM "MessageThread""#)
-        .await;
+    let threads: Vec<(String, String, Option<String>, Option<String>)> =
+        nightshift.rows(r#"SELECT "bookingId", scope, "messageNumberId", "numberClass" FROM "MessageThread""#).await;
     let number = (Some("number-pool".to_owned()), Some("pool".to_owned()));
     assert_eq!(threads, [(booking.to_owned(), "client_booking".to_owned(), number.0, number.1)]);
     let windows: Vec<(String, Timestamp, Timestamp)> =
@@ -36,7 +35,7 @@ async fn shows_one_of_everything(nightshift: &Nightshift, booking: &str) {
     assert_eq!((texts[0].from.as_str(), texts[0].to.as_str()), ("+15550199001", "+15551234567"));
     assert_eq!(
         texts[0].body,
-        "Hi Test, your dog_walking on Tue 31 Dec at 10:00 is confirmed. Reply to this number with any questions."
+        "Hi Test, your dog walking on Tue 31 Dec 2024 at 10:00 is confirmed. Reply to this number with any questions."
     );
     let processed: Vec<(String, Option<String>, Json<Value>)> = nightshift
         .rows(
@@ -64,7 +63,10 @@ async fn b1_a_stripe_payment_confirms_its_booking() {
             assert_eq!(answer.json(), json!({"received": true, "duplicate": false}));
             shows_one_of_everything(&nightshift, &booking).await;
             let now = nightshift.get(&format!("/api/bookings/{booking}")).await.expect(200).json();
-            assert_eq!((&now["booking"]["status"], &now["booking"]["paymentStatus"]), (&json!("confirmed"), &json!("paid")));
+            assert_eq!(
+                (&now["booking"]["status"], &now["booking"]["paymentStatus"]),
+                (&json!("confirmed"), &json!("paid"))
+            );
         },
     )
     .await;
@@ -105,8 +107,11 @@ async fn b13_threads_windows_and_a_sitters_open_threads_are_listed() {
                 .expect(200);
             nightshift.until(SENT, 1).await;
 
-            let threads =
-                nightshift.send(Method::GET, "/api/messages/threads?mailbox=all", &owner, None).await.expect(200).json();
+            let threads = nightshift
+                .send(Method::GET, "/api/messages/threads?mailbox=all", &owner, None)
+                .await
+                .expect(200)
+                .json();
             let thread = &threads["threads"][0];
             assert_eq!(
                 (&thread["bookingId"], &thread["messageNumberId"], &thread["numberClass"], &thread["mailbox"]),
@@ -198,9 +203,12 @@ async fn b15_a_sitter_writes_inside_the_window_alone() {
                     assert_eq!(answer.code(), "window_closed");
                 }
             }
-            nightshift.until(SENT, 3).await;
+            // The confirmation, the reminder of the day before, and the two that were allowed.
+            nightshift.until(SENT, 4).await;
             nightshift.quiet().await;
-            assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 3);
+            let ledger = nightshift.simulator.twilio().ledger();
+            let by_sitter = ledger.messages().iter().filter(|text| text.body.starts_with("On my way")).count();
+            assert_eq!((by_sitter, ledger.messages().len()), (2, 4));
         },
     )
     .await;
@@ -363,7 +371,8 @@ async fn b21_a_booking_without_its_client_is_given_up_with_the_reason() {
         nightshift.db.write("UPDATE clients SET org_id = 'org-other'").execute().await.unwrap();
         nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
         nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'dead'", 1).await;
-        let log = nightshift.get(&format!("/api/event-log?eventType=booking.confirmed.failed&bookingId={booking}")).await;
+        let log =
+            nightshift.get(&format!("/api/event-log?eventType=booking.confirmed.failed&bookingId={booking}")).await;
         let entry = log.expect(200).json()["events"][0].clone();
         assert_eq!((&entry["status"], &entry["metadata"]["correlationId"]), (&json!("failed"), &json!(booking)));
         assert!(entry["metadata"]["reason"].as_str().unwrap().contains("client"), "{entry}");
@@ -490,8 +499,8 @@ async fn a_moved_booking_moves_its_window_and_its_reminder_and_tells_the_client(
         nightshift.until(SENT, 3).await;
         let bodies: Vec<_> =
             nightshift.simulator.twilio().ledger().messages().iter().map(|text| text.body.clone()).collect();
-        assert_eq!(bodies[1], "Your dog_walking has moved to Fri 3 Jan at 10:00.");
-        assert!(bodies[2].starts_with("Reminder: your dog_walking is tomorrow"), "{bodies:?}");
+        assert_eq!(bodies[1], "Your dog walking has moved to Fri 3 Jan 2025 at 10:00.");
+        assert!(bodies[2].starts_with("Reminder: your dog walking is tomorrow"), "{bodies:?}");
     })
     .await;
 }

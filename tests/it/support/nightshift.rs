@@ -52,7 +52,8 @@ impl Nightshift {
     async fn start(database: TestDb, configure: &impl Fn(&mut Settings)) -> Self {
         nightshift_providers::tls::install();
         business::seed_into(&database.db).await;
-        let simulator = Simulator::start("127.0.0.1:0", Accounts { twilio: fast_account() }).await.expect("a simulator");
+        let simulator =
+            Simulator::start("127.0.0.1:0", Accounts { twilio: fast_account() }).await.expect("a simulator");
         let mut settings = settings_for(&database.url, &simulator);
         configure(&mut settings);
         let clock = Clock::manual(business::start());
@@ -102,10 +103,8 @@ impl Nightshift {
 
     /// Signs somebody in.
     pub async fn sign_in(&self, email: &str) -> Caller {
-        let answer = self
-            .post("/api/auth/login", json!({"email": email, "password": business::PASSWORD}))
-            .await
-            .expect(200);
+        let answer =
+            self.post("/api/auth/login", json!({"email": email, "password": business::PASSWORD})).await.expect(200);
         let cookie = answer.header("set-cookie").expect("a cookie").split(';').next().unwrap_or_default();
         Caller::Cookie(cookie.to_owned())
     }
@@ -182,9 +181,24 @@ impl Nightshift {
         panic!("{sql} gives {last}, not {wanted}; at {} the jobs are {jobs:#?}", self.clock.now());
     }
 
+    /// As [`until`](Self::until), but moves the clock to whatever is due next, however far that is.
+    pub async fn skip_waits_until(&self, sql: &'static str, wanted: i64) {
+        for _ in 0..200 {
+            self.quiet().await;
+            if self.count(sql).await == wanted {
+                return;
+            }
+            let next = "SELECT min(run_at) FROM jobs WHERE state IN ('queued', 'retrying')";
+            let next: Option<Timestamp> = self.db.read(next).scalar().await.expect("a time");
+            self.clock.set(next.expect("nothing is due any more, and it did not come about").max(self.clock.now()));
+        }
+        panic!("{sql} gives {}, not {wanted}: {:#?}", self.count(sql).await, self.unfinished().await);
+    }
+
     /// Waits until no job is due any more; those that wait for a later time stay.
     pub async fn quiet(&self) {
-        let sql = "SELECT count(*) FROM jobs WHERE state = 'running' OR (state IN ('queued', 'retrying') AND run_at <= $1)";
+        let sql =
+            "SELECT count(*) FROM jobs WHERE state = 'running' OR (state IN ('queued', 'retrying') AND run_at <= $1)";
         let started = std::time::Instant::now();
         let mut quiet = 0;
         while quiet < 3 {

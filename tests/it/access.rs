@@ -1,0 +1,271 @@
+//! Who may do what: every route, asked by everybody.
+
+use std::collections::BTreeMap;
+
+use nightshift::web::api::table;
+use nightshift_domain::access::api_keys::Scope;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::business::{self, booking};
+use crate::support::nightshift::on_both_with;
+use crate::support::{Caller, Nightshift};
+
+/// Method and path, then who may: o(wner), s(itter), p(latform), or scopes.
+const ALLOWED: &[(&str, &str)] = &[
+    ("POST /api/auth/login", "everybody"),
+    ("POST /api/auth/logout", "o s p any-key"),
+    ("GET /api/auth/me", "o s p any-key"),
+    ("POST /api/bookings", "o bookings:write"),
+    ("GET /api/bookings", "o s bookings:read bookings:write"),
+    ("GET /api/bookings/{id}", "o s bookings:read bookings:write"),
+    ("PATCH /api/bookings/{id}", "o bookings:write"),
+    ("POST /api/bookings/{id}/confirm", "o bookings:write"),
+    ("POST /api/bookings/{id}/cancel", "o bookings:write"),
+    ("GET /api/bookings/{id}/status-history", "o s p bookings:read bookings:write"),
+    ("GET /api/messages/threads", "o messages:read messages:write"),
+    ("GET /api/messages/threads/{id}", "o s"),
+    ("GET /api/messages/threads/{id}/messages", "o s"),
+    ("POST /api/messages/threads/{id}/messages", "o s messages:write"),
+    ("GET /api/sitter/threads", "s"),
+    ("GET /api/messages/numbers", "o p"),
+    ("POST /api/messages/numbers", "o"),
+    ("PATCH /api/messages/numbers/{id}", "o"),
+    ("GET /api/assignments/windows", "o s"),
+    ("GET /api/automations/ledger", "o p"),
+    ("GET /api/automations/ledger/{id}", "o p"),
+    ("GET /api/exceptions", "o p"),
+    ("GET /api/event-log", "o p"),
+    ("GET /api/jobs/{id}", "o any-key"),
+];
+
+fn may(rights: &str, word: &str) -> bool {
+    rights == "everybody" || rights.split(' ').any(|right| right == word)
+}
+
+async fn status(nightshift: &Nightshift, route: &str, id: &str, caller: &Caller) -> (u16, String) {
+    let (method, path) = route.split_once(' ').unwrap();
+    let body = (method != "GET").then(|| json!({}));
+    let path = path.replace("{id}", id);
+    let answer = nightshift.send(method.parse().unwrap(), &path, caller, body).await;
+    (answer.status, answer.text)
+}
+
+#[tokio::test]
+async fn every_route_lets_in_whom_it_should_and_nobody_else() {
+    on_both_with(
+        |settings| settings.auth.enabled = true,
+        async |nightshift| {
+            let routes: Vec<String> = table().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+            let listed: Vec<String> = ALLOWED.iter().map(|(route, _)| (*route).to_owned()).collect();
+            assert_eq!(routes, listed, "a route is missing here, or is gone");
+
+            let mut callers: BTreeMap<&str, Caller> = BTreeMap::new();
+            callers.insert("s", nightshift.sign_in(business::SITTER).await);
+            callers.insert("p", nightshift.sign_in(business::OPS).await);
+            for scope in Scope::ALL {
+                callers.insert(scope.as_str(), nightshift.key(&[*scope]).await);
+            }
+            for (route, rights) in ALLOWED {
+                let (nobody, text) = status(&nightshift, route, "none", &Caller::Nobody).await;
+                assert_eq!(nobody == 401, *rights != "everybody", "{route} by nobody: {text}");
+                // Signed in anew each time: the walk includes signing out.
+                let owner = nightshift.sign_in(business::OWNER).await;
+                for (word, caller) in callers.iter().map(|(word, caller)| (*word, caller)).chain([("o", &owner)]) {
+                    if route.ends_with("logout") {
+                        continue;
+                    }
+                    let (answer, text) = status(&nightshift, route, "none", caller).await;
+                    let allowed = may(rights, word) || (word.contains(':') && may(rights, "any-key"));
+                    if allowed {
+                        assert!(!matches!(answer, 403 | 405 | 500..), "{route} by {word} is {answer}: {text}");
+                        assert!(answer != 401 || route.ends_with("login"), "{route} by {word} is {answer}: {text}");
+                    } else {
+                        assert_eq!(answer, 403, "{route} by {word}: {text}");
+                    }
+                }
+            }
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn f8_what_belongs_to_another_organisation_is_not_there() {
+    on_both_with(
+        |settings| settings.auth.enabled = true,
+        async |nightshift| {
+            let owner = nightshift.sign_in(business::OWNER).await;
+            let made = nightshift.send(Method::POST, "/api/bookings", &owner, Some(booking())).await.expect(201).json();
+            let booking_id = made["booking"]["id"].as_str().unwrap().to_owned();
+            let confirm = format!("/api/bookings/{booking_id}/confirm");
+            let confirmed = nightshift.send(Method::POST, &confirm, &owner, Some(json!({}))).await.expect(200).json();
+            nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
+            nightshift.quiet().await;
+            let one = async |sql| nightshift.rows::<(String,)>(sql).await[0].0.clone();
+            let thread = one("SELECT id FROM message_threads").await;
+            let run = one("SELECT id FROM automation_runs WHERE type = 'bookingConfirmation'").await;
+            let job = confirmed["jobId"].as_str().unwrap().to_owned();
+
+            let stranger = nightshift.sign_in(business::STRANGER).await;
+            for (route, rights) in ALLOWED {
+                let id = match route.split('/').nth(2) {
+                    Some("bookings") => &booking_id,
+                    Some("automations") => &run,
+                    Some("jobs") => &job,
+                    _ if route.contains("numbers") => "number-pool",
+                    _ => &thread,
+                };
+                if !may(rights, "o") || route.contains("/auth/") {
+                    continue;
+                }
+                let (method, path) = route.split_once(' ').unwrap();
+                let body = match path {
+                    "/api/messages/threads/{id}/messages" => json!({"body": "hello"}),
+                    _ => json!({}),
+                };
+                let body = (method != "GET").then_some(body);
+                let answer = nightshift.send(method.parse().unwrap(), &path.replace("{id}", id), &stranger, body).await;
+                if path.contains("{id}") {
+                    assert_eq!(answer.status, 404, "{route}: {}", answer.text);
+                } else if method == "GET" {
+                    assert_eq!(answer.status, 200, "{route}: {}", answer.text);
+                    for theirs in [&booking_id, &thread, &run, "+15551234567", "number-pool"] {
+                        assert!(!answer.text.contains(theirs), "{route} shows {theirs}: {}", answer.text);
+                    }
+                }
+            }
+            assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 1, "a stranger has sent a text");
+            // And to its owner it is all there.
+            for path in [
+                format!("/api/bookings/{booking_id}"),
+                format!("/api/messages/threads/{thread}"),
+                format!("/api/automations/ledger/{run}"),
+                format!("/api/jobs/{job}"),
+            ] {
+                nightshift.send(Method::GET, &path, &owner, None).await.expect(200);
+            }
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_sitter_sees_their_own_bookings_and_no_clients_number() {
+    on_both_with(
+        |settings| settings.auth.enabled = true,
+        async |nightshift| {
+            let owner = nightshift.sign_in(business::OWNER).await;
+            let sitter = nightshift.sign_in(business::SITTER).await;
+            let mut theirs = booking();
+            theirs["sitterId"] = json!("sitter-sam");
+            let ids = [theirs, business::booking_of(1)].map(async |body| {
+                let made = nightshift.send(Method::POST, "/api/bookings", &owner, Some(body)).await.expect(201).json();
+                made["booking"]["id"].as_str().unwrap().to_owned()
+            });
+            let [own, foreign] = ids;
+            let (own, foreign) = (own.await, foreign.await);
+            let list = nightshift.send(Method::GET, "/api/bookings", &sitter, None).await.expect(200);
+            assert_eq!(list.json()["bookings"].as_array().unwrap().len(), 1, "{}", list.text);
+            let shown = nightshift.send(Method::GET, &format!("/api/bookings/{own}"), &sitter, None).await.expect(200);
+            for answer in [&list, &shown] {
+                assert!(!answer.text.contains("5551234567"), "{}", answer.text);
+            }
+            for path in [format!("/api/bookings/{foreign}"), format!("/api/bookings/{foreign}/status-history")] {
+                nightshift.send(Method::GET, &path, &sitter, None).await.expect(404);
+            }
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_works_until_it_is_revoked() {
+    on_both_with(
+        |settings| settings.auth.enabled = true,
+        async |nightshift| {
+            let key = nightshift.key(&[Scope::BookingsRead]).await;
+            nightshift.send(Method::GET, "/api/bookings", &key, None).await.expect(200);
+            let Caller::Key(text) = &key else { unreachable!("it is a key") };
+            let stored: Vec<(String,)> = nightshift.rows("SELECT secret_sha256 FROM api_keys").await;
+            assert!(!text.contains(&stored[0].0), "the secret itself is stored");
+            let mut tx = nightshift.db.begin().await.unwrap();
+            let id = text.split('_').nth(1).unwrap();
+            nightshift_domain::access::api_keys::revoke(&mut tx, id, nightshift.clock.now()).await.unwrap();
+            tx.commit().await.unwrap();
+            nightshift.send(Method::GET, "/api/bookings", &key, None).await.expect(401);
+            for wrong in ["jk_00000000_nothing", "jk_", "Bearer", &format!("{text}x")] {
+                nightshift.send(Method::GET, "/api/bookings", &Caller::Key(wrong.to_owned()), None).await.expect(401);
+            }
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn another_site_cannot_use_a_visitors_session() {
+    on_both_with(
+        |settings| settings.auth.enabled = true,
+        async |nightshift| {
+            let owner = nightshift.sign_in(business::OWNER).await;
+            for headers in [[("origin", "https://evil.example")], [("sec-fetch-site", "cross-site")]] {
+                let answer = nightshift
+                    .send_with(Method::POST, "/api/bookings", &owner, Some(booking()), &headers)
+                    .await
+                    .expect(403);
+                assert_eq!(answer.code(), "csrf");
+            }
+            let own = nightshift.app.url();
+            nightshift
+                .send_with(Method::POST, "/api/bookings", &owner, Some(booking()), &[("origin", own.as_str())])
+                .await
+                .expect(201);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn guessing_passwords_is_slowed_down() {
+    on_both_with(
+        |settings| settings.auth.enabled = true,
+        async |nightshift| {
+            let guess = json!({"email": business::OWNER, "password": "wrong guess"});
+            let mut statuses = Vec::new();
+            for _ in 0..12 {
+                statuses.push(nightshift.post("/api/auth/login", guess.clone()).await.status);
+            }
+            assert_eq!(statuses[0], 401);
+            assert_eq!(statuses[11], 429, "{statuses:?}");
+            let right = json!({"email": business::OWNER, "password": business::PASSWORD});
+            nightshift.post("/api/auth/login", right.clone()).await.expect(429);
+            nightshift.clock.advance(std::time::Duration::from_secs(16 * 60));
+            nightshift.post("/api/auth/login", right).await.expect(200);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn f8_more_requests_per_minute_than_allowed_are_told_to_wait() {
+    on_both_with(
+        |settings| {
+            settings.auth.enabled = true;
+            settings.http.rate_limit_per_minute = 5;
+        },
+        async |nightshift| {
+            let key = nightshift.key(&[Scope::BookingsRead]).await;
+            let other = nightshift.key(&[Scope::BookingsRead]).await;
+            for _ in 0..5 {
+                nightshift.send(Method::GET, "/api/bookings", &key, None).await.expect(200);
+            }
+            let answer = nightshift.send(Method::GET, "/api/bookings", &key, None).await.expect(429);
+            let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+            assert!((1..=60).contains(&seconds), "{seconds}");
+            nightshift.send(Method::GET, "/api/bookings", &other, None).await.expect(200);
+            nightshift.clock.advance(std::time::Duration::from_secs(60));
+            nightshift.send(Method::GET, "/api/bookings", &key, None).await.expect(200);
+        },
+    )
+    .await;
+}

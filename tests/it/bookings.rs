@@ -1,0 +1,221 @@
+//! Bookings over the API: what is taken, what is refused and why, and the record of every status.
+
+use nightshift::web::api::table;
+use nightshift_db::{Engine, Timestamp};
+use nightshift_domain::access::api_keys::Scope;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::business::{self, booking, booking_of, paid};
+use crate::support::nightshift::on_both_with;
+use crate::support::{Caller, Nightshift, on_both};
+
+async fn history_of(nightshift: &Nightshift, caller: &Caller, booking: &str) -> Vec<Value> {
+    let path = format!("/api/bookings/{booking}/status-history");
+    let history = nightshift.send(Method::GET, &path, caller, None).await.expect(200).json();
+    history["history"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn d18_d19_d20_d21_every_status_change_is_recorded_with_its_time_and_its_doer() {
+    on_both_with(
+        |settings| settings.auth.enabled = true,
+        async |nightshift| {
+            let owner = nightshift.sign_in(business::OWNER).await;
+            let key = nightshift.key(&[Scope::BookingsWrite]).await;
+            let made = nightshift.send(Method::POST, "/api/bookings", &key, Some(booking())).await.expect(201).json();
+            let id = made["booking"]["id"].as_str().unwrap();
+            nightshift.clock.set("2024-12-29T23:00:00Z".parse().unwrap());
+            nightshift.stripe(&paid("evt_1", id)).await.expect(200);
+            nightshift.until("SELECT count(*) FROM bookings WHERE status = 'confirmed'", 1).await;
+            let confirmed: Vec<(Timestamp,)> =
+                nightshift.rows("SELECT changed_at FROM booking_status_history WHERE to_status = 'confirmed'").await;
+            nightshift.clock.set("2024-12-30T01:00:00Z".parse().unwrap());
+            let cancel = format!("/api/bookings/{id}/cancel");
+            nightshift.send(Method::POST, &cancel, &owner, Some(json!({"reason": "rain"}))).await.expect(200);
+
+            let history = history_of(&nightshift, &owner, id).await;
+            let seen: Vec<_> = history
+                .iter()
+                .map(|entry| {
+                    json!([
+                        entry["seq"],
+                        entry["fromStatus"],
+                        entry["toStatus"],
+                        entry["changedAt"],
+                        entry["actorType"],
+                        entry["changedByUserId"],
+                        entry["changedByName"],
+                        entry["reason"],
+                    ])
+                })
+                .collect();
+            let confirmed_at = confirmed[0].0;
+            assert_eq!(
+                seen,
+                [
+                    json!([1, null, "pending", "2024-12-29T22:00:00.000Z", "api_key", null, null, null]),
+                    json!([2, "pending", "confirmed", confirmed_at, "webhook", null, null, seen[1][7]]),
+                    json!([
+                        3,
+                        "confirmed",
+                        "cancelled",
+                        "2024-12-30T01:00:00.000Z",
+                        "user",
+                        "user-owner",
+                        "Olive",
+                        "rain"
+                    ]),
+                ]
+            );
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn d19_without_authentication_the_user_stays_empty() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+        let history = history_of(&nightshift, &Caller::Nobody, &id).await;
+        let seen: Vec<_> = history.iter().map(|entry| json!([entry["actorType"], entry["changedByUserId"]])).collect();
+        assert_eq!(seen, [json!(["user", null]), json!(["user", null])]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn d22_history_cannot_be_changed_by_the_database_nor_by_the_api() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        for statement in [
+            "UPDATE booking_status_history SET to_status = 'cancelled'",
+            "UPDATE booking_status_history SET changed_by_user_id = 'user-owner'",
+            "DELETE FROM booking_status_history",
+            "UPDATE event_log SET status = 'failed'",
+            "DELETE FROM event_log",
+        ] {
+            let refused = nightshift.db.write(statement).execute().await;
+            assert!(refused.is_err(), "{statement} is allowed");
+        }
+        if nightshift.db.engine() == Engine::Postgres {
+            for table in ["TRUNCATE booking_status_history", "TRUNCATE event_log"] {
+                assert!(nightshift.db.write(table).execute().await.is_err(), "{table} is allowed");
+            }
+        }
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            let path = format!("/api/bookings/{id}/status-history");
+            nightshift.send(method, &path, &Caller::Nobody, Some(json!({}))).await.expect(405);
+        }
+        let writing = table().into_iter().filter(|route| route.path.contains("status-history"));
+        assert_eq!(writing.map(|route| route.method).collect::<Vec<_>>(), [Method::GET]);
+        assert_eq!(history_of(&nightshift, &Caller::Nobody, &id).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn f8_what_is_wrong_with_a_booking_is_told_field_by_field() {
+    on_both(async |nightshift| {
+        let answer = nightshift.post("/api/bookings", json!({})).await.expect(422).json();
+        assert_eq!(answer["code"], "invalid");
+        let fields: Vec<_> = answer["fields"].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(fields, ["endAt", "firstName", "lastName", "phone", "service", "startAt"]);
+
+        for (field, value) in [
+            ("phone", json!("call me")),
+            ("phone", json!("07700900123")),
+            ("startAt", json!("tomorrow")),
+            ("endAt", json!("2024-12-31T09:00:00Z")),
+            ("firstName", json!("")),
+            ("quantity", json!(0)),
+            ("sitterId", json!("sitter-kim")),
+            ("service", json!("x".repeat(500))),
+        ] {
+            let mut body = booking();
+            body[field] = value.clone();
+            let answer = nightshift.post("/api/bookings", body).await;
+            assert_eq!(answer.status, 422, "{field}={value}: {}", answer.text);
+            assert!(answer.json()["fields"][field].is_string(), "{field}={value}: {}", answer.text);
+        }
+        let unknown = nightshift.post("/api/bookings", json!({"firstName": 7})).await;
+        assert!(matches!(unknown.status, 400 | 422) && unknown.text.contains("firstName"), "{}", unknown.text);
+        assert_eq!(nightshift.count("SELECT count(*) FROM bookings").await, 0);
+        assert_eq!(nightshift.count("SELECT count(*) FROM clients").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn f8_broken_json_is_400_and_the_wrong_type_415() {
+    on_both(async |nightshift| {
+        let send = async |kind: &'static str, body: &'static str| {
+            let url = format!("{}/api/bookings", nightshift.app.url());
+            let answer = nightshift.http.post(url).header("content-type", kind).body(body).send().await.unwrap();
+            answer.status().as_u16()
+        };
+        assert_eq!(send("application/json", "{\"firstName\": ").await, 400);
+        assert_eq!(send("application/json", "\u{0}").await, 400);
+        assert_eq!(send("text/plain", "{}").await, 415);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_status_that_cannot_follow_is_refused_and_changes_nothing() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        let path = format!("/api/bookings/{id}");
+        nightshift.post(&format!("{path}/cancel"), json!({})).await.expect(200);
+        let refused = nightshift.post(&format!("{path}/confirm"), json!({})).await.expect(409);
+        assert_eq!(refused.code(), "invalid_transition");
+        nightshift.patch(&path, json!({"status": "no such"})).await.expect(422);
+        assert_eq!(history_of(&nightshift, &Caller::Nobody, &id).await.len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_based_on_an_old_version_is_refused() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        let path = format!("/api/bookings/{id}");
+        let version = nightshift.get(&path).await.expect(200).json()["booking"]["version"].clone();
+        nightshift.patch(&path, json!({"notes": "first", "version": version})).await.expect(200);
+        let stale = nightshift.patch(&path, json!({"notes": "second", "version": version})).await.expect(409);
+        assert!(!stale.code().is_empty());
+        assert_eq!(nightshift.get(&path).await.json()["booking"]["notes"], "first");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_list_is_walked_page_by_page_without_gaps_or_repeats() {
+    on_both(async |nightshift| {
+        let mut made = Vec::new();
+        for number in 0..7 {
+            made.push(nightshift.book_as(booking_of(number)).await);
+        }
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = nightshift.get(&format!("/api/bookings?limit=3{cursor}")).await.expect(200).json();
+            let ids = page["bookings"].as_array().unwrap();
+            assert!(ids.len() <= 3);
+            seen.extend(ids.iter().map(|booking| booking["id"].as_str().unwrap().to_owned()));
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        seen.sort();
+        made.sort();
+        assert_eq!(seen, made);
+        nightshift.get("/api/bookings?cursor=nonsense").await.expect(400);
+        for query in ["limit=0", "limit=-1", "limit=x", "status=gone", "colour=red"] {
+            let answer = nightshift.get(&format!("/api/bookings?{query}")).await;
+            assert_eq!(answer.status, 422, "{query}: {}", answer.text);
+        }
+    })
+    .await;
+}

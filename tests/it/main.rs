@@ -1,0 +1,11 @@
+//! The whole program through its outermost doors, on both engines: HTTP in; the database, the simulated providers and
+//! HTTP answers out. Tests are named by what they show; those of acceptance cases begin with the case.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic")]
+
+mod access;
+mod bookings;
+mod confirmation;
+mod idempotency;
+mod jobs;
+mod receiver;
+mod support;

@@ -1,0 +1,278 @@
+//! Webhooks are taken when they are proven, refused when they are not, and stored before they are answered.
+
+use nightshift::config::Settings;
+use nightshift_db::{Json, Timestamp};
+use nightshift_providers::stripe::signature;
+use serde_json::{Value, json};
+
+use crate::support::business::paid;
+use crate::support::nightshift::{STRIPE_SECRET, on_both_with};
+use crate::support::{Nightshift, on_both};
+
+const STORED: &str = "SELECT count(*) FROM webhook_inbox";
+const ENQUEUED: &str = "SELECT count(*) FROM jobs WHERE kind LIKE 'webhook.%'";
+const REFUSALS: &str = "SELECT count(*) FROM event_log WHERE event_type = 'webhook.validation.failed'";
+
+fn signed(secret: &str, at: Timestamp, body: &str) -> String {
+    signature::sign(&secret.into(), at.unix_seconds(), body.as_bytes())
+}
+
+async fn nothing_is_stored(nightshift: &Nightshift) {
+    assert_eq!((nightshift.count(STORED).await, nightshift.count(ENQUEUED).await), (0, 0));
+}
+
+#[tokio::test]
+async fn d1_without_validation_an_unsigned_event_is_taken_and_marked() {
+    on_both_with(
+        |settings| settings.webhooks.validation = false,
+        async |nightshift| {
+            let answer = nightshift.stripe_raw(paid("evt_1", "b").to_string(), None).await.expect(200);
+            assert_eq!(answer.json(), json!({"received": true, "duplicate": false}));
+            let stored: Vec<(bool, String)> = nightshift.rows("SELECT verified, event_key FROM webhook_inbox").await;
+            assert_eq!(stored, [(false, "evt_1".to_owned())]);
+            let unverified = "SELECT count(*) FROM event_log WHERE event_type = 'webhook.unverified'";
+            assert_eq!(nightshift.count(unverified).await, 1);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn d2_with_validation_a_valid_signature_is_taken_under_any_of_the_secrets() {
+    let two_secrets = |settings: &mut Settings| settings.webhooks.stripe_secrets.push("whsec_new".into());
+    on_both_with(two_secrets, async |nightshift| {
+        for (event, secret) in [("evt_1", STRIPE_SECRET), ("evt_2", "whsec_new")] {
+            let body = paid(event, "b").to_string();
+            let signature = signed(secret, nightshift.clock.now(), &body);
+            nightshift.stripe_raw(body, Some(&signature)).await.expect(200);
+        }
+        let verified = "SELECT count(*) FROM webhook_inbox WHERE verified";
+        assert_eq!((nightshift.count(verified).await, nightshift.count(ENQUEUED).await), (2, 2));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn d3_d8_with_validation_anything_else_is_refused_recorded_and_not_enqueued() {
+    on_both(async |nightshift| {
+        let (now, body) = (nightshift.clock.now(), paid("evt_1", "b").to_string());
+        let old = now - std::time::Duration::from_secs(301);
+        let good = signed(STRIPE_SECRET, now, &body);
+        let refused = [
+            (None, "missing"),
+            (Some(signed("whsec_wrong", now, &body)), "no_match"),
+            (Some(signed(STRIPE_SECRET, old, &body)), "too_old"),
+            (Some(signed(STRIPE_SECRET, now, "another body")), "no_match"),
+            (Some("t=,v1=".to_owned()), "malformed"),
+            (Some(good.replace("v1=", "v0=")), "malformed"),
+        ];
+        for (signature, reason) in &refused {
+            let answer = nightshift.stripe_raw(body.clone(), signature.as_deref()).await;
+            assert_eq!(answer.status, 401, "{reason}: {}", answer.text);
+            assert!(answer.json()["error"].is_string() && answer.json()["requestId"].is_string(), "{}", answer.text);
+        }
+        nothing_is_stored(&nightshift).await;
+        let logged: Vec<(String, Json<Value>)> = nightshift
+            .rows("SELECT status, metadata FROM event_log WHERE event_type = 'webhook.validation.failed' ORDER BY id")
+            .await;
+        let reasons: Vec<_> = logged.iter().map(|(_, metadata)| metadata.0["reason"].as_str().unwrap()).collect();
+        assert_eq!(reasons, refused.iter().map(|(_, reason)| *reason).collect::<Vec<_>>());
+        let text = format!("{logged:?}");
+        assert!(!text.contains("pi_b") && !text.contains(STRIPE_SECRET) && !text.contains("v1="), "{text}");
+        // 300 seconds are allowed.
+        let edge = signed(STRIPE_SECRET, now - std::time::Duration::from_secs(300), &body);
+        nightshift.stripe_raw(body, Some(&edge)).await.expect(200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn d7_without_validation_a_wrong_signature_is_refused_all_the_same() {
+    on_both_with(
+        |settings| settings.webhooks.validation = false,
+        async |nightshift| {
+            let body = paid("evt_1", "b").to_string();
+            let wrong = signed("whsec_wrong", nightshift.clock.now(), &body);
+            nightshift.stripe_raw(body.clone(), Some(&wrong)).await.expect(400);
+            nothing_is_stored(&nightshift).await;
+            assert_eq!(nightshift.count(REFUSALS).await, 1);
+            let right = signed(STRIPE_SECRET, nightshift.clock.now(), &body);
+            nightshift.stripe_raw(body, Some(&right)).await.expect(200);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn d8_a_storm_of_refusals_fills_no_table_and_calls_people_once() {
+    on_both(async |nightshift| {
+        for _ in 0..75 {
+            nightshift.stripe_raw(paid("evt_1", "b").to_string(), None).await.expect(401);
+        }
+        assert_eq!(nightshift.count(REFUSALS).await, 60);
+        let open: Vec<(String, i64)> = nightshift
+            .rows("SELECT severity, occurrences FROM exceptions WHERE type = 'webhook_signature_invalid'")
+            .await;
+        assert_eq!(open, [("high".to_owned(), 51)], "from the tenth within an hour on");
+        nothing_is_stored(&nightshift).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn f8_what_is_no_webhook_is_named_and_not_stored() {
+    on_both(async |nightshift| {
+        let too_large = format!("{{\"type\":\"x\",\"pad\":\"{}\"}}", "x".repeat(262_144));
+        for (body, status, code) in [
+            (too_large, 413, "body_too_large"),
+            ("{".to_owned(), 400, "bad_body"),
+            ("[]".to_owned(), 400, "bad_body"),
+            ("{\"id\":\"evt_1\"}".to_owned(), 400, "bad_body"),
+            (String::new(), 400, "bad_body"),
+        ] {
+            let signature = signed(STRIPE_SECRET, nightshift.clock.now(), &body);
+            let answer = nightshift.stripe_raw(body, Some(&signature)).await;
+            assert_eq!((answer.status, answer.code()), (status, code.to_owned()), "{}", answer.text);
+        }
+        let url = format!("{}/api/webhooks/stripe", nightshift.app.url());
+        let form = nightshift.http.post(&url).header("content-type", "text/plain").body("x").send().await.unwrap();
+        assert_eq!(form.status(), 415);
+        let read = nightshift.http.get(&url).send().await.unwrap();
+        assert_eq!((read.status().as_u16(), read.headers()["allow"].to_str().unwrap()), (405, "POST"));
+        nothing_is_stored(&nightshift).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn f8_more_webhooks_than_allowed_per_minute_are_told_to_wait() {
+    on_both_with(
+        |settings| settings.http.webhook_rate_limit_per_minute = 3,
+        async |nightshift| {
+            for event in ["evt_1", "evt_2", "evt_3"] {
+                nightshift.stripe(&paid(event, "b")).await.expect(200);
+            }
+            let answer = nightshift.stripe(&paid("evt_4", "b")).await.expect(429);
+            let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+            assert!((1..=60).contains(&seconds), "{seconds}");
+            assert_eq!(nightshift.count(STORED).await, 3);
+            nightshift.clock.advance(std::time::Duration::from_secs(60));
+            nightshift.stripe(&paid("evt_4", "b")).await.expect(200);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn f8_more_requests_at_once_than_allowed_are_told_to_come_again() {
+    on_both_with(
+        |settings| settings.http.requests_in_flight_max = 1,
+        async |nightshift| {
+            // One request occupies the only place: its body never comes.
+            let mut slow = tokio::net::TcpStream::connect(nightshift.app.addr.unwrap()).await.unwrap();
+            let head = "POST /api/webhooks/stripe HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                        content-length: 10\r\n\r\n";
+            tokio::io::AsyncWriteExt::write_all(&mut slow, head.as_bytes()).await.unwrap();
+            let mut answer = nightshift.stripe(&paid("evt_1", "b")).await;
+            for _ in 0..200 {
+                if answer.status == 503 {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                answer = nightshift.stripe(&paid("evt_1", "b")).await;
+            }
+            assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+            // Health is looked at even then.
+            nightshift.get("/healthz").await.expect(200);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_its_head_drop_by_drop_is_cut_off() {
+    on_both_with(
+        |settings| settings.http.header_timeout = std::time::Duration::from_millis(200),
+        async |nightshift| {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let mut slow = tokio::net::TcpStream::connect(nightshift.app.addr.unwrap()).await.unwrap();
+            slow.write_all(b"POST /api/webhooks/stripe HTTP/1.1\r\nhost: x\r\n").await.unwrap();
+            let mut answer = Vec::new();
+            let read = tokio::time::timeout(std::time::Duration::from_secs(10), slow.read_to_end(&mut answer)).await;
+            assert!(read.is_ok(), "the connection is still open");
+            nightshift.get("/healthz").await.expect(200);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_sends_its_body_is_told_so() {
+    on_both_with(
+        |settings| settings.http.request_timeout = std::time::Duration::from_millis(200),
+        async |nightshift| {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let mut slow = tokio::net::TcpStream::connect(nightshift.app.addr.unwrap()).await.unwrap();
+            slow.write_all(
+                b"POST /api/webhooks/stripe HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
+            )
+            .await
+            .unwrap();
+            let mut answer = [0; 12];
+            let read = tokio::time::timeout(std::time::Duration::from_secs(10), slow.read_exact(&mut answer)).await;
+            read.expect("an answer in time").expect("an answer");
+            assert_eq!(std::str::from_utf8(&answer).unwrap(), "HTTP/1.1 408");
+            nothing_is_stored(&nightshift).await;
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_request_id() {
+    on_both(async |nightshift| {
+        let given = nightshift
+            .http
+            .get(format!("{}/api/bookings/none", nightshift.app.url()))
+            .header("x-request-id", "given-by-the-caller")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(given.headers()["x-request-id"], "given-by-the-caller");
+        let body: Value = given.json().await.unwrap();
+        assert_eq!((&body["code"], &body["requestId"]), (&json!("not_found"), &json!("given-by-the-caller")));
+        let made = nightshift.get("/api/no-such-route").await.expect(404);
+        assert_eq!(made.header("x-request-id").unwrap(), made.json()["requestId"].as_str().unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn twilio_reports_are_taken_only_under_its_signature() {
+    use base64::Engine;
+    use hmac::{KeyInit, Mac};
+    on_both(async |nightshift| {
+        let url = format!("{}/api/twilio/status", nightshift.app.url());
+        let form = [("MessageSid", "SM0123"), ("MessageStatus", "delivered"), ("AccountSid", "AC1")];
+        let post = async |signature: Option<String>| {
+            let mut request = nightshift.http.post(&url).form(&form);
+            if let Some(signature) = signature {
+                request = request.header("x-twilio-signature", signature);
+            }
+            request.send().await.unwrap().status().as_u16()
+        };
+        let sign = |token: &[u8]| {
+            // Twilio's scheme: the address and the parameters, sorted by name, under HMAC-SHA1.
+            let signed = format!("{url}AccountSidAC1MessageSidSM0123MessageStatusdelivered");
+            let mut mac = hmac::Hmac::<sha1::Sha1>::new_from_slice(token).unwrap();
+            mac.update(signed.as_bytes());
+            base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes())
+        };
+        assert_eq!(post(None).await, 401);
+        assert_eq!(post(Some(sign(b"guessed"))).await, 401);
+        nothing_is_stored(&nightshift).await;
+        assert!((200..300).contains(&post(Some(sign(b"simulated-auth-token"))).await));
+        assert_eq!(nightshift.count(STORED).await, 1);
+    })
+    .await;
+}

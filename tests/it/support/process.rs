@@ -1,0 +1,169 @@
+//! The program as a process of its own, to be killed.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nightshift_db::testing::TestDb;
+use nightshift_providers::simulator::{Accounts, Simulator};
+use secrecy::ExposeSecret;
+
+use super::business;
+use super::nightshift::{STRIPE_SECRET, fast_account};
+
+/// Longer than a start takes on the busiest machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What processes of one test share: a database with the business in it, a simulator, a port.
+pub struct World {
+    pub database: TestDb,
+    pub simulator: Simulator,
+    /// Taken again by each start, so that clients and callbacks find the program after its restart.
+    pub port: u16,
+    folder: tempfile::TempDir,
+    more: Vec<(&'static str, String)>,
+}
+
+/// A running program; dropped, it is killed.
+pub struct Process {
+    child: Child,
+    pub url: String,
+    /// What it said when it was ready.
+    pub greeting: String,
+}
+
+impl World {
+    pub async fn new(database: TestDb) -> Self {
+        nightshift_providers::tls::install();
+        business::seed_into(&database.db).await;
+        let simulator =
+            Simulator::start("127.0.0.1:0", Accounts { twilio: fast_account() }).await.expect("a simulator");
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = free.local_addr().expect("its address").port();
+        Self { database, simulator, port, folder: tempfile::tempdir().expect("a folder"), more: Vec::new() }
+    }
+
+    /// Another setting for all processes from now on.
+    pub fn set(&mut self, variable: &'static str, value: impl Into<String>) {
+        self.more.retain(|(name, _)| *name != variable);
+        self.more.push((variable, value.into()));
+    }
+
+    /// Starts `nightshift serve` on the world's port.
+    pub fn serve(&self) -> Process {
+        self.serve_with(&["--role", "all"], &[])
+    }
+
+    /// Starts `nightshift serve` with other roles and settings.
+    pub fn serve_with(&self, roles: &[&str], more: &[(&str, &str)]) -> Process {
+        let mut command = self.command(&["serve"]);
+        command.args(roles).envs(more.iter().copied());
+        Process::start(command)
+    }
+
+    /// The program with this world's settings and nothing from the environment of the test.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let account = fast_account();
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log file");
+        let mut command = program();
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("DATABASE_URL", &self.database.url)
+            .env("PORT", self.port.to_string())
+            .env("ENABLE_AUTH", "false")
+            .env("ENABLE_WEBHOOK_VALIDATION", "true")
+            .env("STRIPE_WEBHOOK_SECRET", STRIPE_SECRET)
+            .env("SMS_PROVIDER", "twilio")
+            .env("TWILIO_ACCOUNT_SID", account.account_sid)
+            .env("TWILIO_AUTH_TOKEN", account.auth_token.expose_secret())
+            .env("TWILIO_BASE_URL", self.simulator.base_url())
+            .env("NIGHTSHIFT__HTTP__RATE_LIMIT_PER_MINUTE", "1000000")
+            .env("NIGHTSHIFT__HTTP__WEBHOOK_RATE_LIMIT_PER_MINUTE", "1000000")
+            .env("LOG_FORMAT", "json")
+            .envs(self.more.iter().map(|(name, value)| (*name, value.as_str())))
+            .stderr(log);
+        command
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log.jsonl")
+    }
+
+    /// Everything that all processes of this world have logged.
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap_or_default()
+    }
+}
+
+/// The program, without the environment of the test.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nightshift"));
+    command.env_clear().stdin(Stdio::null());
+    for kept in ["PATH", "HOME", "TMPDIR"] {
+        if let Some(value) = std::env::var_os(kept) {
+            command.env(kept, value);
+        }
+    }
+    command
+}
+
+impl Process {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output"));
+        let mut greeting = String::new();
+        lines.read_line(&mut greeting).expect("its greeting");
+        let url = greeting.split_whitespace().find(|word| word.starts_with("http://")).unwrap_or_default().to_owned();
+        Self { child, url, greeting }
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Asks it to end, as SIGTERM does.
+    pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success(), "the process has ended already");
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("its status") {
+                return status;
+            }
+            assert!(started.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("its status").is_some()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
