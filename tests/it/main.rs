@@ -5,6 +5,7 @@
 mod access;
 mod bookings;
 mod confirmation;
+mod crash;
 mod idempotency;
 mod jobs;
 mod receiver;

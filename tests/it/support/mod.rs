@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod business;
+pub mod checks;
 pub mod nightshift;
 pub mod process;
 

@@ -1,0 +1,238 @@
+//! The real program, killed at every point: what was acknowledged happens, and happens once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use nightshift_db::testing::{TestDb, engines};
+use nightshift_providers::http_client;
+use nightshift_providers::simulator::StripeSender;
+use serde_json::{Value, json};
+
+use crate::support::business::{self, booking, paid};
+use crate::support::nightshift::STRIPE_SECRET;
+use crate::support::process::{Process, World};
+
+/// Runs `test` on both engines side by side: most of it is waiting.
+async fn on_both(test: impl AsyncFn(World)) {
+    let worlds = engines().await.into_iter().map(async |database: TestDb| test(World::new(database).await).await);
+    futures_util::future::join_all(worlds).await;
+}
+
+async fn book(process: &Process) -> String {
+    let answer = http_client()
+        .unwrap()
+        .post(format!("{}/api/bookings", process.url))
+        .json(&booking())
+        .send()
+        .await
+        .unwrap()
+        .json::<Value>()
+        .await
+        .unwrap();
+    answer["booking"]["id"].as_str().unwrap().to_owned()
+}
+
+fn stripe(url: &str) -> StripeSender {
+    StripeSender::new(format!("{url}/api/webhooks/stripe"), STRIPE_SECRET.into(), http_client().unwrap())
+}
+
+const DELIVERED: &str = "SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')";
+
+/// Kills the program at `point`, starts it again, and looks at the outcome.
+async fn killed_at(point: &str) {
+    on_both(async |world| {
+        let mut process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", &format!("{point}=abort"))]);
+        let id = book(&process).await;
+        stripe(&process.url).deliver(&paid("evt_1", &id)).await.unwrap();
+        let status = process.wait();
+        assert!(!status.success(), "{point} was not reached");
+        world.leases_run_out().await;
+        let _again = world.serve();
+        world.until(DELIVERED, 1).await;
+        world.until_quiet().await;
+        world.shows_each_booking_once(1).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b23_killed_before_the_first_step() {
+    killed_at("booking.confirm.after_load").await;
+}
+
+#[tokio::test]
+async fn b23_killed_after_the_thread() {
+    killed_at("booking.confirm.after_thread").await;
+}
+
+#[tokio::test]
+async fn b23_killed_after_the_number() {
+    killed_at("booking.confirm.after_number").await;
+}
+
+#[tokio::test]
+async fn b23_killed_after_the_window() {
+    killed_at("booking.confirm.after_window").await;
+}
+
+#[tokio::test]
+async fn b23_killed_after_the_automation() {
+    killed_at("booking.confirm.after_automation").await;
+}
+
+#[tokio::test]
+async fn b23_killed_after_the_audit() {
+    killed_at("booking.confirm.after_audit").await;
+}
+
+#[tokio::test]
+async fn b23_killed_before_the_text_leaves() {
+    killed_at("sms.send.after_ask").await;
+}
+
+#[tokio::test]
+async fn b23_killed_after_the_text_has_left() {
+    killed_at("sms.send.after_answer").await;
+}
+
+#[tokio::test]
+async fn f1_an_acknowledged_webhook_is_processed_after_a_kill() {
+    on_both(async |world| {
+        // Nobody runs jobs: all that is left of the webhook when the process dies is what is on disk.
+        let mut web = world.serve_with(&["--role", "web"], &[]);
+        let id = book(&web).await;
+        let answer = stripe(&web.url).deliver(&paid("evt_1", &id)).await.unwrap();
+        assert!(answer.taken());
+        web.kill();
+        assert_eq!(world.count("SELECT count(*) FROM bookings WHERE status = 'confirmed'").await, 0);
+        let _worker = world.serve_with(&["--role", "worker"], &[]);
+        world.until(DELIVERED, 1).await;
+        world.until_quiet().await;
+        world.shows_each_booking_once(1).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn f4_a_job_that_kills_its_process_three_times_is_put_before_people_and_others_go_on() {
+    on_both(async |world| {
+        let deadly = [("NIGHTSHIFT_FAILPOINTS", "booking.confirm.after_load=abort")];
+        let mut process = world.serve_with(&[], &deadly);
+        let id = book(&process).await;
+        stripe(&process.url).deliver(&paid("evt_1", &id)).await.unwrap();
+        process.wait();
+        for _ in 0..2 {
+            world.leases_run_out().await;
+            world.serve_with(&[], &deadly).wait();
+        }
+        world.leases_run_out().await;
+        let process = world.serve_with(&[], &deadly);
+        world.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'dead'", 1).await;
+        let dead: Vec<(i64, i64, String)> =
+            world.rows("SELECT crashes, attempts, last_error_class FROM jobs WHERE kind = 'booking.confirm'").await;
+        assert_eq!(dead, [(3, 0, "lease_lost".to_owned())]);
+        assert_eq!(world.count("SELECT count(*) FROM exceptions WHERE type = 'job_dead' AND status = 'open'").await, 1);
+        // The process lives and does other work.
+        stripe(&process.url).deliver(&paid("evt_2", "no-such-booking")).await.unwrap();
+        world.until("SELECT count(*) FROM webhook_inbox WHERE status = 'processed' AND event_key = 'evt_2'", 1).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_panics_is_tried_again_and_takes_nobody_with_it() {
+    on_both(async |mut world| {
+        world.set("NIGHTSHIFT_FAILPOINTS", "booking.confirm.after_window=panic");
+        let mut process = world.serve();
+        let id = book(&process).await;
+        stripe(&process.url).deliver(&paid("evt_1", &id)).await.unwrap();
+        world.until(DELIVERED, 1).await;
+        world.until_quiet().await;
+        world.shows_each_booking_once(1).await;
+        assert!(!process.has_ended());
+        let outcomes: Vec<(String,)> = world.rows("SELECT outcome FROM job_attempts").await;
+        assert_eq!(outcomes, [("panic".to_owned(),)]);
+        world.logs_are_discreet();
+    })
+    .await;
+}
+
+/// The promise of the whole system, with the real program: 500 signed webhooks for 200 bookings come in while it is
+/// killed 50 times.
+#[tokio::test]
+async fn nothing_is_lost_and_nothing_done_twice_when_the_process_is_killed_fifty_times() {
+    on_both(async |world| {
+        const BOOKINGS: usize = 200;
+        const WEBHOOKS: usize = 500;
+        const KILLS: usize = 50;
+        seed_bookings(&world, BOOKINGS).await;
+        let url = format!("http://127.0.0.1:{}", world.port);
+        let (stripe, next) = (Arc::new(stripe(&url)), Arc::new(AtomicUsize::new(0)));
+        let taken = Arc::new(AtomicUsize::new(0));
+        let senders: Vec<_> = (0..8)
+            .map(|_| {
+                let (stripe, next, taken) = (stripe.clone(), next.clone(), taken.clone());
+                tokio::spawn(async move {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= WEBHOOKS {
+                            return;
+                        }
+                        let event = paid(&format!("evt_{number}"), &format!("booking-{}", number % BOOKINGS));
+                        stripe.deliver_until_taken(&event, Duration::from_secs(120)).await.unwrap();
+                        taken.fetch_add(1, Ordering::Relaxed);
+                        // Spread over the time of the killing.
+                        tokio::time::sleep(Duration::from_millis(150)).await;
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..KILLS {
+            let mut process = world.serve();
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(20..500))).await;
+            process.kill();
+        }
+        let _last = world.serve();
+        for sender in senders {
+            sender.await.unwrap();
+        }
+        assert_eq!(taken.load(Ordering::Relaxed), WEBHOOKS);
+        world.leases_run_out().await;
+        world.until("SELECT count(*) FROM webhook_inbox WHERE provider = 'stripe' AND status = 'processed'", 500).await;
+        world
+            .until(
+                "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'success'",
+                200,
+            )
+            .await;
+        world.until_quiet().await;
+        world.shows_each_booking_once(BOOKINGS).await;
+        world.logs_are_discreet();
+    })
+    .await;
+}
+
+/// Bookings of as many clients, with numbers enough for their threads.
+async fn seed_bookings(world: &World, bookings: usize) {
+    let clients: Vec<Value> = (0..bookings)
+        .map(|n| {
+            json!({"id": format!("client-{n}"), "orgId": "org-paws", "firstName": "Test", "lastName": "Client",
+                   "phone": format!("+1555{:07}", 2_000_000 + n)})
+        })
+        .collect();
+    let list: Vec<Value> = (0..bookings)
+        .map(|n| {
+            json!({"id": format!("booking-{n}"), "orgId": "org-paws", "clientId": format!("client-{n}"),
+                   "service": "dog_walking", "startAt": "2034-12-31T10:00:00Z", "endAt": "2034-12-31T11:00:00Z"})
+        })
+        .collect();
+    // A number sends one text a second: many numbers keep the test short.
+    let numbers: Vec<Value> = (0..60)
+        .map(|n| {
+            json!({"id": format!("number-{n}"), "orgId": "org-paws", "e164": format!("+1555018{n:04}"),
+                   "numberClass": "pool", "provider": "twilio"})
+        })
+        .collect();
+    business::load(world.db(), json!({"clients": clients, "bookings": list, "numbers": numbers})).await;
+}

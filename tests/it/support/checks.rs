@@ -1,0 +1,127 @@
+//! What must hold in the end, whatever happened on the way.
+
+use std::time::{Duration, Instant};
+
+use nightshift_db::{Clock, Db, FromRow};
+use nightshift_queue::Queue;
+
+use super::process::World;
+
+/// Longer than a lease and a rescue on the busiest machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+impl World {
+    pub fn db(&self) -> &Db {
+        &self.database.db
+    }
+
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        self.db().read(sql).scalar().await.expect("a count")
+    }
+
+    pub async fn rows<T: FromRow>(&self, sql: &'static str) -> Vec<T> {
+        self.db().read(sql).all().await.expect("rows")
+    }
+
+    /// Waits for the running program until `sql` gives `wanted`.
+    pub async fn until(&self, sql: &'static str, wanted: i64) {
+        let started = Instant::now();
+        let mut last = -1;
+        while started.elapsed() < PATIENCE {
+            last = self.count(sql).await;
+            if last == wanted {
+                return;
+            }
+            self.hasten_doubts().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let jobs: Vec<(String, String, Option<String>)> = self
+            .rows("SELECT kind, state, last_error FROM jobs WHERE finished_at IS NULL OR state = 'dead' LIMIT 20")
+            .await;
+        panic!("{sql} gives {last}, not {wanted}; some unfinished jobs: {jobs:#?}\n{}", self.logged());
+    }
+
+    /// Waits until nothing is due any more.
+    pub async fn until_quiet(&self) {
+        let unfinished = "SELECT count(*) FROM jobs WHERE state = 'running' OR (state IN ('queued', 'retrying') AND kind <> 'automation.run' AND kind <> 'thread.close')";
+        self.until(unfinished, 0).await;
+    }
+
+    /// Lets the leases of a killed process be over, as they are 30 s later.
+    pub async fn leases_run_out(&self) {
+        let past = Clock::system().now() - Duration::from_secs(60);
+        self.db()
+            .write("UPDATE jobs SET leased_until = $1 WHERE state = 'running'")
+            .bind(past)
+            .execute()
+            .await
+            .expect("leases are written");
+    }
+
+    /// The two minutes after which a text of unknown fate is asked after need not pass in a test.
+    async fn hasten_doubts(&self) {
+        let waiting: Vec<(String,)> =
+            self.rows("SELECT id FROM jobs WHERE kind = 'sms.confirm_delivery' AND state = 'queued' AND waiting").await;
+        let queue = Queue::new(self.db().clone(), Clock::system());
+        for (id,) in waiting {
+            let mut tx = self.db().begin().await.expect("a transaction");
+            // It may have started meanwhile.
+            if queue.hasten(&mut tx, &id).await.is_ok() {
+                tx.commit().await.expect("it is hastened");
+            }
+        }
+    }
+
+    /// One thread, one window, one run and one text for each of so many bookings, and no job was given up.
+    pub async fn shows_each_booking_once(&self, bookings: usize) {
+        let bookings = i64::try_from(bookings).expect("few");
+        for (what, sql) in [
+            ("confirmed bookings", "SELECT count(*) FROM bookings WHERE status = 'confirmed'"),
+            ("threads", "SELECT count(*) FROM message_threads"),
+            ("bookings with a thread", "SELECT count(DISTINCT booking_id) FROM message_threads"),
+            ("threads with a number", "SELECT count(*) FROM message_threads WHERE message_number_id IS NOT NULL"),
+            ("windows", "SELECT count(*) FROM assignment_windows"),
+            ("bookings with a window", "SELECT count(DISTINCT booking_id) FROM assignment_windows"),
+            ("runs", "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation'"),
+            (
+                "successful runs",
+                "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'success'",
+            ),
+            ("thread.created", "SELECT count(*) FROM event_log WHERE event_type = 'thread.created'"),
+            (
+                "confirmations in the history",
+                "SELECT count(*) FROM booking_status_history WHERE to_status = 'confirmed'",
+            ),
+        ] {
+            assert_eq!(self.count(sql).await, bookings, "{what}");
+        }
+        let dead: Vec<(String, Option<String>)> =
+            self.rows("SELECT kind, last_error FROM jobs WHERE state = 'dead'").await;
+        assert_eq!(dead, []);
+        let ledger = self.simulator.twilio().ledger();
+        let mut clients: Vec<_> = ledger.messages().iter().map(|text| text.to.as_str()).collect();
+        assert_eq!(i64::try_from(clients.len()).expect("few"), bookings, "texts");
+        clients.sort_unstable();
+        clients.dedup();
+        assert_eq!(i64::try_from(clients.len()).expect("few"), bookings, "clients with a text");
+    }
+
+    /// Nothing that was logged tells who the clients are, what was written to them, or a secret.
+    pub fn logs_are_discreet(&self) {
+        let logged = self.logged();
+        for secret in [
+            "+1555",
+            "555123",
+            "5552000",
+            "Hi Test",
+            "is confirmed. Reply",
+            super::nightshift::STRIPE_SECRET,
+            "simulated-auth-token",
+        ] {
+            if let Some(at) = logged.find(secret) {
+                let line = logged[..at].rfind('\n').map_or(0, |line| line + 1);
+                panic!("{secret} is logged: {}", logged[line..].lines().next().unwrap_or_default());
+            }
+        }
+    }
+}
