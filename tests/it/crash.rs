@@ -7,7 +7,7 @@ use std::time::Duration;
 use nightshift_db::testing::{TestDb, engines};
 use nightshift_providers::http_client;
 use nightshift_providers::simulator::StripeSender;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::business::{self, booking, paid};
 use crate::support::nightshift::STRIPE_SECRET;
@@ -166,7 +166,7 @@ async fn nothing_is_lost_and_nothing_done_twice_when_the_process_is_killed_fifty
         const BOOKINGS: usize = 200;
         const WEBHOOKS: usize = 500;
         const KILLS: usize = 50;
-        seed_bookings(&world, BOOKINGS).await;
+        business::load_bookings(world.db(), BOOKINGS).await;
         let url = format!("http://127.0.0.1:{}", world.port);
         let (stripe, next) = (Arc::new(stripe(&url)), Arc::new(AtomicUsize::new(0)));
         let taken = Arc::new(AtomicUsize::new(0));
@@ -211,28 +211,4 @@ async fn nothing_is_lost_and_nothing_done_twice_when_the_process_is_killed_fifty
         world.logs_are_discreet();
     })
     .await;
-}
-
-/// Bookings of as many clients, with numbers enough for their threads.
-async fn seed_bookings(world: &World, bookings: usize) {
-    let clients: Vec<Value> = (0..bookings)
-        .map(|n| {
-            json!({"id": format!("client-{n}"), "orgId": "org-paws", "firstName": "Test", "lastName": "Client",
-                   "phone": format!("+1555{:07}", 2_000_000 + n)})
-        })
-        .collect();
-    let list: Vec<Value> = (0..bookings)
-        .map(|n| {
-            json!({"id": format!("booking-{n}"), "orgId": "org-paws", "clientId": format!("client-{n}"),
-                   "service": "dog_walking", "startAt": "2034-12-31T10:00:00Z", "endAt": "2034-12-31T11:00:00Z"})
-        })
-        .collect();
-    // A number sends one text a second: many numbers keep the test short.
-    let numbers: Vec<Value> = (0..60)
-        .map(|n| {
-            json!({"id": format!("number-{n}"), "orgId": "org-paws", "e164": format!("+1555018{n:04}"),
-                   "numberClass": "pool", "provider": "twilio"})
-        })
-        .collect();
-    business::load(world.db(), json!({"clients": clients, "bookings": list, "numbers": numbers})).await;
 }

@@ -8,5 +8,6 @@ mod confirmation;
 mod crash;
 mod idempotency;
 mod jobs;
+mod processes;
 mod receiver;
 mod support;

@@ -26,7 +26,7 @@ pub enum DbError {
     Config(String),
     /// The schema is not what this program needs.
     #[error("migration failed: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    Migration(#[source] sqlx::migrate::MigrateError),
     /// Any other refusal: a constraint, a type, a statement. Trying again changes nothing.
     #[error("the database refused the statement: {0}")]
     Refused(#[source] sqlx::Error),
@@ -84,6 +84,21 @@ impl From<sqlx::Error> for DbError {
                 }
             }
             _ => Self::Refused(error),
+        }
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for DbError {
+    /// A database that is away when it should be migrated is away, and no more.
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        use sqlx::migrate::MigrateError as M;
+        match error {
+            M::Execute(cause) => match Self::from(cause) {
+                transient if transient.is_transient() => transient,
+                Self::Refused(cause) => Self::Migration(M::Execute(cause)),
+                other => other,
+            },
+            other => Self::Migration(other),
         }
     }
 }

@@ -30,11 +30,24 @@ pub struct TestDb {
 }
 
 enum Cleanup {
-    Folder { _folder: tempfile::TempDir },
-    Postgres { server: String, name: String },
+    Folder {
+        _folder: tempfile::TempDir,
+    },
+    Postgres {
+        server: String,
+        name: String,
+    },
+    /// Whoever made it removes it.
+    None,
 }
 
 impl TestDb {
+    /// A database that stands already and stays.
+    #[must_use]
+    pub fn existing(db: Db, url: String) -> Self {
+        Self { db, url, _cleanup: Cleanup::None }
+    }
+
     /// The engine underneath.
     #[must_use]
     pub fn engine(&self) -> Engine {

@@ -67,3 +67,27 @@ pub fn booking_of(number: usize) -> Value {
 pub fn paid(event: &str, booking: &str) -> Value {
     nightshift_providers::simulator::payment_succeeded(event, &format!("pi_{booking}"), booking, 10_000, "usd")
 }
+
+/// Loads pending bookings `booking-0`, `booking-1`, ... of as many clients, with numbers enough for their threads: a
+/// number sends one text a second.
+pub async fn load_bookings(db: &Db, count: usize) {
+    let clients: Vec<Value> = (0..count)
+        .map(|n| {
+            json!({"id": format!("client-{n}"), "orgId": "org-paws", "firstName": "Test", "lastName": "Client",
+                   "phone": format!("+1555{:07}", 2_000_000 + n)})
+        })
+        .collect();
+    let bookings: Vec<Value> = (0..count)
+        .map(|n| {
+            json!({"id": format!("booking-{n}"), "orgId": "org-paws", "clientId": format!("client-{n}"),
+                   "service": "dog_walking", "startAt": "2034-12-31T10:00:00Z", "endAt": "2034-12-31T11:00:00Z"})
+        })
+        .collect();
+    let numbers: Vec<Value> = (0..60)
+        .map(|n| {
+            json!({"id": format!("number-{n}"), "orgId": "org-paws", "e164": format!("+1555018{n:04}"),
+                   "numberClass": "pool", "provider": "twilio"})
+        })
+        .collect();
+    load(db, json!({"clients": clients, "bookings": bookings, "numbers": numbers})).await;
+}

@@ -1,0 +1,298 @@
+//! Several processes on one database, processes that end politely, and a database that goes away.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nightshift_db::testing::{TestDb, engines, postgres};
+use nightshift_db::{Db, DbOptions, migrate};
+use nightshift_providers::http_client;
+use nightshift_providers::simulator::StripeSender;
+use serde_json::Value;
+
+use crate::support::business::{self, paid};
+use crate::support::nightshift::STRIPE_SECRET;
+use crate::support::process::{Process, World};
+
+async fn on_both(test: impl AsyncFn(World)) {
+    let worlds = engines().await.into_iter().map(async |database: TestDb| test(World::new(database).await).await);
+    futures_util::future::join_all(worlds).await;
+}
+
+fn stripe(url: &str) -> StripeSender {
+    StripeSender::new(format!("{url}/api/webhooks/stripe"), STRIPE_SECRET.into(), http_client().unwrap())
+}
+
+async fn status(process: &Process, path: &str) -> u16 {
+    let answer = http_client().unwrap().get(format!("{}{path}", process.url)).send().await;
+    answer.map_or(0, |answer| answer.status().as_u16())
+}
+
+const SUCCEEDED: &str =
+    "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'success'";
+
+#[tokio::test]
+async fn f7_two_workers_and_two_receivers_do_each_job_once_and_a_pause_holds_for_all() {
+    let database = postgres().await;
+    migrate(&database.db).await.unwrap();
+    let mut world = World::new(database).await;
+    world.set("PORT", "0");
+    business::load_bookings(world.db(), 120).await;
+    let webs = [world.serve_with(&["--role", "web"], &[]), world.serve_with(&["--role", "web"], &[])];
+    let _workers = [world.serve_with(&["--role", "worker"], &[]), world.serve_with(&["--role", "worker"], &[])];
+    let senders = webs.each_ref().map(|web| stripe(&web.url));
+    for number in 0..100 {
+        let event = paid(&format!("evt_{number}"), &format!("booking-{number}"));
+        let (one, two) = tokio::join!(senders[0].deliver(&event), senders[1].deliver(&event));
+        assert!(one.unwrap().taken() && two.unwrap().taken());
+    }
+    world.until(SUCCEEDED, 100).await;
+    world.until_quiet().await;
+    world.shows_each_booking_once(100).await;
+    let workers: i64 = world.count("SELECT count(*) FROM workers").await;
+    assert!(workers >= 2, "{workers}");
+    assert_eq!(world.count("SELECT count(*) FROM job_attempts").await, 0, "some job failed or was run twice");
+
+    let paused = world.command(&["queues", "pause", "bookings", "--reason", "test"]).output().unwrap();
+    assert!(paused.status.success());
+    for number in 100..120 {
+        let event = paid(&format!("evt_{number}"), &format!("booking-{number}"));
+        assert!(senders[number % 2].deliver(&event).await.unwrap().taken());
+    }
+    world.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'queued'", 20).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.count("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'queued'").await, 20);
+    assert!(world.command(&["queues", "resume", "bookings"]).output().unwrap().status.success());
+    world.until(SUCCEEDED, 120).await;
+    world.until_quiet().await;
+    world.shows_each_booking_once(120).await;
+    let audited = "SELECT count(*) FROM event_log WHERE event_type IN ('queue.paused', 'queue.resumed')";
+    assert_eq!(world.count(audited).await, 2);
+}
+
+#[tokio::test]
+async fn f11_a_process_that_is_asked_to_end_says_so_finishes_what_runs_and_loses_nothing() {
+    on_both(async |world| {
+        business::load_bookings(world.db(), 40).await;
+        // Each confirmation takes a while, so that some run when the signal comes.
+        let slow = [("NIGHTSHIFT_FAILPOINTS", "booking.confirm.after_thread=delay:700")];
+        let mut process = world.serve_with(&[], &slow);
+        assert_eq!((status(&process, "/healthz").await, status(&process, "/readyz").await), (200, 200));
+        let sender = stripe(&process.url);
+        for number in 0..40 {
+            let event = paid(&format!("evt_{number}"), &format!("booking-{number}"));
+            assert!(sender.deliver(&event).await.unwrap().taken());
+        }
+        world.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm'", 40).await;
+        process.terminate();
+        let mut not_ready = false;
+        while !process.has_ended() {
+            not_ready |= status(&process, "/readyz").await == 503;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(process.wait().success());
+        assert!(not_ready, "it never said that it is not ready");
+        assert_eq!(world.count("SELECT count(*) FROM jobs WHERE state = 'running'").await, 0);
+        let _again = world.serve();
+        world.until(SUCCEEDED, 40).await;
+        world.until_quiet().await;
+        world.shows_each_booking_once(40).await;
+        assert_eq!(world.count("SELECT count(*) FROM jobs WHERE crashes > 0").await, 0);
+        world.logs_are_discreet();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_process_at_once() {
+    on_both(async |world| {
+        business::load_bookings(world.db(), 1).await;
+        let stuck = [("NIGHTSHIFT_FAILPOINTS", "booking.confirm.after_thread=delay:60000")];
+        let mut process = world.serve_with(&[], &stuck);
+        stripe(&process.url).deliver(&paid("evt_1", "booking-0")).await.unwrap();
+        world.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'running'", 1).await;
+        process.terminate();
+        while status(&process, "/readyz").await != 503 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        process.terminate();
+        assert_eq!(process.wait().code(), Some(1));
+    })
+    .await;
+}
+
+/// A PostgreSQL server of the test's own, to be stopped and started.
+struct Server {
+    folder: tempfile::TempDir,
+    script: String,
+}
+
+impl Server {
+    fn new() -> (Self, String) {
+        let script = format!("{}/scripts/postgres", env!("CARGO_MANIFEST_DIR"));
+        let server = Self { folder: tempfile::tempdir().unwrap(), script };
+        // A server that runs as another user must be able to reach the folder.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(server.folder.path(), open).unwrap();
+        let url = server.run(&["start", &server.data()]);
+        (server, url)
+    }
+
+    fn data(&self) -> String {
+        Path::new(self.folder.path()).join("pg").display().to_string()
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let output = Command::new(&self.script).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Statements in its log.
+    fn statements(&self) -> usize {
+        let log = std::fs::read_to_string(Path::new(&self.data()).join("data/server.log")).unwrap();
+        log.lines().filter(|line| line.contains("LOG:  statement:") || line.contains("LOG:  execute ")).count()
+    }
+
+    fn stop(&self) {
+        self.run(&["stop", &self.data(), "immediate"]);
+    }
+
+    fn start(&self) {
+        self.run(&["start", &self.data()]);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Also after a failed assertion, when it may be stopped already.
+        let _ = Command::new(&self.script).args(["stop", &self.data(), "immediate"]).output();
+    }
+}
+
+#[tokio::test]
+async fn f1_while_the_database_is_away_webhooks_get_503_and_afterwards_everything_goes_on_by_itself() {
+    const AWAY: Duration = Duration::from_secs(20);
+    let (server, url) = Server::new();
+    let db = Db::connect(&url, &DbOptions::default()).await.unwrap();
+    migrate(&db).await.unwrap();
+    let world = World::new(TestDb::existing(db, url)).await;
+    business::load_bookings(world.db(), 150).await;
+    let mut process = world.serve();
+    let sender = stripe(&process.url);
+    let deliver = async |number: usize| {
+        let event = paid(&format!("evt_{number}"), &format!("booking-{number}"));
+        sender.deliver(&event).await.unwrap()
+    };
+    // Under load: jobs run while the server crashes.
+    for number in 0..50 {
+        assert!(deliver(number).await.taken());
+    }
+    server.stop();
+    let stopped = Instant::now();
+    let (mut refused, mut number) = (0, 50);
+    while stopped.elapsed() < AWAY {
+        let answer = deliver(number).await;
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        assert!(body["error"].is_string(), "{body}");
+        refused += 1;
+        number = 50 + refused % 50;
+        assert_eq!((status(&process, "/healthz").await, status(&process, "/readyz").await), (200, 503));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(refused > 1, "{refused}");
+    assert!(!process.has_ended());
+    server.start();
+    for number in 50..100 {
+        let event = paid(&format!("evt_{number}"), &format!("booking-{number}"));
+        sender.deliver_until_taken(&event, Duration::from_secs(30)).await.unwrap();
+    }
+    world.until(SUCCEEDED, 100).await;
+    world.until_quiet().await;
+    world.shows_each_booking_once(100).await;
+    assert_eq!(status(&process, "/readyz").await, 200);
+    assert_eq!(world.count("SELECT count(*) FROM jobs WHERE state = 'dead'").await, 0);
+    world.logs_are_discreet();
+    drop(process);
+    world.db().close().await;
+}
+
+#[tokio::test]
+async fn a_process_starts_before_its_database_and_works_when_it_is_there() {
+    let (server, url) = Server::new();
+    let db = Db::connect(&url, &DbOptions::default()).await.unwrap();
+    migrate(&db).await.unwrap();
+    let world = World::new(TestDb::existing(db, url)).await;
+    business::load_bookings(world.db(), 1).await;
+    server.stop();
+    let process = world.serve();
+    assert_eq!((status(&process, "/healthz").await, status(&process, "/readyz").await), (200, 503));
+    server.start();
+    let event = paid("evt_1", "booking-0");
+    stripe(&process.url).deliver_until_taken(&event, Duration::from_secs(30)).await.unwrap();
+    world.until(SUCCEEDED, 1).await;
+    world.db().close().await;
+}
+
+#[tokio::test]
+async fn an_idle_process_makes_at_most_one_statement_a_second() {
+    let (server, url) = Server::new();
+    let db = Db::connect(&url, &DbOptions::default()).await.unwrap();
+    migrate(&db).await.unwrap();
+    db.write("ALTER SYSTEM SET log_statement = 'all'").execute().await.unwrap();
+    db.write("SELECT pg_reload_conf()").execute().await.unwrap();
+    let world = World::new(TestDb::existing(db, url)).await;
+    let _process = world.serve();
+    // What a start needs is done by then.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let before = server.statements();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let statements = server.statements() - before;
+    // One that writes them down proves that they are written down at all.
+    assert!((1..=20).contains(&statements), "{statements} statements in 20 s");
+    world.db().close().await;
+}
+
+#[tokio::test]
+async fn metrics_tell_requests_webhooks_and_jobs() {
+    on_both(async |world| {
+        business::load_bookings(world.db(), 1).await;
+        let process = world.serve();
+        stripe(&process.url).deliver(&paid("evt_1", "booking-0")).await.unwrap();
+        stripe(&process.url).deliver_raw(b"{}".to_vec(), None).await.unwrap();
+        world.until(SUCCEEDED, 1).await;
+        world.until_quiet().await;
+        let text =
+            http_client().unwrap().get(format!("{}/metrics", process.url)).send().await.unwrap().text().await.unwrap();
+        for needed in [
+            "nightshift_http_requests_total{",
+            "nightshift_http_request_seconds_bucket{",
+            "nightshift_webhooks_received_total{provider=\"stripe\",verdict=\"accepted\"} 1",
+            "nightshift_webhooks_received_total{provider=\"stripe\",verdict=\"refused\"} 1",
+            "kind=\"booking.confirm\",state=\"succeeded\"",
+            "nightshift_provider_calls_total{",
+        ] {
+            assert!(text.contains(needed), "{needed} is missing in\n{text}");
+        }
+        assert!(!text.contains("+1555"), "{text}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_tells_its_own_story_in_json_log_lines() {
+    on_both(async |world| {
+        business::load_bookings(world.db(), 1).await;
+        let process = world.serve();
+        stripe(&process.url).deliver(&paid("evt_1", "booking-0")).await.unwrap();
+        world.until(SUCCEEDED, 1).await;
+        world.until_quiet().await;
+        for line in world.logged().lines() {
+            let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            assert!(line["level"].is_string() && line["message"].is_string(), "{line}");
+        }
+        world.logs_are_discreet();
+    })
+    .await;
+}
