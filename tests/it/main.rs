@@ -4,6 +4,7 @@
 
 mod access;
 mod bookings;
+mod cli;
 mod confirmation;
 mod crash;
 mod idempotency;

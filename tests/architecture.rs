@@ -1,0 +1,110 @@
+//! The shape of the code base, held by tests: who may use whom, and that nothing is forgotten on one of the engines.
+
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// The crates of this workspace that a crate's program uses (tests may use more).
+fn uses(manifest: &str) -> BTreeSet<String> {
+    let manifest: toml::Table = text(manifest).parse().unwrap();
+    let dependencies = manifest["dependencies"].as_table().unwrap();
+    dependencies.keys().filter_map(|name| name.strip_prefix("nightshift-")).map(str::to_owned).collect()
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    assert_eq!(uses("crates/db/Cargo.toml"), set(&[]));
+    assert_eq!(uses("crates/queue/Cargo.toml"), set(&["db"]));
+    assert_eq!(uses("crates/domain/Cargo.toml"), set(&["db"]));
+    assert_eq!(uses("crates/providers/Cargo.toml"), set(&[]));
+    assert_eq!(uses("jobs/Cargo.toml"), set(&["db", "domain", "providers", "queue"]));
+    assert_eq!(uses("Cargo.toml"), set(&["db", "domain", "jobs", "providers", "queue"]));
+}
+
+fn sources(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_program_and_the_jobs_write_no_sql() {
+    for path in ["src", "jobs/src"].into_iter().flat_map(sources) {
+        let source = fs::read_to_string(&path).unwrap();
+        for statement in ["SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM"] {
+            let written = source.lines().find(|line| line.contains(&format!("\"{statement}")));
+            assert_eq!(written, None, "{} holds SQL", path.display());
+        }
+    }
+}
+
+#[test]
+fn both_engines_have_the_same_migrations() {
+    let names = |engine: &str| -> BTreeSet<String> {
+        let folder = root().join("migrations").join(engine);
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    assert_eq!(names("sqlite"), names("postgres"));
+}
+
+#[test]
+fn every_setting_is_explained_and_in_the_operators_guide() {
+    let defaults = text("config/default.toml");
+    let guide = text("docs/operations.md");
+    let mut section = String::new();
+    let mut before = "";
+    for line in defaults.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && !line.starts_with('#')
+        {
+            assert!(before.starts_with("# "), "{section}.{key} has no explanation");
+            assert!(guide.contains(&format!("`{section}.{key}`")), "docs/operations.md lacks {section}.{key}");
+        }
+        before = line;
+    }
+}
+
+#[test]
+fn every_job_has_a_file_that_the_architecture_names() {
+    let map = text("docs/ARCHITECTURE.md");
+    for kind in nightshift_jobs::registry().names() {
+        let file = format!("jobs/src/{}.rs", kind.replace('.', "_"));
+        assert!(root().join(&file).exists(), "{kind} has no file {file}");
+        assert!(map.contains(&format!("`{kind}`")), "docs/ARCHITECTURE.md does not name {kind}");
+    }
+}
+
+#[test]
+fn every_decision_is_listed() {
+    let index = text("docs/decisions/README.md");
+    for entry in fs::read_dir(root().join("docs/decisions")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name == "README.md" || index.contains(&name), "docs/decisions/README.md does not list {name}");
+    }
+}

@@ -1,0 +1,317 @@
+//! What operators type: exit codes, what is shown and what never is, and that every change is on record.
+
+use std::process::Output;
+
+use nightshift_db::testing::{TestDb, empty, engines};
+use nightshift_db::{Clock, Json};
+use nightshift_domain::people::users;
+use nightshift_jobs::retention_sweep::RetentionSweep;
+use nightshift_providers::stripe::signature;
+use nightshift_queue::{NewJob, Queue};
+use serde_json::{Value, json};
+
+use crate::support::business;
+use crate::support::nightshift::STRIPE_SECRET;
+use crate::support::process::{World, program};
+
+/// What a command printed, and how it ended.
+#[derive(Debug)]
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("it ended by itself"),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Ran {
+    #[track_caller]
+    fn ok(self) -> String {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.out
+    }
+
+    fn json(self) -> Value {
+        serde_json::from_str(&self.ok()).unwrap()
+    }
+}
+
+fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Ran {
+    program().args(arguments).envs(settings.iter().copied()).output().unwrap().into()
+}
+
+impl World {
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        command.stderr(std::process::Stdio::piped()).output().unwrap().into()
+    }
+}
+
+async fn on_both(test: impl AsyncFn(World)) {
+    for database in engines().await {
+        test(World::new(database).await).await;
+    }
+}
+
+#[test]
+fn wrong_use_is_2_failure_is_1_and_help_is_0() {
+    assert_eq!(run(&[], &[]).code, 2);
+    assert_eq!(run(&["fly"], &[]).code, 2);
+    assert_eq!(run(&["serve", "--role", "boss"], &[]).code, 2);
+    assert_eq!(run(&["jobs", "list", "--state", "asleep"], &[]).code, 2);
+    let help = run(&["--help"], &[]).ok();
+    for command in [
+        "serve", "demo", "migrate", "seed", "jobs", "queues", "api-keys", "users", "numbers", "webhooks", "simulate",
+        "doctor",
+    ] {
+        assert!(help.contains(command), "{command} is missing in\n{help}");
+        let own = run(&[command, "--help"], &[]).ok();
+        assert!(own.contains("Example") || command == "doctor", "{command} has no example:\n{own}");
+    }
+}
+
+#[test]
+fn a_wrong_setting_stops_everything_and_is_named_with_its_origin() {
+    let ran = run(&["serve"], &[("PORT", "many")]);
+    assert_eq!(ran.code, 1);
+    for word in ["http.port", "many", "PORT", "65535"] {
+        assert!(ran.err.contains(word), "{word} is missing: {}", ran.err);
+    }
+    let ran = run(&["serve"], &[("NIGHTSHIFT__HTTP__PROT", "1")]);
+    assert!(ran.code == 1 && ran.err.contains("http.prot"), "{ran:?}");
+    let ran = run(&["serve"], &[("NIGHTSHIFT_ENV", "production")]);
+    assert!(ran.code == 1 && ran.err.contains("SESSION_SECRET"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn d23_migrations_apply_to_an_empty_database_and_to_the_version_before() {
+    for database in empty().await {
+        let url = [("DATABASE_URL", database.url.as_str())];
+        let missing = run(&["migrate", "--check"], &url);
+        assert!(
+            missing.code == 1 && missing.out.contains("0001_") && missing.out.contains("0007_views"),
+            "{missing:?}"
+        );
+        assert!(run(&["jobs", "list"], &url).err.contains("nightshift migrate"));
+        run(&["migrate"], &url).ok();
+        assert!(run(&["migrate", "--check"], &url).ok().contains("up to date"));
+        step_back(&database).await;
+        let missing = run(&["migrate", "--check"], &url);
+        assert!(
+            missing.code == 1 && missing.out.contains("0007_views") && !missing.out.contains("0006"),
+            "{missing:?}"
+        );
+        run(&["migrate"], &url).ok();
+        run(&["migrate", "--check"], &url).ok();
+        let found: i64 = database.db.read(r#"SELECT count(*) FROM "EventLog""#).scalar().await.unwrap();
+        assert_eq!(found, 0);
+    }
+}
+
+/// Makes the database what it was before the newest migration.
+async fn step_back(database: &TestDb) {
+    for view in [r#"DROP VIEW "MessageThread""#, r#"DROP VIEW "AssignmentWindow""#, r#"DROP VIEW "EventLog""#] {
+        database.db.write(view).execute().await.unwrap();
+    }
+    if database.db.as_postgres().is_some() {
+        database.db.write("DROP FUNCTION refuse_view_write").execute().await.unwrap();
+    }
+    database.db.write("DELETE FROM _sqlx_migrations WHERE version = 7").execute().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_seed_is_loaded_whole_or_not_at_all_and_twice_is_once() {
+    for database in engines().await {
+        let folder = tempfile::tempdir().unwrap();
+        let seed = |file: &str| run(&["seed", file], &[("DATABASE_URL", &database.url)]);
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config/demo-seed.json");
+        assert!(
+            seed(example).ok().starts_with("new: 1 organisations, 2 sitters, 3 users, 1 clients, 5 numbers, 1 auto")
+        );
+        assert!(
+            seed(example).ok().starts_with("new: 0 organisations, 0 sitters, 0 users, 0 clients, 0 numbers, 0 auto")
+        );
+        let broken = folder.path().join("broken.json");
+        let content = json!({
+            "organizations": [{"id": "org-new", "name": "New", "slug": "new"}],
+            "clients": [{"id": "c", "orgId": "org-new", "firstName": "A", "lastName": "B", "phone": "none"}],
+        });
+        std::fs::write(&broken, content.to_string()).unwrap();
+        let refused = seed(broken.to_str().unwrap());
+        assert!(refused.code == 1 && refused.err.contains("clients[0].phone"), "{refused:?}");
+        let found: i64 =
+            database.db.read("SELECT count(*) FROM organizations WHERE id = 'org-new'").scalar().await.unwrap();
+        assert_eq!(found, 0);
+        std::fs::write(&broken, "{").unwrap();
+        let refused = seed(broken.to_str().unwrap());
+        assert!(refused.code == 1 && refused.err.contains("line 1"), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_shown_once_and_stored_as_a_hash() {
+    on_both(async |world| {
+        let key = world.run(&["api-keys", "create", "--name", "site", "--scope", "bookings:write"]).ok();
+        let key = key.trim();
+        let id = key.split('_').nth(1).unwrap();
+        let listed = world.run(&["api-keys", "list"]).ok();
+        assert!(listed.contains(id) && !listed.contains(key), "{listed}");
+        let stored: Vec<(String, Option<String>)> = world.rows("SELECT secret_sha256, org_id FROM api_keys").await;
+        assert!(!stored[0].0.contains(key.rsplit('_').next().unwrap()));
+        assert_eq!(stored[0].1.as_deref(), Some("org-paws"));
+        world.run(&["api-keys", "revoke", id]).ok();
+        assert!(world.run(&["api-keys", "list"]).ok().contains("revoked"));
+        let unknown = world.run(&["api-keys", "revoke", "nothing"]);
+        assert!(unknown.code == 1 && unknown.err.contains("nothing"), "{unknown:?}");
+        assert_eq!(world.run(&["api-keys", "create", "--name", "x", "--scope", "everything"]).code, 2);
+        assert_eq!(world.run(&["api-keys", "create", "--name", "x", "--scope", "jobs:admin", "--org", "none"]).code, 1);
+        let audited = "SELECT count(*) FROM event_log WHERE event_type LIKE 'api_key.%'";
+        assert_eq!(world.count(audited).await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_password_is_made_up_shown_once_and_works() {
+    on_both(async |world| {
+        let made = ["users", "create", "--email", "New@Paws.test", "--name", "New", "--role", "owner"];
+        let password = world.run(&made).ok();
+        let user = users::with_password(world.db(), "new@paws.test", &password.trim().into()).await.unwrap();
+        assert_eq!(user.unwrap().name, "New");
+        assert_eq!(world.run(&made).code, 1, "the address is taken");
+        let new = world.run(&["users", "set-password", "--email", business::OWNER]).ok();
+        assert!(users::with_password(world.db(), business::OWNER, &business::PASSWORD.into()).await.unwrap().is_none());
+        assert!(users::with_password(world.db(), business::OWNER, &new.trim().into()).await.unwrap().is_some());
+        assert_eq!(world.run(&["users", "set-password", "--email", "nobody@paws.test"]).code, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn numbers_are_added_checked_and_listed() {
+    on_both(async |world| {
+        world.run(&["numbers", "add", "+15550199055", "--class", "sitter", "--sitter", "sitter-sam"]).ok();
+        let listed = world.run(&["numbers", "list", "--json"]).json();
+        assert_eq!(listed["numbers"].as_array().unwrap().len(), 2);
+        for (arguments, named) in [
+            (vec!["numbers", "add", "+15550199055"], "number"),
+            (vec!["numbers", "add", "12"], "e164"),
+            (vec!["numbers", "add", "+15550199056", "--class", "sitter"], "assignedSitterId"),
+            (vec!["numbers", "add", "+15550199056", "--org", "none"], "none"),
+        ] {
+            let refused = world.run(&arguments);
+            assert!(refused.code == 1 && refused.err.contains(named), "{arguments:?}: {refused:?}");
+        }
+        assert_eq!(world.count("SELECT count(*) FROM event_log WHERE event_type = 'number.added'").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_signed_file_is_taken_by_the_receivers_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("event.json");
+    std::fs::write(&file, b"{\"id\":\"evt_1\"}\n").unwrap();
+    let secret = [("STRIPE_WEBHOOK_SECRET", STRIPE_SECRET)];
+    let header = run(&["webhooks", "sign", "stripe", file.to_str().unwrap()], &secret).ok();
+    let value = header.trim().strip_prefix("stripe-signature: ").unwrap_or_else(|| panic!("{header}"));
+    let now = Clock::system().now().to_datetime();
+    signature::verify(Some(value.as_bytes()), b"{\"id\":\"evt_1\"}\n", &[STRIPE_SECRET.into()], now).unwrap();
+    let without = run(&["webhooks", "sign", "stripe", file.to_str().unwrap()], &[]);
+    assert!(without.code == 1 && without.err.contains("STRIPE_WEBHOOK_SECRET"), "{without:?}");
+    assert_eq!(run(&["webhooks", "sign", "stripe", "no-such-file"], &secret).code, 1);
+}
+
+#[tokio::test]
+async fn f5_jobs_are_listed_shown_retried_and_cancelled_from_the_shell_and_each_is_on_record() {
+    on_both(async |world| {
+        let queue = Queue::new(world.db().clone(), Clock::system());
+        let day = |days: u64| Clock::system().now() - std::time::Duration::from_secs(days * 86_400);
+        let mut ids = Vec::new();
+        for days in 1..=3 {
+            let job = NewJob::of(&RetentionSweep::of_day(day(days))).unwrap();
+            ids.push(queue.submit(job).await.unwrap().id().to_owned());
+        }
+        let listed = world.run(&["jobs", "list", "--kind", "retention.sweep", "--since", "1h", "--json"]).json();
+        assert_eq!(listed["jobs"].as_array().unwrap().len(), 3);
+        assert_eq!(world.run(&["jobs", "list", "--state", "dead", "--json"]).json()["jobs"], json!([]));
+        let shown = world.run(&["jobs", "show", &ids[0]]).ok();
+        assert!(shown.contains("waits for a free worker"), "{shown}");
+        assert_eq!(world.run(&["jobs", "show", &ids[0], "--json"]).json()["id"], ids[0].as_str());
+
+        world.run(&["jobs", "cancel", &ids[0], &ids[1]]).ok();
+        let twice = world.run(&["jobs", "cancel", &ids[0]]);
+        assert!(twice.code == 1 && twice.err.contains(&ids[0]), "{twice:?}");
+        world.run(&["jobs", "retry", &ids[0]]).ok();
+        assert!(world.run(&["jobs", "retry-all", "--state", "cancelled"]).ok().starts_with("1 start anew"));
+        assert_eq!(world.count("SELECT count(*) FROM jobs WHERE state = 'queued'").await, 3);
+        assert_eq!(world.run(&["jobs", "retry", "none"]).code, 1);
+        assert!(world.run(&["jobs", "stats"]).ok().contains("maintenance"));
+
+        world.run(&["queues", "pause", "maintenance", "--reason", "quiet please"]).ok();
+        assert!(world.run(&["queues", "list"]).ok().contains("quiet please"));
+        assert!(world.run(&["jobs", "show", &ids[0]]).ok().contains("is paused by"));
+        world.run(&["queues", "resume", "maintenance"]).ok();
+        let unknown = world.run(&["queues", "pause", "smss"]);
+        assert!(unknown.code == 1 && unknown.err.contains("sms,"), "{unknown:?}");
+
+        let audited: Vec<(String, Json<Value>)> =
+            world.rows("SELECT event_type, metadata FROM event_log WHERE actor_type = 'system' ORDER BY id").await;
+        let types: Vec<_> = audited.iter().map(|(event, _)| event.as_str()).collect();
+        assert_eq!(
+            types,
+            ["job.cancelled", "job.cancelled", "job.retried", "job.retried", "queue.paused", "queue.resumed"]
+        );
+    })
+    .await;
+}
+
+// The simulator answers while the command waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_what_is_wrong_and_what_to_do() {
+    on_both(async |world| {
+        let well = world.run(&["doctor"]);
+        assert!(well.code == 0 && well.out.contains("nothing is wrong"), "{well:?}");
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("sqlite://{}", folder.path().join("d.db").display());
+    let away = run(&["doctor"], &[("DATABASE_URL", "postgres://nobody@127.0.0.1:9/none")]);
+    assert!(away.code == 1 && away.out.contains("127.0.0.1:9") && away.out.contains("server running"), "{away:?}");
+    let wrong = run(&["doctor"], &[("DATABASE_URL", &file), ("PORT", "x")]);
+    assert!(wrong.code == 1 && wrong.out.contains("http.port"), "{wrong:?}");
+    let twilio = [
+        ("DATABASE_URL", file.as_str()),
+        ("SMS_PROVIDER", "twilio"),
+        ("TWILIO_ACCOUNT_SID", "AC1"),
+        ("TWILIO_AUTH_TOKEN", "the token"),
+        ("TWILIO_BASE_URL", "http://127.0.0.1:9"),
+    ];
+    let unreachable = run(&["doctor"], &twilio);
+    assert!(unreachable.code == 1 && unreachable.out.contains("TWILIO_BASE_URL"), "{unreachable:?}");
+    assert!(!unreachable.out.contains("the token"));
+}
+
+#[tokio::test]
+async fn the_demo_plays_the_paid_booking_and_everything_comes_out_as_told() {
+    for database in [None, Some(nightshift_db::testing::postgres().await)] {
+        let mut arguments = vec!["demo", "--exit"];
+        if let Some(database) = &database {
+            arguments.extend(["--database-url", &database.url]);
+        }
+        let ran = run(&arguments, &[]);
+        let told = ran.ok();
+        assert!(told.contains("Everything came out as told"), "{told}");
+        for step in ["booking", "webhook", "job", "thread", "number", "window", "text", "audit"] {
+            assert!(told.contains(&format!("ms  {step}")), "{step} is not told:\n{told}");
+        }
+    }
+}
