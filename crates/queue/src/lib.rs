@@ -9,6 +9,11 @@
 //! **Invariant:** the queue knows nothing of bookings, messages or HTTP; what a kind does when its attempts are used up
 //! is handed in by the kind.
 
+/// The worker of the README, compiled so that it stays true.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod admin;
 mod claim;
 mod context;
