@@ -43,7 +43,6 @@ pub struct Nightshift {
     pub db: Db,
     pub clock: Clock,
     pub simulator: Simulator,
-    pub settings: Settings,
     pub http: reqwest::Client,
     _database: TestDb,
 }
@@ -57,9 +56,9 @@ impl Nightshift {
         let mut settings = settings_for(&database.url, &simulator);
         configure(&mut settings);
         let clock = Clock::manual(business::start());
-        let app = app::start(settings.clone(), clock.clone(), Role::ALL).await.expect("the program starts");
+        let app = app::start(settings, clock.clone(), Role::ALL).await.expect("the program starts");
         let http = reqwest::Client::builder().build().expect("an HTTP client");
-        Self { app, db: database.db.clone(), clock, simulator, settings, http, _database: database }
+        Self { app, db: database.db.clone(), clock, simulator, http, _database: database }
     }
 
     pub async fn send(&self, method: Method, path: &str, caller: &Caller, body: Option<Value>) -> Answer {

@@ -1,7 +1,7 @@
 //! The program as a process of its own, to be killed.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,8 +29,6 @@ pub struct World {
 pub struct Process {
     child: Child,
     pub url: String,
-    /// What it said when it was ready.
-    pub greeting: String,
 }
 
 impl World {
@@ -87,10 +85,6 @@ impl World {
         command
     }
 
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     fn log(&self) -> PathBuf {
         self.folder.path().join("log.jsonl")
     }
@@ -120,7 +114,7 @@ impl Process {
         let mut greeting = String::new();
         lines.read_line(&mut greeting).expect("its greeting");
         let url = greeting.split_whitespace().find(|word| word.starts_with("http://")).unwrap_or_default().to_owned();
-        Self { child, url, greeting }
+        Self { child, url }
     }
 
     /// Ends it as `kill -9` does.
@@ -153,10 +147,6 @@ impl Process {
 
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("its status").is_some()
-    }
-
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 }
 

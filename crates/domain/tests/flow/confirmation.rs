@@ -209,7 +209,7 @@ async fn without_a_number_the_run_is_blocked_until_one_comes() {
         let waiting = async |business: &Business| {
             business.write(async |tx| confirmation::waiting_for_number(tx, &org()).await.unwrap()).await
         };
-        assert_eq!(waiting(&business).await, [thread.clone()]);
+        assert_eq!(waiting(&business).await, std::slice::from_ref(&thread));
         business.set("UPDATE message_numbers SET status = 'active' WHERE id = 'resting'").await;
         let given = assign(&business).await;
         assert!(matches!(given.given, NumberGiven::Assigned(_)));
