@@ -219,3 +219,35 @@ async fn a_list_is_walked_page_by_page_without_gaps_or_repeats() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn every_list_takes_all_of_its_filters() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
+        let span = "from=2024-12-01T00:00:00Z&to=2026-01-01T00:00:00Z";
+        let client = nightshift.get(&format!("/api/bookings/{id}")).await.json()["booking"]["clientId"].clone();
+        let client = client.as_str().unwrap();
+        for (path, rows) in [
+            (format!("/api/bookings?status=confirmed&clientId={client}&q=Test&{span}"), ("bookings", 1)),
+            (format!("/api/bookings?status=confirmed&sitterId=sitter-sam&q=Test&{span}"), ("bookings", 0)),
+            (
+                format!("/api/messages/threads?mailbox=all&scope=client_booking&numberClass=pool&unread=false&bookingId={id}&q=Test"),
+                ("threads", 1),
+            ),
+            ("/api/messages/numbers?numberClass=pool&status=active".to_owned(), ("numbers", 1)),
+            (format!("/api/assignments/windows?bookingId={id}"), ("windows", 1)),
+            (
+                format!("/api/automations/ledger?type=bookingConfirmation&status=success&recipient=client&bookingId={id}&{span}"),
+                ("runs", 1),
+            ),
+            (format!("/api/event-log?eventType=thread.created&status=success&bookingId={id}&{span}"), ("events", 1)),
+            ("/api/exceptions?status=open&severity=high&type=job_dead".to_owned(), ("exceptions", 0)),
+        ] {
+            let answer = nightshift.get(&path).await.expect(200).json();
+            assert_eq!(answer[rows.0].as_array().unwrap().len(), rows.1, "{path}: {answer}");
+        }
+    })
+    .await;
+}

@@ -11,4 +11,5 @@ mod idempotency;
 mod jobs;
 mod processes;
 mod receiver;
+mod retention;
 mod support;

@@ -69,14 +69,19 @@ impl Params {
         self.parsed(name, "an RFC 3339 time such as 2024-12-31T10:00:00Z")
     }
 
-    /// `limit` and `cursor`. More than a page may hold is taken for as much as it may.
+    /// `limit` and `cursor`.
     pub fn page(&mut self) -> (Limit, Option<String>) {
+        (self.limit(), self.text("cursor"))
+    }
+
+    /// `limit`. More than a page may hold is taken for as much as it may.
+    pub fn limit(&mut self) -> Limit {
         const ALLOWED: &str = "a number from 1 to 200";
         let asked = self.parsed::<i64>("limit", ALLOWED);
         if asked.is_some_and(|limit| limit < 1) {
             self.problems.insert("limit".to_owned(), format!("must be {ALLOWED}"));
         }
-        (Limit::asked(asked), self.text("cursor"))
+        Limit::asked(asked)
     }
 
     /// Ends the reading.

@@ -10,7 +10,6 @@ use nightshift_domain::messaging::inbox::{self, Filter};
 use nightshift_domain::messaging::messages;
 use nightshift_domain::messaging::post::{self, Author, Post, Posted};
 use nightshift_domain::messaging::threads::Mailbox;
-use nightshift_domain::page::Limit;
 use nightshift_jobs::follow::Follow;
 use serde_json::{Value, json};
 
@@ -63,7 +62,7 @@ pub async fn messages(
     mut params: Params,
 ) -> Result<Json<Value>> {
     let before: Option<MessageId> = params.id("before");
-    let limit = Limit::asked(params.parsed("limit", "a number from 1 to 200"));
+    let limit = params.limit();
     params.finish()?;
     visible(&web, &caller, &id).await?;
     let messages = messages::list(&web.db, caller.org()?, &id, before.as_ref(), limit).await?;

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use nightshift_domain::messaging::windows::{self, Filter};
-use nightshift_domain::page::Limit;
 use serde_json::{Value, json};
 
 use super::params::Params;
@@ -13,7 +12,7 @@ use crate::web::state::Web;
 
 /// `GET /api/assignments/windows`
 pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
-    let limit = Limit::asked(params.parsed("limit", "a number from 1 to 200"));
+    let limit = params.limit();
     let mut filter = Filter {
         booking_id: params.id("bookingId"),
         sitter_id: params.id("sitterId"),

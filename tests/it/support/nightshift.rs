@@ -194,6 +194,19 @@ impl Nightshift {
         panic!("{sql} gives {}, not {wanted}: {:#?}", self.count(sql).await, self.unfinished().await);
     }
 
+    /// Waits until the sweep that is due by now has run.
+    pub async fn swept(&self) {
+        let day = self.clock.now().to_datetime() - chrono::TimeDelta::hours(4);
+        let sql = "SELECT count(*) FROM jobs WHERE kind = 'retention.sweep' AND state = 'succeeded' AND once_key = $1";
+        let key = format!("retention.sweep:{}", day.format("%Y-%m-%d"));
+        let started = std::time::Instant::now();
+        while self.db.read(sql).bind(&key).scalar::<i64>().await.expect("a count") == 0 {
+            assert!(started.elapsed() < PATIENCE, "no sweep under {key}: {:#?}", self.unfinished().await);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.quiet().await;
+    }
+
     /// Waits until no job is due any more; those that wait for a later time stay.
     pub async fn quiet(&self) {
         let sql =
