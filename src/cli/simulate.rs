@@ -25,7 +25,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let account = TwilioAccount::default();
     let (sid, token) = (account.account_sid.clone(), account.auth_token.clone());
-    let simulator = Simulator::start(("127.0.0.1", args.port), Accounts { twilio: account })
+    let simulator = Simulator::start(("127.0.0.1", args.port), Accounts { twilio: account, ..Accounts::default() })
         .await
         .with_context(|| format!("port {} can't be listened on", args.port))?;
     println!("the simulated providers answer on {}; a server beside them needs:", simulator.base_url());

@@ -91,7 +91,7 @@ async fn end(app: RunningApp, simulator: Simulator, code: ExitCode) -> anyhow::R
 }
 
 async fn start_simulator() -> anyhow::Result<Simulator> {
-    let accounts = Accounts { twilio: TwilioAccount::default() };
+    let accounts = Accounts { twilio: TwilioAccount::default(), ..Accounts::default() };
     Simulator::start("127.0.0.1:0", accounts).await.context("the simulated providers can't be started")
 }
 

@@ -1,6 +1,6 @@
 //! The outside services: signatures, payloads, clients, and simulators that speak real HTTP.
 //!
-//! One module per service ([`stripe`], [`twilio`]), each with the same parts: `signature` proves who sent a webhook,
+//! One module per service ([`stripe`], [`twilio`], [`vapi`]), each with the same parts: `signature` proves who sent a webhook,
 //! the payload module turns its body into a typed fact, `client` speaks to the service's API and says of every failure
 //! what it means for sending again. [`sms`] picks the service that texts go through, [`simulator`] stands in for all of
 //! them in tests and the demo.
@@ -16,6 +16,7 @@ pub mod sms;
 pub mod stripe;
 pub mod tls;
 pub mod twilio;
+pub mod vapi;
 
 pub use http::{ClientError, Timeouts, http_client, http_client_with};
 pub use signature::SignatureError;

@@ -51,8 +51,9 @@ impl Nightshift {
     async fn start(database: TestDb, configure: &impl Fn(&mut Settings)) -> Self {
         nightshift_providers::tls::install();
         business::seed_into(&database.db).await;
-        let simulator =
-            Simulator::start("127.0.0.1:0", Accounts { twilio: fast_account() }).await.expect("a simulator");
+        let simulator = Simulator::start("127.0.0.1:0", Accounts { twilio: fast_account(), ..Accounts::default() })
+            .await
+            .expect("a simulator");
         let mut settings = settings_for(&database.url, &simulator);
         configure(&mut settings);
         let clock = Clock::manual(business::start());

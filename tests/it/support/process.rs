@@ -35,8 +35,9 @@ impl World {
     pub async fn new(database: TestDb) -> Self {
         nightshift_providers::tls::install();
         business::seed_into(&database.db).await;
-        let simulator =
-            Simulator::start("127.0.0.1:0", Accounts { twilio: fast_account() }).await.expect("a simulator");
+        let simulator = Simulator::start("127.0.0.1:0", Accounts { twilio: fast_account(), ..Accounts::default() })
+            .await
+            .expect("a simulator");
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = free.local_addr().expect("its address").port();
         Self { database, simulator, port, folder: tempfile::tempdir().expect("a folder"), more: Vec::new() }

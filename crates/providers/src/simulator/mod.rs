@@ -2,11 +2,13 @@
 //!
 //! A [`Simulator`] is one server that answers as the services do and misbehaves on demand, so that tests and the demo
 //! run the real clients against real connections. [`FakeTwilio`] sits behind it; what it was asked and what it sent is
-//! in its [`Ledger`]. [`StripeSender`] plays Stripe, which only sends. Faults and ledger are reached in process and over
-//! HTTP:
+//! in its [`Ledger`]. [`FakeVapi`] places calls that follow a [`CallScript`]. [`StripeSender`] plays Stripe, which only
+//! sends. Faults, scripts and ledgers are reached in process and over HTTP:
 //!
 //! - `POST /_control/faults` adds a JSON list of [`FaultRule`]s, `GET` shows those left, `DELETE` clears them
 //! - `GET /_control/ledger` shows every message and the counts of requests, `DELETE` forgets them
+//! - `POST /_control/vapi/scripts` adds a JSON list of [`CallScript`]s, `DELETE` clears them
+//! - `GET /_control/vapi/calls` shows every call that was placed and the counts of requests
 //!
 //! Nothing here is for production use: it keeps every text in memory and shows it to anybody who asks.
 
@@ -18,6 +20,8 @@ mod server;
 mod stripe;
 mod twilio;
 mod twilio_api;
+mod vapi;
+mod vapi_api;
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,12 +36,15 @@ pub use faults::{Fault, FaultRule, Match};
 pub use ledger::{Ledger, Requests, SentCallback, StoredMessage};
 pub use stripe::{DeliveryAnswer, DeliveryError, StripeSender, payment_succeeded};
 pub use twilio::{FakeTwilio, TwilioAccount};
+pub use vapi::{CallScript, FakeVapi, PlacedCall, StartScript, VapiAccount, VapiRequests};
 
 /// The accounts that the simulator knows, one per service.
 #[derive(Debug, Clone, Default)]
 pub struct Accounts {
     /// At Twilio.
     pub twilio: TwilioAccount,
+    /// At VAPI.
+    pub vapi: VapiAccount,
 }
 
 /// A running server; dropping it stops it.
@@ -45,6 +52,7 @@ pub struct Accounts {
 pub struct Simulator {
     addr: SocketAddr,
     twilio: Arc<FakeTwilio>,
+    vapi: Arc<FakeVapi>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -60,9 +68,13 @@ impl Simulator {
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         let twilio = FakeTwilio::new(accounts.twilio, tasks.clone(), stop.clone()).map_err(io::Error::other)?;
-        let router = Router::new().merge(control::router(twilio.clone())).merge(twilio_api::router(twilio.clone()));
+        let vapi = FakeVapi::new(accounts.vapi, tasks.clone(), stop.clone()).map_err(io::Error::other)?;
+        let router = Router::new()
+            .merge(control::router(twilio.clone()))
+            .merge(twilio_api::router(twilio.clone()))
+            .merge(vapi_api::router(vapi.clone()));
         tasks.spawn(server::serve(listener, router, tasks.clone(), stop.clone()));
-        Ok(Self { addr, twilio, tasks, stop })
+        Ok(Self { addr, twilio, vapi, tasks, stop })
     }
 
     /// Where it listens.
@@ -81,6 +93,12 @@ impl Simulator {
     #[must_use]
     pub fn twilio(&self) -> &FakeTwilio {
         &self.twilio
+    }
+
+    /// The fake VAPI behind it.
+    #[must_use]
+    pub fn vapi(&self) -> &FakeVapi {
+        &self.vapi
     }
 
     /// Cuts all connections, drops callbacks that are not sent yet, and waits until everything has ended.

@@ -10,3 +10,4 @@ mod stripe_signature;
 mod twilio_client;
 mod twilio_signature;
 mod twilio_webhook;
+mod vapi_client;

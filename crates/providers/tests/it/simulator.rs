@@ -172,7 +172,8 @@ async fn faults_and_ledger_are_reached_over_http() {
 
 #[tokio::test]
 async fn more_requests_at_once_than_allowed_are_turned_away() {
-    let accounts = Accounts { twilio: TwilioAccount { requests_at_once_max: 1, ..account() } };
+    let twilio = TwilioAccount { requests_at_once_max: 1, ..account() };
+    let accounts = Accounts { twilio, ..Accounts::default() };
     let simulator = Simulator::start("127.0.0.1:0", accounts).await.unwrap();
     simulator.twilio().inject(FaultRule::new(Fault::TimeoutAfterStoring));
     let client = client(&simulator);

@@ -26,7 +26,7 @@ pub fn account() -> TwilioAccount {
 }
 
 pub async fn simulator() -> Simulator {
-    Simulator::start("127.0.0.1:0", Accounts { twilio: account() }).await.unwrap()
+    Simulator::start("127.0.0.1:0", Accounts { twilio: account(), ..Accounts::default() }).await.unwrap()
 }
 
 pub fn client(simulator: &Simulator) -> TwilioClient {

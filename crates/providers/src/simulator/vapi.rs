@@ -1,0 +1,405 @@
+//! The fake VAPI's state: the calls it placed, and the script that each of them follows.
+//!
+//! A call goes on by being looked at, not by a timer: ten thousand calls in the air cost ten thousand entries. What was
+//! placed stays in the ledger; a phone that rang twice is there twice.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::http::{ClientError, Timeouts, http_client_with};
+
+/// How the fake account behaves.
+#[derive(Clone)]
+pub struct VapiAccount {
+    /// Opens the API.
+    pub api_key: SecretString,
+    /// The assistant that speaks.
+    pub assistant_id: String,
+    /// The number that calls.
+    pub phone_number_id: String,
+    /// The simulator's clock, which need not be that of the program under test.
+    pub now: fn() -> DateTime<Utc>,
+}
+
+impl Default for VapiAccount {
+    fn default() -> Self {
+        Self {
+            api_key: SecretString::from("simulated-vapi-key"),
+            assistant_id: "a5515700-0000-4000-8000-000000000001".to_owned(),
+            phone_number_id: "9401e000-0000-4000-8000-000000000001".to_owned(),
+            now: Utc::now,
+        }
+    }
+}
+
+impl fmt::Debug for VapiAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VapiAccount").field("assistant_id", &self.assistant_id).finish_non_exhaustive()
+    }
+}
+
+/// What happens when a call is started. "Placing" is the point after which the phone rings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartScript {
+    /// It is placed, 201.
+    #[default]
+    Placed,
+    /// 400.
+    Refused,
+    /// 429 with `Retry-After: 1`.
+    RateLimited,
+    /// 500; nothing is placed.
+    ErrorBefore,
+    /// 500; it is placed.
+    ErrorAfter,
+    /// No answer for `delayMs`, then the connection closes; nothing is placed.
+    HangBefore,
+    /// No answer for `delayMs`, then the connection closes; it is placed.
+    HangAfter,
+    /// The connection closes at once; it is placed.
+    CloseAfter,
+}
+
+/// How calls go. As JSON: `{"number": "+14155550177", "endsAtPoll": 3, "confirmed": false, "times": 1}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct CallScript {
+    /// For calls to this number; to any, when there is none.
+    pub number: Option<String>,
+    /// For so many calls; 0 for all.
+    pub times: u32,
+    /// What its start answers.
+    pub start: StartScript,
+    /// How long a start that hangs does so.
+    pub delay_ms: u64,
+    /// It is over when it is looked at for the n-th time; never, when there is none.
+    pub ends_at_poll: Option<u32>,
+    /// The analysis comes so many looks after the end.
+    pub analysis_after: u32,
+    /// So many first looks answer 500.
+    pub failing_polls: u32,
+    /// Whether an appointment was made.
+    pub confirmed: bool,
+    /// The structured data, instead of what `confirmed` stands for.
+    pub data: Option<Value>,
+    /// It ends by itself so long after its start, and is reported to the address it was started with.
+    pub report_after_ms: Option<u64>,
+    /// Every report is sent twice.
+    pub reports_doubled: bool,
+    /// The end-of-call report is sent before the status that tells the end.
+    pub reports_swapped: bool,
+}
+
+impl Default for CallScript {
+    fn default() -> Self {
+        Self {
+            number: None,
+            times: 0,
+            start: StartScript::Placed,
+            delay_ms: 15_000,
+            ends_at_poll: Some(2),
+            analysis_after: 0,
+            failing_polls: 0,
+            confirmed: true,
+            data: None,
+            report_after_ms: None,
+            reports_doubled: false,
+            reports_swapped: false,
+        }
+    }
+}
+
+/// A call that was placed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacedCall {
+    /// VAPI's id.
+    pub id: String,
+    /// What the caller named it.
+    pub name: String,
+    /// Who was called.
+    pub number: String,
+    /// As it was sent.
+    pub overrides: Value,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// How often it was looked at.
+    pub polls: u32,
+    /// Whether it ended by itself.
+    pub hung_up: bool,
+    /// How it goes.
+    pub script: CallScript,
+}
+
+impl PlacedCall {
+    fn has_ended(&self) -> bool {
+        self.hung_up || self.script.ends_at_poll.is_some_and(|poll| self.polls >= poll)
+    }
+
+    fn analysis(&self) -> Option<Value> {
+        let since_end = self.polls.saturating_sub(self.script.ends_at_poll.unwrap_or(0));
+        (self.has_ended() && (self.hung_up || since_end >= self.script.analysis_after)).then(|| {
+            let data = self.script.data.clone().unwrap_or_else(|| {
+                if self.script.confirmed {
+                    json!({"booking_confirmed": true, "confirmed_date": "2026-11-24", "confirmed_time": "10:00",
+                           "confirmation_number": "BD441"})
+                } else {
+                    json!({"booking_confirmed": false})
+                }
+            });
+            json!({"summary": "The assistant asked for an appointment.", "structuredData": data})
+        })
+    }
+
+    /// The call in VAPI's shape.
+    pub(super) fn resource(&self) -> Value {
+        let status = match (self.has_ended(), self.polls) {
+            (true, _) => "ended",
+            (false, 0) => "queued",
+            (false, 1) => "ringing",
+            (false, _) => "in-progress",
+        };
+        let mut call = json!({
+            "id": self.id, "type": "outboundPhoneCall", "status": status, "name": self.name,
+            "createdAt": self.created_at, "updatedAt": self.created_at,
+            "customer": {"number": self.number}, "assistantOverrides": self.overrides, "cost": 0,
+        });
+        if self.has_ended() {
+            call["endedReason"] = json!("assistant-ended-call");
+            call["artifact"] =
+                json!({"transcript": "AI: Hello, I would like to book an appointment.\nUser: Of course.\n"});
+        }
+        if let Some(analysis) = self.analysis() {
+            call["analysis"] = analysis;
+        }
+        call
+    }
+}
+
+/// How often each request was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VapiRequests {
+    /// Starts, refused and spoiled ones included.
+    pub start: u64,
+    /// Looks at one call.
+    pub get: u64,
+    /// Lists.
+    pub list: u64,
+    /// Any of them with a wrong key.
+    pub unauthorized: u64,
+}
+
+#[derive(Default)]
+struct State {
+    calls: Vec<PlacedCall>,
+    by_id: HashMap<String, usize>,
+    scripts: Vec<CallScript>,
+    requests: VapiRequests,
+}
+
+/// The service's state. Shared by its HTTP side and by tests in the same process.
+pub struct FakeVapi {
+    pub(super) account: VapiAccount,
+    http: reqwest::Client,
+    state: Mutex<State>,
+    changes: watch::Sender<u64>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl FakeVapi {
+    pub(super) fn new(
+        account: VapiAccount,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<Arc<Self>, ClientError> {
+        let timeouts = Timeouts { connect: Duration::from_secs(5), total: Duration::from_secs(20) };
+        Ok(Arc::new(Self {
+            account,
+            http: http_client_with(timeouts)?,
+            state: Mutex::default(),
+            changes: watch::Sender::new(0),
+            tasks,
+            stop,
+        }))
+    }
+
+    /// Orders how calls go; scripts ordered earlier are used up first.
+    pub fn script(&self, script: CallScript) {
+        self.change(|state| state.scripts.push(script));
+    }
+
+    /// Takes back all scripts.
+    pub fn clear_scripts(&self) {
+        self.change(|state| state.scripts.clear());
+    }
+
+    /// All calls that were placed, oldest first.
+    #[must_use]
+    pub fn calls(&self) -> Vec<PlacedCall> {
+        self.read(|state| state.calls.clone())
+    }
+
+    /// How many calls were placed.
+    #[must_use]
+    pub fn placed(&self) -> usize {
+        self.read(|state| state.calls.len())
+    }
+
+    /// The counts of requests.
+    #[must_use]
+    pub fn requests(&self) -> VapiRequests {
+        self.read(|state| state.requests)
+    }
+
+    /// Waits until so many calls were placed, at most `patience`; says whether they were.
+    pub async fn wait_for_calls(&self, calls: usize, patience: Duration) -> bool {
+        let mut changes = self.changes.subscribe();
+        let waiting = changes.wait_for(|_| self.placed() >= calls);
+        tokio::time::timeout(patience, waiting).await.is_ok_and(|seen| seen.is_ok())
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changes.send_modify(|version| *version += 1);
+        result
+    }
+
+    /// Counts a request and checks its key.
+    pub(super) fn admit(&self, count: impl FnOnce(&mut VapiRequests), authorization: &[u8]) -> bool {
+        let good = authorization == format!("Bearer {}", self.account.api_key.expose_secret()).as_bytes();
+        self.change(|state| {
+            count(&mut state.requests);
+            if !good {
+                state.requests.unauthorized += 1;
+            }
+        });
+        good
+    }
+
+    /// The script of a call to `number`.
+    pub(super) fn take_script(&self, number: &str) -> CallScript {
+        self.change(|state| {
+            let found =
+                state.scripts.iter().position(|script| script.number.as_deref().is_none_or(|own| own == number));
+            let Some(at) = found else { return CallScript::default() };
+            let script = state.scripts[at].clone();
+            match state.scripts[at].times {
+                0 => {}
+                1 => {
+                    state.scripts.remove(at);
+                }
+                _ => state.scripts[at].times -= 1,
+            }
+            script
+        })
+    }
+
+    /// Places a call: from here on the phone rings.
+    pub(super) fn place(
+        self: &Arc<Self>,
+        name: String,
+        number: String,
+        overrides: Value,
+        script: CallScript,
+    ) -> PlacedCall {
+        let call = PlacedCall {
+            id: Uuid::new_v4().to_string(),
+            name,
+            number,
+            overrides,
+            created_at: (self.account.now)(),
+            polls: 0,
+            hung_up: false,
+            script,
+        };
+        self.change(|state| {
+            state.by_id.insert(call.id.clone(), state.calls.len());
+            state.calls.push(call.clone());
+        });
+        if let Some(after) = call.script.report_after_ms {
+            let (vapi, id) = (self.clone(), call.id.clone());
+            let stop = self.stop.clone();
+            self.tasks.spawn(async move {
+                stop.run_until_cancelled(vapi.hang_up(&id, Duration::from_millis(after))).await;
+            });
+        }
+        call
+    }
+
+    /// Ends a call by itself and reports it.
+    async fn hang_up(&self, id: &str, after: Duration) {
+        tokio::time::sleep(after).await;
+        let ended = self.change(|state| {
+            let at = *state.by_id.get(id)?;
+            state.calls[at].hung_up = true;
+            Some(state.calls[at].clone())
+        });
+        let Some(call) = ended else { return };
+        let resource = call.resource();
+        let status = json!({"message": {"type": "status-update", "status": "ended", "call": resource,
+                                        "endedReason": resource["endedReason"]}});
+        let report = json!({"message": {"type": "end-of-call-report", "call": resource, "analysis": resource["analysis"],
+                                        "artifact": resource["artifact"], "endedReason": resource["endedReason"]}});
+        let mut reports = if call.script.reports_swapped { vec![report, status] } else { vec![status, report] };
+        if call.script.reports_doubled {
+            reports.extend(reports.clone());
+        }
+        for report in reports {
+            self.send(&call.overrides["server"], &report).await;
+        }
+    }
+
+    /// Sends a report, and again when it is not taken, as the call's `backoffPlan` asks for.
+    async fn send(&self, server: &Value, report: &Value) {
+        let Some(url) = server["url"].as_str() else { return };
+        for attempt in 0..6 {
+            let secret = server["secret"].as_str().unwrap_or_default();
+            let request = self.http.post(url).header("x-vapi-secret", secret).json(report);
+            if request.send().await.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
+        }
+    }
+
+    /// A call, looked at once more; `Err` when its script lets this look fail.
+    pub(super) fn look(&self, id: &str) -> Option<Result<PlacedCall, ()>> {
+        self.change(|state| {
+            let at = *state.by_id.get(id)?;
+            let call = &mut state.calls[at];
+            call.polls += 1;
+            Some(if call.polls <= call.script.failing_polls { Err(()) } else { Ok(call.clone()) })
+        })
+    }
+
+    /// The newest calls made since, at most `limit`.
+    pub(super) fn since(&self, since: DateTime<Utc>, limit: usize) -> Vec<PlacedCall> {
+        self.read(|state| {
+            state.calls.iter().rev().filter(|call| call.created_at >= since).take(limit).cloned().collect()
+        })
+    }
+}
+
+impl fmt::Debug for FakeVapi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeVapi").field("account", &self.account).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,199 @@
+//! The client: start, look at, find.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::error::{AskError, StartError};
+use crate::http::{ClientError, parse_base_url};
+
+/// Where VAPI is.
+pub const BASE_URL: &str = "https://api.vapi.ai";
+/// The longest name that VAPI keeps.
+const NAME_CHARS_MAX: usize = 40;
+/// As many as VAPI lists at once.
+const LIST_LIMIT: usize = 1000;
+/// Its clock is not ours.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
+
+/// Speaks to VAPI for one assistant and one number.
+#[derive(Clone)]
+pub struct VapiClient {
+    base_url: Url,
+    api_key: SecretString,
+    assistant_id: String,
+    phone_number_id: String,
+    http: reqwest::Client,
+}
+
+/// A call to make.
+#[derive(Clone)]
+pub struct StartCall {
+    /// Whom to call, E.164.
+    pub number: String,
+    /// Our name for it, 40 characters at most.
+    pub name: String,
+    /// Our id of it.
+    pub booking_call_id: String,
+    /// What the assistant is told.
+    pub variables: Value,
+    /// Where VAPI reports to, and the secret it shows there.
+    pub webhook: Option<(String, SecretString)>,
+}
+
+/// A call that VAPI has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartedCall {
+    /// VAPI's id.
+    pub id: String,
+}
+
+/// Which call may have been made.
+#[derive(Debug, Clone)]
+pub struct Lookup {
+    /// Our name for it.
+    pub name: String,
+    /// Our id of it.
+    pub booking_call_id: String,
+    /// When it was first asked for.
+    pub since: DateTime<Utc>,
+}
+
+impl VapiClient {
+    /// A client of the API at `base_url`.
+    ///
+    /// # Errors
+    /// [`ClientError::Address`] when `base_url` is none.
+    pub fn new(
+        base_url: &str,
+        api_key: SecretString,
+        assistant_id: impl Into<String>,
+        phone_number_id: impl Into<String>,
+        http: reqwest::Client,
+    ) -> Result<Self, ClientError> {
+        Ok(Self {
+            base_url: parse_base_url(base_url)?,
+            api_key,
+            assistant_id: assistant_id.into(),
+            phone_number_id: phone_number_id.into(),
+            http,
+        })
+    }
+
+    /// Starts a call. Asks once; see [`StartError`] for what each failure means.
+    ///
+    /// # Errors
+    /// The call was not confirmed as started.
+    pub async fn start(&self, call: &StartCall) -> Result<StartedCall, StartError> {
+        let request = self.http.post(self.url(&[])).json(&self.body(call));
+        let answer = self.authorized(request).send().await.map_err(|e| StartError::from_transport(&e))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        if !status.is_success() {
+            return Err(StartError::from_answer(status.as_u16(), &headers));
+        }
+        // VAPI has it, so whatever is wrong with the rest of the answer leaves only its id unknown.
+        let unreadable = || StartError::Ambiguous { doubt: "an answer that can't be read".to_owned() };
+        let body = answer.bytes().await.map_err(|e| StartError::from_transport(&e))?;
+        let taken: Call = serde_json::from_slice(&body).map_err(|_| unreadable())?;
+        if taken.id.is_empty() { Err(unreadable()) } else { Ok(StartedCall { id: taken.id }) }
+    }
+
+    fn body(&self, call: &StartCall) -> Value {
+        let mut overrides = json!({
+            "metadata": {"bookingCallId": call.booking_call_id, "executionId": call.name},
+            "variableValues": call.variables,
+            "serverMessages": ["status-update", "end-of-call-report"],
+        });
+        if let Some((url, secret)) = &call.webhook {
+            // VAPI repeats a report only when it is asked to.
+            overrides["server"] = json!({
+                "url": url, "secret": secret.expose_secret(),
+                "backoffPlan": {"type": "exponential", "maxRetries": 5, "baseDelaySeconds": 2},
+            });
+        }
+        json!({
+            "assistantId": self.assistant_id,
+            "phoneNumberId": self.phone_number_id,
+            "customer": {"number": call.number},
+            "name": call.name.chars().take(NAME_CHARS_MAX).collect::<String>(),
+            "assistantOverrides": overrides,
+        })
+    }
+
+    /// Looks at a call.
+    ///
+    /// # Errors
+    /// It could not be looked at.
+    pub async fn get(&self, id: &str) -> Result<Call, AskError> {
+        self.ask(self.url(&[id])).await
+    }
+
+    /// The call that may have been started. `None` means that VAPI lists none.
+    ///
+    /// # Errors
+    /// The list could not be read; then nothing is known.
+    pub async fn find(&self, lookup: &Lookup) -> Result<Option<StartedCall>, AskError> {
+        let mut url = self.url(&[]);
+        let since = (lookup.since - CLOCK_SKEW).to_rfc3339_opts(SecondsFormat::Millis, true);
+        url.query_pairs_mut()
+            .append_pair("assistantId", &self.assistant_id)
+            .append_pair("createdAtGe", &since)
+            .append_pair("limit", &LIST_LIMIT.to_string());
+        let calls: Vec<Call> = self.ask(url).await?;
+        if let Some(call) = calls.iter().find(|call| call.is_ours(&lookup.name, &lookup.booking_call_id)) {
+            return Ok(Some(StartedCall { id: call.id.clone() }));
+        }
+        // A full page may hide it: not finding it there proves nothing.
+        if calls.len() >= LIST_LIMIT { Err(AskError::TooMany) } else { Ok(None) }
+    }
+
+    /// Asks for a list with one entry: whether VAPI answers and takes our key. Changes nothing.
+    ///
+    /// # Errors
+    /// How it did not.
+    pub async fn check(&self) -> Result<(), AskError> {
+        let mut url = self.url(&[]);
+        url.query_pairs_mut().append_pair("limit", "1");
+        self.ask::<Vec<Value>>(url).await.map(|_| ())
+    }
+
+    async fn ask<T: serde::de::DeserializeOwned>(&self, url: Url) -> Result<T, AskError> {
+        let answer = self.authorized(self.http.get(url)).send().await.map_err(|e| AskError::from_transport(&e))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        if !status.is_success() {
+            return Err(AskError::from_answer(status.as_u16(), &headers));
+        }
+        let body = answer.bytes().await.map_err(|e| AskError::from_transport(&e))?;
+        serde_json::from_slice(&body).map_err(|_| AskError::Unreadable)
+    }
+
+    fn authorized(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        request.bearer_auth(self.api_key.expose_secret())
+    }
+
+    fn url(&self, rest: &[&str]) -> Url {
+        let mut url = self.base_url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push("call").extend(rest);
+        }
+        url
+    }
+}
+
+impl fmt::Debug for VapiClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VapiClient")
+            .field("host", &self.base_url.origin().ascii_serialization())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for StartCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartCall").field("name", &self.name).finish_non_exhaustive()
+    }
+}
