@@ -5,6 +5,9 @@ use std::time::Duration;
 use nightshift_domain::messaging::numbers::Provider;
 use nightshift_providers::sms::SmsSender;
 use nightshift_queue::Mode;
+use secrecy::SecretString;
+
+use crate::caller::{Caller, Webhook};
 
 /// Twilio is asked to try a report three times, also when we answer with an error or not in time; by itself it would
 /// give up after one.
@@ -16,13 +19,48 @@ pub struct App {
     sms: SmsSender,
     public_url: String,
     window_grace: Duration,
+    calls: Calls,
+}
+
+/// How calls are made and waited for.
+#[derive(Debug, Clone)]
+pub struct Calls {
+    /// Whom they reach.
+    pub caller: Caller,
+    /// What VAPI shows when it reports; without it, it is not asked to report.
+    pub webhook_secret: Option<SecretString>,
+    /// Between two looks.
+    pub poll_interval: Duration,
+    /// Looks after which a call has not ended in time.
+    pub polls_max: i64,
 }
 
 impl App {
     /// `public_url` is where providers reach this program; a window stays open for `window_grace` after its booking.
     #[must_use]
-    pub fn new(sms: SmsSender, public_url: String, window_grace: Duration) -> Self {
-        Self { sms, public_url, window_grace }
+    pub fn new(sms: SmsSender, calls: Calls, public_url: String, window_grace: Duration) -> Self {
+        Self { sms, public_url, window_grace, calls }
+    }
+
+    /// Whom this program's calls reach.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.calls.caller
+    }
+
+    /// Between two looks at a call.
+    pub(crate) fn poll_interval(&self) -> Duration {
+        self.calls.poll_interval
+    }
+
+    /// Looks after which a call has not ended in time.
+    pub(crate) fn polls_max(&self) -> i64 {
+        self.calls.polls_max
+    }
+
+    /// Where VAPI reports to.
+    pub(crate) fn vapi_webhook(&self) -> Webhook {
+        let secret = self.calls.webhook_secret.clone()?;
+        Some((format!("{}/api/webhooks/vapi", self.public_url), secret))
     }
 
     /// How long a window stays open after its booking's end.

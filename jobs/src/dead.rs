@@ -64,7 +64,8 @@ pub(crate) fn webhook<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dyin
 
 /// What the job was about: the first id of its payload. Two dead jobs about the same thing are one exception.
 fn subject(dead: &DeadJob) -> &str {
-    const IDS: [&str; 6] = ["bookingId", "messageEventId", "automationRunId", "threadId", "inboxId", "historyId"];
+    const IDS: [&str; 7] =
+        ["bookingId", "bookingCallId", "messageEventId", "automationRunId", "threadId", "inboxId", "historyId"];
     IDS.iter().find_map(|id| text(&dead.payload, id)).unwrap_or(&dead.info.id)
 }
 

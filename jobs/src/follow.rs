@@ -3,21 +3,25 @@
 //! The domain tells what happened and knows no queue; the queue knows no business. This is where they meet, for
 //! requests and for other jobs alike.
 
-use nightshift_db::Tx;
+use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::Error as DomainError;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::automations::ledger::RunToStart;
 use nightshift_domain::bookings::{Created, StatusChange};
+use nightshift_domain::calls::Scheduled;
 use nightshift_domain::confirmation::{self, CloseThread};
-use nightshift_domain::ids::{BookingId, MessageId, OrgId, ThreadId};
+use nightshift_domain::ids::{BookingId, CallId, MessageId, OrgId, ThreadId};
 use nightshift_domain::inbox::{Delivery, Provider, Recorded};
 use nightshift_domain::messaging::post::Posted;
 use nightshift_providers::twilio::StatusCallback;
+use nightshift_providers::vapi::Report;
 use nightshift_queue::admin::SteerError;
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{EnqueueError, Enqueued, Job, JobContext, JobError, JobInfo, Keys, NewJob, Queue};
 
 use crate::automation_run::AutomationRun;
+use crate::booking_call_poll::BookingCallPoll;
+use crate::booking_call_start::BookingCallStart;
 use crate::booking_confirm::BookingConfirm;
 use crate::booking_rescheduled::BookingRescheduled;
 use crate::booking_status_changed::BookingStatusChanged;
@@ -26,6 +30,7 @@ use crate::thread_assign_number::ThreadAssignNumber;
 use crate::thread_close::ThreadClose;
 use crate::webhook_stripe_process::WebhookStripeProcess;
 use crate::webhook_twilio_status::WebhookTwilioStatus;
+use crate::webhook_vapi_process::WebhookVapiProcess;
 
 /// What follows could not be enqueued.
 #[derive(Debug, thiserror::Error)]
@@ -200,6 +205,35 @@ impl<'a> Follow<'a> {
         Ok(())
     }
 
+    /// A call is wanted. Answers with the job that places it; a wish that was there before has its job.
+    ///
+    /// # Errors
+    /// The queue's.
+    pub async fn call_scheduled(&self, tx: &mut Tx, scheduled: &Scheduled) -> Result<String, EnqueueError> {
+        let job = BookingCallStart {
+            booking_call_id: scheduled.call_id.clone(),
+            service_request_id: scheduled.request_id.clone(),
+        };
+        let new = self.new_job(&job)?.org(scheduled.org_id.as_str()).correlation(scheduled.request_id.as_str());
+        Ok(self.enqueue(tx, new).await?.id().to_owned())
+    }
+
+    /// A call was placed: it is looked at until it ends.
+    pub(crate) async fn call_placed(&self, tx: &mut Tx, call: &CallId, at: Timestamp) -> Result<(), EnqueueError> {
+        let new = self.new_job(&BookingCallPoll { booking_call_id: call.clone() })?.run_at(at).priority(3);
+        self.enqueue(tx, new).await?;
+        Ok(())
+    }
+
+    /// Something happened to a call that is in the air: whoever looks at it does so now.
+    pub(crate) async fn look_at_call(&self, tx: &mut Tx, call: &CallId) -> Result<(), EnqueueError> {
+        let key = format!("call.poll:{call}");
+        if let Some(id) = self.queue.unfinished_with(tx, &key).await? {
+            self.hasten(tx, &id).await?;
+        }
+        Ok(())
+    }
+
     /// Runs a waiting job now. False when it has ended; one that runs is as good as woken.
     async fn hasten(&self, tx: &mut Tx, id: &str) -> Result<bool, EnqueueError> {
         match self.queue.hasten(tx, id).await {
@@ -246,8 +280,13 @@ pub fn webhook(delivery: &Delivery, recorded: &Recorded) -> Result<Option<NewJob
             let sid = StatusCallback::parse(delivery.payload.as_bytes()).map(|report| report.message_sid);
             NewJob::of(&WebhookTwilioStatus { inbox_id, sid: sid.unwrap_or_default() })?
         }
+        Provider::Vapi => {
+            let call = Report::parse(delivery.payload.as_bytes()).ok().and_then(|report| report.call);
+            let vapi_call_id = call.map(|call| call.id).unwrap_or_default();
+            NewJob::of(&WebhookVapiProcess { inbox_id, vapi_call_id })?
+        }
         // Their receivers come with their jobs.
-        Provider::OpenPhone | Provider::Twilio | Provider::Vapi => return Ok(None),
+        Provider::OpenPhone | Provider::Twilio => return Ok(None),
     };
     Ok(Some(new.correlation(&delivery.request_id)))
 }

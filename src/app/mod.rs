@@ -13,9 +13,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use nightshift_db::{Clock, Db, DbError};
-use nightshift_jobs::App;
+use nightshift_jobs::{App, Caller, Calls, ProductionLine, TestLine};
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::TwilioClient;
+use nightshift_providers::vapi::VapiClient;
 use nightshift_providers::{ClientError, http_client};
 use nightshift_queue::{Health, Queue, Worker, WorkerHandle, WorkerOptions};
 use tokio::net::TcpListener;
@@ -172,7 +173,13 @@ fn public_url(settings: &Settings, addr: Option<SocketAddr>) -> String {
 }
 
 fn start_worker(settings: &Settings, queue: &Queue, public_url: &str) -> Result<WorkerHandle, StartError> {
-    let app = App::new(sms_sender(settings)?, public_url.to_owned(), settings.messaging.window_grace);
+    let calls = Calls {
+        caller: caller(settings)?,
+        webhook_secret: settings.webhooks.vapi_secrets.first().cloned(),
+        poll_interval: settings.calls.poll_interval,
+        polls_max: settings.calls.max_polls,
+    };
+    let app = App::new(sms_sender(settings)?, calls, public_url.to_owned(), settings.messaging.window_grace);
     let options =
         WorkerOptions { concurrency: settings.worker.concurrency.clone(), queues: settings.worker.queues.clone() };
     Worker::new(queue.clone(), nightshift_jobs::registry(), Arc::new(app))
@@ -194,6 +201,25 @@ pub fn sms_sender(settings: &Settings) -> Result<SmsSender, ClientError> {
         // Twilio without credentials is refused before it comes to this.
         _ => Ok(SmsSender::Mock),
     }
+}
+
+/// Whom calls reach, as the settings name it: nobody unless they say so, and never a provider while a test phone is set.
+///
+/// # Errors
+/// [`ClientError`] for an address that is none.
+pub fn caller(settings: &Settings) -> Result<Caller, ClientError> {
+    let vapi = &settings.vapi;
+    let (true, Some(key), Some(assistant), Some(number)) =
+        (settings.calls.live, &vapi.api_key, &vapi.assistant_id, &vapi.phone_number_id)
+    else {
+        // Real calls without an account are refused before it comes to this.
+        return Ok(Caller::Simulated);
+    };
+    let client = VapiClient::new(&vapi.base_url, key.clone(), assistant.clone(), number.clone(), http_client()?)?;
+    Ok(match settings.calls.test_phones.first() {
+        Some(phone) => Caller::Test(TestLine { vapi: client, phone: phone.clone() }),
+        None => Caller::Production(ProductionLine { vapi: client }),
+    })
 }
 
 fn share(

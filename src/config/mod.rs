@@ -16,4 +16,6 @@ mod settings;
 pub use error::{ConfigError, Origin};
 pub use layers::{Environment, Sources};
 pub use session_secret::{SessionSecretError, session_secret};
-pub use settings::{Auth, Database, Http, Log, LogFormat, Messaging, Settings, SmsProvider, Twilio, Webhooks, Worker};
+pub use settings::{
+    Auth, Calls, Database, Http, Log, LogFormat, Messaging, Settings, SmsProvider, Twilio, Vapi, Webhooks, Worker,
+};

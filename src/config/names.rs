@@ -17,6 +17,13 @@ pub(super) const PLAIN: &[(&str, &str)] = &[
     ("TWILIO_ACCOUNT_SID", "twilio.account_sid"),
     ("TWILIO_AUTH_TOKEN", "twilio.auth_tokens"),
     ("TWILIO_BASE_URL", "twilio.base_url"),
+    ("VAPI_WEBHOOK_SECRET", "webhooks.vapi_secrets"),
+    ("LIVE_CALL_ENABLED", "calls.live"),
+    ("ADMIN_TEST_PHONES", "calls.test_phones"),
+    ("VAPI_API_KEY", "vapi.api_key"),
+    ("VAPI_ASSISTANT_ID", "vapi.assistant_id"),
+    ("VAPI_PHONE_NUMBER_ID", "vapi.phone_number_id"),
+    ("VAPI_BASE_URL", "vapi.base_url"),
     ("LOG_FORMAT", "log.format"),
     ("RUST_LOG", "log.filter"),
 ];

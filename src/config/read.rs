@@ -82,6 +82,23 @@ impl<'a> Reader<'a> {
         Ok(items(&self.value(key)?.raw))
     }
 
+    /// Whether the text is this word, to the letter.
+    pub(super) fn is_exactly(&mut self, key: &'static str, word: &str) -> Read<bool> {
+        Ok(matches!(&self.value(key)?.raw, Raw::Text(text) if text == word))
+    }
+
+    /// A list whose items `parse` understands. Values are not shown: they may be somebody's phone.
+    pub(super) fn checked_list<T>(
+        &mut self,
+        key: &'static str,
+        allowed: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Read<Vec<T>> {
+        let value = self.value(key)?;
+        let parsed: Option<Vec<T>> = items(&value.raw).iter().map(|item| parse(item)).collect();
+        parsed.ok_or_else(|| refused(key, value, allowed, true))
+    }
+
     /// A secret text, none when empty.
     pub(super) fn secret(&mut self, key: &'static str) -> Read<Option<SecretString>> {
         let value = self.value(key)?.clone();

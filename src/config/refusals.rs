@@ -48,6 +48,23 @@ impl Settings {
                 refuse(format!("{}=twilio needs {}", name("messaging.sms_provider"), missing.join(" and ")));
             }
         }
+        let vapi = [
+            ("vapi.api_key", self.vapi.api_key.is_none()),
+            ("vapi.assistant_id", self.vapi.assistant_id.is_none()),
+            ("vapi.phone_number_id", self.vapi.phone_number_id.is_none()),
+        ];
+        if self.calls.live && vapi.iter().any(|(_, missing)| *missing) {
+            let missing: Vec<_> = vapi.iter().filter(|(_, missing)| *missing).map(|(key, _)| name(key)).collect();
+            refuse(format!("{}=true needs {}", name("calls.live"), missing.join(" and ")));
+        }
+        let reports_unproven = self.vapi.api_key.is_some() && self.webhooks.vapi_secrets.is_empty();
+        if self.webhooks.validation && reports_unproven && !unverified_may_pass {
+            refuse(format!(
+                "{} is on and VAPI is set up but {} is missing: every report of VAPI would be refused",
+                name("webhooks.validation"),
+                name("webhooks.vapi_secrets")
+            ));
+        }
         refusals
     }
 }

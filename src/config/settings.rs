@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nightshift_db::DbOptions;
+use nightshift_domain::phone::PhoneNumber;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::ConfigError;
@@ -28,6 +29,10 @@ pub struct Settings {
     pub messaging: Messaging,
     /// `[twilio]`
     pub twilio: Twilio,
+    /// `[calls]`
+    pub calls: Calls,
+    /// `[vapi]`
+    pub vapi: Vapi,
     /// `[worker]`
     pub worker: Worker,
     /// `[log]`
@@ -92,6 +97,8 @@ pub struct Webhooks {
     pub allow_unverified: bool,
     /// Stripe's signing secrets.
     pub stripe_secrets: Vec<SecretString>,
+    /// VAPI's; the first is given to it.
+    pub vapi_secrets: Vec<SecretString>,
 }
 
 /// The service that texts go out through.
@@ -119,6 +126,32 @@ pub struct Twilio {
     pub account_sid: Option<String>,
     /// The first sends, all verify.
     pub auth_tokens: Vec<SecretString>,
+    /// Address of the API.
+    pub base_url: String,
+}
+
+/// `[calls]`
+#[derive(Debug, Clone)]
+pub struct Calls {
+    /// Whether calls are real.
+    pub live: bool,
+    /// The first gets all real calls, when there is one.
+    pub test_phones: Vec<PhoneNumber>,
+    /// Between two looks at a call.
+    pub poll_interval: Duration,
+    /// Looks after which a call has not ended in time.
+    pub max_polls: i64,
+}
+
+/// `[vapi]`
+#[derive(Debug, Clone)]
+pub struct Vapi {
+    /// Private key.
+    pub api_key: Option<SecretString>,
+    /// Who speaks.
+    pub assistant_id: Option<String>,
+    /// The number that calls.
+    pub phone_number_id: Option<String>,
     /// Address of the API.
     pub base_url: String,
 }
@@ -201,6 +234,7 @@ impl Settings {
                 validation: from.flag("webhooks.validation")?,
                 allow_unverified: from.flag("webhooks.allow_unverified")?,
                 stripe_secrets: from.secrets("webhooks.stripe_secrets")?,
+                vapi_secrets: from.secrets("webhooks.vapi_secrets")?,
             },
             messaging: Messaging {
                 sms_provider: from.choice(
@@ -217,6 +251,21 @@ impl Settings {
                 base_url: from
                     .base_url("twilio.base_url")?
                     .unwrap_or_else(|| nightshift_providers::twilio::client::BASE_URL.to_owned()),
+            },
+            calls: Calls {
+                // Anything but the one word is no: a real call must not come from a typing error.
+                live: from.is_exactly("calls.live", "true")?,
+                test_phones: phones(from)?,
+                poll_interval: from.millis("calls.poll_interval_ms", 1..=600_000)?,
+                max_polls: from.number("calls.max_polls", 1..=100_000)?,
+            },
+            vapi: Vapi {
+                api_key: from.secret("vapi.api_key")?,
+                assistant_id: from.optional("vapi.assistant_id")?,
+                phone_number_id: from.optional("vapi.phone_number_id")?,
+                base_url: from
+                    .base_url("vapi.base_url")?
+                    .unwrap_or_else(|| nightshift_providers::vapi::client::BASE_URL.to_owned()),
             },
             worker: Worker {
                 queues: from.list("worker.queues")?,
@@ -281,10 +330,16 @@ impl Database {
     }
 }
 
+fn phones(from: &mut Reader<'_>) -> Result<Vec<PhoneNumber>, ConfigError> {
+    let allowed = "international phone numbers such as +15551234567";
+    from.checked_list("calls.test_phones", allowed, |text| PhoneNumber::parse(text).ok())
+}
+
 fn concurrency(from: &mut Reader<'_>) -> Result<BTreeMap<String, usize>, ConfigError> {
-    const KEYS: [&str; 4] = [
+    const KEYS: [&str; 5] = [
         "worker.concurrency.webhooks",
         "worker.concurrency.bookings",
+        "worker.concurrency.calls",
         "worker.concurrency.sms",
         "worker.concurrency.maintenance",
     ];

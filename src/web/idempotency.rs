@@ -99,6 +99,7 @@ fn principal_of(principal: &Principal) -> String {
         Principal::User { user, .. } => format!("user:{}", user.id),
         Principal::Key(key) => format!("key:{}", key.id),
         Principal::Local { .. } => "local".to_owned(),
+        Principal::Link(tokens) => format!("link:{}", tokens.fingerprint()),
         Principal::Nobody => "nobody".to_owned(),
     }
 }

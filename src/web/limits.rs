@@ -1,5 +1,7 @@
 //! How many requests at a time, how large, how long. What goes beyond is turned away before it costs anything.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -11,10 +13,9 @@ use super::error::{ApiError, Result};
 use super::state::Web;
 
 /// A request that finds no place is asked to come back.
-const RETRY_BUSY: std::time::Duration = std::time::Duration::from_secs(1);
+const RETRY_BUSY: Duration = Duration::from_secs(1);
 
-/// Holds one of the places for requests while it is worked on, and ends it when it takes too long. The time covers the
-/// body, so a client that sends it drop by drop is cut off as well.
+/// Holds one of the places for requests while it is worked on.
 pub async fn within(State(web): State<Web>, request: Request, next: Next) -> Response {
     let Ok(_place) = web.places.try_acquire() else {
         return ApiError::unavailable("overloaded", "Too many requests at once; nothing was stored.")
@@ -24,7 +25,13 @@ pub async fn within(State(web): State<Web>, request: Request, next: Next) -> Res
     if holds_nul(&request) {
         return ApiError::bad_request("bad_request", "The address holds a NUL character.").into_response();
     }
-    match tokio::time::timeout(web.settings.http.request_timeout, next.run(request)).await {
+    next.run(request).await
+}
+
+/// Ends a request that takes too long. The time covers the body, so a client that sends it drop by drop is cut off as
+/// well.
+pub async fn in_time(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(patience, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long.").into_response(),
     }

@@ -39,6 +39,7 @@ pub const MIGRATIONS: &[Step] = steps![
     5 => "0005_messaging",
     6 => "0006_automations",
     7 => "0007_views",
+    8 => "0008_booking_calls",
 ];
 
 /// Which steps a database has.

@@ -85,4 +85,10 @@ ids! {
     ExceptionId,
     /// An entry of the audit log.
     EventId,
+    /// A request for an appointment elsewhere.
+    RequestId,
+    /// Somebody who may give one.
+    ProviderId,
+    /// A call that asks for one.
+    CallId,
 }

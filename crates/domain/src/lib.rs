@@ -1,4 +1,4 @@
-//! Tables and rules of the business: bookings, conversations, numbers, automations, audit.
+//! Tables and rules of the business: bookings, conversations, numbers, automations, booking calls, audit.
 //!
 //! Functions take a transaction (or a pool, to read) and the present instant, change rows, and return facts; what work
 //! follows from a fact is the caller's to enqueue, in the same transaction. Every rule that decides something is a pure
@@ -12,6 +12,7 @@ pub mod audience;
 pub mod audit;
 pub mod automations;
 pub mod bookings;
+pub mod calls;
 pub mod confirmation;
 mod error;
 pub mod exceptions;

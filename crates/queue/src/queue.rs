@@ -123,6 +123,33 @@ impl Queue {
         Ok(row.map(|row| row.state))
     }
 
+    /// The unfinished job that holds a dedup key, if there is one.
+    ///
+    /// # Errors
+    /// A database error.
+    pub async fn unfinished_with(&self, tx: &mut Tx, dedup_key: &str) -> nightshift_db::Result<Option<String>> {
+        let found: Option<(String,)> = tx
+            .query("SELECT id FROM jobs WHERE dedup_key = $1 AND state IN ('queued', 'running', 'retrying')")
+            .bind(dedup_key)
+            .optional()
+            .await?;
+        Ok(found.map(|(id,)| id))
+    }
+
+    /// How often the unfinished job that holds a dedup key has asked to be called again.
+    ///
+    /// # Errors
+    /// A database error.
+    pub async fn polls_of(&self, dedup_key: &str) -> nightshift_db::Result<Option<i64>> {
+        let found: Option<(i64,)> = self
+            .db()
+            .read("SELECT polls FROM jobs WHERE dedup_key = $1 AND state IN ('queued', 'running', 'retrying')")
+            .bind(dedup_key)
+            .optional()
+            .await?;
+        Ok(found.map(|(polls,)| polls))
+    }
+
     /// Enqueues a job that belongs to no other change, together with those of other callers in one transaction;
     /// answers after the commit.
     ///

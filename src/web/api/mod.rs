@@ -1,6 +1,7 @@
 //! The API that frontends and integrations call: one file per thing it is about, and one table of all routes.
 
 mod bookings;
+mod calls;
 mod event_log;
 mod exceptions;
 mod jobs;
@@ -8,6 +9,7 @@ mod ledger;
 mod numbers;
 mod params;
 mod routes;
+mod service_requests;
 mod threads;
 mod windows;
 
@@ -21,13 +23,15 @@ use super::{auth, contention, idempotency};
 
 /// Every route of [`table`], each behind its access.
 pub(super) fn routes(web: &Web) -> Router<Web> {
-    table().into_iter().fold(Router::new(), |router, Route { path, access, handler, .. }| {
+    table().into_iter().fold(Router::new(), |router, Route { path, access, patience, handler, .. }| {
+        let patience = patience.unwrap_or(web.settings.http.request_timeout);
         // The last one here is the first one a request meets.
         let handler = handler
             .route_layer(axum::middleware::from_fn(contention::layer))
             .route_layer(from_fn_with_state(web.clone(), super::limits::buffered))
             .route_layer(from_fn_with_state(web.clone(), idempotency::layer))
-            .route_layer(from_fn_with_state((web.clone(), access), auth::layer));
+            .route_layer(from_fn_with_state((web.clone(), access), auth::layer))
+            .route_layer(from_fn_with_state(patience, super::limits::in_time));
         router.route(path, handler)
     })
 }

@@ -1,10 +1,12 @@
 //! All routes of the API as data: method, path, who may, and who answers. Tests walk it, so no route is forgotten.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, patch, post};
 use nightshift_domain::access::api_keys::Scope;
 
-use super::{bookings, event_log, exceptions, jobs, ledger, numbers, threads, windows};
+use super::{bookings, calls, event_log, exceptions, jobs, ledger, numbers, service_requests, threads, windows};
 use crate::web::auth::{Access, login};
 use crate::web::state::Web;
 
@@ -16,6 +18,8 @@ pub struct Route {
     pub path: &'static str,
     /// Who may.
     pub access: Access,
+    /// How long it may take, when that is longer than usual.
+    pub(super) patience: Option<Duration>,
     /// Who answers.
     pub(super) handler: MethodRouter<Web>,
 }
@@ -27,8 +31,9 @@ pub fn table() -> Vec<Route> {
     const WRITE_BOOKINGS: &[Scope] = &[Scope::BookingsWrite];
     const READ_MESSAGES: &[Scope] = &[Scope::MessagesRead, Scope::MessagesWrite];
     const WRITE_MESSAGES: &[Scope] = &[Scope::MessagesWrite];
+    const REQUESTS: &[Scope] = &[Scope::RequestsWrite];
     let owner = Access::OWNER;
-    let route = |method, path, access, handler| Route { method, path, access, handler };
+    let route = |method, path, access, handler| Route { method, path, access, patience: None, handler };
     vec![
         // Sessions.
         route(Method::POST, "/api/auth/login", Access::ANYBODY, post(login::login)),
@@ -47,6 +52,34 @@ pub fn table() -> Vec<Route> {
             owner.and_sitter().and_ops().and_keys(READ_BOOKINGS),
             get(bookings::status_history),
         ),
+        // Appointments elsewhere.
+        route(Method::POST, "/api/v1/service-requests", owner.and_keys(REQUESTS), post(service_requests::create)),
+        route(Method::GET, "/api/v1/service-requests", owner.and_keys(REQUESTS), get(service_requests::list)),
+        route(
+            Method::GET,
+            "/api/v1/service-requests/{id}",
+            owner.and_keys(REQUESTS).and_links(),
+            get(service_requests::show),
+        ),
+        route(
+            Method::POST,
+            "/api/v1/service-requests/{id}/providers",
+            owner.and_keys(REQUESTS),
+            post(service_requests::add_providers),
+        ),
+        route(Method::POST, "/api/v1/service-requests/{id}/cancel", owner.and_links(), post(service_requests::cancel)),
+        route(
+            Method::POST,
+            "/api/v1/bookings/schedule-async",
+            owner.and_keys(REQUESTS).and_links(),
+            post(calls::schedule_async),
+        ),
+        Route {
+            patience: Some(calls::PATIENCE + Duration::from_secs(10)),
+            ..route(Method::POST, "/api/v1/bookings/schedule", owner.and_keys(REQUESTS), post(calls::schedule))
+        },
+        route(Method::GET, "/api/v1/bookings/executions/{id}", owner.and_keys(REQUESTS).and_links(), get(calls::show)),
+        route(Method::POST, "/api/v1/bookings/executions/{id}/cancel", owner.and_ops(), post(calls::cancel)),
         // Conversations.
         route(Method::GET, "/api/messages/threads", owner.and_keys(READ_MESSAGES), get(threads::list)),
         route(Method::GET, "/api/messages/threads/{id}", owner.and_sitter(), get(threads::show)),

@@ -17,6 +17,8 @@ pub struct Access {
     pub ops: bool,
     /// Keys with one of these scopes.
     pub keys: &'static [Scope],
+    /// Holders of a request's link; the handler shows them that request alone.
+    pub links: bool,
     /// Whoever comes.
     pub anybody: bool,
 }
@@ -25,9 +27,10 @@ impl Access {
     /// Whoever comes.
     pub const ANYBODY: Self = Self { anybody: true, ..Self::NOBODY };
     /// Everybody who is known, keys of whatever scope included.
-    pub const KNOWN: Self = Self { owner: true, sitter: true, ops: true, keys: Scope::ALL, anybody: false };
+    pub const KNOWN: Self =
+        Self { owner: true, sitter: true, ops: true, keys: Scope::ALL, links: false, anybody: false };
     /// Nobody, to build others from.
-    pub const NOBODY: Self = Self { owner: false, sitter: false, ops: false, keys: &[], anybody: false };
+    pub const NOBODY: Self = Self { owner: false, sitter: false, ops: false, keys: &[], links: false, anybody: false };
     /// Owners.
     pub const OWNER: Self = Self { owner: true, ..Self::NOBODY };
     /// Sitters.
@@ -43,6 +46,12 @@ impl Access {
     #[must_use]
     pub const fn and_ops(self) -> Self {
         Self { ops: true, ..self }
+    }
+
+    /// As well as holders of a request's link.
+    #[must_use]
+    pub const fn and_links(self) -> Self {
+        Self { links: true, ..self }
     }
 
     /// As well as keys with one of these scopes.
@@ -65,7 +74,11 @@ impl Access {
                 Role::Ops => self.ops,
             },
             Principal::Key(key) => self.keys.iter().any(|scope| key.scopes.contains(scope)),
-            Principal::Nobody => return Err(ApiError::unauthorized("unauthorized", "Sign in, or send an API key.")),
+            Principal::Link(_) if self.links => true,
+            // A token of some request is no credential anywhere else.
+            Principal::Link(_) | Principal::Nobody => {
+                return Err(ApiError::unauthorized("unauthorized", "Sign in, or send an API key."));
+            }
         };
         if allowed {
             return Ok(Caller(principal));

@@ -72,7 +72,7 @@ pub async fn me(caller: Caller) -> Json<Value> {
         Principal::Local { org } => {
             json!({"user": {"id": null, "name": "Unauthenticated", "role": "owner", "orgId": org, "sitterId": null}})
         }
-        Principal::Nobody => json!({"user": null}),
+        Principal::Link(_) | Principal::Nobody => json!({"user": null}),
     })
 }
 

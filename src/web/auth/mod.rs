@@ -7,6 +7,7 @@
 pub mod access;
 mod cookie;
 mod csrf;
+pub mod link;
 pub mod login;
 mod principal;
 
@@ -16,7 +17,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audience::Audience;
-use nightshift_domain::ids::{OrgId, SitterId};
+use nightshift_domain::ids::{OrgId, RequestId, SitterId};
 use nightshift_domain::people::users::Role;
 
 pub use self::access::Access;
@@ -61,6 +62,7 @@ impl Caller {
             Principal::User { user, .. } => Actor::User { id: user.id.clone() },
             Principal::Key(key) => Actor::ApiKey { id: key.id.clone() },
             Principal::Local { .. } => Actor::Unauthenticated,
+            Principal::Link(_) => Actor::system("request link"),
             Principal::Nobody => Actor::system("anonymous request"),
         }
     }
@@ -72,7 +74,7 @@ impl Caller {
             Principal::User { user, .. } => user.org_id.as_ref(),
             Principal::Key(key) => key.org_id.as_ref(),
             Principal::Local { org } => org.as_ref(),
-            Principal::Nobody => None,
+            Principal::Link(_) | Principal::Nobody => None,
         }
     }
 
@@ -87,6 +89,25 @@ impl Caller {
             }
             _ => ApiError::forbidden("organization", "This is done for an organisation, and you belong to none."),
         })
+    }
+
+    /// Whether a request's link asks: it may see that request and nothing else.
+    #[must_use]
+    pub fn is_link(&self) -> bool {
+        matches!(self.0, Principal::Link(_))
+    }
+
+    /// The organisation that a request for an appointment must be of; none when its own link asks, or ops.
+    ///
+    /// # Errors
+    /// 404 for the link of another request; 403 for callers that belong to no organisation.
+    pub fn org_of(&self, web: &Web, request: &RequestId) -> Result<Option<&OrgId>> {
+        match &self.0 {
+            Principal::Link(tokens) if tokens.open(&web.session_secret, request) => Ok(None),
+            Principal::Link(_) => Err(ApiError::not_found()),
+            Principal::User { user, .. } if user.role == Role::Ops => Ok(None),
+            _ => self.org().map(Some),
+        }
     }
 
     /// The sitter, when one asks.
@@ -109,7 +130,7 @@ impl Caller {
             },
             Principal::Key(key) if key.org_id.is_none() => Audience::Ops,
             Principal::Key(_) | Principal::Local { .. } => Audience::Owner,
-            Principal::Nobody => Audience::Sitter,
+            Principal::Link(_) | Principal::Nobody => Audience::Sitter,
         }
     }
 

@@ -14,6 +14,7 @@ use nightshift_domain::people::users::User;
 use secrecy::SecretString;
 
 use super::cookie;
+use super::link::Tokens;
 use crate::web::error::{ApiError, Result};
 use crate::web::rate_limit::network;
 use crate::web::state::Web;
@@ -35,6 +36,8 @@ pub enum Principal {
         /// None before the first organisation is there.
         org: Option<OrgId>,
     },
+    /// Whoever shows tokens of requests; what they open is looked at when a request is named.
+    Link(Tokens),
     /// No credentials.
     Nobody,
 }
@@ -56,7 +59,7 @@ pub(super) async fn identify(web: &Web, request: &Parts) -> Result<Identified> {
     let counted = match &found.principal {
         Principal::User { session, .. } => web.rates.callers.take(session.to_string(), now),
         Principal::Key(key) => web.rates.callers.take(key.id.to_string(), now),
-        Principal::Local { .. } | Principal::Nobody => web.rates.addresses.take(address, now),
+        Principal::Local { .. } | Principal::Link(_) | Principal::Nobody => web.rates.addresses.take(address, now),
     };
     counted.map_err(ApiError::too_many)?;
     Ok(found)
@@ -81,10 +84,11 @@ async fn find(web: &Web, request: &Parts, address: IpAddr) -> Result<Identified>
             None => Err(guessed(web, address, "The API key is not known, or was revoked.")),
         };
     }
-    let Some(text) = cookie::of(&request.headers) else { return Ok(plain(Principal::Nobody)) };
+    let nobody = || Tokens::of(&request.headers).map_or(Principal::Nobody, Principal::Link);
+    let Some(text) = cookie::of(&request.headers) else { return Ok(plain(nobody())) };
     // A cookie that is not ours, or has expired, is like none: the browser can't help sending it.
     let Some(claim) = cookie::read(text, &web.session_secret, web.clock.now()) else {
-        return Ok(plain(Principal::Nobody));
+        return Ok(plain(nobody()));
     };
     Ok(match sessions::resume(&web.db, &claim.session, web.clock.now()).await? {
         Some(live) => {
@@ -92,7 +96,7 @@ async fn find(web: &Web, request: &Parts, address: IpAddr) -> Result<Identified>
                 live.renewed_until.map(|until| cookie::issue(web, &claim.session, &live.user.id, until)).transpose()?;
             Identified { principal: Principal::User { user: live.user, session: claim.session }, renewed_cookie }
         }
-        None => plain(Principal::Nobody),
+        None => plain(nobody()),
     })
 }
 

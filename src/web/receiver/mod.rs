@@ -8,6 +8,7 @@ mod refusals;
 mod store;
 mod stripe;
 mod twilio_status;
+mod vapi;
 mod verification;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequest, Request};
 use axum::http::{HeaderMap, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::routing::post;
 use nightshift_domain::inbox::Provider;
 use nightshift_providers::SignatureError;
@@ -32,10 +34,13 @@ use super::request_id::RequestId;
 use super::state::Web;
 
 /// The addresses that providers deliver to.
-pub fn routes(_web: &Web) -> Router<Web> {
+pub fn routes(web: &Web) -> Router<Web> {
+    let patience = web.settings.http.request_timeout;
     Router::new()
         .route("/api/webhooks/stripe", post(stripe::receive))
         .route("/api/twilio/status", post(twilio_status::receive))
+        .route("/api/webhooks/vapi", post(vapi::receive))
+        .route_layer(from_fn_with_state(patience, limits::in_time))
 }
 
 /// A webhook's request, read to its end, within the limits of webhooks.

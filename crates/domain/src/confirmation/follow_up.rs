@@ -165,5 +165,6 @@ fn new_run<'a>(
         sitter_id: None,
         scheduled_for,
         blocked: thread.is_some_and(|thread| thread.message_number_id.is_none()),
+        variables: None,
     }
 }

@@ -206,6 +206,7 @@ pub async fn automation(tx: &mut Tx, id: &BookingId, now: Timestamp) -> Result<O
         sitter_id: None,
         scheduled_for,
         blocked,
+        variables: None,
     };
     let (run, created) = ledger::insert(tx, &new, now).await?;
     let start = run.to_start().filter(|_| created);

@@ -143,6 +143,7 @@ async fn run_without_thread(business: &Business) -> RunToStart {
                 sitter_id: None,
                 scheduled_for: None,
                 blocked: false,
+                variables: None,
             };
             ledger::insert(tx, &new, noon()).await.unwrap().0
         })
@@ -197,6 +198,7 @@ async fn a_sitters_text_goes_through_the_sitters_own_thread() {
                         sitter_id: Some(&sitter()),
                         scheduled_for: None,
                         blocked: false,
+                        variables: None,
                     };
                     ledger::insert(tx, &new, noon()).await.unwrap().0.to_start().unwrap()
                 })
@@ -271,6 +273,7 @@ async fn one_fact_enters_one_run_also_when_it_comes_many_times_at_once() {
                         sitter_id: None,
                         scheduled_for: None,
                         blocked: false,
+                        variables: None,
                     };
                     let (_, created) = ledger::insert(&mut tx, &new, noon()).await.unwrap();
                     tx.commit().await.unwrap();

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::call::{Analysis, Artifact, Call, CallOutcome, outcome};
+use super::call::{Analysis, Artifact, Call, CallOutcome, is_analysed, outcome};
 
 /// A report, as far as it is read.
 #[derive(Debug, Clone, Deserialize)]
@@ -50,6 +50,12 @@ impl Report {
     pub fn key(&self) -> Option<String> {
         let call = self.call.as_ref()?;
         Some(format!("{}:{}:{}", call.id, self.kind, self.status.as_deref().unwrap_or_default()))
+    }
+
+    /// Whether it brings the analysis, without which an end is no outcome yet.
+    #[must_use]
+    pub fn is_analysed(&self) -> bool {
+        is_analysed(self.analysis.as_ref())
     }
 
     /// What came of the call, when this is the report of its end.

@@ -106,6 +106,8 @@ pub struct NewRun<'a> {
     pub scheduled_for: Option<Timestamp>,
     /// Whether its thread has no number yet.
     pub blocked: bool,
+    /// Values for its template that no table holds.
+    pub variables: Option<Value>,
 }
 
 /// A run for which `automation.run` must follow.
@@ -147,8 +149,8 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, now: Timestamp) -> Result<(Ru
         .query(run_columns!(
             "INSERT INTO automation_runs
                  (id, org_id, type, recipient, trigger_ref, booking_id, thread_id, client_id, sitter_id, status, error,
-                  scheduled_for, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
+                  scheduled_for, created_at, updated_at, metadata)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)
              ON CONFLICT (type, recipient, trigger_ref) DO NOTHING
              RETURNING",
             ""
@@ -166,6 +168,7 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, now: Timestamp) -> Result<(Ru
         .bind(new.blocked.then_some("no_number"))
         .bind(new.scheduled_for)
         .bind(now)
+        .bind(Json(new.variables.as_ref().map_or_else(|| json!({}), |values| json!({"variables": values}))))
         .optional()
         .await?;
     if let Some(run) = made {

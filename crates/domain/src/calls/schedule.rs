@@ -1,0 +1,208 @@
+//! Wanting a call: the request becomes `BOOKING`, and the call stands, before anybody is answered.
+
+use nightshift_db::{Json, Timestamp, Tx};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::requests::announce;
+use super::{CallMode, CallStatus, Request, RequestStatus, lock_request};
+use crate::actor::Actor;
+use crate::ids::{CallId, OrgId, ProviderId, RequestId};
+use crate::phone::PhoneNumber;
+use crate::problems::{Problems, TextLimit};
+use crate::{Error, Result, audit};
+
+const FIELD: TextLimit = TextLimit { chars_max: 200 };
+const NOTES: TextLimit = TextLimit { chars_max: 2_000 };
+/// Calls that share a millisecond and the beginning of their provider's id.
+const TWINS_MAX: u32 = 1_000;
+
+/// A call to be made, as callers send it. What is missing comes from the stored request and provider.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the fields are those of the API's description")]
+pub struct Schedule {
+    pub service_request_id: Option<String>,
+    pub provider_id: Option<String>,
+    pub provider_name: Option<String>,
+    pub provider_phone: Option<String>,
+    pub service_description: Option<String>,
+    pub preferred_date: Option<String>,
+    pub preferred_time: Option<String>,
+    pub customer_name: Option<String>,
+    pub customer_phone: Option<String>,
+    pub location: Option<String>,
+    pub notes: Option<String>,
+}
+
+/// A call that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scheduled {
+    /// Its id.
+    pub call_id: CallId,
+    /// What callers know it by.
+    pub execution_id: String,
+    /// The request it is for.
+    pub request_id: RequestId,
+    /// Whose it is.
+    pub org_id: OrgId,
+    /// Whether it is new; otherwise it was wanted before.
+    pub created: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct Provider {
+    id: ProviderId,
+    name: String,
+    phone: PhoneNumber,
+}
+
+/// Wants a call for a request of `org`, or of whichever when a request's own link asks.
+///
+/// # Errors
+/// [`Error::NotFound`] for an unknown request or a provider of another one; [`Error::Conflict`] `booking_in_progress`
+/// while another provider is called, `invalid_transition` when the request is over, `not_ready` before it has
+/// recommendations; [`Error::Invalid`] by field.
+pub async fn schedule(
+    tx: &mut Tx,
+    org: Option<&OrgId>,
+    wish: Schedule,
+    mode: CallMode,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Scheduled> {
+    let mut problems = Problems::default();
+    let request_id = problems.required("serviceRequestId", wish.service_request_id.clone(), FIELD);
+    let provider_id = problems.required("providerId", wish.provider_id.clone(), FIELD);
+    let (Some(request_id), Some(provider_id)) = (request_id, provider_id) else {
+        return Err(problems.into_error());
+    };
+    let request = lock_request(tx, &request_id.into()).await?;
+    if org.is_some_and(|org| request.org_id != *org) {
+        return Err(Error::NotFound);
+    }
+    let provider: Provider = tx
+        .query("SELECT id, name, phone FROM providers WHERE id = $1 AND service_request_id = $2")
+        .bind(provider_id)
+        .bind(&request.id)
+        .optional()
+        .await?
+        .ok_or(Error::NotFound)?;
+    let body = body(wish, &request, &provider, problems)?;
+    match request.status {
+        RequestStatus::Recommended => {}
+        RequestStatus::Booking => return under_way(tx, &request, &provider).await,
+        RequestStatus::Completed | RequestStatus::Cancelled | RequestStatus::Failed => {
+            return Err(Error::conflict("invalid_transition", format!("the request is {}", request.status)));
+        }
+        _ => return Err(Error::conflict("not_ready", "there are no recommendations yet")),
+    }
+    let (call_id, execution_id) = insert(tx, &request, &provider, &body, mode, now).await?;
+    tx.query(
+        "UPDATE service_requests SET status = 'BOOKING', active_booking_call_id = $2, version = version + 1,
+                updated_at = $3 WHERE id = $1",
+    )
+    .bind(&request.id)
+    .bind(&call_id)
+    .bind(now)
+    .execute()
+    .await?;
+    let data = json!({"serviceRequestId": request.id, "status": RequestStatus::Booking, "executionId": execution_id});
+    announce(tx, &request.org_id, &request.id, "request.status", &data, now).await?;
+    let entry = crate::audit_entry("booking_call.accepted", "success", by)
+        .org(&request.org_id)
+        .correlation(request.id.as_str())
+        .metadata(json!({"bookingCallId": call_id, "executionId": execution_id, "providerId": provider.id}));
+    audit::record(tx, entry, now).await?;
+    Ok(Scheduled { call_id, execution_id, request_id: request.id, org_id: request.org_id, created: true })
+}
+
+/// The same wish again is the same call.
+async fn under_way(tx: &mut Tx, request: &Request, provider: &Provider) -> Result<Scheduled> {
+    let active: Option<(CallId, String, ProviderId)> = tx
+        .query("SELECT id, execution_id, provider_id FROM booking_calls WHERE id = $1")
+        .bind(&request.active_booking_call_id)
+        .optional()
+        .await?;
+    match active {
+        Some((call_id, execution_id, called)) if called == provider.id => Ok(Scheduled {
+            call_id,
+            execution_id,
+            request_id: request.id.clone(),
+            org_id: request.org_id.clone(),
+            created: false,
+        }),
+        _ => Err(Error::conflict("booking_in_progress", "another provider is being called for this request")),
+    }
+}
+
+/// What the call is told, complete.
+fn body(wish: Schedule, request: &Request, provider: &Provider, mut problems: Problems) -> Result<Value> {
+    if let Some(given) = wish.provider_phone.as_deref().filter(|given| !given.trim().is_empty())
+        && PhoneNumber::parse(given).ok().as_ref() != Some(&provider.phone)
+    {
+        problems.add("providerPhone", "is not the provider's phone");
+    }
+    let customer_phone = match wish.customer_phone.as_deref().filter(|given| !given.trim().is_empty()) {
+        Some(given) => problems.phone("customerPhone", Some(given)),
+        None => request.user_phone.clone(),
+    };
+    let mut field = |name: &str, given: Option<String>, stored: Option<&String>, limit| {
+        problems.optional(name, given, limit).or_else(|| stored.cloned())
+    };
+    let body = json!({
+        "serviceRequestId": request.id,
+        "providerId": provider.id,
+        "providerName": field("providerName", wish.provider_name, Some(&provider.name), FIELD),
+        "providerPhone": provider.phone.e164(),
+        "serviceDescription": field("serviceDescription", wish.service_description, Some(&request.title), FIELD),
+        "preferredDate": field("preferredDate", wish.preferred_date, None, FIELD),
+        "preferredTime": field("preferredTime", wish.preferred_time, None, FIELD),
+        "customerName": field("customerName", wish.customer_name, request.contact_name.as_ref(), FIELD),
+        "customerPhone": customer_phone.map(|phone| phone.e164()),
+        "location": field("location", wish.location, request.location.as_ref(), FIELD),
+        "notes": field("notes", wish.notes, None, NOTES),
+    });
+    problems.finish()?;
+    Ok(body)
+}
+
+async fn insert(
+    tx: &mut Tx,
+    request: &Request,
+    provider: &Provider,
+    body: &Value,
+    mode: CallMode,
+    now: Timestamp,
+) -> Result<(CallId, String)> {
+    let head: String = provider.id.as_str().chars().take(8).collect();
+    let plain = format!("booking-{}-{head}", now.unix_ms());
+    for twin in 1..TWINS_MAX {
+        let execution_id = if twin == 1 { plain.clone() } else { format!("{plain}-{twin}") };
+        let id = CallId::new(now);
+        let made = tx
+            .query(
+                "INSERT INTO booking_calls
+                     (id, org_id, service_request_id, provider_id, execution_id, mode, original_phone, phone_to_call,
+                      request_body, status, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $10)
+                 ON CONFLICT (execution_id) DO NOTHING",
+            )
+            .bind(&id)
+            .bind(&request.org_id)
+            .bind(&request.id)
+            .bind(&provider.id)
+            .bind(&execution_id)
+            .bind(mode)
+            .bind(provider.phone.as_str())
+            .bind(Json(body))
+            .bind(CallStatus::Accepted)
+            .bind(now)
+            .execute()
+            .await?;
+        if made == 1 {
+            return Ok((id, execution_id));
+        }
+    }
+    Err(Error::conflict("busy", "too many calls were asked for in the same millisecond; try again"))
+}

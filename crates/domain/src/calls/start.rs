@@ -1,0 +1,194 @@
+//! Starting a call: who may be reached is fixed before anything leaves.
+
+use nightshift_db::{Timestamp, Tx};
+use serde_json::json;
+
+use super::{Call, CallMode, CallStatus, Request, RequestStatus, lock};
+use crate::actor::Actor;
+use crate::ids::CallId;
+use crate::phone::PhoneNumber;
+use crate::{Error, Result, audit};
+
+/// Whom this program's calls reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dialing {
+    /// Nobody.
+    Simulated,
+    /// This phone, whoever is to be called.
+    Test(PhoneNumber),
+    /// The provider.
+    Production,
+}
+
+impl Dialing {
+    /// Its mode.
+    #[must_use]
+    pub fn mode(&self) -> CallMode {
+        match self {
+            Self::Simulated => CallMode::Simulated,
+            Self::Test(_) => CallMode::Test,
+            Self::Production => CallMode::Production,
+        }
+    }
+}
+
+/// What a call's turn to start found.
+pub enum Begun {
+    /// It may be started: mode and phone are fixed.
+    Start(Box<Call>, Box<Request>),
+    /// It is over, was placed already, or is not what its request waits for.
+    Not(&'static str),
+}
+
+/// Fixes a call's mode and phone, the first time for good, and notes that its start is attempted.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Conflict`] `mode_changed` when it was begun in another mode than this program's.
+pub async fn begin(tx: &mut Tx, id: &CallId, dialing: &Dialing, by: &Actor, now: Timestamp) -> Result<Begun> {
+    let (mut call, request) = lock(tx, id).await?;
+    if call.status.is_final() {
+        return Ok(Begun::Not("the call is over"));
+    }
+    if request.status != RequestStatus::Booking || request.active_booking_call_id.as_ref() != Some(id) {
+        return Ok(Begun::Not("the request does not wait for this call"));
+    }
+    if call.vapi_call_id.is_some() {
+        return Ok(Begun::Not("the call was placed already"));
+    }
+    if call.status == CallStatus::Starting {
+        // Whom it may reach was decided once. A program that would reach somebody else must not start it.
+        if call.mode != dialing.mode() {
+            let message =
+                format!("the call was begun as {} and this program's calls are {}", call.mode, dialing.mode());
+            return Err(Error::conflict("mode_changed", message));
+        }
+        return Ok(Begun::Start(Box::new(call), Box::new(request)));
+    }
+    call.mode = dialing.mode();
+    if let Dialing::Test(phone) = dialing {
+        call.phone_to_call = phone.clone();
+    }
+    call.status = CallStatus::Starting;
+    call.start_attempted_at = Some(now);
+    tx.query(
+        "UPDATE booking_calls SET status = $2, mode = $3, phone_to_call = $4, start_attempted_at = $5, updated_at = $5
+         WHERE id = $1",
+    )
+    .bind(id)
+    .bind(call.status)
+    .bind(call.mode)
+    .bind(call.phone_to_call.as_str())
+    .bind(now)
+    .execute()
+    .await?;
+    let entry = crate::audit_entry("booking_call.starting", "success", by)
+        .org(&call.org_id)
+        .correlation(request.id.as_str())
+        .metadata(json!({"bookingCallId": id, "executionId": call.execution_id, "mode": call.mode}));
+    audit::record(tx, entry, now).await?;
+    Ok(Begun::Start(Box::new(call), Box::new(request)))
+}
+
+/// VAPI has taken the call. False when it is over already: a report was faster.
+///
+/// # Errors
+/// A database error.
+pub async fn started(tx: &mut Tx, id: &CallId, vapi_call_id: &str, by: &Actor, now: Timestamp) -> Result<bool> {
+    let (call, request) = lock(tx, id).await?;
+    set_vapi_id(tx, id, vapi_call_id, now).await?;
+    if call.status.is_final() {
+        return Ok(false);
+    }
+    tx.query(
+        "UPDATE booking_calls SET status = 'in_progress', started_at = COALESCE(started_at, $2), updated_at = $2
+         WHERE id = $1",
+    )
+    .bind(id)
+    .bind(now)
+    .execute()
+    .await?;
+    let data = json!({"serviceRequestId": request.id, "status": request.status, "executionId": call.execution_id,
+                      "callStatus": CallStatus::InProgress});
+    super::requests::announce(tx, &call.org_id, &request.id, "request.status", &data, now).await?;
+    let entry = crate::audit_entry("booking_call.started", "success", by)
+        .org(&call.org_id)
+        .correlation(request.id.as_str())
+        .metadata(json!({"bookingCallId": id, "executionId": call.execution_id, "mode": call.mode}));
+    audit::record(tx, entry, now).await?;
+    Ok(true)
+}
+
+/// The call that a report is about: by VAPI's id, or by ours, which then gets VAPI's.
+///
+/// # Errors
+/// A database error.
+pub async fn by_report(tx: &mut Tx, vapi_call_id: &str, ours: Option<&str>, now: Timestamp) -> Result<Option<CallId>> {
+    let known: Option<(CallId,)> =
+        tx.query("SELECT id FROM booking_calls WHERE vapi_call_id = $1").bind(vapi_call_id).optional().await?;
+    if let Some((id,)) = known {
+        return Ok(Some(id));
+    }
+    let Some(ours) = ours else { return Ok(None) };
+    let named: Option<(CallId,)> = tx
+        .query("SELECT id FROM booking_calls WHERE id = $1 AND vapi_call_id IS NULL AND start_attempted_at IS NOT NULL")
+        .bind(ours)
+        .optional()
+        .await?;
+    let Some((id,)) = named else { return Ok(None) };
+    adopt(tx, &id, vapi_call_id, now).await?;
+    Ok(Some(id))
+}
+
+/// Notes VAPI's id of a call that it was found to have placed.
+///
+/// # Errors
+/// A database error.
+pub async fn adopt(tx: &mut Tx, id: &CallId, vapi_call_id: &str, now: Timestamp) -> Result<()> {
+    set_vapi_id(tx, id, vapi_call_id, now).await
+}
+
+async fn set_vapi_id(tx: &mut Tx, id: &CallId, vapi_call_id: &str, now: Timestamp) -> Result<()> {
+    tx.query("UPDATE booking_calls SET vapi_call_id = $2, updated_at = $3 WHERE id = $1 AND vapi_call_id IS NULL")
+        .bind(id)
+        .bind(vapi_call_id)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// It is proven that nothing was placed: its start may be attempted anew.
+///
+/// # Errors
+/// A database error.
+pub async fn not_started(tx: &mut Tx, id: &CallId, now: Timestamp) -> Result<()> {
+    tx.query(
+        "UPDATE booking_calls SET start_attempted_at = $2, updated_at = $2
+         WHERE id = $1 AND status = 'starting' AND vapi_call_id IS NULL",
+    )
+    .bind(id)
+    .bind(now)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// The call is over and its analysis is awaited: notes at which look that was first seen, and returns it.
+///
+/// # Errors
+/// A database error.
+pub async fn analysing(tx: &mut Tx, id: &CallId, look: i64, now: Timestamp) -> Result<i64> {
+    let (first,): (i64,) = tx
+        .query(
+            "UPDATE booking_calls
+             SET poll_count = CASE WHEN ended_at IS NULL THEN $2 ELSE poll_count END,
+                 ended_at = COALESCE(ended_at, $3), updated_at = $3
+             WHERE id = $1 RETURNING poll_count",
+        )
+        .bind(id)
+        .bind(look)
+        .bind(now)
+        .one()
+        .await?;
+    Ok(first)
+}

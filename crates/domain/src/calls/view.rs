@@ -1,0 +1,261 @@
+//! Requests, providers and calls as the API shows them.
+
+use nightshift_db::{Db, Json, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{CallMode, CallStatus, RequestStatus};
+use crate::audience::Audience;
+use crate::ids::{CallId, OrgId, ProviderId, RequestId};
+use crate::page::{Cursor, Limit, Page};
+use crate::phone::PhoneNumber;
+use crate::{Error, Result};
+
+/// A request in JSON.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the API's description")]
+pub struct RequestView {
+    pub id: RequestId,
+    pub title: String,
+    pub user_phone: Option<String>,
+    pub contact_name: Option<String>,
+    pub location: Option<String>,
+    pub status: RequestStatus,
+    pub selected_provider_id: Option<ProviderId>,
+    pub final_outcome: Option<String>,
+    pub created_at: Timestamp,
+    pub version: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub providers: Option<Vec<ProviderView>>,
+    pub active_call: Option<CallView>,
+}
+
+/// A provider in JSON.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the API's description")]
+pub struct ProviderView {
+    pub id: ProviderId,
+    pub name: String,
+    pub phone: String,
+    pub rating: Option<String>,
+    pub rank: Option<String>,
+    pub recommendation: Option<String>,
+    pub earliest_availability: Option<String>,
+    pub booking_confirmed: bool,
+    pub booking_date: Option<String>,
+    pub booking_time: Option<String>,
+    pub confirmation_number: Option<String>,
+    pub last_call_at: Option<Timestamp>,
+}
+
+/// A call in JSON.
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the API's description")]
+pub struct CallView {
+    #[serde(skip)]
+    pub id: CallId,
+    pub execution_id: String,
+    pub service_request_id: RequestId,
+    pub provider_id: ProviderId,
+    pub mode: CallMode,
+    pub status: CallStatus,
+    /// While it goes on, the looks so far are with the job that looks.
+    pub poll_count: i64,
+    #[serde(serialize_with = "plain")]
+    pub result: Option<Json<Value>>,
+    pub failure_reason: Option<String>,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+}
+
+fn plain<S: serde::Serializer>(value: &Option<Json<Value>>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().map(|value| &value.0).serialize(serializer)
+}
+
+#[derive(sqlx::FromRow)]
+struct RequestRow {
+    id: RequestId,
+    title: String,
+    user_phone: Option<PhoneNumber>,
+    contact_name: Option<String>,
+    location: Option<String>,
+    status: RequestStatus,
+    selected_provider_id: Option<ProviderId>,
+    final_outcome: Option<String>,
+    active_booking_call_id: Option<CallId>,
+    version: i64,
+    created_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct ProviderRow {
+    id: ProviderId,
+    name: String,
+    phone: PhoneNumber,
+    rating: Option<String>,
+    rank: Option<String>,
+    recommendation: Option<String>,
+    earliest_availability: Option<String>,
+    booking_confirmed: bool,
+    booking_date: Option<String>,
+    booking_time: Option<String>,
+    confirmation_number: Option<String>,
+    last_call_at: Option<Timestamp>,
+}
+
+macro_rules! select_requests {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, title, user_phone, contact_name, location, status, selected_provider_id, final_outcome,
+                    active_booking_call_id, version, created_at
+             FROM service_requests ",
+            $rest
+        )
+    };
+}
+
+macro_rules! select_calls {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, execution_id, service_request_id, provider_id, mode, status, poll_count, result, failure_reason,
+                    started_at, ended_at, created_at
+             FROM booking_calls ",
+            $rest
+        )
+    };
+}
+
+impl RequestRow {
+    fn into_view(self, audience: Audience, active_call: Option<CallView>) -> RequestView {
+        RequestView {
+            user_phone: self.user_phone.map(|phone| audience.client_phone(&phone)),
+            id: self.id,
+            title: self.title,
+            contact_name: self.contact_name,
+            location: self.location,
+            status: self.status,
+            selected_provider_id: self.selected_provider_id,
+            final_outcome: self.final_outcome,
+            created_at: self.created_at,
+            version: self.version,
+            providers: None,
+            active_call,
+        }
+    }
+}
+
+/// One request with its providers and the call under way, of one organisation or of any.
+///
+/// # Errors
+/// [`Error::NotFound`]; a database error.
+pub async fn view(db: &Db, org: Option<&OrgId>, id: &RequestId, audience: Audience) -> Result<RequestView> {
+    let row: RequestRow = db
+        .read(select_requests!("WHERE id = $1 AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)"))
+        .bind(id)
+        .bind(org)
+        .optional()
+        .await?
+        .ok_or(Error::NotFound)?;
+    let active: Option<CallView> = match &row.active_booking_call_id {
+        Some(call) => db.read(select_calls!("WHERE id = $1")).bind(call).optional().await?,
+        None => None,
+    };
+    let providers: Vec<ProviderRow> = db
+        .read(
+            "SELECT id, name, phone, rating, rank, recommendation, earliest_availability, booking_confirmed,
+                    booking_date, booking_time, confirmation_number, last_call_at
+             FROM providers WHERE service_request_id = $1 ORDER BY created_at, id",
+        )
+        .bind(id)
+        .all()
+        .await?;
+    let providers = providers
+        .into_iter()
+        .map(|row| ProviderView {
+            phone: audience.client_phone(&row.phone),
+            id: row.id,
+            name: row.name,
+            rating: row.rating,
+            rank: row.rank,
+            recommendation: row.recommendation,
+            earliest_availability: row.earliest_availability,
+            booking_confirmed: row.booking_confirmed,
+            booking_date: row.booking_date,
+            booking_time: row.booking_time,
+            confirmation_number: row.confirmation_number,
+            last_call_at: row.last_call_at,
+        })
+        .collect();
+    Ok(RequestView { providers: Some(providers), ..row.into_view(audience, active) })
+}
+
+/// An organisation's requests, newest first, without their providers.
+///
+/// # Errors
+/// A bad cursor; a database error.
+pub async fn list(
+    db: &Db,
+    org: &OrgId,
+    status: Option<RequestStatus>,
+    cursor: Option<&str>,
+    limit: Limit,
+    audience: Audience,
+) -> Result<Page<RequestView>> {
+    let after = Cursor::parse(cursor)?;
+    let rows: Vec<RequestRow> = db
+        .read(select_requests!(
+            "WHERE org_id = $1 AND (CAST($2 AS TEXT) IS NULL OR status = $2)
+               AND (CAST($3 AS TEXT) IS NULL OR (created_at, id) < ($4, $3))
+             ORDER BY created_at DESC, id DESC LIMIT $5"
+        ))
+        .bind(org)
+        .bind(status)
+        .bind(after.as_ref().map(|cursor| cursor.id.clone()))
+        .bind(after.as_ref().map(|cursor| cursor.at))
+        .bind(limit.rows_wanted())
+        .all()
+        .await?;
+    let cursor = |row: &RequestRow| Cursor { at: row.created_at, id: row.id.as_str().to_owned() };
+    let (rows, next_cursor) = limit.cut(rows, cursor);
+    Ok(Page { items: rows.into_iter().map(|row| row.into_view(audience, None)).collect(), next_cursor })
+}
+
+/// A call by what callers know it by, of one organisation or of any.
+///
+/// # Errors
+/// [`Error::NotFound`]; a database error.
+pub async fn call_by_execution(db: &Db, org: Option<&OrgId>, execution_id: &str) -> Result<CallView> {
+    db.read(select_calls!("WHERE execution_id = $1 AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)"))
+        .bind(execution_id)
+        .bind(org)
+        .optional()
+        .await?
+        .ok_or(Error::NotFound)
+}
+
+/// The request that an execution is for.
+///
+/// # Errors
+/// A database error.
+pub async fn request_of_execution(db: &Db, execution_id: &str) -> Result<Option<RequestId>> {
+    let found: Option<(RequestId,)> = db
+        .read("SELECT service_request_id FROM booking_calls WHERE execution_id = $1")
+        .bind(execution_id)
+        .optional()
+        .await?;
+    Ok(found.map(|(id,)| id))
+}
+
+/// Whose a request is.
+///
+/// # Errors
+/// A database error.
+pub async fn org_of_request(db: &Db, id: &RequestId) -> Result<Option<OrgId>> {
+    let found: Option<(OrgId,)> =
+        db.read("SELECT org_id FROM service_requests WHERE id = $1").bind(id).optional().await?;
+    Ok(found.map(|(org,)| org))
+}

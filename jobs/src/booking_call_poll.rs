@@ -1,0 +1,153 @@
+//! Looks at a call until it has ended, and ends it here.
+//!
+//! A call in the air is a row with a time, not a task: ten thousand of them cost ten thousand rows. The looks are
+//! counted with the job, so a restart goes on where it was. A report by webhook may end the call first; then there is
+//! nothing left to do.
+
+use std::time::Duration;
+
+use nightshift_db::Tx;
+use nightshift_domain::actor::Actor;
+use nightshift_domain::calls::{self, Call, Completed, Ending, Made};
+use nightshift_domain::ids::CallId;
+use nightshift_providers::vapi::{CallOutcome, Progress};
+use nightshift_queue::{DeadJob, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::App;
+use crate::dead::Dying;
+use crate::decide::OrDecide;
+use crate::follow::Follow;
+
+/// Looks after the end that an analysis may take.
+const ANALYSIS_LOOKS: i64 = 6;
+/// What a transcript may hold, in characters: a long call, and no more.
+const TRANSCRIPT_CHARS_MAX: usize = 100_000;
+
+/// A call in the air.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BookingCallPoll {
+    /// The call.
+    pub booking_call_id: CallId,
+}
+
+impl Job for BookingCallPoll {
+    const KIND: &'static str = "booking_call.poll";
+    const QUEUE: &'static str = "calls";
+
+    fn keys(&self) -> Keys {
+        Keys::dedup(format!("call.poll:{}", self.booking_call_id))
+    }
+
+    fn policy() -> Policy {
+        Policy::standard(6).timeout(Duration::from_secs(20))
+    }
+}
+
+/// Looks once.
+///
+/// # Errors
+/// The database's. A look that fails is a look.
+pub async fn run(job: BookingCallPoll, ctx: JobContext<App>) -> JobResult {
+    let call = calls::peek(ctx.db(), &job.booking_call_id).await.or_decide()?;
+    if call.status.is_final() {
+        return Ok(Outcome::skip(format!("the call is {}", call.status)));
+    }
+    let (Some(vapi), Some(vapi_call_id)) = (ctx.app.caller().vapi(), &call.vapi_call_id) else {
+        return Err(JobError::fail("this program has no connection to VAPI, or the call was never placed"));
+    };
+    let look = ctx.job.polls + 1;
+    let seen = vapi.get(vapi_call_id).await;
+    count("get", if seen.is_ok() { "ok" } else { "failed" });
+    let again = Ok(Outcome::poll(ctx.app.poll_interval()));
+    match seen.map(|seen| seen.progress()) {
+        Ok(Progress::Ended(outcome)) => finish(&ctx, &call, ending_of(outcome, &call), look).await,
+        Ok(Progress::Analysing(outcome)) => {
+            let mut tx = ctx.begin().await?;
+            let first = calls::analysing(&mut tx, &call.id, look, ctx.now()).await.or_decide()?;
+            tx.commit().await?;
+            if look - first < ANALYSIS_LOOKS {
+                again
+            } else {
+                finish(&ctx, &call, ending_of(outcome, &call), look).await
+            }
+        }
+        Ok(Progress::Underway) | Err(_) if look < ctx.app.polls_max() => again,
+        Ok(Progress::Underway) | Err(_) => finish(&ctx, &call, Ending::TimedOut, look).await,
+    }
+}
+
+/// Ends the call with what came of it.
+async fn finish(ctx: &JobContext<App>, call: &Call, ending: Ending, look: i64) -> JobResult {
+    let by = Actor::system(ctx.job.id.as_str());
+    match store(ctx, call, &ending, look, &by).await {
+        Ok(()) => Ok(Outcome::done_with(json!({"polls": look}))),
+        Err(error) => {
+            // The person has an appointment whether or not we could write it down.
+            if let (Ending::Confirmed { made, .. }, true) = (&ending, ctx.job.attempt >= ctx.job.max_attempts)
+                && let Err(silent) = tell_anyway(ctx, call, made, &by).await
+            {
+                ctx.note(&format!("the person could not be told either: {silent}"));
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn store(ctx: &JobContext<App>, call: &Call, ending: &Ending, look: i64, by: &Actor) -> Result<(), JobError> {
+    let mut tx = ctx.begin().await?;
+    let completed = calls::complete(&mut tx, &call.id, ending, Some(look), by, ctx.now()).await.or_decide()?;
+    if let Completed::Now { run: Some(run) } = &completed {
+        Follow::of_job(ctx).run(&mut tx, run).await?;
+    }
+    nightshift_db::failpoint::hit("booking_call.complete.before_commit").await;
+    Ok(tx.commit().await?)
+}
+
+async fn tell_anyway(ctx: &JobContext<App>, call: &Call, made: &Made, by: &Actor) -> Result<(), JobError> {
+    let mut tx = ctx.begin().await?;
+    if let Some(run) = calls::tell_anyway(&mut tx, &call.id, made, by, ctx.now()).await.or_decide()? {
+        Follow::of_job(ctx).run(&mut tx, &run).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// What VAPI tells, as an end of our call. A date or time that the model left out is the one that was wished for.
+pub(crate) fn ending_of(outcome: CallOutcome, call: &Call) -> Ending {
+    let transcript =
+        outcome.transcript.map(|text| text.chars().filter(|c| *c != '\0').take(TRANSCRIPT_CHARS_MAX).collect());
+    match outcome.confirmation {
+        Some(confirmation) => {
+            let or_wished =
+                |given: Option<String>, wished| given.unwrap_or_else(|| call.asked(wished).unwrap_or("TBD").to_owned());
+            let made = Made {
+                date: or_wished(confirmation.date, "preferredDate"),
+                time: or_wished(confirmation.time, "preferredTime"),
+                number: confirmation.number,
+            };
+            Ending::Confirmed { made, transcript }
+        }
+        None => Ending::NotConfirmed { transcript, reason: outcome.ended_reason },
+    }
+}
+
+/// Counts an answer of VAPI's.
+pub(crate) fn count(call: &'static str, outcome: &'static str) {
+    metrics::counter!("nightshift_provider_calls_total", "provider" => "vapi", "call" => call, "outcome" => outcome)
+        .increment(1);
+}
+
+/// A call that nobody looks at any more has failed for us.
+pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+    Box::pin(fail(tx, dead))
+}
+
+pub(crate) async fn fail(tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
+    let Some(id) = dead.payload.get("bookingCallId").and_then(Value::as_str) else { return Ok(()) };
+    let by = Actor::system(dead.info.id.as_str());
+    let ending = Ending::Failed { reason: dead.error.clone() };
+    calls::complete(tx, &CallId::from(id), &ending, None, &by, dead.at).await.or_decide()?;
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Acts on what VAPI reports: the end of a call ends it here, without waiting for the next look.
+//!
+//! A report may overtake the answer to the request that placed its call. One about a call that is not known is looked at
+//! again for two minutes, then it was about somebody else's.
+
+use std::time::Duration;
+
+use nightshift_domain::actor::Actor;
+use nightshift_domain::calls::{self, Completed};
+use nightshift_domain::ids::InboxId;
+use nightshift_domain::inbox::{self, InboxStatus};
+use nightshift_providers::vapi::Report;
+use nightshift_queue::{Job, JobContext, JobError, JobResult, Keys, OrFail, Outcome, Policy};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::App;
+use crate::booking_call_poll::ending_of;
+use crate::decide::OrDecide;
+use crate::follow::Follow;
+
+const KNOWN_WITHIN: Duration = Duration::from_secs(120);
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// A stored report.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookVapiProcess {
+    /// Its row in the inbox.
+    pub inbox_id: InboxId,
+    /// Which call it is about, in VAPI's words.
+    pub vapi_call_id: String,
+}
+
+impl Job for WebhookVapiProcess {
+    const KIND: &'static str = "webhook.vapi.process";
+    const QUEUE: &'static str = "webhooks";
+
+    fn keys(&self) -> Keys {
+        Keys::once(format!("inbox:{}", self.inbox_id)).group(format!("call:{}", self.vapi_call_id))
+    }
+
+    fn policy() -> Policy {
+        Policy::standard(8).timeout(Duration::from_secs(30))
+    }
+}
+
+/// Ends the call, or has it looked at now.
+///
+/// # Errors
+/// The database's; a report that can't be read.
+pub async fn run(job: WebhookVapiProcess, ctx: JobContext<App>) -> JobResult {
+    let mut tx = ctx.begin().await?;
+    let received = inbox::load(&mut tx, &job.inbox_id).await.or_decide()?;
+    let Some(body) = received.payload else {
+        return Err(JobError::fail("the report's body is no longer kept"));
+    };
+    let report = Report::parse(body.as_bytes()).or_fail()?;
+    let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: job.inbox_id.clone() });
+    let mut settled = InboxStatus::Ignored;
+    let mut verdict = "tells nothing that matters";
+    if let (Some(reported), "end-of-call-report" | "status-update") = (&report.call, report.kind.as_str()) {
+        let Some(id) = calls::by_report(&mut tx, &reported.id, reported.booking_call_id(), now).await.or_decide()?
+        else {
+            if now < received.received_at + KNOWN_WITHIN {
+                return Ok(Outcome::poll(LOOK_AGAIN));
+            }
+            inbox::settle(&mut tx, &job.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;
+            tx.commit().await?;
+            return Ok(Outcome::done_with(json!({"verdict": "about no call of ours"})));
+        };
+        settled = InboxStatus::Processed;
+        let call = calls::load(&mut tx, &id).await.or_decide()?;
+        match report.outcome().filter(|_| report.is_analysed()) {
+            Some(outcome) => {
+                let ending = ending_of(outcome, &call);
+                let completed = calls::complete(&mut tx, &id, &ending, None, &by, now).await.or_decide()?;
+                verdict =
+                    if matches!(completed, Completed::Now { .. }) { "ended the call" } else { "the call was over" };
+                if let Completed::Now { run: Some(run) } = &completed {
+                    Follow::of_job(&ctx).run(&mut tx, run).await?;
+                }
+            }
+            // The end without its analysis, or a step on the way: a look tells what there is to know.
+            None => verdict = "had the call looked at",
+        }
+        Follow::of_job(&ctx).look_at_call(&mut tx, &id).await?;
+    }
+    inbox::settle(&mut tx, &job.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;
+    tx.commit().await?;
+    Ok(Outcome::done_with(json!({"verdict": verdict})))
+}

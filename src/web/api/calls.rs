@@ -1,0 +1,145 @@
+//! `/api/v1/bookings`: calls that book an appointment.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, Ending, Schedule, Scheduled};
+use nightshift_domain::ids::RequestId;
+use nightshift_jobs::follow::Follow;
+use serde_json::{Value, json};
+
+use super::service_requests::{Empty, data};
+use crate::web::auth::Caller;
+use crate::web::body::{JsonBody, OptionalJson};
+use crate::web::error::{ApiError, Result};
+use crate::web::idempotency::Answering;
+use crate::web::state::Web;
+
+/// How long [`schedule`] waits for the end of a call.
+pub(super) const PATIENCE: Duration = Duration::from_secs(310);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// `POST /api/v1/bookings/schedule-async`: 202 as soon as the call stands.
+pub async fn schedule_async(
+    State(web): State<Web>,
+    caller: Caller,
+    answering: Answering,
+    JsonBody(wish): JsonBody<Schedule>,
+) -> Result<Response> {
+    let mut tx = web.db.begin().await?;
+    let scheduled = store(&web, &caller, &mut tx, wish).await?;
+    let body = data(json!({
+        "bookingInitiated": true, "executionId": scheduled.execution_id, "status": "accepted",
+        "message": "Booking call started. You will be notified when complete.",
+    }));
+    let mut response = answering.commit(&web, tx, StatusCode::ACCEPTED, body).await?;
+    let place = format!("/api/v1/bookings/executions/{}", scheduled.execution_id);
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_str(&place).map_err(ApiError::internal)?);
+    Ok(response)
+}
+
+/// `POST /api/v1/bookings/schedule`: waits for the outcome. The call goes on when the caller goes away.
+pub async fn schedule(
+    State(web): State<Web>,
+    caller: Caller,
+    answering: Answering,
+    JsonBody(wish): JsonBody<Schedule>,
+) -> Result<Response> {
+    let mut tx = web.db.begin().await?;
+    let scheduled = store(&web, &caller, &mut tx, wish).await?;
+    tx.commit().await?;
+    let call = wait_for_end(&web, &scheduled.execution_id).await?;
+    let tx = web.db.begin().await?;
+    answering.commit(&web, tx, StatusCode::OK, data(outcome(&call))).await
+}
+
+async fn store(web: &Web, caller: &Caller, tx: &mut nightshift_db::Tx, wish: Schedule) -> Result<Scheduled> {
+    let request = RequestId::from(wish.service_request_id.clone().unwrap_or_default());
+    let org = caller.org_of(web, &request)?;
+    // The job that places the call fixes the mode for good; this is what it will be.
+    let calls = &web.settings.calls;
+    let mode = match (calls.live, calls.test_phones.is_empty()) {
+        (false, _) => CallMode::Simulated,
+        (true, false) => CallMode::Test,
+        (true, true) => CallMode::Production,
+    };
+    let scheduled = calls::schedule(tx, org, wish, mode, &caller.actor(), web.clock.now()).await?;
+    if scheduled.created {
+        Follow::of_request(&web.queue).call_scheduled(tx, &scheduled).await?;
+    }
+    Ok(scheduled)
+}
+
+async fn wait_for_end(web: &Web, execution_id: &str) -> Result<CallView> {
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let call = calls::call_by_execution(&web.db, None, execution_id).await?;
+        if call.status.is_final() || tokio::time::Instant::now() > until {
+            return Ok(call);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn outcome(call: &CallView) -> Value {
+    let status = match call.status {
+        CallStatus::Confirmed => "confirmed",
+        CallStatus::NotConfirmed => "not_confirmed",
+        CallStatus::Failed | CallStatus::Cancelled => "failed",
+        CallStatus::Timeout | CallStatus::Accepted | CallStatus::Starting | CallStatus::InProgress => "timeout",
+    };
+    if call.mode == CallMode::Simulated {
+        return json!({"bookingInitiated": true, "bookingStatus": status, "method": "simulated",
+                      "message": "Simulated booking (LIVE_CALL_ENABLED=false)"});
+    }
+    let result = |field: &str| call.result.as_ref().map_or(Value::Null, |result| result.0[field].clone());
+    json!({"bookingInitiated": true, "bookingStatus": status, "method": "vapi",
+           "confirmedDate": result("confirmed_date"), "confirmedTime": result("confirmed_time"),
+           "confirmationNumber": result("confirmation_number")})
+}
+
+/// `GET /api/v1/bookings/executions/{executionId}`
+pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<String>) -> Result<Json<Value>> {
+    let mut call = find(&web, &caller, &id).await?;
+    with_polls(&web, &mut call).await?;
+    Ok(Json(data(json!(call))))
+}
+
+async fn find(web: &Web, caller: &Caller, execution_id: &str) -> Result<CallView> {
+    if !caller.is_link() {
+        return Ok(calls::call_by_execution(&web.db, caller.reach(), execution_id).await?);
+    }
+    let request = calls::request_of_execution(&web.db, execution_id).await?.ok_or_else(ApiError::not_found)?;
+    caller.org_of(web, &request)?;
+    Ok(calls::call_by_execution(&web.db, None, execution_id).await?)
+}
+
+/// `POST /api/v1/bookings/executions/{executionId}/cancel`
+pub async fn cancel(
+    State(web): State<Web>,
+    caller: Caller,
+    answering: Answering,
+    Path(id): Path<String>,
+    OptionalJson(Empty {}): OptionalJson<Empty>,
+) -> Result<Response> {
+    let call = find(&web, &caller, &id).await?;
+    if call.status.is_final() && call.status != CallStatus::Cancelled {
+        return Err(ApiError::conflict("invalid_transition", &format!("The call is {}.", call.status)));
+    }
+    let mut tx = web.db.begin().await?;
+    calls::complete(&mut tx, &call.id, &Ending::Cancelled, None, &caller.actor(), web.clock.now()).await?;
+    let body = data(json!({"executionId": call.execution_id, "status": CallStatus::Cancelled}));
+    answering.commit(&web, tx, StatusCode::ACCEPTED, body).await
+}
+
+/// Counts the looks at a call that goes on: they are with the job that looks.
+pub(super) async fn with_polls(web: &Web, call: &mut CallView) -> Result<()> {
+    if !call.status.is_final() {
+        let polls = web.queue.polls_of(&format!("call.poll:{}", call.id)).await?;
+        call.poll_count = call.poll_count.max(polls.unwrap_or(0));
+    }
+    Ok(())
+}
