@@ -4,6 +4,7 @@
 
 mod access;
 mod bookings;
+mod calls;
 mod cli;
 mod confirmation;
 mod crash;

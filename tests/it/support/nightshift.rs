@@ -6,7 +6,7 @@ use nightshift::app::{self, Role, RunningApp};
 use nightshift::config::{Settings, SmsProvider};
 use nightshift_db::testing::{TestDb, engines};
 use nightshift_db::{Clock, Db, FromRow, Timestamp};
-use nightshift_providers::simulator::{Accounts, Simulator, TwilioAccount};
+use nightshift_providers::simulator::{Accounts, Simulator, TwilioAccount, VapiAccount};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -252,6 +252,13 @@ pub fn settings_for(database_url: &str, simulator: &Simulator) -> Settings {
     settings.twilio.account_sid = Some(account.account_sid);
     settings.twilio.auth_tokens = vec![account.auth_token];
     settings.twilio.base_url = simulator.base_url();
+    // An account to call with; calls are real only where a test says so.
+    let vapi = VapiAccount::default();
+    settings.vapi.api_key = Some(vapi.api_key);
+    settings.vapi.assistant_id = Some(vapi.assistant_id);
+    settings.vapi.phone_number_id = Some(vapi.phone_number_id);
+    settings.vapi.base_url = simulator.base_url();
+    settings.webhooks.vapi_secrets = vec!["vapi-test-secret".into()];
     settings
 }
 

@@ -1,0 +1,615 @@
+//! Booking calls: answered at once, placed once, ended once, whatever the telephone service does.
+
+use std::time::Duration;
+
+use nightshift::config::Settings;
+use nightshift_db::{Json, Timestamp};
+use nightshift_domain::access::api_keys::Scope;
+use nightshift_providers::simulator::{CallScript, StartScript};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::business;
+use crate::support::nightshift::on_both_with;
+use crate::support::{Answer, Caller, Nightshift, on_both};
+
+const PROVIDER_PHONE: &str = "+14155550177";
+const TEST_PHONE: &str = "+13105551234";
+const COMPLETED: &str = "SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'";
+const RECOMMENDED: &str = "SELECT count(*) FROM service_requests WHERE status = 'RECOMMENDED'";
+const TEXTED: &str = "SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')";
+
+fn production(settings: &mut Settings) {
+    settings.calls.live = true;
+}
+
+/// A front desk, whose number texts those who asked, and a request with two providers.
+async fn request(nightshift: &Nightshift) -> Request {
+    business::load(
+        &nightshift.db,
+        json!({"numbers": [{"id": "number-desk", "orgId": "org-paws", "e164": "+15550199003",
+                            "numberClass": "front_desk", "provider": "twilio"}]}),
+    )
+    .await;
+    another_request(nightshift).await
+}
+
+async fn another_request(nightshift: &Nightshift) -> Request {
+    let body = json!({
+        "title": "Teeth cleaning", "userPhone": "+14155550199", "contactName": "Anna", "location": "San Francisco",
+        "providers": [
+            {"name": "Bright Dental", "phone": PROVIDER_PHONE, "rating": 4.8, "rank": 1,
+             "recommendation": "Close by", "earliestAvailability": "Tuesday"},
+            {"name": "Other Dental", "phone": "+14155550178"},
+        ],
+    });
+    let made = nightshift.post("/api/v1/service-requests", body).await.expect(201).json();
+    assert_eq!((&made["success"], &made["data"]["status"]), (&json!(true), &json!("RECOMMENDED")));
+    let id = made["data"]["id"].as_str().unwrap().to_owned();
+    let token = made["data"]["requestUrl"].as_str().unwrap().split("?t=").nth(1).unwrap().to_owned();
+    let shown = nightshift.get(&format!("/api/v1/service-requests/{id}")).await.expect(200).json();
+    let provider = |at: usize| shown["data"]["providers"][at]["id"].as_str().unwrap().to_owned();
+    Request { providers: [provider(0), provider(1)], id, token }
+}
+
+struct Request {
+    id: String,
+    token: String,
+    providers: [String; 2],
+}
+
+impl Request {
+    fn wish(&self) -> Value {
+        json!({"serviceRequestId": self.id, "providerId": self.providers[0]})
+    }
+
+    async fn schedule(&self, nightshift: &Nightshift) -> Answer {
+        nightshift.post("/api/v1/bookings/schedule-async", self.wish()).await
+    }
+
+    async fn show(&self, nightshift: &Nightshift) -> Value {
+        nightshift.get(&format!("/api/v1/service-requests/{}", self.id)).await.expect(200).json()["data"].clone()
+    }
+}
+
+async fn call_status(nightshift: &Nightshift) -> Vec<String> {
+    let rows: Vec<(String,)> = nightshift.rows("SELECT status FROM booking_calls ORDER BY id").await;
+    rows.into_iter().map(|(status,)| status).collect()
+}
+
+#[tokio::test]
+async fn c1_the_answer_is_exact_immediate_and_the_request_is_booking_by_then() {
+    on_both_with(production, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript { start: StartScript::HangBefore, ..CallScript::default() });
+        let request = request(&nightshift).await;
+        let started = std::time::Instant::now();
+        let answer = request.schedule(&nightshift).await.expect(202);
+        assert!(started.elapsed() < Duration::from_secs(5), "it waited for the call");
+        assert_eq!(request.show(&nightshift).await["status"], "BOOKING");
+        let body = answer.json();
+        let execution = body["data"]["executionId"].as_str().unwrap().to_owned();
+        assert_eq!(
+            body,
+            json!({"success": true, "data": {"bookingInitiated": true, "executionId": execution, "status": "accepted",
+                   "message": "Booking call started. You will be notified when complete."}})
+        );
+        let parts: Vec<_> = execution.splitn(3, '-').collect();
+        assert_eq!(parts[0], "booking");
+        assert!(
+            parts[1].bytes().all(|digit| digit.is_ascii_digit()) && (1..=8).contains(&parts[2].len()),
+            "{execution}"
+        );
+        assert_eq!(answer.header("location"), Some(format!("/api/v1/bookings/executions/{execution}").as_str()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c2_c8_c9_a_simulated_call_books_stores_and_texts_without_calling_anybody() {
+    on_both(async |nightshift| {
+        let request = request(&nightshift).await;
+        let execution = request.schedule(&nightshift).await.expect(202).json()["data"]["executionId"].clone();
+        nightshift.until(TEXTED, 1).await;
+        nightshift.quiet().await;
+        let shown = request.show(&nightshift).await;
+        assert_eq!(
+            (&shown["status"], &shown["selectedProviderId"], &shown["finalOutcome"], &shown["activeCall"]),
+            (
+                &json!("COMPLETED"),
+                &json!(request.providers[0]),
+                &json!("Booked with Bright Dental on TBD at TBD"),
+                &Value::Null
+            )
+        );
+        let provider = &shown["providers"][0];
+        assert_eq!((&provider["bookingConfirmed"], &provider["bookingDate"]), (&json!(true), &json!("TBD")));
+        let number = provider["confirmationNumber"].as_str().unwrap();
+        assert!(number.strip_prefix("SIM-").unwrap().bytes().all(|digit| digit.is_ascii_digit()), "{number}");
+        let path = format!("/api/v1/bookings/executions/{}", execution.as_str().unwrap());
+        let call = nightshift.get(&path).await.expect(200).json()["data"].clone();
+        assert_eq!((&call["status"], &call["mode"]), (&json!("confirmed"), &json!("simulated")));
+        assert_eq!(nightshift.simulator.vapi().requests().start, 0);
+        let text = nightshift.simulator.twilio().ledger().messages()[0].clone();
+        assert_eq!((text.to.as_str(), text.from.as_str()), ("+14155550199", "+15550199003"));
+        assert_eq!(
+            text.body,
+            format!("Your appointment with Bright Dental is confirmed for TBD at TBD. Confirmation: {number}")
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c2_only_the_exact_word_true_makes_calls_real() {
+    for word in ["false", "", "TRUE", "True", "1", "yes", "true "] {
+        let variables = [("LIVE_CALL_ENABLED".to_owned(), word.to_owned())].into();
+        let sources = nightshift::config::Sources { variables, folder: None };
+        assert!(!Settings::load(&sources).unwrap().calls.live, "{word:?}");
+    }
+    let variables = [
+        ("LIVE_CALL_ENABLED".to_owned(), "true".to_owned()),
+        ("ADMIN_TEST_PHONES".to_owned(), format!(" {TEST_PHONE} , ,+14155550000")),
+        ("NEXT_PUBLIC_LIVE_CALL_ENABLED".to_owned(), "false".to_owned()),
+    ];
+    let settings = Settings::load(&nightshift::config::Sources { variables: variables.into(), folder: None }).unwrap();
+    assert!(settings.calls.live, "c16: no other name is read");
+    assert_eq!(settings.calls.test_phones[0].e164(), TEST_PHONE);
+    assert!(settings.refusals().join("\n").contains("VAPI_API_KEY"), "real calls need an account");
+}
+
+#[tokio::test]
+async fn c3_the_waiting_form_answers_with_the_outcome() {
+    on_both(async |nightshift| {
+        let request = request(&nightshift).await;
+        let answer = nightshift.post("/api/v1/bookings/schedule", request.wish()).await.expect(200).json();
+        assert_eq!(
+            answer,
+            json!({"success": true, "data": {"bookingInitiated": true, "bookingStatus": "confirmed", "method": "simulated",
+                   "message": "Simulated booking (LIVE_CALL_ENABLED=false)"}})
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c4_with_a_test_phone_no_call_ever_reaches_a_provider() {
+    let test = |settings: &mut Settings| {
+        settings.calls.live = true;
+        settings.calls.test_phones = vec![nightshift_domain::phone::PhoneNumber::parse(TEST_PHONE).unwrap()];
+    };
+    on_both_with(test, async |nightshift| {
+        let request = request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.until(COMPLETED, 1).await;
+        nightshift.until(TEXTED, 1).await;
+        let called: Vec<_> = nightshift.simulator.vapi().calls().iter().map(|call| call.number.clone()).collect();
+        assert_eq!(called, [TEST_PHONE]);
+        let stamped: Vec<(String, String, String)> =
+            nightshift.rows("SELECT mode, original_phone, phone_to_call FROM booking_calls").await;
+        assert_eq!(stamped, [("test".to_owned(), PROVIDER_PHONE.to_owned(), TEST_PHONE.to_owned())]);
+        let effects: Vec<(String, String)> =
+            nightshift.rows("SELECT mode, state FROM effects WHERE kind = 'booking_call'").await;
+        assert_eq!(effects, [("test".to_owned(), "confirmed".to_owned())]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c5_c8_in_production_the_provider_is_called_and_the_result_is_stored() {
+    on_both_with(production, async |nightshift| {
+        let request = request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.until(COMPLETED, 1).await;
+        nightshift.until(TEXTED, 1).await;
+        let call = nightshift.simulator.vapi().calls()[0].clone();
+        assert_eq!(call.number, PROVIDER_PHONE);
+        let told = &call.overrides["variableValues"];
+        assert_eq!((&told["serviceDescription"], &told["customerName"]), (&json!("Teeth cleaning"), &json!("Anna")));
+        let stored: Vec<(bool, String, String, String, Option<Timestamp>, Option<String>)> = nightshift
+            .rows(
+                "SELECT booking_confirmed, booking_date, booking_time, confirmation_number, last_call_at, call_transcript
+                 FROM providers WHERE booking_confirmed",
+            )
+            .await;
+        let (_, date, time, number, at, transcript) = &stored[0];
+        assert_eq!((date.as_str(), time.as_str(), number.as_str()), ("2026-11-24", "10:00", "BD441"));
+        assert!(at.is_some() && transcript.as_ref().unwrap().contains("appointment"));
+        let shown = request.show(&nightshift).await;
+        assert_eq!(shown["finalOutcome"], "Booked with Bright Dental on 2026-11-24 at 10:00");
+        let texts = nightshift.simulator.twilio().ledger().messages().to_vec();
+        assert_eq!(
+            texts[0].body,
+            "Your appointment with Bright Dental is confirmed for 2026-11-24 at 10:00. Confirmation: BD441"
+        );
+        let completed: Vec<(Json<Value>,)> =
+            nightshift.rows("SELECT metadata FROM event_log WHERE event_type = 'booking_call.completed'").await;
+        assert_eq!(completed[0].0.0["mode"], "production");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c6_a_call_is_looked_at_every_five_seconds_and_given_up_after_sixty_looks() {
+    on_both_with(production, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
+        let request = request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.skip_waits_until("SELECT count(*) FROM booking_calls WHERE status = 'timeout'", 1).await;
+        assert_eq!(nightshift.simulator.vapi().requests().get, 60);
+        let times: Vec<(Timestamp, Timestamp, i64)> =
+            nightshift.rows("SELECT started_at, ended_at, poll_count FROM booking_calls").await;
+        let (started, ended, polls) = times[0];
+        assert_eq!((ended.since(started), polls), (Duration::from_secs(300), 60));
+        assert_eq!(request.show(&nightshift).await["status"], "RECOMMENDED");
+        let open: Vec<(String,)> = nightshift
+            .rows("SELECT severity FROM exceptions WHERE type = 'booking_call_failed' AND status = 'open'")
+            .await;
+        assert_eq!(open, [("medium".to_owned(),)]);
+        assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c6_looks_that_fail_count_and_the_call_still_ends() {
+    on_both_with(production, async |nightshift| {
+        let script = CallScript { ends_at_poll: Some(5), failing_polls: 3, analysis_after: 2, ..CallScript::default() };
+        nightshift.simulator.vapi().script(script);
+        let request = request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.skip_waits_until(COMPLETED, 1).await;
+        assert_eq!(nightshift.count("SELECT poll_count FROM booking_calls").await, 7);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_analysis_that_never_comes_is_waited_for_and_then_done_without() {
+    on_both_with(production, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript { analysis_after: 1_000, ..CallScript::default() });
+        let request = request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.skip_waits_until(RECOMMENDED, 1).await;
+        assert_eq!(call_status(&nightshift).await, ["not_confirmed"]);
+        assert_eq!(nightshift.count("SELECT poll_count FROM booking_calls").await, 8);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_without_an_appointment_lets_the_person_choose_again() {
+    on_both_with(production, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript { confirmed: false, times: 1, ..CallScript::default() });
+        let request = request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.until(RECOMMENDED, 1).await;
+        assert_eq!(call_status(&nightshift).await, ["not_confirmed"]);
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.until(COMPLETED, 1).await;
+        assert_eq!(nightshift.simulator.vapi().placed(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c7_a_call_that_is_refused_fails_is_shown_and_may_be_tried_again() {
+    on_both_with(production, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript {
+            start: StartScript::Refused,
+            times: 1,
+            ..CallScript::default()
+        });
+        let request = request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.until(RECOMMENDED, 1).await;
+        assert_eq!(call_status(&nightshift).await, ["failed"]);
+        let open = "SELECT count(*) FROM exceptions WHERE type = 'booking_call_failed' AND status = 'open'";
+        assert_eq!(nightshift.count(open).await, 1);
+        let second = request.schedule(&nightshift).await.expect(202).json();
+        nightshift.until(COMPLETED, 1).await;
+        assert_eq!(call_status(&nightshift).await, ["failed", "confirmed"]);
+        assert!(second["data"]["executionId"].is_string());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c7_a_service_that_asks_to_wait_is_asked_again() {
+    on_both_with(production, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript {
+            start: StartScript::RateLimited,
+            times: 2,
+            ..CallScript::default()
+        });
+        let request = request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.until(COMPLETED, 1).await;
+        assert_eq!(nightshift.simulator.vapi().placed(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c7_a_start_whose_answer_was_lost_never_rings_twice() {
+    for start in [StartScript::ErrorAfter, StartScript::CloseAfter, StartScript::ErrorBefore] {
+        on_both_with(production, async |nightshift| {
+            nightshift.simulator.vapi().script(CallScript { start, times: 1, ..CallScript::default() });
+            let request = request(&nightshift).await;
+            request.schedule(&nightshift).await.expect(202);
+            nightshift.until(COMPLETED, 1).await;
+            assert_eq!(nightshift.simulator.vapi().placed(), 1, "{start:?}");
+            assert!(nightshift.simulator.vapi().requests().list >= 1, "{start:?} was not looked up");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_begun_in_one_mode_is_never_placed_in_another() {
+    on_both_with(production, async |nightshift| {
+        let request = request(&nightshift).await;
+        let mut tx = nightshift.db.begin().await.unwrap();
+        nightshift.app.queue.pause(&mut tx, "calls", "test", "to look at the call").await.unwrap();
+        tx.commit().await.unwrap();
+        request.schedule(&nightshift).await.expect(202);
+        // As a program whose calls are made up, or go to a test phone, would have begun it.
+        nightshift.db.write("UPDATE booking_calls SET status = 'starting', mode = 'test'").execute().await.unwrap();
+        let mut tx = nightshift.db.begin().await.unwrap();
+        nightshift.app.queue.resume(&mut tx, "calls").await.unwrap();
+        tx.commit().await.unwrap();
+        nightshift.until(RECOMMENDED, 1).await;
+        assert_eq!(nightshift.simulator.vapi().placed(), 0);
+        assert_eq!(call_status(&nightshift).await, ["failed"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c9_a_text_that_fails_leaves_the_booking_as_it_is() {
+    on_both(async |nightshift| {
+        // No front desk: nobody can send it.
+        let request = another_request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.until("SELECT count(*) FROM automation_runs WHERE status = 'failed'", 1).await;
+        nightshift.quiet().await;
+        assert_eq!(request.show(&nightshift).await["status"], "COMPLETED");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c14_a_double_click_is_one_call_and_another_provider_has_to_wait() {
+    on_both_with(production, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
+        let request = request(&nightshift).await;
+        let clicks = (0..6).map(|_| request.schedule(&nightshift));
+        let answers = futures_util::future::join_all(clicks).await;
+        let first = answers[0].clone().expect(202).json();
+        for answer in answers {
+            assert_eq!(answer.expect(202).json(), first);
+        }
+        let other = json!({"serviceRequestId": request.id, "providerId": request.providers[1]});
+        let refused = nightshift.post("/api/v1/bookings/schedule-async", other).await.expect(409);
+        assert_eq!(refused.code(), "booking_in_progress");
+        nightshift.simulator.vapi().wait_for_calls(1, Duration::from_secs(10)).await;
+        nightshift.quiet().await;
+        assert_eq!(nightshift.simulator.vapi().placed(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c14_what_is_wrong_with_a_wish_is_told() {
+    on_both(async |nightshift| {
+        let request = request(&nightshift).await;
+        let path = "/api/v1/bookings/schedule-async";
+        let missing = nightshift.post(path, json!({})).await.expect(422).json();
+        assert!(missing["fields"]["serviceRequestId"].is_string() && missing["fields"]["providerId"].is_string());
+        let mut foreign = request.wish();
+        foreign["providerPhone"] = json!("+19005550000");
+        let foreign = nightshift.post(path, foreign).await.expect(422).json();
+        assert!(foreign["fields"]["providerPhone"].is_string(), "{foreign}");
+        let mut same = request.wish();
+        same["providerPhone"] = json!("+1 (415) 555-0177");
+        for (field, id) in [("serviceRequestId", "none"), ("providerId", "none")] {
+            let mut unknown = request.wish();
+            unknown[field] = json!(id);
+            nightshift.post(path, unknown).await.expect(404);
+        }
+        let pending = nightshift
+            .post("/api/v1/service-requests", json!({"title": "Haircut", "userPhone": "+14155550199"}))
+            .await
+            .expect(201)
+            .json();
+        assert_eq!(pending["data"]["status"], "PENDING");
+        let id = pending["data"]["id"].as_str().unwrap();
+        let providers = format!("/api/v1/service-requests/{id}/providers");
+        nightshift.post(&providers, json!({"name": "Cut", "phone": "+14155550180"})).await.expect(201);
+        nightshift.post(&providers, json!({"name": "", "phone": "x"})).await.expect(422);
+        nightshift.post(path, same).await.expect(202);
+        nightshift.until(COMPLETED, 1).await;
+        let over = nightshift.post(path, request.wish()).await.expect(409);
+        assert_eq!(over.code(), "invalid_transition");
+        nightshift.post(&format!("/api/v1/service-requests/{id}/cancel"), json!({})).await.expect(200);
+        nightshift.post(&format!("/api/v1/service-requests/{}/cancel", request.id), json!({})).await.expect(409);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c17_a_report_and_a_look_together_end_the_call_once_with_one_text() {
+    for (doubled, swapped) in [(false, false), (true, false), (true, true)] {
+        on_both_with(production, async |nightshift| {
+            nightshift.simulator.vapi().script(CallScript {
+                ends_at_poll: Some(1),
+                report_after_ms: Some(20),
+                reports_doubled: doubled,
+                reports_swapped: swapped,
+                ..CallScript::default()
+            });
+            let request = request(&nightshift).await;
+            request.schedule(&nightshift).await.expect(202);
+            nightshift.until(TEXTED, 1).await;
+            nightshift
+                .until("SELECT count(*) FROM webhook_inbox WHERE provider = 'vapi' AND status = 'processed'", 2)
+                .await;
+            nightshift.quiet().await;
+            nightshift.pass(Duration::from_secs(30)).await;
+            assert_eq!(call_status(&nightshift).await, ["confirmed"]);
+            assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 1);
+            assert_eq!(
+                nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'booking_call.completed'").await,
+                1
+            );
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_report_ends_the_wait_without_the_clock_moving() {
+    on_both_with(production, async |nightshift| {
+        let script = CallScript { ends_at_poll: None, report_after_ms: Some(50), ..CallScript::default() };
+        nightshift.simulator.vapi().script(script);
+        let request = request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        let before = nightshift.clock.now();
+        let waited = std::time::Instant::now();
+        while nightshift.count(COMPLETED).await == 0 {
+            assert!(waited.elapsed() < Duration::from_secs(10), "{:?}", call_status(&nightshift).await);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(nightshift.clock.now(), before);
+        assert_eq!(request.show(&nightshift).await["status"], "COMPLETED");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_appointment_that_comes_to_light_late_is_not_lost() {
+    on_both_with(production, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
+        let request = request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.skip_waits_until("SELECT count(*) FROM booking_calls WHERE status = 'timeout'", 1).await;
+        report(&nightshift, &nightshift.simulator.vapi().calls()[0].id).await;
+        nightshift.until(COMPLETED, 1).await;
+        nightshift.until(TEXTED, 1).await;
+        assert_eq!(nightshift.count("SELECT count(*) FROM exceptions WHERE status = 'open'").await, 0);
+
+        // With a newer call under way it can't be taken: somebody must see it.
+        let request = another_request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.skip_waits_until("SELECT count(*) FROM booking_calls WHERE status = 'timeout'", 1).await;
+        let late = nightshift.simulator.vapi().calls()[1].id.clone();
+        request.schedule(&nightshift).await.expect(202);
+        report(&nightshift, &late).await;
+        let shown = "SELECT count(*) FROM exceptions WHERE type = 'late_booking_confirmation' AND severity = 'high'";
+        nightshift.until(shown, 1).await;
+        assert_eq!(request.show(&nightshift).await["status"], "BOOKING");
+    })
+    .await;
+}
+
+/// VAPI tells that a call ended with an appointment.
+async fn report(nightshift: &Nightshift, call: &str) {
+    let body = json!({"message": {"type": "end-of-call-report", "call": {"id": call}, "analysis": {"structuredData":
+        {"booking_confirmed": true, "confirmed_date": "Tuesday", "confirmed_time": "noon"}}}});
+    let answer = nightshift
+        .http
+        .post(format!("{}/api/webhooks/vapi", nightshift.app.url()))
+        .header("x-vapi-secret", "vapi-test-secret")
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn d9_reports_are_taken_only_from_vapi() {
+    on_both_with(production, async |nightshift| {
+        let body = json!({"message": {"type": "status-update", "status": "ended", "call": {"id": "c1"}}});
+        let send = async |header: Option<(&'static str, &'static str)>| {
+            let request = nightshift.http.post(format!("{}/api/webhooks/vapi", nightshift.app.url())).json(&body);
+            let request = match header {
+                Some((name, value)) => request.header(name, value),
+                None => request,
+            };
+            request.send().await.unwrap().status().as_u16()
+        };
+        assert_eq!(send(None).await, 401);
+        assert_eq!(send(Some(("x-vapi-secret", "guessed"))).await, 401);
+        assert_eq!(send(Some(("x-signature", "00"))).await, 401);
+        assert_eq!(nightshift.count("SELECT count(*) FROM webhook_inbox").await, 0);
+        assert_eq!(send(Some(("authorization", "Bearer vapi-test-secret"))).await, 200);
+        assert_eq!(send(Some(("x-vapi-secret", "vapi-test-secret"))).await, 200);
+        assert_eq!(nightshift.count("SELECT deliveries FROM webhook_inbox").await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cancelled_call_is_not_placed_any_more() {
+    on_both_with(production, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
+        let request = request(&nightshift).await;
+        let answer = request.schedule(&nightshift).await.expect(202).json();
+        let path = format!("/api/v1/bookings/executions/{}/cancel", answer["data"]["executionId"].as_str().unwrap());
+        nightshift.post(&path, json!({})).await.expect(202);
+        assert_eq!(request.show(&nightshift).await["status"], "RECOMMENDED");
+        assert_eq!(call_status(&nightshift).await, ["cancelled"]);
+        nightshift.post(&path, json!({})).await.expect(202);
+        nightshift.pass(Duration::from_secs(20)).await;
+        assert_eq!(call_status(&nightshift).await, ["cancelled"]);
+        let looks = nightshift.simulator.vapi().requests().get;
+        nightshift.pass(Duration::from_secs(60)).await;
+        assert!(nightshift.simulator.vapi().requests().get <= looks + 1, "it is still looked at");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_requests_link_opens_that_request_and_nothing_else() {
+    on_both_with(
+        |settings| settings.auth.enabled = true,
+        async |nightshift| {
+            let key = nightshift.key(&[Scope::RequestsWrite]).await;
+            let make = async |name: &str| {
+                let body = json!({"title": name, "userPhone": "+14155550199",
+                                  "providers": [{"name": "Bright Dental", "phone": PROVIDER_PHONE}]});
+                let made =
+                    nightshift.send(Method::POST, "/api/v1/service-requests", &key, Some(body)).await.expect(201);
+                let data = made.json()["data"].clone();
+                let url = data["requestUrl"].as_str().unwrap().to_owned();
+                (data["id"].as_str().unwrap().to_owned(), url.split("?t=").nth(1).unwrap().to_owned())
+            };
+            let ((one, token), (two, _)) = (make("one").await, make("two").await);
+            let with_token = async |method: Method, path: String, body: Option<Value>| {
+                let headers = [("x-request-token", token.as_str())];
+                nightshift.send_with(method, &path, &Caller::Nobody, body, &headers).await
+            };
+            let shown = with_token(Method::GET, format!("/api/v1/service-requests/{one}"), None).await.expect(200);
+            assert!(!shown.text.contains("5550177") && !shown.text.contains("5550199"), "{}", shown.text);
+            let provider = shown.json()["data"]["providers"][0]["id"].as_str().unwrap().to_owned();
+            with_token(Method::GET, format!("/api/v1/service-requests/{two}"), None).await.expect(404);
+            with_token(Method::GET, "/api/v1/service-requests".to_owned(), None).await.expect(401);
+            with_token(Method::GET, "/api/bookings".to_owned(), None).await.expect(401);
+            let wish = |id: &str| Some(json!({"serviceRequestId": id, "providerId": provider}));
+            let path = || "/api/v1/bookings/schedule-async".to_owned();
+            with_token(Method::POST, path(), wish(&two)).await.expect(404);
+            let booked = with_token(Method::POST, path(), wish(&one)).await.expect(202).json();
+            let execution = booked["data"]["executionId"].as_str().unwrap().to_owned();
+            with_token(Method::GET, format!("/api/v1/bookings/executions/{execution}"), None).await.expect(200);
+            let nobody = nightshift.get(&format!("/api/v1/service-requests/{one}")).await;
+            assert_eq!(nobody.status, 401);
+            // Another organisation's owner sees neither.
+            let stranger = nightshift.sign_in(business::STRANGER).await;
+            for path in [format!("/api/v1/service-requests/{one}"), format!("/api/v1/bookings/executions/{execution}")]
+            {
+                nightshift.send(Method::GET, &path, &stranger, None).await.expect(404);
+            }
+        },
+    )
+    .await;
+}
