@@ -9,7 +9,6 @@ mod prepare;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use nightshift_db::{Clock, Db, DbError};
@@ -26,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{SessionSecretError, Settings, SmsProvider, session_secret};
 use crate::web::receiver::{Receiver, Refusals};
-use crate::web::{self, RateLimits, Shared, Web};
+use crate::web::{self, Hub, RateLimits, Shared, Web};
 use crate::{scheduler, telemetry};
 
 /// A part of the program that can run in a process of its own.
@@ -242,7 +241,8 @@ fn share(
         settings,
         metrics,
         worker,
-        shutting_down: AtomicBool::new(false),
+        hub: Hub::default(),
+        closing: CancellationToken::new(),
     }))
 }
 

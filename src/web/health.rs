@@ -1,7 +1,6 @@
 //! For machines that watch: does the process live, may it get work, what does it count.
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, State};
@@ -38,7 +37,7 @@ async fn ready(State(web): State<Web>) -> Response {
 
 /// Why this process should get no requests.
 async fn trouble(web: &Web) -> Option<String> {
-    if web.shutting_down.load(Ordering::Relaxed) {
+    if web.closing.is_cancelled() {
         return Some("shutting down".to_owned());
     }
     match tokio::time::timeout(PATIENCE, nightshift_db::migration_state(&web.db)).await {

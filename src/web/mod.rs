@@ -21,6 +21,7 @@ pub mod receiver;
 mod request_id;
 pub mod server;
 mod state;
+pub mod stream;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -28,6 +29,7 @@ use axum::middleware::from_fn_with_state;
 pub use error::ApiError;
 pub use rate_limit::RateLimits;
 pub use state::{Shared, Web};
+pub use stream::Hub;
 
 /// All that this program answers.
 pub fn router(web: Web) -> Router {

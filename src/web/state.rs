@@ -1,16 +1,17 @@
 //! What handlers share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use nightshift_db::{Clock, Db};
 use nightshift_queue::{Health, Queue};
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::rate_limit::RateLimits;
 use super::receiver::{Receiver, Refusals};
+use super::stream::Hub;
 use crate::config::Settings;
 
 /// Handed to every handler; a clone is cheap.
@@ -43,8 +44,10 @@ pub struct Shared {
     pub metrics: PrometheusHandle,
     /// The state of this process's worker, when it runs one.
     pub worker: Option<Health>,
-    /// Set once the process is on its way out.
-    pub shutting_down: AtomicBool,
+    /// Hands live updates to those who watch.
+    pub hub: Hub,
+    /// Cancelled once the process is on its way out.
+    pub closing: CancellationToken,
 }
 
 impl Web {
@@ -54,9 +57,9 @@ impl Web {
         Self(Arc::new(shared))
     }
 
-    /// From now on `/readyz` tells load balancers to go elsewhere.
+    /// From now on `/readyz` tells load balancers to go elsewhere, and those who watch are sent away.
     pub fn shut_down(&self) {
-        self.0.shutting_down.store(true, Ordering::Relaxed);
+        self.0.closing.cancel();
     }
 }
 

@@ -41,6 +41,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("POST /api/messages/numbers", "o"),
     ("PATCH /api/messages/numbers/{id}", "o"),
     ("GET /api/assignments/windows", "o s"),
+    ("GET /api/events/stream", "o s p"),
     ("GET /api/automations/ledger", "o p"),
     ("GET /api/automations/ledger/{id}", "o p"),
     ("GET /api/exceptions", "o p"),

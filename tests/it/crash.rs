@@ -7,7 +7,7 @@ use std::time::Duration;
 use nightshift_db::testing::{TestDb, engines};
 use nightshift_providers::http_client;
 use nightshift_providers::simulator::StripeSender;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::business::{self, booking, paid};
 use crate::support::nightshift::STRIPE_SECRET;
@@ -45,7 +45,7 @@ async fn killed_at(point: &str) {
         let mut process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", &format!("{point}=abort"))]);
         let id = book(&process).await;
         stripe(&process.url).deliver(&paid("evt_1", &id)).await.unwrap();
-        let status = process.wait();
+        let status = process.wait().await;
         assert!(!status.success(), "{point} was not reached");
         world.leases_run_out().await;
         let _again = world.serve();
@@ -121,10 +121,10 @@ async fn f4_a_job_that_kills_its_process_three_times_is_put_before_people_and_ot
         let mut process = world.serve_with(&[], &deadly);
         let id = book(&process).await;
         stripe(&process.url).deliver(&paid("evt_1", &id)).await.unwrap();
-        process.wait();
+        process.wait().await;
         for _ in 0..2 {
             world.leases_run_out().await;
-            world.serve_with(&[], &deadly).wait();
+            world.serve_with(&[], &deadly).wait().await;
         }
         world.leases_run_out().await;
         let process = world.serve_with(&[], &deadly);
@@ -208,6 +208,115 @@ async fn nothing_is_lost_and_nothing_done_twice_when_the_process_is_killed_fifty
             .await;
         world.until_quiet().await;
         world.shows_each_booking_once(BOOKINGS).await;
+        world.logs_are_discreet();
+    })
+    .await;
+}
+
+const REQUESTS_DONE: &str = "SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'";
+
+/// A world whose calls are real, as far as the simulator is.
+async fn calling(mut world: World) -> World {
+    world.set("LIVE_CALL_ENABLED", "true");
+    world.set("NIGHTSHIFT__CALLS__POLL_INTERVAL_MS", "200");
+    world
+}
+
+async fn want_call(http: &reqwest::Client, url: &str, number: usize) -> Option<()> {
+    let body = json!({"title": "Teeth", "userPhone": format!("+1415555{number:04}"),
+                      "providers": [{"name": "Bright Dental", "phone": format!("+1415556{number:04}")}]});
+    let made: Value = http
+        .post(format!("{url}/api/v1/service-requests"))
+        .header("idempotency-key", format!("request-{number}"))
+        .json(&body)
+        .send()
+        .await
+        .ok()?
+        .json()
+        .await
+        .ok()?;
+    let id = made["data"]["id"].as_str()?;
+    let shown: Value = http.get(format!("{url}/api/v1/service-requests/{id}")).send().await.ok()?.json().await.ok()?;
+    let wish = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
+    let answer = http.post(format!("{url}/api/v1/bookings/schedule-async")).json(&wish).send().await.ok()?;
+    // 409: an earlier try was answered to nobody, and its call is over already.
+    matches!(answer.status().as_u16(), 202 | 409).then_some(())
+}
+
+async fn call_killed_at(point: &str) {
+    on_both(async |world| {
+        let world = calling(world).await;
+        let mut process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", &format!("{point}=abort"))]);
+        // The process may die before it has answered.
+        let _ = want_call(&http_client().unwrap(), &process.url, 1).await;
+        assert!(!process.wait().await.success(), "{point} was not reached");
+        world.leases_run_out().await;
+        let _again = world.serve();
+        world.until(REQUESTS_DONE, 1).await;
+        assert_eq!(world.simulator.vapi().placed(), 1, "{point}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c7_killed_before_the_call_leaves() {
+    call_killed_at("booking_call.start.after_ask").await;
+}
+
+#[tokio::test]
+async fn c7_killed_after_the_call_was_placed() {
+    call_killed_at("booking_call.start.after_answer").await;
+}
+
+#[tokio::test]
+async fn c7_killed_while_the_result_is_stored() {
+    call_killed_at("booking_call.complete.before_commit").await;
+}
+
+/// Killed a hundred times at random while calls are placed: no phone rings twice, and every call that was accepted ends.
+#[tokio::test]
+async fn c7_a_hundred_kills_place_each_call_once() {
+    on_both(async |world| {
+        const CALLS: usize = 60;
+        let world = Arc::new(calling(world).await);
+        let url = format!("http://127.0.0.1:{}", world.port);
+        let next = Arc::new(AtomicUsize::new(0));
+        let callers: Vec<_> = (0..4)
+            .map(|_| {
+                let (next, url, http) = (next.clone(), url.clone(), http_client().unwrap());
+                tokio::spawn(async move {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= CALLS {
+                            return;
+                        }
+                        while want_call(&http, &url, number).await.is_none() {
+                            tokio::time::sleep(Duration::from_millis(30)).await;
+                        }
+                        tokio::time::sleep(Duration::from_millis(900)).await;
+                    }
+                })
+            })
+            .collect();
+        // The answer of VAPI takes a while, so that many of the kills fall between request and answer.
+        let slow = [("NIGHTSHIFT_FAILPOINTS", "booking_call.start.after_answer=delay:40")];
+        for _ in 0..100 {
+            let mut process = world.serve_with(&[], &slow);
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(10..200))).await;
+            process.kill();
+        }
+        let _last = world.serve();
+        for caller in callers {
+            caller.await.unwrap();
+        }
+        world.leases_run_out().await;
+        world.until(REQUESTS_DONE, i64::try_from(CALLS).unwrap()).await;
+        let calls = world.simulator.vapi().calls();
+        let mut numbers: Vec<_> = calls.iter().map(|call| call.number.as_str()).collect();
+        numbers.sort_unstable();
+        let rang = numbers.len();
+        numbers.dedup();
+        assert_eq!((rang, numbers.len()), (CALLS, CALLS), "phones that rang, and phones");
         world.logs_are_discreet();
     })
     .await;

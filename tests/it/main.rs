@@ -10,6 +10,7 @@ mod confirmation;
 mod crash;
 mod idempotency;
 mod jobs;
+mod live;
 mod processes;
 mod receiver;
 mod retention;

@@ -90,7 +90,7 @@ async fn f11_a_process_that_is_asked_to_end_says_so_finishes_what_runs_and_loses
             not_ready |= status(&process, "/readyz").await == 503;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert!(process.wait().success());
+        assert!(process.wait().await.success());
         assert!(not_ready, "it never said that it is not ready");
         assert_eq!(world.count("SELECT count(*) FROM jobs WHERE state = 'running'").await, 0);
         let _again = world.serve();
@@ -116,7 +116,7 @@ async fn a_second_signal_ends_the_process_at_once() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         process.terminate();
-        assert_eq!(process.wait().code(), Some(1));
+        assert_eq!(process.wait().await.code(), Some(1));
     })
     .await;
 }

@@ -1,10 +1,28 @@
 //! Live updates: rows written in the transaction of the change, read by those who watch a page.
 
-use nightshift_db::{Json, Timestamp, Tx};
+use nightshift_db::{Db, Json, Timestamp, Tx};
 use serde_json::Value;
 
 use crate::Result;
 use crate::ids::OrgId;
+
+/// As many as are read at once.
+const BATCH: i64 = 500;
+
+/// An event of a topic.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct StreamEvent {
+    /// Its place in the order of all events.
+    pub seq: i64,
+    /// Whose it is; none for the platform.
+    pub org_id: Option<OrgId>,
+    /// What it is about.
+    pub topic: String,
+    /// What happened.
+    pub event: String,
+    /// Ids and facts.
+    pub data: Json<Value>,
+}
 
 /// Adds an event to a topic. `data` holds ids and facts, never message bodies or clients' numbers.
 ///
@@ -27,4 +45,25 @@ pub async fn append(
         .execute()
         .await?;
     Ok(())
+}
+
+/// The place of the newest event; 0 before the first.
+///
+/// # Errors
+/// A database error.
+pub async fn latest(db: &Db) -> Result<i64> {
+    Ok(db.read("SELECT COALESCE(MAX(seq), 0) FROM stream_events").scalar().await?)
+}
+
+/// The events after a place, in their order, as many as fit one reading.
+///
+/// # Errors
+/// A database error.
+pub async fn after(db: &Db, seq: i64) -> Result<Vec<StreamEvent>> {
+    Ok(db
+        .read("SELECT seq, org_id, topic, event, data FROM stream_events WHERE seq > $1 ORDER BY seq LIMIT $2")
+        .bind(seq)
+        .bind(BATCH)
+        .all()
+        .await?)
 }

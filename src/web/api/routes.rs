@@ -9,6 +9,7 @@ use nightshift_domain::access::api_keys::Scope;
 use super::{bookings, calls, event_log, exceptions, jobs, ledger, numbers, service_requests, threads, windows};
 use crate::web::auth::{Access, login};
 use crate::web::state::Web;
+use crate::web::stream;
 
 /// One route.
 pub struct Route {
@@ -95,6 +96,7 @@ pub fn table() -> Vec<Route> {
         route(Method::POST, "/api/messages/numbers", owner, post(numbers::add)),
         route(Method::PATCH, "/api/messages/numbers/{id}", owner, patch(numbers::change)),
         route(Method::GET, "/api/assignments/windows", owner.and_sitter(), get(windows::list)),
+        route(Method::GET, "/api/events/stream", owner.and_sitter().and_ops().and_links(), get(stream::watch)),
         // What happened, and what needs somebody.
         route(Method::GET, "/api/automations/ledger", owner.and_ops(), get(ledger::list)),
         route(Method::GET, "/api/automations/ledger/{id}", owner.and_ops(), get(ledger::show)),

@@ -58,10 +58,21 @@ impl World {
             .expect("leases are written");
     }
 
-    /// The two minutes after which a text of unknown fate is asked after need not pass in a test.
+    /// The time after which a text or a call of unknown fate is asked after need not pass in a test.
     async fn hasten_doubts(&self) {
-        let waiting: Vec<(String,)> =
-            self.rows("SELECT id FROM jobs WHERE kind = 'sms.confirm_delivery' AND state = 'queued' AND waiting").await;
+        let past = Clock::system().now() - Duration::from_secs(60);
+        self.db()
+            .write("UPDATE effects SET asked_at = $1 WHERE kind = 'booking_call' AND state IN ('asked', 'unknown')")
+            .bind(past)
+            .execute()
+            .await
+            .expect("effects are written");
+        let waiting: Vec<(String,)> = self
+            .rows(
+                "SELECT id FROM jobs
+                 WHERE kind IN ('sms.confirm_delivery', 'booking_call.start') AND state = 'queued' AND waiting",
+            )
+            .await;
         let queue = Queue::new(self.db().clone(), Clock::system());
         for (id,) in waiting {
             let mut tx = self.db().begin().await.expect("a transaction");

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nightshift_db::testing::TestDb;
-use nightshift_providers::simulator::{Accounts, Simulator};
+use nightshift_providers::simulator::{Accounts, Simulator, VapiAccount};
 use secrecy::ExposeSecret;
 
 use super::business;
@@ -63,7 +63,7 @@ impl World {
 
     /// The program with this world's settings and nothing from the environment of the test.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let account = fast_account();
+        let (account, vapi) = (fast_account(), VapiAccount::default());
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log file");
         let mut command = program();
         command
@@ -78,6 +78,11 @@ impl World {
             .env("TWILIO_ACCOUNT_SID", account.account_sid)
             .env("TWILIO_AUTH_TOKEN", account.auth_token.expose_secret())
             .env("TWILIO_BASE_URL", self.simulator.base_url())
+            .env("VAPI_API_KEY", vapi.api_key.expose_secret())
+            .env("VAPI_ASSISTANT_ID", vapi.assistant_id)
+            .env("VAPI_PHONE_NUMBER_ID", vapi.phone_number_id)
+            .env("VAPI_BASE_URL", self.simulator.base_url())
+            .env("VAPI_WEBHOOK_SECRET", "vapi-test-secret")
             .env("NIGHTSHIFT__HTTP__RATE_LIMIT_PER_MINUTE", "1000000")
             .env("NIGHTSHIFT__HTTP__WEBHOOK_RATE_LIMIT_PER_MINUTE", "1000000")
             .env("LOG_FORMAT", "json")
@@ -135,14 +140,15 @@ impl Process {
     }
 
     /// Waits for its end.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub async fn wait(&mut self) -> ExitStatus {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("its status") {
                 return status;
             }
             assert!(started.elapsed() < PATIENCE, "it does not end");
-            std::thread::sleep(Duration::from_millis(10));
+            // The simulator must be able to answer meanwhile.
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 

@@ -1,0 +1,130 @@
+//! `GET /api/events/stream`: live updates by server-sent events (HTML standard, section 9.2).
+//!
+//! A page names its topics; what happens to them is written by whoever changes them, in the same transaction, and read
+//! here by one reader per process ([`hub`]) however many watch. The id of an event is its place in the order of all, so a
+//! connection that broke goes on where it was.
+
+mod hub;
+mod topic;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::{Stream, StreamExt, stream};
+use nightshift_domain::ids::OrgId;
+use nightshift_domain::stream::{self as events, StreamEvent};
+use serde::Deserialize;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+pub use hub::Hub;
+use topic::Topic;
+
+use super::auth::Caller;
+use super::error::{ApiError, Result};
+use super::state::Web;
+
+const HEARTBEAT: Duration = Duration::from_secs(15);
+const TOPICS_MAX: usize = 20;
+
+/// Which topics.
+#[derive(Deserialize)]
+pub struct Wish {
+    #[serde(default)]
+    topics: String,
+    /// For clients that can't send a header.
+    #[serde(rename = "lastEventId")]
+    last_event_id: Option<String>,
+}
+
+/// What one watcher gets.
+struct Watch {
+    topics: Vec<String>,
+    org: Option<OrgId>,
+}
+
+impl Watch {
+    fn wants(&self, event: &StreamEvent) -> bool {
+        self.topics.contains(&event.topic) && self.org.as_ref().is_none_or(|org| event.org_id.as_ref() == Some(org))
+    }
+}
+
+/// `GET /api/events/stream?topics=a,b`
+pub async fn watch(
+    State(web): State<Web>,
+    caller: Caller,
+    headers: HeaderMap,
+    Query(wish): Query<Wish>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    let topics: Vec<Topic> = wish
+        .topics
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(|name| name.parse().map_err(|()| ApiError::invalid("topics", format!("{name} is no topic"))))
+        .collect::<Result<_>>()?;
+    if topics.is_empty() || topics.len() > TOPICS_MAX {
+        return Err(ApiError::invalid("topics", format!("names 1 to {TOPICS_MAX} topics")));
+    }
+    for topic in &topics {
+        topic.check(&web, &caller).await?;
+    }
+    let watch = Arc::new(Watch {
+        topics: topics.iter().map(ToString::to_string).collect(),
+        // A request's link has been checked against its one topic.
+        org: if caller.is_link() { None } else { caller.reach().cloned() },
+    });
+    let given = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let last = match given.or(wish.last_event_id).filter(|text| !text.is_empty()) {
+        Some(text) => {
+            let seq: Option<i64> = text.parse().ok();
+            Some(seq.ok_or_else(|| ApiError::bad_request("bad_cursor", "Last-Event-ID is none that was given out."))?)
+        }
+        None => None,
+    };
+    let (live, position) = web.hub.subscribe(&web.db).await?;
+    let missed = missed(&web, &watch, last, position).await?;
+    let missed = stream::iter(missed.into_iter().map(|event| shown(&event)));
+    let rest = follow(live, watch, position).take_until(web.closing.clone().cancelled_owned());
+    Ok(Sse::new(missed.chain(rest)).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("heartbeat")))
+}
+
+/// What happened between the event that was last seen and the present.
+async fn missed(web: &Web, watch: &Watch, last: Option<i64>, position: i64) -> Result<Vec<StreamEvent>> {
+    let mut missed = Vec::new();
+    let Some(mut at) = last else { return Ok(missed) };
+    while at < position {
+        let events = events::after(&web.db, at).await?;
+        let Some(newest) = events.last().map(|event| event.seq) else { break };
+        missed.extend(events.into_iter().filter(|event| event.seq <= position && watch.wants(event)));
+        at = newest;
+    }
+    Ok(missed)
+}
+
+/// What happens from `position` on. Ends when this watcher is too slow: it comes back with the last event it saw.
+fn follow(
+    live: broadcast::Receiver<Arc<StreamEvent>>,
+    watch: Arc<Watch>,
+    position: i64,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    let events = stream::unfold(live, |mut live| async move {
+        match live.recv().await {
+            Ok(event) => Some((event, live)),
+            Err(RecvError::Lagged(_) | RecvError::Closed) => None,
+        }
+    });
+    events.filter_map(move |event| {
+        let wanted = (event.seq > position && watch.wants(&event)).then(|| shown(&event));
+        std::future::ready(wanted)
+    })
+}
+
+fn shown(event: &StreamEvent) -> Result<Event, Infallible> {
+    // JSON has no line breaks of its own, and the event's name is a word of ours.
+    Ok(Event::default().id(event.seq.to_string()).event(&event.event).data(event.data.0.to_string()))
+}
