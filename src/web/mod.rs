@@ -16,6 +16,7 @@ mod error;
 mod health;
 mod idempotency;
 mod limits;
+mod pages;
 mod rate_limit;
 pub mod receiver;
 mod request_id;
@@ -33,8 +34,10 @@ pub use stream::Hub;
 
 /// All that this program answers.
 pub fn router(web: Web) -> Router {
-    let limited =
-        receiver::routes(&web).merge(api::routes(&web)).layer(from_fn_with_state(web.clone(), limits::within));
+    let limited = receiver::routes(&web)
+        .merge(api::routes(&web))
+        .merge(pages::routes(&web))
+        .layer(from_fn_with_state(web.clone(), limits::within));
     health::routes()
         .merge(limited)
         .fallback(async || ApiError::not_found())

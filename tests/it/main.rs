@@ -11,6 +11,7 @@ mod crash;
 mod idempotency;
 mod jobs;
 mod live;
+mod pages;
 mod processes;
 mod receiver;
 mod retention;

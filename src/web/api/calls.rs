@@ -30,7 +30,7 @@ pub async fn schedule_async(
     JsonBody(wish): JsonBody<Schedule>,
 ) -> Result<Response> {
     let mut tx = web.db.begin().await?;
-    let scheduled = store(&web, &caller, &mut tx, wish).await?;
+    let scheduled = store_wish(&web, &caller, &mut tx, wish).await?;
     let body = data(json!({
         "bookingInitiated": true, "executionId": scheduled.execution_id, "status": "accepted",
         "message": "Booking call started. You will be notified when complete.",
@@ -49,14 +49,23 @@ pub async fn schedule(
     JsonBody(wish): JsonBody<Schedule>,
 ) -> Result<Response> {
     let mut tx = web.db.begin().await?;
-    let scheduled = store(&web, &caller, &mut tx, wish).await?;
+    let scheduled = store_wish(&web, &caller, &mut tx, wish).await?;
     tx.commit().await?;
     let call = wait_for_end(&web, &scheduled.execution_id).await?;
     let tx = web.db.begin().await?;
     answering.commit(&web, tx, StatusCode::OK, data(outcome(&call))).await
 }
 
-async fn store(web: &Web, caller: &Caller, tx: &mut nightshift_db::Tx, wish: Schedule) -> Result<Scheduled> {
+/// Stores a wish for a call, with the job that places it.
+///
+/// # Errors
+/// As the domain refuses it; 404 for the link of another request.
+pub(in crate::web) async fn store_wish(
+    web: &Web,
+    caller: &Caller,
+    tx: &mut nightshift_db::Tx,
+    wish: Schedule,
+) -> Result<Scheduled> {
     let request = RequestId::from(wish.service_request_id.clone().unwrap_or_default());
     let org = caller.org_of(web, &request)?;
     // The job that places the call fixes the mode for good; this is what it will be.
@@ -136,7 +145,7 @@ pub async fn cancel(
 }
 
 /// Counts the looks at a call that goes on: they are with the job that looks.
-pub(super) async fn with_polls(web: &Web, call: &mut CallView) -> Result<()> {
+pub(in crate::web) async fn with_polls(web: &Web, call: &mut CallView) -> Result<()> {
     if !call.status.is_final() {
         let polls = web.queue.polls_of(&format!("call.poll:{}", call.id)).await?;
         call.poll_count = call.poll_count.max(polls.unwrap_or(0));

@@ -1,7 +1,7 @@
 //! The API that frontends and integrations call: one file per thing it is about, and one table of all routes.
 
 mod bookings;
-mod calls;
+pub(super) mod calls;
 mod event_log;
 mod exceptions;
 mod jobs;

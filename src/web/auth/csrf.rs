@@ -12,7 +12,7 @@ use crate::web::state::Web;
 /// # Errors
 /// 403 `csrf`.
 pub(super) fn check(web: &Web, request: &Parts, principal: &Principal) -> Result<()> {
-    let by_cookie = matches!(principal, Principal::User { .. });
+    let by_cookie = matches!(principal, Principal::User { .. } | Principal::Link(_));
     // Where authentication is off there is no cookie to misuse, but a page could still reach this machine.
     let open = matches!(principal, Principal::Local { .. });
     if (by_cookie || open) && from_elsewhere(&request.method, &request.headers, &web.public_url) {

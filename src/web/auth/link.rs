@@ -56,11 +56,33 @@ impl Tokens {
 /// The token of a request.
 #[must_use]
 pub fn token(secret: &SecretString, request: &RequestId) -> String {
+    mac(secret, b"request:", request)
+}
+
+fn mac(secret: &SecretString, purpose: &[u8], request: &RequestId) -> String {
     #[expect(clippy::expect_used, reason = "HMAC is defined for keys of every length")]
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC takes any key");
-    mac.update(b"request:");
+    mac.update(purpose);
     mac.update(request.as_str().as_bytes());
     hex::encode(mac.finalize().into_bytes())
+}
+
+/// Whether `shown` is the token of a request.
+#[must_use]
+pub fn is_good(secret: &SecretString, request: &RequestId, shown: &str) -> bool {
+    Tokens(vec![shown.to_owned()]).open(secret, request)
+}
+
+/// What the forms of a request's page carry, so that no other page can send them.
+#[must_use]
+pub fn form_token(secret: &SecretString, request: &RequestId) -> String {
+    mac(secret, b"form:", request)
+}
+
+/// Whether `shown` is what the forms of a request's page carry.
+#[must_use]
+pub fn is_form_of(secret: &SecretString, request: &RequestId, shown: &str) -> bool {
+    shown.as_bytes().ct_eq(form_token(secret, request).as_bytes()).into()
 }
 
 /// The link under which a request is seen and booked.

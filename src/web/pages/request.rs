@@ -1,0 +1,238 @@
+//! `/request/{id}`: what somebody who asked for an appointment sees, from the choice of a provider to the confirmation.
+
+use askama::Template;
+use axum::extract::{Form, Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use chrono_tz::Tz;
+use nightshift_db::Timestamp;
+use nightshift_domain::audience::Audience;
+use nightshift_domain::calls::{self, CallStatus, ProviderView, RequestStatus, RequestView, Schedule};
+use nightshift_domain::ids::RequestId;
+use nightshift_domain::people::organizations;
+use serde::Deserialize;
+
+use super::{not_found, page, problem};
+use crate::web::api::calls::{store_wish, with_polls};
+use crate::web::auth::{Caller, Principal, link};
+use crate::web::error::{ApiError, Result};
+use crate::web::state::Web;
+
+/// What may follow the address.
+#[derive(Deserialize)]
+pub(super) struct Extra {
+    /// The link's token.
+    t: Option<String>,
+    /// Only the part that changes.
+    fragment: Option<String>,
+    /// What became of a form.
+    notice: Option<String>,
+}
+
+/// How the status block looks.
+struct LiveStatus {
+    /// The word that styles it.
+    class: &'static str,
+    label: &'static str,
+    title: &'static str,
+    text: &'static str,
+    /// What a call is at.
+    step: Option<&'static str>,
+    /// Since when, for the elapsed time.
+    since: Option<Timestamp>,
+}
+
+struct Notice {
+    class: &'static str,
+    title: &'static str,
+    text: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "request.html")]
+struct Page<'a> {
+    body: Body<'a>,
+    refresh: bool,
+}
+
+/// The part that changes while the page is open.
+#[derive(Template)]
+#[template(path = "request_body.html")]
+struct Body<'a> {
+    request: &'a RequestView,
+    providers: &'a [ProviderView],
+    status: LiveStatus,
+    created: String,
+    created_utc: String,
+    booked: Option<&'a ProviderView>,
+    may_book: bool,
+    simulated: bool,
+    csrf: String,
+    notice: Option<Notice>,
+}
+
+/// `GET /request/{id}`
+pub(super) async fn show(
+    State(web): State<Web>,
+    caller: Caller,
+    Path(id): Path<RequestId>,
+    Query(extra): Query<Extra>,
+) -> Response {
+    if let Some(token) = extra.t.as_deref() {
+        return open(&web, &id, token);
+    }
+    match render(&web, &caller, &id, &extra).await {
+        Ok(response) => response,
+        Err(error) => problem(&error),
+    }
+}
+
+/// Keeps a good token in a cookie, and takes it out of the address: addresses are copied and logged.
+fn open(web: &Web, id: &RequestId, token: &str) -> Response {
+    if !link::is_good(&web.session_secret, id, token) {
+        return not_found();
+    }
+    let secure = if web.public_url.starts_with("https://") { "; Secure" } else { "" };
+    let name = link::cookie_name(id);
+    let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000{secure}");
+    let Ok(cookie) = HeaderValue::from_str(&cookie) else { return not_found() };
+    let mut response = Redirect::to(&format!("/request/{id}")).into_response();
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    response
+}
+
+/// Who may see it: holders of its link, its owner, ops. To everybody else it is not there.
+fn org_for<'a>(web: &Web, caller: &'a Caller, id: &RequestId) -> Result<Option<&'a nightshift_domain::ids::OrgId>> {
+    if matches!(caller.principal(), Principal::Nobody | Principal::Key(_)) || caller.sitter().is_some() {
+        return Err(ApiError::not_found());
+    }
+    caller.org_of(web, id)
+}
+
+async fn render(web: &Web, caller: &Caller, id: &RequestId, extra: &Extra) -> Result<Response> {
+    let org = org_for(web, caller, id)?;
+    // Pages show nobody a number in full.
+    let mut request = calls::view(&web.db, org, id, Audience::Sitter).await?;
+    if let Some(call) = &mut request.active_call {
+        with_polls(web, call).await?;
+    }
+    let owner = calls::org_of_request(&web.db, id).await?.ok_or_else(ApiError::not_found)?;
+    let zone = organizations::zone(&web.db, &owner).await?;
+    let providers = request.providers.take().unwrap_or_default();
+    let booked = providers
+        .iter()
+        .find(|provider| request.selected_provider_id.as_ref() == Some(&provider.id) && provider.booking_confirmed);
+    let may_change =
+        caller.is_link() || matches!(caller.principal(), Principal::Local { .. }) || caller.reach().is_some();
+    let body = Body {
+        status: live_status(&request),
+        created: local(request.created_at, zone),
+        created_utc: request.created_at.to_string(),
+        simulated: !caller.is_link()
+            && booked
+                .and_then(|provider| provider.confirmation_number.as_deref())
+                .is_some_and(|number| number.starts_with("SIM-")),
+        booked: booked.filter(|_| request.status == RequestStatus::Completed),
+        may_book: may_change && request.status == RequestStatus::Recommended,
+        csrf: link::form_token(&web.session_secret, id),
+        notice: extra.notice.as_deref().and_then(notice),
+        request: &request,
+        providers: &providers,
+    };
+    if extra.fragment.is_some() {
+        return Ok(page(StatusCode::OK, &body));
+    }
+    Ok(page(StatusCode::OK, &Page { refresh: request.status == RequestStatus::Booking, body }))
+}
+
+/// As the clock on the wall shows it where the business is.
+fn local(at: Timestamp, zone: Tz) -> String {
+    at.to_datetime().with_timezone(&zone).format("%a %-d %b %Y, %H:%M %Z").to_string()
+}
+
+fn live_status(request: &RequestView) -> LiveStatus {
+    let plain = |class, label| LiveStatus { class, label, title: label, text: "", step: None, since: None };
+    match request.status {
+        RequestStatus::Pending | RequestStatus::Searching => plain("working", "Looking for providers..."),
+        RequestStatus::Calling => plain("working", "Calling providers..."),
+        RequestStatus::Analyzing => plain("working", "Comparing answers..."),
+        RequestStatus::Recommended => plain("ready", "Recommendations ready"),
+        RequestStatus::Completed => plain("done", "Completed"),
+        RequestStatus::Failed => plain("ended", "This request was not completed."),
+        RequestStatus::Cancelled => plain("ended", "This request was cancelled."),
+        RequestStatus::Booking => {
+            let call = request.active_call.as_ref();
+            let speaking = call.is_some_and(|call| call.status == CallStatus::InProgress && call.poll_count >= 1);
+            LiveStatus {
+                class: "booking",
+                label: "Scheduling appointment...",
+                title: "Scheduling Your Appointment",
+                text: "Our AI is calling the provider to book your appointment",
+                step: Some(if speaking { "On the call..." } else { "Connecting to provider..." }),
+                since: call.filter(|_| speaking).and_then(|call| call.started_at),
+            }
+        }
+    }
+}
+
+fn notice(word: &str) -> Option<Notice> {
+    match word {
+        "started" => Some(Notice {
+            class: "success",
+            title: "Booking call started!",
+            text: "You'll receive a notification when your appointment is confirmed.",
+        }),
+        "failed" => Some(Notice { class: "error", title: "Failed to start booking call", text: "Please try again" }),
+        _ => None,
+    }
+}
+
+/// The form of a provider's card.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Booking {
+    csrf: String,
+    provider_id: String,
+    #[serde(default)]
+    preferred_date: String,
+    #[serde(default)]
+    preferred_time: String,
+    #[serde(default)]
+    customer_name: String,
+    #[serde(default)]
+    customer_phone: String,
+}
+
+/// `POST /request/{id}/book`: the way without scripts; back to the page with what became of it.
+pub(super) async fn book(
+    State(web): State<Web>,
+    caller: Caller,
+    Path(id): Path<RequestId>,
+    Form(form): Form<Booking>,
+) -> Response {
+    if !link::is_form_of(&web.session_secret, &id, &form.csrf) || org_for(&web, &caller, &id).is_err() {
+        return not_found();
+    }
+    let filled = |text: String| Some(text).filter(|text| !text.trim().is_empty());
+    let wish = Schedule {
+        service_request_id: Some(id.to_string()),
+        provider_id: Some(form.provider_id),
+        preferred_date: filled(form.preferred_date),
+        preferred_time: filled(form.preferred_time),
+        customer_name: filled(form.customer_name),
+        customer_phone: filled(form.customer_phone),
+        ..Schedule::default()
+    };
+    let notice = match start(&web, &caller, wish).await {
+        Ok(()) => "started",
+        Err(error) if error.status.is_client_error() => "failed",
+        Err(error) => return problem(&error),
+    };
+    Redirect::to(&format!("/request/{id}?notice={notice}")).into_response()
+}
+
+async fn start(web: &Web, caller: &Caller, wish: Schedule) -> Result<()> {
+    let mut tx = web.db.begin().await?;
+    store_wish(web, caller, &mut tx, wish).await?;
+    Ok(tx.commit().await?)
+}

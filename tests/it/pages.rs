@@ -1,0 +1,191 @@
+//! The request's page, as the server renders it: texts, links, forms without scripts, and what it never shows.
+
+use nightshift_providers::simulator::CallScript;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::business;
+use crate::support::nightshift::on_both_with;
+use crate::support::{Answer, Caller, Nightshift};
+
+struct Visitor {
+    id: String,
+    token: String,
+}
+
+impl Visitor {
+    /// Somebody asks for an appointment and gets the link.
+    async fn new(nightshift: &Nightshift) -> Self {
+        let owner = nightshift.sign_in(business::OWNER).await;
+        let body = json!({
+            "title": "Teeth cleaning <b>&", "userPhone": "+14155550199", "contactName": "Anna \"A\"", "location": "San Francisco",
+            "providers": [
+                {"name": "Bright Dental", "phone": "+14155550177", "rating": 4.8, "recommendation": "Close by",
+                 "earliestAvailability": "Tuesday"},
+                {"name": "Other Dental", "phone": "+14155550178"},
+            ],
+        });
+        let made =
+            nightshift.send(Method::POST, "/api/v1/service-requests", &owner, Some(body)).await.expect(201).json();
+        let url = made["data"]["requestUrl"].as_str().unwrap();
+        assert!(url.starts_with(&format!("{}/request/", nightshift.app.url())), "{url}");
+        let id = made["data"]["id"].as_str().unwrap().to_owned();
+        Self { id, token: url.split("?t=").nth(1).unwrap().to_owned() }
+    }
+
+    fn cookie(&self) -> Caller {
+        Caller::Cookie(format!("rt_{}={}", self.id, self.token))
+    }
+
+    async fn page(&self, nightshift: &Nightshift) -> Answer {
+        let page =
+            nightshift.send(Method::GET, &format!("/request/{}", self.id), &self.cookie(), None).await.expect(200);
+        for number in ["4155550199", "4155550177", "4155550178"] {
+            assert!(!page.text.contains(number), "{number} is shown:\n{}", page.text);
+        }
+        assert!(!page.text.contains("<b>&"), "a title is taken for markup");
+        page
+    }
+
+    async fn book(&self, nightshift: &Nightshift, form: &[(&str, &str)]) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let Caller::Cookie(cookie) = self.cookie() else { unreachable!("it is a cookie") };
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let request = client
+            .post(format!("{}/request/{}/book", nightshift.app.url(), self.id))
+            .header("cookie", cookie)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body);
+        Answer::read(request.send().await.unwrap()).await
+    }
+}
+
+fn field<'a>(html: &'a str, name: &str) -> &'a str {
+    let at = html.find(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{name} is missing in\n{html}"));
+    html[at..].split('"').nth(3).unwrap()
+}
+
+fn with_auth(settings: &mut nightshift::config::Settings) {
+    settings.auth.enabled = true;
+}
+
+#[tokio::test]
+async fn a_link_opens_its_page_and_leaves_no_token_in_the_address() {
+    on_both_with(with_auth, async |nightshift| {
+        let visitor = Visitor::new(&nightshift).await;
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let link = format!("{}/request/{}?t={}", nightshift.app.url(), visitor.id, visitor.token);
+        let opened = Answer::read(client.get(&link).send().await.unwrap()).await.expect(303);
+        assert_eq!(opened.header("location"), Some(format!("/request/{}", visitor.id).as_str()));
+        let cookie = opened.header("set-cookie").unwrap();
+        for part in [format!("rt_{}={}", visitor.id, visitor.token), "HttpOnly".to_owned(), "SameSite=Lax".to_owned()] {
+            assert!(cookie.contains(&part), "{cookie}");
+        }
+        let page = visitor.page(&nightshift).await;
+        for text in [
+            "Teeth cleaning &#60;b&#62;&#38;",
+            "Recommendations ready",
+            "Bright Dental",
+            "4.8",
+            "Earliest: Tuesday",
+            "Book this provider",
+            "Confirm &amp; Book",
+        ] {
+            assert!(page.text.contains(text), "{text} is missing in\n{}", page.text);
+        }
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert!(!page.text.contains("http://") && !page.text.contains("https://") && !page.text.contains("<script>"));
+
+        for wrong in
+            [format!("/request/{}", visitor.id), format!("/request/{}?t=wrong", visitor.id), "/request/none".to_owned()]
+        {
+            let answer = nightshift.get(&wrong).await.expect(404);
+            assert!(answer.text.contains("<h1>Not found</h1>"), "{wrong}: {}", answer.text);
+        }
+        // Its owner and ops see it; a sitter and another owner do not.
+        for (who, status) in
+            [(business::OWNER, 200), (business::OPS, 200), (business::SITTER, 404), (business::STRANGER, 404)]
+        {
+            let caller = nightshift.sign_in(who).await;
+            let path = format!("/request/{}", visitor.id);
+            nightshift.send(Method::GET, &path, &caller, None).await.expect(status);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation_without_scripts() {
+    let live = |settings: &mut nightshift::config::Settings| {
+        settings.auth.enabled = true;
+        settings.calls.live = true;
+    };
+    on_both_with(live, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript { ends_at_poll: Some(3), ..CallScript::default() });
+        let visitor = Visitor::new(&nightshift).await;
+        let page = visitor.page(&nightshift).await;
+        let (csrf, provider) = (field(&page.text, "csrf"), field(&page.text, "providerId"));
+        let booked =
+            visitor.book(&nightshift, &[("csrf", csrf), ("providerId", provider), ("preferredDate", "")]).await;
+        assert_eq!(
+            (booked.status, booked.header("location")),
+            (303, Some(format!("/request/{}?notice=started", visitor.id).as_str()))
+        );
+        let page = visitor.page(&nightshift).await;
+        for text in [
+            "Scheduling appointment...",
+            "Scheduling Your Appointment",
+            "Our AI is calling the provider to book your appointment",
+            "Connecting to provider...",
+            "<noscript><meta http-equiv=\"refresh\" content=\"10\"></noscript>",
+            "disabled>Book this provider",
+        ] {
+            assert!(page.text.contains(text), "{text} is missing in\n{}", page.text);
+        }
+        let path = format!("/request/{}?notice=started", visitor.id);
+        let noticed = nightshift.send(Method::GET, &path, &visitor.cookie(), None).await.expect(200);
+        assert!(noticed.text.contains("Booking call started!"));
+        nightshift.simulator.vapi().wait_for_calls(1, std::time::Duration::from_secs(10)).await;
+        nightshift.quiet().await;
+        nightshift.pass(std::time::Duration::from_secs(5)).await;
+        let page = visitor.page(&nightshift).await;
+        assert!(page.text.contains("On the call...") && page.text.contains("data-since="), "{}", page.text);
+
+        nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
+        let page = visitor.page(&nightshift).await;
+        for text in [
+            "Completed",
+            "Appointment Confirmed!",
+            "Your appointment has been successfully scheduled",
+            "Bright Dental",
+            "2026-11-24 at 10:00",
+            "Confirmation Number",
+            "BD441",
+        ] {
+            assert!(page.text.contains(text), "{text} is missing in\n{}", page.text);
+        }
+        assert!(!page.text.contains("Simulated") && !page.text.contains("http-equiv"));
+        let part = nightshift
+            .send(Method::GET, &format!("/request/{}?fragment=main", visitor.id), &visitor.cookie(), None)
+            .await
+            .expect(200);
+        assert!(part.text.contains("Appointment Confirmed!") && !part.text.contains("<html"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_form_of_another_page_books_nothing() {
+    on_both_with(with_auth, async |nightshift| {
+        let visitor = Visitor::new(&nightshift).await;
+        let page = visitor.page(&nightshift).await;
+        let provider = field(&page.text, "providerId").to_owned();
+        visitor.book(&nightshift, &[("csrf", "made up"), ("providerId", &provider)]).await.expect(404);
+        let csrf = field(&page.text, "csrf");
+        let failed = visitor.book(&nightshift, &[("csrf", csrf), ("providerId", "none")]).await.expect(303);
+        assert!(failed.header("location").unwrap().ends_with("?notice=failed"));
+        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+    })
+    .await;
+}
