@@ -4,6 +4,7 @@
 
 mod access;
 mod bookings;
+mod browser;
 mod calls;
 mod cli;
 mod confirmation;

@@ -2,6 +2,7 @@
 //! and the simulator it texts through.
 
 pub mod answer;
+pub mod browser;
 pub mod business;
 pub mod checks;
 pub mod nightshift;

@@ -1,0 +1,121 @@
+//! The request's page in a real browser: the dialog, the toasts, and what changes without a reload.
+
+use std::time::Duration;
+
+use nightshift_providers::simulator::{CallScript, StartScript};
+use serde_json::json;
+
+use crate::support::Nightshift;
+use crate::support::browser::Browser;
+use crate::support::nightshift::on_both_with;
+
+fn live(settings: &mut nightshift::config::Settings) {
+    settings.calls.live = true;
+    settings.auth.enabled = true;
+}
+
+/// The link that somebody who asked for an appointment gets.
+async fn link(nightshift: &Nightshift) -> String {
+    let key = nightshift.key(&[nightshift_domain::access::api_keys::Scope::RequestsWrite]).await;
+    let body = json!({
+        "title": "Teeth cleaning", "userPhone": "+14155550199", "contactName": "Anna", "location": "San Francisco",
+        "providers": [
+            {"name": "Bright Dental", "phone": "+14155550177", "rating": 4.8, "recommendation": "Close by"},
+            {"name": "Mission Smiles", "phone": "+14155550178"},
+        ],
+    });
+    let made = nightshift.send(reqwest::Method::POST, "/api/v1/service-requests", &key, Some(body)).await.expect(201);
+    made.json()["data"]["requestUrl"].as_str().unwrap().to_owned()
+}
+
+const FIRST_FORM: &str = "li.card:first-child form button[type=submit]";
+const FIRST_CARD: &str = "li.card:first-child summary";
+
+#[tokio::test]
+async fn c2_c10_c11_c13_c15_booking_is_told_in_toasts_and_confirmed_without_a_reload() {
+    let Some(browser) = Browser::start(1000, 900).await else { return };
+    on_both_with(live, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript { ends_at_poll: Some(2), ..CallScript::default() });
+        browser.open(&link(&nightshift).await).await;
+        browser.sees(&["Teeth cleaning", "Recommendations ready", "Bright Dental", "Mission Smiles"]).await;
+        browser.eval("window.sameDocument = true").await;
+        browser.click(FIRST_CARD).await;
+        browser.sees(&["Book Bright Dental", "Preferred date", "Confirm & Book"]).await;
+        browser.becomes("document.activeElement.name", "preferredDate").await;
+        browser.click(FIRST_FORM).await;
+        browser
+            .sees(&[
+                "Booking call started!",
+                "You'll receive a notification when your appointment is confirmed.",
+                "Scheduling Your Appointment",
+                "Our AI is calling the provider to book your appointment",
+                "Connecting to provider...",
+            ])
+            .await;
+        browser.becomes("document.querySelectorAll('li.card button[disabled]').length", 2).await;
+        nightshift.simulator.vapi().wait_for_calls(1, Duration::from_secs(10)).await;
+        nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
+        browser
+            .sees(&[
+                "Bright Dental - 2026-11-24 at 10:00",
+                "Your appointment has been successfully scheduled",
+                "Confirmation Number",
+                "BD441",
+            ])
+            .await;
+        assert_eq!(browser.eval("document.querySelector('.confirmed h2').textContent").await, "Appointment Confirmed!");
+        assert_eq!(browser.eval("document.querySelector('.toast strong').textContent").await, "Appointment Confirmed!");
+        assert_eq!(browser.eval("window.sameDocument").await, true, "the page was loaded anew");
+        assert!(!browser.text().await.contains("4155550"));
+        let address = browser.eval("location.href").await;
+        assert!(!address.as_str().unwrap().contains("t="), "the token stays in the address: {address}");
+        // Leaving and coming back shows what is stored.
+        let address = address.as_str().unwrap().to_owned();
+        browser.open("about:blank").await;
+        browser.open(&address).await;
+        browser.sees(&["Appointment Confirmed!", "BD441"]).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c15_a_call_that_cannot_be_started_or_ends_without_a_booking_is_told_and_may_be_tried_again() {
+    let Some(browser) = Browser::start(360, 740).await else { return };
+    on_both_with(live, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript {
+            start: StartScript::Refused,
+            times: 1,
+            ..CallScript::default()
+        });
+        browser.open(&link(&nightshift).await).await;
+        browser.sees(&["Recommendations ready"]).await;
+        let fits = "document.documentElement.scrollWidth <= window.innerWidth";
+        assert_eq!(browser.eval(fits).await, true, "the page is wider than the window");
+        // By keyboard alone: open the card, close it, open it again, send.
+        browser.eval(&format!("document.querySelector('{FIRST_CARD}').focus()")).await;
+        browser.press("\u{E007}").await;
+        browser.sees(&["Confirm & Book"]).await;
+        assert_eq!(browser.eval(fits).await, true, "the dialog is wider than the window");
+        browser.press("\u{E00C}").await;
+        browser.becomes("document.querySelectorAll('details[open]').length", 0).await;
+        browser.eval(&format!("document.querySelector('{FIRST_CARD}').focus()")).await;
+        browser.press("\u{E007}").await;
+        browser.sees(&["Confirm & Book"]).await;
+        browser.eval(&format!("document.querySelector('{FIRST_FORM}').focus()")).await;
+        browser.press("\u{E007}").await;
+        browser
+            .sees(&[
+                "The call did not end in a booking. You can try again or pick another provider.",
+                "Recommendations ready",
+            ])
+            .await;
+
+        // Somebody cancels the request while its page is open: the server's reason is told.
+        nightshift.db.write("UPDATE service_requests SET status = 'CANCELLED'").execute().await.unwrap();
+        browser.click(FIRST_CARD).await;
+        browser.click(FIRST_FORM).await;
+        browser.sees(&["Failed to start booking call", "the request is CANCELLED"]).await;
+        nightshift.db.write("UPDATE service_requests SET status = 'FAILED'").execute().await.unwrap();
+    })
+    .await;
+}
