@@ -4,10 +4,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use nightshift_db::{Clock, Db, migration_state};
+use nightshift_jobs::Caller;
 use nightshift_queue::Queue;
 
 use super::open;
-use crate::app::sms_sender;
+use crate::app::{caller, sms_sender};
 use crate::config::{ConfigError, Environment, Settings, SmsProvider};
 
 /// Leases and signatures are compared over machines; more than this confuses them.
@@ -49,6 +50,7 @@ pub(super) async fn run(_: &Args, settings: Result<Settings, ConfigError>) -> an
             check_settings(&settings, &mut findings);
             check_database(&settings, &mut findings).await;
             check_sms(&settings, &mut findings).await;
+            check_calls(&settings, &mut findings).await;
         }
     }
     println!();
@@ -165,5 +167,32 @@ async fn check_sms(settings: &Settings, findings: &mut Findings) {
             let advice = "check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_BASE_URL";
             findings.wrong("sms", format_args!("{}: {error}; {advice}", settings.twilio.base_url));
         }
+    }
+}
+
+async fn check_calls(settings: &Settings, findings: &mut Findings) {
+    let reached = match caller(settings) {
+        Ok(Caller::Simulated) => {
+            return findings.note("calls", "LIVE_CALL_ENABLED is not true: calls are made up and nobody is called");
+        }
+        Ok(Caller::Test(line)) => Ok((line.vapi, format!("test phone {}", line.phone.masked()))),
+        Ok(Caller::Production(line)) => Ok((line.vapi, "providers".to_owned())),
+        Err(error) => Err(error.to_string()),
+    };
+    let checked = match reached {
+        Ok((vapi, whom)) => vapi.check().await.map(|()| whom).map_err(|error| error.to_string()),
+        Err(error) => Err(error),
+    };
+    match checked {
+        Ok(whom) => {
+            findings.good("calls", format_args!("{} answers and takes the key; calls reach {whom}", settings.vapi.base_url));
+        }
+        Err(error) => {
+            let advice = "check VAPI_API_KEY and VAPI_BASE_URL";
+            findings.wrong("calls", format_args!("{}: {error}; {advice}", settings.vapi.base_url));
+        }
+    }
+    if settings.calls.live && settings.webhooks.vapi_secrets.is_empty() {
+        findings.note("calls", "VAPI_WEBHOOK_SECRET is not set: VAPI is not asked to report, calls are only looked at");
     }
 }

@@ -32,7 +32,7 @@ use crate::{demo, telemetry};
 #[derive(Debug, Parser)]
 #[command(name = "nightshift", version, arg_required_else_help = true, max_term_width = 110)]
 #[command(after_help = "Examples:
-  nightshift demo                         play a paid booking with simulated providers, and look around
+  nightshift demo                         play a day with simulated providers, and look around
   nightshift serve                        run everything in one process
   nightshift serve --role worker          run the jobs alone; any number of processes may
   nightshift jobs list --state dead       what needs a person
@@ -47,7 +47,7 @@ struct Cli {
 enum Command {
     /// Run roles of the program in this process, until SIGTERM or SIGINT.
     Serve(serve::Args),
-    /// Play a paid booking on a fresh database with simulated providers, and print the trail.
+    /// Play a paid booking and a booking call on a fresh database with simulated providers, and print the trail.
     Demo(demo::Args),
     /// Bring the database to this version, or say what it lacks.
     Migrate(migrate::Args),

@@ -22,7 +22,7 @@ const OWNER: &str = "owner@happy-paws.example";
 const OPS: &str = "ops@nightshift.example";
 const PASSWORD: &str = "happy paws demo";
 /// Far longer than anything takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Minor units: what the client pays.
 const PRICE: i64 = 4_500;
 /// What a window lasts beyond its booking.
@@ -32,10 +32,10 @@ const WINDOW_GRACE: Duration = Duration::from_secs(60 * 60);
 pub(super) struct Cast<'a> {
     url: String,
     http: reqwest::Client,
-    website: Session,
+    pub(super) website: Session,
     stripe: StripeSender,
     stranger: StripeSender,
-    simulator: &'a Simulator,
+    pub(super) simulator: &'a Simulator,
     queue: &'a Queue,
 }
 
@@ -198,7 +198,7 @@ async fn look_back(
     Ok(())
 }
 
-fn text_at(body: &Value, place: &str) -> anyhow::Result<String> {
+pub(super) fn text_at(body: &Value, place: &str) -> anyhow::Result<String> {
     let found = body.pointer(place).and_then(Value::as_str);
     found.map(str::to_owned).with_context(|| format!("no text at {place} in {body}"))
 }

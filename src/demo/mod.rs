@@ -1,9 +1,11 @@
-//! `nightshift demo`: a paid booking from webhook to delivered text, over real HTTP, with simulated providers.
+//! `nightshift demo`: a paid booking from webhook to delivered text, and a booking call from the click to the
+//! appointment, over real HTTP, with simulated providers.
 //!
 //! Nothing in here is a shortcut: the demo starts the same roles as `serve`, talks to them as a website and Stripe do,
 //! and reads back what came of it through the API. It uses none of the installation's settings but where to listen and
 //! what to log, so it can neither text real people nor touch real data.
 
+mod call;
 mod database;
 mod day;
 mod session;
@@ -16,7 +18,7 @@ use anyhow::Context;
 use nightshift_db::Clock;
 use nightshift_domain::access::api_keys::{self, Scope};
 use nightshift_domain::seed::{self, Seed};
-use nightshift_providers::simulator::{Accounts, Simulator, TwilioAccount};
+use nightshift_providers::simulator::{Accounts, Simulator, TwilioAccount, VapiAccount};
 use nightshift_queue::Queue;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -62,22 +64,28 @@ pub async fn run(args: &Args, installed: Settings) -> anyhow::Result<ExitCode> {
     let key = fill(&app.queue).await?;
 
     println!(
-        "Nightshift plays a paid booking. Server {}, simulated providers {}, database {shown}",
+        "Nightshift plays a day. Server {}, simulated providers {}, database {shown}",
         app.url(),
         simulator.base_url()
     );
     println!();
     let cast = Cast::new(app.url(), key.clone(), STRIPE_SECRET.into(), &simulator, &app.queue)?;
     let mut trail = Trail::start();
-    let ended = day::play(&cast, &mut trail).await;
-    if let Err(error) = ended {
+    if let Err(error) = day::play(&cast, &mut trail).await {
         trail.wrong(format_args!("{error:#}"));
     }
+    let request = match call::play(&cast, &mut trail).await {
+        Ok(url) => Some(url),
+        Err(error) => {
+            trail.wrong(format_args!("{error:#}"));
+            None
+        }
+    };
     let code = trail.end();
     if args.exit {
         return end(app, simulator, code).await;
     }
-    print_invitation(&app, &key);
+    print_invitation(&app, &key, request.as_deref());
     signals.next().await;
     end(app, simulator, ExitCode::SUCCESS).await
 }
@@ -110,6 +118,15 @@ fn settings(installed: &Settings, place: &Place, simulator: &Simulator, exit: bo
     settings.twilio.base_url = simulator.base_url();
     settings.twilio.account_sid = Some(account.account_sid);
     settings.twilio.auth_tokens = vec![account.auth_token];
+    let account = VapiAccount::default();
+    settings.calls.live = true;
+    // A day is short here.
+    settings.calls.poll_interval = Duration::from_millis(300);
+    settings.vapi.base_url = simulator.base_url();
+    settings.vapi.api_key = Some(account.api_key);
+    settings.vapi.assistant_id = Some(account.assistant_id);
+    settings.vapi.phone_number_id = Some(account.phone_number_id);
+    settings.webhooks.vapi_secrets = vec!["demo-only".into()];
     Ok(settings)
 }
 
@@ -119,17 +136,20 @@ async fn fill(queue: &Queue) -> anyhow::Result<SecretString> {
     let business = Seed::parse(SEED).context("the built-in seed")?;
     let mut tx = queue.db().begin().await?;
     seed::load(&mut tx, &business, now).await.context("the built-in seed can't be loaded into this database")?;
-    let scopes = [Scope::BookingsRead, Scope::BookingsWrite, Scope::MessagesRead].into();
+    let scopes = [Scope::BookingsRead, Scope::BookingsWrite, Scope::MessagesRead, Scope::RequestsWrite].into();
     let issued = api_keys::create(&mut tx, Some(&day::ORGANISATION.into()), "demo website", &scopes, now).await?;
     tx.commit().await?;
     Ok(issued.text)
 }
 
-fn print_invitation(app: &RunningApp, key: &SecretString) {
+fn print_invitation(app: &RunningApp, key: &SecretString, request: Option<&str>) {
     let url = app.url();
     println!();
     println!("The server stays up; Ctrl-C ends it. Look around:");
     println!("  curl -H 'Authorization: Bearer {}' {url}/api/bookings", key.expose_secret());
+    if let Some(page) = request {
+        println!("  {page}");
+    }
     println!("  curl {url}/readyz");
     println!("  curl {url}/metrics");
 }
