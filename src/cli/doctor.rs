@@ -185,7 +185,10 @@ async fn check_calls(settings: &Settings, findings: &mut Findings) {
     };
     match checked {
         Ok(whom) => {
-            findings.good("calls", format_args!("{} answers and takes the key; calls reach {whom}", settings.vapi.base_url));
+            findings.good(
+                "calls",
+                format_args!("{} answers and takes the key; calls reach {whom}", settings.vapi.base_url),
+            );
         }
         Err(error) => {
             let advice = "check VAPI_API_KEY and VAPI_BASE_URL";

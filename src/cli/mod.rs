@@ -6,6 +6,7 @@
 mod api_keys;
 mod doctor;
 mod jobs;
+mod load;
 mod migrate;
 mod numbers;
 mod open;
@@ -73,6 +74,9 @@ enum Command {
     Webhooks(webhooks::Command),
     /// Run the simulated providers alone, with faults on demand.
     Simulate(simulate::Args),
+    /// Drive a server and measure how fast it answers.
+    #[command(subcommand)]
+    Load(load::Command),
     /// Check settings, database, migrations, clock and providers.
     Doctor(doctor::Args),
 }
@@ -115,6 +119,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Numbers(command) => numbers::run(&command, &settings).await,
             Command::Webhooks(command) => webhooks::run(&command, &settings),
             Command::Simulate(args) => simulate::run(&args).await,
+            Command::Load(command) => load::run(&command, &settings).await,
             Command::Doctor(_) => unreachable!("answered above"),
         }
     })

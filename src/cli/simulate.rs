@@ -34,8 +34,15 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     println!("SMS_PROVIDER=twilio TWILIO_BASE_URL={} TWILIO_ACCOUNT_SID={sid} \\", simulator.base_url());
     // Opens nothing but this simulator, and is the same in every copy of the program.
     println!("TWILIO_AUTH_TOKEN={} \\", token.expose_secret());
-    println!("LIVE_CALL_ENABLED=true VAPI_BASE_URL={} VAPI_API_KEY={} \\", simulator.base_url(), vapi.api_key.expose_secret());
-    println!("VAPI_ASSISTANT_ID={} VAPI_PHONE_NUMBER_ID={} VAPI_WEBHOOK_SECRET=simulated", vapi.assistant_id, vapi.phone_number_id);
+    println!(
+        "LIVE_CALL_ENABLED=true VAPI_BASE_URL={} VAPI_API_KEY={} \\",
+        simulator.base_url(),
+        vapi.api_key.expose_secret()
+    );
+    println!(
+        "VAPI_ASSISTANT_ID={} VAPI_PHONE_NUMBER_ID={} VAPI_WEBHOOK_SECRET=simulated",
+        vapi.assistant_id, vapi.phone_number_id
+    );
     signals.next().await;
     simulator.stop().await;
     Ok(ExitCode::SUCCESS)

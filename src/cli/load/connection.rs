@@ -1,0 +1,73 @@
+//! One kept connection that sends one request after another, with as little of its own as possible: the generator shares
+//! the machine with what it measures.
+
+use anyhow::Context;
+use axum::body::Bytes;
+use axum::http::{Request, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// An open connection.
+pub(super) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    address: String,
+}
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Bytes,
+}
+
+impl Connection {
+    pub(super) async fn open(url: &str) -> anyhow::Result<Self> {
+        let uri: Uri = url.parse().with_context(|| format!("{url} is no address"))?;
+        let host = uri.host().with_context(|| format!("{url} names no host"))?;
+        let address = format!("{host}:{}", uri.port_u16().unwrap_or(80));
+        Ok(Self { sender: Self::connect(&address).await?, address })
+    }
+
+    async fn connect(address: &str) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+        let stream = TcpStream::connect(address).await.with_context(|| format!("nobody answers at {address}"))?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        // Its end shows at the next request.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    /// Sends one request; a connection that broke is opened anew for the next.
+    pub(super) async fn post(&mut self, path: &str, headers: &[(&str, &str)], body: Bytes) -> anyhow::Result<Answer> {
+        self.send("POST", path, headers, body).await
+    }
+
+    pub(super) async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> anyhow::Result<Answer> {
+        self.send("GET", path, headers, Bytes::new()).await
+    }
+
+    async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> anyhow::Result<Answer> {
+        if self.sender.is_closed() {
+            self.sender = Self::connect(&self.address).await?;
+        }
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", &self.address)
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.sender.ready().await?;
+        let answer = self.sender.send_request(request.body(Full::new(body))?).await?;
+        let status = answer.status().as_u16();
+        Ok(Answer { status, body: answer.into_body().collect().await?.to_bytes() })
+    }
+}

@@ -1,0 +1,66 @@
+//! What a run came to: counts by status, and latencies in a histogram with three significant digits.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+
+/// Longer than anything waits.
+const LONGEST_US: u64 = 600_000_000;
+
+/// Figures of one connection, and then of all.
+pub(super) struct Report {
+    latencies: Histogram<u64>,
+    by_status: BTreeMap<u16, u64>,
+    errors: u64,
+}
+
+impl Report {
+    pub(super) fn new() -> Self {
+        #[expect(clippy::expect_used, reason = "the bounds are constants that the library takes")]
+        let latencies = Histogram::new_with_bounds(1, LONGEST_US, 3).expect("bounds that make sense");
+        Self { latencies, by_status: BTreeMap::new(), errors: 0 }
+    }
+
+    pub(super) fn answered(&mut self, status: u16, latency: Duration) {
+        *self.by_status.entry(status).or_default() += 1;
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(LONGEST_US);
+        self.latencies.saturating_record(micros.clamp(1, LONGEST_US));
+    }
+
+    pub(super) fn failed(&mut self) {
+        self.errors += 1;
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        // Both have the same bounds, so nothing can be out of range.
+        let _ = self.latencies.add(&other.latencies);
+        for (status, count) in &other.by_status {
+            *self.by_status.entry(*status).or_default() += count;
+        }
+        self.errors += other.errors;
+    }
+
+    /// One object: what was measured, how many a second, how long they took.
+    pub(super) fn json(&self, what: &Value, took: Duration) -> Value {
+        let requests = self.latencies.len();
+        let ms = |micros: u64| (super::f64_of(micros) / 10.0).round() / 100.0;
+        let by_status: serde_json::Map<String, Value> =
+            self.by_status.iter().map(|(status, count)| (status.to_string(), json!(count))).collect();
+        let mut object = json!({
+            "requests": requests,
+            "requests_per_s": (super::f64_of(requests) / took.as_secs_f64()).round(),
+            "p50_ms": ms(self.latencies.value_at_quantile(0.5)),
+            "p90_ms": ms(self.latencies.value_at_quantile(0.9)),
+            "p99_ms": ms(self.latencies.value_at_quantile(0.99)),
+            "max_ms": ms(self.latencies.max()),
+            "errors": self.errors,
+            "by_status": by_status,
+        });
+        if let (Some(object), Some(what)) = (object.as_object_mut(), what.as_object()) {
+            object.extend(what.clone());
+        }
+        object
+    }
+}
