@@ -59,7 +59,8 @@ pub async fn run(job: WebhookVapiProcess, ctx: JobContext<App>) -> JobResult {
     let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: job.inbox_id.clone() });
     let mut settled = InboxStatus::Ignored;
     let mut verdict = "tells nothing that matters";
-    if let (Some(reported), "end-of-call-report" | "status-update") = (&report.call, report.kind.as_str()) {
+    // Steps on the way are of no use: whoever looks at the call sees where it stands.
+    if let Some(reported) = report.call.as_ref().filter(|_| report.tells_end()) {
         let Some(id) = calls::by_report(&mut tx, &reported.id, reported.booking_call_id(), now).await.or_decide()?
         else {
             if now < received.received_at + KNOWN_WITHIN {
@@ -81,7 +82,7 @@ pub async fn run(job: WebhookVapiProcess, ctx: JobContext<App>) -> JobResult {
                     Follow::of_job(&ctx).run(&mut tx, run).await?;
                 }
             }
-            // The end without its analysis, or a step on the way: a look tells what there is to know.
+            // The end without its analysis: a look tells what there is to know.
             None => verdict = "had the call looked at",
         }
         Follow::of_job(&ctx).look_at_call(&mut tx, &id).await?;

@@ -7,16 +7,16 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{Subcommand, ValueEnum};
 use nightshift_db::Clock;
-use nightshift_providers::stripe::signature;
+use nightshift_providers::{stripe, vapi};
 
 use crate::config::Settings;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:
-  curl -i -H \"$(nightshift webhooks sign stripe event.json)\" -H 'content-type: application/json' \\
-       --data-binary @event.json http://127.0.0.1:3000/api/webhooks/stripe")]
+  nightshift webhooks sign stripe event.json |
+    curl -i -H @- -H 'content-type: application/json' --data-binary @event.json http://127.0.0.1:3000/api/webhooks/stripe")]
 pub(super) enum Command {
-    /// Print the header that signs a file's bytes as of now, with the secret in the settings.
+    /// Print the headers that sign a file's bytes as of now, with the secret in the settings.
     Sign {
         /// Whose signature.
         provider: Signer,
@@ -29,15 +29,25 @@ pub(super) enum Command {
 pub(super) enum Signer {
     /// Stripe: STRIPE_WEBHOOK_SECRET, good for five minutes.
     Stripe,
+    /// VAPI: VAPI_WEBHOOK_SECRET, good for five minutes.
+    Vapi,
 }
 
 pub(super) fn run(command: &Command, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let Command::Sign { provider: Signer::Stripe, file } = command;
-    let body = read(file)?;
-    let Some(secret) = settings.webhooks.stripe_secrets.first() else {
-        bail!("there is no secret to sign with; set STRIPE_WEBHOOK_SECRET");
+    let Command::Sign { provider, file } = command;
+    let (body, now) = (read(file)?, Clock::system().now().unix_seconds());
+    let (secrets, variable) = match provider {
+        Signer::Stripe => (&settings.webhooks.stripe_secrets, "STRIPE_WEBHOOK_SECRET"),
+        Signer::Vapi => (&settings.webhooks.vapi_secrets, "VAPI_WEBHOOK_SECRET"),
     };
-    println!("{}: {}", signature::HEADER, signature::sign(secret, Clock::system().now().unix_seconds(), &body));
+    let Some(secret) = secrets.first() else { bail!("there is no secret to sign with; set {variable}") };
+    match provider {
+        Signer::Stripe => println!("{}: {}", stripe::signature::HEADER, stripe::signature::sign(secret, now, &body)),
+        Signer::Vapi => {
+            println!("{}: {}", vapi::signature::SIGNATURE_HEADER, vapi::signature::sign(secret, now, &body));
+            println!("{}: {now}", vapi::signature::TIMESTAMP_HEADER);
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -128,11 +128,19 @@ struct Renewed {
 }
 
 /// One probe of the primary key per held job; whoever no longer holds the lease is left out.
+///
+/// Renewal never waits for a row: those that are locked are mostly being finished by this very process, in batches whose
+/// rows come in another order, and two statements that wait for each other's rows would be a deadlock. A row that is
+/// skipped is held all the same, and renewed the next time.
 const RENEW_POSTGRES: &str = "
-UPDATE jobs SET leased_until = $3
-FROM unnest($1::text[], $2::text[]) AS held (id, lease_id)
-WHERE jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state = 'running'
-RETURNING jobs.id, jobs.lease_id, jobs.cancel_requested";
+WITH held AS (SELECT id, lease_id FROM unnest($1::text[], $2::text[]) AS held (id, lease_id)),
+free AS MATERIALIZED (
+  SELECT jobs.id FROM held
+  JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state = 'running'
+  FOR NO KEY UPDATE OF jobs SKIP LOCKED),
+renewed AS (UPDATE jobs SET leased_until = $3 FROM free WHERE jobs.id = free.id)
+SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM held
+JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state = 'running'";
 
 const RENEW_SQLITE: &str = "
 UPDATE jobs SET leased_until = $2

@@ -57,7 +57,7 @@ impl<S: Send + Sync + 'static> Runner<S> {
         let started_at = self.queue.clock().now();
         let signal = self.held.signal_of(&claimed);
         let info = Arc::new(info_of(&claimed));
-        metrics::histogram!("nightshift_job_queue_seconds", "queue" => claimed.queue.clone())
+        metrics::histogram!("nightshift_job_queue_seconds", "kind" => claimed.kind.clone())
             .record(started_at.since(claimed.run_at).as_secs_f64());
         let notes = Arc::new(Mutex::new(String::new()));
         let context = JobContext {

@@ -52,6 +52,12 @@ impl Report {
         Some(format!("{}:{}:{}", call.id, self.kind, self.status.as_deref().unwrap_or_default()))
     }
 
+    /// Whether it tells that the call is over.
+    #[must_use]
+    pub fn tells_end(&self) -> bool {
+        self.kind == "end-of-call-report" || (self.kind == "status-update" && self.status.as_deref() == Some("ended"))
+    }
+
     /// Whether it brings the analysis, without which an end is no outcome yet.
     #[must_use]
     pub fn is_analysed(&self) -> bool {
@@ -94,6 +100,7 @@ mod tests {
             Report::parse(br#"{"message": {"type": "status-update", "status": "in-progress", "call": {"id": "c1"}}}"#);
         let report = report.unwrap();
         assert_eq!((report.key().unwrap().as_str(), report.outcome()), ("c1:status-update:in-progress", None));
+        assert!(!report.tells_end());
     }
 
     #[test]

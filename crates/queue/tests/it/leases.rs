@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use nightshift_db::Timestamp;
+use nightshift_db::{Engine, Timestamp};
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, Bed, Scripted, advancing, on_both_engines};
+use crate::bed::{Act, Bed, Scripted, advancing, eventually, on_both_engines};
 
 const RESCUE_LOOK: Duration = Duration::from_secs(5);
 
@@ -110,6 +110,45 @@ async fn handlers_that_block_every_thread_do_not_starve_the_renewal() {
         bed.until_runs("b", 1).await;
         bed.clock.advance(Duration::from_secs(11));
         for id in &ids {
+            bed.until_state(id, State::Succeeded).await;
+            assert_eq!(bed.queue.job(id).await.unwrap().unwrap().crashes, 0);
+        }
+        drop(worker);
+    })
+    .await;
+}
+
+/// Found by ten thousand polls: a renewal that waited for the rows of a finishing batch, which waited for its rows.
+#[tokio::test]
+async fn renewal_never_waits_for_a_row_that_somebody_has_locked() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let ids = [
+            bed.enqueue(&Scripted::new("a", &[Act::Gate])).await,
+            bed.enqueue(&Scripted::new("b", &[Act::Gate])).await,
+        ];
+        bed.until_runs("a", 1).await;
+        bed.until_runs("b", 1).await;
+        let lease_of = async |id: &String| {
+            let sql = "SELECT leased_until FROM jobs WHERE id = $1";
+            bed.db.read(sql).bind(id).scalar::<Timestamp>().await.unwrap()
+        };
+        let before = lease_of(&ids[1]).await;
+        // SQLite has one writer and no locks on rows: there the renewal has nothing to wait for.
+        if bed.db.engine() == Engine::Postgres {
+            let mut tx = bed.tx().await;
+            tx.query("SELECT id FROM jobs WHERE id = $1 FOR UPDATE").bind(&ids[0]).one::<(String,)>().await.unwrap();
+            bed.clock.advance(Duration::from_secs(11));
+            eventually("the other lease is renewed", async || lease_of(&ids[1]).await > before).await;
+        }
+        // The one that was skipped is still held, and renewed the next time.
+        bed.clock.advance(Duration::from_secs(11));
+        eventually("both leases are renewed", async || {
+            lease_of(&ids[0]).await > before && lease_of(&ids[1]).await > before
+        })
+        .await;
+        for (id, name) in ids.iter().zip(["a", "b"]) {
+            bed.app.open(name);
             bed.until_state(id, State::Succeeded).await;
             assert_eq!(bed.queue.job(id).await.unwrap().unwrap().crashes, 0);
         }
