@@ -11,6 +11,7 @@ mod migrate;
 mod numbers;
 mod open;
 mod queues;
+mod request_link;
 mod seed;
 mod serve;
 pub(crate) mod signals;
@@ -69,6 +70,8 @@ enum Command {
     /// Add and list the numbers that texts leave from.
     #[command(subcommand)]
     Numbers(numbers::Command),
+    /// Print the link that opens a request's page.
+    RequestLink(request_link::Args),
     /// Sign webhooks for test deliveries.
     #[command(subcommand)]
     Webhooks(webhooks::Command),
@@ -117,6 +120,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::ApiKeys(command) => api_keys::run(&command, &settings).await,
             Command::Users(command) => users::run(&command, &settings).await,
             Command::Numbers(command) => numbers::run(&command, &settings).await,
+            Command::RequestLink(args) => request_link::run(&args, &settings).await,
             Command::Webhooks(command) => webhooks::run(&command, &settings),
             Command::Simulate(args) => simulate::run(&args).await,
             Command::Load(command) => load::run(&command, &settings).await,

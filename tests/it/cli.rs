@@ -69,7 +69,18 @@ fn wrong_use_is_2_failure_is_1_and_help_is_0() {
     assert_eq!(run(&["jobs", "list", "--state", "asleep"], &[]).code, 2);
     let help = run(&["--help"], &[]).ok();
     for command in [
-        "serve", "demo", "migrate", "seed", "jobs", "queues", "api-keys", "users", "numbers", "webhooks", "simulate",
+        "serve",
+        "demo",
+        "migrate",
+        "seed",
+        "jobs",
+        "queues",
+        "api-keys",
+        "users",
+        "numbers",
+        "request-link",
+        "webhooks",
+        "simulate",
         "doctor",
     ] {
         assert!(help.contains(command), "{command} is missing in\n{help}");
@@ -311,4 +322,28 @@ async fn the_demo_plays_the_paid_booking_and_everything_comes_out_as_told() {
             assert!(told.contains(&format!("ms  {step}")), "{step} is not told:\n{told}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_lost_link_is_printed_again() {
+    on_both(async |mut world| {
+        world.set("SESSION_SECRET", "a secret that is long enough for tests");
+        world.set("PUBLIC_URL", "https://book.example");
+        let mut tx = world.db().begin().await.unwrap();
+        let new = nightshift_domain::calls::NewRequest {
+            title: Some("Teeth".into()),
+            user_phone: Some("+14155550199".into()),
+            ..Default::default()
+        };
+        let by = nightshift_domain::actor::Actor::system("test");
+        let now = Clock::system().now();
+        let (id, _) = nightshift_domain::calls::create(&mut tx, &"org-paws".into(), new, &by, now).await.unwrap();
+        tx.commit().await.unwrap();
+        let link = world.run(&["request-link", id.as_str()]).ok();
+        assert!(link.starts_with(&format!("https://book.example/request/{id}?t=")), "{link}");
+        let secret = "a secret that is long enough for tests".into();
+        assert!(nightshift::web::auth::link::is_good(&secret, &id, link.trim().split("?t=").nth(1).unwrap()));
+        assert_eq!(world.run(&["request-link", "none"]).code, 1);
+    })
+    .await;
 }
