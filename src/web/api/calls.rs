@@ -136,7 +136,7 @@ pub async fn cancel(
 ) -> Result<Response> {
     let call = find(&web, &caller, &id).await?;
     if call.status.is_final() && call.status != CallStatus::Cancelled {
-        return Err(ApiError::conflict("invalid_transition", &format!("The call is {}.", call.status)));
+        return Err(ApiError::conflict("invalid_transition", format!("The call is {}.", call.status)));
     }
     let mut tx = web.db.begin().await?;
     calls::complete(&mut tx, &call.id, &Ending::Cancelled, None, &caller.actor(), web.clock.now()).await?;
