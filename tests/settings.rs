@@ -93,7 +93,7 @@ fn an_unknown_key_stops_the_start_and_names_what_is_known() {
         "unknown setting log.formatt in the environment variable NIGHTSHIFT__LOG__FORMATT; [log] has log.filter, log.format"
     );
     let message = refused(&[("NIGHTSHIFT__LOGS__FORMAT", "")]);
-    assert!(message.contains("the sections are auth, database, http, log"), "{message}");
+    assert!(message.contains("the sections are auth, calls, database, http, log"), "{message}");
 
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("own.toml"), "[worker]\nconcurrency = 3").unwrap();

@@ -14,7 +14,7 @@ use nightshift_domain::calls::{self, Begun, Call, CallMode, Completed, Ending, M
 use nightshift_domain::ids::{CallId, RequestId};
 use nightshift_providers::vapi::{Lookup, StartError, VapiClient};
 use nightshift_queue::effects::{self, Effect, EffectState};
-use nightshift_queue::{DeadJob, Job, JobContext, JobError, JobResult, Keys, Mode, Outcome, Policy};
+use nightshift_queue::{DeadJob, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -23,7 +23,7 @@ use crate::booking_call_poll::count;
 use crate::caller::Caller;
 use crate::dead::Dying;
 use crate::decide::OrDecide;
-use crate::follow::Follow;
+use crate::follow::{Follow, mode_of};
 
 /// The ledger's name of the effect.
 const EFFECT: &str = "booking_call";
@@ -73,8 +73,8 @@ pub async fn run(job: BookingCallStart, ctx: JobContext<App>) -> JobResult {
     if matches!(caller, Caller::Simulated) {
         return end(&ctx, tx, &call.id, made_up(&call, now), &by, now).await;
     }
-    let mode = if call.mode == CallMode::Test { Mode::Test } else { Mode::Live };
-    let effect = effects::reserve(&mut tx, EFFECT, call.id.as_str(), Some(&ctx.job.id), mode, now).await?;
+    let (key, mode) = (call.id.as_str(), mode_of(call.mode));
+    let effect = effects::reserve(&mut tx, EFFECT, key, Some(&ctx.job.id), mode, now).await?;
     let may_place = effects::ask(&mut tx, &effect.id, now).await?;
     tx.commit().await?;
     let placing = Placing { ctx: &ctx, call: &call, request: &request, effect: &effect, by };
@@ -149,7 +149,7 @@ impl Placing<'_> {
         effects::confirm(&mut tx, &self.effect.id, vapi_call_id, now).await?;
         if calls::started(&mut tx, &self.call.id, vapi_call_id, &self.by, now).await.or_decide()? {
             let at = now + self.ctx.app.poll_interval();
-            Follow::of_job(self.ctx).call_placed(&mut tx, &self.call.id, at).await?;
+            Follow::of_job(self.ctx).call_placed(&mut tx, self.call, at).await?;
         }
         tx.commit().await?;
         Ok(Outcome::done_with(json!({"vapiCallId": vapi_call_id})))

@@ -8,7 +8,7 @@ use nightshift_domain::Error as DomainError;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::automations::ledger::RunToStart;
 use nightshift_domain::bookings::{Created, StatusChange};
-use nightshift_domain::calls::Scheduled;
+use nightshift_domain::calls::{Call, CallMode, Scheduled};
 use nightshift_domain::confirmation::{self, CloseThread};
 use nightshift_domain::ids::{BookingId, CallId, MessageId, OrgId, ThreadId};
 use nightshift_domain::inbox::{Delivery, Provider, Recorded};
@@ -17,7 +17,7 @@ use nightshift_providers::twilio::StatusCallback;
 use nightshift_providers::vapi::Report;
 use nightshift_queue::admin::SteerError;
 use nightshift_queue::lifecycle::State;
-use nightshift_queue::{EnqueueError, Enqueued, Job, JobContext, JobError, JobInfo, Keys, NewJob, Queue};
+use nightshift_queue::{EnqueueError, Enqueued, Job, JobContext, JobError, JobInfo, Keys, Mode, NewJob, Queue};
 
 use crate::automation_run::AutomationRun;
 use crate::booking_call_poll::BookingCallPoll;
@@ -138,7 +138,8 @@ impl<'a> Follow<'a> {
     /// A run of the ledger is to be executed. A run that is set free or brought back has had its job; that one is
     /// woken if it still waits, and gets a successor if it ended.
     pub(crate) async fn run(&self, tx: &mut Tx, run: &RunToStart) -> Result<(), EnqueueError> {
-        let mut new = self.new_job(&AutomationRun { automation_run_id: run.run_id.clone() })?;
+        // Whether a text is real is told by who sends it.
+        let mut new = self.new_job(&AutomationRun { automation_run_id: run.run_id.clone() })?.without_mode();
         if let Some(at) = run.not_before {
             new = new.run_at(at);
         }
@@ -215,13 +216,13 @@ impl<'a> Follow<'a> {
             service_request_id: scheduled.request_id.clone(),
         };
         let new = self.new_job(&job)?.org(scheduled.org_id.as_str()).correlation(scheduled.request_id.as_str());
-        Ok(self.enqueue(tx, new).await?.id().to_owned())
+        Ok(self.enqueue(tx, new.mode(mode_of(scheduled.mode))).await?.id().to_owned())
     }
 
     /// A call was placed: it is looked at until it ends.
-    pub(crate) async fn call_placed(&self, tx: &mut Tx, call: &CallId, at: Timestamp) -> Result<(), EnqueueError> {
-        let new = self.new_job(&BookingCallPoll { booking_call_id: call.clone() })?.run_at(at).priority(3);
-        self.enqueue(tx, new).await?;
+    pub(crate) async fn call_placed(&self, tx: &mut Tx, call: &Call, at: Timestamp) -> Result<(), EnqueueError> {
+        let new = self.new_job(&BookingCallPoll { booking_call_id: call.id.clone() })?.run_at(at).priority(3);
+        self.enqueue(tx, new.mode(mode_of(call.mode))).await?;
         Ok(())
     }
 
@@ -257,6 +258,15 @@ impl<'a> Follow<'a> {
 
     async fn enqueue(&self, tx: &mut Tx, new: NewJob) -> Result<Enqueued, EnqueueError> {
         self.queue.enqueue_new(tx, new).await
+    }
+}
+
+/// Whether a call's effects are real.
+pub(crate) fn mode_of(call: CallMode) -> Mode {
+    match call {
+        CallMode::Simulated => Mode::Simulated,
+        CallMode::Test => Mode::Test,
+        CallMode::Production => Mode::Live,
     }
 }
 

@@ -123,8 +123,8 @@ async fn f8_what_belongs_to_another_organisation_is_not_there() {
                     Some("bookings") => &booking_id,
                     Some("automations") => &run,
                     Some("jobs") => &job,
-                    // Requests and their calls have a test of their own.
-                    Some("v1") => continue,
+                    // Requests, their calls and live updates have tests of their own.
+                    Some("v1" | "events") => continue,
                     _ if route.contains("numbers") => "number-pool",
                     _ => &thread,
                 };

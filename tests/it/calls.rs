@@ -188,6 +188,11 @@ async fn c4_with_a_test_phone_no_call_ever_reaches_a_provider() {
         let effects: Vec<(String, String)> =
             nightshift.rows("SELECT mode, state FROM effects WHERE kind = 'booking_call'").await;
         assert_eq!(effects, [("test".to_owned(), "confirmed".to_owned())]);
+        let jobs: Vec<(String, Option<String>)> =
+            nightshift.rows("SELECT kind, mode FROM jobs WHERE queue IN ('calls', 'sms') ORDER BY id").await;
+        let stamp = |kind: &str| jobs.iter().find(|(found, _)| found == kind).and_then(|(_, mode)| mode.as_deref());
+        assert_eq!((stamp("booking_call.start"), stamp("booking_call.poll")), (Some("test"), Some("test")));
+        assert_eq!(stamp("automation.run"), None, "the text to the person is no part of the test call");
     })
     .await;
 }

@@ -296,3 +296,42 @@ async fn a_request_tells_its_own_story_in_json_log_lines() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn c10_c11_a_confirmation_reaches_a_watcher_at_another_process_and_outlives_a_restart() {
+    on_both(async |mut world| {
+        world.set("PORT", "0");
+        let web = world.serve_with(&["--role", "web"], &[]);
+        let _worker = world.serve_with(&["--role", "worker"], &[]);
+        let http = http_client().unwrap();
+        let body = serde_json::json!({"title": "Teeth", "userPhone": "+14155550199",
+                                      "providers": [{"name": "Bright Dental", "phone": "+14155550177"}]});
+        let made: Value = send(http.post(format!("{}/api/v1/service-requests", web.url)).json(&body)).await;
+        let id = made["data"]["id"].as_str().unwrap().to_owned();
+        let path = format!("/api/v1/service-requests/{id}");
+        let shown: Value = send(http.get(format!("{}{path}", web.url))).await;
+        // A client without the time limits of ours: this answer does not end.
+        let watcher = reqwest::Client::new();
+        let stream = format!("{}/api/events/stream?topics=request:{id}", web.url);
+        let mut stream = watcher.get(stream).send().await.unwrap();
+        let wish = serde_json::json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
+        send(http.post(format!("{}/api/v1/bookings/schedule-async", web.url)).json(&wish)).await;
+        let mut read = String::new();
+        while !read.contains("event: booking.confirmed") {
+            let chunk = tokio::time::timeout(Duration::from_secs(10), stream.chunk()).await;
+            read.push_str(std::str::from_utf8(&chunk.expect("an event in time").unwrap().unwrap()).unwrap());
+        }
+        drop(web);
+        let again = world.serve_with(&["--role", "web"], &[]);
+        let shown: Value = send(http.get(format!("{}{path}", again.url))).await;
+        assert_eq!(shown["data"]["status"], "COMPLETED");
+        world.logs_are_discreet();
+    })
+    .await;
+}
+
+async fn send(request: reqwest::RequestBuilder) -> Value {
+    let answer = request.send().await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.status());
+    answer.json().await.unwrap()
+}

@@ -115,6 +115,13 @@ impl NewJob {
         self
     }
 
+    /// Its effects are of a kind of their own: whether those of its cause are real says nothing about them.
+    #[must_use]
+    pub fn without_mode(mut self) -> Self {
+        self.mode = None;
+        self
+    }
+
     /// Caused by `job`, whose organisation, correlation, trace and mode it takes over where it has none of its own.
     #[must_use]
     pub fn caused_by(mut self, job: &JobInfo) -> Self {

@@ -136,7 +136,6 @@ impl<S: Send + Sync + 'static> Writer<S> {
     }
 
     fn written(&self, batch: &[Ended], written: &[Written]) {
-        let now = self.clock.now();
         for ended in batch {
             let claimed = &ended.claimed;
             self.held.let_go(claimed);
@@ -147,10 +146,12 @@ impl<S: Send + Sync + 'static> Writer<S> {
                 continue;
             }
             let life = &ended.change.life;
-            let waits = life.state.is_claimable() && !life.parked;
+            let comes_back = life.state.is_claimable() && !life.parked;
+            // A row that was written as waiting must be made ready first, even if its time has come meanwhile.
+            let waits = ended.waits();
             self.wake.tell_here(Woken {
-                ready: claimed.group_key.is_some() || (waits && life.run_at <= now),
-                due: waits.then_some(life.run_at).filter(|run_at| *run_at > now),
+                ready: claimed.group_key.is_some() || (comes_back && !waits),
+                due: (comes_back && waits).then_some(life.run_at),
                 cancel: false,
             });
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nightshift_db::{BatchWrite, Clock, Db, DbError, Engine, GroupCommit, GroupLimits, Tx};
+use nightshift_db::{BatchWrite, Clock, Db, DbError, Engine, GroupCommit, GroupLimits, Timestamp, Tx};
 use tokio::task::AbortHandle;
 
 use crate::enqueue::{Enqueued, NewJob, insert};
@@ -182,11 +182,13 @@ async fn insert_and_wake(
 ) -> nightshift_db::Result<Vec<Enqueued>> {
     let now = clock.now();
     let enqueued = insert(tx, jobs, now).await?;
-    let run_ats = jobs.iter().map(|job| job.run_at.unwrap_or(now));
-    let created = run_ats.zip(&enqueued).filter(|(_, enqueued)| enqueued.is_created());
-    if let Some(earliest) = created.map(|(run_at, _)| run_at).min() {
+    let created = jobs.iter().zip(&enqueued).filter(|(_, enqueued)| enqueued.is_created());
+    let (ready, later): (Vec<Timestamp>, Vec<Timestamp>) =
+        created.map(|(job, _)| job.run_at.unwrap_or(now)).partition(|run_at| *run_at <= now);
+    // Both are told: what runs at once says nothing about what becomes due soon after.
+    for run_at in ready.into_iter().take(1).chain(later.into_iter().min()) {
         let wake = wake.clone();
-        tx.after_commit(move || wake.enqueued(earliest, now));
+        tx.after_commit(move || wake.enqueued(run_at, now));
     }
     Ok(enqueued)
 }

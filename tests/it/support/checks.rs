@@ -122,6 +122,7 @@ impl World {
         let logged = self.logged();
         for secret in [
             "+1555",
+            "+1415555",
             "555123",
             "5552000",
             "Hi Test",

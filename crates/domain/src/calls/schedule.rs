@@ -46,6 +46,8 @@ pub struct Scheduled {
     pub request_id: RequestId,
     /// Whose it is.
     pub org_id: OrgId,
+    /// Whom it reaches, as things stand.
+    pub mode: CallMode,
     /// Whether it is new; otherwise it was wanted before.
     pub created: bool,
 }
@@ -114,22 +116,23 @@ pub async fn schedule(
         .correlation(request.id.as_str())
         .metadata(json!({"bookingCallId": call_id, "executionId": execution_id, "providerId": provider.id}));
     audit::record(tx, entry, now).await?;
-    Ok(Scheduled { call_id, execution_id, request_id: request.id, org_id: request.org_id, created: true })
+    Ok(Scheduled { call_id, execution_id, request_id: request.id, org_id: request.org_id, mode, created: true })
 }
 
 /// The same wish again is the same call.
 async fn under_way(tx: &mut Tx, request: &Request, provider: &Provider) -> Result<Scheduled> {
-    let active: Option<(CallId, String, ProviderId)> = tx
-        .query("SELECT id, execution_id, provider_id FROM booking_calls WHERE id = $1")
+    let active: Option<(CallId, String, ProviderId, CallMode)> = tx
+        .query("SELECT id, execution_id, provider_id, mode FROM booking_calls WHERE id = $1")
         .bind(&request.active_booking_call_id)
         .optional()
         .await?;
     match active {
-        Some((call_id, execution_id, called)) if called == provider.id => Ok(Scheduled {
+        Some((call_id, execution_id, called, mode)) if called == provider.id => Ok(Scheduled {
             call_id,
             execution_id,
             request_id: request.id.clone(),
             org_id: request.org_id.clone(),
+            mode,
             created: false,
         }),
         _ => Err(Error::conflict("booking_in_progress", "another provider is being called for this request")),

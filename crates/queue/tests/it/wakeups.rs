@@ -59,3 +59,27 @@ async fn a_backlog_larger_than_the_slots_is_worked_off() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_batch_tells_both_what_is_ready_and_what_becomes_due() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        // The worker has started, and so has looked at what is due, by then.
+        let warm = bed.enqueue(&Scripted::new("warm", &[Act::Done])).await;
+        bed.until_state(&warm, State::Succeeded).await;
+        let later = bed.clock.now() + Duration::from_secs(2);
+        let jobs = vec![
+            NewJob::of(&Scripted::new("now", &[Act::Done])).unwrap(),
+            NewJob::of(&Scripted::new("later", &[Act::Done])).unwrap().run_at(later),
+        ];
+        let mut tx = bed.tx().await;
+        bed.queue.enqueue_all(&mut tx, jobs).await.unwrap();
+        tx.commit().await.unwrap();
+        bed.until_runs("now", 1).await;
+        // Less than the time after which the dispatcher would look by itself.
+        bed.clock.advance(Duration::from_secs(2));
+        bed.until_runs("later", 1).await;
+        drop(worker);
+    })
+    .await;
+}
