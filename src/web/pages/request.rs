@@ -10,6 +10,7 @@ use nightshift_domain::audience::Audience;
 use nightshift_domain::calls::{self, CallStatus, ProviderView, RequestStatus, RequestView, Schedule};
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::people::organizations;
+use nightshift_domain::stream;
 use serde::Deserialize;
 
 use super::{not_found, page, problem};
@@ -52,6 +53,8 @@ struct Notice {
 #[template(path = "request.html")]
 struct Page<'a> {
     body: Body<'a>,
+    /// The last event that the page knows of.
+    seq: i64,
     refresh: bool,
 }
 
@@ -111,6 +114,8 @@ fn org_for<'a>(web: &Web, caller: &'a Caller, id: &RequestId) -> Result<Option<&
 
 async fn render(web: &Web, caller: &Caller, id: &RequestId, extra: &Extra) -> Result<Response> {
     let org = org_for(web, caller, id)?;
+    // Read first: an event after it may be in the page already, and one before it is.
+    let seq = stream::latest(&web.db).await?;
     // Pages show nobody a number in full.
     let mut request = calls::view(&web.db, org, id, Audience::Sitter).await?;
     if let Some(call) = &mut request.active_call {
@@ -142,7 +147,7 @@ async fn render(web: &Web, caller: &Caller, id: &RequestId, extra: &Extra) -> Re
     if extra.fragment.is_some() {
         return Ok(page(StatusCode::OK, &body));
     }
-    Ok(page(StatusCode::OK, &Page { refresh: request.status == RequestStatus::Booking, body }))
+    Ok(page(StatusCode::OK, &Page { refresh: request.status == RequestStatus::Booking, seq, body }))
 }
 
 /// As the clock on the wall shows it where the business is.

@@ -54,9 +54,13 @@ impl Browser {
         Some(Self { session: format!("{base}/session/{id}"), driver, http, _profile: profile })
     }
 
-    async fn command(&self, path: &str, body: Value) -> Value {
+    async fn send(&self, path: &str, body: Value) -> Value {
         let answer = self.http.post(format!("{}{path}", self.session)).json(&body).send().await.expect("an answer");
-        let answer: Value = answer.json().await.expect("JSON");
+        answer.json().await.expect("JSON")
+    }
+
+    async fn command(&self, path: &str, body: Value) -> Value {
+        let answer = self.send(path, body).await;
         assert!(answer["value"].get("error").is_none(), "{path}: {answer}");
         answer["value"].clone()
     }
@@ -88,12 +92,19 @@ impl Browser {
         self.eval("document.body.innerText").await.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Clicks as a visitor does: on what is visible.
+    /// Clicks as a visitor does: on what is visible, and again when a live update has just replaced it.
     pub async fn click(&self, selector: &str) {
-        let found = self.command("/element", json!({"using": "css selector", "value": selector})).await;
-        let element =
-            found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str).expect("an element");
-        self.command(&format!("/element/{element}/click"), json!({})).await;
+        for _ in 0..20 {
+            let wanted = json!({"using": "css selector", "value": selector});
+            let found = self.command("/element", wanted).await;
+            let element = found.as_object().and_then(|found| found.values().next()?.as_str()).expect("an element");
+            let answer = self.send(&format!("/element/{element}/click"), json!({})).await;
+            if answer["value"]["error"] != "stale element reference" {
+                assert!(answer["value"].get("error").is_none(), "{selector}: {answer}");
+                return;
+            }
+        }
+        panic!("{selector} is replaced all the time");
     }
 
     /// Presses keys where the focus is.

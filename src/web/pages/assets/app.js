@@ -101,12 +101,13 @@
   const paused = document.getElementById("paused");
   let broken = null;
   function watch() {
-    const source = new EventSource(`/api/events/stream?topics=${encodeURIComponent(live.dataset.topic)}`);
+    // From what the page showed when it was rendered: nothing between that and now is missed.
+    const topics = encodeURIComponent(live.dataset.topic);
+    const source = new EventSource(`/api/events/stream?topics=${topics}&lastEventId=${live.dataset.seq}`);
     source.addEventListener("open", () => {
       clearTimeout(broken);
       broken = null;
       paused.hidden = true;
-      refresh();
     });
     source.addEventListener("error", () => {
       broken ??= setTimeout(() => { paused.hidden = false; }, 10000);
