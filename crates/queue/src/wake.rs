@@ -208,14 +208,18 @@ impl Wake {
         let log = PathBuf::from(log);
         let look = || std::fs::metadata(&log).ok().map(|file| (file.len(), file.modified().ok()));
         let mut seen = look();
+        // Whatever was committed before the first look; and after a change once more, because the file's time is
+        // coarse: a commit within the same tick as the last one may leave both time and size as they were.
+        let mut once_more = true;
         loop {
-            tokio::time::sleep(WAL_LOOK).await;
             let now = look();
-            if now != seen {
+            if now != seen || once_more {
+                once_more = now != seen;
                 seen = now;
                 self.look_here();
                 self.cancel_signal.notify_one();
             }
+            tokio::time::sleep(WAL_LOOK).await;
         }
     }
 }

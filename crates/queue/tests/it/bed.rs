@@ -39,7 +39,8 @@ pub enum Act {
     Block(u64),
 }
 
-/// A job that does the n-th act in its n-th run, and the last one from then on.
+/// A job that does the n-th act in its n-th run, and the last one from then on. Its time limit is far longer than any
+/// test drives the clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scripted {
     pub name: String,
@@ -66,11 +67,11 @@ impl Job for Scripted {
         self.keys.clone()
     }
     fn policy() -> Policy {
-        Policy::standard(4).timeout(Duration::from_secs(30))
+        Policy::standard(4).timeout(Duration::from_secs(900))
     }
 }
 
-/// The same job in another queue.
+/// The same job in another queue, with a time limit of thirty seconds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Side(pub Scripted);
 
@@ -81,7 +82,7 @@ impl Job for Side {
         self.0.keys.clone()
     }
     fn policy() -> Policy {
-        Scripted::policy()
+        Policy::standard(4).timeout(Duration::from_secs(30))
     }
 }
 

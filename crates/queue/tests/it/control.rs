@@ -53,6 +53,7 @@ async fn a_concurrency_limit_holds_over_all_processes() {
                 running
             };
             assert!(running <= 2);
+            eventually("its handler has begun", async || bed.app.runs().len() > ended).await;
             assert!(bed.app.runs().len() <= ended + 2);
             let next = bed.app.runs()[ended].clone();
             bed.app.open(&next);

@@ -3,7 +3,7 @@ use std::time::Duration;
 use nightshift_queue::NewJob;
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, Scripted, eventually, on_both_engines};
+use crate::bed::{Act, Scripted, Side, eventually, on_both_engines};
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -91,8 +91,8 @@ async fn a_panic_is_recorded_and_retried_and_stops_no_worker() {
 #[tokio::test]
 async fn a_job_that_never_ends_is_cut_off_at_its_time_limit_and_its_slot_is_free_again() {
     on_both_engines(async |bed| {
-        let worker = bed.worker_with(&[("main", 1)]);
-        let id = bed.enqueue(&Scripted::new("a", &[Act::Hang, Act::Done])).await;
+        let worker = bed.worker_with(&[("side", 1)]);
+        let id = bed.enqueue_new(NewJob::of(&Side(Scripted::new("a", &[Act::Hang, Act::Done]))).unwrap()).await;
         bed.until_runs("a", 1).await;
         // In two steps, so that the lease is renewed on the way.
         bed.clock.advance(seconds(12));
