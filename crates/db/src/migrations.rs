@@ -40,6 +40,8 @@ pub const MIGRATIONS: &[Step] = steps![
     6 => "0006_automations",
     7 => "0007_views",
     8 => "0008_booking_calls",
+    9 => "0009_pricing",
+    10 => "0010_schedules",
 ];
 
 /// Which steps a database has.

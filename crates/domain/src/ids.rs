@@ -91,4 +91,12 @@ ids! {
     ProviderId,
     /// A call that asks for one.
     CallId,
+    /// A version of a service's price.
+    RuleId,
+    /// What a booking was priced with.
+    SnapshotId,
+    /// A run of the reconciliation.
+    RunId,
+    /// A difference that a run found.
+    DriftId,
 }

@@ -1,4 +1,4 @@
-//! Tables and rules of the business: bookings, conversations, numbers, automations, booking calls, audit.
+//! Tables and rules of the business: bookings, prices, conversations, numbers, automations, booking calls, audit.
 //!
 //! Functions take a transaction (or a pool, to read) and the present instant, change rows, and return facts; what work
 //! follows from a fact is the caller's to enqueue, in the same transaction. Every rule that decides something is a pure
@@ -23,7 +23,9 @@ pub mod messaging;
 pub mod page;
 pub mod people;
 pub mod phone;
+pub mod pricing;
 mod problems;
+pub mod reconciliation;
 pub mod retention;
 pub mod seed;
 pub mod stream;

@@ -1,4 +1,4 @@
-//! Loads a business from one JSON file: organisations, users, sitters, clients, numbers, automations, bookings.
+//! Loads a business from one JSON file: organisations, users, sitters, clients, numbers, automations, prices, bookings.
 //!
 //! All or nothing, in the caller's transaction. Every item has an id, and one whose id stands already is left as it is:
 //! loading a file twice changes nothing. `config/demo-seed.json` is an example with every kind of item.
@@ -15,10 +15,11 @@ use crate::access::passwords;
 use crate::actor::Actor;
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Draft};
-use crate::ids::{BookingId, ClientId, NumberId, OrgId, SitterId, UserId};
+use crate::ids::{BookingId, ClientId, NumberId, OrgId, RuleId, SitterId, UserId};
 use crate::messaging::numbers::{NumberClass, Provider};
 use crate::people::users::{Role, normal_email};
 use crate::phone::PhoneNumber;
+use crate::pricing::{self, RuleDraft};
 use crate::{Error, Result};
 
 /// The file.
@@ -41,6 +42,8 @@ pub struct Seed {
     pub numbers: Vec<SeedNumber>,
     /// Texts that differ from the defaults, which every organisation gets.
     pub automations: Vec<SeedAutomation>,
+    /// What services cost.
+    pub pricing_rules: Vec<SeedRule>,
     /// Pending bookings.
     pub bookings: Vec<SeedBooking>,
 }
@@ -147,6 +150,18 @@ pub struct SeedAutomation {
     delay_minutes: i64,
 }
 
+/// What a service costs.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeedRule {
+    id: RuleId,
+    org_id: OrgId,
+    #[serde(flatten)]
+    rule: RuleDraft,
+    #[serde(flatten)]
+    unknown: BTreeMap<String, Value>,
+}
+
 /// A pending booking of one of the file's clients.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -164,6 +179,8 @@ pub struct SeedBooking {
     #[serde(default)]
     add_ons: Option<Vec<String>>,
     #[serde(default)]
+    discount_minor: Option<i64>,
+    #[serde(default)]
     address: Option<String>,
     #[serde(default)]
     notes: Option<String>,
@@ -180,6 +197,7 @@ pub struct Seeded {
     pub clients: u64,
     pub numbers: u64,
     pub automations: u64,
+    pub pricing_rules: u64,
     pub bookings: u64,
 }
 
@@ -216,6 +234,9 @@ pub async fn load(tx: &mut Tx, seed: &Seed, now: Timestamp) -> Result<Seeded> {
     }
     for (place, automation) in seed.automations.iter().enumerate() {
         seeded.automations += set_automation(tx, automation, now).await.map_err(at("automations", place))?;
+    }
+    for (place, rule) in seed.pricing_rules.iter().enumerate() {
+        seeded.pricing_rules += add_rule(tx, rule, now).await.map_err(at("pricingRules", place))?;
     }
     for (place, booking) in seed.bookings.iter().enumerate() {
         seeded.bookings += add_booking(tx, seed, booking, now).await.map_err(at("bookings", place))?;
@@ -359,6 +380,19 @@ async fn set_automation(tx: &mut Tx, item: &SeedAutomation, now: Timestamp) -> R
         .await?)
 }
 
+async fn add_rule(tx: &mut Tx, item: &SeedRule, now: Timestamp) -> Result<u64> {
+    if let Some(field) = item.unknown.keys().next() {
+        return Err(Error::invalid(field, "is not a field of a pricing rule"));
+    }
+    let known = tx.query("SELECT id FROM pricing_rules WHERE id = $1").bind(&item.id).optional::<(RuleId,)>().await?;
+    if known.is_some() {
+        return Ok(0);
+    }
+    let by = Actor::system("seed");
+    pricing::add_as(tx, item.id.clone(), &item.org_id, item.rule.clone().check()?, &by, now).await?;
+    Ok(1)
+}
+
 async fn add_booking(tx: &mut Tx, seed: &Seed, item: &SeedBooking, now: Timestamp) -> Result<u64> {
     let known = tx.query("SELECT id FROM bookings WHERE id = $1").bind(&item.id).optional::<(BookingId,)>().await?;
     if known.is_some() {
@@ -379,6 +413,7 @@ async fn add_booking(tx: &mut Tx, seed: &Seed, item: &SeedBooking, now: Timestam
         end_at: Some(item.end_at.clone()),
         quantity: item.quantity,
         add_ons: item.add_ons.clone(),
+        discount_minor: item.discount_minor,
         address: item.address.clone(),
         notes: item.notes.clone(),
         sitter_id: item.sitter_id.clone(),

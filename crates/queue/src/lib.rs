@@ -32,6 +32,7 @@ mod registry;
 mod rescue;
 pub mod retention;
 mod runner;
+pub mod schedule;
 mod steps;
 mod supervise;
 mod wake;

@@ -13,6 +13,8 @@ pub const KEPT: [(&str, Duration); 3] =
     [("succeeded", DAY.saturating_mul(14)), ("cancelled", DAY.saturating_mul(30)), ("dead", DAY.saturating_mul(90))];
 /// Worker rows without a heartbeat for so long are removed.
 const STALE_WORKERS: Duration = DAY;
+/// Occurrences of schedules are forgotten after so long, but for the newest: it says what has been fired.
+const OLD_SLOTS: Duration = DAY.saturating_mul(30);
 const BATCH: i64 = 1_000;
 
 /// What a sweep removed.
@@ -26,6 +28,8 @@ pub struct Swept {
     pub dead: u64,
     /// Rows of workers that are gone.
     pub workers: u64,
+    /// Rows of schedules' occurrences.
+    pub slots: u64,
 }
 
 /// One step along the primary key: the last id of the next thousand jobs, and the removal of the expired among them.
@@ -53,6 +57,17 @@ pub async fn sweep(db: &Db, now: Timestamp) -> Result<Swept> {
         after = last;
     }
     let workers = db.write("DELETE FROM workers WHERE heartbeat_at < $1").bind(now - STALE_WORKERS).execute().await?;
+    let slots = db
+        .write(
+            "DELETE FROM schedule_slots
+             WHERE fired_at < $1 AND EXISTS (
+               SELECT 1 FROM schedule_slots AS newer
+               WHERE newer.schedule = schedule_slots.schedule AND newer.scope = schedule_slots.scope
+                 AND newer.local_slot > schedule_slots.local_slot)",
+        )
+        .bind(now - OLD_SLOTS)
+        .execute()
+        .await?;
     let [succeeded, cancelled, dead] = removed;
-    Ok(Swept { succeeded, cancelled, dead, workers })
+    Ok(Swept { succeeded, cancelled, dead, workers, slots })
 }

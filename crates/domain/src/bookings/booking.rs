@@ -5,7 +5,7 @@ use nightshift_db::{Db, Engine, Json, Timestamp, Tx};
 use super::{PaymentStatus, Status};
 use crate::actor::Actor;
 use crate::audit::Entry;
-use crate::ids::{BookingId, ClientId, OrgId, SitterId};
+use crate::ids::{BookingId, ClientId, OrgId, SitterId, SnapshotId};
 use crate::{Error, Result};
 
 /// A booking as it is stored.
@@ -35,10 +35,14 @@ pub struct Booking {
     pub address: Option<String>,
     /// What the sitter should know.
     pub notes: Option<String>,
+    /// Taken off its price, in minor units.
+    pub discount_minor: i64,
     /// Price in minor units, once priced.
     pub total_minor: Option<i64>,
     /// ISO currency of the price.
     pub currency: Option<String>,
+    /// What it was last priced with.
+    pub pricing_snapshot_id: Option<SnapshotId>,
     /// What is known of the payment.
     pub payment_status: PaymentStatus,
     /// Received for it, in minor units, before refunds.
@@ -63,8 +67,8 @@ macro_rules! booking_columns {
         concat!(
             $before,
             " id, org_id, client_id, sitter_id, service, start_at, end_at, status, quantity, add_ons, address, notes,
-              total_minor, currency, payment_status, paid_minor, refunded_minor, stripe_payment_intent_id,
-              confirmed_at, cancelled_at, version, created_at ",
+              discount_minor, total_minor, currency, pricing_snapshot_id, payment_status, paid_minor, refunded_minor,
+              stripe_payment_intent_id, confirmed_at, cancelled_at, version, created_at ",
             $after
         )
     };
@@ -96,7 +100,7 @@ pub async fn lock(tx: &mut Tx, id: &BookingId) -> Result<Booking> {
 }
 
 /// [`lock`], for a caller who may only see one organisation's bookings.
-pub(super) async fn lock_of(tx: &mut Tx, org: &OrgId, id: &BookingId) -> Result<Booking> {
+pub(crate) async fn lock_of(tx: &mut Tx, org: &OrgId, id: &BookingId) -> Result<Booking> {
     lock(tx, id).await.and_then(|booking| if booking.org_id == *org { Ok(booking) } else { Err(Error::NotFound) })
 }
 

@@ -14,8 +14,8 @@ const STORE: &str = booking_columns!(
     "UPDATE bookings
      SET sitter_id = $3, service = $4, start_at = $5, end_at = $6, status = $7, quantity = $8, add_ons = $9,
          address = $10, notes = $11, payment_status = $12, paid_minor = $13, refunded_minor = $14,
-         stripe_payment_intent_id = $15, confirmed_at = $16, cancelled_at = $17, version = version + 1,
-         updated_at = $18
+         stripe_payment_intent_id = $15, confirmed_at = $16, cancelled_at = $17, discount_minor = $18,
+         total_minor = $19, currency = $20, pricing_snapshot_id = $21, version = version + 1, updated_at = $22
      WHERE id = $1 AND version = $2 RETURNING",
     ""
 );
@@ -143,7 +143,7 @@ pub(super) async fn record_status(
 
 /// Stores every column that can change and raises the version. The caller holds the booking's lock; should the row
 /// have changed all the same, nothing is stored.
-pub(super) async fn store(tx: &mut Tx, booking: &Booking, now: Timestamp) -> Result<Booking> {
+pub(crate) async fn store(tx: &mut Tx, booking: &Booking, now: Timestamp) -> Result<Booking> {
     tx.query(STORE)
         .bind(&booking.id)
         .bind(booking.version)
@@ -162,6 +162,10 @@ pub(super) async fn store(tx: &mut Tx, booking: &Booking, now: Timestamp) -> Res
         .bind(&booking.stripe_payment_intent_id)
         .bind(booking.confirmed_at)
         .bind(booking.cancelled_at)
+        .bind(booking.discount_minor)
+        .bind(booking.total_minor)
+        .bind(&booking.currency)
+        .bind(&booking.pricing_snapshot_id)
         .bind(now)
         .optional()
         .await?

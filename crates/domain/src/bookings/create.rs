@@ -9,14 +9,17 @@ use crate::actor::Actor;
 use crate::audit;
 use crate::ids::{BookingId, HistoryId, OrgId, SitterId};
 use crate::people::clients;
+use crate::pricing;
 use crate::problems::Problems;
 
 const INSERT: &str = booking_columns!(
     "INSERT INTO bookings (id, org_id, client_id, sitter_id, service, start_at, end_at, quantity, add_ons, address,
-                           notes, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12) RETURNING",
+                           notes, discount_minor, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) RETURNING",
     ""
 );
+
+const PRICE: &str = "UPDATE bookings SET total_minor = $2, currency = $3, pricing_snapshot_id = $4 WHERE id = $1";
 
 /// A booking that was just made.
 #[derive(Debug, Clone)]
@@ -27,10 +30,11 @@ pub struct Created {
     pub history_id: HistoryId,
 }
 
-/// Makes a pending booking; its client is found by phone or made.
+/// Makes a pending booking; its client is found by phone or made, and it is priced if its service has a price.
 ///
 /// # Errors
-/// [`Error::Invalid`](crate::Error::Invalid) when the organisation has no such active sitter.
+/// [`Error::Invalid`](crate::Error::Invalid) when the organisation has no such active sitter, or the service's price
+/// none for an add-on.
 pub async fn create(tx: &mut Tx, org: &OrgId, new: NewBooking, by: &Actor, now: Timestamp) -> Result<Created> {
     create_as(tx, BookingId::new(now), org, new, by, now).await
 }
@@ -54,7 +58,7 @@ pub(crate) async fn create_as(
         email: new.email,
     };
     let client = clients::find_or_create(tx, org, &contact, now).await?;
-    let booking: Booking = tx
+    let mut booking: Booking = tx
         .query(INSERT)
         .bind(id)
         .bind(org)
@@ -67,9 +71,19 @@ pub(crate) async fn create_as(
         .bind(Json(&new.add_ons))
         .bind(&new.address)
         .bind(&new.notes)
+        .bind(new.discount_minor)
         .bind(now)
         .one()
         .await?;
+    if pricing::price_new(tx, &mut booking, now).await? {
+        tx.query(PRICE)
+            .bind(&booking.id)
+            .bind(booking.total_minor)
+            .bind(&booking.currency)
+            .bind(&booking.pricing_snapshot_id)
+            .execute()
+            .await?;
+    }
     let history_id = history::append(tx, &booking, None, Status::Pending, None, by, now).await?;
     audit::record(tx, booking.entry("booking.created", by), now).await?;
     Ok(Created { booking, history_id })

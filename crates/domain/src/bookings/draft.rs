@@ -16,6 +16,8 @@ pub(super) const NOTES: TextLimit = TextLimit { chars_max: 4000 };
 /// Pets or visits in one booking.
 const QUANTITY_MAX: i64 = 1000;
 const ADD_ONS_MAX: usize = 50;
+/// Minor units; more is a typing error.
+const DISCOUNT_MAX: i64 = 1_000_000_000;
 
 /// The body of a request to book. Everything is optional here, so that the check can name all that is wrong at once.
 #[derive(Clone, Default, Deserialize)]
@@ -31,6 +33,7 @@ pub struct Draft {
     pub end_at: Option<String>,
     pub quantity: Option<i64>,
     pub add_ons: Option<Vec<String>>,
+    pub discount_minor: Option<i64>,
     pub address: Option<String>,
     pub notes: Option<String>,
     pub sitter_id: Option<SitterId>,
@@ -57,6 +60,8 @@ pub struct NewBooking {
     pub quantity: i64,
     /// Codes of what is ordered on top.
     pub add_ons: Vec<String>,
+    /// Taken off its price, in minor units.
+    pub discount_minor: i64,
     /// Where it takes place.
     pub address: Option<String>,
     /// What the sitter should know.
@@ -87,6 +92,8 @@ impl Draft {
         check_span(&mut problems, start_at, end_at);
         check_quantity(&mut problems, quantity);
         check_add_ons(&mut problems, &add_ons);
+        let discount_minor = self.discount_minor.unwrap_or(0);
+        check_discount(&mut problems, discount_minor);
         let address = problems.optional("address", self.address, ADDRESS);
         let notes = problems.optional("notes", self.notes, NOTES);
         match (first_name, last_name, phone, service, start_at, end_at) {
@@ -103,6 +110,7 @@ impl Draft {
                     end_at,
                     quantity,
                     add_ons,
+                    discount_minor,
                     address,
                     notes,
                     sitter_id: self.sitter_id,
@@ -136,6 +144,12 @@ pub(super) fn check_add_ons(problems: &mut Problems, add_ons: &[String]) {
     }
 }
 
+pub(super) fn check_discount(problems: &mut Problems, discount_minor: i64) {
+    if !(0..=DISCOUNT_MAX).contains(&discount_minor) {
+        problems.add("discountMinor", "must be between 0 and 1000000000");
+    }
+}
+
 /// Checks a service code that replaces another.
 pub(super) fn check_service(problems: &mut Problems, service: String) -> Option<String> {
     problems.required("service", Some(service), CODE)
@@ -164,9 +178,13 @@ mod tests {
         let draft = serde_json::json!({
             "firstName": " ", "lastName": "C", "phone": "call me", "email": "nobody", "service": "dog_walking",
             "startAt": "2024-12-31T10:00:00Z", "endAt": "2024-12-31T10:00:00Z", "quantity": 0, "addOns": [""],
+            "discountMinor": -1,
             "notes": "a\u{0}b",
         });
-        assert_eq!(wrong_fields(draft), ["addOns", "email", "endAt", "firstName", "notes", "phone", "quantity"]);
+        assert_eq!(
+            wrong_fields(draft),
+            ["addOns", "discountMinor", "email", "endAt", "firstName", "notes", "phone", "quantity"]
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ macro_rules! select_rows {
         concat!(
             "SELECT b.id, b.client_id, c.first_name, c.last_name, c.phone_number, b.sitter_id, s.name AS sitter_name,
                     b.service, b.start_at, b.end_at, b.status, b.quantity, b.add_ons, b.address, b.notes,
-                    b.total_minor, b.currency, b.payment_status, b.confirmed_at, b.version, b.created_at
+                    b.discount_minor, b.total_minor, b.currency, b.pricing_snapshot_id, b.payment_status, b.confirmed_at, b.version, b.created_at
              FROM bookings b
              JOIN clients c ON c.id = b.client_id
              LEFT JOIN sitters s ON s.id = b.sitter_id ",

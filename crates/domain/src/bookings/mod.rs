@@ -15,7 +15,9 @@ mod payments;
 mod status;
 mod view;
 
+pub(crate) use booking::lock_of;
 pub use booking::{Booking, get, lock};
+pub(crate) use change::store;
 pub use change::{StatusChange, cancel, change_status, confirm};
 pub(crate) use create::create_as;
 pub use create::{Created, create};

@@ -7,11 +7,12 @@ use serde_json::json;
 use super::booking::lock_of;
 use super::change::{move_status, record_status, store, version_conflict};
 use super::create::check_sitter;
-use super::draft::{ADDRESS, NOTES, check_add_ons, check_quantity, check_service, check_span};
+use super::draft::{ADDRESS, NOTES, check_add_ons, check_discount, check_quantity, check_service, check_span};
 use super::{Booking, Status, StatusChange};
 use crate::actor::Actor;
 use crate::audit;
 use crate::ids::{BookingId, OrgId, SitterId};
+use crate::pricing;
 use crate::problems::Problems;
 use crate::{Error, Result};
 
@@ -26,14 +27,17 @@ pub struct Patch {
     pub service: Option<String>,
     pub quantity: Option<i64>,
     pub add_ons: Option<Vec<String>>,
+    pub discount_minor: Option<i64>,
     #[serde(deserialize_with = "present")]
     pub sitter_id: Option<Option<SitterId>>,
     #[serde(deserialize_with = "present")]
     pub address: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
     pub notes: Option<Option<String>>,
-    /// Kept in the history of a status change.
+    /// Kept in the history of a status change, and with a new price.
     pub reason: Option<String>,
+    /// Prices the booking anew as it then is. Without it the price stays what was agreed.
+    pub reprice: bool,
     /// The version the change was made against; a booking that has moved on refuses it.
     pub version: Option<i64>,
 }
@@ -47,7 +51,8 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> R
 ///
 /// # Errors
 /// [`Error::NotFound`] in another organisation; [`Error::Conflict`] `version_conflict` or `invalid_transition` (also
-/// for changing time, service, sitter or quantity of a booking that is final); [`Error::Invalid`] by field.
+/// for changing time, service, sitter, quantity or price of a booking that is final), or `no_pricing_rule`;
+/// [`Error::Invalid`] by field.
 pub async fn patch(
     tx: &mut Tx,
     org: &OrgId,
@@ -60,13 +65,13 @@ pub async fn patch(
     if patch.version.is_some_and(|version| version != before.version) {
         return Err(version_conflict());
     }
-    let reason = patch.reason.clone();
+    let (reason, reprice) = (patch.reason.clone(), patch.reprice);
     let (mut after, asked_status) = merge(&before, patch)?;
     if let Some(sitter) = after.sitter_id.as_ref().filter(|sitter| before.sitter_id.as_ref() != Some(*sitter)) {
         check_sitter(tx, org, sitter).await?;
     }
     let changed = changed_fields(&before, &after);
-    if before.status.is_final() && changed.iter().any(|field| !matches!(*field, "address" | "notes")) {
+    if before.status.is_final() && (reprice || changed.iter().any(|field| !matches!(*field, "address" | "notes"))) {
         return Err(Error::conflict(
             "invalid_transition",
             format!("a booking that is {} can no longer be changed", before.status),
@@ -77,12 +82,18 @@ pub async fn patch(
         None => false,
     };
     let mut history_id = None;
-    if status_moved || !changed.is_empty() {
+    if reprice {
+        pricing::price_changed(tx, &mut after, now).await?;
+    }
+    if status_moved || reprice || !changed.is_empty() {
         after = store(tx, &after, now).await?;
     }
     if !changed.is_empty() {
         let entry = after.entry("booking.updated", by).metadata(json!({"fields": changed, "version": after.version}));
         audit::record(tx, entry, now).await?;
+    }
+    if reprice {
+        pricing::record_repriced(tx, &after, before.total_minor, reason.as_deref(), by, now).await?;
     }
     if status_moved {
         history_id = Some(record_status(tx, &after, before.status, reason.as_deref(), by, now).await?);
@@ -128,6 +139,10 @@ fn merge(before: &Booking, patch: Patch) -> Result<(Booking, Option<Status>)> {
         check_add_ons(&mut problems, &add_ons);
         after.add_ons = Json(add_ons);
     }
+    if let Some(discount_minor) = patch.discount_minor {
+        check_discount(&mut problems, discount_minor);
+        after.discount_minor = discount_minor;
+    }
     if let Some(sitter_id) = patch.sitter_id {
         after.sitter_id = sitter_id;
     }
@@ -149,6 +164,7 @@ fn changed_fields(before: &Booking, after: &Booking) -> Vec<&'static str> {
         ("service", before.service != after.service),
         ("quantity", before.quantity != after.quantity),
         ("addOns", before.add_ons != after.add_ons),
+        ("discountMinor", before.discount_minor != after.discount_minor),
         ("sitterId", before.sitter_id != after.sitter_id),
         ("address", before.address != after.address),
         ("notes", before.notes != after.notes),

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{PaymentStatus, Status};
 use crate::audience::Audience;
-use crate::ids::{BookingId, ClientId, SitterId};
+use crate::ids::{BookingId, ClientId, SitterId, SnapshotId};
 use crate::phone::PhoneNumber;
 
 /// A booking in JSON.
@@ -24,13 +24,13 @@ pub struct BookingView {
     pub status: Status,
     pub quantity: i64,
     pub add_ons: Vec<String>,
+    pub discount_minor: i64,
     pub address: Option<String>,
     pub notes: Option<String>,
     pub total_minor: Option<i64>,
     pub currency: Option<String>,
     pub payment_status: PaymentStatus,
-    /// None until prices are kept.
-    pub pricing_snapshot_id: Option<String>,
+    pub pricing_snapshot_id: Option<SnapshotId>,
     pub confirmed_at: Option<Timestamp>,
     pub version: i64,
     pub created_at: Timestamp,
@@ -70,10 +70,12 @@ pub(super) struct Row {
     pub status: Status,
     pub quantity: i64,
     pub add_ons: Json<Vec<String>>,
+    pub discount_minor: i64,
     pub address: Option<String>,
     pub notes: Option<String>,
     pub total_minor: Option<i64>,
     pub currency: Option<String>,
+    pub pricing_snapshot_id: Option<SnapshotId>,
     pub payment_status: PaymentStatus,
     pub confirmed_at: Option<Timestamp>,
     pub version: i64,
@@ -98,12 +100,13 @@ impl Row {
             status: self.status,
             quantity: self.quantity,
             add_ons: self.add_ons.0,
+            discount_minor: self.discount_minor,
             address: self.address,
             notes: self.notes,
             total_minor: self.total_minor,
             currency: self.currency,
             payment_status: self.payment_status,
-            pricing_snapshot_id: None,
+            pricing_snapshot_id: self.pricing_snapshot_id,
             confirmed_at: self.confirmed_at,
             version: self.version,
             created_at: self.created_at,

@@ -1,10 +1,12 @@
 //! Organisations: the tenants.
 
 use chrono_tz::Tz;
-use nightshift_db::Db;
+use nightshift_db::{Db, Json, Timestamp, Tx};
+use serde_json::Value;
 
 use crate::Result;
 use crate::ids::OrgId;
+use crate::reconciliation::Thresholds;
 
 /// The organisation that requests without one belong to: the one marked as default, else the oldest tenant.
 ///
@@ -38,4 +40,47 @@ pub async fn zone(db: &Db, org: &OrgId) -> Result<Tz> {
         db.read("SELECT timezone FROM organizations WHERE id = $1").bind(org).optional().await?;
     let (zone,) = zone.ok_or(crate::Error::NotFound)?;
     Ok(zone.parse().unwrap_or(Tz::UTC))
+}
+
+/// As [`zone`], as a transaction sees it.
+pub(crate) async fn zone_in(tx: &mut Tx, org: &OrgId) -> Result<Tz> {
+    let zone: Option<(String,)> =
+        tx.query("SELECT timezone FROM organizations WHERE id = $1").bind(org).optional().await?;
+    let (zone,) = zone.ok_or(crate::Error::NotFound)?;
+    Ok(zone.parse().unwrap_or(Tz::UTC))
+}
+
+/// What differences in price matter to an organisation: its own setting `driftThresholds`, else `defaults`.
+///
+/// # Errors
+/// [`NotFound`](crate::Error::NotFound); a database error.
+pub async fn thresholds(db: &Db, org: &OrgId, defaults: Thresholds) -> Result<Thresholds> {
+    let settings: Option<(Json<Value>,)> =
+        db.read("SELECT settings FROM organizations WHERE id = $1").bind(org).optional().await?;
+    let (settings,) = settings.ok_or(crate::Error::NotFound)?;
+    Ok(defaults.overridden_by(&settings.0["driftThresholds"]))
+}
+
+/// A tenant, as far as the clock is concerned.
+#[derive(Debug, Clone)]
+pub struct Locale {
+    /// Which.
+    pub org: OrgId,
+    /// Where it lives.
+    pub zone: Tz,
+    /// Since when it has been there.
+    pub since: Timestamp,
+}
+
+/// Every tenant's zone.
+///
+/// # Errors
+/// A database error.
+pub async fn locales(db: &Db) -> Result<Vec<Locale>> {
+    let rows: Vec<(OrgId, String, Timestamp)> =
+        db.read("SELECT id, timezone, created_at FROM organizations WHERE id <> 'platform' ORDER BY id").all().await?;
+    Ok(rows
+        .into_iter()
+        .map(|(org, zone, since)| Locale { org, zone: zone.parse().unwrap_or(Tz::UTC), since })
+        .collect())
 }

@@ -1,0 +1,204 @@
+//! The human work queue: things that went wrong in a way only a person can mend.
+//!
+//! The same trouble again (same fingerprint) while it is unresolved raises the count of the row that stands.
+
+mod handle;
+mod list;
+
+use nightshift_db::{Json, Timestamp, Tx};
+use serde_json::{Value, json};
+
+pub use handle::{assign, close, snooze, wake};
+pub use list::{Counts, ExceptionView, Filter, counts, get, list};
+
+use crate::ids::{BookingId, ClientId, DriftId, ExceptionId, InboxId, OrgId, ThreadId};
+use crate::text_enum::text_enum;
+use crate::{Result, stream};
+
+text_enum! {
+    /// How urgent.
+    pub enum Severity {
+        /// Money or a client is at stake now.
+        High = "high",
+        /// Somebody should look today.
+        Medium = "medium",
+        /// Good to know.
+        Low = "low",
+    }
+}
+
+text_enum! {
+    /// What became of an item.
+    pub enum Status {
+        /// Nobody has it yet.
+        Open = "open",
+        /// Somebody has it.
+        InProgress = "in_progress",
+        /// It comes back later.
+        Snoozed = "snoozed",
+        /// It is done.
+        Resolved = "resolved",
+    }
+}
+
+/// Trouble to be raised.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    kind: &'static str,
+    severity: Severity,
+    fingerprint: String,
+    title: String,
+    detail: Value,
+    org: Option<OrgId>,
+    booking: Option<BookingId>,
+    thread: Option<ThreadId>,
+    client: Option<ClientId>,
+    job: Option<String>,
+    inbox: Option<InboxId>,
+    drift: Option<DriftId>,
+}
+
+impl Problem {
+    /// Trouble of a type, told from other trouble by its fingerprint.
+    pub fn new(kind: &'static str, severity: Severity, fingerprint: impl Into<String>) -> Self {
+        Self {
+            kind,
+            severity,
+            fingerprint: fingerprint.into(),
+            title: kind.replace('_', " "),
+            detail: json!({}),
+            org: None,
+            booking: None,
+            thread: None,
+            client: None,
+            job: None,
+            inbox: None,
+            drift: None,
+        }
+    }
+
+    /// One line for the list.
+    #[must_use]
+    pub fn title(mut self, title: &str) -> Self {
+        title.clone_into(&mut self.title);
+        self
+    }
+
+    /// Ids and facts.
+    #[must_use]
+    pub fn detail(mut self, detail: Value) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn org(mut self, org: &OrgId) -> Self {
+        self.org = Some(org.clone());
+        self
+    }
+
+    /// The booking it is about.
+    #[must_use]
+    pub fn booking(mut self, booking: &BookingId) -> Self {
+        self.booking = Some(booking.clone());
+        self
+    }
+
+    /// The conversation it is about.
+    #[must_use]
+    pub fn thread(mut self, thread: &ThreadId) -> Self {
+        self.thread = Some(thread.clone());
+        self
+    }
+
+    /// The client it is about.
+    #[must_use]
+    pub fn client(mut self, client: &ClientId) -> Self {
+        self.client = Some(client.clone());
+        self
+    }
+
+    /// The job it is about.
+    #[must_use]
+    pub fn job(mut self, job: &str) -> Self {
+        self.job = Some(job.to_owned());
+        self
+    }
+
+    /// The delivery it is about.
+    #[must_use]
+    pub fn inbox(mut self, inbox: &InboxId) -> Self {
+        self.inbox = Some(inbox.clone());
+        self
+    }
+
+    /// The difference in price it is about.
+    #[must_use]
+    pub fn drift(mut self, drift: &DriftId) -> Self {
+        self.drift = Some(drift.clone());
+        self
+    }
+}
+
+/// Raises `problem`: a new row, or one more occurrence of the row that stands, with the higher of both severities.
+///
+/// # Errors
+/// A database error.
+pub async fn raise(tx: &mut Tx, problem: &Problem, now: Timestamp) -> Result<ExceptionId> {
+    let (id,): (ExceptionId,) = tx
+        .query(
+            "INSERT INTO exceptions (id, org_id, type, severity, fingerprint, title, detail, booking_id, thread_id,
+                                     client_id, job_id, inbox_id, drift_id, last_seen_at, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $13, $13, $13)
+             ON CONFLICT (fingerprint) WHERE status <> 'resolved' DO UPDATE
+             SET occurrences = exceptions.occurrences + 1, last_seen_at = $13, updated_at = $13,
+                 detail = excluded.detail, title = excluded.title, drift_id = excluded.drift_id,
+                 severity = CASE WHEN 'high' IN (exceptions.severity, excluded.severity) THEN 'high'
+                                 WHEN 'medium' IN (exceptions.severity, excluded.severity) THEN 'medium'
+                                 ELSE 'low' END
+             RETURNING id",
+        )
+        .bind(ExceptionId::new(now))
+        .bind(&problem.org)
+        .bind(problem.kind)
+        .bind(problem.severity.as_str())
+        .bind(&problem.fingerprint)
+        .bind(&problem.title)
+        .bind(Json(&problem.detail))
+        .bind(&problem.booking)
+        .bind(&problem.thread)
+        .bind(&problem.client)
+        .bind(&problem.job)
+        .bind(&problem.inbox)
+        .bind(now)
+        .bind(&problem.drift)
+        .one()
+        .await?;
+    let data = json!({ "id": id, "type": problem.kind, "severity": problem.severity.as_str() });
+    stream::append(tx, problem.org.as_ref(), "exceptions", "exception.changed", &data, now).await?;
+    Ok(id)
+}
+
+/// Resolves the trouble with this fingerprint, if any stands, because its cause is gone.
+///
+/// # Errors
+/// A database error.
+pub async fn resolve(tx: &mut Tx, fingerprint: &str, note: &str, now: Timestamp) -> Result<()> {
+    let resolved: Option<(ExceptionId, Option<OrgId>)> = tx
+        .query(
+            "UPDATE exceptions
+             SET status = 'resolved', resolved_by = 'system', resolved_at = $3, resolution_note = $2, updated_at = $3
+             WHERE fingerprint = $1 AND status <> 'resolved' RETURNING id, org_id",
+        )
+        .bind(fingerprint)
+        .bind(note)
+        .bind(now)
+        .optional()
+        .await?;
+    if let Some((id, org)) = resolved {
+        let data = json!({ "id": id, "status": "resolved" });
+        stream::append(tx, org.as_ref(), "exceptions", "exception.changed", &data, now).await?;
+    }
+    Ok(())
+}

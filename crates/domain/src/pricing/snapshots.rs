@@ -1,0 +1,70 @@
+//! What a booking was priced with, kept for good.
+
+use nightshift_db::{Db, Json, Timestamp, Tx};
+use serde::Serialize;
+
+use super::calculate::{Inputs, Line, Price};
+use super::rules::Rule;
+use crate::Result;
+use crate::ids::{BookingId, OrgId, RuleId, SnapshotId};
+
+/// A price that was given, and from what it was worked out.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the table `pricing_snapshots`")]
+pub struct Snapshot {
+    pub id: SnapshotId,
+    pub booking_id: BookingId,
+    pub rule_id: RuleId,
+    pub inputs: Json<Inputs>,
+    pub lines: Json<Vec<Line>>,
+    pub total_minor: i64,
+    pub currency: String,
+    pub priced_at: Timestamp,
+}
+
+const BY_ID: &str = "
+SELECT id, booking_id, rule_id, inputs, lines, total_minor, currency, priced_at FROM pricing_snapshots WHERE id = $1";
+
+pub(super) async fn get(db: &Db, id: &SnapshotId) -> Result<Snapshot> {
+    db.read(BY_ID).bind(id).optional().await?.ok_or(crate::Error::NotFound)
+}
+
+/// Keeps `price`.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    org: &OrgId,
+    booking: &BookingId,
+    rule: &Rule,
+    inputs: Inputs,
+    price: Price,
+    now: Timestamp,
+) -> Result<Snapshot> {
+    let snapshot = Snapshot {
+        id: SnapshotId::new(now),
+        booking_id: booking.clone(),
+        rule_id: rule.id.clone(),
+        inputs: Json(inputs),
+        lines: Json(price.lines),
+        total_minor: price.total_minor,
+        currency: rule.currency.clone(),
+        priced_at: now,
+    };
+    tx.query(
+        "INSERT INTO pricing_snapshots
+             (id, org_id, booking_id, rule_id, inputs, lines, total_minor, currency, priced_at, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+    )
+    .bind(&snapshot.id)
+    .bind(org)
+    .bind(booking)
+    .bind(&rule.id)
+    .bind(Json(&snapshot.inputs.0))
+    .bind(Json(&snapshot.lines.0))
+    .bind(snapshot.total_minor)
+    .bind(&snapshot.currency)
+    .bind(now)
+    .execute()
+    .await?;
+    Ok(snapshot)
+}

@@ -1,0 +1,348 @@
+//! One chunk of a run: read and compared without a transaction, then recorded in one.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use nightshift_db::{Db, Json, Timestamp, Tx};
+use serde_json::{Value, json};
+
+use super::drift::{Amounts, Drift, Thresholds, compare};
+use super::runs::{Run, complete, run_columns};
+use super::shield::Shielded;
+use crate::Result;
+use crate::actor::Actor;
+use crate::audit::{self, Entry};
+use crate::exceptions::{self, Problem, Severity};
+use crate::ids::{BookingId, DriftId, SnapshotId};
+use crate::people::organizations;
+use crate::pricing::{Inputs, Line, NotComputable, Price, RuleBook};
+
+/// A booking as a run sees it. Index: `bookings_by_org`.
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: BookingId,
+    snapshot_id: Option<SnapshotId>,
+    service: String,
+    start_at: Timestamp,
+    end_at: Timestamp,
+    quantity: i64,
+    add_ons: Json<Vec<String>>,
+    discount_minor: i64,
+    total_minor: Option<i64>,
+    inputs: Option<Json<Inputs>>,
+    snapshot_minor: Option<i64>,
+    priced_at: Option<Timestamp>,
+}
+
+const NEXT: &str = "
+SELECT b.id, b.service, b.start_at, b.end_at, b.quantity, b.add_ons, b.discount_minor, b.total_minor,
+       s.id AS snapshot_id, s.inputs, s.total_minor AS snapshot_minor, s.priced_at
+FROM bookings AS b LEFT JOIN pricing_snapshots AS s ON s.id = b.pricing_snapshot_id
+WHERE b.org_id = $1 AND b.id > $2 AND b.status <> 'cancelled' AND b.end_at >= $3
+  AND b.created_at <= $4 AND b.updated_at <= $4
+ORDER BY b.id LIMIT $5";
+
+/// A booking that differs, and how its price came about then and would now.
+struct Drifted {
+    booking: BookingId,
+    snapshot: Option<SnapshotId>,
+    drift: Drift,
+    changed: Vec<&'static str>,
+    recomputed: Vec<Line>,
+}
+
+/// What a chunk came to.
+pub struct Findings {
+    /// Where the run stands when this is recorded; none when there was nothing left.
+    cursor: Option<BookingId>,
+    /// Whether these were the last.
+    last: bool,
+    checked: i64,
+    skipped_no_snapshot: i64,
+    drifted: Vec<Drifted>,
+    not_computable: Vec<(BookingId, NotComputable)>,
+    /// Exceptions whose cause is gone, and what to note.
+    gone: Vec<(String, &'static str)>,
+}
+
+/// Compares the next `size` bookings of `run`. Only reads.
+///
+/// # Errors
+/// A database error.
+pub async fn examine(db: &Db, run: &Run, size: i64, lookback: Duration, thresholds: Thresholds) -> Result<Findings> {
+    let book = RuleBook::load(db, &run.org_id).await?;
+    let thresholds = organizations::thresholds(db, &run.org_id, thresholds).await?;
+    let after = run.cursor_booking_id.as_ref().map_or("", BookingId::as_str);
+    let rows: Vec<Row> = db
+        .read(NEXT)
+        .bind(&run.org_id)
+        .bind(after)
+        .bind(run.cutoff_at - lookback)
+        .bind(run.cutoff_at)
+        .bind(size)
+        .all()
+        .await?;
+    let last = i64::try_from(rows.len()).unwrap_or(i64::MAX) < size;
+    let mut findings = Findings {
+        cursor: rows.last().map(|row| row.id.clone()),
+        last,
+        checked: 0,
+        skipped_no_snapshot: 0,
+        drifted: Vec::new(),
+        not_computable: Vec::new(),
+        gone: Vec::new(),
+    };
+    let mut in_order = BTreeSet::new();
+    for row in rows {
+        match verdict(&book, &row, thresholds) {
+            Verdict::NoSnapshot => findings.skipped_no_snapshot += 1,
+            Verdict::InOrder => {
+                findings.checked += 1;
+                in_order.insert(row.id);
+            }
+            Verdict::Drifted { drift, changed, price } => {
+                findings.checked += 1;
+                findings.drifted.push(Drifted {
+                    booking: row.id,
+                    snapshot: row.snapshot_id,
+                    drift,
+                    changed,
+                    recomputed: price.lines,
+                });
+            }
+            Verdict::NotComputable(why) => findings.not_computable.push((row.id, why)),
+        }
+    }
+    let until = findings.cursor.as_ref().filter(|_| !last);
+    findings.gone = gone(db, run, after, until, lookback, &in_order).await?;
+    Ok(findings)
+}
+
+enum Verdict {
+    NoSnapshot,
+    InOrder,
+    Drifted { drift: Drift, changed: Vec<&'static str>, price: Price },
+    NotComputable(NotComputable),
+}
+
+fn verdict(book: &RuleBook, row: &Row, thresholds: Thresholds) -> Verdict {
+    let (Some(Json(priced)), Some(snapshot_minor), Some(priced_at)) = (&row.inputs, row.snapshot_minor, row.priced_at)
+    else {
+        return Verdict::NoSnapshot;
+    };
+    // The calendar is the one it was priced by: an organisation that moves does not change what was agreed.
+    let present = Inputs {
+        service: row.service.clone(),
+        start_at: row.start_at,
+        end_at: row.end_at,
+        quantity: row.quantity,
+        add_ons: row.add_ons.0.clone(),
+        discount_minor: row.discount_minor,
+        timezone: priced.timezone.clone(),
+    };
+    let price = match book.price(&present, priced_at) {
+        Ok(price) => price,
+        Err(why) => return Verdict::NotComputable(why),
+    };
+    let amounts = Amounts { booking_minor: row.total_minor, snapshot_minor, recomputed_minor: price.total_minor };
+    let changed = changed_inputs(priced, &present);
+    match compare(amounts, !changed.is_empty(), thresholds) {
+        None => Verdict::InOrder,
+        Some(drift) => Verdict::Drifted { drift, changed, price },
+    }
+}
+
+fn changed_inputs(priced: &Inputs, present: &Inputs) -> Vec<&'static str> {
+    let fields = [
+        ("service", priced.service != present.service),
+        ("startAt", priced.start_at != present.start_at),
+        ("endAt", priced.end_at != present.end_at),
+        ("quantity", priced.quantity != present.quantity),
+        ("addOns", priced.add_ons != present.add_ons),
+        ("discountMinor", priced.discount_minor != present.discount_minor),
+    ];
+    fields.into_iter().filter_map(|(field, changed)| changed.then_some(field)).collect()
+}
+
+/// Exceptions of earlier runs, in the chunk's range of ids, whose cause is gone: the booking is in order now, or is no
+/// longer looked at. One that was changed since the cutoff is left to the next run.
+async fn gone(
+    db: &Db,
+    run: &Run,
+    after: &str,
+    until: Option<&BookingId>,
+    lookback: Duration,
+    in_order: &BTreeSet<BookingId>,
+) -> Result<Vec<(String, &'static str)>> {
+    let standing: Vec<(String, BookingId, bool)> = db
+        .read(
+            "SELECT e.fingerprint, e.booking_id, b.status = 'cancelled' OR b.end_at < $4
+             FROM exceptions AS e JOIN bookings AS b ON b.id = e.booking_id
+             WHERE e.status <> 'resolved' AND e.type IN ('pricing_drift', 'reconciliation_failed')
+               AND e.booking_id > $2 AND (CAST($3 AS TEXT) IS NULL OR e.booking_id <= $3) AND b.org_id = $1",
+        )
+        .bind(&run.org_id)
+        .bind(after)
+        .bind(until)
+        .bind(run.cutoff_at - lookback)
+        .all()
+        .await?;
+    let note = |booking: &BookingId, left: bool| match (in_order.contains(booking), left) {
+        (true, _) => Some("The price is in order again."),
+        (false, true) => Some("The booking is cancelled or long over and no longer checked."),
+        (false, false) => None,
+    };
+    Ok(standing
+        .into_iter()
+        .filter_map(|(fingerprint, booking, left)| Some((fingerprint, note(&booking, left)?)))
+        .collect())
+}
+
+/// How a run stands after a chunk.
+#[derive(Debug, Clone)]
+pub enum Progress {
+    /// Another job carries the run on, or it has ended: nothing was recorded.
+    NotOurs,
+    /// There are more bookings.
+    More(Box<Run>),
+    /// It is completed.
+    Completed(Box<Run>),
+}
+
+/// Only the run's own job may, and only from where it read.
+const ADVANCE: &str = run_columns!(
+    "UPDATE reconciliation_runs
+     SET cursor_booking_id = COALESCE($4, cursor_booking_id), checked = checked + $5,
+         skipped_no_snapshot = skipped_no_snapshot + $6, not_computable = not_computable + $7, drifted = drifted + $8,
+         high = high + $9, medium = medium + $10, low = low + $11, status = 'running', error = NULL,
+         finished_at = NULL, updated_at = $12
+     WHERE id = $1 AND job_id = $2 AND cursor_booking_id IS NOT DISTINCT FROM $3 AND status <> 'completed' RETURNING",
+    ""
+);
+
+/// Records what a chunk came to, with the run's new place, in a transaction that cannot write bookings.
+///
+/// # Errors
+/// A database error.
+pub async fn record(
+    shielded: &mut Shielded,
+    run: &Run,
+    findings: &Findings,
+    job: &str,
+    now: Timestamp,
+) -> Result<Progress> {
+    let tx = shielded.tx();
+    let with = |severity: Severity| {
+        let count = findings.drifted.iter().filter(|drifted| drifted.drift.severity == severity).count();
+        i64::try_from(count).unwrap_or(i64::MAX)
+    };
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let advanced: Option<Run> = tx
+        .query(ADVANCE)
+        .bind(&run.id)
+        .bind(job)
+        .bind(&run.cursor_booking_id)
+        .bind(&findings.cursor)
+        .bind(findings.checked)
+        .bind(findings.skipped_no_snapshot)
+        .bind(count(findings.not_computable.len()))
+        .bind(count(findings.drifted.len()))
+        .bind(with(Severity::High))
+        .bind(with(Severity::Medium))
+        .bind(with(Severity::Low))
+        .bind(now)
+        .optional()
+        .await?;
+    let Some(advanced) = advanced else { return Ok(Progress::NotOurs) };
+    let by = Actor::system(job);
+    for drifted in &findings.drifted {
+        record_drift(tx, run, drifted, &by, job, now).await?;
+    }
+    for (booking, why) in &findings.not_computable {
+        record_not_computable(tx, run, booking, why, &by, job, now).await?;
+    }
+    for (fingerprint, note) in &findings.gone {
+        exceptions::resolve(tx, fingerprint, note, now).await?;
+    }
+    if !findings.last {
+        return Ok(Progress::More(Box::new(advanced)));
+    }
+    complete(tx, &advanced, &by, job, now).await?;
+    Ok(Progress::Completed(Box::new(advanced)))
+}
+
+async fn record_drift(tx: &mut Tx, run: &Run, drifted: &Drifted, by: &Actor, job: &str, now: Timestamp) -> Result<()> {
+    let (id, drift) = (DriftId::new(now), &drifted.drift);
+    let detail = json!({
+        "snapshotId": drifted.snapshot, "changedInputs": drifted.changed, "recomputedLines": drifted.recomputed,
+    });
+    tx.query(
+        "INSERT INTO pricing_drifts (id, org_id, run_id, booking_id, stored_minor, recomputed_minor, drift_minor,
+                                     drift_percent, severity, cause, detail, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(&id)
+    .bind(&run.org_id)
+    .bind(&run.id)
+    .bind(&drifted.booking)
+    .bind(drift.stored_minor)
+    .bind(drift.recomputed_minor)
+    .bind(drift.drift_minor)
+    .bind(drift.drift_percent)
+    .bind(drift.severity)
+    .bind(drift.cause)
+    .bind(Json(&detail))
+    .bind(now)
+    .execute()
+    .await?;
+    let mut facts = json!(drift);
+    facts["runId"] = json!(run.id);
+    facts["driftId"] = json!(id);
+    audit::record(tx, entry("pricing.drift.detected", "warning", run, &drifted.booking, by, job, &facts), now).await?;
+    let title = if drift.drift_minor > 0 { "A client is charged too much" } else { "A client is charged too little" };
+    let problem = Problem::new("pricing_drift", drift.severity, format!("pricing_drift:{}", drifted.booking))
+        .title(title)
+        .detail(facts)
+        .org(&run.org_id)
+        .booking(&drifted.booking)
+        .drift(&id);
+    exceptions::raise(tx, &problem, now).await?;
+    Ok(())
+}
+
+async fn record_not_computable(
+    tx: &mut Tx,
+    run: &Run,
+    booking: &BookingId,
+    why: &NotComputable,
+    by: &Actor,
+    job: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let facts = json!({"runId": run.id, "error": why.to_string()});
+    audit::record(tx, entry("pricing.reconciliation.failed", "failed", run, booking, by, job, &facts), now).await?;
+    let problem = Problem::new("reconciliation_failed", Severity::Low, format!("pricing_not_computable:{booking}"))
+        .title("A booking's price cannot be worked out")
+        .detail(facts)
+        .org(&run.org_id)
+        .booking(booking);
+    exceptions::raise(tx, &problem, now).await?;
+    Ok(())
+}
+
+fn entry(
+    event: &'static str,
+    status: &'static str,
+    run: &Run,
+    booking: &BookingId,
+    by: &Actor,
+    job: &str,
+    facts: &Value,
+) -> Entry {
+    Entry::new(event, status, by)
+        .org(&run.org_id)
+        .booking(booking)
+        .correlation(booking.as_str())
+        .job(job)
+        .metadata(facts.clone())
+}

@@ -1,0 +1,17 @@
+//! The nightly check of every price: what a booking should cost against what is stored.
+//!
+//! A run goes over an organisation's bookings in chunks. A chunk is read, compared, and recorded in one transaction
+//! that also moves the run's cursor, so a run that is cut off anywhere goes on where it was and comes to the same end.
+//! That transaction cannot write a booking or a price: see [`Shielded`].
+
+mod chunk;
+mod drift;
+mod drifts;
+mod runs;
+mod shield;
+
+pub use chunk::{Findings, Progress, examine, record};
+pub use drift::{Amounts, Cause, Drift, Thresholds, compare};
+pub use drifts::{DriftView, drift_of_exception, list as drifts};
+pub use runs::{Begun, Run, Trigger, begin, current, fail, get, hand_over, list, next_attempt, remaining};
+pub use shield::Shielded;
