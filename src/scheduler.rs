@@ -1,59 +1,80 @@
-//! The clock: enqueues what is due by the time of day.
+//! The clock: fires what is due by the time of day.
 //!
-//! It keeps nothing in memory and nothing of its own in the database. Each occurrence has a once key, so any number of
-//! schedulers enqueue it once, and one that was down catches up when it starts.
+//! What is due is worked out by the queue, from the list of schedules and the organisations' zones; this is the loop
+//! that asks it. It keeps nothing that matters in memory, and any number of processes may run it.
 
 use std::time::Duration;
 
-use chrono::{Days, NaiveTime};
-use nightshift_db::Timestamp;
-use nightshift_jobs::retention_sweep::RetentionSweep;
-use nightshift_queue::{EnqueueError, NewJob, Queue};
+use chrono_tz::Tz;
+use nightshift_db::{Db, Timestamp};
+use nightshift_domain::people::organizations;
+use nightshift_jobs::schedules::{Times, schedules, scope_of};
+use nightshift_queue::schedule::{BadCron, Schedule, Scheduler, Scope};
+use nightshift_queue::{EnqueueError, Queue};
 
-/// When old records are forgotten, UTC: after the nights of Europe and before those of America.
-const SWEEP_AT: NaiveTime = NaiveTime::from_hms_opt(4, 0, 0).expect("04:00 is a time");
+use crate::config::Settings;
+
+/// Between two looks at the organisations: one may have been added, or have changed its zone.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Between two tries while the database is away.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
-/// Enqueues every occurrence, for ever.
-pub async fn run(queue: Queue) {
-    let clock = queue.clock().clone();
-    loop {
-        let occurrence = latest(clock.now());
-        while let Err(error) = enqueue(&queue, occurrence).await {
-            tracing::warn!(%error, "the daily sweep could not be enqueued; trying again");
-            tokio::time::sleep(TRY_AGAIN).await;
-        }
-        clock.sleep_until(next(occurrence)).await;
+/// What happens by the clock, and in whose time.
+#[derive(Debug, Clone)]
+pub struct Clockwork {
+    /// Every schedule.
+    pub schedules: Vec<Schedule>,
+    /// The zone that is set for all organisations, if one is.
+    zone: Option<Tz>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum TickError {
+    #[error(transparent)]
+    Organizations(#[from] nightshift_domain::Error),
+    #[error(transparent)]
+    Queue(#[from] EnqueueError),
+}
+
+impl Clockwork {
+    /// As the settings say.
+    ///
+    /// # Errors
+    /// Never, unless a built-in expression is broken, which a test rules out.
+    pub fn new(settings: &Settings) -> Result<Self, BadCron> {
+        let times = Times { reconciliation: settings.reconciliation.schedule.clone() };
+        Ok(Self { schedules: schedules(times)?, zone: settings.reconciliation.timezone })
     }
-}
 
-async fn enqueue(queue: &Queue, occurrence: Timestamp) -> Result<(), EnqueueError> {
-    queue.submit(NewJob::of(&RetentionSweep::of_day(occurrence))?).await?;
-    Ok(())
-}
+    /// Whose local times count.
+    ///
+    /// # Errors
+    /// A database error.
+    pub async fn scopes(&self, db: &Db) -> nightshift_domain::Result<Vec<Scope>> {
+        let locales = organizations::locales(db).await?;
+        Ok(locales.into_iter().map(|locale| scope_of(locale, self.zone)).collect())
+    }
 
-/// The occurrence that `now` follows or is.
-fn latest(now: Timestamp) -> Timestamp {
-    let today = now.to_datetime().date_naive().and_time(SWEEP_AT).and_utc();
-    let at = if today > now.to_datetime() { today - Days::new(1) } else { today };
-    Timestamp::from_unix_ms(at.timestamp_millis())
-}
+    /// Fires every occurrence, for ever.
+    pub async fn run(self, queue: Queue) {
+        let clock = queue.clock().clone();
+        let mut scheduler = Scheduler::new(queue.clone(), self.schedules.clone());
+        loop {
+            match self.tick(&queue, &mut scheduler).await {
+                Ok(next) => {
+                    let look_at = clock.now() + LOOK_EVERY;
+                    clock.sleep_until(next.map_or(look_at, |next| next.min(look_at))).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "what is due by the clock could not be fired; trying again");
+                    tokio::time::sleep(TRY_AGAIN).await;
+                }
+            }
+        }
+    }
 
-fn next(occurrence: Timestamp) -> Timestamp {
-    Timestamp::from_unix_ms((occurrence.to_datetime() + Days::new(1)).timestamp_millis())
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests may panic")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_occurrence_belongs_to_the_day_that_began_at_four() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        assert_eq!(latest(at("2024-12-30T04:00:00Z")), at("2024-12-30T04:00:00Z"));
-        assert_eq!(latest(at("2024-12-30T03:59:59Z")), at("2024-12-29T04:00:00Z"));
-        assert_eq!(next(at("2024-12-31T04:00:00Z")), at("2025-01-01T04:00:00Z"));
+    async fn tick(&self, queue: &Queue, scheduler: &mut Scheduler) -> Result<Option<Timestamp>, TickError> {
+        let scopes = self.scopes(queue.db()).await?;
+        Ok(scheduler.tick(&scopes).await?)
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nightshift_domain::messaging::numbers::Provider;
+use nightshift_domain::reconciliation::Thresholds;
 use nightshift_providers::sms::SmsSender;
 use nightshift_queue::Mode;
 use secrecy::SecretString;
@@ -20,6 +21,18 @@ pub struct App {
     public_url: String,
     window_grace: Duration,
     calls: Calls,
+    reconciliation: Reconciliation,
+}
+
+/// How prices are checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Reconciliation {
+    /// Bookings compared and recorded at a time.
+    pub chunk_size: i64,
+    /// Bookings that ended longer ago are left alone.
+    pub lookback: Duration,
+    /// Which differences matter, for organisations that do not say.
+    pub thresholds: Thresholds,
 }
 
 /// How calls are made and waited for.
@@ -38,8 +51,19 @@ pub struct Calls {
 impl App {
     /// `public_url` is where providers reach this program; a window stays open for `window_grace` after its booking.
     #[must_use]
-    pub fn new(sms: SmsSender, calls: Calls, public_url: String, window_grace: Duration) -> Self {
-        Self { sms, public_url, window_grace, calls }
+    pub fn new(
+        sms: SmsSender,
+        calls: Calls,
+        reconciliation: Reconciliation,
+        public_url: String,
+        window_grace: Duration,
+    ) -> Self {
+        Self { sms, public_url, window_grace, calls, reconciliation }
+    }
+
+    /// How prices are checked.
+    pub(crate) fn reconciliation(&self) -> Reconciliation {
+        self.reconciliation
     }
 
     /// Whom this program's calls reach.

@@ -13,6 +13,7 @@ use nightshift_domain::confirmation::{self, CloseThread};
 use nightshift_domain::ids::{BookingId, CallId, MessageId, OrgId, ThreadId};
 use nightshift_domain::inbox::{Delivery, Provider, Recorded};
 use nightshift_domain::messaging::post::Posted;
+use nightshift_domain::reconciliation::{self, Trigger};
 use nightshift_providers::twilio::StatusCallback;
 use nightshift_providers::vapi::Report;
 use nightshift_queue::admin::SteerError;
@@ -25,6 +26,7 @@ use crate::booking_call_start::BookingCallStart;
 use crate::booking_confirm::BookingConfirm;
 use crate::booking_rescheduled::BookingRescheduled;
 use crate::booking_status_changed::BookingStatusChanged;
+use crate::pricing_reconcile::PricingReconcile;
 use crate::sms_send::SmsSend;
 use crate::thread_assign_number::ThreadAssignNumber;
 use crate::thread_close::ThreadClose;
@@ -224,6 +226,25 @@ impl<'a> Follow<'a> {
         let new = self.new_job(&BookingCallPoll { booking_call_id: call.id.clone() })?.run_at(at).priority(3);
         self.enqueue(tx, new.mode(mode_of(call.mode))).await?;
         Ok(())
+    }
+
+    /// Somebody wants an organisation's prices checked now. Answers with the job that begins it.
+    ///
+    /// # Errors
+    /// [`Conflict`](DomainError::Conflict) `reconciliation_running` while a run goes on; the queue's.
+    pub async fn reconcile(&self, tx: &mut Tx, org: &OrgId, local_date: &str) -> Result<String, FollowError> {
+        if reconciliation::current(tx, org).await?.is_some() {
+            let sentence = "a price check of this organisation is running";
+            return Err(DomainError::conflict("reconciliation_running", sentence).into());
+        }
+        let job = PricingReconcile {
+            org_id: org.clone(),
+            local_date: local_date.to_owned(),
+            trigger_kind: Trigger::Manual,
+            attempt_no: reconciliation::next_attempt(tx, org, local_date).await?,
+            missed: false,
+        };
+        Ok(self.enqueue(tx, self.new_job(&job)?.org(org.as_str())).await?.id().to_owned())
     }
 
     /// Something happened to a call that is in the air: whoever looks at it does so now.

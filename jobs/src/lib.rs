@@ -18,7 +18,11 @@ pub mod booking_call_start;
 pub mod booking_confirm;
 pub mod booking_rescheduled;
 pub mod booking_status_changed;
+pub mod exceptions_wake;
+pub mod pricing_reconcile;
+pub mod pricing_reconcile_chunk;
 pub mod retention_sweep;
+pub mod schedules;
 pub mod sms_confirm_delivery;
 pub mod sms_send;
 pub mod thread_assign_number;
@@ -29,7 +33,7 @@ pub mod webhook_vapi_process;
 
 use nightshift_queue::{Kind, Registry};
 
-pub use app::{App, Calls};
+pub use app::{App, Calls, Reconciliation};
 pub use caller::{Caller, ProductionLine, TestLine};
 
 use automation_run::AutomationRun;
@@ -38,6 +42,9 @@ use booking_call_start::BookingCallStart;
 use booking_confirm::BookingConfirm;
 use booking_rescheduled::BookingRescheduled;
 use booking_status_changed::BookingStatusChanged;
+use exceptions_wake::ExceptionsWake;
+use pricing_reconcile::PricingReconcile;
+use pricing_reconcile_chunk::PricingReconcileChunk;
 use retention_sweep::RetentionSweep;
 use sms_confirm_delivery::SmsConfirmDelivery;
 use sms_send::SmsSend;
@@ -69,6 +76,13 @@ pub fn registry() -> Registry<App> {
         .kind(Kind::of::<AutomationRun, _, _>(automation_run::run).on_dead(automation_run::dead))
         .kind(Kind::of::<SmsSend, _, _>(sms_send::run).on_dead(sms_send::dead))
         .kind(Kind::of::<SmsConfirmDelivery, _, _>(sms_confirm_delivery::run).on_dead(sms_confirm_delivery::dead))
+        // Prices: checked every night, never changed.
+        .kind(Kind::of::<PricingReconcile, _, _>(pricing_reconcile::run).on_dead(pricing_reconcile::dead))
+        .kind(
+            Kind::of::<PricingReconcileChunk, _, _>(pricing_reconcile_chunk::run)
+                .on_dead(pricing_reconcile_chunk::dead),
+        )
         // Housekeeping.
+        .job::<ExceptionsWake, _, _>(exceptions_wake::run)
         .job::<RetentionSweep, _, _>(retention_sweep::run)
 }

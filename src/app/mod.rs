@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nightshift_db::{Clock, Db, DbError};
-use nightshift_jobs::{App, Caller, Calls, ProductionLine, TestLine};
+use nightshift_jobs::{App, Caller, Calls, ProductionLine, Reconciliation, TestLine};
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::TwilioClient;
 use nightshift_providers::vapi::VapiClient;
@@ -126,7 +126,8 @@ pub async fn start(settings: Settings, clock: Clock, roles: &[Role]) -> Result<R
 
     let worker = if roles.contains(&Role::Worker) { Some(start_worker(&settings, &queue, &public_url)?) } else { None };
     if roles.contains(&Role::Scheduler) {
-        services.push(tokio::spawn(scheduler::run(queue.clone())).abort_handle());
+        let clock = scheduler::Clockwork::new(&settings).map_err(|error| StartError::Setup(error.to_string()))?;
+        services.push(tokio::spawn(clock.run(queue.clone())).abort_handle());
     }
     let stop_server = CancellationToken::new();
     let (mut web, mut server) = (None, None);
@@ -178,7 +179,13 @@ fn start_worker(settings: &Settings, queue: &Queue, public_url: &str) -> Result<
         poll_interval: settings.calls.poll_interval,
         polls_max: settings.calls.max_polls,
     };
-    let app = App::new(sms_sender(settings)?, calls, public_url.to_owned(), settings.messaging.window_grace);
+    let reconciliation = Reconciliation {
+        chunk_size: settings.reconciliation.chunk_size,
+        lookback: settings.reconciliation.lookback,
+        thresholds: settings.reconciliation.thresholds,
+    };
+    let grace = settings.messaging.window_grace;
+    let app = App::new(sms_sender(settings)?, calls, reconciliation, public_url.to_owned(), grace);
     let options =
         WorkerOptions { concurrency: settings.worker.concurrency.clone(), queues: settings.worker.queues.clone() };
     Worker::new(queue.clone(), nightshift_jobs::registry(), Arc::new(app))

@@ -10,8 +10,11 @@ mod load;
 mod migrate;
 mod numbers;
 mod open;
+mod progress;
 mod queues;
+mod reconcile;
 mod request_link;
+mod schedules;
 mod seed;
 mod serve;
 pub(crate) mod signals;
@@ -61,6 +64,11 @@ enum Command {
     /// List, pause and resume queues.
     #[command(subcommand)]
     Queues(queues::Command),
+    /// List what happens by the clock, run it now, switch it on and off.
+    #[command(subcommand)]
+    Schedules(schedules::Command),
+    /// Check every price now, as it is done at night; nothing is changed, differences are put before people.
+    Reconcile(reconcile::Args),
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     ApiKeys(api_keys::Command),
@@ -117,6 +125,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Seed(args) => seed::run(&args, &settings).await,
             Command::Jobs(command) => jobs::run(&command, &settings).await,
             Command::Queues(command) => queues::run(&command, &settings).await,
+            Command::Schedules(command) => schedules::run(&command, &settings).await,
+            Command::Reconcile(args) => reconcile::run(&args, &settings).await,
             Command::ApiKeys(command) => api_keys::run(&command, &settings).await,
             Command::Users(command) => users::run(&command, &settings).await,
             Command::Numbers(command) => numbers::run(&command, &settings).await,

@@ -14,7 +14,7 @@ use crate::config::Settings;
 #[command(after_help = "Example:
   nightshift seed config/demo-seed.json     a file with every kind of item")]
 pub(super) struct Args {
-    /// The file: organizations, sitters, users, clients, numbers, automations, bookings.
+    /// The file: organizations, sitters, users, clients, numbers, automations, pricingRules, bookings.
     file: PathBuf,
 }
 
@@ -29,13 +29,14 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         .with_context(|| format!("nothing of {shown} was loaded"))?;
     tx.commit().await?;
     println!(
-        "new: {} organisations, {} sitters, {} users, {} clients, {} numbers, {} automations, {} bookings",
+        "new: {} organisations, {} sitters, {} users, {} clients, {} numbers, {} automations, {} pricing rules, {} bookings",
         seeded.organizations,
         seeded.sitters,
         seeded.users,
         seeded.clients,
         seeded.numbers,
         seeded.automations,
+        seeded.pricing_rules,
         seeded.bookings
     );
     Ok(ExitCode::SUCCESS)

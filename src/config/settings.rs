@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use nightshift_db::DbOptions;
 use nightshift_domain::phone::PhoneNumber;
+use nightshift_domain::reconciliation::Thresholds;
+use nightshift_queue::schedule::Timetable;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::ConfigError;
@@ -33,6 +36,8 @@ pub struct Settings {
     pub calls: Calls,
     /// `[vapi]`
     pub vapi: Vapi,
+    /// `[reconciliation]`
+    pub reconciliation: Reconciliation,
     /// `[worker]`
     pub worker: Worker,
     /// `[log]`
@@ -156,6 +161,21 @@ pub struct Vapi {
     pub base_url: String,
 }
 
+/// `[reconciliation]`
+#[derive(Debug, Clone)]
+pub struct Reconciliation {
+    /// When prices are checked.
+    pub schedule: Timetable,
+    /// In which zone; each organisation's own when none.
+    pub timezone: Option<Tz>,
+    /// Bookings compared and recorded at a time.
+    pub chunk_size: i64,
+    /// Bookings that ended longer ago are left alone.
+    pub lookback: Duration,
+    /// Which differences matter.
+    pub thresholds: Thresholds,
+}
+
 /// `[worker]`
 #[derive(Debug, Clone)]
 pub struct Worker {
@@ -267,6 +287,26 @@ impl Settings {
                     .base_url("vapi.base_url")?
                     .unwrap_or_else(|| nightshift_providers::vapi::client::BASE_URL.to_owned()),
             },
+            reconciliation: Reconciliation {
+                schedule: from.parse(
+                    "reconciliation.schedule",
+                    "a cron expression such as 0 0 2 * * * (second minute hour day month weekday)",
+                    |text| text.parse().ok(),
+                )?,
+                timezone: from.parse("reconciliation.timezone", "an IANA name such as Europe/London", |text| {
+                    if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+                })?,
+                chunk_size: from.number("reconciliation.chunk_size", 1..=10_000)?,
+                lookback: from
+                    .number("reconciliation.lookback_days", 0..=36_500)
+                    .map(|days: u64| Duration::from_secs(days * 24 * 3600))?,
+                thresholds: Thresholds {
+                    high_minor: from.number("reconciliation.high_minor", 0..=i64::MAX)?,
+                    high_percent: from.number("reconciliation.high_percent", 0..=1_000_000)?,
+                    medium_minor: from.number("reconciliation.medium_minor", 0..=i64::MAX)?,
+                    medium_percent: from.number("reconciliation.medium_percent", 0..=1_000_000)?,
+                },
+            },
             worker: Worker {
                 queues: from.list("worker.queues")?,
                 shutdown_grace: from.number("worker.shutdown_grace_seconds", 0..=3_600).map(Duration::from_secs)?,
@@ -336,11 +376,12 @@ fn phones(from: &mut Reader<'_>) -> Result<Vec<PhoneNumber>, ConfigError> {
 }
 
 fn concurrency(from: &mut Reader<'_>) -> Result<BTreeMap<String, usize>, ConfigError> {
-    const KEYS: [&str; 5] = [
+    const KEYS: [&str; 6] = [
         "worker.concurrency.webhooks",
         "worker.concurrency.bookings",
         "worker.concurrency.calls",
         "worker.concurrency.sms",
+        "worker.concurrency.reconciliation",
         "worker.concurrency.maintenance",
     ];
     let mut by_queue = BTreeMap::new();

@@ -23,6 +23,13 @@ const ALLOWED: &[(&str, &str)] = &[
     ("POST /api/bookings/{id}/confirm", "o bookings:write"),
     ("POST /api/bookings/{id}/cancel", "o bookings:write"),
     ("GET /api/bookings/{id}/status-history", "o s p bookings:read bookings:write"),
+    ("GET /api/bookings/{id}/pricing", "o bookings:read bookings:write"),
+    ("POST /api/bookings/{id}/reprice", "o"),
+    ("GET /api/pricing-rules", "o"),
+    ("POST /api/pricing-rules", "o"),
+    ("GET /api/reconciliation/runs", "o p"),
+    ("POST /api/reconciliation/runs", "o p"),
+    ("GET /api/reconciliation/runs/{id}/drifts", "o p"),
     ("POST /api/v1/service-requests", "o requests:write"),
     ("GET /api/v1/service-requests", "o requests:write"),
     ("GET /api/v1/service-requests/{id}", "o requests:write"),
@@ -45,7 +52,13 @@ const ALLOWED: &[(&str, &str)] = &[
     ("GET /api/automations/ledger", "o p"),
     ("GET /api/automations/ledger/{id}", "o p"),
     ("GET /api/exceptions", "o p"),
+    ("GET /api/exceptions/{id}", "o p"),
+    ("POST /api/exceptions/{id}/resolve", "o p exceptions:write"),
+    ("POST /api/exceptions/{id}/snooze", "o p exceptions:write"),
+    ("POST /api/exceptions/{id}/assign", "o p exceptions:write"),
     ("GET /api/event-log", "o p"),
+    ("GET /api/ops/schedules", "p jobs:admin"),
+    ("POST /api/ops/schedules/{name}/run", "p jobs:admin"),
     ("GET /api/jobs/{id}", "o any-key"),
 ];
 
@@ -123,8 +136,8 @@ async fn f8_what_belongs_to_another_organisation_is_not_there() {
                     Some("bookings") => &booking_id,
                     Some("automations") => &run,
                     Some("jobs") => &job,
-                    // Requests, their calls and live updates have tests of their own.
-                    Some("v1" | "events") => continue,
+                    // These have tests of their own.
+                    Some("v1" | "events" | "reconciliation" | "exceptions" | "ops") => continue,
                     _ if route.contains("numbers") => "number-pool",
                     _ => &thread,
                 };
@@ -134,6 +147,10 @@ async fn f8_what_belongs_to_another_organisation_is_not_there() {
                 let (method, path) = route.split_once(' ').unwrap();
                 let body = match path {
                     "/api/messages/threads/{id}/messages" => json!({"body": "hello"}),
+                    "/api/bookings/{id}/reprice" => json!({"reason": "mine"}),
+                    "/api/exceptions/{id}/resolve" => json!({"note": "mine"}),
+                    "/api/exceptions/{id}/snooze" => json!({"until": "2034-01-01T00:00:00Z"}),
+                    "/api/exceptions/{id}/assign" => json!({"userId": "user-stranger"}),
                     _ => json!({}),
                 };
                 let body = (method != "GET").then_some(body);

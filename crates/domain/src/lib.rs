@@ -12,6 +12,7 @@ pub mod audience;
 pub mod audit;
 pub mod automations;
 pub mod bookings;
+pub mod bulk;
 pub mod calls;
 pub mod confirmation;
 mod error;

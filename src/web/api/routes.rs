@@ -6,7 +6,10 @@ use axum::http::Method;
 use axum::routing::{MethodRouter, get, patch, post};
 use nightshift_domain::access::api_keys::Scope;
 
-use super::{bookings, calls, event_log, exceptions, jobs, ledger, numbers, service_requests, threads, windows};
+use super::{
+    bookings, calls, event_log, exceptions, jobs, ledger, numbers, pricing, reconciliation, schedules,
+    service_requests, threads, windows,
+};
 use crate::web::auth::{Access, login};
 use crate::web::state::Web;
 use crate::web::stream;
@@ -33,7 +36,9 @@ pub fn table() -> Vec<Route> {
     const READ_MESSAGES: &[Scope] = &[Scope::MessagesRead, Scope::MessagesWrite];
     const WRITE_MESSAGES: &[Scope] = &[Scope::MessagesWrite];
     const REQUESTS: &[Scope] = &[Scope::RequestsWrite];
-    let owner = Access::OWNER;
+    const EXCEPTIONS: &[Scope] = &[Scope::ExceptionsWrite];
+    const JOBS: &[Scope] = &[Scope::JobsAdmin];
+    let (owner, ops) = (Access::OWNER, Access::NOBODY.and_ops());
     let route = |method, path, access, handler| Route { method, path, access, patience: None, handler };
     vec![
         // Sessions.
@@ -53,6 +58,14 @@ pub fn table() -> Vec<Route> {
             owner.and_sitter().and_ops().and_keys(READ_BOOKINGS),
             get(bookings::status_history),
         ),
+        // Prices.
+        route(Method::GET, "/api/bookings/{id}/pricing", owner.and_keys(READ_BOOKINGS), get(pricing::of_booking)),
+        route(Method::POST, "/api/bookings/{id}/reprice", owner, post(pricing::reprice)),
+        route(Method::GET, "/api/pricing-rules", owner, get(pricing::rules)),
+        route(Method::POST, "/api/pricing-rules", owner, post(pricing::add_rule)),
+        route(Method::GET, "/api/reconciliation/runs", owner.and_ops(), get(reconciliation::list)),
+        route(Method::POST, "/api/reconciliation/runs", owner.and_ops(), post(reconciliation::start)),
+        route(Method::GET, "/api/reconciliation/runs/{id}/drifts", owner.and_ops(), get(reconciliation::drifts)),
         // Appointments elsewhere.
         route(Method::POST, "/api/v1/service-requests", owner.and_keys(REQUESTS), post(service_requests::create)),
         route(Method::GET, "/api/v1/service-requests", owner.and_keys(REQUESTS), get(service_requests::list)),
@@ -101,7 +114,29 @@ pub fn table() -> Vec<Route> {
         route(Method::GET, "/api/automations/ledger", owner.and_ops(), get(ledger::list)),
         route(Method::GET, "/api/automations/ledger/{id}", owner.and_ops(), get(ledger::show)),
         route(Method::GET, "/api/exceptions", owner.and_ops(), get(exceptions::list)),
+        route(Method::GET, "/api/exceptions/{id}", owner.and_ops(), get(exceptions::show)),
+        route(
+            Method::POST,
+            "/api/exceptions/{id}/resolve",
+            owner.and_ops().and_keys(EXCEPTIONS),
+            post(exceptions::resolve),
+        ),
+        route(
+            Method::POST,
+            "/api/exceptions/{id}/snooze",
+            owner.and_ops().and_keys(EXCEPTIONS),
+            post(exceptions::snooze),
+        ),
+        route(
+            Method::POST,
+            "/api/exceptions/{id}/assign",
+            owner.and_ops().and_keys(EXCEPTIONS),
+            post(exceptions::assign),
+        ),
         route(Method::GET, "/api/event-log", owner.and_ops(), get(event_log::list)),
+        // What happens by the clock.
+        route(Method::GET, "/api/ops/schedules", ops.and_keys(JOBS), get(schedules::list)),
+        route(Method::POST, "/api/ops/schedules/{name}/run", ops.and_keys(JOBS), post(schedules::run)),
         route(Method::GET, "/api/jobs/{id}", owner.and_keys(Scope::ALL), get(jobs::show)),
     ]
 }

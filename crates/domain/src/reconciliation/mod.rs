@@ -13,5 +13,5 @@ mod shield;
 pub use chunk::{Findings, Progress, examine, record};
 pub use drift::{Amounts, Cause, Drift, Thresholds, compare};
 pub use drifts::{DriftView, drift_of_exception, list as drifts};
-pub use runs::{Begun, Run, Trigger, begin, current, fail, get, hand_over, list, next_attempt, remaining};
+pub use runs::{Begun, Run, RunStatus, Trigger, begin, current, fail, get, hand_over, list, next_attempt, remaining};
 pub use shield::Shielded;

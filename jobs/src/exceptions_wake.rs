@@ -1,0 +1,40 @@
+//! Brings back, every few minutes, what people put off until now.
+
+use std::time::Duration;
+
+use nightshift_domain::exceptions;
+use nightshift_queue::{Job, JobContext, JobResult, Keys, Outcome, Policy};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::App;
+use crate::decide::OrDecide;
+
+/// One look.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ExceptionsWake {}
+
+impl Job for ExceptionsWake {
+    const KIND: &'static str = "exceptions.wake";
+    const QUEUE: &'static str = "maintenance";
+    const PRIORITY: i64 = 9;
+
+    fn keys(&self) -> Keys {
+        Keys::dedup("exceptions.wake")
+    }
+
+    fn policy() -> Policy {
+        Policy::standard(3).timeout(Duration::from_secs(30))
+    }
+}
+
+/// Wakes what is due.
+///
+/// # Errors
+/// The database's.
+pub async fn run(_: ExceptionsWake, ctx: JobContext<App>) -> JobResult {
+    let mut tx = ctx.begin().await?;
+    let woken = exceptions::wake(&mut tx, ctx.now()).await.or_decide()?;
+    tx.commit().await?;
+    Ok(Outcome::done_with(json!({"woken": woken})))
+}

@@ -1,0 +1,90 @@
+//! Begins the check of an organisation's prices for one of its days.
+//!
+//! The run is a row, and the bookings are gone over by [`pricing.reconcile.chunk`](crate::pricing_reconcile_chunk).
+//! A run that stands already is carried on from where it was, unless it is complete.
+
+use std::time::Duration;
+
+use nightshift_db::Tx;
+use nightshift_domain::actor::Actor;
+use nightshift_domain::ids::OrgId;
+use nightshift_domain::reconciliation::{self, RunStatus, Trigger};
+use nightshift_queue::{DeadJob, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::App;
+use crate::dead::Dying;
+use crate::decide::OrDecide;
+use crate::pricing_reconcile_chunk::PricingReconcileChunk;
+
+/// A check that is due.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PricingReconcile {
+    /// Whose bookings.
+    pub org_id: OrgId,
+    /// The day in the organisation's zone, `YYYY-MM-DD`.
+    pub local_date: String,
+    /// The clock, or somebody.
+    pub trigger_kind: Trigger,
+    /// Counts those of a day that somebody asked for; 0 for the clock's.
+    #[serde(default)]
+    pub attempt_no: i64,
+    /// Whether the clock was late, because no scheduler ran.
+    #[serde(default)]
+    pub missed: bool,
+}
+
+impl Job for PricingReconcile {
+    const KIND: &'static str = "pricing.reconcile";
+    const QUEUE: &'static str = "reconciliation";
+    const PRIORITY: i64 = 8;
+
+    fn keys(&self) -> Keys {
+        let (org, date) = (&self.org_id, &self.local_date);
+        // One by the clock for every local date, also when the organisation changes its zone.
+        Keys::once(match self.trigger_kind {
+            Trigger::Scheduled => format!("recon:{org}:{date}"),
+            Trigger::Manual => format!("recon:{org}:{date}:m{}", self.attempt_no),
+        })
+    }
+
+    fn policy() -> Policy {
+        Policy::standard(5).timeout(Duration::from_secs(600))
+    }
+}
+
+/// Begins the run, or has it carried on.
+///
+/// # Errors
+/// The database's.
+pub async fn run(job: PricingReconcile, ctx: JobContext<App>) -> JobResult {
+    let now = ctx.now();
+    let mut tx = ctx.begin().await?;
+    let begun =
+        reconciliation::begin(&mut tx, &job.org_id, &job.local_date, job.trigger_kind, job.attempt_no, job.missed, now)
+            .await
+            .or_decide()?;
+    let run = begun.run;
+    if begun.resumed && run.status == RunStatus::Completed {
+        return Ok(Outcome::skip(format!("run {} is completed", run.id)));
+    }
+    let chunk = PricingReconcileChunk::next_of(&run);
+    let chunk = ctx.queue().enqueue_new(&mut tx, ctx.follow_up(&chunk)?.correlation(run.id.as_str())).await?;
+    reconciliation::hand_over(&mut tx, &run.id, chunk.id(), now).await.or_decide()?;
+    tx.commit().await?;
+    Ok(Outcome::done_with(json!({"runId": run.id, "resumed": begun.resumed})))
+}
+
+/// A check that could not begin has failed.
+pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+    Box::pin(async move {
+        let Ok(job) = serde_json::from_value::<PricingReconcile>(dead.payload.clone()) else { return Ok(()) };
+        let by = Actor::system(dead.info.id.as_str());
+        reconciliation::fail(tx, &job.org_id, None, &dead.error, &by, &dead.info.id, dead.at)
+            .await
+            .or_decide()
+            .map_err(JobError::from)
+    })
+}

@@ -1,0 +1,108 @@
+//! Goes over an organisation's bookings and compares what each should cost with what is stored.
+//!
+//! Reading and comparing needs no transaction. What was found is recorded in one that also moves the run's cursor, and
+//! that the database keeps from writing bookings or prices. A job does a number of chunks and hands the run over to the
+//! next in the transaction of its last one; a run belongs to one job at a time, so one that was cut off goes on where
+//! it was, and one that is run twice does nothing the second time.
+
+use std::time::Duration;
+
+use nightshift_db::{Tx, failpoint};
+use nightshift_domain::actor::Actor;
+use nightshift_domain::ids::{BookingId, OrgId, RunId};
+use nightshift_domain::reconciliation::{self, Progress, Run, Shielded};
+use nightshift_queue::{DeadJob, Job, JobContext, JobResult, Keys, Outcome, Policy};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::App;
+use crate::dead::Dying;
+use crate::decide::OrDecide;
+
+/// Chunks of one job: enough that claiming and finishing it costs next to nothing, few enough that it ends in a second.
+const CHUNKS: usize = 25;
+
+/// A stretch of a run.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PricingReconcileChunk {
+    /// The run.
+    pub run_id: RunId,
+    /// Whose bookings.
+    pub org_id: OrgId,
+    /// The last booking that was done when the job was made.
+    pub after_id: Option<BookingId>,
+}
+
+impl PricingReconcileChunk {
+    /// The stretch that begins where the run stands.
+    pub(crate) fn next_of(run: &Run) -> Self {
+        Self { run_id: run.id.clone(), org_id: run.org_id.clone(), after_id: run.cursor_booking_id.clone() }
+    }
+}
+
+impl Job for PricingReconcileChunk {
+    const KIND: &'static str = "pricing.reconcile.chunk";
+    const QUEUE: &'static str = "reconciliation";
+    const PRIORITY: i64 = 8;
+
+    fn keys(&self) -> Keys {
+        // With the place: a job that hands the run over is itself not done yet.
+        let after = self.after_id.as_ref().map_or("", BookingId::as_str);
+        Keys::dedup(format!("recon.chunk:{}:{after}", self.run_id))
+    }
+
+    fn policy() -> Policy {
+        Policy::standard(5).timeout(Duration::from_secs(300))
+    }
+}
+
+/// Carries the run on.
+///
+/// # Errors
+/// The database's.
+pub async fn run(job: PricingReconcileChunk, ctx: JobContext<App>) -> JobResult {
+    let settings = ctx.app.reconciliation();
+    let mut run = reconciliation::get(ctx.db(), &job.run_id).await.or_decide()?;
+    for chunk in 1..=CHUNKS {
+        ctx.checkpoint()?;
+        let findings =
+            reconciliation::examine(ctx.db(), &run, settings.chunk_size, settings.lookback, settings.thresholds)
+                .await
+                .or_decide()?;
+        failpoint::hit("pricing.reconcile.chunk.examined").await;
+        let mut shielded = Shielded::over(ctx.begin().await?).await.or_decide()?;
+        let progress =
+            reconciliation::record(&mut shielded, &run, &findings, &ctx.job.id, ctx.now()).await.or_decide()?;
+        match progress {
+            Progress::NotOurs => return Ok(Outcome::skip("another job carries the run on, or it has ended")),
+            Progress::More(advanced) => run = *advanced,
+            Progress::Completed(_) => {
+                shielded.commit().await.or_decide()?;
+                return Ok(Outcome::done_with(json!({"completed": true})));
+            }
+        }
+        if chunk == CHUNKS {
+            hand_over(&ctx, shielded.tx(), &run).await?;
+        }
+        shielded.commit().await.or_decide()?;
+        failpoint::hit("pricing.reconcile.chunk.recorded").await;
+    }
+    Ok(Outcome::done())
+}
+
+async fn hand_over(ctx: &JobContext<App>, tx: &mut Tx, run: &Run) -> Result<(), nightshift_queue::JobError> {
+    let next = ctx.enqueue(tx, &PricingReconcileChunk::next_of(run)).await?;
+    reconciliation::hand_over(tx, &run.id, next.id(), ctx.now()).await.or_decide()
+}
+
+/// A run that nobody carries on has failed; a retry of this job goes on where it was.
+pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+    Box::pin(async move {
+        let Ok(job) = serde_json::from_value::<PricingReconcileChunk>(dead.payload.clone()) else { return Ok(()) };
+        let by = Actor::system(dead.info.id.as_str());
+        reconciliation::fail(tx, &job.org_id, Some(&job.run_id), &dead.error, &by, &dead.info.id, dead.at)
+            .await
+            .or_decide()
+    })
+}

@@ -1,0 +1,121 @@
+//! What happens by the clock: every schedule of the program, in one list.
+
+use nightshift_db::Tx;
+use nightshift_domain::ids::OrgId;
+use nightshift_domain::people::organizations::Locale;
+use nightshift_domain::reconciliation::Trigger;
+use nightshift_queue::schedule::{BadCron, Due, Overlap, Schedule, Scope, Timetable, ZoneMode};
+use nightshift_queue::{Job, Keys, NewJob, Queue};
+
+use crate::exceptions_wake::ExceptionsWake;
+use crate::follow::{Follow, FollowError};
+use crate::pricing_reconcile::PricingReconcile;
+use crate::retention_sweep::RetentionSweep;
+
+/// When prices are checked; the rest of the times is fixed.
+#[derive(Debug, Clone)]
+pub struct Times {
+    /// When, in each organisation's zone or in the one that is set.
+    pub reconciliation: Timetable,
+}
+
+/// Every schedule.
+///
+/// # Errors
+/// Never, unless a built-in expression is broken, which a test rules out.
+pub fn schedules(times: Times) -> Result<Vec<Schedule>, BadCron> {
+    Ok(vec![
+        Schedule {
+            name: PricingReconcile::KIND,
+            timetable: times.reconciliation,
+            zone: ZoneMode::PerScope,
+            overlap: Overlap::Queue,
+            kind: PricingReconcile::KIND,
+            job: reconcile,
+        },
+        Schedule {
+            name: RetentionSweep::KIND,
+            // After the nights of Europe and before those of America.
+            timetable: "0 0 4 * * *".parse()?,
+            zone: ZoneMode::Utc,
+            overlap: Overlap::Skip,
+            kind: RetentionSweep::KIND,
+            job: |due| NewJob::of(&RetentionSweep::of_day(due.at)),
+        },
+        Schedule {
+            name: ExceptionsWake::KIND,
+            timetable: "0 */5 * * * *".parse()?,
+            zone: ZoneMode::Utc,
+            overlap: Overlap::Skip,
+            kind: ExceptionsWake::KIND,
+            job: |_| NewJob::of(&ExceptionsWake {}),
+        },
+    ])
+}
+
+fn reconcile(due: &Due) -> Result<NewJob, nightshift_queue::EnqueueError> {
+    let job = PricingReconcile {
+        org_id: OrgId::from(due.scope.as_str()),
+        local_date: due.local.date().to_string(),
+        trigger_kind: Trigger::Scheduled,
+        attempt_no: 0,
+        missed: due.missed,
+    };
+    Ok(NewJob::of(&job)?.org(due.scope.as_str()))
+}
+
+/// An organisation as schedules see it; `zone` instead of its own when one is set for all.
+#[must_use]
+pub fn scope_of(locale: Locale, zone: Option<chrono_tz::Tz>) -> Scope {
+    Scope { id: locale.org.to_string(), zone: zone.unwrap_or(locale.zone), since: locale.since }
+}
+
+/// Runs a schedule's job now, for one organisation or all of `scopes`. Answers with the jobs. The next occurrence comes
+/// when it would have.
+///
+/// # Errors
+/// [`NotFound`](nightshift_domain::Error::NotFound) for an organisation that is none; a conflict for one whose prices
+/// are just being checked; the queue's.
+pub async fn run_now(
+    tx: &mut Tx,
+    queue: &Queue,
+    schedule: &Schedule,
+    scopes: &[Scope],
+    org: Option<&OrgId>,
+) -> Result<Vec<String>, FollowError> {
+    let now = queue.clock().now();
+    let everywhere = [Scope { id: String::new(), zone: chrono_tz::Tz::UTC, since: now }];
+    let scopes = match schedule.zone {
+        ZoneMode::Utc => &everywhere,
+        ZoneMode::PerScope => scopes,
+    };
+    let mut jobs = Vec::new();
+    for scope in scopes.iter().filter(|scope| org.is_none_or(|org| scope.id.is_empty() || scope.id == org.as_str())) {
+        let local = now.to_datetime().with_timezone(&scope.zone).naive_local();
+        if schedule.kind == PricingReconcile::KIND {
+            let org = OrgId::from(scope.id.as_str());
+            jobs.push(Follow::of_request(queue).reconcile(tx, &org, &local.date().to_string()).await?);
+            continue;
+        }
+        let due = Due { scope: scope.id.clone(), local, at: now, missed: false };
+        // What has run today by the clock runs again because somebody says so.
+        let key = Keys::dedup(format!("manual:{}:{}", schedule.name, scope.id));
+        jobs.push(queue.enqueue_new(tx, (schedule.job)(&due)?.keys(key)).await?.id().to_owned());
+    }
+    if jobs.is_empty() { Err(nightshift_domain::Error::NotFound.into()) } else { Ok(jobs) }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_schedule_makes_jobs_of_its_kind_that_a_worker_knows() {
+        let schedules = schedules(Times { reconciliation: "0 0 2 * * *".parse().unwrap() }).unwrap();
+        let kinds = crate::registry().names();
+        for schedule in schedules {
+            assert!(kinds.contains(&schedule.kind), "{}", schedule.name);
+        }
+    }
+}

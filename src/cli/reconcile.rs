@@ -1,0 +1,146 @@
+//! `nightshift reconcile`: the nightly price check, now.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use indicatif::ProgressBar;
+use nightshift_domain::ids::{OrgId, RunId};
+use nightshift_domain::people::organizations;
+use nightshift_domain::reconciliation::{self, Run, RunStatus};
+use nightshift_jobs::follow::Follow;
+use nightshift_queue::Queue;
+use nightshift_queue::lifecycle::State;
+
+use super::{open, progress, table};
+use crate::config::Settings;
+
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Nobody has begun it after so long: perhaps no worker runs.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whose prices, and for which day.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  nightshift reconcile                              every organisation's prices, with a progress bar
+  nightshift reconcile --org org-happy-paws --no-wait
+A worker does the work: `nightshift serve` must be running, or be started.")]
+pub(super) struct Args {
+    /// One organisation; all when not given.
+    #[arg(long)]
+    org: Option<String>,
+    /// The day it counts for, as YYYY-MM-DD; today in the organisation's zone when not given.
+    #[arg(long)]
+    date: Option<chrono::NaiveDate>,
+    /// Enqueue it, and go.
+    #[arg(long)]
+    no_wait: bool,
+}
+
+pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let queue = open::queue(settings).await?;
+    let orgs = match &args.org {
+        Some(org) => vec![open::organization(queue.db(), Some(org)).await?],
+        None => organizations::locales(queue.db()).await?.into_iter().map(|locale| locale.org).collect(),
+    };
+    if orgs.is_empty() {
+        bail!("there is no organisation; load one with `nightshift seed FILE.json`");
+    }
+    let mut jobs = Vec::new();
+    for org in orgs {
+        let job = enqueue(&queue, settings, &org, args.date).await.with_context(|| format!("organisation {org}"))?;
+        if args.no_wait {
+            println!("{org}: job {job}");
+        }
+        jobs.push((org, job));
+    }
+    if args.no_wait {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut rows = Vec::new();
+    let mut failed = false;
+    for (org, job) in jobs {
+        let run = follow(&queue, settings, &job).await.with_context(|| format!("organisation {org}"))?;
+        failed |= run.status != RunStatus::Completed;
+        rows.push([
+            org.to_string(),
+            run.local_date.clone(),
+            run.status.to_string(),
+            run.checked.to_string(),
+            run.skipped_no_snapshot.to_string(),
+            run.not_computable.to_string(),
+            run.drifted.to_string(),
+            format!("{} {} {}", run.high, run.medium, run.low),
+        ]);
+    }
+    table::print(
+        ["ORGANISATION", "DATE", "STATUS", "CHECKED", "NO PRICE", "NOT COMPUTABLE", "DRIFTED", "HIGH MEDIUM LOW"],
+        &rows,
+    );
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn enqueue(
+    queue: &Queue,
+    settings: &Settings,
+    org: &OrgId,
+    date: Option<chrono::NaiveDate>,
+) -> anyhow::Result<String> {
+    let zone = match settings.reconciliation.timezone {
+        Some(zone) => zone,
+        None => organizations::zone(queue.db(), org).await?,
+    };
+    let today = queue.clock().now().to_datetime().with_timezone(&zone).date_naive();
+    if date.is_some_and(|date| date > today) {
+        bail!("--date is in the future: it is {today} there");
+    }
+    let mut tx = queue.db().begin().await?;
+    let date = date.unwrap_or(today).to_string();
+    let job = Follow::of_request(queue).reconcile(&mut tx, org, &date).await?;
+    tx.commit().await?;
+    Ok(job)
+}
+
+/// Waits for the run's end, and shows how far it is.
+async fn follow(queue: &Queue, settings: &Settings, job: &str) -> anyhow::Result<Run> {
+    let started = Instant::now();
+    let mut told = false;
+    let run_id = loop {
+        let detail = queue.detail(job).await?.context("its job is gone")?;
+        match detail.job.state {
+            State::Succeeded => {
+                let run = detail.result.as_ref().and_then(|result| result["runId"].as_str()).map(RunId::from);
+                break run.context("its job told no run")?;
+            }
+            State::Dead | State::Cancelled => bail!("job {job} is {}", detail.job.state.as_str()),
+            _ => {}
+        }
+        if started.elapsed() > PATIENCE && !told {
+            eprintln!("nobody has begun it yet; is a worker running? (`nightshift serve --role worker`)");
+            told = true;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
+    let run = reconciliation::get(queue.db(), &run_id).await?;
+    let left = reconciliation::remaining(queue.db(), &run, settings.reconciliation.lookback).await?;
+    let bar = progress::bar((seen(&run) + left).unsigned_abs());
+    let run = watch(queue, &run_id, &bar).await;
+    bar.finish_and_clear();
+    run
+}
+
+async fn watch(queue: &Queue, id: &RunId, bar: &ProgressBar) -> anyhow::Result<Run> {
+    loop {
+        let run = reconciliation::get(queue.db(), id).await?;
+        bar.set_position(seen(&run).unsigned_abs());
+        bar.set_message(format!("{} drifted", run.drifted));
+        if run.status != RunStatus::Running {
+            return Ok(run);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn seen(run: &Run) -> i64 {
+    run.checked + run.skipped_no_snapshot + run.not_computable
+}

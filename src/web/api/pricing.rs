@@ -1,0 +1,69 @@
+//! `/api/pricing-rules`, and what bookings cost.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use nightshift_domain::bookings;
+use nightshift_domain::ids::BookingId;
+use nightshift_domain::pricing::{self, RuleDraft};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::web::auth::Caller;
+use crate::web::body::JsonBody;
+use crate::web::error::{ApiError, Result};
+use crate::web::idempotency::Answering;
+use crate::web::state::Web;
+
+const REASON_CHARS_MAX: usize = 4_000;
+
+/// `GET /api/pricing-rules`
+pub async fn rules(State(web): State<Web>, caller: Caller) -> Result<Json<Value>> {
+    Ok(Json(json!({"rules": pricing::list(&web.db, caller.org()?).await?})))
+}
+
+/// `POST /api/pricing-rules`
+pub async fn add_rule(
+    State(web): State<Web>,
+    caller: Caller,
+    answering: Answering,
+    JsonBody(draft): JsonBody<RuleDraft>,
+) -> Result<Response> {
+    let (org, now) = (caller.org()?, web.clock.now());
+    let new = draft.check()?;
+    let mut tx = web.db.begin().await?;
+    let rule = pricing::add(&mut tx, org, new, &caller.actor(), now).await?;
+    answering.commit(&web, tx, StatusCode::CREATED, json!({"rule": rule})).await
+}
+
+/// `GET /api/bookings/{id}/pricing`
+pub async fn of_booking(State(web): State<Web>, caller: Caller, Path(id): Path<BookingId>) -> Result<Json<Value>> {
+    let thresholds = web.settings.reconciliation.thresholds;
+    Ok(Json(json!(pricing::pricing(&web.db, caller.org()?, &id, thresholds).await?)))
+}
+
+/// Why a booking is priced anew.
+#[derive(Default, Deserialize)]
+pub struct Reason {
+    reason: Option<String>,
+}
+
+/// `POST /api/bookings/{id}/reprice`
+pub async fn reprice(
+    State(web): State<Web>,
+    caller: Caller,
+    answering: Answering,
+    Path(id): Path<BookingId>,
+    JsonBody(Reason { reason }): JsonBody<Reason>,
+) -> Result<Response> {
+    let (org, now) = (caller.org()?, web.clock.now());
+    let reason = reason.unwrap_or_default().trim().to_owned();
+    if reason.is_empty() || reason.contains('\0') || reason.chars().count() > REASON_CHARS_MAX {
+        return Err(ApiError::invalid("reason", format!("is required, at most {REASON_CHARS_MAX} characters")));
+    }
+    let mut tx = web.db.begin().await?;
+    let repriced = pricing::reprice(&mut tx, org, &id, &reason, &caller.actor(), now).await?;
+    let booking = bookings::view_in(&mut tx, org, &id, caller.audience()).await?;
+    answering.commit(&web, tx, StatusCode::OK, json!({"snapshot": repriced.snapshot, "booking": booking})).await
+}
