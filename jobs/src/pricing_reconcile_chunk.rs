@@ -10,12 +10,13 @@ use std::time::Duration;
 use nightshift_db::{Tx, failpoint};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::{BookingId, OrgId, RunId};
-use nightshift_domain::reconciliation::{self, Progress, Run, Shielded};
+use nightshift_domain::reconciliation::{self, Check, Progress, Run, Shielded};
 use nightshift_queue::{DeadJob, Job, JobContext, JobResult, Keys, Outcome, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
+use crate::app::Reconciliation;
 use crate::dead::Dying;
 use crate::decide::OrDecide;
 
@@ -62,14 +63,12 @@ impl Job for PricingReconcileChunk {
 /// # Errors
 /// The database's.
 pub async fn run(job: PricingReconcileChunk, ctx: JobContext<App>) -> JobResult {
-    let settings = ctx.app.reconciliation();
+    let Reconciliation { chunk_size, lookback, thresholds } = ctx.app.reconciliation();
     let mut run = reconciliation::get(ctx.db(), &job.run_id).await.or_decide()?;
+    let check = Check::load(ctx.db(), &run.org_id, chunk_size, lookback, thresholds).await.or_decide()?;
     for chunk in 1..=CHUNKS {
         ctx.checkpoint()?;
-        let findings =
-            reconciliation::examine(ctx.db(), &run, settings.chunk_size, settings.lookback, settings.thresholds)
-                .await
-                .or_decide()?;
+        let findings = reconciliation::examine(ctx.db(), &run, &check).await.or_decide()?;
         failpoint::hit("pricing.reconcile.chunk.examined").await;
         let mut shielded = Shielded::over(ctx.begin().await?).await.or_decide()?;
         let progress =

@@ -9,6 +9,7 @@ mod calls;
 mod cli;
 mod confirmation;
 mod crash;
+mod exception_pages;
 mod exceptions;
 mod idempotency;
 mod jobs;

@@ -3,7 +3,11 @@
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
+use secrecy::SecretString;
+use subtle::ConstantTimeEq;
+
 use super::Principal;
+use super::link::mac;
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
@@ -19,6 +23,19 @@ pub(super) fn check(web: &Web, request: &Parts, principal: &Principal) -> Result
         return Err(refused());
     }
     Ok(())
+}
+
+/// What the forms of somebody's pages carry, so that no other page can send them.
+pub fn form_token(secret: &SecretString, principal: &Principal) -> String {
+    match principal {
+        Principal::User { session, .. } => mac(secret, b"form-of-session:", session.as_str()),
+        _ => mac(secret, b"form-of-session:", ""),
+    }
+}
+
+/// Whether `shown` is what the forms of somebody's pages carry.
+pub fn is_form_of(secret: &SecretString, principal: &Principal, shown: &str) -> bool {
+    shown.as_bytes().ct_eq(form_token(secret, principal).as_bytes()).into()
 }
 
 /// 403.

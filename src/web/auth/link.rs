@@ -56,14 +56,15 @@ impl Tokens {
 /// The token of a request.
 #[must_use]
 pub fn token(secret: &SecretString, request: &RequestId) -> String {
-    mac(secret, b"request:", request)
+    mac(secret, b"request:", request.as_str())
 }
 
-fn mac(secret: &SecretString, purpose: &[u8], request: &RequestId) -> String {
+/// A keyed hash of what it is for and whom it is about.
+pub(super) fn mac(secret: &SecretString, purpose: &[u8], subject: &str) -> String {
     #[expect(clippy::expect_used, reason = "HMAC is defined for keys of every length")]
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC takes any key");
     mac.update(purpose);
-    mac.update(request.as_str().as_bytes());
+    mac.update(subject.as_bytes());
     hex::encode(mac.finalize().into_bytes())
 }
 
@@ -76,7 +77,7 @@ pub fn is_good(secret: &SecretString, request: &RequestId, shown: &str) -> bool 
 /// What the forms of a request's page carry, so that no other page can send them.
 #[must_use]
 pub fn form_token(secret: &SecretString, request: &RequestId) -> String {
-    mac(secret, b"form:", request)
+    mac(secret, b"form:", request.as_str())
 }
 
 /// Whether `shown` is what the forms of a request's page carry.

@@ -6,7 +6,7 @@
 
 pub mod access;
 mod cookie;
-mod csrf;
+pub mod csrf;
 pub mod link;
 pub mod login;
 mod principal;

@@ -4,12 +4,15 @@
 //! elsewhere, and the policy sent with every page says so to the browser.
 
 mod assets;
+mod exceptions;
 mod request;
+mod shell;
+mod sign_in;
 
 use askama::Template;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 
@@ -25,10 +28,21 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// Every page, and what it loads.
 pub(super) fn routes(web: &Web) -> Router<Web> {
     let patience = web.settings.http.request_timeout;
-    Router::new()
+    let open = Router::new()
         .route("/request/{id}", get(request::show))
         .route("/request/{id}/book", post(request::book))
-        .route_layer(from_fn_with_state((web.clone(), Access::ANYBODY), auth::layer))
+        .route("/login", get(sign_in::show).post(sign_in::submit))
+        .route("/logout", post(sign_in::out))
+        .route_layer(from_fn_with_state((web.clone(), Access::ANYBODY), auth::layer));
+    let exceptions = Router::new()
+        .route("/exceptions", get(exceptions::list))
+        .route("/exceptions/{id}", get(exceptions::show))
+        .route("/exceptions/{id}/assign", post(exceptions::assign))
+        .route("/exceptions/{id}/snooze", post(exceptions::snooze))
+        .route("/exceptions/{id}/resolve", post(exceptions::resolve))
+        .route_layer(from_fn_with_state((web.clone(), Access::OWNER.and_ops()), auth::layer))
+        .route_layer(from_fn(shell::guard));
+    open.merge(exceptions)
         .route_layer(from_fn_with_state(patience, limits::in_time))
         .route("/assets/app.css", get(assets::css))
         .route("/assets/app.js", get(assets::js))

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use chrono_tz::Tz;
 use nightshift_db::Timestamp;
 use nightshift_domain::audience::Audience;
 use nightshift_domain::calls::{self, CallStatus, ProviderView, RequestStatus, RequestView, Schedule};
@@ -13,6 +12,7 @@ use nightshift_domain::people::organizations;
 use nightshift_domain::stream;
 use serde::Deserialize;
 
+use super::shell::local;
 use super::{not_found, page, problem};
 use crate::web::api::calls::{store_wish, with_polls};
 use crate::web::auth::{Caller, Principal, link};
@@ -148,11 +148,6 @@ async fn render(web: &Web, caller: &Caller, id: &RequestId, extra: &Extra) -> Re
         return Ok(page(StatusCode::OK, &body));
     }
     Ok(page(StatusCode::OK, &Page { refresh: request.status == RequestStatus::Booking, seq, body }))
-}
-
-/// As the clock on the wall shows it where the business is.
-fn local(at: Timestamp, zone: Tz) -> String {
-    at.to_datetime().with_timezone(&zone).format("%a %-d %b %Y, %H:%M %Z").to_string()
 }
 
 fn live_status(request: &RequestView) -> LiveStatus {

@@ -44,6 +44,8 @@ pub struct Nightshift {
     pub clock: Clock,
     pub simulator: Simulator,
     pub http: reqwest::Client,
+    /// The address of its database.
+    pub url: String,
     _database: TestDb,
 }
 
@@ -59,7 +61,7 @@ impl Nightshift {
         let clock = Clock::manual(business::start());
         let app = app::start(settings, clock.clone(), Role::ALL).await.expect("the program starts");
         let http = reqwest::Client::builder().build().expect("an HTTP client");
-        Self { app, db: database.db.clone(), clock, simulator, http, _database: database }
+        Self { app, db: database.db.clone(), clock, simulator, http, url: database.url.clone(), _database: database }
     }
 
     pub async fn send(&self, method: Method, path: &str, caller: &Caller, body: Option<Value>) -> Answer {

@@ -42,6 +42,17 @@ pub async fn zone(db: &Db, org: &OrgId) -> Result<Tz> {
     Ok(zone.parse().unwrap_or(Tz::UTC))
 }
 
+/// An organisation's name, and the zone in which it lives.
+///
+/// # Errors
+/// [`NotFound`](crate::Error::NotFound); a database error.
+pub async fn name_and_zone(db: &Db, org: &OrgId) -> Result<(String, Tz)> {
+    let row: Option<(String, String)> =
+        db.read("SELECT name, timezone FROM organizations WHERE id = $1").bind(org).optional().await?;
+    let (name, zone) = row.ok_or(crate::Error::NotFound)?;
+    Ok((name, zone.parse().unwrap_or(Tz::UTC)))
+}
+
 /// As [`zone`], as a transaction sees it.
 pub(crate) async fn zone_in(tx: &mut Tx, org: &OrgId) -> Result<Tz> {
     let zone: Option<(String,)> =

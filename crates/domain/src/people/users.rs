@@ -38,6 +38,21 @@ pub struct User {
     pub sitter_id: Option<SitterId>,
 }
 
+/// Those who can work on an organisation's exceptions: its owners, and ops; ops alone for the platform's.
+///
+/// # Errors
+/// A database error.
+pub async fn workers_of(db: &Db, org: Option<&OrgId>) -> Result<Vec<User>> {
+    Ok(db
+        .read(
+            "SELECT id, name, role, org_id, sitter_id FROM users
+             WHERE active AND (role = 'ops' OR (role = 'owner' AND org_id = $1)) ORDER BY name, id",
+        )
+        .bind(org)
+        .all()
+        .await?)
+}
+
 /// A user to be made.
 #[derive(Debug, Clone)]
 pub struct NewUser {

@@ -13,7 +13,7 @@ use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Entry};
 use crate::exceptions::{self, Problem, Severity};
-use crate::ids::{BookingId, DriftId, SnapshotId};
+use crate::ids::{BookingId, DriftId, OrgId, SnapshotId};
 use crate::people::organizations;
 use crate::pricing::{Inputs, Line, NotComputable, Price, RuleBook};
 
@@ -65,24 +65,44 @@ pub struct Findings {
     gone: Vec<(String, &'static str)>,
 }
 
-/// Compares the next `size` bookings of `run`. Only reads.
+/// What bookings are compared with. Loaded once for a number of chunks.
+pub struct Check {
+    book: RuleBook,
+    thresholds: Thresholds,
+    size: i64,
+    lookback: Duration,
+}
+
+impl Check {
+    /// For chunks of `size` bookings of an organisation that ended not longer than `lookback` before the run began;
+    /// `thresholds` are those of organisations that have none of their own.
+    ///
+    /// # Errors
+    /// A database error.
+    pub async fn load(db: &Db, org: &OrgId, size: i64, lookback: Duration, thresholds: Thresholds) -> Result<Self> {
+        let book = RuleBook::load(db, org).await?;
+        let thresholds = organizations::thresholds(db, org, thresholds).await?;
+        Ok(Self { book, thresholds, size, lookback })
+    }
+}
+
+/// Compares the next bookings of `run`. Only reads.
 ///
 /// # Errors
 /// A database error.
-pub async fn examine(db: &Db, run: &Run, size: i64, lookback: Duration, thresholds: Thresholds) -> Result<Findings> {
-    let book = RuleBook::load(db, &run.org_id).await?;
-    let thresholds = organizations::thresholds(db, &run.org_id, thresholds).await?;
+pub async fn examine(db: &Db, run: &Run, check: &Check) -> Result<Findings> {
+    let Check { book, thresholds, size, lookback } = check;
     let after = run.cursor_booking_id.as_ref().map_or("", BookingId::as_str);
     let rows: Vec<Row> = db
         .read(NEXT)
         .bind(&run.org_id)
         .bind(after)
-        .bind(run.cutoff_at - lookback)
+        .bind(run.cutoff_at - *lookback)
         .bind(run.cutoff_at)
-        .bind(size)
+        .bind(*size)
         .all()
         .await?;
-    let last = i64::try_from(rows.len()).unwrap_or(i64::MAX) < size;
+    let last = i64::try_from(rows.len()).unwrap_or(i64::MAX) < *size;
     let mut findings = Findings {
         cursor: rows.last().map(|row| row.id.clone()),
         last,
@@ -94,7 +114,7 @@ pub async fn examine(db: &Db, run: &Run, size: i64, lookback: Duration, threshol
     };
     let mut in_order = BTreeSet::new();
     for row in rows {
-        match verdict(&book, &row, thresholds) {
+        match verdict(book, &row, *thresholds) {
             Verdict::NoSnapshot => findings.skipped_no_snapshot += 1,
             Verdict::InOrder => {
                 findings.checked += 1;
@@ -114,7 +134,7 @@ pub async fn examine(db: &Db, run: &Run, size: i64, lookback: Duration, threshol
         }
     }
     let until = findings.cursor.as_ref().filter(|_| !last);
-    findings.gone = gone(db, run, after, until, lookback, &in_order).await?;
+    findings.gone = gone(db, run, after, until, *lookback, &in_order).await?;
     Ok(findings)
 }
 

@@ -28,6 +28,7 @@ pub struct DriftView {
     pub detail: Json<Value>,
     /// The lines that were agreed on.
     pub stored_lines: Json<Vec<Line>>,
+    pub currency: String,
     pub created_at: Timestamp,
 }
 
@@ -35,7 +36,7 @@ macro_rules! drift_rows {
     ($rest:literal) => {
         concat!(
             "SELECT d.id, d.run_id, d.booking_id, d.stored_minor, d.recomputed_minor, d.drift_minor, d.drift_percent,
-                    d.severity, d.cause, d.detail, s.lines AS stored_lines, d.created_at
+                    d.severity, d.cause, d.detail, s.lines AS stored_lines, s.currency, d.created_at
              FROM pricing_drifts AS d JOIN pricing_snapshots AS s ON s.id = d.detail->>'snapshotId' ",
             $rest
         )

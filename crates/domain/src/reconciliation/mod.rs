@@ -10,7 +10,7 @@ mod drifts;
 mod runs;
 mod shield;
 
-pub use chunk::{Findings, Progress, examine, record};
+pub use chunk::{Check, Findings, Progress, examine, record};
 pub use drift::{Amounts, Cause, Drift, Thresholds, compare};
 pub use drifts::{DriftView, drift_of_exception, list as drifts};
 pub use runs::{Begun, Run, RunStatus, Trigger, begin, current, fail, get, hand_over, list, next_attempt, remaining};

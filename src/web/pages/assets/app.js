@@ -35,7 +35,9 @@
     if (fetching) { again = true; return; }
     fetching = (async () => {
       try {
-        const answer = await fetch(`${location.pathname}?fragment=main`, { credentials: "same-origin" });
+        const address = new URL(location.href);
+        address.searchParams.set("fragment", "main");
+        const answer = await fetch(address, { credentials: "same-origin" });
         if (answer.ok && !live.querySelector("details[open]")) live.innerHTML = await answer.text();
       } catch { /* The next event, or the visitor, tries again. */ }
       enhance();
@@ -113,7 +115,7 @@
       broken ??= setTimeout(() => { paused.hidden = false; }, 10000);
       if (source.readyState === EventSource.CLOSED) setTimeout(watch, 3000);
     });
-    for (const name of ["request.status", "provider.updated"]) source.addEventListener(name, refresh);
+    for (const name of ["request.status", "provider.updated", "exception.changed"]) source.addEventListener(name, refresh);
     source.addEventListener("booking.confirmed", (event) => {
       const data = JSON.parse(event.data);
       toast("success", "Appointment Confirmed!", `${data.providerName} - ${data.date} at ${data.time}`, { id: "booking-toast", seconds: 10 });

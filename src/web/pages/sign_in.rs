@@ -1,0 +1,120 @@
+//! `/login`, `/logout`
+
+use askama::Template;
+use axum::extract::{Form, Query, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use nightshift_domain::people::users::Role;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{page, problem};
+use crate::web::auth::{Caller, csrf, login};
+use crate::web::body;
+use crate::web::error::ApiError;
+use crate::web::state::Web;
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct Page<'a> {
+    next: &'a str,
+    email: &'a str,
+    error: Option<String>,
+}
+
+/// Where to go afterwards.
+#[derive(Deserialize)]
+pub(super) struct Next {
+    #[serde(default)]
+    next: String,
+}
+
+/// `GET /login`
+pub(super) async fn show(Query(Next { next }): Query<Next>) -> Response {
+    page(StatusCode::OK, &Page { next: &next, email: "", error: None })
+}
+
+#[derive(Deserialize)]
+struct Typed {
+    email: String,
+    password: SecretString,
+    #[serde(default)]
+    next: String,
+}
+
+/// `POST /login`
+pub(super) async fn submit(State(web): State<Web>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let typed: Typed = match body::json_or_form(&parts.headers, body, web.settings.http.body_bytes_max).await {
+        Ok(typed) => typed,
+        Err(error) => return problem(&error),
+    };
+    match login::sign_in(&web, &parts, &typed.email, &typed.password).await {
+        Ok((user, cookie)) => {
+            let to = inside(&typed.next).unwrap_or(match user.role {
+                Role::Owner | Role::Ops => "/exceptions",
+                Role::Sitter => "/login",
+            });
+            with_cookie(Redirect::to(to), cookie)
+        }
+        Err(error) => match sentence(&error) {
+            Some(sentence) => {
+                let again = Page { next: &typed.next, email: &typed.email, error: Some(sentence) };
+                page(error.status, &again)
+            }
+            None => problem(&error),
+        },
+    }
+}
+
+/// Only addresses of our own: a link to the sign-in must not lead elsewhere.
+fn inside(next: &str) -> Option<&str> {
+    let ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n']);
+    ours.then_some(next)
+}
+
+fn sentence(error: &ApiError) -> Option<String> {
+    match error.status {
+        StatusCode::UNAUTHORIZED => Some("Wrong email or password.".to_owned()),
+        StatusCode::TOO_MANY_REQUESTS => {
+            let minutes = error.retry_after.map_or(1, |wait| wait.as_secs().div_ceil(60).max(1));
+            Some(format!("Too many attempts. Try again in {minutes} minutes."))
+        }
+        _ => None,
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Token {
+    csrf: String,
+}
+
+/// `POST /logout`
+pub(super) async fn out(State(web): State<Web>, caller: Caller, Form(Token { csrf: shown }): Form<Token>) -> Response {
+    if !csrf::is_form_of(&web.session_secret, caller.principal(), &shown) {
+        return Redirect::to("/login").into_response();
+    }
+    match login::sign_out(&web, &caller).await {
+        Ok(cookie) => with_cookie(Redirect::to("/login"), cookie),
+        Err(error) => problem(&error),
+    }
+}
+
+fn with_cookie(redirect: Redirect, cookie: HeaderValue) -> Response {
+    let mut response = redirect.into_response();
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inside;
+
+    #[test]
+    fn nobody_is_sent_elsewhere() {
+        assert_eq!(inside("/exceptions?severity=high"), Some("/exceptions?severity=high"));
+        for elsewhere in ["", "https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"] {
+            assert_eq!(inside(elsewhere), None, "{elsewhere}");
+        }
+    }
+}
