@@ -52,7 +52,7 @@ struct Cli {
 enum Command {
     /// Run roles of the program in this process, until SIGTERM or SIGINT.
     Serve(serve::Args),
-    /// Play a paid booking and a booking call on a fresh database with simulated providers, and print the trail.
+    /// Play a paid booking, a price that drifts and a booking call on a fresh database with simulated providers.
     Demo(demo::Args),
     /// Bring the database to this version, or say what it lacks.
     Migrate(migrate::Args),

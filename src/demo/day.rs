@@ -59,17 +59,23 @@ impl<'a> Cast<'a> {
             queue,
         })
     }
+
+    /// The owner, signed in.
+    pub(super) async fn owner(&self) -> anyhow::Result<Session> {
+        Session::sign_in(&self.http, &self.url, OWNER, PASSWORD).await
+    }
 }
 
-/// Plays it all.
-pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail) -> anyhow::Result<()> {
+/// Plays it all; the booking that was paid.
+pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail) -> anyhow::Result<String> {
     let began = cast.queue.clock().now();
     let client = format!("+1212556{:04}", Utc::now().timestamp_micros() % 10_000);
     let booking = book(cast, trail, &client).await?;
     deliver(cast, trail, &booking).await?;
     let text = wait_for_the_text(cast, trail, &client).await?;
     wait_until_nothing_runs(cast, &booking.id).await?;
-    look_back(cast, trail, &booking, &text, began).await
+    look_back(cast, trail, &booking, &text, began).await?;
+    Ok(booking.id)
 }
 
 struct Booking {
@@ -155,7 +161,7 @@ async fn look_back(
     began: Timestamp,
 ) -> anyhow::Result<()> {
     let id = &booking.id;
-    let owner = Session::sign_in(&cast.http, &cast.url, OWNER, PASSWORD).await?;
+    let owner = cast.owner().await?;
     let ops = Session::sign_in(&cast.http, &cast.url, OPS, PASSWORD).await?;
 
     let now = cast.website.get(&format!("/api/bookings/{id}")).await?;

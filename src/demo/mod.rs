@@ -1,5 +1,5 @@
-//! `nightshift demo`: a paid booking from webhook to delivered text, and a booking call from the click to the
-//! appointment, over real HTTP, with simulated providers.
+//! `nightshift demo`: a paid booking from webhook to delivered text, a price that drifts and is found, and a booking call
+//! from the click to the appointment, over real HTTP, with simulated providers.
 //!
 //! Nothing in here is a shortcut: the demo starts the same roles as `serve`, talks to them as a website and Stripe do,
 //! and reads back what came of it through the API. It uses none of the installation's settings but where to listen and
@@ -8,6 +8,7 @@
 mod call;
 mod database;
 mod day;
+mod prices;
 mod session;
 mod trail;
 
@@ -71,7 +72,11 @@ pub async fn run(args: &Args, installed: Settings) -> anyhow::Result<ExitCode> {
     println!();
     let cast = Cast::new(app.url(), key.clone(), STRIPE_SECRET.into(), &simulator, &app.queue)?;
     let mut trail = Trail::start();
-    if let Err(error) = day::play(&cast, &mut trail).await {
+    let played = async {
+        let booking = day::play(&cast, &mut trail).await?;
+        prices::play(&cast, &mut trail, &booking).await
+    };
+    if let Err(error) = played.await {
         trail.wrong(format_args!("{error:#}"));
     }
     let request = match call::play(&cast, &mut trail).await {
@@ -150,6 +155,7 @@ fn print_invitation(app: &RunningApp, key: &SecretString, request: Option<&str>)
     if let Some(page) = request {
         println!("  {page}");
     }
+    println!("  {url}/exceptions  (owner@happy-paws.example or ops@nightshift.example, password: happy paws demo)");
     println!("  curl {url}/readyz");
     println!("  curl {url}/metrics");
 }

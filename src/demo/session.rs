@@ -43,6 +43,10 @@ impl Session {
         self.send(self.http.post(format!("{}{path}", self.url)).json(body), path).await
     }
 
+    pub(super) async fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.send(self.http.patch(format!("{}{path}", self.url)).json(body), path).await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder, path: &str) -> anyhow::Result<Value> {
         let (name, value) = self.header.clone();
         let answer = request.header(name, value).send().await.with_context(|| format!("nobody answers {path}"))?;
