@@ -74,7 +74,8 @@ impl Dispatcher {
                 tokio::task::yield_now().await;
                 continue;
             }
-            let look_at = self.clock.now() + if round.limited { LOOK_LIMITED_EVERY } else { LOOK_EVERY };
+            // From the instant that was looked at: what became due while we looked is not passed over.
+            let look_at = now + if round.limited { LOOK_LIMITED_EVERY } else { LOOK_EVERY };
             tokio::select! {
                 woken = self.wake.woken() => {
                     next_due = earlier(next_due, woken.due);
