@@ -347,3 +347,37 @@ async fn a_lost_link_is_printed_again() {
     })
     .await;
 }
+
+// The worker runs beside the command that waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn prices_are_checked_and_schedules_steered_from_the_command_line() {
+    on_both(async |world| {
+        let early = world.run(&["schedules", "disable", "pricing.reconcile"]);
+        assert!(early.code == 1 && early.err.contains("no scheduler has run"), "{early:?}");
+        let _server = world.serve();
+        let checked = world.run(&["reconcile"]).ok();
+        let lines: Vec<_> = checked.lines().collect();
+        assert!(lines[0].starts_with("ORGANISATION") && lines.len() == 3, "{checked}");
+        assert!(checked.contains("org-paws") && checked.contains("completed"), "{checked}");
+        let later = world.run(&["reconcile", "--org", "org-paws", "--date", "2999-01-01"]);
+        assert!(later.code == 1 && later.err.contains("in the future"), "{later:?}");
+        assert_eq!(world.run(&["reconcile", "--date", "tomorrow"]).code, 2);
+        assert_eq!(world.run(&["reconcile", "--org", "nobody"]).code, 1);
+        assert!(world.run(&["reconcile", "--org", "org-paws", "--no-wait"]).ok().starts_with("org-paws: job "));
+
+        let listed = world.run(&["schedules", "list"]).ok();
+        for text in ["pricing.reconcile", "0 0 2 * * *", "org-paws", "retention.sweep", "exceptions.wake"] {
+            assert!(listed.contains(text), "{text} is missing in\n{listed}");
+        }
+        world.run(&["schedules", "disable", "pricing.reconcile"]).ok();
+        let list = world.run(&["schedules", "list", "--json"]).json();
+        let nightly = &list["schedules"][0];
+        assert_eq!((&nightly["name"], &nightly["enabled"]), (&json!("pricing.reconcile"), &json!(false)));
+        world.run(&["schedules", "enable", "pricing.reconcile"]).ok();
+        assert!(world.run(&["schedules", "run", "retention.sweep"]).ok().contains("retention.sweep: job "));
+        world.until("SELECT count(*) FROM event_log WHERE event_type = 'retention.swept'", 1).await;
+        let unknown = world.run(&["schedules", "run", "tea"]);
+        assert!(unknown.code == 1 && unknown.err.contains("retention.sweep"), "{unknown:?}");
+    })
+    .await;
+}

@@ -163,7 +163,7 @@ async fn render(
     Ok(page(status, &page_of))
 }
 
-/// What is known, as names and values; nested values as they are.
+/// What is known, as names and values; nested values as they are. A drift has its table.
 fn facts(item: &ExceptionView) -> Vec<(String, String)> {
     let known = [
         ("Booking", item.booking_id.as_ref().map(ToString::to_string)),
@@ -173,7 +173,8 @@ fn facts(item: &ExceptionView) -> Vec<(String, String)> {
         ("Webhook", item.inbox_id.as_ref().map(ToString::to_string)),
     ];
     let ids = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let detail = item.detail.0.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let detail = item.detail.0.as_object().filter(|_| item.drift_id.is_none());
+    let detail = detail.into_iter().flatten().filter(|(_, value)| !value.is_null());
     let detail = detail.map(|(name, value)| {
         let text = match value {
             Value::String(text) => text.clone(),
