@@ -9,7 +9,7 @@ use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::OrgId;
 use nightshift_domain::reconciliation::{self, RunStatus, Trigger};
-use nightshift_queue::{DeadJob, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy};
+use nightshift_queue::{DeadJob, Job, JobContext, JobResult, Keys, Outcome, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -82,9 +82,6 @@ pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'
     Box::pin(async move {
         let Ok(job) = serde_json::from_value::<PricingReconcile>(dead.payload.clone()) else { return Ok(()) };
         let by = Actor::system(dead.info.id.as_str());
-        reconciliation::fail(tx, &job.org_id, None, &dead.error, &by, &dead.info.id, dead.at)
-            .await
-            .or_decide()
-            .map_err(JobError::from)
+        reconciliation::fail(tx, &job.org_id, None, &dead.error, &by, &dead.info.id, dead.at).await.or_decide()
     })
 }
