@@ -21,6 +21,7 @@ pub mod booking_status_changed;
 pub mod exceptions_wake;
 pub mod pricing_reconcile;
 pub mod pricing_reconcile_chunk;
+pub mod promises;
 pub mod retention_sweep;
 pub mod schedules;
 pub mod sms_confirm_delivery;

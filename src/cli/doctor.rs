@@ -16,10 +16,14 @@ const SKEW_MAX: Duration = Duration::from_secs(5);
 /// A job that is due this long has nobody to run it.
 const OLDEST_READY_MAX: Duration = Duration::from_secs(60);
 
-/// No choices.
+/// How closely.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit code 1 when something is wrong; what is only worth knowing does not count.")]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Also asks the database whether every promise holds; reads all of its jobs once.
+    #[arg(long)]
+    deep: bool,
+}
 
 /// The findings so far.
 #[derive(Default)]
@@ -42,13 +46,13 @@ impl Findings {
     }
 }
 
-pub(super) async fn run(_: &Args, settings: Result<Settings, ConfigError>) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &Args, settings: Result<Settings, ConfigError>) -> anyhow::Result<ExitCode> {
     let mut findings = Findings::default();
     match settings {
         Err(error) => findings.wrong("settings", error),
         Ok(settings) => {
             check_settings(&settings, &mut findings);
-            check_database(&settings, &mut findings).await;
+            check_database(&settings, args.deep, &mut findings).await;
             check_sms(&settings, &mut findings).await;
             check_calls(&settings, &mut findings).await;
         }
@@ -81,7 +85,7 @@ fn check_settings(settings: &Settings, findings: &mut Findings) {
     }
 }
 
-async fn check_database(settings: &Settings, findings: &mut Findings) {
+async fn check_database(settings: &Settings, deep: bool, findings: &mut Findings) {
     let shown = settings.database.shown();
     let db = match open::database(settings).await {
         Ok(db) => db,
@@ -98,11 +102,27 @@ async fn check_database(settings: &Settings, findings: &mut Findings) {
     check_clock(&db, findings).await;
     if state.is_current() {
         findings.good("migrations", format_args!("all {} are in force", state.applied.len()));
-        check_queues(&Queue::new(db, Clock::system()), findings).await;
+        let queue = Queue::new(db, Clock::system());
+        check_queues(&queue, findings).await;
+        if deep {
+            check_promises(&queue, findings).await;
+        }
     } else if settings.database.auto_migrate {
         findings.note("migrations", format_args!("{} come with the next `serve`", state.missing.join(", ")));
     } else {
         findings.wrong("migrations", format_args!("{} missing; run `nightshift migrate`", state.missing.join(", ")));
+    }
+}
+
+async fn check_promises(queue: &Queue, findings: &mut Findings) {
+    match nightshift_jobs::promises::broken(queue).await {
+        Err(error) => findings.wrong("promises", format_args!("can't be checked: {error}")),
+        Ok(broken) if broken.is_empty() => findings.good("promises", "all hold"),
+        Ok(broken) => {
+            for broken in broken {
+                findings.wrong("promises", format_args!("{}: {}", broken.promise, broken.examples.join(", ")));
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ mod load;
 mod migrate;
 mod numbers;
 mod open;
-mod progress;
+pub(crate) mod progress;
 mod queues;
 mod reconcile;
 mod request_link;
@@ -29,7 +29,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Log, Settings, Sources};
-use crate::{demo, telemetry};
+use crate::{demo, prove, telemetry};
 
 /// The job-queue worker system for businesses that take bookings by web, phone and SMS.
 ///
@@ -88,6 +88,8 @@ enum Command {
     /// Drive a server and measure how fast it answers.
     #[command(subcommand)]
     Load(load::Command),
+    /// Kill the program again and again under load on an empty database, and count what came of it.
+    Prove(prove::Args),
     /// Check settings, database, migrations, clock and providers.
     Doctor(doctor::Args),
 }
@@ -134,6 +136,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Webhooks(command) => webhooks::run(&command, &settings),
             Command::Simulate(args) => simulate::run(&args).await,
             Command::Load(command) => load::run(&command, &settings).await,
+            Command::Prove(args) => prove::run(&args).await,
             Command::Doctor(_) => unreachable!("answered above"),
         }
     })

@@ -26,6 +26,7 @@ pub mod people;
 pub mod phone;
 pub mod pricing;
 mod problems;
+pub mod promises;
 pub mod reconciliation;
 pub mod retention;
 pub mod seed;

@@ -4,10 +4,12 @@
 
 mod explain;
 mod list;
+mod promises;
 mod stats;
 mod steer;
 
 pub use explain::explain;
 pub use list::{Attempt, Filter, JobDetail, JobRow, Page, StepRow};
+pub use promises::{Broken, broken, effects_in_doubt, is_taken_care_of};
 pub use stats::QueueStats;
 pub use steer::{BulkOutcome, SteerError, Steered};

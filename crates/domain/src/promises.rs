@@ -1,0 +1,104 @@
+//! What must hold of the business's tables at any moment, asked of live data.
+
+use std::time::Duration;
+
+use nightshift_db::{Db, Timestamp};
+
+use crate::Result;
+
+/// Each promise and the statement that finds what breaks it.
+const CHECKS: &[(&str, &str)] = &[
+    (
+        "a booking's history has no gaps",
+        "SELECT booking_id FROM booking_status_history GROUP BY booking_id HAVING count(*) <> max(seq) LIMIT 5",
+    ),
+    (
+        "a booking stands where its history ends",
+        "SELECT b.id FROM bookings AS b JOIN booking_status_history AS h ON h.booking_id = b.id
+         WHERE h.seq = (SELECT max(seq) FROM booking_status_history WHERE booking_id = b.id)
+           AND h.to_status <> b.status LIMIT 5",
+    ),
+    (
+        "a run of an automation that succeeded wrote its text",
+        "SELECT id FROM automation_runs WHERE status = 'success' AND message_event_id IS NULL LIMIT 5",
+    ),
+    (
+        "a text leaves from its conversation's number",
+        "SELECT r.id FROM automation_runs AS r JOIN message_threads AS t ON t.id = r.thread_id
+         JOIN message_events AS e ON e.id = r.message_event_id
+         WHERE r.used_thread AND e.from_number_id <> r.from_number_id LIMIT 5",
+    ),
+    (
+        "a text has left once",
+        "SELECT automation_run_id FROM message_events WHERE automation_run_id IS NOT NULL
+         GROUP BY automation_run_id HAVING count(*) > 1 LIMIT 5",
+    ),
+    (
+        "a price check counts what it recorded",
+        "SELECT r.id FROM reconciliation_runs AS r
+         WHERE r.drifted <> r.high + r.medium + r.low
+            OR r.drifted <> (SELECT count(*) FROM pricing_drifts AS d WHERE d.run_id = r.id) LIMIT 5",
+    ),
+    (
+        "a local date has one price check by the clock",
+        "SELECT org_id || ' ' || local_date FROM reconciliation_runs WHERE trigger_kind = 'scheduled'
+         GROUP BY org_id, local_date HAVING count(*) > 1 LIMIT 5",
+    ),
+    ("the shield over prices is down", "SELECT 'price_shield' FROM price_shield LIMIT 5"),
+    (
+        "a call in the air belongs to a request that waits for it",
+        "SELECT c.id FROM booking_calls AS c JOIN service_requests AS r ON r.id = c.service_request_id
+         WHERE c.status IN ('accepted', 'starting', 'in_progress')
+           AND (r.status <> 'BOOKING' OR r.active_booking_call_id IS NULL OR r.active_booking_call_id <> c.id) LIMIT 5",
+    ),
+];
+
+/// Each promise that does not hold, with some of the rows that break it.
+///
+/// # Errors
+/// A database error.
+pub async fn broken(db: &Db) -> Result<Vec<(&'static str, Vec<(String,)>)>> {
+    let mut found = Vec::new();
+    for (promise, sql) in CHECKS {
+        let rows: Vec<(String,)> = db.read(sql).all().await?;
+        if !rows.is_empty() {
+            found.push((*promise, rows));
+        }
+    }
+    Ok(found)
+}
+
+/// Things that wait for a job, by what they are waited for: each must have one that is unfinished, or dead and in front
+/// of people. Only what has waited for `longer_than` is looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Waiting {
+    /// Deliveries that nobody has acted on.
+    pub deliveries: Vec<String>,
+    /// Calls that have not ended.
+    pub calls: Vec<String>,
+    /// Runs of automations that are to be executed.
+    pub runs: Vec<String>,
+    /// Texts that are to be sent.
+    pub texts: Vec<String>,
+}
+
+/// What waits for a job.
+///
+/// # Errors
+/// A database error.
+pub async fn waiting(db: &Db, now: Timestamp, longer_than: Duration) -> Result<Waiting> {
+    let since = now - longer_than;
+    let ids = async |sql| -> Result<Vec<String>> {
+        let rows: Vec<(String,)> = db.read(sql).bind(since).all().await?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    };
+    Ok(Waiting {
+        deliveries: ids("SELECT id FROM webhook_inbox WHERE status = 'received' AND received_at < $1").await?,
+        calls: ids(
+            "SELECT id FROM booking_calls WHERE status IN ('accepted', 'starting', 'in_progress') AND updated_at < $1",
+        )
+        .await?,
+        runs: ids("SELECT id FROM automation_runs WHERE status = 'pending' AND updated_at < $1").await?,
+        texts: ids("SELECT id FROM message_events WHERE status IN ('queued', 'sending') AND updated_at < $1").await?,
+    })
+}

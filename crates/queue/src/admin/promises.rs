@@ -1,0 +1,118 @@
+//! What must hold of the queue's tables at any moment, asked of live data.
+
+use nightshift_db::{Db, Timestamp};
+
+use crate::lifecycle::CRASHES_MAX;
+
+/// A promise that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// The promise.
+    pub promise: &'static str,
+    /// Some of the rows that break it.
+    pub examples: Vec<String>,
+}
+
+/// Rows named as examples.
+const EXAMPLES: usize = 5;
+/// A lease runs out after 30 s and is looked for every 5 s.
+const LEASE_OVERDUE: std::time::Duration = std::time::Duration::from_secs(90);
+/// An effect whose answer was lost is asked after long before.
+const EFFECT_OVERDUE: std::time::Duration = std::time::Duration::from_secs(3600);
+
+impl Broken {
+    /// A promise and the rows that break it; none when there are none.
+    #[must_use]
+    pub fn by(promise: &'static str, rows: Vec<(String,)>) -> Option<Self> {
+        let examples: Vec<String> = rows.into_iter().map(|(row,)| row).take(EXAMPLES).collect();
+        (!examples.is_empty()).then_some(Self { promise, examples })
+    }
+}
+
+/// Each promise and the statement that finds what breaks it; `$1` is when something is overdue.
+const CHECKS: &[(&str, &str)] = &[
+    (
+        "a running job has a lease",
+        "SELECT id FROM jobs WHERE state = 'running' AND (lease_id IS NULL OR leased_until IS NULL) AND $1 = $1 LIMIT 5",
+    ),
+    (
+        "a lease that has run out is taken back",
+        "SELECT id FROM jobs WHERE state = 'running' AND leased_until < $1 LIMIT 5",
+    ),
+    (
+        "a job that is due is ready to be claimed",
+        "SELECT id FROM jobs
+         WHERE state IN ('queued', 'retrying') AND waiting AND parked_reason IS NULL AND run_at < $1 LIMIT 5",
+    ),
+    (
+        "a job that ended says when, and no other does",
+        "SELECT id FROM jobs
+         WHERE (state IN ('succeeded', 'dead', 'cancelled')) <> (finished_at IS NOT NULL) AND $1 = $1 LIMIT 5",
+    ),
+    (
+        "a group runs one job at a time",
+        "SELECT group_key FROM jobs WHERE state = 'running' AND group_key IS NOT NULL AND $1 = $1
+         GROUP BY group_key HAVING count(*) > 1 LIMIT 5",
+    ),
+    (
+        "a dedup key stands once",
+        "SELECT dedup_key FROM jobs
+         WHERE dedup_key IS NOT NULL AND state IN ('queued', 'running', 'retrying') AND $1 = $1
+         GROUP BY dedup_key HAVING count(*) > 1 LIMIT 5",
+    ),
+    (
+        "an occurrence that was fired has its job",
+        "SELECT schedule || ' ' || scope || ' ' || local_slot FROM schedule_slots
+         WHERE outcome = 'fired' AND job_id IS NULL AND $1 = $1 LIMIT 5",
+    ),
+];
+
+/// The promises of the queue that do not hold. Reads all of the jobs once.
+///
+/// # Errors
+/// A database error.
+pub async fn broken(db: &Db, now: Timestamp) -> nightshift_db::Result<Vec<Broken>> {
+    let mut found = Vec::new();
+    for (promise, sql) in CHECKS {
+        found.extend(Broken::by(promise, db.read(sql).bind(now - LEASE_OVERDUE).all().await?));
+    }
+    let beyond = db
+        .read("SELECT id FROM jobs WHERE attempts > max_attempts OR crashes > $1 LIMIT 5")
+        .bind(CRASHES_MAX)
+        .all()
+        .await?;
+    found.extend(Broken::by("attempts and lost leases stay within their limits", beyond));
+    let forgotten = db
+        .read(
+            "SELECT kind || ' ' || business_key FROM effects
+             WHERE state IN ('asked', 'unknown') AND asked_at < $1 LIMIT 5",
+        )
+        .bind(now - EFFECT_OVERDUE)
+        .all()
+        .await?;
+    found.extend(Broken::by("an effect whose answer was lost is asked after", forgotten));
+    Ok(found)
+}
+
+/// Whether a job with this once or dedup key, or one that succeeds it (the key and more behind a colon), is unfinished,
+/// or waits as dead for a person.
+///
+/// # Errors
+/// A database error.
+pub async fn is_taken_care_of(db: &Db, key: &str) -> nightshift_db::Result<bool> {
+    db.read(
+        "SELECT EXISTS (SELECT 1 FROM jobs
+         WHERE (once_key = $1 OR dedup_key = $1 OR once_key LIKE $1 || ':%') AND state IN ('queued', 'running', 'retrying', 'dead'))",
+    )
+    .bind(key)
+    .scalar()
+    .await
+}
+
+/// Effects of which nobody knows yet whether they took place.
+///
+/// # Errors
+/// A database error.
+pub async fn effects_in_doubt(db: &Db) -> nightshift_db::Result<i64> {
+    db.read("SELECT count(*) FROM effects WHERE state IN ('asked', 'unknown')").scalar().await
+}

@@ -1,0 +1,90 @@
+//! What was acknowledged, and what came of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nightshift_domain::audience::Audience;
+use nightshift_domain::bookings::{self, Status};
+use nightshift_domain::ids::{BookingId, OrgId};
+use nightshift_providers::simulator::Simulator;
+use nightshift_queue::Queue;
+
+use super::load::{booking_id, client_phone, provider_phone};
+
+/// Outside of the program, so that killing it takes nothing away.
+#[derive(Default)]
+pub(super) struct Ledger {
+    paid: Mutex<BTreeSet<u32>>,
+    wanted: Mutex<BTreeSet<u32>>,
+    repeats: AtomicUsize,
+}
+
+/// What came out.
+pub(super) struct Verdict {
+    /// Webhooks and wishes that were answered with 2xx.
+    pub(super) acknowledged: usize,
+    /// Of them, those without their effect.
+    pub(super) lost: usize,
+    /// Effects that happened more than once.
+    pub(super) twice: usize,
+    pub(super) texts: usize,
+    pub(super) calls: usize,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ledger {
+    pub(super) fn paid(&self, booking: u32) {
+        lock(&self.paid).insert(booking);
+    }
+
+    pub(super) fn told_again(&self) {
+        self.repeats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn wanted(&self, call: u32) {
+        lock(&self.wanted).insert(call);
+    }
+
+    /// Compares what was acknowledged with what stands in the database, whom texts reached and whose phones rang.
+    pub(super) async fn judge(&self, simulator: &Simulator, queue: &Queue) -> anyhow::Result<Verdict> {
+        let (paid, wanted) = (lock(&self.paid).clone(), lock(&self.wanted).clone());
+        let mut texts: BTreeMap<String, usize> = BTreeMap::new();
+        simulator.twilio().read(|ledger| {
+            for text in ledger.messages() {
+                *texts.entry(text.to.clone()).or_default() += 1;
+            }
+        });
+        let mut rang: BTreeMap<String, usize> = BTreeMap::new();
+        for call in simulator.vapi().calls() {
+            *rang.entry(call.number).or_default() += 1;
+        }
+        let mut lost = 0;
+        let org = OrgId::from("org-prove");
+        for n in &paid {
+            let id = BookingId::from(booking_id(*n));
+            let booking = bookings::view(queue.db(), &org, &id, Audience::Ops).await?;
+            if booking.status != Status::Confirmed || !texts.contains_key(&client_phone(*n)) {
+                eprintln!("lost: {id} was paid and is {}, texts: {:?}", booking.status, texts.get(&client_phone(*n)));
+                lost += 1;
+            }
+        }
+        for n in &wanted {
+            if !rang.contains_key(&provider_phone(*n)) {
+                eprintln!("lost: call {n} was accepted and no phone rang");
+                lost += 1;
+            }
+        }
+        let twice = texts.values().chain(rang.values()).filter(|times| **times > 1).count();
+        Ok(Verdict {
+            acknowledged: paid.len() + wanted.len() + self.repeats.load(Ordering::Relaxed),
+            lost,
+            twice,
+            texts: texts.values().sum(),
+            calls: rang.values().sum(),
+        })
+    }
+}
