@@ -17,6 +17,7 @@ mod live;
 mod pages;
 mod pricing;
 mod processes;
+mod promises;
 mod receiver;
 mod reconciliation;
 mod retention;

@@ -1,0 +1,135 @@
+//! The checker of promises finds what breaks them, and nothing where all is well.
+
+use nightshift_db::testing::engines;
+use nightshift_jobs::promises::broken;
+use serde_json::json;
+
+use crate::support::business::paid;
+use crate::support::process::{World, program};
+use crate::support::{Nightshift, on_both};
+
+async fn found(nightshift: &Nightshift) -> Vec<&'static str> {
+    broken(&nightshift.app.queue).await.unwrap().into_iter().map(|broken| broken.promise).collect()
+}
+
+#[tokio::test]
+async fn each_broken_promise_is_found_and_named() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        nightshift.stripe(&paid("evt_1", &id)).await.expect(200);
+        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
+        nightshift.quiet().await;
+        nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
+        nightshift.until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'", 1).await;
+        nightshift.quiet().await;
+        nightshift.clock.advance(std::time::Duration::from_secs(120));
+        nightshift.quiet().await;
+        assert_eq!(found(&nightshift).await, Vec::<&str>::new());
+
+        // Each is broken by hand and mended again.
+        let one = "(SELECT min(id) FROM jobs WHERE kind = 'webhook.stripe.process')";
+        for (promise, breaking, mending) in [
+            (
+                "a running job has a lease",
+                format!("UPDATE jobs SET state = 'running', finished_at = NULL, lease_id = NULL WHERE id = {one}"),
+                format!("UPDATE jobs SET state = 'succeeded', finished_at = created_at WHERE id = {one}"),
+            ),
+            (
+                "a job that ended says when, and no other does",
+                format!("UPDATE jobs SET finished_at = NULL WHERE id = {one}"),
+                format!("UPDATE jobs SET finished_at = created_at WHERE id = {one}"),
+            ),
+            (
+                "attempts and lost leases stay within their limits",
+                format!("UPDATE jobs SET crashes = 4 WHERE id = {one}"),
+                format!("UPDATE jobs SET crashes = 0 WHERE id = {one}"),
+            ),
+            (
+                "a delivery that was acknowledged has a job",
+                "UPDATE webhook_inbox SET status = 'received' WHERE provider = 'stripe'".to_owned(),
+                "UPDATE webhook_inbox SET status = 'processed' WHERE provider = 'stripe'".to_owned(),
+            ),
+            (
+                "a booking stands where its history ends",
+                "UPDATE bookings SET status = 'completed'".to_owned(),
+                "UPDATE bookings SET status = 'confirmed'".to_owned(),
+            ),
+            (
+                "a run of an automation that succeeded wrote its text",
+                "UPDATE automation_runs SET message_event_id = NULL, error = 'kept' WHERE status = 'success'".to_owned(),
+                "UPDATE automation_runs SET message_event_id = (SELECT max(id) FROM message_events) WHERE error = 'kept'"
+                    .to_owned(),
+            ),
+            (
+                "a text that is to be sent has a job",
+                "UPDATE message_events SET status = 'queued'".to_owned(),
+                "UPDATE message_events SET status = 'delivered'".to_owned(),
+            ),
+            (
+                "a price check counts what it recorded",
+                "UPDATE reconciliation_runs SET drifted = 7".to_owned(),
+                "UPDATE reconciliation_runs SET drifted = 0".to_owned(),
+            ),
+            (
+                "an effect whose answer was lost is asked after",
+                "UPDATE effects SET state = 'unknown', asked_at = '2020-01-01T00:00:00.000Z'".to_owned(),
+                "UPDATE effects SET state = 'confirmed'".to_owned(),
+            ),
+            (
+                "an occurrence that was fired has its job",
+                "INSERT INTO schedule_slots (schedule, scope, local_slot, due_at, fired_at, missed, outcome)
+                 VALUES ('x', '', '2020-01-01T00:00:00', '2020-01-01T00:00:00.000Z', '2020-01-01T00:00:00.000Z', FALSE, 'fired')"
+                    .to_owned(),
+                "DELETE FROM schedule_slots WHERE schedule = 'x'".to_owned(),
+            ),
+            (
+                "the shield over prices is down",
+                "INSERT INTO price_shield (raised) VALUES (TRUE)".to_owned(),
+                "DELETE FROM price_shield".to_owned(),
+            ),
+        ] {
+            let run = |sql: String| nightshift.db.write(Box::leak(sql.into_boxed_str())).execute();
+            assert!(run(breaking).await.unwrap() > 0, "{promise} was not broken");
+            assert_eq!(found(&nightshift).await, [promise]);
+            run(mending).await.unwrap();
+            assert_eq!(found(&nightshift).await, Vec::<&str>::new(), "after {promise} was mended");
+        }
+    })
+    .await;
+}
+
+// The simulator answers while the command waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_deep_check_says_which_promise_is_broken() {
+    for database in engines().await {
+        let world = World::new(database).await;
+        let deep = || world.command(&["doctor", "--deep"]).output().unwrap();
+        assert!(String::from_utf8_lossy(&deep().stdout).contains("all hold"));
+        world.database.db.write("INSERT INTO price_shield (raised) VALUES (TRUE)").execute().await.unwrap();
+        let told = deep();
+        assert_eq!(told.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&told.stdout).contains("the shield over prices is down"));
+    }
+}
+
+/// The command with a small budget; `nightshift prove --kills 500` is the same with a large one.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_under_load_it_loses_nothing_and_does_nothing_twice() {
+    let proofs = nightshift_db::testing::empty().await.into_iter().zip([&[][..], &["--split"][..]]).map(
+        async |(database, more): (nightshift_db::testing::TestDb, &[&str])| {
+            let url = database.url.clone();
+            let more: Vec<String> = more.iter().map(|word| (*word).to_owned()).collect();
+            let told = tokio::task::spawn_blocking(move || {
+                program().args(["prove", "--kills", "5", "--database-url", &url]).args(more).output().unwrap()
+            });
+            let told = told.await.unwrap();
+            let line = String::from_utf8_lossy(&told.stdout).into_owned();
+            assert!(told.status.success(), "{line}\n{}", String::from_utf8_lossy(&told.stderr));
+            assert!(line.contains("lost=0 twice=0 unknown=0 broken=0 kills=5"), "{line}");
+            // And it refuses a database that somebody uses.
+            let again = program().args(["prove", "--kills", "1", "--database-url", &database.url]).output().unwrap();
+            assert!(String::from_utf8_lossy(&again.stderr).contains("is not empty"));
+        },
+    );
+    futures_util::future::join_all(proofs).await;
+}
