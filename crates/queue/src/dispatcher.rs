@@ -20,6 +20,8 @@ use crate::wake::Wake;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Between looks while a limit over all processes holds jobs back: another process may free a place any time.
 const LOOK_LIMITED_EVERY: Duration = Duration::from_millis(200);
+/// Under a backlog slots become free one by one; so long they are gathered, that one claim may fill many.
+const GATHER: Duration = Duration::from_millis(1);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(250);
 
 /// One pool as the dispatcher sees it.
@@ -68,6 +70,9 @@ impl Dispatcher {
             if next_due.is_some_and(|due| due <= now) {
                 let more = claim::promote_due(&self.db, now).await?;
                 next_due = if more { Some(now) } else { claim::next_due(&self.db).await? };
+            }
+            if self.lanes.iter().any(|lane| lane.slots.gathers()) {
+                tokio::time::sleep(GATHER).await;
             }
             let round = self.claim_once(&limited, now).await?;
             if round.again || next_due.is_some_and(|due| due <= self.clock.now()) {

@@ -39,6 +39,12 @@ impl Slots {
         self.capacity.saturating_sub(self.busy.load(Ordering::Acquire))
     }
 
+    /// Whether slots have become free while there is more to do, but fewer than a claim is worth.
+    pub(crate) fn gathers(&self) -> bool {
+        let free = self.free();
+        self.backlog.load(Ordering::Acquire) && free > 0 && free < self.capacity.div_ceil(2)
+    }
+
     pub(crate) fn take(&self, count: usize) {
         self.busy.fetch_add(count, Ordering::AcqRel);
     }

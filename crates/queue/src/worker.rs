@@ -28,8 +28,13 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(20);
 /// Connections that only the queue's own statements use, so handlers can't use them up.
 const HOT_CONNECTIONS: u32 = 3;
 /// The queue's statements are written for its indexes; a planner misled by the statistics of a table that was empty a
-/// minute ago must not scan it.
-const HOT_SETTINGS: &[(&str, &str)] = &[("enable_seqscan", "off"), ("enable_bitmapscan", "off"), ("jit", "off")];
+/// minute ago must not scan it. One plan serves all parameters: planning a claim anew takes a fifth of its time.
+const HOT_SETTINGS: &[(&str, &str)] = &[
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("jit", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+];
 
 /// How a worker runs.
 #[derive(Debug, Clone, Default)]
