@@ -108,3 +108,22 @@ fn every_decision_is_listed() {
         assert!(name == "README.md" || index.contains(&name), "docs/decisions/README.md does not list {name}");
     }
 }
+
+/// `docs/promises.md` names tests as `file::name`, or `file::beginning*`.
+#[test]
+fn every_promise_is_shown_by_a_test_that_exists() {
+    let promises = text("docs/promises.md");
+    let table = promises.lines().filter(|line| line.starts_with('|')).collect::<Vec<_>>().join("\n");
+    let named: Vec<(&str, &str)> = table.split('`').filter_map(|word| word.split_once("::")).collect();
+    assert!(named.len() > 20, "the table is read");
+    for (file, test) in named {
+        let places = ["tests/it", "tests/it/support", "crates/queue/tests/it", "crates/queue/src/schedule"];
+        let paths = places.iter().map(|place| root().join(place).join(format!("{file}.rs")));
+        let found = paths.filter_map(|path| fs::read_to_string(path).ok()).any(|code| {
+            let name = test.trim_end_matches('*');
+            let (exact, beginning) = (format!("fn {name}("), format!("fn {name}"));
+            code.contains(if test.ends_with('*') { &beginning } else { &exact })
+        });
+        assert!(found, "docs/promises.md names {file}::{test}, which is nowhere");
+    }
+}
