@@ -11,6 +11,7 @@ mod confirmation;
 mod crash;
 mod exception_pages;
 mod exceptions;
+mod faults;
 mod idempotency;
 mod jobs;
 mod live;

@@ -3,6 +3,10 @@
 //! Built in only with the feature `failpoints` (tests turn it on); otherwise [`hit`] is nothing. A place is armed by
 //! [`arm`] or, for a whole process, by the variable `NIGHTSHIFT_FAILPOINTS`, a comma list of `name=action` or
 //! `name=action:times` with the actions `abort` (as `kill -9`), `panic`, and `delay:MS` (`delay` takes no count).
+//!
+//! The database itself can be made to fail at its n-th statement since the process began: `NIGHTSHIFT_FAIL_STATEMENT`,
+//! `n=before` (it never got there), `n=after` (it was carried out, and the answer got lost), `n=hang` (no answer for two
+//! seconds, and then none). Beginnings and commits count as statements.
 
 /// What happens at an armed place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +24,70 @@ pub enum Action {
 #[inline]
 pub async fn hit(_name: &str) {}
 
+/// Runs a statement, unless it is the one that is to fail.
+///
+/// # Errors
+/// The statement's, or that the database is away.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub async fn statement<T>(run: impl Future<Output = crate::Result<T>>) -> crate::Result<T> {
+    run.await
+}
+
 #[cfg(feature = "failpoints")]
 pub use armed::{arm, disarm_all, hit};
+#[cfg(feature = "failpoints")]
+pub use faults::statement;
+
+#[cfg(feature = "failpoints")]
+mod faults {
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use crate::{DbError, Result};
+
+    #[derive(Clone, Copy)]
+    enum Fault {
+        Before,
+        After,
+        Hang,
+    }
+
+    static RUN: AtomicU64 = AtomicU64::new(0);
+    static ARMED: LazyLock<Option<(u64, Fault)>> = LazyLock::new(|| {
+        let variable = std::env::var("NIGHTSHIFT_FAIL_STATEMENT").ok()?;
+        let (number, fault) = variable.split_once('=')?;
+        let fault = match fault {
+            "before" => Fault::Before,
+            "after" => Fault::After,
+            "hang" => Fault::Hang,
+            _ => return None,
+        };
+        Some((number.parse().ok()?, fault))
+    });
+
+    fn away() -> DbError {
+        DbError::Unavailable(sqlx::Error::Io(std::io::Error::other("armed to fail")))
+    }
+
+    /// Runs a statement, unless it is the one that is to fail.
+    ///
+    /// # Errors
+    /// The statement's, or that the database is away.
+    pub async fn statement<T>(run: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some((number, fault)) = *ARMED else { return run.await };
+        if RUN.fetch_add(1, Ordering::Relaxed) + 1 != number {
+            return run.await;
+        }
+        match fault {
+            Fault::Before => {}
+            Fault::After => drop(run.await?),
+            Fault::Hang => tokio::time::sleep(Duration::from_secs(2)).await,
+        }
+        Err(away())
+    }
+}
 
 #[cfg(feature = "failpoints")]
 mod armed {

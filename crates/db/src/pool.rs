@@ -12,6 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
 
+use crate::failpoint::statement;
 use crate::query::Target;
 use crate::{DbError, Query, Result, Timestamp, Tx};
 
@@ -155,6 +156,10 @@ impl Db {
     /// # Errors
     /// [`DbError::Unavailable`] when no connection could be had.
     pub async fn begin(&self) -> Result<Tx> {
+        statement(self.begin_now()).await
+    }
+
+    async fn begin_now(&self) -> Result<Tx> {
         match &self.0 {
             Pools::Postgres(pool) => Ok(Tx::postgres(pool.begin().await?)),
             Pools::Sqlite { writer, .. } => {

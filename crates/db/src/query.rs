@@ -8,6 +8,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, Encode, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Type};
 
+use crate::failpoint::statement;
 use crate::{DbError, Result};
 
 /// A value both engines can take as a parameter.
@@ -99,8 +100,11 @@ impl<'c> Query<'c> {
     /// # Errors
     /// [`DbError`] by what the caller should do.
     pub async fn execute(self) -> Result<u64> {
-        let affected: Affected = run!(self, sqlx::query_with, execute);
-        Ok(affected.0)
+        statement(async move {
+            let affected: Affected = run!(self, sqlx::query_with, execute);
+            Ok(affected.0)
+        })
+        .await
     }
 
     /// All rows.
@@ -108,8 +112,11 @@ impl<'c> Query<'c> {
     /// # Errors
     /// [`DbError`] by what the caller should do.
     pub async fn all<T: FromRow>(self) -> Result<Vec<T>> {
-        let rows: Vec<T> = run!(self, sqlx::query_as_with::<_, T, _>, fetch_all);
-        Ok(rows)
+        statement(async move {
+            let rows: Vec<T> = run!(self, sqlx::query_as_with::<_, T, _>, fetch_all);
+            Ok(rows)
+        })
+        .await
     }
 
     /// The first row, if any.
@@ -117,8 +124,11 @@ impl<'c> Query<'c> {
     /// # Errors
     /// [`DbError`] by what the caller should do.
     pub async fn optional<T: FromRow>(self) -> Result<Option<T>> {
-        let row: Option<T> = run!(self, sqlx::query_as_with::<_, T, _>, fetch_optional);
-        Ok(row)
+        statement(async move {
+            let row: Option<T> = run!(self, sqlx::query_as_with::<_, T, _>, fetch_optional);
+            Ok(row)
+        })
+        .await
     }
 
     /// The one row.

@@ -3,6 +3,7 @@
 use futures_util::future::Either;
 use sqlx::{Postgres, Sqlite, Transaction};
 
+use crate::failpoint::statement;
 use crate::query::Target;
 use crate::{Engine, Query, Result};
 
@@ -64,10 +65,15 @@ impl Tx {
     /// # Errors
     /// When the commit failed or its answer was lost; the caller can't know then whether it took place.
     pub async fn commit(self) -> Result<()> {
-        match self.inner {
-            Inner::Postgres(tx) => tx.commit().await?,
-            Inner::Sqlite(tx) => tx.commit().await?,
-        }
+        let inner = self.inner;
+        statement(async move {
+            match inner {
+                Inner::Postgres(tx) => tx.commit().await?,
+                Inner::Sqlite(tx) => tx.commit().await?,
+            }
+            Ok(())
+        })
+        .await?;
         for action in self.after_commit {
             action();
         }

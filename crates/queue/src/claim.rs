@@ -5,6 +5,7 @@
 //! Queues with a limit that holds over all processes are claimed one by one under a lock on their row; everything else
 //! takes no lock but those on the claimed rows.
 
+use nightshift_db::failpoint::statement;
 use nightshift_db::{Db, Json, Result, Timestamp, Tx};
 use serde_json::json;
 use sqlx::PgConnection;
@@ -191,7 +192,7 @@ async fn claim_in(tx: &mut Tx, want: &Want, claim: &Claim<'_>) -> Result<Vec<Cla
 async fn claim_postgres(connection: &mut PgConnection, wants: &[Want], claim: &Claim<'_>) -> Result<Vec<Claimed>> {
     let queues: Vec<&str> = wants.iter().map(|want| want.queue.as_str()).collect();
     let slots: Vec<i64> = wants.iter().map(|want| i64::try_from(want.slots).unwrap_or(i64::MAX)).collect();
-    let rows = sqlx::query_as(CLAIM_POSTGRES)
+    let run = sqlx::query_as(CLAIM_POSTGRES)
         .bind(queues)
         .bind(slots)
         .bind(claim.kinds)
@@ -199,9 +200,8 @@ async fn claim_postgres(connection: &mut PgConnection, wants: &[Want], claim: &C
         .bind(claim.lease_id)
         .bind(claim.leased_until)
         .bind(claim.now)
-        .fetch_all(connection)
-        .await?;
-    Ok(rows)
+        .fetch_all(connection);
+    statement(async { Ok(run.await?) }).await
 }
 
 /// Rows promoted in one statement; more are left for the next round.

@@ -3,6 +3,7 @@
 //! Twins are kept out by unique indexes, never by locks: a row that meets one is left out, and the job that already
 //! stands is named in the answer. A duplicate never fails a batch.
 
+use nightshift_db::failpoint::statement;
 use nightshift_db::{Result, Timestamp, Tx, new_id};
 use serde_json::{Value, json};
 
@@ -240,7 +241,7 @@ async fn insert_rows(tx: &mut Tx, ids: &[String], jobs: &[NewJob], now: Timestam
         jobs.iter().map(field).collect()
     }
     let rows: Vec<(String,)> = if let Some(connection) = tx.as_postgres() {
-        sqlx::query_as(INSERT_POSTGRES)
+        let run = sqlx::query_as(INSERT_POSTGRES)
             .bind(ids)
             .bind(column(jobs, |job| job.queue.as_str()))
             .bind(column(jobs, |job| job.kind))
@@ -259,8 +260,8 @@ async fn insert_rows(tx: &mut Tx, ids: &[String], jobs: &[NewJob], now: Timestam
             .bind(column(jobs, |job| job.parent_job_id.as_deref()))
             .bind(column(jobs, |job| job.traceparent.as_deref()))
             .bind(now)
-            .fetch_all(connection)
-            .await?
+            .fetch_all(connection);
+        statement(async { Ok(run.await?) }).await?
     } else {
         let rows: Vec<Value> = ids.iter().zip(jobs).map(|(id, job)| as_json(id, job, now)).collect();
         tx.query(INSERT_SQLITE).bind(Value::from(rows).to_string()).bind(now).all().await?

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nightshift_db::failpoint::statement;
 use nightshift_db::{Clock, Db, Result, Timestamp, Tx};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -274,7 +275,7 @@ async fn write_rows_postgres(
     fn column<'a, T: 'a>(batch: &'a [Ended], field: impl Fn(&'a Ended) -> T) -> Vec<T> {
         batch.iter().map(field).collect()
     }
-    let rows = sqlx::query_as(FINISH_POSTGRES)
+    let run = sqlx::query_as(FINISH_POSTGRES)
         .bind(column(batch, |ended| ended.claimed.id.as_str()))
         .bind(column(batch, |ended| ended.claimed.lease_id.as_str()))
         .bind(column(batch, |ended| ended.change.life.state.as_str()))
@@ -292,9 +293,8 @@ async fn write_rows_postgres(
         .bind(column(batch, |ended| ended.ended_at))
         .bind(now)
         .bind(expired_before)
-        .fetch_all(connection)
-        .await?;
-    Ok(rows)
+        .fetch_all(connection);
+    statement(async { Ok(run.await?) }).await
 }
 
 fn as_json(ended: &Ended) -> Value {

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nightshift_db::failpoint::statement;
 use nightshift_db::{Clock, Db, Result, Timestamp};
 use serde_json::json;
 use tokio::sync::watch;
@@ -157,7 +158,8 @@ async fn renew(db: &Db, held: &Held, now: Timestamp) -> Result<()> {
     let renewed: Vec<Renewed> = if let Some(pool) = db.as_postgres() {
         let (ids, leases): (Vec<&str>, Vec<&str>) =
             holdings.iter().map(|(id, lease_id)| (id.as_str(), lease_id.as_str())).unzip();
-        sqlx::query_as(RENEW_POSTGRES).bind(ids).bind(leases).bind(until).fetch_all(pool).await?
+        let run = sqlx::query_as(RENEW_POSTGRES).bind(ids).bind(leases).bind(until).fetch_all(pool);
+        statement(async { Ok(run.await?) }).await?
     } else {
         db.write(RENEW_SQLITE).bind(json!(holdings).to_string()).bind(until).all().await?
     };

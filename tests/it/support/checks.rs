@@ -59,7 +59,7 @@ impl World {
     }
 
     /// The time after which a text or a call of unknown fate is asked after need not pass in a test.
-    async fn hasten_doubts(&self) {
+    pub async fn hasten_doubts(&self) {
         let past = Clock::system().now() - Duration::from_secs(60);
         self.db()
             .write("UPDATE effects SET asked_at = $1 WHERE kind = 'booking_call' AND state IN ('asked', 'unknown')")
