@@ -63,7 +63,9 @@ impl Queue {
         let announcer =
             (db.engine() == Engine::Postgres).then(|| tokio::spawn(wake.clone().announce(db.clone())).abort_handle());
         let batch = EnqueueBatch { clock: clock.clone(), wake: wake.clone() };
-        let group = GroupCommit::start(db.clone(), batch, GroupLimits::default());
+        // A second transaction fills while the first one waits for the disk; SQLite has one writer.
+        let writers = if db.engine() == Engine::Postgres { 2 } else { 1 };
+        let group = GroupCommit::start(db.clone(), batch, GroupLimits { writers, ..GroupLimits::default() });
         Self(Arc::new(Inner { db, clock, wake, group, announcer }))
     }
 
