@@ -616,3 +616,25 @@ async fn a_requests_link_opens_that_request_and_nothing_else() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn what_was_said_in_a_call_is_forgotten_after_180_days_and_what_came_of_it_is_not() {
+    on_both_with(production, async |nightshift| {
+        const SAID: &str = "SELECT (SELECT count(*) FROM booking_calls WHERE transcript IS NOT NULL)
+                                   + (SELECT count(*) FROM providers WHERE call_transcript IS NOT NULL)";
+        nightshift.simulator.vapi().script(CallScript { ends_at_poll: Some(1), ..CallScript::default() });
+        let request = request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
+        nightshift.quiet().await;
+        assert_eq!(nightshift.count(SAID).await, 2);
+        let ended = nightshift.clock.now();
+        for (days, left) in [(179, 2), (182, 0)] {
+            nightshift.clock.set(ended + Duration::from_secs(days * 24 * 3600));
+            nightshift.swept().await;
+            assert_eq!(nightshift.count(SAID).await, left, "after {days} days");
+        }
+        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls WHERE result IS NOT NULL").await, 1);
+    })
+    .await;
+}

@@ -27,6 +27,8 @@ pub struct Swept {
     pub sessions: u64,
     /// Failed sign-ins.
     pub login_failures: u64,
+    /// What was said in calls.
+    pub transcripts: u64,
 }
 
 /// Forgets everything that is past its time.
@@ -75,6 +77,20 @@ pub async fn sweep(db: &Db, now: Timestamp) -> Result<Swept> {
             now - crate::access::throttle::PERIOD,
         )
         .await?,
+        transcripts: in_batches(
+            db,
+            "UPDATE booking_calls SET transcript = NULL
+             WHERE id IN (SELECT id FROM booking_calls WHERE transcript IS NOT NULL AND ended_at < $1 LIMIT $2)",
+            now - 180 * DAY,
+        )
+        .await?
+            + in_batches(
+                db,
+                "UPDATE providers SET call_transcript = NULL
+                 WHERE id IN (SELECT id FROM providers WHERE call_transcript IS NOT NULL AND last_call_at < $1 LIMIT $2)",
+                now - 180 * DAY,
+            )
+            .await?,
     })
 }
 
