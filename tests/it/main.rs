@@ -22,5 +22,6 @@ mod promises;
 mod receiver;
 mod reconciliation;
 mod retention;
+mod sabotage;
 mod schedules;
 mod support;

@@ -15,6 +15,7 @@ mod id;
 mod migrations;
 mod pool;
 mod query;
+pub mod sabotage;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timestamp;

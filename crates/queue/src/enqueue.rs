@@ -4,7 +4,7 @@
 //! stands is named in the answer. A duplicate never fails a batch.
 
 use nightshift_db::failpoint::statement;
-use nightshift_db::{Result, Timestamp, Tx, new_id};
+use nightshift_db::{Result, Timestamp, Tx, new_id, sabotage};
 use serde_json::{Value, json};
 
 use crate::job::Mode;
@@ -50,7 +50,12 @@ impl NewJob {
             payload_version: J::VERSION,
             priority: J::PRIORITY,
             max_attempts: J::policy().max_attempts,
-            keys: job.keys(),
+            keys: match job.keys() {
+                keys if sabotage::is("dedup_skipped") => crate::Keys { dedup: None, ..keys },
+                keys if sabotage::is("once_skipped") => crate::Keys { once: None, ..keys },
+                keys if sabotage::is("groups_forgotten") => crate::Keys { group: None, ..keys },
+                keys => keys,
+            },
             run_at: None,
             org_id: None,
             correlation_id: None,

@@ -17,7 +17,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use nightshift_db::Timestamp;
+use nightshift_db::{Timestamp, sabotage};
 use serde::{Deserialize, Serialize};
 
 use crate::ErrorClass;
@@ -240,12 +240,13 @@ pub fn apply(life: &Life, event: &Event, now: Timestamp) -> Result<Change, Refus
                 attempt = Some(AttemptOutcome::Failed(ErrorClass::Timeout));
             } else {
                 next.polls += 1;
+                next.attempts += i64::from(sabotage::is("polls_spend_attempts"));
                 wait_again(&mut next, State::Queued, *at);
             }
         }
         Event::Fail { class, retry_at } => {
             require_running(life)?;
-            next.attempts += 1;
+            next.attempts += i64::from(!sabotage::is("failures_not_counted"));
             attempt = Some(AttemptOutcome::Failed(*class));
             match retry_at {
                 Some(at) if next.attempts < life.max_attempts => wait_again(&mut next, State::Retrying, *at),
@@ -254,7 +255,7 @@ pub fn apply(life: &Life, event: &Event, now: Timestamp) -> Result<Change, Refus
         }
         Event::LeaseLost => {
             require_running(life)?;
-            next.crashes += 1;
+            next.crashes += i64::from(!sabotage::is("lost_leases_not_counted"));
             attempt = Some(AttemptOutcome::Failed(ErrorClass::LeaseLost));
             if next.crashes >= CRASHES_MAX {
                 next.state = State::Dead;
@@ -264,6 +265,7 @@ pub fn apply(life: &Life, event: &Event, now: Timestamp) -> Result<Change, Refus
         }
         Event::Release => {
             require_running(life)?;
+            next.attempts += i64::from(sabotage::is("shutdown_spends_attempts"));
             wait_again(&mut next, State::Queued, now);
         }
         Event::Park => {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightshift_db::{Clock, Db, Result, Timestamp};
+use nightshift_db::{Clock, Db, Result, Timestamp, sabotage};
 
 use crate::ErrorClass;
 use crate::JobError;
@@ -50,7 +50,10 @@ impl<S: Send + Sync + 'static> Rescue<S> {
     }
 
     async fn look(&self) -> Result<(), JobError> {
-        let now = self.clock.now();
+        let mut now = self.clock.now();
+        if sabotage::is("the_living_are_rescued") {
+            now = now + Duration::from_secs(3600);
+        }
         let expired: Vec<Claimed> = self.db.read(EXPIRED).bind(now).bind(BATCH_MAX).all().await?;
         let mut rescued = false;
         for claimed in expired {

@@ -153,6 +153,9 @@ impl Wake {
     pub(crate) async fn announce(self: Arc<Self>, db: Db) {
         loop {
             self.outgoing_signal.notified().await;
+            if nightshift_db::sabotage::is("nobody_else_is_woken") {
+                continue;
+            }
             let woken = self.outgoing.take();
             let due_ms = woken.due.map_or(i64::MAX, Timestamp::unix_ms);
             let text = format!("{} {} {due_ms} {}", self.origin, u8::from(woken.ready), u8::from(woken.cancel));

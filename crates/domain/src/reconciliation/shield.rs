@@ -17,7 +17,9 @@ impl Shielded {
     /// # Errors
     /// A database error.
     pub async fn over(mut tx: Tx) -> Result<Self> {
-        tx.query("INSERT INTO price_shield (raised) VALUES (TRUE)").execute().await?;
+        if !nightshift_db::sabotage::is("no_shield") {
+            tx.query("INSERT INTO price_shield (raised) VALUES (TRUE)").execute().await?;
+        }
         Ok(Self(tx))
     }
 

@@ -15,5 +15,7 @@ mod leases;
 mod lifecycle;
 mod polls;
 mod retention;
+mod sabotage;
+mod schedule;
 mod shutdown;
 mod wakeups;

@@ -1,0 +1,24 @@
+//! Deliberate defects of the whole program, each of which a test must notice; those of the queue are beside its tests.
+
+use std::process::Command;
+
+/// A defect, and the test that catches it.
+const CAUGHT: &[(&str, &str)] = &[
+    ("no_shield", "reconciliation::behind_the_shield_no_price_can_be_written_and_others_are_not_hindered"),
+    ("answered_without_a_commit", "receiver::d2_with_validation_a_valid_signature_is_taken_under_any_of_the_secrets"),
+];
+
+#[test]
+fn every_defect_is_caught_by_its_test() {
+    for (defect, test) in CAUGHT {
+        let outcome = |defect: Option<&str>| {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args(["--exact", test]).envs(defect.map(|defect| ("NIGHTSHIFT_SABOTAGE", defect)));
+            String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned()
+        };
+        // It is the defect that it fails of, and nothing else.
+        let (without, with) = (outcome(None), outcome(Some(defect)));
+        assert!(without.contains("1 passed"), "{test} fails by itself:\n{without}");
+        assert!(with.contains("1 failed"), "{defect} was not noticed by {test}:\n{with}");
+    }
+}
