@@ -146,7 +146,7 @@ JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state 
 const RENEW_SQLITE: &str = "
 UPDATE jobs SET leased_until = $2
 FROM json_each($1) AS held
-WHERE jobs.id = held.value->>0 AND jobs.lease_id = held.value->>1 AND jobs.state = 'running'
+WHERE jobs.id = held.value->>0 AND jobs.lease_id = held.value->>1 AND +jobs.state = 'running'
 RETURNING jobs.id, jobs.lease_id, jobs.cancel_requested";
 
 async fn renew(db: &Db, held: &Held, now: Timestamp) -> Result<()> {
