@@ -18,7 +18,7 @@ use anyhow::{Context, bail};
 use nightshift_db::{Clock, Db, DbOptions, migrate};
 use nightshift_domain::people::organizations;
 use nightshift_domain::seed::{self, Seed};
-use nightshift_providers::simulator::{Accounts, Simulator, TwilioAccount, VapiAccount};
+use nightshift_providers::simulator::{Accounts, ReservedPort, Simulator, TwilioAccount, VapiAccount};
 use nightshift_queue::admin::{Filter, effects_in_doubt};
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{ErrorClass, Queue};
@@ -78,7 +78,7 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let program = Program {
         executable: std::env::current_exe().context("this program is not to be found")?,
         folder: folder.path().to_owned(),
-        port: free_port()?,
+        port: ReservedPort::any().context("no free port")?,
         settings: settings(&url, &simulator),
     };
     let ledger = Arc::new(Ledger::default());
@@ -127,11 +127,6 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         eprintln!("the database and the log are kept in {}", kept.display());
     }
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").context("no free port")?;
-    Ok(listener.local_addr().context("no free port")?.port())
 }
 
 fn start_all(program: &Program, split: bool) -> anyhow::Result<Vec<Child>> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
+use nightshift_providers::simulator::ReservedPort;
 
 use super::log_file;
 
@@ -11,7 +12,7 @@ use super::log_file;
 pub(super) struct Program {
     pub(super) executable: PathBuf,
     pub(super) folder: PathBuf,
-    pub(super) port: u16,
+    pub(super) port: ReservedPort,
     pub(super) settings: Vec<(&'static str, String)>,
 }
 
@@ -23,7 +24,7 @@ pub(super) struct Child {
 
 impl Program {
     pub(super) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.port.number())
     }
 
     pub(super) fn start(&self, role: &'static str) -> anyhow::Result<Child> {
@@ -33,7 +34,7 @@ impl Program {
             .args(["serve", "--role", role])
             .env_clear()
             .envs(self.settings.iter().map(|(name, value)| (*name, value.as_str())))
-            .env("PORT", self.port.to_string())
+            .env("PORT", self.port.number().to_string())
             .env("PUBLIC_URL", self.url())
             .current_dir(&self.folder)
             .stdin(Stdio::null())

@@ -2,7 +2,8 @@
 //!
 //! The layer takes the key before the handler runs; the handler keeps its answer in the transaction of its change
 //! ([`Answering::commit`]), so that the change and the answer stand together or not at all, also under `kill -9`. A
-//! request that ends in an error changed nothing and gives its key back.
+//! request that ends without that changed nothing and gives its key back, however it ended: with an error, with a
+//! panic, because its time was up or because its client hung up.
 
 use axum::Json;
 use axum::body::Body;
@@ -12,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use nightshift_db::Tx;
-use nightshift_domain::idempotency::{self, Begun, RequestKey, Token};
+use nightshift_domain::idempotency::{self, Begun, RequestKey};
 use serde::Serialize;
 
 use super::auth::{Caller, Principal};
@@ -25,11 +26,42 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Longest key, in bytes.
 const LENGTH_MAX: usize = 128;
 
-/// A key that this request holds.
-#[derive(Debug, Clone)]
+/// A key that this request holds; dropped, it is given back.
 struct Held {
-    key: RequestKey,
-    token: Token,
+    web: Web,
+    key: Option<RequestKey>,
+}
+
+impl Held {
+    /// Gives the key back now.
+    async fn give_back(mut self) {
+        if let Some(key) = self.key.take() {
+            give_back(&self.web, &key).await;
+        }
+    }
+
+    /// Leaves the key as it is: it belongs to another request, or keeps the answer to this one.
+    fn leave(mut self) {
+        self.key = None;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(key) = self.key.take() else { return };
+        let web = self.web.clone();
+        // Without a runtime the program ends, and the key is lost as after any end.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { give_back(&web, &key).await });
+        }
+    }
+}
+
+async fn give_back(web: &Web, key: &RequestKey) {
+    if let Err(error) = idempotency::abandon(&web.db, key).await {
+        // It is lost after a minute.
+        tracing::debug!(%error, "an idempotency key could not be given back");
+    }
 }
 
 /// Answers a POST that was answered before, refuses one that can't be told from another, and lets others through.
@@ -40,8 +72,10 @@ pub async fn layer(State(web): State<Web>, request: Request, next: Next) -> Resp
     match hold(&web, request).await {
         Ok(Turn::Run(request, held)) => {
             let response = next.run(request).await;
-            if let Some(held) = held.filter(|_| !response.status().is_success()) {
-                give_back(&web, &held).await;
+            match held {
+                Some(held) if response.status().is_success() => held.leave(),
+                Some(held) => held.give_back().await,
+                None => {}
             }
             response
         }
@@ -61,17 +95,27 @@ async fn hold(web: &Web, request: Request) -> Result<Turn> {
     let Some(name) = key_of(request.headers())? else { return Ok(Turn::Run(request, None)) };
     let (mut parts, body) = request.into_parts();
     let body = limits::read_body(&parts.headers, body, web.settings.http.body_bytes_max).await?;
+    let now = web.clock.now();
     let key = RequestKey {
         principal: parts.extensions.get::<Caller>().map_or_else(String::new, |caller| principal_of(caller.principal())),
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         key: name,
+        holder: nightshift_db::new_id(now),
     };
-    match idempotency::begin(&web.db, &key, &body, web.clock.now()).await? {
-        Begun::Fresh(token) => {
-            let held = Held { key, token };
-            parts.extensions.insert(held.clone());
-            Ok(Turn::Run(Request::from_parts(parts, Body::from(body)), Some(held)))
+    // Held before it is asked for: the database may have given it away and its answer got lost.
+    let held = Held { web: web.clone(), key: Some(key.clone()) };
+    let begun = match idempotency::begin(&web.db, &key, &body, now).await {
+        Ok(begun) => begun,
+        Err(error) => {
+            held.give_back().await;
+            return Err(error.into());
+        }
+    };
+    let answer = match begun {
+        Begun::Fresh => {
+            parts.extensions.insert(key);
+            return Ok(Turn::Run(Request::from_parts(parts, Body::from(body)), Some(held)));
         }
         Begun::Replay { status, body } => Ok(Turn::Answer(replay(status, body))),
         Begun::Mismatch => Err(ApiError::new(
@@ -83,7 +127,9 @@ async fn hold(web: &Web, request: Request) -> Result<Turn> {
             "idempotency_in_progress",
             "The first request with this Idempotency-Key still runs.",
         )),
-    }
+    };
+    held.leave();
+    answer
 }
 
 fn key_of(headers: &HeaderMap) -> Result<Option<String>> {
@@ -113,21 +159,14 @@ fn replay(status: u16, body: String) -> Response {
     response
 }
 
-async fn give_back(web: &Web, held: &Held) {
-    if let Err(error) = idempotency::abandon(&web.db, &held.key, held.token).await {
-        // It gives itself up after a minute.
-        tracing::debug!(%error, "an idempotency key could not be given back");
-    }
-}
-
 /// How a handler that changed something answers: its change is committed together with the answer that is kept for it.
-pub struct Answering(Option<Held>);
+pub struct Answering(Option<RequestKey>);
 
 impl FromRequestParts<Web> for Answering {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Web) -> Result<Self> {
-        Ok(Self(parts.extensions.get::<Held>().cloned()))
+        Ok(Self(parts.extensions.get::<RequestKey>().cloned()))
     }
 }
 
@@ -139,9 +178,8 @@ impl Answering {
     /// then.
     pub async fn commit(self, web: &Web, mut tx: Tx, status: StatusCode, body: impl Serialize) -> Result<Response> {
         let body = serde_json::to_value(body).map_err(ApiError::internal)?;
-        if let Some(Held { key, token }) = &self.0 {
-            let kept =
-                idempotency::finish(&mut tx, key, *token, status.as_u16(), &body.to_string(), web.clock.now()).await?;
+        if let Some(key) = &self.0 {
+            let kept = idempotency::finish(&mut tx, key, status.as_u16(), &body.to_string(), web.clock.now()).await?;
             if !kept {
                 return Err(ApiError::conflict(
                     "idempotency_in_progress",

@@ -167,7 +167,7 @@ async fn nothing_is_lost_and_nothing_done_twice_when_the_process_is_killed_fifty
         const WEBHOOKS: usize = 500;
         const KILLS: usize = 50;
         business::load_bookings(world.db(), BOOKINGS).await;
-        let url = format!("http://127.0.0.1:{}", world.port);
+        let url = world.url();
         let (stripe, next) = (Arc::new(stripe(&url)), Arc::new(AtomicUsize::new(0)));
         let taken = Arc::new(AtomicUsize::new(0));
         let senders: Vec<_> = (0..8)
@@ -279,7 +279,7 @@ async fn c7_a_hundred_kills_place_each_call_once() {
     on_both(async |world| {
         const CALLS: usize = 60;
         let world = Arc::new(calling(world).await);
-        let url = format!("http://127.0.0.1:{}", world.port);
+        let url = world.url();
         let next = Arc::new(AtomicUsize::new(0));
         let callers: Vec<_> = (0..4)
             .map(|_| {

@@ -1,5 +1,8 @@
 //! `Idempotency-Key`: a request that is sent again is answered again, not done again.
 
+use std::time::{Duration, Instant};
+
+use nightshift_db::Engine;
 use nightshift_domain::access::api_keys::Scope;
 use reqwest::Method;
 use serde_json::json;
@@ -62,6 +65,30 @@ async fn f9_a_request_that_failed_may_be_sent_again_corrected() {
     on_both(async |nightshift| {
         book(&nightshift, &Caller::Nobody, "key-1", json!({})).await.expect(422);
         book(&nightshift, &Caller::Nobody, "key-1", booking()).await.expect(201);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn f9_a_client_that_hung_up_may_send_its_request_again() {
+    on_both(async |nightshift| {
+        // Nothing can be booked until this ends: SQLite has one writer, PostgreSQL locks the table.
+        let mut tx = nightshift.db.begin().await.unwrap();
+        if nightshift.db.engine() == Engine::Postgres {
+            tx.query("LOCK TABLE bookings IN SHARE ROW EXCLUSIVE MODE").execute().await.unwrap();
+        }
+        let hung_up = tokio::time::timeout(
+            Duration::from_millis(300),
+            book(&nightshift, &Caller::Nobody, "key-1", booking()),
+        )
+        .await;
+        assert!(hung_up.is_err());
+        tx.rollback().await.unwrap();
+        let began = Instant::now();
+        while book(&nightshift, &Caller::Nobody, "key-1", booking()).await.status != 201 {
+            assert!(began.elapsed() < Duration::from_secs(20), "the key is still held");
+        }
+        assert_eq!(nightshift.count(BOOKINGS).await, 1);
     })
     .await;
 }

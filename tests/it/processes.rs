@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nightshift_db::testing::{TestDb, engines, postgres};
 use nightshift_db::{Db, DbOptions, migrate};
 use nightshift_providers::http_client;
-use nightshift_providers::simulator::StripeSender;
+use nightshift_providers::simulator::{ReservedPort, StripeSender};
 use serde_json::Value;
 
 use crate::support::business::{self, paid};
@@ -154,8 +154,11 @@ impl Server {
         log.lines().filter(|line| line.contains("LOG:  statement:") || line.contains("LOG:  execute ")).count()
     }
 
-    fn stop(&self) {
+    /// As a crash would. Its port is kept for it.
+    fn stop(&self) -> ReservedPort {
         self.run(&["stop", &self.data(), "immediate"]);
+        let url = reqwest::Url::parse(&self.run(&["url", &self.data()])).unwrap();
+        ReservedPort::bind(url.port().unwrap()).unwrap()
     }
 
     fn start(&self) {
@@ -188,7 +191,7 @@ async fn f1_while_the_database_is_away_webhooks_get_503_and_afterwards_everythin
     for number in 0..50 {
         assert!(deliver(number).await.taken());
     }
-    server.stop();
+    let _port = server.stop();
     let stopped = Instant::now();
     let (mut refused, mut number) = (0, 50);
     while stopped.elapsed() < AWAY {
@@ -225,7 +228,7 @@ async fn a_process_starts_before_its_database_and_works_when_it_is_there() {
     migrate(&db).await.unwrap();
     let world = World::new(TestDb::existing(db, url)).await;
     business::load_bookings(world.db(), 1).await;
-    server.stop();
+    let _port = server.stop();
     let process = world.serve();
     assert_eq!((status(&process, "/healthz").await, status(&process, "/readyz").await), (200, 503));
     server.start();

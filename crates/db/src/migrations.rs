@@ -42,6 +42,7 @@ pub const MIGRATIONS: &[Step] = steps![
     8 => "0008_booking_calls",
     9 => "0009_pricing",
     10 => "0010_schedules",
+    11 => "0011_idempotency_holder",
 ];
 
 /// Which steps a database has.

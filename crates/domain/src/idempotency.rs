@@ -1,7 +1,7 @@
 //! Answers of requests that carried an `Idempotency-Key`, so that a client that lost an answer may ask again.
 //!
-//! A key belongs to a caller, a method and a path. The first request with it holds it while it runs; one that never
-//! ended, because its process was killed, gives it up after a minute.
+//! A key belongs to a caller, a method and a path. The first request with it holds it while it runs, and gives it back
+//! when it changed nothing; one that never ended, because its process was killed, loses it after a minute.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const KEPT: Duration = Duration::from_secs(24 * 3600);
 /// A request that has not ended by then never will: it is far beyond the longest time a request may take.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60);
 
-/// What names a request.
+/// What names a request. Each request that is sent has a value of its own: see [`RequestKey::holder`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestKey {
     /// Who asks.
@@ -26,13 +26,15 @@ pub struct RequestKey {
     pub path: String,
     /// The header's value.
     pub key: String,
+    /// This very request among all that come with the key: only the one that holds it may end it.
+    pub holder: String,
 }
 
 /// What to do with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
-    /// Run it; then [`finish`] or [`abandon`] with this token.
-    Fresh(Token),
+    /// Run it; then [`finish`] or [`abandon`].
+    Fresh,
     /// Answer this, it ran before.
     Replay {
         /// The answer's status.
@@ -46,10 +48,6 @@ pub enum Begun {
     InProgress,
 }
 
-/// The right to end a request: no longer good once another request took the key over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Token(Timestamp);
-
 #[derive(sqlx::FromRow)]
 struct Standing {
     request_sha256: String,
@@ -60,11 +58,13 @@ struct Standing {
 
 /// Takes the key, also from a request that expired or was given up. The primary key decides between two at once.
 const TAKE: &str = "
-INSERT INTO idempotency_keys (principal, method, path, key, request_sha256, state, expires_at, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, 'in_progress', $6, $7, $7)
+INSERT INTO idempotency_keys
+    (principal, method, path, key, request_sha256, state, expires_at, created_at, updated_at, holder)
+VALUES ($1, $2, $3, $4, $5, 'in_progress', $6, $7, $7, $9)
 ON CONFLICT (principal, method, path, key) DO UPDATE
 SET request_sha256 = excluded.request_sha256, state = 'in_progress', status_code = NULL, response_body = NULL,
-    expires_at = excluded.expires_at, created_at = excluded.created_at, updated_at = excluded.updated_at
+    expires_at = excluded.expires_at, created_at = excluded.created_at, updated_at = excluded.updated_at,
+    holder = excluded.holder
 WHERE idempotency_keys.expires_at <= $7
    OR (idempotency_keys.state = 'in_progress' AND idempotency_keys.updated_at <= $8)
 RETURNING state";
@@ -72,7 +72,7 @@ RETURNING state";
 /// Asks whether a request is to be run, and takes its key when it is.
 ///
 /// # Errors
-/// A database error.
+/// A database error. The key may have been taken all the same: [`abandon`] it.
 pub async fn begin(db: &Db, request: &RequestKey, body: &[u8], now: Timestamp) -> Result<Begun> {
     let sha256 = hex::encode(Sha256::digest(body));
     let taken: Option<(String,)> = db
@@ -85,10 +85,11 @@ pub async fn begin(db: &Db, request: &RequestKey, body: &[u8], now: Timestamp) -
         .bind(now + KEPT)
         .bind(now)
         .bind(now - ABANDONED_AFTER)
+        .bind(&request.holder)
         .optional()
         .await?;
     if taken.is_some() {
-        return Ok(Begun::Fresh(Token(now)));
+        return Ok(Begun::Fresh);
     }
     let standing: Option<Standing> = db
         .read(
@@ -119,7 +120,6 @@ pub async fn begin(db: &Db, request: &RequestKey, body: &[u8], now: Timestamp) -
 pub async fn finish(
     tx: &mut Tx,
     request: &RequestKey,
-    token: Token,
     status: u16,
     body: &str,
     now: Timestamp,
@@ -127,13 +127,13 @@ pub async fn finish(
     let kept = tx
         .query(
             "UPDATE idempotency_keys SET state = 'done', status_code = $6, response_body = $7, updated_at = $8
-         WHERE principal = $1 AND method = $2 AND path = $3 AND key = $4 AND created_at = $5 AND state = 'in_progress'",
+         WHERE principal = $1 AND method = $2 AND path = $3 AND key = $4 AND holder = $5 AND state = 'in_progress'",
         )
         .bind(&request.principal)
         .bind(&request.method)
         .bind(&request.path)
         .bind(&request.key)
-        .bind(token.0)
+        .bind(&request.holder)
         .bind(i64::from(status))
         .bind(body)
         .bind(now)
@@ -142,20 +142,20 @@ pub async fn finish(
     Ok(kept > 0)
 }
 
-/// Gives the key back, because the request changed nothing and may be sent again.
+/// Gives the key back if `request` holds it, because it changed nothing and may be sent again.
 ///
 /// # Errors
 /// A database error.
-pub async fn abandon(db: &Db, request: &RequestKey, token: Token) -> Result<()> {
+pub async fn abandon(db: &Db, request: &RequestKey) -> Result<()> {
     db.write(
         "DELETE FROM idempotency_keys
-         WHERE principal = $1 AND method = $2 AND path = $3 AND key = $4 AND created_at = $5 AND state = 'in_progress'",
+         WHERE principal = $1 AND method = $2 AND path = $3 AND key = $4 AND holder = $5 AND state = 'in_progress'",
     )
     .bind(&request.principal)
     .bind(&request.method)
     .bind(&request.path)
     .bind(&request.key)
-    .bind(token.0)
+    .bind(&request.holder)
     .execute()
     .await?;
     Ok(())

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nightshift_db::testing::TestDb;
-use nightshift_providers::simulator::{Accounts, Simulator, VapiAccount};
+use nightshift_providers::simulator::{Accounts, ReservedPort, Simulator, VapiAccount};
 use secrecy::ExposeSecret;
 
 use super::business;
@@ -20,7 +20,7 @@ pub struct World {
     pub database: TestDb,
     pub simulator: Simulator,
     /// Taken again by each start, so that clients and callbacks find the program after its restart.
-    pub port: u16,
+    port: ReservedPort,
     folder: tempfile::TempDir,
     more: Vec<(&'static str, String)>,
 }
@@ -38,8 +38,7 @@ impl World {
         let simulator = Simulator::start("127.0.0.1:0", Accounts { twilio: fast_account(), ..Accounts::default() })
             .await
             .expect("a simulator");
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("its address").port();
+        let port = ReservedPort::any().expect("a free port");
         Self { database, simulator, port, folder: tempfile::tempdir().expect("a folder"), more: Vec::new() }
     }
 
@@ -70,7 +69,7 @@ impl World {
             .args(arguments)
             .current_dir(self.folder.path())
             .env("DATABASE_URL", &self.database.url)
-            .env("PORT", self.port.to_string())
+            .env("PORT", self.port.number().to_string())
             .env("ENABLE_AUTH", "false")
             .env("ENABLE_WEBHOOK_VALIDATION", "true")
             .env("STRIPE_WEBHOOK_SECRET", STRIPE_SECRET)
@@ -93,6 +92,11 @@ impl World {
 
     fn log(&self) -> PathBuf {
         self.folder.path().join("log.jsonl")
+    }
+
+    /// Where the program answers, whenever it runs.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port.number())
     }
 
     /// Everything that all processes of this world have logged.

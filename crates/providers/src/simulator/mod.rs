@@ -16,6 +16,7 @@ mod callbacks;
 mod control;
 mod faults;
 mod ledger;
+mod reserved_port;
 mod server;
 mod stripe;
 mod twilio;
@@ -34,6 +35,7 @@ use tokio_util::task::TaskTracker;
 
 pub use faults::{Fault, FaultRule, Match};
 pub use ledger::{Ledger, Requests, SentCallback, StoredMessage};
+pub use reserved_port::ReservedPort;
 pub use stripe::{DeliveryAnswer, DeliveryError, StripeSender, payment_succeeded};
 pub use twilio::{FakeTwilio, TwilioAccount};
 pub use vapi::{CallScript, FakeVapi, PlacedCall, StartScript, VapiAccount, VapiRequests};

@@ -41,12 +41,17 @@ fn every_defect_is_caught_by_its_test() {
                         String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned()
                     };
                     // It is the defect that it fails of, and nothing else.
-                    if !outcome(None).contains("1 passed") || !outcome(Some(defect)).contains("1 failed") {
-                        missed.lock().unwrap().push(format!("{defect} by {test}"));
+                    let (without, with) = (outcome(None), outcome(Some(defect)));
+                    if !without.contains("1 passed") {
+                        missed.lock().unwrap().push(format!("{test} fails by itself:\n{without}"));
+                    }
+                    if !with.contains("1 failed") {
+                        missed.lock().unwrap().push(format!("{defect} was not noticed by {test}:\n{with}"));
                     }
                 }
             });
         }
     });
-    assert_eq!(*missed.lock().unwrap(), Vec::<String>::new(), "defects that nobody noticed");
+    let missed = missed.into_inner().unwrap();
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
