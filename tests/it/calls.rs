@@ -476,13 +476,7 @@ async fn a_report_ends_the_wait_without_the_clock_moving() {
         nightshift.simulator.vapi().script(script);
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        let before = nightshift.clock.now();
-        let waited = std::time::Instant::now();
-        while nightshift.count(COMPLETED).await == 0 {
-            assert!(waited.elapsed() < Duration::from_secs(10), "{:?}", call_status(&nightshift).await);
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert_eq!(nightshift.clock.now(), before);
+        nightshift.until_with_the_clock_standing(COMPLETED, 1).await;
         assert_eq!(request.show(&nightshift).await["status"], "COMPLETED");
     })
     .await;

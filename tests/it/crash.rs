@@ -8,6 +8,7 @@ use nightshift_db::testing::{TestDb, engines};
 use nightshift_providers::http_client;
 use nightshift_providers::simulator::StripeSender;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::support::business::{self, booking, paid};
 use crate::support::nightshift::STRIPE_SECRET;
@@ -170,20 +171,22 @@ async fn nothing_is_lost_and_nothing_done_twice_when_the_process_is_killed_fifty
         let url = world.url();
         let (stripe, next) = (Arc::new(stripe(&url)), Arc::new(AtomicUsize::new(0)));
         let taken = Arc::new(AtomicUsize::new(0));
+        let killed = watch::Sender::new(0);
         let senders: Vec<_> = (0..8)
             .map(|_| {
                 let (stripe, next, taken) = (stripe.clone(), next.clone(), taken.clone());
+                let mut kills = killed.subscribe();
                 tokio::spawn(async move {
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         if number >= WEBHOOKS {
                             return;
                         }
+                        // Spread over the killing.
+                        kills.wait_for(|kills| kills * WEBHOOKS >= number * KILLS).await.unwrap();
                         let event = paid(&format!("evt_{number}"), &format!("booking-{}", number % BOOKINGS));
                         stripe.deliver_until_taken(&event, Duration::from_secs(120)).await.unwrap();
                         taken.fetch_add(1, Ordering::Relaxed);
-                        // Spread over the time of the killing.
-                        tokio::time::sleep(Duration::from_millis(150)).await;
                     }
                 })
             })
@@ -192,6 +195,7 @@ async fn nothing_is_lost_and_nothing_done_twice_when_the_process_is_killed_fifty
             let mut process = world.serve();
             tokio::time::sleep(Duration::from_millis(fastrand::u64(20..500))).await;
             process.kill();
+            killed.send_modify(|kills| *kills += 1);
         }
         let _last = world.serve();
         for sender in senders {
@@ -278,32 +282,36 @@ async fn c7_killed_while_the_result_is_stored() {
 async fn c7_a_hundred_kills_place_each_call_once() {
     on_both(async |world| {
         const CALLS: usize = 60;
+        const KILLS: usize = 100;
         let world = Arc::new(calling(world).await);
         let url = world.url();
         let next = Arc::new(AtomicUsize::new(0));
+        let killed = watch::Sender::new(0);
         let callers: Vec<_> = (0..4)
             .map(|_| {
                 let (next, url, http) = (next.clone(), url.clone(), http_client().unwrap());
+                let mut kills = killed.subscribe();
                 tokio::spawn(async move {
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         if number >= CALLS {
                             return;
                         }
+                        kills.wait_for(|kills| kills * CALLS >= number * KILLS).await.unwrap();
                         while want_call(&http, &url, number).await.is_none() {
                             tokio::time::sleep(Duration::from_millis(30)).await;
                         }
-                        tokio::time::sleep(Duration::from_millis(900)).await;
                     }
                 })
             })
             .collect();
         // The answer of VAPI takes a while, so that many of the kills fall between request and answer.
         let slow = [("NIGHTSHIFT_FAILPOINTS", "booking_call.start.after_answer=delay:40")];
-        for _ in 0..100 {
+        for _ in 0..KILLS {
             let mut process = world.serve_with(&[], &slow);
             tokio::time::sleep(Duration::from_millis(fastrand::u64(10..200))).await;
             process.kill();
+            killed.send_modify(|kills| *kills += 1);
         }
         let _last = world.serve();
         for caller in callers {

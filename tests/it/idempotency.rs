@@ -77,11 +77,9 @@ async fn f9_a_client_that_hung_up_may_send_its_request_again() {
         if nightshift.db.engine() == Engine::Postgres {
             tx.query("LOCK TABLE bookings IN SHARE ROW EXCLUSIVE MODE").execute().await.unwrap();
         }
-        let hung_up = tokio::time::timeout(
-            Duration::from_millis(300),
-            book(&nightshift, &Caller::Nobody, "key-1", booking()),
-        )
-        .await;
+        let hung_up =
+            tokio::time::timeout(Duration::from_millis(300), book(&nightshift, &Caller::Nobody, "key-1", booking()))
+                .await;
         assert!(hung_up.is_err());
         tx.rollback().await.unwrap();
         let began = Instant::now();

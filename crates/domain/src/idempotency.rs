@@ -117,13 +117,7 @@ pub async fn begin(db: &Db, request: &RequestKey, body: &[u8], now: Timestamp) -
 ///
 /// # Errors
 /// A database error.
-pub async fn finish(
-    tx: &mut Tx,
-    request: &RequestKey,
-    status: u16,
-    body: &str,
-    now: Timestamp,
-) -> Result<bool> {
+pub async fn finish(tx: &mut Tx, request: &RequestKey, status: u16, body: &str, now: Timestamp) -> Result<bool> {
     let kept = tx
         .query(
             "UPDATE idempotency_keys SET state = 'done', status_code = $6, response_body = $7, updated_at = $8
