@@ -2,7 +2,8 @@
 //!
 //! A thread of its own with a runtime and a connection of its own renews all leases of the process in one statement
 //! every ten seconds, so handlers that block every other thread can't make the process look dead. The same statement
-//! tells which jobs are to be cancelled, and which leases are lost: those are stopped.
+//! tells which jobs are to be cancelled, and which leases are lost: those are stopped. A hint that somebody wants a job
+//! cancelled is followed by a question only: hints may come many times a second, and a write would cause the next.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,34 +96,41 @@ impl Held {
         self.jobs().keys().cloned().collect()
     }
 
-    fn renewed(&self, asked: Vec<Holding>, still_held: &[Renewed]) {
-        let still_held: HashMap<(&str, &str), &Renewed> =
-            still_held.iter().map(|renewed| ((renewed.id.as_str(), renewed.lease_id.as_str()), renewed)).collect();
+    /// Stops what is lost or to be cancelled, after the database was asked about `asked`.
+    fn learn(&self, asked: Vec<Holding>, answers: &[StillHeld]) {
+        let still_held: HashMap<(&str, &str), bool> =
+            answers.iter().map(|held| ((held.id.as_str(), held.lease_id.as_str()), held.cancel_requested)).collect();
         let mut jobs = self.jobs();
         for holding in asked {
             let Some(job) = jobs.get_mut(&holding).filter(|job| !job.finishing) else { continue };
             match still_held.get(&(holding.0.as_str(), holding.1.as_str())) {
-                None => {
+                None if job.tell(Signal::Lost, |now| now != Signal::Lost) => {
                     metrics::counter!("nightshift_leases_lost_total").increment(1);
-                    job.signal.send_replace(Signal::Lost);
                 }
-                Some(renewed) if renewed.cancel_requested => {
-                    job.signal.send_if_modified(|signal| {
-                        let first = *signal == Signal::Run;
-                        if first {
-                            *signal = Signal::Cancel;
-                        }
-                        first
-                    });
+                Some(true) => {
+                    job.tell(Signal::Cancel, |now| now == Signal::Run);
                 }
-                Some(_) => {}
+                None | Some(false) => {}
             }
         }
     }
 }
 
+impl HeldJob {
+    /// Sends `signal` unless the last one must stand; whether it was sent.
+    fn tell(&self, signal: Signal, over: impl Fn(Signal) -> bool) -> bool {
+        self.signal.send_if_modified(|now| {
+            let sent = over(*now);
+            if sent {
+                *now = signal;
+            }
+            sent
+        })
+    }
+}
+
 #[derive(sqlx::FromRow)]
-struct Renewed {
+struct StillHeld {
     id: String,
     lease_id: String,
     cancel_requested: bool,
@@ -155,16 +163,44 @@ async fn renew(db: &Db, held: &Held, now: Timestamp) -> Result<()> {
         return Ok(());
     }
     let until = now + LEASE;
-    let renewed: Vec<Renewed> = if let Some(pool) = db.as_postgres() {
-        let (ids, leases): (Vec<&str>, Vec<&str>) =
-            holdings.iter().map(|(id, lease_id)| (id.as_str(), lease_id.as_str())).unzip();
+    let still_held: Vec<StillHeld> = if let Some(pool) = db.as_postgres() {
+        let (ids, leases) = columns(&holdings);
         let run = sqlx::query_as(RENEW_POSTGRES).bind(ids).bind(leases).bind(until).fetch_all(pool);
         statement(async { Ok(run.await?) }).await?
     } else {
         db.write(RENEW_SQLITE).bind(json!(holdings).to_string()).bind(until).all().await?
     };
-    held.renewed(holdings, &renewed);
+    held.learn(holdings, &still_held);
     Ok(())
+}
+
+const ASK_POSTGRES: &str = "
+SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM unnest($1::text[], $2::text[]) AS held (id, lease_id)
+JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state = 'running'";
+
+const ASK_SQLITE: &str = "
+SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM json_each($1) AS held
+JOIN jobs ON jobs.id = held.value->>0 AND jobs.lease_id = held.value->>1 AND +jobs.state = 'running'";
+
+/// As [`renew`], without renewing.
+async fn ask(db: &Db, held: &Held) -> Result<()> {
+    let holdings = held.holdings();
+    if holdings.is_empty() {
+        return Ok(());
+    }
+    let still_held: Vec<StillHeld> = if let Some(pool) = db.as_postgres() {
+        let (ids, leases) = columns(&holdings);
+        let run = sqlx::query_as(ASK_POSTGRES).bind(ids).bind(leases).fetch_all(pool);
+        statement(async { Ok(run.await?) }).await?
+    } else {
+        db.read(ASK_SQLITE).bind(json!(holdings).to_string()).all().await?
+    };
+    held.learn(holdings, &still_held);
+    Ok(())
+}
+
+fn columns(holdings: &[Holding]) -> (Vec<&str>, Vec<&str>) {
+    holdings.iter().map(|(id, lease_id)| (id.as_str(), lease_id.as_str())).unzip()
 }
 
 /// Runs the renewal on a thread of its own until `stop` is set or dropped.
@@ -187,19 +223,25 @@ pub(crate) fn start(
 }
 
 async fn keep(db: &Db, clock: &Clock, held: &Held, wake: &Wake, mut stop: watch::Receiver<bool>) {
-    let mut pause = RENEW_EVERY;
+    let mut renew_at = clock.now() + RENEW_EVERY;
     loop {
         tokio::select! {
-            () = clock.sleep(pause) => {}
-            () = wake.cancelled() => {}
+            () = clock.sleep_until(renew_at) => {
+                renew_at = match renew(db, held, clock.now()).await {
+                    Ok(()) => clock.now() + RENEW_EVERY,
+                    Err(error) => {
+                        tracing::warn!(%error, jobs = held.count(), "the leases could not be renewed; trying again");
+                        clock.now() + RETRY_EVERY
+                    }
+                };
+            }
+            () = wake.cancelled() => {
+                if let Err(error) = ask(db, held).await {
+                    tracing::debug!(%error, "which jobs are to be cancelled could not be read; renewing soon to learn it");
+                    renew_at = renew_at.min(clock.now() + RETRY_EVERY);
+                }
+            }
             _ = stop.wait_for(|stop| *stop) => return,
         }
-        pause = match renew(db, held, clock.now()).await {
-            Ok(()) => RENEW_EVERY,
-            Err(error) => {
-                tracing::warn!(%error, jobs = held.count(), "the leases could not be renewed; trying again");
-                RETRY_EVERY
-            }
-        };
     }
 }

@@ -35,6 +35,8 @@ pub enum Act {
     Gate,
     /// Waits for the gate, then stops at a checkpoint if it is to.
     GateThenCheckpoint,
+    /// Runs until it is stopped at a checkpoint.
+    Checkpoints,
     /// Blocks its thread for so many milliseconds.
     Block(u64),
 }
@@ -143,6 +145,10 @@ async fn run(job: Scripted, ctx: JobContext<App>) -> JobResult {
             ctx.checkpoint()?;
             Ok(Outcome::done())
         }
+        Act::Checkpoints => loop {
+            ctx.checkpoint()?;
+            tokio::time::sleep(LOOK_EVERY).await;
+        },
         Act::Block(ms) => {
             std::thread::sleep(Duration::from_millis(ms));
             Ok(Outcome::done())
@@ -165,6 +171,9 @@ fn registry() -> Registry<App> {
             })
         })
 }
+
+/// Between two looks at a condition that is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// 2026-01-05T10:00:00Z.
 pub const START_MS: i64 = 1_767_607_200_000;
@@ -247,21 +256,21 @@ impl Bed {
     }
 }
 
-/// Moves the clock by `step` again and again until `condition` holds; between two steps everything gets the time to
-/// notice the last one.
-pub async fn advancing(clock: &Clock, step: Duration, what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let mut last_step: Option<Instant> = None;
-    eventually(what, async || {
-        if condition().await {
-            return true;
+/// Moves the clock by one step after the other until `condition` holds. Between two steps everything has much more time
+/// to notice the last one than it takes, so that on a slow machine no more of them are made than needed.
+pub async fn in_steps(clock: &Clock, steps: &[Duration], what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    for step in steps {
+        clock.advance(*step);
+        let stepped = Instant::now();
+        while stepped.elapsed() < PATIENCE {
+            if condition().await {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        if last_step.is_none_or(|at| at.elapsed() > Duration::from_millis(60)) {
-            clock.advance(step);
-            last_step = Some(Instant::now());
-        }
-        false
-    })
-    .await;
+    }
+    eventually(what, condition).await;
 }
 
 /// Waits until `condition` holds; twenty seconds of real time are a failure.
@@ -269,6 +278,6 @@ pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !condition().await {
         assert!(started.elapsed() < Duration::from_secs(20), "waited in vain for: {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }

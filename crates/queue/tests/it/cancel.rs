@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use nightshift_db::Timestamp;
 use nightshift_queue::admin::{SteerError, Steered};
 use nightshift_queue::lifecycle::{Refusal, State};
 use nightshift_queue::{Keys, NewJob};
@@ -57,6 +58,28 @@ async fn a_running_job_ends_at_its_next_checkpoint() {
             bed.state(&id).await.is_final()
         })
         .await;
+        drop(worker);
+    })
+    .await;
+}
+
+/// On SQLite every commit is such a hint: a renewal, being a commit, would cause the next one for as long as a job runs.
+#[tokio::test]
+async fn a_hint_that_something_is_to_be_cancelled_renews_no_lease() {
+    on_both_engines(async |bed| {
+        let worker = bed.foreign_worker();
+        let held = bed.enqueue(&Scripted::new("held", &[Act::Gate])).await;
+        let unwanted = bed.enqueue(&Scripted::new("unwanted", &[Act::Checkpoints])).await;
+        bed.until_runs("held", 1).await;
+        bed.until_runs("unwanted", 1).await;
+        let long_ago = Timestamp::from_unix_ms(0);
+        let sql = "UPDATE jobs SET leased_until = $2 WHERE id = $1";
+        bed.db.write(sql).bind(&held).bind(long_ago).execute().await.unwrap();
+        assert_eq!(cancel(&bed, &unwanted).await.unwrap(), Steered::Requested);
+        bed.until_state(&unwanted, State::Cancelled).await;
+        let sql = "SELECT leased_until FROM jobs WHERE id = $1";
+        let leased_until: Timestamp = bed.db.read(sql).bind(&held).scalar().await.unwrap();
+        assert_eq!(leased_until, long_ago);
         drop(worker);
     })
     .await;
