@@ -102,7 +102,7 @@ async fn store(ctx: &JobContext<App>, call: &Call, ending: &Ending, look: i64, b
     if let Completed::Now { run: Some(run) } = &completed {
         Follow::of_job(ctx).run(&mut tx, run).await?;
     }
-    nightshift_db::failpoint::hit("booking_call.complete.before_commit").await;
+    nightshift_db::failpoint::hit("booking_call.complete.before_commit").await?;
     Ok(tx.commit().await?)
 }
 

@@ -81,13 +81,13 @@ pub async fn run(job: BookingCallStart, ctx: JobContext<App>) -> JobResult {
     if !may_place {
         return placing.find_out(caller).await;
     }
-    failpoint::hit("booking_call.start.after_ask").await;
+    failpoint::hit("booking_call.start.after_ask").await?;
     let answer = match caller {
         Caller::Simulated => return Err(JobError::fail("a made-up call is never placed")),
         Caller::Test(line) => line.start(&call, ctx.app.vapi_webhook()).await,
         Caller::Production(line) => line.start(&call, ctx.app.vapi_webhook()).await,
     };
-    failpoint::hit("booking_call.start.after_answer").await;
+    failpoint::hit("booking_call.start.after_answer").await?;
     count("start", answer.as_ref().map_or_else(StartError::class, |_| "ok"));
     match answer {
         Ok(started) => placing.placed(&started.id).await,

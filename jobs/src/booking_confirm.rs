@@ -54,22 +54,22 @@ pub async fn run(job: BookingConfirm, ctx: JobContext<App>) -> JobResult {
     if let Some(ended) = confirmation.load().await? {
         return ended;
     }
-    failpoint::hit("booking.confirm.after_load").await;
+    failpoint::hit("booking.confirm.after_load").await?;
     ctx.checkpoint()?;
     let Some(thread) = confirmation.thread().await? else { return Ok(Outcome::skip(CANCELLED)) };
-    failpoint::hit("booking.confirm.after_thread").await;
+    failpoint::hit("booking.confirm.after_thread").await?;
     ctx.checkpoint()?;
     let Some(number) = confirmation.number().await? else { return Ok(Outcome::skip(CANCELLED)) };
-    failpoint::hit("booking.confirm.after_number").await;
+    failpoint::hit("booking.confirm.after_number").await?;
     ctx.checkpoint()?;
     let Some(window) = confirmation.window().await? else { return Ok(Outcome::skip(CANCELLED)) };
-    failpoint::hit("booking.confirm.after_window").await;
+    failpoint::hit("booking.confirm.after_window").await?;
     ctx.checkpoint()?;
     let Some(automation) = confirmation.automation().await? else { return Ok(Outcome::skip(CANCELLED)) };
-    failpoint::hit("booking.confirm.after_automation").await;
+    failpoint::hit("booking.confirm.after_automation").await?;
     let outcome = confirmation::Outcome { thread, number: number.given.number().cloned(), window, automation };
     confirmation.audit(&outcome).await?;
-    failpoint::hit("booking.confirm.after_audit").await;
+    failpoint::hit("booking.confirm.after_audit").await?;
     Ok(Outcome::done_with(json!({
         "threadId": outcome.thread.thread_id,
         "windowId": outcome.window.window_id,

@@ -69,7 +69,7 @@ pub async fn run(job: PricingReconcileChunk, ctx: JobContext<App>) -> JobResult 
     for chunk in 1..=CHUNKS {
         ctx.checkpoint()?;
         let findings = reconciliation::examine(ctx.db(), &run, &check).await.or_decide()?;
-        failpoint::hit("pricing.reconcile.chunk.examined").await;
+        failpoint::hit("pricing.reconcile.chunk.examined").await?;
         let mut shielded = Shielded::over(ctx.begin().await?).await.or_decide()?;
         let progress =
             reconciliation::record(&mut shielded, &run, &findings, &ctx.job.id, ctx.now()).await.or_decide()?;
@@ -85,7 +85,7 @@ pub async fn run(job: PricingReconcileChunk, ctx: JobContext<App>) -> JobResult 
             hand_over(&ctx, shielded.tx(), &run).await?;
         }
         shielded.commit().await.or_decide()?;
-        failpoint::hit("pricing.reconcile.chunk.recorded").await;
+        failpoint::hit("pricing.reconcile.chunk.recorded").await?;
     }
     Ok(Outcome::done())
 }

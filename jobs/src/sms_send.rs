@@ -76,7 +76,7 @@ pub async fn run(job: SmsSend, ctx: JobContext<App>) -> JobResult {
         Begun::Send(envelope, sender) => (envelope, sender),
         Begun::Ended(outcome) => return Ok(outcome),
     };
-    failpoint::hit("sms.send.after_ask").await;
+    failpoint::hit("sms.send.after_ask").await?;
     let message = SendMessage {
         from: envelope.from.e164(),
         to: envelope.to.e164(),
@@ -84,7 +84,7 @@ pub async fn run(job: SmsSend, ctx: JobContext<App>) -> JobResult {
         status_callback: Some(ctx.app.status_callback()),
     };
     let answer = sender.send(job.message_event_id.as_str(), &message).await;
-    failpoint::hit("sms.send.after_answer").await;
+    failpoint::hit("sms.send.after_answer").await?;
     count(sender, "send", answer.as_ref().map_or_else(SendError::class, |_| "ok"));
     match answer {
         Ok(sent) => sending.sent(&sent, sender).await,

@@ -1,7 +1,9 @@
 //! The database fails at the n-th statement of the program, for many n: before it is carried out, after it was, and by
-//! not answering. A booking is made, paid and confirmed all the same, once.
+//! not answering. And the program fails at each of its named places: it dies, panics, gets an error, or is slow. A
+//! booking is made, paid and confirmed all the same, once.
 //!
-//! With `NIGHTSHIFT_TEST_FAULTS=all` every n is tried in every way, which takes an hour.
+//! A run tries some of them, others each time. With `NIGHTSHIFT_TEST_FAULTS=all` it tries them all, which takes half an
+//! hour.
 
 use std::time::{Duration, Instant};
 
@@ -15,19 +17,130 @@ use nightshift_queue::lifecycle::State;
 
 use crate::support::business::{booking_of, paid};
 use crate::support::nightshift::STRIPE_SECRET;
-use crate::support::process::World;
+use crate::support::process::{Process, World};
 
 /// A start, a booking, its payment and its text are done after fewer statements.
 const STATEMENTS: usize = 240;
 const WAYS: [&str; 3] = ["before", "after", "hang"];
-const PATIENCE: Duration = Duration::from_secs(60);
 
-fn faults() -> Vec<(usize, &'static str)> {
-    if std::env::var("NIGHTSHIFT_TEST_FAULTS").is_ok_and(|which| which == "all") {
-        return (1..=STATEMENTS).flat_map(|n| WAYS.map(|way| (n, way))).collect();
+/// Where a paid booking passes.
+const PLACES: [&str; 13] = [
+    "webhook.before_commit",
+    "webhook.after_commit",
+    "claim.after_commit",
+    "booking.confirm.after_load",
+    "booking.confirm.after_thread",
+    "booking.confirm.after_number",
+    "booking.confirm.after_window",
+    "booking.confirm.after_automation",
+    "booking.confirm.after_audit",
+    "sms.send.after_ask",
+    "sms.send.after_answer",
+    "finish.before_commit",
+    "finish.after_commit",
+];
+const ACTIONS: [&str; 4] = ["abort", "panic", "error", "delay:300"];
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What goes wrong: a variable of the process, and its value.
+type Fault = (&'static str, String);
+
+fn everything() -> bool {
+    std::env::var("NIGHTSHIFT_TEST_FAULTS").is_ok_and(|which| which == "all")
+}
+
+fn failing_statement(n: usize, way: &str) -> Fault {
+    ("NIGHTSHIFT_FAIL_STATEMENT", format!("{n}={way}"))
+}
+
+fn failing_statements() -> Vec<Fault> {
+    if everything() {
+        return (1..=STATEMENTS).flat_map(|n| WAYS.map(|way| failing_statement(n, way))).collect();
     }
-    // Others in each run, a few in each stretch.
-    (0..STATEMENTS).step_by(8).map(|n| (n + fastrand::usize(1..=8), WAYS[fastrand::usize(..3)])).collect()
+    // A few in each stretch.
+    (0..STATEMENTS)
+        .step_by(8)
+        .map(|start| failing_statement(start + fastrand::usize(1..=8), WAYS[fastrand::usize(..WAYS.len())]))
+        .collect()
+}
+
+fn failing_places() -> Vec<Fault> {
+    let failing = |place: &str, action: &str| ("NIGHTSHIFT_FAILPOINTS", format!("{place}={action}"));
+    if everything() {
+        return PLACES.iter().flat_map(|place| ACTIONS.map(|action| failing(place, action))).collect();
+    }
+    let first = fastrand::usize(..ACTIONS.len());
+    PLACES.iter().enumerate().map(|(at, place)| failing(place, ACTIONS[(first + at) % ACTIONS.len()])).collect()
+}
+
+/// One fault in one process.
+struct Round<'a> {
+    world: &'a World,
+    fault: &'a str,
+    process: Process,
+    began: Instant,
+}
+
+impl<'a> Round<'a> {
+    fn of(world: &'a World, fault: &'a Fault) -> Self {
+        let process = world.serve_with(&[], &[(fault.0, &fault.1)]);
+        Self { world, fault: &fault.1, process, began: Instant::now() }
+    }
+
+    /// Waits a little for `what`, and starts the program again when it has died.
+    async fn wait_for(&mut self, what: &str, patience: Duration) {
+        assert!(self.began.elapsed() < patience, "{}: {what} in vain\n{}", self.fault, self.world.logged());
+        if self.process.has_ended() {
+            self.process = self.world.serve();
+            self.world.leases_run_out().await;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+
+    /// Sends the same request until it is taken.
+    async fn book(&mut self, number: usize, patience: Duration) -> String {
+        let http = http_client().unwrap();
+        let url = format!("{}/api/bookings", self.world.url());
+        loop {
+            let request = http.post(&url).header("idempotency-key", format!("booking-{number}"));
+            if let Ok(answer) = request.json(&booking_of(number)).send().await
+                && answer.status() == 201
+            {
+                let made: serde_json::Value = answer.json().await.unwrap();
+                return made["booking"]["id"].as_str().unwrap().to_owned();
+            }
+            self.wait_for("a booking was made", patience).await;
+        }
+    }
+
+    async fn pay(&mut self, number: usize, booking: &str) {
+        let url = format!("{}/api/webhooks/stripe", self.world.url());
+        let stripe = StripeSender::new(url, STRIPE_SECRET.into(), http_client().unwrap());
+        let event = paid(&format!("evt_{number}"), booking);
+        while !stripe.deliver(&event).await.is_ok_and(|answer| answer.taken()) {
+            self.wait_for("a payment was reported", PATIENCE).await;
+        }
+    }
+
+    async fn until_confirmed(&mut self, queue: &Queue, bookings: i64) {
+        let confirmed = "SELECT count(*) FROM automation_runs AS r JOIN message_events AS e ON e.id = r.message_event_id
+                         WHERE r.type = 'bookingConfirmation' AND r.status = 'success' AND e.status IN ('sent', 'delivered')";
+        while self.world.count(confirmed).await < bookings {
+            hasten(self.world, queue).await;
+            self.wait_for("a confirmation was waited for", PATIENCE).await;
+        }
+    }
+
+    /// The process is asked to end and not killed: a job that is killed three times is given up, and there are many
+    /// rounds.
+    async fn end(mut self) {
+        if !self.process.has_ended() {
+            self.process.terminate();
+            self.process.wait().await;
+        }
+    }
 }
 
 /// Lets jobs that wait for their next attempt have it, and leases of claims whose answer was lost run out, without
@@ -53,22 +166,35 @@ async fn hasten(world: &World, queue: &Queue) {
         .unwrap();
 }
 
-/// Sends the same request until it is taken.
-async fn book(world: &World, number: usize, fault: &str, patience: Duration) -> String {
-    let began = Instant::now();
-    let http = http_client().unwrap();
-    let url = format!("{}/api/bookings", world.url());
-    loop {
-        assert!(began.elapsed() < patience, "{fault}: no booking could be made\n{}", world.logged());
-        let request = http.post(&url).header("idempotency-key", format!("booking-{number}"));
-        if let Ok(answer) = request.json(&booking_of(number)).send().await
-            && answer.status() == 201
-        {
-            let made: serde_json::Value = answer.json().await.unwrap();
-            return made["booking"]["id"].as_str().unwrap().to_owned();
+async fn a_booking_is_confirmed_once_in_spite_of(faults: &[Fault]) {
+    let worlds = engines().await.into_iter().map(async |database: TestDb| {
+        let world = World::new(database).await;
+        let queue = Queue::new(world.db().clone(), Clock::system());
+        for (number, fault) in faults.iter().enumerate() {
+            let mut round = Round::of(&world, fault);
+            let booking = round.book(number, PATIENCE).await;
+            round.pay(number, &booking).await;
+            round.until_confirmed(&queue, i64::try_from(number).unwrap() + 1).await;
+            round.end().await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        let _last = world.serve();
+        world.leases_run_out().await;
+        world.until_quiet().await;
+        world.shows_each_booking_once(faults.len()).await;
+        let broken = nightshift_jobs::promises::broken(&queue).await.unwrap();
+        assert_eq!(broken, []);
+    });
+    futures_util::future::join_all(worlds).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whichever_statement_fails_a_paid_booking_is_confirmed_once() {
+    a_booking_is_confirmed_once_in_spite_of(&failing_statements()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_the_program_fails_a_paid_booking_is_confirmed_once() {
+    a_booking_is_confirmed_once_in_spite_of(&failing_places()).await;
 }
 
 /// A request that is sent again is answered soon, not after the minute in which its key is held by somebody who died.
@@ -77,47 +203,10 @@ async fn whichever_answer_of_the_database_is_lost_a_booking_can_be_sent_again_so
     let worlds = engines().await.into_iter().map(async |database: TestDb| {
         let world = World::new(database).await;
         for n in 1..=20 {
-            let fault = format!("{n}=after");
-            let _process = world.serve_with(&[], &[("NIGHTSHIFT_FAIL_STATEMENT", &fault)]);
-            book(&world, n, &fault, Duration::from_secs(30)).await;
+            let fault = failing_statement(n, "after");
+            Round::of(&world, &fault).book(n, Duration::from_secs(30)).await;
         }
         assert_eq!(world.count("SELECT count(*) FROM bookings").await, 20);
-    });
-    futures_util::future::join_all(worlds).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn whichever_statement_fails_a_paid_booking_is_confirmed_once() {
-    let worlds = engines().await.into_iter().map(async |database: TestDb| {
-        let world = World::new(database).await;
-        let queue = Queue::new(world.db().clone(), Clock::system());
-        let url = world.url();
-        let stripe =
-            StripeSender::new(format!("{url}/api/webhooks/stripe"), STRIPE_SECRET.into(), http_client().unwrap());
-        let faults = faults();
-        for (number, (n, way)) in faults.iter().enumerate() {
-            let fault = format!("{n}={way}");
-            let mut process = world.serve_with(&[], &[("NIGHTSHIFT_FAIL_STATEMENT", &fault)]);
-            let id = book(&world, number, &fault, PATIENCE).await;
-            stripe.deliver_until_taken(&paid(&format!("evt_{number}"), &id), PATIENCE).await.unwrap();
-            let began = Instant::now();
-            let done = "SELECT count(*) FROM automation_runs AS r JOIN message_events AS e ON e.id = r.message_event_id
-                        WHERE r.type = 'bookingConfirmation' AND r.status = 'success' AND e.status IN ('sent', 'delivered')";
-            while world.count(done).await < i64::try_from(number).unwrap() + 1 {
-                assert!(began.elapsed() < PATIENCE, "{fault}: the booking was not confirmed\n{}", world.logged());
-                hasten(&world, &queue).await;
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            // Asked to end and not killed: a job that is killed three times is given up, and there are many rounds.
-            process.terminate();
-            process.wait().await;
-        }
-        let _last = world.serve();
-        world.leases_run_out().await;
-        world.until_quiet().await;
-        world.shows_each_booking_once(faults.len()).await;
-        let broken = nightshift_jobs::promises::broken(&queue).await.unwrap();
-        assert_eq!(broken, []);
     });
     futures_util::future::join_all(worlds).await;
 }

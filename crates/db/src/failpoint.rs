@@ -2,7 +2,8 @@
 //!
 //! Built in only with the feature `failpoints` (tests turn it on); otherwise [`hit`] is nothing. A place is armed by
 //! [`arm`] or, for a whole process, by the variable `NIGHTSHIFT_FAILPOINTS`, a comma list of `name=action` or
-//! `name=action:times` with the actions `abort` (as `kill -9`), `panic`, and `delay:MS` (`delay` takes no count).
+//! `name=action:times` with the actions `abort` (as `kill -9`), `panic`, `error` (as if the database had been away),
+//! and `delay:MS` (`delay` takes no count).
 //!
 //! The database itself can be made to fail at its n-th statement since the process began: `NIGHTSHIFT_FAIL_STATEMENT`,
 //! `n=before` (it never got there), `n=after` (it was carried out, and the answer got lost), `n=hang` (no answer for two
@@ -15,14 +16,21 @@ pub enum Action {
     Abort,
     /// The task panics.
     Panic,
+    /// The place fails as if the database had been away.
+    Error,
     /// The task waits.
     DelayMs(u64),
 }
 
 /// Does what the place `name` is armed with.
+///
+/// # Errors
+/// When it is armed to fail.
 #[cfg(not(feature = "failpoints"))]
 #[inline]
-pub async fn hit(_name: &str) {}
+pub async fn hit(_name: &str) -> crate::Result<()> {
+    Ok(())
+}
 
 /// Runs a statement, unless it is the one that is to fail.
 ///
@@ -40,12 +48,18 @@ pub use armed::{arm, disarm_all, hit};
 pub use faults::statement;
 
 #[cfg(feature = "failpoints")]
+fn away() -> crate::DbError {
+    crate::DbError::Unavailable(sqlx::Error::Io(std::io::Error::other("armed to fail")))
+}
+
+#[cfg(feature = "failpoints")]
 mod faults {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
-    use crate::{DbError, Result};
+    use super::away;
+    use crate::Result;
 
     #[derive(Clone, Copy)]
     enum Fault {
@@ -66,10 +80,6 @@ mod faults {
         };
         Some((number.parse().ok()?, fault))
     });
-
-    fn away() -> DbError {
-        DbError::Unavailable(sqlx::Error::Io(std::io::Error::other("armed to fail")))
-    }
 
     /// Runs a statement, unless it is the one that is to fail.
     ///
@@ -96,6 +106,7 @@ mod armed {
     use std::time::Duration;
 
     use super::Action;
+    use crate::Result;
 
     static ARMED: LazyLock<Mutex<HashMap<String, (Action, u32)>>> = LazyLock::new(|| {
         let variable = std::env::var("NIGHTSHIFT_FAILPOINTS").unwrap_or_default();
@@ -108,6 +119,7 @@ mod armed {
         let armed = match action {
             "abort" => (Action::Abort, number.unwrap_or(1)),
             "panic" => (Action::Panic, number.unwrap_or(1)),
+            "error" => (Action::Error, number.unwrap_or(1)),
             "delay" => (Action::DelayMs(u64::from(number.unwrap_or(100))), u32::MAX),
             _ => return None,
         };
@@ -129,11 +141,14 @@ mod armed {
     }
 
     /// Does what the place `name` is armed with.
+    ///
+    /// # Errors
+    /// When it is armed to fail.
     #[expect(clippy::panic, reason = "that is what it is armed for")]
-    pub async fn hit(name: &str) {
+    pub async fn hit(name: &str) -> Result<()> {
         let action = {
             let mut places = places();
-            let Some((action, left)) = places.get_mut(name) else { return };
+            let Some((action, left)) = places.get_mut(name) else { return Ok(()) };
             let action = *action;
             *left = left.saturating_sub(1);
             if *left == 0 {
@@ -144,7 +159,9 @@ mod armed {
         match action {
             Action::Abort => std::process::abort(),
             Action::Panic => panic!("fail point {name}"),
+            Action::Error => return Err(super::away()),
             Action::DelayMs(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
         }
+        Ok(())
     }
 }

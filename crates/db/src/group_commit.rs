@@ -5,11 +5,13 @@
 //! writes the first item at once, a busy one grows its batches by itself. Each caller is answered only after its commit.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Db, DbError, Result, Tx};
+use crate::{Db, DbError, Result, Tx, failpoint};
 
 /// Writes a batch of items in one transaction.
 pub trait BatchWrite: Send + Sync + 'static {
@@ -17,6 +19,8 @@ pub trait BatchWrite: Send + Sync + 'static {
     type Item: Send + Sync + 'static;
     /// What it gets back after the commit.
     type Answer: Send + 'static;
+    /// The [`failpoint`]s before and after the commit.
+    const FAILPOINTS: [&'static str; 2];
 
     /// Writes `items` within `tx`; one answer per item, in their order.
     ///
@@ -103,7 +107,7 @@ async fn write_batches<W: BatchWrite>(
             return;
         }
         let (items, callers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        match write_once(&db, &*write, &items).await {
+        match write_guarded(&db, &*write, &items).await {
             Ok(answers) => {
                 for (caller, answer) in callers.into_iter().zip(answers) {
                     // A caller that has gone away (its client hung up) needs no answer; the item is stored.
@@ -121,7 +125,7 @@ async fn write_batches<W: BatchWrite>(
             }
             Err(_) => {
                 for (item, caller) in items.into_iter().zip(callers) {
-                    let answer = write_once(&db, &*write, &[item]).await;
+                    let answer = write_guarded(&db, &*write, &[item]).await;
                     let _ = caller.send(answer.and_then(|mut answers| answers.pop().ok_or(DbError::NotFound)));
                 }
             }
@@ -129,12 +133,23 @@ async fn write_batches<W: BatchWrite>(
     }
 }
 
+/// A panic fails its batch like an error of the database; the writer goes on with the next one.
+async fn write_guarded<W: BatchWrite>(db: &Db, write: &W, items: &[W::Item]) -> Result<Vec<W::Answer>> {
+    AssertUnwindSafe(write_once(db, write, items)).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!(items = items.len(), "writing a batch panicked");
+        Err(DbError::Unavailable(sqlx::Error::WorkerCrashed))
+    })
+}
+
 async fn write_once<W: BatchWrite>(db: &Db, write: &W, items: &[W::Item]) -> Result<Vec<W::Answer>> {
     let mut tx = db.begin().await?;
     let answers = write.write(&mut tx, items).await?;
     debug_assert_eq!(answers.len(), items.len(), "one answer per item");
+    let [before_commit, after_commit] = W::FAILPOINTS;
+    failpoint::hit(before_commit).await?;
     if !crate::sabotage::is("answered_without_a_commit") {
         tx.commit().await?;
     }
+    failpoint::hit(after_commit).await?;
     Ok(answers)
 }

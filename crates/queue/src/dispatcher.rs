@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use nightshift_db::{Clock, Db, Result, Timestamp, new_id, sabotage};
+use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, new_id, sabotage};
 use tokio::sync::{mpsc, watch};
 
 use crate::claim::{self, Claim, Want};
@@ -121,6 +121,9 @@ impl Dispatcher {
             Err(error) if error.is_unique_violation() => return Ok(Round { again: true, limited: false }),
             claimed => claimed?,
         };
+        if !claimed.is_empty() {
+            failpoint::hit("claim.after_commit").await?;
+        }
         self.last_claim_ms.store(self.clock.now().unix_ms(), Ordering::Release);
         self.held.add(&claimed);
         let mut again = false;

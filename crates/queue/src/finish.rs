@@ -4,10 +4,12 @@
 //! written. Every write holds the lease the job was claimed under: a process that was frozen, lost its lease and woke
 //! up changes nothing. While the database is away the results wait here, and their leases are still renewed.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightshift_db::failpoint::statement;
+use futures_util::FutureExt;
+use nightshift_db::failpoint::{self, statement};
 use nightshift_db::{Clock, Db, Result, Timestamp, Tx};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -15,7 +17,7 @@ use tokio::sync::mpsc;
 use crate::claim::Claimed;
 use crate::keeper::Held;
 use crate::lifecycle::{AttemptOutcome, Change};
-use crate::registry::{DeadJob, Registry};
+use crate::registry::{DeadJob, OnDead, Registry};
 use crate::runner::dead_info;
 use crate::wake::{Wake, Woken};
 use crate::{ErrorClass, JobError};
@@ -81,12 +83,21 @@ impl<S: Send + Sync + 'static> Writer<S> {
     async fn write(&self, batch: Vec<Ended>) {
         let (dying, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|ended| ended.change.died());
         if !others.is_empty() {
-            let written = self.write_surviving(&others).await;
-            self.written(&others, &written);
+            self.guarded(&others, self.write_surviving(&others)).await;
         }
-        for ended in dying {
-            let written = self.write_dying(&ended).await;
-            self.written(std::slice::from_ref(&ended), &written);
+        for ended in &dying {
+            self.guarded(std::slice::from_ref(ended), self.write_dying(ended)).await;
+        }
+    }
+
+    /// A panic costs these results only: what is no longer held is no longer renewed, so the leases run out and the jobs
+    /// run again.
+    async fn guarded(&self, batch: &[Ended], writing: impl Future<Output = Vec<Written>>) {
+        if let Ok(written) = AssertUnwindSafe(writing).catch_unwind().await {
+            self.written(batch, &written);
+        } else {
+            tracing::error!(jobs = batch.len(), "writing results panicked; their leases will run out");
+            batch.iter().for_each(|ended| self.held.let_go(&ended.claimed));
         }
     }
 
@@ -107,11 +118,10 @@ impl<S: Send + Sync + 'static> Writer<S> {
         }
     }
 
-    /// The same for a job that dies: if what should follow its death can't be written, it dies without it.
+    /// The same for a job that dies.
     async fn write_dying(&self, ended: &Ended) -> Vec<Written> {
-        let mut with_hooks = true;
         loop {
-            match self.write_dead(ended, with_hooks).await {
+            match write_dead(&self.db, ended, None, self.clock.now(), &self.registry, &self.app).await {
                 Ok(written) => return written,
                 Err(error) if error.may_retry() => {
                     tracing::warn!(%error, "a dead job could not be written; trying again");
@@ -119,21 +129,11 @@ impl<S: Send + Sync + 'static> Writer<S> {
                 }
                 Err(error) => {
                     tracing::error!(job.id = %ended.claimed.id, job.kind = %ended.claimed.kind, %error,
-                        "what follows a dead job was refused");
-                    if !with_hooks {
-                        return Vec::new();
-                    }
-                    with_hooks = false;
+                        "a dead job was refused; its lease will run out");
+                    return Vec::new();
                 }
             }
         }
-    }
-
-    async fn write_dead(&self, ended: &Ended, with_hooks: bool) -> Result<Vec<Written>, JobError> {
-        let mut tx = self.db.begin().await?;
-        let written = write_dead_in(&mut tx, ended, self.clock.now(), &self.registry, &self.app, with_hooks).await?;
-        tx.commit().await?;
-        Ok(written)
     }
 
     fn written(&self, batch: &[Ended], written: &[Written]) {
@@ -159,36 +159,56 @@ impl<S: Send + Sync + 'static> Writer<S> {
     }
 }
 
-/// Ends a job for good: the row, the attempt, and what its kind and the program want to follow, all or nothing.
-pub(crate) async fn write_dead_in<S>(
-    tx: &mut Tx,
+/// Ends a job for good: the row, the attempt, and what its kind and the program want to follow, all or nothing. What
+/// follows must not keep the job alive: if it is refused for good or panics, the job dies without it.
+///
+/// With `expired_before` only a lease that ran out by then is ended.
+pub(crate) async fn write_dead<S: Send + Sync + 'static>(
+    db: &Db,
     ended: &Ended,
+    expired_before: Option<Timestamp>,
     now: Timestamp,
     registry: &Registry<S>,
     app: &S,
-    with_hooks: bool,
-) -> Result<Vec<Written>, JobError>
-where
-    S: Send + Sync + 'static,
-{
+) -> Result<Vec<Written>, JobError> {
+    let hooks =
+        registry.on_any_dead.iter().chain(registry.get(&ended.claimed.kind).and_then(|kind| kind.on_dead.as_ref()));
+    match write_dead_and(hooks, db, ended, expired_before, now, app).await {
+        Err(error) if !error.may_retry() => {
+            tracing::error!(job.id = %ended.claimed.id, job.kind = %ended.claimed.kind, %error,
+                "what follows a dead job was refused");
+            write_dead_and(std::iter::empty(), db, ended, expired_before, now, app).await
+        }
+        written => written,
+    }
+}
+
+async fn write_dead_and<'a, S: Send + Sync + 'static>(
+    hooks: impl Iterator<Item = &'a Arc<OnDead<S>>> + Send,
+    db: &Db,
+    ended: &Ended,
+    expired_before: Option<Timestamp>,
+    now: Timestamp,
+    app: &S,
+) -> Result<Vec<Written>, JobError> {
     let batch = std::slice::from_ref(ended);
-    let written = write_rows(tx, batch, None, now).await?;
+    let mut tx = db.begin().await?;
+    let written = write_rows(&mut tx, batch, expired_before, now).await?;
     if written.is_empty() {
         return Ok(written);
     }
-    write_attempts(tx, batch, &written).await?;
-    metrics::counter!("nightshift_jobs_dead_total", "kind" => ended.claimed.kind.clone()).increment(1);
-    if with_hooks {
-        let (class, error) = ended.error.clone().unwrap_or((ErrorClass::Permanent, String::new()));
-        let mut info = dead_info(&ended.claimed);
-        info.attempt = ended.change.life.attempts;
-        let payload = serde_json::from_str(&ended.claimed.payload).unwrap_or(Value::Null);
-        let dead = DeadJob { info, payload, class, error, at: now };
-        let own = registry.get(&ended.claimed.kind).and_then(|kind| kind.on_dead.as_ref());
-        for hook in registry.on_any_dead.iter().chain(own) {
-            hook(tx, &dead, app).await?;
-        }
+    write_attempts(&mut tx, batch, &written).await?;
+    let (class, error) = ended.error.clone().unwrap_or((ErrorClass::Permanent, String::new()));
+    let mut info = dead_info(&ended.claimed);
+    info.attempt = ended.change.life.attempts;
+    let payload = serde_json::from_str(&ended.claimed.payload).unwrap_or(Value::Null);
+    let dead = DeadJob { info, payload, class, error, at: now };
+    for hook in hooks {
+        let followed = AssertUnwindSafe(async { hook(&mut tx, &dead, app).await }).catch_unwind().await;
+        followed.unwrap_or_else(|_| Err(JobError::fail("it panicked")))?;
     }
+    tx.commit().await?;
+    metrics::counter!("nightshift_jobs_dead_total", "kind" => ended.claimed.kind.clone()).increment(1);
     Ok(written)
 }
 
@@ -199,6 +219,13 @@ pub(crate) struct Written {
 
 /// Writes a batch of which no job dies.
 pub(crate) async fn write_all(db: &Db, batch: &[Ended], now: Timestamp) -> Result<Vec<Written>> {
+    failpoint::hit("finish.before_commit").await?;
+    let written = write_all_now(db, batch, now).await?;
+    failpoint::hit("finish.after_commit").await?;
+    Ok(written)
+}
+
+async fn write_all_now(db: &Db, batch: &[Ended], now: Timestamp) -> Result<Vec<Written>> {
     if batch.iter().all(|ended| ended.change.attempt.is_none())
         && let Some(pool) = db.as_postgres()
     {

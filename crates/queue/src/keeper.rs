@@ -6,9 +6,11 @@
 //! cancelled is followed by a question only: hints may come many times a second, and a write would cause the next.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use nightshift_db::failpoint::statement;
 use nightshift_db::{Clock, Db, Result, Timestamp};
 use serde_json::json;
@@ -218,7 +220,13 @@ pub(crate) fn start(
             Err(error) => return tracing::error!(%error, "no runtime for the lease keeper; leases will run out"),
         };
         // The sibling is made in here: a connection belongs to the runtime that opened it.
-        runtime.block_on(async { keep(&db.sibling(1, &[]), &clock, &held, &wake, stop).await });
+        runtime.block_on(async {
+            let db = db.sibling(1, &[]);
+            while AssertUnwindSafe(keep(&db, &clock, &held, &wake, stop.clone())).catch_unwind().await.is_err() {
+                tracing::error!("renewing leases panicked; trying again");
+                tokio::time::sleep(RETRY_EVERY).await;
+            }
+        });
     })
 }
 

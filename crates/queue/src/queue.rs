@@ -170,6 +170,7 @@ struct EnqueueBatch {
 impl BatchWrite for EnqueueBatch {
     type Item = NewJob;
     type Answer = Enqueued;
+    const FAILPOINTS: [&'static str; 2] = ["enqueue.before_commit", "enqueue.after_commit"];
 
     async fn write(&self, tx: &mut Tx, jobs: &[NewJob]) -> nightshift_db::Result<Vec<Enqueued>> {
         insert_and_wake(tx, jobs, &self.clock, &self.wake).await

@@ -29,7 +29,8 @@ pub struct DeadJob {
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type Run<S> = dyn Fn(&Claimed, JobContext<S>) -> Result<BoxFuture<'static, JobResult>, PayloadError> + Send + Sync;
-type OnDead<S> = dyn for<'a> Fn(&'a mut Tx, &'a DeadJob, &'a S) -> BoxFuture<'a, Result<(), JobError>> + Send + Sync;
+pub(crate) type OnDead<S> =
+    dyn for<'a> Fn(&'a mut Tx, &'a DeadJob, &'a S) -> BoxFuture<'a, Result<(), JobError>> + Send + Sync;
 
 /// One kind of job: how it is run, and what happens when it dies.
 pub struct Kind<S> {

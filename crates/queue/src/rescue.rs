@@ -7,12 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightshift_db::{Clock, Db, Result, Timestamp, sabotage};
+use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, sabotage};
 
 use crate::ErrorClass;
 use crate::JobError;
 use crate::claim::Claimed;
-use crate::finish::{Ended, write_attempts, write_dead_in, write_rows};
+use crate::finish::{Ended, write_attempts, write_dead, write_rows};
 use crate::lifecycle::{Event, apply};
 use crate::registry::Registry;
 use crate::wake::Wake;
@@ -39,7 +39,7 @@ pub(crate) struct Rescue<S> {
 
 impl<S: Send + Sync + 'static> Rescue<S> {
     /// Looks for ever.
-    pub(crate) async fn run(&self) {
+    pub(crate) async fn run(self: Arc<Self>) -> Result<()> {
         loop {
             self.clock.sleep(LOOK_EVERY).await;
             if let Err(error) = self.look().await {
@@ -57,7 +57,13 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         let expired: Vec<Claimed> = self.db.read(EXPIRED).bind(now).bind(BATCH_MAX).all().await?;
         let mut rescued = false;
         for claimed in expired {
-            rescued |= self.take_back(claimed, now).await?;
+            let id = claimed.id.clone();
+            match self.take_back(claimed, now).await {
+                Ok(taken_back) => rescued |= taken_back,
+                Err(error) if error.may_retry() => return Err(error),
+                // The others must not wait for this one.
+                Err(error) => tracing::error!(job.id = id, %error, "a lost job could not be taken back"),
+            }
         }
         if rescued {
             self.wake.look_everywhere();
@@ -71,27 +77,18 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         let started_at = claimed.started_at.unwrap_or(claimed.run_at);
         let error = Some((ErrorClass::LeaseLost, "the process that ran it stopped renewing its lease".to_owned()));
         let ended = Ended { claimed, change, result: None, error, notes: String::new(), started_at, ended_at: now };
-        let mut tx = self.db.begin().await?;
-        let batch = std::slice::from_ref(&ended);
-        // The guard against a renewal in between comes first; a dying job is then written by the common path.
+        // Both write only if the lease was not renewed in between.
         let written = if ended.change.died() {
-            let still: i64 = tx
-                .query("SELECT count(*) FROM jobs WHERE id = $1 AND lease_id = $2 AND leased_until < $3")
-                .bind(&ended.claimed.id)
-                .bind(&ended.claimed.lease_id)
-                .bind(now)
-                .scalar()
-                .await?;
-            if still == 0 {
-                return Ok(false);
-            }
-            write_dead_in(&mut tx, &ended, now, &self.registry, &self.app, true).await?
+            write_dead(&self.db, &ended, Some(now), now, &self.registry, &self.app).await?
         } else {
+            let batch = std::slice::from_ref(&ended);
+            let mut tx = self.db.begin().await?;
             let written = write_rows(&mut tx, batch, Some(now), now).await?;
             write_attempts(&mut tx, batch, &written).await?;
+            failpoint::hit("rescue.before_commit").await?;
+            tx.commit().await?;
             written
         };
-        tx.commit().await?;
         if !written.is_empty() {
             metrics::counter!("nightshift_leases_lost_total").increment(1);
             tracing::warn!(job.id = %ended.claimed.id, job.kind = %ended.claimed.kind,

@@ -1,11 +1,13 @@
 //! A worker process: everything that claims, runs and finishes jobs, started and stopped together.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nightshift_db::{Clock, Db, Engine, Json, Timestamp, new_id};
+use futures_util::FutureExt;
+use nightshift_db::{Clock, Db, Engine, Json, Timestamp, failpoint, new_id};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
@@ -127,13 +129,17 @@ impl<S: Send + Sync + 'static> Worker<S> {
         };
         let dispatching = tokio::spawn(dispatch(dispatcher, stopped));
         keeper::start(&hot, clock.clone(), held.clone(), wake.clone(), keeper_stopped)?;
-        let rescue = Rescue { db: hot.clone(), clock: clock.clone(), registry, app, wake: wake.clone() };
+        let rescue = Arc::new(Rescue { db: hot.clone(), clock: clock.clone(), registry, app, wake: wake.clone() });
         let presence =
             Presence { db: hot.clone(), clock: clock.clone(), id: worker_id, queues: names, held: held.clone() };
         let services = vec![
-            tokio::spawn(async move { rescue.run().await }).abort_handle(),
+            tokio::spawn(supervise("rescue", move || rescue.clone().run())).abort_handle(),
             tokio::spawn(hear_others(hot.clone(), wake)).abort_handle(),
-            tokio::spawn(presence.clone().keep()).abort_handle(),
+            tokio::spawn(supervise("presence", {
+                let presence = presence.clone();
+                move || presence.clone().keep()
+            }))
+            .abort_handle(),
         ];
         Ok(WorkerHandle {
             health: Health { clock, last_claim_ms, stopping: stop.subscribe() },
@@ -158,10 +164,12 @@ impl WorkerOptions {
 /// Dispatches until told to stop; whatever fails is tried again.
 async fn dispatch(dispatcher: Dispatcher, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        if let Err(error) = dispatcher.run(&mut stop).await {
-            tracing::warn!(%error, "jobs could not be claimed; trying again");
-            pause_after_error().await;
+        match AssertUnwindSafe(dispatcher.run(&mut stop)).catch_unwind().await {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => tracing::warn!(%error, "jobs could not be claimed; trying again"),
+            Err(_) => tracing::error!("claiming jobs panicked; trying again"),
         }
+        pause_after_error().await;
     }
     // Dropping the lanes here ends the pools once they have run what they hold.
 }
@@ -199,7 +207,7 @@ struct Presence {
 }
 
 impl Presence {
-    async fn keep(self) {
+    async fn keep(self) -> nightshift_db::Result<()> {
         let started_at = self.clock.now();
         loop {
             if let Err(error) = self.beat(started_at).await {
@@ -291,6 +299,8 @@ impl WorkerHandle {
         tokio::pin!(all_ended);
         if tokio::time::timeout(grace, &mut all_ended).await.is_err() {
             tracing::warn!(jobs = self.held.running(), "the grace time is over; running jobs are given back");
+            // Armed to end the process here, not to fail.
+            let _ = failpoint::hit("shutdown.grace_over").await;
             self.held.give_all_back();
             all_ended.await;
         }

@@ -39,6 +39,7 @@ struct Store {
 impl BatchWrite for Store {
     type Item = Delivery;
     type Answer = Recorded;
+    const FAILPOINTS: [&'static str; 2] = ["webhook.before_commit", "webhook.after_commit"];
 
     async fn write(&self, tx: &mut Tx, deliveries: &[Delivery]) -> nightshift_db::Result<Vec<Recorded>> {
         let now = self.queue.clock().now();

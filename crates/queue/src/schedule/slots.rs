@@ -80,7 +80,7 @@ impl Scheduler {
             fire(&self.queue, &mut tx, schedule, due, now).await?;
         }
         tx.commit().await?;
-        nightshift_db::failpoint::hit("schedule.fired").await;
+        nightshift_db::failpoint::hit("schedule.fired").await?;
         for (schedule, due) in batch {
             self.fired.insert((schedule.name, due.scope.clone()), slot(due.local));
         }

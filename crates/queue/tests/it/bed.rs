@@ -162,6 +162,7 @@ fn registry() -> Registry<App> {
         .kind(Kind::of::<Side, _, _>(|job: Side, ctx| run(job.0, ctx)))
         .on_any_dead(|tx, dead, app| {
             Box::pin(async move {
+                assert_ne!(dead.payload["name"], CURSED, "scripted");
                 // Proves that the hook writes in the transaction that ends the job.
                 let state: String =
                     tx.query("SELECT state FROM jobs WHERE id = $1").bind(&dead.info.id).scalar().await?;
@@ -171,6 +172,9 @@ fn registry() -> Registry<App> {
             })
         })
 }
+
+/// The name of a job on whose death the program panics.
+pub const CURSED: &str = "cursed";
 
 /// Between two looks at a condition that is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(2);

@@ -3,7 +3,7 @@ use std::time::Duration;
 use nightshift_queue::NewJob;
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, Scripted, Side, eventually, on_both_engines};
+use crate::bed::{Act, CURSED, Scripted, Side, eventually, on_both_engines};
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -173,6 +173,21 @@ async fn skip_ends_a_job_as_succeeded_with_the_reason() {
         bed.until_state(&id, State::Succeeded).await;
         let detail = bed.queue.detail(&id).await.unwrap().unwrap();
         assert_eq!(detail.result, Some(serde_json::json!({ "skipped": "not needed" })));
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_dies_although_what_follows_its_death_panics_and_others_go_on() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let cursed = bed.enqueue(&Scripted::new(CURSED, &[Act::Fail])).await;
+        bed.until_state(&cursed, State::Dead).await;
+        let other = bed.enqueue(&Scripted::new("other", &[Act::Fail])).await;
+        bed.until_state(&other, State::Dead).await;
+        let deaths: Vec<String> = bed.app.deaths.lock().unwrap().iter().map(|(id, _)| id.clone()).collect();
+        assert_eq!(deaths, [other]);
         drop(worker);
     })
     .await;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use nightshift_db::{Engine, Timestamp};
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, Bed, Scripted, in_steps, on_both_engines};
+use crate::bed::{Act, Bed, CURSED, Scripted, in_steps, on_both_engines};
 
 const RESCUE_LOOK: Duration = Duration::from_secs(5);
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -95,6 +95,29 @@ async fn the_third_lost_lease_makes_a_job_dead() {
         assert_eq!((job.crashes, job.attempts), (3, 0), "lost leases spend no attempt");
         assert_eq!(job.last_error_class.as_deref(), Some("lease_lost"));
         assert_eq!(bed.app.deaths.lock().unwrap().len(), 1);
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lost_job_whose_death_panics_keeps_no_other_from_being_taken_back() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let cursed = bed.enqueue(&Scripted::new(CURSED, &[Act::Gate])).await;
+        let other = bed.enqueue(&Scripted::new("other", &[Act::Gate, Act::Done])).await;
+        bed.until_runs(CURSED, 1).await;
+        bed.until_runs("other", 1).await;
+        bed.db.write("UPDATE jobs SET crashes = 2 WHERE id = $1").bind(&cursed).execute().await.unwrap();
+        expire_lease(&bed, &cursed, 2).await;
+        expire_lease(&bed, &other, 0).await;
+        in_steps(&bed.clock, &[RESCUE_LOOK; 3], "both are taken back", async || {
+            expire_lease(&bed, &cursed, 2).await;
+            expire_lease(&bed, &other, 0).await;
+            bed.state(&cursed).await == State::Dead && bed.state(&other).await == State::Succeeded
+        })
+        .await;
+        assert_eq!(*bed.app.deaths.lock().unwrap(), []);
         drop(worker);
     })
     .await;
