@@ -1,10 +1,11 @@
 //! The real program, killed at every point: what was acknowledged happens, and happens once.
 
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nightshift_db::testing::{TestDb, engines};
+use nightshift_db::testing::{TestDb, empty, engines};
 use nightshift_providers::http_client;
 use nightshift_providers::simulator::StripeSender;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::support::business::{self, booking, paid};
 use crate::support::nightshift::STRIPE_SECRET;
-use crate::support::process::{Process, World};
+use crate::support::process::{Process, World, program};
 
 /// Runs `test` on both engines side by side: most of it is waiting.
 async fn on_both(test: impl AsyncFn(World)) {
@@ -55,6 +56,66 @@ async fn killed_at(point: &str) {
         world.shows_each_booking_once(1).await;
     })
     .await;
+}
+
+/// What a dead process left behind is taken back, also when the process that does so dies over it.
+#[tokio::test]
+async fn killed_while_a_lost_job_is_taken_back() {
+    on_both(async |world| {
+        let dies_at = |point: &str| world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", &format!("{point}=abort"))]);
+        let mut first = dies_at("booking.confirm.after_number");
+        let id = book(&first).await;
+        stripe(&first.url).deliver(&paid("evt_1", &id)).await.unwrap();
+        assert!(!first.wait().await.success());
+        world.leases_run_out().await;
+        assert!(!dies_at("rescue.before_commit").wait().await.success());
+        let _third = world.serve();
+        world.until(DELIVERED, 1).await;
+        world.until_quiet().await;
+        world.shows_each_booking_once(1).await;
+        assert_eq!(world.count("SELECT max(crashes) FROM jobs").await, 1, "a taking back that failed counts nothing");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn killed_when_the_grace_time_is_over() {
+    on_both(async |mut world| {
+        world.set("NIGHTSHIFT__WORKER__SHUTDOWN_GRACE_SECONDS", "1");
+        let points = "booking.confirm.after_number=delay:60000,shutdown.grace_over=abort";
+        let mut process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", points)]);
+        let id = book(&process).await;
+        stripe(&process.url).deliver(&paid("evt_1", &id)).await.unwrap();
+        world.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'running'", 1).await;
+        process.terminate();
+        assert_eq!(process.wait().await.code(), None, "it was killed and did not end");
+        world.leases_run_out().await;
+        let _again = world.serve();
+        world.until(DELIVERED, 1).await;
+        world.until_quiet().await;
+        world.shows_each_booking_once(1).await;
+    })
+    .await;
+}
+
+/// Whenever the first start is killed, the next one finds a schema that it can bring to its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_the_schema_is_made() {
+    for database in empty().await {
+        let migrate = || {
+            let mut command = program();
+            command.arg("migrate").env("DATABASE_URL", &database.url).stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        for _ in 0..12 {
+            let mut process = migrate().spawn().unwrap();
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(5..60))).await;
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+        assert!(migrate().status().unwrap().success());
+        assert!(nightshift_db::migration_state(&database.db).await.unwrap().is_current());
+    }
 }
 
 #[tokio::test]

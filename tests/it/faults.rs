@@ -91,7 +91,13 @@ impl<'a> Round<'a> {
 
     /// Waits a little for `what`, and starts the program again when it has died.
     async fn wait_for(&mut self, what: &str, patience: Duration) {
-        assert!(self.began.elapsed() < patience, "{}: {what} in vain\n{}", self.fault, self.world.logged());
+        if self.began.elapsed() > patience {
+            let left: Vec<(String, String, Option<String>)> = self
+                .world
+                .rows("SELECT kind, state, last_error FROM jobs WHERE finished_at IS NULL AND kind <> 'thread.close'")
+                .await;
+            panic!("{}: {what} in vain; unfinished: {left:?}\n{}", self.fault, self.world.logged());
+        }
         if self.process.has_ended() {
             self.process = self.world.serve();
             self.world.leases_run_out().await;

@@ -234,6 +234,9 @@ async fn keep(db: &Db, clock: &Clock, held: &Held, wake: &Wake, mut stop: watch:
     let mut renew_at = clock.now() + RENEW_EVERY;
     loop {
         tokio::select! {
+            // A worker that has ended renews nothing, even if a renewal is due.
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
             () = clock.sleep_until(renew_at) => {
                 renew_at = match renew(db, held, clock.now()).await {
                     Ok(()) => clock.now() + RENEW_EVERY,
@@ -249,7 +252,6 @@ async fn keep(db: &Db, clock: &Clock, held: &Held, wake: &Wake, mut stop: watch:
                     renew_at = renew_at.min(clock.now() + RETRY_EVERY);
                 }
             }
-            _ = stop.wait_for(|stop| *stop) => return,
         }
     }
 }

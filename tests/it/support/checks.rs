@@ -47,9 +47,15 @@ impl World {
         self.until(unfinished, 0).await;
     }
 
-    /// Lets the leases of a killed process be over, as they are 30 s later.
+    /// Lets what a killed process held be free, as it is 30 s later (leases of jobs) and a minute later (keys of requests).
     pub async fn leases_run_out(&self) {
-        let past = Clock::system().now() - Duration::from_secs(60);
+        let past = Clock::system().now() - Duration::from_secs(61);
+        self.db()
+            .write("UPDATE idempotency_keys SET updated_at = $1 WHERE state = 'in_progress'")
+            .bind(past)
+            .execute()
+            .await
+            .expect("keys are written");
         self.db()
             .write("UPDATE jobs SET leased_until = $1 WHERE state = 'running'")
             .bind(past)
