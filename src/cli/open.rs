@@ -1,5 +1,7 @@
 //! The database, opened for a command.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use nightshift_db::{Clock, Db, DbOptions, migration_state};
 use nightshift_domain::ids::OrgId;
@@ -10,10 +12,13 @@ use crate::config::Settings;
 
 /// A command needs few connections; the server beside it needs them more.
 const CONNECTIONS_MAX: u32 = 2;
+/// Somebody waits for it who wants to know.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(600);
 
 /// Opens the database without looking at what it holds.
 pub(super) async fn database(settings: &Settings) -> anyhow::Result<Db> {
-    let options = DbOptions { connections_max: CONNECTIONS_MAX, ..settings.database.options() };
+    let options =
+        DbOptions { connections_max: CONNECTIONS_MAX, statement_limit: STATEMENT_LIMIT, ..settings.database.options() };
     Db::connect(settings.database.url_text(), &options)
         .await
         .with_context(|| format!("the database {} can't be opened", settings.database.shown()))

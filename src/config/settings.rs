@@ -355,7 +355,11 @@ impl Database {
     /// The limits of the pool.
     #[must_use]
     pub fn options(&self) -> DbOptions {
-        DbOptions { connections_max: self.connections_max, acquire_timeout: self.acquire_timeout }
+        DbOptions {
+            connections_max: self.connections_max,
+            acquire_timeout: self.acquire_timeout,
+            ..DbOptions::default()
+        }
     }
 
     /// The address without user and password, for people.

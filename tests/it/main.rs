@@ -15,6 +15,7 @@ mod faults;
 mod idempotency;
 mod jobs;
 mod live;
+mod network;
 mod pages;
 mod pricing;
 mod processes;

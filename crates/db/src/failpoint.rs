@@ -38,14 +38,14 @@ pub async fn hit(_name: &str) -> crate::Result<()> {
 /// The statement's, or that the database is away.
 #[cfg(not(feature = "failpoints"))]
 #[inline]
-pub async fn statement<T>(run: impl Future<Output = crate::Result<T>>) -> crate::Result<T> {
+pub(crate) async fn statement<T>(run: impl Future<Output = crate::Result<T>>) -> crate::Result<T> {
     run.await
 }
 
 #[cfg(feature = "failpoints")]
 pub use armed::{arm, disarm_all, hit};
 #[cfg(feature = "failpoints")]
-pub use faults::statement;
+pub(crate) use faults::statement;
 
 #[cfg(feature = "failpoints")]
 fn away() -> crate::DbError {
@@ -85,7 +85,7 @@ mod faults {
     ///
     /// # Errors
     /// The statement's, or that the database is away.
-    pub async fn statement<T>(run: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn statement<T>(run: impl Future<Output = Result<T>>) -> Result<T> {
         let Some((number, fault)) = *ARMED else { return run.await };
         if RUN.fetch_add(1, Ordering::Relaxed) + 1 != number {
             return run.await;

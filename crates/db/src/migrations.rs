@@ -82,9 +82,12 @@ fn migrator(engine: Engine) -> Migrator {
 /// [`DbError::Migration`] when a step fails or a step in force was changed afterwards.
 pub async fn migrate(db: &Db) -> Result<()> {
     let migrator = migrator(db.engine());
-    if let Some(pool) = db.as_postgres() {
-        migrator.run(pool).await?;
-        return Ok(());
+    if let Some(server) = db.as_postgres() {
+        // A change of the schema takes as long as it needs.
+        let pool = server.drivers_pool(&[("statement_timeout", "0")]);
+        let migrated = migrator.run(&pool).await;
+        pool.close().await;
+        return Ok(migrated?);
     }
     let (Some(path), Some(writer)) = (db.sqlite_path(), db.sqlite_writer()) else {
         return Ok(());

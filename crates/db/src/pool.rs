@@ -8,13 +8,12 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use futures_util::future::Either;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::SqlitePool;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
 
-use crate::failpoint::statement;
 use crate::query::Target;
-use crate::{DbError, Query, Result, Timestamp, Tx};
+use crate::{DbError, Postgres, Query, Result, TimeLimit, Timestamp, Tx};
 
 /// How long a write waits for another process to let go of the SQLite file before it gives up.
 const SQLITE_BUSY_LIMIT: Duration = Duration::from_secs(30);
@@ -35,11 +34,13 @@ pub struct DbOptions {
     pub connections_max: u32,
     /// How long a caller waits for a connection before the database counts as unavailable.
     pub acquire_timeout: Duration,
+    /// How long PostgreSQL may work on one statement.
+    pub statement_limit: Duration,
 }
 
 impl Default for DbOptions {
     fn default() -> Self {
-        Self { connections_max: 16, acquire_timeout: Duration::from_secs(3) }
+        Self { connections_max: 16, acquire_timeout: Duration::from_secs(3), statement_limit: Duration::from_secs(20) }
     }
 }
 
@@ -49,7 +50,7 @@ pub struct Db(Pools);
 
 #[derive(Debug, Clone)]
 enum Pools {
-    Postgres(PgPool),
+    Postgres(Postgres),
     Sqlite { writer: SqlitePool, readers: SqlitePool, path: PathBuf },
 }
 
@@ -65,13 +66,8 @@ impl Db {
             let connect = PgConnectOptions::from_str(url)
                 .map_err(|error| DbError::Config(error.to_string()))?
                 .application_name("nightshift")
-                .options([("statement_timeout", "60s"), ("idle_in_transaction_session_timeout", "60s")]);
-            let pool = PgPoolOptions::new()
-                .max_connections(options.connections_max)
-                .acquire_timeout(options.acquire_timeout)
-                .idle_timeout(Duration::from_secs(300))
-                .connect_lazy_with(connect);
-            return Ok(Self(Pools::Postgres(pool)));
+                .options([("idle_in_transaction_session_timeout", "20s")]);
+            return Ok(Self(Pools::Postgres(Postgres::new(connect, options.clone()))));
         }
         let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) else {
             return Err(DbError::Config("a database address starts with sqlite:// or postgres://".to_owned()));
@@ -107,10 +103,9 @@ impl Db {
     #[must_use]
     pub fn sibling(&self, connections_max: u32, settings: &[(&str, &str)]) -> Self {
         match &self.0 {
-            Pools::Postgres(pool) => {
-                let connect = pool.connect_options().as_ref().clone().options(settings.iter().copied());
-                let options = pool.options().clone().max_connections(connections_max);
-                Self(Pools::Postgres(options.connect_lazy_with(connect)))
+            Pools::Postgres(server) => {
+                let limits = DbOptions { connections_max, ..server.limits().clone() };
+                Self(Pools::Postgres(server.sibling(limits, settings)))
             }
             Pools::Sqlite { .. } => self.clone(),
         }
@@ -125,11 +120,11 @@ impl Db {
         }
     }
 
-    /// The PostgreSQL pool, for LISTEN and for statements over arrays.
+    /// PostgreSQL's connections, for LISTEN and for statements over arrays.
     #[must_use]
-    pub fn as_postgres(&self) -> Option<&PgPool> {
+    pub fn as_postgres(&self) -> Option<&Postgres> {
         match &self.0 {
-            Pools::Postgres(pool) => Some(pool),
+            Pools::Postgres(server) => Some(server),
             Pools::Sqlite { .. } => None,
         }
     }
@@ -156,12 +151,22 @@ impl Db {
     /// # Errors
     /// [`DbError::Unavailable`] when no connection could be had.
     pub async fn begin(&self) -> Result<Tx> {
-        statement(self.begin_now()).await
+        self.time_limit().run(self.begin_now()).await
+    }
+
+    fn time_limit(&self) -> TimeLimit {
+        self.as_postgres().map_or(TimeLimit::NONE, Postgres::time_limit)
     }
 
     async fn begin_now(&self) -> Result<Tx> {
         match &self.0 {
-            Pools::Postgres(pool) => Ok(Tx::postgres(pool.begin().await?)),
+            Pools::Postgres(server) => {
+                let mut line = server.take().await?;
+                match line.command("BEGIN").await {
+                    Ok(()) => Ok(Tx::postgres(line)),
+                    failed => line.done(failed).map(|()| unreachable!("it failed")),
+                }
+            }
             Pools::Sqlite { writer, .. } => {
                 let started = Instant::now();
                 loop {
@@ -179,7 +184,7 @@ impl Db {
     /// A statement that only reads, outside any transaction.
     pub fn read(&self, sql: &'static str) -> Query<'_> {
         let target = match &self.0 {
-            Pools::Postgres(pool) => Target::Postgres(Either::Left(pool)),
+            Pools::Postgres(server) => Target::Server(server),
             Pools::Sqlite { readers, .. } => Target::Sqlite(Either::Left(readers)),
         };
         Query::new(target, sql)
@@ -188,7 +193,7 @@ impl Db {
     /// A single statement that writes and commits by itself.
     pub fn write(&self, sql: &'static str) -> Query<'_> {
         let target = match &self.0 {
-            Pools::Postgres(pool) => Target::Postgres(Either::Left(pool)),
+            Pools::Postgres(server) => Target::Server(server),
             Pools::Sqlite { writer, .. } => Target::Sqlite(Either::Left(writer)),
         };
         Query::new(target, sql)
@@ -207,10 +212,10 @@ impl Db {
         .await
     }
 
-    /// Closes all connections; waits for those in use.
+    /// Closes all connections, those in use when they are given back.
     pub async fn close(&self) {
         match &self.0 {
-            Pools::Postgres(pool) => pool.close().await,
+            Pools::Postgres(server) => server.close(),
             Pools::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;

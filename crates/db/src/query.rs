@@ -6,21 +6,22 @@
 use futures_util::future::Either;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments, Encode, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Type};
+use sqlx::{Arguments, Encode, PgConnection, Sqlite, SqliteConnection, SqlitePool, Type};
 
-use crate::failpoint::statement;
-use crate::{DbError, Result};
+use crate::{DbError, Postgres, Result, TimeLimit};
 
 /// A value both engines can take as a parameter.
-pub trait Bind<'q>: Encode<'q, Postgres> + Type<Postgres> + Encode<'q, Sqlite> + Type<Sqlite> {}
-impl<'q, T> Bind<'q> for T where T: Encode<'q, Postgres> + Type<Postgres> + Encode<'q, Sqlite> + Type<Sqlite> {}
+pub trait Bind<'q>: Encode<'q, sqlx::Postgres> + Type<sqlx::Postgres> + Encode<'q, Sqlite> + Type<Sqlite> {}
+impl<'q, T> Bind<'q> for T where T: Encode<'q, sqlx::Postgres> + Type<sqlx::Postgres> + Encode<'q, Sqlite> + Type<Sqlite>
+{}
 
 /// A type that can be read from a row of either engine; derive [`sqlx::FromRow`].
 pub trait FromRow: for<'r> sqlx::FromRow<'r, PgRow> + for<'r> sqlx::FromRow<'r, SqliteRow> + Send + Unpin {}
 impl<T> FromRow for T where T: for<'r> sqlx::FromRow<'r, PgRow> + for<'r> sqlx::FromRow<'r, SqliteRow> + Send + Unpin {}
 
 pub(crate) enum Target<'c> {
-    Postgres(Either<&'c PgPool, &'c mut PgConnection>),
+    Server(&'c Postgres),
+    Postgres(&'c mut PgConnection, TimeLimit),
     Sqlite(Either<&'c SqlitePool, &'c mut SqliteConnection>),
 }
 
@@ -45,10 +46,12 @@ macro_rules! run {
             return Err(DbError::Refused(sqlx::Error::Encode(error)));
         }
         match ($query.target, $query.parameters) {
-            (Target::Postgres(Either::Left(pool)), Parameters::Postgres(arguments)) => {
-                $build($query.sql, arguments).$method(pool).await?.into()
+            (Target::Server(server), Parameters::Postgres(arguments)) => {
+                let mut line = server.take().await?;
+                let answer = $build($query.sql, arguments).$method(&mut *line).await;
+                line.done(answer.map_err(DbError::from))?.into()
             }
-            (Target::Postgres(Either::Right(connection)), Parameters::Postgres(arguments)) => {
+            (Target::Postgres(connection, _), Parameters::Postgres(arguments)) => {
                 $build($query.sql, arguments).$method(connection).await?.into()
             }
             (Target::Sqlite(Either::Left(pool)), Parameters::Sqlite(arguments)) => {
@@ -77,10 +80,18 @@ impl From<sqlx::sqlite::SqliteQueryResult> for Affected {
 impl<'c> Query<'c> {
     pub(crate) fn new(target: Target<'c>, sql: &'static str) -> Self {
         let parameters = match target {
-            Target::Postgres(_) => Parameters::Postgres(PgArguments::default()),
+            Target::Server(_) | Target::Postgres(..) => Parameters::Postgres(PgArguments::default()),
             Target::Sqlite(_) => Parameters::Sqlite(SqliteArguments::default()),
         };
         Self { target, parameters, sql, unbound: None }
+    }
+
+    fn time_limit(&self) -> TimeLimit {
+        match &self.target {
+            Target::Server(server) => server.time_limit(),
+            Target::Postgres(_, limit) => *limit,
+            Target::Sqlite(_) => TimeLimit::NONE,
+        }
     }
 
     /// Binds the next parameter. A value that can't be encoded is reported when the statement runs.
@@ -100,11 +111,12 @@ impl<'c> Query<'c> {
     /// # Errors
     /// [`DbError`] by what the caller should do.
     pub async fn execute(self) -> Result<u64> {
-        statement(async move {
-            let affected: Affected = run!(self, sqlx::query_with, execute);
-            Ok(affected.0)
-        })
-        .await
+        self.time_limit()
+            .run(async move {
+                let affected: Affected = run!(self, sqlx::query_with, execute);
+                Ok(affected.0)
+            })
+            .await
     }
 
     /// All rows.
@@ -112,11 +124,12 @@ impl<'c> Query<'c> {
     /// # Errors
     /// [`DbError`] by what the caller should do.
     pub async fn all<T: FromRow>(self) -> Result<Vec<T>> {
-        statement(async move {
-            let rows: Vec<T> = run!(self, sqlx::query_as_with::<_, T, _>, fetch_all);
-            Ok(rows)
-        })
-        .await
+        self.time_limit()
+            .run(async move {
+                let rows: Vec<T> = run!(self, sqlx::query_as_with::<_, T, _>, fetch_all);
+                Ok(rows)
+            })
+            .await
     }
 
     /// The first row, if any.
@@ -124,11 +137,12 @@ impl<'c> Query<'c> {
     /// # Errors
     /// [`DbError`] by what the caller should do.
     pub async fn optional<T: FromRow>(self) -> Result<Option<T>> {
-        statement(async move {
-            let row: Option<T> = run!(self, sqlx::query_as_with::<_, T, _>, fetch_optional);
-            Ok(row)
-        })
-        .await
+        self.time_limit()
+            .run(async move {
+                let row: Option<T> = run!(self, sqlx::query_as_with::<_, T, _>, fetch_optional);
+                Ok(row)
+            })
+            .await
     }
 
     /// The one row.

@@ -1,11 +1,10 @@
 //! A transaction on whichever engine, with things to do once it is committed.
 
 use futures_util::future::Either;
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 
-use crate::failpoint::statement;
 use crate::query::Target;
-use crate::{Engine, Query, Result};
+use crate::{Engine, Line, Query, Result, TimeLimit};
 
 /// An open transaction that can write. Dropped without [`Tx::commit`] it is rolled back.
 pub struct Tx {
@@ -14,13 +13,43 @@ pub struct Tx {
 }
 
 enum Inner {
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(ServerTx),
     Sqlite(Transaction<'static, Sqlite>),
 }
 
+/// A transaction on a server; dropped, it is rolled back behind the back of whoever dropped it.
+struct ServerTx(Option<Line>);
+
+impl ServerTx {
+    fn line(&mut self) -> &mut Line {
+        self.0.as_mut().unwrap_or_else(|| unreachable!("it is taken only when the transaction ends"))
+    }
+
+    async fn end(mut self, command: &'static str) -> Result<()> {
+        match self.0.take() {
+            Some(line) => end(line, command).await,
+            None => Ok(()),
+        }
+    }
+}
+
+async fn end(mut line: Line, command: &'static str) -> Result<()> {
+    let ended = line.time_limit().run(line.command(command)).await;
+    line.done(ended)
+}
+
+impl Drop for ServerTx {
+    fn drop(&mut self) {
+        // Without a runtime the program ends, and the server rolls back.
+        if let (Some(line), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(end(line, "ROLLBACK"));
+        }
+    }
+}
+
 impl Tx {
-    pub(crate) fn postgres(tx: Transaction<'static, Postgres>) -> Self {
-        Self { inner: Inner::Postgres(tx), after_commit: Vec::new() }
+    pub(crate) fn postgres(line: Line) -> Self {
+        Self { inner: Inner::Postgres(ServerTx(Some(line))), after_commit: Vec::new() }
     }
 
     pub(crate) fn sqlite(tx: Transaction<'static, Sqlite>) -> Self {
@@ -39,16 +68,24 @@ impl Tx {
     /// A statement within this transaction.
     pub fn query(&mut self, sql: &'static str) -> Query<'_> {
         let target = match &mut self.inner {
-            Inner::Postgres(tx) => Target::Postgres(Either::Right(&mut **tx)),
+            Inner::Postgres(tx) => {
+                let line = tx.line();
+                let limit = line.time_limit();
+                Target::Postgres(&mut *line, limit)
+            }
             Inner::Sqlite(tx) => Target::Sqlite(Either::Right(&mut **tx)),
         };
         Query::new(target, sql)
     }
 
-    /// The driver's connection when this is PostgreSQL, for statements over arrays.
-    pub fn as_postgres(&mut self) -> Option<&mut sqlx::PgConnection> {
+    /// The driver's connection when this is PostgreSQL, for statements over arrays, and what one may take.
+    pub fn as_postgres(&mut self) -> Option<(&mut sqlx::PgConnection, TimeLimit)> {
         match &mut self.inner {
-            Inner::Postgres(tx) => Some(&mut **tx),
+            Inner::Postgres(tx) => {
+                let line = tx.line();
+                let limit = line.time_limit();
+                Some((&mut *line, limit))
+            }
             Inner::Sqlite(_) => None,
         }
     }
@@ -65,15 +102,10 @@ impl Tx {
     /// # Errors
     /// When the commit failed or its answer was lost; the caller can't know then whether it took place.
     pub async fn commit(self) -> Result<()> {
-        let inner = self.inner;
-        statement(async move {
-            match inner {
-                Inner::Postgres(tx) => tx.commit().await?,
-                Inner::Sqlite(tx) => tx.commit().await?,
-            }
-            Ok(())
-        })
-        .await?;
+        match self.inner {
+            Inner::Postgres(tx) => tx.end("COMMIT").await?,
+            Inner::Sqlite(tx) => TimeLimit::NONE.run(async { Ok(tx.commit().await?) }).await?,
+        }
         for action in self.after_commit {
             action();
         }
@@ -86,7 +118,7 @@ impl Tx {
     /// When the connection is lost, which rolls back as well.
     pub async fn rollback(self) -> Result<()> {
         match self.inner {
-            Inner::Postgres(tx) => tx.rollback().await?,
+            Inner::Postgres(tx) => tx.end("ROLLBACK").await?,
             Inner::Sqlite(tx) => tx.rollback().await?,
         }
         Ok(())

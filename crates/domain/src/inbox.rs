@@ -156,8 +156,8 @@ async fn upsert(tx: &mut Tx, events: &[EventRow<'_>], now: Timestamp) -> Result<
     fn column<'a, T: 'a>(events: &'a [EventRow<'a>], field: impl Fn(&'a EventRow<'a>) -> T) -> Vec<T> {
         events.iter().map(field).collect()
     }
-    let rows: Vec<(InboxId, Provider, String)> = if let Some(connection) = tx.as_postgres() {
-        sqlx::query_as(UPSERT_POSTGRES)
+    let rows: Vec<(InboxId, Provider, String)> = if let Some((connection, limit)) = tx.as_postgres() {
+        let run = sqlx::query_as(UPSERT_POSTGRES)
             .bind(column(events, |event| event.id.as_str()))
             .bind(column(events, |event| event.delivery.provider.as_str()))
             .bind(column(events, |event| event.delivery.event_key.as_str()))
@@ -167,9 +167,8 @@ async fn upsert(tx: &mut Tx, events: &[EventRow<'_>], now: Timestamp) -> Result<
             .bind(column(events, |event| event.delivery.payload.as_str()))
             .bind(column(events, |event| event.deliveries))
             .bind(now)
-            .fetch_all(connection)
-            .await
-            .map_err(nightshift_db::DbError::from)?
+            .fetch_all(connection);
+        limit.run(async { Ok(run.await?) }).await?
     } else {
         let rows = column(events, |event| {
             json!({
@@ -195,8 +194,8 @@ async fn log(tx: &mut Tx, batch: &[Delivery], recorded: &[Recorded], now: Timest
         }
     }
     let ids: Vec<String> = entries.iter().map(|_| new_id(now)).collect();
-    if let Some(connection) = tx.as_postgres() {
-        sqlx::query(LOG_POSTGRES)
+    if let Some((connection, limit)) = tx.as_postgres() {
+        let run = sqlx::query(LOG_POSTGRES)
             .bind(ids)
             .bind(entries.iter().map(|entry| entry.0).collect::<Vec<_>>())
             .bind(entries.iter().map(|entry| entry.1).collect::<Vec<_>>())
@@ -204,9 +203,8 @@ async fn log(tx: &mut Tx, batch: &[Delivery], recorded: &[Recorded], now: Timest
             .bind(entries.iter().map(|entry| entry.3.request_id.as_str()).collect::<Vec<_>>())
             .bind(entries.iter().map(|entry| entry.4.as_str()).collect::<Vec<_>>())
             .bind(now)
-            .execute(connection)
-            .await
-            .map_err(nightshift_db::DbError::from)?;
+            .execute(connection);
+        limit.run(async { Ok(run.await?) }).await?;
     } else {
         let rows: Vec<Value> = ids
             .iter()

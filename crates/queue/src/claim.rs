@@ -5,8 +5,7 @@
 //! Queues with a limit that holds over all processes are claimed one by one under a lock on their row; everything else
 //! takes no lock but those on the claimed rows.
 
-use nightshift_db::failpoint::statement;
-use nightshift_db::{Db, Json, Result, Timestamp, Tx};
+use nightshift_db::{Db, Json, Result, TimeLimit, Timestamp, Tx};
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -155,9 +154,10 @@ pub(crate) async fn claim(db: &Db, wants: &[Want], limited: &[String], claim: &C
 }
 
 async fn claim_free(db: &Db, wants: &[Want], claim: &Claim<'_>) -> Result<Vec<Claimed>> {
-    if let Some(pool) = db.as_postgres() {
-        let mut connection = pool.acquire().await?;
-        return claim_postgres(&mut connection, wants, claim).await;
+    if let Some(server) = db.as_postgres() {
+        let mut line = server.take().await?;
+        let claimed = claim_postgres(&mut line, server.time_limit(), wants, claim).await;
+        return line.done(claimed);
     }
     let names: Vec<&str> = wants.iter().map(|want| want.queue.as_str()).collect();
     let ready: Vec<(String,)> = db.read(READY_QUEUES_SQLITE).bind(json!(names).to_string()).all().await?;
@@ -174,8 +174,8 @@ async fn claim_free(db: &Db, wants: &[Want], claim: &Claim<'_>) -> Result<Vec<Cl
 }
 
 async fn claim_in(tx: &mut Tx, want: &Want, claim: &Claim<'_>) -> Result<Vec<Claimed>> {
-    if let Some(connection) = tx.as_postgres() {
-        return claim_postgres(connection, std::slice::from_ref(want), claim).await;
+    if let Some((connection, limit)) = tx.as_postgres() {
+        return claim_postgres(connection, limit, std::slice::from_ref(want), claim).await;
     }
     tx.query(CLAIM_SQLITE)
         .bind(&want.queue)
@@ -189,7 +189,12 @@ async fn claim_in(tx: &mut Tx, want: &Want, claim: &Claim<'_>) -> Result<Vec<Cla
         .await
 }
 
-async fn claim_postgres(connection: &mut PgConnection, wants: &[Want], claim: &Claim<'_>) -> Result<Vec<Claimed>> {
+async fn claim_postgres(
+    connection: &mut PgConnection,
+    limit: TimeLimit,
+    wants: &[Want],
+    claim: &Claim<'_>,
+) -> Result<Vec<Claimed>> {
     let queues: Vec<&str> = wants.iter().map(|want| want.queue.as_str()).collect();
     let slots: Vec<i64> = wants.iter().map(|want| i64::try_from(want.slots).unwrap_or(i64::MAX)).collect();
     let run = sqlx::query_as(CLAIM_POSTGRES)
@@ -201,7 +206,7 @@ async fn claim_postgres(connection: &mut PgConnection, wants: &[Want], claim: &C
         .bind(claim.leased_until)
         .bind(claim.now)
         .fetch_all(connection);
-    statement(async { Ok(run.await?) }).await
+    limit.run(async { Ok(run.await?) }).await
 }
 
 /// Rows promoted in one statement; more are left for the next round.

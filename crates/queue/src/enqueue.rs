@@ -3,7 +3,6 @@
 //! Twins are kept out by unique indexes, never by locks: a row that meets one is left out, and the job that already
 //! stands is named in the answer. A duplicate never fails a batch.
 
-use nightshift_db::failpoint::statement;
 use nightshift_db::{Result, Timestamp, Tx, new_id, sabotage};
 use serde_json::{Value, json};
 
@@ -245,7 +244,7 @@ async fn insert_rows(tx: &mut Tx, ids: &[String], jobs: &[NewJob], now: Timestam
     fn column<'a, T: 'a>(jobs: &'a [NewJob], field: impl Fn(&'a NewJob) -> T) -> Vec<T> {
         jobs.iter().map(field).collect()
     }
-    let rows: Vec<(String,)> = if let Some(connection) = tx.as_postgres() {
+    let rows: Vec<(String,)> = if let Some((connection, limit)) = tx.as_postgres() {
         let run = sqlx::query_as(INSERT_POSTGRES)
             .bind(ids)
             .bind(column(jobs, |job| job.queue.as_str()))
@@ -266,7 +265,7 @@ async fn insert_rows(tx: &mut Tx, ids: &[String], jobs: &[NewJob], now: Timestam
             .bind(column(jobs, |job| job.traceparent.as_deref()))
             .bind(now)
             .fetch_all(connection);
-        statement(async { Ok(run.await?) }).await?
+        limit.run(async { Ok(run.await?) }).await?
     } else {
         let rows: Vec<Value> = ids.iter().zip(jobs).map(|(id, job)| as_json(id, job, now)).collect();
         tx.query(INSERT_SQLITE).bind(Value::from(rows).to_string()).bind(now).all().await?

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use nightshift_db::failpoint::{self, statement};
-use nightshift_db::{Clock, Db, Result, Timestamp, Tx};
+use nightshift_db::{Clock, Db, Result, TimeLimit, Timestamp, Tx, failpoint};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -227,11 +226,12 @@ pub(crate) async fn write_all(db: &Db, batch: &[Ended], now: Timestamp) -> Resul
 
 async fn write_all_now(db: &Db, batch: &[Ended], now: Timestamp) -> Result<Vec<Written>> {
     if batch.iter().all(|ended| ended.change.attempt.is_none())
-        && let Some(pool) = db.as_postgres()
+        && let Some(server) = db.as_postgres()
     {
         // One statement is its own transaction: one round trip instead of three.
-        let mut connection = pool.acquire().await?;
-        return write_rows_postgres(&mut connection, batch, None, now).await;
+        let mut line = server.take().await?;
+        let written = write_rows_postgres(&mut line, server.time_limit(), batch, None, now).await;
+        return line.done(written);
     }
     let mut tx = db.begin().await?;
     let written = write_rows(&mut tx, batch, None, now).await?;
@@ -287,8 +287,8 @@ pub(crate) async fn write_rows(
     expired_before: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Vec<Written>> {
-    if let Some(connection) = tx.as_postgres() {
-        return write_rows_postgres(connection, batch, expired_before, now).await;
+    if let Some((connection, limit)) = tx.as_postgres() {
+        return write_rows_postgres(connection, limit, batch, expired_before, now).await;
     }
     let rows: Vec<Value> = batch.iter().map(as_json).collect();
     tx.query(FINISH_SQLITE).bind(Value::from(rows).to_string()).bind(now).bind(expired_before).all().await
@@ -296,6 +296,7 @@ pub(crate) async fn write_rows(
 
 async fn write_rows_postgres(
     connection: &mut sqlx::PgConnection,
+    limit: TimeLimit,
     batch: &[Ended],
     expired_before: Option<Timestamp>,
     now: Timestamp,
@@ -322,7 +323,7 @@ async fn write_rows_postgres(
         .bind(now)
         .bind(expired_before)
         .fetch_all(connection);
-    statement(async { Ok(run.await?) }).await
+    limit.run(async { Ok(run.await?) }).await
 }
 
 fn as_json(ended: &Ended) -> Value {

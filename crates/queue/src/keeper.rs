@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use nightshift_db::failpoint::statement;
 use nightshift_db::{Clock, Db, Result, Timestamp};
 use serde_json::json;
 use tokio::sync::watch;
@@ -165,10 +164,12 @@ async fn renew(db: &Db, held: &Held, now: Timestamp) -> Result<()> {
         return Ok(());
     }
     let until = now + LEASE;
-    let still_held: Vec<StillHeld> = if let Some(pool) = db.as_postgres() {
+    let still_held: Vec<StillHeld> = if let Some(server) = db.as_postgres() {
         let (ids, leases) = columns(&holdings);
-        let run = sqlx::query_as(RENEW_POSTGRES).bind(ids).bind(leases).bind(until).fetch_all(pool);
-        statement(async { Ok(run.await?) }).await?
+        let mut line = server.take().await?;
+        let run = sqlx::query_as(RENEW_POSTGRES).bind(ids).bind(leases).bind(until).fetch_all(&mut *line);
+        let renewed = server.time_limit().run(async { Ok(run.await?) }).await;
+        line.done(renewed)?
     } else {
         db.write(RENEW_SQLITE).bind(json!(holdings).to_string()).bind(until).all().await?
     };
@@ -190,10 +191,12 @@ async fn ask(db: &Db, held: &Held) -> Result<()> {
     if holdings.is_empty() {
         return Ok(());
     }
-    let still_held: Vec<StillHeld> = if let Some(pool) = db.as_postgres() {
+    let still_held: Vec<StillHeld> = if let Some(server) = db.as_postgres() {
         let (ids, leases) = columns(&holdings);
-        let run = sqlx::query_as(ASK_POSTGRES).bind(ids).bind(leases).fetch_all(pool);
-        statement(async { Ok(run.await?) }).await?
+        let mut line = server.take().await?;
+        let run = sqlx::query_as(ASK_POSTGRES).bind(ids).bind(leases).fetch_all(&mut *line);
+        let told = server.time_limit().run(async { Ok(run.await?) }).await;
+        line.done(told)?
     } else {
         db.read(ASK_SQLITE).bind(json!(holdings).to_string()).all().await?
     };

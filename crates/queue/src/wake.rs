@@ -10,9 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use nightshift_db::{Db, Result, Timestamp};
-use sqlx::postgres::PgListener;
-use sqlx::{Executor, PgPool};
+use nightshift_db::{Db, Postgres, Result, Timestamp};
+use sqlx::Executor;
 use tokio::sync::Notify;
 
 const CHANNEL: &str = "nightshift_jobs";
@@ -183,8 +182,8 @@ impl Wake {
     }
 
     /// Hears what other processes announce on PostgreSQL; returns only with an error.
-    pub(crate) async fn listen(&self, pool: &PgPool) -> Result<()> {
-        let mut listener = PgListener::connect_with(pool).await?;
+    pub(crate) async fn listen(&self, server: &Postgres) -> Result<()> {
+        let mut listener = server.listener().await?;
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
         // Whatever was announced while nobody listened.

@@ -180,8 +180,8 @@ async fn hear_others(db: Db, wake: Arc<Wake>) {
             // A connection of its own, kept for as long as the worker lives.
             let listening = db.sibling(1, &[]);
             supervise("listener", || async {
-                let Some(pool) = listening.as_postgres() else { return Ok(()) };
-                wake.listen(pool).await
+                let Some(server) = listening.as_postgres() else { return Ok(()) };
+                wake.listen(server).await
             })
             .await;
         }

@@ -10,12 +10,17 @@
     reason = "only tests use this module and a failure here is a failed test"
 )]
 
+mod network;
+
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use crate::{Db, DbOptions, Engine, migrate};
+
+pub use network::{Network, Weather};
 
 /// Names the PostgreSQL server that tests may create databases on.
 pub const POSTGRES_URL_VARIABLE: &str = "NIGHTSHIFT_TEST_POSTGRES_URL";
@@ -46,6 +51,18 @@ impl TestDb {
     #[must_use]
     pub fn existing(db: Db, url: String) -> Self {
         Self { db, url, _cleanup: Cleanup::None }
+    }
+
+    /// A network that leads to the server, and this database's address over it.
+    ///
+    /// # Panics
+    /// When there is no server.
+    pub async fn over_a_network(&self) -> (Network, String) {
+        let options = PgConnectOptions::from_str(&self.url).expect("the address of a server");
+        let host = options.get_host().parse().expect("the test server listens on an address of this machine");
+        let network = Network::to(SocketAddr::new(host, options.get_port())).await;
+        let url = options.port(network.address().port()).to_url_lossy().to_string();
+        (network, url)
     }
 
     /// The engine underneath.
