@@ -88,7 +88,9 @@ impl Db {
             .busy_timeout(Duration::from_secs(5))
             .pragma("cache_size", "-16000")
             .pragma("temp_store", "MEMORY");
-        let never_retired = || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None);
+        // A file does not go away: its connections are kept for ever and not asked whether they live.
+        let never_retired =
+            || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
         let writer =
             never_retired().max_connections(1).acquire_timeout(SQLITE_BUSY_LIMIT).connect_with(connect.clone()).await?;
         let readers = never_retired()

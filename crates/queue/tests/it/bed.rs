@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nightshift_db::testing::{TestDb, engines};
-use nightshift_db::{Clock, Db, Timestamp, Tx};
+use nightshift_db::{Clock, Db, DbOptions, Timestamp, Tx};
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{
     Enqueued, Job, JobContext, JobError, JobResult, Keys, Kind, NewJob, Outcome, Policy, Queue, Registry, Worker,
@@ -183,7 +183,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 pub const START_MS: i64 = 1_767_607_200_000;
 
 pub struct Bed {
-    _database: TestDb,
+    pub database: TestDb,
     pub db: Db,
     pub clock: Clock,
     pub queue: Queue,
@@ -198,14 +198,18 @@ where
 {
     for database in engines().await {
         eprintln!("--- {:?}", database.engine());
-        let clock = Clock::manual(Timestamp::from_unix_ms(START_MS));
-        let db = database.db.clone();
-        let queue = Queue::new(db.clone(), clock.clone());
-        test(Bed { _database: database, db, clock, queue, app: Arc::default() }).await;
+        test(Bed::on(database)).await;
     }
 }
 
 impl Bed {
+    pub fn on(database: TestDb) -> Self {
+        let clock = Clock::manual(Timestamp::from_unix_ms(START_MS));
+        let db = database.db.clone();
+        let queue = Queue::new(db.clone(), clock.clone());
+        Self { database, db, clock, queue, app: Arc::default() }
+    }
+
     pub fn worker(&self) -> WorkerHandle {
         self.worker_with(&[])
     }
@@ -221,6 +225,12 @@ impl Bed {
     pub fn foreign_worker(&self) -> WorkerHandle {
         let queue = Queue::new(self.db.clone(), self.clock.clone());
         Worker::new(queue, registry(), self.app.clone()).start().unwrap()
+    }
+
+    /// A worker of another process that reaches the database by another way.
+    pub async fn distant_worker(&self, url: &str) -> WorkerHandle {
+        let db = Db::connect(url, &DbOptions::default()).await.unwrap();
+        Worker::new(Queue::new(db, self.clock.clone()), registry(), self.app.clone()).start().unwrap()
     }
 
     pub async fn tx(&self) -> Tx {

@@ -1,9 +1,11 @@
 use std::time::Duration;
 
+use nightshift_db::migrate;
+use nightshift_db::testing::{Weather, postgres};
 use nightshift_queue::NewJob;
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, Scripted, on_both_engines};
+use crate::bed::{Act, Bed, Scripted, on_both_engines};
 
 #[tokio::test]
 async fn a_job_of_another_process_starts_without_the_clock_moving() {
@@ -82,4 +84,26 @@ async fn a_batch_tells_both_what_is_ready_and_what_becomes_due() {
         drop(worker);
     })
     .await;
+}
+
+/// The routine look every five seconds needs the clock, which stands: only a listener that noticed that it hears nothing
+/// any more can have found the job.
+#[tokio::test]
+async fn a_listener_whose_connection_is_gone_without_a_word_listens_anew() {
+    let database = postgres().await;
+    migrate(&database.db).await.unwrap();
+    let bed = Bed::on(database);
+    let (network, url) = bed.database.over_a_network().await;
+    let worker = bed.distant_worker(&url).await;
+    let before = bed.enqueue(&Scripted::new("before", &[Act::Done])).await;
+    bed.until_state(&before, State::Succeeded).await;
+    network.set(Weather::Gone);
+    network.set(Weather::Fair);
+    let after = bed.enqueue(&Scripted::new("after", &[Act::Done])).await;
+    let began = std::time::Instant::now();
+    while bed.state(&after).await != State::Succeeded {
+        assert!(began.elapsed() < Duration::from_secs(120), "it hears nothing any more");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(worker);
 }
