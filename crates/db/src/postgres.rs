@@ -1,9 +1,9 @@
 //! Connections to PostgreSQL.
 //!
 //! The driver's own pool asks a connection whether it still lives before and after each use, which makes three round
-//! trips out of one, and takes back connections on which a question was left without an answer. Here a connection is
-//! used as it is. One that failed, was left in the middle of something or lay idle for long is dropped, and with it all
-//! that are older: a server that went away took them along. What goes wrong until then is an error that says "again".
+//! trips out of one, and waits for the answer for ever. Here a connection that was in use a moment ago is used as it is,
+//! and any other is asked first, within a time limit. One that failed or was left in the middle of something is dropped,
+//! and with it all that are as old: a server that went away took them along.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -15,12 +15,12 @@ use deadpool::managed::{
     Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
 };
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{ConnectOptions, Executor, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
 
 use crate::{DbError, DbOptions, Result, TimeLimit};
 
-/// A firewall may have forgotten a connection that said nothing for longer.
-const IDLE_MAX: Duration = Duration::from_secs(60);
+/// A connection that was not used for so long is asked whether it still lives.
+const ASK_AFTER: Duration = Duration::from_secs(1);
 /// Between two tries to reach a server that refuses connections, as one that starts does.
 const CONNECT_AGAIN: Duration = Duration::from_millis(100);
 /// How much longer than the server is waited for its answer before the connection counts as dead.
@@ -59,12 +59,13 @@ impl Manager for Connector {
     }
 
     async fn recycle(&self, pooled: &mut Pooled, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
-        let current = pooled.generation == self.generation.load(Ordering::Acquire);
-        if current && pooled.clean && metrics.last_used() < IDLE_MAX {
-            Ok(())
-        } else {
-            Err(RecycleError::message("it is not to be used again"))
+        if !pooled.clean || pooled.generation != self.generation.load(Ordering::Acquire) {
+            return Err(RecycleError::message("it is not to be used again"));
         }
+        if metrics.last_used() > ASK_AFTER {
+            pooled.connection.ping().await?;
+        }
+        Ok(())
     }
 }
 
@@ -97,6 +98,7 @@ impl Postgres {
             .max_size(usize::try_from(limits.connections_max).unwrap_or(usize::MAX))
             .wait_timeout(patience)
             .create_timeout(patience.map(|patience| patience + NETWORK))
+            .recycle_timeout(patience)
             .queue_mode(QueueMode::Lifo)
             .build();
         match pool {
