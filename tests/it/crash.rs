@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::support::business::{self, booking, paid};
+use crate::support::checks::LOOK_EVERY;
 use crate::support::nightshift::STRIPE_SECRET;
 use crate::support::process::{Process, World, program};
 
@@ -41,6 +42,15 @@ fn stripe(url: &str) -> StripeSender {
 
 const DELIVERED: &str = "SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')";
 
+/// Starts the program once more, and looks at the one booking.
+async fn goes_on(world: &World) {
+    world.leases_run_out().await;
+    let _again = world.serve();
+    world.until(DELIVERED, 1).await;
+    world.until_quiet().await;
+    world.shows_each_booking_once(1).await;
+}
+
 /// Kills the program at `point`, starts it again, and looks at the outcome.
 async fn killed_at(point: &str) {
     on_both(async |world| {
@@ -49,11 +59,7 @@ async fn killed_at(point: &str) {
         stripe(&process.url).deliver(&paid("evt_1", &id)).await.unwrap();
         let status = process.wait().await;
         assert!(!status.success(), "{point} was not reached");
-        world.leases_run_out().await;
-        let _again = world.serve();
-        world.until(DELIVERED, 1).await;
-        world.until_quiet().await;
-        world.shows_each_booking_once(1).await;
+        goes_on(&world).await;
     })
     .await;
 }
@@ -69,10 +75,7 @@ async fn killed_while_a_lost_job_is_taken_back() {
         assert!(!first.wait().await.success());
         world.leases_run_out().await;
         assert!(!dies_at("rescue.before_commit").wait().await.success());
-        let _third = world.serve();
-        world.until(DELIVERED, 1).await;
-        world.until_quiet().await;
-        world.shows_each_booking_once(1).await;
+        goes_on(&world).await;
         assert_eq!(world.count("SELECT max(crashes) FROM jobs").await, 1, "a taking back that failed counts nothing");
     })
     .await;
@@ -89,11 +92,7 @@ async fn killed_when_the_grace_time_is_over() {
         world.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'running'", 1).await;
         process.terminate();
         assert_eq!(process.wait().await.code(), None, "it was killed and did not end");
-        world.leases_run_out().await;
-        let _again = world.serve();
-        world.until(DELIVERED, 1).await;
-        world.until_quiet().await;
-        world.shows_each_booking_once(1).await;
+        goes_on(&world).await;
     })
     .await;
 }
@@ -360,7 +359,7 @@ async fn c7_a_hundred_kills_place_each_call_once() {
                         }
                         kills.wait_for(|kills| kills * CALLS >= number * KILLS).await.unwrap();
                         while want_call(&http, &url, number).await.is_none() {
-                            tokio::time::sleep(Duration::from_millis(30)).await;
+                            tokio::time::sleep(LOOK_EVERY).await;
                         }
                     }
                 })

@@ -16,6 +16,7 @@ use nightshift_queue::admin::Filter;
 use nightshift_queue::lifecycle::State;
 
 use crate::support::business::{booking_of, paid};
+use crate::support::checks::LOOK_EVERY;
 use crate::support::nightshift::STRIPE_SECRET;
 use crate::support::process::{Process, World};
 
@@ -42,7 +43,6 @@ const PLACES: [&str; 13] = [
 const ACTIONS: [&str; 4] = ["abort", "panic", "error", "delay:300"];
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What goes wrong: a variable of the process, and its value.
 type Fault = (&'static str, String);

@@ -11,6 +11,7 @@ use nightshift_providers::simulator::{ReservedPort, StripeSender};
 use serde_json::Value;
 
 use crate::support::business::{self, paid};
+use crate::support::checks::eventually;
 use crate::support::nightshift::STRIPE_SECRET;
 use crate::support::process::{Process, World};
 
@@ -59,9 +60,15 @@ async fn f7_two_workers_and_two_receivers_do_each_job_once_and_a_pause_holds_for
         let event = paid(&format!("evt_{number}"), &format!("booking-{number}"));
         assert!(senders[number % 2].deliver(&event).await.unwrap().taken());
     }
-    world.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'queued'", 20).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(world.count("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'queued'").await, 20);
+    let held = "SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'queued'";
+    world.until(held, 20).await;
+    // Other work goes on, so the workers look for more again and again.
+    for number in 100..120 {
+        let event = paid(&format!("evt_{number}_again"), &format!("booking-{number}"));
+        assert!(senders[number % 2].deliver(&event).await.unwrap().taken());
+    }
+    world.until("SELECT count(*) FROM webhook_inbox WHERE provider = 'stripe' AND status = 'processed'", 140).await;
+    assert_eq!(world.count(held).await, 20);
     assert!(world.command(&["queues", "resume", "bookings"]).output().unwrap().status.success());
     world.until(SUCCEEDED, 120).await;
     world.until_quiet().await;
@@ -85,13 +92,8 @@ async fn f11_a_process_that_is_asked_to_end_says_so_finishes_what_runs_and_loses
         }
         world.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm'", 40).await;
         process.terminate();
-        let mut not_ready = false;
-        while !process.has_ended() {
-            not_ready |= status(&process, "/readyz").await == 503;
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        eventually("it says that it is not ready", async || status(&process, "/readyz").await == 503).await;
         assert!(process.wait().await.success());
-        assert!(not_ready, "it never said that it is not ready");
         assert_eq!(world.count("SELECT count(*) FROM jobs WHERE state = 'running'").await, 0);
         let _again = world.serve();
         world.until(SUCCEEDED, 40).await;
@@ -112,9 +114,7 @@ async fn a_second_signal_ends_the_process_at_once() {
         stripe(&process.url).deliver(&paid("evt_1", "booking-0")).await.unwrap();
         world.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'running'", 1).await;
         process.terminate();
-        while status(&process, "/readyz").await != 503 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        eventually("it says that it is not ready", async || status(&process, "/readyz").await == 503).await;
         process.terminate();
         assert_eq!(process.wait().await.code(), Some(1));
     })

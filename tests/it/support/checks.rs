@@ -10,6 +10,18 @@ use super::process::World;
 /// Longer than a lease and a rescue on the busiest machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Between two looks at a condition that is waited for.
+pub const LOOK_EVERY: Duration = Duration::from_millis(30);
+
+/// Waits until `condition` holds.
+pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < PATIENCE, "waited in vain for: {what}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
 impl World {
     pub fn db(&self) -> &Db {
         &self.database.db
@@ -33,7 +45,7 @@ impl World {
                 return;
             }
             self.hasten_doubts().await;
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
         let jobs: Vec<(String, String, Option<String>)> = self
             .rows("SELECT kind, state, last_error FROM jobs WHERE finished_at IS NULL OR state = 'dead' LIMIT 20")
@@ -49,30 +61,20 @@ impl World {
 
     /// Lets what a killed process held be free, as it is 30 s later (leases of jobs) and a minute later (keys of requests).
     pub async fn leases_run_out(&self) {
+        self.set_back("UPDATE idempotency_keys SET updated_at = $1 WHERE state = 'in_progress'").await;
+        self.set_back("UPDATE jobs SET leased_until = $1 WHERE state = 'running'").await;
+    }
+
+    /// Sets a time to longer ago than anything is waited for.
+    async fn set_back(&self, sql: &'static str) {
         let past = Clock::system().now() - Duration::from_secs(61);
-        self.db()
-            .write("UPDATE idempotency_keys SET updated_at = $1 WHERE state = 'in_progress'")
-            .bind(past)
-            .execute()
-            .await
-            .expect("keys are written");
-        self.db()
-            .write("UPDATE jobs SET leased_until = $1 WHERE state = 'running'")
-            .bind(past)
-            .execute()
-            .await
-            .expect("leases are written");
+        self.db().write(sql).bind(past).execute().await.expect("a time is set back");
     }
 
     /// The time after which a text or a call of unknown fate is asked after need not pass in a test.
     pub async fn hasten_doubts(&self) {
-        let past = Clock::system().now() - Duration::from_secs(60);
-        self.db()
-            .write("UPDATE effects SET asked_at = $1 WHERE kind = 'booking_call' AND state IN ('asked', 'unknown')")
-            .bind(past)
-            .execute()
-            .await
-            .expect("effects are written");
+        let asked = "UPDATE effects SET asked_at = $1 WHERE kind = 'booking_call' AND state IN ('asked', 'unknown')";
+        self.set_back(asked).await;
         let waiting: Vec<(String,)> = self
             .rows(
                 "SELECT id FROM jobs

@@ -288,10 +288,15 @@ pub async fn in_steps(clock: &Clock, steps: &[Duration], what: &str, mut conditi
 }
 
 /// Waits until `condition` holds; twenty seconds of real time are a failure.
-pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub async fn eventually(what: &str, condition: impl AsyncFnMut() -> bool) {
+    within(Duration::from_secs(20), what, condition).await;
+}
+
+/// As [`eventually`], for what takes longer.
+pub async fn within(patience: Duration, what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !condition().await {
-        assert!(started.elapsed() < Duration::from_secs(20), "waited in vain for: {what}");
+        assert!(started.elapsed() < patience, "waited in vain for: {what}");
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
