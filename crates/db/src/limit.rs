@@ -8,7 +8,7 @@ use crate::{DbError, Result, failpoint};
 /// How long a statement may take, its way over the network included. Beyond that the connection counts as dead: one
 /// whose other end is gone without a word would be waited for for a quarter of an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimeLimit(Option<Duration>);
+pub(crate) struct TimeLimit(Option<Duration>);
 
 impl TimeLimit {
     /// For an engine without a network, which has limits of its own.
@@ -22,7 +22,7 @@ impl TimeLimit {
     ///
     /// # Errors
     /// The statement's; [`DbError::Unavailable`] when it took too long. It may have been carried out all the same.
-    pub async fn run<T>(self, statement: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn run<T>(self, statement: impl Future<Output = Result<T>>) -> Result<T> {
         let statement = failpoint::statement(statement);
         let Some(limit) = self.0 else { return statement.await };
         let too_late = |_| Err(DbError::Unavailable(sqlx::Error::Io(io::ErrorKind::TimedOut.into())));

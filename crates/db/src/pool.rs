@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::Either;
 use sqlx::SqlitePool;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use crate::limit::TimeLimit;
+use crate::postgres::Postgres;
 use crate::query::Target;
-use crate::{DbError, Postgres, Query, Result, TimeLimit, Timestamp, Tx};
+use crate::{DbError, Query, Result, Timestamp, Tx};
 
 /// How long a write waits for another process to let go of the SQLite file before it gives up.
 const SQLITE_BUSY_LIMIT: Duration = Duration::from_secs(30);
@@ -122,9 +124,18 @@ impl Db {
         }
     }
 
-    /// PostgreSQL's connections, for LISTEN and for statements over arrays.
-    #[must_use]
-    pub fn as_postgres(&self) -> Option<&Postgres> {
+    /// A connection for LISTEN, which only PostgreSQL has.
+    ///
+    /// # Errors
+    /// When the server can't be reached.
+    pub async fn listener(&self) -> Result<Option<PgListener>> {
+        match &self.0 {
+            Pools::Postgres(server) => Ok(Some(server.listener().await?)),
+            Pools::Sqlite { .. } => Ok(None),
+        }
+    }
+
+    pub(crate) fn as_postgres(&self) -> Option<&Postgres> {
         match &self.0 {
             Pools::Postgres(server) => Some(server),
             Pools::Sqlite { .. } => None,

@@ -17,7 +17,8 @@ use deadpool::managed::{
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
 
-use crate::{DbError, DbOptions, Result, TimeLimit};
+use crate::limit::TimeLimit;
+use crate::{DbError, DbOptions, Result};
 
 /// A connection that was not used for so long is asked whether it still lives.
 const ASK_AFTER: Duration = Duration::from_secs(1);
@@ -28,7 +29,7 @@ const NETWORK: Duration = Duration::from_secs(5);
 
 /// A pool of connections to a server; clones share it.
 #[derive(Debug, Clone)]
-pub struct Postgres {
+pub(crate) struct Postgres {
     pool: Pool<Connector>,
     limits: DbOptions,
 }
@@ -117,8 +118,7 @@ impl Postgres {
     }
 
     /// What a statement may take on these connections.
-    #[must_use]
-    pub fn time_limit(&self) -> TimeLimit {
+    pub(crate) fn time_limit(&self) -> TimeLimit {
         TimeLimit::of(self.limits.statement_limit + NETWORK)
     }
 
@@ -126,7 +126,7 @@ impl Postgres {
     ///
     /// # Errors
     /// [`DbError::Unavailable`] when the server can't be reached or all connections stay in use.
-    pub async fn take(&self) -> Result<Line> {
+    pub(crate) async fn take(&self) -> Result<Line> {
         let mut pooled = self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) => error,
             PoolError::Timeout(TimeoutType::Create) => sqlx::Error::Io(io::ErrorKind::TimedOut.into()),
@@ -141,7 +141,7 @@ impl Postgres {
     ///
     /// # Errors
     /// When the server can't be reached.
-    pub async fn listener(&self) -> Result<PgListener> {
+    pub(crate) async fn listener(&self) -> Result<PgListener> {
         Ok(PgListener::connect_with(&self.drivers_pool(&[])).await?)
     }
 
@@ -158,7 +158,7 @@ impl Postgres {
 
 /// A connection in use. Unless it is given back with [`Line::done`] it is closed when dropped.
 #[derive(Debug)]
-pub struct Line {
+pub(crate) struct Line {
     pooled: Object<Connector>,
     generation: Arc<AtomicU64>,
     time_limit: TimeLimit,
@@ -186,7 +186,7 @@ impl Line {
     ///
     /// # Errors
     /// The statement's.
-    pub fn done<T>(mut self, result: Result<T>) -> Result<T> {
+    pub(crate) fn done<T>(mut self, result: Result<T>) -> Result<T> {
         match &result {
             Err(error) if error.is_lost_connection() => {
                 self.generation.fetch_max(self.pooled.generation + 1, Ordering::AcqRel);

@@ -8,7 +8,9 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, Encode, PgConnection, Sqlite, SqliteConnection, SqlitePool, Type};
 
-use crate::{DbError, Postgres, Result, TimeLimit};
+use crate::limit::TimeLimit;
+use crate::postgres::Postgres;
+use crate::{DbError, Result};
 
 /// A value both engines can take as a parameter.
 pub trait Bind<'q>: Encode<'q, sqlx::Postgres> + Type<sqlx::Postgres> + Encode<'q, Sqlite> + Type<Sqlite> {}
@@ -99,6 +101,21 @@ impl<'c> Query<'c> {
         let bound = match &mut self.parameters {
             Parameters::Postgres(arguments) => arguments.add(value),
             Parameters::Sqlite(arguments) => arguments.add(value),
+        };
+        if let Err(error) = bound {
+            self.unbound.get_or_insert(error);
+        }
+        self
+    }
+
+    /// Binds the next parameter, an array: only PostgreSQL takes one, so the statement is one for PostgreSQL.
+    pub fn bind_array<'q, T>(mut self, values: T) -> Self
+    where
+        T: Encode<'q, sqlx::Postgres> + Type<sqlx::Postgres>,
+    {
+        let bound = match &mut self.parameters {
+            Parameters::Postgres(arguments) => arguments.add(values),
+            Parameters::Sqlite(_) => Err("SQLite has no arrays".into()),
         };
         if let Err(error) = bound {
             self.unbound.get_or_insert(error);

@@ -3,8 +3,10 @@
 use futures_util::future::Either;
 use sqlx::{Sqlite, Transaction};
 
+use crate::limit::TimeLimit;
+use crate::postgres::Line;
 use crate::query::Target;
-use crate::{Engine, Line, Query, Result, TimeLimit};
+use crate::{Engine, Query, Result};
 
 /// An open transaction that can write. Dropped without [`Tx::commit`] it is rolled back.
 pub struct Tx {
@@ -76,18 +78,6 @@ impl Tx {
             Inner::Sqlite(tx) => Target::Sqlite(Either::Right(&mut **tx)),
         };
         Query::new(target, sql)
-    }
-
-    /// The driver's connection when this is PostgreSQL, for statements over arrays, and what one may take.
-    pub fn as_postgres(&mut self) -> Option<(&mut sqlx::PgConnection, TimeLimit)> {
-        match &mut self.inner {
-            Inner::Postgres(tx) => {
-                let line = tx.line();
-                let limit = line.time_limit();
-                Some((&mut *line, limit))
-            }
-            Inner::Sqlite(_) => None,
-        }
     }
 
     /// Runs `action` once the transaction is committed; never when it is rolled back.

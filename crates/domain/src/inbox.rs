@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use nightshift_db::{Timestamp, Tx, new_id};
+use nightshift_db::{Engine, Timestamp, Tx, new_id};
 use serde_json::{Value, json};
 
 use crate::ids::{InboxId, OrgId};
@@ -156,19 +156,19 @@ async fn upsert(tx: &mut Tx, events: &[EventRow<'_>], now: Timestamp) -> Result<
     fn column<'a, T: 'a>(events: &'a [EventRow<'a>], field: impl Fn(&'a EventRow<'a>) -> T) -> Vec<T> {
         events.iter().map(field).collect()
     }
-    let rows: Vec<(InboxId, Provider, String)> = if let Some((connection, limit)) = tx.as_postgres() {
-        let run = sqlx::query_as(UPSERT_POSTGRES)
-            .bind(column(events, |event| event.id.as_str()))
-            .bind(column(events, |event| event.delivery.provider.as_str()))
-            .bind(column(events, |event| event.delivery.event_key.as_str()))
-            .bind(column(events, |event| event.delivery.event_type.as_deref()))
-            .bind(column(events, |event| event.delivery.verified))
-            .bind(column(events, |event| event.delivery.headers.to_string()))
-            .bind(column(events, |event| event.delivery.payload.as_str()))
-            .bind(column(events, |event| event.deliveries))
+    let rows: Vec<(InboxId, Provider, String)> = if tx.engine() == Engine::Postgres {
+        tx.query(UPSERT_POSTGRES)
+            .bind_array(column(events, |event| event.id.as_str()))
+            .bind_array(column(events, |event| event.delivery.provider.as_str()))
+            .bind_array(column(events, |event| event.delivery.event_key.as_str()))
+            .bind_array(column(events, |event| event.delivery.event_type.as_deref()))
+            .bind_array(column(events, |event| event.delivery.verified))
+            .bind_array(column(events, |event| event.delivery.headers.to_string()))
+            .bind_array(column(events, |event| event.delivery.payload.as_str()))
+            .bind_array(column(events, |event| event.deliveries))
             .bind(now)
-            .fetch_all(connection);
-        limit.run(async { Ok(run.await?) }).await?
+            .all()
+            .await?
     } else {
         let rows = column(events, |event| {
             json!({
@@ -194,17 +194,17 @@ async fn log(tx: &mut Tx, batch: &[Delivery], recorded: &[Recorded], now: Timest
         }
     }
     let ids: Vec<String> = entries.iter().map(|_| new_id(now)).collect();
-    if let Some((connection, limit)) = tx.as_postgres() {
-        let run = sqlx::query(LOG_POSTGRES)
-            .bind(ids)
-            .bind(entries.iter().map(|entry| entry.0).collect::<Vec<_>>())
-            .bind(entries.iter().map(|entry| entry.1).collect::<Vec<_>>())
-            .bind(entries.iter().map(|entry| entry.2.inbox_id.as_str()).collect::<Vec<_>>())
-            .bind(entries.iter().map(|entry| entry.3.request_id.as_str()).collect::<Vec<_>>())
-            .bind(entries.iter().map(|entry| entry.4.as_str()).collect::<Vec<_>>())
+    if tx.engine() == Engine::Postgres {
+        tx.query(LOG_POSTGRES)
+            .bind_array(ids)
+            .bind_array(entries.iter().map(|entry| entry.0).collect::<Vec<_>>())
+            .bind_array(entries.iter().map(|entry| entry.1).collect::<Vec<_>>())
+            .bind_array(entries.iter().map(|entry| entry.2.inbox_id.as_str()).collect::<Vec<_>>())
+            .bind_array(entries.iter().map(|entry| entry.3.request_id.as_str()).collect::<Vec<_>>())
+            .bind_array(entries.iter().map(|entry| entry.4.as_str()).collect::<Vec<_>>())
             .bind(now)
-            .execute(connection);
-        limit.run(async { Ok(run.await?) }).await?;
+            .execute()
+            .await?;
     } else {
         let rows: Vec<Value> = ids
             .iter()

@@ -5,9 +5,8 @@
 //! Queues with a limit that holds over all processes are claimed one by one under a lock on their row; everything else
 //! takes no lock but those on the claimed rows.
 
-use nightshift_db::{Db, Json, Result, TimeLimit, Timestamp, Tx};
+use nightshift_db::{Db, Engine, Json, Query, Result, Timestamp, Tx};
 use serde_json::json;
-use sqlx::PgConnection;
 
 use crate::control;
 use crate::lifecycle::{Life, State};
@@ -154,10 +153,8 @@ pub(crate) async fn claim(db: &Db, wants: &[Want], limited: &[String], claim: &C
 }
 
 async fn claim_free(db: &Db, wants: &[Want], claim: &Claim<'_>) -> Result<Vec<Claimed>> {
-    if let Some(server) = db.as_postgres() {
-        let mut line = server.take().await?;
-        let claimed = claim_postgres(&mut line, server.time_limit(), wants, claim).await;
-        return line.done(claimed);
+    if db.engine() == Engine::Postgres {
+        return bind_claim(db.write(CLAIM_POSTGRES), wants, claim).all().await;
     }
     let names: Vec<&str> = wants.iter().map(|want| want.queue.as_str()).collect();
     let ready: Vec<(String,)> = db.read(READY_QUEUES_SQLITE).bind(json!(names).to_string()).all().await?;
@@ -174,8 +171,8 @@ async fn claim_free(db: &Db, wants: &[Want], claim: &Claim<'_>) -> Result<Vec<Cl
 }
 
 async fn claim_in(tx: &mut Tx, want: &Want, claim: &Claim<'_>) -> Result<Vec<Claimed>> {
-    if let Some((connection, limit)) = tx.as_postgres() {
-        return claim_postgres(connection, limit, std::slice::from_ref(want), claim).await;
+    if tx.engine() == Engine::Postgres {
+        return bind_claim(tx.query(CLAIM_POSTGRES), std::slice::from_ref(want), claim).all().await;
     }
     tx.query(CLAIM_SQLITE)
         .bind(&want.queue)
@@ -189,24 +186,18 @@ async fn claim_in(tx: &mut Tx, want: &Want, claim: &Claim<'_>) -> Result<Vec<Cla
         .await
 }
 
-async fn claim_postgres(
-    connection: &mut PgConnection,
-    limit: TimeLimit,
-    wants: &[Want],
-    claim: &Claim<'_>,
-) -> Result<Vec<Claimed>> {
+/// The parameters of [`CLAIM_POSTGRES`].
+fn bind_claim<'c>(query: Query<'c>, wants: &[Want], claim: &Claim<'_>) -> Query<'c> {
     let queues: Vec<&str> = wants.iter().map(|want| want.queue.as_str()).collect();
     let slots: Vec<i64> = wants.iter().map(|want| i64::try_from(want.slots).unwrap_or(i64::MAX)).collect();
-    let run = sqlx::query_as(CLAIM_POSTGRES)
-        .bind(queues)
-        .bind(slots)
-        .bind(claim.kinds)
+    query
+        .bind_array(queues)
+        .bind_array(slots)
+        .bind_array(claim.kinds)
         .bind(claim.worker_id)
         .bind(claim.lease_id)
         .bind(claim.leased_until)
         .bind(claim.now)
-        .fetch_all(connection);
-    limit.run(async { Ok(run.await?) }).await
 }
 
 /// Rows promoted in one statement; more are left for the next round.
@@ -227,7 +218,7 @@ UPDATE jobs SET waiting = FALSE WHERE id IN (
 
 /// Marks jobs whose time has come as claimable. Returns whether there may be more.
 pub(crate) async fn promote_due(db: &Db, now: Timestamp) -> Result<bool> {
-    let sql = if db.as_postgres().is_some() { PROMOTE_POSTGRES } else { PROMOTE_SQLITE };
+    let sql = if db.engine() == Engine::Postgres { PROMOTE_POSTGRES } else { PROMOTE_SQLITE };
     let promoted = db.write(sql).bind(now).bind(PROMOTE_MAX).execute().await?;
     Ok(promoted == PROMOTE_MAX.unsigned_abs())
 }
@@ -242,9 +233,35 @@ pub(crate) async fn next_due(db: &Db) -> Result<Option<Timestamp>> {
     .await
 }
 
+/// What a dispatcher must know of the database before it claims.
+#[derive(Debug, Default)]
+pub(crate) struct Outlook {
+    /// As [`next_due`].
+    pub next_due: Option<Timestamp>,
+    /// Queues with a limit over all processes.
+    pub limited: Vec<String>,
+}
+
+impl Outlook {
+    /// In one statement: an idle process makes it every few seconds.
+    pub(crate) async fn read(db: &Db) -> Result<Self> {
+        let rows: Vec<(Option<Timestamp>, Option<String>)> = db
+            .read(
+                "SELECT min(run_at) AS due, NULL AS limited FROM jobs
+                 WHERE state IN ('queued', 'retrying') AND waiting AND parked_reason IS NULL
+                 UNION ALL
+                 SELECT NULL, name FROM queues WHERE concurrency IS NOT NULL OR rate_per_second IS NOT NULL",
+            )
+            .all()
+            .await?;
+        let next_due = rows.iter().find_map(|(due, _)| *due);
+        Ok(Self { next_due, limited: rows.into_iter().filter_map(|(_, name)| name).collect() })
+    }
+}
+
 /// Releases jobs that an older program could not read, so that this one may try.
 pub(crate) async fn unpark(db: &Db, kinds: &[&'static str], now: Timestamp) -> Result<u64> {
-    let sql = if db.as_postgres().is_some() {
+    let sql = if db.engine() == Engine::Postgres {
         "UPDATE jobs SET parked_reason = NULL, waiting = FALSE, updated_at = $2
          WHERE parked_reason IS NOT NULL AND kind IN (SELECT jsonb_array_elements_text($1))"
     } else {

@@ -3,7 +3,7 @@
 //! Only queues that differ from the default have a row. The number of running jobs is counted from the live leases
 //! each time, never kept in a counter that a crash could falsify. The rate is a token bucket stored in the row.
 
-use nightshift_db::{Db, Engine, Result, Timestamp, Tx};
+use nightshift_db::{Engine, Result, Timestamp, Tx};
 use sqlx::FromRow;
 
 use crate::Queue;
@@ -116,13 +116,6 @@ impl Queue {
             .all()
             .await
     }
-}
-
-/// Names of the queues with a limit over all processes.
-pub(crate) async fn limited(db: &Db) -> Result<Vec<String>> {
-    let rows: Vec<(String,)> =
-        db.read("SELECT name FROM queues WHERE concurrency IS NOT NULL OR rate_per_second IS NOT NULL").all().await?;
-    Ok(rows.into_iter().map(|(name,)| name).collect())
 }
 
 #[derive(FromRow)]

@@ -10,8 +10,7 @@ use std::time::Duration;
 use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, new_id, sabotage};
 use tokio::sync::{mpsc, watch};
 
-use crate::claim::{self, Claim, Want};
-use crate::control;
+use crate::claim::{self, Claim, Outlook, Want};
 use crate::keeper::{Held, LEASE};
 use crate::pool::{Delivered, Slot, Slots};
 use crate::wake::Wake;
@@ -60,8 +59,7 @@ impl Dispatcher {
             self.unparked.store(false, Ordering::Release);
             return Err(error);
         }
-        let mut next_due = claim::next_due(&self.db).await?;
-        let mut limited = control::limited(&self.db).await?;
+        let Outlook { mut next_due, mut limited } = Outlook::read(&self.db).await?;
         loop {
             if *stop.borrow() {
                 return Ok(());
@@ -87,8 +85,7 @@ impl Dispatcher {
                 }
                 () = self.clock.sleep_until(next_due.map_or(look_at, |due| due.min(look_at))) => {
                     if self.clock.now() >= look_at {
-                        next_due = claim::next_due(&self.db).await?;
-                        limited = control::limited(&self.db).await?;
+                        Outlook { next_due, limited } = Outlook::read(&self.db).await?;
                     }
                 }
                 () = stopped(stop) => return Ok(()),

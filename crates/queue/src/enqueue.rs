@@ -3,7 +3,7 @@
 //! Twins are kept out by unique indexes, never by locks: a row that meets one is left out, and the job that already
 //! stands is named in the answer. A duplicate never fails a batch.
 
-use nightshift_db::{Result, Timestamp, Tx, new_id, sabotage};
+use nightshift_db::{Engine, Result, Timestamp, Tx, new_id, sabotage};
 use serde_json::{Value, json};
 
 use crate::job::Mode;
@@ -244,28 +244,28 @@ async fn insert_rows(tx: &mut Tx, ids: &[String], jobs: &[NewJob], now: Timestam
     fn column<'a, T: 'a>(jobs: &'a [NewJob], field: impl Fn(&'a NewJob) -> T) -> Vec<T> {
         jobs.iter().map(field).collect()
     }
-    let rows: Vec<(String,)> = if let Some((connection, limit)) = tx.as_postgres() {
-        let run = sqlx::query_as(INSERT_POSTGRES)
-            .bind(ids)
-            .bind(column(jobs, |job| job.queue.as_str()))
-            .bind(column(jobs, |job| job.kind))
-            .bind(column(jobs, |job| job.org_id.as_deref()))
-            .bind(column(jobs, |job| job.payload.as_str()))
-            .bind(column(jobs, |job| job.payload_version))
-            .bind(column(jobs, |job| job.priority))
-            .bind(column(jobs, |job| job.run_at.unwrap_or(now)))
-            .bind(column(jobs, |job| job.keys.dedup.as_deref()))
-            .bind(column(jobs, |job| job.keys.once.as_deref()))
-            .bind(column(jobs, |job| job.keys.group.as_deref()))
-            .bind(column(jobs, |job| job.keys.strict))
-            .bind(column(jobs, |job| job.max_attempts))
-            .bind(column(jobs, |job| job.mode.map(Mode::as_str)))
-            .bind(column(jobs, |job| job.correlation_id.as_deref()))
-            .bind(column(jobs, |job| job.parent_job_id.as_deref()))
-            .bind(column(jobs, |job| job.traceparent.as_deref()))
+    let rows: Vec<(String,)> = if tx.engine() == Engine::Postgres {
+        tx.query(INSERT_POSTGRES)
+            .bind_array(ids)
+            .bind_array(column(jobs, |job| job.queue.as_str()))
+            .bind_array(column(jobs, |job| job.kind))
+            .bind_array(column(jobs, |job| job.org_id.as_deref()))
+            .bind_array(column(jobs, |job| job.payload.as_str()))
+            .bind_array(column(jobs, |job| job.payload_version))
+            .bind_array(column(jobs, |job| job.priority))
+            .bind_array(column(jobs, |job| job.run_at.unwrap_or(now)))
+            .bind_array(column(jobs, |job| job.keys.dedup.as_deref()))
+            .bind_array(column(jobs, |job| job.keys.once.as_deref()))
+            .bind_array(column(jobs, |job| job.keys.group.as_deref()))
+            .bind_array(column(jobs, |job| job.keys.strict))
+            .bind_array(column(jobs, |job| job.max_attempts))
+            .bind_array(column(jobs, |job| job.mode.map(Mode::as_str)))
+            .bind_array(column(jobs, |job| job.correlation_id.as_deref()))
+            .bind_array(column(jobs, |job| job.parent_job_id.as_deref()))
+            .bind_array(column(jobs, |job| job.traceparent.as_deref()))
             .bind(now)
-            .fetch_all(connection);
-        limit.run(async { Ok(run.await?) }).await?
+            .all()
+            .await?
     } else {
         let rows: Vec<Value> = ids.iter().zip(jobs).map(|(id, job)| as_json(id, job, now)).collect();
         tx.query(INSERT_SQLITE).bind(Value::from(rows).to_string()).bind(now).all().await?

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use nightshift_db::{Clock, Db, Result, TimeLimit, Timestamp, Tx, failpoint};
+use nightshift_db::{Clock, Db, Engine, Query, Result, Timestamp, Tx, failpoint};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -225,13 +225,9 @@ pub(crate) async fn write_all(db: &Db, batch: &[Ended], now: Timestamp) -> Resul
 }
 
 async fn write_all_now(db: &Db, batch: &[Ended], now: Timestamp) -> Result<Vec<Written>> {
-    if batch.iter().all(|ended| ended.change.attempt.is_none())
-        && let Some(server) = db.as_postgres()
-    {
+    if db.engine() == Engine::Postgres && batch.iter().all(|ended| ended.change.attempt.is_none()) {
         // One statement is its own transaction: one round trip instead of three.
-        let mut line = server.take().await?;
-        let written = write_rows_postgres(&mut line, server.time_limit(), batch, None, now).await;
-        return line.done(written);
+        return bind_finish(db.write(FINISH_POSTGRES), batch, None, now).all().await;
     }
     let mut tx = db.begin().await?;
     let written = write_rows(&mut tx, batch, None, now).await?;
@@ -287,43 +283,36 @@ pub(crate) async fn write_rows(
     expired_before: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Vec<Written>> {
-    if let Some((connection, limit)) = tx.as_postgres() {
-        return write_rows_postgres(connection, limit, batch, expired_before, now).await;
+    if tx.engine() == Engine::Postgres {
+        return bind_finish(tx.query(FINISH_POSTGRES), batch, expired_before, now).all().await;
     }
     let rows: Vec<Value> = batch.iter().map(as_json).collect();
     tx.query(FINISH_SQLITE).bind(Value::from(rows).to_string()).bind(now).bind(expired_before).all().await
 }
 
-async fn write_rows_postgres(
-    connection: &mut sqlx::PgConnection,
-    limit: TimeLimit,
-    batch: &[Ended],
-    expired_before: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<Vec<Written>> {
+/// The parameters of [`FINISH_POSTGRES`].
+fn bind_finish<'c>(query: Query<'c>, batch: &[Ended], expired_before: Option<Timestamp>, now: Timestamp) -> Query<'c> {
     fn column<'a, T: 'a>(batch: &'a [Ended], field: impl Fn(&'a Ended) -> T) -> Vec<T> {
         batch.iter().map(field).collect()
     }
-    let run = sqlx::query_as(FINISH_POSTGRES)
-        .bind(column(batch, |ended| ended.claimed.id.as_str()))
-        .bind(column(batch, |ended| ended.claimed.lease_id.as_str()))
-        .bind(column(batch, |ended| ended.change.life.state.as_str()))
-        .bind(column(batch, |ended| ended.change.life.attempts))
-        .bind(column(batch, |ended| ended.change.life.crashes))
-        .bind(column(batch, |ended| ended.change.life.polls))
-        .bind(column(batch, |ended| ended.change.life.run_at))
-        .bind(column(batch, Ended::waits))
-        .bind(column(batch, Ended::parked_reason))
-        .bind(column(batch, |ended| ended.change.life.poll_deadline))
-        .bind(column(batch, Ended::error_text))
-        .bind(column(batch, Ended::error_class))
-        .bind(column(batch, |ended| ended.result.as_ref().map(Value::to_string)))
-        .bind(column(batch, Ended::duration_ms))
-        .bind(column(batch, |ended| ended.ended_at))
+    query
+        .bind_array(column(batch, |ended| ended.claimed.id.as_str()))
+        .bind_array(column(batch, |ended| ended.claimed.lease_id.as_str()))
+        .bind_array(column(batch, |ended| ended.change.life.state.as_str()))
+        .bind_array(column(batch, |ended| ended.change.life.attempts))
+        .bind_array(column(batch, |ended| ended.change.life.crashes))
+        .bind_array(column(batch, |ended| ended.change.life.polls))
+        .bind_array(column(batch, |ended| ended.change.life.run_at))
+        .bind_array(column(batch, Ended::waits))
+        .bind_array(column(batch, Ended::parked_reason))
+        .bind_array(column(batch, |ended| ended.change.life.poll_deadline))
+        .bind_array(column(batch, Ended::error_text))
+        .bind_array(column(batch, Ended::error_class))
+        .bind_array(column(batch, |ended| ended.result.as_ref().map(Value::to_string)))
+        .bind_array(column(batch, Ended::duration_ms))
+        .bind_array(column(batch, |ended| ended.ended_at))
         .bind(now)
         .bind(expired_before)
-        .fetch_all(connection);
-    limit.run(async { Ok(run.await?) }).await
 }
 
 fn as_json(ended: &Ended) -> Value {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use nightshift_db::{Clock, Db, Result, Timestamp};
+use nightshift_db::{Clock, Db, Engine, Query, Result, Timestamp};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -163,16 +163,10 @@ async fn renew(db: &Db, held: &Held, now: Timestamp) -> Result<()> {
     if holdings.is_empty() {
         return Ok(());
     }
-    let until = now + LEASE;
-    let still_held: Vec<StillHeld> = if let Some(server) = db.as_postgres() {
-        let (ids, leases) = columns(&holdings);
-        let mut line = server.take().await?;
-        let run = sqlx::query_as(RENEW_POSTGRES).bind(ids).bind(leases).bind(until).fetch_all(&mut *line);
-        let renewed = server.time_limit().run(async { Ok(run.await?) }).await;
-        line.done(renewed)?
-    } else {
-        db.write(RENEW_SQLITE).bind(json!(holdings).to_string()).bind(until).all().await?
-    };
+    let engine = db.engine();
+    let sql = if engine == Engine::Postgres { RENEW_POSTGRES } else { RENEW_SQLITE };
+    // The time is the parameter after the holdings: $3 for PostgreSQL's two arrays, $2 for SQLite's one text.
+    let still_held = bind(db.write(sql), &holdings, engine).bind(now + LEASE).all().await?;
     held.learn(holdings, &still_held);
     Ok(())
 }
@@ -191,21 +185,23 @@ async fn ask(db: &Db, held: &Held) -> Result<()> {
     if holdings.is_empty() {
         return Ok(());
     }
-    let still_held: Vec<StillHeld> = if let Some(server) = db.as_postgres() {
-        let (ids, leases) = columns(&holdings);
-        let mut line = server.take().await?;
-        let run = sqlx::query_as(ASK_POSTGRES).bind(ids).bind(leases).fetch_all(&mut *line);
-        let told = server.time_limit().run(async { Ok(run.await?) }).await;
-        line.done(told)?
-    } else {
-        db.read(ASK_SQLITE).bind(json!(holdings).to_string()).all().await?
-    };
+    let engine = db.engine();
+    let sql = if engine == Engine::Postgres { ASK_POSTGRES } else { ASK_SQLITE };
+    let still_held = bind(db.read(sql), &holdings, engine).all().await?;
     held.learn(holdings, &still_held);
     Ok(())
 }
 
-fn columns(holdings: &[Holding]) -> (Vec<&str>, Vec<&str>) {
-    holdings.iter().map(|(id, lease_id)| (id.as_str(), lease_id.as_str())).unzip()
+/// Two arrays on PostgreSQL, one JSON text on SQLite.
+fn bind<'c>(query: Query<'c>, holdings: &[Holding], engine: Engine) -> Query<'c> {
+    match engine {
+        Engine::Postgres => {
+            let (ids, leases): (Vec<&str>, Vec<&str>) =
+                holdings.iter().map(|(id, lease_id)| (id.as_str(), lease_id.as_str())).unzip();
+            query.bind_array(ids).bind_array(leases)
+        }
+        Engine::Sqlite => query.bind(json!(holdings).to_string()),
+    }
 }
 
 /// Runs the renewal on a thread of its own until `stop` is set or dropped.
@@ -241,8 +237,10 @@ async fn keep(db: &Db, clock: &Clock, held: &Held, wake: &Wake, mut stop: watch:
             biased;
             _ = stop.wait_for(|stop| *stop) => return,
             () = clock.sleep_until(renew_at) => {
-                renew_at = match renew(db, held, clock.now()).await {
-                    Ok(()) => clock.now() + RENEW_EVERY,
+                let now = clock.now();
+                renew_at = match renew(db, held, now).await {
+                    // From its beginning, as the leases are: a slow statement must not bring their ends nearer.
+                    Ok(()) => now + RENEW_EVERY,
                     Err(error) => {
                         tracing::warn!(%error, jobs = held.count(), "the leases could not be renewed; trying again");
                         clock.now() + RETRY_EVERY

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use nightshift_db::{Db, Postgres, Result, Timestamp};
+use nightshift_db::{Db, Result, Timestamp};
 use sqlx::Executor;
 use tokio::sync::Notify;
 
@@ -182,8 +182,8 @@ impl Wake {
     }
 
     /// Hears what other processes announce on PostgreSQL; returns only with an error.
-    pub(crate) async fn listen(&self, server: &Postgres) -> Result<()> {
-        let mut listener = server.listener().await?;
+    pub(crate) async fn listen(&self, db: &Db) -> Result<()> {
+        let Some(mut listener) = db.listener().await? else { return Ok(()) };
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
         // Whatever was announced while nobody listened.

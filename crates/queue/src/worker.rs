@@ -177,13 +177,7 @@ async fn dispatch(dispatcher: Dispatcher, mut stop: watch::Receiver<bool>) {
 async fn hear_others(db: Db, wake: Arc<Wake>) {
     match db.engine() {
         Engine::Postgres => {
-            // A connection of its own, kept for as long as the worker lives.
-            let listening = db.sibling(1, &[]);
-            supervise("listener", || async {
-                let Some(server) = listening.as_postgres() else { return Ok(()) };
-                wake.listen(server).await
-            })
-            .await;
+            supervise("listener", || wake.listen(&db)).await;
         }
         Engine::Sqlite => {
             let path = db.sqlite_path().map(std::path::Path::to_owned).unwrap_or_default();
