@@ -17,6 +17,7 @@ mod jobs;
 mod live;
 mod network;
 mod pages;
+mod power;
 mod pricing;
 mod processes;
 mod promises;

@@ -8,6 +8,7 @@
 //! **Invariant:** nothing here knows a table of the product, a job or a request.
 
 mod clock;
+mod connections;
 mod error;
 pub mod failpoint;
 mod group_commit;
@@ -15,7 +16,6 @@ mod id;
 mod limit;
 mod migrations;
 mod pool;
-mod postgres;
 mod query;
 pub mod sabotage;
 #[cfg(feature = "testing")]

@@ -3,9 +3,12 @@
 //! Steps only add (expand first, contract in a later release), so that two versions can run side by side. Several
 //! processes may start at once: PostgreSQL is guarded by an advisory lock, an SQLite file by a lock file beside it.
 
+use std::path::PathBuf;
+
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
+use crate::connections::Connection;
 use crate::{Db, DbError, Engine, Result};
 
 /// One step of the schema.
@@ -81,29 +84,32 @@ fn migrator(engine: Engine) -> Migrator {
 /// # Errors
 /// [`DbError::Migration`] when a step fails or a step in force was changed afterwards.
 pub async fn migrate(db: &Db) -> Result<()> {
-    let migrator = migrator(db.engine());
-    if let Some(server) = db.as_postgres() {
-        // A change of the schema takes as long as it needs.
-        let pool = server.drivers_pool(&[("statement_timeout", "0")]);
-        let migrated = migrator.run(&pool).await;
-        pool.close().await;
-        return Ok(migrated?);
-    }
-    let (Some(path), Some(writer)) = (db.sqlite_path(), db.sqlite_writer()) else {
-        return Ok(());
+    let lock = match db.sqlite_path() {
+        Some(path) => Some(lock_file(path.with_extension("migrate-lock")).await?),
+        None => None,
     };
-    let lock_path = path.with_extension("migrate-lock");
-    let lock = tokio::task::spawn_blocking(move || {
-        let file = std::fs::File::create(lock_path)?;
+    let migrator = migrator(db.engine());
+    let mut line = db.unhurried().take().await?;
+    // Not `run`, whose bounds hide from the compiler that this future may go to another thread.
+    let migrated = match line.connection() {
+        Connection::Postgres(connection) => migrator.run_direct(None, connection, false).await,
+        Connection::Sqlite(connection) => migrator.run_direct(None, connection, false).await,
+    };
+    drop(lock);
+    line.done(migrated.map_err(DbError::from))
+}
+
+/// Waits until no other process holds the file's lock.
+async fn lock_file(path: PathBuf) -> Result<std::fs::File> {
+    let locked = tokio::task::spawn_blocking(move || {
+        let file = std::fs::File::create(path)?;
         file.lock()?;
         Ok(file)
-    })
-    .await
-    .map_err(|_| DbError::Unavailable(sqlx::Error::WorkerCrashed))?
-    .map_err(|error: std::io::Error| DbError::Unavailable(sqlx::Error::Io(error)))?;
-    let migrated = migrator.run(writer).await;
-    drop(lock);
-    Ok(migrated?)
+    });
+    locked
+        .await
+        .map_err(|_| DbError::Unavailable(sqlx::Error::WorkerCrashed))?
+        .map_err(|error: std::io::Error| DbError::Unavailable(sqlx::Error::Io(error)))
 }
 
 /// What the database has and lacks, without changing it.

@@ -1,4 +1,4 @@
-//! The pool of connections to whichever engine.
+//! The database, on whichever engine.
 //!
 //! SQLite gets one writer connection, whose transactions start with `BEGIN IMMEDIATE`, and a pool of read-only ones:
 //! readers never wait for the writer and "database is locked" never reaches a caller. PostgreSQL gets one pool.
@@ -7,15 +7,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use futures_util::future::Either;
-use sqlx::SqlitePool;
 use sqlx::postgres::{PgConnectOptions, PgListener};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-use crate::limit::TimeLimit;
-use crate::postgres::Postgres;
+use crate::connections::Connections;
 use crate::query::Target;
-use crate::{DbError, Query, Result, Timestamp, Tx};
+use crate::{DbError, Query, Result, Timestamp, Tx, sabotage};
 
 /// How long a write waits for another process to let go of the SQLite file before it gives up.
 const SQLITE_BUSY_LIMIT: Duration = Duration::from_secs(30);
@@ -46,14 +43,12 @@ impl Default for DbOptions {
     }
 }
 
-/// A cheap handle to the database; clones share the pool.
+/// A cheap handle to the database; clones share its connections.
 #[derive(Debug, Clone)]
-pub struct Db(Pools);
-
-#[derive(Debug, Clone)]
-enum Pools {
-    Postgres(Postgres),
-    Sqlite { writer: SqlitePool, readers: SqlitePool, path: PathBuf },
+pub struct Db {
+    writers: Connections,
+    readers: Connections,
+    sqlite_path: Option<PathBuf>,
 }
 
 impl Db {
@@ -69,7 +64,8 @@ impl Db {
                 .map_err(|error| DbError::Config(error.to_string()))?
                 .application_name("nightshift")
                 .options([("idle_in_transaction_session_timeout", "20s")]);
-            return Ok(Self(Pools::Postgres(Postgres::new(connect, options.clone()))));
+            let connections = Connections::postgres(connect, options.clone());
+            return Ok(Self { writers: connections.clone(), readers: connections, sqlite_path: None });
         }
         let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) else {
             return Err(DbError::Config("a database address starts with sqlite:// or postgres://".to_owned()));
@@ -85,43 +81,47 @@ impl Db {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(if sabotage::is("commits_not_synced") {
+                SqliteSynchronous::Normal
+            } else {
+                SqliteSynchronous::Full
+            })
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5))
             .pragma("cache_size", "-16000")
             .pragma("temp_store", "MEMORY");
-        // A file does not go away: its connections are kept for ever and not asked whether they live.
-        let never_retired =
-            || SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
-        let writer =
-            never_retired().max_connections(1).acquire_timeout(SQLITE_BUSY_LIMIT).connect_with(connect.clone()).await?;
-        let readers = never_retired()
-            .max_connections(options.connections_max.clamp(1, 4))
-            .acquire_timeout(SQLITE_BUSY_LIMIT)
-            .connect_lazy_with(connect.pragma("query_only", "TRUE"));
-        Ok(Self(Pools::Sqlite { writer, readers, path: path.to_owned() }))
+        let limits =
+            |connections_max| DbOptions { connections_max, acquire_timeout: SQLITE_BUSY_LIMIT, ..options.clone() };
+        let writers = Connections::sqlite(connect.clone(), limits(1));
+        // Opened now, so that a path that can't be opened is told at once.
+        writers.take().await?.done(Ok(()))?;
+        let readers =
+            Connections::sqlite(connect.pragma("query_only", "TRUE"), limits(options.connections_max.clamp(1, 4)));
+        Ok(Self { writers, readers, sqlite_path: Some(path.to_owned()) })
     }
 
     /// Another handle on the same database whose connections nobody else can use up, with PostgreSQL settings of its
     /// own (`[("enable_seqscan", "off")]`). SQLite, which has one writer, shares its connections.
     #[must_use]
     pub fn sibling(&self, connections_max: u32, settings: &[(&str, &str)]) -> Self {
-        match &self.0 {
-            Pools::Postgres(server) => {
-                let limits = DbOptions { connections_max, ..server.limits().clone() };
-                Self(Pools::Postgres(server.sibling(limits, settings)))
-            }
-            Pools::Sqlite { .. } => self.clone(),
+        if self.engine() == Engine::Sqlite {
+            return self.clone();
         }
+        let connections = self.writers.sibling(|limits| DbOptions { connections_max, ..limits.clone() }, settings);
+        Self { writers: connections.clone(), readers: connections, sqlite_path: None }
+    }
+
+    /// The connection that may change the schema, which takes as long as it needs.
+    pub(crate) fn unhurried(&self) -> Connections {
+        let limits =
+            |limits: &DbOptions| DbOptions { connections_max: 1, statement_limit: Duration::ZERO, ..limits.clone() };
+        self.writers.sibling(limits, &[])
     }
 
     /// The engine underneath.
     #[must_use]
     pub fn engine(&self) -> Engine {
-        match self.0 {
-            Pools::Postgres(_) => Engine::Postgres,
-            Pools::Sqlite { .. } => Engine::Sqlite,
-        }
+        self.writers.engine()
     }
 
     /// A connection for LISTEN, which only PostgreSQL has.
@@ -129,33 +129,13 @@ impl Db {
     /// # Errors
     /// When the server can't be reached.
     pub async fn listener(&self) -> Result<Option<PgListener>> {
-        match &self.0 {
-            Pools::Postgres(server) => Ok(Some(server.listener().await?)),
-            Pools::Sqlite { .. } => Ok(None),
-        }
-    }
-
-    pub(crate) fn as_postgres(&self) -> Option<&Postgres> {
-        match &self.0 {
-            Pools::Postgres(server) => Some(server),
-            Pools::Sqlite { .. } => None,
-        }
+        self.writers.listener().await
     }
 
     /// The SQLite file, whose write-ahead log other processes write to as well.
     #[must_use]
     pub fn sqlite_path(&self) -> Option<&Path> {
-        match &self.0 {
-            Pools::Postgres(_) => None,
-            Pools::Sqlite { path, .. } => Some(path),
-        }
-    }
-
-    pub(crate) fn sqlite_writer(&self) -> Option<&SqlitePool> {
-        match &self.0 {
-            Pools::Postgres(_) => None,
-            Pools::Sqlite { writer, .. } => Some(writer),
-        }
+        self.sqlite_path.as_deref()
     }
 
     /// Starts a transaction that may write. On SQLite it holds the only writer until it ends, so it must be short and
@@ -164,52 +144,36 @@ impl Db {
     /// # Errors
     /// [`DbError::Unavailable`] when no connection could be had.
     pub async fn begin(&self) -> Result<Tx> {
-        self.time_limit().run(self.begin_now()).await
-    }
-
-    fn time_limit(&self) -> TimeLimit {
-        self.as_postgres().map_or(TimeLimit::NONE, Postgres::time_limit)
+        self.writers.time_limit().run(self.begin_now()).await
     }
 
     async fn begin_now(&self) -> Result<Tx> {
-        match &self.0 {
-            Pools::Postgres(server) => {
-                let mut line = server.take().await?;
-                match line.command("BEGIN").await {
-                    Ok(()) => Ok(Tx::postgres(line)),
-                    failed => line.done(failed).map(|()| unreachable!("it failed")),
+        let begin = match self.engine() {
+            Engine::Postgres => "BEGIN",
+            Engine::Sqlite => "BEGIN IMMEDIATE",
+        };
+        let started = Instant::now();
+        loop {
+            let mut line = self.writers.take().await?;
+            match line.command(begin).await {
+                Ok(()) => return Ok(Tx::new(line)),
+                // Another process holds the file; SQLite has already waited its own busy time-out.
+                Err(error @ DbError::Contention(_)) if started.elapsed() < SQLITE_BUSY_LIMIT => {
+                    let _ = line.done::<()>(Err(error));
                 }
-            }
-            Pools::Sqlite { writer, .. } => {
-                let started = Instant::now();
-                loop {
-                    match writer.begin_with("BEGIN IMMEDIATE").await.map_err(DbError::from) {
-                        Ok(tx) => return Ok(Tx::sqlite(tx)),
-                        // Another process holds the file; SQLite has already waited its own busy time-out.
-                        Err(DbError::Contention(_)) if started.elapsed() < SQLITE_BUSY_LIMIT => {}
-                        Err(error) => return Err(error),
-                    }
-                }
+                Err(error) => return line.done(Err(error)),
             }
         }
     }
 
     /// A statement that only reads, outside any transaction.
     pub fn read(&self, sql: &'static str) -> Query<'_> {
-        let target = match &self.0 {
-            Pools::Postgres(server) => Target::Server(server),
-            Pools::Sqlite { readers, .. } => Target::Sqlite(Either::Left(readers)),
-        };
-        Query::new(target, sql)
+        Query::new(Target::Pool(&self.readers), sql)
     }
 
     /// A single statement that writes and commits by itself.
     pub fn write(&self, sql: &'static str) -> Query<'_> {
-        let target = match &self.0 {
-            Pools::Postgres(server) => Target::Server(server),
-            Pools::Sqlite { writer, .. } => Target::Sqlite(Either::Left(writer)),
-        };
-        Query::new(target, sql)
+        Query::new(Target::Pool(&self.writers), sql)
     }
 
     /// The time on the machine that runs the database: this one's, for SQLite.
@@ -227,12 +191,7 @@ impl Db {
 
     /// Closes all connections, those in use when they are given back.
     pub async fn close(&self) {
-        match &self.0 {
-            Pools::Postgres(server) => server.close(),
-            Pools::Sqlite { writer, readers, .. } => {
-                readers.close().await;
-                writer.close().await;
-            }
-        }
+        self.readers.close().await;
+        self.writers.close().await;
     }
 }

@@ -3,14 +3,13 @@
 //! Built by [`Db::read`](crate::Db::read), [`Db::write`](crate::Db::write) or [`Tx::query`](crate::Tx::query);
 //! placeholders are `$1`, `$2`, ... on both engines, values are always bound.
 
-use futures_util::future::Either;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments, Encode, PgConnection, Sqlite, SqliteConnection, SqlitePool, Type};
+use sqlx::{Arguments, Encode, Sqlite, Type};
 
+use crate::connections::{Connection, Connections, Line};
 use crate::limit::TimeLimit;
-use crate::postgres::Postgres;
-use crate::{DbError, Result};
+use crate::{DbError, Engine, Result};
 
 /// A value both engines can take as a parameter.
 pub trait Bind<'q>: Encode<'q, sqlx::Postgres> + Type<sqlx::Postgres> + Encode<'q, Sqlite> + Type<Sqlite> {}
@@ -22,9 +21,24 @@ pub trait FromRow: for<'r> sqlx::FromRow<'r, PgRow> + for<'r> sqlx::FromRow<'r, 
 impl<T> FromRow for T where T: for<'r> sqlx::FromRow<'r, PgRow> + for<'r> sqlx::FromRow<'r, SqliteRow> + Send + Unpin {}
 
 pub(crate) enum Target<'c> {
-    Server(&'c Postgres),
-    Postgres(&'c mut PgConnection, TimeLimit),
-    Sqlite(Either<&'c SqlitePool, &'c mut SqliteConnection>),
+    Pool(&'c Connections),
+    Line(&'c mut Line),
+}
+
+impl Target<'_> {
+    fn engine(&self) -> Engine {
+        match self {
+            Self::Pool(connections) => connections.engine(),
+            Self::Line(line) => line.engine(),
+        }
+    }
+
+    fn time_limit(&self) -> TimeLimit {
+        match self {
+            Self::Pool(connections) => connections.time_limit(),
+            Self::Line(line) => line.time_limit(),
+        }
+    }
 }
 
 enum Parameters {
@@ -47,24 +61,29 @@ macro_rules! run {
         if let Some(error) = $query.unbound {
             return Err(DbError::Refused(sqlx::Error::Encode(error)));
         }
-        match ($query.target, $query.parameters) {
-            (Target::Server(server), Parameters::Postgres(arguments)) => {
-                let mut line = server.take().await?;
-                let answer = $build($query.sql, arguments).$method(&mut *line).await;
-                line.done(answer.map_err(DbError::from))?.into()
+        match $query.target {
+            Target::Pool(connections) => {
+                let mut line = connections.take().await?;
+                let answer = run_on!(line, $query, $build, $method);
+                line.done(answer)?
             }
-            (Target::Postgres(connection, _), Parameters::Postgres(arguments)) => {
-                $build($query.sql, arguments).$method(connection).await?.into()
+            Target::Line(line) => run_on!(line, $query, $build, $method)?,
+        }
+    }};
+}
+
+macro_rules! run_on {
+    ($line:ident, $query:ident, $build:path, $method:ident) => {
+        match ($line.connection(), $query.parameters) {
+            (Connection::Postgres(connection), Parameters::Postgres(arguments)) => {
+                $build($query.sql, arguments).$method(connection).await.map(Into::into).map_err(DbError::from)
             }
-            (Target::Sqlite(Either::Left(pool)), Parameters::Sqlite(arguments)) => {
-                $build($query.sql, arguments).$method(pool).await?.into()
-            }
-            (Target::Sqlite(Either::Right(connection)), Parameters::Sqlite(arguments)) => {
-                $build($query.sql, arguments).$method(connection).await?.into()
+            (Connection::Sqlite(connection), Parameters::Sqlite(arguments)) => {
+                $build($query.sql, arguments).$method(connection).await.map(Into::into).map_err(DbError::from)
             }
             _ => unreachable!("a query is built with the parameters of its own engine"),
         }
-    }};
+    };
 }
 
 struct Affected(u64);
@@ -81,19 +100,11 @@ impl From<sqlx::sqlite::SqliteQueryResult> for Affected {
 
 impl<'c> Query<'c> {
     pub(crate) fn new(target: Target<'c>, sql: &'static str) -> Self {
-        let parameters = match target {
-            Target::Server(_) | Target::Postgres(..) => Parameters::Postgres(PgArguments::default()),
-            Target::Sqlite(_) => Parameters::Sqlite(SqliteArguments::default()),
+        let parameters = match target.engine() {
+            Engine::Postgres => Parameters::Postgres(PgArguments::default()),
+            Engine::Sqlite => Parameters::Sqlite(SqliteArguments::default()),
         };
         Self { target, parameters, sql, unbound: None }
-    }
-
-    fn time_limit(&self) -> TimeLimit {
-        match &self.target {
-            Target::Server(server) => server.time_limit(),
-            Target::Postgres(_, limit) => *limit,
-            Target::Sqlite(_) => TimeLimit::NONE,
-        }
     }
 
     /// Binds the next parameter. A value that can't be encoded is reported when the statement runs.
@@ -128,7 +139,8 @@ impl<'c> Query<'c> {
     /// # Errors
     /// [`DbError`] by what the caller should do.
     pub async fn execute(self) -> Result<u64> {
-        self.time_limit()
+        self.target
+            .time_limit()
             .run(async move {
                 let affected: Affected = run!(self, sqlx::query_with, execute);
                 Ok(affected.0)
@@ -141,7 +153,8 @@ impl<'c> Query<'c> {
     /// # Errors
     /// [`DbError`] by what the caller should do.
     pub async fn all<T: FromRow>(self) -> Result<Vec<T>> {
-        self.time_limit()
+        self.target
+            .time_limit()
             .run(async move {
                 let rows: Vec<T> = run!(self, sqlx::query_as_with::<_, T, _>, fetch_all);
                 Ok(rows)
@@ -154,7 +167,8 @@ impl<'c> Query<'c> {
     /// # Errors
     /// [`DbError`] by what the caller should do.
     pub async fn optional<T: FromRow>(self) -> Result<Option<T>> {
-        self.time_limit()
+        self.target
+            .time_limit()
             .run(async move {
                 let row: Option<T> = run!(self, sqlx::query_as_with::<_, T, _>, fetch_optional);
                 Ok(row)

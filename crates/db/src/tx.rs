@@ -1,83 +1,58 @@
 //! A transaction on whichever engine, with things to do once it is committed.
 
-use futures_util::future::Either;
-use sqlx::{Sqlite, Transaction};
-
-use crate::limit::TimeLimit;
-use crate::postgres::Line;
+use crate::connections::Line;
 use crate::query::Target;
 use crate::{Engine, Query, Result};
 
 /// An open transaction that can write. Dropped without [`Tx::commit`] it is rolled back.
 pub struct Tx {
-    inner: Inner,
+    open: Open,
     after_commit: Vec<Box<dyn FnOnce() + Send>>,
 }
 
-enum Inner {
-    Postgres(ServerTx),
-    Sqlite(Transaction<'static, Sqlite>),
-}
+/// The connection until the transaction ends; dropped, it is rolled back behind the back of whoever dropped it.
+struct Open(Option<Line>);
 
-/// A transaction on a server; dropped, it is rolled back behind the back of whoever dropped it.
-struct ServerTx(Option<Line>);
+impl Open {
+    fn line(&self) -> &Line {
+        self.0.as_ref().unwrap_or_else(|| unreachable!("it is taken only when the transaction ends"))
+    }
 
-impl ServerTx {
-    fn line(&mut self) -> &mut Line {
+    fn line_mut(&mut self) -> &mut Line {
         self.0.as_mut().unwrap_or_else(|| unreachable!("it is taken only when the transaction ends"))
     }
 
     async fn end(mut self, command: &'static str) -> Result<()> {
         match self.0.take() {
-            Some(line) => end(line, command).await,
+            Some(line) => line.end(command).await,
             None => Ok(()),
         }
     }
 }
 
-async fn end(mut line: Line, command: &'static str) -> Result<()> {
-    let ended = line.time_limit().run(line.command(command)).await;
-    line.done(ended)
-}
-
-impl Drop for ServerTx {
+impl Drop for Open {
     fn drop(&mut self) {
-        // Without a runtime the program ends, and the server rolls back.
+        // Without a runtime the program ends, and the connection with it.
         if let (Some(line), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(end(line, "ROLLBACK"));
+            runtime.spawn(line.end("ROLLBACK"));
         }
     }
 }
 
 impl Tx {
-    pub(crate) fn postgres(line: Line) -> Self {
-        Self { inner: Inner::Postgres(ServerTx(Some(line))), after_commit: Vec::new() }
-    }
-
-    pub(crate) fn sqlite(tx: Transaction<'static, Sqlite>) -> Self {
-        Self { inner: Inner::Sqlite(tx), after_commit: Vec::new() }
+    pub(crate) fn new(line: Line) -> Self {
+        Self { open: Open(Some(line)), after_commit: Vec::new() }
     }
 
     /// The engine underneath, for the few statements whose text differs.
     #[must_use]
     pub fn engine(&self) -> Engine {
-        match self.inner {
-            Inner::Postgres(_) => Engine::Postgres,
-            Inner::Sqlite(_) => Engine::Sqlite,
-        }
+        self.open.line().engine()
     }
 
     /// A statement within this transaction.
     pub fn query(&mut self, sql: &'static str) -> Query<'_> {
-        let target = match &mut self.inner {
-            Inner::Postgres(tx) => {
-                let line = tx.line();
-                let limit = line.time_limit();
-                Target::Postgres(&mut *line, limit)
-            }
-            Inner::Sqlite(tx) => Target::Sqlite(Either::Right(&mut **tx)),
-        };
-        Query::new(target, sql)
+        Query::new(Target::Line(self.open.line_mut()), sql)
     }
 
     /// Runs `action` once the transaction is committed; never when it is rolled back.
@@ -92,25 +67,18 @@ impl Tx {
     /// # Errors
     /// When the commit failed or its answer was lost; the caller can't know then whether it took place.
     pub async fn commit(self) -> Result<()> {
-        match self.inner {
-            Inner::Postgres(tx) => tx.end("COMMIT").await?,
-            Inner::Sqlite(tx) => TimeLimit::NONE.run(async { Ok(tx.commit().await?) }).await?,
-        }
+        self.open.end("COMMIT").await?;
         for action in self.after_commit {
             action();
         }
         Ok(())
     }
 
-    /// Rolls back now instead of when the connection is next used.
+    /// Rolls back now instead of when nobody waits for it.
     ///
     /// # Errors
     /// When the connection is lost, which rolls back as well.
     pub async fn rollback(self) -> Result<()> {
-        match self.inner {
-            Inner::Postgres(tx) => tx.end("ROLLBACK").await?,
-            Inner::Sqlite(tx) => tx.rollback().await?,
-        }
-        Ok(())
+        self.open.end("ROLLBACK").await
     }
 }

@@ -105,11 +105,11 @@ impl World {
     }
 }
 
-/// The program, without the environment of the test.
+/// The program, without the environment of the test but for a deliberate defect.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nightshift"));
     command.env_clear().stdin(Stdio::null());
-    for kept in ["PATH", "HOME", "TMPDIR"] {
+    for kept in ["PATH", "HOME", "TMPDIR", "NIGHTSHIFT_SABOTAGE"] {
         if let Some(value) = std::env::var_os(kept) {
             command.env(kept, value);
         }

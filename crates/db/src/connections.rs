@@ -1,12 +1,12 @@
-//! Connections to PostgreSQL.
+//! Connections to either engine.
 //!
 //! The driver's own pool asks a connection whether it still lives before and after each use, which makes three round
 //! trips out of one, and waits for the answer for ever. Here a connection that was in use a moment ago is used as it is,
 //! and any other is asked first, within a time limit. One that failed or was left in the middle of something is dropped,
-//! and with it all that are as old: a server that went away took them along.
+//! and with it all that are as old: a server that went away took them along. A file does not go away, so connections to
+//! SQLite are never asked.
 
 use std::io;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,36 +15,49 @@ use deadpool::managed::{
     Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
 };
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection as _, Executor, PgConnection, SqliteConnection};
 
 use crate::limit::TimeLimit;
-use crate::{DbError, DbOptions, Result};
+use crate::{DbError, DbOptions, Engine, Result};
 
-/// A connection that was not used for so long is asked whether it still lives.
+/// A connection to a server that was not used for so long is asked whether it still lives.
 const ASK_AFTER: Duration = Duration::from_secs(1);
 /// Between two tries to reach a server that refuses connections, as one that starts does.
 const CONNECT_AGAIN: Duration = Duration::from_millis(100);
 /// How much longer than the server is waited for its answer before the connection counts as dead.
 const NETWORK: Duration = Duration::from_secs(5);
 
-/// A pool of connections to a server; clones share it.
+/// A pool of connections; clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Postgres {
+pub(crate) struct Connections {
     pool: Pool<Connector>,
     limits: DbOptions,
 }
 
 #[derive(Debug)]
 struct Connector {
-    options: PgConnectOptions,
+    to: To,
     patience: Duration,
     /// Connections of an earlier generation are not to be trusted.
     generation: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
+enum To {
+    Postgres(PgConnectOptions),
+    Sqlite(SqliteConnectOptions),
+}
+
+#[derive(Debug)]
+pub(crate) enum Connection {
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+#[derive(Debug)]
 struct Pooled {
-    connection: PgConnection,
+    connection: Connection,
     generation: u64,
     /// Nothing is left over from its last use.
     clean: bool,
@@ -63,36 +76,53 @@ impl Manager for Connector {
         if !pooled.clean || pooled.generation != self.generation.load(Ordering::Acquire) {
             return Err(RecycleError::message("it is not to be used again"));
         }
-        if metrics.last_used() > ASK_AFTER {
-            pooled.connection.ping().await?;
+        match &mut pooled.connection {
+            Connection::Postgres(connection) if metrics.last_used() > ASK_AFTER => Ok(connection.ping().await?),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
 impl Connector {
     async fn connect(&self) -> Result<Pooled, sqlx::Error> {
         let generation = self.generation.load(Ordering::Acquire);
+        let connection = match &self.to {
+            To::Postgres(options) => Connection::Postgres(self.connect_postgres(options).await?),
+            To::Sqlite(options) => Connection::Sqlite(options.connect().await?),
+        };
+        Ok(Pooled { connection, generation, clean: true })
+    }
+
+    async fn connect_postgres(&self, options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
         let started = Instant::now();
         loop {
-            match self.options.connect().await {
-                Ok(connection) => return Ok(Pooled { connection, generation, clean: true }),
+            match options.connect().await {
                 Err(sqlx::Error::Io(error))
                     if error.kind() == io::ErrorKind::ConnectionRefused && started.elapsed() < self.patience =>
                 {
                     tokio::time::sleep(CONNECT_AGAIN).await;
                 }
-                Err(error) => return Err(error),
+                connected => return connected,
             }
         }
     }
 }
 
-impl Postgres {
-    pub(crate) fn new(options: PgConnectOptions, limits: DbOptions) -> Self {
+impl Connections {
+    /// To a server, which is not contacted yet.
+    pub(crate) fn postgres(options: PgConnectOptions, limits: DbOptions) -> Self {
         let statement_ms = limits.statement_limit.as_millis().to_string();
         let options = options.options([("statement_timeout", statement_ms.as_str())]);
-        let connector = Connector { options, patience: limits.acquire_timeout, generation: Arc::default() };
+        Self::to(To::Postgres(options), limits)
+    }
+
+    /// To a file, which is not opened yet.
+    pub(crate) fn sqlite(options: SqliteConnectOptions, limits: DbOptions) -> Self {
+        Self::to(To::Sqlite(options), limits)
+    }
+
+    fn to(to: To, limits: DbOptions) -> Self {
+        let connector = Connector { to, patience: limits.acquire_timeout, generation: Arc::default() };
         let patience = Some(limits.acquire_timeout);
         let pool = Pool::builder(connector)
             .runtime(deadpool::Runtime::Tokio1)
@@ -108,24 +138,36 @@ impl Postgres {
         }
     }
 
-    /// Another pool on the same server.
-    pub(crate) fn sibling(&self, limits: DbOptions, settings: &[(&str, &str)]) -> Self {
-        Self::new(self.pool.manager().options.clone().options(settings.iter().copied()), limits)
+    /// Connections of its own to the same server, with settings of their own. SQLite has one writer, so its connections
+    /// are shared.
+    pub(crate) fn sibling(&self, limits: impl FnOnce(&DbOptions) -> DbOptions, settings: &[(&str, &str)]) -> Self {
+        match &self.pool.manager().to {
+            To::Postgres(options) => {
+                Self::postgres(options.clone().options(settings.iter().copied()), limits(&self.limits))
+            }
+            To::Sqlite(_) => self.clone(),
+        }
     }
 
-    pub(crate) fn limits(&self) -> &DbOptions {
-        &self.limits
+    pub(crate) fn engine(&self) -> Engine {
+        match self.pool.manager().to {
+            To::Postgres(_) => Engine::Postgres,
+            To::Sqlite(_) => Engine::Sqlite,
+        }
     }
 
     /// What a statement may take on these connections.
     pub(crate) fn time_limit(&self) -> TimeLimit {
-        TimeLimit::of(self.limits.statement_limit + NETWORK)
+        match self.engine() {
+            Engine::Postgres => TimeLimit::of(self.limits.statement_limit + NETWORK),
+            Engine::Sqlite => TimeLimit::NONE,
+        }
     }
 
     /// A connection that nobody else uses meanwhile.
     ///
     /// # Errors
-    /// [`DbError::Unavailable`] when the server can't be reached or all connections stay in use.
+    /// [`DbError::Unavailable`] when the database can't be reached or all connections stay in use.
     pub(crate) async fn take(&self) -> Result<Line> {
         let mut pooled = self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) => error,
@@ -137,22 +179,30 @@ impl Postgres {
         Ok(Line { pooled, generation: self.pool.manager().generation.clone(), time_limit: self.time_limit() })
     }
 
-    /// A connection for LISTEN.
+    /// A connection for LISTEN, which only PostgreSQL has.
     ///
     /// # Errors
     /// When the server can't be reached.
-    pub(crate) async fn listener(&self) -> Result<PgListener> {
-        Ok(PgListener::connect_with(&self.drivers_pool(&[])).await?)
+    pub(crate) async fn listener(&self) -> Result<Option<PgListener>> {
+        let To::Postgres(options) = &self.pool.manager().to else { return Ok(None) };
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(self.limits.acquire_timeout)
+            .connect_lazy_with(options.clone());
+        Ok(Some(PgListener::connect_with(&pool).await?))
     }
 
-    /// One connection in the driver's own pool, for those of its parts that want one.
-    pub(crate) fn drivers_pool(&self, settings: &[(&str, &str)]) -> PgPool {
-        let options = self.pool.manager().options.clone().options(settings.iter().copied());
-        PgPoolOptions::new().max_connections(1).acquire_timeout(self.limits.acquire_timeout).connect_lazy_with(options)
-    }
-
-    pub(crate) fn close(&self) {
+    /// Those in use are closed when they are given back.
+    pub(crate) async fn close(&self) {
+        let idle = self.pool.retain(|_, _| false).removed;
         self.pool.close();
+        for pooled in idle {
+            // It is gone either way.
+            let _ = match pooled.connection {
+                Connection::Postgres(connection) => connection.close().await,
+                Connection::Sqlite(connection) => connection.close().await,
+            };
+        }
     }
 }
 
@@ -164,20 +214,18 @@ pub(crate) struct Line {
     time_limit: TimeLimit,
 }
 
-impl Deref for Line {
-    type Target = PgConnection;
-    fn deref(&self) -> &PgConnection {
-        &self.pooled.connection
-    }
-}
-
-impl DerefMut for Line {
-    fn deref_mut(&mut self) -> &mut PgConnection {
+impl Line {
+    pub(crate) fn connection(&mut self) -> &mut Connection {
         &mut self.pooled.connection
     }
-}
 
-impl Line {
+    pub(crate) fn engine(&self) -> Engine {
+        match self.pooled.connection {
+            Connection::Postgres(_) => Engine::Postgres,
+            Connection::Sqlite(_) => Engine::Sqlite,
+        }
+    }
+
     pub(crate) fn time_limit(&self) -> TimeLimit {
         self.time_limit
     }
@@ -188,18 +236,41 @@ impl Line {
     /// The statement's.
     pub(crate) fn done<T>(mut self, result: Result<T>) -> Result<T> {
         match &result {
-            Err(error) if error.is_lost_connection() => {
-                self.generation.fetch_max(self.pooled.generation + 1, Ordering::AcqRel);
-            }
+            Err(error) if error.is_lost_connection() => self.distrust(),
             _ => self.pooled.clean = true,
         }
         result
     }
 
+    /// Ends a transaction. One that could not be ended may still be open: its connection is closed, which ends it.
+    ///
+    /// # Errors
+    /// The statement's.
+    pub(crate) async fn end(mut self, command: &'static str) -> Result<()> {
+        let ended = self.time_limit.run(self.command(command)).await;
+        match &ended {
+            Ok(()) => self.pooled.clean = true,
+            Err(error) if error.is_lost_connection() => self.distrust(),
+            Err(_) => {}
+        }
+        ended
+    }
+
     /// A statement without parameters and rows.
+    ///
+    /// # Errors
+    /// The statement's.
     pub(crate) async fn command(&mut self, sql: &'static str) -> Result<()> {
-        self.execute(sql).await?;
+        match &mut self.pooled.connection {
+            Connection::Postgres(connection) => connection.execute(sql).await.map(drop)?,
+            Connection::Sqlite(connection) => connection.execute(sql).await.map(drop)?,
+        }
         Ok(())
+    }
+
+    /// Neither this connection nor any that is as old is used again.
+    fn distrust(&self) {
+        self.generation.fetch_max(self.pooled.generation + 1, Ordering::AcqRel);
     }
 }
 
