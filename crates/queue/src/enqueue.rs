@@ -3,7 +3,7 @@
 //! Twins are kept out by unique indexes, never by locks: a row that meets one is left out, and the job that already
 //! stands is named in the answer. A duplicate never fails a batch.
 
-use nightshift_db::{Engine, Result, Timestamp, Tx, new_id, sabotage};
+use nightshift_db::{Db, Engine, Query, Result, Timestamp, Tx, new_id, sabotage};
 use serde_json::{Value, json};
 
 use crate::job::Mode;
@@ -62,6 +62,11 @@ impl NewJob {
             traceparent: None,
             mode: None,
         })
+    }
+
+    /// Whether another job may keep it out.
+    pub(crate) fn may_have_twin(&self) -> bool {
+        self.keys.dedup.is_some() || self.keys.once.is_some()
     }
 
     /// Not before `at`.
@@ -225,6 +230,13 @@ pub(crate) async fn insert(tx: &mut Tx, jobs: &[NewJob], now: Timestamp) -> Resu
     Ok(enqueued)
 }
 
+/// As [`insert`], as a transaction of its own, for jobs none of which has a twin: one way to the database.
+pub(crate) async fn insert_alone(db: &Db, jobs: &[NewJob], now: Timestamp) -> Result<Vec<Enqueued>> {
+    let ids: Vec<String> = jobs.iter().map(|_| new_id(now)).collect();
+    insertion(|sql| db.write(sql), db.engine(), &ids, jobs, now).execute().await?;
+    Ok(ids.into_iter().map(|id| Enqueued::Created { id }).collect())
+}
+
 async fn find_twin_or_insert(tx: &mut Tx, id: String, job: &NewJob, now: Timestamp) -> Result<Enqueued> {
     for _ in 0..TWIN_TRIES {
         let twin: Option<(String,)> = tx.query(FIND_TWIN).bind(&job.keys.dedup).bind(&job.keys.once).optional().await?;
@@ -241,11 +253,28 @@ async fn find_twin_or_insert(tx: &mut Tx, id: String, job: &NewJob, now: Timesta
 }
 
 async fn insert_rows(tx: &mut Tx, ids: &[String], jobs: &[NewJob], now: Timestamp) -> Result<Vec<String>> {
+    let engine = tx.engine();
+    let rows: Vec<(String,)> = insertion(|sql| tx.query(sql), engine, ids, jobs, now).all().await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// The engine's statement with its parameters: an array per column on PostgreSQL, one JSON text on SQLite.
+fn insertion<'c>(
+    query: impl FnOnce(&'static str) -> Query<'c>,
+    engine: Engine,
+    ids: &[String],
+    jobs: &[NewJob],
+    now: Timestamp,
+) -> Query<'c> {
     fn column<'a, T: 'a>(jobs: &'a [NewJob], field: impl Fn(&'a NewJob) -> T) -> Vec<T> {
         jobs.iter().map(field).collect()
     }
-    let rows: Vec<(String,)> = if tx.engine() == Engine::Postgres {
-        tx.query(INSERT_POSTGRES)
+    let query = match engine {
+        Engine::Sqlite => {
+            let rows: Vec<Value> = ids.iter().zip(jobs).map(|(id, job)| as_json(id, job, now)).collect();
+            query(INSERT_SQLITE).bind(Value::from(rows).to_string())
+        }
+        Engine::Postgres => query(INSERT_POSTGRES)
             .bind_array(ids)
             .bind_array(column(jobs, |job| job.queue.as_str()))
             .bind_array(column(jobs, |job| job.kind))
@@ -262,15 +291,9 @@ async fn insert_rows(tx: &mut Tx, ids: &[String], jobs: &[NewJob], now: Timestam
             .bind_array(column(jobs, |job| job.mode.map(Mode::as_str)))
             .bind_array(column(jobs, |job| job.correlation_id.as_deref()))
             .bind_array(column(jobs, |job| job.parent_job_id.as_deref()))
-            .bind_array(column(jobs, |job| job.traceparent.as_deref()))
-            .bind(now)
-            .all()
-            .await?
-    } else {
-        let rows: Vec<Value> = ids.iter().zip(jobs).map(|(id, job)| as_json(id, job, now)).collect();
-        tx.query(INSERT_SQLITE).bind(Value::from(rows).to_string()).bind(now).all().await?
+            .bind_array(column(jobs, |job| job.traceparent.as_deref())),
     };
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+    query.bind(now)
 }
 
 fn as_json(id: &str, job: &NewJob, now: Timestamp) -> Value {

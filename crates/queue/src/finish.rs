@@ -4,6 +4,7 @@
 //! written. Every write holds the lease the job was claimed under: a process that was frozen, lost its lease and woke
 //! up changes nothing. While the database is away the results wait here, and their leases are still renewed.
 
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,10 +137,11 @@ impl<S: Send + Sync + 'static> Writer<S> {
     }
 
     fn written(&self, batch: &[Ended], written: &[Written]) {
+        let written: HashSet<&str> = written.iter().map(|row| row.id.as_str()).collect();
         for ended in batch {
             let claimed = &ended.claimed;
             self.held.let_go(claimed);
-            if !written.iter().any(|row| row.id == claimed.id) {
+            if !written.contains(claimed.id.as_str()) {
                 metrics::counter!("nightshift_finishes_refused_total").increment(1);
                 tracing::warn!(job.id = %claimed.id, job.kind = %claimed.kind,
                     "the result was refused: the job's lease belongs to somebody else by now");
@@ -225,9 +227,9 @@ pub(crate) async fn write_all(db: &Db, batch: &[Ended], now: Timestamp) -> Resul
 }
 
 async fn write_all_now(db: &Db, batch: &[Ended], now: Timestamp) -> Result<Vec<Written>> {
-    if db.engine() == Engine::Postgres && batch.iter().all(|ended| ended.change.attempt.is_none()) {
-        // One statement is its own transaction: one round trip instead of three.
-        return bind_finish(db.write(FINISH_POSTGRES), batch, None, now).all().await;
+    if batch.iter().all(|ended| ended.change.attempt.is_none()) {
+        // One statement is its own transaction: one way to the database instead of three.
+        return finish(|sql| db.write(sql), db.engine(), batch, None, now).all().await;
     }
     let mut tx = db.begin().await?;
     let written = write_rows(&mut tx, batch, None, now).await?;
@@ -283,36 +285,44 @@ pub(crate) async fn write_rows(
     expired_before: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Vec<Written>> {
-    if tx.engine() == Engine::Postgres {
-        return bind_finish(tx.query(FINISH_POSTGRES), batch, expired_before, now).all().await;
-    }
-    let rows: Vec<Value> = batch.iter().map(as_json).collect();
-    tx.query(FINISH_SQLITE).bind(Value::from(rows).to_string()).bind(now).bind(expired_before).all().await
+    let engine = tx.engine();
+    finish(|sql| tx.query(sql), engine, batch, expired_before, now).all().await
 }
 
-/// The parameters of [`FINISH_POSTGRES`].
-fn bind_finish<'c>(query: Query<'c>, batch: &[Ended], expired_before: Option<Timestamp>, now: Timestamp) -> Query<'c> {
+/// The engine's statement with its parameters: an array per column on PostgreSQL, one JSON text on SQLite.
+fn finish<'c>(
+    query: impl FnOnce(&'static str) -> Query<'c>,
+    engine: Engine,
+    batch: &[Ended],
+    expired_before: Option<Timestamp>,
+    now: Timestamp,
+) -> Query<'c> {
     fn column<'a, T: 'a>(batch: &'a [Ended], field: impl Fn(&'a Ended) -> T) -> Vec<T> {
         batch.iter().map(field).collect()
     }
-    query
-        .bind_array(column(batch, |ended| ended.claimed.id.as_str()))
-        .bind_array(column(batch, |ended| ended.claimed.lease_id.as_str()))
-        .bind_array(column(batch, |ended| ended.change.life.state.as_str()))
-        .bind_array(column(batch, |ended| ended.change.life.attempts))
-        .bind_array(column(batch, |ended| ended.change.life.crashes))
-        .bind_array(column(batch, |ended| ended.change.life.polls))
-        .bind_array(column(batch, |ended| ended.change.life.run_at))
-        .bind_array(column(batch, Ended::waits))
-        .bind_array(column(batch, Ended::parked_reason))
-        .bind_array(column(batch, |ended| ended.change.life.poll_deadline))
-        .bind_array(column(batch, Ended::error_text))
-        .bind_array(column(batch, Ended::error_class))
-        .bind_array(column(batch, |ended| ended.result.as_ref().map(Value::to_string)))
-        .bind_array(column(batch, Ended::duration_ms))
-        .bind_array(column(batch, |ended| ended.ended_at))
-        .bind(now)
-        .bind(expired_before)
+    let query = match engine {
+        Engine::Sqlite => {
+            let rows: Vec<Value> = batch.iter().map(as_json).collect();
+            query(FINISH_SQLITE).bind(Value::from(rows).to_string())
+        }
+        Engine::Postgres => query(FINISH_POSTGRES)
+            .bind_array(column(batch, |ended| ended.claimed.id.as_str()))
+            .bind_array(column(batch, |ended| ended.claimed.lease_id.as_str()))
+            .bind_array(column(batch, |ended| ended.change.life.state.as_str()))
+            .bind_array(column(batch, |ended| ended.change.life.attempts))
+            .bind_array(column(batch, |ended| ended.change.life.crashes))
+            .bind_array(column(batch, |ended| ended.change.life.polls))
+            .bind_array(column(batch, |ended| ended.change.life.run_at))
+            .bind_array(column(batch, Ended::waits))
+            .bind_array(column(batch, Ended::parked_reason))
+            .bind_array(column(batch, |ended| ended.change.life.poll_deadline))
+            .bind_array(column(batch, Ended::error_text))
+            .bind_array(column(batch, Ended::error_class))
+            .bind_array(column(batch, |ended| ended.result.as_ref().map(Value::to_string)))
+            .bind_array(column(batch, Ended::duration_ms))
+            .bind_array(column(batch, |ended| ended.ended_at)),
+    };
+    query.bind(now).bind(expired_before)
 }
 
 fn as_json(ended: &Ended) -> Value {

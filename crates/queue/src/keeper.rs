@@ -23,6 +23,8 @@ use crate::wake::Wake;
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 /// Between renewals: two may fail before a lease runs out.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// Between two questions what is to be cancelled: on SQLite every commit is a hint that something may be.
+const ASK_EVERY: Duration = Duration::from_millis(100);
 /// Between tries while the database does not answer.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -252,6 +254,7 @@ async fn keep(db: &Db, clock: &Clock, held: &Held, wake: &Wake, mut stop: watch:
                     tracing::debug!(%error, "which jobs are to be cancelled could not be read; renewing soon to learn it");
                     renew_at = renew_at.min(clock.now() + RETRY_EVERY);
                 }
+                tokio::time::sleep(ASK_EVERY).await;
             }
         }
     }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use nightshift_db::{BatchWrite, Clock, Db, DbError, Engine, GroupCommit, GroupLimits, Timestamp, Tx};
 use tokio::task::AbortHandle;
 
-use crate::enqueue::{Enqueued, NewJob, insert};
+use crate::enqueue::{Enqueued, NewJob, insert, insert_alone};
 use crate::lifecycle::State;
 use crate::wake::Wake;
 use crate::{Job, JobError};
@@ -175,6 +176,24 @@ impl BatchWrite for EnqueueBatch {
     async fn write(&self, tx: &mut Tx, jobs: &[NewJob]) -> nightshift_db::Result<Vec<Enqueued>> {
         insert_and_wake(tx, jobs, &self.clock, &self.wake).await
     }
+
+    fn write_alone<'a>(
+        &'a self,
+        db: &'a Db,
+        jobs: &'a [NewJob],
+    ) -> Option<BoxFuture<'a, nightshift_db::Result<Vec<Enqueued>>>> {
+        if jobs.iter().any(NewJob::may_have_twin) {
+            return None;
+        }
+        Some(Box::pin(async move {
+            let now = self.clock.now();
+            let enqueued = insert_alone(db, jobs, now).await?;
+            for run_at in worth_telling(jobs, &enqueued, now) {
+                self.wake.enqueued(run_at, now);
+            }
+            Ok(enqueued)
+        }))
+    }
 }
 
 async fn insert_and_wake(
@@ -185,13 +204,18 @@ async fn insert_and_wake(
 ) -> nightshift_db::Result<Vec<Enqueued>> {
     let now = clock.now();
     let enqueued = insert(tx, jobs, now).await?;
-    let created = jobs.iter().zip(&enqueued).filter(|(_, enqueued)| enqueued.is_created());
-    let (ready, later): (Vec<Timestamp>, Vec<Timestamp>) =
-        created.map(|(job, _)| job.run_at.unwrap_or(now)).partition(|run_at| *run_at <= now);
-    // Both are told: what runs at once says nothing about what becomes due soon after.
-    for run_at in ready.into_iter().take(1).chain(later.into_iter().min()) {
+    for run_at in worth_telling(jobs, &enqueued, now) {
         let wake = wake.clone();
         tx.after_commit(move || wake.enqueued(run_at, now));
     }
     Ok(enqueued)
+}
+
+/// Of the jobs that were made, one that runs at once and the first that runs later: what runs at once says nothing about
+/// what becomes due soon after.
+fn worth_telling(jobs: &[NewJob], enqueued: &[Enqueued], now: Timestamp) -> impl Iterator<Item = Timestamp> + use<> {
+    let created = jobs.iter().zip(enqueued).filter(|(_, enqueued)| enqueued.is_created());
+    let (ready, later): (Vec<Timestamp>, Vec<Timestamp>) =
+        created.map(|(job, _)| job.run_at.unwrap_or(now)).partition(|run_at| *run_at <= now);
+    ready.into_iter().take(1).chain(later.into_iter().min())
 }
