@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::claim::Claimed;
 use crate::runner::Signal;
 use crate::wake::Wake;
+use crate::worker::HOT_SETTINGS;
 
 /// How long a claim holds without renewal.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
@@ -139,7 +140,7 @@ struct StillHeld {
     cancel_requested: bool,
 }
 
-/// One probe of the primary key per held job; whoever no longer holds the lease is left out.
+/// One probe of the primary key per held job (the state is written so that no index of running jobs fits); whoever no longer holds the lease is left out.
 ///
 /// Renewal never waits for a row: those that are locked are mostly being finished by this very process, in batches whose
 /// rows come in another order, and two statements that wait for each other's rows would be a deadlock. A row that is
@@ -148,11 +149,11 @@ const RENEW_POSTGRES: &str = "
 WITH held AS (SELECT id, lease_id FROM unnest($1::text[], $2::text[]) AS held (id, lease_id)),
 free AS MATERIALIZED (
   SELECT jobs.id FROM held
-  JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state = 'running'
+  JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state || '' = 'running'
   FOR NO KEY UPDATE OF jobs SKIP LOCKED),
 renewed AS (UPDATE jobs SET leased_until = $3 FROM free WHERE jobs.id = free.id)
 SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM held
-JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state = 'running'";
+JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state || '' = 'running'";
 
 const RENEW_SQLITE: &str = "
 UPDATE jobs SET leased_until = $2
@@ -175,7 +176,7 @@ async fn renew(db: &Db, held: &Held, now: Timestamp) -> Result<()> {
 
 const ASK_POSTGRES: &str = "
 SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM unnest($1::text[], $2::text[]) AS held (id, lease_id)
-JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state = 'running'";
+JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state || '' = 'running'";
 
 const ASK_SQLITE: &str = "
 SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM json_each($1) AS held
@@ -222,7 +223,7 @@ pub(crate) fn start(
         };
         // The sibling is made in here: a connection belongs to the runtime that opened it.
         runtime.block_on(async {
-            let db = db.sibling(1, &[]);
+            let db = db.sibling(1, HOT_SETTINGS);
             while AssertUnwindSafe(keep(&db, &clock, &held, &wake, stop.clone())).catch_unwind().await.is_err() {
                 tracing::error!("renewing leases panicked; trying again");
                 tokio::time::sleep(RETRY_EVERY).await;

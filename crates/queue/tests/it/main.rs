@@ -11,6 +11,7 @@ mod effects;
 mod enqueue;
 mod failures;
 mod groups;
+mod history;
 mod leases;
 mod lifecycle;
 mod polls;
