@@ -17,6 +17,7 @@ mod jobs;
 mod live;
 mod network;
 mod pages;
+#[cfg(target_os = "linux")]
 mod power;
 mod pricing;
 mod processes;

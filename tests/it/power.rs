@@ -1,5 +1,4 @@
 //! The power fails while SQLite is written to. PostgreSQL is a server of its own, whose disk is its own care.
-#![cfg(target_os = "linux")]
 
 use std::path::Path;
 use std::time::Duration;

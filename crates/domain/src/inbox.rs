@@ -84,8 +84,7 @@ RETURNING id, provider, event_key";
 const UPSERT_SQLITE: &str = "
 INSERT INTO webhook_inbox (id, provider, event_key, event_type, verified, headers, payload, deliveries,
                            received_at, created_at, updated_at)
-SELECT value->>'id', value->>'provider', value->>'eventKey', value->>'eventType', value->>'verified',
-       value->>'headers', value->>'payload', value->>'deliveries', $2, $2, $2
+SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, $2, $2, $2
 FROM json_each($1) WHERE TRUE
 ON CONFLICT (provider, event_key) DO UPDATE
 SET deliveries = webhook_inbox.deliveries + excluded.deliveries, updated_at = $2
@@ -99,8 +98,7 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 
 const LOG_SQLITE: &str = "
 INSERT INTO event_log (id, event_type, status, actor_type, inbox_id, correlation_id, metadata, created_at)
-SELECT value->>'id', value->>'eventType', value->>'status', 'webhook', value->>'inboxId', value->>'correlationId',
-       value->>'metadata', $2
+SELECT value->>0, value->>1, value->>2, 'webhook', value->>3, value->>4, value->>5, $2
 FROM json_each($1)";
 
 /// Stores a batch of deliveries, with an audit entry for each, in two statements. The answers stand in the batch's order.
@@ -171,12 +169,17 @@ async fn upsert(tx: &mut Tx, events: &[EventRow<'_>], now: Timestamp) -> Result<
             .await?
     } else {
         let rows = column(events, |event| {
-            json!({
-                "id": event.id, "provider": event.delivery.provider, "eventKey": event.delivery.event_key,
-                "eventType": event.delivery.event_type, "verified": event.delivery.verified,
-                "headers": event.delivery.headers.to_string(), "payload": event.delivery.payload,
-                "deliveries": event.deliveries,
-            })
+            let delivery = event.delivery;
+            json!([
+                event.id,
+                delivery.provider,
+                delivery.event_key,
+                delivery.event_type,
+                delivery.verified,
+                delivery.headers.to_string(),
+                delivery.payload,
+                event.deliveries,
+            ])
         });
         tx.query(UPSERT_SQLITE).bind(Value::from(rows).to_string()).bind(now).all().await?
     };
@@ -210,10 +213,7 @@ async fn log(tx: &mut Tx, batch: &[Delivery], recorded: &[Recorded], now: Timest
             .iter()
             .zip(&entries)
             .map(|(id, (event, status, recorded, delivery, metadata))| {
-                json!({
-                    "id": id, "eventType": event, "status": status, "inboxId": recorded.inbox_id,
-                    "correlationId": delivery.request_id, "metadata": metadata,
-                })
+                json!([id, event, status, recorded.inbox_id, delivery.request_id, metadata])
             })
             .collect();
         tx.query(LOG_SQLITE).bind(Value::from(rows).to_string()).bind(now).execute().await?;

@@ -154,7 +154,7 @@ pub(crate) async fn claim(db: &Db, wants: &[Want], limited: &[String], claim: &C
 
 async fn claim_free(db: &Db, wants: &[Want], claim: &Claim<'_>) -> Result<Vec<Claimed>> {
     if db.engine() == Engine::Postgres {
-        return from_all(db.write(CLAIM_POSTGRES), wants, claim).all().await;
+        return postgres_claim(db.write(CLAIM_POSTGRES), wants, claim).all().await;
     }
     let names: Vec<&str> = wants.iter().map(|want| want.queue.as_str()).collect();
     let ready: Vec<(String,)> = db.read(READY_QUEUES_SQLITE).bind(json!(names).to_string()).all().await?;
@@ -162,7 +162,7 @@ async fn claim_free(db: &Db, wants: &[Want], claim: &Claim<'_>) -> Result<Vec<Cl
     let (Some(first), second) = (ready.next(), ready.next()) else { return Ok(Vec::new()) };
     let Some(second) = second else {
         // One statement is its own transaction: one way to the database instead of three.
-        return from_one(db.write(CLAIM_SQLITE), first, claim).all().await;
+        return sqlite_claim(db.write(CLAIM_SQLITE), first, claim).all().await;
     };
     let mut tx = db.begin().await?;
     let mut claimed = Vec::new();
@@ -175,25 +175,26 @@ async fn claim_free(db: &Db, wants: &[Want], claim: &Claim<'_>) -> Result<Vec<Cl
 
 async fn claim_in(tx: &mut Tx, want: &Want, claim: &Claim<'_>) -> Result<Vec<Claimed>> {
     match tx.engine() {
-        Engine::Postgres => from_all(tx.query(CLAIM_POSTGRES), std::slice::from_ref(want), claim).all().await,
-        Engine::Sqlite => from_one(tx.query(CLAIM_SQLITE), want, claim).all().await,
+        Engine::Postgres => postgres_claim(tx.query(CLAIM_POSTGRES), std::slice::from_ref(want), claim).all().await,
+        Engine::Sqlite => sqlite_claim(tx.query(CLAIM_SQLITE), want, claim).all().await,
     }
 }
 
 /// The parameters of [`CLAIM_POSTGRES`].
-fn from_all<'c>(query: Query<'c>, wants: &[Want], claim: &Claim<'_>) -> Query<'c> {
+fn postgres_claim<'c>(query: Query<'c>, wants: &[Want], claim: &Claim<'_>) -> Query<'c> {
     let queues: Vec<&str> = wants.iter().map(|want| want.queue.as_str()).collect();
     let slots: Vec<i64> = wants.iter().map(|want| i64::try_from(want.slots).unwrap_or(i64::MAX)).collect();
-    by(query.bind_array(queues).bind_array(slots).bind_array(claim.kinds), claim)
+    bind_claim(query.bind_array(queues).bind_array(slots).bind_array(claim.kinds), claim)
 }
 
 /// The parameters of [`CLAIM_SQLITE`].
-fn from_one<'c>(query: Query<'c>, want: &Want, claim: &Claim<'_>) -> Query<'c> {
+fn sqlite_claim<'c>(query: Query<'c>, want: &Want, claim: &Claim<'_>) -> Query<'c> {
     let slots = i64::try_from(want.slots).unwrap_or(i64::MAX);
-    by(query.bind(&want.queue).bind(slots).bind(json!(claim.kinds).to_string()), claim)
+    bind_claim(query.bind(&want.queue).bind(slots).bind(json!(claim.kinds).to_string()), claim)
 }
 
-fn by<'c>(query: Query<'c>, claim: &Claim<'_>) -> Query<'c> {
+/// The parameters that both end with.
+fn bind_claim<'c>(query: Query<'c>, claim: &Claim<'_>) -> Query<'c> {
     query.bind(claim.worker_id).bind(claim.lease_id).bind(claim.leased_until).bind(claim.now)
 }
 

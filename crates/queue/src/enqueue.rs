@@ -190,14 +190,13 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigi
 ON CONFLICT DO NOTHING
 RETURNING id";
 
+/// The same from a JSON array per row: looking members up by name would take half as long again.
 const INSERT_SQLITE: &str = "
 INSERT INTO jobs (id, queue, kind, org_id, payload, payload_version, priority, run_at, waiting, dedup_key, once_key,
                   group_key, group_strict, max_attempts, mode, correlation_id, parent_job_id, traceparent,
                   created_at, updated_at)
-SELECT value->>'id', value->>'queue', value->>'kind', value->>'orgId', value->>'payload', value->>'payloadVersion',
-       value->>'priority', value->>'runAt', value->>'runAt' > $2, value->>'dedupKey', value->>'onceKey',
-       value->>'groupKey', value->>'groupStrict', value->>'maxAttempts', value->>'mode', value->>'correlationId',
-       value->>'parentJobId', value->>'traceparent', $2, $2
+SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>7 > $2, value->>8,
+       value->>9, value->>10, value->>11, value->>12, value->>13, value->>14, value->>15, value->>16, $2, $2
 FROM json_each($1) WHERE TRUE
 ON CONFLICT DO NOTHING
 RETURNING id";
@@ -296,12 +295,26 @@ fn insertion<'c>(
     query.bind(now)
 }
 
+/// In the order of the columns.
 fn as_json(id: &str, job: &NewJob, now: Timestamp) -> Value {
-    json!({
-        "id": id, "queue": job.queue, "kind": job.kind, "orgId": job.org_id, "payload": job.payload,
-        "payloadVersion": job.payload_version, "priority": job.priority, "runAt": job.run_at.unwrap_or(now),
-        "dedupKey": job.keys.dedup, "onceKey": job.keys.once, "groupKey": job.keys.group,
-        "groupStrict": job.keys.strict, "maxAttempts": job.max_attempts, "mode": job.mode.map(Mode::as_str),
-        "correlationId": job.correlation_id, "parentJobId": job.parent_job_id, "traceparent": job.traceparent,
-    })
+    let keys = &job.keys;
+    json!([
+        id,
+        job.queue,
+        job.kind,
+        job.org_id,
+        job.payload,
+        job.payload_version,
+        job.priority,
+        job.run_at.unwrap_or(now),
+        keys.dedup,
+        keys.once,
+        keys.group,
+        keys.strict,
+        job.max_attempts,
+        job.mode.map(Mode::as_str),
+        job.correlation_id,
+        job.parent_job_id,
+        job.traceparent,
+    ])
 }

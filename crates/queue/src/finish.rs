@@ -263,19 +263,20 @@ RETURNING jobs.id";
 /// The plus keeps SQLite from the index of running jobs.
 const FINISH_SQLITE: &str = "
 UPDATE jobs
-SET state = CASE WHEN jobs.cancel_requested AND ended.value->>'state' IN ('queued', 'retrying') THEN 'cancelled'
-                 ELSE ended.value->>'state' END,
-    attempts = ended.value->>'attempts', crashes = ended.value->>'crashes', polls = ended.value->>'polls',
-    run_at = ended.value->>'runAt', waiting = ended.value->>'waiting', parked_reason = ended.value->>'parkedReason',
-    poll_deadline = ended.value->>'pollDeadline',
-    last_error = coalesce(ended.value->>'error', jobs.last_error),
-    last_error_class = coalesce(ended.value->>'errorClass', jobs.last_error_class),
-    result = ended.value->>'result', duration_ms = ended.value->>'durationMs',
-    finished_at = CASE WHEN ended.value->>'state' IN ('succeeded', 'dead', 'cancelled') OR jobs.cancel_requested
-                       THEN $2 END,
+SET state = CASE WHEN jobs.cancel_requested AND ended.state IN ('queued', 'retrying') THEN 'cancelled' ELSE ended.state END,
+    attempts = ended.attempts, crashes = ended.crashes, polls = ended.polls, run_at = ended.run_at,
+    waiting = ended.waiting, parked_reason = ended.parked_reason, poll_deadline = ended.poll_deadline,
+    last_error = coalesce(ended.error, jobs.last_error),
+    last_error_class = coalesce(ended.error_class, jobs.last_error_class),
+    result = ended.result, duration_ms = ended.duration_ms,
+    finished_at = CASE WHEN ended.state IN ('succeeded', 'dead', 'cancelled') OR jobs.cancel_requested THEN $2 END,
     lease_id = NULL, leased_until = NULL, updated_at = $2
-FROM json_each($1) AS ended
-WHERE jobs.id = ended.value->>'id' AND jobs.lease_id = ended.value->>'leaseId' AND +jobs.state = 'running'
+FROM (SELECT value->>0 AS id, value->>1 AS lease_id, value->>2 AS state, value->>3 AS attempts, value->>4 AS crashes,
+             value->>5 AS polls, value->>6 AS run_at, value->>7 AS waiting, value->>8 AS parked_reason,
+             value->>9 AS poll_deadline, value->>10 AS error, value->>11 AS error_class, value->>12 AS result,
+             value->>13 AS duration_ms
+      FROM json_each($1)) AS ended
+WHERE jobs.id = ended.id AND jobs.lease_id = ended.lease_id AND +jobs.state = 'running'
   AND ($3 IS NULL OR jobs.leased_until < $3)
 RETURNING jobs.id";
 
@@ -326,15 +327,25 @@ fn finish<'c>(
     query.bind(now).bind(expired_before)
 }
 
+/// In the order in which [`FINISH_SQLITE`] names them.
 fn as_json(ended: &Ended) -> Value {
     let life = &ended.change.life;
-    json!({
-        "id": ended.claimed.id, "leaseId": ended.claimed.lease_id, "state": life.state.as_str(),
-        "attempts": life.attempts, "crashes": life.crashes, "polls": life.polls, "runAt": life.run_at,
-        "waiting": ended.waits(), "parkedReason": ended.parked_reason(), "pollDeadline": life.poll_deadline,
-        "error": ended.error_text(), "errorClass": ended.error_class(),
-        "result": ended.result.as_ref().map(Value::to_string), "durationMs": ended.duration_ms(),
-    })
+    json!([
+        ended.claimed.id,
+        ended.claimed.lease_id,
+        life.state.as_str(),
+        life.attempts,
+        life.crashes,
+        life.polls,
+        life.run_at,
+        ended.waits(),
+        ended.parked_reason(),
+        life.poll_deadline,
+        ended.error_text(),
+        ended.error_class(),
+        ended.result.as_ref().map(Value::to_string),
+        ended.duration_ms(),
+    ])
 }
 
 impl Ended {
