@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -14,7 +14,7 @@ use crate::connections::Connections;
 use crate::query::Target;
 use crate::{DbError, Query, Result, Timestamp, Tx, sabotage};
 
-/// How long a write waits for another process to let go of the SQLite file before it gives up.
+/// How long a write waits for its turn on the SQLite file, in this process and among others, before it gives up.
 const SQLITE_BUSY_LIMIT: Duration = Duration::from_secs(30);
 
 /// Which engine a database runs on.
@@ -87,7 +87,7 @@ impl Db {
                 SqliteSynchronous::Full
             })
             .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5))
+            .busy_timeout(SQLITE_BUSY_LIMIT)
             .pragma("cache_size", "-16000")
             .pragma("temp_store", "MEMORY");
         let limits =
@@ -152,17 +152,10 @@ impl Db {
             Engine::Postgres => "BEGIN",
             Engine::Sqlite => "BEGIN IMMEDIATE",
         };
-        let started = Instant::now();
-        loop {
-            let mut line = self.writers.take().await?;
-            match line.command(begin).await {
-                Ok(()) => return Ok(Tx::new(line)),
-                // Another process holds the file; SQLite has already waited its own busy time-out.
-                Err(error @ DbError::Contention(_)) if started.elapsed() < SQLITE_BUSY_LIMIT => {
-                    let _ = line.done::<()>(Err(error));
-                }
-                Err(error) => return line.done(Err(error)),
-            }
+        let mut line = self.writers.take().await?;
+        match line.command(begin).await {
+            Ok(()) => Ok(Tx::new(line)),
+            Err(error) => line.done(Err(error)),
         }
     }
 
