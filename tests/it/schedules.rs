@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business;
+use crate::support::checks::eventually;
 use crate::support::nightshift::on_both_with;
 use crate::support::{Caller, Nightshift, on_both};
 
@@ -38,27 +39,22 @@ async fn slots(nightshift: &Nightshift, schedule: &str, scope: &str) -> Vec<Slot
 
 /// Waits until a schedule's newest slot is `local`.
 async fn until_fired(nightshift: &Nightshift, schedule: &str, scope: &str, local: &str) {
-    for _ in 0..1_500 {
-        if slots(nightshift, schedule, scope).await.last().is_some_and(|slot| slot.local_slot == local) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{schedule} of {scope} was not fired for {local}: {:#?}", slots(nightshift, schedule, scope).await);
+    eventually(&format!("{schedule} of {scope} is fired for {local}"), async || {
+        slots(nightshift, schedule, scope).await.last().is_some_and(|slot| slot.local_slot == local)
+    })
+    .await;
 }
 
 /// Another organisation, which the scheduler has noticed.
 async fn organization(nightshift: &Nightshift, id: &str, zone: &str) {
     business::load(&nightshift.db, json!({"organizations": [{"id": id, "name": id, "slug": id, "timezone": zone}]}))
         .await;
-    for _ in 0..48 {
+    // It counts from when it first looked, so it is given hour after hour to look in.
+    eventually(&format!("the scheduler knows {id}"), async || {
         nightshift.clock.advance(Duration::from_secs(3600));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        if !slots(nightshift, "pricing.reconcile", id).await.is_empty() {
-            return;
-        }
-    }
-    panic!("the scheduler does not know {id}");
+        !slots(nightshift, "pricing.reconcile", id).await.is_empty()
+    })
+    .await;
 }
 
 #[tokio::test]
