@@ -140,7 +140,8 @@ struct StillHeld {
     cancel_requested: bool,
 }
 
-/// One probe of the primary key per held job (the state is written so that no index of running jobs fits); whoever no longer holds the lease is left out.
+/// One probe of the primary key per held job (the state is written so that no index of running jobs fits); whoever no
+/// longer holds the lease is left out.
 ///
 /// Renewal never waits for a row: those that are locked are mostly being finished by this very process, in batches whose
 /// rows come in another order, and two statements that wait for each other's rows would be a deadlock. A row that is
