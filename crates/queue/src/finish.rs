@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::claim::Claimed;
 use crate::keeper::Held;
-use crate::lifecycle::{AttemptOutcome, Change};
+use crate::lifecycle::{AttemptOutcome, Change, State};
 use crate::registry::{DeadJob, OnDead, Registry};
 use crate::runner::dead_info;
 use crate::wake::{Wake, Woken};
@@ -26,6 +26,8 @@ const BATCH_MAX: usize = 512;
 /// Results that may wait; beyond that handlers wait for room.
 const WAITING_MAX: usize = 1024;
 const RETRY_EVERY: Duration = Duration::from_millis(500);
+/// The error of a job that a person ended.
+pub(crate) const CANCELLED: &str = "cancelled by a person";
 
 /// An attempt that has ended, and what it does to its job.
 #[derive(Debug, Clone)]
@@ -64,7 +66,6 @@ pub(crate) struct Writer<S> {
     pub db: Db,
     pub clock: Clock,
     pub registry: Arc<Registry<S>>,
-    pub app: Arc<S>,
     pub held: Arc<Held>,
     pub wake: Arc<Wake>,
 }
@@ -81,24 +82,36 @@ impl<S: Send + Sync + 'static> Writer<S> {
     }
 
     async fn write(&self, batch: Vec<Ended>) {
-        let (dying, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|ended| ended.change.died());
-        if !others.is_empty() {
-            self.guarded(&others, self.write_surviving(&others)).await;
+        let (mut ending, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|ended| ended.change.ended_in_vain());
+        if !others.is_empty()
+            && let Some(written) = self.guarded(&others, self.write_surviving(&others)).await
+        {
+            let (done, left) = sort_out(others, &written);
+            self.written(&done);
+            // A job that was to wait again and is not written lost its lease, or a person has cancelled it meanwhile.
+            let (to_cancel, refused): (Vec<_>, Vec<_>) =
+                left.into_iter().partition(|ended| ended.change.life.state.is_claimable());
+            self.refused(&refused);
+            ending.extend(to_cancel.into_iter().map(Ended::cancelled));
         }
-        for ended in &dying {
-            self.guarded(std::slice::from_ref(ended), self.write_dying(ended)).await;
+        for ended in ending {
+            if let Some(written) = self.guarded(std::slice::from_ref(&ended), self.write_dying(&ended)).await {
+                let (done, refused) = sort_out(vec![ended], &written);
+                self.written(&done);
+                self.refused(&refused);
+            }
         }
     }
 
-    /// A panic costs these results only: what is no longer held is no longer renewed, so the leases run out and the jobs
-    /// run again.
-    async fn guarded(&self, batch: &[Ended], writing: impl Future<Output = Vec<Written>>) {
-        if let Ok(written) = AssertUnwindSafe(writing).catch_unwind().await {
-            self.written(batch, &written);
-        } else {
+    /// What was written; nothing after a panic. That costs these results only: what is no longer held is no longer
+    /// renewed, so the leases run out and the jobs run again.
+    async fn guarded(&self, batch: &[Ended], writing: impl Future<Output = Vec<Written>>) -> Option<Vec<Written>> {
+        let written = AssertUnwindSafe(writing).catch_unwind().await.ok();
+        if written.is_none() {
             tracing::error!(jobs = batch.len(), "writing results panicked; their leases will run out");
             batch.iter().for_each(|ended| self.held.let_go(&ended.claimed));
         }
+        written
     }
 
     /// Tries until the database has taken it. Only a refusal that can't pass ends in giving up: the leases then run out.
@@ -118,10 +131,10 @@ impl<S: Send + Sync + 'static> Writer<S> {
         }
     }
 
-    /// The same for a job that dies.
+    /// The same for a job that ends without success.
     async fn write_dying(&self, ended: &Ended) -> Vec<Written> {
         loop {
-            match write_dead(&self.db, ended, None, self.clock.now(), &self.registry, &self.app).await {
+            match write_dead(&self.db, ended, None, self.clock.now(), &self.registry).await {
                 Ok(written) => return written,
                 Err(error) if error.may_retry() => {
                     tracing::warn!(%error, "a dead job could not be written; trying again");
@@ -136,17 +149,19 @@ impl<S: Send + Sync + 'static> Writer<S> {
         }
     }
 
-    fn written(&self, batch: &[Ended], written: &[Written]) {
-        let written: HashSet<&str> = written.iter().map(|row| row.id.as_str()).collect();
+    fn refused(&self, batch: &[Ended]) {
+        for claimed in batch.iter().map(|ended| &ended.claimed) {
+            self.held.let_go(claimed);
+            metrics::counter!("nightshift_finishes_refused_total").increment(1);
+            tracing::warn!(job.id = %claimed.id, job.kind = %claimed.kind,
+                "the result was refused: the job's lease belongs to somebody else by now");
+        }
+    }
+
+    fn written(&self, batch: &[Ended]) {
         for ended in batch {
             let claimed = &ended.claimed;
             self.held.let_go(claimed);
-            if !written.contains(claimed.id.as_str()) {
-                metrics::counter!("nightshift_finishes_refused_total").increment(1);
-                tracing::warn!(job.id = %claimed.id, job.kind = %claimed.kind,
-                    "the result was refused: the job's lease belongs to somebody else by now");
-                continue;
-            }
             let life = &ended.change.life;
             let comes_back = life.state.is_claimable() && !life.parked;
             // A row that was written as waiting must be made ready first, even if its time has come meanwhile.
@@ -160,8 +175,14 @@ impl<S: Send + Sync + 'static> Writer<S> {
     }
 }
 
-/// Ends a job for good: the row, the attempt, and what its kind and the program want to follow, all or nothing. What
-/// follows must not keep the job alive: if it is refused for good or panics, the job dies without it.
+/// The results that were written, and the others.
+fn sort_out(batch: Vec<Ended>, written: &[Written]) -> (Vec<Ended>, Vec<Ended>) {
+    let written: HashSet<&str> = written.iter().map(|row| row.id.as_str()).collect();
+    batch.into_iter().partition(|ended| written.contains(ended.claimed.id.as_str()))
+}
+
+/// Ends a job without success: the row, the attempt, and what its kind and the program want to follow, all or nothing.
+/// What follows must not keep the job alive: if it is refused for good or panics, the job ends without it.
 ///
 /// With `expired_before` only a lease that ran out by then is ended.
 pub(crate) async fn write_dead<S: Send + Sync + 'static>(
@@ -170,27 +191,23 @@ pub(crate) async fn write_dead<S: Send + Sync + 'static>(
     expired_before: Option<Timestamp>,
     now: Timestamp,
     registry: &Registry<S>,
-    app: &S,
 ) -> Result<Vec<Written>, JobError> {
-    let hooks =
-        registry.on_any_dead.iter().chain(registry.get(&ended.claimed.kind).and_then(|kind| kind.on_dead.as_ref()));
-    match write_dead_and(hooks, db, ended, expired_before, now, app).await {
+    match write_dead_and(registry.follow_end(&ended.claimed.kind), db, ended, expired_before, now).await {
         Err(error) if !error.may_retry() => {
             tracing::error!(job.id = %ended.claimed.id, job.kind = %ended.claimed.kind, %error,
-                "what follows a dead job was refused");
-            write_dead_and(std::iter::empty(), db, ended, expired_before, now, app).await
+                "what follows a job that ended without success was refused");
+            write_dead_and(std::iter::empty(), db, ended, expired_before, now).await
         }
         written => written,
     }
 }
 
-async fn write_dead_and<'a, S: Send + Sync + 'static>(
-    hooks: impl Iterator<Item = &'a Arc<OnDead<S>>> + Send,
+async fn write_dead_and(
+    hooks: impl Iterator<Item = OnDead> + Send,
     db: &Db,
     ended: &Ended,
     expired_before: Option<Timestamp>,
     now: Timestamp,
-    app: &S,
 ) -> Result<Vec<Written>, JobError> {
     let batch = std::slice::from_ref(ended);
     let mut tx = db.begin().await?;
@@ -199,17 +216,22 @@ async fn write_dead_and<'a, S: Send + Sync + 'static>(
         return Ok(written);
     }
     write_attempts(&mut tx, batch, &written).await?;
-    let (class, error) = ended.error.clone().unwrap_or((ErrorClass::Permanent, String::new()));
+    let (class, error) = match ended.change.life.state {
+        State::Cancelled => (ErrorClass::Cancelled, CANCELLED.to_owned()),
+        _ => ended.error.clone().unwrap_or((ErrorClass::Permanent, String::new())),
+    };
     let mut info = dead_info(&ended.claimed);
     info.attempt = ended.change.life.attempts;
     let payload = serde_json::from_str(&ended.claimed.payload).unwrap_or(Value::Null);
     let dead = DeadJob { info, payload, class, error, at: now };
     for hook in hooks {
-        let followed = AssertUnwindSafe(async { hook(&mut tx, &dead, app).await }).catch_unwind().await;
+        let followed = AssertUnwindSafe(async { hook(&mut tx, &dead).await }).catch_unwind().await;
         followed.unwrap_or_else(|_| Err(JobError::fail("it panicked")))?;
     }
     tx.commit().await?;
-    metrics::counter!("nightshift_jobs_dead_total", "kind" => ended.claimed.kind.clone()).increment(1);
+    if ended.change.died() {
+        metrics::counter!("nightshift_jobs_dead_total", "kind" => ended.claimed.kind.clone()).increment(1);
+    }
     Ok(written)
 }
 
@@ -218,7 +240,7 @@ pub(crate) struct Written {
     pub id: String,
 }
 
-/// Writes a batch of which no job dies.
+/// Writes a batch of which no job ends without success.
 pub(crate) async fn write_all(db: &Db, batch: &[Ended], now: Timestamp) -> Result<Vec<Written>> {
     failpoint::hit("finish.before_commit").await?;
     let written = write_all_now(db, batch, now).await?;
@@ -239,17 +261,17 @@ async fn write_all_now(db: &Db, batch: &[Ended], now: Timestamp) -> Result<Vec<W
 }
 
 /// One probe of the primary key per row. `lease_id` is the fence. With `$17`, the row must also have outlived its lease
-/// (rescue: the owner may have renewed it a moment ago). A wish to cancel ends what would only wait again. The state is
-/// written so that no index of running jobs fits: they would be walked once for each row of the batch.
+/// (rescue: the owner may have renewed it a moment ago). A job that a person wants cancelled is not written as waiting
+/// again: its end is written by itself, with what follows it. The state is written so that no index of running jobs fits: they would be walked once for each row of the batch.
 const FINISH_POSTGRES: &str = "
 UPDATE jobs
-SET state = CASE WHEN jobs.cancel_requested AND ended.state IN ('queued', 'retrying') THEN 'cancelled' ELSE ended.state END,
+SET state = ended.state,
     attempts = ended.attempts, crashes = ended.crashes, polls = ended.polls, run_at = ended.run_at,
     waiting = ended.waiting, parked_reason = ended.parked_reason, poll_deadline = ended.poll_deadline,
     last_error = coalesce(ended.error, jobs.last_error),
     last_error_class = coalesce(ended.error_class, jobs.last_error_class),
     result = ended.result::jsonb, duration_ms = ended.duration_ms,
-    finished_at = CASE WHEN ended.state IN ('succeeded', 'dead', 'cancelled') OR jobs.cancel_requested THEN $16 END,
+    finished_at = CASE WHEN ended.state IN ('succeeded', 'dead', 'cancelled') THEN $16 END,
     lease_id = NULL, leased_until = NULL, updated_at = $16
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::timestamptz[],
             $8::boolean[], $9::text[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::bigint[],
@@ -258,18 +280,19 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::
             error_class, result, duration_ms, ended_at)
 WHERE jobs.id = ended.id AND jobs.lease_id = ended.lease_id AND jobs.state || '' = 'running'
   AND ($17::timestamptz IS NULL OR jobs.leased_until < $17)
+  AND NOT (jobs.cancel_requested AND ended.state IN ('queued', 'retrying'))
 RETURNING jobs.id";
 
 /// The plus keeps SQLite from the index of running jobs.
 const FINISH_SQLITE: &str = "
 UPDATE jobs
-SET state = CASE WHEN jobs.cancel_requested AND ended.state IN ('queued', 'retrying') THEN 'cancelled' ELSE ended.state END,
+SET state = ended.state,
     attempts = ended.attempts, crashes = ended.crashes, polls = ended.polls, run_at = ended.run_at,
     waiting = ended.waiting, parked_reason = ended.parked_reason, poll_deadline = ended.poll_deadline,
     last_error = coalesce(ended.error, jobs.last_error),
     last_error_class = coalesce(ended.error_class, jobs.last_error_class),
     result = ended.result, duration_ms = ended.duration_ms,
-    finished_at = CASE WHEN ended.state IN ('succeeded', 'dead', 'cancelled') OR jobs.cancel_requested THEN $2 END,
+    finished_at = CASE WHEN ended.state IN ('succeeded', 'dead', 'cancelled') THEN $2 END,
     lease_id = NULL, leased_until = NULL, updated_at = $2
 FROM (SELECT value->>0 AS id, value->>1 AS lease_id, value->>2 AS state, value->>3 AS attempts, value->>4 AS crashes,
              value->>5 AS polls, value->>6 AS run_at, value->>7 AS waiting, value->>8 AS parked_reason,
@@ -278,6 +301,7 @@ FROM (SELECT value->>0 AS id, value->>1 AS lease_id, value->>2 AS state, value->
       FROM json_each($1)) AS ended
 WHERE jobs.id = ended.id AND jobs.lease_id = ended.lease_id AND +jobs.state = 'running'
   AND ($3 IS NULL OR jobs.leased_until < $3)
+  AND NOT (jobs.cancel_requested AND ended.state IN ('queued', 'retrying'))
 RETURNING jobs.id";
 
 /// Writes the rows whose lease still holds; `expired_before` is for rescue.
@@ -349,6 +373,14 @@ fn as_json(ended: &Ended) -> Value {
 }
 
 impl Ended {
+    /// The same attempt, as the end of a job that a person wants cancelled.
+    fn cancelled(mut self) -> Self {
+        self.change.life.state = State::Cancelled;
+        self.change.life.parked = false;
+        self.change.attempt.get_or_insert(AttemptOutcome::Cancelled);
+        self
+    }
+
     fn waits(&self) -> bool {
         let life = &self.change.life;
         life.state.is_claimable() && (life.parked || life.run_at > self.ended_at)

@@ -43,5 +43,5 @@ pub use enqueue::{Enqueued, NewJob};
 pub use job::{Backoff, Job, Keys, Mode, PayloadError, Policy};
 pub use outcome::{ErrorClass, JobError, JobResult, OrFail, OrRetry, Outcome};
 pub use queue::{EnqueueError, Queue};
-pub use registry::{DeadJob, Kind, Registry};
+pub use registry::{DeadJob, Following, Kind, Registry, RetriedJob, Revival};
 pub use worker::{Health, Worker, WorkerHandle, WorkerOptions};

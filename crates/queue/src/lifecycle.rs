@@ -67,6 +67,12 @@ impl State {
         matches!(self, Self::Succeeded | Self::Dead | Self::Cancelled)
     }
 
+    /// Whether the job has ended without success.
+    #[must_use]
+    pub fn ended_in_vain(self) -> bool {
+        matches!(self, Self::Dead | Self::Cancelled)
+    }
+
     /// Whether the job waits to be claimed.
     #[must_use]
     pub fn is_claimable(self) -> bool {
@@ -203,6 +209,12 @@ impl Change {
     #[must_use]
     pub fn died(&self) -> bool {
         self.life.state == State::Dead
+    }
+
+    /// Whether this event ended the job without success: what the job is about must hear of it.
+    #[must_use]
+    pub fn ended_in_vain(&self) -> bool {
+        self.life.state.ended_in_vain()
     }
 }
 

@@ -10,6 +10,9 @@ use serde_json::Value;
 /// What a handler returns.
 pub type JobResult = Result<Outcome, JobError>;
 
+/// The member of a stored result that says why there was nothing to do.
+pub(crate) const SKIPPED: &str = "skipped";
+
 /// A handler's answer when nothing went wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -65,6 +68,8 @@ pub enum ErrorClass {
     Panic,
     /// The lease ran out.
     LeaseLost,
+    /// A person ended it.
+    Cancelled,
 }
 
 impl ErrorClass {
@@ -77,6 +82,7 @@ impl ErrorClass {
             Self::Timeout => "timeout",
             Self::Panic => "panic",
             Self::LeaseLost => "lease_lost",
+            Self::Cancelled => "cancelled",
         }
     }
 }

@@ -12,33 +12,67 @@ use crate::claim::Claimed;
 use crate::job::PayloadError;
 use crate::{ErrorClass, Job, JobContext, JobError, JobInfo, JobResult, Policy};
 
-/// A job that has just died, handed to its kind within the transaction that ends it.
+/// A job that ends without success, handed to its kind within the transaction that ends it.
 #[derive(Debug, Clone)]
 pub struct DeadJob {
     /// Its facts.
     pub info: JobInfo,
     /// Its payload.
     pub payload: Value,
-    /// What ended it.
+    /// What ended it; [`ErrorClass::Cancelled`] when a person did.
     pub class: ErrorClass,
     /// The last error's text.
     pub error: String,
-    /// When it died.
+    /// When it ended.
     pub at: Timestamp,
 }
 
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-type Run<S> = dyn Fn(&Claimed, JobContext<S>) -> Result<BoxFuture<'static, JobResult>, PayloadError> + Send + Sync;
-pub(crate) type OnDead<S> =
-    dyn for<'a> Fn(&'a mut Tx, &'a DeadJob, &'a S) -> BoxFuture<'a, Result<(), JobError>> + Send + Sync;
+/// A job that ended without success and that a person starts anew, handed to its kind within the transaction that
+/// does so.
+#[derive(Debug, Clone)]
+pub struct RetriedJob {
+    /// Its id.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its payload.
+    pub payload: Value,
+    /// When it is started anew.
+    pub at: Timestamp,
+}
 
-/// One kind of job: how it is run, and what happens when it dies.
+/// Whether a retry can do the work of a job that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revival {
+    /// What the job is about waits for it again.
+    Ready,
+    /// Another run would find nothing to do, for this reason. The job stays as it ended.
+    Pointless(String),
+}
+
+/// A future of a hook.
+pub type Following<'a, T> = Pin<Box<dyn Future<Output = Result<T, JobError>> + Send + 'a>>;
+type Run<S> = dyn Fn(&Claimed, JobContext<S>) -> Result<Running, PayloadError> + Send + Sync;
+type Running = Pin<Box<dyn Future<Output = JobResult> + Send>>;
+/// What follows the end of a job without success.
+pub type OnDead = for<'a> fn(&'a mut Tx, &'a DeadJob) -> Following<'a, ()>;
+/// What a retry does to the thing a job is about.
+pub type OnRetry = for<'a> fn(&'a mut Tx, &'a RetriedJob) -> Following<'a, Revival>;
+
+/// What a kind's jobs are about: what becomes of it when a job ends without success, and how a retry brings it back.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject {
+    pub ended: OnDead,
+    pub revived: OnRetry,
+}
+
+/// One kind of job: how it is run, and what its end means.
 pub struct Kind<S> {
     pub(crate) name: &'static str,
     pub(crate) queue: &'static str,
     pub(crate) policy: Policy,
     pub(crate) run: Arc<Run<S>>,
-    pub(crate) on_dead: Option<Arc<OnDead<S>>>,
+    pub(crate) subject: Option<Subject>,
 }
 
 impl<S: Send + Sync + 'static> Kind<S> {
@@ -51,20 +85,20 @@ impl<S: Send + Sync + 'static> Kind<S> {
     {
         let run = move |claimed: &Claimed, context: JobContext<S>| {
             let job: J = decode(claimed)?;
-            let future: BoxFuture<'static, JobResult> = Box::pin(handler(job, context));
+            let future: Running = Box::pin(handler(job, context));
             Ok(future)
         };
-        Self { name: J::KIND, queue: J::QUEUE, policy: J::policy(), run: Arc::new(run), on_dead: None }
+        Self { name: J::KIND, queue: J::QUEUE, policy: J::policy(), run: Arc::new(run), subject: None }
     }
 
-    /// What else happens when a job of this kind dies, in the transaction that ends it. Its failure does not keep the
-    /// job alive: unless it is transient it is logged and the job dies without it.
+    /// What becomes of the thing a job of this kind is about. `ended` runs in the transaction in which a job dies or is
+    /// cancelled; unless its failure is transient, it is logged and the job ends without it. `revived` runs in the
+    /// transaction in which a person starts such a job anew.
+    ///
+    /// The two come together: a kind that ends its subject must say how a retry brings it back, or why it can't.
     #[must_use]
-    pub fn on_dead<F>(mut self, hook: F) -> Self
-    where
-        F: for<'a> Fn(&'a mut Tx, &'a DeadJob, &'a S) -> BoxFuture<'a, Result<(), JobError>> + Send + Sync + 'static,
-    {
-        self.on_dead = Some(Arc::new(hook));
+    pub fn subject(mut self, ended: OnDead, revived: OnRetry) -> Self {
+        self.subject = Some(Subject { ended, revived });
         self
     }
 }
@@ -85,7 +119,7 @@ fn decode<J: Job>(claimed: &Claimed) -> Result<J, PayloadError> {
 /// All kinds of a worker.
 pub struct Registry<S> {
     kinds: BTreeMap<&'static str, Kind<S>>,
-    pub(crate) on_any_dead: Option<Arc<OnDead<S>>>,
+    pub(crate) on_any_dead: Option<OnDead>,
 }
 
 impl<S: Send + Sync + 'static> Default for Registry<S> {
@@ -119,14 +153,16 @@ impl<S: Send + Sync + 'static> Registry<S> {
         self
     }
 
-    /// What happens whenever a job dies, before its kind's own hook.
+    /// What happens whenever a job dies or is cancelled, before its kind's own hook.
     #[must_use]
-    pub fn on_any_dead<F>(mut self, hook: F) -> Self
-    where
-        F: for<'a> Fn(&'a mut Tx, &'a DeadJob, &'a S) -> BoxFuture<'a, Result<(), JobError>> + Send + Sync + 'static,
-    {
-        self.on_any_dead = Some(Arc::new(hook));
+    pub fn on_any_dead(mut self, hook: OnDead) -> Self {
+        self.on_any_dead = Some(hook);
         self
+    }
+
+    /// What follows the end of a job of this kind without success, in order.
+    pub(crate) fn follow_end(&self, kind: &str) -> impl Iterator<Item = OnDead> {
+        self.on_any_dead.into_iter().chain(self.get(kind).and_then(|kind| kind.subject).map(|subject| subject.ended))
     }
 
     pub(crate) fn get(&self, kind: &str) -> Option<&Kind<S>> {

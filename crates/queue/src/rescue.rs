@@ -33,7 +33,6 @@ pub(crate) struct Rescue<S> {
     pub db: Db,
     pub clock: Clock,
     pub registry: Arc<Registry<S>>,
-    pub app: Arc<S>,
     pub wake: Arc<Wake>,
 }
 
@@ -78,8 +77,8 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         let error = Some((ErrorClass::LeaseLost, "the process that ran it stopped renewing its lease".to_owned()));
         let ended = Ended { claimed, change, result: None, error, notes: String::new(), started_at, ended_at: now };
         // Both write only if the lease was not renewed in between.
-        let written = if ended.change.died() {
-            write_dead(&self.db, &ended, Some(now), now, &self.registry, &self.app).await?
+        let written = if ended.change.ended_in_vain() {
+            write_dead(&self.db, &ended, Some(now), now, &self.registry).await?
         } else {
             let batch = std::slice::from_ref(&ended);
             let mut tx = self.db.begin().await?;

@@ -19,6 +19,7 @@ use crate::finish::{Ended, Finisher};
 use crate::job::{Mode, retry_at};
 use crate::keeper::Held;
 use crate::lifecycle::{Change, Event, apply};
+use crate::outcome::SKIPPED;
 use crate::registry::Registry;
 use crate::{ErrorClass, JobContext, JobError, JobInfo, JobResult, Outcome, Queue};
 
@@ -113,6 +114,7 @@ impl<S: Send + Sync + 'static> Runner<S> {
         notes: String,
     ) -> Option<Ended> {
         let mut life = claimed.life();
+        life.cancel_requested |= self.held.is_cancel_requested(&claimed);
         let mut result: Option<Value> = None;
         let mut error: Option<(ErrorClass, String)> = None;
         let event = match how {
@@ -132,14 +134,11 @@ impl<S: Send + Sync + 'static> Runner<S> {
                 Event::Done
             }
             HowItEnded::Handler(Ok(Outcome::Skip(why))) => {
-                result = Some(json!({ "skipped": why }));
+                result = Some(json!({ SKIPPED: why }));
                 Event::Done
             }
             HowItEnded::Handler(Ok(Outcome::Poll { after, until })) => Event::Poll { at: now + after, until },
-            HowItEnded::Handler(Err(failure)) if failure.is_interrupted() => {
-                life.cancel_requested |= self.held.is_cancel_requested(&claimed);
-                Event::Release
-            }
+            HowItEnded::Handler(Err(failure)) if failure.is_interrupted() => Event::Release,
             HowItEnded::Handler(Err(failure)) => {
                 let policy = self.registry.get(&claimed.kind).map(|kind| kind.policy);
                 let retry_at = policy

@@ -93,7 +93,6 @@ impl<S: Send + Sync + 'static> Worker<S> {
             db: hot.clone(),
             clock: clock.clone(),
             registry: registry.clone(),
-            app: app.clone(),
             held: held.clone(),
             wake: wake.clone(),
         };
@@ -132,7 +131,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
         };
         let dispatching = tokio::spawn(dispatch(dispatcher, stopped));
         keeper::start(&hot, clock.clone(), held.clone(), wake.clone(), keeper_stopped)?;
-        let rescue = Arc::new(Rescue { db: hot.clone(), clock: clock.clone(), registry, app, wake: wake.clone() });
+        let rescue = Arc::new(Rescue { db: hot.clone(), clock: clock.clone(), registry, wake: wake.clone() });
         let presence =
             Presence { db: hot.clone(), clock: clock.clone(), id: worker_id, queues: names, held: held.clone() };
         let services = vec![

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use nightshift_db::{Result, Timestamp};
+use serde_json::Value;
 use sqlx::FromRow;
 
 use super::JobRow;
 use crate::Queue;
 use crate::lifecycle::State;
+use crate::outcome::SKIPPED;
 
 #[derive(FromRow)]
 struct Pause {
@@ -16,15 +18,19 @@ struct Pause {
     paused_at: Option<Timestamp>,
 }
 
-/// Explains `job` as of now, for example `waits 4 min 12 s for attempt 3 of 6: Twilio answered 503`.
+/// Explains `job`, which left `result`, as of now, for example `waits 4 min 12 s for attempt 3 of 6: Twilio answered
+/// 503`. A job that found nothing to do says so: it is never `done`.
 ///
 /// # Errors
 /// A database error.
-pub async fn explain(queue: &Queue, job: &JobRow) -> Result<String> {
+pub async fn explain(queue: &Queue, job: &JobRow, result: Option<&Value>) -> Result<String> {
     let now = queue.clock().now();
     let error = job.last_error.as_deref().unwrap_or("no error is recorded");
     Ok(match job.state {
-        State::Succeeded => "done".to_owned(),
+        State::Succeeded => match result.and_then(|result| result.get(SKIPPED)?.as_str()) {
+            Some(why) => format!("skipped: {why}"),
+            None => "done".to_owned(),
+        },
         State::Cancelled => "cancelled by a person".to_owned(),
         State::Dead => format!("dead after {} of {} attempts: {error}", job.attempts, job.max_attempts),
         State::Running if job.cancel_requested => {

@@ -253,11 +253,12 @@ impl Queue {
             .await?;
         let children: Vec<(String,)> =
             db.read("SELECT id FROM jobs WHERE parent_job_id = $1 ORDER BY id LIMIT 200").bind(id).all().await?;
-        let explanation = super::explain(self, &job).await?;
+        let result: Option<Value> = result.and_then(|text| serde_json::from_str(&text).ok());
+        let explanation = super::explain(self, &job, result.as_ref()).await?;
         Ok(Some(JobDetail {
             job,
             payload: serde_json::from_str(&payload).unwrap_or_else(|_| json!({})),
-            result: result.and_then(|text| serde_json::from_str(&text).ok()),
+            result,
             attempt_history,
             steps,
             children: children.into_iter().map(|(id,)| id).collect(),

@@ -1,12 +1,20 @@
 //! Retrying, cancelling and hastening jobs by hand.
+//!
+//! What a job is about goes with it: a cancelled job's subject hears of its end, a retried one's is brought back, in
+//! the same transaction. That is why retrying and cancelling ask the registry, and only hastening the queue alone.
 
 use nightshift_db::{DbError, Engine, Timestamp, Tx};
+use serde_json::Value;
 use sqlx::FromRow;
 
 use super::Filter;
-use crate::Queue;
+use crate::claim::Claimed;
+use crate::finish::CANCELLED;
 use crate::lifecycle::{Event, Life, Refusal, State, apply};
+use crate::registry::{DeadJob, Registry, RetriedJob, Revival};
+use crate::runner::dead_info;
 use crate::wake::Woken;
+use crate::{ErrorClass, JobError, Queue};
 
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,65 +37,122 @@ pub enum SteerError {
     /// Another unfinished job holds its dedup key.
     #[error("another unfinished job has the same dedup key")]
     Twin,
+    /// Another run would find nothing to do.
+    #[error("a retry would do nothing: {0}")]
+    Pointless(String),
+    /// This program can't run it.
+    #[error("this program knows no jobs of kind {0}")]
+    UnknownKind(String),
+    /// What the job is about could not be brought along.
+    #[error("what the job is about could not be changed: {0}")]
+    Subject(JobError),
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
 /// What a bulk action did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BulkOutcome {
     /// Jobs changed.
     pub changed: u64,
     /// Jobs that matched but could not be changed.
     pub skipped: u64,
+    /// Some of the latter: the job's id and the reason.
+    pub reasons: Vec<(String, String)>,
+}
+
+/// Reasons that a bulk action names.
+const REASONS_MAX: usize = 20;
+
+impl BulkOutcome {
+    fn skip(&mut self, id: &str, why: &SteerError) {
+        self.skipped += 1;
+        if self.reasons.len() < REASONS_MAX {
+            self.reasons.push((id.to_owned(), why.to_string()));
+        }
+    }
 }
 
 #[derive(FromRow)]
-struct LifeRow {
+struct Row {
+    #[sqlx(flatten)]
+    job: Claimed,
     #[sqlx(try_from = "String")]
     state: State,
-    attempts: i64,
-    max_attempts: i64,
-    crashes: i64,
-    polls: i64,
-    run_at: Timestamp,
-    poll_deadline: Option<Timestamp>,
-    cancel_requested: bool,
     parked_reason: Option<String>,
 }
 
-const LIFE: &str =
-    "SELECT state, attempts, max_attempts, crashes, polls, run_at, poll_deadline, cancel_requested, parked_reason
-FROM jobs WHERE id = $1";
-const LIFE_LOCKED: &str =
-    "SELECT state, attempts, max_attempts, crashes, polls, run_at, poll_deadline, cancel_requested, parked_reason
-FROM jobs WHERE id = $1 FOR UPDATE";
-
-impl Queue {
-    /// Starts a dead, cancelled or waiting job anew with a fresh budget of attempts; its history is kept.
-    ///
-    /// # Errors
-    /// [`SteerError`]: running and succeeded jobs are refused, and one whose dedup key another job holds by now.
-    pub async fn retry(&self, tx: &mut Tx, id: &str, run_at: Option<Timestamp>) -> Result<Steered, SteerError> {
-        let run_at = run_at.unwrap_or_else(|| self.clock().now());
-        self.steer(tx, id, &Event::Retry { run_at }).await
+impl Row {
+    fn life(&self) -> Life {
+        Life { state: self.state, parked: self.parked_reason.is_some(), ..self.job.life() }
     }
 
-    /// Ends a waiting job, or asks a running one to end at its next checkpoint.
+    fn payload(&self) -> Value {
+        serde_json::from_str(&self.job.payload).unwrap_or(Value::Null)
+    }
+}
+
+macro_rules! one_job {
+    ($lock:literal) => {
+        concat!(
+            "SELECT id, queue, kind, org_id, CAST(payload AS TEXT) AS payload, payload_version, priority, run_at,
+                    group_key, attempts, max_attempts, crashes, polls, poll_deadline, cancel_requested, mode,
+                    correlation_id, parent_job_id, traceparent, created_at, started_at,
+                    coalesce(lease_id, '') AS lease_id, state, parked_reason
+             FROM jobs WHERE id = $1",
+            $lock
+        )
+    };
+}
+
+impl<S: Send + Sync + 'static> Registry<S> {
+    /// Starts a dead, cancelled or waiting job anew with a fresh budget of attempts, and brings back what it is about;
+    /// its history is kept.
+    ///
+    /// # Errors
+    /// [`SteerError`]: running and succeeded jobs are refused, those of which another run would find nothing to do, and
+    /// one whose dedup key another job holds by now.
+    pub async fn retry(
+        &self,
+        queue: &Queue,
+        tx: &mut Tx,
+        id: &str,
+        run_at: Option<Timestamp>,
+    ) -> Result<Steered, SteerError> {
+        let now = queue.clock().now();
+        let row = load(tx, id).await?;
+        let event = Event::Retry { run_at: run_at.unwrap_or(now) };
+        let after = apply(&row.life(), &event, now)?.life;
+        let Some(kind) = self.get(&row.job.kind) else { return Err(SteerError::UnknownKind(row.job.kind)) };
+        if let Some(subject) = kind.subject.filter(|_| row.state.ended_in_vain()) {
+            let payload = row.payload();
+            let retried = RetriedJob { id: row.job.id, kind: row.job.kind, payload, at: now };
+            match (subject.revived)(tx, &retried).await.map_err(SteerError::Subject)? {
+                Revival::Ready => {}
+                Revival::Pointless(why) => return Err(SteerError::Pointless(why)),
+            }
+        }
+        queue.write(tx, id, &after, now).await
+    }
+
+    /// Ends a waiting job and tells what it is about, or asks a running one to end at its next checkpoint.
     ///
     /// # Errors
     /// [`SteerError`]: ended jobs are refused.
-    pub async fn cancel(&self, tx: &mut Tx, id: &str) -> Result<Steered, SteerError> {
-        self.steer(tx, id, &Event::Cancel).await
-    }
-
-    /// Runs a waiting job now: what it waits for has happened.
-    ///
-    /// # Errors
-    /// [`SteerError`]: running and ended jobs are refused.
-    pub async fn hasten(&self, tx: &mut Tx, id: &str) -> Result<Steered, SteerError> {
-        self.steer(tx, id, &Event::Hasten).await
+    pub async fn cancel(&self, queue: &Queue, tx: &mut Tx, id: &str) -> Result<Steered, SteerError> {
+        let now = queue.clock().now();
+        let row = load(tx, id).await?;
+        let after = apply(&row.life(), &Event::Cancel, now)?.life;
+        let steered = queue.write(tx, id, &after, now).await?;
+        if after.state == State::Cancelled {
+            let (info, payload) = (dead_info(&row.job), row.payload());
+            let dead = DeadJob { info, payload, class: ErrorClass::Cancelled, error: CANCELLED.to_owned(), at: now };
+            for hook in self.follow_end(&row.job.kind) {
+                hook(tx, &dead).await.map_err(SteerError::Subject)?;
+            }
+        }
+        Ok(steered)
     }
 
     /// Retries all jobs that match, at most `max`, spread evenly over `spread`. Each in a transaction of its own.
@@ -96,44 +161,42 @@ impl Queue {
     /// A database error; what was changed until then stays changed.
     pub async fn retry_all(
         &self,
+        queue: &Queue,
         filter: &Filter,
         max: i64,
         spread: std::time::Duration,
     ) -> Result<BulkOutcome, DbError> {
-        let jobs = self.list(filter, None, max).await?.jobs;
+        let jobs = queue.list(filter, None, max).await?.jobs;
         let count = u32::try_from(jobs.len()).unwrap_or(u32::MAX).max(1);
-        let now = self.clock().now();
+        let now = queue.clock().now();
         let mut outcome = BulkOutcome::default();
         for (index, job) in (0_u32..).zip(&jobs) {
-            let mut tx = self.db().begin().await?;
-            match self.retry(&mut tx, &job.id, Some(now + spread * index / count)).await {
+            let mut tx = queue.db().begin().await?;
+            match self.retry(queue, &mut tx, &job.id, Some(now + spread * index / count)).await {
                 Ok(_) => {
                     tx.commit().await?;
                     outcome.changed += 1;
                 }
                 Err(SteerError::Db(error)) => return Err(error),
-                Err(_) => outcome.skipped += 1,
+                Err(error) => outcome.skip(&job.id, &error),
             }
         }
         Ok(outcome)
     }
+}
 
-    async fn steer(&self, tx: &mut Tx, id: &str, event: &Event) -> Result<Steered, SteerError> {
+impl Queue {
+    /// Runs a waiting job now: what it waits for has happened.
+    ///
+    /// # Errors
+    /// [`SteerError`]: running and ended jobs are refused.
+    pub async fn hasten(&self, tx: &mut Tx, id: &str) -> Result<Steered, SteerError> {
         let now = self.clock().now();
-        let sql = if tx.engine() == Engine::Postgres { LIFE_LOCKED } else { LIFE };
-        let row: LifeRow = tx.query(sql).bind(id).optional().await?.ok_or(SteerError::NotFound)?;
-        let before = Life {
-            state: row.state,
-            attempts: row.attempts,
-            max_attempts: row.max_attempts,
-            crashes: row.crashes,
-            polls: row.polls,
-            run_at: row.run_at,
-            poll_deadline: row.poll_deadline,
-            cancel_requested: row.cancel_requested,
-            parked: row.parked_reason.is_some(),
-        };
-        let after = apply(&before, event, now)?.life;
+        let after = apply(&load(tx, id).await?.life(), &Event::Hasten, now)?.life;
+        self.write(tx, id, &after, now).await
+    }
+
+    async fn write(&self, tx: &mut Tx, id: &str, after: &Life, now: Timestamp) -> Result<Steered, SteerError> {
         let ended = after.state.is_final().then_some(now);
         let written = tx
             .query(
@@ -160,15 +223,21 @@ impl Queue {
             written => written?,
         };
         let wake = self.wake().clone();
-        let running = after.state == State::Running;
+        let (running, run_at) = (after.state == State::Running, after.run_at);
         tx.after_commit(move || {
             if running {
                 wake.cancel_everywhere();
             } else {
-                wake.enqueued(after.run_at, now);
+                wake.enqueued(run_at, now);
                 wake.tell_here(Woken { ready: true, due: None, cancel: false });
             }
         });
         Ok(if running { Steered::Requested } else { Steered::Done })
     }
+}
+
+/// The job, held until the transaction ends.
+async fn load(tx: &mut Tx, id: &str) -> Result<Row, SteerError> {
+    let sql = if tx.engine() == Engine::Postgres { one_job!(" FOR UPDATE") } else { one_job!("") };
+    tx.query(sql).bind(id).optional().await?.ok_or(SteerError::NotFound)
 }

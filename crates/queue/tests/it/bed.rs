@@ -9,8 +9,8 @@ use nightshift_db::testing::{TestDb, engines};
 use nightshift_db::{Clock, Db, DbOptions, Timestamp, Tx};
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{
-    Enqueued, Job, JobContext, JobError, JobResult, Keys, Kind, NewJob, Outcome, Policy, Queue, Registry, Worker,
-    WorkerHandle, WorkerOptions,
+    Enqueued, ErrorClass, Job, JobContext, JobError, JobResult, Keys, Kind, NewJob, Outcome, Policy, Queue, Registry,
+    Revival, Worker, WorkerHandle, WorkerOptions,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -93,7 +93,6 @@ impl Job for Side {
 pub struct App {
     runs: Mutex<Vec<String>>,
     gates: Mutex<HashMap<String, Arc<Semaphore>>>,
-    pub deaths: Mutex<Vec<(String, String)>>,
 }
 
 impl App {
@@ -156,25 +155,51 @@ async fn run(job: Scripted, ctx: JobContext<App>) -> JobResult {
     }
 }
 
-fn registry() -> Registry<App> {
+/// What the workers of a bed can do.
+pub fn registry() -> Registry<App> {
     Registry::new()
-        .job::<Scripted, _, _>(run)
+        .kind(Kind::of::<Scripted, _, _>(run).subject(
+            |_, dead| {
+                Box::pin(async move {
+                    assert_ne!(dead.payload["name"], CURSED, "scripted");
+                    Ok(())
+                })
+            },
+            |_, retried| {
+                Box::pin(async move {
+                    let pointless = retried.payload["name"] == FINISHED;
+                    Ok(if pointless { Revival::Pointless("it is finished".to_owned()) } else { Revival::Ready })
+                })
+            },
+        ))
         .kind(Kind::of::<Side, _, _>(|job: Side, ctx| run(job.0, ctx)))
-        .on_any_dead(|tx, dead, app| {
+        .on_any_dead(|tx, dead| {
             Box::pin(async move {
-                assert_ne!(dead.payload["name"], CURSED, "scripted");
                 // Proves that the hook writes in the transaction that ends the job.
                 let state: String =
                     tx.query("SELECT state FROM jobs WHERE id = $1").bind(&dead.info.id).scalar().await?;
-                assert_eq!(state, "dead");
-                app.deaths.lock().unwrap().push((dead.info.id.clone(), dead.class.as_str().to_owned()));
+                assert_eq!(state, if dead.class == ErrorClass::Cancelled { "cancelled" } else { "dead" });
+                tx.query(
+                    "INSERT INTO job_steps (job_id, step, status, output, finished_at)
+                     VALUES ($1, $2, 'done', '{}', $3)",
+                )
+                .bind(&dead.info.id)
+                .bind(format!("{ENDED}{}", dead.class))
+                .bind(dead.at)
+                .execute()
+                .await?;
                 Ok(())
             })
         })
 }
 
+/// The step that a job's end without success leaves, and the class of what ended it.
+const ENDED: &str = "ended: ";
+
 /// The name of a job on whose death the program panics.
 pub const CURSED: &str = "cursed";
+/// The name of a job that a retry has nothing to do for.
+pub const FINISHED: &str = "finished";
 
 /// Between two looks at a condition that is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -253,6 +278,14 @@ impl Bed {
         let enqueued = self.queue.enqueue_new(&mut tx, job).await.unwrap();
         tx.commit().await.unwrap();
         enqueued.id().to_owned()
+    }
+
+    /// The jobs that ended without success, and the class of what ended them.
+    pub async fn deaths(&self) -> Vec<(String, String)> {
+        let steps: Vec<(String, String)> =
+            self.db.read("SELECT job_id, step FROM job_steps ORDER BY finished_at, job_id").all().await.unwrap();
+        let class = |step: String| step.strip_prefix(ENDED).map(str::to_owned);
+        steps.into_iter().filter_map(|(id, step)| Some((id, class(step)?))).collect()
     }
 
     pub async fn state(&self, id: &str) -> State {

@@ -5,18 +5,18 @@ use nightshift_queue::admin::{SteerError, Steered};
 use nightshift_queue::lifecycle::{Refusal, State};
 use nightshift_queue::{Keys, NewJob};
 
-use crate::bed::{Act, Bed, Scripted, on_both_engines};
+use crate::bed::{Act, Bed, FINISHED, Scripted, on_both_engines, registry};
 
 async fn cancel(bed: &Bed, id: &str) -> Result<Steered, SteerError> {
     let mut tx = bed.tx().await;
-    let steered = bed.queue.cancel(&mut tx, id).await;
+    let steered = registry().cancel(&bed.queue, &mut tx, id).await;
     tx.commit().await.unwrap();
     steered
 }
 
 async fn retry(bed: &Bed, id: &str) -> Result<Steered, SteerError> {
     let mut tx = bed.tx().await;
-    let steered = bed.queue.retry(&mut tx, id, None).await;
+    let steered = registry().retry(&bed.queue, &mut tx, id, None).await;
     if steered.is_ok() {
         tx.commit().await.unwrap();
     }
@@ -31,6 +31,7 @@ async fn a_waiting_job_is_cancelled_at_once_and_never_runs() {
         let id = bed.enqueue_new(later).await;
         assert_eq!(cancel(&bed, &id).await.unwrap(), Steered::Done);
         assert_eq!(bed.state(&id).await, State::Cancelled);
+        assert_eq!(bed.deaths().await, [(id.clone(), "cancelled".to_owned())]);
         assert!(matches!(cancel(&bed, &id).await, Err(SteerError::Refused(Refusal::Final))));
         let worker = bed.worker();
         bed.clock.advance(Duration::from_secs(61));
@@ -96,6 +97,7 @@ async fn a_running_job_that_fails_is_cancelled_instead_of_retried() {
         bed.db.write("UPDATE jobs SET cancel_requested = TRUE WHERE id = $1").bind(&id).execute().await.unwrap();
         bed.clock.advance(Duration::from_secs(5));
         bed.until_state(&id, State::Cancelled).await;
+        assert_eq!(bed.deaths().await, [(id, "cancelled".to_owned())]);
         drop(worker);
     })
     .await;
@@ -126,6 +128,20 @@ async fn a_retry_is_refused_while_a_twin_holds_the_dedup_key() {
         cancel(&bed, &first).await.unwrap();
         assert!(bed.try_enqueue(&twin).await.is_created());
         assert!(matches!(retry(&bed, &first).await, Err(SteerError::Twin)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_retry_that_would_find_nothing_to_do_is_refused_and_leaves_the_job_as_it_is() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let id = bed.enqueue(&Scripted::new(FINISHED, &[Act::Fail])).await;
+        bed.until_state(&id, State::Dead).await;
+        let refused = retry(&bed, &id).await.unwrap_err();
+        assert_eq!(refused.to_string(), "a retry would do nothing: it is finished");
+        assert_eq!(bed.state(&id).await, State::Dead);
+        drop(worker);
     })
     .await;
 }

@@ -34,7 +34,7 @@ async fn a_failing_job_is_retried_by_its_policy_and_then_dead_with_every_error_k
         assert_eq!(history, [(1, "transient"), (2, "transient"), (3, "transient"), (4, "transient")]);
         assert_eq!(detail.attempt_history[1].log.as_deref(), Some("run 2\n"));
         assert_eq!(detail.explanation, "dead after 4 of 4 attempts: the provider answered 503");
-        assert_eq!(bed.app.deaths.lock().unwrap().as_slice(), [(id, "transient".to_owned())]);
+        assert_eq!(bed.deaths().await, [(id, "transient".to_owned())]);
         drop(worker);
     })
     .await;
@@ -166,13 +166,14 @@ async fn a_newer_payload_version_is_parked_and_an_unknown_kind_is_left_alone() {
 }
 
 #[tokio::test]
-async fn skip_ends_a_job_as_succeeded_with_the_reason() {
+async fn skip_ends_a_job_as_succeeded_with_the_reason_and_never_says_done() {
     on_both_engines(async |bed| {
         let worker = bed.worker();
         let id = bed.enqueue(&Scripted::new("a", &[Act::Skip])).await;
         bed.until_state(&id, State::Succeeded).await;
         let detail = bed.queue.detail(&id).await.unwrap().unwrap();
         assert_eq!(detail.result, Some(serde_json::json!({ "skipped": "not needed" })));
+        assert_eq!(detail.explanation, "skipped: not needed");
         drop(worker);
     })
     .await;
@@ -186,8 +187,7 @@ async fn a_job_dies_although_what_follows_its_death_panics_and_others_go_on() {
         bed.until_state(&cursed, State::Dead).await;
         let other = bed.enqueue(&Scripted::new("other", &[Act::Fail])).await;
         bed.until_state(&other, State::Dead).await;
-        let deaths: Vec<String> = bed.app.deaths.lock().unwrap().iter().map(|(id, _)| id.clone()).collect();
-        assert_eq!(deaths, [other]);
+        assert_eq!(bed.deaths().await, [(other, "permanent".to_owned())]);
         drop(worker);
     })
     .await;

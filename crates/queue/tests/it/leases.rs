@@ -94,7 +94,7 @@ async fn the_third_lost_lease_makes_a_job_dead() {
         let job = bed.queue.job(&id).await.unwrap().unwrap();
         assert_eq!((job.crashes, job.attempts), (3, 0), "lost leases spend no attempt");
         assert_eq!(job.last_error_class.as_deref(), Some("lease_lost"));
-        assert_eq!(bed.app.deaths.lock().unwrap().len(), 1);
+        assert_eq!(bed.deaths().await.len(), 1);
         drop(worker);
     })
     .await;
@@ -117,7 +117,7 @@ async fn a_lost_job_whose_death_panics_keeps_no_other_from_being_taken_back() {
             bed.state(&cursed).await == State::Dead && bed.state(&other).await == State::Succeeded
         })
         .await;
-        assert_eq!(*bed.app.deaths.lock().unwrap(), []);
+        assert_eq!(bed.deaths().await, []);
         drop(worker);
     })
     .await;
