@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::automations::{EXECUTOR, Executed, execute, ledger};
+use nightshift_domain::automations::ledger::{self, Reopened};
+use nightshift_domain::automations::{EXECUTOR, Executed, execute};
 use nightshift_domain::ids::AutomationRunId;
-use nightshift_queue::{DeadJob, Job, JobContext, JobResult, Keys, Outcome, Policy};
+use nightshift_queue::{DeadJob, Following, Job, JobContext, JobResult, Keys, Outcome, Policy, RetriedJob, Revival};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
-use crate::dead::Dying;
+use crate::dead::text;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
 
@@ -57,18 +58,38 @@ pub async fn run(job: AutomationRun, ctx: JobContext<App>) -> JobResult {
             Outcome::done_with(json!({"messageEventId": message_id, "usedThread": used_thread}))
         }
         Executed::Hold { until } => Outcome::poll(until.since(now)),
-        Executed::Blocked => Outcome::poll(LOOK_AGAIN),
+        Executed::Blocked { thread } => {
+            if let Some(thread) = thread {
+                Follow::of_job(&ctx).number_missing(&mut tx, &thread).await?;
+            }
+            Outcome::poll(LOOK_AGAIN)
+        }
         Executed::Ended(status) => Outcome::skip(format!("the run is {status}")),
     };
     tx.commit().await?;
     Ok(outcome)
 }
 
-/// A run whose job was given up is failed.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+/// A run whose job ended without success is failed.
+pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
     Box::pin(async move {
-        let Some(id) = dead.payload.get("automationRunId").and_then(serde_json::Value::as_str) else { return Ok(()) };
+        let Some(id) = text(&dead.payload, "automationRunId") else { return Ok(()) };
         let by = Actor::system(dead.info.id.as_str());
         ledger::set_failed(tx, &AutomationRunId::from(id), &dead.error, &by, dead.at).await.or_decide()
+    })
+}
+
+/// A failed run that has written nothing waits for its text again.
+pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
+    Box::pin(async move {
+        let Some(id) = text(&retried.payload, "automationRunId").map(AutomationRunId::from) else {
+            return Ok(Revival::Pointless("it names no run".to_owned()));
+        };
+        let by = Actor::system(&retried.id);
+        Ok(match ledger::reopen_failed(tx, &id, &by, retried.at).await.or_decide()? {
+            Reopened::Waits => Revival::Ready,
+            Reopened::Written => Revival::Pointless("its text is written; retry the job that sends it".to_owned()),
+            Reopened::Ended(status) => Revival::Pointless(format!("the run is {status}")),
+        })
     })
 }

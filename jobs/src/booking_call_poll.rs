@@ -11,12 +11,14 @@ use nightshift_domain::actor::Actor;
 use nightshift_domain::calls::{self, Call, Completed, Ending, Made};
 use nightshift_domain::ids::CallId;
 use nightshift_providers::vapi::{CallOutcome, Progress};
-use nightshift_queue::{DeadJob, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy};
+use nightshift_queue::{
+    DeadJob, ErrorClass, Following, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival,
+};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::App;
-use crate::dead::Dying;
+use crate::dead::text;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
 
@@ -139,15 +141,33 @@ pub(crate) fn count(call: &'static str, outcome: &'static str) {
         .increment(1);
 }
 
-/// A call that nobody looks at any more has failed for us.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+/// A call that nobody looks at any more has failed for us, or was not wanted any more.
+pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
     Box::pin(fail(tx, dead))
 }
 
 pub(crate) async fn fail(tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
-    let Some(id) = dead.payload.get("bookingCallId").and_then(Value::as_str) else { return Ok(()) };
+    let Some(id) = text(&dead.payload, "bookingCallId") else { return Ok(()) };
     let by = Actor::system(dead.info.id.as_str());
-    let ending = Ending::Failed { reason: dead.error.clone() };
+    let ending = match dead.class {
+        ErrorClass::Cancelled => Ending::Cancelled,
+        _ => Ending::Failed { reason: dead.error.clone() },
+    };
     calls::complete(tx, &CallId::from(id), &ending, None, &by, dead.at).await.or_decide()?;
     Ok(())
+}
+
+/// A call that is over is not placed or looked at again: the person may have chosen somebody else meanwhile.
+pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
+    Box::pin(async move {
+        let Some(id) = text(&retried.payload, "bookingCallId").map(CallId::from) else {
+            return Ok(Revival::Pointless("it names no call".to_owned()));
+        };
+        let (call, _) = calls::lock(tx, &id).await.or_decide()?;
+        Ok(if call.status.is_final() {
+            Revival::Pointless(format!("the call is over ({}); ask for a new one at its request", call.status))
+        } else {
+            Revival::Ready
+        })
+    })
 }

@@ -14,14 +14,15 @@ use nightshift_domain::calls::{self, Begun, Call, CallMode, Completed, Ending, M
 use nightshift_domain::ids::{CallId, RequestId};
 use nightshift_providers::vapi::{Lookup, StartError, VapiClient};
 use nightshift_queue::effects::{self, Effect, EffectState};
-use nightshift_queue::{DeadJob, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy};
+use nightshift_queue::{
+    DeadJob, Following, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
 use crate::booking_call_poll::count;
 use crate::caller::Caller;
-use crate::dead::Dying;
 use crate::decide::OrDecide;
 use crate::follow::{Follow, mode_of};
 
@@ -222,6 +223,11 @@ impl Placing<'_> {
 }
 
 /// A call whose start was given up has failed.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
     Box::pin(crate::booking_call_poll::fail(tx, dead))
+}
+
+/// As for the looks at a call: one that is over stays over.
+pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
+    crate::booking_call_poll::retried(tx, retried)
 }

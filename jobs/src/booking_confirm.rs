@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use nightshift_db::{Tx, failpoint};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::confirmation::{self, AutomationStep, Loaded, NumberGiven, NumberStep, ThreadStep, WindowStep};
+use nightshift_domain::confirmation::{self, AutomationStep, Loaded, ThreadStep, WindowStep};
 use nightshift_domain::ids::BookingId;
-use nightshift_queue::{DeadJob, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy};
+use nightshift_domain::messaging::masking::NumberStep;
+use nightshift_queue::{
+    DeadJob, Following, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
-use crate::dead::Dying;
+use crate::dead::text;
 use crate::decide::OrDecide;
 use crate::follow::{Follow, booking_group};
 
@@ -114,13 +117,7 @@ impl Confirmation<'_> {
         let mut tx = self.ctx.begin().await?;
         let step = confirmation::number(&mut tx, self.id, &self.by, self.ctx.now()).await.or_decide()?;
         if let Some(step) = &step {
-            let follow = Follow::of_job(self.ctx);
-            if step.given == NumberGiven::Missing {
-                follow.number_missing(&mut tx, &step.thread_id).await?;
-            }
-            for run in &step.released {
-                follow.run(&mut tx, run).await?;
-            }
+            Follow::of_job(self.ctx).number_given(&mut tx, step).await?;
             let output = json!({"numberId": step.given.number().map(|number| &number.number_id)});
             self.ctx.step_done(&mut tx, "number", output).await?;
         }
@@ -162,13 +159,26 @@ impl Confirmation<'_> {
 }
 
 /// A confirmation that was given up is on the booking's record. One that could never work has put itself there.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
     Box::pin(async move {
         if dead.class == nightshift_queue::ErrorClass::Permanent {
             return Ok(());
         }
-        let Some(id) = dead.payload.get("bookingId").and_then(serde_json::Value::as_str) else { return Ok(()) };
+        let Some(id) = text(&dead.payload, "bookingId") else { return Ok(()) };
         let by = Actor::system(dead.info.id.as_str());
         confirmation::fail(tx, &BookingId::from(id), &dead.error, &by, dead.at).await.or_decide()
+    })
+}
+
+/// A booking that is not to be confirmed any more needs no other run; each step of the others looks at what stands.
+pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
+    Box::pin(async move {
+        let Some(id) = text(&retried.payload, "bookingId").map(BookingId::from) else {
+            return Ok(Revival::Pointless("it names no booking".to_owned()));
+        };
+        Ok(match confirmation::to_be_confirmed(tx, &id).await.or_decide()? {
+            Ok(()) => Revival::Ready,
+            Err(why) => Revival::Pointless(why.to_owned()),
+        })
     })
 }

@@ -1,7 +1,5 @@
-//! What happens when a job is given up, in the transaction that ends it: it is on record, and in front of people.
-
-use std::future::Future;
-use std::pin::Pin;
+//! What happens when a job ends without success, in the transaction that ends it: it is on record, and in front of
+//! people unless one of them ended it. And what happens when a person starts such a job anew.
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
@@ -10,20 +8,21 @@ use nightshift_domain::exceptions::{self, Problem, Severity};
 use nightshift_domain::ids::{BookingId, InboxId, OrgId};
 use nightshift_domain::inbox::{self, InboxStatus};
 use nightshift_domain::stream;
-use nightshift_queue::{DeadJob, JobError};
+use nightshift_queue::{DeadJob, ErrorClass, Following, RetriedJob, Revival};
 use serde_json::{Value, json};
 
-use crate::App;
 use crate::decide::OrDecide;
 
-pub(crate) type Dying<'a> = Pin<Box<dyn Future<Output = Result<(), JobError>> + Send + 'a>>;
-
-/// For every kind: audit log, exception, live update.
-pub(crate) fn any<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+/// For every kind: audit log, exception, live update. Who cancels a job knows of it and is on record already.
+pub(crate) fn any<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
     Box::pin(async move {
         let info = &dead.info;
-        let by = Actor::system(info.id.as_str());
         let org = info.org_id.as_deref().map(OrgId::from);
+        if dead.class == ErrorClass::Cancelled {
+            let data = json!({"jobId": info.id, "kind": info.kind, "state": "cancelled"});
+            return stream::append(tx, org.as_ref(), "jobs", "job.changed", &data, dead.at).await.or_decide();
+        }
+        let by = Actor::system(info.id.as_str());
         let facts = json!({
             "jobId": info.id, "kind": info.kind, "queue": info.queue, "attempts": info.attempt,
             "errorClass": dead.class, "error": dead.error,
@@ -54,11 +53,35 @@ pub(crate) fn any<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a
     })
 }
 
+/// For every kind: what people were told of its end is settled.
+pub(crate) fn any_retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
+    Box::pin(async move {
+        let note = "a person started the job anew";
+        exceptions::resolve_of_job(tx, "job_dead", &retried.id, note, retried.at).await.or_decide()?;
+        Ok(Revival::Ready)
+    })
+}
+
 /// For webhooks: the inbox says that this one was given up.
-pub(crate) fn webhook<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+pub(crate) fn webhook<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
     Box::pin(async move {
         let Some(inbox) = text(&dead.payload, "inboxId").map(InboxId::from) else { return Ok(()) };
         inbox::settle(tx, &inbox, InboxStatus::Failed, None, &dead.info.id, dead.at).await.or_decide()
+    })
+}
+
+/// For webhooks: this one is to be acted on after all, as long as its body is kept.
+pub(crate) fn webhook_retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
+    Box::pin(async move {
+        let Some(inbox) = text(&retried.payload, "inboxId").map(InboxId::from) else {
+            return Ok(Revival::Pointless("it names no delivery".to_owned()));
+        };
+        let reopened = inbox::reopen(tx, &inbox, retried.at).await.or_decide()?;
+        Ok(if reopened {
+            Revival::Ready
+        } else {
+            Revival::Pointless("the delivery is settled, or its body is no longer kept".to_owned())
+        })
     })
 }
 
@@ -74,6 +97,7 @@ fn severity(kind: &str) -> Severity {
     if kind.starts_with("retention.") { Severity::Low } else { Severity::High }
 }
 
-fn text<'a>(payload: &'a Value, field: &str) -> Option<&'a str> {
+/// A text of a payload. Hooks read it leniently: a job may have died because the rest can't be read.
+pub(crate) fn text<'a>(payload: &'a Value, field: &str) -> Option<&'a str> {
     payload.get(field).and_then(Value::as_str)
 }

@@ -6,12 +6,14 @@
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::Error as DomainError;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::automations::ledger::RunToStart;
+use nightshift_domain::automations::ledger::{self, RunToStart};
 use nightshift_domain::bookings::{Created, StatusChange};
 use nightshift_domain::calls::{Call, CallMode, Scheduled};
-use nightshift_domain::confirmation::{self, CloseThread};
-use nightshift_domain::ids::{BookingId, CallId, MessageId, OrgId, ThreadId};
+use nightshift_domain::confirmation::CloseThread;
+use nightshift_domain::ids::{BookingId, CallId, MessageId, NumberId, OrgId, ThreadId};
 use nightshift_domain::inbox::{Delivery, Provider, Recorded};
+use nightshift_domain::messaging::masking::{self, NumberGiven, NumberStep};
+use nightshift_domain::messaging::numbers::{self, NewNumber, Number, NumberPatch};
 use nightshift_domain::messaging::post::Posted;
 use nightshift_domain::reconciliation::{self, Trigger};
 use nightshift_providers::twilio::StatusCallback;
@@ -27,7 +29,7 @@ use crate::booking_confirm::BookingConfirm;
 use crate::booking_rescheduled::BookingRescheduled;
 use crate::booking_status_changed::BookingStatusChanged;
 use crate::pricing_reconcile::PricingReconcile;
-use crate::sms_send::SmsSend;
+use crate::sms_send::{self, SmsSend};
 use crate::thread_assign_number::ThreadAssignNumber;
 use crate::thread_close::ThreadClose;
 use crate::webhook_stripe_process::WebhookStripeProcess;
@@ -181,22 +183,76 @@ impl<'a> Follow<'a> {
         Ok(())
     }
 
+    /// A conversation got its number: what waited for it goes on.
+    pub(crate) async fn number_given(&self, tx: &mut Tx, step: &NumberStep) -> Result<(), EnqueueError> {
+        for run in &step.released {
+            self.run(tx, run).await?;
+        }
+        for text in &step.texts {
+            let key = sms_send::once_key(&text.id, text.resends);
+            if let Some(id) = self.queue.unfinished_once(tx, &key).await? {
+                self.hasten(tx, &id).await?;
+            }
+        }
+        if step.given == NumberGiven::Missing {
+            self.number_missing(tx, &step.thread_id).await?;
+        }
+        Ok(())
+    }
+
     /// A conversation has no number.
     pub(crate) async fn number_missing(&self, tx: &mut Tx, thread: &ThreadId) -> Result<(), EnqueueError> {
         self.enqueue(tx, self.new_job(&ThreadAssignNumber { thread_id: thread.clone() })?).await?;
         Ok(())
     }
 
-    /// A number came into service: conversations that wait for one try at once instead of within ten minutes.
+    /// Takes a number into service. What waits for one tries at once.
+    ///
+    /// # Errors
+    /// As [`numbers::add`]; the queue's.
+    pub async fn number_added(
+        &self,
+        tx: &mut Tx,
+        org: &OrgId,
+        new: &NewNumber,
+        by: &Actor,
+    ) -> Result<Number, FollowError> {
+        let number = numbers::add(tx, org, new, by, self.queue.clock().now()).await?;
+        self.numbers_changed(tx, org).await?;
+        Ok(number)
+    }
+
+    /// Changes a number. The conversations of one that goes out of service get another.
+    ///
+    /// # Errors
+    /// As [`numbers::patch`]; the queue's.
+    pub async fn number_changed(
+        &self,
+        tx: &mut Tx,
+        org: &OrgId,
+        id: &NumberId,
+        patch: &NumberPatch,
+        by: &Actor,
+    ) -> Result<Number, FollowError> {
+        let number = numbers::patch(tx, org, id, patch, by, self.queue.clock().now()).await?;
+        self.numbers_changed(tx, org).await?;
+        Ok(number)
+    }
+
+    /// An organisation's numbers are others now: what has none in service looks for one at once instead of within ten
+    /// minutes.
     ///
     /// # Errors
     /// The rules' or the queue's.
-    pub async fn number_available(&self, tx: &mut Tx, org: &OrgId) -> Result<(), FollowError> {
-        for thread_id in confirmation::waiting_for_number(tx, org).await? {
+    pub async fn numbers_changed(&self, tx: &mut Tx, org: &OrgId) -> Result<(), FollowError> {
+        for thread_id in masking::waiting_for_number(tx, org).await? {
             let new = self.new_job(&ThreadAssignNumber { thread_id })?.org(org.as_str());
             if let Enqueued::Existing { id } = self.enqueue(tx, new).await? {
                 self.hasten(tx, &id).await?;
             }
+        }
+        for run in ledger::waiting_for_front_desk(tx, org).await? {
+            self.run(tx, &run).await?;
         }
         Ok(())
     }

@@ -60,28 +60,55 @@ use webhook_vapi_process::WebhookVapiProcess;
 pub fn registry() -> Registry<App> {
     Registry::new()
         .on_any_dead(dead::any)
+        .on_any_retry(dead::any_retried)
         // Webhooks: what a provider told, turned into changes of our own.
-        .kind(Kind::of::<WebhookStripeProcess, _, _>(webhook_stripe_process::run).on_dead(dead::webhook))
-        .kind(Kind::of::<WebhookTwilioStatus, _, _>(webhook_twilio_status::run).on_dead(dead::webhook))
-        .kind(Kind::of::<WebhookVapiProcess, _, _>(webhook_vapi_process::run).on_dead(dead::webhook))
+        .kind(
+            Kind::of::<WebhookStripeProcess, _, _>(webhook_stripe_process::run)
+                .subject(dead::webhook, dead::webhook_retried),
+        )
+        .kind(
+            Kind::of::<WebhookTwilioStatus, _, _>(webhook_twilio_status::run)
+                .subject(dead::webhook, dead::webhook_retried),
+        )
+        .kind(
+            Kind::of::<WebhookVapiProcess, _, _>(webhook_vapi_process::run)
+                .subject(dead::webhook, dead::webhook_retried),
+        )
         // Bookings: what follows from their changes.
-        .kind(Kind::of::<BookingConfirm, _, _>(booking_confirm::run).on_dead(booking_confirm::dead))
+        .kind(
+            Kind::of::<BookingConfirm, _, _>(booking_confirm::run)
+                .subject(booking_confirm::dead, booking_confirm::retried),
+        )
         .job::<BookingStatusChanged, _, _>(booking_status_changed::run)
         .job::<BookingRescheduled, _, _>(booking_rescheduled::run)
         .job::<ThreadAssignNumber, _, _>(thread_assign_number::run)
         .job::<ThreadClose, _, _>(thread_close::run)
         // Appointments elsewhere: called for and waited for.
-        .kind(Kind::of::<BookingCallStart, _, _>(booking_call_start::run).on_dead(booking_call_start::dead))
-        .kind(Kind::of::<BookingCallPoll, _, _>(booking_call_poll::run).on_dead(booking_call_poll::dead))
+        .kind(
+            Kind::of::<BookingCallStart, _, _>(booking_call_start::run)
+                .subject(booking_call_start::dead, booking_call_start::retried),
+        )
+        .kind(
+            Kind::of::<BookingCallPoll, _, _>(booking_call_poll::run)
+                .subject(booking_call_poll::dead, booking_call_poll::retried),
+        )
         // Texts: written, sent, asked after.
-        .kind(Kind::of::<AutomationRun, _, _>(automation_run::run).on_dead(automation_run::dead))
-        .kind(Kind::of::<SmsSend, _, _>(sms_send::run).on_dead(sms_send::dead))
-        .kind(Kind::of::<SmsConfirmDelivery, _, _>(sms_confirm_delivery::run).on_dead(sms_confirm_delivery::dead))
+        .kind(
+            Kind::of::<AutomationRun, _, _>(automation_run::run).subject(automation_run::dead, automation_run::retried),
+        )
+        .kind(Kind::of::<SmsSend, _, _>(sms_send::run).subject(sms_send::dead, sms_send::retried))
+        .kind(
+            Kind::of::<SmsConfirmDelivery, _, _>(sms_confirm_delivery::run)
+                .subject(sms_confirm_delivery::dead, sms_confirm_delivery::retried),
+        )
         // Prices: checked every night, never changed.
-        .kind(Kind::of::<PricingReconcile, _, _>(pricing_reconcile::run).on_dead(pricing_reconcile::dead))
+        .kind(
+            Kind::of::<PricingReconcile, _, _>(pricing_reconcile::run)
+                .subject(pricing_reconcile::dead, pricing_reconcile::retried),
+        )
         .kind(
             Kind::of::<PricingReconcileChunk, _, _>(pricing_reconcile_chunk::run)
-                .on_dead(pricing_reconcile_chunk::dead),
+                .subject(pricing_reconcile_chunk::dead, pricing_reconcile_chunk::retried),
         )
         // Housekeeping.
         .job::<ExceptionsWake, _, _>(exceptions_wake::run)

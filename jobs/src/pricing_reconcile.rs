@@ -9,12 +9,11 @@ use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::OrgId;
 use nightshift_domain::reconciliation::{self, RunStatus, Trigger};
-use nightshift_queue::{DeadJob, Job, JobContext, JobResult, Keys, Outcome, Policy};
+use nightshift_queue::{DeadJob, Following, Job, JobContext, JobResult, Keys, Outcome, Policy, RetriedJob, Revival};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
-use crate::dead::Dying;
 use crate::decide::OrDecide;
 use crate::pricing_reconcile_chunk::PricingReconcileChunk;
 
@@ -78,10 +77,26 @@ pub async fn run(job: PricingReconcile, ctx: JobContext<App>) -> JobResult {
 }
 
 /// A check that could not begin has failed.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
     Box::pin(async move {
         let Ok(job) = serde_json::from_value::<PricingReconcile>(dead.payload.clone()) else { return Ok(()) };
         let by = Actor::system(dead.info.id.as_str());
         reconciliation::fail(tx, &job.org_id, None, &dead.error, &by, &dead.info.id, dead.at).await.or_decide()
+    })
+}
+
+/// A check that was completed meanwhile needs no second one.
+pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
+    Box::pin(async move {
+        let Ok(job) = serde_json::from_value::<PricingReconcile>(retried.payload.clone()) else {
+            return Ok(Revival::Ready);
+        };
+        let run = reconciliation::of_day(tx, &job.org_id, &job.local_date, job.trigger_kind, job.attempt_no);
+        Ok(match run.await.or_decide()? {
+            Some(run) if run.status == RunStatus::Completed => {
+                Revival::Pointless(format!("run {} is completed", run.id))
+            }
+            _ => Revival::Ready,
+        })
     })
 }

@@ -11,13 +11,12 @@ use nightshift_db::{Tx, failpoint};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::{BookingId, OrgId, RunId};
 use nightshift_domain::reconciliation::{self, Check, Progress, Run, Shielded};
-use nightshift_queue::{DeadJob, Job, JobContext, JobResult, Keys, Outcome, Policy};
+use nightshift_queue::{DeadJob, Following, Job, JobContext, JobResult, Keys, Outcome, Policy, RetriedJob, Revival};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
 use crate::app::Reconciliation;
-use crate::dead::Dying;
 use crate::decide::OrDecide;
 
 /// Chunks of one job: enough that claiming and finishing it costs next to nothing, few enough that it ends in a second.
@@ -37,7 +36,7 @@ pub struct PricingReconcileChunk {
 
 impl PricingReconcileChunk {
     /// The stretch that begins where the run stands.
-    pub(crate) fn next_of(run: &Run) -> Self {
+    pub fn next_of(run: &Run) -> Self {
         Self { run_id: run.id.clone(), org_id: run.org_id.clone(), after_id: run.cursor_booking_id.clone() }
     }
 }
@@ -96,12 +95,26 @@ async fn hand_over(ctx: &JobContext<App>, tx: &mut Tx, run: &Run) -> Result<(), 
 }
 
 /// A run that nobody carries on has failed; a retry of this job goes on where it was.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
     Box::pin(async move {
         let Ok(job) = serde_json::from_value::<PricingReconcileChunk>(dead.payload.clone()) else { return Ok(()) };
         let by = Actor::system(dead.info.id.as_str());
         reconciliation::fail(tx, &job.org_id, Some(&job.run_id), &dead.error, &by, &dead.info.id, dead.at)
             .await
             .or_decide()
+    })
+}
+
+/// A run goes on where it was, unless it is completed or in other hands.
+pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
+    Box::pin(async move {
+        let Ok(job) = serde_json::from_value::<PricingReconcileChunk>(retried.payload.clone()) else {
+            return Ok(Revival::Ready);
+        };
+        Ok(if reconciliation::is_carried_by(tx, &job.run_id, &retried.id).await.or_decide()? {
+            Revival::Ready
+        } else {
+            Revival::Pointless("another job carries the run on, or it is completed".to_owned())
+        })
     })
 }

@@ -10,17 +10,20 @@ use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::MessageId;
 use nightshift_domain::messaging::delivery::{self, Envelope};
+use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::{Lookup, SentMessage};
-use nightshift_queue::{DeadJob, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, effects};
+use nightshift_queue::{
+    DeadJob, Following, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival, effects,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
-use crate::dead::Dying;
+use crate::dead::text;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
-use crate::sms_send::{EFFECT, count};
+use crate::sms_send::{EFFECT, count, revive};
 
 /// A provider is asked so long after the attempt: what it took is in its list by then.
 pub(crate) const ASK_AFTER: Duration = Duration::from_secs(120);
@@ -112,10 +115,23 @@ async fn unclaimed(tx: &mut Tx, candidates: Vec<SentMessage>) -> Result<Option<S
 }
 
 /// Nobody could be asked: the text counts as not delivered, and people see it.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
     Box::pin(async move {
-        let Some(id) = dead.payload.get("messageEventId").and_then(serde_json::Value::as_str) else { return Ok(()) };
+        let Some(id) = text(&dead.payload, "messageEventId") else { return Ok(()) };
         let by = Actor::system(dead.info.id.as_str());
         delivery::record_refused(tx, &MessageId::from(id), "unconfirmed", false, &by, dead.at).await.or_decide()
+    })
+}
+
+/// Somebody is to be asked after all: the text is of unknown fate again.
+pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
+    Box::pin(async move {
+        let revival = revive(tx, retried).await?;
+        let Some(id) = text(&retried.payload, "messageEventId").map(MessageId::from) else { return Ok(revival) };
+        let unclear = delivery::load(tx, &id).await.or_decide()?.status == MessageStatus::Unconfirmed;
+        Ok(match revival {
+            Revival::Ready if !unclear => Revival::Pointless("it is known that the text did not leave".to_owned()),
+            revival => revival,
+        })
     })
 }

@@ -11,22 +11,31 @@ use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::{MessageId, ThreadId};
 use nightshift_domain::messaging::delivery::{self, Envelope, Outbound, Turn};
 use nightshift_domain::messaging::message::MessageStatus;
-use nightshift_domain::messaging::numbers;
+use nightshift_domain::messaging::{masking, numbers};
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::{SendError, SendMessage, SentMessage};
-use nightshift_queue::{DeadJob, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, effects};
+use nightshift_queue::effects::EffectState;
+use nightshift_queue::{
+    DeadJob, ErrorClass, Following, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival,
+    effects,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
-use crate::dead::Dying;
+use crate::dead::text;
 use crate::decide::OrDecide;
+use crate::follow::Follow;
 use crate::sms_confirm_delivery::{ASK_AFTER, SmsConfirmDelivery};
 
 /// The ledger's name for this effect.
 pub(crate) const EFFECT: &str = "sms";
 /// A text that goes nowhere is delivered so soon.
 const MOCK_DELIVERED_AFTER: Duration = Duration::from_secs(1);
+/// A text that waits for its conversation's number is looked at again so often, should nobody wake it.
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
+/// A text that could not leave for so long is given up: what it says may have passed. A person may retry it.
+const NUMBER_AWAITED: Duration = Duration::from_secs(24 * 3600);
 
 /// A stored text that is to leave.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,16 +58,20 @@ impl SmsSend {
     }
 }
 
+/// Names the job that sends a text for the first time, or for the n-th time again.
+pub(crate) fn once_key(id: &MessageId, resend: i64) -> String {
+    match resend {
+        0 => format!("sms:{id}"),
+        n => format!("sms:{id}:r{n}"),
+    }
+}
+
 impl Job for SmsSend {
     const KIND: &'static str = "sms.send";
     const QUEUE: &'static str = "sms";
 
     fn keys(&self) -> Keys {
-        let once = match self.resend {
-            0 => format!("sms:{}", self.message_event_id),
-            n => format!("sms:{}:r{n}", self.message_event_id),
-        };
-        Keys::once(once).group(format!("thread:{}", self.thread_id))
+        Keys::once(once_key(&self.message_event_id, self.resend)).group(format!("thread:{}", self.thread_id))
     }
 
     fn policy() -> Policy {
@@ -109,7 +122,15 @@ impl<'a> Sending<'a> {
     async fn begin(&self) -> Result<Begun<'a>, JobError> {
         let now = self.ctx.now();
         let mut tx = self.ctx.begin().await?;
-        let text = delivery::load(&mut tx, self.id).await.or_decide()?;
+        let mut text = delivery::load(&mut tx, self.id).await.or_decide()?;
+        if text.status == MessageStatus::Queued {
+            let Some(number) = delivery::number_in_service(&mut tx, &text, now).await.or_decide()? else {
+                let wait = self.wait_for_number(&mut tx, &text, now).await?;
+                tx.commit().await?;
+                return Ok(Begun::Ended(wait));
+            };
+            text.from_number_id = Some(number);
+        }
         let sender = self.sender_of(&mut tx, &text).await?;
         if text.status == MessageStatus::Queued
             && let (Some(number), SmsSender::Twilio(_)) = (&text.from_number_id, sender)
@@ -126,11 +147,20 @@ impl<'a> Sending<'a> {
                 self.find_out(&mut tx, "an earlier attempt ended without an answer", now).await?;
                 Begun::Ended(Outcome::done_with(json!({"verdict": "unconfirmed"})))
             }
+            Turn::NoNumber => Begun::Ended(self.wait_for_number(&mut tx, &text, now).await?),
             Turn::Settled(status) => Begun::Ended(self.settled(&mut tx, &text, status, now).await?),
             Turn::Blocked(reason) => Begun::Ended(Outcome::skip(format!("the text may not be sent: {reason}"))),
         };
         tx.commit().await?;
         Ok(begun)
+    }
+
+    /// The text stays as it is: its conversation is looked after, and this job wakes up when that has a number again.
+    async fn wait_for_number(&self, tx: &mut Tx, text: &Outbound, now: Timestamp) -> Result<Outcome, JobError> {
+        masking::report_missing(tx, &text.thread_id, now).await.or_decide()?;
+        Follow::of_job(self.ctx).number_missing(tx, &text.thread_id).await?;
+        self.ctx.note("its conversation has no number in service");
+        Ok(Outcome::Poll { after: LOOK_AGAIN, until: Some(now + NUMBER_AWAITED) })
     }
 
     async fn sender_of(&self, tx: &mut Tx, text: &Outbound) -> Result<&'a SmsSender, JobError> {
@@ -228,14 +258,42 @@ pub(crate) fn count(sender: &SmsSender, call: &'static str, outcome: &'static st
         .increment(1);
 }
 
-/// A text whose job was given up will not leave. One that may have left stays unconfirmed: retrying the job finds out.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob, _: &'a App) -> Dying<'a> {
+/// A text whose job ended without success will not leave. Of one that may have left it is said that nobody knows:
+/// retrying the job finds out.
+pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
     Box::pin(async move {
-        let Some(id) = dead.payload.get("messageEventId").and_then(serde_json::Value::as_str) else { return Ok(()) };
-        let (id, by) = (MessageId::from(id), Actor::system(dead.info.id.as_str()));
+        let Some(id) = text(&dead.payload, "messageEventId").map(MessageId::from) else { return Ok(()) };
+        let by = Actor::system(dead.info.id.as_str());
         if delivery::mark_unconfirmed(tx, &id, dead.at).await.or_decide()? {
-            return Ok(());
+            return delivery::tell_unconfirmed(tx, &id, dead.at).await.or_decide();
         }
-        delivery::record_refused(tx, &id, "given_up", false, &by, dead.at).await.or_decide()
+        let code = if dead.class == ErrorClass::Cancelled { "cancelled" } else { "given_up" };
+        delivery::record_refused(tx, &id, code, false, &by, dead.at).await.or_decide()
     })
+}
+
+/// The text waits to be sent again when nothing left, by the ledger of effects; when that is not known, it is to be
+/// found out.
+pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
+    Box::pin(revive(tx, retried))
+}
+
+pub(crate) async fn revive(tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
+    let Some(id) = text(&retried.payload, "messageEventId").map(MessageId::from) else {
+        return Ok(Revival::Pointless("it names no text".to_owned()));
+    };
+    let effect = effects::find(tx, EFFECT, id.as_str()).await?;
+    let to = match effect.as_ref().map(|effect| effect.state) {
+        Some(EffectState::Confirmed) => return Ok(Revival::Pointless("the text has left".to_owned())),
+        Some(EffectState::Asked | EffectState::Unknown) => MessageStatus::Unconfirmed,
+        None | Some(EffectState::Reserved | EffectState::Refused) => MessageStatus::Queued,
+    };
+    let by = Actor::system(&retried.id);
+    if let Err(why) = delivery::revive(tx, &id, to, &by, retried.at).await.or_decide()? {
+        return Ok(Revival::Pointless(why));
+    }
+    if let Some(refused) = effect.filter(|effect| effect.state == EffectState::Refused) {
+        effects::reopen(tx, &refused.id, retried.at).await?;
+    }
+    Ok(Revival::Ready)
 }

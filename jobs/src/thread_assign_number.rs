@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use nightshift_domain::actor::Actor;
-use nightshift_domain::confirmation::{self, NumberGiven};
+use nightshift_domain::confirmation;
 use nightshift_domain::ids::ThreadId;
+use nightshift_domain::messaging::masking::NumberGiven;
 use nightshift_queue::{Job, JobContext, JobError, JobResult, Keys, Outcome, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -50,8 +51,8 @@ pub async fn run(job: ThreadAssignNumber, ctx: JobContext<App>) -> JobResult {
         tx.commit().await?;
         return Ok(Outcome::skip("the conversation needs no number any more"));
     };
-    for run in &step.released {
-        Follow::of_job(&ctx).run(&mut tx, run).await?;
+    if step.given != NumberGiven::Missing {
+        Follow::of_job(&ctx).number_given(&mut tx, &step).await?;
     }
     tx.commit().await?;
     match step.given {

@@ -223,11 +223,12 @@ enum Wish {
 
 async fn steer(queue: &Queue, ids: &[String], wish: Wish) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
+    let registry = nightshift_jobs::registry();
     for id in ids {
         let mut tx = queue.db().begin().await?;
         let (steered, event) = match wish {
-            Wish::Retry => (queue.retry(&mut tx, id, None).await, "job.retried"),
-            Wish::Cancel => (queue.cancel(&mut tx, id).await, "job.cancelled"),
+            Wish::Retry => (registry.retry(queue, &mut tx, id, None).await, "job.retried"),
+            Wish::Cancel => (registry.cancel(queue, &mut tx, id).await, "job.cancelled"),
         };
         match steered {
             Ok(steered) => {
@@ -255,7 +256,7 @@ fn sentence(wish: Wish, steered: Steered) -> &'static str {
 
 async fn retry_all(queue: &Queue, which: &Which, max: i64, spread: Duration) -> anyhow::Result<ExitCode> {
     let filter = Filter { state: Some(which.state.unwrap_or(State::Dead)), ..which.filter() };
-    let outcome = queue.retry_all(&filter, max, spread).await?;
+    let outcome = nightshift_jobs::registry().retry_all(queue, &filter, max, spread).await?;
     let mut tx = queue.db().begin().await?;
     let entry = Entry::new("job.retried", "success", &Actor::system("cli")).metadata(json!({
         "changed": outcome.changed, "skipped": outcome.skipped, "kind": filter.kind, "queue": filter.queue,
@@ -264,6 +265,9 @@ async fn retry_all(queue: &Queue, which: &Which, max: i64, spread: Duration) -> 
     audit::record(&mut tx, entry, queue.clock().now()).await?;
     tx.commit().await?;
     println!("{} start anew, {} could not", outcome.changed, outcome.skipped);
+    for (id, why) in &outcome.reasons {
+        eprintln!("nightshift: {id}: {why}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

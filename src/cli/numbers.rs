@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::messaging::numbers::{self, NewNumber, NumberClass, Provider};
+use nightshift_jobs::follow::Follow;
 use serde_json::json;
 
 use super::{open, table};
@@ -65,7 +66,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
                 provider: *provider,
             };
             let mut tx = db.begin().await?;
-            let added = numbers::add(&mut tx, &org, &new, &Actor::system("cli"), queue.clock().now()).await?;
+            let added = Follow::of_request(&queue).number_added(&mut tx, &org, &new, &Actor::system("cli")).await?;
             tx.commit().await?;
             println!("{} {} is in service", added.id, added.e164.e164());
         }

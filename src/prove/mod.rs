@@ -206,7 +206,7 @@ async fn settle(queue: &Queue) -> anyhow::Result<usize> {
         let dead = Filter { state: Some(State::Dead), error_class: Some(lease_lost), ..Filter::default() };
         for job in queue.list(&dead, None, 1_000).await?.jobs {
             let mut tx = queue.db().begin().await?;
-            queue.retry(&mut tx, &job.id, None).await?;
+            nightshift_jobs::registry().retry(queue, &mut tx, &job.id, None).await?;
             tx.commit().await?;
             revived += 1;
         }

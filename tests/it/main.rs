@@ -16,6 +16,7 @@ mod idempotency;
 mod jobs;
 mod live;
 mod network;
+mod numbers;
 mod pages;
 #[cfg(target_os = "linux")]
 mod power;
@@ -25,6 +26,7 @@ mod promises;
 mod receiver;
 mod reconciliation;
 mod retention;
+mod retries;
 mod sabotage;
 mod schedules;
 mod support;

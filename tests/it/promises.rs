@@ -61,7 +61,7 @@ async fn each_broken_promise_is_found_and_named() {
                     .to_owned(),
             ),
             (
-                "a text that is to be sent has a job",
+                "a text that is to be sent, or asked after, has a job",
                 "UPDATE message_events SET status = 'queued'".to_owned(),
                 "UPDATE message_events SET status = 'delivered'".to_owned(),
             ),

@@ -279,7 +279,7 @@ async fn a_run_that_was_given_up_is_told_and_goes_on_where_it_was() {
             let dead: Vec<(String,)> =
                 nightshift.rows("SELECT id FROM jobs WHERE state = 'dead' AND kind = 'pricing.reconcile.chunk'").await;
             let mut tx = nightshift.db.begin().await.unwrap();
-            nightshift.app.queue.retry(&mut tx, &dead[0].0, None).await.unwrap();
+            nightshift_jobs::registry().retry(&nightshift.app.queue, &mut tx, &dead[0].0, None).await.unwrap();
             tx.commit().await.unwrap();
             nightshift
                 .until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed' AND checked = 3", 1)

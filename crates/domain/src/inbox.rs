@@ -290,3 +290,21 @@ pub async fn settle(
     .await?;
     Ok(())
 }
+
+/// Takes a webhook that was given up back into the state in which it waits to be acted on. False when it is settled
+/// otherwise, or its body is no longer kept.
+///
+/// # Errors
+/// A database error.
+pub async fn reopen(tx: &mut Tx, id: &InboxId, now: Timestamp) -> Result<bool> {
+    let waiting = tx
+        .query(
+            "UPDATE webhook_inbox SET status = 'received', processed_at = NULL, updated_at = $2
+             WHERE id = $1 AND status IN ('received', 'failed') AND payload IS NOT NULL",
+        )
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(waiting == 1)
+}

@@ -53,13 +53,36 @@ const CHECKS: &[(&str, &str)] = &[
     ),
 ];
 
+/// What [`CHECKS`] holds for texts: each exception's fingerprint ends in what it is about.
+const SILENT: &[(&str, &str)] = &[
+    (
+        "a text that did not arrive is in front of people",
+        "SELECT id FROM message_events
+         WHERE direction = 'outbound' AND status IN ('failed', 'undelivered')
+           AND coalesce(error_code, '') <> 'opted_out'
+           AND id NOT IN (SELECT substr(fingerprint, 17) FROM exceptions WHERE type = 'sms_undelivered') LIMIT 5",
+    ),
+    (
+        "an automatic text that was given up unwritten is in front of people",
+        "SELECT id FROM automation_runs
+         WHERE status = 'failed' AND message_event_id IS NULL
+           AND id NOT IN (SELECT substr(fingerprint, 19) FROM exceptions WHERE type = 'automation_failed') LIMIT 5",
+    ),
+    (
+        "a text that waits for a number is in front of people",
+        "SELECT id FROM automation_runs
+         WHERE status = 'blocked' AND coalesce(thread_id, 'front_desk:' || org_id) NOT IN
+               (SELECT substr(fingerprint, 21) FROM exceptions WHERE type = 'no_number_available') LIMIT 5",
+    ),
+];
+
 /// Each promise that does not hold, with some of the rows that break it.
 ///
 /// # Errors
 /// A database error.
 pub async fn broken(db: &Db) -> Result<Vec<(&'static str, Vec<(String,)>)>> {
     let mut found = Vec::new();
-    for (promise, sql) in CHECKS {
+    for (promise, sql) in CHECKS.iter().chain(SILENT) {
         let rows: Vec<(String,)> = db.read(sql).all().await?;
         if !rows.is_empty() {
             found.push((*promise, rows));
@@ -76,9 +99,9 @@ pub struct Waiting {
     pub deliveries: Vec<String>,
     /// Calls that have not ended.
     pub calls: Vec<String>,
-    /// Runs of automations that are to be executed.
+    /// Runs of automations that are to write their text.
     pub runs: Vec<String>,
-    /// Texts that are to be sent.
+    /// Texts that are to be sent, or to be asked after.
     pub texts: Vec<String>,
 }
 
@@ -98,7 +121,14 @@ pub async fn waiting(db: &Db, now: Timestamp, longer_than: Duration) -> Result<W
             "SELECT id FROM booking_calls WHERE status IN ('accepted', 'starting', 'in_progress') AND updated_at < $1",
         )
         .await?,
-        runs: ids("SELECT id FROM automation_runs WHERE status = 'pending' AND updated_at < $1").await?,
-        texts: ids("SELECT id FROM message_events WHERE status IN ('queued', 'sending') AND updated_at < $1").await?,
+        // One that has written its text waits for that text to leave.
+        runs: ids("SELECT id FROM automation_runs
+             WHERE status = 'pending' AND message_event_id IS NULL AND updated_at < $1")
+        .await?,
+        texts: ids("SELECT id FROM message_events
+             WHERE status IN ('queued', 'sending', 'unconfirmed') AND updated_at < $1
+               AND id NOT IN (SELECT substr(fingerprint, 17) FROM exceptions
+                              WHERE type = 'sms_unconfirmed' AND status <> 'resolved')")
+        .await?,
     })
 }

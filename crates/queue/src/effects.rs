@@ -9,6 +9,7 @@
 //!    ^               |  \---refuse---> refused
 //!    |               +-----doubt-----> unknown --confirm--> confirmed
 //!    +---- not_sent -+---- not_sent ------+    \--refuse--> refused
+//!    +---- reopen (a person's retry) ------------------------/
 //! ```
 
 use nightshift_db::{DbError, Result, Timestamp, Tx, new_id, sabotage};
@@ -184,6 +185,23 @@ pub async fn doubt(tx: &mut Tx, id: &str, error: &str, now: Timestamp) -> Result
 /// A database error.
 pub async fn not_sent(tx: &mut Tx, id: &str, error: &str, now: Timestamp) -> Result<bool> {
     settle(tx, "UPDATE effects SET state = 'reserved', error = $2, updated_at = $3 WHERE id = $1 AND state IN ('asked', 'unknown')", id, error, now).await
+}
+
+/// A person wants what the provider refused to be asked anew: nothing left. True when it was refused and is reserved.
+///
+/// # Errors
+/// A database error.
+pub async fn reopen(tx: &mut Tx, id: &str, now: Timestamp) -> Result<bool> {
+    let reopened = tx
+        .query(
+            "UPDATE effects SET state = 'reserved', settled_at = NULL, updated_at = $2
+             WHERE id = $1 AND state = 'refused'",
+        )
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(reopened == 1)
 }
 
 async fn settle(tx: &mut Tx, sql: &'static str, id: &str, error: &str, now: Timestamp) -> Result<bool> {

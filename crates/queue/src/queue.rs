@@ -139,6 +139,19 @@ impl Queue {
         Ok(found.map(|(id,)| id))
     }
 
+    /// The unfinished job with a once key.
+    ///
+    /// # Errors
+    /// A database error.
+    pub async fn unfinished_once(&self, tx: &mut Tx, once_key: &str) -> nightshift_db::Result<Option<String>> {
+        let found: Option<(String,)> = tx
+            .query("SELECT id FROM jobs WHERE once_key = $1 AND state IN ('queued', 'running', 'retrying')")
+            .bind(once_key)
+            .optional()
+            .await?;
+        Ok(found.map(|(id,)| id))
+    }
+
     /// How often the unfinished job that holds a dedup key has asked to be called again.
     ///
     /// # Errors

@@ -119,7 +119,8 @@ fn decode<J: Job>(claimed: &Claimed) -> Result<J, PayloadError> {
 /// All kinds of a worker.
 pub struct Registry<S> {
     kinds: BTreeMap<&'static str, Kind<S>>,
-    pub(crate) on_any_dead: Option<OnDead>,
+    on_any_dead: Option<OnDead>,
+    on_any_retry: Option<OnRetry>,
 }
 
 impl<S: Send + Sync + 'static> Default for Registry<S> {
@@ -132,7 +133,7 @@ impl<S: Send + Sync + 'static> Registry<S> {
     /// A worker that knows nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { kinds: BTreeMap::new(), on_any_dead: None }
+        Self { kinds: BTreeMap::new(), on_any_dead: None, on_any_retry: None }
     }
 
     /// Adds the kind of `J`.
@@ -158,6 +159,18 @@ impl<S: Send + Sync + 'static> Registry<S> {
     pub fn on_any_dead(mut self, hook: OnDead) -> Self {
         self.on_any_dead = Some(hook);
         self
+    }
+
+    /// What happens whenever a job that ended without success is started anew, before its kind's own hook.
+    #[must_use]
+    pub fn on_any_retry(mut self, hook: OnRetry) -> Self {
+        self.on_any_retry = Some(hook);
+        self
+    }
+
+    /// What goes before the retry of a job of this kind that ended without success, in order.
+    pub(crate) fn before_retry(&self, kind: &Kind<S>) -> impl Iterator<Item = OnRetry> {
+        self.on_any_retry.into_iter().chain(kind.subject.map(|subject| subject.revived))
     }
 
     /// What follows the end of a job of this kind without success, in order.

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use nightshift_domain::ids::NumberId;
-use nightshift_domain::messaging::numbers::{self, NewNumber, Number, NumberPatch, NumberStatus};
+use nightshift_domain::messaging::numbers::{self, NewNumber, Number, NumberPatch};
 use nightshift_jobs::follow::Follow;
 use serde_json::{Value, json};
 
@@ -33,8 +33,7 @@ pub async fn add(
 ) -> Result<Response> {
     let org = caller.org()?;
     let mut tx = web.db.begin().await?;
-    let number = numbers::add(&mut tx, org, &new, &caller.actor(), web.clock.now()).await?;
-    Follow::of_request(&web.queue).number_available(&mut tx, org).await?;
+    let number = Follow::of_request(&web.queue).number_added(&mut tx, org, &new, &caller.actor()).await?;
     answering.commit(&web, tx, StatusCode::CREATED, json!({"number": shown(&number)})).await
 }
 
@@ -48,10 +47,7 @@ pub async fn change(
 ) -> Result<Response> {
     let org = caller.org()?;
     let mut tx = web.db.begin().await?;
-    let number = numbers::patch(&mut tx, org, &id, &patch, &caller.actor(), web.clock.now()).await?;
-    if number.status == NumberStatus::Active {
-        Follow::of_request(&web.queue).number_available(&mut tx, org).await?;
-    }
+    let number = Follow::of_request(&web.queue).number_changed(&mut tx, org, &id, &patch, &caller.actor()).await?;
     answering.commit(&web, tx, StatusCode::OK, json!({"number": shown(&number)})).await
 }
 

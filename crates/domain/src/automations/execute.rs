@@ -17,6 +17,7 @@ use crate::Result;
 use crate::actor::Actor;
 use crate::audit;
 use crate::ids::{AutomationRunId, MessageId, ThreadId};
+use crate::messaging::masking;
 use crate::messaging::numbers::{self, Number};
 use crate::messaging::post::{Blocked, Posted, post_for_run};
 use crate::messaging::threads;
@@ -44,8 +45,12 @@ pub enum Executed {
         /// When.
         until: Timestamp,
     },
-    /// Its thread has no number; it is released when the thread gets one.
-    Blocked,
+    /// There is no number to send its text from; people know, and it goes on when there is one.
+    Blocked {
+        /// The thread that lacks a number, for which `thread.assign_number` must follow; none when the organisation
+        /// lacks a front desk.
+        thread: Option<ThreadId>,
+    },
     /// It ended, now or before.
     Ended(RunStatus),
 }
@@ -79,17 +84,26 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
         ledger::set_scheduled(tx, &run.id, until, now).await?;
         return Ok(Executed::Hold { until });
     }
+    if !has_recipient(&run) {
+        return fail(tx, &run, "no_recipient", by, now).await;
+    }
     let Some((thread_id, used_thread)) = destination(tx, &run, by, now).await? else {
-        return fail(tx, &run, "no_number", by, now).await;
+        ledger::set_blocked(tx, &run, None, now).await?;
+        masking::report_no_front_desk(tx, &run.org_id, now).await?;
+        return Ok(Executed::Blocked { thread: None });
     };
+    if run.status == RunStatus::Blocked && run.thread_id.is_none() {
+        masking::front_desk_found(tx, &run.org_id, now).await?;
+    }
     match post_for_run(tx, &thread_id, &run.id, &body, by, now).await? {
         Posted::Queued { message_id, .. } => {
             ledger::set_written(tx, &run.id, &thread_id, &message_id, &body, used_thread, now).await?;
             Ok(Executed::Written { message_id, thread_id, used_thread })
         }
         Posted::Blocked(Blocked::NoNumber) => {
-            ledger::set_blocked(tx, &run, &thread_id, now).await?;
-            Ok(Executed::Blocked)
+            ledger::set_blocked(tx, &run, Some(&thread_id), now).await?;
+            masking::report_missing(tx, &thread_id, now).await?;
+            Ok(Executed::Blocked { thread: Some(thread_id) })
         }
         Posted::Blocked(blocked) => skip(tx, &run, blocked.code(), by, now).await,
     }
@@ -166,7 +180,15 @@ async fn hold_until(tx: &mut Tx, run: &Run, starts_at: Option<Timestamp>, now: T
     Ok(end.filter(|end| starts_at.is_none_or(|starts_at| starts_at < now || *end + NOTICE <= starts_at)))
 }
 
-/// The thread a run's text goes into, and whether it is the one it belongs to; none when there is no way to send it.
+fn has_recipient(run: &Run) -> bool {
+    run.thread_id.is_some()
+        || match run.recipient {
+            Recipient::Client | Recipient::Requester => run.client_id.is_some(),
+            Recipient::Sitter => run.sitter_id.is_some(),
+        }
+}
+
+/// The thread a run's text goes into, and whether it is the one it belongs to; none when there is no number for it.
 async fn destination(tx: &mut Tx, run: &Run, by: &Actor, now: Timestamp) -> Result<Option<(ThreadId, bool)>> {
     if let Some(thread) = &run.thread_id {
         return Ok(Some((thread.clone(), true)));

@@ -10,7 +10,8 @@ mod number;
 mod steps;
 
 pub use follow_up::{CloseThread, cancelled, close_thread, completed, confirmed, rescheduled};
-pub use number::{AssignedNumber, NumberGiven, NumberStep, assign_number, number, waiting_for_number};
+pub use number::{assign_number, number};
 pub use steps::{
-    AutomationStep, Loaded, Outcome, ThreadStep, WindowStep, audit, automation, fail, load, thread, window,
+    AutomationStep, Loaded, Outcome, ThreadStep, WindowStep, audit, automation, fail, load, thread, to_be_confirmed,
+    window,
 };

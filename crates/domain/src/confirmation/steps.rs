@@ -5,13 +5,13 @@ use std::time::Duration;
 use nightshift_db::{Timestamp, Tx};
 use serde_json::{Value, json};
 
-use super::number::AssignedNumber;
 use crate::actor::Actor;
 use crate::audit;
 use crate::automations::ledger::{self, NewRun, RunStatus, RunToStart};
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Booking, Status};
 use crate::ids::{AutomationRunId, BookingId, ThreadId, WindowId};
+use crate::messaging::masking::AssignedNumber;
 use crate::messaging::threads;
 use crate::messaging::windows::{self, Window, WindowChange};
 use crate::stream;
@@ -59,11 +59,30 @@ pub async fn load(tx: &mut Tx, id: &BookingId, by: &Actor, now: Timestamp) -> Re
         fail(tx, id, reason, by, now).await?;
         return Ok(Loaded::Broken(reason));
     }
-    Ok(match booking.status {
-        Status::Cancelled => Loaded::Skip("the booking was cancelled meanwhile"),
-        Status::Pending => Loaded::Skip("the booking is not confirmed"),
-        Status::Confirmed | Status::InProgress | Status::Completed => Loaded::Ready(Box::new(booking)),
+    Ok(match wanted(booking.status) {
+        Ok(()) => Loaded::Ready(Box::new(booking)),
+        Err(why) => Loaded::Skip(why),
     })
+}
+
+/// Whether a confirmation has something to do for this booking, or why not.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn to_be_confirmed(tx: &mut Tx, id: &BookingId) -> Result<std::result::Result<(), &'static str>> {
+    match bookings::lock(tx, id).await {
+        Ok(booking) => Ok(wanted(booking.status)),
+        Err(Error::NotFound) => Ok(Err("the booking does not exist")),
+        Err(error) => Err(error),
+    }
+}
+
+fn wanted(status: Status) -> std::result::Result<(), &'static str> {
+    match status {
+        Status::Cancelled => Err("the booking was cancelled meanwhile"),
+        Status::Pending => Err("the booking is not confirmed"),
+        Status::Confirmed | Status::InProgress | Status::Completed => Ok(()),
+    }
 }
 
 /// Puts on record that a confirmation failed for good.

@@ -185,7 +185,7 @@ pub async fn raise(tx: &mut Tx, problem: &Problem, now: Timestamp) -> Result<Exc
 /// # Errors
 /// A database error.
 pub async fn resolve(tx: &mut Tx, fingerprint: &str, note: &str, now: Timestamp) -> Result<()> {
-    let resolved: Option<(ExceptionId, Option<OrgId>)> = tx
+    let resolved: Vec<Resolved> = tx
         .query(
             "UPDATE exceptions
              SET status = 'resolved', resolved_by = 'system', resolved_at = $3, resolution_note = $2, updated_at = $3
@@ -194,9 +194,35 @@ pub async fn resolve(tx: &mut Tx, fingerprint: &str, note: &str, now: Timestamp)
         .bind(fingerprint)
         .bind(note)
         .bind(now)
-        .optional()
+        .all()
         .await?;
-    if let Some((id, org)) = resolved {
+    announce_resolved(tx, resolved, now).await
+}
+
+/// Resolves the trouble of a type that names this job, because a person took care of it. Walks what is open.
+///
+/// # Errors
+/// A database error.
+pub async fn resolve_of_job(tx: &mut Tx, kind: &str, job: &str, note: &str, now: Timestamp) -> Result<()> {
+    let resolved: Vec<Resolved> = tx
+        .query(
+            "UPDATE exceptions
+             SET status = 'resolved', resolved_by = 'system', resolved_at = $4, resolution_note = $3, updated_at = $4
+             WHERE job_id = $2 AND type = $1 AND status <> 'resolved' RETURNING id, org_id",
+        )
+        .bind(kind)
+        .bind(job)
+        .bind(note)
+        .bind(now)
+        .all()
+        .await?;
+    announce_resolved(tx, resolved, now).await
+}
+
+type Resolved = (ExceptionId, Option<OrgId>);
+
+async fn announce_resolved(tx: &mut Tx, resolved: Vec<Resolved>, now: Timestamp) -> Result<()> {
+    for (id, org) in resolved {
         let data = json!({ "id": id, "status": "resolved" });
         stream::append(tx, org.as_ref(), "exceptions", "exception.changed", &data, now).await?;
     }

@@ -5,7 +5,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::ids::{BookingId, NumberId, SitterId};
+use crate::ids::{NumberId, SitterId};
 use crate::messaging::numbers::NumberClass;
 use crate::text_enum::text_enum;
 
@@ -36,19 +36,19 @@ text_enum! {
     }
 }
 
-/// The number for a booking's thread: the sitter's own, else a pool number without another open thread of the client,
-/// else the front desk, else any pool number. Pool numbers come in the order of SHA-256(booking id + number id), which
-/// spreads bookings over the pool and stays the same for one booking.
+/// The number for a thread: the sitter's own, else a pool number without another open thread of the client, else the
+/// front desk, else any pool number. Pool numbers come in the order of SHA-256(`order` + number id): with the booking's
+/// id as `order`, bookings are spread over the pool and each keeps its place.
 #[must_use]
 pub fn pick<'c>(
-    booking: &BookingId,
+    order: &str,
     sitter: Option<&SitterId>,
     candidates: &'c [Candidate],
 ) -> Option<(&'c Candidate, Reason)> {
     candidates
         .iter()
         .filter_map(|candidate| Some((candidate, reason_for(candidate, sitter)?)))
-        .min_by_key(|(candidate, reason)| (*reason, order_key(booking, &candidate.id), candidate.id.clone()))
+        .min_by_key(|(candidate, reason)| (*reason, order_key(order, &candidate.id), candidate.id.clone()))
 }
 
 /// Why this number could serve, if it could. The reasons' order is the order of preference.
@@ -63,8 +63,8 @@ fn reason_for(candidate: &Candidate, sitter: Option<&SitterId>) -> Option<Reason
     }
 }
 
-fn order_key(booking: &BookingId, number: &NumberId) -> [u8; 32] {
-    Sha256::new().chain_update(booking.as_ref()).chain_update(number.as_ref()).finalize().into()
+fn order_key(order: &str, number: &NumberId) -> [u8; 32] {
+    Sha256::new().chain_update(order).chain_update(number.as_ref()).finalize().into()
 }
 
 #[cfg(test)]
@@ -93,7 +93,6 @@ mod tests {
             assigned in any::<bool>(),
             turn in 0usize..12,
         ) {
-            let booking = BookingId::from(booking);
             let sitter = assigned.then(|| SitterId::from("sitter-1".to_owned()));
             let numbers: Vec<_> = candidates
                 .into_iter()
@@ -138,10 +137,9 @@ mod tests {
             carries_client: false,
         };
         let numbers = [pool("n1"), pool("n2"), pool("n3")];
-        let booking = BookingId::from("b1".to_owned());
         let mut by_hash = ["n1", "n2", "n3"];
         by_hash.sort_by_key(|number| hex::encode(Sha256::digest(format!("b1{number}"))));
-        let chosen = pick(&booking, None, &numbers).map(|(number, _)| number.id.to_string());
+        let chosen = pick("b1", None, &numbers).map(|(number, _)| number.id.to_string());
         assert_eq!(chosen.as_deref(), Some(by_hash[0]));
     }
 }

@@ -7,6 +7,7 @@
 pub mod choice;
 pub mod delivery;
 pub mod inbox;
+pub mod masking;
 pub mod message;
 pub mod messages;
 pub mod numbers;

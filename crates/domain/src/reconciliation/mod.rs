@@ -13,5 +13,8 @@ mod shield;
 pub use chunk::{Check, Findings, Progress, examine, record};
 pub use drift::{Amounts, Cause, Drift, Thresholds, compare};
 pub use drifts::{DriftView, drift_of_exception, list as drifts};
-pub use runs::{Begun, Run, RunStatus, Trigger, begin, current, fail, get, hand_over, list, next_attempt, remaining};
+pub use runs::{
+    Begun, Run, RunStatus, Trigger, begin, current, fail, get, hand_over, is_carried_by, list, next_attempt, of_day,
+    remaining,
+};
 pub use shield::Shielded;

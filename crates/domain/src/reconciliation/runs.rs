@@ -269,6 +269,35 @@ pub async fn fail(
     Ok(())
 }
 
+/// The run of a day, if it has begun.
+///
+/// # Errors
+/// A database error.
+pub async fn of_day(
+    tx: &mut Tx,
+    org: &OrgId,
+    local_date: &str,
+    trigger: Trigger,
+    attempt_no: i64,
+) -> Result<Option<Run>> {
+    Ok(tx.query(OF_DAY).bind(org).bind(local_date).bind(trigger).bind(attempt_no).optional().await?)
+}
+
+/// Whether this job is the one that carries an unfinished run on.
+///
+/// # Errors
+/// A database error.
+pub async fn is_carried_by(tx: &mut Tx, run: &RunId, job: &str) -> Result<bool> {
+    Ok(tx
+        .query(
+            "SELECT EXISTS (SELECT 1 FROM reconciliation_runs WHERE id = $1 AND job_id = $2 AND status <> 'completed')",
+        )
+        .bind(run)
+        .bind(job)
+        .scalar()
+        .await?)
+}
+
 fn failure_of(org: &OrgId) -> String {
     format!("reconciliation_failed:{org}")
 }

@@ -154,10 +154,18 @@ async fn run_without_thread(business: &Business) -> RunToStart {
 #[tokio::test]
 async fn a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so() {
     on_both(async |business| {
-        let failing = run_without_thread(&business).await;
-        assert_eq!(business.execute(&failing, noon()).await, Executed::Ended(RunStatus::Failed));
+        let waiting = run_without_thread(&business).await;
+        let told = "SELECT COUNT(*) FROM exceptions WHERE type = 'no_number_available' AND status = 'open'";
+        for _ in 0..2 {
+            assert_eq!(business.execute(&waiting, noon()).await, Executed::Blocked { thread: None });
+            assert_eq!(business.count(told).await, 1);
+        }
         business.add_number("desk", "front_desk", "org-1").await;
-        for fallbacks in [1, 2] {
+        let released = business.write(async |tx| ledger::waiting_for_front_desk(tx, &org()).await.unwrap()).await;
+        assert_eq!(released, [waiting.clone()]);
+        assert!(matches!(business.execute(&waiting, noon()).await, Executed::Written { used_thread: false, .. }));
+        assert_eq!(business.count(told).await, 0);
+        for fallbacks in [2, 3] {
             let start = run_without_thread(&business).await;
             let executed = business.execute(&start, noon()).await;
             assert!(matches!(executed, Executed::Written { used_thread: false, .. }), "{executed:?}");
@@ -174,7 +182,7 @@ async fn a_thread_that_lost_its_number_blocks_the_run_instead_of_falling_back() 
         business.add_number("desk", "front_desk", "org-1").await;
         let (_, start) = started(&business).await;
         business.set("UPDATE message_numbers SET status = 'inactive' WHERE id = 'pool-1'").await;
-        assert_eq!(business.execute(&start, noon()).await, Executed::Blocked);
+        assert!(matches!(business.execute(&start, noon()).await, Executed::Blocked { thread: Some(_) }));
         assert_eq!(business.audited("automation.thread_fallback").await, 0);
     })
     .await;

@@ -3,8 +3,9 @@
 use nightshift_domain::automations::Executed;
 use nightshift_domain::automations::ledger::{RunStatus, RunToStart};
 use nightshift_domain::bookings::{self, Patch, StatusChange};
-use nightshift_domain::confirmation::{self, Loaded, NumberGiven};
+use nightshift_domain::confirmation::{self, Loaded};
 use nightshift_domain::ids::BookingId;
+use nightshift_domain::messaging::masking::{self, NumberGiven};
 use nightshift_domain::messaging::numbers::NumberClass;
 use nightshift_domain::messaging::windows::WindowChange;
 use serde_json::{Value, json};
@@ -207,7 +208,7 @@ async fn without_a_number_the_run_is_blocked_until_one_comes() {
         };
         assert_eq!(assign(&business).await.given, NumberGiven::Missing);
         let waiting = async |business: &Business| {
-            business.write(async |tx| confirmation::waiting_for_number(tx, &org()).await.unwrap()).await
+            business.write(async |tx| masking::waiting_for_number(tx, &org()).await.unwrap()).await
         };
         assert_eq!(waiting(&business).await, std::slice::from_ref(&thread));
         business.set("UPDATE message_numbers SET status = 'active' WHERE id = 'resting'").await;

@@ -9,8 +9,9 @@ use nightshift_domain::actor::Actor;
 use nightshift_domain::automations::ledger::RunToStart;
 use nightshift_domain::automations::{Executed, execute, seed_defaults};
 use nightshift_domain::bookings::{self, Booking, Created, Draft};
-use nightshift_domain::confirmation::{self, NumberGiven, Outcome};
+use nightshift_domain::confirmation::{self, Outcome};
 use nightshift_domain::ids::{BookingId, ClientId, InboxId, MessageId, NumberId, OrgId, SitterId, ThreadId, UserId};
+use nightshift_domain::messaging::masking::NumberGiven;
 use serde_json::json;
 
 /// 60 minutes, as configured by default.

@@ -125,12 +125,14 @@ impl<S: Send + Sync + 'static> Registry<S> {
         let event = Event::Retry { run_at: run_at.unwrap_or(now) };
         let after = apply(&row.life(), &event, now)?.life;
         let Some(kind) = self.get(&row.job.kind) else { return Err(SteerError::UnknownKind(row.job.kind)) };
-        if let Some(subject) = kind.subject.filter(|_| row.state.ended_in_vain()) {
+        if row.state.ended_in_vain() {
             let payload = row.payload();
             let retried = RetriedJob { id: row.job.id, kind: row.job.kind, payload, at: now };
-            match (subject.revived)(tx, &retried).await.map_err(SteerError::Subject)? {
-                Revival::Ready => {}
-                Revival::Pointless(why) => return Err(SteerError::Pointless(why)),
+            for revive in self.before_retry(kind) {
+                match revive(tx, &retried).await.map_err(SteerError::Subject)? {
+                    Revival::Ready => {}
+                    Revival::Pointless(why) => return Err(SteerError::Pointless(why)),
+                }
             }
         }
         queue.write(tx, id, &after, now).await

@@ -8,6 +8,7 @@ use crate::Result;
 use crate::actor::Actor;
 use crate::audit;
 use crate::automations::EXECUTOR;
+use crate::exceptions::{self, Problem, Severity};
 use crate::ids::{AutomationRunId, MessageId, ThreadId};
 
 /// Ends a waiting run as not wanted. One that ended before stays as it is.
@@ -15,15 +16,90 @@ use crate::ids::{AutomationRunId, MessageId, ThreadId};
 /// # Errors
 /// When the database refuses.
 pub async fn set_skipped(tx: &mut Tx, id: &AutomationRunId, reason: &str, by: &Actor, now: Timestamp) -> Result<()> {
-    end(tx, id, RunStatus::Skipped, reason, "info", by, now).await
+    end(tx, id, RunStatus::Skipped, reason, "info", by, now).await?;
+    Ok(())
 }
 
-/// Ends a waiting run as given up. One that ended before stays as it is.
+/// Ends a waiting run as given up. One that ended before stays as it is. That a text was never written is put before
+/// people; of one that was, its delivery tells.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn set_failed(tx: &mut Tx, id: &AutomationRunId, error: &str, by: &Actor, now: Timestamp) -> Result<()> {
-    end(tx, id, RunStatus::Failed, error, "failed", by, now).await
+    let Some(run) = end(tx, id, RunStatus::Failed, error, "failed", by, now).await? else { return Ok(()) };
+    if run.message_event_id.is_some() {
+        return Ok(());
+    }
+    let mut problem = Problem::new("automation_failed", Severity::Medium, failure_of(id))
+        .title("An automatic text was not written")
+        .org(&run.org_id)
+        .detail(json!({"automationRunId": id, "type": run.kind, "error": error}));
+    if let Some(booking) = &run.booking_id {
+        problem = problem.booking(booking);
+    }
+    if let Some(thread) = &run.thread_id {
+        problem = problem.thread(thread);
+    }
+    exceptions::raise(tx, &problem, now).await?;
+    Ok(())
+}
+
+/// The fingerprint of the exception about a run that failed without a text; [`promises`](crate::promises) reads it.
+fn failure_of(id: &AutomationRunId) -> String {
+    format!("automation_failed:{id}")
+}
+
+/// What asking for another try of a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reopened {
+    /// It waits to be executed.
+    Waits,
+    /// Its text is written; the text's own job is the one to retry.
+    Written,
+    /// It ended otherwise and stays so.
+    Ended(RunStatus),
+}
+
+/// Lets a failed run that has written nothing wait for its text again, because a person wants it after all.
+///
+/// # Errors
+/// [`NotFound`](crate::Error::NotFound) when there is no such run.
+pub async fn reopen_failed(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timestamp) -> Result<Reopened> {
+    let run = lock(tx, id).await?;
+    match run.status {
+        _ if run.message_event_id.is_some() => return Ok(Reopened::Written),
+        RunStatus::Pending | RunStatus::Blocked => return Ok(Reopened::Waits),
+        RunStatus::Failed => {}
+        ended => return Ok(Reopened::Ended(ended)),
+    }
+    let run = back_to_pending(tx, id, now).await?;
+    exceptions::resolve(tx, &failure_of(id), "a person has it tried again", now).await?;
+    let metadata = json!({"automationRunId": id, "type": run.kind});
+    audit::record(tx, run.entry("automation.retried", "success", by).metadata(metadata), now).await?;
+    Ok(Reopened::Waits)
+}
+
+/// Lets a run whose text failed wait for that text again.
+pub(crate) async fn reopen_unsent(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> Result<()> {
+    if lock(tx, id).await?.status == RunStatus::Failed {
+        back_to_pending(tx, id, now).await?;
+    }
+    Ok(())
+}
+
+async fn back_to_pending(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> Result<Run> {
+    let run = tx
+        .query(run_columns!(
+            "UPDATE automation_runs SET status = 'pending', error = NULL, executed_at = NULL, updated_at = $2
+             WHERE id = $1 RETURNING",
+            ""
+        ))
+        .bind(id)
+        .bind(now)
+        .one()
+        .await?;
+    announce(tx, &run, now).await?;
+    Ok(run)
 }
 
 async fn end(
@@ -34,7 +110,7 @@ async fn end(
     outcome: &'static str,
     by: &Actor,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<Option<Run>> {
     let ended: Option<Run> = tx
         .query(run_columns!(
             "UPDATE automation_runs SET status = $2, error = $3, executed_at = $4, updated_at = $4
@@ -47,10 +123,11 @@ async fn end(
         .bind(now)
         .optional()
         .await?;
-    let Some(run) = ended else { return Ok(()) };
+    let Some(run) = ended else { return Ok(None) };
     let metadata = json!({"automationRunId": id, "type": run.kind, "status": status, "reason": reason});
     audit::record(tx, run.entry("automation.executed", outcome, by).metadata(metadata), now).await?;
-    announce(tx, &run, now).await
+    announce(tx, &run, now).await?;
+    Ok(Some(run))
 }
 
 /// Ends a run as done: the provider took its text. Says in its metadata how the text went out.

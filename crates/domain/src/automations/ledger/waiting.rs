@@ -6,7 +6,7 @@ use super::{Run, RunToStart, announce, run_columns, set_skipped};
 use crate::Result;
 use crate::actor::Actor;
 use crate::automations::AutomationType;
-use crate::ids::{AutomationRunId, BookingId, MessageId, ThreadId};
+use crate::ids::{AutomationRunId, BookingId, MessageId, OrgId, ThreadId};
 
 /// Notes the text a run has written.
 pub(in crate::automations) async fn set_written(
@@ -35,11 +35,11 @@ pub(in crate::automations) async fn set_written(
     Ok(())
 }
 
-/// Lets a run wait for its thread's number.
+/// Lets a run wait for its thread's number, or for a number at all.
 pub(in crate::automations) async fn set_blocked(
     tx: &mut Tx,
     run: &Run,
-    thread: &ThreadId,
+    thread: Option<&ThreadId>,
     now: Timestamp,
 ) -> Result<()> {
     tx.query(
@@ -89,6 +89,22 @@ pub async fn release_blocked(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> 
         announce(tx, run, now).await?;
     }
     Ok(released.iter().filter_map(Run::to_start).collect())
+}
+
+/// The runs that wait for their organisation's front desk number, because they belong to no conversation yet.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn waiting_for_front_desk(tx: &mut Tx, org: &OrgId) -> Result<Vec<RunToStart>> {
+    let waiting: Vec<(AutomationRunId,)> = tx
+        .query(
+            "SELECT id FROM automation_runs
+             WHERE status = 'blocked' AND thread_id IS NULL AND org_id = $1 ORDER BY id",
+        )
+        .bind(org)
+        .all()
+        .await?;
+    Ok(waiting.into_iter().map(|(run_id,)| RunToStart { run_id, not_before: None }).collect())
 }
 
 /// Ends the runs of a kind for a booking that have not written their text yet, but for the one caused by `keep`.

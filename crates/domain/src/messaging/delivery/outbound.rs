@@ -35,6 +35,8 @@ pub struct Outbound {
     pub send_started_at: Option<Timestamp>,
     /// How often it was sent again after an unclear attempt.
     pub resends: i64,
+    /// Why it failed: the provider's code or a word of ours.
+    pub error_code: Option<String>,
 }
 
 macro_rules! outbound_columns {
@@ -42,7 +44,7 @@ macro_rules! outbound_columns {
         concat!(
             $before,
             " id, org_id, thread_id, status, provider_message_sid, from_number_id, automation_run_id, send_slot_at,
-              send_started_at, resends ",
+              send_started_at, resends, error_code ",
             $after
         )
     };
@@ -84,6 +86,16 @@ pub(super) async fn lock(tx: &mut Tx, id: &MessageId) -> Result<Outbound> {
     load(tx, id).await
 }
 
+/// The fingerprint of the exception about a text that will not arrive.
+pub(super) fn undelivered(id: &MessageId) -> String {
+    format!("sms_undelivered:{id}")
+}
+
+/// The fingerprint of the exception about a text of which nobody knows whether it left, and nobody asks.
+pub(super) fn unconfirmed(id: &MessageId) -> String {
+    format!("sms_unconfirmed:{id}")
+}
+
 impl Outbound {
     /// The start of an audit entry about this text.
     pub(super) fn entry(&self, event: &'static str, status: &'static str, by: &Actor) -> Entry {
@@ -103,7 +115,7 @@ impl Outbound {
         audit::record(tx, self.entry("message.failed", "failed", by).metadata(metadata), now).await?;
         exceptions::raise(
             tx,
-            &Problem::new("sms_undelivered", Severity::Medium, format!("sms_undelivered:{}", self.id))
+            &Problem::new("sms_undelivered", Severity::Medium, undelivered(&self.id))
                 .title("A text message did not arrive")
                 .org(&self.org_id)
                 .thread(&self.thread_id)

@@ -3,6 +3,7 @@
 use nightshift_db::{Engine, Timestamp, Tx};
 use serde_json::json;
 
+use super::OPTED_OUT;
 use super::outbound::{Outbound, lock};
 use crate::actor::Actor;
 use crate::audit;
@@ -13,8 +14,6 @@ use crate::messaging::numbers::{NumberStatus, Provider};
 use crate::messaging::threads::Scope;
 use crate::phone::PhoneNumber;
 use crate::{Error, Result};
-
-const OPTED_OUT: &str = "opted_out";
 
 /// What to hand to the provider.
 #[derive(Clone)]
@@ -48,6 +47,8 @@ pub enum Turn {
     },
     /// It went out, or never will; nothing to do.
     Settled(MessageStatus),
+    /// Its number is out of service; it waits. See [`number_in_service`](super::number_in_service).
+    NoNumber,
     /// It may not be sent; it now is `failed` with this reason.
     Blocked(&'static str),
 }
@@ -75,8 +76,8 @@ impl Addresses {
     }
 }
 
-/// Takes a queued text to `sending`, unless its recipient opted out or its number is out of service by now. The
-/// recipient's row is held meanwhile, so that a STOP is either seen here or comes after this text.
+/// Takes a queued text to `sending`, unless its recipient opted out or its number is out of service by now: then it
+/// waits. The recipient's row is held meanwhile, so that a STOP is either seen here or comes after this text.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such outbound text.
@@ -93,8 +94,6 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
     let to = addresses.recipient();
     let blocked = if addresses.opted_out_at.is_some() && addresses.scope != Scope::OwnerSitter {
         Some(OPTED_OUT)
-    } else if addresses.from_status != Some(NumberStatus::Active) {
-        Some("number_not_in_service")
     } else if to.is_none() {
         Some("no_recipient")
     } else {
@@ -103,6 +102,9 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
     if let Some(reason) = blocked {
         block(tx, &text, reason, by, now).await?;
         return Ok(Turn::Blocked(reason));
+    }
+    if addresses.from_status != Some(NumberStatus::Active) {
+        return Ok(Turn::NoNumber);
     }
     let (Some(to), Some(from), Some(provider)) = (to, addresses.from, addresses.provider) else {
         return Err(Error::NotFound);

@@ -3,12 +3,13 @@
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
-use super::outbound::lock;
+use super::outbound::{lock, unconfirmed};
 use super::report::rank;
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit;
 use crate::automations::ledger;
+use crate::exceptions::{self, Problem, Severity};
 use crate::ids::MessageId;
 use crate::messaging::message::MessageStatus;
 
@@ -38,6 +39,9 @@ pub async fn record_sent(tx: &mut Tx, id: &MessageId, sid: &str, by: &Actor, now
     audit::record(tx, text.entry("message.sent", "success", by).metadata(metadata), now).await?;
     if let Some(run) = &text.automation_run_id {
         ledger::set_success(tx, run, &text.id, by, now).await?;
+    }
+    if text.status == MessageStatus::Unconfirmed {
+        known(tx, id, now).await?;
     }
     text.announce(tx, status, now).await
 }
@@ -76,6 +80,9 @@ pub async fn record_refused(
     }
     if text.provider_message_sid.is_some() || rank(text.status) >= rank(MessageStatus::Sent) {
         return Ok(());
+    }
+    if text.status == MessageStatus::Unconfirmed {
+        known(tx, id, now).await?;
     }
     tx.query("UPDATE message_events SET status = 'failed', error_code = $2, updated_at = $3 WHERE id = $1")
         .bind(id)
@@ -124,6 +131,26 @@ pub async fn mark_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Re
     Ok(true)
 }
 
+/// Puts before people that nobody knows whether a text left, because the job that would find out has ended.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such outbound text.
+pub async fn tell_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
+    let text = lock(tx, id).await?;
+    let problem = Problem::new("sms_unconfirmed", Severity::Medium, unconfirmed(id))
+        .title("It is not known whether a text message left")
+        .org(&text.org_id)
+        .thread(&text.thread_id)
+        .detail(json!({"messageId": id}));
+    exceptions::raise(tx, &problem, now).await?;
+    Ok(())
+}
+
+/// It is known now whether the text left.
+async fn known(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
+    exceptions::resolve(tx, &unconfirmed(id), "it is known by now what became of the text", now).await
+}
+
 /// Puts a text that the provider does not know back into the queue, once in its life. None when it is not unconfirmed
 /// any more or was sent again before; else how many times it has now been sent again.
 ///
@@ -142,6 +169,7 @@ pub async fn resend_once(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<
     .bind(now)
     .execute()
     .await?;
+    known(tx, id, now).await?;
     text.announce(tx, MessageStatus::Queued, now).await?;
     Ok(Some(text.resends + 1))
 }

@@ -9,8 +9,9 @@ pub use admin::{NewNumber, NumberPatch, add, patch};
 pub use list::{CarriedThread, NumberView, Usage, list};
 
 use super::choice::{self, Candidate, Reason};
+use super::threads::Scope;
 use crate::Result;
-use crate::ids::{BookingId, ClientId, NumberId, OrgId, SitterId, ThreadId};
+use crate::ids::{ClientId, NumberId, OrgId, SitterId, ThreadId};
 use crate::phone::PhoneNumber;
 use crate::text_enum::text_enum;
 
@@ -123,10 +124,12 @@ pub async fn of_sitter(tx: &mut Tx, org: &OrgId, sitter: &SitterId) -> Result<Op
 pub struct Seeker<'a> {
     /// The organisation, whose numbers alone count.
     pub org: &'a OrgId,
-    /// The booking, which fixes the order of the pool.
-    pub booking: &'a BookingId,
+    /// What the thread is about: a pool number is nothing for the owner and a sitter.
+    pub scope: Scope,
+    /// What fixes the order of the pool.
+    pub order: &'a str,
     /// The client, who should meet each number in one conversation only.
-    pub client: &'a ClientId,
+    pub client: Option<&'a ClientId>,
     /// The sitter assigned, if any.
     pub sitter: Option<&'a SitterId>,
     /// The thread that needs it.
@@ -139,11 +142,23 @@ struct CandidateRow {
     number_class: NumberClass,
     assigned_sitter_id: Option<SitterId>,
     carries_client: bool,
+    carries_general: bool,
+}
+
+impl CandidateRow {
+    /// A client has one general conversation on a number.
+    fn fits(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::ClientBooking | Scope::Internal => true,
+            Scope::ClientGeneral => !self.carries_general,
+            Scope::OwnerSitter => self.number_class != NumberClass::Pool,
+        }
+    }
 }
 
 /// Chooses among the organisation's active numbers; see [`choice::pick`] for the order. None when it has none that fits.
 ///
-/// The client's row is held meanwhile, so that two bookings of one client confirmed at the same moment do not both take
+/// The client's row, if there is a client, is held meanwhile, so that two bookings of one client confirmed at the same moment do not both take
 /// the number that each finds free.
 ///
 /// # Errors
@@ -157,7 +172,10 @@ pub async fn choose(tx: &mut Tx, seeker: Seeker<'_>) -> Result<Option<(Number, R
             "SELECT n.id, n.number_class, n.assigned_sitter_id,
                     EXISTS (SELECT 1 FROM message_threads t
                             WHERE t.client_id = $2 AND t.message_number_id = n.id AND t.status = 'open'
-                              AND t.id <> $3) AS carries_client
+                              AND t.id <> $3) AS carries_client,
+                    EXISTS (SELECT 1 FROM message_threads t
+                            WHERE t.client_id = $2 AND t.message_number_id = n.id AND t.status = 'open'
+                              AND t.scope = 'client_general' AND t.id <> $3) AS carries_general
              FROM message_numbers n
              WHERE n.org_id = $1 AND n.status = 'active'",
         )
@@ -168,6 +186,7 @@ pub async fn choose(tx: &mut Tx, seeker: Seeker<'_>) -> Result<Option<(Number, R
         .await?;
     let candidates: Vec<Candidate> = rows
         .into_iter()
+        .filter(|row| row.fits(seeker.scope))
         .map(|row| Candidate {
             id: row.id,
             class: row.number_class,
@@ -175,7 +194,7 @@ pub async fn choose(tx: &mut Tx, seeker: Seeker<'_>) -> Result<Option<(Number, R
             carries_client: row.carries_client,
         })
         .collect();
-    let Some((chosen, reason)) = choice::pick(seeker.booking, seeker.sitter, &candidates) else {
+    let Some((chosen, reason)) = choice::pick(seeker.order, seeker.sitter, &candidates) else {
         return Ok(None);
     };
     Ok(load(tx, &chosen.id).await?.map(|number| (number, reason)))

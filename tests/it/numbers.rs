@@ -1,0 +1,203 @@
+//! No text is silent: whatever happens to the number it would leave from, it leaves from another, waits for one, or is
+//! in front of people.
+
+use std::time::Duration;
+
+use nightshift_jobs::promises::broken;
+use nightshift_providers::simulator::{Fault, FaultRule, Match};
+use serde_json::json;
+
+use crate::support::process::World;
+use crate::support::{Nightshift, business, on_both};
+
+const DELIVERED: &str = "SELECT count(*) FROM message_events WHERE status = 'delivered'";
+const TOLD: &str = "SELECT count(*) FROM exceptions WHERE type = 'no_number_available' AND status = 'open'";
+
+/// Takes the pool number out of service although conversations use it.
+async fn retire(nightshift: &Nightshift) {
+    let off = json!({"status": "inactive", "force": true});
+    nightshift.patch("/api/messages/numbers/number-pool", off).await.expect(200);
+}
+
+async fn add(nightshift: &Nightshift, e164: &str, class: &str) {
+    let number = json!({"e164": e164, "numberClass": class, "provider": "twilio"});
+    nightshift.post("/api/messages/numbers", number).await.expect(201);
+}
+
+async fn confirm(nightshift: &Nightshift) -> String {
+    let id = nightshift.book().await;
+    nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+    nightshift.until(DELIVERED, 1).await;
+    nightshift.quiet().await;
+    id
+}
+
+async fn all_promises_hold(nightshift: &Nightshift) {
+    nightshift.clock.advance(Duration::from_secs(120));
+    nightshift.quiet().await;
+    assert_eq!(broken(&nightshift.app.queue).await.unwrap(), []);
+}
+
+fn senders(nightshift: &Nightshift) -> Vec<String> {
+    nightshift.simulator.twilio().ledger().messages().iter().map(|text| text.from.clone()).collect()
+}
+
+#[tokio::test]
+async fn the_conversations_of_a_retired_number_go_on_from_another() {
+    on_both(async |nightshift| {
+        let booking = confirm(&nightshift).await;
+        add(&nightshift, "+15550199002", "front_desk").await;
+        retire(&nightshift).await;
+        nightshift.quiet().await;
+        assert_eq!(nightshift.count(TOLD).await, 0);
+        nightshift.post(&format!("/api/bookings/{booking}/cancel"), json!({})).await.expect(200);
+        nightshift.until(DELIVERED, 2).await;
+        assert_eq!(senders(&nightshift), ["+15550199001", "+15550199002"]);
+        all_promises_hold(&nightshift).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_another_number_people_are_told_and_what_there_is_to_say_waits_for_one() {
+    on_both(async |nightshift| {
+        let booking = confirm(&nightshift).await;
+        retire(&nightshift).await;
+        nightshift.quiet().await;
+        assert_eq!(nightshift.count(TOLD).await, 1);
+        nightshift
+            .patch(
+                &format!("/api/bookings/{booking}"),
+                json!({"startAt": "2024-12-31T15:00:00Z", "endAt": "2024-12-31T16:00:00Z"}),
+            )
+            .await
+            .expect(200);
+        nightshift.until("SELECT count(*) FROM automation_runs WHERE status = 'blocked'", 1).await;
+        all_promises_hold(&nightshift).await;
+        assert_eq!(senders(&nightshift).len(), 1);
+
+        add(&nightshift, "+15550199002", "front_desk").await;
+        nightshift.until(DELIVERED, 2).await;
+        assert_eq!(senders(&nightshift)[1], "+15550199002");
+        assert_eq!(nightshift.count(TOLD).await, 0);
+        all_promises_hold(&nightshift).await;
+    })
+    .await;
+}
+
+/// The text is written and its number goes out of service before it leaves.
+#[tokio::test]
+async fn a_text_under_way_when_its_number_is_retired_leaves_from_the_next_one() {
+    on_both(async |nightshift| {
+        let busy = FaultRule {
+            matching: Match::default(),
+            fault: Fault::RateLimit,
+            times: 1,
+            retry_after: Some(30),
+            delay_ms: None,
+            code: None,
+        };
+        nightshift.simulator.twilio().inject(busy);
+        let id = nightshift.book().await;
+        nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+        nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying'", 1).await;
+        retire(&nightshift).await;
+        nightshift.pass(Duration::from_secs(40)).await;
+        assert_eq!(nightshift.count("SELECT count(*) FROM message_events WHERE status = 'queued'").await, 1);
+        assert_eq!(nightshift.count(TOLD).await, 1);
+        all_promises_hold(&nightshift).await;
+
+        add(&nightshift, "+15550199002", "pool").await;
+        nightshift.until(DELIVERED, 1).await;
+        assert_eq!(senders(&nightshift), ["+15550199002"]);
+        assert_eq!(nightshift.count(TOLD).await, 0);
+        let ledger = "SELECT count(*) FROM automation_runs AS r JOIN message_events AS e ON e.id = r.message_event_id
+                      WHERE r.from_number_id = e.from_number_id AND r.status = 'success'";
+        assert_eq!(nightshift.count(ledger).await, 1);
+    })
+    .await;
+}
+
+/// A text whose number never comes back is given up after a day, in front of people, and a retry still sends it.
+#[tokio::test]
+async fn a_text_that_waited_a_day_for_a_number_is_given_up_and_can_be_retried() {
+    on_both(async |nightshift| {
+        let busy = FaultRule {
+            matching: Match::default(),
+            fault: Fault::RateLimit,
+            times: 1,
+            retry_after: Some(30),
+            delay_ms: None,
+            code: None,
+        };
+        nightshift.simulator.twilio().inject(busy);
+        let id = nightshift
+            .book_as(json!({
+                "firstName": "Test", "lastName": "Client", "phone": "+15551234567", "service": "dog_walking",
+                "startAt": "2034-12-31T10:00:00Z", "endAt": "2034-12-31T11:00:00Z",
+            }))
+            .await;
+        nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+        nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying'", 1).await;
+        retire(&nightshift).await;
+        nightshift.pass(Duration::from_secs(40)).await;
+        nightshift.clock.advance(Duration::from_secs(25 * 3600));
+        nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'dead'", 1).await;
+        let told = "SELECT count(*) FROM exceptions WHERE type = 'sms_undelivered' AND status = 'open'";
+        assert_eq!(nightshift.count(told).await, 1);
+        all_promises_hold(&nightshift).await;
+
+        add(&nightshift, "+15550199002", "pool").await;
+        let dead: Vec<(String,)> =
+            nightshift.rows("SELECT id FROM jobs WHERE kind = 'sms.send' AND state = 'dead'").await;
+        let mut tx = nightshift.db.begin().await.unwrap();
+        nightshift_jobs::registry().retry(&nightshift.app.queue, &mut tx, &dead[0].0, None).await.unwrap();
+        tx.commit().await.unwrap();
+        nightshift.until(DELIVERED, 1).await;
+        assert_eq!(nightshift.count(told).await, 0);
+    })
+    .await;
+}
+
+/// The person has an appointment: that there is no number to tell them from must not go unnoticed.
+#[tokio::test]
+async fn an_appointment_in_an_organisation_without_a_front_desk_is_told_when_there_is_one() {
+    on_both(async |nightshift| {
+        nightshift.db.write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
+        let body = json!({"title": "Teeth cleaning", "userPhone": "+14155550199",
+                          "providers": [{"name": "Bright Dental", "phone": "+14155550177"}]});
+        let made = nightshift.post("/api/v1/service-requests", body).await.expect(201).json();
+        let id = made["data"]["id"].as_str().unwrap().to_owned();
+        let shown = nightshift.get(&format!("/api/v1/service-requests/{id}")).await.expect(200).json();
+        let wish = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
+        nightshift.post("/api/v1/bookings/schedule-async", wish).await.expect(202);
+        nightshift.until("SELECT count(*) FROM automation_runs WHERE status = 'blocked'", 1).await;
+        assert_eq!(nightshift.count(TOLD).await, 1);
+        all_promises_hold(&nightshift).await;
+
+        add(&nightshift, "+15550199003", "front_desk").await;
+        nightshift.until(DELIVERED, 1).await;
+        assert_eq!(senders(&nightshift), ["+15550199003"]);
+        assert_eq!(nightshift.count(TOLD).await, 0);
+    })
+    .await;
+}
+
+/// A number that an operator adds at the command line wakes what waits, as one added over HTTP does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_added_at_the_command_line_wakes_what_waits() {
+    for database in nightshift_db::testing::engines().await {
+        let world = World::new(database).await;
+        world.db().write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
+        business::load_bookings(world.db(), 1).await;
+        world.db().write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
+        let program = world.serve();
+        let confirm = format!("{}/api/bookings/booking-0/confirm", program.url);
+        let answer = reqwest::Client::new().post(confirm).json(&json!({})).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        world.until(TOLD, 1).await;
+        let added = world.command(&["numbers", "add", "+15550199050", "--org", "org-paws"]).output().unwrap();
+        assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+        world.until("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')", 1).await;
+    }
+}

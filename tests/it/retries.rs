@@ -1,0 +1,376 @@
+//! What an operator's retry does. Every registered kind is brought to its death and started anew: either its work is
+//! done, or the retry is refused with the reason. "It starts anew" is never said of a job that then does nothing.
+
+use std::time::Duration;
+
+use nightshift::config::Settings;
+use nightshift_db::Timestamp;
+use nightshift_jobs::exceptions_wake::ExceptionsWake;
+use nightshift_jobs::retention_sweep::RetentionSweep;
+use nightshift_providers::simulator::{Fault, FaultRule, Match};
+use nightshift_queue::NewJob;
+use serde_json::json;
+
+use crate::support::business;
+use crate::support::nightshift::on_both_with;
+use crate::support::{Nightshift, on_both};
+
+const DELIVERED: &str = "SELECT count(*) FROM message_events WHERE status = 'delivered'";
+const OPEN: &str = "SELECT count(*) FROM exceptions WHERE status <> 'resolved'";
+
+/// How a retry of a kind ends.
+enum Expected {
+    /// The statement, which counts what the work leaves, gives one.
+    Done(&'static str),
+    /// The retry is refused, and the reason says this.
+    Refused(&'static str),
+}
+
+/// How each kind is recovered. What is not named here fails the test.
+fn expected(kind: &str) -> Expected {
+    use Expected::{Done, Refused};
+    match kind {
+        "webhook.stripe.process" => Done("SELECT count(*) FROM bookings WHERE payment_status = 'paid'"),
+        "webhook.twilio.status" => Done(DELIVERED),
+        "webhook.vapi.process" => {
+            Done("SELECT count(*) FROM webhook_inbox WHERE provider = 'vapi' AND status = 'ignored'")
+        }
+        "booking.confirm" => Done("SELECT count(*) FROM message_threads"),
+        "booking.status_changed" => {
+            Done("SELECT count(*) FROM jobs WHERE kind = 'booking.status_changed' AND state = 'succeeded'")
+        }
+        "booking.rescheduled" => {
+            Done("SELECT count(*) FROM assignment_windows WHERE starts_at = '2024-12-31T15:00:00.000Z'")
+        }
+        "thread.assign_number" => Done("SELECT count(*) FROM message_threads WHERE message_number_id IS NOT NULL"),
+        "thread.close" => Done("SELECT count(*) FROM message_threads WHERE status = 'closed'"),
+        "booking_call.start" | "booking_call.poll" => {
+            Refused("the call is over (failed); ask for a new one at its request")
+        }
+        "automation.run" | "sms.send" => Done(DELIVERED),
+        "sms.confirm_delivery" => Done("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')"),
+        "pricing.reconcile" | "pricing.reconcile.chunk" => {
+            Done("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'")
+        }
+        "exceptions.wake" => Done("SELECT count(*) FROM jobs WHERE kind = 'exceptions.wake' AND state = 'succeeded'"),
+        "retention.sweep" => Done("SELECT count(*) FROM jobs WHERE kind = 'retention.sweep' AND state = 'succeeded'"),
+        other => panic!("how is a dead {other} recovered?"),
+    }
+}
+
+/// Brings about a job of the kind that waits, its queue being paused.
+async fn bring_about(nightshift: &Nightshift, kind: &str) {
+    let confirmed = async || {
+        // It begins so soon that there is no reminder, whose job would be another one.
+        let mut booking = business::booking();
+        (booking["startAt"], booking["endAt"]) = (json!("2024-12-30T10:00:00Z"), json!("2024-12-30T11:00:00Z"));
+        let id = nightshift.book_as(booking).await;
+        nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+        id
+    };
+    let number_out = "UPDATE message_numbers SET status = 'inactive'";
+    match kind {
+        "webhook.stripe.process" => {
+            let id = nightshift.book().await;
+            pause(nightshift, "webhooks").await;
+            nightshift.stripe(&business::paid("evt_1", &id)).await.expect(200);
+        }
+        "webhook.twilio.status" => {
+            pause(nightshift, "webhooks").await;
+            confirmed().await;
+            nightshift.until("SELECT count(*) FROM webhook_inbox WHERE provider = 'twilio_status'", 2).await;
+        }
+        "webhook.vapi.process" => {
+            pause(nightshift, "webhooks").await;
+            let report = json!({"message": {"type": "status-update", "status": "ringing", "call": {"id": "unknown"}}});
+            let sent = nightshift
+                .http
+                .post(format!("{}/api/webhooks/vapi", nightshift.app.url()))
+                .header("x-vapi-secret", "vapi-test-secret")
+                .json(&report)
+                .send();
+            assert_eq!(sent.await.unwrap().status(), 200);
+        }
+        "booking.confirm" => {
+            pause(nightshift, "bookings").await;
+            confirmed().await;
+        }
+        "booking.status_changed" => {
+            pause(nightshift, "bookings").await;
+            nightshift.book().await;
+        }
+        "booking.rescheduled" => {
+            let id = confirmed().await;
+            nightshift.until(DELIVERED, 1).await;
+            pause(nightshift, "bookings").await;
+            let moved = json!({"startAt": "2024-12-31T15:00:00Z", "endAt": "2024-12-31T16:00:00Z"});
+            nightshift.patch(&format!("/api/bookings/{id}"), moved).await.expect(200);
+        }
+        "thread.assign_number" => {
+            nightshift.db.write(number_out).execute().await.unwrap();
+            confirmed().await;
+            nightshift
+                .until("SELECT count(*) FROM jobs WHERE kind = 'thread.assign_number' AND state = 'retrying'", 1)
+                .await;
+            pause(nightshift, "bookings").await;
+        }
+        "thread.close" => {
+            let id = confirmed().await;
+            nightshift.until(DELIVERED, 1).await;
+            nightshift.patch(&format!("/api/bookings/{id}"), json!({"status": "completed"})).await.expect(200);
+            nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'thread.close'", 1).await;
+            pause(nightshift, "bookings").await;
+        }
+        "booking_call.start" => {
+            pause(nightshift, "calls").await;
+            call(nightshift).await;
+        }
+        "booking_call.poll" => {
+            call(nightshift).await;
+            nightshift
+                .until("SELECT count(*) FROM jobs WHERE kind = 'booking_call.poll' AND state = 'queued'", 1)
+                .await;
+            pause(nightshift, "calls").await;
+        }
+        "automation.run" => {
+            pause(nightshift, "sms").await;
+            confirmed().await;
+            nightshift
+                .until(
+                    "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'pending'",
+                    1,
+                )
+                .await;
+        }
+        "sms.send" => {
+            nightshift.simulator.twilio().inject(fault(Fault::RateLimit, 1));
+            confirmed().await;
+            nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying'", 1).await;
+            pause(nightshift, "sms").await;
+        }
+        "sms.confirm_delivery" => {
+            nightshift.simulator.twilio().inject(fault(Fault::ErrorAfterStoring, 1));
+            confirmed().await;
+            nightshift.until("SELECT count(*) FROM message_events WHERE status = 'unconfirmed'", 1).await;
+            nightshift.quiet().await;
+            pause(nightshift, "sms").await;
+        }
+        "pricing.reconcile" => {
+            pause(nightshift, "reconciliation").await;
+            nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
+        }
+        "pricing.reconcile.chunk" => {
+            pause(nightshift, "reconciliation").await;
+            begin_chunk(nightshift).await;
+        }
+        "exceptions.wake" => {
+            pause(nightshift, "maintenance").await;
+            enqueue(nightshift, NewJob::of(&ExceptionsWake {}).unwrap()).await;
+        }
+        "retention.sweep" => {
+            pause(nightshift, "maintenance").await;
+            enqueue(nightshift, NewJob::of(&RetentionSweep { utc_date: "2024-01-01".to_owned() }).unwrap()).await;
+        }
+        other => panic!("how does a {other} come about?"),
+    }
+}
+
+/// What the job that begins a price check leaves.
+async fn begin_chunk(nightshift: &Nightshift) {
+    use nightshift_domain::reconciliation::{self, Trigger};
+    use nightshift_jobs::pricing_reconcile_chunk::PricingReconcileChunk;
+    let now = nightshift.clock.now();
+    let mut tx = nightshift.db.begin().await.unwrap();
+    let begun =
+        reconciliation::begin(&mut tx, &"org-paws".into(), "2024-12-29", Trigger::Manual, 1, false, now).await.unwrap();
+    let chunk = NewJob::of(&PricingReconcileChunk::next_of(&begun.run)).unwrap();
+    let chunk = nightshift.app.queue.enqueue_new(&mut tx, chunk).await.unwrap();
+    reconciliation::hand_over(&mut tx, &begun.run.id, chunk.id(), now).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn enqueue(nightshift: &Nightshift, new: NewJob) {
+    let mut tx = nightshift.db.begin().await.unwrap();
+    nightshift.app.queue.enqueue_new(&mut tx, new).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn call(nightshift: &Nightshift) {
+    let body = json!({"title": "Teeth cleaning", "userPhone": "+14155550199",
+                      "providers": [{"name": "Bright Dental", "phone": "+14155550177"}]});
+    let made = nightshift.post("/api/v1/service-requests", body).await.expect(201).json();
+    let id = made["data"]["id"].as_str().unwrap().to_owned();
+    let shown = nightshift.get(&format!("/api/v1/service-requests/{id}")).await.expect(200).json();
+    let wish = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
+    nightshift.post("/api/v1/bookings/schedule-async", wish).await.expect(202);
+}
+
+fn fault(fault: Fault, times: u32) -> FaultRule {
+    FaultRule { matching: Match::default(), fault, times, retry_after: None, delay_ms: None, code: None }
+}
+
+async fn pause(nightshift: &Nightshift, queue: &str) {
+    let mut tx = nightshift.db.begin().await.unwrap();
+    nightshift.app.queue.pause(&mut tx, queue, "test", "so that jobs wait").await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn resume_all(nightshift: &Nightshift) {
+    for queue in nightshift_jobs::registry().queues() {
+        let mut tx = nightshift.db.begin().await.unwrap();
+        nightshift.app.queue.resume(&mut tx, queue).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
+/// The waiting jobs of the kind lose their third lease, one after the other.
+async fn kill(nightshift: &Nightshift, kind: &str) {
+    let waiting = "SELECT id FROM jobs WHERE kind = $1 AND state IN ('queued', 'retrying') ORDER BY id";
+    let waiting: Vec<(String,)> = nightshift.db.read(waiting).bind(kind).all().await.unwrap();
+    assert!(!waiting.is_empty(), "no {kind} waits");
+    for (id,) in waiting {
+        nightshift
+            .db
+            .write(
+                "UPDATE jobs SET state = 'running', waiting = FALSE, crashes = 2, lease_id = 'gone',
+                        leased_until = $2, started_at = created_at WHERE id = $1",
+            )
+            .bind(id)
+            .bind(Timestamp::from_unix_ms(0))
+            .execute()
+            .await
+            .unwrap();
+        nightshift.until("SELECT count(*) FROM jobs WHERE state = 'running'", 0).await;
+    }
+}
+
+async fn dead(nightshift: &Nightshift) -> Vec<String> {
+    let rows: Vec<(String,)> = nightshift.rows("SELECT id FROM jobs WHERE state = 'dead' ORDER BY id").await;
+    rows.into_iter().map(|(id,)| id).collect()
+}
+
+async fn retry(nightshift: &Nightshift, id: &str) -> Result<(), String> {
+    let mut tx = nightshift.db.begin().await.unwrap();
+    let retried = nightshift_jobs::registry().retry(&nightshift.app.queue, &mut tx, id, None).await;
+    tx.commit().await.unwrap();
+    retried.map(|_| ()).map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn every_kind_of_job_that_dies_is_recovered_by_a_retry_or_the_retry_says_why_not() {
+    for kind in nightshift_jobs::registry().names() {
+        on_both_with(
+            |settings: &mut Settings| settings.calls.live = kind == "booking_call.poll",
+            async |nightshift| {
+                bring_about(&nightshift, kind).await;
+                kill(&nightshift, kind).await;
+                let dead = dead(&nightshift).await;
+                assert!(!dead.is_empty(), "{kind} did not die");
+                let told = "SELECT count(*) FROM exceptions WHERE type = 'job_dead' AND status = 'open'";
+                assert!(nightshift.count(told).await > 0, "{kind}: nobody is told");
+                match expected(kind) {
+                    Expected::Refused(why) => {
+                        let refused = retry(&nightshift, &dead[0]).await.unwrap_err();
+                        assert!(refused.contains(why), "{kind}: {refused}");
+                        assert_eq!(nightshift.count("SELECT count(*) FROM jobs WHERE state = 'dead'").await, 1);
+                    }
+                    Expected::Done(sql) => {
+                        assert_eq!(nightshift.count(sql).await, 0, "{kind}: it is done already");
+                        nightshift.db.write("UPDATE message_numbers SET status = 'active'").execute().await.unwrap();
+                        for id in &dead {
+                            retry(&nightshift, id).await.unwrap_or_else(|error| panic!("{kind}: {error}"));
+                        }
+                        assert_eq!(nightshift.count(told).await, 0, "{kind}: people are still told of its death");
+                        resume_all(&nightshift).await;
+                        nightshift.until(sql, 1).await;
+                        for id in &dead {
+                            let left = nightshift.app.queue.detail(id).await.unwrap().unwrap();
+                            assert!(!left.explanation.starts_with("skipped"), "{kind}: {}", left.explanation);
+                        }
+                    }
+                }
+            },
+        )
+        .await;
+    }
+}
+
+/// However a text came to its end without having left, its retry sends it, once.
+#[tokio::test]
+async fn a_dead_text_is_sent_by_a_retry_whatever_ended_it() {
+    for (ended_by, times) in [(Fault::Refuse, 1), (Fault::RefuseCredentials, 1), (Fault::RateLimit, 6)] {
+        on_both(async |nightshift| {
+            nightshift.simulator.twilio().inject(fault(ended_by, times));
+            let id = nightshift.book().await;
+            nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+            nightshift
+                .skip_waits_until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'dead'", 1)
+                .await;
+            assert_eq!(nightshift.count("SELECT count(*) FROM message_events WHERE status = 'failed'").await, 1);
+
+            let job = dead(&nightshift).await.remove(0);
+            retry(&nightshift, &job).await.unwrap();
+            assert_eq!(nightshift.count(OPEN).await, 0, "people are still told of what is being mended");
+            nightshift.until(DELIVERED, 1).await;
+            assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 1);
+            let run = "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'success'";
+            assert_eq!(nightshift.count(run).await, 1);
+            assert!(retry(&nightshift, &job).await.unwrap_err().contains("succeeded"));
+        })
+        .await;
+    }
+}
+
+/// A text may have left and not be known of: it is asked after before anything is sent again.
+#[tokio::test]
+async fn a_dead_text_that_may_have_left_is_asked_after_before_it_is_sent_again() {
+    on_both(async |nightshift| {
+        nightshift.simulator.twilio().inject(fault(Fault::ErrorAfterStoring, 1));
+        let id = nightshift.book().await;
+        nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'unconfirmed'", 1).await;
+        nightshift.quiet().await;
+        // The provider can't be asked until somebody gives up.
+        pause(&nightshift, "sms").await;
+        kill(&nightshift, "sms.confirm_delivery").await;
+        assert_eq!(nightshift.count("SELECT count(*) FROM message_events WHERE status = 'failed'").await, 1);
+        retry(&nightshift, &dead(&nightshift).await[0]).await.unwrap();
+        resume_all(&nightshift).await;
+        nightshift.until("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')", 1).await;
+        assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 1);
+        assert_eq!(nightshift.count(OPEN).await, 0);
+    })
+    .await;
+}
+
+/// A cancelled job leaves nothing that waits for ever, and its retry brings it back.
+#[tokio::test]
+async fn what_a_cancelled_job_was_about_hears_of_it_and_a_retry_brings_it_back() {
+    for kind in ["webhook.stripe.process", "automation.run", "sms.send", "booking_call.start"] {
+        on_both(async |nightshift| {
+            bring_about(&nightshift, kind).await;
+            let sql = "SELECT id FROM jobs WHERE kind = $1 AND state IN ('queued', 'retrying')";
+            let job: String = nightshift.db.read(sql).bind(kind).scalar().await.unwrap();
+            let mut tx = nightshift.db.begin().await.unwrap();
+            nightshift_jobs::registry().cancel(&nightshift.app.queue, &mut tx, &job).await.unwrap();
+            tx.commit().await.unwrap();
+            nightshift.clock.advance(Duration::from_secs(120));
+            let broken = nightshift_jobs::promises::broken(&nightshift.app.queue).await.unwrap();
+            assert_eq!(broken, [], "{kind}");
+            match expected(kind) {
+                Expected::Refused(_) => {
+                    let refused = retry(&nightshift, &job).await.unwrap_err();
+                    assert!(refused.contains("the call is over (cancelled)"), "{refused}");
+                    let free = "SELECT count(*) FROM service_requests WHERE status = 'RECOMMENDED'";
+                    assert_eq!(nightshift.count(free).await, 1);
+                }
+                Expected::Done(sql) => {
+                    retry(&nightshift, &job).await.unwrap();
+                    resume_all(&nightshift).await;
+                    nightshift.until(sql, 1).await;
+                }
+            }
+        })
+        .await;
+    }
+}
