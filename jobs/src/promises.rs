@@ -18,17 +18,25 @@ const GRACE: Duration = Duration::from_secs(60);
 /// # Errors
 /// A database error.
 pub async fn broken(queue: &Queue) -> Result<Vec<Broken>, FollowError> {
+    broken_for(queue, GRACE).await
+}
+
+/// As [`broken`], looking at what waits for its job for `longer_than`.
+///
+/// # Errors
+/// A database error.
+pub async fn broken_for(queue: &Queue, longer_than: Duration) -> Result<Vec<Broken>, FollowError> {
     let (db, now) = (queue.db(), queue.clock().now());
     let mut found = nightshift_queue::admin::broken(db, now).await.map_err(database)?;
     let of_business = promises::broken(db).await?;
     found.extend(of_business.into_iter().filter_map(|(promise, rows)| Broken::by(promise, rows)));
     // What waits and its job are read one after the other, so a job that ends in between leaves a thing that seems
     // alone. That can't happen to the same thing twice: it does not wait any more.
-    let first = alone(db, promises::waiting(db, now, GRACE).await?).await?;
+    let first = alone(db, promises::waiting(db, now, longer_than).await?).await?;
     if first.iter().all(|(_, subjects)| subjects.is_empty()) {
         return Ok(found);
     }
-    let second = alone(db, promises::waiting(db, now, GRACE).await?).await?;
+    let second = alone(db, promises::waiting(db, now, longer_than).await?).await?;
     for ((promise, seen), (_, still)) in first.into_iter().zip(second) {
         found.extend(Broken::by(promise, seen.intersection(&still).map(|subject| (subject.clone(),)).collect()));
     }

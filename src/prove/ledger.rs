@@ -10,7 +10,7 @@ use nightshift_domain::ids::{BookingId, OrgId};
 use nightshift_providers::simulator::Simulator;
 use nightshift_queue::Queue;
 
-use super::load::{booking_id, client_phone, provider_phone};
+use super::load::{booking_id, client_phone, provider_phone, requester_phone};
 
 /// Outside of the program, so that killing it takes nothing away.
 #[derive(Default)]
@@ -75,6 +75,9 @@ impl Ledger {
         for n in &wanted {
             if !rang.contains_key(&provider_phone(*n)) {
                 eprintln!("lost: call {n} was accepted and no phone rang");
+                lost += 1;
+            } else if !texts.contains_key(&requester_phone(*n)) {
+                eprintln!("lost: call {n} made an appointment and the person was not told");
                 lost += 1;
             }
         }

@@ -111,9 +111,13 @@ pub(super) fn provider_phone(n: u32) -> String {
     format!("+1415{:07}", 5_000_000 + n)
 }
 
+pub(super) fn requester_phone(n: u32) -> String {
+    format!("+1416{:07}", 5_000_000 + n)
+}
+
 /// None when nobody answered; asking again is the same wish.
 async fn want(http: &reqwest::Client, url: &str, n: u32) -> Option<()> {
-    let body = json!({"title": "Teeth", "userPhone": format!("+1416{:07}", 5_000_000 + n),
+    let body = json!({"title": "Teeth", "userPhone": requester_phone(n),
                       "providers": [{"name": "Bright Dental", "phone": provider_phone(n)}]});
     let request = http.post(format!("{url}/api/v1/service-requests")).header("idempotency-key", format!("request-{n}"));
     let made: Value = request.json(&body).send().await.ok()?.json().await.ok()?;

@@ -178,12 +178,15 @@ async fn prepare(db: &Db, bookings: u32) -> anyhow::Result<()> {
         })
         .collect();
     // A number sends one text a second.
-    let numbers: Vec<_> = (0..200)
+    let mut numbers: Vec<_> = (0..200)
         .map(|n| {
             json!({"id": format!("number-{n}"), "orgId": "org-prove", "e164": format!("+1212555{n:04}"),
                    "numberClass": "pool", "provider": "twilio"})
         })
         .collect();
+    numbers
+        .push(json!({"id": "number-desk", "orgId": "org-prove", "e164": "+12125560000", "numberClass": "front_desk",
+                        "provider": "twilio"}));
     let business = json!({
         "organizations": [{"id": "org-prove", "name": "Proof", "slug": "proof", "timezone": "UTC", "isDefault": true}],
         "pricingRules": [{"id": "rule-prove", "orgId": "org-prove", "service": "dog_walking",

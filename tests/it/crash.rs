@@ -318,6 +318,7 @@ async fn call_killed_at(point: &str) {
         let _again = world.serve();
         world.until(REQUESTS_DONE, 1).await;
         assert_eq!(world.simulator.vapi().placed(), 1, "{point}");
+        world.keeps_its_promises().await;
     })
     .await;
 }
@@ -385,6 +386,7 @@ async fn c7_a_hundred_kills_place_each_call_once() {
         let rang = numbers.len();
         numbers.dedup();
         assert_eq!((rang, numbers.len()), (CALLS, CALLS), "phones that rang, and phones");
+        world.keeps_its_promises().await;
         world.logs_are_discreet();
     })
     .await;

@@ -187,8 +187,6 @@ async fn a_booking_is_confirmed_once_in_spite_of(faults: &[Fault]) {
         world.leases_run_out().await;
         world.until_quiet().await;
         world.shows_each_booking_once(faults.len()).await;
-        let broken = nightshift_jobs::promises::broken(&queue).await.unwrap();
-        assert_eq!(broken, []);
     });
     futures_util::future::join_all(worlds).await;
 }

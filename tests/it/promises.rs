@@ -1,12 +1,15 @@
 //! The checker of promises finds what breaks them, and nothing where all is well.
 
+use std::time::Duration;
+
 use nightshift_db::testing::engines;
 use nightshift_jobs::promises::broken;
+use nightshift_providers::simulator::{Fault, FaultRule, Match};
 use serde_json::json;
 
 use crate::support::business::paid;
 use crate::support::process::{World, program};
-use crate::support::{Nightshift, on_both};
+use crate::support::{Nightshift, business, on_both};
 
 async fn found(nightshift: &Nightshift) -> Vec<&'static str> {
     broken(&nightshift.app.queue).await.unwrap().into_iter().map(|broken| broken.promise).collect()
@@ -22,7 +25,7 @@ async fn each_broken_promise_is_found_and_named() {
         nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
         nightshift.until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'", 1).await;
         nightshift.quiet().await;
-        nightshift.clock.advance(std::time::Duration::from_secs(120));
+        nightshift.clock.advance(Duration::from_secs(120));
         nightshift.quiet().await;
         assert_eq!(found(&nightshift).await, Vec::<&str>::new());
 
@@ -66,6 +69,21 @@ async fn each_broken_promise_is_found_and_named() {
                 "UPDATE message_events SET status = 'delivered'".to_owned(),
             ),
             (
+                "a text that did not arrive is in front of people",
+                "UPDATE message_events SET status = 'failed', error_code = 'given_up'".to_owned(),
+                "UPDATE message_events SET status = 'delivered', error_code = NULL".to_owned(),
+            ),
+            (
+                "an automatic text that was given up unwritten is in front of people",
+                "UPDATE automation_runs SET status = 'failed' WHERE type = 'bookingReminder'".to_owned(),
+                "UPDATE automation_runs SET status = 'pending' WHERE type = 'bookingReminder'".to_owned(),
+            ),
+            (
+                "a text that waits for a number is in front of people",
+                "UPDATE automation_runs SET status = 'blocked' WHERE type = 'bookingReminder'".to_owned(),
+                "UPDATE automation_runs SET status = 'pending' WHERE type = 'bookingReminder'".to_owned(),
+            ),
+            (
                 "a price check counts what it recorded",
                 "UPDATE reconciliation_runs SET drifted = 7".to_owned(),
                 "UPDATE reconciliation_runs SET drifted = 0".to_owned(),
@@ -93,6 +111,55 @@ async fn each_broken_promise_is_found_and_named() {
             assert_eq!(found(&nightshift).await, [promise]);
             run(mending).await.unwrap();
             assert_eq!(found(&nightshift).await, Vec::<&str>::new(), "after {promise} was mended");
+        }
+    })
+    .await;
+}
+
+/// What waits for a provider, a pause or its turn is nobody's fault.
+#[tokio::test]
+async fn a_backlog_breaks_no_promise_while_it_waits_nor_while_it_drains() {
+    on_both(async |nightshift| {
+        const TEXTS: i64 = 40;
+        business::load_bookings(&nightshift.db, 40).await;
+        let pause = async |paused| {
+            let mut tx = nightshift.db.begin().await.unwrap();
+            if paused {
+                nightshift.app.queue.pause(&mut tx, "sms", "test", "so that texts wait").await.unwrap();
+            } else {
+                nightshift.app.queue.resume(&mut tx, "sms").await.unwrap();
+            }
+            tx.commit().await.unwrap();
+        };
+        let written = async |fault| {
+            nightshift.simulator.twilio().inject(fault);
+            for n in 0..TEXTS {
+                nightshift.post(&format!("/api/bookings/booking-{n}/confirm"), json!({})).await.expect(200);
+            }
+            nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying'", TEXTS).await;
+        };
+        let down = FaultRule {
+            matching: Match::default(),
+            fault: Fault::RateLimit,
+            times: u32::try_from(TEXTS).unwrap(),
+            retry_after: Some(300),
+            delay_ms: None,
+            code: None,
+        };
+        written(down).await;
+        nightshift.clock.advance(Duration::from_secs(120));
+        assert_eq!(found(&nightshift).await, Vec::<&str>::new(), "while the provider is away");
+
+        pause(true).await;
+        nightshift.clock.advance(Duration::from_secs(300));
+        let due = "SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying' AND NOT waiting";
+        nightshift.until_with_the_clock_standing(due, TEXTS).await;
+        assert_eq!(found(&nightshift).await, Vec::<&str>::new(), "while the queue is paused");
+        pause(false).await;
+        // Looked at again and again while jobs end between the statements of a look.
+        while nightshift.count("SELECT count(*) FROM message_events WHERE status = 'delivered'").await < TEXTS {
+            assert_eq!(found(&nightshift).await, Vec::<&str>::new(), "while it drains");
+            nightshift.clock.advance(Duration::from_millis(100));
         }
     })
     .await;

@@ -91,7 +91,8 @@ impl World {
         }
     }
 
-    /// One thread, one window, one run and one text for each of so many bookings, and no job was given up.
+    /// One thread, one window, one run and one text for each of so many bookings, no job was given up, and every
+    /// promise holds.
     pub async fn shows_each_booking_once(&self, bookings: usize) {
         let bookings = i64::try_from(bookings).expect("few");
         for (what, sql) in [
@@ -123,6 +124,14 @@ impl World {
         clients.sort_unstable();
         clients.dedup();
         assert_eq!(i64::try_from(clients.len()).expect("few"), bookings, "clients with a text");
+        self.keeps_its_promises().await;
+    }
+
+    /// Every promise holds, also for what has waited for no time at all.
+    pub async fn keeps_its_promises(&self) {
+        let queue = Queue::new(self.db().clone(), Clock::system());
+        let broken = nightshift_jobs::promises::broken_for(&queue, Duration::ZERO).await.expect("the database answers");
+        assert_eq!(broken, []);
     }
 
     /// Nothing that was logged tells who the clients are, what was written to them, or a secret.
