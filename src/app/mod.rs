@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{SessionSecretError, Settings, SmsProvider, session_secret};
 use crate::web::receiver::{Receiver, Refusals};
-use crate::web::{self, Hub, RateLimits, Shared, Web};
+use crate::web::{self, Failures, Hub, RateLimits, Shared, Web};
 use crate::{scheduler, telemetry};
 
 /// A part of the program that can run in a process of its own.
@@ -241,6 +241,7 @@ fn share(
         rates: RateLimits::new(&settings.http),
         receiver: Receiver::start(queue.clone()),
         refusals: Refusals::default(),
+        failures: Failures::default(),
         db: queue.db().clone(),
         clock: queue.clock().clone(),
         queue: queue.clone(),

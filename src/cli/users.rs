@@ -55,6 +55,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
     let queue = open::queue(settings).await?;
     let (db, now) = (queue.db(), queue.clock().now());
     let (password, made_up) = password()?;
+    let hashed = passwords::hash(&password).await?;
     let mut tx = db.begin().await?;
     let (event, user) = match command {
         Command::Create { email, name, role, org, sitter } => {
@@ -68,11 +69,11 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
                 role: *role,
                 org_id,
                 sitter_id: sitter.as_deref().map(Into::into),
-                password: Some(password.clone()),
+                password: Some(hashed),
             };
             ("user.created", users::create(&mut tx, new, now).await?.id)
         }
-        Command::SetPassword { email } => match users::set_password(&mut tx, email, &password, now).await {
+        Command::SetPassword { email } => match users::set_password(&mut tx, email, &hashed, now).await {
             Err(nightshift_domain::Error::NotFound) => bail!("no user has the address {email}"),
             set => ("user.password_set", set?),
         },

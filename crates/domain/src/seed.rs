@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::access::passwords;
+use crate::access::passwords::{self, Hashed};
 use crate::actor::Actor;
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Draft};
@@ -303,7 +303,10 @@ async fn add_user(tx: &mut Tx, item: &SeedUser, now: Timestamp) -> Result<u64> {
     if known.is_some() {
         return Ok(0);
     }
-    let hash = item.password.as_ref().map(passwords::hash).transpose()?;
+    let hash = match &item.password {
+        Some(password) => Some(passwords::hash(password).await?),
+        None => None,
+    };
     Ok(tx
         .query(
             "INSERT INTO users (id, org_id, email, name, role, password_hash, sitter_id, created_at, updated_at)
@@ -314,7 +317,7 @@ async fn add_user(tx: &mut Tx, item: &SeedUser, now: Timestamp) -> Result<u64> {
         .bind(normal_email(&item.email))
         .bind(&item.name)
         .bind(item.role)
-        .bind(hash)
+        .bind(hash.as_ref().map(Hashed::as_str))
         .bind(&item.sitter_id)
         .bind(now)
         .execute()
