@@ -144,13 +144,20 @@ pub async fn start(settings: Settings, clock: Clock, roles: &[Role]) -> Result<R
     Ok(RunningApp { addr, db, queue, web, server, stop_server, worker, services })
 }
 
+/// Refuses settings that must not serve; says once what else is wrong with them.
 fn refuse(settings: &Settings) -> Result<(), StartError> {
     let mut refusals = settings.refusals();
     let known = nightshift_jobs::registry().queues();
     for queue in settings.worker.queues.iter().filter(|queue| !known.contains(&queue.as_str())) {
         refusals.push(format!("worker.queues names {queue:?}, which is none; allowed: {}", known.join(", ")));
     }
-    if refusals.is_empty() { Ok(()) } else { Err(StartError::Refused(refusals)) }
+    if !refusals.is_empty() {
+        return Err(StartError::Refused(refusals));
+    }
+    for warning in settings.warnings() {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
 }
 
 async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {

@@ -12,7 +12,7 @@ use nightshift_domain::people::users::{self, NewUser, Role};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::open;
+use super::{open, published};
 use crate::config::Settings;
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +55,8 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
     let queue = open::queue(settings).await?;
     let (db, now) = (queue.db(), queue.clock().now());
     let (password, made_up) = password()?;
+    let (Command::Create { email, .. } | Command::SetPassword { email }) = command;
+    published::refuse(settings, email, &password)?;
     let hashed = passwords::hash(&password).await?;
     let mut tx = db.begin().await?;
     let (event, user) = match command {

@@ -209,6 +209,20 @@ impl Seed {
     pub fn parse(text: &str) -> Result<Self> {
         serde_json::from_str(text).map_err(|error| Error::invalid("file", error.to_string()))
     }
+
+    /// The address and the password of everybody who gets one.
+    pub fn sign_ins(&self) -> impl Iterator<Item = (&str, &SecretString)> {
+        self.users.iter().filter_map(|user| Some((user.email.as_str(), user.password.as_ref()?)))
+    }
+
+    /// The same without passwords: nobody in it can sign in until one is set.
+    #[must_use]
+    pub fn without_passwords(mut self) -> Self {
+        for user in &mut self.users {
+            user.password = None;
+        }
+        self
+    }
 }
 
 /// Loads `seed`.
