@@ -73,11 +73,11 @@ pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretStr
     let (now, address) = (web.clock.now(), client_address(parts));
     let visitor = Visitor::new(&web.session_secret, &parts.headers, address, email, now);
     let guesser = visitor.guesser();
-    // What is over the limit costs a read, what finds no room nothing more: the rest waits for the processor.
+    // First, so that however many come, few of them work with the database. What is over the limit costs a read.
+    let turn = passwords::line_up()?;
     if let Some(wait) = throttle::wait(&web.db, &guesser, now).await? {
         return Err(ApiError::too_many(wait));
     }
-    let turn = passwords::line_up()?;
     let counted = throttle::count(&web.db, &guesser, now).await?.map_err(ApiError::too_many)?;
     let user = match users::with_password(&web.db, turn, email, password).await {
         Ok(Some(user)) => user,
