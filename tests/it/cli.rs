@@ -278,7 +278,7 @@ async fn a_password_is_made_up_shown_once_and_works() {
         let made = ["users", "create", "--email", "New@Paws.test", "--name", "New", "--role", "owner"];
         let password = world.run(&made).ok();
         let find = async |email, password: &str| {
-            let turn = passwords::line_up().unwrap();
+            let turn = passwords::wait_in_line();
             users::with_password(world.db(), turn, email, &password.trim().into()).await.unwrap()
         };
         assert_eq!(find("new@paws.test", &password).await.unwrap().name, "New");

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use nightshift::app::{self, Role};
 use nightshift::config::Settings;
 use nightshift_db::Json;
 use nightshift_db::testing::engines;
@@ -11,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business;
-use crate::support::nightshift::{on_both_with, settings_for};
+use crate::support::nightshift::on_both_with;
 use crate::support::process::World;
 use crate::support::{Answer, Caller, Nightshift};
 
@@ -64,34 +63,32 @@ fn device_of(answer: &Answer) -> String {
 
 #[tokio::test]
 async fn guesses_in_parallel_are_counted_before_they_are_tried() {
-    on_both_with(with_auth, async |nightshift| {
+    for database in engines().await {
+        let mut world = World::new(database).await;
+        world.set("ENABLE_AUTH", "true");
         // Two web processes share the database.
-        let mut settings = settings_for(&nightshift.url, &nightshift.simulator);
-        with_auth(&mut settings);
-        let other = app::start(settings, nightshift.clock.clone(), &[Role::Web]).await.unwrap();
-        let urls = [nightshift.app.url(), other.url()];
-        let guesses = (0..100).map(|number| {
+        let processes = [(); 2].map(|()| world.serve_with(&["--role", "web"], &[("PORT", "0")]));
+        let client = reqwest::Client::new();
+        let guess = async |number: usize| {
             let body = json!({"email": business::OWNER, "password": format!("{WRONG} {number}")}).to_string();
             let path = if number % 3 == 0 { "/login" } else { "/api/auth/login" };
-            let request = nightshift.http.post(format!("{}{path}", urls[number % 2]));
-            let request = request.header("content-type", "application/json").body(body).send();
-            async move { Answer::read(request.await.unwrap()).await }
-        });
-        let answers = futures_util::future::join_all(guesses).await;
+            let request = client.post(format!("{}{path}", processes[number % 2].url)).body(body);
+            Answer::read(request.header("content-type", "application/json").send().await.unwrap()).await
+        };
+        let answers = futures_util::future::join_all((0..100).map(guess)).await;
         let mut tried = answers.iter().filter(|answer| answer.status == 401).count();
         for answer in answers.iter().filter(|answer| answer.status != 401) {
             assert_eq!(answer.status, 429, "{}", answer.text);
             assert!((1..=60).contains(&wait_of(answer)), "{answer:?}");
         }
         // Some may have found no room to be hashed; they were not counted.
-        while login(&nightshift, business::OWNER, WRONG).await.status == 401 {
+        while guess(tried).await.status == 401 {
             tried += 1;
         }
         assert_eq!(tried, 5);
         let events = "SELECT count(*) FROM event_log WHERE event_type = 'auth.failed'";
-        assert_eq!(nightshift.count(events).await, 5, "one entry for each guess that was tried");
-    })
-    .await;
+        assert_eq!(world.count(events).await, 5, "one entry for each guess that was tried");
+    }
 }
 
 #[tokio::test]
@@ -268,11 +265,11 @@ async fn counters_of_guesses_are_removed_when_their_time_is_over() {
 }
 
 /// Sign-ins at the same moment, each at an account and from a network of its own: no limit on guesses stops them.
-/// Before hashing was bounded, 110 took 2 GiB.
+/// Before hashing was bounded, each took 19 MiB.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_burst_of_sign_ins_is_turned_away_instead_of_eating_the_memory() {
-    let burst: u16 = std::env::var("NIGHTSHIFT_TEST_SIGN_INS").map_or(110, |number| number.parse().unwrap());
+    let burst: u16 = std::env::var("NIGHTSHIFT_TEST_SIGN_INS").map_or(60, |number| number.parse().unwrap());
     for database in engines().await {
         let mut world = World::new(database).await;
         world.set("ENABLE_AUTH", "true");

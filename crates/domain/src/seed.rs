@@ -318,7 +318,7 @@ async fn add_user(tx: &mut Tx, item: &SeedUser, now: Timestamp) -> Result<u64> {
         return Ok(0);
     }
     let hash = match &item.password {
-        Some(password) => Some(passwords::hash(password).await?),
+        Some(password) => Some(passwords::hash(passwords::wait_in_line(), password).await?),
         None => None,
     };
     Ok(tx

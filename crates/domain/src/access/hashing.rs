@@ -1,8 +1,9 @@
 //! Where Argon2 runs: the only place that calls it, so that its memory and its share of the processor are bounded.
 //!
 //! A hash fills 19 MiB and takes a core for tens of milliseconds. As many run at a time as there are cores, at most
-//! [`PLACES_MAX`]; [`WAITING_MAX`] more wait for up to [`PATIENCE`]; everybody else is told to come back. The memory is
-//! kept and used again, so a burst of sign-ins costs no more than the first few did.
+//! [`PLACES_MAX`]; [`WAITING_MAX`] more wait for up to [`PATIENCE`]; everybody else is told to come back. An operator's
+//! command waits as long as it takes. The memory is kept and used again, so a burst of sign-ins costs no more than the
+//! first few did.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -43,15 +44,22 @@ struct Hashing {
 #[must_use = "somebody else could have had this turn"]
 pub struct Turn {
     hashing: Arc<Hashing>,
-    room: OwnedSemaphorePermit,
+    /// Held by those whose number is limited.
+    room: Option<OwnedSemaphorePermit>,
 }
 
-/// Asks for a turn to hash. It costs nothing, so callers ask before they do anything else for a password.
+/// Asks for a turn to hash for somebody who may be anybody. It costs nothing, so callers ask before they do anything else
+/// for a password.
 ///
 /// # Errors
 /// [`Error::Busy`] when as many as may wait do so already.
 pub fn line_up() -> Result<Turn> {
     Hashing::line_up(&HASHING)
+}
+
+/// A turn to hash for an operator, who would rather wait than be turned away.
+pub fn wait_in_line() -> Turn {
+    Turn { hashing: HASHING.clone(), room: None }
 }
 
 impl Hashing {
@@ -66,7 +74,7 @@ impl Hashing {
 
     fn line_up(this: &Arc<Self>) -> Result<Turn> {
         let room = this.room.clone().try_acquire_owned().map_err(|_| busy())?;
-        Ok(Turn { hashing: this.clone(), room })
+        Ok(Turn { hashing: this.clone(), room: Some(room) })
     }
 
     /// Memory for one hash; none when the machine has no more.
@@ -96,8 +104,13 @@ impl Turn {
         work: impl FnOnce(&mut [Block]) -> T + Send + 'static,
     ) -> Result<T> {
         let Self { hashing, room } = self;
-        let waited = tokio::time::timeout(hashing.patience, hashing.places.clone().acquire_owned()).await;
-        let Ok(Ok(place)) = waited else { return Err(busy()) };
+        let place = hashing.places.clone().acquire_owned();
+        let place = match room {
+            Some(_) => tokio::time::timeout(hashing.patience, place).await.map_err(|_| busy())?,
+            None => place.await,
+        };
+        // The places are never closed.
+        let place = place.map_err(|_| busy())?;
         let done = tokio::task::spawn_blocking(move || {
             // Held by the work itself: it goes on when the request that asked for it is gone.
             let _held = (room, place);
@@ -153,6 +166,17 @@ mod tests {
         second.run(|_| ()).await.unwrap();
         // Whatever became of them, their room is free again.
         let _again = (Hashing::line_up(&hashing).unwrap(), Hashing::line_up(&hashing).unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_operator_waits_until_there_is_a_place() {
+        let hashing = Arc::new(Hashing::new(1, 0, Duration::ZERO));
+        let place = hashing.places.clone().try_acquire_owned().unwrap();
+        let waiting = tokio::spawn(Turn { hashing: hashing.clone(), room: None }.run(|_| ()));
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(place);
+        waiting.await.unwrap().unwrap();
     }
 
     #[tokio::test]

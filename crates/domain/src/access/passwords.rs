@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-pub use super::hashing::{Turn, line_up};
+pub use super::hashing::{Turn, line_up, wait_in_line};
 use crate::{Error, Result};
 
 /// Shortest password taken, in characters.
@@ -42,8 +42,8 @@ impl std::fmt::Debug for Hashed {
 /// Hashes a password that somebody chose. It takes tens of milliseconds, so it is done before a transaction begins.
 ///
 /// # Errors
-/// When it is too short or too long; [`Error::Busy`] when too many are hashed.
-pub async fn hash(password: &SecretString) -> Result<Hashed> {
+/// When it is too short or too long; [`Error::Busy`] when the turn came too late.
+pub async fn hash(turn: Turn, password: &SecretString) -> Result<Hashed> {
     let text = password.expose_secret();
     if text.chars().count() < CHARS_MIN || text.len() > BYTES_MAX {
         return Err(Error::invalid(
@@ -52,8 +52,7 @@ pub async fn hash(password: &SecretString) -> Result<Hashed> {
         ));
     }
     let password = password.clone();
-    line_up()?
-        .run(move |memory| hash_in(memory, &password))
+    turn.run(move |memory| hash_in(memory, &password))
         .await?
         .map(Hashed)
         .map_err(|error| Error::invalid("password", error.to_string()))
@@ -134,12 +133,12 @@ mod tests {
     use super::*;
 
     async fn is(password: &str, stored: Option<&str>) -> bool {
-        verify(line_up().unwrap(), &password.into(), stored).await.unwrap()
+        verify(wait_in_line(), &password.into(), stored).await.unwrap()
     }
 
     #[tokio::test]
     async fn the_right_password_alone_is_taken() {
-        let stored = hash(&"correct horse".into()).await.unwrap();
+        let stored = hash(wait_in_line(), &"correct horse".into()).await.unwrap();
         let stored = stored.as_str();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
         assert!(is("correct horse", Some(stored)).await);
@@ -151,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn hashes_are_those_of_the_crate_both_ways() {
-        let ours = hash(&"correct horse".into()).await.unwrap();
+        let ours = hash(wait_in_line(), &"correct horse".into()).await.unwrap();
         let parsed = PasswordHash::new(ours.as_str()).unwrap();
         Argon2::default().verify_password(b"correct horse", &parsed).unwrap();
         let salt = SaltString::generate(&mut OsRng);
@@ -171,6 +170,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_password_is_refused() {
-        assert!(hash(&"short".into()).await.is_err());
+        assert!(hash(wait_in_line(), &"short".into()).await.is_err());
     }
 }
