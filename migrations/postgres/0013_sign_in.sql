@@ -4,7 +4,7 @@
 CREATE TABLE sign_in_guesses (
     key      TEXT PRIMARY KEY,                              -- address:, account: or device:, and a keyed hash
     guesses  BIGINT NOT NULL,
-    since    TIMESTAMPTZ NOT NULL,                          -- the first guess that is counted; 15 minutes later it starts anew
+    since    TIMESTAMPTZ NOT NULL,                          -- first guess counted; 15 minutes later counting restarts
     last_at  TIMESTAMPTZ NOT NULL                           -- the last guess that was let through
 );
 CREATE INDEX sign_in_guesses_since ON sign_in_guesses (since);

@@ -35,7 +35,7 @@ pub(super) fn refuse_seed(settings: &Settings, file: &str, seed: &Seed) -> anyho
     );
 }
 
-/// Those who can sign in with what the demo's file says.
+/// The users of the demo who can still sign in with its password.
 pub(super) async fn found_in(db: &Db) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     for (email, password) in demo_seed()?.sign_ins() {

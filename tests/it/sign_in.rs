@@ -71,7 +71,7 @@ async fn guesses_in_parallel_are_counted_before_they_are_tried() {
         let client = reqwest::Client::new();
         let guess = async |number: usize| {
             let body = json!({"email": business::OWNER, "password": format!("{WRONG} {number}")}).to_string();
-            let path = if number % 3 == 0 { "/login" } else { "/api/auth/login" };
+            let path = if number.is_multiple_of(3) { "/login" } else { "/api/auth/login" };
             let request = client.post(format!("{}{path}", processes[number % 2].url)).body(body);
             Answer::read(request.header("content-type", "application/json").send().await.unwrap()).await
         };

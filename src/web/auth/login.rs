@@ -73,7 +73,7 @@ pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretStr
     let (now, address) = (web.clock.now(), client_address(parts));
     let visitor = Visitor::new(&web.session_secret, &parts.headers, address, email, now);
     let guesser = visitor.guesser();
-    // First, so that however many come, few of them work with the database. What is over the limit costs a read.
+    // Before any statement, so that a flood of sign-ins can't occupy the database. A guess over the limit costs a read.
     let turn = passwords::line_up()?;
     if let Some(wait) = throttle::wait(&web.db, &guesser, now).await? {
         return Err(ApiError::too_many(wait));

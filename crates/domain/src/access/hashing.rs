@@ -48,8 +48,8 @@ pub struct Turn {
     room: Option<OwnedSemaphorePermit>,
 }
 
-/// Asks for a turn to hash for somebody who may be anybody. It costs nothing, so callers ask before they do anything else
-/// for a password.
+/// Asks for a turn to hash on behalf of anybody. It costs nothing, so callers ask before they do anything else with a
+/// password.
 ///
 /// # Errors
 /// [`Error::Busy`] when as many as may wait do so already.

@@ -22,7 +22,7 @@ const PER_ADDRESS: i64 = 20;
 const PER_ACCOUNT: i64 = 5;
 /// Wrong guesses from one device at the account that it has signed in to before.
 const PER_DEVICE: i64 = 10;
-/// Expired counters removed with each guess, which adds two at most: their number can't grow for long.
+/// Expired counters removed with each guess. A guess adds two at most, so the table can't grow without bound.
 const FORGOTTEN_PER_GUESS: i64 = 4;
 
 /// Who guesses at whose password.
@@ -40,7 +40,7 @@ pub enum Guesser {
 }
 
 impl Guesser {
-    /// The counters that a guess counts in, always in this order: whoever holds the first one waits for nobody.
+    /// The counters of a guess and their limits. Every transaction locks them in this order, so that none deadlocks.
     fn counters(&self) -> Vec<(String, i64)> {
         match self {
             Self::Stranger { address, account } => {
@@ -148,13 +148,13 @@ pub async fn take_back(tx: &mut Tx, counted: &Counted) -> Result<()> {
     Ok(())
 }
 
-/// Removes up to `rows` counters whose period is over; how many it were.
+/// Removes up to `rows` counters whose period is over; how many were removed.
 ///
 /// # Errors
 /// A database error.
 pub async fn forget(tx: &mut Tx, rows: i64, now: Timestamp) -> Result<u64> {
     let sql = match tx.engine() {
-        // Waits for nobody: a counter that is locked is in use.
+        // A locked counter is in use, and waiting for it could deadlock.
         Engine::Postgres => {
             "DELETE FROM sign_in_guesses WHERE key IN
                 (SELECT key FROM sign_in_guesses WHERE since <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)"
