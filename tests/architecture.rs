@@ -63,6 +63,16 @@ fn the_program_and_the_jobs_write_no_sql() {
 }
 
 #[test]
+fn passwords_are_hashed_in_one_place() {
+    let access = root().join("crates/domain/src/access");
+    let places = [access.join("hashing.rs"), access.join("passwords.rs")];
+    for path in ["src", "jobs/src", "crates"].into_iter().flat_map(sources).filter(|path| !places.contains(path)) {
+        let source = fs::read_to_string(&path).unwrap();
+        assert!(!source.contains("Argon2"), "{} hashes beside hashing.rs, which bounds the memory", path.display());
+    }
+}
+
+#[test]
 fn both_engines_have_the_same_migrations() {
     let names = |engine: &str| -> BTreeSet<String> {
         let folder = root().join("migrations").join(engine);

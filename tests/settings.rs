@@ -1,10 +1,12 @@
 //! Settings: which source wins, what stops the start, and that every key is explained.
 
-#![expect(clippy::unwrap_used, reason = "tests may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
 
 use std::fs;
 
-use nightshift::config::{Environment, LogFormat, Settings, SmsProvider, Sources, session_secret};
+use nightshift::config::{
+    Environment, Finding, LogFormat, Settings, Severity, SmsProvider, Sources, check_names, session_secret,
+};
 use secrecy::ExposeSecret;
 
 fn with(variables: &[(&str, &str)]) -> Sources {
@@ -150,23 +152,205 @@ fn a_broken_or_missing_file_is_named() {
     assert!(Settings::load(&sources).unwrap_err().to_string().contains("none.toml"));
 }
 
+/// 32 hex digits.
+const GOOD_SECRET: &str = "4f1c09ab77e2d35810b6c4a2f98e6d03";
+
+/// What a good production sets.
+const GOOD: &[(&str, &str)] = &[
+    ("NIGHTSHIFT_ENV", "production"),
+    ("SESSION_SECRET", GOOD_SECRET),
+    ("STRIPE_WEBHOOK_SECRET", "whsec_1"),
+    ("PUBLIC_URL", "https://book.example"),
+    ("SMS_PROVIDER", "twilio"),
+    ("TWILIO_ACCOUNT_SID", "AC1"),
+    ("TWILIO_AUTH_TOKEN", "token"),
+];
+
+/// A check, what makes it find something where all was well, and words of what it says. Most start from [`GOOD`]; those
+/// whose first variable is NIGHTSHIFT_ENV=development start from nothing.
+type Row = (&'static str, Severity, &'static [(&'static str, &'static str)], &'static [&'static str]);
+
+const DEVELOPMENT: (&str, &str) = ("NIGHTSHIFT_ENV", "development");
+const OPENSSL: &str = "openssl rand -hex 32";
+
+const ROWS: &[Row] = &[
+    ("session_secret_missing", Severity::Refusal, &[("SESSION_SECRET", "")], &["SESSION_SECRET", OPENSSL]),
+    ("session_secret_weak", Severity::Refusal, &[("SESSION_SECRET", "x")], &["SESSION_SECRET", OPENSSL]),
+    ("session_secret_weak", Severity::Refusal, &[("SESSION_SECRET", "4f1c09ab77e2d35810b6c4a2f98e6d0")], &["32"]),
+    (
+        "session_secret_weak",
+        Severity::Refusal,
+        &[("SESSION_SECRET", "    4f1c09ab77e2d35810b6c4a2f98e6d0 \n")],
+        &["32"],
+    ),
+    (
+        "session_secret_weak",
+        Severity::Refusal,
+        &[("SESSION_SECRET", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")],
+        &["8"],
+    ),
+    ("session_secret_weak", Severity::Refusal, &[("SESSION_SECRET", "secretsecretsecretsecretsecretsecret")], &["8"]),
+    ("auth_off", Severity::Refusal, &[("ENABLE_AUTH", "false")], &["ENABLE_AUTH=false"]),
+    (
+        "development_listens",
+        Severity::Refusal,
+        &[DEVELOPMENT, ("HOST", "0.0.0.0")],
+        &[
+            "HOST=0.0.0.0",
+            "unsigned payments",
+            "NIGHTSHIFT_ENV=production",
+            "NIGHTSHIFT__HTTP__ALLOW_OPEN_DEVELOPMENT=true",
+        ],
+    ),
+    ("development_listens", Severity::Refusal, &[DEVELOPMENT, ("HOST", "::")], &["HOST=::"]),
+    (
+        "development_listens",
+        Severity::Refusal,
+        &[DEVELOPMENT, ("HOST", "shop.example"), ("ENABLE_AUTH", "false")],
+        &["owner and ops"],
+    ),
+    (
+        "development_public",
+        Severity::Refusal,
+        &[DEVELOPMENT, ("PUBLIC_URL", "https://book.example")],
+        &["PUBLIC_URL=https://book.example", "NIGHTSHIFT__HTTP__ALLOW_OPEN_DEVELOPMENT=true"],
+    ),
+    (
+        "validation_off",
+        Severity::Refusal,
+        &[("ENABLE_WEBHOOK_VALIDATION", "false")],
+        &["ENABLE_WEBHOOK_VALIDATION=false", "NIGHTSHIFT__WEBHOOKS__ALLOW_UNVERIFIED=true"],
+    ),
+    (
+        "stripe_secret_missing",
+        Severity::Refusal,
+        &[("STRIPE_WEBHOOK_SECRET", "")],
+        &["STRIPE_WEBHOOK_SECRET is missing"],
+    ),
+    (
+        "stripe_secret_missing",
+        Severity::Refusal,
+        &[DEVELOPMENT, ("ENABLE_WEBHOOK_VALIDATION", "true")],
+        &["STRIPE_WEBHOOK_SECRET"],
+    ),
+    ("vapi_secret_missing", Severity::Refusal, &[("VAPI_API_KEY", "key")], &["VAPI_WEBHOOK_SECRET is missing"]),
+    (
+        "twilio_incomplete",
+        Severity::Refusal,
+        &[DEVELOPMENT, ("SMS_PROVIDER", "twilio")],
+        &["SMS_PROVIDER=twilio needs TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"],
+    ),
+    (
+        "twilio_unencrypted",
+        Severity::Refusal,
+        &[("TWILIO_BASE_URL", "http://twilio.example")],
+        &["TWILIO_BASE_URL=http://twilio.example", "https"],
+    ),
+    ("twilio_unencrypted", Severity::Refusal, &[("TWILIO_BASE_URL", "http://127.0.0.1.example:80")], &["https"]),
+    (
+        "vapi_incomplete",
+        Severity::Refusal,
+        &[("LIVE_CALL_ENABLED", "true")],
+        &["LIVE_CALL_ENABLED=true needs VAPI_API_KEY and VAPI_ASSISTANT_ID"],
+    ),
+    (
+        "vapi_unencrypted",
+        Severity::Refusal,
+        &[("VAPI_BASE_URL", "http://10.0.0.7:4010")],
+        &["VAPI_BASE_URL=http://10.0.0.7:4010"],
+    ),
+    (
+        "development_open",
+        Severity::Warning,
+        &[DEVELOPMENT, ("HOST", "0.0.0.0"), ("NIGHTSHIFT__HTTP__ALLOW_OPEN_DEVELOPMENT", "true")],
+        &["others can reach", "unsigned payments"],
+    ),
+    (
+        "development_open",
+        Severity::Warning,
+        &[
+            DEVELOPMENT,
+            ("PUBLIC_URL", "https://book.example"),
+            ("ENABLE_WEBHOOK_VALIDATION", "true"),
+            ("STRIPE_WEBHOOK_SECRET", "whsec_1"),
+            ("ENABLE_AUTH", "false"),
+        ],
+        &["owner and ops"],
+    ),
+    ("public_url_missing", Severity::Warning, &[("PUBLIC_URL", "")], &["PUBLIC_URL is not set", "https"]),
+    (
+        "public_url_unencrypted",
+        Severity::Warning,
+        &[("PUBLIC_URL", "http://book.example")],
+        &["PUBLIC_URL=http://book.example", "https"],
+    ),
+    ("sms_mock", Severity::Warning, &[("SMS_PROVIDER", "mock")], &["SMS_PROVIDER=mock", "twilio"]),
+    ("sms_mock_development", Severity::Note, &[DEVELOPMENT], &["SMS_PROVIDER=mock"]),
+    ("auth_off_development", Severity::Note, &[DEVELOPMENT, ("ENABLE_AUTH", "false")], &["ENABLE_AUTH=false"]),
+    ("webhooks_unsigned", Severity::Note, &[DEVELOPMENT], &["ENABLE_WEBHOOK_VALIDATION=true"]),
+    (
+        "webhooks_unsigned",
+        Severity::Note,
+        &[("ENABLE_WEBHOOK_VALIDATION", "false"), ("NIGHTSHIFT__WEBHOOKS__ALLOW_UNVERIFIED", "true")],
+        &["unsigned"],
+    ),
+];
+
+fn findings(variables: &[(&str, &str)]) -> Vec<Finding> {
+    let base = if variables.first() == Some(&DEVELOPMENT) { &[] } else { GOOD };
+    Settings::load(&with(&[base, variables].concat())).unwrap().findings()
+}
+
 #[test]
-fn unsafe_combinations_are_refused_with_one_line_each() {
-    let production = ("NIGHTSHIFT_ENV", "production");
-    let secret = ("SESSION_SECRET", "s");
-    let stripe = ("STRIPE_WEBHOOK_SECRET", "whsec_1");
-    assert_eq!(refusals(&[production, secret, stripe]), "");
-    assert!(refusals(&[production, stripe]).contains("production needs SESSION_SECRET"));
-    assert!(refusals(&[production, secret]).contains("STRIPE_WEBHOOK_SECRET is missing"));
-    assert!(refusals(&[production, secret, stripe, ("ENABLE_AUTH", "false")]).contains("ENABLE_AUTH=false is refused"));
-    let off = ("ENABLE_WEBHOOK_VALIDATION", "false");
-    assert!(refusals(&[production, secret, off]).contains("ENABLE_WEBHOOK_VALIDATION=false is refused in production"));
-    assert_eq!(refusals(&[production, secret, off, ("NIGHTSHIFT__WEBHOOKS__ALLOW_UNVERIFIED", "true")]), "");
-    assert!(refusals(&[("ENABLE_WEBHOOK_VALIDATION", "true")]).contains("STRIPE_WEBHOOK_SECRET is missing"));
-    assert_eq!(
-        refusals(&[("SMS_PROVIDER", "twilio")]),
-        "SMS_PROVIDER=twilio needs TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
-    );
+fn every_check_finds_what_it_is_for_and_says_what_to_do() {
+    assert_eq!(findings(&[]), []);
+    for (check, severity, variables, words) in ROWS {
+        let found = findings(variables);
+        let finding = found.iter().find(|finding| finding.check == *check);
+        let finding = finding.unwrap_or_else(|| panic!("{variables:?} passes {check}: {found:?}"));
+        assert_eq!(finding.severity, *severity, "{check}");
+        for word in *words {
+            assert!(finding.sentence.contains(word), "{word} is missing: {}", finding.sentence);
+        }
+        assert!(!finding.sentence.contains(['\n', '\r']), "one line: {}", finding.sentence);
+        // Nothing but what was broken is told, nor what a secret is.
+        let worse = found.iter().filter(|finding| finding.severity == Severity::Refusal).count();
+        assert!(worse <= 1, "{variables:?} is refused more than once: {found:?}");
+        assert!(
+            !found.iter().any(|finding| finding.sentence.contains(GOOD_SECRET) || finding.sentence.contains("whsec"))
+        );
+    }
+    for name in check_names() {
+        assert!(ROWS.iter().any(|(check, ..)| *check == name), "{name} is not tested");
+    }
+}
+
+#[test]
+fn what_is_safe_is_not_refused() {
+    for variables in [
+        &[("TWILIO_BASE_URL", "http://127.0.0.1:4010"), ("VAPI_BASE_URL", "http://localhost:4010")] as &[_],
+        &[("HOST", "0.0.0.0")],
+        &[("ENABLE_WEBHOOK_VALIDATION", "false"), ("NIGHTSHIFT__WEBHOOKS__ALLOW_UNVERIFIED", "true")],
+        &[DEVELOPMENT],
+        &[DEVELOPMENT, ("HOST", "localhost"), ("PUBLIC_URL", "http://localhost:3000"), ("SESSION_SECRET", "short")],
+        &[DEVELOPMENT, ("HOST", "::1"), ("TWILIO_BASE_URL", "http://simulator:4010")],
+        &[DEVELOPMENT, ("HOST", "0.0.0.0"), ("NIGHTSHIFT__HTTP__ALLOW_OPEN_DEVELOPMENT", "true")],
+    ] {
+        let base = if variables.first() == Some(&DEVELOPMENT) { &[] } else { GOOD };
+        assert_eq!(refusals(&[base, variables].concat()), "", "{variables:?}");
+    }
+}
+
+#[test]
+fn a_secret_from_a_file_is_held_to_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("own.toml"), "[auth]\nsession_secret = \"x\"").unwrap();
+    let mut sources = with(GOOD);
+    sources.variables.remove("SESSION_SECRET");
+    sources.variables.insert("NIGHTSHIFT_CONFIG".to_owned(), "own.toml".to_owned());
+    sources.folder = Some(folder.path().to_owned());
+    let refused = Settings::load(&sources).unwrap().refusals();
+    assert!(refused.len() == 1 && refused[0].contains("SESSION_SECRET"), "{refused:?}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{SessionSecretError, Settings, SmsProvider, session_secret};
 use crate::web::receiver::{Receiver, Refusals};
-use crate::web::{self, Hub, RateLimits, Shared, Web};
+use crate::web::{self, Failures, Hub, RateLimits, Shared, Web};
 use crate::{scheduler, telemetry};
 
 /// A part of the program that can run in a process of its own.
@@ -144,13 +144,20 @@ pub async fn start(settings: Settings, clock: Clock, roles: &[Role]) -> Result<R
     Ok(RunningApp { addr, db, queue, web, server, stop_server, worker, services })
 }
 
+/// Refuses settings that must not serve; says once what else is wrong with them.
 fn refuse(settings: &Settings) -> Result<(), StartError> {
     let mut refusals = settings.refusals();
     let known = nightshift_jobs::registry().queues();
     for queue in settings.worker.queues.iter().filter(|queue| !known.contains(&queue.as_str())) {
         refusals.push(format!("worker.queues names {queue:?}, which is none; allowed: {}", known.join(", ")));
     }
-    if refusals.is_empty() { Ok(()) } else { Err(StartError::Refused(refusals)) }
+    if !refusals.is_empty() {
+        return Err(StartError::Refused(refusals));
+    }
+    for warning in settings.warnings() {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
 }
 
 async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
@@ -241,6 +248,7 @@ fn share(
         rates: RateLimits::new(&settings.http),
         receiver: Receiver::start(queue.clone()),
         refusals: Refusals::default(),
+        failures: Failures::default(),
         db: queue.db().clone(),
         clock: queue.clock().clone(),
         queue: queue.clone(),

@@ -7,9 +7,9 @@ use nightshift_db::{Clock, Db, migration_state};
 use nightshift_jobs::Caller;
 use nightshift_queue::Queue;
 
-use super::open;
+use super::{open, published};
 use crate::app::{caller, sms_sender};
-use crate::config::{ConfigError, Environment, Settings, SmsProvider};
+use crate::config::{ConfigError, Environment, Finding, Settings, Severity, SmsProvider};
 
 /// Leases and signatures are compared over machines; more than this confuses them.
 const SKEW_MAX: Duration = Duration::from_secs(5);
@@ -40,6 +40,10 @@ impl Findings {
         println!("note   {what:12} {sentence}");
     }
 
+    fn warning(&mut self, what: &str, sentence: impl std::fmt::Display) {
+        println!("WARN   {what:12} {sentence}");
+    }
+
     fn wrong(&mut self, what: &str, sentence: impl std::fmt::Display) {
         self.wrong += 1;
         println!("WRONG  {what:12} {sentence}");
@@ -67,21 +71,16 @@ pub(super) async fn run(args: &Args, settings: Result<Settings, ConfigError>) ->
 }
 
 fn check_settings(settings: &Settings, findings: &mut Findings) {
-    let refusals = settings.refusals();
-    if refusals.is_empty() {
+    let found = settings.findings();
+    if !found.iter().any(|finding| finding.severity == Severity::Refusal) {
         findings.good("settings", format_args!("readable, environment {}", settings.environment.as_str()));
     }
-    for refusal in refusals {
-        findings.wrong("settings", refusal);
-    }
-    if settings.environment == Environment::Development && !settings.auth.enabled {
-        findings.note("access", "ENABLE_AUTH=false: everybody who reaches the port is owner and ops");
-    }
-    if !settings.webhooks.validation {
-        findings.note("webhooks", "unsigned webhooks are taken; production needs ENABLE_WEBHOOK_VALIDATION=true");
-    }
-    if settings.environment == Environment::Production && settings.http.public_url.is_none() {
-        findings.wrong("webhooks", "PUBLIC_URL is not set: Twilio can't report what becomes of texts; set it");
+    for Finding { about, severity, sentence, .. } in found {
+        match severity {
+            Severity::Refusal => findings.wrong(about, format_args!("serve does not start: {sentence}")),
+            Severity::Warning => findings.warning(about, sentence),
+            Severity::Note => findings.note(about, sentence),
+        }
     }
 }
 
@@ -104,6 +103,7 @@ async fn check_database(settings: &Settings, deep: bool, findings: &mut Findings
         findings.good("migrations", format_args!("all {} are in force", state.applied.len()));
         let queue = Queue::new(db, Clock::system());
         check_queues(&queue, findings).await;
+        check_passwords(&queue, settings.environment, findings).await;
         if deep {
             check_promises(&queue, findings).await;
         }
@@ -111,6 +111,24 @@ async fn check_database(settings: &Settings, deep: bool, findings: &mut Findings
         findings.note("migrations", format_args!("{} come with the next `serve`", state.missing.join(", ")));
     } else {
         findings.wrong("migrations", format_args!("{} missing; run `nightshift migrate`", state.missing.join(", ")));
+    }
+}
+
+async fn check_passwords(queue: &Queue, environment: Environment, findings: &mut Findings) {
+    let found = match published::found_in(queue.db()).await {
+        Ok(found) => found,
+        Err(error) => return findings.wrong("passwords", format_args!("can't be checked: {error:#}")),
+    };
+    if found.is_empty() {
+        return;
+    }
+    let sentence = format!(
+        "{} can sign in with the demo's password, which everybody can read; run `nightshift users set-password`",
+        found.join(", ")
+    );
+    match environment {
+        Environment::Production => findings.wrong("passwords", sentence),
+        Environment::Development => findings.note("passwords", sentence),
     }
 }
 
@@ -175,7 +193,8 @@ async fn check_queues(queue: &Queue, findings: &mut Findings) {
 
 async fn check_sms(settings: &Settings, findings: &mut Findings) {
     if settings.messaging.sms_provider == SmsProvider::Mock {
-        return findings.note("sms", "SMS_PROVIDER=mock: texts are written down and sent nowhere");
+        // Told with the settings.
+        return;
     }
     let checked = match sms_sender(settings) {
         Ok(sender) => sender.check().await.map_err(|error| error.to_string()),

@@ -11,6 +11,7 @@ mod migrate;
 mod numbers;
 mod open;
 pub(crate) mod progress;
+mod published;
 mod queues;
 mod reconcile;
 mod request_link;

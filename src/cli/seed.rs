@@ -6,22 +6,31 @@ use std::process::ExitCode;
 use anyhow::Context;
 use nightshift_domain::seed::{self, Seed};
 
-use super::open;
+use super::{open, published};
 use crate::config::Settings;
 
 /// Which file.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  nightshift seed config/demo-seed.json     a file with every kind of item")]
+#[command(after_help = "Examples:
+  nightshift seed config/demo-seed.json                         a file with every kind of item
+  nightshift seed config/demo-seed.json --without-passwords     whoever is in it signs in once a password is set
+  nightshift users set-password --email owner@happy-paws.example")]
 pub(super) struct Args {
     /// The file: organizations, sitters, users, clients, numbers, automations, pricingRules, bookings.
     file: PathBuf,
+    /// Leave out the passwords; set them with `nightshift users set-password`.
+    #[arg(long)]
+    without_passwords: bool,
 }
 
 pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let shown = args.file.display();
     let text = std::fs::read_to_string(&args.file).with_context(|| format!("{shown} can't be read"))?;
-    let seed = Seed::parse(&text).with_context(|| format!("{shown} is no seed"))?;
+    let mut seed = Seed::parse(&text).with_context(|| format!("{shown} is no seed"))?;
+    if args.without_passwords {
+        seed = seed.without_passwords();
+    }
+    published::refuse_seed(settings, &shown.to_string(), &seed)?;
     let queue = open::queue(settings).await?;
     let mut tx = queue.db().begin().await?;
     let seeded = seed::load(&mut tx, &seed, queue.clock().now())

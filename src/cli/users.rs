@@ -12,7 +12,7 @@ use nightshift_domain::people::users::{self, NewUser, Role};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::open;
+use super::{open, published};
 use crate::config::Settings;
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +55,9 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
     let queue = open::queue(settings).await?;
     let (db, now) = (queue.db(), queue.clock().now());
     let (password, made_up) = password()?;
+    let (Command::Create { email, .. } | Command::SetPassword { email }) = command;
+    published::refuse(settings, email, &password)?;
+    let hashed = passwords::hash(passwords::wait_in_line(), &password).await?;
     let mut tx = db.begin().await?;
     let (event, user) = match command {
         Command::Create { email, name, role, org, sitter } => {
@@ -68,11 +71,11 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
                 role: *role,
                 org_id,
                 sitter_id: sitter.as_deref().map(Into::into),
-                password: Some(password.clone()),
+                password: Some(hashed),
             };
             ("user.created", users::create(&mut tx, new, now).await?.id)
         }
-        Command::SetPassword { email } => match users::set_password(&mut tx, email, &password, now).await {
+        Command::SetPassword { email } => match users::set_password(&mut tx, email, &hashed, now).await {
             Err(nightshift_domain::Error::NotFound) => bail!("no user has the address {email}"),
             set => ("user.password_set", set?),
         },

@@ -2,17 +2,18 @@
 //!
 //! [`Settings`] is typed and complete: the rest of the program never looks at a file or an environment variable.
 //! `config/default.toml` is the list of all keys and is built in; [`layers`] puts files and environment over it,
-//! [`names`] knows the plain variable names, [`read`] turns text into types, [`refusals`] knows which combinations must
+//! [`names`] knows the plain variable names, [`read`] turns text into types, [`checks`] knows which combinations must
 //! not start. Every problem names the key, where its value came from, and what is allowed. Secrets can't be printed.
 
+mod checks;
 mod error;
 mod layers;
 mod names;
 mod read;
-mod refusals;
 mod session_secret;
 mod settings;
 
+pub use checks::{Finding, Severity, check_names};
 pub use error::{ConfigError, Origin};
 pub use layers::{Environment, Sources};
 pub use session_secret::{SessionSecretError, session_secret};

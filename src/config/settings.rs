@@ -53,6 +53,8 @@ pub struct Http {
     pub port: u16,
     /// Address that providers use, as it was set; see [`Settings::public_url`].
     pub public_url: Option<String>,
+    /// Whether development may be reached by others.
+    pub allow_open_development: bool,
     /// Per minute and API key, session or address.
     pub rate_limit_per_minute: u32,
     /// Per minute and address, for webhooks.
@@ -230,6 +232,7 @@ impl Settings {
                 host: from.text("http.host")?,
                 port: from.number("http.port", 0..=u16::MAX)?,
                 public_url: from.base_url("http.public_url")?,
+                allow_open_development: from.flag("http.allow_open_development")?,
                 rate_limit_per_minute: from.number("http.rate_limit_per_minute", 1..=1_000_000_000)?,
                 webhook_rate_limit_per_minute: from.number("http.webhook_rate_limit_per_minute", 1..=1_000_000_000)?,
                 requests_in_flight_max: from.number("http.requests_in_flight_max", 1..=1_000_000)?,

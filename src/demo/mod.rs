@@ -15,7 +15,7 @@ mod trail;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use nightshift_db::Clock;
 use nightshift_domain::access::api_keys::{self, Scope};
 use nightshift_domain::seed::{self, Seed};
@@ -25,13 +25,13 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::{self, Role, RunningApp};
 use crate::cli::signals::Signals;
-use crate::config::{Settings, SmsProvider};
+use crate::config::{Environment, Settings, SmsProvider};
 use database::Place;
 use day::Cast;
 use trail::Trail;
 
 /// The business; also the example for `nightshift seed`.
-const SEED: &str = include_str!("../../config/demo-seed.json");
+pub(crate) const SEED: &str = include_str!("../../config/demo-seed.json");
 /// What Stripe signs with in the demo.
 const STRIPE_SECRET: &str = "whsec_demo_only";
 const GRACE: Duration = Duration::from_secs(5);
@@ -56,6 +56,11 @@ pub struct Args {
 /// # Errors
 /// What could not be started.
 pub async fn run(args: &Args, installed: Settings) -> anyhow::Result<ExitCode> {
+    if installed.environment == Environment::Production && args.database_url.is_some() {
+        bail!(
+            "in production the demo plays in a database of its own: it makes users whose password everybody can read"
+        );
+    }
     let mut signals = Signals::listen()?;
     let place = Place::choose(args.database_url.clone(), args.exit)?;
     let simulator = start_simulator().await?;

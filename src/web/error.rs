@@ -103,6 +103,13 @@ impl ApiError {
         self.code == CONTENTION
     }
 
+    /// What `Retry-After` says: whole seconds, rounded up, for coming back too early is refused again.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        let wait = self.retry_after?;
+        Some(u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1))
+    }
+
     /// Says when to try again.
     #[must_use]
     pub fn after(mut self, wait: Duration) -> Self {
@@ -145,6 +152,7 @@ impl From<DomainError> for ApiError {
             DomainError::NotFound => Self::not_found(),
             DomainError::Conflict { code, message } => Self::conflict(code, message),
             DomainError::Forbidden { code, message } => Self::forbidden(code, message),
+            DomainError::Busy(wait) => Self::too_many(wait),
             DomainError::BadCursor => Self::bad_request("bad_cursor", "The cursor is not one that this API gave out."),
         }
     }

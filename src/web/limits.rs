@@ -73,9 +73,9 @@ pub fn unsupported(taken: &str) -> ApiError {
 }
 
 /// Reads the body into memory, so that what runs below may look at it more than once.
-pub async fn buffered(State(web): State<Web>, request: Request, next: Next) -> Response {
+pub async fn buffered(State(bytes_max): State<usize>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    match read_body(&parts.headers, body, web.settings.http.body_bytes_max).await {
+    match read_body(&parts.headers, body, bytes_max).await {
         Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
         Err(error) => error.into_response(),
     }

@@ -27,6 +27,7 @@ pub mod stream;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 
+pub use auth::Failures;
 pub use error::ApiError;
 pub use rate_limit::RateLimits;
 pub use state::{Shared, Web};

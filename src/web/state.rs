@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::auth::Failures;
 use super::rate_limit::RateLimits;
 use super::receiver::{Receiver, Refusals};
 use super::stream::Hub;
@@ -34,6 +35,8 @@ pub struct Shared {
     pub receiver: Receiver,
     /// Webhooks refused lately.
     pub refusals: Refusals,
+    /// Sign-ins that failed lately.
+    pub failures: Failures,
     /// Places for requests that are worked on at the same time.
     pub places: Semaphore,
     /// Requests per caller.

@@ -4,6 +4,7 @@ use std::process::Output;
 
 use nightshift_db::testing::{TestDb, empty, engines};
 use nightshift_db::{Clock, Json};
+use nightshift_domain::access::passwords;
 use nightshift_domain::people::users;
 use nightshift_jobs::retention_sweep::RetentionSweep;
 use nightshift_providers::stripe::signature;
@@ -46,6 +47,16 @@ impl Ran {
 
 fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Ran {
     program().args(arguments).envs(settings.iter().copied()).output().unwrap().into()
+}
+
+fn run_with_input(arguments: &[&str], settings: &[(&str, &str)], input: &str) -> Ran {
+    use std::io::Write;
+    use std::process::Stdio;
+    let mut command = program();
+    command.args(arguments).envs(settings.iter().copied()).stdin(Stdio::piped());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap().into()
 }
 
 impl World {
@@ -100,6 +111,80 @@ fn a_wrong_setting_stops_everything_and_is_named_with_its_origin() {
     assert!(ran.code == 1 && ran.err.contains("http.prot"), "{ran:?}");
     let ran = run(&["serve"], &[("NIGHTSHIFT_ENV", "production")]);
     assert!(ran.code == 1 && ran.err.contains("SESSION_SECRET"), "{ran:?}");
+}
+
+#[test]
+fn a_server_that_anybody_could_use_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("sqlite://{}", folder.path().join("d.db").display());
+    let base = [("DATABASE_URL", file.as_str()), ("PORT", "0")];
+    for (variables, said) in [
+        (&[("HOST", "0.0.0.0")] as &[_], "HOST=0.0.0.0"),
+        (&[("PUBLIC_URL", "https://book.example")], "PUBLIC_URL=https://book.example"),
+        (
+            &[("NIGHTSHIFT_ENV", "production"), ("STRIPE_WEBHOOK_SECRET", "w"), ("SESSION_SECRET", "x")],
+            "SESSION_SECRET",
+        ),
+        (&[("APP_ENV", "production"), ("TWILIO_BASE_URL", "http://twilio.example")], "TWILIO_BASE_URL=http://"),
+    ] {
+        let variables = [&base, variables].concat();
+        let ran = run(&["serve"], &variables);
+        assert!(ran.code == 1 && ran.err.contains(said), "{ran:?}");
+        let doctor = run(&["doctor"], &variables);
+        let lines = doctor.out.lines().filter(|line| line.starts_with("WRONG"));
+        let told = lines
+            .filter(|line| ran.err.lines().any(|refusal| line.ends_with(refusal.trim_start_matches("nightshift: "))));
+        assert_eq!(told.count(), ran.err.lines().count(), "doctor tells what serve does:\n{}\n{}", doctor.out, ran.err);
+    }
+}
+
+#[tokio::test]
+async fn production_says_once_at_its_start_what_it_lacks() {
+    on_both(async |mut world| {
+        world.set("NIGHTSHIFT_ENV", "production");
+        world.set("ENABLE_AUTH", "true");
+        world.set("SESSION_SECRET", "4f1c09ab77e2d35810b6c4a2f98e6d03");
+        world.set("SMS_PROVIDER", "mock");
+        let doctor = world.run(&["doctor"]);
+        assert!(doctor.code == 0, "{doctor:?}");
+        let process = world.serve();
+        let ready = reqwest::get(format!("{}/healthz", process.url)).await.unwrap();
+        assert_eq!(ready.status().as_u16(), 200);
+        let logged = world.logged();
+        for warning in ["PUBLIC_URL is not set", "SMS_PROVIDER=mock"] {
+            assert_eq!(logged.matches(warning).count(), 1, "{warning}:\n{logged}");
+            assert!(doctor.out.lines().any(|line| line.starts_with("WARN") && line.contains(warning)), "{doctor:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn production_takes_no_password_of_the_demo() {
+    for database in empty().await {
+        let production = [("DATABASE_URL", database.url.as_str()), ("NIGHTSHIFT_ENV", "production")];
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/demo-seed.json");
+        let mail = "owner@happy-paws.example";
+        run(&["migrate"], &production).ok();
+        let refused = run(&["seed", file], &production);
+        assert!(refused.code == 1 && refused.err.contains("--without-passwords"), "{refused:?}");
+        assert!(refused.err.contains(mail) && !refused.err.contains("happy paws demo"), "{refused:?}");
+        assert_eq!(database.db.read("SELECT count(*) FROM users").scalar::<i64>().await.unwrap(), 0);
+        run(&["seed", file, "--without-passwords"], &production).ok();
+        let set = run_with_input(&["users", "set-password", "--email", mail], &production, "happy paws demo\n");
+        assert!(set.code == 1 && set.err.contains(mail), "{set:?}");
+        run_with_input(&["users", "set-password", "--email", mail], &production, "of their own choice\n").ok();
+        assert!(!run(&["doctor"], &production).out.contains("passwords"));
+        // Made in development, and then called production.
+        run_with_input(&["users", "set-password", "--email", mail], &production[..1], "happy paws demo\n").ok();
+        let doctor = run(&["doctor"], &production);
+        assert!(
+            doctor.out.lines().any(|line| line.starts_with("WRONG  passwords") && line.contains(mail)),
+            "{doctor:?}"
+        );
+        let played = run(&["demo", "--exit", "--database-url", &database.url], &production);
+        assert!(played.code == 1 && played.err.contains("in production"), "{played:?}");
+    }
 }
 
 #[tokio::test]
@@ -192,12 +277,15 @@ async fn a_password_is_made_up_shown_once_and_works() {
     on_both(async |world| {
         let made = ["users", "create", "--email", "New@Paws.test", "--name", "New", "--role", "owner"];
         let password = world.run(&made).ok();
-        let user = users::with_password(world.db(), "new@paws.test", &password.trim().into()).await.unwrap();
-        assert_eq!(user.unwrap().name, "New");
+        let find = async |email, password: &str| {
+            let turn = passwords::wait_in_line();
+            users::with_password(world.db(), turn, email, &password.trim().into()).await.unwrap()
+        };
+        assert_eq!(find("new@paws.test", &password).await.unwrap().name, "New");
         assert_eq!(world.run(&made).code, 1, "the address is taken");
         let new = world.run(&["users", "set-password", "--email", business::OWNER]).ok();
-        assert!(users::with_password(world.db(), business::OWNER, &business::PASSWORD.into()).await.unwrap().is_none());
-        assert!(users::with_password(world.db(), business::OWNER, &new.trim().into()).await.unwrap().is_some());
+        assert!(find(business::OWNER, business::PASSWORD).await.is_none());
+        assert!(find(business::OWNER, &new).await.is_some());
         assert_eq!(world.run(&["users", "set-password", "--email", "nobody@paws.test"]).code, 1);
     })
     .await;

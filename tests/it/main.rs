@@ -29,4 +29,5 @@ mod retention;
 mod retries;
 mod sabotage;
 mod schedules;
+mod sign_in;
 mod support;

@@ -1,6 +1,7 @@
 //! What a rule or the database may answer instead of a result. The HTTP layer turns each into its status.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use nightshift_db::DbError;
 
@@ -38,6 +39,9 @@ pub enum Error {
     /// The cursor of a list is none that this program gave out.
     #[error("the cursor is not one that this API gave out")]
     BadCursor,
+    /// Too much of it is done at once; nothing was done, and the same call may be made again after so long.
+    #[error("too much at once")]
+    Busy(Duration),
 }
 
 impl Error {
@@ -59,7 +63,7 @@ impl Error {
     /// Whether the same call may succeed later without a change.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Db(error) if error.is_transient())
+        matches!(self, Self::Db(error) if error.is_transient()) || matches!(self, Self::Busy(_))
     }
 }
 

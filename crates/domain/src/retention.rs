@@ -6,6 +6,7 @@ use nightshift_db::{Db, Timestamp};
 use serde::Serialize;
 
 use crate::Result;
+use crate::access::throttle;
 
 /// Rows per statement: a sweep never holds the database for long.
 const BATCH: i64 = 1_000;
@@ -25,8 +26,10 @@ pub struct Swept {
     pub idempotency_keys: u64,
     /// Ended sessions.
     pub sessions: u64,
-    /// Failed sign-ins.
+    /// Failed sign-ins, as the version before counts them.
     pub login_failures: u64,
+    /// Counters of guesses at passwords.
+    pub sign_in_guesses: u64,
     /// What was said in calls.
     pub transcripts: u64,
 }
@@ -74,9 +77,10 @@ pub async fn sweep(db: &Db, now: Timestamp) -> Result<Swept> {
         login_failures: in_batches(
             db,
             "DELETE FROM login_failures WHERE id IN (SELECT id FROM login_failures WHERE created_at < $1 LIMIT $2)",
-            now - crate::access::throttle::PERIOD,
+            now - throttle::PERIOD,
         )
         .await?,
+        sign_in_guesses: expired_guesses(db, now).await?,
         transcripts: in_batches(
             db,
             "UPDATE booking_calls SET transcript = NULL
@@ -98,6 +102,19 @@ async fn in_batches(db: &Db, sql: &'static str, before: Timestamp) -> Result<u64
     let mut total = 0;
     loop {
         let gone = db.write(sql).bind(before).bind(BATCH).execute().await?;
+        total += gone;
+        if gone < BATCH.unsigned_abs() {
+            return Ok(total);
+        }
+    }
+}
+
+async fn expired_guesses(db: &Db, now: Timestamp) -> Result<u64> {
+    let mut total = 0;
+    loop {
+        let mut tx = db.begin().await?;
+        let gone = throttle::forget(&mut tx, BATCH, now).await?;
+        tx.commit().await?;
         total += gone;
         if gone < BATCH.unsigned_abs() {
             return Ok(total);

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::access::passwords;
+use crate::access::passwords::{self, Hashed};
 use crate::actor::Actor;
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Draft};
@@ -209,6 +209,20 @@ impl Seed {
     pub fn parse(text: &str) -> Result<Self> {
         serde_json::from_str(text).map_err(|error| Error::invalid("file", error.to_string()))
     }
+
+    /// The address and the password of everybody who gets one.
+    pub fn sign_ins(&self) -> impl Iterator<Item = (&str, &SecretString)> {
+        self.users.iter().filter_map(|user| Some((user.email.as_str(), user.password.as_ref()?)))
+    }
+
+    /// The same without passwords: nobody in it can sign in until one is set.
+    #[must_use]
+    pub fn without_passwords(mut self) -> Self {
+        for user in &mut self.users {
+            user.password = None;
+        }
+        self
+    }
 }
 
 /// Loads `seed`.
@@ -303,7 +317,10 @@ async fn add_user(tx: &mut Tx, item: &SeedUser, now: Timestamp) -> Result<u64> {
     if known.is_some() {
         return Ok(0);
     }
-    let hash = item.password.as_ref().map(passwords::hash).transpose()?;
+    let hash = match &item.password {
+        Some(password) => Some(passwords::hash(passwords::wait_in_line(), password).await?),
+        None => None,
+    };
     Ok(tx
         .query(
             "INSERT INTO users (id, org_id, email, name, role, password_hash, sitter_id, created_at, updated_at)
@@ -314,7 +331,7 @@ async fn add_user(tx: &mut Tx, item: &SeedUser, now: Timestamp) -> Result<u64> {
         .bind(normal_email(&item.email))
         .bind(&item.name)
         .bind(item.role)
-        .bind(hash)
+        .bind(hash.as_ref().map(Hashed::as_str))
         .bind(&item.sitter_id)
         .bind(now)
         .execute()

@@ -24,6 +24,8 @@ pub struct Route {
     pub access: Access,
     /// How long it may take, when that is longer than usual.
     pub(super) patience: Option<Duration>,
+    /// Largest body in bytes, when that is smaller than usual.
+    pub(super) body_bytes_max: Option<usize>,
     /// Who answers.
     pub(super) handler: MethodRouter<Web>,
 }
@@ -39,10 +41,14 @@ pub fn table() -> Vec<Route> {
     const EXCEPTIONS: &[Scope] = &[Scope::ExceptionsWrite];
     const JOBS: &[Scope] = &[Scope::JobsAdmin];
     let (owner, ops) = (Access::OWNER, Access::NOBODY.and_ops());
-    let route = |method, path, access, handler| Route { method, path, access, patience: None, handler };
+    let route =
+        |method, path, access, handler| Route { method, path, access, patience: None, body_bytes_max: None, handler };
     vec![
         // Sessions.
-        route(Method::POST, "/api/auth/login", Access::ANYBODY, post(login::login)),
+        Route {
+            body_bytes_max: Some(login::BODY_BYTES_MAX),
+            ..route(Method::POST, "/api/auth/login", Access::ANYBODY, post(login::login))
+        },
         route(Method::POST, "/api/auth/logout", Access::KNOWN, post(login::logout)),
         route(Method::GET, "/api/auth/me", Access::KNOWN, get(login::me)),
         // Bookings.

@@ -33,27 +33,33 @@ pub(super) struct Claim {
 pub(super) fn issue(web: &Web, session: &SessionId, user: &UserId, until: Timestamp) -> Result<HeaderValue> {
     let claim = Claim { session: session.clone(), user: user.clone(), exp: until.unix_seconds() };
     let text = sign(&claim, &web.session_secret).map_err(ApiError::internal)?;
-    header_value(web, &text, LONGEST.as_secs())
+    header_value(web, NAME, &text, LONGEST.as_secs())
 }
 
 /// A cookie that ends the browser's.
 pub(super) fn end(web: &Web) -> Result<HeaderValue> {
-    header_value(web, "", 0)
+    header_value(web, NAME, "", 0)
 }
 
-fn header_value(web: &Web, text: &str, max_age_s: u64) -> Result<HeaderValue> {
+/// A cookie that scripts can't read and other sites can't use.
+pub(super) fn header_value(web: &Web, name: &str, text: &str, max_age_s: u64) -> Result<HeaderValue> {
     let secure = if web.public_url.starts_with("https://") { "; Secure" } else { "" };
-    let value = format!("{NAME}={text}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
+    let value = format!("{name}={text}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
     HeaderValue::from_str(&value).map_err(ApiError::internal)
 }
 
 /// The session cookie that a request carries.
 pub(super) fn of(headers: &HeaderMap) -> Option<&str> {
+    named(headers, NAME)
+}
+
+/// The cookie of this name that a request carries; none when it is empty.
+pub(super) fn named<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     cookies
         .flat_map(|value| value.split(';'))
         .filter_map(|cookie| cookie.trim().split_once('='))
-        .find_map(|(name, text)| (name == NAME && !text.is_empty()).then_some(text))
+        .find_map(|(name, text)| (name == wanted && !text.is_empty()).then_some(text))
 }
 
 /// What a cookie says, if it is signed by us and has not expired.

@@ -7,6 +7,8 @@
 pub mod access;
 mod cookie;
 pub mod csrf;
+mod failures;
+mod guesser;
 pub mod link;
 pub mod login;
 mod principal;
@@ -21,6 +23,7 @@ use nightshift_domain::ids::{OrgId, RequestId, SitterId};
 use nightshift_domain::people::users::Role;
 
 pub use self::access::Access;
+pub use self::failures::Failures;
 pub use self::principal::Principal;
 use super::error::{ApiError, Result};
 use super::state::Web;

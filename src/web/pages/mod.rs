@@ -88,5 +88,14 @@ fn problem(error: &ApiError) -> Response {
         return not_found();
     }
     let text = "Could not load this. Try again.";
-    page(error.status, &Problem { title: "Something went wrong", text })
+    refusal(error, &Problem { title: "Something went wrong", text })
+}
+
+/// A page that says what an error means, with what the error asks of programs.
+fn refusal(error: &ApiError, template: &impl Template) -> Response {
+    let mut response = page(error.status, template);
+    if let Some(seconds) = error.retry_after_seconds() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }

@@ -8,7 +8,7 @@ use nightshift_domain::people::users::Role;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{page, problem};
+use super::{page, problem, refusal};
 use crate::web::auth::{Caller, csrf, login};
 use crate::web::body;
 use crate::web::error::ApiError;
@@ -45,23 +45,20 @@ struct Typed {
 /// `POST /login`
 pub(super) async fn submit(State(web): State<Web>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let typed: Typed = match body::json_or_form(&parts.headers, body, web.settings.http.body_bytes_max).await {
+    let typed: Typed = match body::json_or_form(&parts.headers, body, login::BODY_BYTES_MAX).await {
         Ok(typed) => typed,
         Err(error) => return problem(&error),
     };
     match login::sign_in(&web, &parts, &typed.email, &typed.password).await {
-        Ok((user, cookie)) => {
-            let to = inside(&typed.next).unwrap_or(match user.role {
+        Ok(signed_in) => {
+            let to = inside(&typed.next).unwrap_or(match signed_in.user.role {
                 Role::Owner | Role::Ops => "/exceptions",
                 Role::Sitter => "/login",
             });
-            with_cookie(Redirect::to(to), cookie)
+            signed_in.answer(Redirect::to(to))
         }
         Err(error) => match sentence(&error) {
-            Some(sentence) => {
-                let again = Page { next: &typed.next, email: &typed.email, error: Some(sentence) };
-                page(error.status, &again)
-            }
+            Some(sentence) => refusal(&error, &Page { next: &typed.next, email: &typed.email, error: Some(sentence) }),
             None => problem(&error),
         },
     }
@@ -77,10 +74,18 @@ fn sentence(error: &ApiError) -> Option<String> {
     match error.status {
         StatusCode::UNAUTHORIZED => Some("Wrong email or password.".to_owned()),
         StatusCode::TOO_MANY_REQUESTS => {
-            let minutes = error.retry_after.map_or(1, |wait| wait.as_secs().div_ceil(60).max(1));
-            Some(format!("Too many attempts. Try again in {minutes} minutes."))
+            Some(format!("Too many attempts. Try again in {}.", in_words(error.retry_after_seconds().unwrap_or(0))))
         }
         _ => None,
+    }
+}
+
+/// Rounded up, like the header.
+fn in_words(seconds: u64) -> String {
+    match seconds {
+        0..=5 => "a moment".to_owned(),
+        6..=60 => "1 minute".to_owned(),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
 
@@ -108,7 +113,14 @@ fn with_cookie(redirect: Redirect, cookie: HeaderValue) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::inside;
+    use super::*;
+
+    #[test]
+    fn waits_are_told_in_words() {
+        for (seconds, words) in [(1, "a moment"), (6, "1 minute"), (60, "1 minute"), (61, "2 minutes")] {
+            assert_eq!(in_words(seconds), words);
+        }
+    }
 
     #[test]
     fn nobody_is_sent_elsewhere() {

@@ -156,6 +156,14 @@ impl Process {
         }
     }
 
+    /// The most memory it has had at a time, in MiB.
+    #[cfg(target_os = "linux")]
+    pub fn memory_peak_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
+        peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
+    }
+
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("its status").is_some()
     }

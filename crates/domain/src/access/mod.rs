@@ -4,6 +4,7 @@
 //! above this crate.
 
 pub mod api_keys;
+mod hashing;
 pub mod passwords;
 pub mod sessions;
 pub mod throttle;

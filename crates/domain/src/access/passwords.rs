@@ -1,26 +1,49 @@
 //! Passwords: Argon2id with the crate's defaults (OWASP's recommendation of 19 MiB, 2 passes), stored as PHC strings.
+//!
+//! Whatever is hashed or verified takes a turn at [`hashing`]; there is no other way to make a [`Hashed`] password.
 
-use std::sync::LazyLock;
-
-use argon2::Argon2;
 use argon2::password_hash::rand_core::{OsRng, RngCore};
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::password_hash::{Output, PasswordHash, Salt, SaltString};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
 
+pub use super::hashing::{Turn, line_up, wait_in_line};
 use crate::{Error, Result};
 
 /// Shortest password taken, in characters.
 const CHARS_MIN: usize = 10;
 /// Longest password taken, in bytes: hashing time must not be the caller's choice.
 const BYTES_MAX: usize = 1024;
+/// What stands for the password of an account that does not exist: random bytes, the hash of no known password.
+const NOBODYS: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$KcPjWPj0sKFLdAD/gz2SWA$+FQwB24CBaMLMvqTSzcAyJulvArY7h9KBK5j5qjdK2w";
 
-/// The PHC string of `password`.
+/// A password as it is stored: a PHC string.
+#[derive(Clone)]
+pub struct Hashed(String);
+
+impl Hashed {
+    /// The PHC string, for the column that keeps it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Hashed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hashed(..)")
+    }
+}
+
+/// Hashes a password that somebody chose. It takes tens of milliseconds, so it is done before a transaction begins.
 ///
 /// # Errors
-/// When it is too short or too long.
-pub fn hash(password: &SecretString) -> Result<String> {
+/// When it is too short or too long; [`Error::Busy`] when the turn came too late.
+pub async fn hash(turn: Turn, password: &SecretString) -> Result<Hashed> {
     let text = password.expose_secret();
     if text.chars().count() < CHARS_MIN || text.len() > BYTES_MAX {
         return Err(Error::invalid(
@@ -28,10 +51,25 @@ pub fn hash(password: &SecretString) -> Result<String> {
             format!("must have {CHARS_MIN} characters or more, at most {BYTES_MAX} bytes"),
         ));
     }
-    Argon2::default()
-        .hash_password(text.as_bytes(), &SaltString::generate(&mut OsRng))
-        .map(|hash| hash.to_string())
+    let password = password.clone();
+    turn.run(move |memory| hash_in(memory, &password))
+        .await?
+        .map(Hashed)
         .map_err(|error| Error::invalid("password", error.to_string()))
+}
+
+fn hash_in(memory: &mut [Block], password: &SecretString) -> argon2::password_hash::Result<String> {
+    let salt = SaltString::generate(&mut OsRng);
+    let (algorithm, version, params) = (Algorithm::default(), Version::default(), Params::DEFAULT);
+    let output = output_in(memory, password, salt.as_salt(), algorithm, version, &params, Params::DEFAULT_OUTPUT_LEN)?;
+    let phc = PasswordHash {
+        algorithm: algorithm.ident(),
+        version: Some(version.into()),
+        params: (&params).try_into()?,
+        salt: Some(salt.as_salt()),
+        hash: Some(output),
+    };
+    Ok(phc.to_string())
 }
 
 /// A password that nobody chose: 144 random bits.
@@ -43,32 +81,95 @@ pub fn random() -> SecretString {
 }
 
 /// Whether `password` is the one whose hash is stored. Without a stored hash the answer is no, after the same work.
-#[must_use]
-pub fn verify(password: &SecretString, stored: Option<&str>) -> bool {
-    static NOBODYS: LazyLock<String> = LazyLock::new(|| hash(&"nobody has this one".into()).unwrap_or_default());
-    let text = password.expose_secret();
-    let Ok(hash) = PasswordHash::new(stored.unwrap_or(&NOBODYS)) else { return false };
-    let right = text.len() <= BYTES_MAX && Argon2::default().verify_password(text.as_bytes(), &hash).is_ok();
-    right && stored.is_some()
+///
+/// # Errors
+/// [`Error::Busy`] when the turn came too late; nothing was compared then.
+pub async fn verify(turn: Turn, password: &SecretString, stored: Option<&str>) -> Result<bool> {
+    if password.expose_secret().len() > BYTES_MAX {
+        // Nobody has one as long as that, whatever the account.
+        return Ok(false);
+    }
+    let (password, stored) = (password.clone(), stored.map(str::to_owned));
+    turn.run(move |memory| {
+        let right = is_hash_of(memory, &password, stored.as_deref().unwrap_or(NOBODYS)).unwrap_or(false);
+        right && stored.is_some()
+    })
+    .await
+}
+
+/// An error when `stored` is no hash of ours.
+fn is_hash_of(memory: &mut [Block], password: &SecretString, stored: &str) -> argon2::password_hash::Result<bool> {
+    use argon2::password_hash::Error::PhcStringField;
+    let phc = PasswordHash::new(stored)?;
+    let (salt, wanted) = (phc.salt.ok_or(PhcStringField)?, phc.hash.ok_or(PhcStringField)?);
+    let version = Version::try_from(phc.version.ok_or(PhcStringField)?)?;
+    let (algorithm, params) = (Algorithm::try_from(phc.algorithm)?, Params::try_from(&phc)?);
+    let output = output_in(memory, password, salt, algorithm, version, &params, wanted.len())?;
+    Ok(output.as_bytes().ct_eq(wanted.as_bytes()).into())
+}
+
+/// What Argon2 makes of a password. `memory` is as large as our own parameters ask for; larger ones are an error.
+fn output_in(
+    memory: &mut [Block],
+    password: &SecretString,
+    salt: Salt<'_>,
+    algorithm: Algorithm,
+    version: Version,
+    params: &Params,
+    bytes: usize,
+) -> argon2::password_hash::Result<Output> {
+    let mut buffer = [0; Salt::MAX_LENGTH];
+    let salt = salt.decode_b64(&mut buffer)?;
+    let argon2 = Argon2::new(algorithm, version, params.clone());
+    let password = password.expose_secret().as_bytes();
+    Output::init_with(bytes, |out| Ok(argon2.hash_password_into_with_memory(password, salt, out, memory)?))
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
+    use argon2::{PasswordHasher, PasswordVerifier};
+
     use super::*;
 
-    #[test]
-    fn the_right_password_alone_is_taken() {
-        let stored = hash(&"correct horse".into()).unwrap();
-        assert!(stored.starts_with("$argon2id$"), "{stored}");
-        assert!(verify(&"correct horse".into(), Some(&stored)));
-        assert!(!verify(&"correct horsf".into(), Some(&stored)));
-        assert!(!verify(&"nobody has this one".into(), None));
-        assert!(!verify(&"correct horse".into(), Some("no hash at all")));
+    async fn is(password: &str, stored: Option<&str>) -> bool {
+        verify(wait_in_line(), &password.into(), stored).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_right_password_alone_is_taken() {
+        let stored = hash(wait_in_line(), &"correct horse".into()).await.unwrap();
+        let stored = stored.as_str();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert!(is("correct horse", Some(stored)).await);
+        assert!(!is("correct horsf", Some(stored)).await);
+        assert!(!is("correct horse", None).await);
+        assert!(!is("correct horse", Some("no hash at all")).await);
+        assert!(!is(&"long".repeat(1000), Some(stored)).await);
+    }
+
+    #[tokio::test]
+    async fn hashes_are_those_of_the_crate_both_ways() {
+        let ours = hash(wait_in_line(), &"correct horse".into()).await.unwrap();
+        let parsed = PasswordHash::new(ours.as_str()).unwrap();
+        Argon2::default().verify_password(b"correct horse", &parsed).unwrap();
+        let salt = SaltString::generate(&mut OsRng);
+        let theirs = Argon2::default().hash_password(b"correct horse", &salt).unwrap().to_string();
+        assert!(is("correct horse", Some(&theirs)).await);
     }
 
     #[test]
-    fn a_short_password_is_refused() {
-        assert!(hash(&"short".into()).is_err());
+    fn nobodys_password_costs_what_anybodys_does() {
+        let nobodys = PasswordHash::new(NOBODYS).unwrap();
+        let params = Params::try_from(&nobodys).unwrap();
+        let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+        assert_eq!(costs(&params), costs(&Params::DEFAULT));
+        assert_eq!(nobodys.hash.unwrap().len(), Params::DEFAULT_OUTPUT_LEN);
+        assert_eq!(nobodys.version, Some(Version::default().into()));
+    }
+
+    #[tokio::test]
+    async fn a_short_password_is_refused() {
+        assert!(hash(wait_in_line(), &"short".into()).await.is_err());
     }
 }

@@ -1,54 +1,231 @@
-//! Slows down guessing: after 5 failed sign-ins to an account, or 20 from an address, within 15 minutes, no more are
-//! tried until the oldest of them is that old.
+//! Limits guesses at passwords.
+//!
+//! A guess is counted before it is tried, in the database that all web processes share, so that guesses in parallel
+//! can't pass the limit together; one that was right is taken back. What is over the limit is not shut out: one guess a
+//! minute is let through, so that nobody can keep an owner away from their own account.
+//!
+//! Who guesses is told by keyed hashes that the layer above makes; no address of either kind is stored here.
 
 use std::time::Duration;
 
-use nightshift_db::{Db, Timestamp, new_id};
-use sha2::{Digest, Sha256};
+use nightshift_db::{Db, Engine, Timestamp, Tx};
 
 use crate::Result;
-use crate::people::users::normal_email;
 
-/// Failures are counted for so long.
+/// Guesses are counted for so long, from the first one on.
 pub const PERIOD: Duration = Duration::from_secs(15 * 60);
-const PER_ACCOUNT: i64 = 5;
+/// Between two guesses that are over the limit.
+const PAUSE: Duration = Duration::from_secs(60);
+/// Wrong guesses from one address, at whatever accounts.
 const PER_ADDRESS: i64 = 20;
+/// Wrong guesses at one account from one network.
+const PER_ACCOUNT: i64 = 5;
+/// Wrong guesses from one device at the account that it has signed in to before.
+const PER_DEVICE: i64 = 10;
+/// Expired counters removed with each guess. A guess adds two at most, so the table can't grow without bound.
+const FORGOTTEN_PER_GUESS: i64 = 4;
 
-/// How long this caller must wait before another sign-in is tried; none when it may be tried now.
+/// Who guesses at whose password.
+#[derive(Debug, Clone)]
+pub enum Guesser {
+    /// Anybody.
+    Stranger {
+        /// Stands for the address.
+        address: String,
+        /// Stands for the account and the network of the address together.
+        account: String,
+    },
+    /// A device that has signed in to this account before; other devices' guesses don't count for it.
+    Device(String),
+}
+
+impl Guesser {
+    /// The counters of a guess and their limits. Every transaction locks them in this order, so that none deadlocks.
+    fn counters(&self) -> Vec<(String, i64)> {
+        match self {
+            Self::Stranger { address, account } => {
+                vec![(format!("address:{address}"), PER_ADDRESS), (format!("account:{account}"), PER_ACCOUNT)]
+            }
+            Self::Device(device) => vec![(format!("device:{device}"), PER_DEVICE)],
+        }
+    }
+}
+
+/// How many guesses were counted, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+struct Counter {
+    guesses: i64,
+    /// The first guess that is counted.
+    since: Timestamp,
+    /// The last guess that was let through.
+    last_at: Timestamp,
+}
+
+impl Counter {
+    /// The counter after one more guess.
+    ///
+    /// # Errors
+    /// How long until a guess is let through.
+    fn count(self, allowed: i64, now: Timestamp) -> Result<Self, Duration> {
+        if self.guesses == 0 || now >= self.since + PERIOD {
+            return Ok(Self { guesses: 1, since: now, last_at: now });
+        }
+        if self.guesses >= allowed && now < self.last_at + PAUSE {
+            // Another process's clock may be a little ahead of ours.
+            return Err((self.last_at + PAUSE).min(self.since + PERIOD).since(now).min(PAUSE));
+        }
+        Ok(Self { guesses: self.guesses + 1, last_at: now, ..self })
+    }
+}
+
+/// A guess that was counted and may be tried.
+#[derive(Debug)]
+#[must_use = "a guess that was right, or was not tried, is taken back"]
+pub struct Counted {
+    /// In which counters, and the beginning of their periods.
+    counters: Vec<(String, Timestamp)>,
+    /// Guesses at this account from this network or device within the period, this one included.
+    pub guesses: i64,
+}
+
+/// How long this guesser must wait; none when a guess may be tried now. Nothing is counted or written.
 ///
 /// # Errors
 /// A database error.
-pub async fn wait(db: &Db, email: &str, ip: &str, now: Timestamp) -> Result<Option<Duration>> {
-    // The failure that must grow old: the 5th or 20th last.
-    const BY_ACCOUNT: &str = "SELECT created_at FROM login_failures WHERE account = $1 AND created_at > $2
-                              ORDER BY created_at DESC LIMIT 1 OFFSET $3";
-    const BY_ADDRESS: &str = "SELECT created_at FROM login_failures WHERE ip = $1 AND created_at > $2
-                              ORDER BY created_at DESC LIMIT 1 OFFSET $3";
+pub async fn wait(db: &Db, guesser: &Guesser, now: Timestamp) -> Result<Option<Duration>> {
     let mut longest = None;
-    for (sql, who, allowed) in [(BY_ACCOUNT, account(email), PER_ACCOUNT), (BY_ADDRESS, ip.to_owned(), PER_ADDRESS)] {
-        let failure: Option<(Timestamp,)> =
-            db.read(sql).bind(who).bind(now - PERIOD).bind(allowed - 1).optional().await?;
-        longest = longest.max(failure.map(|(at,)| (at + PERIOD).since(now)));
+    for (key, allowed) in guesser.counters() {
+        let counter: Option<Counter> =
+            db.read("SELECT guesses, since, last_at FROM sign_in_guesses WHERE key = $1").bind(key).optional().await?;
+        longest = longest.max(counter.and_then(|counter| counter.count(allowed, now).err()));
     }
     Ok(longest)
 }
 
-/// Counts a failed sign-in.
+/// Counts a guess that is about to be tried.
+///
+/// # Errors
+/// The inner one: how long to wait instead. The outer one: a database error.
+pub async fn count(db: &Db, guesser: &Guesser, now: Timestamp) -> Result<Result<Counted, Duration>> {
+    // Locks the counter until the transaction ends; it changes nothing when the counter is there.
+    const LOCK: &str = "INSERT INTO sign_in_guesses (key, guesses, since, last_at) VALUES ($1, 0, $2, $2)
+                        ON CONFLICT (key) DO UPDATE SET guesses = sign_in_guesses.guesses
+                        RETURNING guesses, since, last_at";
+    const SET: &str = "UPDATE sign_in_guesses SET guesses = $2, since = $3, last_at = $4 WHERE key = $1";
+    let mut tx = db.begin().await?;
+    let mut counted = Counted { counters: Vec::new(), guesses: 0 };
+    for (key, allowed) in guesser.counters() {
+        let counter: Counter = tx.query(LOCK).bind(&key).bind(now).one().await?;
+        let counter = match counter.count(allowed, now) {
+            Ok(counter) => counter,
+            Err(wait) => {
+                tx.rollback().await?;
+                return Ok(Err(wait));
+            }
+        };
+        let set = tx.query(SET).bind(&key).bind(counter.guesses).bind(counter.since).bind(counter.last_at);
+        set.execute().await?;
+        counted.counters.push((key, counter.since));
+        counted.guesses = counter.guesses;
+    }
+    forget(&mut tx, FORGOTTEN_PER_GUESS, now).await?;
+    tx.commit().await?;
+    Ok(Ok(counted))
+}
+
+/// Takes back a guess that was right, or that was not tried after all.
 ///
 /// # Errors
 /// A database error.
-pub async fn failed(db: &Db, email: &str, ip: &str, now: Timestamp) -> Result<()> {
-    db.write("INSERT INTO login_failures (id, account, ip, created_at) VALUES ($1, $2, $3, $4)")
-        .bind(new_id(now))
-        .bind(account(email))
-        .bind(ip)
-        .bind(now)
-        .execute()
-        .await?;
+pub async fn take_back(tx: &mut Tx, counted: &Counted) -> Result<()> {
+    for (key, since) in &counted.counters {
+        tx.query("UPDATE sign_in_guesses SET guesses = guesses - 1 WHERE key = $1 AND since = $2 AND guesses > 0")
+            .bind(key)
+            .bind(*since)
+            .execute()
+            .await?;
+    }
     Ok(())
 }
 
-/// People type passwords into the wrong field: what they typed as an address is not kept.
-fn account(email: &str) -> String {
-    hex::encode(Sha256::digest(normal_email(email)))
+/// Removes up to `rows` counters whose period is over; how many were removed.
+///
+/// # Errors
+/// A database error.
+pub async fn forget(tx: &mut Tx, rows: i64, now: Timestamp) -> Result<u64> {
+    let sql = match tx.engine() {
+        // A locked counter is in use, and waiting for it could deadlock.
+        Engine::Postgres => {
+            "DELETE FROM sign_in_guesses WHERE key IN
+                (SELECT key FROM sign_in_guesses WHERE since <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)"
+        }
+        Engine::Sqlite => {
+            "DELETE FROM sign_in_guesses WHERE key IN (SELECT key FROM sign_in_guesses WHERE since <= $1 LIMIT $2)"
+        }
+    };
+    Ok(tx.query(sql).bind(now - PERIOD).bind(rows).execute().await?)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_ms(seconds * 1000)
+    }
+
+    fn fresh() -> Counter {
+        Counter { guesses: 0, since: at(0), last_at: at(0) }
+    }
+
+    #[test]
+    fn after_the_limit_one_guess_a_minute_is_let_through() {
+        let mut counter = fresh();
+        for second in 0..5 {
+            counter = counter.count(5, at(second)).unwrap();
+        }
+        assert_eq!(counter.count(5, at(5)), Err(Duration::from_secs(59)));
+        assert_eq!(counter.count(5, at(63)), Err(Duration::from_secs(1)));
+        counter = counter.count(5, at(64)).unwrap();
+        assert_eq!(counter.count(5, at(65)), Err(Duration::from_secs(59)));
+        let again = counter.count(5, at(900)).unwrap();
+        assert_eq!(again, Counter { guesses: 1, since: at(900), last_at: at(900) });
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_the_period_lasts() {
+        let counter = Counter { guesses: 9, since: at(0), last_at: at(880) };
+        assert_eq!(counter.count(5, at(890)), Err(Duration::from_secs(10)));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_times_no_more_are_let_through_and_nobody_is_shut_out(
+            gaps in prop::collection::vec(0_i64..120, 1..400),
+            allowed in 1_i64..20,
+        ) {
+            let (mut counter, mut now, mut tried) = (fresh(), 0, Vec::new());
+            for gap in gaps {
+                now += gap;
+                match counter.count(allowed, at(now)) {
+                    Ok(next) => {
+                        counter = next;
+                        tried.push(now);
+                    }
+                    Err(wait) => {
+                        prop_assert!(wait <= PAUSE && !wait.is_zero());
+                        prop_assert!(counter.count(allowed, at(now) + wait).is_ok(), "the promised wait was too short");
+                    }
+                }
+            }
+            // In any quarter of an hour: two bursts at the most, and one a minute between them.
+            for from in &tried {
+                let within = tried.iter().filter(|at| (*from..from + 900).contains(at)).count();
+                prop_assert!(i64::try_from(within).unwrap() <= 2 * allowed + 15, "{within} guesses");
+            }
+        }
+    }
 }

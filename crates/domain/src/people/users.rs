@@ -4,7 +4,7 @@ use nightshift_db::{Db, Timestamp, Tx};
 use secrecy::SecretString;
 use serde::Serialize;
 
-use crate::access::passwords;
+use crate::access::passwords::{self, Hashed, Turn};
 use crate::ids::{OrgId, SitterId, UserId};
 use crate::problems::{Problems, TextLimit};
 use crate::text_enum::text_enum;
@@ -67,7 +67,7 @@ pub struct NewUser {
     /// Required for sitters.
     pub sitter_id: Option<SitterId>,
     /// None until an invited user sets one.
-    pub password: Option<SecretString>,
+    pub password: Option<Hashed>,
 }
 
 /// The form in which an address is stored and compared.
@@ -96,7 +96,6 @@ pub async fn create(tx: &mut Tx, new: NewUser, now: Timestamp) -> Result<User> {
             .await?;
         known.ok_or_else(|| Error::invalid("sitter", "the organisation has no such sitter"))?;
     }
-    let hash = new.password.as_ref().map(passwords::hash).transpose()?;
     tx.query(
         "INSERT INTO users (id, org_id, email, name, role, password_hash, sitter_id, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
@@ -108,7 +107,7 @@ pub async fn create(tx: &mut Tx, new: NewUser, now: Timestamp) -> Result<User> {
     .bind(email)
     .bind(new.name.trim())
     .bind(new.role)
-    .bind(hash)
+    .bind(new.password.as_ref().map(Hashed::as_str))
     .bind(&new.sitter_id)
     .bind(now)
     .optional()
@@ -137,13 +136,12 @@ fn check(new: &NewUser, email: &str) -> Result<()> {
 /// Sets a user's password and ends their sessions.
 ///
 /// # Errors
-/// A password that is too short; [`NotFound`](Error::NotFound) for an unknown address.
-pub async fn set_password(tx: &mut Tx, email: &str, password: &SecretString, now: Timestamp) -> Result<UserId> {
-    let hash = passwords::hash(password)?;
+/// [`NotFound`](Error::NotFound) for an unknown address.
+pub async fn set_password(tx: &mut Tx, email: &str, password: &Hashed, now: Timestamp) -> Result<UserId> {
     let (user,): (UserId,) = tx
         .query("UPDATE users SET password_hash = $2, updated_at = $3 WHERE email = $1 RETURNING id")
         .bind(normal_email(email))
-        .bind(hash)
+        .bind(password.as_str())
         .bind(now)
         .optional()
         .await?
@@ -161,8 +159,8 @@ pub async fn set_password(tx: &mut Tx, email: &str, password: &SecretString, now
 /// Takes the same time whether or not there is such a user, so that addresses can't be guessed by the clock.
 ///
 /// # Errors
-/// A database error.
-pub async fn with_password(db: &Db, email: &str, password: &SecretString) -> Result<Option<User>> {
+/// [`Busy`](Error::Busy) when the turn came too late; a database error.
+pub async fn with_password(db: &Db, turn: Turn, email: &str, password: &SecretString) -> Result<Option<User>> {
     #[derive(sqlx::FromRow)]
     struct Row {
         password_hash: Option<String>,
@@ -177,9 +175,7 @@ pub async fn with_password(db: &Db, email: &str, password: &SecretString) -> Res
         .bind(normal_email(email))
         .optional()
         .await?;
-    let hash = row.as_ref().and_then(|row| row.password_hash.clone());
-    let password = password.clone();
-    // Hashing takes tens of milliseconds of pure computation: not on the threads that serve requests.
-    let right = tokio::task::spawn_blocking(move || passwords::verify(&password, hash.as_deref())).await;
-    Ok(row.filter(|_| matches!(right, Ok(true))).map(|row| row.user))
+    let stored = row.as_ref().and_then(|row| row.password_hash.as_deref());
+    let right = passwords::verify(turn, password, stored).await?;
+    Ok(row.filter(|_| right).map(|row| row.user))
 }

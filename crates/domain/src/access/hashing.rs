@@ -1,0 +1,189 @@
+//! Where Argon2 runs: the only place that calls it, so that its memory and its share of the processor are bounded.
+//!
+//! A hash fills 19 MiB and takes a core for tens of milliseconds. As many run at a time as there are cores, at most
+//! [`PLACES_MAX`]; [`WAITING_MAX`] more wait for up to [`PATIENCE`]; everybody else is told to come back. An operator's
+//! command waits as long as it takes. The memory is kept and used again, so a burst of sign-ins costs no more than the
+//! first few did.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use argon2::{Block, Params};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{Error, Result};
+
+/// Hashes at a time, however many cores there are: 8 hold 152 MiB.
+const PLACES_MAX: usize = 8;
+/// Callers that wait for a place.
+const WAITING_MAX: usize = 32;
+/// Longest wait for a place.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// What callers that find no place are asked to wait: most places are free again by then.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The hashing of this process.
+static HASHING: LazyLock<Arc<Hashing>> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    Arc::new(Hashing::new(cores.min(PLACES_MAX), WAITING_MAX, PATIENCE))
+});
+
+/// A bounded number of places to hash at, and the memory for them.
+struct Hashing {
+    /// Everybody who hashes or waits to.
+    room: Arc<Semaphore>,
+    /// Those who hash.
+    places: Arc<Semaphore>,
+    patience: Duration,
+    /// Memory that is not in use; as many pieces as have ever been needed at a time.
+    idle: Mutex<Vec<Vec<Block>>>,
+}
+
+/// The right to hash one password, after a wait if need be. Dropped, it is given back.
+#[must_use = "somebody else could have had this turn"]
+pub struct Turn {
+    hashing: Arc<Hashing>,
+    /// Held by those whose number is limited.
+    room: Option<OwnedSemaphorePermit>,
+}
+
+/// Asks for a turn to hash on behalf of anybody. It costs nothing, so callers ask before they do anything else with a
+/// password.
+///
+/// # Errors
+/// [`Error::Busy`] when as many as may wait do so already.
+pub fn line_up() -> Result<Turn> {
+    Hashing::line_up(&HASHING)
+}
+
+/// A turn to hash for an operator, who would rather wait than be turned away.
+pub fn wait_in_line() -> Turn {
+    Turn { hashing: HASHING.clone(), room: None }
+}
+
+impl Hashing {
+    fn new(places: usize, waiting_max: usize, patience: Duration) -> Self {
+        Self {
+            room: Arc::new(Semaphore::new(places + waiting_max)),
+            places: Arc::new(Semaphore::new(places)),
+            patience,
+            idle: Mutex::default(),
+        }
+    }
+
+    fn line_up(this: &Arc<Self>) -> Result<Turn> {
+        let room = this.room.clone().try_acquire_owned().map_err(|_| busy())?;
+        Ok(Turn { hashing: this.clone(), room: Some(room) })
+    }
+
+    /// Memory for one hash; none when the machine has no more.
+    fn memory(&self) -> Option<Vec<Block>> {
+        if let Some(memory) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Some(memory);
+        }
+        let blocks = Params::DEFAULT.block_count();
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(blocks).ok()?;
+        memory.resize(blocks, Block::default());
+        Some(memory)
+    }
+
+    fn keep(&self, memory: Vec<Block>) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    }
+}
+
+impl Turn {
+    /// Waits for a place and does `work` there, away from the threads that serve requests.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when no place, or no memory, could be had; nothing was done then.
+    pub(super) async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce(&mut [Block]) -> T + Send + 'static,
+    ) -> Result<T> {
+        let Self { hashing, room } = self;
+        let place = hashing.places.clone().acquire_owned();
+        let place = match room {
+            Some(_) => tokio::time::timeout(hashing.patience, place).await.map_err(|_| busy())?,
+            None => place.await,
+        };
+        // The places are never closed.
+        let place = place.map_err(|_| busy())?;
+        let done = tokio::task::spawn_blocking(move || {
+            // Held by the work itself: it goes on when the request that asked for it is gone.
+            let _held = (room, place);
+            let mut memory = hashing.memory()?;
+            let done = work(&mut memory);
+            hashing.keep(memory);
+            Some(done)
+        });
+        done.await.ok().flatten().ok_or_else(busy)
+    }
+}
+
+fn busy() -> Error {
+    Error::Busy(RETRY)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_more_hash_at_a_time_than_there_are_places_and_their_memory_is_used_again() {
+        let hashing = Arc::new(Hashing::new(2, 100, Duration::from_secs(60)));
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let runs: Vec<_> = (0..100)
+            .map(|_| {
+                let (turn, now, most) = (Hashing::line_up(&hashing).unwrap(), now.clone(), most.clone());
+                tokio::spawn(turn.run(move |memory| {
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    memory[0] = Block::default();
+                    now.fetch_sub(1, Ordering::SeqCst);
+                }))
+            })
+            .collect();
+        for run in runs {
+            run.await.unwrap().unwrap();
+        }
+        assert!(most.load(Ordering::SeqCst) <= 2, "{most:?} at a time");
+        assert!(hashing.idle.lock().unwrap().len() <= 2);
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_room_or_no_place_in_time_is_told_to_come_back() {
+        let hashing = Arc::new(Hashing::new(1, 1, Duration::ZERO));
+        let place = hashing.places.clone().try_acquire_owned().unwrap();
+        let (first, second) = (Hashing::line_up(&hashing).unwrap(), Hashing::line_up(&hashing).unwrap());
+        assert!(matches!(Hashing::line_up(&hashing), Err(Error::Busy(_))), "there was room for a third");
+        assert!(matches!(first.run(|_| ()).await, Err(Error::Busy(_))), "there was a second place");
+        drop(place);
+        second.run(|_| ()).await.unwrap();
+        // Whatever became of them, their room is free again.
+        let _again = (Hashing::line_up(&hashing).unwrap(), Hashing::line_up(&hashing).unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_operator_waits_until_there_is_a_place() {
+        let hashing = Arc::new(Hashing::new(1, 0, Duration::ZERO));
+        let place = hashing.places.clone().try_acquire_owned().unwrap();
+        let waiting = tokio::spawn(Turn { hashing: hashing.clone(), room: None }.run(|_| ()));
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(place);
+        waiting.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_costs_its_caller_alone() {
+        let hashing = Arc::new(Hashing::new(1, 0, Duration::ZERO));
+        let panicked = Hashing::line_up(&hashing).unwrap().run(|_| panic!("on purpose")).await;
+        assert!(matches!(panicked, Err(Error::Busy(_))));
+        Hashing::line_up(&hashing).unwrap().run(|_| ()).await.unwrap();
+    }
+}

@@ -1,0 +1,10 @@
+-- Guesses at passwords, counted before they are tried. login_failures, which counted them afterwards, is written by the
+-- version before alone, and goes in a later release.
+
+CREATE TABLE sign_in_guesses (
+    key      TEXT PRIMARY KEY NOT NULL,                     -- address:, account: or device:, and a keyed hash
+    guesses  BIGINT NOT NULL,
+    since    TEXT NOT NULL,                                 -- first guess counted; 15 minutes later counting restarts
+    last_at  TEXT NOT NULL                                  -- the last guess that was let through
+);
+CREATE INDEX sign_in_guesses_since ON sign_in_guesses (since);

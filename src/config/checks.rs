@@ -1,0 +1,347 @@
+//! What is wrong, or worth knowing, about a combination of settings: one table for `serve` and `doctor`.
+//!
+//! A refusal stops the start: it is unsafe, or bound to fail at the first webhook or text. A warning is logged once at
+//! the start. A note is shown by `doctor` alone. Every sentence names the setting and what to do; none holds a secret.
+
+use std::net::IpAddr;
+
+use secrecy::ExposeSecret;
+
+use super::layers::Environment;
+use super::names::plain_name;
+use super::settings::{Settings, SmsProvider};
+
+/// Fewest characters of a session secret in production: 32 hex digits are 128 bits.
+const SECRET_CHARS_MIN: usize = 32;
+/// Fewest different characters of it. Of 32 random hex digits fewer are alike once in 25 million times.
+const SECRET_DIFFERENT_MIN: usize = 8;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// `serve` does not start.
+    Refusal,
+    /// `serve` says so once.
+    Warning,
+    /// `doctor` says so.
+    Note,
+}
+
+/// Something that was found in the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The name of the check.
+    pub check: &'static str,
+    /// The part of the program that it is about.
+    pub about: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, and what to do.
+    pub sentence: String,
+}
+
+struct Check {
+    name: &'static str,
+    about: &'static str,
+    severity: Severity,
+    /// Where it applies; everywhere when none.
+    environment: Option<Environment>,
+    finds: fn(&Settings) -> Option<String>,
+}
+
+const fn check(
+    name: &'static str,
+    about: &'static str,
+    severity: Severity,
+    environment: Option<Environment>,
+    finds: fn(&Settings) -> Option<String>,
+) -> Check {
+    Check { name, about, severity, environment, finds }
+}
+
+const PRODUCTION: Option<Environment> = Some(Environment::Production);
+const DEVELOPMENT: Option<Environment> = Some(Environment::Development);
+
+/// Every check there is.
+const CHECKS: &[Check] = &[
+    check("session_secret_missing", "access", Severity::Refusal, PRODUCTION, session_secret_missing),
+    check("session_secret_weak", "access", Severity::Refusal, PRODUCTION, session_secret_weak),
+    check("auth_off", "access", Severity::Refusal, PRODUCTION, auth_off),
+    check("development_listens", "access", Severity::Refusal, DEVELOPMENT, development_listens),
+    check("development_public", "access", Severity::Refusal, DEVELOPMENT, development_public),
+    check("validation_off", "webhooks", Severity::Refusal, PRODUCTION, validation_off),
+    check("stripe_secret_missing", "webhooks", Severity::Refusal, None, stripe_secret_missing),
+    check("vapi_secret_missing", "webhooks", Severity::Refusal, None, vapi_secret_missing),
+    check("twilio_incomplete", "sms", Severity::Refusal, None, twilio_incomplete),
+    check("twilio_unencrypted", "sms", Severity::Refusal, PRODUCTION, twilio_unencrypted),
+    check("vapi_incomplete", "calls", Severity::Refusal, None, vapi_incomplete),
+    check("vapi_unencrypted", "calls", Severity::Refusal, PRODUCTION, vapi_unencrypted),
+    check("development_open", "access", Severity::Warning, DEVELOPMENT, development_open),
+    check("public_url_missing", "webhooks", Severity::Warning, PRODUCTION, public_url_missing),
+    check("public_url_unencrypted", "access", Severity::Warning, PRODUCTION, public_url_unencrypted),
+    check("sms_mock", "sms", Severity::Warning, PRODUCTION, sms_mock),
+    check("sms_mock_development", "sms", Severity::Note, DEVELOPMENT, sms_mock),
+    check("auth_off_development", "access", Severity::Note, DEVELOPMENT, auth_off_development),
+    check("webhooks_unsigned", "webhooks", Severity::Note, None, webhooks_unsigned),
+];
+
+/// The names of all checks, so that a test can tell that none is left out.
+pub fn check_names() -> impl Iterator<Item = &'static str> {
+    CHECKS.iter().map(|check| check.name)
+}
+
+impl Settings {
+    /// All findings, the worst first.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let applies = |check: &&Check| check.environment.is_none_or(|environment| environment == self.environment);
+        CHECKS
+            .iter()
+            .filter(applies)
+            .filter_map(|&Check { name, about, severity, finds, .. }| {
+                finds(self).map(|sentence| Finding { check: name, about, severity, sentence })
+            })
+            .collect()
+    }
+
+    /// Why `serve` must not start; one clear line each, empty when it may.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<String> {
+        self.sentences(Severity::Refusal)
+    }
+
+    /// What `serve` says at its start; one clear line each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.sentences(Severity::Warning)
+    }
+
+    fn sentences(&self, severity: Severity) -> Vec<String> {
+        let wanted = self.findings().into_iter().filter(|finding| finding.severity == severity);
+        wanted.map(|finding| finding.sentence).collect()
+    }
+}
+
+fn session_secret_missing(settings: &Settings) -> Option<String> {
+    settings.auth.session_secret.is_none().then(|| {
+        format!("production needs {}: set it to the output of `openssl rand -hex 32`", name("auth.session_secret"))
+    })
+}
+
+/// Request links are HMACs under it: whoever holds one can try secrets against it on a machine of their own.
+fn session_secret_weak(settings: &Settings) -> Option<String> {
+    let text = settings.auth.session_secret.as_ref()?.expose_secret().trim();
+    let different = text.chars().collect::<std::collections::BTreeSet<_>>().len();
+    (text.chars().count() < SECRET_CHARS_MIN || different < SECRET_DIFFERENT_MIN).then(|| {
+        format!(
+            "{} can be guessed, and with it links and sessions: it needs {SECRET_CHARS_MIN} characters or more, at \
+             least {SECRET_DIFFERENT_MIN} of them different; set it to the output of `openssl rand -hex 32`",
+            name("auth.session_secret")
+        )
+    })
+}
+
+fn auth_off(settings: &Settings) -> Option<String> {
+    (!settings.auth.enabled)
+        .then(|| format!("{}=false is refused in production: everybody would be owner and ops", name("auth.enabled")))
+}
+
+fn development_listens(settings: &Settings) -> Option<String> {
+    let beyond = !is_loopback(&settings.http.host) && !settings.http.allow_open_development;
+    beyond.then(|| {
+        format!(
+            "{}={} lets other machines in, but development {}; {DEVELOPMENT_ADVICE}",
+            name("http.host"),
+            settings.http.host,
+            trusts(settings)
+        )
+    })
+}
+
+/// An https address is that of a proxy or tunnel that lets others in, wherever this process listens.
+fn development_public(settings: &Settings) -> Option<String> {
+    let url = settings.http.public_url.as_deref().filter(|url| url.starts_with("https://"))?;
+    let believes = !settings.webhooks.validation && !settings.http.allow_open_development;
+    believes.then(|| {
+        format!(
+            "{}={url} is public, but development {}; {DEVELOPMENT_ADVICE}",
+            name("http.public_url"),
+            trusts(settings)
+        )
+    })
+}
+
+const DEVELOPMENT_ADVICE: &str =
+    "set NIGHTSHIFT_ENV=production, or allow it with NIGHTSHIFT__HTTP__ALLOW_OPEN_DEVELOPMENT=true";
+
+fn trusts(settings: &Settings) -> String {
+    let mut trusts = Vec::new();
+    if !settings.webhooks.validation {
+        trusts.push("believes unsigned payments");
+    }
+    if !settings.auth.enabled {
+        trusts.push("takes everybody for owner and ops");
+    }
+    if trusts.is_empty() {
+        trusts.push("is not held to safe settings");
+    }
+    trusts.join(" and ")
+}
+
+fn development_open(settings: &Settings) -> Option<String> {
+    let public = settings.http.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+    let reached = public || !is_loopback(&settings.http.host);
+    let refused = development_listens(settings).or_else(|| development_public(settings)).is_some();
+    (reached && !refused).then(|| format!("others can reach this server, and development {}", trusts(settings)))
+}
+
+fn validation_off(settings: &Settings) -> Option<String> {
+    (!settings.webhooks.validation && !settings.webhooks.allow_unverified).then(|| {
+        format!(
+            "{}=false is refused in production: set it to true, or allow it for a rollout with \
+             NIGHTSHIFT__WEBHOOKS__ALLOW_UNVERIFIED=true",
+            name("webhooks.validation")
+        )
+    })
+}
+
+fn stripe_secret_missing(settings: &Settings) -> Option<String> {
+    let webhooks = &settings.webhooks;
+    (webhooks.validation && webhooks.stripe_secrets.is_empty() && !webhooks.allow_unverified).then(|| {
+        format!(
+            "{} is on but {} is missing: every Stripe webhook would be refused",
+            name("webhooks.validation"),
+            name("webhooks.stripe_secrets")
+        )
+    })
+}
+
+fn vapi_secret_missing(settings: &Settings) -> Option<String> {
+    let webhooks = &settings.webhooks;
+    let unproven = settings.vapi.api_key.is_some() && webhooks.vapi_secrets.is_empty();
+    (webhooks.validation && unproven && !webhooks.allow_unverified).then(|| {
+        format!(
+            "{} is on and VAPI is set up but {} is missing: every report of VAPI would be refused",
+            name("webhooks.validation"),
+            name("webhooks.vapi_secrets")
+        )
+    })
+}
+
+fn twilio_incomplete(settings: &Settings) -> Option<String> {
+    let (provider, twilio) = (settings.messaging.sms_provider, &settings.twilio);
+    let needed =
+        [("twilio.account_sid", twilio.account_sid.is_none()), ("twilio.auth_tokens", twilio.auth_tokens.is_empty())];
+    let missing = missing(&needed).filter(|_| provider == SmsProvider::Twilio)?;
+    Some(format!("{}=twilio needs {missing}", name("messaging.sms_provider")))
+}
+
+fn vapi_incomplete(settings: &Settings) -> Option<String> {
+    let vapi = &settings.vapi;
+    let needed = [
+        ("vapi.api_key", vapi.api_key.is_none()),
+        ("vapi.assistant_id", vapi.assistant_id.is_none()),
+        ("vapi.phone_number_id", vapi.phone_number_id.is_none()),
+    ];
+    let missing = missing(&needed).filter(|_| settings.calls.live)?;
+    Some(format!("{}=true needs {missing}", name("calls.live")))
+}
+
+fn missing(needed: &[(&'static str, bool)]) -> Option<String> {
+    let names: Vec<_> = needed.iter().filter(|(_, missing)| *missing).map(|(key, _)| name(key)).collect();
+    (!names.is_empty()).then(|| names.join(" and "))
+}
+
+fn twilio_unencrypted(settings: &Settings) -> Option<String> {
+    unencrypted("twilio.base_url", &settings.twilio.base_url)
+}
+
+fn vapi_unencrypted(settings: &Settings) -> Option<String> {
+    unencrypted("vapi.base_url", &settings.vapi.base_url)
+}
+
+/// Credentials and phone numbers go there.
+fn unencrypted(key: &'static str, url: &str) -> Option<String> {
+    let rest = url.strip_prefix("http://")?;
+    (!is_loopback(host_of(rest))).then(|| {
+        format!("{}={url} is refused in production: everybody on the way could read what is sent; use https", name(key))
+    })
+}
+
+fn public_url_missing(settings: &Settings) -> Option<String> {
+    settings.http.public_url.is_none().then(|| {
+        format!(
+            "{} is not set: Twilio can't report what becomes of texts, and links lead to this machine alone; set it to \
+             the https address that people and providers use",
+            name("http.public_url")
+        )
+    })
+}
+
+fn public_url_unencrypted(settings: &Settings) -> Option<String> {
+    let url = settings.http.public_url.as_deref().filter(|url| url.starts_with("http://"))?;
+    Some(format!(
+        "{}={url} is not encrypted: passwords, sessions and links can be read on the way; put a proxy with a \
+         certificate in front and set the https address",
+        name("http.public_url")
+    ))
+}
+
+fn sms_mock(settings: &Settings) -> Option<String> {
+    (settings.messaging.sms_provider == SmsProvider::Mock).then(|| {
+        format!(
+            "{}=mock: texts are written down and sent nowhere; set it to twilio to send them",
+            name("messaging.sms_provider")
+        )
+    })
+}
+
+fn auth_off_development(settings: &Settings) -> Option<String> {
+    (!settings.auth.enabled)
+        .then(|| format!("{}=false: everybody who reaches the port is owner and ops", name("auth.enabled")))
+}
+
+fn webhooks_unsigned(settings: &Settings) -> Option<String> {
+    let refused = settings.environment == Environment::Production && validation_off(settings).is_some();
+    (!settings.webhooks.validation && !refused)
+        .then(|| format!("unsigned webhooks are taken; production needs {}=true", name("webhooks.validation")))
+}
+
+/// The host of `host`, `host:port` or `[host]:port`, perhaps with a slash behind it.
+fn host_of(authority: &str) -> &str {
+    let authority = authority.trim_end_matches('/');
+    match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, _)) => host,
+        None => authority.split(':').next().unwrap_or(authority),
+    }
+}
+
+/// Whether only this machine reaches it.
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    address.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.to_canonical().is_loopback())
+}
+
+fn name(key: &'static str) -> &'static str {
+    plain_name(key).unwrap_or(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_told_from_everything_else() {
+        for host in ["127.0.0.1", "127.8.9.10", "localhost", "LOCALHOST", "::1", "[::1]", "::ffff:127.0.0.1"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["0.0.0.0", "::", "10.0.0.1", "203.0.113.5", "localhost.example", "127.0.0.1.example", ""] {
+            assert!(!is_loopback(host), "{host}");
+        }
+        for (authority, host) in
+            [("a.example", "a.example"), ("a:80", "a"), ("[::1]:80", "::1"), ("[::1]", "::1"), ("a:80/", "a")]
+        {
+            assert_eq!(host_of(authority), host);
+        }
+    }
+}

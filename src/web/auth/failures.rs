@@ -1,0 +1,80 @@
+//! Failed sign-ins, on record.
+//!
+//! Whoever fails is unknown, so what they can make us write is bounded per process; what is not written is counted and
+//! told by the next entry. Account and network are told by their keyed hashes.
+
+use std::sync::{Mutex, PoisonError};
+
+use nightshift_db::{Db, Timestamp};
+use nightshift_domain::access::throttle::PERIOD;
+use nightshift_domain::actor::Actor;
+use nightshift_domain::audit::{self, Entry};
+use serde_json::json;
+
+use super::guesser::Visitor;
+
+/// Entries written per [`PERIOD`].
+const WRITTEN_MAX: u32 = 100;
+
+/// What was written lately.
+#[derive(Debug, Default)]
+pub struct Failures(Mutex<Recent>);
+
+#[derive(Debug, Default)]
+struct Recent {
+    since: Option<Timestamp>,
+    written: u32,
+    unwritten: u64,
+}
+
+impl Failures {
+    /// Writes down a failed sign-in, within bounds. The caller is answered the same whether or not it could be written.
+    pub(super) async fn record(&self, db: &Db, visitor: &Visitor, guesses: i64, now: Timestamp) {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner).note(now);
+        let Some(unwritten_before) = noted else { return };
+        let entry = Entry::new("auth.failed", "failed", &Actor::system("sign-in")).metadata(json!({
+            "account": visitor.account, "network": visitor.network, "guesses": guesses,
+            "unwrittenBefore": unwritten_before,
+        }));
+        if let Err(error) = write(db, entry, now).await {
+            tracing::warn!(%error, "a failed sign-in could not be put on record");
+        }
+    }
+}
+
+async fn write(db: &Db, entry: Entry, now: Timestamp) -> nightshift_domain::Result<()> {
+    let mut tx = db.begin().await?;
+    audit::record(&mut tx, entry, now).await?;
+    Ok(tx.commit().await?)
+}
+
+impl Recent {
+    /// How many were left out before this one, which is to be written; none when it is left out as well.
+    fn note(&mut self, now: Timestamp) -> Option<u64> {
+        if self.since.is_none_or(|since| now.since(since) >= PERIOD) {
+            self.since = Some(now);
+            self.written = 0;
+        }
+        if self.written >= WRITTEN_MAX {
+            self.unwritten += 1;
+            return None;
+        }
+        self.written += 1;
+        Some(std::mem::take(&mut self.unwritten))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_writes_a_hundred_entries_and_the_next_one_tells_of_the_rest() {
+        let at = |seconds: i64| Timestamp::from_unix_ms(seconds * 1000);
+        let mut recent = Recent::default();
+        assert_eq!((0..1000).filter(|_| recent.note(at(0)).is_some()).count(), 100);
+        assert_eq!(recent.note(at(899)), None);
+        assert_eq!(recent.note(at(900)), Some(901));
+        assert_eq!(recent.note(at(901)), Some(0));
+    }
+}
