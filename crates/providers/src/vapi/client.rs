@@ -5,11 +5,12 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::call::Call;
 use super::error::{AskError, StartError};
 use crate::http::{ClientError, parse_base_url};
+use crate::json;
 
 /// Where VAPI is.
 pub const BASE_URL: &str = "https://api.vapi.ai";
@@ -98,24 +99,24 @@ impl VapiClient {
         // VAPI has it, so whatever is wrong with the rest of the answer leaves only its id unknown.
         let unreadable = || StartError::Ambiguous { doubt: "an answer that can't be read".to_owned() };
         let body = answer.bytes().await.map_err(|e| StartError::from_transport(&e))?;
-        let taken: Call = serde_json::from_slice(&body).map_err(|_| unreadable())?;
-        if taken.id.is_empty() { Err(unreadable()) } else { Ok(StartedCall { id: taken.id }) }
+        let taken = json::read(&body).ok().and_then(|call| Call::read(&call)).ok_or_else(unreadable)?;
+        Ok(StartedCall { id: taken.id })
     }
 
     fn body(&self, call: &StartCall) -> Value {
-        let mut overrides = json!({
+        let mut overrides = serde_json::json!({
             "metadata": {"bookingCallId": call.booking_call_id, "executionId": call.name},
             "variableValues": call.variables,
             "serverMessages": ["status-update", "end-of-call-report"],
         });
         if let Some((url, secret)) = &call.webhook {
             // VAPI repeats a report only when it is asked to.
-            overrides["server"] = json!({
+            overrides["server"] = serde_json::json!({
                 "url": url, "secret": secret.expose_secret(),
                 "backoffPlan": {"type": "exponential", "maxRetries": 5, "baseDelaySeconds": 2},
             });
         }
-        json!({
+        serde_json::json!({
             "assistantId": self.assistant_id,
             "phoneNumberId": self.phone_number_id,
             "customer": {"number": call.number},
@@ -129,7 +130,7 @@ impl VapiClient {
     /// # Errors
     /// It could not be looked at.
     pub async fn get(&self, id: &str) -> Result<Call, AskError> {
-        self.ask(self.url(&[id])).await
+        Call::read(&self.ask(self.url(&[id])).await?).ok_or(AskError::Unreadable)
     }
 
     /// The call that may have been started. `None` means that VAPI lists none.
@@ -143,12 +144,17 @@ impl VapiClient {
             .append_pair("assistantId", &self.assistant_id)
             .append_pair("createdAtGe", &since)
             .append_pair("limit", &LIST_LIMIT.to_string());
-        let calls: Vec<Call> = self.ask(url).await?;
+        let answer = self.ask(url).await?;
+        let listed = answer.as_array().ok_or(AskError::Unreadable)?;
+        let calls: Vec<Call> = listed.iter().filter_map(Call::read).collect();
         if let Some(call) = calls.iter().find(|call| call.is_ours(&lookup.name, &lookup.booking_call_id)) {
             return Ok(Some(StartedCall { id: call.id.clone() }));
         }
-        // A full page may hide it: not finding it there proves nothing.
-        if calls.len() >= LIST_LIMIT { Err(AskError::TooMany) } else { Ok(None) }
+        // A full page may hide it, and so may a call without an id: not finding it there proves nothing.
+        if listed.len() >= LIST_LIMIT {
+            return Err(AskError::TooMany);
+        }
+        if calls.len() < listed.len() { Err(AskError::Unreadable) } else { Ok(None) }
     }
 
     /// Asks for a list with one entry: whether VAPI answers and takes our key. Changes nothing.
@@ -158,17 +164,17 @@ impl VapiClient {
     pub async fn check(&self) -> Result<(), AskError> {
         let mut url = self.url(&[]);
         url.query_pairs_mut().append_pair("limit", "1");
-        self.ask::<Vec<Value>>(url).await.map(|_| ())
+        self.ask(url).await.map(|_| ())
     }
 
-    async fn ask<T: serde::de::DeserializeOwned>(&self, url: Url) -> Result<T, AskError> {
+    async fn ask(&self, url: Url) -> Result<Value, AskError> {
         let answer = self.authorized(self.http.get(url)).send().await.map_err(|e| AskError::from_transport(&e))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         if !status.is_success() {
             return Err(AskError::from_answer(status.as_u16(), &headers));
         }
         let body = answer.bytes().await.map_err(|e| AskError::from_transport(&e))?;
-        serde_json::from_slice(&body).map_err(|_| AskError::Unreadable)
+        json::read(&body).map_err(|_| AskError::Unreadable)
     }
 
     fn authorized(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
