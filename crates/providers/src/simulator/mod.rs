@@ -23,6 +23,8 @@ mod twilio;
 mod twilio_api;
 mod vapi;
 mod vapi_api;
+mod vapi_list;
+mod vapi_schema;
 
 use std::io;
 use std::net::SocketAddr;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -28,6 +28,10 @@ pub struct VapiAccount {
     pub assistant_id: String,
     /// The number that calls.
     pub phone_number_id: String,
+    /// A credential with which reports can be proven instead of headers.
+    pub credential_id: String,
+    /// What that credential shows as a bearer token.
+    pub credential_secret: SecretString,
     /// The simulator's clock, which need not be that of the program under test.
     pub now: fn() -> DateTime<Utc>,
 }
@@ -38,6 +42,8 @@ impl Default for VapiAccount {
             api_key: SecretString::from("simulated-vapi-key"),
             assistant_id: "a5515700-0000-4000-8000-000000000001".to_owned(),
             phone_number_id: "9401e000-0000-4000-8000-000000000001".to_owned(),
+            credential_id: "c4ede000-0000-4000-8000-000000000001".to_owned(),
+            credential_secret: SecretString::from("simulated"),
             now: Utc::now,
         }
     }
@@ -94,6 +100,12 @@ pub struct CallScript {
     pub confirmed: bool,
     /// The structured data, instead of what `confirmed` stands for.
     pub data: Option<Value>,
+    /// The data are in `artifact.structuredOutputs`, the newer place.
+    pub structured_outputs: bool,
+    /// The summary is there at the end of the call, before the data.
+    pub summary_first: bool,
+    /// Every look shows this status instead of the call's own.
+    pub status: Option<String>,
     /// It ends by itself so long after its start, and is reported to the address it was started with.
     pub report_after_ms: Option<u64>,
     /// Every report is sent twice.
@@ -114,6 +126,9 @@ impl Default for CallScript {
             failing_polls: 0,
             confirmed: true,
             data: None,
+            structured_outputs: false,
+            summary_first: false,
+            status: None,
             report_after_ms: None,
             reports_doubled: false,
             reports_swapped: false,
@@ -135,6 +150,10 @@ pub struct PlacedCall {
     pub overrides: Value,
     /// When.
     pub created_at: DateTime<Utc>,
+    /// The day of the appointment: the one that was asked for, else one that is to come.
+    pub date: String,
+    /// Its time of day.
+    pub time: String,
     /// How often it was looked at.
     pub polls: u32,
     /// Whether it ended by itself.
@@ -148,23 +167,22 @@ impl PlacedCall {
         self.hung_up || self.script.ends_at_poll.is_some_and(|poll| self.polls >= poll)
     }
 
-    fn analysis(&self) -> Option<Value> {
+    /// What a model made of the call, once it is there.
+    fn data(&self) -> Option<Value> {
         let since_end = self.polls.saturating_sub(self.script.ends_at_poll.unwrap_or(0));
-        (self.has_ended() && (self.hung_up || since_end >= self.script.analysis_after)).then(|| {
-            let data = self.script.data.clone().unwrap_or_else(|| {
-                if self.script.confirmed {
-                    json!({"booking_confirmed": true, "confirmed_date": "2026-11-24", "confirmed_time": "10:00",
-                           "confirmation_number": "BD441"})
-                } else {
-                    json!({"booking_confirmed": false})
-                }
-            });
-            json!({"summary": "The assistant asked for an appointment.", "structuredData": data})
+        let is_there = self.has_ended() && (self.hung_up || since_end >= self.script.analysis_after);
+        is_there.then(|| match &self.script.data {
+            Some(data) => data.clone(),
+            None if self.script.confirmed => json!({
+                "booking_confirmed": true, "confirmed_date": self.date, "confirmed_time": self.time,
+                "confirmation_number": "BD441",
+            }),
+            None => json!({"booking_confirmed": false}),
         })
     }
 
     /// The call in VAPI's shape.
-    pub(super) fn resource(&self) -> Value {
+    pub(super) fn resource(&self, account: &VapiAccount) -> Value {
         let status = match (self.has_ended(), self.polls) {
             (true, _) => "ended",
             (false, 0) => "queued",
@@ -172,7 +190,9 @@ impl PlacedCall {
             (false, _) => "in-progress",
         };
         let mut call = json!({
-            "id": self.id, "type": "outboundPhoneCall", "status": status, "name": self.name,
+            "id": self.id, "orgId": "simulated", "type": "outboundPhoneCall",
+            "status": self.script.status.as_deref().unwrap_or(status), "name": self.name,
+            "assistantId": account.assistant_id, "phoneNumberId": account.phone_number_id,
             "createdAt": self.created_at, "updatedAt": self.created_at,
             "customer": {"number": self.number}, "assistantOverrides": self.overrides, "cost": 0,
         });
@@ -181,11 +201,30 @@ impl PlacedCall {
             call["artifact"] =
                 json!({"transcript": "AI: Hello, I would like to book an appointment.\nUser: Of course.\n"});
         }
-        if let Some(analysis) = self.analysis() {
-            call["analysis"] = analysis;
+        let data = self.data();
+        if data.is_some() || (self.has_ended() && self.script.summary_first) {
+            call["analysis"]["summary"] = json!("The assistant asked for an appointment.");
+        }
+        match data {
+            Some(data) if self.script.structured_outputs => {
+                let output = json!({"name": "booking", "result": data});
+                call["artifact"]["structuredOutputs"] = json!({"50071e00-0000-4000-8000-000000000001": output});
+            }
+            Some(data) => call["analysis"]["structuredData"] = data,
+            None => {}
         }
         call
     }
+}
+
+/// The appointment that a call makes: what was asked for, where it is a day to come; else the day after tomorrow, which is
+/// after today in every zone.
+fn appointment(overrides: &Value, now: DateTime<Utc>) -> (String, String) {
+    let asked = |name: &str| overrides["variableValues"][name].as_str().map(str::trim).filter(|text| !text.is_empty());
+    let to_come = (now + TimeDelta::days(2)).date_naive();
+    let wished =
+        asked("preferredDate").and_then(|text| text.parse::<NaiveDate>().ok()).filter(|day| *day >= now.date_naive());
+    (wished.unwrap_or(to_come).to_string(), asked("preferredTime").unwrap_or("10:00").to_owned())
 }
 
 /// How often each request was made.
@@ -320,12 +359,16 @@ impl FakeVapi {
         overrides: Value,
         script: CallScript,
     ) -> PlacedCall {
+        let created_at = (self.account.now)();
+        let (date, time) = appointment(&overrides, created_at);
         let call = PlacedCall {
             id: Uuid::new_v4().to_string(),
             name,
             number,
             overrides,
-            created_at: (self.account.now)(),
+            created_at,
+            date,
+            time,
             polls: 0,
             hung_up: false,
             script,
@@ -353,7 +396,7 @@ impl FakeVapi {
             Some(state.calls[at].clone())
         });
         let Some(call) = ended else { return };
-        let resource = call.resource();
+        let resource = call.resource(&self.account);
         let status = json!({"message": {"type": "status-update", "status": "ended", "call": resource,
                                         "endedReason": resource["endedReason"]}});
         let report = json!({"message": {"type": "end-of-call-report", "call": resource, "analysis": resource["analysis"],
@@ -371,8 +414,13 @@ impl FakeVapi {
     async fn send(&self, server: &Value, report: &Value) {
         let Some(url) = server["url"].as_str() else { return };
         for attempt in 0..6 {
-            let secret = server["secret"].as_str().unwrap_or_default();
-            let request = self.http.post(url).header("x-vapi-secret", secret).json(report);
+            let mut request = self.http.post(url).json(report);
+            for (name, value) in server["headers"].as_object().into_iter().flatten() {
+                request = request.header(name, value.as_str().unwrap_or_default());
+            }
+            if server["credentialId"].is_string() {
+                request = request.bearer_auth(self.account.credential_secret.expose_secret());
+            }
             if request.send().await.is_ok_and(|answer| answer.status().is_success()) {
                 return;
             }
@@ -390,11 +438,9 @@ impl FakeVapi {
         })
     }
 
-    /// The newest calls made since, at most `limit`.
-    pub(super) fn since(&self, since: DateTime<Utc>, limit: usize) -> Vec<PlacedCall> {
-        self.read(|state| {
-            state.calls.iter().rev().filter(|call| call.created_at >= since).take(limit).cloned().collect()
-        })
+    /// The newest calls that are `wanted`, at most `limit`.
+    pub(super) fn newest(&self, limit: usize, wanted: impl Fn(&PlacedCall) -> bool) -> Vec<PlacedCall> {
+        self.read(|state| state.calls.iter().rev().filter(|call| wanted(call)).take(limit).cloned().collect())
     }
 }
 

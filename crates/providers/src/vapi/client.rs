@@ -5,12 +5,13 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::call::Call;
 use super::error::{AskError, StartError};
+use super::refusal::told;
 use crate::http::{ClientError, parse_base_url};
-use crate::json;
+use crate::json as tolerant;
 
 /// Where VAPI is.
 pub const BASE_URL: &str = "https://api.vapi.ai";
@@ -42,8 +43,26 @@ pub struct StartCall {
     pub booking_call_id: String,
     /// What the assistant is told.
     pub variables: Value,
-    /// Where VAPI reports to, and the secret it shows there.
-    pub webhook: Option<(String, SecretString)>,
+    /// Where VAPI reports to; nowhere when there is none.
+    pub webhook: Option<Webhook>,
+}
+
+/// Where VAPI reports to.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// The address.
+    pub url: String,
+    /// What proves there that it is VAPI.
+    pub proof: WebhookProof,
+}
+
+/// What VAPI's reports carry as a proof.
+#[derive(Debug, Clone)]
+pub enum WebhookProof {
+    /// This secret, in a header of its own.
+    Secret(SecretString),
+    /// What the credential of this id, stored at VAPI, makes of it.
+    Credential(String),
 }
 
 /// A call that VAPI has taken.
@@ -90,33 +109,41 @@ impl VapiClient {
     /// # Errors
     /// The call was not confirmed as started.
     pub async fn start(&self, call: &StartCall) -> Result<StartedCall, StartError> {
-        let request = self.http.post(self.url(&[])).json(&self.body(call));
+        let asked = self.body(call);
+        let request = self.http.post(self.url(&[])).json(&asked);
         let answer = self.authorized(request).send().await.map_err(|e| StartError::from_transport(&e))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         if !status.is_success() {
-            return Err(StartError::from_answer(status.as_u16(), &headers));
+            // The status alone tells enough when the body does not come through.
+            let body = answer.bytes().await.unwrap_or_default();
+            return Err(StartError::from_answer(status.as_u16(), &headers, told(&body, &asked)));
         }
         // VAPI has it, so whatever is wrong with the rest of the answer leaves only its id unknown.
         let unreadable = || StartError::Ambiguous { doubt: "an answer that can't be read".to_owned() };
         let body = answer.bytes().await.map_err(|e| StartError::from_transport(&e))?;
-        let taken = json::read(&body).ok().and_then(|call| Call::read(&call)).ok_or_else(unreadable)?;
+        let taken = tolerant::read(&body).ok().and_then(|call| Call::read(&call)).ok_or_else(unreadable)?;
         Ok(StartedCall { id: taken.id })
     }
 
     fn body(&self, call: &StartCall) -> Value {
-        let mut overrides = serde_json::json!({
+        let mut overrides = json!({
             "metadata": {"bookingCallId": call.booking_call_id, "executionId": call.name},
             "variableValues": call.variables,
             "serverMessages": ["status-update", "end-of-call-report"],
         });
-        if let Some((url, secret)) = &call.webhook {
+        if let Some(Webhook { url, proof }) = &call.webhook {
             // VAPI repeats a report only when it is asked to.
-            overrides["server"] = serde_json::json!({
-                "url": url, "secret": secret.expose_secret(),
-                "backoffPlan": {"type": "exponential", "maxRetries": 5, "baseDelaySeconds": 2},
+            overrides["server"] = json!({
+                "url": url, "backoffPlan": {"type": "exponential", "maxRetries": 5, "baseDelaySeconds": 2},
             });
+            match proof {
+                WebhookProof::Secret(secret) => {
+                    overrides["server"]["headers"] = json!({"X-Vapi-Secret": secret.expose_secret()});
+                }
+                WebhookProof::Credential(id) => overrides["server"]["credentialId"] = json!(id),
+            }
         }
-        serde_json::json!({
+        json!({
             "assistantId": self.assistant_id,
             "phoneNumberId": self.phone_number_id,
             "customer": {"number": call.number},
@@ -174,7 +201,7 @@ impl VapiClient {
             return Err(AskError::from_answer(status.as_u16(), &headers));
         }
         let body = answer.bytes().await.map_err(|e| AskError::from_transport(&e))?;
-        json::read(&body).map_err(|_| AskError::Unreadable)
+        tolerant::read(&body).map_err(|_| AskError::Unreadable)
     }
 
     fn authorized(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
