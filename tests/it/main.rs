@@ -28,4 +28,5 @@ mod reconciliation;
 mod retention;
 mod sabotage;
 mod schedules;
+mod sdk;
 mod support;

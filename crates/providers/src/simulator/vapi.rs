@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -359,7 +359,8 @@ impl FakeVapi {
         overrides: Value,
         script: CallScript,
     ) -> PlacedCall {
-        let created_at = (self.account.now)();
+        // VAPI's times have milliseconds.
+        let created_at = (self.account.now)().trunc_subsecs(3);
         let (date, time) = appointment(&overrides, created_at);
         let call = PlacedCall {
             id: Uuid::new_v4().to_string(),
