@@ -3,9 +3,12 @@
 //! A reading is what we need of a message, each with the fields it comes from. Whatever is done to other fields, the
 //! message is read and the reading is the same.
 
+use std::sync::{Arc, Mutex};
+
+use nightshift_providers::http_client;
 use nightshift_providers::json::{self, Fields};
 use nightshift_providers::stripe::{Event, StripeFact};
-use nightshift_providers::twilio::{InboundSms, StatusCallback};
+use nightshift_providers::twilio::{InboundSms, Lookup, SendMessage, StatusCallback, TwilioClient};
 use nightshift_providers::vapi::{Call, Progress, Report};
 use serde_json::Value;
 
@@ -14,7 +17,7 @@ use crate::data;
 /// One thing that is read: the fields it may come from, and what came out.
 type Reading = (Vec<String>, String);
 /// Reads a whole message; none when it is refused.
-type Reader = fn(&[u8]) -> Option<Vec<Reading>>;
+type Reader<'a> = &'a dyn Fn(&[u8]) -> Option<Vec<Reading>>;
 
 fn reading(fields: &[&str], value: impl std::fmt::Debug) -> Reading {
     (fields.iter().map(|field| (*field).to_owned()).collect(), format!("{value:?}"))
@@ -96,7 +99,7 @@ struct Figures {
 }
 
 impl Figures {
-    fn json(&mut self, name: &str, sample: &Value, read: Reader) {
+    fn json(&mut self, name: &str, sample: &Value, read: Reader<'_>) {
         let whole = read(sample.to_string().as_bytes()).unwrap_or_else(|| panic!("{name} is not read"));
         let mut fields = Vec::new();
         paths(sample, "", &mut fields);
@@ -116,7 +119,7 @@ impl Figures {
         self.fields += fields.len();
     }
 
-    fn form(&mut self, name: &str, sample: &[u8], needed: &[&str], read: Reader) {
+    fn form(&mut self, name: &str, sample: &[u8], needed: &[&str], read: Reader<'_>) {
         let pairs: Vec<(String, String)> = form_urlencoded::parse(sample).into_owned().collect();
         let whole = read(sample).unwrap_or_else(|| panic!("{name} is not read"));
         let values = ["", "+", "7", "-1", "1e400", "%00", "%ff%c3", "%ed%a0%bd", "a%00b", "%zz", "%", "[]", "{}"];
@@ -218,12 +221,12 @@ fn stripe(body: &[u8]) -> Option<Vec<Reading>> {
 fn stripe_events_are_read_whatever_else_they_hold() {
     let mut figures = Figures::default();
     for name in data::sample_names("stripe-") {
-        figures.json(&name, &json::read(&data::sample(&name)).unwrap(), stripe);
+        figures.json(&name, &json::read(&data::sample(&name)).unwrap(), &stripe);
     }
     let mut checkout = json::read(&data::sample("stripe-checkout.session.completed.json")).unwrap();
     checkout["data"]["object"]["payment_intent"] = Value::from("pi_1");
     checkout["data"]["object"]["metadata"]["bookingId"] = Value::from("b_1");
-    figures.json("a checkout for a booking", &checkout, stripe);
+    figures.json("a checkout for a booking", &checkout, &stripe);
     figures.tell("stripe events", NONE_REFUSED);
 }
 
@@ -274,8 +277,8 @@ fn vapi_list(body: &[u8]) -> Option<Vec<Reading>> {
 #[test]
 fn vapi_answers_and_reports_are_read_whatever_else_they_hold() {
     let mut figures = Figures::default();
-    let readers: [(&str, Reader); 3] =
-        [("vapi-call-", vapi_call), ("vapi-report-", vapi_report), ("vapi-calls", vapi_list)];
+    let readers: [(&str, Reader<'_>); 3] =
+        [("vapi-call-", &vapi_call), ("vapi-report-", &vapi_report), ("vapi-calls", &vapi_list)];
     for (prefix, read) in readers {
         for name in data::sample_names(prefix) {
             figures.json(&name, &json::read(&data::sample(&name)).unwrap(), read);
@@ -308,12 +311,100 @@ fn inbound(body: &[u8]) -> Option<Vec<Reading>> {
 fn twilio_forms_are_read_whatever_else_they_hold() {
     let mut figures = Figures::default();
     for name in data::sample_names("twilio-status-") {
-        figures.form(&name, &data::form(&name), &["MessageSid", "MessageStatus"], status);
+        figures.form(&name, &data::form(&name), &["MessageSid", "MessageStatus"], &status);
     }
     for name in data::sample_names("twilio-inbound-") {
-        figures.form(&name, &data::form(&name), &["MessageSid", "From", "To"], inbound);
+        figures.form(&name, &data::form(&name), &["MessageSid", "From", "To"], &inbound);
     }
     figures.tell("twilio forms", NONE_REFUSED);
+}
+
+/// A server that answers every request with the body it was last given, and a client of it.
+struct Twilio {
+    runtime: tokio::runtime::Runtime,
+    answer: Arc<Mutex<(u16, Vec<u8>)>>,
+    client: TwilioClient,
+}
+
+impl Twilio {
+    fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let answer = Arc::new(Mutex::new((200, Vec::new())));
+        let told = answer.clone();
+        let answering = move || {
+            let (status, body) = told.lock().unwrap().clone();
+            std::future::ready((axum::http::StatusCode::from_u16(status).unwrap(), body))
+        };
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        runtime.spawn(async { axum::serve(listener, axum::Router::new().fallback(answering)).await });
+        let client = TwilioClient::new(&url, "AC1", "token".into(), http_client().unwrap()).unwrap();
+        Self { runtime, answer, client }
+    }
+
+    fn answers(&self, status: u16, body: &[u8]) {
+        *self.answer.lock().unwrap() = (status, body.to_vec());
+    }
+
+    fn taken(&self, body: &[u8]) -> Option<Vec<Reading>> {
+        self.answers(201, body);
+        let message = SendMessage { from: "+1".into(), to: "+2".into(), body: "x".into(), status_callback: None };
+        let sent = self.runtime.block_on(self.client.send(&message));
+        // Without its SID nothing is known of a text, and its fate is looked up.
+        let Ok(sent) = sent else { return Some(Vec::new()) };
+        Some(vec![reading(&["sid"], &sent.sid), reading(&["status", "sid"], sent.status)])
+    }
+
+    fn refused(&self, status: u16, body: &[u8]) -> Option<Vec<Reading>> {
+        self.answers(status, body);
+        let message = SendMessage { from: "+1".into(), to: "+2".into(), body: "x".into(), status_callback: None };
+        let error = self.runtime.block_on(self.client.send(&message)).unwrap_err();
+        Some(vec![reading(&["code"], error)])
+    }
+
+    fn listed(&self, first: &Value, body: &[u8]) -> Option<Vec<Reading>> {
+        self.answers(200, body);
+        let text = |name: &str| first[name].as_str().unwrap().to_owned();
+        let since = chrono::DateTime::parse_from_rfc2822(&text("date_created")).unwrap().to_utc();
+        let lookup = Lookup { from: text("from"), to: text("to"), body: text("body"), since };
+        let found = self.runtime.block_on(self.client.candidates(&lookup));
+        let needed: Vec<String> = (0..2)
+            .flat_map(|at| {
+                ["sid", "from", "to", "body", "date_created", "status"].map(|name| format!("messages.{at}.{name}"))
+            })
+            .chain(["next_page_uri".to_owned()])
+            .collect();
+        Some(vec![(needed, format!("{found:?}"))])
+    }
+}
+
+#[test]
+fn twilio_answers_are_read_whatever_else_they_hold() {
+    let (mut figures, twilio) = (Figures::default(), Twilio::start());
+    let sample = |name: &str| json::read(&data::sample(name)).unwrap();
+    figures.json("a text taken", &sample("twilio-message-created-201.json"), &|body| twilio.taken(body));
+    for name in data::sample_names("twilio-error-") {
+        let status = name.split('-').nth(2).unwrap().parse().unwrap();
+        figures.json(&name, &sample(&name), &|body| twilio.refused(status, body));
+    }
+    let list = sample("twilio-messages-list-200.json");
+    figures.json("a list", &list, &|body| twilio.listed(&list["messages"][0], body));
+    figures.tell("twilio answers", NONE_REFUSED);
+    twilio.runtime.shutdown_background();
+}
+
+/// What can't be read and may be ours proves nothing: taken for absent, the text would be sent again.
+#[test]
+fn a_list_that_may_hide_our_text_is_no_proof_that_it_was_not_sent() {
+    let twilio = Twilio::start();
+    let list = json::read(&data::sample("twilio-messages-list-200.json")).unwrap();
+    for field in
+        ["messages.0.sid", "messages.0.body", "messages.0.to", "messages.0.date_created", "next_page_uri", "messages"]
+    {
+        let odd = twilio.listed(&list["messages"][0], &with(&list, field, b"{\"a\": 1}")).unwrap();
+        assert_eq!(odd[0].1, "Err(Unreadable)", "{field}");
+    }
+    twilio.runtime.shutdown_background();
 }
 
 /// The three shapes in which OpenPhone tells of a text, by the generic reader.
@@ -335,7 +426,7 @@ fn openphone(body: &[u8]) -> Option<Vec<Reading>> {
 fn openphone_events_can_be_read_whatever_else_they_hold() {
     let mut figures = Figures::default();
     for name in data::sample_names("openphone-") {
-        figures.json(&name, &json::read(&data::sample(&name)).unwrap(), openphone);
+        figures.json(&name, &json::read(&data::sample(&name)).unwrap(), &openphone);
     }
     figures.tell("openphone events", NONE_REFUSED);
 }
