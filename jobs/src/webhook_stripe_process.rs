@@ -154,12 +154,9 @@ impl Source<'_> {
             PaymentStatus::Unpaid => return Ok(Verdict::ignored("not paid yet")),
             PaymentStatus::Unknown => return Ok(Verdict::ignored("does not say that it was paid")),
         }
-        let booking_id = match (checkout.booking_id.clone().map(BookingId::from), &checkout.reference) {
-            (Some(named), _) => Some(named),
-            (None, Some(reference)) => self.booking(tx, reference).await?,
-            (None, None) => None,
-        };
+        // The payment is held before any booking, by whoever acts on either.
         let known = self.hold(tx, checkout.payment_intent_id.as_deref()).await?;
+        let booking_id = self.named(tx, &checkout).await?;
         let booking_id = booking_id.or_else(|| known.booking_id.clone());
         if booking_id.is_none() && of_a_client(&checkout) {
             if let Some(id) = &checkout.payment_intent_id {
@@ -330,13 +327,16 @@ impl Source<'_> {
         }
     }
 
-    /// The booking of that id, if it is one.
-    async fn booking(&self, tx: &mut Tx, id: &str) -> Result<Option<BookingId>, JobError> {
-        match bookings::lock(tx, &BookingId::from(id)).await {
-            Ok(booking) => Ok(Some(booking.id)),
-            Err(Error::NotFound) => Ok(None),
-            Err(error) => Err(error).or_decide(),
+    /// The booking that a checkout names. Its reference counts only when it is one: it may be a client's id as well.
+    async fn named(&self, tx: &mut Tx, checkout: &Checkout) -> Result<Option<BookingId>, JobError> {
+        for id in [&checkout.booking_id, &checkout.reference].into_iter().flatten() {
+            match bookings::lock(tx, &BookingId::from(id.as_str())).await {
+                Ok(booking) => return Ok(Some(booking.id)),
+                Err(Error::NotFound) => {}
+                Err(error) => return Err(error).or_decide(),
+            }
         }
+        Ok(checkout.booking_id.clone().map(BookingId::from))
     }
 }
 
