@@ -12,7 +12,8 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::server::HangUp;
-use super::vapi::{CallScript, FakeVapi, StartScript};
+use super::vapi::FakeVapi;
+use super::vapi_call::{CallScript, StartScript};
 use super::vapi_list::ListFilter;
 use super::vapi_schema::unknown_names;
 

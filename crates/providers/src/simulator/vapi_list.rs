@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::vapi::{FakeVapi, PlacedCall};
+use super::vapi::FakeVapi;
+use super::vapi_call::PlacedCall;
 
 /// So many, unless the list says how many.
 const LIMIT: usize = 100;
