@@ -99,6 +99,22 @@ async fn a_checkout_that_names_the_booking_confirms_it_in_either_order_and_the_m
 }
 
 #[tokio::test]
+async fn a_checkout_whose_metadata_name_nothing_known_is_placed_by_its_reference() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        let named = json!({"metadata": {"bookingId": "mistyped"}, "client_reference_id": id});
+        deliver(&nightshift, &[checkout("evt_1", "pi_1", "paid", named)]).await;
+        assert_eq!(booking(&nightshift, &id).await, is("confirmed", "paid"));
+        // The payment itself is mistyped alike, and was placed before.
+        let mut payment = bare("evt_2", "pi_1", 10_000);
+        payment["data"]["object"]["metadata"] = json!({"bookingId": "mistyped"});
+        deliver(&nightshift, &[payment]).await;
+        assert_eq!(open(&nightshift).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_checkout_and_its_payment_at_the_same_moment_leave_no_alarm() {
     on_both(async |nightshift| {
         let mut events = Vec::new();
