@@ -5,10 +5,10 @@ use std::time::Duration;
 use nightshift_domain::messaging::numbers::Provider;
 use nightshift_domain::reconciliation::Thresholds;
 use nightshift_providers::sms::SmsSender;
+use nightshift_providers::vapi::{Webhook, WebhookProof};
 use nightshift_queue::Mode;
-use secrecy::SecretString;
 
-use crate::caller::{Caller, Webhook};
+use crate::caller::Caller;
 
 /// Twilio is asked to try a report three times, also when we answer with an error or not in time; by itself it would
 /// give up after one.
@@ -40,8 +40,8 @@ pub struct Reconciliation {
 pub struct Calls {
     /// Whom they reach.
     pub caller: Caller,
-    /// What VAPI shows when it reports; without it, it is not asked to report.
-    pub webhook_secret: Option<SecretString>,
+    /// What proves VAPI's reports; without it, it is not asked to report.
+    pub webhook_proof: Option<WebhookProof>,
     /// Between two looks.
     pub poll_interval: Duration,
     /// Looks after which a call has not ended in time.
@@ -82,9 +82,9 @@ impl App {
     }
 
     /// Where VAPI reports to.
-    pub(crate) fn vapi_webhook(&self) -> Webhook {
-        let secret = self.calls.webhook_secret.clone()?;
-        Some((format!("{}/api/webhooks/vapi", self.public_url), secret))
+    pub(crate) fn vapi_webhook(&self) -> Option<Webhook> {
+        let proof = self.calls.webhook_proof.clone()?;
+        Some(Webhook { url: format!("{}/api/webhooks/vapi", self.public_url), proof })
     }
 
     /// How long a window stays open after its booking's end.

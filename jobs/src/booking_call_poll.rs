@@ -22,7 +22,7 @@ use crate::dead::text;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
 
-/// Looks after the end that an analysis may take.
+/// Looks after the first that saw the end without what came of it. VAPI works that out in seconds.
 const ANALYSIS_LOOKS: i64 = 6;
 /// What a transcript may hold, in characters: a long call, and no more.
 const TRANSCRIPT_CHARS_MAX: usize = 100_000;
@@ -65,7 +65,6 @@ pub async fn run(job: BookingCallPoll, ctx: JobContext<App>) -> JobResult {
     count("get", if seen.is_ok() { "ok" } else { "failed" });
     let again = Ok(Outcome::poll(ctx.app.poll_interval()));
     match seen.map(|seen| seen.progress()) {
-        Ok(Progress::Ended(outcome)) => finish(&ctx, &call, ending_of(outcome, &call), look).await,
         Ok(Progress::Analysing(outcome)) => {
             let mut tx = ctx.begin().await?;
             let first = calls::analysing(&mut tx, &call.id, look, ctx.now()).await.or_decide()?;
@@ -73,11 +72,12 @@ pub async fn run(job: BookingCallPoll, ctx: JobContext<App>) -> JobResult {
             if look - first < ANALYSIS_LOOKS {
                 again
             } else {
-                finish(&ctx, &call, ending_of(outcome, &call), look).await
+                finish(&ctx, &call, ending_with(outcome, &call), look).await
             }
         }
         Ok(Progress::Underway) | Err(_) if look < ctx.app.polls_max() => again,
-        Ok(Progress::Underway) | Err(_) => finish(&ctx, &call, Ending::TimedOut, look).await,
+        Ok(progress) => finish(&ctx, &call, ending_of(progress, &call).unwrap_or(Ending::TimedOut), look).await,
+        Err(_) => finish(&ctx, &call, Ending::TimedOut, look).await,
     }
 }
 
@@ -116,8 +116,17 @@ async fn tell_anyway(ctx: &JobContext<App>, call: &Call, made: &Made, by: &Actor
     Ok(tx.commit().await?)
 }
 
-/// What VAPI tells, as an end of our call. A date or time that the model left out is the one that was wished for.
-pub(crate) fn ending_of(outcome: CallOutcome, call: &Call) -> Ending {
+/// How our call ends by what VAPI tells; not yet while more may come.
+pub(crate) fn ending_of(progress: Progress, call: &Call) -> Option<Ending> {
+    match progress {
+        Progress::Underway | Progress::Analysing(_) => None,
+        Progress::Ended(outcome) => Some(ending_with(outcome, call)),
+        Progress::Lost { status } => Some(Ending::Failed { reason: format!("VAPI lists the call as {status}") }),
+    }
+}
+
+/// The end with this outcome. A date or time that the model left out is the one that was wished for.
+fn ending_with(outcome: CallOutcome, call: &Call) -> Ending {
     let transcript =
         outcome.transcript.map(|text| text.chars().filter(|c| *c != '\0').take(TRANSCRIPT_CHARS_MAX).collect());
     match outcome.confirmation {

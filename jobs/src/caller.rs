@@ -5,8 +5,7 @@
 
 use nightshift_domain::calls::{Call, Dialing};
 use nightshift_domain::phone::PhoneNumber;
-use nightshift_providers::vapi::{StartCall, StartError, StartedCall, VapiClient};
-use secrecy::SecretString;
+use nightshift_providers::vapi::{StartCall, StartError, StartedCall, VapiClient, Webhook};
 use serde_json::{Value, json};
 
 /// Whom this program's calls reach.
@@ -36,9 +35,6 @@ pub struct ProductionLine {
     pub vapi: VapiClient,
 }
 
-/// Where VAPI reports to, and the secret it shows there.
-pub(crate) type Webhook = Option<(String, SecretString)>;
-
 impl Caller {
     /// As the domain stamps it on a call.
     #[must_use]
@@ -62,18 +58,18 @@ impl Caller {
 }
 
 impl TestLine {
-    pub(crate) async fn start(&self, call: &Call, webhook: Webhook) -> Result<StartedCall, StartError> {
+    pub(crate) async fn start(&self, call: &Call, webhook: Option<Webhook>) -> Result<StartedCall, StartError> {
         self.vapi.start(&words(call, self.phone.e164(), webhook)).await
     }
 }
 
 impl ProductionLine {
-    pub(crate) async fn start(&self, call: &Call, webhook: Webhook) -> Result<StartedCall, StartError> {
+    pub(crate) async fn start(&self, call: &Call, webhook: Option<Webhook>) -> Result<StartedCall, StartError> {
         self.vapi.start(&words(call, call.original_phone.e164(), webhook)).await
     }
 }
 
-fn words(call: &Call, number: String, webhook: Webhook) -> StartCall {
+fn words(call: &Call, number: String, webhook: Option<Webhook>) -> StartCall {
     const TOLD: [&str; 8] = [
         "providerName",
         "serviceDescription",

@@ -1,7 +1,8 @@
 //! Acts on what Stripe told: a payment confirms its booking, a refund is noted, the rest is kept and left alone.
 //!
-//! Stripe delivers late, twice and in any order; the rules it calls take that. An event that belongs to nothing here
-//! is put in front of people, because money has moved.
+//! Stripe delivers late, twice and in any order; the rules it calls take that. A payment may be told by the payment
+//! itself, by the checkout it came through, or by both, of which only one may name the booking. Money that belongs to
+//! nothing here is put in front of people, until a later event explains it.
 
 use std::time::Duration;
 
@@ -9,11 +10,13 @@ use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::Error;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audit::{self, Entry};
-use nightshift_domain::bookings::{self, Booking, Paid, Payment, Refund};
-use nightshift_domain::exceptions::{self, Problem, Severity};
+use nightshift_domain::bookings::known_payments::{self, Known};
+use nightshift_domain::bookings::{self, Payment, Refund};
 use nightshift_domain::ids::{BookingId, InboxId, OrgId};
 use nightshift_domain::inbox::{self, InboxStatus};
-use nightshift_providers::stripe::{ChargeRefunded, Event, PaymentFailed, PaymentSucceeded, StripeFact};
+use nightshift_providers::stripe::{
+    ChargeRefunded, Checkout, Event, PaymentFailed, PaymentStatus, PaymentSucceeded, StripeFact,
+};
 use nightshift_queue::{Job, JobContext, JobError, JobResult, Keys, OrFail, Outcome, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -21,6 +24,7 @@ use serde_json::json;
 use crate::App;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
+use crate::money::{self, Told, Unplaced};
 
 /// A stored Stripe event.
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,31 +63,43 @@ impl Verdict {
         Self { status: InboxStatus::Ignored, org: None, word }
     }
 
-    const UNMATCHED: Self = Self { status: InboxStatus::Processed, org: None, word: "unmatched" };
+    /// Acted on, for no organisation.
+    fn of_nobody(word: &'static str) -> Self {
+        Self { status: InboxStatus::Processed, org: None, word }
+    }
 }
 
 /// Acts on the event and notes what became of it, in one transaction.
 ///
 /// # Errors
-/// The database's; an event that can't be read.
+/// The database's.
 pub async fn run(job: WebhookStripeProcess, ctx: JobContext<App>) -> JobResult {
     let mut tx = ctx.begin().await?;
     let received = inbox::load(&mut tx, &job.inbox_id).await.or_decide()?;
     let Some(body) = received.payload else {
         return Err(JobError::fail("the event's body is no longer kept"));
     };
-    let fact = Event::parse(body.as_bytes()).and_then(|event| event.fact()).or_fail()?;
-    let delivery = Source { ctx: &ctx, inbox_id: &job.inbox_id, by: Actor::Webhook { inbox_id: job.inbox_id.clone() } };
-    let now = ctx.now();
-    let verdict = match fact {
-        StripeFact::PaymentSucceeded(payment) => delivery.paid(&mut tx, payment, now).await?,
-        StripeFact::PaymentFailed(failure) => delivery.payment_failed(&mut tx, failure, now).await?,
-        StripeFact::ChargeRefunded(refund) => delivery.refunded(&mut tx, refund, now).await?,
-        StripeFact::CheckoutCompleted(_)
-        | StripeFact::InvoicePaymentFailed(_)
-        | StripeFact::SubscriptionDeleted(_)
-        | StripeFact::Other { .. } => Verdict::ignored("not acted on"),
+    let event = Event::parse(body.as_bytes()).or_fail()?;
+    let by = Actor::Webhook { inbox_id: job.inbox_id.clone() };
+    let told = Told {
+        inbox_id: &job.inbox_id,
+        by: &by,
+        event_type: event.kind.as_deref().unwrap_or_default(),
+        event_id: event.id.as_deref(),
+        livemode: event.livemode,
     };
+    let source = Source { ctx: &ctx, told, by: &by, now: ctx.now() };
+    let verdict = match event.fact() {
+        StripeFact::PaymentSucceeded(payment) => source.paid(&mut tx, payment).await?,
+        StripeFact::Checkout(checkout) => source.checked_out(&mut tx, checkout).await?,
+        StripeFact::PaymentFailed(failure) => source.payment_failed(&mut tx, failure).await?,
+        StripeFact::ChargeRefunded(refund) => source.refunded(&mut tx, refund).await?,
+        StripeFact::InvoicePaid(invoice) => source.invoice_paid(&mut tx, &invoice.payment_intent_ids).await?,
+        StripeFact::InvoicePaymentFailed(_) | StripeFact::SubscriptionDeleted(_) | StripeFact::Other => {
+            Verdict::ignored("not acted on")
+        }
+    };
+    let now = source.now;
     inbox::settle(&mut tx, &job.inbox_id, verdict.status, verdict.org.as_ref(), &ctx.job.id, now).await.or_decide()?;
     tx.commit().await?;
     Ok(Outcome::done_with(json!({"verdict": verdict.word})))
@@ -92,77 +108,139 @@ pub async fn run(job: WebhookStripeProcess, ctx: JobContext<App>) -> JobResult {
 /// The delivery that is being acted on.
 struct Source<'a> {
     ctx: &'a JobContext<App>,
-    inbox_id: &'a InboxId,
-    by: Actor,
+    told: Told<'a>,
+    by: &'a Actor,
+    now: Timestamp,
 }
 
 impl Source<'_> {
-    async fn paid(&self, tx: &mut Tx, paid: PaymentSucceeded, now: Timestamp) -> Result<Verdict, JobError> {
-        // Payments of other kinds, such as subscriptions, name no booking.
-        let Some(booking_id) = paid.booking_id.map(BookingId::from) else {
-            return Ok(Verdict::ignored("names no booking"));
+    /// The payment tells of itself. A checkout may have named its booking before, or may do so later.
+    async fn paid(&self, tx: &mut Tx, paid: PaymentSucceeded) -> Result<Verdict, JobError> {
+        let known = self.hold(tx, paid.payment_intent_id.as_deref()).await?;
+        let (payment_intent_id, currency) = (paid.payment_intent_id.as_deref(), paid.currency.as_deref());
+        if let (Some(id), Some(minor)) = (payment_intent_id, paid.amount_minor) {
+            known_payments::received(tx, id, minor, currency).await.or_decide()?;
+        }
+        let unplaced = Unplaced {
+            reason: "names no booking",
+            payment_intent_id,
+            session_id: None,
+            names: paid.booking_id.as_deref(),
+            amount_minor: paid.amount_minor,
+            currency,
+        };
+        let Some(booking_id) = paid.booking_id.clone().map(BookingId::from).or_else(|| known.booking_id.clone()) else {
+            if known.of_client || known.fully_refunded {
+                return Ok(Verdict::ignored("names no booking, and what it was is known"));
+            }
+            return self.unplaced(tx, unplaced).await;
+        };
+        let Some(received_minor) = paid.amount_minor else {
+            return self.unplaced(tx, Unplaced { reason: "its amount can't be read", ..unplaced }).await;
         };
         let payment = Payment {
-            booking_id: booking_id.clone(),
-            payment_intent_id: Some(paid.payment_intent_id),
-            received_minor: paid.amount_minor,
-            currency: paid.currency,
+            booking_id,
+            payment_intent_id: paid.payment_intent_id.clone(),
+            received_minor,
+            currency: paid.currency.clone(),
         };
-        match bookings::mark_paid(tx, &payment, &self.by, now).await {
-            Ok(paid) => {
-                self.doubt_amount(tx, &paid, &payment, now).await?;
-                Follow::of_job(self.ctx).changed(tx, &paid.change, "stripe", &self.by).await?;
-                Ok(Verdict::processed(&paid.change.booking.org_id, "paid"))
+        self.place(tx, payment, &known, unplaced).await
+    }
+
+    /// A checkout tells which booking its payment is for. A slow payment method pays later, by an event of its own.
+    async fn checked_out(&self, tx: &mut Tx, checkout: Checkout) -> Result<Verdict, JobError> {
+        match checkout.payment_status {
+            PaymentStatus::Paid | PaymentStatus::NoPaymentRequired => {}
+            PaymentStatus::Unpaid => return Ok(Verdict::ignored("not paid yet")),
+            PaymentStatus::Unknown => return Ok(Verdict::ignored("does not say that it was paid")),
+        }
+        // The payment is held before any booking, by whoever acts on either.
+        let known = self.hold(tx, checkout.payment_intent_id.as_deref()).await?;
+        let booking_id = self.named(tx, &checkout).await?;
+        let booking_id = booking_id.or_else(|| known.booking_id.clone());
+        if booking_id.is_none() && of_a_client(&checkout) {
+            if let Some(id) = &checkout.payment_intent_id {
+                known_payments::is_of_client(tx, id).await.or_decide()?;
+                money::explained(tx, id, "a client's checkout, not for a booking", self.now).await?;
             }
-            Err(Error::NotFound) => self.unmatched(tx, "payment_intent.succeeded", Some(&booking_id), now).await,
-            Err(error) => Err(error).or_decide(),
+            return Ok(Verdict::ignored("names a client and no booking"));
         }
+        // The payment's own report is the better witness of what came in.
+        let received_minor = known.received_minor.or(checkout.amount_total_minor);
+        let currency = known.currency.clone().or_else(|| checkout.currency.clone());
+        if let (Some(id), None, Some(minor)) = (&checkout.payment_intent_id, known.received_minor, received_minor) {
+            known_payments::received(tx, id, minor, currency.as_deref()).await.or_decide()?;
+        }
+        let unplaced = Unplaced {
+            reason: "names no booking",
+            payment_intent_id: checkout.payment_intent_id.as_deref(),
+            session_id: checkout.session_id.as_deref(),
+            names: checkout.booking_id.as_deref().or(checkout.reference.as_deref()),
+            amount_minor: received_minor,
+            currency: currency.as_deref(),
+        };
+        let (Some(booking_id), Some(received_minor)) = (booking_id.clone(), received_minor) else {
+            let nothing = received_minor == Some(0) || known.fully_refunded;
+            return match booking_id {
+                None if nothing => Ok(Verdict::ignored("names no booking and brought no money")),
+                None => self.unplaced(tx, unplaced).await,
+                Some(_) => self.unplaced(tx, Unplaced { reason: "its amount can't be read", ..unplaced }).await,
+            };
+        };
+        let payment = Payment {
+            booking_id,
+            payment_intent_id: checkout.payment_intent_id.clone(),
+            received_minor,
+            currency: currency.clone(),
+        };
+        self.place(tx, payment, &known, unplaced).await
     }
 
-    /// The booking is confirmed all the same; a person should look at the money.
-    async fn doubt_amount(&self, tx: &mut Tx, paid: &Paid, payment: &Payment, now: Timestamp) -> Result<(), JobError> {
-        let booking = &paid.change.booking;
-        if let Some(mismatch) = &paid.amount_mismatch {
-            let problem = self
-                .payment_problem(booking, format!("payment_amount_mismatch:{}", booking.id))
-                .title("A payment differs from its booking's price")
-                .detail(json!({
-                    "expectedMinor": mismatch.expected_minor, "expectedCurrency": mismatch.expected_currency,
-                    "receivedMinor": mismatch.received_minor, "receivedCurrency": mismatch.received_currency,
-                    "paymentIntentId": payment.payment_intent_id,
-                }));
-            exceptions::raise(tx, &problem, now).await.or_decide()?;
+    /// The payment goes to its booking, which may be paid by it already.
+    async fn place(
+        &self,
+        tx: &mut Tx,
+        mut payment: Payment,
+        known: &Known,
+        unplaced: Unplaced<'_>,
+    ) -> Result<Verdict, JobError> {
+        let mut paid = bookings::mark_paid(tx, &payment, self.by, self.now).await;
+        if let (Err(Error::NotFound), Some(placed)) = (&paid, &known.booking_id) {
+            payment.booking_id = placed.clone();
+            paid = bookings::mark_paid(tx, &payment, self.by, self.now).await;
         }
-        if paid.second_payment {
-            let problem = self
-                .payment_problem(booking, format!("payment_amount_mismatch:{}:second", booking.id))
-                .title("A booking was paid twice")
-                .detail(json!({
-                    "firstPaymentIntentId": booking.stripe_payment_intent_id,
-                    "secondPaymentIntentId": payment.payment_intent_id,
-                    "receivedMinor": payment.received_minor,
-                }));
-            exceptions::raise(tx, &problem, now).await.or_decide()?;
+        if let Err(Error::NotFound) = paid {
+            let reason = "names a booking that does not exist here";
+            return self.unplaced(tx, Unplaced { reason, ..unplaced }).await;
         }
-        Ok(())
-    }
-
-    fn payment_problem(&self, booking: &Booking, fingerprint: String) -> Problem {
-        Problem::new("payment_amount_mismatch", Severity::Medium, fingerprint)
-            .org(&booking.org_id)
-            .booking(&booking.id)
-            .client(&booking.client_id)
-            .inbox(self.inbox_id)
+        let paid = paid.or_decide()?;
+        if let Some(id) = &payment.payment_intent_id {
+            known_payments::place(tx, id, &payment.booking_id).await.or_decide()?;
+            money::explained(tx, id, "its booking was found", self.now).await?;
+        }
+        self.told.doubts(tx, &paid, &payment, self.now).await?;
+        Follow::of_job(self.ctx).changed(tx, &paid.change, "stripe", self.by).await?;
+        // A refund that came while nobody knew the booking.
+        if known.booking_id.is_none() && known.refunded_minor > 0 {
+            let refund = Refund {
+                payment_intent_id: payment.payment_intent_id.clone(),
+                booking_id: Some(payment.booking_id.clone()),
+                refunded_minor: known.refunded_minor,
+                complete: known.fully_refunded,
+            };
+            bookings::mark_refunded(tx, &refund, self.by, self.now).await.or_decide()?;
+        }
+        Ok(Verdict::processed(&paid.change.booking.org_id, "paid"))
     }
 
     /// Not final: the same payment may still succeed, and may already have. It is on record and changes nothing.
-    async fn payment_failed(&self, tx: &mut Tx, failed: PaymentFailed, now: Timestamp) -> Result<Verdict, JobError> {
-        let Some(booking_id) = failed.booking_id.map(BookingId::from) else {
+    async fn payment_failed(&self, tx: &mut Tx, failed: PaymentFailed) -> Result<Verdict, JobError> {
+        let Some(booking_id) = failed.booking_id.clone().map(BookingId::from) else {
             return Ok(Verdict::ignored("names no booking"));
         };
         match bookings::lock(tx, &booking_id).await {
             Ok(booking) => {
-                let entry = Entry::new("booking.payment.failed", "warning", &self.by)
+                let entry = Entry::new("booking.payment.failed", "warning", self.by)
                     .org(&booking.org_id)
                     .booking(&booking.id)
                     .correlation(booking.id.as_str())
@@ -170,45 +248,99 @@ impl Source<'_> {
                         "paymentIntentId": failed.payment_intent_id,
                         "code": failed.code, "declineCode": failed.decline_code,
                     }));
-                audit::record(tx, entry, now).await.or_decide()?;
+                audit::record(tx, entry, self.now).await.or_decide()?;
                 Ok(Verdict::processed(&booking.org_id, "payment failed"))
             }
-            Err(Error::NotFound) => self.unmatched(tx, "payment_intent.payment_failed", Some(&booking_id), now).await,
+            Err(Error::NotFound) => {
+                let unknown = Unplaced {
+                    reason: "names a booking that does not exist here",
+                    payment_intent_id: failed.payment_intent_id.as_deref(),
+                    session_id: None,
+                    names: failed.booking_id.as_deref(),
+                    amount_minor: failed.amount_minor,
+                    currency: failed.currency.as_deref(),
+                };
+                self.told.unknown(tx, &unknown, self.now).await?;
+                Ok(Verdict::of_nobody("unmatched"))
+            }
             Err(error) => Err(error).or_decide(),
         }
     }
 
-    async fn refunded(&self, tx: &mut Tx, refunded: ChargeRefunded, now: Timestamp) -> Result<Verdict, JobError> {
-        let booking_id = refunded.booking_id.map(BookingId::from);
-        let refund = Refund {
-            payment_intent_id: refunded.payment_intent_id,
-            booking_id: booking_id.clone(),
-            refunded_minor: refunded.amount_refunded_minor,
-            complete: refunded.fully_refunded,
+    async fn refunded(&self, tx: &mut Tx, refunded: ChargeRefunded) -> Result<Verdict, JobError> {
+        let known = self.hold(tx, refunded.payment_intent_id.as_deref()).await?;
+        let all = refunded.amount_minor.filter(|_| refunded.fully_refunded);
+        let unknown = Unplaced {
+            reason: "a refund whose payment is not known here",
+            payment_intent_id: refunded.payment_intent_id.as_deref(),
+            session_id: None,
+            names: refunded.booking_id.as_deref(),
+            amount_minor: refunded.amount_refunded_minor,
+            currency: refunded.currency.as_deref(),
         };
-        match bookings::mark_refunded(tx, &refund, &self.by, now).await {
+        let Some(refunded_minor) = refunded.amount_refunded_minor.or(all) else {
+            let unreadable = Unplaced { reason: "its amount can't be read", ..unknown };
+            self.told.unknown(tx, &unreadable, self.now).await?;
+            return Ok(Verdict::of_nobody("unmatched"));
+        };
+        let complete = refunded.fully_refunded;
+        let booking_id = refunded.booking_id.clone().map(BookingId::from).or_else(|| known.booking_id.clone());
+        if let Some(id) = &refunded.payment_intent_id {
+            known_payments::given_back(tx, id, refunded_minor, complete).await.or_decide()?;
+            if complete {
+                money::given_back(tx, id, booking_id.as_ref(), self.now).await?;
+            }
+        }
+        let payment_intent_id = refunded.payment_intent_id.clone();
+        let refund = Refund { payment_intent_id, booking_id, refunded_minor, complete };
+        match bookings::mark_refunded(tx, &refund, self.by, self.now).await {
             Ok(refunded) => Ok(Verdict::processed(&refunded.booking.org_id, "refunded")),
-            Err(Error::NotFound) => self.unmatched(tx, "charge.refunded", booking_id.as_ref(), now).await,
+            // People look for what this payment was for already, unless all of it is gone.
+            Err(Error::NotFound) if known.received_minor.is_some() => Ok(Verdict::of_nobody("refunded")),
+            Err(Error::NotFound) => {
+                self.told.unknown(tx, &unknown, self.now).await?;
+                Ok(Verdict::of_nobody("unmatched"))
+            }
             Err(error) => Err(error).or_decide(),
         }
     }
 
-    async fn unmatched(
-        &self,
-        tx: &mut Tx,
-        event_type: &'static str,
-        booking: Option<&BookingId>,
-        now: Timestamp,
-    ) -> Result<Verdict, JobError> {
-        let facts = json!({"eventType": event_type, "bookingId": booking});
-        let entry = Entry::new("webhook.unmatched", "warning", &self.by).metadata(facts.clone());
-        audit::record(tx, entry, now).await.or_decide()?;
-        let problem =
-            Problem::new("webhook_unmatched", Severity::Medium, format!("webhook_unmatched:{}", self.inbox_id))
-                .title("Money moved for a booking that does not exist here")
-                .detail(facts)
-                .inbox(self.inbox_id);
-        exceptions::raise(tx, &problem, now).await.or_decide()?;
-        Ok(Verdict::UNMATCHED)
+    /// The payment of an invoice is for a subscription, not for a booking.
+    async fn invoice_paid(&self, tx: &mut Tx, payments: &[String]) -> Result<Verdict, JobError> {
+        for id in payments {
+            self.hold(tx, Some(id)).await?;
+            known_payments::is_of_client(tx, id).await.or_decide()?;
+            money::explained(tx, id, "it paid an invoice", self.now).await?;
+        }
+        Ok(Verdict::ignored("not acted on"))
     }
+
+    async fn unplaced(&self, tx: &mut Tx, money: Unplaced<'_>) -> Result<Verdict, JobError> {
+        self.told.unplaced(tx, &money, self.now).await?;
+        Ok(Verdict::of_nobody(if money.names.is_none() { "names no booking" } else { "unmatched" }))
+    }
+
+    async fn hold(&self, tx: &mut Tx, payment: Option<&str>) -> Result<Known, JobError> {
+        match payment {
+            Some(id) => known_payments::hold(tx, id, self.now).await.or_decide(),
+            None => Ok(Known::default()),
+        }
+    }
+
+    /// The booking that a checkout names. Its reference counts only when it is one: it may be a client's id as well.
+    async fn named(&self, tx: &mut Tx, checkout: &Checkout) -> Result<Option<BookingId>, JobError> {
+        for id in [&checkout.booking_id, &checkout.reference].into_iter().flatten() {
+            match bookings::lock(tx, &BookingId::from(id.as_str())).await {
+                Ok(booking) => return Ok(Some(booking.id)),
+                Err(Error::NotFound) => {}
+                Err(error) => return Err(error).or_decide(),
+            }
+        }
+        Ok(checkout.booking_id.clone().map(BookingId::from))
+    }
+}
+
+/// Subscriptions, and checkouts that say whose they are, are matters of a client.
+fn of_a_client(checkout: &Checkout) -> bool {
+    checkout.client_id.is_some() || matches!(checkout.mode.as_deref(), Some("subscription" | "setup"))
 }

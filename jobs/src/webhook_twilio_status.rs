@@ -11,7 +11,7 @@ use nightshift_domain::inbox::{self, InboxStatus};
 use nightshift_domain::messaging::delivery::{Report, apply_report};
 use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_providers::twilio::{MessageStatus as TwilioStatus, StatusCallback};
-use nightshift_queue::{Job, JobContext, JobError, JobResult, Keys, OrFail, Outcome, Policy};
+use nightshift_queue::{Job, JobContext, JobError, JobResult, Keys, Outcome, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -47,18 +47,20 @@ impl Job for WebhookTwilioStatus {
 /// Moves the text forward.
 ///
 /// # Errors
-/// The database's; a report that can't be read.
+/// The database's.
 pub async fn run(job: WebhookTwilioStatus, ctx: JobContext<App>) -> JobResult {
     let mut tx = ctx.begin().await?;
     let received = inbox::load(&mut tx, &job.inbox_id).await.or_decide()?;
     let Some(body) = received.payload else {
         return Err(JobError::fail("the report's body is no longer kept"));
     };
-    let report = StatusCallback::parse(body.as_bytes()).or_fail()?;
     let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: job.inbox_id.clone() });
     let mut settled = InboxStatus::Ignored;
-    let mut verdict = "tells nothing new";
-    if let Some(status) = our_status(report.status) {
+    let report = StatusCallback::parse(body.as_bytes());
+    let mut verdict = if report.is_ok() { "tells nothing new" } else { "names no text or no status" };
+    if let Ok(report) = report
+        && let Some(status) = our_status(report.status)
+    {
         let code = report.error_code.map(|code| code.to_string());
         match apply_report(&mut tx, &report.message_sid, status, code.as_deref(), &by, now).await.or_decide()? {
             Report::Applied(_) => (settled, verdict) = (InboxStatus::Processed, "applied"),

@@ -9,7 +9,7 @@ use nightshift_domain::actor::Actor;
 use nightshift_domain::calls::{self, Completed};
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
-use nightshift_providers::vapi::Report;
+use nightshift_providers::vapi::{Progress, Report};
 use nightshift_queue::{Job, JobContext, JobError, JobResult, Keys, OrFail, Outcome, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -59,8 +59,9 @@ pub async fn run(job: WebhookVapiProcess, ctx: JobContext<App>) -> JobResult {
     let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: job.inbox_id.clone() });
     let mut settled = InboxStatus::Ignored;
     let mut verdict = "tells nothing that matters";
+    let progress = report.progress();
     // Steps on the way are of no use: whoever looks at the call sees where it stands.
-    if let Some(reported) = report.call.as_ref().filter(|_| report.tells_end()) {
+    if let Some(reported) = report.call.as_ref().filter(|_| progress != Progress::Underway) {
         let Some(id) = calls::by_report(&mut tx, &reported.id, reported.booking_call_id(), now).await.or_decide()?
         else {
             if now < received.received_at + KNOWN_WITHIN {
@@ -72,9 +73,8 @@ pub async fn run(job: WebhookVapiProcess, ctx: JobContext<App>) -> JobResult {
         };
         settled = InboxStatus::Processed;
         let call = calls::load(&mut tx, &id).await.or_decide()?;
-        match report.outcome().filter(|_| report.is_analysed()) {
-            Some(outcome) => {
-                let ending = ending_of(outcome, &call);
+        match ending_of(progress, &call) {
+            Some(ending) => {
                 let completed = calls::complete(&mut tx, &id, &ending, None, &by, now).await.or_decide()?;
                 verdict =
                     if matches!(completed, Completed::Now { .. }) { "ended the call" } else { "the call was over" };
@@ -82,7 +82,7 @@ pub async fn run(job: WebhookVapiProcess, ctx: JobContext<App>) -> JobResult {
                     Follow::of_job(&ctx).run(&mut tx, run).await?;
                 }
             }
-            // The end without its analysis: a look tells what there is to know.
+            // The end without what came of it, which VAPI may still be working out: polling goes on.
             None => verdict = "had the call looked at",
         }
         Follow::of_job(&ctx).look_at_call(&mut tx, &id).await?;

@@ -15,7 +15,7 @@ use nightshift_db::{Clock, Db, DbError};
 use nightshift_jobs::{App, Caller, Calls, ProductionLine, Reconciliation, TestLine};
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::TwilioClient;
-use nightshift_providers::vapi::VapiClient;
+use nightshift_providers::vapi::{VapiClient, WebhookProof};
 use nightshift_providers::{ClientError, http_client};
 use nightshift_queue::{Health, Queue, Worker, WorkerHandle, WorkerOptions};
 use tokio::net::TcpListener;
@@ -182,7 +182,7 @@ fn public_url(settings: &Settings, addr: Option<SocketAddr>) -> String {
 fn start_worker(settings: &Settings, queue: &Queue, public_url: &str) -> Result<WorkerHandle, StartError> {
     let calls = Calls {
         caller: caller(settings)?,
-        webhook_secret: settings.webhooks.vapi_secrets.first().cloned(),
+        webhook_proof: webhook_proof(settings),
         poll_interval: settings.calls.poll_interval,
         polls_max: settings.calls.max_polls,
     };
@@ -214,6 +214,12 @@ pub fn sms_sender(settings: &Settings) -> Result<SmsSender, ClientError> {
         // Twilio without credentials is refused before it comes to this.
         _ => Ok(SmsSender::Mock),
     }
+}
+
+/// What VAPI's reports carry as a proof: what a credential stored at VAPI makes of it, else the secret itself.
+fn webhook_proof(settings: &Settings) -> Option<WebhookProof> {
+    let stored = settings.vapi.credential_id.clone().map(WebhookProof::Credential);
+    stored.or_else(|| settings.webhooks.vapi_secrets.first().cloned().map(WebhookProof::Secret))
 }
 
 /// Whom calls reach, as the settings name it: nobody unless they say so, and never a provider while a test phone is set.

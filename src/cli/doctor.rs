@@ -234,7 +234,8 @@ async fn check_calls(settings: &Settings, findings: &mut Findings) {
             findings.wrong("calls", format_args!("{}: {error}; {advice}", settings.vapi.base_url));
         }
     }
-    if settings.calls.live && settings.webhooks.vapi_secrets.is_empty() {
+    let reports = settings.vapi.credential_id.is_some() || !settings.webhooks.vapi_secrets.is_empty();
+    if settings.calls.live && !reports {
         findings.note("calls", "VAPI_WEBHOOK_SECRET is not set: VAPI is not asked to report, calls are only looked at");
     }
 }

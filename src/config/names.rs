@@ -23,6 +23,7 @@ pub(super) const PLAIN: &[(&str, &str)] = &[
     ("VAPI_API_KEY", "vapi.api_key"),
     ("VAPI_ASSISTANT_ID", "vapi.assistant_id"),
     ("VAPI_PHONE_NUMBER_ID", "vapi.phone_number_id"),
+    ("VAPI_CREDENTIAL_ID", "vapi.credential_id"),
     ("VAPI_BASE_URL", "vapi.base_url"),
     ("LOG_FORMAT", "log.format"),
     ("RUST_LOG", "log.filter"),

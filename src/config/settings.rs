@@ -159,6 +159,8 @@ pub struct Vapi {
     pub assistant_id: Option<String>,
     /// The number that calls.
     pub phone_number_id: Option<String>,
+    /// Credential, stored at VAPI, that proves its reports.
+    pub credential_id: Option<String>,
     /// Address of the API.
     pub base_url: String,
 }
@@ -286,6 +288,7 @@ impl Settings {
                 api_key: from.secret("vapi.api_key")?,
                 assistant_id: from.optional("vapi.assistant_id")?,
                 phone_number_id: from.optional("vapi.phone_number_id")?,
+                credential_id: from.optional("vapi.credential_id")?,
                 base_url: from
                     .base_url("vapi.base_url")?
                     .unwrap_or_else(|| nightshift_providers::vapi::client::BASE_URL.to_owned()),

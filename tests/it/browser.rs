@@ -57,7 +57,7 @@ async fn c2_c10_c11_c13_c15_booking_is_told_in_toasts_and_confirmed_without_a_re
         nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
         browser
             .sees(&[
-                "Bright Dental - 2026-11-24 at 10:00",
+                &format!("Bright Dental - {} at 10:00", nightshift.simulator.vapi().calls()[0].date),
                 "Your appointment has been successfully scheduled",
                 "Confirmation Number",
                 "BD441",

@@ -215,14 +215,15 @@ async fn c5_c8_in_production_the_provider_is_called_and_the_result_is_stored() {
             )
             .await;
         let (date, time, number, _, transcript) = &stored[0];
-        assert_eq!((date.as_str(), time.as_str(), number.as_str()), ("2026-11-24", "10:00", "BD441"));
+        assert_eq!((date.as_str(), time.as_str(), number.as_str()), (call.date.as_str(), "10:00", "BD441"));
+        assert!(call.date > call.created_at.date_naive().to_string(), "an appointment is to come");
         assert!(transcript.contains("appointment"));
         let shown = request.show(&nightshift).await;
-        assert_eq!(shown["finalOutcome"], "Booked with Bright Dental on 2026-11-24 at 10:00");
+        assert_eq!(shown["finalOutcome"], format!("Booked with Bright Dental on {} at 10:00", call.date));
         let texts = nightshift.simulator.twilio().ledger().messages().to_vec();
         assert_eq!(
             texts[0].body,
-            "Your appointment with Bright Dental is confirmed for 2026-11-24 at 10:00. Confirmation: BD441"
+            format!("Your appointment with Bright Dental is confirmed for {} at 10:00. Confirmation: BD441", call.date)
         );
         let completed: Vec<(Json<Value>,)> =
             nightshift.rows("SELECT metadata FROM event_log WHERE event_type = 'booking_call.completed'").await;
@@ -308,6 +309,8 @@ async fn c7_a_call_that_is_refused_fails_is_shown_and_may_be_tried_again() {
         assert_eq!(call_status(&nightshift).await, ["failed"]);
         let open = "SELECT count(*) FROM exceptions WHERE type = 'booking_call_failed' AND status = 'open'";
         assert_eq!(nightshift.count(open).await, 1);
+        let reasons: Vec<(String,)> = nightshift.rows("SELECT failure_reason FROM booking_calls").await;
+        assert_eq!(reasons[0].0, "VAPI refused the call (HTTP 400): property secret should not exist");
         let second = request.schedule(&nightshift).await.expect(202).json();
         nightshift.until(COMPLETED, 1).await;
         assert_eq!(call_status(&nightshift).await, ["failed", "confirmed"]);
@@ -508,15 +511,90 @@ async fn an_appointment_that_comes_to_light_late_is_not_lost() {
     .await;
 }
 
+#[tokio::test]
+async fn a_summary_is_not_the_data_and_both_places_of_the_data_are_read() {
+    for (summary_first, structured_outputs) in [(true, false), (false, true), (true, true)] {
+        on_both_with(production, async |nightshift| {
+            let script = CallScript { summary_first, structured_outputs, analysis_after: 6, ..CallScript::default() };
+            nightshift.simulator.vapi().script(script);
+            let request = request(&nightshift).await;
+            request.schedule(&nightshift).await.expect(202);
+            nightshift.skip_waits_until(COMPLETED, 1).await;
+            assert_eq!(nightshift.count("SELECT poll_count FROM booking_calls").await, 8);
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_report_without_the_data_ends_nothing_and_a_later_one_with_them_is_no_repetition() {
+    on_both_with(production, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
+        let request = request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.until("SELECT count(*) FROM booking_calls WHERE status = 'in_progress'", 1).await;
+        let call = nightshift.simulator.vapi().calls()[0].id.clone();
+        let early = json!({"message": {"type": "end-of-call-report", "call": {"id": call},
+                           "endedReason": "customer-ended-call", "analysis": {"summary": "They agreed."}}});
+        tell(&nightshift, &early).await;
+        tell(&nightshift, &early).await;
+        nightshift.until("SELECT count(*) FROM webhook_inbox WHERE status = 'processed' AND deliveries = 2", 1).await;
+        assert_eq!(call_status(&nightshift).await, ["in_progress"]);
+        report(&nightshift, &call).await;
+        nightshift.until(COMPLETED, 1).await;
+        assert_eq!(nightshift.count("SELECT count(*) FROM webhook_inbox").await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_that_vapi_no_longer_has_fails_at_the_first_look() {
+    for status in ["not-found", "deletion-failed"] {
+        on_both_with(production, async |nightshift| {
+            let script = CallScript { status: Some(status.to_owned()), ends_at_poll: None, ..CallScript::default() };
+            nightshift.simulator.vapi().script(script);
+            let request = request(&nightshift).await;
+            request.schedule(&nightshift).await.expect(202);
+            nightshift.skip_waits_until(RECOMMENDED, 1).await;
+            let ended: Vec<(String, String, i64)> =
+                nightshift.rows("SELECT status, failure_reason, poll_count FROM booking_calls").await;
+            assert_eq!(ended, [("failed".to_owned(), format!("VAPI lists the call as {status}"), 1)]);
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn reports_can_be_proven_by_a_credential_stored_at_vapi() {
+    let stored = |settings: &mut Settings| {
+        production(settings);
+        settings.vapi.credential_id = Some(nightshift_providers::simulator::VapiAccount::default().credential_id);
+        settings.webhooks.vapi_secrets = vec!["simulated".into()];
+    };
+    on_both_with(stored, async |nightshift| {
+        let script = CallScript { ends_at_poll: None, report_after_ms: Some(20), ..CallScript::default() };
+        nightshift.simulator.vapi().script(script);
+        let request = request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.until_with_the_clock_standing(COMPLETED, 1).await;
+        assert_eq!(nightshift.count("SELECT count(*) FROM webhook_inbox WHERE verified").await, 2);
+    })
+    .await;
+}
+
 /// VAPI tells that a call ended with an appointment.
 async fn report(nightshift: &Nightshift, call: &str) {
     let body = json!({"message": {"type": "end-of-call-report", "call": {"id": call}, "analysis": {"structuredData":
         {"booking_confirmed": true, "confirmed_date": "Tuesday", "confirmed_time": "noon"}}}});
+    tell(nightshift, &body).await;
+}
+
+async fn tell(nightshift: &Nightshift, body: &Value) {
     let answer = nightshift
         .http
         .post(format!("{}/api/webhooks/vapi", nightshift.app.url()))
         .header("x-vapi-secret", "vapi-test-secret")
-        .json(&body)
+        .json(body)
         .send()
         .await
         .unwrap();

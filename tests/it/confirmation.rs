@@ -471,7 +471,7 @@ async fn a_payment_for_an_unknown_booking_is_put_before_people() {
     on_both(async |nightshift| {
         nightshift.stripe(&paid("evt_1", "no-such-booking")).await.expect(200);
         nightshift.until("SELECT count(*) FROM webhook_inbox WHERE status = 'processed'", 1).await;
-        let open = "SELECT count(*) FROM exceptions WHERE type = 'webhook_unmatched' AND status = 'open'";
+        let open = "SELECT count(*) FROM exceptions WHERE type = 'payment_unmatched' AND status = 'open'";
         assert_eq!(nightshift.count(open).await, 1);
         let logged = "SELECT count(*) FROM event_log WHERE event_type = 'webhook.unmatched'";
         assert_eq!(nightshift.count(logged).await, 1);

@@ -159,7 +159,7 @@ async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation
             "Appointment Confirmed!",
             "Your appointment has been successfully scheduled",
             "Bright Dental",
-            "2026-11-24 at 10:00",
+            &format!("{} at 10:00", nightshift.simulator.vapi().calls()[0].date),
             "Confirmation Number",
             "BD441",
         ] {

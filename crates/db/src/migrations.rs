@@ -47,6 +47,7 @@ pub const MIGRATIONS: &[Step] = steps![
     10 => "0010_schedules",
     11 => "0011_idempotency_holder",
     13 => "0013_sign_in",
+    16 => "0016_payments",
 ];
 
 /// Which steps a database has.

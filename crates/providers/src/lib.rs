@@ -2,13 +2,14 @@
 //!
 //! One module per service ([`stripe`], [`twilio`], [`vapi`]), each with the same parts: `signature` proves who sent a webhook,
 //! the payload module turns its body into a typed fact, `client` speaks to the service's API and says of every failure
-//! what it means for sending again. [`sms`] picks the service that texts go through, [`simulator`] stands in for all of
+//! what it means for sending again. [`json`] reads whatever they send. [`sms`] picks the service that texts go through, [`simulator`] stands in for all of
 //! them in tests and the demo.
 //!
 //! **Invariant:** nothing here knows of databases, bookings or the queue, and no error or log line holds a secret, a
 //! phone number or the text of a message.
 
 pub mod http;
+pub mod json;
 mod mac;
 mod signature;
 pub mod simulator;

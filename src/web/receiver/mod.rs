@@ -22,6 +22,7 @@ use axum::routing::post;
 use nightshift_domain::inbox::Provider;
 use nightshift_providers::SignatureError;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 pub use refusals::Refusals;
 pub use store::Receiver;
@@ -42,6 +43,9 @@ pub fn routes(web: &Web) -> Router<Web> {
         .route("/api/webhooks/vapi", post(vapi::receive))
         .route_layer(from_fn_with_state(patience, limits::in_time))
 }
+
+/// PostgreSQL indexes no text of more than about 2700 bytes.
+const EVENT_KEY_BYTES_MAX: usize = 1024;
 
 /// A webhook's request, read to its end, within the limits of webhooks.
 pub struct Incoming {
@@ -93,15 +97,16 @@ impl Incoming {
             .into()
     }
 
-    /// The body as text, which both engines can store.
-    fn text(&self) -> Result<String> {
-        let text = std::str::from_utf8(&self.body).map_err(|error| {
-            ApiError::bad_request("bad_body", format!("The body is not UTF-8 at byte {}.", error.valid_up_to()))
-        })?;
-        if let Some(place) = text.find('\0') {
-            return Err(ApiError::bad_request("bad_body", format!("The body holds a NUL character at byte {place}.")));
-        }
-        Ok(text.to_owned())
+    /// The body as text that both engines can store: what is not UTF-8 and NULs become U+FFFD, NULs at the end go.
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).trim_end_matches('\0').replace('\0', "\u{fffd}")
+    }
+
+    /// What tells repeated deliveries: the event's own `key`; the digest of the body where there is none, or one that no
+    /// index holds.
+    fn event_key(&self, key: Option<String>) -> String {
+        key.filter(|key| key.len() <= EVENT_KEY_BYTES_MAX && !key.contains('\0'))
+            .unwrap_or_else(|| format!("sha256:{}", hex::encode(Sha256::digest(&self.body))))
     }
 }
 

@@ -6,7 +6,7 @@ use nightshift_domain::inbox::{Delivery, Provider};
 use nightshift_providers::twilio::{StatusCallback, signature};
 
 use super::{Incoming, count, verify};
-use crate::web::error::{ApiError, Result};
+use crate::web::error::Result;
 use crate::web::state::Web;
 
 /// Takes a report of what became of a text: 200 with an empty body once it is stored.
@@ -25,17 +25,17 @@ pub async fn receive(State(web): State<Web>, incoming: Incoming) -> Result<Statu
         },
     );
     let verified = verify(&web, Provider::TwilioStatus, &incoming, proof).await?;
-    let report = StatusCallback::parse(&incoming.body)
-        .map_err(|error| ApiError::invalid(error.parameter(), error.to_string()))?;
+    // One that can't be read is stored as well, and its job says why it is ignored: an error would bring it again.
+    let report = StatusCallback::parse(&incoming.body).ok();
     let recorded = web
         .receiver
         .take(Delivery {
             provider: Provider::TwilioStatus,
-            event_key: report.key(),
-            event_type: Some(report.status.to_string()),
+            event_key: incoming.event_key(report.as_ref().map(StatusCallback::key)),
+            event_type: report.map(|report| report.status.to_string()),
             verified,
             headers: incoming.kept_headers(),
-            payload: incoming.text()?,
+            payload: incoming.text(),
             request_id: incoming.request_id,
         })
         .await?;

@@ -5,7 +5,6 @@ use axum::extract::State;
 use nightshift_domain::inbox::{Delivery, Provider};
 use nightshift_providers::vapi::{Report, signature};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{Incoming, count, verify};
 use crate::web::error::{ApiError, Result};
@@ -26,20 +25,15 @@ pub async fn receive(State(web): State<Web>, incoming: Incoming) -> Result<Json<
     let report = Report::parse(&incoming.body).map_err(|error| {
         ApiError::bad_request("bad_body", format!("The body can't be read as a VAPI report: {error}."))
     })?;
-    // A report without a call has no name of its own.
-    let event_key = report.key().unwrap_or_else(|| format!("sha256:{}", hex::encode(Sha256::digest(&incoming.body))));
-    if event_key.contains('\0') || report.kind.contains('\0') {
-        return Err(ApiError::bad_request("bad_body", "The report's type or call holds a NUL character."));
-    }
     let recorded = web
         .receiver
         .take(Delivery {
             provider: Provider::Vapi,
-            event_key,
-            event_type: Some(report.kind),
+            event_key: incoming.event_key(report.key()),
+            event_type: report.kind,
             verified,
             headers: incoming.kept_headers(),
-            payload: incoming.text()?,
+            payload: incoming.text(),
             request_id: incoming.request_id,
         })
         .await?;

@@ -95,3 +95,15 @@ pub async fn locales(db: &Db) -> Result<Vec<Locale>> {
         .map(|(org, zone, since)| Locale { org, zone: zone.parse().unwrap_or(Tz::UTC), since })
         .collect())
 }
+
+/// The organisation, where there is only one: whatever belongs to nobody known is its business.
+///
+/// # Errors
+/// A database error.
+pub async fn only(tx: &mut Tx) -> Result<Option<OrgId>> {
+    let some: Vec<(OrgId,)> = tx.query("SELECT id FROM organizations WHERE id <> 'platform' LIMIT 2").all().await?;
+    Ok(match <[(OrgId,); 1]>::try_from(some) {
+        Ok([(id,)]) => Some(id),
+        Err(_) => None,
+    })
+}

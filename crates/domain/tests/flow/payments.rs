@@ -108,9 +108,12 @@ async fn a_cancelled_booking_keeps_its_status_but_remembers_the_money() {
         let id = business.book(|_| {}).await.booking.id;
         business.write(async |tx| bookings::cancel(tx, &org(), &id, None, &owner(), noon()).await.unwrap()).await;
         let paid = pay(&business, payment(&id, "pi_1", 500)).await;
-        assert!(paid.recorded && !paid.change.needs_confirm);
+        assert!(paid.recorded && !paid.change.needs_confirm && paid.after_cancellation);
         let booking = paid.change.booking;
         assert_eq!((booking.status, booking.payment_status), (Status::Cancelled, PaymentStatus::Paid));
+        // The same payment once more is no news; another one is.
+        assert!(!pay(&business, payment(&id, "pi_1", 500)).await.after_cancellation);
+        assert!(pay(&business, payment(&id, "pi_2", 500)).await.after_cancellation);
     })
     .await;
 }

@@ -23,6 +23,9 @@ mod twilio;
 mod twilio_api;
 mod vapi;
 mod vapi_api;
+mod vapi_call;
+mod vapi_list;
+mod vapi_schema;
 
 use std::io;
 use std::net::SocketAddr;
@@ -38,7 +41,8 @@ pub use ledger::{Ledger, Requests, SentCallback, StoredMessage};
 pub use reserved_port::ReservedPort;
 pub use stripe::{DeliveryAnswer, DeliveryError, StripeSender, payment_succeeded};
 pub use twilio::{FakeTwilio, TwilioAccount};
-pub use vapi::{CallScript, FakeVapi, PlacedCall, StartScript, VapiAccount, VapiRequests};
+pub use vapi::{FakeVapi, VapiAccount, VapiRequests};
+pub use vapi_call::{CallScript, PlacedCall, StartScript};
 
 /// The accounts that the simulator knows, one per service.
 #[derive(Debug, Clone, Default)]

@@ -1,22 +1,22 @@
-//! The fake VAPI's state: the calls it placed, and the script that each of them follows.
+//! The fake VAPI's state: its account, the calls it placed, and the scripts that the next ones follow.
 //!
-//! A call goes on by being looked at, not by a timer: ten thousand calls in the air cost ten thousand entries. What was
-//! placed stays in the ledger; a phone that rang twice is there twice.
+//! What was placed stays in the ledger; a phone that rang twice is there twice.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::vapi_call::{CallScript, PlacedCall, appointment};
 use crate::http::{ClientError, Timeouts, http_client_with};
 
 /// How the fake account behaves.
@@ -28,6 +28,10 @@ pub struct VapiAccount {
     pub assistant_id: String,
     /// The number that calls.
     pub phone_number_id: String,
+    /// A credential with which reports can be proven instead of headers.
+    pub credential_id: String,
+    /// What that credential shows as a bearer token.
+    pub credential_secret: SecretString,
     /// The simulator's clock, which need not be that of the program under test.
     pub now: fn() -> DateTime<Utc>,
 }
@@ -38,6 +42,8 @@ impl Default for VapiAccount {
             api_key: SecretString::from("simulated-vapi-key"),
             assistant_id: "a5515700-0000-4000-8000-000000000001".to_owned(),
             phone_number_id: "9401e000-0000-4000-8000-000000000001".to_owned(),
+            credential_id: "c4ede000-0000-4000-8000-000000000001".to_owned(),
+            credential_secret: SecretString::from("simulated"),
             now: Utc::now,
         }
     }
@@ -46,145 +52,6 @@ impl Default for VapiAccount {
 impl fmt::Debug for VapiAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VapiAccount").field("assistant_id", &self.assistant_id).finish_non_exhaustive()
-    }
-}
-
-/// What happens when a call is started. "Placing" is the point after which the phone rings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StartScript {
-    /// It is placed, 201.
-    #[default]
-    Placed,
-    /// 400.
-    Refused,
-    /// 429 with `Retry-After: 1`.
-    RateLimited,
-    /// 500; nothing is placed.
-    ErrorBefore,
-    /// 500; it is placed.
-    ErrorAfter,
-    /// No answer for `delayMs`, then the connection closes; nothing is placed.
-    HangBefore,
-    /// No answer for `delayMs`, then the connection closes; it is placed.
-    HangAfter,
-    /// The connection closes at once; it is placed.
-    CloseAfter,
-}
-
-/// How calls go. As JSON: `{"number": "+14155550177", "endsAtPoll": 3, "confirmed": false, "times": 1}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct CallScript {
-    /// For calls to this number; to any, when there is none.
-    pub number: Option<String>,
-    /// For so many calls; 0 for all.
-    pub times: u32,
-    /// What its start answers.
-    pub start: StartScript,
-    /// How long a start that hangs does so.
-    pub delay_ms: u64,
-    /// It is over when it is looked at for the n-th time; never, when there is none.
-    pub ends_at_poll: Option<u32>,
-    /// The analysis comes so many looks after the end.
-    pub analysis_after: u32,
-    /// So many first looks answer 500.
-    pub failing_polls: u32,
-    /// Whether an appointment was made.
-    pub confirmed: bool,
-    /// The structured data, instead of what `confirmed` stands for.
-    pub data: Option<Value>,
-    /// It ends by itself so long after its start, and is reported to the address it was started with.
-    pub report_after_ms: Option<u64>,
-    /// Every report is sent twice.
-    pub reports_doubled: bool,
-    /// The end-of-call report is sent before the status that tells the end.
-    pub reports_swapped: bool,
-}
-
-impl Default for CallScript {
-    fn default() -> Self {
-        Self {
-            number: None,
-            times: 0,
-            start: StartScript::Placed,
-            delay_ms: 15_000,
-            ends_at_poll: Some(2),
-            analysis_after: 0,
-            failing_polls: 0,
-            confirmed: true,
-            data: None,
-            report_after_ms: None,
-            reports_doubled: false,
-            reports_swapped: false,
-        }
-    }
-}
-
-/// A call that was placed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PlacedCall {
-    /// VAPI's id.
-    pub id: String,
-    /// What the caller named it.
-    pub name: String,
-    /// Who was called.
-    pub number: String,
-    /// As it was sent.
-    pub overrides: Value,
-    /// When.
-    pub created_at: DateTime<Utc>,
-    /// How often it was looked at.
-    pub polls: u32,
-    /// Whether it ended by itself.
-    pub hung_up: bool,
-    /// How it goes.
-    pub script: CallScript,
-}
-
-impl PlacedCall {
-    fn has_ended(&self) -> bool {
-        self.hung_up || self.script.ends_at_poll.is_some_and(|poll| self.polls >= poll)
-    }
-
-    fn analysis(&self) -> Option<Value> {
-        let since_end = self.polls.saturating_sub(self.script.ends_at_poll.unwrap_or(0));
-        (self.has_ended() && (self.hung_up || since_end >= self.script.analysis_after)).then(|| {
-            let data = self.script.data.clone().unwrap_or_else(|| {
-                if self.script.confirmed {
-                    json!({"booking_confirmed": true, "confirmed_date": "2026-11-24", "confirmed_time": "10:00",
-                           "confirmation_number": "BD441"})
-                } else {
-                    json!({"booking_confirmed": false})
-                }
-            });
-            json!({"summary": "The assistant asked for an appointment.", "structuredData": data})
-        })
-    }
-
-    /// The call in VAPI's shape.
-    pub(super) fn resource(&self) -> Value {
-        let status = match (self.has_ended(), self.polls) {
-            (true, _) => "ended",
-            (false, 0) => "queued",
-            (false, 1) => "ringing",
-            (false, _) => "in-progress",
-        };
-        let mut call = json!({
-            "id": self.id, "type": "outboundPhoneCall", "status": status, "name": self.name,
-            "createdAt": self.created_at, "updatedAt": self.created_at,
-            "customer": {"number": self.number}, "assistantOverrides": self.overrides, "cost": 0,
-        });
-        if self.has_ended() {
-            call["endedReason"] = json!("assistant-ended-call");
-            call["artifact"] =
-                json!({"transcript": "AI: Hello, I would like to book an appointment.\nUser: Of course.\n"});
-        }
-        if let Some(analysis) = self.analysis() {
-            call["analysis"] = analysis;
-        }
-        call
     }
 }
 
@@ -320,12 +187,17 @@ impl FakeVapi {
         overrides: Value,
         script: CallScript,
     ) -> PlacedCall {
+        // VAPI's times have milliseconds.
+        let created_at = (self.account.now)().trunc_subsecs(3);
+        let (date, time) = appointment(&overrides, created_at);
         let call = PlacedCall {
             id: Uuid::new_v4().to_string(),
             name,
             number,
             overrides,
-            created_at: (self.account.now)(),
+            created_at,
+            date,
+            time,
             polls: 0,
             hung_up: false,
             script,
@@ -353,7 +225,7 @@ impl FakeVapi {
             Some(state.calls[at].clone())
         });
         let Some(call) = ended else { return };
-        let resource = call.resource();
+        let resource = call.resource(&self.account);
         let status = json!({"message": {"type": "status-update", "status": "ended", "call": resource,
                                         "endedReason": resource["endedReason"]}});
         let report = json!({"message": {"type": "end-of-call-report", "call": resource, "analysis": resource["analysis"],
@@ -371,8 +243,13 @@ impl FakeVapi {
     async fn send(&self, server: &Value, report: &Value) {
         let Some(url) = server["url"].as_str() else { return };
         for attempt in 0..6 {
-            let secret = server["secret"].as_str().unwrap_or_default();
-            let request = self.http.post(url).header("x-vapi-secret", secret).json(report);
+            let mut request = self.http.post(url).json(report);
+            for (name, value) in server["headers"].as_object().into_iter().flatten() {
+                request = request.header(name, value.as_str().unwrap_or_default());
+            }
+            if server["credentialId"].is_string() {
+                request = request.bearer_auth(self.account.credential_secret.expose_secret());
+            }
             if request.send().await.is_ok_and(|answer| answer.status().is_success()) {
                 return;
             }
@@ -390,11 +267,9 @@ impl FakeVapi {
         })
     }
 
-    /// The newest calls made since, at most `limit`.
-    pub(super) fn since(&self, since: DateTime<Utc>, limit: usize) -> Vec<PlacedCall> {
-        self.read(|state| {
-            state.calls.iter().rev().filter(|call| call.created_at >= since).take(limit).cloned().collect()
-        })
+    /// The newest calls that are `wanted`, at most `limit`.
+    pub(super) fn newest(&self, limit: usize, wanted: impl Fn(&PlacedCall) -> bool) -> Vec<PlacedCall> {
+        self.read(|state| state.calls.iter().rev().filter(|call| wanted(call)).take(limit).cloned().collect())
     }
 }
 

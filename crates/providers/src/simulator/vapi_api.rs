@@ -9,14 +9,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::server::HangUp;
-use super::vapi::{CallScript, FakeVapi, StartScript};
+use super::vapi::FakeVapi;
+use super::vapi_call::{CallScript, StartScript};
+use super::vapi_list::ListFilter;
+use super::vapi_schema::unknown_names;
 
-/// What a start may hold; VAPI refuses anything else.
-const FIELDS: [&str; 5] = ["assistantId", "phoneNumberId", "customer", "name", "assistantOverrides"];
 const NAME_CHARS_MAX: usize = 40;
 
 pub(super) fn router(vapi: Arc<FakeVapi>) -> Router {
@@ -34,12 +34,12 @@ async fn start(State(vapi): State<Arc<FakeVapi>>, headers: HeaderMap, body: Byte
     }
     let (name, number, overrides) = match read_start(&vapi, &body) {
         Ok(read) => read,
-        Err(problem) => return refused(StatusCode::BAD_REQUEST, &problem),
+        Err(problems) => return refused_for(StatusCode::BAD_REQUEST, &problems),
     };
     let script = vapi.take_script(&number);
     let (how, delay) = (script.start, Duration::from_millis(script.delay_ms));
     match how {
-        StartScript::Refused => return refused(StatusCode::BAD_REQUEST, "as told"),
+        StartScript::Refused => return refused(StatusCode::BAD_REQUEST, "property secret should not exist"),
         StartScript::RateLimited => {
             return ([(header::RETRY_AFTER, "1")], refused(StatusCode::TOO_MANY_REQUESTS, "as told")).into_response();
         }
@@ -58,33 +58,40 @@ async fn start(State(vapi): State<Arc<FakeVapi>>, headers: HeaderMap, body: Byte
             HangUp.into_response()
         }
         StartScript::CloseAfter => HangUp.into_response(),
-        _ => (StatusCode::CREATED, Json(call.resource())).into_response(),
+        _ => (StatusCode::CREATED, Json(call.resource(&vapi.account))).into_response(),
     }
 }
 
-/// Name, number and overrides of a well-formed start.
-fn read_start(vapi: &FakeVapi, body: &[u8]) -> Result<(String, String, Value), String> {
-    let body: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let fields = body.as_object().ok_or("no object")?;
-    if let Some(unknown) = fields.keys().find(|field| !FIELDS.contains(&field.as_str())) {
-        return Err(format!("property {unknown} should not exist"));
-    }
-    if body["assistantId"] != vapi.account.assistant_id.as_str() {
-        return Err("there is no such assistant".to_owned());
-    }
-    if body["phoneNumberId"] != vapi.account.phone_number_id.as_str() {
-        return Err("there is no such phone number".to_owned());
-    }
+/// Name, number and overrides of a well-formed start; otherwise VAPI's sentences about it.
+fn read_start(vapi: &FakeVapi, body: &[u8]) -> Result<(String, String, Value), Vec<String>> {
+    let body: Value = serde_json::from_slice(body).map_err(|error| vec![error.to_string()])?;
+    let mut problems = unknown_names(&body);
+    let mut is = |good: bool, problem: &str| {
+        if !good {
+            problems.push(problem.to_owned());
+        }
+    };
+    is(body["assistantId"] == vapi.account.assistant_id.as_str(), "there is no such assistant");
+    is(body["phoneNumberId"] == vapi.account.phone_number_id.as_str(), "there is no such phone number");
     let number = body["customer"]["number"].as_str().unwrap_or_default();
     let digits = number.strip_prefix('+').unwrap_or_default();
-    if !(7..=15).contains(&digits.len()) || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Err("customer.number must be a valid phone number in the E.164 format".to_owned());
-    }
+    let is_number = (7..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
+    is(is_number, &format!("customer.number must be a valid phone number in the E.164 format, not {number}"));
     let name = body["name"].as_str().unwrap_or_default();
-    if name.chars().count() > NAME_CHARS_MAX {
-        return Err("name must be shorter than or equal to 40 characters".to_owned());
+    is(name.chars().count() <= NAME_CHARS_MAX, "name must be shorter than or equal to 40 characters");
+    let server = &body["assistantOverrides"]["server"];
+    let credential = &server["credentialId"];
+    is(credential.is_null() || *credential == vapi.account.credential_id.as_str(), "there is no such credential");
+    for (field, max) in [("maxRetries", 10), ("baseDelaySeconds", 10)] {
+        let given = &server["backoffPlan"][field];
+        let good = given.is_null() || given.as_u64().is_some_and(|given| given <= max);
+        is(good, &format!("assistantOverrides.server.backoffPlan.{field} must not be greater than {max}"));
     }
-    Ok((name.to_owned(), number.to_owned(), body["assistantOverrides"].clone()))
+    if problems.is_empty() {
+        Ok((name.to_owned(), number.to_owned(), body["assistantOverrides"].clone()))
+    } else {
+        Err(problems)
+    }
 }
 
 async fn show(State(vapi): State<Arc<FakeVapi>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
@@ -94,7 +101,7 @@ async fn show(State(vapi): State<Arc<FakeVapi>>, Path(id): Path<String>, headers
     match vapi.look(&id) {
         None => refused(StatusCode::NOT_FOUND, "there is no such call"),
         Some(Err(())) => refused(StatusCode::INTERNAL_SERVER_ERROR, "as told"),
-        Some(Ok(call)) => Json(call.resource()).into_response(),
+        Some(Ok(call)) => Json(call.resource(&vapi.account)).into_response(),
     }
 }
 
@@ -102,19 +109,12 @@ async fn list(State(vapi): State<Arc<FakeVapi>>, RawQuery(query): RawQuery, head
     if !vapi.admit(|requests| requests.list += 1, authorization(&headers)) {
         return unauthorized();
     }
-    let (mut since, mut limit) = (DateTime::<Utc>::MIN_UTC, 100);
-    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        match name.as_ref() {
-            "createdAtGe" => match DateTime::parse_from_rfc3339(&value) {
-                Ok(at) => since = at.to_utc(),
-                Err(_) => return refused(StatusCode::BAD_REQUEST, "createdAtGe must be a date"),
-            },
-            "limit" => limit = value.parse().unwrap_or(100).clamp(1, 1000),
-            _ => {}
+    match ListFilter::parse(&query.unwrap_or_default()) {
+        Ok(filter) => {
+            Json(filter.of(&vapi).iter().map(|call| call.resource(&vapi.account)).collect::<Value>()).into_response()
         }
+        Err(problems) => refused_for(StatusCode::BAD_REQUEST, &problems),
     }
-    let calls: Vec<Value> = vapi.since(since, limit).iter().map(super::vapi::PlacedCall::resource).collect();
-    Json(calls).into_response()
 }
 
 async fn add_scripts(State(vapi): State<Arc<FakeVapi>>, Json(scripts): Json<Vec<CallScript>>) -> StatusCode {
@@ -143,6 +143,10 @@ fn unauthorized() -> Response {
 }
 
 fn refused(status: StatusCode, message: &str) -> Response {
-    let body = json!({"message": [message], "error": status.canonical_reason(), "statusCode": status.as_u16()});
+    refused_for(status, &[message.to_owned()])
+}
+
+fn refused_for(status: StatusCode, messages: &[String]) -> Response {
+    let body = json!({"message": messages, "error": status.canonical_reason(), "statusCode": status.as_u16()});
     (status, Json(body)).into_response()
 }

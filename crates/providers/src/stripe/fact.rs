@@ -1,45 +1,43 @@
-//! What a Stripe event means to us: the six types that are acted on, with the fields the actions read.
+//! What a Stripe event means to us: the types that are acted on, with the fields the actions read.
 //!
 //! Amounts are in the currency's smallest unit. A link to another object is its id, or the object itself when the
-//! endpoint expands it; both are read. Text that is absent, null or blank is `None`.
+//! endpoint expands it; both are read. What is absent, null, blank or of a type that makes no sense is `None`: reading
+//! never fails, and whoever acts on a fact says what it can't do without.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
-use super::event::EventError;
-use super::fields::Fields;
+use crate::json::Fields;
 
 /// One event, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StripeFact {
     /// `payment_intent.succeeded`
     PaymentSucceeded(PaymentSucceeded),
-    /// `payment_intent.payment_failed`
+    /// `payment_intent.payment_failed`, `checkout.session.async_payment_failed`
     PaymentFailed(PaymentFailed),
     /// `charge.refunded`
     ChargeRefunded(ChargeRefunded),
-    /// `checkout.session.completed`
-    CheckoutCompleted(CheckoutCompleted),
+    /// `checkout.session.completed`, `checkout.session.async_payment_succeeded`
+    Checkout(Checkout),
+    /// `invoice.paid`
+    InvoicePaid(InvoicePaid),
     /// `invoice.payment_failed`
     InvoicePaymentFailed(InvoicePaymentFailed),
     /// `customer.subscription.deleted`
     SubscriptionDeleted(SubscriptionDeleted),
     /// A type that is stored and not acted on.
-    Other {
-        /// Stripe's `type`.
-        event_type: String,
-    },
+    Other,
 }
 
 /// Money has come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentSucceeded {
     /// `pi_...`
-    pub payment_intent_id: String,
+    pub payment_intent_id: Option<String>,
     /// `metadata.bookingId`
     pub booking_id: Option<String>,
     /// What was received; the intent's amount where the event does not say.
-    pub amount_minor: i64,
+    pub amount_minor: Option<i64>,
     /// Lower-case ISO code.
     pub currency: Option<String>,
     /// `cus_...`
@@ -50,7 +48,7 @@ pub struct PaymentSucceeded {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentFailed {
     /// `pi_...`
-    pub payment_intent_id: String,
+    pub payment_intent_id: Option<String>,
     /// `metadata.bookingId`
     pub booking_id: Option<String>,
     /// What was to be paid.
@@ -69,7 +67,7 @@ pub struct PaymentFailed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChargeRefunded {
     /// `ch_...`
-    pub charge_id: String,
+    pub charge_id: Option<String>,
     /// `pi_...`
     pub payment_intent_id: Option<String>,
     /// `metadata.bookingId` of the charge.
@@ -77,22 +75,24 @@ pub struct ChargeRefunded {
     /// What was charged.
     pub amount_minor: Option<i64>,
     /// The running total of all refunds so far: set it, never add it.
-    pub amount_refunded_minor: i64,
+    pub amount_refunded_minor: Option<i64>,
     /// Lower-case ISO code.
     pub currency: Option<String>,
     /// Whether all of it went back.
     pub fully_refunded: bool,
 }
 
-/// A checkout was completed, which does not yet mean paid.
+/// A checkout was completed, which does not yet mean paid, or the slow payment of one has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckoutCompleted {
+pub struct Checkout {
     /// `cs_...`
-    pub session_id: String,
-    /// `metadata.clientId`, else `client_reference_id`
+    pub session_id: Option<String>,
+    /// `metadata.clientId`
     pub client_id: Option<String>,
     /// `metadata.bookingId`
     pub booking_id: Option<String>,
+    /// `client_reference_id`: whatever the maker of the session put there, a client's or a booking's id.
+    pub reference: Option<String>,
     /// `payment`, `setup` or `subscription`
     pub mode: Option<String>,
     /// Whether the money is there.
@@ -122,11 +122,20 @@ pub enum PaymentStatus {
     Unknown,
 }
 
+/// A subscription's invoice was paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvoicePaid {
+    /// `in_...`
+    pub invoice_id: Option<String>,
+    /// `pi_...` of each payment, as far as the event names them.
+    pub payment_intent_ids: Vec<String>,
+}
+
 /// A subscription's invoice could not be collected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvoicePaymentFailed {
     /// `in_...`
-    pub invoice_id: String,
+    pub invoice_id: Option<String>,
     /// `cus_...`
     pub customer_id: Option<String>,
     /// `sub_...`
@@ -147,7 +156,7 @@ pub struct InvoicePaymentFailed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionDeleted {
     /// `sub_...`
-    pub subscription_id: String,
+    pub subscription_id: Option<String>,
     /// `cus_...`
     pub customer_id: Option<String>,
     /// `metadata.clientId`
@@ -157,107 +166,127 @@ pub struct SubscriptionDeleted {
 }
 
 impl StripeFact {
-    pub(super) fn read(kind: &str, object: &Value) -> Result<Self, EventError> {
-        let of = |kind: &'static str| Fields::of(kind, object);
-        Ok(match kind {
-            "payment_intent.succeeded" => Self::PaymentSucceeded(payment_succeeded(&of("payment_intent.succeeded"))?),
-            "payment_intent.payment_failed" => {
-                Self::PaymentFailed(payment_failed(&of("payment_intent.payment_failed"))?)
-            }
-            "charge.refunded" => Self::ChargeRefunded(charge_refunded(&of("charge.refunded"))?),
-            "checkout.session.completed" => {
-                Self::CheckoutCompleted(checkout_completed(&of("checkout.session.completed"))?)
-            }
-            "invoice.payment_failed" => {
-                Self::InvoicePaymentFailed(invoice_payment_failed(&of("invoice.payment_failed"))?)
-            }
-            "customer.subscription.deleted" => {
-                Self::SubscriptionDeleted(subscription_deleted(&of("customer.subscription.deleted"))?)
-            }
-            other => Self::Other { event_type: other.to_owned() },
-        })
+    pub(super) fn read(kind: &str, fields: Fields<'_>) -> Self {
+        match kind {
+            "payment_intent.succeeded" => Self::PaymentSucceeded(payment_succeeded(fields)),
+            "payment_intent.payment_failed" => Self::PaymentFailed(payment_failed(fields)),
+            "charge.refunded" => Self::ChargeRefunded(charge_refunded(fields)),
+            "checkout.session.completed" => Self::Checkout(checkout(fields, PaymentStatus::Unknown)),
+            // Its name says what became of the payment.
+            "checkout.session.async_payment_succeeded" => Self::Checkout(checkout(fields, PaymentStatus::Paid)),
+            "checkout.session.async_payment_failed" => Self::PaymentFailed(checkout_failed(fields)),
+            "invoice.paid" => Self::InvoicePaid(invoice_paid(fields)),
+            "invoice.payment_failed" => Self::InvoicePaymentFailed(invoice_payment_failed(fields)),
+            "customer.subscription.deleted" => Self::SubscriptionDeleted(subscription_deleted(fields)),
+            _ => Self::Other,
+        }
     }
 }
 
-fn payment_succeeded(fields: &Fields<'_>) -> Result<PaymentSucceeded, EventError> {
-    Ok(PaymentSucceeded {
-        payment_intent_id: fields.required_text("id")?,
-        booking_id: fields.text("metadata.bookingId")?,
-        amount_minor: match fields.amount("amount_received")? {
-            Some(received) => received,
-            None => fields.required_amount("amount")?,
-        },
-        currency: fields.text("currency")?,
-        customer_id: fields.link("customer")?,
-    })
+fn payment_succeeded(fields: Fields<'_>) -> PaymentSucceeded {
+    PaymentSucceeded {
+        payment_intent_id: fields.id("id"),
+        booking_id: fields.id("metadata.bookingId"),
+        amount_minor: fields.amount("amount_received").or_else(|| fields.amount("amount")),
+        currency: fields.id("currency"),
+        customer_id: fields.link("customer"),
+    }
 }
 
-fn payment_failed(fields: &Fields<'_>) -> Result<PaymentFailed, EventError> {
-    Ok(PaymentFailed {
-        payment_intent_id: fields.required_text("id")?,
-        booking_id: fields.text("metadata.bookingId")?,
-        amount_minor: fields.amount("amount")?,
-        currency: fields.text("currency")?,
-        code: fields.text("last_payment_error.code")?,
-        decline_code: fields.text("last_payment_error.decline_code")?,
-        message: fields.text("last_payment_error.message")?,
-    })
+fn payment_failed(fields: Fields<'_>) -> PaymentFailed {
+    PaymentFailed {
+        payment_intent_id: fields.id("id"),
+        booking_id: fields.id("metadata.bookingId"),
+        amount_minor: fields.amount("amount"),
+        currency: fields.id("currency"),
+        code: fields.id("last_payment_error.code"),
+        decline_code: fields.id("last_payment_error.decline_code"),
+        message: fields.text("last_payment_error.message"),
+    }
 }
 
-fn charge_refunded(fields: &Fields<'_>) -> Result<ChargeRefunded, EventError> {
-    Ok(ChargeRefunded {
-        charge_id: fields.required_text("id")?,
-        payment_intent_id: fields.link("payment_intent")?,
-        booking_id: fields.text("metadata.bookingId")?,
-        amount_minor: fields.amount("amount")?,
-        amount_refunded_minor: fields.required_amount("amount_refunded")?,
-        currency: fields.text("currency")?,
-        fully_refunded: fields.flag("refunded")?,
-    })
+fn charge_refunded(fields: Fields<'_>) -> ChargeRefunded {
+    ChargeRefunded {
+        charge_id: fields.id("id"),
+        payment_intent_id: fields.link("payment_intent"),
+        booking_id: fields.id("metadata.bookingId"),
+        amount_minor: fields.amount("amount"),
+        amount_refunded_minor: fields.amount("amount_refunded"),
+        currency: fields.id("currency"),
+        fully_refunded: fields.flag("refunded").unwrap_or(false),
+    }
 }
 
-fn checkout_completed(fields: &Fields<'_>) -> Result<CheckoutCompleted, EventError> {
-    Ok(CheckoutCompleted {
-        session_id: fields.required_text("id")?,
-        client_id: fields.text("metadata.clientId")?.or(fields.text("client_reference_id")?),
-        booking_id: fields.text("metadata.bookingId")?,
-        mode: fields.text("mode")?,
-        payment_status: match fields.text("payment_status")?.as_deref() {
+fn checkout(fields: Fields<'_>, otherwise: PaymentStatus) -> Checkout {
+    Checkout {
+        session_id: fields.id("id"),
+        client_id: fields.id("metadata.clientId"),
+        booking_id: fields.id("metadata.bookingId"),
+        reference: fields.id("client_reference_id"),
+        mode: fields.id("mode"),
+        payment_status: match fields.id("payment_status").as_deref() {
             Some("paid") => PaymentStatus::Paid,
             Some("unpaid") => PaymentStatus::Unpaid,
             Some("no_payment_required") => PaymentStatus::NoPaymentRequired,
-            _ => PaymentStatus::Unknown,
+            _ => otherwise,
         },
-        customer_id: fields.link("customer")?,
-        payment_intent_id: fields.link("payment_intent")?,
-        subscription_id: fields.link("subscription")?,
-        amount_total_minor: fields.amount("amount_total")?,
-        currency: fields.text("currency")?,
-    })
+        customer_id: fields.link("customer"),
+        payment_intent_id: fields.link("payment_intent"),
+        subscription_id: fields.link("subscription"),
+        amount_total_minor: fields.amount("amount_total"),
+        currency: fields.id("currency"),
+    }
 }
 
-fn invoice_payment_failed(fields: &Fields<'_>) -> Result<InvoicePaymentFailed, EventError> {
-    Ok(InvoicePaymentFailed {
-        invoice_id: fields.required_text("id")?,
-        customer_id: fields.link("customer")?,
+fn checkout_failed(fields: Fields<'_>) -> PaymentFailed {
+    PaymentFailed {
+        payment_intent_id: fields.link("payment_intent"),
+        booking_id: fields.id("metadata.bookingId"),
+        amount_minor: fields.amount("amount_total"),
+        currency: fields.id("currency"),
+        code: None,
+        decline_code: None,
+        message: None,
+    }
+}
+
+fn invoice_paid(fields: Fields<'_>) -> InvoicePaid {
+    let listed = fields.list("payments.data").unwrap_or_default();
+    InvoicePaid {
+        invoice_id: fields.id("id"),
+        // Older endpoints name the payment at the top; newer ones list payments when they are asked to.
+        payment_intent_ids: fields
+            .link("payment_intent")
+            .into_iter()
+            .chain(listed.iter().filter_map(|payment| Fields::of(payment).link("payment.payment_intent")))
+            .collect(),
+    }
+}
+
+fn invoice_payment_failed(fields: Fields<'_>) -> InvoicePaymentFailed {
+    InvoicePaymentFailed {
+        invoice_id: fields.id("id"),
+        customer_id: fields.link("customer"),
         // Older endpoints still send it at the top.
-        subscription_id: fields.link("parent.subscription_details.subscription")?.or(fields.link("subscription")?),
-        client_id: match fields.text("parent.subscription_details.metadata.clientId")? {
-            Some(id) => Some(id),
-            None => fields.text("subscription_details.metadata.clientId")?.or(fields.text("metadata.clientId")?),
-        },
-        amount_due_minor: fields.amount("amount_due")?,
-        currency: fields.text("currency")?,
-        attempt_count: fields.amount("attempt_count")?,
-        next_attempt_at: fields.time("next_payment_attempt")?,
-    })
+        subscription_id: fields
+            .link("parent.subscription_details.subscription")
+            .or_else(|| fields.link("subscription")),
+        client_id: fields
+            .id("parent.subscription_details.metadata.clientId")
+            .or_else(|| fields.id("subscription_details.metadata.clientId"))
+            .or_else(|| fields.id("metadata.clientId")),
+        amount_due_minor: fields.amount("amount_due"),
+        currency: fields.id("currency"),
+        attempt_count: fields.amount("attempt_count"),
+        next_attempt_at: fields.time("next_payment_attempt"),
+    }
 }
 
-fn subscription_deleted(fields: &Fields<'_>) -> Result<SubscriptionDeleted, EventError> {
-    Ok(SubscriptionDeleted {
-        subscription_id: fields.required_text("id")?,
-        customer_id: fields.link("customer")?,
-        client_id: fields.text("metadata.clientId")?,
-        ended_at: fields.time("ended_at")?,
-    })
+fn subscription_deleted(fields: Fields<'_>) -> SubscriptionDeleted {
+    SubscriptionDeleted {
+        subscription_id: fields.id("id"),
+        customer_id: fields.link("customer"),
+        client_id: fields.id("metadata.clientId"),
+        ended_at: fields.time("ended_at"),
+    }
 }

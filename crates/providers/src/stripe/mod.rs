@@ -2,11 +2,10 @@
 
 pub mod event;
 mod fact;
-mod fields;
 pub mod signature;
 
 pub use event::{Event, EventError};
 pub use fact::{
-    ChargeRefunded, CheckoutCompleted, InvoicePaymentFailed, PaymentFailed, PaymentStatus, PaymentSucceeded,
+    ChargeRefunded, Checkout, InvoicePaid, InvoicePaymentFailed, PaymentFailed, PaymentStatus, PaymentSucceeded,
     StripeFact, SubscriptionDeleted,
 };

@@ -8,11 +8,12 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::error::{Doubt, LookupError, SendError};
 use super::status::MessageStatus;
 use crate::http::{ClientError, parse_base_url};
+use crate::json::{self, Fields};
 
 /// Where Twilio's API lives.
 pub const BASE_URL: &str = "https://api.twilio.com";
@@ -100,10 +101,9 @@ impl TwilioClient {
         if answer.status().is_success() {
             // Twilio has it, so whatever is wrong with the rest of the answer leaves only the SID unknown.
             let body = answer.bytes().await.map_err(|e| SendError::from_transport(&e))?;
-            let taken: Option<MessageResource> = serde_json::from_slice(&body).ok();
+            let taken = json::read(&body).ok();
             return taken
-                .filter(|message| !message.sid.is_empty())
-                .map(MessageResource::into_sent)
+                .and_then(|taken| MessageResource::read(&taken).into_sent())
                 .ok_or(SendError::Ambiguous { doubt: Doubt::Unreadable { http_status }, retry_after: None });
         }
         // The status alone tells enough when the body does not come through.
@@ -138,8 +138,8 @@ impl TwilioClient {
         for _ in 0..PAGES_MAX {
             let page = self.page(url).await?;
             for message in page.messages {
-                if message.matches(lookup) && message.created_at()? >= since {
-                    found.push(message.into_sent());
+                if message.may_match(lookup) && message.created_at()? >= since {
+                    found.push(message.into_match().ok_or(LookupError::Unreadable)?);
                 }
             }
             match page.next_page_uri {
@@ -171,7 +171,7 @@ impl TwilioClient {
         if !http_status.is_success() {
             return Err(LookupError::from_answer(http_status.as_u16(), &headers, &body));
         }
-        serde_json::from_slice(&body).map_err(|_| LookupError::Unreadable)
+        json::read(&body).ok().and_then(|page| MessagePage::read(&page)).ok_or(LookupError::Unreadable)
     }
 
     fn authorized(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
@@ -194,9 +194,8 @@ impl TwilioClient {
 }
 
 /// A message as the API shows it.
-#[derive(Deserialize)]
 struct MessageResource {
-    sid: String,
+    sid: Option<String>,
     status: MessageStatus,
     body: Option<String>,
     from: Option<String>,
@@ -204,22 +203,51 @@ struct MessageResource {
     date_created: Option<String>,
 }
 
-#[derive(Deserialize)]
 struct MessagePage {
     messages: Vec<MessageResource>,
     next_page_uri: Option<String>,
 }
 
+impl MessagePage {
+    fn read(page: &Value) -> Option<Self> {
+        let fields = Fields::of(page);
+        let messages = fields.list("messages")?.iter().map(MessageResource::read).collect();
+        let next_page_uri = fields.text("next_page_uri");
+        // A next page that can't be read is no end of the list.
+        let whole = next_page_uri.is_some() || fields.at("next_page_uri").is_none();
+        whole.then_some(Self { messages, next_page_uri })
+    }
+}
+
 impl MessageResource {
-    fn into_sent(self) -> SentMessage {
-        SentMessage { sid: self.sid, status: self.status }
+    fn read(message: &Value) -> Self {
+        let fields = Fields::of(message);
+        Self {
+            sid: fields.id("sid"),
+            status: MessageStatus::parse(&fields.id("status").unwrap_or_default()),
+            body: fields.at("body").map_or_else(|| Some(String::new()), |body| body.as_str().map(str::to_owned)),
+            from: fields.text("from"),
+            to: fields.text("to"),
+            date_created: fields.text("date_created"),
+        }
     }
 
-    /// Compared here too: a filter that the service ignored would otherwise pass off another text for ours.
-    fn matches(&self, lookup: &Lookup) -> bool {
-        self.from.as_ref() == Some(&lookup.from)
-            && self.to.as_ref() == Some(&lookup.to)
-            && self.body.as_deref().map(str::trim) == Some(lookup.body.trim())
+    /// Without a SID nobody can ask what became of it.
+    fn into_sent(self) -> Option<SentMessage> {
+        Some(SentMessage { sid: self.sid?, status: self.status })
+    }
+
+    /// Compared here too: a filter that the service ignored would otherwise pass off another text for ours. What can't
+    /// be read may be ours.
+    fn may_match(&self, lookup: &Lookup) -> bool {
+        self.from.as_ref().is_none_or(|from| *from == lookup.from)
+            && self.to.as_ref().is_none_or(|to| *to == lookup.to)
+            && self.body.as_ref().is_none_or(|body| body.trim() == lookup.body.trim())
+    }
+
+    /// None when it can't be told whether it is ours.
+    fn into_match(self) -> Option<SentMessage> {
+        if self.from.is_none() || self.to.is_none() || self.body.is_none() { None } else { self.into_sent() }
     }
 
     fn created_at(&self) -> Result<DateTime<Utc>, LookupError> {

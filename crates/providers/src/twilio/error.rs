@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use serde::Deserialize;
 
 use super::codes::{Refusal, explain};
 use crate::http::{innermost, retry_after};
+use crate::json::{self, Fields};
 
 /// A text was not confirmed as taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -218,11 +218,8 @@ impl LookupError {
 }
 
 fn error_code(body: &[u8]) -> Option<u32> {
-    #[derive(Deserialize)]
-    struct ErrorBody {
-        code: Option<u32>,
-    }
-    serde_json::from_slice::<ErrorBody>(body).ok()?.code
+    let answer = json::read(body).ok()?;
+    u32::try_from(Fields::of(&answer).whole("code")?).ok()
 }
 
 fn code_text(code: Option<u32>) -> String {

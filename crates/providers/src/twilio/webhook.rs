@@ -16,9 +16,6 @@ pub enum WebhookError {
     /// A parameter is absent or empty.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// A parameter is not what Twilio documents.
-    #[error("{0} is not valid")]
-    Invalid(&'static str),
 }
 
 impl WebhookError {
@@ -26,7 +23,7 @@ impl WebhookError {
     #[must_use]
     pub fn parameter(&self) -> &'static str {
         match self {
-            Self::Missing(name) | Self::Invalid(name) => name,
+            Self::Missing(name) => name,
         }
     }
 }
@@ -87,19 +84,14 @@ impl StatusCallback {
     /// Reads a form body.
     ///
     /// # Errors
-    /// [`WebhookError`] without `MessageSid` or `MessageStatus`, or with an `ErrorCode` that is no number.
+    /// [`WebhookError`] without `MessageSid` or `MessageStatus`.
     pub fn parse(body: &[u8]) -> Result<Self, WebhookError> {
         let form = Form::parse(body);
         Ok(Self {
             message_sid: form.required("MessageSid")?,
             status: MessageStatus::parse(&form.required("MessageStatus")?),
-            error_code: match form.text("ErrorCode") {
-                None => None,
-                // Twilio writes 0 for "none" in some products.
-                Some(code) => {
-                    Some(code.parse().map_err(|_| WebhookError::Invalid("ErrorCode"))?).filter(|code| *code != 0)
-                }
-            },
+            // Twilio writes 0 for "none" in some products.
+            error_code: form.text("ErrorCode").and_then(|code| code.parse().ok()).filter(|code| *code != 0),
             to: form.text("To"),
             from: form.text("From"),
         })

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::error::{AskError, StartError};
+use super::refusal::told;
 use crate::http::{ClientError, parse_base_url};
+use crate::json as tolerant;
 
 /// Where VAPI is.
 pub const BASE_URL: &str = "https://api.vapi.ai";
@@ -41,8 +43,26 @@ pub struct StartCall {
     pub booking_call_id: String,
     /// What the assistant is told.
     pub variables: Value,
-    /// Where VAPI reports to, and the secret it shows there.
-    pub webhook: Option<(String, SecretString)>,
+    /// Where VAPI reports to; nowhere when there is none.
+    pub webhook: Option<Webhook>,
+}
+
+/// Where VAPI reports to.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// The address.
+    pub url: String,
+    /// What proves there that it is VAPI.
+    pub proof: WebhookProof,
+}
+
+/// What VAPI's reports carry as a proof.
+#[derive(Debug, Clone)]
+pub enum WebhookProof {
+    /// This secret, in a header of its own.
+    Secret(SecretString),
+    /// What the credential of this id, stored at VAPI, makes of it.
+    Credential(String),
 }
 
 /// A call that VAPI has taken.
@@ -89,17 +109,20 @@ impl VapiClient {
     /// # Errors
     /// The call was not confirmed as started.
     pub async fn start(&self, call: &StartCall) -> Result<StartedCall, StartError> {
-        let request = self.http.post(self.url(&[])).json(&self.body(call));
+        let asked = self.body(call);
+        let request = self.http.post(self.url(&[])).json(&asked);
         let answer = self.authorized(request).send().await.map_err(|e| StartError::from_transport(&e))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         if !status.is_success() {
-            return Err(StartError::from_answer(status.as_u16(), &headers));
+            // The status alone tells enough when the body does not come through.
+            let body = answer.bytes().await.unwrap_or_default();
+            return Err(StartError::from_answer(status.as_u16(), &headers, told(&body, &asked)));
         }
         // VAPI has it, so whatever is wrong with the rest of the answer leaves only its id unknown.
         let unreadable = || StartError::Ambiguous { doubt: "an answer that can't be read".to_owned() };
         let body = answer.bytes().await.map_err(|e| StartError::from_transport(&e))?;
-        let taken: Call = serde_json::from_slice(&body).map_err(|_| unreadable())?;
-        if taken.id.is_empty() { Err(unreadable()) } else { Ok(StartedCall { id: taken.id }) }
+        let taken = tolerant::read(&body).ok().and_then(|call| Call::read(&call)).ok_or_else(unreadable)?;
+        Ok(StartedCall { id: taken.id })
     }
 
     fn body(&self, call: &StartCall) -> Value {
@@ -108,12 +131,17 @@ impl VapiClient {
             "variableValues": call.variables,
             "serverMessages": ["status-update", "end-of-call-report"],
         });
-        if let Some((url, secret)) = &call.webhook {
+        if let Some(Webhook { url, proof }) = &call.webhook {
             // VAPI repeats a report only when it is asked to.
             overrides["server"] = json!({
-                "url": url, "secret": secret.expose_secret(),
-                "backoffPlan": {"type": "exponential", "maxRetries": 5, "baseDelaySeconds": 2},
+                "url": url, "backoffPlan": {"type": "exponential", "maxRetries": 5, "baseDelaySeconds": 2},
             });
+            match proof {
+                WebhookProof::Secret(secret) => {
+                    overrides["server"]["headers"] = json!({"X-Vapi-Secret": secret.expose_secret()});
+                }
+                WebhookProof::Credential(id) => overrides["server"]["credentialId"] = json!(id),
+            }
         }
         json!({
             "assistantId": self.assistant_id,
@@ -129,7 +157,7 @@ impl VapiClient {
     /// # Errors
     /// It could not be looked at.
     pub async fn get(&self, id: &str) -> Result<Call, AskError> {
-        self.ask(self.url(&[id])).await
+        Call::read(&self.ask(self.url(&[id])).await?).ok_or(AskError::Unreadable)
     }
 
     /// The call that may have been started. `None` means that VAPI lists none.
@@ -143,12 +171,17 @@ impl VapiClient {
             .append_pair("assistantId", &self.assistant_id)
             .append_pair("createdAtGe", &since)
             .append_pair("limit", &LIST_LIMIT.to_string());
-        let calls: Vec<Call> = self.ask(url).await?;
+        let answer = self.ask(url).await?;
+        let listed = answer.as_array().ok_or(AskError::Unreadable)?;
+        let calls: Vec<Call> = listed.iter().filter_map(Call::read).collect();
         if let Some(call) = calls.iter().find(|call| call.is_ours(&lookup.name, &lookup.booking_call_id)) {
             return Ok(Some(StartedCall { id: call.id.clone() }));
         }
-        // A full page may hide it: not finding it there proves nothing.
-        if calls.len() >= LIST_LIMIT { Err(AskError::TooMany) } else { Ok(None) }
+        // A full page may hide it, and so may a call without an id: not finding it there proves nothing.
+        if listed.len() >= LIST_LIMIT {
+            return Err(AskError::TooMany);
+        }
+        if calls.len() < listed.len() { Err(AskError::Unreadable) } else { Ok(None) }
     }
 
     /// Asks for a list with one entry: whether VAPI answers and takes our key. Changes nothing.
@@ -158,17 +191,17 @@ impl VapiClient {
     pub async fn check(&self) -> Result<(), AskError> {
         let mut url = self.url(&[]);
         url.query_pairs_mut().append_pair("limit", "1");
-        self.ask::<Vec<Value>>(url).await.map(|_| ())
+        self.ask(url).await.map(|_| ())
     }
 
-    async fn ask<T: serde::de::DeserializeOwned>(&self, url: Url) -> Result<T, AskError> {
+    async fn ask(&self, url: Url) -> Result<Value, AskError> {
         let answer = self.authorized(self.http.get(url)).send().await.map_err(|e| AskError::from_transport(&e))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         if !status.is_success() {
             return Err(AskError::from_answer(status.as_u16(), &headers));
         }
         let body = answer.bytes().await.map_err(|e| AskError::from_transport(&e))?;
-        serde_json::from_slice(&body).map_err(|_| AskError::Unreadable)
+        tolerant::read(&body).map_err(|_| AskError::Unreadable)
     }
 
     fn authorized(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {

@@ -1,5 +1,5 @@
-//! What a failed request to VAPI means for calling again. No class holds a phone number or VAPI's own sentence, which
-//! may quote one.
+//! What a failed request to VAPI means for calling again. No class holds a phone number or a name: of VAPI's own sentence,
+//! which may quote them, only words are kept that can be neither.
 
 use std::time::Duration;
 
@@ -23,10 +23,12 @@ pub enum StartError {
         retry_after: Option<Duration>,
     },
     /// VAPI will not make this call.
-    #[error("VAPI refused the call (HTTP {http_status})")]
+    #[error("VAPI refused the call (HTTP {http_status}){}", cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default())]
     Refused {
         /// HTTP status of the answer.
         http_status: u16,
+        /// What of VAPI's sentence is safe to show.
+        cause: Option<String>,
     },
     /// A phone may be ringing or not: look the call up before starting it again.
     #[error("it is not known whether VAPI started the call: {doubt}")]
@@ -59,11 +61,11 @@ impl StartError {
         }
     }
 
-    pub(super) fn from_answer(http_status: u16, headers: &HeaderMap) -> Self {
+    pub(super) fn from_answer(http_status: u16, headers: &HeaderMap, cause: Option<String>) -> Self {
         match http_status {
             429 => Self::RateLimited { retry_after: retry_after(headers) },
             408 | 500.. => Self::Ambiguous { doubt: format!("HTTP {http_status}") },
-            _ => Self::Refused { http_status },
+            _ => Self::Refused { http_status, cause },
         }
     }
 }

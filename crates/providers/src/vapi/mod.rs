@@ -6,10 +6,13 @@
 mod call;
 pub mod client;
 mod error;
+mod findings;
+mod refusal;
 pub mod signature;
 mod webhook;
 
-pub use call::{Call, CallOutcome, Confirmation, Progress};
-pub use client::{Lookup, StartCall, StartedCall, VapiClient};
+pub use call::{Call, Progress};
+pub use client::{Lookup, StartCall, StartedCall, VapiClient, Webhook, WebhookProof};
 pub use error::{AskError, StartError};
+pub use findings::{CallOutcome, Confirmation};
 pub use webhook::{Report, ReportError};

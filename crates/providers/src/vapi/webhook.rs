@@ -1,119 +1,150 @@
 //! What VAPI reports: that a call's status changed, and at its end what came of it.
+//!
+//! Any JSON object is a report: there are many kinds that don't matter here, and new ones come.
 
-use serde::Deserialize;
+use serde_json::Value;
 
-use super::call::{Analysis, Artifact, Call, CallOutcome, is_analysed, outcome};
+use super::call::{Call, Progress};
+use super::findings::Findings;
+use crate::json::{self, Fields, NotJson};
 
 /// A report, as far as it is read.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone)]
 pub struct Report {
     /// `status-update`, `end-of-call-report`, or one of many that don't matter here.
-    #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Option<String>,
     /// The call; some kinds have none.
-    #[serde(default)]
     pub call: Option<Call>,
-    #[serde(default)]
     status: Option<String>,
-    #[serde(default)]
-    ended_reason: Option<String>,
-    #[serde(default)]
-    transcript: Option<String>,
-    #[serde(default)]
-    artifact: Option<Artifact>,
-    #[serde(default)]
-    analysis: Option<Analysis>,
+    findings: Findings,
 }
 
 /// A body that is no report.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ReportError(String);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReportError {
+    /// Not JSON at all.
+    #[error("the body is {0}")]
+    NotJson(#[from] NotJson),
+    /// JSON, but no object.
+    #[error("the body is not an object")]
+    NotAnObject,
+}
 
 impl Report {
     /// Reads a webhook's body.
     ///
     /// # Errors
-    /// It is not JSON, or has no `message` with a `type`.
+    /// [`ReportError`] when it is no JSON object.
     pub fn parse(body: &[u8]) -> Result<Self, ReportError> {
-        #[derive(Deserialize)]
-        struct Envelope {
-            message: Report,
+        let body = json::read(body)?;
+        if !body.is_object() {
+            return Err(ReportError::NotAnObject);
         }
-        let envelope: Envelope = serde_json::from_slice(body).map_err(|error| ReportError(error.to_string()))?;
-        Ok(envelope.message)
+        let message = Fields::of(&body).within("message");
+        let call = Call::read(message.at("call").unwrap_or(&Value::Null));
+        let findings = Findings::read(message);
+        Ok(Self {
+            kind: message.id("type"),
+            status: message.id("status"),
+            // What the message lacks, the call in it may have.
+            findings: match &call {
+                Some(call) => findings.or(&call.findings),
+                None => findings,
+            },
+            call,
+        })
     }
 
-    /// What makes two deliveries the same report: call, type and status.
+    /// What makes two deliveries the same report: call, type and status, and at the end of a call what is known of it. A
+    /// later report of the same end may know more, and must not pass for a repetition.
     #[must_use]
     pub fn key(&self) -> Option<String> {
-        let call = self.call.as_ref()?;
-        Some(format!("{}:{}:{}", call.id, self.kind, self.status.as_deref().unwrap_or_default()))
+        let (call, kind) = (self.call.as_ref()?, self.kind.as_deref()?);
+        let key = format!("{}:{kind}:{}", call.id, self.status.as_deref().unwrap_or_default());
+        Some(if self.progress() == Progress::Underway { key } else { format!("{key}:{}", self.findings.digest()) })
     }
 
-    /// Whether it tells that the call is over.
+    /// Where its call stands.
     #[must_use]
-    pub fn tells_end(&self) -> bool {
-        self.kind == "end-of-call-report" || (self.kind == "status-update" && self.status.as_deref() == Some("ended"))
-    }
-
-    /// Whether it brings the analysis, without which an end is no outcome yet.
-    #[must_use]
-    pub fn is_analysed(&self) -> bool {
-        is_analysed(self.analysis.as_ref())
-    }
-
-    /// What came of the call, when this is the report of its end.
-    #[must_use]
-    pub fn outcome(&self) -> Option<CallOutcome> {
-        (self.kind == "end-of-call-report").then(|| {
-            let transcript = self.artifact.as_ref().and_then(|artifact| artifact.transcript.clone());
-            outcome(self.analysis.as_ref(), self.ended_reason.clone(), transcript.or_else(|| self.transcript.clone()))
-        })
+    pub fn progress(&self) -> Progress {
+        match self.kind.as_deref() {
+            // It is sent when everything that belongs to it has been made.
+            Some("end-of-call-report") => Progress::of(Some("ended"), &self.findings, true),
+            Some("status-update") => Progress::of(self.status.as_deref(), &self.findings, false),
+            _ => Progress::Underway,
+        }
     }
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests may panic")]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
+
+    fn report(message: Value) -> Report {
+        Report::parse(json!({"message": message}).to_string().as_bytes()).unwrap()
+    }
 
     #[test]
     fn an_end_of_call_report_tells_the_outcome() {
-        let body = br#"{"message": {"type": "end-of-call-report", "endedReason": "assistant-ended-call",
+        let report = report(json!({"type": "end-of-call-report", "endedReason": "assistant-ended-call",
             "analysis": {"structuredData": {"booking_confirmed": true, "confirmed_date": "2026-11-24", "confirmed_time": "10:00"}},
             "artifact": {"transcript": "AI: Hello"}, "call": {"id": "c1", "status": "ended",
-            "assistantOverrides": {"metadata": {"bookingCallId": "bc_1"}}}}}"#;
-        let report = Report::parse(body).unwrap();
-        assert_eq!(report.key().unwrap(), "c1:end-of-call-report:");
+            "assistantOverrides": {"metadata": {"bookingCallId": "bc_1"}}}}));
+        assert!(report.key().unwrap().starts_with("c1:end-of-call-report::"));
         assert_eq!(report.call.as_ref().unwrap().booking_call_id(), Some("bc_1"));
-        let outcome = report.outcome().unwrap();
+        let Progress::Ended(outcome) = report.progress() else { panic!("it has ended") };
         assert_eq!(outcome.confirmation.unwrap().date.as_deref(), Some("2026-11-24"));
         assert_eq!(outcome.transcript.as_deref(), Some("AI: Hello"));
     }
 
     #[test]
     fn a_status_update_is_known_by_its_status_and_tells_no_outcome() {
-        let report =
-            Report::parse(br#"{"message": {"type": "status-update", "status": "in-progress", "call": {"id": "c1"}}}"#);
-        let report = report.unwrap();
-        assert_eq!((report.key().unwrap().as_str(), report.outcome()), ("c1:status-update:in-progress", None));
-        assert!(!report.tells_end());
+        let report = report(json!({"type": "status-update", "status": "in-progress", "call": {"id": "c1"}}));
+        assert_eq!(
+            (report.key().unwrap().as_str(), report.progress()),
+            ("c1:status-update:in-progress", Progress::Underway)
+        );
     }
 
     #[test]
-    fn what_is_no_report_is_refused() {
-        for body in [&b"{"[..], b"[]", b"{}", br#"{"message": {}}"#, br#"{"message": {"type": 7}}"#] {
+    fn a_later_report_that_knows_more_is_no_repetition() {
+        let base = json!({"type": "end-of-call-report", "endedReason": "customer-ended-call", "call": {"id": "c1"},
+                          "analysis": {"summary": "They agreed."}});
+        let (first, mut later) = (report(base.clone()), base);
+        later["timestamp"] = json!(7);
+        assert_eq!(first.key(), report(later.clone()).key());
+        assert!(matches!(first.progress(), Progress::Analysing(_)));
+        later["call"]["artifact"] = json!({"structuredOutputs": {"1": {"result": {"booking_confirmed": true}}}});
+        let later = report(later);
+        assert_ne!(first.key(), later.key());
+        assert!(matches!(later.progress(), Progress::Ended(outcome) if outcome.confirmation.is_some()));
+    }
+
+    #[test]
+    fn data_that_were_skipped_end_the_call_without_them() {
+        let message = json!({"type": "end-of-call-report", "call": {"id": "c1"},
+                             "artifact": {"skippedStructuredOutputs": {"1": {"name": "booking"}}}});
+        assert!(matches!(report(message).progress(), Progress::Ended(outcome) if outcome.confirmation.is_none()));
+    }
+
+    #[test]
+    fn any_object_is_a_report_and_nothing_else_is() {
+        for body in [&b"{"[..], b"[]", b"7", b""] {
             assert!(Report::parse(body).is_err());
+        }
+        for body in [&b"{}"[..], br#"{"message": {}}"#, br#"{"message": {"type": 7}}"#, br#"{"message": [1]}"#] {
+            let report = Report::parse(body).unwrap();
+            assert_eq!((report.key(), report.progress()), (None, Progress::Underway));
         }
     }
 
     proptest! {
         #[test]
         fn reading_never_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Report::parse(&body).map(|report| (report.key(), report.outcome()));
+            let _ = Report::parse(&body).map(|report| (report.key(), report.progress()));
         }
     }
 }

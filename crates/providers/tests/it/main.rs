@@ -7,6 +7,7 @@ mod sms;
 mod stripe_event;
 mod stripe_sender;
 mod stripe_signature;
+mod tolerance;
 mod twilio_client;
 mod twilio_signature;
 mod twilio_webhook;

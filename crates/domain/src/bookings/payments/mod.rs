@@ -3,6 +3,8 @@
 //! Reports come late, twice and in any order, so amounts are set and never added, a refund that overtook its payment
 //! is kept, and a report that changes nothing writes nothing.
 
+pub mod known;
+
 use nightshift_db::{Engine, Timestamp, Tx};
 use serde_json::json;
 
@@ -63,6 +65,8 @@ pub struct Paid {
     pub recorded: bool,
     /// Whether another payment had already paid the booking: the client may have paid twice.
     pub second_payment: bool,
+    /// Whether the money came in after the booking had been cancelled.
+    pub after_cancellation: bool,
 }
 
 /// What a refund did.
@@ -120,7 +124,9 @@ pub async fn mark_paid(tx: &mut Tx, payment: &Payment, by: &Actor, now: Timestam
             booking,
         }
     };
-    Ok(Paid { change, amount_mismatch, recorded, second_payment })
+    let kept = second_payment || (recorded && change.booking.payment_status == PaymentStatus::Paid);
+    let after_cancellation = kept && change.booking.status == Status::Cancelled;
+    Ok(Paid { change, amount_mismatch, recorded, second_payment, after_cancellation })
 }
 
 /// Records what was given back. The booking becomes refunded only when all of it was; its status stays.

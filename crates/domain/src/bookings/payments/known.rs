@@ -1,0 +1,100 @@
+//! What is known of each payment, apart from any booking.
+//!
+//! A payment and the checkout session that names its booking are two reports, which come in any order or at the same
+//! moment. Whoever acts on one [`hold`]s the payment's row first, then its booking: the second finds what the first did.
+
+use nightshift_db::{Timestamp, Tx};
+
+use crate::Result;
+use crate::ids::BookingId;
+
+/// A payment, held until the transaction ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Known {
+    /// The booking it was placed at.
+    pub booking_id: Option<BookingId>,
+    /// What was received, in minor units, once it was reported.
+    pub received_minor: Option<i64>,
+    /// Its currency.
+    pub currency: Option<String>,
+    /// Given back of it so far, in minor units.
+    pub refunded_minor: i64,
+    /// Whether all of it was given back.
+    pub fully_refunded: bool,
+    /// Whether it is known to pay a subscription or another matter of a client, and no booking.
+    pub of_client: bool,
+}
+
+/// The payment with the provider's `id`, which from now on is known. One that paid a booking before payments were kept is
+/// found at that booking.
+///
+/// # Errors
+/// A database error.
+pub async fn hold(tx: &mut Tx, id: &str, now: Timestamp) -> Result<Known> {
+    Ok(tx
+        .query(
+            "INSERT INTO payments (id, booking_id, created_at, updated_at)
+             VALUES ($1, (SELECT id FROM bookings WHERE stripe_payment_intent_id = $1), $2, $2)
+             ON CONFLICT (id) DO UPDATE SET updated_at = $2
+             RETURNING booking_id, received_minor, currency, refunded_minor, fully_refunded, of_client",
+        )
+        .bind(id)
+        .bind(now)
+        .one()
+        .await?)
+}
+
+/// Notes what was received, as the payment itself says or, before it does, its checkout.
+///
+/// # Errors
+/// A database error.
+pub async fn received(tx: &mut Tx, id: &str, minor: i64, currency: Option<&str>) -> Result<()> {
+    tx.query("UPDATE payments SET received_minor = $2, currency = $3 WHERE id = $1")
+        .bind(id)
+        .bind(minor)
+        .bind(currency)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Notes the booking that the payment is for. The first one stays.
+///
+/// # Errors
+/// A database error.
+pub async fn place(tx: &mut Tx, id: &str, booking: &BookingId) -> Result<()> {
+    tx.query("UPDATE payments SET booking_id = $2 WHERE id = $1 AND booking_id IS NULL")
+        .bind(id)
+        .bind(booking)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Notes what was given back so far; a report that was overtaken changes nothing.
+///
+/// # Errors
+/// A database error.
+pub async fn given_back(tx: &mut Tx, id: &str, minor: i64, all: bool) -> Result<()> {
+    tx.query(
+        "UPDATE payments
+         SET refunded_minor = CASE WHEN refunded_minor < $2 THEN $2 ELSE refunded_minor END,
+             fully_refunded = (fully_refunded OR $3)
+         WHERE id = $1",
+    )
+    .bind(id)
+    .bind(minor)
+    .bind(all)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// Notes that the payment is not for a booking.
+///
+/// # Errors
+/// A database error.
+pub async fn is_of_client(tx: &mut Tx, id: &str) -> Result<()> {
+    tx.query("UPDATE payments SET of_client = TRUE WHERE id = $1").bind(id).execute().await?;
+    Ok(())
+}

@@ -1,0 +1,331 @@
+//! Money finds its booking, whichever report names it and in whichever order; what finds none is put before people.
+
+use nightshift_db::Json;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::business::{self, paid};
+use crate::support::nightshift::on_both_with;
+use crate::support::{Nightshift, on_both};
+
+const HANDLED: &str = "SELECT count(*) FROM webhook_inbox WHERE status <> 'received'";
+
+/// A payment that says nothing of a booking.
+fn bare(event: &str, intent: &str, minor: i64) -> Value {
+    let mut event = nightshift_providers::simulator::payment_succeeded(event, intent, "", minor, "usd");
+    event["data"]["object"]["metadata"] = json!({});
+    event
+}
+
+/// A checkout of that payment.
+fn checkout(event: &str, intent: &str, status: &str, more: Value) -> Value {
+    let mut session = json!({
+        "id": format!("cs_{intent}"), "object": "checkout.session", "mode": "payment", "payment_status": status,
+        "status": "complete", "amount_total": 10_000, "currency": "usd", "payment_intent": intent,
+    });
+    session.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({"id": event, "object": "event", "livemode": true, "type": "checkout.session.completed",
+           "data": {"object": session}})
+}
+
+fn refund(event: &str, intent: &str, minor: i64, complete: bool) -> Value {
+    json!({"id": event, "object": "event", "type": "charge.refunded", "data": {"object": {
+        "id": "ch_1", "payment_intent": intent, "amount": 10_000, "amount_refunded": minor, "refunded": complete,
+        "currency": "usd"}}})
+}
+
+/// Delivers events one after the other, each when the one before has been acted on.
+async fn deliver(nightshift: &Nightshift, events: &[Value]) {
+    for event in events {
+        let before = nightshift.count(HANDLED).await;
+        nightshift.stripe(event).await.expect(200);
+        nightshift.until(HANDLED, before + 1).await;
+    }
+    nightshift.quiet().await;
+    assert_eq!(nightshift.count("SELECT count(*) FROM jobs WHERE state = 'dead'").await, 0);
+}
+
+/// Type and details of what stands before people, oldest first.
+async fn open(nightshift: &Nightshift) -> Vec<(String, Value)> {
+    let rows: Vec<(String, Json<Value>)> =
+        nightshift.rows("SELECT type, detail FROM exceptions WHERE status = 'open' ORDER BY id").await;
+    rows.into_iter().map(|(kind, detail)| (kind, detail.0)).collect()
+}
+
+async fn booking(nightshift: &Nightshift, id: &str) -> (String, String) {
+    let shown = nightshift.get(&format!("/api/bookings/{id}")).await.expect(200).json()["booking"].clone();
+    (shown["status"].as_str().unwrap().to_owned(), shown["paymentStatus"].as_str().unwrap().to_owned())
+}
+
+fn is(status: &str, payment: &str) -> (String, String) {
+    (status.to_owned(), payment.to_owned())
+}
+
+#[tokio::test]
+async fn a_checkout_that_names_the_booking_confirms_it_in_either_order_and_the_money_counts_once() {
+    on_both(async |nightshift| {
+        for (n, session_first) in [false, true].into_iter().enumerate() {
+            let id = nightshift.book_as(business::booking_of(n)).await;
+            let intent = format!("pi_{n}");
+            let named =
+                if session_first { json!({"client_reference_id": id}) } else { json!({"metadata": {"bookingId": id}}) };
+            let payment = bare(&format!("evt_pi_{n}"), &intent, 10_000);
+            let session = checkout(&format!("evt_cs_{n}"), &intent, "paid", named);
+            if session_first {
+                deliver(&nightshift, &[session, payment]).await;
+            } else {
+                deliver(&nightshift, std::slice::from_ref(&payment)).await;
+                let raised = open(&nightshift).await;
+                assert_eq!((raised.len(), raised[0].0.as_str()), (1, "payment_unmatched"));
+                assert_eq!((&raised[0].1["amountMinor"], &raised[0].1["currency"]), (&json!(10_000), &json!("usd")));
+                assert_eq!(
+                    (&raised[0].1["paymentIntentId"], &raised[0].1["eventId"]),
+                    (&json!(intent), &json!("evt_pi_0"))
+                );
+                deliver(&nightshift, &[session]).await;
+            }
+            assert_eq!(booking(&nightshift, &id).await, is("confirmed", "paid"));
+        }
+        assert_eq!(open(&nightshift).await, []);
+        let amounts: Vec<(i64, Option<String>)> =
+            nightshift.rows("SELECT paid_minor, stripe_payment_intent_id FROM bookings ORDER BY id").await;
+        assert_eq!(amounts, [(10_000, Some("pi_0".to_owned())), (10_000, Some("pi_1".to_owned()))]);
+        assert_eq!(
+            nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'booking.payment.changed'").await,
+            2
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_checkout_whose_metadata_name_nothing_known_is_placed_by_its_reference() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        let named = json!({"metadata": {"bookingId": "mistyped"}, "client_reference_id": id});
+        deliver(&nightshift, &[checkout("evt_1", "pi_1", "paid", named)]).await;
+        assert_eq!(booking(&nightshift, &id).await, is("confirmed", "paid"));
+        // The payment itself is mistyped alike, and was placed before.
+        let mut payment = bare("evt_2", "pi_1", 10_000);
+        payment["data"]["object"]["metadata"] = json!({"bookingId": "mistyped"});
+        deliver(&nightshift, &[payment]).await;
+        assert_eq!(open(&nightshift).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_checkout_and_its_payment_at_the_same_moment_leave_no_alarm() {
+    on_both(async |nightshift| {
+        let mut events = Vec::new();
+        for n in 0..8 {
+            let id = nightshift.book_as(business::booking_of(n)).await;
+            events.push(bare(&format!("evt_pi_{n}"), &format!("pi_{n}"), 10_000));
+            let named = json!({"metadata": {"bookingId": id}});
+            events.push(checkout(&format!("evt_cs_{n}"), &format!("pi_{n}"), "paid", named));
+        }
+        for answer in futures_util::future::join_all(events.iter().map(|event| nightshift.stripe(event))).await {
+            answer.expect(200);
+        }
+        nightshift.until(HANDLED, 16).await;
+        assert_eq!(open(&nightshift).await, []);
+        let right = "SELECT count(*) FROM bookings WHERE status = 'confirmed' AND paid_minor = 10000";
+        assert_eq!(nightshift.count(right).await, 8);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_checkout_that_is_not_paid_waits_for_its_payment() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        let named = json!({"metadata": {"bookingId": id}});
+        deliver(&nightshift, &[checkout("evt_1", "pi_1", "unpaid", named.clone())]).await;
+        assert_eq!(booking(&nightshift, &id).await, is("pending", "unpaid"));
+        let mut failed = checkout("evt_2", "pi_1", "unpaid", named.clone());
+        failed["type"] = json!("checkout.session.async_payment_failed");
+        deliver(&nightshift, &[failed]).await;
+        assert_eq!(
+            nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'booking.payment.failed'").await,
+            1
+        );
+        let mut arrived = checkout("evt_3", "pi_1", "paid", named);
+        arrived["type"] = json!("checkout.session.async_payment_succeeded");
+        deliver(&nightshift, &[arrived]).await;
+        assert_eq!(booking(&nightshift, &id).await, is("confirmed", "paid"));
+        assert_eq!(open(&nightshift).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_payment_for_a_cancelled_booking_is_put_before_people_until_it_is_refunded() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        nightshift.post(&format!("/api/bookings/{id}/cancel"), json!({"reason": "changed her mind"})).await.expect(200);
+        deliver(&nightshift, &[paid("evt_1", &id)]).await;
+        assert_eq!(booking(&nightshift, &id).await, is("cancelled", "paid"));
+        let raised = open(&nightshift).await;
+        assert_eq!((raised.len(), raised[0].0.as_str()), (1, "payment_after_cancellation"));
+        assert_eq!((&raised[0].1["receivedMinor"], &raised[0].1["receivedCurrency"]), (&json!(10_000), &json!("usd")));
+        // The same payment again is no news.
+        deliver(&nightshift, &[paid("evt_2", &id), refund("evt_3", &format!("pi_{id}"), 4_000, false)]).await;
+        let occurrences: Vec<(i64,)> =
+            nightshift.rows("SELECT occurrences FROM exceptions WHERE status = 'open'").await;
+        assert_eq!(occurrences, [(1,)]);
+        deliver(&nightshift, &[refund("evt_4", &format!("pi_{id}"), 10_000, true)]).await;
+        assert_eq!(booking(&nightshift, &id).await, is("cancelled", "refunded"));
+        assert_eq!(open(&nightshift).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_payment_is_put_before_people_until_it_is_refunded() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        let named = json!({"metadata": {"bookingId": id}});
+        deliver(
+            &nightshift,
+            &[paid("evt_1", &id), checkout("evt_2", "pi_2", "paid", named), bare("evt_3", "pi_2", 10_000)],
+        )
+        .await;
+        let raised = open(&nightshift).await;
+        assert!(raised.iter().all(|(kind, _)| kind == "payment_amount_mismatch"), "{raised:?}");
+        assert_eq!(raised[0].1["secondPaymentIntentId"], "pi_2");
+        deliver(&nightshift, &[refund("evt_4", "pi_2", 10_000, true)]).await;
+        assert_eq!(open(&nightshift).await, []);
+        assert_eq!(booking(&nightshift, &id).await, is("confirmed", "paid"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn money_that_belongs_to_nothing_known_here_is_put_before_people() {
+    on_both_with(
+        |settings| settings.auth.enabled = true,
+        async |nightshift| {
+            let mut unreadable = bare("evt_3", "pi_3", 1);
+            unreadable["data"]["object"]["amount"] = json!({"much": true});
+            unreadable["data"]["object"]["amount_received"] = json!([]);
+            let mut no_id = bare("evt_4", "pi_4", 700);
+            no_id["data"]["object"]["id"] = json!(7.5);
+            deliver(
+                &nightshift,
+                &[
+                    paid("evt_1", "no-such-booking"),
+                    checkout("evt_2", "pi_2", "paid", json!({"client_reference_id": "nobody"})),
+                    unreadable,
+                    no_id,
+                    paid("evt_5", "b\0"),
+                    refund("evt_6", "pi_6", 300, false),
+                ],
+            )
+            .await;
+            let raised = open(&nightshift).await;
+            let told: Vec<(&str, &Value, &Value)> = raised
+                .iter()
+                .map(|(kind, detail)| (kind.as_str(), &detail["eventId"], &detail["amountMinor"]))
+                .collect();
+            let unmatched = "payment_unmatched";
+            assert_eq!(
+                told,
+                [
+                    (unmatched, &json!("evt_1"), &json!(10_000)),
+                    (unmatched, &json!("evt_2"), &json!(10_000)),
+                    (unmatched, &json!("evt_3"), &Value::Null),
+                    (unmatched, &json!("evt_4"), &json!(700)),
+                    (unmatched, &json!("evt_5"), &json!(10_000)),
+                    ("webhook_unmatched", &json!("evt_6"), &json!(300)),
+                ]
+            );
+            assert_eq!(raised[4].1["reason"], "names no booking");
+            // They are of none of the two organisations: operators see them.
+            let ops = nightshift.sign_in(business::OPS).await;
+            let shown =
+                nightshift.send(Method::GET, "/api/exceptions?type=payment_unmatched", &ops, None).await.expect(200);
+            assert_eq!(shown.json()["exceptions"].as_array().unwrap().len(), 5);
+            // Given back, nobody has to look for what it was for.
+            deliver(&nightshift, &[refund("evt_7", "pi_2", 10_000, true)]).await;
+            assert_eq!(open(&nightshift).await.len(), 5);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn money_for_a_clients_own_matters_is_no_alarm() {
+    on_both(async |nightshift| {
+        let invoice = |event: &str, intent: &str| {
+            json!({"id": event, "type": "invoice.paid", "data": {"object": {"id": "in_1", "payment_intent": intent}}})
+        };
+        let client = checkout("evt_5", "pi_3", "paid", json!({"metadata": {"clientId": "client-1"}}));
+        let subscription = checkout("evt_6", "", "paid", json!({"mode": "subscription", "payment_intent": null}));
+        deliver(
+            &nightshift,
+            &[
+                bare("evt_1", "pi_1", 2_900),
+                invoice("evt_2", "pi_1"),
+                invoice("evt_3", "pi_2"),
+                bare("evt_4", "pi_2", 2_900),
+                client,
+                bare("evt_7", "pi_3", 2_900),
+                subscription,
+            ],
+        )
+        .await;
+        assert_eq!(open(&nightshift).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refund_that_came_before_the_booking_was_known_is_kept() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        deliver(&nightshift, &[bare("evt_1", "pi_1", 10_000), refund("evt_2", "pi_1", 4_000, false)]).await;
+        assert_eq!(open(&nightshift).await.len(), 1);
+        deliver(&nightshift, &[checkout("evt_3", "pi_1", "paid", json!({"metadata": {"bookingId": id}}))]).await;
+        assert_eq!(booking(&nightshift, &id).await, is("confirmed", "paid"));
+        assert_eq!(nightshift.count("SELECT refunded_minor FROM bookings").await, 4_000);
+        assert_eq!(open(&nightshift).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_currency_another_price_and_nothing_at_all_are_put_before_people() {
+    on_both(async |nightshift| {
+        let mut booked = Vec::new();
+        for n in 0..3 {
+            booked.push(nightshift.book_as(business::booking_of(n)).await);
+        }
+        nightshift.db.write("UPDATE bookings SET total_minor = 10000, currency = 'USD'").execute().await.unwrap();
+        let mut euro = paid("evt_1", &booked[0]);
+        euro["data"]["object"]["currency"] = json!("eur");
+        deliver(&nightshift, &[euro]).await;
+        nightshift
+            .db
+            .write("UPDATE bookings SET total_minor = 12000 WHERE status = 'pending'")
+            .execute()
+            .await
+            .unwrap();
+        deliver(&nightshift, &[paid("evt_2", &booked[1])]).await;
+        nightshift
+            .db
+            .write("UPDATE bookings SET total_minor = NULL, currency = NULL WHERE status = 'pending'")
+            .execute()
+            .await
+            .unwrap();
+        let free = json!({"metadata": {"bookingId": booked[2]}, "amount_total": 0, "payment_intent": null});
+        deliver(&nightshift, &[checkout("evt_3", "pi_3", "no_payment_required", free)]).await;
+        let raised = open(&nightshift).await;
+        assert!(raised.iter().all(|(kind, _)| kind == "payment_amount_mismatch"), "{raised:?}");
+        let received: Vec<_> =
+            raised.iter().map(|(_, detail)| (&detail["receivedMinor"], &detail["receivedCurrency"])).collect();
+        let (usd, eur) = (json!("usd"), json!("eur"));
+        assert_eq!(received, [(&json!(10_000), &eur), (&json!(10_000), &usd), (&json!(0), &usd)]);
+        assert_eq!(raised[1].1["expectedMinor"], 12_000);
+    })
+    .await;
+}
