@@ -15,6 +15,7 @@ mod faults;
 mod idempotency;
 mod jobs;
 mod live;
+mod moves;
 mod network;
 mod pages;
 #[cfg(target_os = "linux")]

@@ -7,6 +7,7 @@ use super::booking::{booking_columns, lock_of};
 use super::{Booking, Status, Transition, history, oddities, transition};
 use crate::actor::Actor;
 use crate::audit;
+use crate::automations;
 use crate::ids::{BookingId, HistoryId, OrgId};
 use crate::warning::Warning;
 use crate::{Error, Result};
@@ -95,6 +96,9 @@ pub(super) async fn set_status(
     let mut history_id = None;
     if moved {
         booking = store(tx, &booking, now).await?;
+        if to == Status::Cancelled {
+            automations::take_back(tx, &booking, by, now).await?;
+        }
         history_id = Some(record_status(tx, &booking, from, reason, &warnings, by, now).await?);
     }
     Ok(StatusChange {

@@ -11,6 +11,7 @@ use super::draft::{ADDRESS, NOTES, check_add_ons, check_discount, check_quantity
 use super::{Booking, Status, StatusChange, oddities};
 use crate::actor::Actor;
 use crate::audit;
+use crate::automations;
 use crate::ids::{BookingId, OrgId, SitterId};
 use crate::pricing;
 use crate::problems::Problems;
@@ -87,6 +88,9 @@ pub async fn patch(
     }
     if status_moved || reprice || !changed.is_empty() {
         after = store(tx, &after, now).await?;
+    }
+    if before.start_at != after.start_at || (status_moved && after.status == Status::Cancelled) {
+        automations::take_back(tx, &after, by, now).await?;
     }
     if !changed.is_empty() {
         let entry = after.entry("booking.updated", by).metadata(json!({"fields": changed, "version": after.version}));

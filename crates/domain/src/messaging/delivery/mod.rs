@@ -10,6 +10,7 @@ mod report;
 mod send;
 mod settle;
 mod slot;
+mod take_back;
 mod unclear;
 
 pub use outbound::{Outbound, find_by_sid, load};
@@ -17,4 +18,5 @@ pub use report::{Report, apply_report, rank};
 pub use send::{Envelope, Turn, begin_send};
 pub use settle::{adopt_sid, back_to_queue, mark_unconfirmed, record_refused, record_sent, resend_once};
 pub use slot::take_send_slot;
+pub(crate) use take_back::take_back;
 pub use unclear::unclear;
