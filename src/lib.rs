@@ -10,5 +10,6 @@ pub mod config;
 pub mod demo;
 pub mod prove;
 pub mod scheduler;
+mod simulated;
 pub mod telemetry;
 pub mod web;

@@ -130,9 +130,10 @@ fn every_promise_is_shown_by_a_test_that_exists() {
         let places = [
             "tests/it",
             "tests/it/support",
+            "crates/domain/tests/flow",
+            "crates/providers/tests/it",
             "crates/queue/tests/it",
             "crates/queue/src/schedule",
-            "crates/providers/tests/it",
         ];
         let paths = places.iter().map(|place| root().join(place).join(format!("{file}.rs")));
         let found = paths.filter_map(|path| fs::read_to_string(path).ok()).any(|code| {

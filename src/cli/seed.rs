@@ -9,6 +9,9 @@ use nightshift_domain::seed::{self, Seed};
 use super::{open, published};
 use crate::config::Settings;
 
+/// Lines of warnings; a file of old bookings has one for each.
+const WARNINGS_MAX: usize = 20;
+
 /// Which file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -48,5 +51,11 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         seeded.pricing_rules,
         seeded.bookings
     );
+    for warning in seeded.warnings.iter().take(WARNINGS_MAX) {
+        eprintln!("warning: {warning}");
+    }
+    if seeded.warnings.len() > WARNINGS_MAX {
+        eprintln!("warning: ... and {} more of this kind", seeded.warnings.len() - WARNINGS_MAX);
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::day::{Cast, PATIENCE, text_at};
 use super::trail::Trail;
+use crate::simulated::appointment;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -16,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail) -> anyhow::Result<String> {
     println!();
     let vapi = cast.simulator.vapi();
-    vapi.script(CallScript { ends_at_poll: Some(3), analysis_after: 1, ..CallScript::default() });
+    vapi.script(CallScript { ends_at_poll: Some(3), analysis_after: 1, ..appointment() });
     let person = format!("+1212557{:04}", Utc::now().timestamp_micros() % 10_000);
     let body = json!({
         "title": "Teeth cleaning", "userPhone": person, "contactName": "Anna", "location": "New York",

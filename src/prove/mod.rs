@@ -26,6 +26,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use crate::cli::progress;
+use crate::simulated;
 use ledger::Ledger;
 use load::Load;
 use process::{Child, Program};
@@ -75,6 +76,7 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let simulator =
         Simulator::start("127.0.0.1:0", accounts).await.context("the simulated providers can't be started")?;
+    simulator.vapi().script(simulated::appointment());
     let program = Program {
         executable: std::env::current_exe().context("this program is not to be found")?,
         folder: folder.path().to_owned(),

@@ -251,3 +251,104 @@ async fn every_list_takes_all_of_its_filters() {
     })
     .await;
 }
+
+/// The codes of an answer's warnings.
+fn warnings(answer: &Value) -> Vec<&str> {
+    answer["warnings"].as_array().unwrap().iter().map(|warning| warning["code"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn what_is_odd_about_a_booking_but_allowed_is_said_in_warnings() {
+    on_both(async |nightshift| {
+        let taking_place = |start: &str, end: &str| {
+            let mut body = booking();
+            (body["startAt"], body["endAt"]) = (json!(start), json!(end));
+            body
+        };
+        let (past, past_end) = ("2001-12-31T10:00:00Z", "2001-12-31T11:00:00Z");
+        let made = nightshift.post("/api/bookings", taking_place(past, past_end)).await.expect(201).json();
+        assert_eq!(warnings(&made), ["starts_in_past", "no_price_rule"]);
+        assert_eq!(
+            made["warnings"][0],
+            json!({"field": "startAt", "code": "starts_in_past",
+                   "message": "startAt is in the past, and the booking is over"})
+        );
+        let now_on = taking_place("2024-12-29T21:30:00Z", "2024-12-29T23:00:00Z");
+        let under_way = nightshift.post("/api/bookings", now_on).await.expect(201).json();
+        assert_eq!(under_way["warnings"][0]["message"], "startAt is in the past");
+        let far = taking_place("2027-01-31T10:00:00Z", "2027-01-31T11:00:00Z");
+        assert_eq!(
+            warnings(&nightshift.post("/api/bookings", far).await.expect(201).json()),
+            ["starts_far_ahead", "no_price_rule"]
+        );
+        nightshift.post("/api/pricing-rules", super::pricing::rule()).await.expect(201);
+        let plain = nightshift.post("/api/bookings", booking()).await.expect(201).json();
+        assert_eq!(plain["warnings"], json!([]));
+
+        let path = format!("/api/bookings/{}", plain["booking"]["id"].as_str().unwrap());
+        let moved = nightshift.patch(&path, json!({"startAt": past, "endAt": past_end})).await.expect(200).json();
+        assert_eq!(warnings(&moved), ["starts_in_past"]);
+        let other = nightshift.patch(&path, json!({"service": "cat_sitting", "notes": "x"})).await.expect(200).json();
+        assert_eq!(warnings(&other), ["no_price_rule"]);
+        assert_eq!(warnings(&nightshift.patch(&path, json!({"notes": "y"})).await.expect(200).json()), [""; 0]);
+        for _ in 0..2 {
+            let confirmed = nightshift.post(&format!("{path}/confirm"), json!({})).await.expect(200).json();
+            assert_eq!(warnings(&confirmed), ["starts_in_past"]);
+        }
+        let cancelled = nightshift.post(&format!("{path}/cancel"), json!({})).await.expect(200).json();
+        assert_eq!(cancelled["warnings"], json!([]));
+        let logged: Vec<(nightshift_db::Json<Value>,)> = nightshift
+            .rows("SELECT metadata FROM event_log WHERE event_type = 'booking.status.changed' ORDER BY id")
+            .await;
+        assert_eq!(logged[0].0.0["warnings"], json!(["starts_in_past"]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_booking_lasts_at_most_31_days_and_longer_ones_of_before_can_be_changed_otherwise() {
+    on_both(async |nightshift| {
+        let until = |end: &str| {
+            let mut body = booking();
+            body["endAt"] = json!(end);
+            body
+        };
+        for (end, days) in [("2025-01-31T10:00:00.001Z", "32 days"), ("2084-12-31T10:00:00Z", "21915 days")] {
+            let refused = nightshift.post("/api/bookings", until(end)).await.expect(422).json();
+            let sentence = refused["fields"]["endAt"].as_str().unwrap();
+            assert!(sentence.contains("at most 31 days") && sentence.contains(days), "{sentence}");
+        }
+        let made = nightshift.post("/api/bookings", until("2025-01-31T10:00:00Z")).await.expect(201).json();
+        let path = format!("/api/bookings/{}", made["booking"]["id"].as_str().unwrap());
+        for (field, time) in [("endAt", "2025-01-31T10:00:01Z"), ("startAt", "2024-12-31T09:59:59Z")] {
+            let refused = nightshift.patch(&path, json!({field: time})).await.expect(422).json();
+            assert!(refused["fields"]["endAt"].is_string(), "{refused}");
+        }
+        for (field, time) in [("endAt", "2024-12-31T10:00:00Z"), ("startAt", "2025-01-31T10:00:00Z")] {
+            nightshift.patch(&path, json!({field: time})).await.expect(422);
+        }
+        let end: Timestamp = "2026-01-01T10:00:00Z".parse().unwrap();
+        nightshift.db.write("UPDATE bookings SET end_at = $1").bind(end).execute().await.unwrap();
+        assert_eq!(nightshift.get(&path).await.expect(200).json()["booking"]["endAt"], json!(end));
+        nightshift.patch(&path, json!({"notes": "long", "quantity": 2})).await.expect(200);
+        nightshift.patch(&path, json!({"endAt": end, "status": "confirmed"})).await.expect(200);
+        nightshift.patch(&path, json!({"endAt": "2025-06-01T10:00:00Z"})).await.expect(422);
+        nightshift.patch(&path, json!({"endAt": "2025-01-05T10:00:00Z"})).await.expect(200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_booking_that_is_over_or_cancelled_cannot_be_moved() {
+    on_both(async |nightshift| {
+        for ending in ["cancelled", "completed"] {
+            let id = nightshift.book().await;
+            let path = format!("/api/bookings/{id}");
+            nightshift.patch(&path, json!({"status": "confirmed"})).await.expect(200);
+            nightshift.patch(&path, json!({"status": ending})).await.expect(200);
+            let refused = nightshift.patch(&path, json!({"endAt": "2024-12-31T12:00:00Z"})).await.expect(409);
+            assert_eq!(refused.code(), "invalid_transition");
+        }
+    })
+    .await;
+}

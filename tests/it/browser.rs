@@ -123,3 +123,32 @@ async fn c15_a_call_that_cannot_be_started_or_ends_without_a_booking_is_told_and
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_preferred_date_in_the_past_is_asked_about_in_the_dialog() {
+    let Some(browser) = Browser::start(1000, 900).await else { return };
+    on_both_with(live, async |nightshift| {
+        browser.open(&link(&nightshift).await).await;
+        browser.sees(&["Recommendations ready"]).await;
+        browser.click(FIRST_CARD).await;
+        let shown = "!document.querySelector('li.card:first-child [data-past]').hidden";
+        browser.becomes(shown, false).await;
+        let fill = |date: &str| {
+            format!(
+                "(() => {{ const field = document.querySelector('li.card:first-child [name=preferredDate]');
+                    field.value = '{date}'; field.dispatchEvent(new Event('input', {{ bubbles: true }})); }})()"
+            )
+        };
+        browser.eval(&fill("2001-12-31")).await;
+        browser.click(FIRST_FORM).await;
+        browser.becomes(shown, true).await;
+        browser.eval(&fill("2001-12-30")).await;
+        browser.becomes(shown, false).await;
+        browser.click(FIRST_FORM).await;
+        browser.becomes(shown, true).await;
+        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        browser.click(FIRST_FORM).await;
+        browser.sees(&["Booking call started!"]).await;
+    })
+    .await;
+}

@@ -373,10 +373,14 @@ async fn a_call_begun_in_one_mode_is_never_placed_in_another() {
 #[tokio::test]
 async fn c9_a_text_that_fails_leaves_the_booking_as_it_is() {
     on_both(async |nightshift| {
-        // No front desk: nobody can send it.
-        let request = another_request(&nightshift).await;
+        // A person has left a word in the template that no text can be made of.
+        let template = "UPDATE automations SET template = 'Hi {nobody}' WHERE type = 'providerBookingConfirmed'";
+        let request = request(&nightshift).await;
+        nightshift.db.write(template).execute().await.unwrap();
         request.schedule(&nightshift).await.expect(202);
         nightshift.until("SELECT count(*) FROM automation_runs WHERE status = 'failed'", 1).await;
+        let told = "SELECT count(*) FROM exceptions WHERE type = 'automation_failed' AND status = 'open'";
+        assert_eq!(nightshift.count(told).await, 1);
         nightshift.quiet().await;
         assert_eq!(request.show(&nightshift).await["status"], "COMPLETED");
     })
@@ -709,4 +713,56 @@ async fn what_was_said_in_a_call_is_forgotten_after_180_days_and_what_came_of_it
         assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls WHERE result IS NOT NULL").await, 1);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_preferred_date_in_the_past_is_called_for_and_said_in_warnings() {
+    on_both(async |nightshift| {
+        let request = request(&nightshift).await;
+        let mut wish = request.wish();
+        wish["preferredDate"] = json!("2024-12-28");
+        for _ in 0..2 {
+            let body = nightshift.post("/api/v1/bookings/schedule-async", wish.clone()).await.expect(202).json();
+            assert_eq!(body["data"]["status"], "accepted");
+            assert_eq!(
+                body["warnings"],
+                json!([{"field": "preferredDate", "code": "preferred_date_in_past",
+                        "message": "preferredDate is in the past"}])
+            );
+        }
+        // Made up as it is, it goes on as any other: the text tells what was asked for.
+        nightshift.until(TEXTED, 1).await;
+        let texts = nightshift.simulator.twilio().ledger().messages().to_vec();
+        assert!(texts[0].body.contains("confirmed for 2024-12-28 at TBD"), "{}", texts[0].body);
+        assert_eq!(nightshift.count("SELECT count(*) FROM exceptions").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_appointment_in_the_past_that_a_real_call_reports_is_shown_to_people_and_texted_to_nobody() {
+    const SHOWN: &str = "SELECT count(*) FROM exceptions
+                         WHERE type = 'appointment_in_past' AND severity = 'high' AND status = 'open'";
+    for test_line in [false, true] {
+        let mode = move |settings: &mut Settings| {
+            settings.calls.live = true;
+            let own = nightshift_domain::phone::PhoneNumber::parse(TEST_PHONE).unwrap();
+            settings.calls.test_phones.extend(test_line.then_some(own));
+        };
+        on_both_with(mode, async |nightshift| {
+            let data = json!({"booking_confirmed": true, "confirmed_date": "2024-11-24", "confirmed_time": "10:00",
+                              "confirmation_number": "BD441"});
+            nightshift.simulator.vapi().script(CallScript { data: Some(data), ..CallScript::default() });
+            let request = request(&nightshift).await;
+            request.schedule(&nightshift).await.expect(202);
+            nightshift.until(COMPLETED, 1).await;
+            nightshift.quiet().await;
+            assert_eq!(nightshift.count(SHOWN).await, 1);
+            assert_eq!(nightshift.count("SELECT count(*) FROM automation_runs").await, 0);
+            assert_eq!(nightshift.count("SELECT count(*) FROM message_events").await, 0);
+            let shown = request.show(&nightshift).await;
+            assert_eq!(shown["finalOutcome"], "Booked with Bright Dental on 2024-11-24 at 10:00");
+        })
+        .await;
+    }
 }

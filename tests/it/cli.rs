@@ -250,6 +250,33 @@ async fn a_seed_is_loaded_whole_or_not_at_all_and_twice_is_once() {
 }
 
 #[tokio::test]
+async fn a_seed_with_past_bookings_is_loaded_with_warnings_and_one_with_endless_ones_is_not() {
+    for database in engines().await {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("seed.json");
+        let seed = |end: &str| {
+            let content = json!({
+                "organizations": [{"id": "org-new", "name": "New", "slug": "new"}],
+                "clients": [{"id": "c", "orgId": "org-new", "firstName": "A", "lastName": "B", "phone": "+15551234567"}],
+                "bookings": [{"id": "b", "orgId": "org-new", "clientId": "c", "service": "dog_walking",
+                              "startAt": "2001-12-31T10:00:00Z", "endAt": end}],
+            });
+            std::fs::write(&file, content.to_string()).unwrap();
+            run(&["seed", file.to_str().unwrap()], &[("DATABASE_URL", &database.url)])
+        };
+        let endless = seed("2061-12-31T10:00:00Z");
+        assert!(endless.code == 1 && endless.err.contains("bookings[0].endAt"), "{endless:?}");
+        let loaded = seed("2001-12-31T11:00:00Z");
+        assert!(loaded.code == 0 && loaded.out.contains("1 bookings"), "{loaded:?}");
+        for warning in ["startAt is in the past, and the booking is over", "no price rule is in force"] {
+            assert!(loaded.err.contains(&format!("warning: bookings[0]: {warning}")), "{loaded:?}");
+        }
+        let again = seed("2001-12-31T11:00:00Z");
+        assert!(again.code == 0 && again.err.is_empty(), "{again:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_shown_once_and_stored_as_a_hash() {
     on_both(async |world| {
         let key = world.run(&["api-keys", "create", "--name", "site", "--scope", "bookings:write"]).ok();

@@ -16,6 +16,7 @@ mod idempotency;
 mod jobs;
 mod live;
 mod money;
+mod moves;
 mod network;
 mod numbers;
 mod pages;

@@ -189,3 +189,32 @@ async fn a_form_of_another_page_books_nothing() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_preferred_date_in_the_past_is_asked_about_once_more() {
+    on_both_with(with_auth, async |nightshift| {
+        let visitor = Visitor::new(&nightshift).await;
+        let page = visitor.page(&nightshift).await;
+        let (csrf, provider) = (field(&page.text, "csrf"), field(&page.text, "providerId"));
+        let filled = [
+            ("csrf", csrf),
+            ("providerId", provider),
+            ("preferredDate", "2024-12-01"),
+            ("preferredTime", "10:30"),
+            ("customerName", "Bea"),
+            ("customerPhone", "+14155550111"),
+        ];
+        let asked = visitor.book(&nightshift, &filled).await.expect(200);
+        assert_eq!(asked.text.matches("<details class=\"book\" open>").count(), 1);
+        assert_eq!(asked.text.matches("role=\"alert\" data-past>This date is in the past.").count(), 1);
+        for (_, value) in &filled {
+            assert!(asked.text.contains(&format!("value=\"{value}\"")), "{value} is lost:\n{}", asked.text);
+        }
+        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        let meant = [filled.as_slice(), &[("pastIsMeant", field(&asked.text, "pastIsMeant"))]].concat();
+        let booked = visitor.book(&nightshift, &meant).await.expect(303);
+        assert!(booked.header("location").unwrap().ends_with("?notice=started"));
+        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 1);
+    })
+    .await;
+}

@@ -47,6 +47,7 @@ pub const MIGRATIONS: &[Step] = steps![
     10 => "0010_schedules",
     11 => "0011_idempotency_holder",
     13 => "0013_sign_in",
+    14 => "0014_texts_state_times",
     16 => "0016_payments",
 ];
 

@@ -32,6 +32,7 @@ pub mod retention;
 pub mod seed;
 pub mod stream;
 mod text_enum;
+pub mod warning;
 
 pub use error::{Error, Result};
 

@@ -57,10 +57,11 @@ const CHECKS: &[(&str, &str)] = &[
 const SILENT: &[(&str, &str)] = &[
     (
         "a text that did not arrive is in front of people",
-        "SELECT id FROM message_events
-         WHERE direction = 'outbound' AND status IN ('failed', 'undelivered')
-           AND coalesce(error_code, '') <> 'opted_out'
-           AND id NOT IN (SELECT substr(fingerprint, 17) FROM exceptions WHERE type = 'sms_undelivered') LIMIT 5",
+        // One that its recipient did not want, or that was taken back before it left, is nobody's business.
+        "SELECT e.id FROM message_events AS e LEFT JOIN automation_runs AS r ON r.id = e.automation_run_id
+         WHERE e.direction = 'outbound' AND e.status IN ('failed', 'undelivered')
+           AND coalesce(e.error_code, '') <> 'opted_out' AND coalesce(r.status, '') <> 'skipped'
+           AND e.id NOT IN (SELECT substr(fingerprint, 17) FROM exceptions WHERE type = 'sms_undelivered') LIMIT 5",
     ),
     (
         "an automatic text that was given up unwritten is in front of people",

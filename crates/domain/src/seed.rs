@@ -20,6 +20,7 @@ use crate::messaging::numbers::{NumberClass, Provider};
 use crate::people::users::{Role, normal_email};
 use crate::phone::PhoneNumber;
 use crate::pricing::{self, RuleDraft};
+use crate::warning::Warning;
 use crate::{Error, Result};
 
 /// The file.
@@ -187,7 +188,7 @@ pub struct SeedBooking {
 }
 
 /// How many items were new.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "named like the parts of the file")]
 pub struct Seeded {
@@ -199,6 +200,8 @@ pub struct Seeded {
     pub automations: u64,
     pub pricing_rules: u64,
     pub bookings: u64,
+    /// What is odd about new bookings, each with its place in the file.
+    pub warnings: Vec<String>,
 }
 
 impl Seed {
@@ -253,7 +256,11 @@ pub async fn load(tx: &mut Tx, seed: &Seed, now: Timestamp) -> Result<Seeded> {
         seeded.pricing_rules += add_rule(tx, rule, now).await.map_err(at("pricingRules", place))?;
     }
     for (place, booking) in seed.bookings.iter().enumerate() {
-        seeded.bookings += add_booking(tx, seed, booking, now).await.map_err(at("bookings", place))?;
+        let Some(warnings) = add_booking(tx, seed, booking, now).await.map_err(at("bookings", place))? else {
+            continue;
+        };
+        seeded.bookings += 1;
+        seeded.warnings.extend(warnings.iter().map(|warning| format!("bookings[{place}]: {}", warning.message)));
     }
     Ok(seeded)
 }
@@ -410,10 +417,11 @@ async fn add_rule(tx: &mut Tx, item: &SeedRule, now: Timestamp) -> Result<u64> {
     Ok(1)
 }
 
-async fn add_booking(tx: &mut Tx, seed: &Seed, item: &SeedBooking, now: Timestamp) -> Result<u64> {
+/// None when it stands already.
+async fn add_booking(tx: &mut Tx, seed: &Seed, item: &SeedBooking, now: Timestamp) -> Result<Option<Vec<Warning>>> {
     let known = tx.query("SELECT id FROM bookings WHERE id = $1").bind(&item.id).optional::<(BookingId,)>().await?;
     if known.is_some() {
-        return Ok(0);
+        return Ok(None);
     }
     let clients: BTreeMap<_, _> = seed.clients.iter().map(|client| (&client.id, client)).collect();
     let client = clients
@@ -436,8 +444,8 @@ async fn add_booking(tx: &mut Tx, seed: &Seed, item: &SeedBooking, now: Timestam
         sitter_id: item.sitter_id.clone(),
     };
     let by = Actor::system("seed");
-    bookings::create_as(tx, item.id.clone(), &item.org_id, draft.check()?, &by, now).await?;
-    Ok(1)
+    let created = bookings::create_as(tx, item.id.clone(), &item.org_id, draft.check()?, &by, now).await?;
+    Ok(Some(created.warnings))
 }
 
 fn parse_phone(field: &str, text: &str) -> Result<PhoneNumber> {

@@ -3,6 +3,8 @@
 //! Only queues that differ from the default have a row. The number of running jobs is counted from the live leases
 //! each time, never kept in a counter that a crash could falsify. The rate is a token bucket stored in the row.
 
+use std::time::Duration;
+
 use nightshift_db::{Engine, Result, Timestamp, Tx};
 use sqlx::FromRow;
 
@@ -127,6 +129,10 @@ struct Bucket {
     tokens_at: Option<Timestamp>,
 }
 
+/// A bucket that was last used so far in the future was used by a clock that has been set back since. The clocks of
+/// several machines differ by less, and must not refill each other's bucket.
+const SET_BACK: Duration = Duration::from_secs(10);
+
 /// How many jobs of a limited queue may be claimed now, at most `slots`. Locks the queue's row until the end of `tx`.
 pub(crate) async fn allowance(tx: &mut Tx, queue: &str, slots: usize, now: Timestamp) -> Result<usize> {
     // On SQLite the transaction is the only writer, which is lock enough.
@@ -136,9 +142,14 @@ pub(crate) async fn allowance(tx: &mut Tx, queue: &str, slots: usize, now: Times
         }
         Engine::Sqlite => "SELECT concurrency, rate_per_second, burst, tokens, tokens_at FROM queues WHERE name = $1",
     };
-    let Some(bucket) = tx.query(sql).bind(queue).optional::<Bucket>().await? else {
+    let Some(mut bucket) = tx.query(sql).bind(queue).optional::<Bucket>().await? else {
         return Ok(slots);
     };
+    if bucket.tokens_at.is_some_and(|at| at > now + SET_BACK) {
+        // It fills from now on, rather than from when the clock has come so far again.
+        bucket.tokens_at = Some(now);
+        tx.query("UPDATE queues SET tokens_at = $2 WHERE name = $1").bind(queue).bind(now).execute().await?;
+    }
     let mut allowed = i64::try_from(slots).unwrap_or(i64::MAX);
     if let Some(concurrency) = bucket.concurrency {
         let running: i64 =

@@ -35,7 +35,8 @@ pub async fn create(
     let created = bookings::create(&mut tx, org, new, &by, now).await?;
     let job = Follow::of_request(&web.queue).created(&mut tx, &created).await?;
     let booking = bookings::view_in(&mut tx, org, &created.booking.id, caller.audience()).await?;
-    answering.commit(&web, tx, StatusCode::CREATED, json!({"booking": booking, "jobId": job})).await
+    let body = json!({"booking": booking, "jobId": job, "warnings": created.warnings});
+    answering.commit(&web, tx, StatusCode::CREATED, body).await
 }
 
 /// `GET /api/bookings`
@@ -148,5 +149,6 @@ async fn answer_change(
 ) -> Result<Response> {
     let job = Follow::of_request(&web.queue).changed(&mut tx, &change, TRIGGER, by).await?;
     let booking = bookings::view_in(&mut tx, caller.org()?, &change.booking.id, caller.audience()).await?;
-    answering.commit(web, tx, StatusCode::OK, json!({"booking": booking, "jobId": job})).await
+    let body = json!({"booking": booking, "jobId": job, "warnings": change.warnings});
+    answering.commit(web, tx, StatusCode::OK, body).await
 }

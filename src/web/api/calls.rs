@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, Ending, Schedule, Scheduled};
 use nightshift_domain::ids::RequestId;
+use nightshift_domain::warning::Warning;
 use nightshift_jobs::follow::Follow;
 use serde_json::{Value, json};
 
@@ -31,10 +32,11 @@ pub async fn schedule_async(
 ) -> Result<Response> {
     let mut tx = web.db.begin().await?;
     let scheduled = store_wish(&web, &caller, &mut tx, wish).await?;
-    let body = data(json!({
+    let started = data(json!({
         "bookingInitiated": true, "executionId": scheduled.execution_id, "status": "accepted",
         "message": "Booking call started. You will be notified when complete.",
     }));
+    let body = with_warnings(started, &scheduled.warnings);
     let mut response = answering.commit(&web, tx, StatusCode::ACCEPTED, body).await?;
     let place = format!("/api/v1/bookings/executions/{}", scheduled.execution_id);
     response.headers_mut().insert(header::LOCATION, HeaderValue::from_str(&place).map_err(ApiError::internal)?);
@@ -53,7 +55,16 @@ pub async fn schedule(
     tx.commit().await?;
     let call = wait_for_end(&web, &scheduled.execution_id).await?;
     let tx = web.db.begin().await?;
-    answering.commit(&web, tx, StatusCode::OK, data(outcome(&call))).await
+    let body = with_warnings(data(outcome(&call)), &scheduled.warnings);
+    answering.commit(&web, tx, StatusCode::OK, body).await
+}
+
+/// Puts warnings beside the data, if there are any: without them the body is what it was before there were warnings.
+fn with_warnings(mut body: Value, warnings: &[Warning]) -> Value {
+    if !warnings.is_empty() {
+        body["warnings"] = json!(warnings);
+    }
+    body
 }
 
 /// Stores a wish for a call, with the job that places it.

@@ -4,6 +4,7 @@
 //! elsewhere, and the policy sent with every page says so to the browser.
 
 mod assets;
+mod book;
 mod exceptions;
 mod request;
 mod shell;
@@ -30,7 +31,7 @@ pub(super) fn routes(web: &Web) -> Router<Web> {
     let patience = web.settings.http.request_timeout;
     let open = Router::new()
         .route("/request/{id}", get(request::show))
-        .route("/request/{id}/book", post(request::book))
+        .route("/request/{id}/book", post(book::book))
         .route("/login", get(sign_in::show).post(sign_in::submit))
         .route("/logout", post(sign_in::out))
         .route_layer(from_fn_with_state((web.clone(), Access::ANYBODY), auth::layer));

@@ -1,26 +1,27 @@
 //! `/request/{id}`: what somebody who asked for an appointment sees, from the choice of a provider to the confirmation.
 
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use nightshift_db::Timestamp;
 use nightshift_domain::audience::Audience;
-use nightshift_domain::calls::{self, CallStatus, ProviderView, RequestStatus, RequestView, Schedule};
-use nightshift_domain::ids::RequestId;
+use nightshift_domain::calls::{self, CallStatus, ProviderView, RequestStatus, RequestView};
+use nightshift_domain::ids::{OrgId, RequestId};
 use nightshift_domain::people::organizations;
 use nightshift_domain::stream;
 use serde::Deserialize;
 
+use super::book::Asked;
 use super::shell::local;
 use super::{not_found, page, problem};
-use crate::web::api::calls::{store_wish, with_polls};
+use crate::web::api::calls::with_polls;
 use crate::web::auth::{Caller, Principal, link};
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
 /// What may follow the address.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Extra {
     /// The link's token.
     t: Option<String>,
@@ -72,6 +73,16 @@ struct Body<'a> {
     simulated: bool,
     csrf: String,
     notice: Option<Notice>,
+    /// The organisation's zone, in which a date is past or not.
+    zone: &'static str,
+    asked: Option<&'a Asked>,
+}
+
+impl Body<'_> {
+    /// What was filled into a provider's form that is shown once more.
+    fn asked_of(&self, provider: &ProviderView) -> Option<&Asked> {
+        self.asked.filter(|asked| asked.is_of(&provider.id))
+    }
 }
 
 /// `GET /request/{id}`
@@ -84,7 +95,7 @@ pub(super) async fn show(
     if let Some(token) = extra.t.as_deref() {
         return open(&web, &id, token);
     }
-    match render(&web, &caller, &id, &extra).await {
+    match render(&web, &caller, &id, &extra, None).await {
         Ok(response) => response,
         Err(error) => problem(&error),
     }
@@ -105,14 +116,21 @@ fn open(web: &Web, id: &RequestId, token: &str) -> Response {
 }
 
 /// Who may see it: holders of its link, its owner, ops. To everybody else it is not there.
-fn org_for<'a>(web: &Web, caller: &'a Caller, id: &RequestId) -> Result<Option<&'a nightshift_domain::ids::OrgId>> {
+pub(super) fn org_for<'a>(web: &Web, caller: &'a Caller, id: &RequestId) -> Result<Option<&'a OrgId>> {
     if matches!(caller.principal(), Principal::Nobody | Principal::Key(_)) || caller.sitter().is_some() {
         return Err(ApiError::not_found());
     }
     caller.org_of(web, id)
 }
 
-async fn render(web: &Web, caller: &Caller, id: &RequestId, extra: &Extra) -> Result<Response> {
+/// The page, with the form that is shown once more when a visitor is `asked` whether they mean it.
+pub(super) async fn render(
+    web: &Web,
+    caller: &Caller,
+    id: &RequestId,
+    extra: &Extra,
+    asked: Option<&Asked>,
+) -> Result<Response> {
     let org = org_for(web, caller, id)?;
     // Read first: an event after it may be in the page already, and one before it is.
     let seq = stream::latest(&web.db).await?;
@@ -141,6 +159,8 @@ async fn render(web: &Web, caller: &Caller, id: &RequestId, extra: &Extra) -> Re
         may_book: may_change && request.status == RequestStatus::Recommended,
         csrf: link::form_token(&web.session_secret, id),
         notice: extra.notice.as_deref().and_then(notice),
+        zone: zone.name(),
+        asked,
         request: &request,
         providers: &providers,
     };
@@ -185,54 +205,4 @@ fn notice(word: &str) -> Option<Notice> {
         "failed" => Some(Notice { class: "error", title: "Failed to start booking call", text: "Please try again" }),
         _ => None,
     }
-}
-
-/// The form of a provider's card.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Booking {
-    csrf: String,
-    provider_id: String,
-    #[serde(default)]
-    preferred_date: String,
-    #[serde(default)]
-    preferred_time: String,
-    #[serde(default)]
-    customer_name: String,
-    #[serde(default)]
-    customer_phone: String,
-}
-
-/// `POST /request/{id}/book`: the way without scripts; back to the page with what became of it.
-pub(super) async fn book(
-    State(web): State<Web>,
-    caller: Caller,
-    Path(id): Path<RequestId>,
-    Form(form): Form<Booking>,
-) -> Response {
-    if !link::is_form_of(&web.session_secret, &id, &form.csrf) || org_for(&web, &caller, &id).is_err() {
-        return not_found();
-    }
-    let filled = |text: String| Some(text).filter(|text| !text.trim().is_empty());
-    let wish = Schedule {
-        service_request_id: Some(id.to_string()),
-        provider_id: Some(form.provider_id),
-        preferred_date: filled(form.preferred_date),
-        preferred_time: filled(form.preferred_time),
-        customer_name: filled(form.customer_name),
-        customer_phone: filled(form.customer_phone),
-        ..Schedule::default()
-    };
-    let notice = match start(&web, &caller, wish).await {
-        Ok(()) => "started",
-        Err(error) if error.status.is_client_error() => "failed",
-        Err(error) => return problem(&error),
-    };
-    Redirect::to(&format!("/request/{id}?notice={notice}")).into_response()
-}
-
-async fn start(web: &Web, caller: &Caller, wish: Schedule) -> Result<()> {
-    let mut tx = web.db.begin().await?;
-    store_wish(web, caller, &mut tx, wish).await?;
-    Ok(tx.commit().await?)
 }

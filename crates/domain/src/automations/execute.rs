@@ -2,7 +2,8 @@
 //!
 //! All of it is one transaction, so a run has either no text or one. The text goes into the ledger's thread by the same
 //! operation as a person's, under the same rules; only a run that belongs to no thread at all falls back to the front
-//! desk, and says so in the audit log.
+//! desk, and says so in the audit log. A text about a booking is written under the booking's lock, so that what it says
+//! is what holds.
 
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use serde_json::json;
 use super::automation::zone_named;
 use super::ledger::{self, Run, RunStatus};
 use super::template::{self, Variables};
-use super::{Recipient, load, quiet_hours_of};
+use super::told::{self, Stated};
+use super::{AutomationType, Recipient, load, quiet_hours_of};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit;
+use crate::bookings::{self, Booking, Status};
 use crate::ids::{AutomationRunId, MessageId, ThreadId};
 use crate::messaging::masking;
 use crate::messaging::numbers::{self, Number};
@@ -60,7 +63,7 @@ pub enum Executed {
 /// # Errors
 /// [`Error::NotFound`](crate::Error::NotFound) when there is no such run.
 pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timestamp) -> Result<Executed> {
-    let run = lock_with_thread(tx, id).await?;
+    let (run, booking) = lock_with_thread(tx, id).await?;
     if !matches!(run.status, RunStatus::Pending | RunStatus::Blocked) {
         return Ok(Executed::Ended(run.status));
     }
@@ -72,6 +75,11 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
     };
     if let Some(until) = run.scheduled_for.filter(|at| *at > now) {
         return Ok(Executed::Hold { until });
+    }
+    if let Some(booking) = &booking
+        && let Some(reason) = unwanted(tx, &run, booking, now).await?
+    {
+        return skip(tx, &run, reason, by, now).await;
     }
     let (variables, starts_at) = variables(tx, &run).await?;
     let body = match template::render(&automation.template, &variables) {
@@ -97,7 +105,9 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
     }
     match post_for_run(tx, &thread_id, &run.id, &body, by, now).await? {
         Posted::Queued { message_id, .. } => {
-            ledger::set_written(tx, &run.id, &thread_id, &message_id, &body, used_thread, now).await?;
+            let stated = Stated::by(run.kind, booking.as_ref());
+            let text = ledger::Written { thread: &thread_id, message: &message_id, body: &body, used_thread, stated };
+            ledger::set_written(tx, &run.id, text, now).await?;
             Ok(Executed::Written { message_id, thread_id, used_thread })
         }
         Posted::Blocked(Blocked::NoNumber) => {
@@ -109,9 +119,13 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
     }
 }
 
-/// The run, held after the thread it goes through: the order in which whoever holds both takes them.
-async fn lock_with_thread(tx: &mut Tx, id: &AutomationRunId) -> Result<Run> {
+/// The run, held after the booking it is about and its thread: the order in which whoever holds several takes them.
+async fn lock_with_thread(tx: &mut Tx, id: &AutomationRunId) -> Result<(Run, Option<Booking>)> {
     let run = ledger::load(tx, id).await?;
+    let booking = match &run.booking_id {
+        Some(booking) => Some(bookings::lock(tx, booking).await?),
+        None => None,
+    };
     if let Some(thread) = &run.thread_id {
         threads::lock(tx, thread).await?;
     } else if let (Recipient::Client, Some(booking)) = (run.recipient, &run.booking_id)
@@ -119,7 +133,21 @@ async fn lock_with_thread(tx: &mut Tx, id: &AutomationRunId) -> Result<Run> {
     {
         threads::lock(tx, &thread.id).await?;
     }
-    ledger::lock(tx, id).await
+    Ok((ledger::lock(tx, id).await?, booking))
+}
+
+/// Why the client need not hear of the booking's time any more.
+async fn unwanted(tx: &mut Tx, run: &Run, booking: &Booking, now: Timestamp) -> Result<Option<&'static str>> {
+    if told::states_time(run.kind) && booking.status == Status::Cancelled {
+        return Ok(Some(told::CANCELLED));
+    }
+    if run.kind == AutomationType::BookingReminder && booking.start_at <= now {
+        return Ok(Some("booking_started"));
+    }
+    if told::tells_of_move(run) && told::is_told(tx, booking, &run.id).await? {
+        return Ok(Some("already_told"));
+    }
+    Ok(None)
 }
 
 async fn skip(tx: &mut Tx, run: &Run, reason: &str, by: &Actor, now: Timestamp) -> Result<Executed> {

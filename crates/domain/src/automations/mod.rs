@@ -9,6 +9,8 @@ mod execute;
 pub mod ledger;
 pub mod quiet_hours;
 pub mod template;
+mod told;
 
 pub use automation::{Automation, AutomationType, Recipient, list, load, quiet_hours_of, seed_defaults};
 pub use execute::{EXECUTOR, Executed, execute};
+pub(crate) use told::{CANCELLED, MOVED, confirmation_taken_back, outdated, repeated, take_back};

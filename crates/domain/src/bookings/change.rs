@@ -4,10 +4,12 @@ use nightshift_db::{Json, Timestamp, Tx};
 use serde_json::json;
 
 use super::booking::{booking_columns, lock_of};
-use super::{Booking, Status, Transition, history, transition};
+use super::{Booking, Status, Transition, history, oddities, transition};
 use crate::actor::Actor;
 use crate::audit;
+use crate::automations;
 use crate::ids::{BookingId, HistoryId, OrgId};
+use crate::warning::Warning;
 use crate::{Error, Result};
 
 const STORE: &str = booking_columns!(
@@ -35,6 +37,8 @@ pub struct StatusChange {
     pub needs_confirm: bool,
     /// The version that moved its time, which `booking.rescheduled` follows.
     pub rescheduled_to_version: Option<i64>,
+    /// What is odd about what was asked for: a time in the past, a service without a price.
+    pub warnings: Vec<Warning>,
 }
 
 /// Brings a booking to a status. Asking for the status it has changes nothing and writes no history.
@@ -87,10 +91,15 @@ pub(super) async fn set_status(
     now: Timestamp,
 ) -> Result<StatusChange> {
     let from = booking.status;
+    let moved = move_status(&mut booking, to, now)?;
+    let warnings = if to == Status::Confirmed { oddities::of_times(&booking, now) } else { Vec::new() };
     let mut history_id = None;
-    if move_status(&mut booking, to, now)? {
+    if moved {
         booking = store(tx, &booking, now).await?;
-        history_id = Some(record_status(tx, &booking, from, reason, by, now).await?);
+        if to == Status::Cancelled {
+            automations::take_back(tx, &booking, by, now).await?;
+        }
+        history_id = Some(record_status(tx, &booking, from, reason, &warnings, by, now).await?);
     }
     Ok(StatusChange {
         booking,
@@ -99,6 +108,7 @@ pub(super) async fn set_status(
         history_id,
         needs_confirm: to == Status::Confirmed,
         rescheduled_to_version: None,
+        warnings,
     })
 }
 
@@ -129,15 +139,17 @@ pub(super) async fn record_status(
     booking: &Booking,
     from: Status,
     reason: Option<&str>,
+    warnings: &[Warning],
     by: &Actor,
     now: Timestamp,
 ) -> Result<HistoryId> {
     let to = booking.status;
     let history_id = history::append(tx, booking, Some(from), to, reason, by, now).await?;
-    let entry = booking
-        .entry("booking.status.changed", by)
-        .metadata(json!({"from": from, "to": to, "version": booking.version, "historyId": history_id}));
-    audit::record(tx, entry, now).await?;
+    let mut facts = json!({"from": from, "to": to, "version": booking.version, "historyId": history_id});
+    if !warnings.is_empty() {
+        facts["warnings"] = json!(oddities::codes(warnings));
+    }
+    audit::record(tx, booking.entry("booking.status.changed", by).metadata(facts), now).await?;
     Ok(history_id)
 }
 

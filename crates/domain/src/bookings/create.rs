@@ -1,9 +1,10 @@
 //! Making a booking.
 
 use nightshift_db::{Json, Timestamp, Tx};
+use serde_json::json;
 
 use super::booking::booking_columns;
-use super::{Booking, NewBooking, Status, history};
+use super::{Booking, NewBooking, Status, history, oddities};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit;
@@ -11,6 +12,7 @@ use crate::ids::{BookingId, HistoryId, OrgId, SitterId};
 use crate::people::clients;
 use crate::pricing;
 use crate::problems::Problems;
+use crate::warning::Warning;
 
 const INSERT: &str = booking_columns!(
     "INSERT INTO bookings (id, org_id, client_id, sitter_id, service, start_at, end_at, quantity, add_ons, address,
@@ -28,6 +30,8 @@ pub struct Created {
     pub booking: Booking,
     /// Its first history row, nothing -> pending, which `booking.status_changed` follows.
     pub history_id: HistoryId,
+    /// What is odd about it.
+    pub warnings: Vec<Warning>,
 }
 
 /// Makes a pending booking; its client is found by phone or made, and it is priced if its service has a price.
@@ -75,7 +79,8 @@ pub(crate) async fn create_as(
         .bind(now)
         .one()
         .await?;
-    if pricing::price_new(tx, &mut booking, now).await? {
+    let priced = pricing::price_new(tx, &mut booking, now).await?;
+    if priced {
         tx.query(PRICE)
             .bind(&booking.id)
             .bind(booking.total_minor)
@@ -85,8 +90,13 @@ pub(crate) async fn create_as(
             .await?;
     }
     let history_id = history::append(tx, &booking, None, Status::Pending, None, by, now).await?;
-    audit::record(tx, booking.entry("booking.created", by), now).await?;
-    Ok(Created { booking, history_id })
+    let warnings = oddities::of_new(&booking, priced, now);
+    let mut entry = booking.entry("booking.created", by);
+    if !warnings.is_empty() {
+        entry = entry.metadata(json!({"warnings": oddities::codes(&warnings)}));
+    }
+    audit::record(tx, entry, now).await?;
+    Ok(Created { booking, history_id, warnings })
 }
 
 /// Refuses a sitter whom the organisation does not have or no longer sends out.

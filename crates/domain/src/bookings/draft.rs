@@ -1,5 +1,7 @@
 //! A booking as somebody sends it, and the check that turns it into one that can be made.
 
+use std::time::Duration;
+
 use nightshift_db::Timestamp;
 use serde::Deserialize;
 
@@ -16,6 +18,9 @@ pub(super) const NOTES: TextLimit = TextLimit { chars_max: 4000 };
 /// Pets or visits in one booking.
 const QUANTITY_MAX: i64 = 1000;
 const ADD_ONS_MAX: usize = 50;
+/// Days of 24 hours from the start of a booking to its end; more is a typing error.
+const DAYS_MAX: u128 = 31;
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Minor units; more is a typing error.
 const DISCOUNT_MAX: i64 = 1_000_000_000;
 
@@ -121,11 +126,17 @@ impl Draft {
     }
 }
 
+/// Checks when a booking takes place: it ends after it starts, and lasts 31 days at most.
 pub(super) fn check_span(problems: &mut Problems, start_at: Option<Timestamp>, end_at: Option<Timestamp>) {
-    if let (Some(start_at), Some(end_at)) = (start_at, end_at)
-        && end_at <= start_at
-    {
+    let (Some(start_at), Some(end_at)) = (start_at, end_at) else { return };
+    if end_at <= start_at {
         problems.add("endAt", "must be later than startAt");
+        return;
+    }
+    let days = end_at.since(start_at).as_millis().div_ceil(DAY.as_millis());
+    if days > DAYS_MAX {
+        problems
+            .add("endAt", format!("must be at most {DAYS_MAX} days after startAt; the booking would last {days} days"));
     }
 }
 

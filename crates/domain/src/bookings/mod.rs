@@ -10,6 +10,7 @@ mod create;
 mod draft;
 mod history;
 mod list;
+mod oddities;
 mod patch;
 mod payments;
 mod status;

@@ -8,9 +8,10 @@ use super::booking::lock_of;
 use super::change::{move_status, record_status, store, version_conflict};
 use super::create::check_sitter;
 use super::draft::{ADDRESS, NOTES, check_add_ons, check_discount, check_quantity, check_service, check_span};
-use super::{Booking, Status, StatusChange};
+use super::{Booking, Status, StatusChange, oddities};
 use crate::actor::Actor;
 use crate::audit;
+use crate::automations;
 use crate::ids::{BookingId, OrgId, SitterId};
 use crate::pricing;
 use crate::problems::Problems;
@@ -88,6 +89,9 @@ pub async fn patch(
     if status_moved || reprice || !changed.is_empty() {
         after = store(tx, &after, now).await?;
     }
+    if before.start_at != after.start_at || (status_moved && after.status == Status::Cancelled) {
+        automations::take_back(tx, &after, by, now).await?;
+    }
     if !changed.is_empty() {
         let entry = after.entry("booking.updated", by).metadata(json!({"fields": changed, "version": after.version}));
         audit::record(tx, entry, now).await?;
@@ -95,17 +99,25 @@ pub async fn patch(
     if reprice {
         pricing::record_repriced(tx, &after, before.total_minor, reason.as_deref(), by, now).await?;
     }
+    let time_moved = changed.iter().any(|field| matches!(*field, "startAt" | "endAt"));
+    let mut warnings = Vec::new();
+    if time_moved || asked_status == Some(Status::Confirmed) {
+        warnings = oddities::of_times(&after, now);
+    }
     if status_moved {
-        history_id = Some(record_status(tx, &after, before.status, reason.as_deref(), by, now).await?);
+        history_id = Some(record_status(tx, &after, before.status, reason.as_deref(), &warnings, by, now).await?);
+    }
+    if changed.contains(&"service") {
+        warnings.extend(oddities::of_service(tx, &after, now).await?);
     }
     let sitter_moved = changed.contains(&"sitterId") && matches!(after.status, Status::Confirmed | Status::InProgress);
-    let time_moved = changed.iter().any(|field| matches!(*field, "startAt" | "endAt"));
     Ok(StatusChange {
         from: before.status,
         to: after.status,
         history_id,
         needs_confirm: asked_status == Some(Status::Confirmed) || sitter_moved,
         rescheduled_to_version: time_moved.then_some(after.version),
+        warnings,
         booking: after,
     })
 }
@@ -127,7 +139,10 @@ fn merge(before: &Booking, patch: Patch) -> Result<(Booking, Option<Status>)> {
     if let Some(end_at) = patch.end_at.and_then(|text| problems.moment("endAt", Some(&text))) {
         after.end_at = end_at;
     }
-    check_span(&mut problems, Some(after.start_at), Some(after.end_at));
+    // Bookings from before there was a limit may last longer, and can be changed otherwise.
+    if (after.start_at, after.end_at) != (before.start_at, before.end_at) {
+        check_span(&mut problems, Some(after.start_at), Some(after.end_at));
+    }
     if let Some(service) = patch.service.and_then(|service| check_service(&mut problems, service)) {
         after.service = service;
     }

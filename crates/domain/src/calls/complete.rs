@@ -1,8 +1,12 @@
 //! Ending a call, once: result, request, audit, live update and the text to the person in one transaction.
+//!
+//! A real call that reports an appointment in the past has misheard something. The request is done all the same, since
+//! there is an appointment, but people look at it before anybody is told a date that is over.
 
 use nightshift_db::{Json, Timestamp, Tx};
 use serde_json::{Value, json};
 
+use super::past::is_past;
 use super::requests::{announce, set_status};
 use super::{Call, CallMode, CallStatus, Request, RequestStatus, late, lock};
 use crate::actor::Actor;
@@ -11,6 +15,7 @@ use crate::automations::ledger::{self, NewRun, RunToStart};
 use crate::exceptions::{self, Problem, Severity};
 use crate::ids::CallId;
 use crate::people::clients::{self, Contact};
+use crate::people::organizations;
 use crate::phone::PhoneNumber;
 use crate::{Result, audit};
 
@@ -145,7 +150,7 @@ pub(super) async fn apply_booking(
     tell(tx, call, request, made, &name, by, now).await
 }
 
-/// Writes the ledger's row for the text to the person. None when nobody can be told.
+/// Writes the ledger's row for the text to the person. None when nobody can be told, or people must look first.
 async fn tell(
     tx: &mut Tx,
     call: &Call,
@@ -155,6 +160,13 @@ async fn tell(
     by: &Actor,
     now: Timestamp,
 ) -> Result<Option<RunToStart>> {
+    if call.mode != CallMode::Simulated {
+        let zone = organizations::zone_in(tx, &call.org_id).await?;
+        if is_past(&made.date, Some(&made.time), zone, now) {
+            show_past(tx, call, request, made, now).await?;
+            return Ok(None);
+        }
+    }
     let asked = call.asked("customerPhone").and_then(|text| PhoneNumber::parse(text).ok());
     let Some(phone) = asked.or_else(|| request.user_phone.clone()) else {
         let entry = crate::audit_entry("booking_call.sms_failed", "warning", by).org(&call.org_id);
@@ -183,6 +195,16 @@ async fn tell(
     let (run, _) = ledger::insert(tx, &new, now).await?;
     tx.query("UPDATE booking_calls SET sms_event_id = $2 WHERE id = $1").bind(&call.id).bind(&run.id).execute().await?;
     Ok(run.to_start())
+}
+
+/// Shows people an appointment that is over already.
+async fn show_past(tx: &mut Tx, call: &Call, request: &Request, made: &Made, now: Timestamp) -> Result<()> {
+    let problem = Problem::new("appointment_in_past", Severity::High, format!("appointment_in_past:{}", call.id))
+        .title("A call reported an appointment in the past; nobody was told of it")
+        .detail(json!({"bookingCallId": call.id, "serviceRequestId": request.id, "providerId": call.provider_id,
+                       "date": made.date, "time": made.time, "confirmationNumber": made.number}))
+        .org(&call.org_id);
+    exceptions::raise(tx, &problem, now).await.map(|_| ())
 }
 
 /// Tells the person although the result could not be stored: they have an appointment.

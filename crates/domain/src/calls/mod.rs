@@ -6,6 +6,7 @@
 
 mod complete;
 mod late;
+mod past;
 mod requests;
 mod schedule;
 mod start;
@@ -21,7 +22,7 @@ use crate::{Error, Result};
 
 pub use complete::{Completed, Ending, Made, complete, tell_anyway};
 pub use requests::{NewProvider, NewRequest, add_providers, cancel_request, create};
-pub use schedule::{Schedule, Scheduled, schedule};
+pub use schedule::{Schedule, Scheduled, prefers_past, schedule};
 pub use start::{Begun, Dialing, adopt, analysing, begin, by_report, not_started, started};
 pub use view::{
     CallView, ProviderView, RequestView, call_by_execution, list, org_of_request, request_of_execution, view,

@@ -4,12 +4,15 @@ use nightshift_db::{Json, Timestamp, Tx};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::past::is_past;
 use super::requests::announce;
 use super::{CallMode, CallStatus, Request, RequestStatus, lock_request};
 use crate::actor::Actor;
 use crate::ids::{CallId, OrgId, ProviderId, RequestId};
+use crate::people::organizations;
 use crate::phone::PhoneNumber;
 use crate::problems::{Problems, TextLimit};
+use crate::warning::Warning;
 use crate::{Error, Result, audit};
 
 const FIELD: TextLimit = TextLimit { chars_max: 200 };
@@ -50,6 +53,8 @@ pub struct Scheduled {
     pub mode: CallMode,
     /// Whether it is new; otherwise it was wanted before.
     pub created: bool,
+    /// What is odd about what was asked for.
+    pub warnings: Vec<Warning>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -90,10 +95,12 @@ pub async fn schedule(
         .optional()
         .await?
         .ok_or(Error::NotFound)?;
+    let past = prefers_past(tx, &request.org_id, &wish, now).await?;
+    let warnings: Vec<Warning> = past.into_iter().collect();
     let body = body(wish, &request, &provider, problems)?;
     match request.status {
         RequestStatus::Recommended => {}
-        RequestStatus::Booking => return under_way(tx, &request, &provider).await,
+        RequestStatus::Booking => return under_way(tx, &request, &provider, warnings).await,
         RequestStatus::Completed | RequestStatus::Cancelled | RequestStatus::Failed => {
             return Err(Error::conflict("invalid_transition", format!("the request is {}", request.status)));
         }
@@ -116,11 +123,26 @@ pub async fn schedule(
         .correlation(request.id.as_str())
         .metadata(json!({"bookingCallId": call_id, "executionId": execution_id, "providerId": provider.id}));
     audit::record(tx, entry, now).await?;
-    Ok(Scheduled { call_id, execution_id, request_id: request.id, org_id: request.org_id, mode, created: true })
+    let (request_id, org_id) = (request.id, request.org_id);
+    Ok(Scheduled { call_id, execution_id, request_id, org_id, mode, created: true, warnings })
+}
+
+/// Says when the preferred date is over, on the organisation's calendar.
+///
+/// # Errors
+/// [`Error::NotFound`] for an unknown organisation; a database error.
+pub async fn prefers_past(tx: &mut Tx, org: &OrgId, wish: &Schedule, now: Timestamp) -> Result<Option<Warning>> {
+    let Some(date) = wish.preferred_date.as_deref() else { return Ok(None) };
+    let zone = organizations::zone_in(tx, org).await?;
+    Ok(is_past(date, wish.preferred_time.as_deref(), zone, now).then_some(Warning {
+        field: "preferredDate",
+        code: "preferred_date_in_past",
+        message: "preferredDate is in the past",
+    }))
 }
 
 /// The same wish again is the same call.
-async fn under_way(tx: &mut Tx, request: &Request, provider: &Provider) -> Result<Scheduled> {
+async fn under_way(tx: &mut Tx, request: &Request, provider: &Provider, warnings: Vec<Warning>) -> Result<Scheduled> {
     let active: Option<(CallId, String, ProviderId, CallMode)> = tx
         .query("SELECT id, execution_id, provider_id, mode FROM booking_calls WHERE id = $1")
         .bind(&request.active_booking_call_id)
@@ -134,6 +156,7 @@ async fn under_way(tx: &mut Tx, request: &Request, provider: &Provider) -> Resul
             org_id: request.org_id.clone(),
             mode,
             created: false,
+            warnings,
         }),
         _ => Err(Error::conflict("booking_in_progress", "another provider is being called for this request")),
     }

@@ -10,8 +10,8 @@ use super::steps::{delay, record_window};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit;
-use crate::automations::AutomationType;
 use crate::automations::ledger::{self, NewRun, RunToStart};
+use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Booking, Status, StatusRecord};
 use crate::ids::{BookingId, ThreadId};
 use crate::messaging::threads::{self, Thread, ThreadStatus};
@@ -44,7 +44,7 @@ pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Time
     for kind in
         [AutomationType::BookingReminder, AutomationType::BookingConfirmation, AutomationType::BookingRescheduled]
     {
-        ledger::skip_unwritten(tx, &booking.id, kind, None, "booking_cancelled", by, now).await?;
+        ledger::skip_unwritten(tx, &booking.id, kind, None, automations::CANCELLED, by, now).await?;
     }
     if !matches!(record.from_status, Some(Status::Confirmed | Status::InProgress)) {
         return Ok(None);
@@ -53,7 +53,7 @@ pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Time
 }
 
 /// After a booking's time was changed in `version`: the window has the new times, the reminder moves, and the client
-/// hears of it. Nothing for a booking that is not confirmed; its confirmation will find the new time.
+/// hears of it, unless the last text said the same. Nothing for a booking that is not confirmed; its confirmation will find the new time.
 ///
 /// # Errors
 /// When the database refuses.
@@ -76,8 +76,32 @@ pub async fn rescheduled(
     record_window(tx, &booking, &window, change, by, now).await?;
     let mut runs = Vec::new();
     runs.extend(remind(tx, &booking, by, now).await?);
-    runs.extend(tell(tx, &booking, AutomationType::BookingRescheduled, format!("booking:{id}:v{version}"), now).await?);
+    runs.extend(tell_of_move(tx, &booking, version, by, now).await?);
     Ok(runs)
+}
+
+/// Enters the text about a move, which stands for earlier moves that nobody was told of. A client whose confirmation was
+/// taken back because of the move is told of a confirmed booking. Whether there still is something to tell is decided
+/// when the text is written.
+async fn tell_of_move(
+    tx: &mut Tx,
+    booking: &Booking,
+    version: i64,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Option<RunToStart>> {
+    let kind = if automations::confirmation_taken_back(tx, &booking.id).await? {
+        AutomationType::BookingConfirmation
+    } else {
+        AutomationType::BookingRescheduled
+    };
+    let trigger_ref = format!("booking:{}:v{version}", booking.id);
+    let started = tell(tx, booking, kind, trigger_ref.clone(), now).await?;
+    if started.is_some() {
+        let (kind, keep) = (AutomationType::BookingRescheduled, Some(trigger_ref.as_str()));
+        ledger::skip_unwritten(tx, &booking.id, kind, keep, automations::MOVED, by, now).await?;
+    }
+    Ok(started)
 }
 
 /// A conversation that is to be closed some time later.
@@ -120,7 +144,7 @@ async fn remind(tx: &mut Tx, booking: &Booking, by: &Actor, now: Timestamp) -> R
     let trigger_ref = format!("booking:{}:reminder:{}", booking.id, booking.start_at.unix_ms());
     let keep = wanted.then_some(trigger_ref.as_str());
     let kind = AutomationType::BookingReminder;
-    ledger::skip_unwritten(tx, &booking.id, kind, keep, "booking_moved", by, now).await?;
+    ledger::skip_unwritten(tx, &booking.id, kind, keep, automations::MOVED, by, now).await?;
     if !wanted {
         return Ok(None);
     }

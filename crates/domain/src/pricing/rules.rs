@@ -230,7 +230,7 @@ pub(crate) async fn add_as(
 }
 
 /// The rule for a service that is in force at a moment.
-pub(super) async fn in_force(tx: &mut Tx, org: &OrgId, service: &str, at: Timestamp) -> Result<Option<Rule>> {
+pub(crate) async fn in_force(tx: &mut Tx, org: &OrgId, service: &str, at: Timestamp) -> Result<Option<Rule>> {
     Ok(tx.query(IN_FORCE).bind(org).bind(service).bind(at).optional().await?)
 }
 

@@ -189,8 +189,10 @@ async fn a_number_gives_out_one_slot_a_second_also_to_many_at_once() {
             business
                 .db
                 .write(
-                    "INSERT INTO message_events (id, org_id, thread_id, direction, actor_type, body, status)
-                     SELECT $2, org_id, thread_id, direction, 'owner', body, status FROM message_events WHERE id = $1",
+                    "INSERT INTO message_events
+                         (id, org_id, thread_id, direction, actor_type, body, status, from_number_id)
+                     SELECT $2, org_id, thread_id, direction, 'owner', body, status, from_number_id
+                     FROM message_events WHERE id = $1",
                 )
                 .bind(&first)
                 .bind(format!("copy-{copy}"))

@@ -10,3 +10,5 @@ mod delivery;
 mod fixture;
 mod messaging;
 mod payments;
+mod slots;
+mod told;

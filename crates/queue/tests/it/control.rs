@@ -90,3 +90,30 @@ async fn a_rate_limit_holds_over_all_processes() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_rate_limit_goes_on_at_once_after_the_clock_was_set_back() {
+    on_both_engines(async |bed| {
+        let mut tx = bed.tx().await;
+        let limits = Limits { rate_per_second: Some(1.0), burst: Some(1), concurrency: None };
+        bed.queue.limit(&mut tx, "main", limits).await.unwrap();
+        tx.commit().await.unwrap();
+        let worker = bed.worker();
+        bed.enqueue(&Scripted::new("before", &[Act::Done])).await;
+        eventually("the burst has run", async || bed.app.runs().len() == 1).await;
+        let earlier = bed.clock.now() - Duration::from_secs(3600);
+        bed.clock.set(earlier);
+        for n in 0..3 {
+            bed.enqueue(&Scripted::new(&format!("after {n}"), &[Act::Done])).await;
+        }
+        eventually("all have run", async || {
+            bed.clock.advance(Duration::from_millis(250));
+            bed.app.runs().len() == 4
+        })
+        .await;
+        let took = bed.clock.now().since(earlier);
+        assert!(took >= Duration::from_secs(3), "three starts in {took:?} are too many for one a second");
+        drop(worker);
+    })
+    .await;
+}

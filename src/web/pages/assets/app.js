@@ -73,12 +73,32 @@
     if (event.key === "Escape") for (const details of live.querySelectorAll("details[open]")) details.open = false;
   });
 
+  // Whether a date, and on the day itself a time, is over where the business is.
+  function isPast(date, time, timeZone) {
+    const [today, now] = new Date().toLocaleString("sv-SE", { timeZone }).split(" ");
+    return Boolean(date) && (date < today || (date === today && Boolean(time) && time < now.slice(0, time.length)));
+  }
+
+  // A date in the past is asked about once; another date is asked about anew.
+  live.addEventListener("input", (event) => {
+    const form = event.target.form;
+    if (!form?.dataset.provider || !event.target.name.startsWith("preferred")) return;
+    form.querySelector("[data-past]").hidden = true;
+    form.querySelector("[name=pastIsMeant]")?.remove();
+  });
+
   live.addEventListener("submit", async (event) => {
     const form = event.target;
     if (!form.dataset.provider) return;
     event.preventDefault();
     const values = Object.fromEntries(new FormData(form));
     delete values.csrf;
+    delete values.pastIsMeant;
+    const question = form.querySelector("[data-past]");
+    if (question.hidden && isPast(values.preferredDate, values.preferredTime, form.dataset.zone)) {
+      question.hidden = false;
+      return;
+    }
     form.closest("details").open = false;
     const id = "booking-toast", name = form.dataset.name;
     toast("loading", "Booking in progress...", `Scheduling your appointment... Calling ${name}`, { id });

@@ -6,30 +6,42 @@ use super::{Run, RunToStart, announce, run_columns, set_skipped};
 use crate::Result;
 use crate::actor::Actor;
 use crate::automations::AutomationType;
+use crate::automations::told::Stated;
 use crate::ids::{AutomationRunId, BookingId, MessageId, OrgId, ThreadId};
+
+/// The text a run has written.
+pub(in crate::automations) struct Written<'a> {
+    pub thread: &'a ThreadId,
+    pub message: &'a MessageId,
+    pub body: &'a str,
+    /// Whether that is the thread the run belongs to.
+    pub used_thread: bool,
+    /// What it says of when its booking takes place.
+    pub stated: Option<Stated>,
+}
 
 /// Notes the text a run has written.
 pub(in crate::automations) async fn set_written(
     tx: &mut Tx,
     id: &AutomationRunId,
-    thread: &ThreadId,
-    message: &MessageId,
-    body: &str,
-    used_thread: bool,
+    text: Written<'_>,
     now: Timestamp,
 ) -> Result<()> {
     tx.query(
         "UPDATE automation_runs
          SET status = 'pending', error = NULL, thread_id = $2, message_event_id = $3, body = $4, used_thread = $5,
-             from_number_id = (SELECT from_number_id FROM message_events WHERE id = $3), updated_at = $6
+             from_number_id = (SELECT from_number_id FROM message_events WHERE id = $3), updated_at = $6,
+             states_start_at = $7, states_version = $8
          WHERE id = $1",
     )
     .bind(id)
-    .bind(thread)
-    .bind(message)
-    .bind(body)
-    .bind(used_thread)
+    .bind(text.thread)
+    .bind(text.message)
+    .bind(text.body)
+    .bind(text.used_thread)
     .bind(now)
+    .bind(text.stated.map(|stated| stated.start_at))
+    .bind(text.stated.map(|stated| stated.version))
     .execute()
     .await?;
     Ok(())

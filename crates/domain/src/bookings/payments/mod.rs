@@ -121,6 +121,7 @@ pub async fn mark_paid(tx: &mut Tx, payment: &Payment, by: &Actor, now: Timestam
             history_id: None,
             needs_confirm: false,
             rescheduled_to_version: None,
+            warnings: Vec::new(),
             booking,
         }
     };

@@ -12,6 +12,7 @@ mod revive;
 mod send;
 mod settle;
 mod slot;
+mod take_back;
 mod unclear;
 
 pub use number::number_in_service;
@@ -23,6 +24,7 @@ pub use settle::{
     adopt_sid, back_to_queue, mark_unconfirmed, record_refused, record_sent, resend_once, tell_unconfirmed,
 };
 pub use slot::take_send_slot;
+pub(crate) use take_back::take_back;
 pub use unclear::unclear;
 
 /// The error code of a text that was not sent because its recipient wants no more.

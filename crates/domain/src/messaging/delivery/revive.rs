@@ -8,7 +8,8 @@ use super::outbound::{lock, undelivered};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit;
-use crate::automations::ledger;
+use crate::automations;
+use crate::automations::ledger::{self, RunStatus};
 use crate::exceptions;
 use crate::ids::MessageId;
 use crate::messaging::message::MessageStatus;
@@ -38,6 +39,12 @@ pub async fn revive(
     }
     if text.error_code.as_deref() == Some(OPTED_OUT) {
         return Ok(Err("the recipient asked to get no more messages".to_owned()));
+    }
+    if let Some(run) = &text.automation_run_id {
+        let taken_back = ledger::lock(tx, run).await?.status == RunStatus::Skipped;
+        if taken_back || automations::outdated(tx, run).await?.is_some() {
+            return Ok(Err("its booking has changed since, and what it says no longer holds".to_owned()));
+        }
     }
     tx.query(
         "UPDATE message_events SET status = $2, error_code = NULL, send_slot_at = NULL, updated_at = $3 WHERE id = $1",

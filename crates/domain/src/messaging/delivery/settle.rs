@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::outbound::{lock, unconfirmed};
 use super::report::rank;
+use super::take_back::unless_outdated;
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit;
@@ -94,6 +95,7 @@ pub async fn record_refused(
 }
 
 /// Puts a text back for a later try, when it is certain that the provider did not take it. It asks for a new slot then.
+/// One whose booking has moved meanwhile is taken back instead.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such outbound text.
@@ -107,7 +109,7 @@ pub async fn back_to_queue(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Resul
     .bind(now)
     .execute()
     .await?;
-    Ok(())
+    unless_outdated(tx, id, now).await
 }
 
 /// Marks a text whose attempt ended without an answer. True when it is unconfirmed now, so that somebody must find out.
@@ -151,8 +153,9 @@ async fn known(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
     exceptions::resolve(tx, &unconfirmed(id), "it is known by now what became of the text", now).await
 }
 
-/// Puts a text that the provider does not know back into the queue, once in its life. None when it is not unconfirmed
-/// any more or was sent again before; else how many times it has now been sent again.
+/// Puts a text that the provider does not know back into the queue, once in its life, or takes it back when its booking
+/// has moved meanwhile. None when it is not unconfirmed any more or was sent again before; else how many times it has
+/// now been sent again.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such outbound text.
@@ -171,5 +174,6 @@ pub async fn resend_once(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<
     .await?;
     known(tx, id, now).await?;
     text.announce(tx, MessageStatus::Queued, now).await?;
+    unless_outdated(tx, id, now).await?;
     Ok(Some(text.resends + 1))
 }

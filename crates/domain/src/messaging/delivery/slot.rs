@@ -1,4 +1,8 @@
 //! The rate at which a number may send.
+//!
+//! Each number gives out one slot a second, in the order they are asked for. That a slot lies ahead is explained by the
+//! texts that wait for earlier ones and by nothing else: a stored time further ahead than they reach was written by a
+//! clock that has been set back since, and is not waited for.
 
 use std::time::Duration;
 
@@ -14,14 +18,25 @@ const SEND_INTERVAL: Duration = Duration::from_secs(1);
 /// A slot that passed unused so long ago is given up: texts that waited out an outage must not all leave at once.
 const SLOT_KEPT: Duration = Duration::from_secs(10);
 
-/// The moment a text may leave its number. Each number gives out one slot a second, in the order they are asked for;
-/// a text keeps the slot it has, unless that has long passed.
+/// Texts of a number that wait for their second. Index: `message_events_waiting`.
+const WAITING: &str = "SELECT COUNT(*) FROM message_events
+                       WHERE from_number_id = $1 AND status = 'queued' AND send_slot_at IS NOT NULL AND id <> $2";
+
+/// The slots that are taken from a moment on. Index: `message_events_waiting`.
+const TAKEN: &str = "SELECT send_slot_at FROM message_events
+                     WHERE from_number_id = $1 AND status = 'queued' AND send_slot_at IS NOT NULL AND id <> $2
+                       AND send_slot_at > $3
+                     ORDER BY send_slot_at";
+
+/// The moment a text may leave its number. A text keeps the slot it has, unless that has long passed or lies further
+/// ahead than the texts before it reach.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such text or number.
 pub async fn take_send_slot(tx: &mut Tx, number: &NumberId, message: &MessageId, now: Timestamp) -> Result<Timestamp> {
     let text = lock(tx, message).await?;
-    if let Some(slot) = text.send_slot_at.filter(|slot| *slot + SLOT_KEPT >= now) {
+    let kept = text.send_slot_at.filter(|slot| *slot + SLOT_KEPT >= now);
+    if let Some(slot) = kept.filter(|slot| *slot <= now) {
         return Ok(slot);
     }
     let next: Option<(Option<Timestamp>,)> = tx
@@ -33,7 +48,18 @@ pub async fn take_send_slot(tx: &mut Tx, number: &NumberId, message: &MessageId,
         .optional()
         .await?;
     let (next,) = next.ok_or(Error::NotFound)?;
-    let slot = next.map_or(now, |next| next.max(now));
+    let waiting: i64 = tx.query(WAITING).bind(number).bind(message).scalar().await?;
+    // The latest slot that can be right: each text that waits has a second, and so has the one that left last.
+    let latest = now + SEND_INTERVAL * u32::try_from(waiting).unwrap_or(u32::MAX).saturating_add(1);
+    if let Some(slot) = kept.filter(|slot| *slot <= latest) {
+        return Ok(slot);
+    }
+    let earliest = match next {
+        Some(next) if next > latest => now + SEND_INTERVAL,
+        Some(next) => next.max(now),
+        None => now,
+    };
+    let slot = first_free(tx, number, message, earliest).await?;
     tx.query("UPDATE message_numbers SET next_send_at = $2, updated_at = $3 WHERE id = $1")
         .bind(number)
         .bind(slot + SEND_INTERVAL)
@@ -46,5 +72,20 @@ pub async fn take_send_slot(tx: &mut Tx, number: &NumberId, message: &MessageId,
         .bind(now)
         .execute()
         .await?;
+    Ok(slot)
+}
+
+/// The first moment from `earliest` on that is a whole interval away from every slot that is taken. Mostly none is:
+/// slots are given out in order, and only what was taken back or written by another clock leaves gaps.
+async fn first_free(tx: &mut Tx, number: &NumberId, message: &MessageId, earliest: Timestamp) -> Result<Timestamp> {
+    let taken: Vec<(Timestamp,)> =
+        tx.query(TAKEN).bind(number).bind(message).bind(earliest - SEND_INTERVAL).all().await?;
+    let mut slot = earliest;
+    for (taken,) in taken {
+        if slot + SEND_INTERVAL <= taken {
+            break;
+        }
+        slot = slot.max(taken + SEND_INTERVAL);
+    }
     Ok(slot)
 }

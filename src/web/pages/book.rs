@@ -1,0 +1,100 @@
+//! `POST /request/{id}/book`: choosing a provider without scripts. The answer leads back to the page.
+//!
+//! A preferred date in the past is more often a slip than meant: the form comes back as it was filled in, with a
+//! question, and its second sending counts. Nothing is stored before that.
+
+use axum::extract::{Form, Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use nightshift_domain::calls::{self, Schedule};
+use nightshift_domain::ids::{ProviderId, RequestId};
+use serde::Deserialize;
+
+use super::request::{Extra, org_for, render};
+use super::{not_found, problem};
+use crate::web::api::calls::store_wish;
+use crate::web::auth::{Caller, link};
+use crate::web::error::{ApiError, Result};
+use crate::web::state::Web;
+
+/// The form of a provider's card.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Booking {
+    csrf: String,
+    /// `yes` when the visitor was asked about a date in the past and means it.
+    #[serde(default)]
+    past_is_meant: String,
+    #[serde(flatten)]
+    filled: Asked,
+}
+
+/// What a visitor filled in.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Asked {
+    provider_id: String,
+    #[serde(default, rename = "preferredDate")]
+    pub(super) date: String,
+    #[serde(default, rename = "preferredTime")]
+    pub(super) time: String,
+    #[serde(default, rename = "customerName")]
+    pub(super) name: String,
+    #[serde(default, rename = "customerPhone")]
+    pub(super) phone: String,
+}
+
+impl Asked {
+    /// Whether it was filled into this provider's form.
+    pub(super) fn is_of(&self, provider: &ProviderId) -> bool {
+        self.provider_id == provider.as_str()
+    }
+
+    fn wish(&self, request: &RequestId) -> Schedule {
+        let filled = |text: &String| Some(text.clone()).filter(|text| !text.trim().is_empty());
+        Schedule {
+            service_request_id: Some(request.to_string()),
+            provider_id: Some(self.provider_id.clone()),
+            preferred_date: filled(&self.date),
+            preferred_time: filled(&self.time),
+            customer_name: filled(&self.name),
+            customer_phone: filled(&self.phone),
+            ..Schedule::default()
+        }
+    }
+}
+
+/// `POST /request/{id}/book`
+pub(super) async fn book(
+    State(web): State<Web>,
+    caller: Caller,
+    Path(id): Path<RequestId>,
+    Form(form): Form<Booking>,
+) -> Response {
+    if !link::is_form_of(&web.session_secret, &id, &form.csrf) || org_for(&web, &caller, &id).is_err() {
+        return not_found();
+    }
+    let notice = match start(&web, &caller, &id, &form).await {
+        Ok(true) => "started",
+        Ok(false) => {
+            let page = render(&web, &caller, &id, &Extra::default(), Some(&form.filled)).await;
+            return page.unwrap_or_else(|error| problem(&error));
+        }
+        Err(error) if error.status.is_client_error() => "failed",
+        Err(error) => return problem(&error),
+    };
+    Redirect::to(&format!("/request/{id}?notice={notice}")).into_response()
+}
+
+/// Starts the call; false when the visitor is to be asked first.
+async fn start(web: &Web, caller: &Caller, id: &RequestId, form: &Booking) -> Result<bool> {
+    let wish = form.filled.wish(id);
+    let org = calls::org_of_request(&web.db, id).await?.ok_or_else(ApiError::not_found)?;
+    let mut tx = web.db.begin().await?;
+    let past = calls::prefers_past(&mut tx, &org, &wish, web.clock.now()).await?;
+    if past.is_some() && form.past_is_meant != "yes" {
+        return Ok(false);
+    }
+    store_wish(web, caller, &mut tx, wish).await?;
+    tx.commit().await?;
+    Ok(true)
+}
