@@ -27,4 +27,5 @@ mod reconciliation;
 mod retention;
 mod sabotage;
 mod schedules;
+mod sdk_twilio;
 mod support;

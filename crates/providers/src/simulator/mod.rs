@@ -17,10 +17,12 @@ mod control;
 mod faults;
 mod ledger;
 mod reserved_port;
+mod segments;
 mod server;
 mod stripe;
 mod twilio;
 mod twilio_api;
+mod twilio_list;
 mod vapi;
 mod vapi_api;
 
