@@ -184,7 +184,7 @@ async fn check_sms(settings: &Settings, findings: &mut Findings) {
     match checked {
         Ok(()) => findings.good("sms", format_args!("{} answers and knows the account", settings.twilio.base_url)),
         Err(error) => {
-            let advice = "check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_BASE_URL";
+            let advice = "check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN (or the API key) and TWILIO_BASE_URL";
             findings.wrong("sms", format_args!("{}: {error}; {advice}", settings.twilio.base_url));
         }
     }

@@ -48,6 +48,13 @@ impl Settings {
                 refuse(format!("{}=twilio needs {}", name("messaging.sms_provider"), missing.join(" and ")));
             }
         }
+        if self.twilio.api_key_sid.is_some() != self.twilio.api_key_secret.is_some() {
+            refuse(format!(
+                "{} and {} belong together: set both or none",
+                name("twilio.api_key_sid"),
+                name("twilio.api_key_secret")
+            ));
+        }
         let vapi = [
             ("vapi.api_key", self.vapi.api_key.is_none()),
             ("vapi.assistant_id", self.vapi.assistant_id.is_none()),

@@ -28,4 +28,5 @@ mod retention;
 mod sabotage;
 mod schedules;
 mod sdk_twilio;
+mod sms_lookup;
 mod support;
