@@ -4,6 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use nightshift_db::{Clock, Db, migration_state};
+use nightshift_domain::people::doubtful::{self, Doubtful};
+use nightshift_domain::phone::Doubt;
 use nightshift_jobs::Caller;
 use nightshift_queue::Queue;
 
@@ -104,6 +106,7 @@ async fn check_database(settings: &Settings, deep: bool, findings: &mut Findings
         findings.good("migrations", format_args!("all {} are in force", state.applied.len()));
         let queue = Queue::new(db, Clock::system());
         check_queues(&queue, findings).await;
+        check_numbers(queue.db(), findings).await;
         if deep {
             check_promises(&queue, findings).await;
         }
@@ -111,6 +114,24 @@ async fn check_database(settings: &Settings, deep: bool, findings: &mut Findings
         findings.note("migrations", format_args!("{} come with the next `serve`", state.missing.join(", ")));
     } else {
         findings.wrong("migrations", format_args!("{} missing; run `nightshift migrate`", state.missing.join(", ")));
+    }
+}
+
+/// Numbers from the time before they were read in their organisation's country. Ids only: a number is somebody's.
+async fn check_numbers(db: &Db, findings: &mut Findings) {
+    let found = match doubtful::find(db).await {
+        Ok(found) => found,
+        Err(error) => return findings.wrong("numbers", format_args!("can't be checked: {error}")),
+    };
+    if found.is_empty() {
+        findings.good("numbers", "every stored phone number is a possible one");
+    }
+    for Doubtful { of, doubt, count, examples } in found {
+        let why = match doubt {
+            Doubt::Impossible => "with a phone number that is none or reads as another",
+            Doubt::National => "with a foreign phone number that may be meant as one of their organisation's country",
+        };
+        findings.note("numbers", format_args!("{count} {of} {why}: {}; correct them", examples.join(", ")));
     }
 }
 

@@ -382,7 +382,7 @@ impl Database {
 
 fn phones(from: &mut Reader<'_>) -> Result<Vec<PhoneNumber>, ConfigError> {
     let allowed = "international phone numbers such as +15551234567";
-    from.checked_list("calls.test_phones", allowed, |text| PhoneNumber::parse(text).ok())
+    from.checked_list("calls.test_phones", allowed, |text| PhoneNumber::read(text, None).ok())
 }
 
 fn concurrency(from: &mut Reader<'_>) -> Result<BTreeMap<String, usize>, ConfigError> {

@@ -17,6 +17,7 @@ mod jobs;
 mod live;
 mod network;
 mod pages;
+mod phones;
 #[cfg(target_os = "linux")]
 mod power;
 mod pricing;

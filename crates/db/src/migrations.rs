@@ -46,6 +46,7 @@ pub const MIGRATIONS: &[Step] = steps![
     9 => "0009_pricing",
     10 => "0010_schedules",
     11 => "0011_idempotency_holder",
+    12 => "0012_country",
 ];
 
 /// Which steps a database has.

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::requests::announce;
 use super::{CallMode, CallStatus, Request, RequestStatus, lock_request};
 use crate::actor::Actor;
+use crate::country::Country;
 use crate::ids::{CallId, OrgId, ProviderId, RequestId};
+use crate::people::organizations;
 use crate::phone::PhoneNumber;
 use crate::problems::{Problems, TextLimit};
 use crate::{Error, Result, audit};
@@ -90,7 +92,8 @@ pub async fn schedule(
         .optional()
         .await?
         .ok_or(Error::NotFound)?;
-    let body = body(wish, &request, &provider, problems)?;
+    let country = organizations::country_in(tx, &request.org_id).await?;
+    let body = body(wish, &request, &provider, country, problems)?;
     match request.status {
         RequestStatus::Recommended => {}
         RequestStatus::Booking => return under_way(tx, &request, &provider).await,
@@ -140,14 +143,20 @@ async fn under_way(tx: &mut Tx, request: &Request, provider: &Provider) -> Resul
 }
 
 /// What the call is told, complete.
-fn body(wish: Schedule, request: &Request, provider: &Provider, mut problems: Problems) -> Result<Value> {
+fn body(
+    wish: Schedule,
+    request: &Request,
+    provider: &Provider,
+    country: Option<Country>,
+    mut problems: Problems,
+) -> Result<Value> {
     if let Some(given) = wish.provider_phone.as_deref().filter(|given| !given.trim().is_empty())
-        && PhoneNumber::parse(given).ok().as_ref() != Some(&provider.phone)
+        && PhoneNumber::read(given, country).ok().as_ref() != Some(&provider.phone)
     {
         problems.add("providerPhone", "is not the provider's phone");
     }
     let customer_phone = match wish.customer_phone.as_deref().filter(|given| !given.trim().is_empty()) {
-        Some(given) => problems.phone("customerPhone", Some(given)),
+        Some(given) => problems.phone("customerPhone", Some(given), country),
         None => request.user_phone.clone(),
     };
     let mut field = |name: &str, given: Option<String>, stored: Option<&String>, limit| {
