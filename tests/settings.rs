@@ -117,6 +117,8 @@ fn an_unreadable_value_stops_the_start_and_names_what_is_allowed() {
         ("LOG_FORMAT", "xml", "allowed: pretty, json"),
         ("RUST_LOG", "nightshift=loudly", "allowed: error, warn"),
         ("PUBLIC_URL", "example.com", "allowed: an address such as https://example.com"),
+        // There is no country to read it in.
+        ("ADMIN_TEST_PHONES", "(212) 555-0123", "allowed: international phone numbers such as +15551234567"),
         ("NIGHTSHIFT__WORKER__CONCURRENCY__SMS", "0", "allowed: a whole number from 1 to 10000"),
     ] {
         let message = refused(&[(name, value)]);
@@ -239,6 +241,12 @@ const ROWS: &[Row] = &[
         Severity::Refusal,
         &[DEVELOPMENT, ("SMS_PROVIDER", "twilio")],
         &["SMS_PROVIDER=twilio needs TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"],
+    ),
+    (
+        "twilio_half_a_key",
+        Severity::Refusal,
+        &[DEVELOPMENT, ("TWILIO_API_KEY_SID", "SK0")],
+        &["TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET belong together: set both or none"],
     ),
     (
         "twilio_unencrypted",

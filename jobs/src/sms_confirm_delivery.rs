@@ -1,18 +1,19 @@
 //! Finds out what became of a text whose sending ended without an answer, before it is sent again.
 //!
-//! The provider's list of messages is looked through for the same sender, recipient and body since the attempt began.
-//! What is found there and belongs to no other text of ours is this one. Only when the provider answers that it knows
-//! of none is the text sent again, and that once.
+//! The provider's list is asked for the messages between the same numbers since the attempt began. Those that are known
+//! as other texts of ours are put aside. One that is left and says the same is this text. One that is left and says
+//! something else may be this text as the provider altered it: then nothing is sent, and people are shown it. Only when
+//! nothing is left, twice, is the text sent again, and that once.
 
 use std::time::Duration;
 
-use nightshift_db::Tx;
+use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::MessageId;
-use nightshift_domain::messaging::delivery::{self, Envelope};
+use nightshift_domain::messaging::delivery::{self, Envelope, apply_report};
 use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_providers::sms::SmsSender;
-use nightshift_providers::twilio::{Lookup, SentMessage};
+use nightshift_providers::twilio::{Candidate, Lookup};
 use nightshift_queue::{
     DeadJob, Following, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival, effects,
 };
@@ -24,9 +25,18 @@ use crate::dead::text;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
 use crate::sms_send::{EFFECT, count, revive};
+use crate::webhook_twilio_status::our_status;
 
 /// A provider is asked so long after the attempt: what it took is in its list by then.
 pub(crate) const ASK_AFTER: Duration = Duration::from_secs(120);
+/// Between two questions, for lists lag.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// A text that is not in the list is sent again when so many answers did not have it.
+const ANSWERS_WITHOUT_IT: i64 = 2;
+/// A message that nobody knows may turn out to be another unclear text of ours; after so many answers it has not.
+const ANSWERS_IN_DOUBT: i64 = 5;
+/// Why a text is given up of which it can't be told whether it left.
+const POSSIBLY_SENT: &str = "possibly_sent";
 
 /// A text of which it is not known whether it left.
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,29 +74,77 @@ pub async fn run(job: SmsConfirmDelivery, ctx: JobContext<App>) -> JobResult {
     let sender = ctx.app.sender(envelope.provider).map_err(JobError::fail)?;
     let candidates = ask(sender, &envelope).await?;
 
+    let answers = ctx.job.polls + 1;
     let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
     let mut tx = ctx.begin().await?;
     let effect = effects::find(&mut tx, EFFECT, id.as_str()).await?;
     let effect = effect.as_ref().map_or("", |effect| effect.id.as_str());
-    let verdict = if let Some(found) = unclaimed(&mut tx, candidates).await? {
-        delivery::adopt_sid(&mut tx, id, &found.sid, &by, now).await.or_decide()?;
-        effects::confirm(&mut tx, effect, &found.sid, now).await?;
-        "found at the provider"
-    } else if let Some(resend) = delivery::resend_once(&mut tx, id, now).await.or_decide()? {
-        effects::not_sent(&mut tx, effect, "the provider knows of no such text", now).await?;
-        Follow::of_job(&ctx).text(&mut tx, id, &envelope.thread_id, resend).await?;
-        "sent again"
-    } else {
-        delivery::record_refused(&mut tx, id, "unconfirmed", false, &by, now).await.or_decide()?;
-        effects::refuse(&mut tx, effect, "twice the provider did not know of the text", now).await?;
-        "given up"
+    let verdict = match finding(unclaimed(&mut tx, candidates).await?) {
+        Finding::Found(found) => {
+            adopt(&mut tx, id, &found, &by, now).await?;
+            effects::confirm(&mut tx, effect, &found.message.sid, now).await?;
+            "found at the provider"
+        }
+        Finding::Unknown if answers < ANSWERS_IN_DOUBT => return Ok(Outcome::poll(ASK_AGAIN)),
+        Finding::Unknown => {
+            delivery::record_refused(&mut tx, id, POSSIBLY_SENT, false, &by, now).await.or_decide()?;
+            effects::refuse(&mut tx, effect, "the provider lists a text that may be this one", now).await?;
+            "shown to people: it may have left"
+        }
+        Finding::Nothing if answers < ANSWERS_WITHOUT_IT => return Ok(Outcome::poll(ASK_AGAIN)),
+        Finding::Nothing => {
+            if let Some(resend) = delivery::resend_once(&mut tx, id, now).await.or_decide()? {
+                effects::not_sent(&mut tx, effect, "the provider knows of no such text", now).await?;
+                Follow::of_job(&ctx).text(&mut tx, id, &envelope.thread_id, resend).await?;
+                "sent again"
+            } else {
+                delivery::record_refused(&mut tx, id, "unconfirmed", false, &by, now).await.or_decide()?;
+                effects::refuse(&mut tx, effect, "twice the provider did not know of the text", now).await?;
+                "given up"
+            }
+        }
     };
     tx.commit().await?;
     tracing::info!(message.id = %id, verdict, "an unclear text was asked after");
     Ok(Outcome::done_with(json!({"verdict": verdict})))
 }
 
-async fn ask(sender: &SmsSender, envelope: &Envelope) -> Result<Vec<SentMessage>, JobError> {
+/// What the provider's answer says about the text.
+enum Finding {
+    /// This message is the text.
+    Found(Candidate),
+    /// There are messages that nobody knows; one of them may be the text.
+    Unknown,
+    /// The provider knows of no message that could be it.
+    Nothing,
+}
+
+/// Of several with the same words the oldest: the other belongs to a text that was sent later.
+fn finding(unclaimed: Vec<Candidate>) -> Finding {
+    let doubt = !unclaimed.is_empty();
+    match unclaimed.into_iter().find(|candidate| candidate.same_text) {
+        Some(found) => Finding::Found(found),
+        None if doubt => Finding::Unknown,
+        None => Finding::Nothing,
+    }
+}
+
+/// Takes the message over as this text, and with it what became of it: a report that came while its SID was unknown is
+/// not sent again. Another unclear text may take the same message at the same time; one of the two asks again.
+async fn adopt(tx: &mut Tx, id: &MessageId, found: &Candidate, by: &Actor, now: Timestamp) -> Result<(), JobError> {
+    let sid = &found.message.sid;
+    if let Err(error) = delivery::adopt_sid(tx, id, sid, by, now).await {
+        let taken = matches!(&error, nightshift_domain::Error::Db(error) if error.is_unique_violation());
+        return if taken { Err(JobError::retry(error)) } else { Err(error).or_decide() };
+    }
+    if let Some(status) = our_status(found.message.status) {
+        let code = found.error_code.map(|code| code.to_string());
+        apply_report(tx, sid, status, code.as_deref(), by, now).await.or_decide()?;
+    }
+    Ok(())
+}
+
+async fn ask(sender: &SmsSender, envelope: &Envelope) -> Result<Vec<Candidate>, JobError> {
     let lookup = Lookup {
         from: envelope.from.e164(),
         to: envelope.to.e164(),
@@ -104,14 +162,15 @@ async fn ask(sender: &SmsSender, envelope: &Envelope) -> Result<Vec<SentMessage>
     })
 }
 
-/// The oldest that belongs to no text of ours yet: the same words may have been sent to the same client before.
-async fn unclaimed(tx: &mut Tx, candidates: Vec<SentMessage>) -> Result<Option<SentMessage>, JobError> {
+/// Those that belong to no text of ours yet: others were sent to the same client before and since.
+async fn unclaimed(tx: &mut Tx, candidates: Vec<Candidate>) -> Result<Vec<Candidate>, JobError> {
+    let mut unclaimed = Vec::new();
     for candidate in candidates {
-        if delivery::find_by_sid(tx, &candidate.sid).await.or_decide()?.is_none() {
-            return Ok(Some(candidate));
+        if delivery::find_by_sid(tx, &candidate.message.sid).await.or_decide()?.is_none() {
+            unclaimed.push(candidate);
         }
     }
-    Ok(None)
+    Ok(unclaimed)
 }
 
 /// Nobody could be asked: the text counts as not delivered, and people see it.

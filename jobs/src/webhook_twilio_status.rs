@@ -75,7 +75,7 @@ pub async fn run(job: WebhookTwilioStatus, ctx: JobContext<App>) -> JobResult {
 }
 
 /// What a report says about one of our texts; nothing while Twilio still has it in hand.
-fn our_status(status: TwilioStatus) -> Option<MessageStatus> {
+pub(crate) fn our_status(status: TwilioStatus) -> Option<MessageStatus> {
     match status {
         TwilioStatus::Sent => Some(MessageStatus::Sent),
         TwilioStatus::Delivered | TwilioStatus::Read => Some(MessageStatus::Delivered),

@@ -209,7 +209,10 @@ pub fn sms_sender(settings: &Settings) -> Result<SmsSender, ClientError> {
     match (settings.messaging.sms_provider, &settings.twilio.account_sid, settings.twilio.auth_tokens.first()) {
         (SmsProvider::Twilio, Some(account), Some(token)) => {
             let client = TwilioClient::new(&settings.twilio.base_url, account.clone(), token.clone(), http_client()?)?;
-            Ok(SmsSender::Twilio(client))
+            Ok(SmsSender::Twilio(match (&settings.twilio.api_key_sid, &settings.twilio.api_key_secret) {
+                (Some(key), Some(secret)) => client.with_api_key(key.clone(), secret.clone()),
+                _ => client,
+            }))
         }
         // Twilio without credentials is refused before it comes to this.
         _ => Ok(SmsSender::Mock),

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use nightshift_db::{Clock, Db, migration_state};
+use nightshift_domain::people::doubtful::{self, Doubtful};
+use nightshift_domain::phone::Doubt;
 use nightshift_jobs::Caller;
 use nightshift_queue::Queue;
 
@@ -104,6 +106,7 @@ async fn check_database(settings: &Settings, deep: bool, findings: &mut Findings
         let queue = Queue::new(db, Clock::system());
         check_queues(&queue, findings).await;
         check_passwords(&queue, settings.environment, findings).await;
+        check_numbers(queue.db(), findings).await;
         if deep {
             check_promises(&queue, findings).await;
         }
@@ -129,6 +132,24 @@ async fn check_passwords(queue: &Queue, environment: Environment, findings: &mut
     match environment {
         Environment::Production => findings.wrong("passwords", sentence),
         Environment::Development => findings.note("passwords", sentence),
+    }
+}
+
+/// Numbers from the time before they were read in their organisation's country. Ids only: a number is somebody's.
+async fn check_numbers(db: &Db, findings: &mut Findings) {
+    let found = match doubtful::find(db).await {
+        Ok(found) => found,
+        Err(error) => return findings.wrong("numbers", format_args!("can't be checked: {error}")),
+    };
+    if found.is_empty() {
+        findings.good("numbers", "every stored phone number is a possible one");
+    }
+    for Doubtful { of, doubt, count, examples } in found {
+        let why = match doubt {
+            Doubt::Impossible => "with a phone number that is none or reads as another",
+            Doubt::National => "with a foreign phone number that may be meant as one of their organisation's country",
+        };
+        findings.note("numbers", format_args!("{count} {of} {why}: {}; correct them", examples.join(", ")));
     }
 }
 
@@ -203,7 +224,7 @@ async fn check_sms(settings: &Settings, findings: &mut Findings) {
     match checked {
         Ok(()) => findings.good("sms", format_args!("{} answers and knows the account", settings.twilio.base_url)),
         Err(error) => {
-            let advice = "check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_BASE_URL";
+            let advice = "check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN (or the API key) and TWILIO_BASE_URL";
             findings.wrong("sms", format_args!("{}: {error}; {advice}", settings.twilio.base_url));
         }
     }

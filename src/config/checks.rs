@@ -74,6 +74,7 @@ const CHECKS: &[Check] = &[
     check("vapi_secret_missing", "webhooks", Severity::Refusal, None, vapi_secret_missing),
     check("twilio_incomplete", "sms", Severity::Refusal, None, twilio_incomplete),
     check("twilio_unencrypted", "sms", Severity::Refusal, PRODUCTION, twilio_unencrypted),
+    check("twilio_half_a_key", "sms", Severity::Refusal, None, twilio_half_a_key),
     check("vapi_incomplete", "calls", Severity::Refusal, None, vapi_incomplete),
     check("vapi_unencrypted", "calls", Severity::Refusal, PRODUCTION, vapi_unencrypted),
     check("development_open", "access", Severity::Warning, DEVELOPMENT, development_open),
@@ -234,6 +235,14 @@ fn twilio_incomplete(settings: &Settings) -> Option<String> {
         [("twilio.account_sid", twilio.account_sid.is_none()), ("twilio.auth_tokens", twilio.auth_tokens.is_empty())];
     let missing = missing(&needed).filter(|_| provider == SmsProvider::Twilio)?;
     Some(format!("{}=twilio needs {missing}", name("messaging.sms_provider")))
+}
+
+fn twilio_half_a_key(settings: &Settings) -> Option<String> {
+    let twilio = &settings.twilio;
+    (twilio.api_key_sid.is_some() != twilio.api_key_secret.is_some()).then(|| {
+        let (sid, secret) = (name("twilio.api_key_sid"), name("twilio.api_key_secret"));
+        format!("{sid} and {secret} belong together: set both or none")
+    })
 }
 
 fn vapi_incomplete(settings: &Settings) -> Option<String> {

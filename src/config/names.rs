@@ -16,6 +16,8 @@ pub(super) const PLAIN: &[(&str, &str)] = &[
     ("SMS_PROVIDER", "messaging.sms_provider"),
     ("TWILIO_ACCOUNT_SID", "twilio.account_sid"),
     ("TWILIO_AUTH_TOKEN", "twilio.auth_tokens"),
+    ("TWILIO_API_KEY_SID", "twilio.api_key_sid"),
+    ("TWILIO_API_KEY_SECRET", "twilio.api_key_secret"),
     ("TWILIO_BASE_URL", "twilio.base_url"),
     ("VAPI_WEBHOOK_SECRET", "webhooks.vapi_secrets"),
     ("LIVE_CALL_ENABLED", "calls.live"),

@@ -133,6 +133,10 @@ pub struct Twilio {
     pub account_sid: Option<String>,
     /// The first sends, all verify.
     pub auth_tokens: Vec<SecretString>,
+    /// `SK...`; with its secret it sends instead of the auth token.
+    pub api_key_sid: Option<String>,
+    /// The API key's secret.
+    pub api_key_secret: Option<SecretString>,
     /// Address of the API.
     pub base_url: String,
 }
@@ -273,6 +277,8 @@ impl Settings {
             twilio: Twilio {
                 account_sid: from.optional("twilio.account_sid")?,
                 auth_tokens: from.secrets("twilio.auth_tokens")?,
+                api_key_sid: from.optional("twilio.api_key_sid")?,
+                api_key_secret: from.secret("twilio.api_key_secret")?,
                 base_url: from
                     .base_url("twilio.base_url")?
                     .unwrap_or_else(|| nightshift_providers::twilio::client::BASE_URL.to_owned()),
@@ -382,7 +388,7 @@ impl Database {
 
 fn phones(from: &mut Reader<'_>) -> Result<Vec<PhoneNumber>, ConfigError> {
     let allowed = "international phone numbers such as +15551234567";
-    from.checked_list("calls.test_phones", allowed, |text| PhoneNumber::parse(text).ok())
+    from.checked_list("calls.test_phones", allowed, |text| PhoneNumber::read(text, None).ok())
 }
 
 fn concurrency(from: &mut Reader<'_>) -> Result<BTreeMap<String, usize>, ConfigError> {

@@ -173,7 +173,7 @@ async fn c3_the_waiting_form_answers_with_the_outcome() {
 async fn c4_with_a_test_phone_no_call_ever_reaches_a_provider() {
     let test = |settings: &mut Settings| {
         settings.calls.live = true;
-        settings.calls.test_phones = vec![nightshift_domain::phone::PhoneNumber::parse(TEST_PHONE).unwrap()];
+        settings.calls.test_phones = vec![nightshift_domain::phone::PhoneNumber::stored(TEST_PHONE).unwrap()];
     };
     on_both_with(test, async |nightshift| {
         let request = request(&nightshift).await;
@@ -746,7 +746,7 @@ async fn an_appointment_in_the_past_that_a_real_call_reports_is_shown_to_people_
     for test_line in [false, true] {
         let mode = move |settings: &mut Settings| {
             settings.calls.live = true;
-            let own = nightshift_domain::phone::PhoneNumber::parse(TEST_PHONE).unwrap();
+            let own = nightshift_domain::phone::PhoneNumber::stored(TEST_PHONE).unwrap();
             settings.calls.test_phones.extend(test_line.then_some(own));
         };
         on_both_with(mode, async |nightshift| {

@@ -20,6 +20,7 @@ mod moves;
 mod network;
 mod numbers;
 mod pages;
+mod phones;
 #[cfg(target_os = "linux")]
 mod power;
 mod pricing;
@@ -33,4 +34,5 @@ mod sabotage;
 mod schedules;
 mod sdk;
 mod sign_in;
+mod sms_lookup;
 mod support;

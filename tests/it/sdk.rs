@@ -10,6 +10,8 @@ use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 
+use crate::support::nightshift::fast_account;
+
 #[tokio::test]
 async fn vapis_own_client_finds_the_simulator_to_be_vapi() {
     let Some(python) = python("vapi-requirements.txt").await else { return };
@@ -30,6 +32,23 @@ async fn vapis_own_client_finds_the_simulator_to_be_vapi() {
     let names: Vec<&str> = placed.iter().map(|call| call.name.as_str()).collect();
     assert_eq!(names, ["sdk-one", "sdk-two"]);
     assert!(placed.iter().all(|call| call.overrides["server"].get("secret").is_none()));
+}
+
+#[tokio::test]
+async fn twilios_own_client_finds_the_simulator_to_be_twilio() {
+    let Some(python) = python("twilio-requirements.txt").await else { return };
+    let account = fast_account();
+    let accounts = Accounts { twilio: account.clone(), ..Accounts::default() };
+    let simulator = Simulator::start("127.0.0.1:0", accounts).await.expect("a simulator");
+    let arguments = [
+        simulator.base_url().as_str(),
+        account.account_sid.as_str(),
+        account.auth_token.expose_secret(),
+        account.api_key.0.as_str(),
+        account.api_key.1.expose_secret(),
+    ]
+    .map(str::to_owned);
+    run(&python, "twilio.py", &arguments).await;
 }
 
 /// Runs a script of `tests/sdk` to its end, and returns what it printed.

@@ -46,6 +46,7 @@ pub const MIGRATIONS: &[Step] = steps![
     9 => "0009_pricing",
     10 => "0010_schedules",
     11 => "0011_idempotency_holder",
+    12 => "0012_country",
     13 => "0013_sign_in",
     14 => "0014_texts_state_times",
     16 => "0016_payments",

@@ -15,6 +15,7 @@ pub mod bookings;
 pub mod bulk;
 pub mod calls;
 pub mod confirmation;
+pub mod country;
 mod error;
 pub mod exceptions;
 pub mod idempotency;

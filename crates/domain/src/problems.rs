@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use nightshift_db::Timestamp;
 
 use crate::Error;
+use crate::country::Country;
 use crate::phone::PhoneNumber;
 
 /// Sentences by field; a field's first problem stays.
@@ -56,13 +57,10 @@ impl Problems {
         Some(text)
     }
 
-    /// A phone number that must be there.
-    pub(crate) fn phone(&mut self, field: &str, text: Option<&str>) -> Option<PhoneNumber> {
-        let parsed = text.and_then(|text| PhoneNumber::parse(text).ok());
-        if parsed.is_none() {
-            self.add(field, "must be an international phone number such as +15551234567");
-        }
-        parsed
+    /// A phone number that must be there, read as in `country`.
+    pub(crate) fn phone(&mut self, field: &str, text: Option<&str>, country: Option<Country>) -> Option<PhoneNumber> {
+        let read = PhoneNumber::read(text.unwrap_or_default(), country);
+        read.map_err(|problem| self.add(field, problem.to_string())).ok()
     }
 
     /// A time that must be there.

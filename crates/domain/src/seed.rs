@@ -15,8 +15,10 @@ use crate::access::passwords::{self, Hashed};
 use crate::actor::Actor;
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Draft};
+use crate::country::Country;
 use crate::ids::{BookingId, ClientId, NumberId, OrgId, RuleId, SitterId, UserId};
 use crate::messaging::numbers::{NumberClass, Provider};
+use crate::people::organizations;
 use crate::people::users::{Role, normal_email};
 use crate::phone::PhoneNumber;
 use crate::pricing::{self, RuleDraft};
@@ -58,6 +60,9 @@ pub struct SeedOrganization {
     slug: String,
     #[serde(default = "new_york")]
     timezone: String,
+    /// ISO 3166; that of the zone when it is not given.
+    #[serde(default)]
+    country: Option<String>,
     #[serde(default = "usd")]
     currency: String,
     #[serde(default = "nothing")]
@@ -280,13 +285,20 @@ fn at(list: &'static str, place: usize) -> impl Fn(Error) -> Error {
 }
 
 async fn add_organization(tx: &mut Tx, item: &SeedOrganization, now: Timestamp) -> Result<u64> {
-    if item.timezone.parse::<Tz>().is_err() {
+    let Ok(zone) = item.timezone.parse::<Tz>() else {
         return Err(Error::invalid("timezone", "must be an IANA name such as Europe/London"));
-    }
+    };
+    let country = match &item.country {
+        Some(code) => {
+            let known = Country::parse(code);
+            Some(known.ok_or_else(|| Error::invalid("country", "must be a code of ISO 3166 such as US"))?)
+        }
+        None => Country::of_zone(zone),
+    };
     let added = tx
         .query(
-            "INSERT INTO organizations (id, name, slug, timezone, currency, settings, is_default, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO organizations (id, name, slug, timezone, currency, settings, is_default, country, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT (id) DO NOTHING",
         )
         .bind(&item.id)
         .bind(&item.name)
@@ -295,6 +307,7 @@ async fn add_organization(tx: &mut Tx, item: &SeedOrganization, now: Timestamp) 
         .bind(&item.currency)
         .bind(Json(&item.settings))
         .bind(item.is_default)
+        .bind(country.map(Country::code))
         .bind(now)
         .execute()
         .await?;
@@ -303,7 +316,7 @@ async fn add_organization(tx: &mut Tx, item: &SeedOrganization, now: Timestamp) 
 }
 
 async fn add_sitter(tx: &mut Tx, item: &SeedSitter, now: Timestamp) -> Result<u64> {
-    let phone = parse_phone("phone", &item.phone)?;
+    let phone = read_phone(tx, &item.org_id, "phone", &item.phone).await?;
     Ok(tx
         .query(
             "INSERT INTO sitters (id, org_id, name, phone_number, active, created_at, updated_at)
@@ -346,7 +359,7 @@ async fn add_user(tx: &mut Tx, item: &SeedUser, now: Timestamp) -> Result<u64> {
 }
 
 async fn add_client(tx: &mut Tx, item: &SeedClient, now: Timestamp) -> Result<u64> {
-    let phone = parse_phone("phone", &item.phone)?;
+    let phone = read_phone(tx, &item.org_id, "phone", &item.phone).await?;
     Ok(tx
         .query(
             "INSERT INTO clients (id, org_id, first_name, last_name, email, phone_number, created_at, updated_at)
@@ -364,7 +377,7 @@ async fn add_client(tx: &mut Tx, item: &SeedClient, now: Timestamp) -> Result<u6
 }
 
 async fn add_number(tx: &mut Tx, item: &SeedNumber, place: usize, now: Timestamp) -> Result<u64> {
-    let phone = parse_phone("e164", &item.e164)?;
+    let phone = read_phone(tx, &item.org_id, "e164", &item.e164).await?;
     Ok(tx
         .query(
             "INSERT INTO message_numbers
@@ -444,11 +457,16 @@ async fn add_booking(tx: &mut Tx, seed: &Seed, item: &SeedBooking, now: Timestam
         sitter_id: item.sitter_id.clone(),
     };
     let by = Actor::system("seed");
-    let created = bookings::create_as(tx, item.id.clone(), &item.org_id, draft.check()?, &by, now).await?;
+    let country = organizations::country_in(tx, &item.org_id).await?;
+    let created = bookings::create_as(tx, item.id.clone(), &item.org_id, draft.check(country)?, &by, now).await?;
     Ok(Some(created.warnings))
 }
 
-fn parse_phone(field: &str, text: &str) -> Result<PhoneNumber> {
-    PhoneNumber::parse(text)
-        .map_err(|_| Error::invalid(field, "must be an international phone number such as +15551234567"))
+/// A number as it is read in its organisation's country. An organisation that is not there is for the insert to refuse.
+async fn read_phone(tx: &mut Tx, org: &OrgId, field: &str, text: &str) -> Result<PhoneNumber> {
+    let country = match organizations::country_in(tx, org).await {
+        Err(Error::NotFound) => None,
+        other => other?,
+    };
+    PhoneNumber::read(text, country).map_err(|problem| Error::invalid(field, problem.to_string()))
 }

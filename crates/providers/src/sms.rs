@@ -4,7 +4,7 @@
 //! and gives every text the same SID however often it is sent.
 
 use crate::twilio::MessageStatus;
-use crate::twilio::{Lookup, LookupError, SendError, SendMessage, SentMessage, TwilioClient};
+use crate::twilio::{Candidate, Lookup, LookupError, SendError, SendMessage, SentMessage, TwilioClient};
 
 /// Sends texts.
 #[derive(Debug, Clone)]
@@ -36,13 +36,13 @@ impl SmsSender {
         }
     }
 
-    /// Looks for a text that may have gone out; all that fit, oldest first. The mock has taken every text.
+    /// Looks for a text that may have gone out: all messages that may be it, oldest first. The mock has taken every text.
     ///
     /// # Errors
     /// The service could not be asked, so the text's fate stays unknown.
-    pub async fn candidates(&self, event_id: &str, lookup: &Lookup) -> Result<Vec<SentMessage>, LookupError> {
+    pub async fn candidates(&self, event_id: &str, lookup: &Lookup) -> Result<Vec<Candidate>, LookupError> {
         match self {
-            Self::Mock => Ok(vec![mock(event_id)]),
+            Self::Mock => Ok(vec![Candidate { message: mock(event_id), same_text: true, error_code: None }]),
             Self::Twilio(client) => client.candidates(lookup).await,
         }
     }
@@ -56,14 +56,6 @@ impl SmsSender {
             Self::Mock => Ok(()),
             Self::Twilio(client) => client.check().await,
         }
-    }
-
-    /// The oldest of the [candidates](Self::candidates).
-    ///
-    /// # Errors
-    /// The service could not be asked, so the text's fate stays unknown.
-    pub async fn find(&self, event_id: &str, lookup: &Lookup) -> Result<Option<SentMessage>, LookupError> {
-        Ok(self.candidates(event_id, lookup).await?.into_iter().next())
     }
 }
 

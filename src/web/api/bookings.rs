@@ -8,6 +8,7 @@ use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::bookings::{self, Draft, Filter, Patch, StatusChange};
 use nightshift_domain::ids::BookingId;
+use nightshift_domain::people::organizations;
 use nightshift_jobs::follow::Follow;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ pub async fn create(
     JsonBody(draft): JsonBody<Draft>,
 ) -> Result<Response> {
     let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
-    let new = draft.check()?;
+    let new = draft.check(organizations::country(&web.db, org).await?)?;
     let mut tx = web.db.begin().await?;
     let created = bookings::create(&mut tx, org, new, &by, now).await?;
     let job = Follow::of_request(&web.queue).created(&mut tx, &created).await?;

@@ -6,6 +6,7 @@ use nightshift_db::Timestamp;
 use serde::Deserialize;
 
 use crate::Result;
+use crate::country::Country;
 use crate::ids::SitterId;
 use crate::phone::PhoneNumber;
 use crate::problems::{Problems, TextLimit};
@@ -76,16 +77,16 @@ pub struct NewBooking {
 }
 
 impl Draft {
-    /// The booking asked for.
+    /// The booking asked for. A phone number without its country is read as in `country`, the organisation's.
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) with a sentence for every field that is missing or makes no sense.
-    pub fn check(self) -> Result<NewBooking> {
+    pub fn check(self, country: Option<Country>) -> Result<NewBooking> {
         let mut problems = Problems::default();
         let first_name = problems.required("firstName", self.first_name, NAME);
         let last_name = problems.required("lastName", self.last_name, NAME);
         let service = problems.required("service", self.service, CODE);
-        let phone = problems.phone("phone", self.phone.as_deref());
+        let phone = problems.phone("phone", self.phone.as_deref(), country);
         let email = problems.optional("email", self.email, EMAIL);
         if email.as_deref().is_some_and(|email| !email.contains('@')) {
             problems.add("email", "is not an email address");
@@ -173,7 +174,7 @@ mod tests {
     use crate::Error;
 
     fn wrong_fields(draft: serde_json::Value) -> Vec<String> {
-        match serde_json::from_value::<Draft>(draft).unwrap().check() {
+        match serde_json::from_value::<Draft>(draft).unwrap().check(None) {
             Ok(_) => Vec::new(),
             Err(Error::Invalid(fields)) => fields.keys().map(ToString::to_string).collect(),
             Err(other) => panic!("{other}"),
@@ -201,10 +202,10 @@ mod tests {
     #[test]
     fn a_good_draft_is_trimmed_and_parsed() {
         let draft = serde_json::json!({
-            "firstName": " Test ", "lastName": "Client", "phone": "+1 (555) 123-4567", "service": "dog_walking",
+            "firstName": " Test ", "lastName": "Client", "phone": "(555) 123-4567", "service": "dog_walking",
             "startAt": "2024-12-31T10:00:00Z", "endAt": "2024-12-31T12:00:00+01:00", "notes": "",
         });
-        let booking = serde_json::from_value::<Draft>(draft).unwrap().check().unwrap();
+        let booking = serde_json::from_value::<Draft>(draft).unwrap().check(Country::parse("US")).unwrap();
         assert_eq!(booking.first_name, "Test");
         assert_eq!(booking.phone.e164(), "+15551234567");
         assert_eq!(booking.end_at.to_string(), "2024-12-31T11:00:00.000Z");

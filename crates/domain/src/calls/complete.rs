@@ -167,7 +167,7 @@ async fn tell(
             return Ok(None);
         }
     }
-    let asked = call.asked("customerPhone").and_then(|text| PhoneNumber::parse(text).ok());
+    let asked = call.asked("customerPhone").and_then(|text| PhoneNumber::stored(text).ok());
     let Some(phone) = asked.or_else(|| request.user_phone.clone()) else {
         let entry = crate::audit_entry("booking_call.sms_failed", "warning", by).org(&call.org_id);
         let entry = entry.correlation(request.id.as_str());

@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::{RequestStatus, lock_request};
 use crate::actor::Actor;
+use crate::country::Country;
 use crate::ids::{OrgId, ProviderId, RequestId};
+use crate::people::organizations;
 use crate::problems::{Problems, TextLimit};
 use crate::{Error, Result, audit, stream};
 
@@ -60,12 +62,13 @@ pub async fn create(
     by: &Actor,
     now: Timestamp,
 ) -> Result<(RequestId, RequestStatus)> {
+    let country = organizations::country_in(tx, org).await?;
     let mut problems = Problems::default();
     let title = problems.required("title", new.title, TITLE);
-    let phone = problems.phone("userPhone", new.user_phone.as_deref());
+    let phone = problems.phone("userPhone", new.user_phone.as_deref(), country);
     let contact = problems.optional("contactName", new.contact_name, SHORT);
     let location = problems.optional("location", new.location, SHORT);
-    let providers = check(new.providers, &mut problems);
+    let providers = check(new.providers, country, &mut problems);
     let (Some(title), Some(phone), true) = (title, phone, problems.is_empty()) else {
         return Err(problems.into_error());
     };
@@ -115,7 +118,8 @@ pub async fn add_providers(
     if providers.is_empty() {
         problems.add("providers", "names at least one provider");
     }
-    let providers = check(providers, &mut problems);
+    let country = organizations::country_in(tx, org).await?;
+    let providers = check(providers, country, &mut problems);
     problems.finish()?;
     let count = providers.len();
     store(tx, id, providers, now).await?;
@@ -175,7 +179,7 @@ pub(super) async fn announce(
     stream::append(tx, Some(org), &format!("request:{id}"), event, data, now).await
 }
 
-fn check(providers: Vec<NewProvider>, problems: &mut Problems) -> Vec<Provider> {
+fn check(providers: Vec<NewProvider>, country: Option<Country>, problems: &mut Problems) -> Vec<Provider> {
     if providers.len() > PROVIDERS_MAX {
         problems.add("providers", format!("names at most {PROVIDERS_MAX} providers"));
         return Vec::new();
@@ -184,7 +188,7 @@ fn check(providers: Vec<NewProvider>, problems: &mut Problems) -> Vec<Provider> 
     for (place, provider) in providers.into_iter().enumerate() {
         let field = |name: &str| format!("providers[{place}].{name}");
         let name = problems.required(&field("name"), provider.name, SHORT);
-        let phone = problems.phone(&field("phone"), provider.phone.as_deref());
+        let phone = problems.phone(&field("phone"), provider.phone.as_deref(), country);
         let rating = problems.optional(&field("rating"), provider.rating.and_then(words), SHORT);
         let rank = problems.optional(&field("rank"), provider.rank.and_then(words), SHORT);
         let recommendation = problems.optional(&field("recommendation"), provider.recommendation, LONG);

@@ -8,6 +8,7 @@ use super::past::is_past;
 use super::requests::announce;
 use super::{CallMode, CallStatus, Request, RequestStatus, lock_request};
 use crate::actor::Actor;
+use crate::country::Country;
 use crate::ids::{CallId, OrgId, ProviderId, RequestId};
 use crate::people::organizations;
 use crate::phone::PhoneNumber;
@@ -97,7 +98,8 @@ pub async fn schedule(
         .ok_or(Error::NotFound)?;
     let past = prefers_past(tx, &request.org_id, &wish, now).await?;
     let warnings: Vec<Warning> = past.into_iter().collect();
-    let body = body(wish, &request, &provider, problems)?;
+    let country = organizations::country_in(tx, &request.org_id).await?;
+    let body = body(wish, &request, &provider, country, problems)?;
     match request.status {
         RequestStatus::Recommended => {}
         RequestStatus::Booking => return under_way(tx, &request, &provider, warnings).await,
@@ -163,14 +165,20 @@ async fn under_way(tx: &mut Tx, request: &Request, provider: &Provider, warnings
 }
 
 /// What the call is told, complete.
-fn body(wish: Schedule, request: &Request, provider: &Provider, mut problems: Problems) -> Result<Value> {
+fn body(
+    wish: Schedule,
+    request: &Request,
+    provider: &Provider,
+    country: Option<Country>,
+    mut problems: Problems,
+) -> Result<Value> {
     if let Some(given) = wish.provider_phone.as_deref().filter(|given| !given.trim().is_empty())
-        && PhoneNumber::parse(given).ok().as_ref() != Some(&provider.phone)
+        && PhoneNumber::read(given, country).ok().as_ref() != Some(&provider.phone)
     {
         problems.add("providerPhone", "is not the provider's phone");
     }
     let customer_phone = match wish.customer_phone.as_deref().filter(|given| !given.trim().is_empty()) {
-        Some(given) => problems.phone("customerPhone", Some(given)),
+        Some(given) => problems.phone("customerPhone", Some(given), country),
         None => request.user_phone.clone(),
     };
     let mut field = |name: &str, given: Option<String>, stored: Option<&String>, limit| {

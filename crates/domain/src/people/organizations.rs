@@ -1,10 +1,13 @@
 //! Organisations: the tenants.
 
+use std::collections::BTreeMap;
+
 use chrono_tz::Tz;
 use nightshift_db::{Db, Json, Timestamp, Tx};
 use serde_json::Value;
 
 use crate::Result;
+use crate::country::Country;
 use crate::ids::OrgId;
 use crate::reconciliation::Thresholds;
 
@@ -51,6 +54,40 @@ pub async fn name_and_zone(db: &Db, org: &OrgId) -> Result<(String, Tz)> {
         db.read("SELECT name, timezone FROM organizations WHERE id = $1").bind(org).optional().await?;
     let (name, zone) = row.ok_or(crate::Error::NotFound)?;
     Ok((name, zone.parse().unwrap_or(Tz::UTC)))
+}
+
+/// The country in which an organisation's phone numbers are read: the one given for it, else that of its zone.
+///
+/// # Errors
+/// [`NotFound`](crate::Error::NotFound); a database error.
+pub async fn country(db: &Db, org: &OrgId) -> Result<Option<Country>> {
+    let row = db.read(COUNTRY).bind(org).optional::<(Option<String>, String)>().await?;
+    row.map(country_of).ok_or(crate::Error::NotFound)
+}
+
+/// As [`country`], as a transaction sees it.
+pub(crate) async fn country_in(tx: &mut Tx, org: &OrgId) -> Result<Option<Country>> {
+    let row = tx.query(COUNTRY).bind(org).optional::<(Option<String>, String)>().await?;
+    row.map(country_of).ok_or(crate::Error::NotFound)
+}
+
+/// Every organisation's country.
+///
+/// # Errors
+/// A database error.
+pub async fn countries(db: &Db) -> Result<BTreeMap<OrgId, Option<Country>>> {
+    let rows: Vec<(OrgId, Option<String>, String)> =
+        db.read("SELECT id, country, timezone FROM organizations").all().await?;
+    Ok(rows.into_iter().map(|(org, country, zone)| (org, country_of((country, zone)))).collect())
+}
+
+const COUNTRY: &str = "SELECT country, timezone FROM organizations WHERE id = $1";
+
+fn country_of((country, zone): (Option<String>, String)) -> Option<Country> {
+    match country {
+        Some(code) => Country::parse(&code),
+        None => Country::of_zone(zone.parse().ok()?),
+    }
 }
 
 /// As [`zone`], as a transaction sees it.

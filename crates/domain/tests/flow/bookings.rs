@@ -45,7 +45,7 @@ async fn a_sitter_of_another_organisation_is_refused() {
         let mut draft = draft();
         draft.sitter_id = Some(SitterId::from("sitter-9".to_owned()));
         let refused = business
-            .write(async |tx| bookings::create(tx, &org(), draft.check().unwrap(), &owner(), noon()).await)
+            .write(async |tx| bookings::create(tx, &org(), draft.check(None).unwrap(), &owner(), noon()).await)
             .await;
         let Err(Error::Invalid(fields)) = refused else { panic!("it went through") };
         assert_eq!(fields.keys().map(ToString::to_string).collect::<Vec<_>>(), ["sitterId"]);

@@ -121,7 +121,7 @@ impl Business {
     pub async fn book(&self, change: impl FnOnce(&mut Draft)) -> Created {
         let mut draft = draft();
         change(&mut draft);
-        self.write(async |tx| bookings::create(tx, &org(), draft.check().unwrap(), &owner(), noon()).await.unwrap())
+        self.write(async |tx| bookings::create(tx, &org(), draft.check(None).unwrap(), &owner(), noon()).await.unwrap())
             .await
     }
 

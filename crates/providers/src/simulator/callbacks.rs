@@ -34,6 +34,7 @@ impl Plan {
         let steps = match fault {
             Some(Fault::CallbacksDoubled) => vec![(Sent, None), (Sent, None), (Delivered, None), (Delivered, None)],
             Some(Fault::CallbacksSwapped) => vec![(Delivered, None), (Sent, None)],
+            Some(Fault::StaysQueued) => vec![],
             Some(Fault::Undelivered) => vec![(Sent, None), (Undelivered, Some(30003))],
             Some(Fault::Failed) => vec![(Failed, Some(30007))],
             _ => vec![(Sent, None), (Delivered, None)],

@@ -101,6 +101,9 @@ pub enum Fault {
     /// No callback is ever sent.
     #[serde(rename = "callbacks_none")]
     CallbacksNone,
+    /// The message stays `queued`: it has no `date_sent`, and no callback is sent.
+    #[serde(rename = "stays_queued")]
+    StaysQueued,
     /// The message ends `undelivered`, with code 30003.
     #[serde(rename = "undelivered_30003")]
     Undelivered,
@@ -116,6 +119,12 @@ pub enum Fault {
     /// The list does not show anything yet. Only `match.to` applies.
     #[serde(rename = "list_lags")]
     ListLags,
+    /// The text goes out, and is listed, behind the words of a trial account.
+    #[serde(rename = "trial_prefix")]
+    TrialPrefix,
+    /// The text is listed with other line ends.
+    #[serde(rename = "line_ends_changed")]
+    LineEndsChanged,
 }
 
 /// When a fault takes effect. One request may meet one fault of each stage.
@@ -124,6 +133,7 @@ pub(super) enum Stage {
     Answer,
     Callbacks,
     List,
+    Body,
 }
 
 impl Fault {
@@ -148,9 +158,11 @@ impl Fault {
             | Self::CallbacksSwapped
             | Self::CallbacksBeforeAnswer
             | Self::CallbacksNone
+            | Self::StaysQueued
             | Self::Undelivered
             | Self::Failed => Stage::Callbacks,
             Self::ListError | Self::ListRateLimit | Self::ListLags => Stage::List,
+            Self::TrialPrefix | Self::LineEndsChanged => Stage::Body,
         }
     }
 

@@ -41,6 +41,15 @@ pub struct StoredMessage {
     pub status_callback: Option<String>,
     /// The callbacks, in the order they were sent.
     pub callbacks: Vec<SentCallback>,
+    /// Taken out of the lists by the account; it went out all the same.
+    pub deleted: bool,
+}
+
+impl StoredMessage {
+    /// Whether nothing more will become of it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.status.rank() >= MessageStatus::Delivered.rank()
+    }
 }
 
 /// One callback, with all its tries.

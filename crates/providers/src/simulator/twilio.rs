@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::callbacks::{self, Plan};
-use super::faults::{FaultRule, Faults};
+use super::faults::{Fault, FaultRule, Faults};
 use super::ledger::{Ledger, StoredMessage};
 use super::twilio_api::{ApiError, SendForm};
 use crate::http::{ClientError, Timeouts, http_client_with};
@@ -26,6 +26,9 @@ use crate::twilio::MessageStatus;
 /// So many callbacks are under way at once at most.
 const CALLBACKS_AT_ONCE: usize = 32;
 
+/// What a trial account puts in front of every text.
+const TRIAL_PREFIX: &str = "Sent from your Twilio trial account - ";
+
 /// How the fake account behaves.
 #[derive(Clone)]
 pub struct TwilioAccount {
@@ -33,6 +36,8 @@ pub struct TwilioAccount {
     pub account_sid: String,
     /// Checks requests and signs callbacks.
     pub auth_token: SecretString,
+    /// An API key, `SK...` and its secret, that may ask as well.
+    pub api_key: (String, SecretString),
     /// Pause before each callback.
     pub callback_delay: Duration,
     /// More requests than this at the same time get 429.
@@ -47,6 +52,7 @@ impl Default for TwilioAccount {
         Self {
             account_sid: "AC5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a".to_owned(),
             auth_token: SecretString::from("simulated-auth-token"),
+            api_key: ("SK5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a".to_owned(), SecretString::from("simulated-api-key-secret")),
             callback_delay: Duration::from_millis(50),
             requests_at_once_max: 200,
             now: Utc::now,
@@ -139,9 +145,13 @@ impl FakeTwilio {
 
     /// Checks the credentials and takes one of the places for requests.
     pub(super) fn admit(&self, account_sid: &str, authorization: &[u8]) -> Result<SemaphorePermit<'_>, ApiError> {
-        let credentials = format!("{}:{}", self.account.account_sid, self.account.auth_token.expose_secret());
-        let expected = format!("Basic {}", STANDARD.encode(credentials));
-        if authorization != expected.as_bytes() || account_sid != self.account.account_sid {
+        let (key_sid, key_secret) = &self.account.api_key;
+        let known = [(&self.account.account_sid, &self.account.auth_token), (key_sid, key_secret)];
+        let is_known = known.iter().any(|(user, secret)| {
+            let credentials = format!("{user}:{}", secret.expose_secret());
+            authorization == format!("Basic {}", STANDARD.encode(credentials)).as_bytes()
+        });
+        if !is_known || account_sid != self.account.account_sid {
             self.change(|ledger| ledger.count().unauthorized += 1);
             return Err(ApiError::new(401, 20003));
         }
@@ -151,19 +161,25 @@ impl FakeTwilio {
         })
     }
 
-    /// Takes a text: from here on it counts as sent.
-    pub(super) fn store(&self, form: SendForm) -> StoredMessage {
+    /// Takes a text: from here on it counts as sent. Some faults change how it reads.
+    pub(super) fn store(&self, form: SendForm, shown_as: Option<Fault>) -> StoredMessage {
+        let body = match shown_as {
+            Some(Fault::TrialPrefix) => format!("{TRIAL_PREFIX}{}", form.body),
+            Some(Fault::LineEndsChanged) => form.body.replace('\n', "\r\n") + "\r\n",
+            _ => form.body,
+        };
         let message = StoredMessage {
             sid: format!("SM{}", Uuid::new_v4().simple()),
             from: form.from,
             to: form.to,
-            body: form.body,
-            status: MessageStatus::Queued,
+            body,
+            status: if form.scheduled { MessageStatus::Scheduled } else { MessageStatus::Queued },
             error_code: None,
             at: (self.account.now)(),
             sent_at: None,
             status_callback: form.status_callback,
             callbacks: Vec::new(),
+            deleted: false,
         };
         self.change(|ledger| ledger.store(message.clone()));
         message

@@ -1,25 +1,26 @@
 //! The fake Twilio's HTTP side: the part of the REST API that the client uses, in Twilio's shapes.
 //!
-//! Basic auth, form posts, RFC 2822 times, lists by day and page, numbered errors.
+//! Basic auth, form posts, RFC 2822 times, numbered errors. The list of messages is in [`super::twilio_list`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use chrono::NaiveDate;
 use serde_json::{Value, json};
 
 use super::callbacks::Plan;
 use super::faults::{Fault, FaultRule, Stage};
 use super::ledger::StoredMessage;
+use super::segments::segments;
 use super::server::HangUp;
 use super::twilio::FakeTwilio;
-use crate::twilio::explain;
+use super::twilio_list::list;
+use crate::twilio::{MessageStatus, explain};
 
 /// Twilio's limit on a text, in characters.
 const BODY_CHARS_MAX: usize = 1600;
@@ -27,7 +28,7 @@ const BODY_CHARS_MAX: usize = 1600;
 pub(super) fn router(twilio: Arc<FakeTwilio>) -> Router {
     Router::new()
         .route("/2010-04-01/Accounts/{account}/Messages.json", post(send).get(list))
-        .route("/2010-04-01/Accounts/{account}/Messages/{file}", get(show))
+        .route("/2010-04-01/Accounts/{account}/Messages/{file}", get(show).post(update).delete(delete))
         .with_state(twilio)
 }
 
@@ -37,22 +38,53 @@ pub(super) struct SendForm {
     pub(super) to: String,
     pub(super) body: String,
     pub(super) status_callback: Option<String>,
+    /// To be sent at a later time; the simulator only keeps it.
+    pub(super) scheduled: bool,
+}
+
+/// One parameter of a form, as long as it is not empty.
+fn parameter(form: &[u8], name: &str) -> Option<String> {
+    form_urlencoded::parse(form).find(|(n, _)| n == name).map(|(_, v)| v.into_owned()).filter(|v| !v.is_empty())
 }
 
 impl SendForm {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let refused = |code| ApiError::new(400, code);
-        let take = |name: &str| {
-            form_urlencoded::parse(body).find(|(n, _)| n == name).map(|(_, v)| v.into_owned()).filter(|v| !v.is_empty())
-        };
         let form = Self {
-            to: take("To").ok_or(refused(21604))?,
-            from: take("From").ok_or(refused(21603))?,
-            body: take("Body").ok_or(refused(21602))?,
-            status_callback: take("StatusCallback"),
+            to: parameter(body, "To").ok_or(refused(21604))?,
+            from: parameter(body, "From").ok_or(refused(21603))?,
+            body: parameter(body, "Body").ok_or(refused(21602))?,
+            status_callback: parameter(body, "StatusCallback"),
+            scheduled: parameter(body, "ScheduleType").is_some(),
         };
-        if form.body.chars().count() > BODY_CHARS_MAX { Err(refused(21617)) } else { Ok(form) }
+        if !is_e164(&form.to) {
+            return Err(refused(21211));
+        }
+        if !is_e164(&form.from) && !is_sender_name(&form.from) {
+            return Err(refused(21212));
+        }
+        if form.body.chars().count() > BODY_CHARS_MAX {
+            return Err(refused(21617));
+        }
+        if form.scheduled && parameter(body, "MessagingServiceSid").is_none() {
+            return Err(refused(35118));
+        }
+        Ok(form)
     }
+}
+
+fn is_e164(number: &str) -> bool {
+    let digits = number.strip_prefix('+').unwrap_or_default();
+    (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Short codes, and names of letters and digits, send but get no answer.
+fn is_sender_name(sender: &str) -> bool {
+    let short_code = (5..=6).contains(&sender.len()) && sender.bytes().all(|byte| byte.is_ascii_digit());
+    let name = sender.len() <= 11
+        && sender.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b' ')
+        && sender.bytes().any(|byte| byte.is_ascii_alphabetic());
+    short_code || name
 }
 
 async fn send(
@@ -72,8 +104,11 @@ async fn send(
     }
     let plan =
         Plan::of(twilio.faults().take(Stage::Callbacks, Some(&form.to), Some(&form.body)).map(|rule| rule.fault));
-    let message = twilio.store(form);
-    twilio.call_back(&message, plan).await;
+    let shown_as = twilio.faults().take(Stage::Body, Some(&form.to), Some(&form.body)).map(|rule| rule.fault);
+    let message = twilio.store(form, shown_as);
+    if message.status != MessageStatus::Scheduled {
+        twilio.call_back(&message, plan).await;
+    }
     let answer = resource(&twilio.account.account_sid, &message);
     Ok(match fault {
         Some(rule) => spoil_after_storing(&rule, answer).await,
@@ -131,89 +166,6 @@ fn half_a_body(answer: &Value, silence: Duration) -> Body {
     Body::from_stream(futures_util::StreamExt::chain(first, rest))
 }
 
-/// What a list is narrowed to.
-struct Filter {
-    to: Option<String>,
-    from: Option<String>,
-    sent_from: Option<NaiveDate>,
-    page: usize,
-    page_size: usize,
-}
-
-impl Filter {
-    fn parse(query: &str) -> Option<Self> {
-        let mut filter = Self { to: None, from: None, sent_from: None, page: 0, page_size: 50 };
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match name.as_ref() {
-                "To" => filter.to = Some(value.into_owned()),
-                "From" => filter.from = Some(value.into_owned()),
-                // Written `DateSent>=2026-11-20`: the first equals sign ends the name.
-                "DateSent>" => filter.sent_from = Some(value.parse().ok()?),
-                "Page" => filter.page = value.parse().ok()?,
-                "PageSize" => filter.page_size = value.parse::<usize>().ok()?.clamp(1, 1000),
-                _ => {}
-            }
-        }
-        Some(filter)
-    }
-
-    fn lets_through(&self, message: &StoredMessage) -> bool {
-        self.to.as_ref().is_none_or(|to| *to == message.to)
-            && self.from.as_ref().is_none_or(|from| *from == message.from)
-            && self.sent_from.is_none_or(|day| message.at.date_naive() >= day)
-    }
-
-    fn next_page_uri(&self, path: &str) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        if let Some(to) = &self.to {
-            query.append_pair("To", to);
-        }
-        if let Some(from) = &self.from {
-            query.append_pair("From", from);
-        }
-        if let Some(day) = self.sent_from {
-            query.append_pair("DateSent>", &day.to_string());
-        }
-        query.append_pair("PageSize", &self.page_size.to_string()).append_pair("Page", &(self.page + 1).to_string());
-        format!("{path}?{}", query.finish())
-    }
-}
-
-async fn list(
-    State(twilio): State<Arc<FakeTwilio>>,
-    Path(account_sid): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    twilio.change(|ledger| ledger.count().list += 1);
-    let _slot = twilio.admit(&account_sid, authorization(&headers))?;
-    let filter = Filter::parse(&query.unwrap_or_default()).ok_or(ApiError::new(400, 20001))?;
-    let fault = twilio.faults().take(Stage::List, filter.to.as_deref(), None);
-    match &fault {
-        Some(rule) if rule.fault == Fault::ListError => return Err(ApiError::new(500, 20500)),
-        Some(rule) if rule.fault == Fault::ListRateLimit => {
-            return Err(ApiError::new(429, 20429).retry_after(rule));
-        }
-        _ => {}
-    }
-    let lags = fault.is_some();
-    let page_from = filter.page.saturating_mul(filter.page_size);
-    let mut page: Vec<StoredMessage> = twilio.read(|ledger| {
-        let listed = ledger.messages().iter().rev().filter(|message| !lags && filter.lets_through(message));
-        listed.skip(page_from).take(filter.page_size + 1).cloned().collect()
-    });
-    let more = page.len() > filter.page_size;
-    page.truncate(filter.page_size);
-    let path = format!("/2010-04-01/Accounts/{account_sid}/Messages.json");
-    Ok(Json(json!({
-        "messages": page.iter().map(|message| resource(&account_sid, message)).collect::<Vec<_>>(),
-        "page": filter.page,
-        "page_size": filter.page_size,
-        "next_page_uri": more.then(|| filter.next_page_uri(&path)),
-    }))
-    .into_response())
-}
-
 async fn show(
     State(twilio): State<Arc<FakeTwilio>>,
     Path((account_sid, file)): Path<(String, String)>,
@@ -222,16 +174,75 @@ async fn show(
     twilio.change(|ledger| ledger.count().get += 1);
     let _slot = twilio.admit(&account_sid, authorization(&headers))?;
     let sid = file.strip_suffix(".json").unwrap_or(&file);
-    let message = twilio.read(|ledger| ledger.message(sid).cloned()).ok_or(ApiError::new(404, 20404))?;
+    let message = twilio.read(|ledger| shown(ledger.message(sid)).cloned()).ok_or(ApiError::new(404, 20404))?;
     Ok(Json(resource(&account_sid, &message)).into_response())
 }
 
-fn authorization(headers: &HeaderMap) -> &[u8] {
+/// A deleted message is not there for anybody who asks.
+fn shown(message: Option<&StoredMessage>) -> Option<&StoredMessage> {
+    message.filter(|message| !message.deleted)
+}
+
+/// Cancels a scheduled message (`Status=canceled`), or takes the text out of one that has ended (`Body=`).
+async fn update(
+    State(twilio): State<Arc<FakeTwilio>>,
+    Path((account_sid, file)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let cancel = parameter(&body, "Status");
+    let redact = form_urlencoded::parse(&body).any(|(name, value)| name == "Body" && value.is_empty());
+    change(&twilio, &account_sid, &file, &headers, |message| match cancel.as_deref() {
+        Some("canceled") if message.status == MessageStatus::Scheduled => {
+            message.status = MessageStatus::Canceled;
+            Ok(())
+        }
+        Some("canceled") => Err(ApiError::new(400, 30409)),
+        None if redact && message.has_ended() => {
+            message.body.clear();
+            Ok(())
+        }
+        None if redact => Err(ApiError::new(400, 20009)),
+        _ => Err(ApiError::new(400, 20001)),
+    })
+    .map(|message| Json(resource(&account_sid, &message)).into_response())
+}
+
+/// Takes a message that has ended out of the lists; in the ledger it stays, for it went out.
+async fn delete(
+    State(twilio): State<Arc<FakeTwilio>>,
+    Path((account_sid, file)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    change(&twilio, &account_sid, &file, &headers, |message| {
+        message.deleted = message.has_ended();
+        if message.deleted { Ok(()) } else { Err(ApiError::new(409, 20009)) }
+    })
+    .map(|_| StatusCode::NO_CONTENT)
+}
+
+fn change(
+    twilio: &FakeTwilio,
+    account_sid: &str,
+    file: &str,
+    headers: &HeaderMap,
+    change: impl FnOnce(&mut StoredMessage) -> Result<(), ApiError>,
+) -> Result<StoredMessage, ApiError> {
+    let _slot = twilio.admit(account_sid, authorization(headers))?;
+    let sid = file.strip_suffix(".json").unwrap_or(file);
+    twilio.change(|ledger| {
+        let message = ledger.message_mut(sid).filter(|message| !message.deleted).ok_or(ApiError::new(404, 20404))?;
+        change(message)?;
+        Ok(message.clone())
+    })
+}
+
+pub(super) fn authorization(headers: &HeaderMap) -> &[u8] {
     headers.get(header::AUTHORIZATION).map_or(&[], |value| value.as_bytes())
 }
 
 /// A message in the API's shape.
-fn resource(account_sid: &str, message: &StoredMessage) -> Value {
+pub(super) fn resource(account_sid: &str, message: &StoredMessage) -> Value {
     json!({
         "sid": message.sid,
         "account_sid": account_sid,
@@ -241,7 +252,7 @@ fn resource(account_sid: &str, message: &StoredMessage) -> Value {
         "body": message.body,
         "status": message.status,
         "direction": "outbound-api",
-        "num_segments": "1",
+        "num_segments": segments(&message.body).to_string(),
         "num_media": "0",
         "error_code": message.error_code,
         "error_message": message.error_code.map(explain),
@@ -252,6 +263,9 @@ fn resource(account_sid: &str, message: &StoredMessage) -> Value {
         "price_unit": "USD",
         "api_version": "2010-04-01",
         "uri": format!("/2010-04-01/Accounts/{account_sid}/Messages/{}.json", message.sid),
+        "subresource_uris": {
+            "media": format!("/2010-04-01/Accounts/{account_sid}/Messages/{}/Media.json", message.sid),
+        },
     })
 }
 
@@ -268,7 +282,7 @@ impl ApiError {
         Self { http_status, code, retry_after: None }
     }
 
-    fn retry_after(self, rule: &FaultRule) -> Self {
+    pub(super) fn retry_after(self, rule: &FaultRule) -> Self {
         Self { retry_after: rule.retry_after, ..self }
     }
 }

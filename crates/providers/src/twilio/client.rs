@@ -1,11 +1,10 @@
-//! Twilio's REST API: send a text, and look for one whose fate is unknown.
+//! Twilio's REST API: send a text. How one whose fate is unknown is looked for is in [`super::lookup`].
 //!
 //! The client never sends twice by itself: whether a failed request may be repeated is the caller's decision, by the
 //! class of the error. Nothing it prints holds a phone number, a text or the token.
 
 use std::fmt;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -18,21 +17,14 @@ use crate::json::{self, Fields};
 /// Where Twilio's API lives.
 pub const BASE_URL: &str = "https://api.twilio.com";
 
-/// By how much Twilio's clock may be behind ours when its times are compared with ours.
-const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(5);
-
-/// Twilio's largest page.
-const PAGE_SIZE: &str = "1000";
-
-/// A look-up reads at most this many pages; one pair of numbers fills hardly one in a day.
-const PAGES_MAX: usize = 5;
-
 /// One account at Twilio. Clones share their connections.
 #[derive(Clone)]
 pub struct TwilioClient {
     base_url: Url,
     account_sid: String,
-    auth_token: SecretString,
+    /// The account itself or one of its API keys, and the secret of either.
+    user: String,
+    secret: SecretString,
     http: reqwest::Client,
 }
 
@@ -47,19 +39,6 @@ pub struct SendMessage {
     pub body: String,
     /// Where Twilio reports what becomes of it. A fragment sets its retries and is not part of what it signs.
     pub status_callback: Option<String>,
-}
-
-/// A text whose fate is unknown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Lookup {
-    /// Our number, E.164.
-    pub from: String,
-    /// The recipient, E.164.
-    pub to: String,
-    /// The text that was sent.
-    pub body: String,
-    /// When sending began.
-    pub since: DateTime<Utc>,
 }
 
 /// A text that Twilio has taken.
@@ -82,7 +61,15 @@ impl TwilioClient {
         auth_token: SecretString,
         http: reqwest::Client,
     ) -> Result<Self, ClientError> {
-        Ok(Self { base_url: parse_base_url(base_url)?, account_sid: account_sid.into(), auth_token, http })
+        let account_sid = account_sid.into();
+        let user = account_sid.clone();
+        Ok(Self { base_url: parse_base_url(base_url)?, account_sid, user, secret: auth_token, http })
+    }
+
+    /// The same account, asked with an API key (`SK...`) instead of its auth token: a key can be revoked by itself.
+    #[must_use]
+    pub fn with_api_key(self, key_sid: impl Into<String>, secret: SecretString) -> Self {
+        Self { user: key_sid.into(), secret, ..self }
     }
 
     /// Sends one text. Asks once; see [`SendError`] for what each failure means.
@@ -103,7 +90,7 @@ impl TwilioClient {
             let body = answer.bytes().await.map_err(|e| SendError::from_transport(&e))?;
             let taken = json::read(&body).ok();
             return taken
-                .and_then(|taken| MessageResource::read(&taken).into_sent())
+                .and_then(|taken| SentMessage::read(&taken))
                 .ok_or(SendError::Ambiguous { doubt: Doubt::Unreadable { http_status }, retry_after: None });
         }
         // The status alone tells enough when the body does not come through.
@@ -111,59 +98,8 @@ impl TwilioClient {
         Err(SendError::from_answer(http_status, &headers, &body))
     }
 
-    /// Looks for a text that may have gone out. `None` means Twilio does not list it (yet: its lists lag by seconds).
-    /// Of several, the oldest; see [`TwilioClient::candidates`] for all.
-    ///
-    /// # Errors
-    /// The list could not be read.
-    pub async fn find(&self, lookup: &Lookup) -> Result<Option<SentMessage>, LookupError> {
-        Ok(self.candidates(lookup).await?.into_iter().next())
-    }
-
-    /// All texts with the same sender, recipient and text made since sending began, oldest first. There is more than one
-    /// when the same words were sent again; a caller that knows the SIDs of its other messages can tell them apart.
-    ///
-    /// # Errors
-    /// The list could not be read.
-    pub async fn candidates(&self, lookup: &Lookup) -> Result<Vec<SentMessage>, LookupError> {
-        // Twilio's times have whole seconds, and its clock is not ours.
-        let since = lookup.since - CLOCK_SKEW;
-        let mut url = self.messages_url();
-        url.query_pairs_mut()
-            .append_pair("To", &lookup.to)
-            .append_pair("From", &lookup.from)
-            .append_pair("DateSent>", &since.format("%Y-%m-%d").to_string())
-            .append_pair("PageSize", PAGE_SIZE);
-        let mut found = Vec::new();
-        for _ in 0..PAGES_MAX {
-            let page = self.page(url).await?;
-            for message in page.messages {
-                if message.may_match(lookup) && message.created_at()? >= since {
-                    found.push(message.into_match().ok_or(LookupError::Unreadable)?);
-                }
-            }
-            match page.next_page_uri {
-                Some(next) => url = self.same_host(&next)?,
-                None => {
-                    found.reverse();
-                    return Ok(found);
-                }
-            }
-        }
-        Err(LookupError::TooMany)
-    }
-
-    /// Reads a list with one entry: whether Twilio answers and takes our credentials. Changes nothing.
-    ///
-    /// # Errors
-    /// How it did not.
-    pub async fn check(&self) -> Result<(), LookupError> {
-        let mut url = self.messages_url();
-        url.query_pairs_mut().append_pair("PageSize", "1");
-        self.page(url).await.map(|_| ())
-    }
-
-    async fn page(&self, url: Url) -> Result<MessagePage, LookupError> {
+    /// Reads one page of a list.
+    pub(super) async fn get(&self, url: Url) -> Result<Value, LookupError> {
         let answer = self.authorized(self.http.get(url)).send().await.map_err(|e| LookupError::from_transport(&e))?;
         let http_status = answer.status();
         let headers = answer.headers().clone();
@@ -171,14 +107,14 @@ impl TwilioClient {
         if !http_status.is_success() {
             return Err(LookupError::from_answer(http_status.as_u16(), &headers, &body));
         }
-        json::read(&body).ok().and_then(|page| MessagePage::read(&page)).ok_or(LookupError::Unreadable)
+        json::read(&body).map_err(|_| LookupError::Unreadable)
     }
 
     fn authorized(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        request.basic_auth(&self.account_sid, Some(self.auth_token.expose_secret()))
+        request.basic_auth(&self.user, Some(self.secret.expose_secret()))
     }
 
-    fn messages_url(&self) -> Url {
+    pub(super) fn messages_url(&self) -> Url {
         let mut url = self.base_url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["2010-04-01", "Accounts", &self.account_sid, "Messages.json"]);
@@ -187,75 +123,18 @@ impl TwilioClient {
     }
 
     /// The next page, as long as it is on the host that may see the token.
-    fn same_host(&self, uri: &str) -> Result<Url, LookupError> {
+    pub(super) fn same_host(&self, uri: &str) -> Result<Url, LookupError> {
         let url = self.base_url.join(uri).map_err(|_| LookupError::Unreadable)?;
         if url.origin() == self.base_url.origin() { Ok(url) } else { Err(LookupError::Unreadable) }
     }
 }
 
-/// A message as the API shows it.
-struct MessageResource {
-    sid: Option<String>,
-    status: MessageStatus,
-    body: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
-    date_created: Option<String>,
-}
-
-struct MessagePage {
-    messages: Vec<MessageResource>,
-    next_page_uri: Option<String>,
-}
-
-impl MessagePage {
-    fn read(page: &Value) -> Option<Self> {
-        let fields = Fields::of(page);
-        let messages = fields.list("messages")?.iter().map(MessageResource::read).collect();
-        let next_page_uri = fields.text("next_page_uri");
-        // A next page that can't be read is no end of the list.
-        let whole = next_page_uri.is_some() || fields.at("next_page_uri").is_none();
-        whole.then_some(Self { messages, next_page_uri })
-    }
-}
-
-impl MessageResource {
-    fn read(message: &Value) -> Self {
+impl SentMessage {
+    /// What is read of a message. None without a SID: nobody can ask then what became of it.
+    pub(super) fn read(message: &Value) -> Option<Self> {
         let fields = Fields::of(message);
-        Self {
-            sid: fields.id("sid"),
-            status: MessageStatus::parse(&fields.id("status").unwrap_or_default()),
-            body: fields.at("body").map_or_else(|| Some(String::new()), |body| body.as_str().map(str::to_owned)),
-            from: fields.text("from"),
-            to: fields.text("to"),
-            date_created: fields.text("date_created"),
-        }
-    }
-
-    /// Without a SID nobody can ask what became of it.
-    fn into_sent(self) -> Option<SentMessage> {
-        Some(SentMessage { sid: self.sid?, status: self.status })
-    }
-
-    /// Compared here too: a filter that the service ignored would otherwise pass off another text for ours. What can't
-    /// be read may be ours.
-    fn may_match(&self, lookup: &Lookup) -> bool {
-        self.from.as_ref().is_none_or(|from| *from == lookup.from)
-            && self.to.as_ref().is_none_or(|to| *to == lookup.to)
-            && self.body.as_ref().is_none_or(|body| body.trim() == lookup.body.trim())
-    }
-
-    /// None when it can't be told whether it is ours.
-    fn into_match(self) -> Option<SentMessage> {
-        if self.from.is_none() || self.to.is_none() || self.body.is_none() { None } else { self.into_sent() }
-    }
-
-    fn created_at(&self) -> Result<DateTime<Utc>, LookupError> {
-        self.date_created
-            .as_deref()
-            .and_then(|text| DateTime::parse_from_rfc2822(text).ok())
-            .map(|at| at.to_utc())
-            .ok_or(LookupError::Unreadable)
+        let status = MessageStatus::parse(&fields.id("status").unwrap_or_default());
+        Some(Self { sid: fields.id("sid")?, status })
     }
 }
 
@@ -270,11 +149,5 @@ impl fmt::Debug for TwilioClient {
 impl fmt::Debug for SendMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SendMessage").field("body_bytes", &self.body.len()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Lookup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lookup").field("since", &self.since).finish_non_exhaustive()
     }
 }

@@ -48,6 +48,8 @@ impl Refusal {
 pub fn explain(code: u32) -> &'static str {
     match code {
         20003 => "the account SID or auth token is wrong",
+        20001 => "a parameter is not valid",
+        20009 => "the message is not complete and can't be changed yet",
         20404 => "the account or resource does not exist",
         20429 => "too many requests at once",
         20500 | 20503 => "Twilio has an internal problem",
@@ -63,6 +65,8 @@ pub fn explain(code: u32) -> &'static str {
         21611 => "the sending number's queue is full",
         21602 | 21619 => "the text is empty",
         21617 => "the text is too long",
+        30409 => "the message is not scheduled, so it can't be cancelled",
+        35118 => "only a messaging service schedules texts",
         30001 => "Twilio's queue overflowed or the text waited too long",
         30003 => "the handset is off or out of reach",
         30004 => "the recipient blocks the message",

@@ -3,12 +3,15 @@
 pub mod client;
 mod codes;
 mod error;
+mod likeness;
+mod lookup;
 pub mod signature;
 mod status;
 pub mod webhook;
 
-pub use client::{Lookup, SendMessage, SentMessage, TwilioClient};
+pub use client::{SendMessage, SentMessage, TwilioClient};
 pub use codes::{Refusal, explain};
 pub use error::{Doubt, LookupError, SendError};
+pub use lookup::{Candidate, Lookup};
 pub use status::MessageStatus;
 pub use webhook::{InboundSms, StatusCallback, WebhookError};

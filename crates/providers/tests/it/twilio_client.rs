@@ -224,17 +224,17 @@ async fn a_look_up_tells_texts_apart() {
     let client = client(&simulator);
     let first = client.send(&text("same words")).await.unwrap();
     let second = client.send(&text("same words")).await.unwrap();
-    client.send(&text("other words")).await.unwrap();
+    let other = client.send(&text("other words")).await.unwrap();
     client.send(&SendMessage { to: "+14155550198".into(), ..text("same words") }).await.unwrap();
     client.send(&SendMessage { from: "+14155550143".into(), ..text("same words") }).await.unwrap();
 
     let found = client.candidates(&lookup("same words")).await.unwrap();
-    let sids: Vec<_> = found.into_iter().map(|message| message.sid).collect();
-    assert_eq!(sids, [first.sid.as_str(), second.sid.as_str()]);
+    let sids: Vec<_> = found.iter().map(|found| (found.message.sid.as_str(), found.same_text)).collect();
+    assert_eq!(sids, [(first.sid.as_str(), true), (second.sid.as_str(), true), (other.sid.as_str(), false)]);
     assert_eq!(client.find(&lookup("same words")).await.unwrap().map(|found| found.sid), Some(first.sid));
     assert_eq!(client.find(&lookup("same")).await.unwrap(), None);
     // What was made before sending began is another text.
-    let later = Lookup { since: Utc::now() + TimeDelta::seconds(60), ..lookup("same words") };
+    let later = Lookup { since: Utc::now() + TimeDelta::minutes(6), ..lookup("same words") };
     assert_eq!(client.find(&later).await.unwrap(), None);
 }
 
@@ -248,7 +248,34 @@ async fn a_look_up_reads_every_page() {
         client.send(&text(&format!("text {n}"))).await.unwrap();
     }
     assert_eq!(client.find(&wanted).await.unwrap().map(|found| found.sid), Some(sent.sid));
-    assert_eq!(simulator.twilio().read(|ledger| ledger.requests().list), 2);
+    assert_eq!(simulator.twilio().read(|ledger| ledger.requests().list), 6);
+    // What lies further back than the attempt is not read.
+    let later = Lookup { since: Utc::now() + TimeDelta::minutes(6), ..wanted };
+    assert_eq!(client.find(&later).await.unwrap(), None);
+    assert_eq!(simulator.twilio().read(|ledger| ledger.requests().list), 7);
+}
+
+#[tokio::test]
+async fn a_text_is_found_however_twilio_shows_it() {
+    let simulator = simulator().await;
+    let client = client(&simulator);
+    for fault in [Fault::StaysQueued, Fault::TrialPrefix, Fault::LineEndsChanged] {
+        simulator.twilio().inject(FaultRule::new(fault));
+        let body = format!("Zoë,\n{fault:?}");
+        let sent = client.send(&text(&body)).await.unwrap();
+        assert_eq!(client.find(&lookup(&body)).await.unwrap().map(|found| found.sid), Some(sent.sid), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_api_key_is_as_good_as_the_auth_token() {
+    let simulator = simulator().await;
+    let (key, secret) = account().api_key;
+    let other = TwilioClient::new(&simulator.base_url(), SID, "other".into(), http_client().unwrap()).unwrap();
+    let keyed = other.with_api_key(key.as_str(), secret);
+    keyed.send(&text("hello")).await.unwrap();
+    keyed.check().await.unwrap();
+    assert!(keyed.with_api_key(key, "other".into()).check().await.unwrap_err().is_permanent());
 }
 
 #[tokio::test]

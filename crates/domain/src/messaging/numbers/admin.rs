@@ -8,6 +8,7 @@ use super::{Number, NumberClass, NumberStatus, Provider, load};
 use crate::actor::Actor;
 use crate::audit::{self, Entry};
 use crate::ids::{NumberId, OrgId, SitterId};
+use crate::people::organizations;
 use crate::problems::Problems;
 use crate::{Error, Result};
 
@@ -44,8 +45,9 @@ pub struct NumberPatch {
 /// [`Error::Conflict`] `duplicate` when the number exists already, in whichever organisation, or when the sitter or the
 /// organisation already has its one active number of this class; [`Error::Invalid`] by field.
 pub async fn add(tx: &mut Tx, org: &OrgId, new: &NewNumber, by: &Actor, now: Timestamp) -> Result<Number> {
+    let country = organizations::country_in(tx, org).await?;
     let mut problems = Problems::default();
-    let phone = problems.phone("e164", Some(&new.e164));
+    let phone = problems.phone("e164", Some(&new.e164), country);
     check_assignment(tx, org, new.number_class, new.assigned_sitter_id.as_ref(), &mut problems).await?;
     let Some(phone) = phone.filter(|_| problems.is_empty()) else {
         return Err(problems.into_error());

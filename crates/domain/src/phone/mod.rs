@@ -1,4 +1,10 @@
-//! Phone numbers: kept as received, compared by their digits, never printed in full.
+//! Phone numbers: read once, where they come in, kept as E.164, compared by their digits, never printed in full.
+//!
+//! What people write is read by [`PhoneNumber::read`] and by nothing else; what is stored is taken as it is.
+
+mod doubt;
+mod reading;
+mod written;
 
 use std::fmt;
 
@@ -7,22 +13,41 @@ use sqlx::postgres::{PgTypeInfo, PgValueRef};
 use sqlx::sqlite::{SqliteTypeInfo, SqliteValueRef};
 use sqlx::{Decode, Postgres, Sqlite, Type};
 
+pub use doubt::Doubt;
+
+use crate::country::Country;
+
 /// A number in international form, with or without its `+`.
 #[derive(Clone)]
 pub struct PhoneNumber(String);
 
-/// The text is no international phone number. It is not repeated here: it may be somebody's.
+/// The text means no phone number, or more than one. It is not repeated here: it may be somebody's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a phone number in international form, for example +15551234567")]
+#[error("{}", NotAPhoneNumber::ALLOWED)]
 pub struct NotAPhoneNumber;
 
+impl NotAPhoneNumber {
+    /// What would be one, for messages.
+    pub const ALLOWED: &str =
+        "must be one phone number, best in international form such as +12125550123, without extension";
+}
+
 impl PhoneNumber {
-    /// Reads a number after dropping spaces and punctuation: 7 to 15 digits, the first not 0, an optional `+` in front
-    /// (ITU-T E.164).
+    /// Reads a number as people write and paste it. One without its country is read as in `country`; a `+` always begins
+    /// an international one. The number must be possible, it need not be assigned.
+    ///
+    /// # Errors
+    /// [`NotAPhoneNumber`] for anything else, and when it can't be told which of two numbers is meant.
+    pub fn read(text: &str, country: Option<Country>) -> Result<Self, NotAPhoneNumber> {
+        reading::read(text, country).map_or(Err(NotAPhoneNumber), |e164| Self::stored(&e164))
+    }
+
+    /// Takes a number as it is stored: 7 to 15 digits, the first not 0, an optional `+` in front (ITU-T E.164). Nothing
+    /// is interpreted, for it was read before it was stored.
     ///
     /// # Errors
     /// [`NotAPhoneNumber`] for anything else.
-    pub fn parse(text: &str) -> Result<Self, NotAPhoneNumber> {
+    pub fn stored(text: &str) -> Result<Self, NotAPhoneNumber> {
         let kept: String =
             text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')' | '-' | '.' | '/')).collect();
         let digits = kept.strip_prefix('+').unwrap_or(&kept);
@@ -32,7 +57,7 @@ impl PhoneNumber {
         if well_formed { Ok(Self(kept)) } else { Err(NotAPhoneNumber) }
     }
 
-    /// The number as it was received, without spaces and punctuation.
+    /// The number as it is stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -115,48 +140,8 @@ impl<'r> Decode<'r, Sqlite> for PhoneNumber {
 }
 
 fn stored(text: String) -> Result<PhoneNumber, BoxDynError> {
-    Ok(PhoneNumber::parse(&text)?)
+    Ok(PhoneNumber::stored(&text)?)
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests may panic")]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_number_with_and_without_plus_is_the_same() {
-        let (with, without) =
-            (PhoneNumber::parse("+44 7900 000001").unwrap(), PhoneNumber::parse("447900000001").unwrap());
-        assert_eq!(with, without);
-        assert_eq!(without.e164(), "+447900000001");
-        assert_eq!(without.as_str(), "447900000001");
-    }
-
-    #[test]
-    fn the_masked_form_keeps_the_country_code_and_two_digits() {
-        for (number, masked) in
-            [("+15551234567", "+1••••••••67"), ("+447900000001", "+44••••••••01"), ("+353871234567", "+353•••••••67")]
-        {
-            let number = PhoneNumber::parse(number).unwrap();
-            assert_eq!((number.masked(), format!("{number:?}")), (masked.to_owned(), masked.to_owned()));
-        }
-    }
-
-    #[test]
-    fn what_is_no_number_is_refused() {
-        for text in ["", "12345", "0123456789", "+1555abc4567", "call me", "+1234567890123456", "++15551234567"] {
-            assert_eq!(PhoneNumber::parse(text).unwrap_err(), NotAPhoneNumber, "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn reading_never_panics_and_masking_never_shows_the_middle(text in "\\PC{0,24}") {
-            if let Ok(number) = PhoneNumber::parse(&text) {
-                prop_assert!(number.masked().contains('•'));
-                prop_assert_eq!(PhoneNumber::parse(&number.e164()).unwrap(), number);
-            }
-        }
-    }
-}
+mod tests;

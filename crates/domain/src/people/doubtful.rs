@@ -1,0 +1,83 @@
+//! Stored phone numbers that may be somebody else's, for people to look at. Nothing is changed: only they know what was
+//! meant.
+
+use std::collections::BTreeMap;
+
+use nightshift_db::Db;
+
+use super::organizations;
+use crate::Result;
+use crate::ids::OrgId;
+use crate::phone::{Doubt, PhoneNumber};
+
+/// Rows that are read at a time.
+const PAGE: i64 = 5_000;
+/// Examples that are kept of each kind.
+const EXAMPLES_MAX: usize = 5;
+
+/// Whose numbers there are, and how their rows are read: id, organisation and number after an id, in its order.
+const TABLES: [(&str, &str); 4] = [
+    (
+        "clients",
+        "SELECT id, org_id, phone_number FROM clients WHERE id > $1 AND org_id IS NOT NULL ORDER BY id LIMIT $2",
+    ),
+    ("sitters", "SELECT id, org_id, phone_number FROM sitters WHERE id > $1 ORDER BY id LIMIT $2"),
+    (
+        "service requests",
+        "SELECT id, org_id, user_phone FROM service_requests WHERE id > $1 AND user_phone IS NOT NULL
+         ORDER BY id LIMIT $2",
+    ),
+    (
+        "providers",
+        "SELECT p.id, r.org_id, p.phone FROM providers p JOIN service_requests r ON r.id = p.service_request_id
+         WHERE p.id > $1 ORDER BY p.id LIMIT $2",
+    ),
+];
+
+/// Numbers of one table that are doubtful for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubtful {
+    /// Whose numbers.
+    pub of: &'static str,
+    /// Why.
+    pub doubt: Doubt,
+    /// How many.
+    pub count: usize,
+    /// Some of their rows' ids.
+    pub examples: Vec<String>,
+}
+
+/// All doubtful numbers. Reads every row that has a number.
+///
+/// # Errors
+/// A database error.
+pub async fn find(db: &Db) -> Result<Vec<Doubtful>> {
+    let countries = organizations::countries(db).await?;
+    let mut found = Vec::new();
+    for (of, sql) in TABLES {
+        let mut doubts: BTreeMap<Doubt, Doubtful> = BTreeMap::new();
+        let mut after = String::new();
+        loop {
+            let rows: Vec<(String, OrgId, String)> = db.read(sql).bind(&after).bind(PAGE).all().await?;
+            let Some((last, ..)) = rows.last() else { break };
+            after.clone_from(last);
+            for (id, org, number) in rows {
+                let country = countries.get(&org).copied().flatten();
+                let doubt = match PhoneNumber::stored(&number) {
+                    Ok(number) => number.doubt(country),
+                    Err(_) => Some(Doubt::Impossible),
+                };
+                if let Some(doubt) = doubt {
+                    let kind = doubts.entry(doubt);
+                    let kind = kind.or_insert_with(|| Doubtful { of, doubt, count: 0, examples: Vec::new() });
+                    kind.count += 1;
+                    if kind.examples.len() < EXAMPLES_MAX {
+                        kind.examples.push(id);
+                    }
+                }
+            }
+        }
+        found.extend(doubts.into_values());
+    }
+    Ok(found)
+}

@@ -1,0 +1,195 @@
+//! The answer to a send is lost: the text is looked up at the provider and reaches its recipient once, however the
+//! provider shows it. Where that can't be told, nothing is sent and people are shown it.
+
+use std::time::Duration;
+
+use nightshift_providers::http_client;
+use nightshift_providers::simulator::{Fault, FaultRule};
+use nightshift_providers::twilio::{SendMessage, TwilioClient};
+use serde_json::json;
+
+use crate::support::nightshift::fast_account;
+use crate::support::{Nightshift, on_both};
+
+const CLIENT: &str = "+15551234567";
+const OURS: &str = "+15550199001";
+const ASKED: &str = "SELECT count(*) FROM jobs WHERE kind = 'sms.confirm_delivery' AND state = 'succeeded'";
+const UNCLEAR: &str = "SELECT count(*) FROM message_events WHERE status = 'unconfirmed'";
+const UNFINISHED: &str = "SELECT count(*) FROM message_events WHERE status IN ('queued', 'sending', 'unconfirmed')";
+
+/// A conversation in which the confirmation has been delivered; the path of its messages.
+async fn conversation(nightshift: &Nightshift) -> String {
+    let id = nightshift.book().await;
+    nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+    nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
+    let thread = nightshift.rows::<(String,)>("SELECT id FROM message_threads").await[0].0.clone();
+    format!("/api/messages/threads/{thread}/messages")
+}
+
+async fn write(nightshift: &Nightshift, path: &str, body: &str) {
+    nightshift.post(path, json!({"body": body})).await.expect(200);
+}
+
+fn inject(nightshift: &Nightshift, fault: Fault) {
+    nightshift.simulator.twilio().inject(FaultRule::new(fault));
+}
+
+/// How many texts whose words contain `part` the client got.
+fn received(nightshift: &Nightshift, part: &str) -> usize {
+    nightshift.simulator.twilio().read(|ledger| ledger.to(CLIENT).filter(|text| text.body.contains(part)).count())
+}
+
+/// All texts but the confirmation: status and reason.
+async fn texts(nightshift: &Nightshift) -> Vec<(String, Option<String>)> {
+    nightshift
+        .rows("SELECT status, error_code FROM message_events WHERE automation_run_id IS NULL ORDER BY created_at, id")
+        .await
+}
+
+/// Texts of somebody else between the same numbers, of which this program knows nothing; their SIDs.
+async fn strange_texts(nightshift: &Nightshift, count: usize) -> Vec<String> {
+    let account = fast_account();
+    let (base_url, http) = (nightshift.simulator.base_url(), http_client().unwrap());
+    let client = TwilioClient::new(&base_url, account.account_sid, account.auth_token, http).unwrap();
+    let mut sids = Vec::new();
+    for number in 0..count {
+        let body = format!("strange text {number}");
+        let message = SendMessage { from: OURS.into(), to: CLIENT.into(), body, status_callback: None };
+        sids.push(client.send(&message).await.unwrap().sid);
+    }
+    sids
+}
+
+#[tokio::test]
+async fn a_text_that_the_provider_shows_otherwise_is_not_sent_again() {
+    on_both(async |nightshift| {
+        let path = conversation(&nightshift).await;
+        let shown = [Fault::StaysQueued, Fault::TrialPrefix, Fault::LineEndsChanged, Fault::ListLags];
+        for (number, fault) in shown.into_iter().enumerate() {
+            inject(&nightshift, fault);
+            // Reports about a text whose SID is not known yet are asked after again and again, which takes long.
+            inject(&nightshift, Fault::CallbacksNone);
+            inject(&nightshift, Fault::ErrorAfterStoring);
+            write(&nightshift, &path, &format!("On my way.\nThis is number {number}")).await;
+            nightshift.until(UNCLEAR, 1).await;
+            nightshift.skip_waits_until(UNFINISHED, 0).await;
+            assert_eq!(received(&nightshift, &format!("number {number}")), 1, "{fault:?}");
+            let (status, code) = &texts(&nightshift).await[number];
+            assert!(["sent", "delivered"].contains(&status.as_str()), "{fault:?}: {status} {code:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_texts_with_the_same_words_each_is_told_from_the_other() {
+    use Fault::{ErrorAfterStoring, ErrorBeforeStoring};
+    on_both(async |nightshift| {
+        let path = conversation(&nightshift).await;
+        // What becomes of the first and of the second; how many went out before anybody asks.
+        for (faults, at_first) in [
+            ([Some(ErrorAfterStoring), Some(ErrorAfterStoring)], 2),
+            ([Some(ErrorAfterStoring), Some(ErrorBeforeStoring)], 1),
+            ([Some(ErrorBeforeStoring), Some(ErrorAfterStoring)], 1),
+            ([None, Some(ErrorBeforeStoring)], 1),
+        ] {
+            let body = format!("On my way, {faults:?}");
+            for fault in faults {
+                if let Some(fault) = fault {
+                    inject(&nightshift, fault);
+                }
+                if fault == Some(ErrorAfterStoring) {
+                    inject(&nightshift, Fault::CallbacksNone);
+                }
+                write(&nightshift, &path, &body).await;
+                nightshift.until("SELECT count(*) FROM message_events WHERE status IN ('queued', 'sending')", 0).await;
+            }
+            assert_eq!(received(&nightshift, &body), at_first, "{faults:?}");
+            nightshift.skip_waits_until(UNFINISHED, 0).await;
+            assert_eq!(received(&nightshift, &body), 2, "{faults:?}");
+        }
+        let mixed_up = "SELECT count(*) FROM message_events WHERE provider_message_sid IS NULL OR status = 'failed'";
+        assert_eq!(nightshift.count(mixed_up).await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_text_is_found_behind_many_later_ones() {
+    on_both(async |nightshift| {
+        let path = conversation(&nightshift).await;
+        inject(&nightshift, Fault::ErrorAfterStoring);
+        write(&nightshift, &path, "On my way").await;
+        nightshift.until(UNCLEAR, 1).await;
+        let thread = nightshift.rows::<(String,)>("SELECT id FROM message_threads").await[0].0.clone();
+        let mut tx = nightshift.db.begin().await.unwrap();
+        for sid in strange_texts(&nightshift, 250).await {
+            tx.query(
+                "INSERT INTO message_events (id, org_id, thread_id, direction, actor_type, body, status, provider_message_sid)
+                 VALUES ($1, 'org-paws', $2, 'outbound', 'owner', 'x', 'sent', $3)",
+            )
+            .bind(format!("known-{sid}"))
+            .bind(&thread)
+            .bind(sid)
+            .execute()
+            .await
+            .unwrap();
+        }
+        tx.commit().await.unwrap();
+        nightshift.skip_waits_until(ASKED, 1).await;
+        nightshift.quiet().await;
+        assert_eq!(received(&nightshift, "On my way"), 1);
+        assert_eq!(nightshift.simulator.twilio().read(|ledger| ledger.requests().list), 2);
+        assert_eq!(nightshift.count("SELECT count(*) FROM message_events WHERE status = 'failed'").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_a_text_may_have_left_nothing_is_sent_and_people_see_it() {
+    on_both(async |nightshift| {
+        let path = conversation(&nightshift).await;
+        inject(&nightshift, Fault::ErrorBeforeStoring);
+        write(&nightshift, &path, "On my way").await;
+        nightshift.until(UNCLEAR, 1).await;
+        strange_texts(&nightshift, 1).await;
+        nightshift.skip_waits_until(ASKED, 1).await;
+        nightshift.quiet().await;
+        assert_eq!(received(&nightshift, "On my way"), 0);
+        assert_eq!(texts(&nightshift).await, [("failed".to_owned(), Some("possibly_sent".to_owned()))]);
+        let shown = nightshift.get("/api/exceptions?type=sms_undelivered").await.expect(200).json();
+        assert_eq!(shown["exceptions"][0]["detail"]["errorCode"], "possibly_sent", "{shown}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_text_that_is_not_in_the_list_is_sent_again_once() {
+    on_both(async |nightshift| {
+        let path = conversation(&nightshift).await;
+        inject(&nightshift, Fault::ErrorBeforeStoring);
+        write(&nightshift, &path, "On my way").await;
+        nightshift.until(UNCLEAR, 1).await;
+        nightshift.pass(Duration::from_secs(150)).await;
+        assert_eq!(received(&nightshift, "On my way"), 0, "one look is not enough: lists lag");
+        nightshift.skip_waits_until(UNFINISHED, 0).await;
+        nightshift.quiet().await;
+        assert_eq!(received(&nightshift, "On my way"), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_text_that_is_found_brings_along_what_became_of_it() {
+    on_both(async |nightshift| {
+        let path = conversation(&nightshift).await;
+        inject(&nightshift, Fault::Failed);
+        inject(&nightshift, Fault::ErrorAfterStoring);
+        write(&nightshift, &path, "On my way").await;
+        nightshift.skip_waits_until(ASKED, 1).await;
+        nightshift.quiet().await;
+        assert_eq!(texts(&nightshift).await, [("failed".to_owned(), Some("30007".to_owned()))]);
+        assert_eq!(received(&nightshift, "On my way"), 1);
+    })
+    .await;
+}
