@@ -62,6 +62,20 @@ fn the_program_and_the_jobs_write_no_sql() {
     }
 }
 
+/// `println!` and `eprintln!` panic when nobody reads, and take whoever prints along.
+#[test]
+fn nothing_prints_but_what_goes_on_when_nobody_reads() {
+    let folders = ["src", "jobs/src", "crates/db/src", "crates/domain/src", "crates/providers/src", "crates/queue/src"];
+    for path in folders.into_iter().flat_map(sources) {
+        let source = fs::read_to_string(&path).unwrap();
+        let printed = source.lines().find(|line| {
+            let code = line.trim_start();
+            !code.starts_with("//") && ["println!(", "print!(", "dbg!("].iter().any(|printing| code.contains(printing))
+        });
+        assert_eq!(printed, None, "{} prints; see src/output.rs", path.display());
+    }
+}
+
 #[test]
 fn both_engines_have_the_same_migrations() {
     let names = |engine: &str| -> BTreeSet<String> {
@@ -117,7 +131,7 @@ fn every_promise_is_shown_by_a_test_that_exists() {
     let named: Vec<(&str, &str)> = table.split('`').filter_map(|word| word.split_once("::")).collect();
     assert!(named.len() > 20, "the table is read");
     for (file, test) in named {
-        let places = ["tests/it", "tests/it/support", "crates/queue/tests/it", "crates/queue/src/schedule"];
+        let places = ["tests/it", "tests/it/support", "crates/queue/tests/it", "crates/queue/src", "crates/queue/src/schedule"];
         let paths = places.iter().map(|place| root().join(place).join(format!("{file}.rs")));
         let found = paths.filter_map(|path| fs::read_to_string(path).ok()).any(|code| {
             let name = test.trim_end_matches('*');

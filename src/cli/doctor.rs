@@ -10,6 +10,7 @@ use nightshift_queue::Queue;
 use super::open;
 use crate::app::{caller, sms_sender};
 use crate::config::{ConfigError, Environment, Settings, SmsProvider};
+use crate::output::say;
 
 /// Leases and signatures are compared over machines; more than this confuses them.
 const SKEW_MAX: Duration = Duration::from_secs(5);
@@ -33,16 +34,16 @@ struct Findings {
 
 impl Findings {
     fn good(&mut self, what: &str, sentence: impl std::fmt::Display) {
-        println!("ok     {what:12} {sentence}");
+        say!("ok     {what:12} {sentence}");
     }
 
     fn note(&mut self, what: &str, sentence: impl std::fmt::Display) {
-        println!("note   {what:12} {sentence}");
+        say!("note   {what:12} {sentence}");
     }
 
     fn wrong(&mut self, what: &str, sentence: impl std::fmt::Display) {
         self.wrong += 1;
-        println!("WRONG  {what:12} {sentence}");
+        say!("WRONG  {what:12} {sentence}");
     }
 }
 
@@ -57,12 +58,12 @@ pub(super) async fn run(args: &Args, settings: Result<Settings, ConfigError>) ->
             check_calls(&settings, &mut findings).await;
         }
     }
-    println!();
+    say!();
     if findings.wrong == 0 {
-        println!("nothing is wrong");
+        say!("nothing is wrong");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} wrong", findings.wrong);
+    say!("{} wrong", findings.wrong);
     Ok(ExitCode::FAILURE)
 }
 

@@ -8,6 +8,7 @@ use nightshift_domain::seed::{self, Seed};
 
 use super::open;
 use crate::config::Settings;
+use crate::output::say;
 
 /// Which file.
 #[derive(Debug, clap::Args)]
@@ -28,7 +29,7 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         .await
         .with_context(|| format!("nothing of {shown} was loaded"))?;
     tx.commit().await?;
-    println!(
+    say!(
         "new: {} organisations, {} sitters, {} users, {} clients, {} numbers, {} automations, {} pricing rules, {} bookings",
         seeded.organizations,
         seeded.sitters,

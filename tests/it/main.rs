@@ -16,6 +16,7 @@ mod idempotency;
 mod jobs;
 mod live;
 mod network;
+mod nobody_reads;
 mod pages;
 #[cfg(target_os = "linux")]
 mod power;

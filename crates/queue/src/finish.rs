@@ -15,22 +15,21 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::claim::Claimed;
-use crate::keeper::Held;
+use crate::held::Hold;
 use crate::lifecycle::{AttemptOutcome, Change};
 use crate::registry::{DeadJob, OnDead, Registry};
+use crate::run::Ending;
 use crate::runner::dead_info;
 use crate::wake::{Wake, Woken};
 use crate::{ErrorClass, JobError};
 
 const BATCH_MAX: usize = 512;
-/// Results that may wait; beyond that handlers wait for room.
-const WAITING_MAX: usize = 1024;
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 
 /// An attempt that has ended, and what it does to its job.
 #[derive(Debug, Clone)]
 pub(crate) struct Ended {
-    pub claimed: Claimed,
+    pub claimed: Arc<Claimed>,
     pub change: Change,
     pub result: Option<Value>,
     pub error: Option<(ErrorClass, String)>,
@@ -39,65 +38,46 @@ pub(crate) struct Ended {
     pub ended_at: Timestamp,
 }
 
-/// Where runners hand in their results.
-#[derive(Clone)]
-pub(crate) struct Finisher {
-    ended: mpsc::Sender<Ended>,
-    held: Arc<Held>,
-}
-
-impl Finisher {
-    pub(crate) fn channel(held: Arc<Held>) -> (Self, mpsc::Receiver<Ended>) {
-        let (ended, receiver) = mpsc::channel(WAITING_MAX);
-        (Self { ended, held }, receiver)
-    }
-
-    pub(crate) async fn finish(&self, ended: Ended) {
-        self.held.finishing(&ended.claimed);
-        // The receiving end lives as long as the worker; without it the lease runs out and another process takes over.
-        let _ = self.ended.send(ended).await;
-    }
-}
-
-/// Writes results until all senders are gone.
+/// Writes what attempts came to, until no run is left.
 pub(crate) struct Writer<S> {
     pub db: Db,
     pub clock: Clock,
     pub registry: Arc<Registry<S>>,
     pub app: Arc<S>,
-    pub held: Arc<Held>,
     pub wake: Arc<Wake>,
 }
 
 impl<S: Send + Sync + 'static> Writer<S> {
-    pub(crate) async fn run(&self, ended: &mut mpsc::Receiver<Ended>) {
+    /// Whatever panics in here, the next results are written: without a writer all leases would be renewed for nothing.
+    pub(crate) async fn run(&self, endings: &mut mpsc::Receiver<Ending>) {
+        while AssertUnwindSafe(self.write_all_that_come(endings)).catch_unwind().await.is_err() {}
+    }
+
+    async fn write_all_that_come(&self, endings: &mut mpsc::Receiver<Ending>) {
         loop {
             let mut batch = Vec::new();
-            if ended.recv_many(&mut batch, BATCH_MAX).await == 0 {
+            if endings.recv_many(&mut batch, BATCH_MAX).await == 0 {
                 return;
             }
-            self.write(batch).await;
+            let (dying, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|(ended, _)| ended.change.died());
+            if !others.is_empty() {
+                let (others, holds): (Vec<_>, Vec<_>) = others.into_iter().unzip();
+                self.guarded(&others, holds, self.write_surviving(&others)).await;
+            }
+            for (ended, hold) in dying {
+                self.guarded(std::slice::from_ref(&ended), vec![hold], self.write_dying(&ended)).await;
+            }
         }
     }
 
-    async fn write(&self, batch: Vec<Ended>) {
-        let (dying, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|ended| ended.change.died());
-        if !others.is_empty() {
-            self.guarded(&others, self.write_surviving(&others)).await;
-        }
-        for ended in &dying {
-            self.guarded(std::slice::from_ref(ended), self.write_dying(ended)).await;
-        }
-    }
-
-    /// A panic costs these results only: what is no longer held is no longer renewed, so the leases run out and the jobs
-    /// run again.
-    async fn guarded(&self, batch: &[Ended], writing: impl Future<Output = Vec<Written>>) {
-        if let Ok(written) = AssertUnwindSafe(writing).catch_unwind().await {
-            self.written(batch, &written);
-        } else {
-            tracing::error!(jobs = batch.len(), "writing results panicked; their leases will run out");
-            batch.iter().for_each(|ended| self.held.let_go(&ended.claimed));
+    /// A panic costs these results only. Afterwards they are held no longer: what was not written is not renewed, so the
+    /// leases run out and the jobs run again.
+    async fn guarded(&self, batch: &[Ended], holds: Vec<Hold>, writing: impl Future<Output = Vec<Written>>) {
+        let written = AssertUnwindSafe(writing).catch_unwind().await;
+        drop(holds);
+        match written {
+            Ok(written) => self.written(batch, &written),
+            Err(_) => tracing::error!(jobs = batch.len(), "writing results panicked; their leases will run out"),
         }
     }
 
@@ -140,7 +120,6 @@ impl<S: Send + Sync + 'static> Writer<S> {
         let written: HashSet<&str> = written.iter().map(|row| row.id.as_str()).collect();
         for ended in batch {
             let claimed = &ended.claimed;
-            self.held.let_go(claimed);
             if !written.contains(claimed.id.as_str()) {
                 metrics::counter!("nightshift_finishes_refused_total").increment(1);
                 tracing::warn!(job.id = %claimed.id, job.kind = %claimed.kind,

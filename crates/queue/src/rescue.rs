@@ -76,7 +76,15 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         let Ok(change) = apply(&claimed.life(), &Event::LeaseLost, now) else { return Ok(false) };
         let started_at = claimed.started_at.unwrap_or(claimed.run_at);
         let error = Some((ErrorClass::LeaseLost, "the process that ran it stopped renewing its lease".to_owned()));
-        let ended = Ended { claimed, change, result: None, error, notes: String::new(), started_at, ended_at: now };
+        let ended = Ended {
+            claimed: Arc::new(claimed),
+            change,
+            result: None,
+            error,
+            notes: String::new(),
+            started_at,
+            ended_at: now,
+        };
         // Both write only if the lease was not renewed in between.
         let written = if ended.change.died() {
             write_dead(&self.db, &ended, Some(now), now, &self.registry, &self.app).await?
