@@ -11,7 +11,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nightshift_db::{Clock, Db, DbError};
+use nightshift_db::{Clock, Db, DbError, new_id};
 use nightshift_jobs::{App, Caller, Calls, ProductionLine, Reconciliation, TestLine};
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::TwilioClient;
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{SessionSecretError, Settings, SmsProvider, session_secret};
 use crate::web::receiver::{Receiver, Refusals};
-use crate::web::{self, Hub, RateLimits, Shared, Web};
+use crate::web::{self, Hub, RateLimits, Running, Shared, Web};
 use crate::{scheduler, telemetry};
 
 /// A part of the program that can run in a process of its own.
@@ -238,6 +238,7 @@ fn share(
     Ok(Web::new(Shared {
         session_secret: session_secret(&settings)?,
         places: Semaphore::new(settings.http.requests_in_flight_max),
+        running: Running::of(new_id(queue.clock().now())),
         rates: RateLimits::new(&settings.http),
         receiver: Receiver::start(queue.clone()),
         refusals: Refusals::default(),

@@ -28,6 +28,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 
 pub use error::ApiError;
+pub use idempotency::Running;
 pub use rate_limit::RateLimits;
 pub use state::{Shared, Web};
 pub use stream::Hub;

@@ -74,7 +74,7 @@ fn run(mut command: Command, out: Stdio) -> (Option<i32>, String, Vec<u8>) {
 /// Tables, JSON and findings: every way in which commands print.
 const COMMANDS: [&[&str]; 4] = [&["queues", "list"], &["jobs", "list", "--json"], &["migrate", "--check"], &["doctor"]];
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pipe_that_closes_ends_a_command_quietly_and_a_full_disk_with_one_line() {
     for database in engines().await {
         let world = World::new(database).await;
