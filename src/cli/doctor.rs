@@ -101,6 +101,7 @@ async fn check_database(settings: &Settings, deep: bool, findings: &mut Findings
     };
     findings.good("database", format_args!("{shown} answers"));
     check_clock(&db, findings).await;
+    check_server(&db, findings).await;
     if state.is_current() {
         findings.good("migrations", format_args!("all {} are in force", state.applied.len()));
         let queue = Queue::new(db, Clock::system());
@@ -140,6 +141,22 @@ async fn check_clock(db: &Db, findings: &mut Findings) {
             } else {
                 findings.good("clock", format_args!("{seconds:.1} s apart from the database's"));
             }
+        }
+    }
+}
+
+/// What the database is set to, as far as this program relies on it.
+async fn check_server(db: &Db, findings: &mut Findings) {
+    match nightshift_db::settings(db).await {
+        Err(error) => findings.wrong("server", format_args!("its settings can't be read: {error}")),
+        Ok(settings) => {
+            for setting in &settings {
+                if let Some(trouble) = setting.trouble() {
+                    findings.wrong("server", format_args!("{} is {}: {trouble}", setting.name, setting.value));
+                }
+            }
+            let all: Vec<_> = settings.iter().map(|setting| format!("{}={}", setting.name, setting.value)).collect();
+            findings.note("server", all.join(" "));
         }
     }
 }

@@ -11,6 +11,7 @@ mod confirmation;
 mod crash;
 mod exception_pages;
 mod exceptions;
+mod failover;
 mod faults;
 mod idempotency;
 mod jobs;

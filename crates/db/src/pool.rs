@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use crate::connections::Connections;
 use crate::query::Target;
-use crate::{DbError, Query, Result, Timestamp, Tx, sabotage};
+use crate::{DbError, Query, Result, Timestamp, Tx, sabotage, session};
 
 /// How long a write waits for its turn on the SQLite file, in this process and among others, before it gives up.
 const SQLITE_BUSY_LIMIT: Duration = Duration::from_secs(30);
@@ -63,7 +63,7 @@ impl Db {
             let connect = PgConnectOptions::from_str(url)
                 .map_err(|error| DbError::Config(error.to_string()))?
                 .application_name("nightshift")
-                .options([("idle_in_transaction_session_timeout", "20s")]);
+                .extra_float_digits(None);
             let connections = Connections::postgres(connect, options.clone());
             return Ok(Self { writers: connections.clone(), readers: connections, sqlite_path: None });
         }
@@ -97,7 +97,25 @@ impl Db {
         writers.take().await?.done(Ok(()))?;
         let readers =
             Connections::sqlite(connect.pragma("query_only", "TRUE"), limits(options.connections_max.clamp(1, 4)));
-        Ok(Self { writers, readers, sqlite_path: Some(path.to_owned()) })
+        let db = Self { writers, readers, sqlite_path: Some(path.to_owned()) };
+        session::check_file(&db, path).await?;
+        Ok(db)
+    }
+
+    /// Whether the database takes writes: not on a standby, nor where somebody has made it read-only.
+    ///
+    /// # Errors
+    /// When the database can't be reached.
+    pub async fn is_writable(&self) -> Result<bool> {
+        if self.engine() == Engine::Sqlite {
+            return Ok(true);
+        }
+        let read_only: bool = self.read("SELECT current_setting('transaction_read_only') = 'on'").scalar().await?;
+        if read_only {
+            // It may be the session alone, from a time that is over.
+            self.writers.distrust_all();
+        }
+        Ok(!read_only)
     }
 
     /// Another handle on the same database whose connections nobody else can use up, with PostgreSQL settings of its
@@ -130,6 +148,13 @@ impl Db {
     /// When the server can't be reached.
     pub async fn listener(&self) -> Result<Option<PgListener>> {
         self.writers.listener().await
+    }
+
+    /// Changes whenever connections turn out to lead nowhere or to a server that can't be used: what listens on an older
+    /// one should listen anew.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.writers.generation()
     }
 
     /// The SQLite file, whose write-ahead log other processes write to as well.

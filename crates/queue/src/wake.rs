@@ -184,6 +184,7 @@ impl Wake {
     /// Hears what other processes announce on PostgreSQL; returns only with an error.
     pub(crate) async fn listen(&self, db: &Db) -> Result<()> {
         let Some(mut listener) = db.listener().await? else { return Ok(()) };
+        let generation = db.generation();
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
         // Whatever was announced while nobody listened.
@@ -194,6 +195,8 @@ impl Wake {
                 Ok(Ok(Some(notification))) => self.hear(notification.payload()),
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(error.into()),
+                // Statements found the server gone or no longer writable: this connection may lead to the same one.
+                Err(_silent) if db.generation() != generation => return Ok(()),
                 Err(_silent) => {
                     // A half-open connection hears nothing for ever; only a question shows that it is dead.
                     let ping = tokio::time::timeout(LISTEN_PING_LIMIT, listener.execute("SELECT 1")).await;
