@@ -131,7 +131,14 @@ fn every_promise_is_shown_by_a_test_that_exists() {
     let named: Vec<(&str, &str)> = table.split('`').filter_map(|word| word.split_once("::")).collect();
     assert!(named.len() > 20, "the table is read");
     for (file, test) in named {
-        let places = ["tests/it", "tests/it/support", "crates/queue/tests/it", "crates/queue/src", "crates/queue/src/schedule"];
+        let places = [
+            "tests/it",
+            "tests/it/support",
+            "crates/queue/tests/it",
+            "crates/db/src",
+            "crates/queue/src",
+            "crates/queue/src/schedule",
+        ];
         let paths = places.iter().map(|place| root().join(place).join(format!("{file}.rs")));
         let found = paths.filter_map(|path| fs::read_to_string(path).ok()).any(|code| {
             let name = test.trim_end_matches('*');

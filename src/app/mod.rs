@@ -5,6 +5,7 @@
 //! answers 503.
 
 mod prepare;
+pub(crate) mod timekeeping;
 
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -121,6 +122,7 @@ pub async fn start(settings: Settings, clock: Clock, roles: &[Role]) -> Result<R
     let public_url = public_url(&settings, addr);
     let db = Db::connect(settings.database.url_text(), &settings.database.options()).await?;
     let mut services = vec![tokio::spawn(telemetry::keep_up(metrics.clone())).abort_handle()];
+    services.push(tokio::spawn(timekeeping::keep(db.clone(), clock.clone())).abort_handle());
     services.extend(prepare::database(&db, &settings, &clock).await?);
     let queue = Queue::new(db.clone(), clock.clone());
 

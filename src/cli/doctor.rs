@@ -8,12 +8,13 @@ use nightshift_jobs::Caller;
 use nightshift_queue::Queue;
 
 use super::open;
+use crate::app::timekeeping::WRONG_BY_MAX_MS;
 use crate::app::{caller, sms_sender};
 use crate::config::{ConfigError, Environment, Settings, SmsProvider};
 use crate::output::say;
 
-/// Leases and signatures are compared over machines; more than this confuses them.
-const SKEW_MAX: Duration = Duration::from_secs(5);
+/// The program goes by the database's clock; a machine that is wrong by more than this should be set right.
+const SKEW_MAX: Duration = Duration::from_millis(WRONG_BY_MAX_MS.unsigned_abs());
 /// A job that is due this long has nobody to run it.
 const OLDEST_READY_MAX: Duration = Duration::from_secs(60);
 
@@ -136,8 +137,9 @@ async fn check_clock(db: &Db, findings: &mut Findings) {
             let skew = ours.since(theirs).max(theirs.since(ours));
             let seconds = skew.as_secs_f64();
             if skew > SKEW_MAX {
-                let advice = "set both clocks by NTP";
-                findings.wrong("clock", format_args!("{seconds:.1} s apart from the database's; {advice}"));
+                let way = if ours > theirs { "ahead of" } else { "behind" };
+                let advice = "the database's is used; set both clocks by NTP";
+                findings.wrong("clock", format_args!("{seconds:.1} s {way} the database's; {advice}"));
             } else {
                 findings.good("clock", format_args!("{seconds:.1} s apart from the database's"));
             }

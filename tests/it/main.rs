@@ -7,6 +7,7 @@ mod bookings;
 mod browser;
 mod calls;
 mod cli;
+mod clocks;
 mod confirmation;
 mod crash;
 mod exception_pages;

@@ -21,6 +21,7 @@ pub mod sabotage;
 mod session;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod timeline;
 mod timestamp;
 mod trouble;
 mod tx;

@@ -5,17 +5,20 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use crate::connections::Connections;
 use crate::query::Target;
-use crate::{DbError, Query, Result, Timestamp, Tx, sabotage, session};
+use crate::{Clock, DbError, Query, Result, Timestamp, Tx, sabotage, session};
 
 /// How long a write waits for its turn on the SQLite file, in this process and among others, before it gives up.
 const SQLITE_BUSY_LIMIT: Duration = Duration::from_secs(30);
+
+/// The server's time is asked for again when the answer took longer.
+const SLOW_ANSWER: Duration = Duration::from_millis(50);
 
 /// Which engine a database runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,6 +208,40 @@ impl Db {
         })
         .scalar()
         .await
+    }
+
+    /// Lets `clock` go by the server's, so that all processes of a database tell the same time, whatever their machines'
+    /// clocks show. Nothing is asked on SQLite, whose processes share a machine, and a manual clock stays as it is.
+    ///
+    /// # Errors
+    /// When the database can't be reached; the clock goes on as it was.
+    pub async fn agree_on_time(&self, clock: &Clock) -> Result<()> {
+        if self.engine() == Engine::Sqlite || !clock.can_agree() {
+            return Ok(());
+        }
+        let ask = async || {
+            let asked = Instant::now();
+            let server: Timestamp = self.read("SELECT clock_timestamp()").scalar().await?;
+            Ok::<_, DbError>((server, asked.elapsed()))
+        };
+        let mut answer = ask().await?;
+        // The first one may have had to make a connection; a slow answer says little about the time.
+        if answer.1 > SLOW_ANSWER {
+            let again = ask().await?;
+            if again.1 < answer.1 {
+                answer = again;
+            }
+        }
+        clock.agree(answer.0, answer.1);
+        Ok(())
+    }
+
+    /// As [`Db::agree_on_time`], unless it was done before.
+    ///
+    /// # Errors
+    /// When the database can't be reached.
+    pub async fn agree_on_time_once(&self, clock: &Clock) -> Result<()> {
+        if clock.has_agreed() { Ok(()) } else { self.agree_on_time(clock).await }
     }
 
     /// Closes all connections, those in use when they are given back.

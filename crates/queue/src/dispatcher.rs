@@ -54,6 +54,8 @@ struct Round {
 impl Dispatcher {
     /// Claims until `stop` is set.
     pub(crate) async fn run(&self, stop: &mut watch::Receiver<bool>) -> Result<()> {
+        // Before the first lease is given, and after each outage: the server may be another one by now.
+        self.db.agree_on_time(&self.clock).await?;
         if !self.unparked.swap(true, Ordering::AcqRel)
             && let Err(error) = claim::unpark(&self.db, &self.kinds, self.clock.now()).await
         {

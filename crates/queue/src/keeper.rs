@@ -122,7 +122,13 @@ pub(crate) fn start(
 
 async fn keep(db: &Db, clock: &Clock, held: &Held, wake: &Wake, mut stop: watch::Receiver<bool>) {
     let mut renew_at = clock.now() + RENEW_EVERY;
+    let mut steps = clock.steps();
     loop {
+        if clock.steps() != steps {
+            // Leases of the time before end too early or too late by the time after.
+            steps = clock.steps();
+            renew_at = clock.now();
+        }
         tokio::select! {
             // A worker that has ended renews nothing, even if a renewal is due.
             biased;
