@@ -3,6 +3,7 @@
 //! Log lines go to standard error, a sentence with dotted fields, pretty or as one JSON object each; [`log_lines`] takes
 //! them there. Metrics are kept by one recorder per process, which `/metrics` renders.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -45,7 +46,23 @@ pub fn start_logging(log: &Log) -> Result<(), LoggingError> {
         LogFormat::Pretty => lines.with_ansi(std::io::stderr().is_terminal()).finish().try_init()?,
         LogFormat::Json => lines.json().flatten_event(true).with_ansi(false).finish().try_init()?,
     }
+    log_panics();
     Ok(())
+}
+
+/// A panic is a log line like others: written directly, it would wait for a reader that does not read.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("without a message");
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        let backtrace = Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+        tracing::error!(panic.location = location, panic.backtrace = backtrace, "a thread panicked: {message}");
+        // The process may be about to end by it.
+        if std::thread::current().name() == Some("main") {
+            log_lines::flush();
+        }
+    }));
 }
 
 /// Lets the last log lines out.

@@ -65,6 +65,36 @@ async fn work_goes_on_when_nobody_reads_the_log() {
     futures_util::future::join_all(worlds).await;
 }
 
+/// The handler has done its work; what panics is the run around it. The job is tried again without waiting for its lease.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_outside_a_handler_is_one_line_of_the_log_and_a_failed_attempt() {
+    let worlds = engines().await.into_iter().map(async |database: TestDb| {
+        let world = World::new(database).await;
+        business::load_bookings(world.db(), 1).await;
+        let _process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", "run.handled=panic")]);
+        let sender = StripeSender::new(
+            format!("{}/api/webhooks/stripe", world.url()),
+            STRIPE_SECRET.into(),
+            http_client().unwrap(),
+        );
+        assert!(sender.deliver(&paid("evt_1", "booking-0")).await.unwrap().taken());
+        world.until("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')", 1).await;
+        world.until_quiet().await;
+        assert_eq!(world.count("SELECT count(*) FROM job_attempts WHERE outcome = 'panic'").await, 1);
+        assert_eq!(world.count("SELECT count(*) FROM jobs WHERE crashes > 0").await, 0);
+        world.shows_each_booking_once(1).await;
+        let panics = |line: &serde_json::Value| {
+            line["message"]
+                .as_str()
+                .is_some_and(|message| message.starts_with("a thread panicked: fail point run.handled"))
+        };
+        let logged = world.logged();
+        let lines = logged.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")));
+        assert_eq!(lines.filter(panics).count(), 1, "{logged}");
+    });
+    futures_util::future::join_all(worlds).await;
+}
+
 /// The exit code, what it said on standard error, and what it printed when that was to be read.
 fn run(mut command: Command, out: Stdio) -> (Option<i32>, String, Vec<u8>) {
     let output = command.stdout(out).stderr(Stdio::piped()).output().unwrap();

@@ -206,12 +206,10 @@ impl Connections {
     /// Why there is no connection. A server that has let this program in once and does not now (a password that is being
     /// changed, a new server that is not set up yet) is away: whoever has something to store keeps it until it is back.
     fn unreached(&self, error: sqlx::Error) -> DbError {
-        match DbError::from(error) {
-            DbError::Refused(error) if self.pool.manager().connected.load(Ordering::Acquire) => {
-                DbError::Unavailable(error)
-            }
-            error => error,
+        if self.pool.manager().connected.load(Ordering::Acquire) {
+            return DbError::Unavailable(error);
         }
+        error.into()
     }
 
     /// Grows with each finding that connections are not to be trusted any more, those for LISTEN included.

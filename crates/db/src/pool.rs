@@ -97,11 +97,11 @@ impl Db {
             |connections_max| DbOptions { connections_max, acquire_timeout: SQLITE_BUSY_LIMIT, ..options.clone() };
         let writers = Connections::sqlite(connect.clone(), limits(1));
         // Opened now, so that a path that can't be opened is told at once.
-        writers.take().await?.done(Ok(()))?;
+        let writer = writers.take().await?;
         let readers =
             Connections::sqlite(connect.pragma("query_only", "TRUE"), limits(options.connections_max.clamp(1, 4)));
         let db = Self { writers, readers, sqlite_path: Some(path.to_owned()) };
-        session::check_file(&db, path).await?;
+        session::check_file(&db, writer, path).await?;
         Ok(db)
     }
 

@@ -5,12 +5,12 @@
 //! after connecting, in the one round trip that also reads what it can't: start-up parameters would do the same but for
 //! poolers, which refuse those they don't know.
 
-use std::fs::File;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
+use crate::connections::Line;
+use crate::trouble::Trust;
 use crate::{Db, DbError, Engine, Result};
 
 /// What every session is set to, on top of what its pool asks for.
@@ -74,20 +74,33 @@ pub(crate) async fn prepare(connection: &mut PgConnection, settings: &[(String, 
 }
 
 /// Refuses a file on which the promises would not hold.
-pub(crate) async fn check_file(db: &Db, path: &Path) -> Result<()> {
+pub(crate) async fn check_file(db: &Db, mut writer: Line, path: &Path) -> Result<()> {
     let shown = path.display();
+    let read_only = is_read_only(&mut writer).await;
+    if writer.done(read_only)? {
+        return Err(DbError::Config(format!("{shown} can't be written: let this user write to it and its folder")));
+    }
     let mode: String = db.write("SELECT journal_mode FROM pragma_journal_mode").scalar().await?;
     if mode != "wal" {
         return Err(DbError::Config(format!(
             "journal_mode is {mode} and can't become wal on {shown}: put the file on a local disk that takes locks"
         )));
     }
-    match File::options().write(true).open(path) {
-        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => Err(
-            DbError::Config(format!("{shown} can't be written ({error}): let this user write to it and its folder")),
-        ),
-        _ => Ok(()),
+    Ok(())
+}
+
+/// Whether SQLite has opened the file for reading only. Asked of SQLite: a file that is opened and closed beside it loses
+/// the locks that SQLite holds on it in this process.
+async fn is_read_only(writer: &mut Line) -> Result<bool> {
+    // Another process may be writing, which shows as well that the file can be written.
+    writer.command("PRAGMA busy_timeout = 0").await?;
+    let begun = writer.command("BEGIN IMMEDIATE").await;
+    if begun.is_ok() {
+        writer.command("ROLLBACK").await?;
     }
+    // As in `open_sqlite`.
+    writer.command("PRAGMA busy_timeout = 30000").await?;
+    Ok(begun.is_err_and(|error| error.trust() == Trust::DropAll))
 }
 
 /// One setting of the database, as a session of this program sees it.
