@@ -37,12 +37,13 @@ impl System {
 
     /// Lets `change` have the timeline, and tells those who wait when it has stepped.
     fn with<T>(&self, change: impl FnOnce(&mut Timeline) -> T) -> T {
-        let (answer, steps) = {
-            let mut timeline = self.timeline();
-            let answer = change(&mut timeline);
-            (answer, timeline.steps())
-        };
-        self.steps.send_if_modified(|known| steps > std::mem::replace(known, steps.max(*known)));
+        let mut timeline = self.timeline();
+        let before = timeline.steps();
+        let answer = change(&mut timeline);
+        // Under the lock, so that the counts are sent in their order.
+        if timeline.steps() != before {
+            self.steps.send_replace(timeline.steps());
+        }
         answer
     }
 }
@@ -200,4 +201,32 @@ fn skew_ms() -> i64 {
         Some((after_ms.parse().ok()?, by_ms.parse().ok()?))
     });
     *SKEW_MS + STEP.filter(|(after_ms, _)| monotonic_ms() >= *after_ms).map_or(0, |(_, by_ms)| by_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Waits end when the time has come by the corrected clock, and those who watch are told of the correction.
+    #[tokio::test]
+    async fn who_waits_is_told_when_the_clock_is_corrected() {
+        let clock = Clock::system();
+        let (seen, now) = (clock.steps(), clock.now());
+        let far = now + Duration::from_secs(3_600);
+        let waiting = tokio::spawn({
+            let clock = clock.clone();
+            async move {
+                tokio::join!(clock.sleep_until(far), clock.stepped(seen));
+                clock.now()
+            }
+        });
+        tokio::task::yield_now().await;
+        clock.agree(far, Duration::ZERO);
+        assert!(waiting.await.is_ok_and(|shown| shown >= far));
+        assert!(clock.machine_ahead_ms() <= -3_590_000, "{}", clock.machine_ahead_ms());
+        // A manual clock is nobody's but the test's.
+        let manual = Clock::manual(now);
+        manual.agree(far, Duration::ZERO);
+        assert_eq!((manual.now(), manual.steps()), (now, 0));
+    }
 }
