@@ -8,6 +8,8 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod demo;
+mod log_lines;
+mod output;
 pub mod prove;
 pub mod scheduler;
 mod simulated;

@@ -63,6 +63,7 @@ impl Clockwork {
             match self.tick(&queue, &mut scheduler).await {
                 Ok(next) => {
                     let look_at = clock.now() + LOOK_EVERY;
+                    // Or until the clock is set: then everything is worked out anew.
                     clock.sleep_until(next.map_or(look_at, |next| next.min(look_at))).await;
                 }
                 Err(error) => {

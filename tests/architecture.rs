@@ -62,6 +62,20 @@ fn the_program_and_the_jobs_write_no_sql() {
     }
 }
 
+/// `println!` and `eprintln!` panic when nobody reads, and take whoever prints along.
+#[test]
+fn nothing_prints_but_what_goes_on_when_nobody_reads() {
+    let folders = ["src", "jobs/src", "crates/db/src", "crates/domain/src", "crates/providers/src", "crates/queue/src"];
+    for path in folders.into_iter().flat_map(sources) {
+        let source = fs::read_to_string(&path).unwrap();
+        let printed = source.lines().find(|line| {
+            let code = line.trim_start();
+            !code.starts_with("//") && ["println!(", "print!(", "dbg!("].iter().any(|printing| code.contains(printing))
+        });
+        assert_eq!(printed, None, "{} prints; see src/output.rs", path.display());
+    }
+}
+
 #[test]
 fn passwords_are_hashed_in_one_place() {
     let access = root().join("crates/domain/src/access");
@@ -130,8 +144,10 @@ fn every_promise_is_shown_by_a_test_that_exists() {
         let places = [
             "tests/it",
             "tests/it/support",
+            "crates/db/src",
             "crates/domain/tests/flow",
             "crates/providers/tests/it",
+            "crates/queue/src",
             "crates/queue/tests/it",
             "crates/queue/src/schedule",
         ];

@@ -5,13 +5,14 @@
 //! answers 503.
 
 mod prepare;
+pub(crate) mod timekeeping;
 
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nightshift_db::{Clock, Db, DbError};
+use nightshift_db::{Clock, Db, DbError, new_id};
 use nightshift_jobs::{App, Caller, Calls, ProductionLine, Reconciliation, TestLine};
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::TwilioClient;
@@ -25,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{SessionSecretError, Settings, SmsProvider, session_secret};
 use crate::web::receiver::{Receiver, Refusals};
-use crate::web::{self, Failures, Hub, RateLimits, Shared, Web};
+use crate::web::{self, Failures, Hub, RateLimits, Running, Shared, Web};
 use crate::{scheduler, telemetry};
 
 /// A part of the program that can run in a process of its own.
@@ -121,6 +122,7 @@ pub async fn start(settings: Settings, clock: Clock, roles: &[Role]) -> Result<R
     let public_url = public_url(&settings, addr);
     let db = Db::connect(settings.database.url_text(), &settings.database.options()).await?;
     let mut services = vec![tokio::spawn(telemetry::keep_up(metrics.clone())).abort_handle()];
+    services.push(tokio::spawn(timekeeping::keep(db.clone(), clock.clone())).abort_handle());
     services.extend(prepare::database(&db, &settings, &clock).await?);
     let queue = Queue::new(db.clone(), clock.clone());
 
@@ -254,6 +256,7 @@ fn share(
     Ok(Web::new(Shared {
         session_secret: session_secret(&settings)?,
         places: Semaphore::new(settings.http.requests_in_flight_max),
+        running: Running::of(new_id(queue.clock().now())),
         rates: RateLimits::new(&settings.http),
         receiver: Receiver::start(queue.clone()),
         refusals: Refusals::default(),

@@ -51,6 +51,8 @@ async fn once(db: &Db, settings: &Settings, clock: &Clock) -> Result<(), StartEr
             return Err(StartError::NotMigrated(state.missing));
         }
     }
+    // Before anything is stamped.
+    db.agree_on_time_once(clock).await?;
     note_unverified(db, settings, clock).await
 }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::{open, table};
 use crate::config::Settings;
+use crate::output::{complain, say};
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
@@ -68,13 +69,13 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
             }
             audit::record(&mut tx, entry, now).await?;
             tx.commit().await?;
-            eprintln!("the key is shown this once:");
-            println!("{}", issued.text.expose_secret());
+            complain!("the key is shown this once:");
+            say!("{}", issued.text.expose_secret());
         }
         Command::List { json } => {
             let keys = api_keys::list(db).await?;
             if *json {
-                println!("{}", json!({"apiKeys": keys}));
+                say!("{}", json!({"apiKeys": keys}));
                 return Ok(ExitCode::SUCCESS);
             }
             let rows: Vec<_> = keys
@@ -104,7 +105,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
             let entry = Entry::new("api_key.revoked", "success", &Actor::system("cli"));
             audit::record(&mut tx, entry.metadata(json!({"apiKeyId": id})), now).await?;
             tx.commit().await?;
-            println!("{key} is revoked");
+            say!("{key} is revoked");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -10,11 +10,13 @@ use nightshift_jobs::Caller;
 use nightshift_queue::Queue;
 
 use super::{open, published};
+use crate::app::timekeeping::WRONG_BY_MAX_MS;
 use crate::app::{caller, sms_sender};
 use crate::config::{ConfigError, Environment, Finding, Settings, Severity, SmsProvider};
+use crate::output::say;
 
-/// Leases and signatures are compared over machines; more than this confuses them.
-const SKEW_MAX: Duration = Duration::from_secs(5);
+/// The program goes by the database's clock; a machine that is wrong by more than this should be set right.
+const SKEW_MAX: Duration = Duration::from_millis(WRONG_BY_MAX_MS.unsigned_abs());
 /// A job that is due this long has nobody to run it.
 const OLDEST_READY_MAX: Duration = Duration::from_secs(60);
 
@@ -35,20 +37,20 @@ struct Findings {
 
 impl Findings {
     fn good(&mut self, what: &str, sentence: impl std::fmt::Display) {
-        println!("ok     {what:12} {sentence}");
+        say!("ok     {what:12} {sentence}");
     }
 
     fn note(&mut self, what: &str, sentence: impl std::fmt::Display) {
-        println!("note   {what:12} {sentence}");
+        say!("note   {what:12} {sentence}");
     }
 
     fn warning(&mut self, what: &str, sentence: impl std::fmt::Display) {
-        println!("WARN   {what:12} {sentence}");
+        say!("WARN   {what:12} {sentence}");
     }
 
     fn wrong(&mut self, what: &str, sentence: impl std::fmt::Display) {
         self.wrong += 1;
-        println!("WRONG  {what:12} {sentence}");
+        say!("WRONG  {what:12} {sentence}");
     }
 }
 
@@ -63,12 +65,12 @@ pub(super) async fn run(args: &Args, settings: Result<Settings, ConfigError>) ->
             check_calls(&settings, &mut findings).await;
         }
     }
-    println!();
+    say!();
     if findings.wrong == 0 {
-        println!("nothing is wrong");
+        say!("nothing is wrong");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} wrong", findings.wrong);
+    say!("{} wrong", findings.wrong);
     Ok(ExitCode::FAILURE)
 }
 
@@ -101,6 +103,7 @@ async fn check_database(settings: &Settings, deep: bool, findings: &mut Findings
     };
     findings.good("database", format_args!("{shown} answers"));
     check_clock(&db, findings).await;
+    check_server(&db, findings).await;
     if state.is_current() {
         findings.good("migrations", format_args!("all {} are in force", state.applied.len()));
         let queue = Queue::new(db, Clock::system());
@@ -173,11 +176,28 @@ async fn check_clock(db: &Db, findings: &mut Findings) {
             let skew = ours.since(theirs).max(theirs.since(ours));
             let seconds = skew.as_secs_f64();
             if skew > SKEW_MAX {
-                let advice = "set both clocks by NTP";
-                findings.wrong("clock", format_args!("{seconds:.1} s apart from the database's; {advice}"));
+                let way = if ours > theirs { "ahead of" } else { "behind" };
+                let advice = "the database's is used; set both clocks by NTP";
+                findings.wrong("clock", format_args!("{seconds:.1} s {way} the database's; {advice}"));
             } else {
                 findings.good("clock", format_args!("{seconds:.1} s apart from the database's"));
             }
+        }
+    }
+}
+
+/// What the database is set to, as far as this program relies on it.
+async fn check_server(db: &Db, findings: &mut Findings) {
+    match nightshift_db::settings(db).await {
+        Err(error) => findings.wrong("server", format_args!("its settings can't be read: {error}")),
+        Ok(settings) => {
+            for setting in &settings {
+                if let Some(trouble) = setting.trouble() {
+                    findings.wrong("server", format_args!("{} is {}: {trouble}", setting.name, setting.value));
+                }
+            }
+            let all: Vec<_> = settings.iter().map(|setting| format!("{}={}", setting.name, setting.value)).collect();
+            findings.note("server", all.join(" "));
         }
     }
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::{open, table};
 use crate::config::Settings;
+use crate::output::{complain, say};
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
@@ -145,7 +146,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
 async fn list(queue: &Queue, filter: &Filter, limit: i64, as_json: bool) -> anyhow::Result<ExitCode> {
     let page = queue.list(filter, None, limit).await?;
     if as_json {
-        println!("{}", json!({"jobs": page.jobs, "more": page.next.is_some()}));
+        say!("{}", json!({"jobs": page.jobs, "more": page.next.is_some()}));
         return Ok(ExitCode::SUCCESS);
     }
     let row = |job: &JobRow| {
@@ -163,7 +164,7 @@ async fn list(queue: &Queue, filter: &Filter, limit: i64, as_json: bool) -> anyh
     let rows: Vec<_> = page.jobs.iter().map(row).collect();
     table::print(["ID", "KIND", "STATE", "ATTEMPTS", "RUN AT", "LAST ERROR"], &rows);
     if page.next.is_some() {
-        eprintln!("there are more; narrow the list or raise --limit");
+        complain!("there are more; narrow the list or raise --limit");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -171,7 +172,7 @@ async fn list(queue: &Queue, filter: &Filter, limit: i64, as_json: bool) -> anyh
 async fn show(queue: &Queue, id: &str, as_json: bool) -> anyhow::Result<ExitCode> {
     let Some(job) = queue.detail(id).await? else { bail!("there is no job {id}") };
     if as_json {
-        println!("{}", serde_json::to_string(&job)?);
+        say!("{}", serde_json::to_string(&job)?);
         return Ok(ExitCode::SUCCESS);
     }
     print_job(&job);
@@ -180,7 +181,7 @@ async fn show(queue: &Queue, id: &str, as_json: bool) -> anyhow::Result<ExitCode
 
 fn print_job(detail: &JobDetail) {
     let job = &detail.job;
-    println!("{} {} ({}): {}", job.kind, job.id, job.state, detail.explanation);
+    say!("{} {} ({}): {}", job.kind, job.id, job.state, detail.explanation);
     let facts = [
         ("queue", Some(job.queue.clone())),
         (
@@ -200,18 +201,18 @@ fn print_job(detail: &JobDetail) {
     ];
     for (name, fact) in facts {
         if let Some(fact) = fact {
-            println!("  {name:10}  {fact}");
+            say!("  {name:10}  {fact}");
         }
     }
     for step in &detail.steps {
-        println!("  step        {} {} at {}", step.step, step.status, step.finished_at);
+        say!("  step        {} {} at {}", step.step, step.status, step.finished_at);
     }
     for attempt in &detail.attempt_history {
         let error = attempt.error.as_deref().unwrap_or("-");
-        println!("  attempt {:<3} {} at {}: {error}", attempt.attempt, attempt.outcome, attempt.ended_at);
+        say!("  attempt {:<3} {} at {}: {error}", attempt.attempt, attempt.outcome, attempt.ended_at);
     }
     for child in &detail.children {
-        println!("  child       {child}");
+        say!("  child       {child}");
     }
 }
 
@@ -235,10 +236,10 @@ async fn steer(queue: &Queue, ids: &[String], wish: Wish) -> anyhow::Result<Exit
                 let entry = Entry::new(event, "success", &Actor::system("cli")).job(id);
                 audit::record(&mut tx, entry, queue.clock().now()).await?;
                 tx.commit().await?;
-                println!("{id}: {}", sentence(wish, steered));
+                say!("{id}: {}", sentence(wish, steered));
             }
             Err(error) => {
-                eprintln!("nightshift: {id}: {error}");
+                complain!("nightshift: {id}: {error}");
                 code = ExitCode::FAILURE;
             }
         }
@@ -264,9 +265,9 @@ async fn retry_all(queue: &Queue, which: &Which, max: i64, spread: Duration) -> 
     }));
     audit::record(&mut tx, entry, queue.clock().now()).await?;
     tx.commit().await?;
-    println!("{} start anew, {} could not", outcome.changed, outcome.skipped);
+    say!("{} start anew, {} could not", outcome.changed, outcome.skipped);
     for (id, why) in &outcome.reasons {
-        eprintln!("nightshift: {id}: {why}");
+        complain!("nightshift: {id}: {why}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -274,7 +275,7 @@ async fn retry_all(queue: &Queue, which: &Which, max: i64, spread: Duration) -> 
 async fn stats(queue: &Queue, as_json: bool) -> anyhow::Result<ExitCode> {
     let stats = queue.stats().await?;
     if as_json {
-        println!("{}", json!({"queues": stats}));
+        say!("{}", json!({"queues": stats}));
         return Ok(ExitCode::SUCCESS);
     }
     let rows: Vec<_> = stats

@@ -7,6 +7,7 @@ use nightshift_db::{migrate, migration_state};
 
 use super::open;
 use crate::config::Settings;
+use crate::output::say;
 
 /// Whether to change anything.
 #[derive(Debug, clap::Args)]
@@ -24,14 +25,14 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     let shown = settings.database.shown();
     let before = migration_state(&db).await.with_context(|| format!("the database {shown} can't be reached"))?;
     if before.is_current() {
-        println!("{shown} is up to date");
+        say!("{shown} is up to date");
         return Ok(ExitCode::SUCCESS);
     }
     if args.check {
-        println!("{shown} lacks {}", before.missing.join(", "));
+        say!("{shown} lacks {}", before.missing.join(", "));
         return Ok(ExitCode::FAILURE);
     }
     migrate(&db).await?;
-    println!("{shown} got {}", before.missing.join(", "));
+    say!("{shown} got {}", before.missing.join(", "));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! What a person types: one file per group of commands.
 //!
 //! Exit codes: 0 it is done, 1 it failed (standard error says what and what to do), 2 it was typed wrong. Results go to
-//! standard output, log lines to standard error. No command shows a secret twice or a client's phone number.
+//! standard output, log lines to standard error. A reader that closes the pipe ends a command quietly. No command shows a secret twice or a client's phone number.
 
 mod api_keys;
 mod doctor;
@@ -30,7 +30,8 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Log, Settings, Sources};
-use crate::{demo, prove, telemetry};
+use crate::output::complain;
+use crate::{demo, output, prove, telemetry};
 
 /// The job-queue worker system for businesses that take bookings by web, phone and SMS.
 ///
@@ -100,13 +101,15 @@ enum Command {
 pub fn main() -> ExitCode {
     // Ends the process with 2 after a message when it was typed wrong, with 0 after --help.
     let cli = Cli::parse();
-    match run(cli.command) {
-        Ok(code) => code,
+    let code = match run(cli.command) {
+        Ok(code) => output::ending(code),
         Err(error) => {
-            eprintln!("nightshift: {error:#}");
+            complain!("nightshift: {error:#}");
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry::end_logging();
+    code
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{open, table};
 use crate::config::Settings;
+use crate::output::say;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
@@ -68,7 +69,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
             let mut tx = db.begin().await?;
             let added = Follow::of_request(&queue).number_added(&mut tx, &org, &new, &Actor::system("cli")).await?;
             tx.commit().await?;
-            println!("{} {} is in service", added.id, added.e164.e164());
+            say!("{} {} is in service", added.id, added.e164.e164());
         }
         Command::List { org, json } => {
             let org = match org {
@@ -77,7 +78,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
             };
             let list = numbers::list(db, org.as_ref(), None, None).await?;
             if *json {
-                println!("{}", json!({"numbers": list}));
+                say!("{}", json!({"numbers": list}));
                 return Ok(ExitCode::SUCCESS);
             }
             let rows: Vec<_> = list

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::{open, table};
 use crate::config::Settings;
+use crate::output::say;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
@@ -51,7 +52,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
             let entry = entry.metadata(json!({"queue": name, "reason": reason}));
             audit::record(&mut tx, entry, queue.clock().now()).await?;
             tx.commit().await?;
-            println!("{name} is paused");
+            say!("{name} is paused");
             Ok(ExitCode::SUCCESS)
         }
         Command::Resume { queue: name } => {
@@ -61,9 +62,9 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
                 let entry = Entry::new("queue.resumed", "success", &Actor::system("cli"));
                 audit::record(&mut tx, entry.metadata(json!({"queue": name})), queue.clock().now()).await?;
                 tx.commit().await?;
-                println!("{name} goes on");
+                say!("{name} goes on");
             } else {
-                println!("{name} was not paused");
+                say!("{name} was not paused");
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -116,7 +117,7 @@ async fn list(queue: &Queue, as_json: bool) -> anyhow::Result<ExitCode> {
                 })
             })
             .collect();
-        println!("{}", json!({"queues": queues}));
+        say!("{}", json!({"queues": queues}));
         return Ok(ExitCode::SUCCESS);
     }
     let rows: Vec<_> = states

@@ -14,6 +14,7 @@ use nightshift_queue::lifecycle::State;
 
 use super::{open, progress, table};
 use crate::config::Settings;
+use crate::output::{complain, say};
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Nobody has begun it after so long: perhaps no worker runs.
@@ -50,7 +51,7 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     for org in orgs {
         let job = enqueue(&queue, settings, &org, args.date).await.with_context(|| format!("organisation {org}"))?;
         if args.no_wait {
-            println!("{org}: job {job}");
+            say!("{org}: job {job}");
         }
         jobs.push((org, job));
     }
@@ -116,7 +117,7 @@ async fn follow(queue: &Queue, settings: &Settings, job: &str) -> anyhow::Result
             _ => {}
         }
         if started.elapsed() > PATIENCE && !told {
-            eprintln!("nobody has begun it yet; is a worker running? (`nightshift serve --role worker`)");
+            complain!("nobody has begun it yet; is a worker running? (`nightshift serve --role worker`)");
             told = true;
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -8,6 +8,7 @@ use nightshift_domain::ids::RequestId;
 
 use super::open;
 use crate::config::{Settings, session_secret};
+use crate::output::say;
 use crate::web::auth::link;
 
 /// Which request.
@@ -26,6 +27,6 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     if calls::org_of_request(queue.db(), &args.id).await?.is_none() {
         bail!("there is no request {}", args.id);
     }
-    println!("{}", link::url(&settings.public_url(), &session_secret(settings)?, &args.id));
+    say!("{}", link::url(&settings.public_url(), &session_secret(settings)?, &args.id));
     Ok(ExitCode::SUCCESS)
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::{open, table};
 use crate::config::Settings;
+use crate::output::say;
 use crate::scheduler::Clockwork;
 
 /// Organisations shown of a schedule.
@@ -61,7 +62,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
             let mut tx = queue.db().begin().await?;
             let jobs = run_now(&mut tx, &queue, schedule, &scopes, org.as_ref()).await.context("nothing was run")?;
             tx.commit().await?;
-            jobs.iter().for_each(|job| println!("{name}: job {job}"));
+            jobs.iter().for_each(|job| say!("{name}: job {job}"));
         }
         Command::Enable { name } => switch(&queue, find(&clock, name)?, true).await?,
         Command::Disable { name } => switch(&queue, find(&clock, name)?, false).await?,
@@ -83,7 +84,7 @@ async fn switch(queue: &Queue, schedule: &Schedule, on: bool) -> anyhow::Result<
         bail!("no scheduler has run on this database yet; start one with `nightshift serve --role scheduler`");
     }
     tx.commit().await?;
-    println!("{} is {}", schedule.name, if on { "on" } else { "off" });
+    say!("{} is {}", schedule.name, if on { "on" } else { "off" });
     Ok(())
 }
 
@@ -91,7 +92,7 @@ async fn list(queue: &Queue, clock: &Clockwork, as_json: bool) -> anyhow::Result
     let scopes = clock.scopes(queue.db()).await?;
     let schedules = overview(queue.db(), &clock.schedules, &scopes, SCOPES_SHOWN, queue.clock().now()).await?;
     if as_json {
-        println!("{}", json!({"schedules": schedules}));
+        say!("{}", json!({"schedules": schedules}));
         return Ok(());
     }
     let mut rows = Vec::new();

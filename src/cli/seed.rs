@@ -5,9 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use nightshift_domain::seed::{self, Seed};
+use nightshift_jobs::follow::Follow;
 
 use super::{open, published};
 use crate::config::Settings;
+use crate::output::{complain, say};
 
 /// Lines of warnings; a file of old bookings has one for each.
 const WARNINGS_MAX: usize = 20;
@@ -39,8 +41,11 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     let seeded = seed::load(&mut tx, &seed, queue.clock().now())
         .await
         .with_context(|| format!("nothing of {shown} was loaded"))?;
+    for org in seed.organizations_with_numbers() {
+        Follow::of_request(&queue).numbers_changed(&mut tx, &org).await?;
+    }
     tx.commit().await?;
-    println!(
+    say!(
         "new: {} organisations, {} sitters, {} users, {} clients, {} numbers, {} automations, {} pricing rules, {} bookings",
         seeded.organizations,
         seeded.sitters,
@@ -52,10 +57,10 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         seeded.bookings
     );
     for warning in seeded.warnings.iter().take(WARNINGS_MAX) {
-        eprintln!("warning: {warning}");
+        complain!("warning: {warning}");
     }
     if seeded.warnings.len() > WARNINGS_MAX {
-        eprintln!("warning: ... and {} more of this kind", seeded.warnings.len() - WARNINGS_MAX);
+        complain!("warning: ... and {} more of this kind", seeded.warnings.len() - WARNINGS_MAX);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,8 @@ use nightshift_db::Clock;
 use super::signals::Signals;
 use crate::app::{self, Role};
 use crate::config::Settings;
+use crate::output::say;
+use crate::telemetry;
 
 /// Which roles.
 #[derive(Debug, clap::Args)]
@@ -48,7 +50,7 @@ pub(super) async fn run(args: &Args, settings: Settings) -> anyhow::Result<ExitC
     let app = app::start(settings, Clock::system(), &roles).await?;
     let names: Vec<_> = Role::ALL.iter().filter(|role| roles.contains(role)).map(|role| role.as_str()).collect();
     let address = if app.addr.is_some() { format!(" on {}", app.url()) } else { String::new() };
-    println!("nightshift serves {}{address} with {database}", names.join(", "));
+    say!("nightshift serves {}{address} with {database}", names.join(", "));
 
     signals.next().await;
     tracing::info!("ending: what runs may finish; a second signal ends at once");
@@ -56,6 +58,7 @@ pub(super) async fn run(args: &Args, settings: Settings) -> anyhow::Result<ExitC
         () = app.stop(grace) => Ok(ExitCode::SUCCESS),
         () = signals.next() => {
             tracing::warn!("ended at once; what ran is taken up again when its lease is over");
+            telemetry::end_logging();
             // Without waiting for anything: the second signal asked for that.
             std::process::exit(1);
         }

@@ -1,9 +1,11 @@
 //! Results for people: columns as wide as their widest cell.
 
+use crate::output::say;
+
 /// Prints `rows` under `heads`; nothing but the heads when there are none.
 pub(super) fn print<const N: usize>(heads: [&str; N], rows: &[[String; N]]) {
     for line in lines(heads, rows) {
-        println!("{line}");
+        say!("{line}");
     }
 }
 

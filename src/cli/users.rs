@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::{open, published};
 use crate::config::Settings;
+use crate::output::{complain, say};
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
@@ -83,10 +84,10 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
     let entry = Entry::new(event, "success", &Actor::system("cli")).metadata(json!({"userId": user}));
     audit::record(&mut tx, entry, now).await?;
     tx.commit().await?;
-    eprintln!("done: user {user}");
+    complain!("done: user {user}");
     if made_up {
-        eprintln!("the password is shown this once:");
-        println!("{}", password.expose_secret());
+        complain!("the password is shown this once:");
+        say!("{}", password.expose_secret());
     }
     Ok(ExitCode::SUCCESS)
 }

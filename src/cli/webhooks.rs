@@ -10,6 +10,7 @@ use nightshift_db::Clock;
 use nightshift_providers::{stripe, vapi};
 
 use crate::config::Settings;
+use crate::output::say;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:
@@ -42,10 +43,10 @@ pub(super) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit
     };
     let Some(secret) = secrets.first() else { bail!("there is no secret to sign with; set {variable}") };
     match provider {
-        Signer::Stripe => println!("{}: {}", stripe::signature::HEADER, stripe::signature::sign(secret, now, &body)),
+        Signer::Stripe => say!("{}: {}", stripe::signature::HEADER, stripe::signature::sign(secret, now, &body)),
         Signer::Vapi => {
-            println!("{}: {}", vapi::signature::SIGNATURE_HEADER, vapi::signature::sign(secret, now, &body));
-            println!("{}: {now}", vapi::signature::TIMESTAMP_HEADER);
+            say!("{}: {}", vapi::signature::SIGNATURE_HEADER, vapi::signature::sign(secret, now, &body));
+            say!("{}: {now}", vapi::signature::TIMESTAMP_HEADER);
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -9,13 +9,14 @@ use serde_json::json;
 
 use super::day::{Cast, PATIENCE, text_at};
 use super::trail::Trail;
+use crate::output::say;
 use crate::simulated::appointment;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Plays it; the address of the request's page.
 pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail) -> anyhow::Result<String> {
-    println!();
+    say!();
     let vapi = cast.simulator.vapi();
     vapi.script(CallScript { ends_at_poll: Some(3), analysis_after: 1, ..appointment() });
     let person = format!("+1212557{:04}", Utc::now().timestamp_micros() % 10_000);

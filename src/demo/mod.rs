@@ -26,6 +26,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::app::{self, Role, RunningApp};
 use crate::cli::signals::Signals;
 use crate::config::{Environment, Settings, SmsProvider};
+use crate::output::say;
 use database::Place;
 use day::Cast;
 use trail::Trail;
@@ -69,12 +70,12 @@ pub async fn run(args: &Args, installed: Settings) -> anyhow::Result<ExitCode> {
     let app = app::start(settings, Clock::system(), Role::ALL).await?;
     let key = fill(&app.queue).await?;
 
-    println!(
+    say!(
         "Nightshift plays a day. Server {}, simulated providers {}, database {shown}",
         app.url(),
         simulator.base_url()
     );
-    println!();
+    say!();
     let cast = Cast::new(app.url(), key.clone(), STRIPE_SECRET.into(), &simulator, &app.queue)?;
     let mut trail = Trail::start();
     let played = async {
@@ -154,13 +155,13 @@ async fn fill(queue: &Queue) -> anyhow::Result<SecretString> {
 
 fn print_invitation(app: &RunningApp, key: &SecretString, request: Option<&str>) {
     let url = app.url();
-    println!();
-    println!("The server stays up; Ctrl-C ends it. Look around:");
-    println!("  curl -H 'Authorization: Bearer {}' {url}/api/bookings", key.expose_secret());
+    say!();
+    say!("The server stays up; Ctrl-C ends it. Look around:");
+    say!("  curl -H 'Authorization: Bearer {}' {url}/api/bookings", key.expose_secret());
     if let Some(page) = request {
-        println!("  {page}");
+        say!("  {page}");
     }
-    println!("  {url}/exceptions  (owner@happy-paws.example or ops@nightshift.example, password: happy paws demo)");
-    println!("  curl {url}/readyz");
-    println!("  curl {url}/metrics");
+    say!("  {url}/exceptions  (owner@happy-paws.example or ops@nightshift.example, password: happy paws demo)");
+    say!("  curl {url}/readyz");
+    say!("  curl {url}/metrics");
 }

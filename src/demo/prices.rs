@@ -5,12 +5,13 @@ use serde_json::json;
 
 use super::day::{Cast, PATIENCE, text_at};
 use super::trail::Trail;
+use crate::output::say;
 
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Plays it on a booking that was paid.
 pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail, booking: &str) -> anyhow::Result<()> {
-    println!();
+    say!();
     let owner = cast.owner().await?;
     let path = format!("/api/bookings/{booking}");
     let changed = cast.website.patch(&path, &json!({"quantity": 2})).await?;

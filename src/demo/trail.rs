@@ -1,5 +1,6 @@
 //! What the demo prints: one line per step, with the time since its start, and whether it came out as told.
 
+use crate::output::{complain, say};
 use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -17,7 +18,7 @@ impl Trail {
 
     /// Tells a step.
     pub(super) fn tell(&self, step: &str, told: impl Display) {
-        println!("{:>6} ms  {step:10} {told}", self.started.elapsed().as_millis());
+        say!("{:>6} ms  {step:10} {told}", self.started.elapsed().as_millis());
     }
 
     /// Tells a step whose outcome is known beforehand.
@@ -38,13 +39,13 @@ impl Trail {
 
     /// The verdict.
     pub(super) fn end(self) -> ExitCode {
-        println!();
+        say!();
         if self.wrong.is_empty() {
-            println!("Everything came out as told, in {} ms.", self.started.elapsed().as_millis());
+            say!("Everything came out as told, in {} ms.", self.started.elapsed().as_millis());
             return ExitCode::SUCCESS;
         }
         for wrong in &self.wrong {
-            eprintln!("nightshift: {wrong}");
+            complain!("nightshift: {wrong}");
         }
         ExitCode::FAILURE
     }

@@ -11,6 +11,7 @@ use nightshift_providers::simulator::Simulator;
 use nightshift_queue::Queue;
 
 use super::load::{booking_id, client_phone, provider_phone, requester_phone};
+use crate::output::complain;
 
 /// Outside of the program, so that killing it takes nothing away.
 #[derive(Default)]
@@ -68,16 +69,16 @@ impl Ledger {
             let id = BookingId::from(booking_id(*n));
             let booking = bookings::view(queue.db(), &org, &id, Audience::Ops).await?;
             if booking.status != Status::Confirmed || !texts.contains_key(&client_phone(*n)) {
-                eprintln!("lost: {id} was paid and is {}, texts: {:?}", booking.status, texts.get(&client_phone(*n)));
+                complain!("lost: {id} was paid and is {}, texts: {:?}", booking.status, texts.get(&client_phone(*n)));
                 lost += 1;
             }
         }
         for n in &wanted {
             if !rang.contains_key(&provider_phone(*n)) {
-                eprintln!("lost: call {n} was accepted and no phone rang");
+                complain!("lost: call {n} was accepted and no phone rang");
                 lost += 1;
             } else if !texts.contains_key(&requester_phone(*n)) {
-                eprintln!("lost: call {n} made an appointment and the person was not told");
+                complain!("lost: call {n} made an appointment and the person was not told");
                 lost += 1;
             }
         }

@@ -26,6 +26,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use crate::cli::progress;
+use crate::output::{complain, say};
 use crate::simulated;
 use ledger::Ledger;
 use load::Load;
@@ -97,7 +98,7 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    eprintln!("{} kills; waiting until everything that was acknowledged is done", args.kills);
+    complain!("{} kills; waiting until everything that was acknowledged is done", args.kills);
     load.finish().await?;
     let queue = Queue::new(db.clone(), Clock::system());
     let revived = settle(&queue).await?;
@@ -106,14 +107,14 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let verdict = ledger.judge(&simulator, &queue).await?;
     let broken = nightshift_jobs::promises::broken(&queue).await?;
     for broken in &broken {
-        eprintln!("broken: {}: {}", broken.promise, broken.examples.join(", "));
+        complain!("broken: {}: {}", broken.promise, broken.examples.join(", "));
     }
     if revived > 0 {
-        eprintln!("{revived} jobs had lost their third lease and were started anew, as ops would");
+        complain!("{revived} jobs had lost their third lease and were started anew, as ops would");
     }
     let unknown = effects_in_doubt(&db).await?;
     simulator.stop().await;
-    println!(
+    say!(
         "acknowledged={} lost={} twice={} unknown={unknown} broken={} kills={} texts={} calls={}",
         verdict.acknowledged,
         verdict.lost,
@@ -126,7 +127,7 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let holds = verdict.lost + verdict.twice == 0 && unknown == 0 && broken.is_empty();
     if !holds && args.database_url.is_none() {
         let kept = folder.keep();
-        eprintln!("the database and the log are kept in {}", kept.display());
+        complain!("the database and the log are kept in {}", kept.display());
     }
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

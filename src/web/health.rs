@@ -44,7 +44,11 @@ async fn trouble(web: &Web) -> Option<String> {
         Ok(Ok(state)) if !state.is_current() => {
             return Some(format!("the database lacks the migrations {}", state.missing.join(", ")));
         }
-        Ok(Ok(_)) => {}
+        Ok(Ok(_)) => match tokio::time::timeout(PATIENCE, web.db.is_writable()).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => return Some("the database is read-only".to_owned()),
+            Ok(Err(_)) | Err(_) => return Some("the database can't be reached".to_owned()),
+        },
         Ok(Err(_)) | Err(_) => return Some("the database can't be reached".to_owned()),
     }
     web.worker.as_ref().and_then(nightshift_queue::Health::trouble)

@@ -3,7 +3,13 @@
 //! The layer takes the key before the handler runs; the handler keeps its answer in the transaction of its change
 //! ([`Answering::commit`]), so that the change and the answer stand together or not at all, also under `kill -9`. A
 //! request that ends without that changed nothing and gives its key back, however it ended: with an error, with a
-//! panic, because its time was up or because its client hung up.
+//! panic, because its time was up or because its client hung up. When the database is away just then, the key is taken
+//! over by the next request of this process, which knows that nobody runs behind it ([`Running`]).
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -13,7 +19,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use nightshift_db::Tx;
-use nightshift_domain::idempotency::{self, Begun, RequestKey};
+use nightshift_domain::idempotency::{self, Begun, Holder, RequestKey};
 use serde::Serialize;
 
 use super::auth::{Caller, Principal};
@@ -26,6 +32,42 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Longest key, in bytes.
 const LENGTH_MAX: usize = 128;
 
+/// Before a request whose key is held is worth sending again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The requests with a key that this process runs.
+pub struct Running {
+    /// Names this process among all that ever were.
+    process: String,
+    requests: Mutex<HashSet<String>>,
+}
+
+impl Running {
+    /// None yet, in the process `process`.
+    #[must_use]
+    pub fn of(process: String) -> Self {
+        Self { process, requests: Mutex::default() }
+    }
+
+    fn requests(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, request: String) -> Holder {
+        self.requests().insert(request.clone());
+        Holder { process: self.process.clone(), request }
+    }
+
+    fn end(&self, holder: &Holder) {
+        self.requests().remove(&holder.request);
+    }
+
+    /// Whether `holder` was a request of this process and is no longer. Of other processes' nothing is known.
+    fn is_over(&self, holder: &Holder) -> bool {
+        holder.process == self.process && !self.requests().contains(&holder.request)
+    }
+}
+
 /// A key that this request holds; dropped, it is given back.
 struct Held {
     web: Web,
@@ -36,19 +78,34 @@ impl Held {
     /// Gives the key back now.
     async fn give_back(mut self) {
         if let Some(key) = self.key.take() {
+            self.web.running.end(&key.holder);
             give_back(&self.web, &key).await;
+        }
+    }
+
+    /// Renews the key for as long as it is asked to.
+    async fn keep(&self) -> Infallible {
+        loop {
+            self.web.clock.sleep(idempotency::RENEW_EVERY).await;
+            let Some(key) = &self.key else { return std::future::pending().await };
+            if let Err(error) = idempotency::renew(&self.web.db, key, self.web.clock.now()).await {
+                tracing::debug!(%error, "an idempotency key could not be renewed");
+            }
         }
     }
 
     /// Leaves the key as it is: it belongs to another request, or keeps the answer to this one.
     fn leave(mut self) {
-        self.key = None;
+        if let Some(key) = self.key.take() {
+            self.web.running.end(&key.holder);
+        }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         let Some(key) = self.key.take() else { return };
+        self.web.running.end(&key.holder);
         let web = self.web.clone();
         // Without a runtime the program ends, and the key is lost as after any end.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -59,7 +116,7 @@ impl Drop for Held {
 
 async fn give_back(web: &Web, key: &RequestKey) {
     if let Err(error) = idempotency::abandon(&web.db, key).await {
-        // It is lost after a minute.
+        // The next request with it finds out that nobody holds it.
         tracing::debug!(%error, "an idempotency key could not be given back");
     }
 }
@@ -71,7 +128,15 @@ pub async fn layer(State(web): State<Web>, request: Request, next: Next) -> Resp
     }
     match hold(&web, request).await {
         Ok(Turn::Run(request, held)) => {
-            let response = next.run(request).await;
+            let response = match &held {
+                // Renewed for a request that runs, and not a moment longer.
+                Some(held) => tokio::select! {
+                    biased;
+                    response = next.run(request) => response,
+                    never = held.keep() => match never {},
+                },
+                None => next.run(request).await,
+            };
             match held {
                 Some(held) if response.status().is_success() => held.leave(),
                 Some(held) => held.give_back().await,
@@ -101,15 +166,15 @@ async fn hold(web: &Web, request: Request) -> Result<Turn> {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         key: name,
-        holder: nightshift_db::new_id(now),
+        holder: web.running.begin(nightshift_db::new_id(now)),
     };
     // Held before it is asked for: the database may have given it away and its answer got lost.
     let held = Held { web: web.clone(), key: Some(key.clone()) };
-    let begun = match idempotency::begin(&web.db, &key, &body, now).await {
+    let begun = match begin(web, &key, &body).await {
         Ok(begun) => begun,
         Err(error) => {
             held.give_back().await;
-            return Err(error.into());
+            return Err(error);
         }
     };
     let answer = match begun {
@@ -123,13 +188,24 @@ async fn hold(web: &Web, request: Request) -> Result<Turn> {
             "idempotency_mismatch",
             "This Idempotency-Key was used for another body.",
         )),
-        Begun::InProgress => Err(ApiError::conflict(
+        Begun::InProgress { .. } => Err(ApiError::conflict(
             "idempotency_in_progress",
             "The first request with this Idempotency-Key still runs.",
-        )),
+        )
+        .after(RETRY_AFTER)),
     };
     held.leave();
     answer
+}
+
+/// Takes the key, also from a request of this process that ended without giving it back.
+async fn begin(web: &Web, key: &RequestKey, body: &[u8]) -> Result<Begun> {
+    match idempotency::begin(&web.db, key, body, None, web.clock.now()).await? {
+        Begun::InProgress { by: Some(holder) } if web.running.is_over(&holder) => {
+            Ok(idempotency::begin(&web.db, key, body, Some(&holder), web.clock.now()).await?)
+        }
+        begun => Ok(begun),
+    }
 }
 
 fn key_of(headers: &HeaderMap) -> Result<Option<String>> {
@@ -174,8 +250,8 @@ impl Answering {
     /// Commits and answers.
     ///
     /// # Errors
-    /// The commit's; 409 when the key was taken over because this request took longer than a minute. Nothing is stored
-    /// then.
+    /// The commit's; 409 when the key was taken over because this process was frozen or cut off for seconds. Nothing is
+    /// stored then.
     pub async fn commit(self, web: &Web, mut tx: Tx, status: StatusCode, body: impl Serialize) -> Result<Response> {
         let body = serde_json::to_value(body).map_err(ApiError::internal)?;
         if let Some(key) = &self.0 {
@@ -184,7 +260,8 @@ impl Answering {
                 return Err(ApiError::conflict(
                     "idempotency_in_progress",
                     "Another request took over this Idempotency-Key.",
-                ));
+                )
+                .after(RETRY_AFTER));
             }
         }
         tx.commit().await?;

@@ -29,6 +29,7 @@ use axum::middleware::from_fn_with_state;
 
 pub use auth::Failures;
 pub use error::ApiError;
+pub use idempotency::Running;
 pub use rate_limit::RateLimits;
 pub use state::{Shared, Web};
 pub use stream::Hub;

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Failures;
+use super::idempotency::Running;
 use super::rate_limit::RateLimits;
 use super::receiver::{Receiver, Refusals};
 use super::stream::Hub;
@@ -39,6 +40,8 @@ pub struct Shared {
     pub failures: Failures,
     /// Places for requests that are worked on at the same time.
     pub places: Semaphore,
+    /// Requests with an `Idempotency-Key` that this process runs.
+    pub running: Running,
     /// Requests per caller.
     pub rates: RateLimits,
     /// Signs session cookies and links.

@@ -25,10 +25,12 @@ const STATEMENTS: usize = 240;
 const WAYS: [&str; 3] = ["before", "after", "hang"];
 
 /// Where a paid booking passes.
-const PLACES: [&str; 13] = [
+const PLACES: [&str; 15] = [
     "webhook.before_commit",
     "webhook.after_commit",
     "claim.after_commit",
+    "run.begun",
+    "run.handled",
     "booking.confirm.after_load",
     "booking.confirm.after_thread",
     "booking.confirm.after_number",

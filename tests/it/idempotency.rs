@@ -3,12 +3,17 @@
 use std::time::{Duration, Instant};
 
 use nightshift_db::Engine;
+use nightshift_db::testing::{TestDb, engines};
 use nightshift_domain::access::api_keys::Scope;
+use nightshift_domain::idempotency::{self, Begun, Holder, RequestKey};
+use nightshift_providers::http_client;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::business::{booking, booking_of};
+use crate::support::business::{self, booking, booking_of};
+use crate::support::checks::eventually;
 use crate::support::nightshift::on_both_with;
+use crate::support::process::World;
 use crate::support::{Answer, Caller, Nightshift, on_both};
 
 const BOOKINGS: &str = "SELECT count(*) FROM bookings";
@@ -51,6 +56,7 @@ async fn f9_the_same_request_at_the_same_time_is_done_once() {
         for answer in &answers {
             assert!(matches!(answer.status, 201 | 409), "{}", answer.text);
             if answer.status == 409 {
+                assert_eq!(answer.header("retry-after"), Some("1"));
                 assert_eq!(answer.code(), "idempotency_in_progress");
             }
         }
@@ -104,4 +110,80 @@ async fn f9_keys_of_different_callers_do_not_meet() {
         },
     )
     .await;
+}
+
+/// The database goes away between the taking of a key and the answer, and is still away when the key is to be given back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_was_told_to_come_again_is_taken_at_once_by_the_process_that_told_it() {
+    let worlds = engines().await.into_iter().map(async |database: TestDb| {
+        let world = World::new(database).await;
+        let away = "idempotency.after_take=error,idempotency.before_abandon=error";
+        let _process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", away)]);
+        assert_eq!(send(&world, "key-1").await.0, 503);
+        assert_eq!(world.count("SELECT count(*) FROM idempotency_keys WHERE state = 'in_progress'").await, 1);
+        assert_eq!(send(&world, "key-1").await.0, 201);
+        assert_eq!(world.count(BOOKINGS).await, 1);
+    });
+    futures_util::future::join_all(worlds).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_a_killed_process_is_free_within_seconds() {
+    let worlds = engines().await.into_iter().map(async |database: TestDb| {
+        let world = World::new(database).await;
+        let mut process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", "idempotency.after_take=abort")]);
+        assert_eq!(send(&world, "key-1").await.0, 0, "no answer");
+        process.wait().await;
+        let _next = world.serve();
+        eventually("the key is free", async || match send(&world, "key-1").await {
+            (201, _) => true,
+            (409, wait) => {
+                assert_eq!(wait.as_deref(), Some("1"));
+                false
+            }
+            (status, _) => panic!("{status}"),
+        })
+        .await;
+        assert_eq!(world.count(BOOKINGS).await, 1);
+    });
+    futures_util::future::join_all(worlds).await;
+}
+
+/// Status and `Retry-After`; 0 without an answer.
+async fn send(world: &World, key: &str) -> (u16, Option<String>) {
+    let request = http_client().unwrap().post(format!("{}/api/bookings", world.url())).header("idempotency-key", key);
+    let Ok(answer) = request.json(&booking()).send().await else { return (0, None) };
+    let wait = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+    (answer.status().as_u16(), wait)
+}
+
+/// A process that is frozen is not asked whether it still runs: it loses its keys, and stores nothing when it wakes up.
+#[tokio::test]
+async fn a_frozen_holder_loses_its_key_and_stores_nothing_when_it_wakes_up() {
+    for database in engines().await {
+        let (db, start) = (&database.db, business::start());
+        let key = |process: &str| RequestKey {
+            principal: "nobody".to_owned(),
+            method: "POST".to_owned(),
+            path: "/api/bookings".to_owned(),
+            key: "key-1".to_owned(),
+            holder: Holder { process: process.to_owned(), request: "1".to_owned() },
+        };
+        let (frozen, other) = (key("frozen"), key("other"));
+        let begin = async |key: &RequestKey, now| idempotency::begin(db, key, b"{}", None, now).await.unwrap();
+        assert_eq!(begin(&frozen, start).await, Begun::Fresh);
+        // As long as it renews, it keeps it.
+        idempotency::renew(db, &frozen, start + Duration::from_secs(2)).await.unwrap();
+        let held = Begun::InProgress { by: Some(frozen.holder.clone()) };
+        assert_eq!(begin(&other, start + Duration::from_secs(6)).await, held);
+        assert_eq!(begin(&other, start + Duration::from_secs(7)).await, Begun::Fresh);
+        let now = start + Duration::from_secs(8);
+        idempotency::renew(db, &frozen, now).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        assert!(!idempotency::finish(&mut tx, &frozen, 201, "{}", now).await.unwrap());
+        assert!(idempotency::finish(&mut tx, &other, 201, "{}", now).await.unwrap());
+        tx.commit().await.unwrap();
+        let replayed = Begun::Replay { status: 201, body: "{}".to_owned() };
+        assert_eq!(begin(&frozen, now).await, replayed);
+    }
 }

@@ -8,7 +8,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool::managed::{
@@ -19,6 +19,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection as _, Executor, PgConnection, SqliteConnection};
 
 use crate::limit::TimeLimit;
+use crate::session;
+use crate::trouble::Trust;
 use crate::{DbError, DbOptions, Engine, Result};
 
 /// A connection to a server that was not used for so long is asked whether it still lives.
@@ -41,11 +43,14 @@ struct Connector {
     patience: Duration,
     /// Connections of an earlier generation are not to be trusted.
     generation: Arc<AtomicU64>,
+    /// Whether a connection was made before.
+    connected: AtomicBool,
 }
 
 #[derive(Debug)]
 enum To {
-    Postgres(PgConnectOptions),
+    /// With what each session is set to.
+    Postgres(PgConnectOptions, Vec<(String, String)>),
     Sqlite(SqliteConnectOptions),
 }
 
@@ -87,9 +92,14 @@ impl Connector {
     async fn connect(&self) -> Result<Pooled, sqlx::Error> {
         let generation = self.generation.load(Ordering::Acquire);
         let connection = match &self.to {
-            To::Postgres(options) => Connection::Postgres(self.connect_postgres(options).await?),
+            To::Postgres(options, settings) => {
+                let mut connection = self.connect_postgres(options).await?;
+                session::prepare(&mut connection, settings).await?;
+                Connection::Postgres(connection)
+            }
             To::Sqlite(options) => Connection::Sqlite(options.connect().await?),
         };
+        self.connected.store(true, Ordering::Release);
         Ok(Pooled { connection, generation, clean: true })
     }
 
@@ -111,18 +121,27 @@ impl Connector {
 impl Connections {
     /// To a server, which is not contacted yet.
     pub(crate) fn postgres(options: PgConnectOptions, limits: DbOptions) -> Self {
-        let statement_ms = limits.statement_limit.as_millis().to_string();
-        let options = options.options([("statement_timeout", statement_ms.as_str())]);
-        Self::to(To::Postgres(options), limits)
+        Self::to_server(options, Vec::new(), limits, Arc::default())
+    }
+
+    fn to_server(
+        options: PgConnectOptions,
+        mut settings: Vec<(String, String)>,
+        limits: DbOptions,
+        generation: Arc<AtomicU64>,
+    ) -> Self {
+        settings.push(("statement_timeout".to_owned(), limits.statement_limit.as_millis().to_string()));
+        Self::to(To::Postgres(options, settings), limits, generation)
     }
 
     /// To a file, which is not opened yet.
     pub(crate) fn sqlite(options: SqliteConnectOptions, limits: DbOptions) -> Self {
-        Self::to(To::Sqlite(options), limits)
+        Self::to(To::Sqlite(options), limits, Arc::default())
     }
 
-    fn to(to: To, limits: DbOptions) -> Self {
-        let connector = Connector { to, patience: limits.acquire_timeout, generation: Arc::default() };
+    fn to(to: To, limits: DbOptions, generation: Arc<AtomicU64>) -> Self {
+        let connector =
+            Connector { to, patience: limits.acquire_timeout, generation, connected: AtomicBool::new(false) };
         let patience = Some(limits.acquire_timeout);
         let pool = Pool::builder(connector)
             .runtime(deadpool::Runtime::Tokio1)
@@ -142,8 +161,12 @@ impl Connections {
     /// are shared.
     pub(crate) fn sibling(&self, limits: impl FnOnce(&DbOptions) -> DbOptions, settings: &[(&str, &str)]) -> Self {
         match &self.pool.manager().to {
-            To::Postgres(options) => {
-                Self::postgres(options.clone().options(settings.iter().copied()), limits(&self.limits))
+            To::Postgres(options, own) => {
+                let more = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+                let settings = own.iter().cloned().chain(more).collect();
+                // What one of them learns about the server, all learn.
+                let generation = self.pool.manager().generation.clone();
+                Self::to_server(options.clone(), settings, limits(&self.limits), generation)
             }
             To::Sqlite(_) => self.clone(),
         }
@@ -151,7 +174,7 @@ impl Connections {
 
     pub(crate) fn engine(&self) -> Engine {
         match self.pool.manager().to {
-            To::Postgres(_) => Engine::Postgres,
+            To::Postgres(..) => Engine::Postgres,
             To::Sqlite(_) => Engine::Sqlite,
         }
     }
@@ -170,13 +193,33 @@ impl Connections {
     /// [`DbError::Unavailable`] when the database can't be reached or all connections stay in use.
     pub(crate) async fn take(&self) -> Result<Line> {
         let mut pooled = self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => error,
-            PoolError::Timeout(TimeoutType::Create) => sqlx::Error::Io(io::ErrorKind::TimedOut.into()),
-            PoolError::Timeout(_) => sqlx::Error::PoolTimedOut,
-            _ => sqlx::Error::PoolClosed,
+            PoolError::Backend(error) => self.unreached(error),
+            PoolError::Timeout(TimeoutType::Create) => sqlx::Error::Io(io::ErrorKind::TimedOut.into()).into(),
+            PoolError::Timeout(_) => sqlx::Error::PoolTimedOut.into(),
+            _ => sqlx::Error::PoolClosed.into(),
         })?;
         pooled.clean = false;
-        Ok(Line { pooled, generation: self.pool.manager().generation.clone(), time_limit: self.time_limit() })
+        let generation = self.pool.manager().generation.clone();
+        Ok(Line { pooled, generation, time_limit: self.time_limit(), trusted: true })
+    }
+
+    /// Why there is no connection. A server that has let this program in once and does not now (a password that is being
+    /// changed, a new server that is not set up yet) is away: whoever has something to store keeps it until it is back.
+    fn unreached(&self, error: sqlx::Error) -> DbError {
+        if self.pool.manager().connected.load(Ordering::Acquire) {
+            return DbError::Unavailable(error);
+        }
+        error.into()
+    }
+
+    /// Grows with each finding that connections are not to be trusted any more, those for LISTEN included.
+    pub(crate) fn generation(&self) -> u64 {
+        self.pool.manager().generation.load(Ordering::Acquire)
+    }
+
+    /// None of the connections that there are is used again.
+    pub(crate) fn distrust_all(&self) {
+        self.pool.manager().generation.fetch_add(1, Ordering::AcqRel);
     }
 
     /// A connection for LISTEN, which only PostgreSQL has.
@@ -184,7 +227,7 @@ impl Connections {
     /// # Errors
     /// When the server can't be reached.
     pub(crate) async fn listener(&self) -> Result<Option<PgListener>> {
-        let To::Postgres(options) = &self.pool.manager().to else { return Ok(None) };
+        let To::Postgres(options, _) = &self.pool.manager().to else { return Ok(None) };
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(self.limits.acquire_timeout)
@@ -212,6 +255,8 @@ pub(crate) struct Line {
     pooled: Object<Connector>,
     generation: Arc<AtomicU64>,
     time_limit: TimeLimit,
+    /// No statement has shown that the connection is not to be used again.
+    trusted: bool,
 }
 
 impl Line {
@@ -235,10 +280,8 @@ impl Line {
     /// # Errors
     /// The statement's.
     pub(crate) fn done<T>(mut self, result: Result<T>) -> Result<T> {
-        match &result {
-            Err(error) if error.is_lost_connection() => self.distrust(),
-            _ => self.pooled.clean = true,
-        }
+        let result = self.heed(result);
+        self.pooled.clean = self.trusted;
         result
     }
 
@@ -248,12 +291,19 @@ impl Line {
     /// The statement's.
     pub(crate) async fn end(mut self, command: &'static str) -> Result<()> {
         let ended = self.time_limit.run(self.command(command)).await;
-        match &ended {
-            Ok(()) => self.pooled.clean = true,
-            Err(error) if error.is_lost_connection() => self.distrust(),
-            Err(_) => {}
-        }
+        let ended = self.heed(ended);
+        self.pooled.clean = self.trusted && ended.is_ok();
         ended
+    }
+
+    /// Takes note of what `result` tells about this connection and those that are as old.
+    pub(crate) fn heed<T>(&mut self, result: Result<T>) -> Result<T> {
+        let trust = result.as_ref().map_or_else(DbError::trust, |_| Trust::Keep);
+        if trust == Trust::DropAll {
+            self.generation.fetch_max(self.pooled.generation + 1, Ordering::AcqRel);
+        }
+        self.trusted &= trust == Trust::Keep;
+        result
     }
 
     /// A statement without parameters and rows.
@@ -266,24 +316,5 @@ impl Line {
             Connection::Sqlite(connection) => connection.execute(sql).await.map(drop)?,
         }
         Ok(())
-    }
-
-    /// Neither this connection nor any that is as old is used again.
-    fn distrust(&self) {
-        self.generation.fetch_max(self.pooled.generation + 1, Ordering::AcqRel);
-    }
-}
-
-impl DbError {
-    /// Whether the connection on which this happened can't be used any more.
-    fn is_lost_connection(&self) -> bool {
-        let Self::Unavailable(error) = self else { return false };
-        match error {
-            // Operator intervention: the server ends, or has ended this connection. Not: it ended the statement.
-            sqlx::Error::Database(refusal) => {
-                refusal.code().is_some_and(|code| (code.starts_with("57") && code != "57014") || code.starts_with("08"))
-            }
-            _ => true,
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong between the program and its database, sorted by what the caller should do.
 
+use crate::trouble::{self, Meaning, Trust};
+
 /// The usual result of this crate.
 pub type Result<T, E = DbError> = std::result::Result<T, E>;
 
@@ -9,8 +11,9 @@ pub enum DbError {
     /// The database can't be reached, is starting, stopping or full. Nothing is known to be stored; try again later.
     #[error("the database is not available: {0}")]
     Unavailable(#[source] sqlx::Error),
-    /// Another transaction was in the way (deadlock, serialisation, lock time-out). Try again at once.
-    #[error("the database could not serialise the transaction: {0}")]
+    /// Another transaction was in the way (deadlock, serialisation, lock time-out), or the session no longer knew what was
+    /// prepared on it. Try again at once.
+    #[error("the database asks to try again: {0}")]
     Contention(#[source] sqlx::Error),
     /// A unique index refused the row.
     #[error("a unique constraint refused the row ({constraint})")]
@@ -39,6 +42,14 @@ impl DbError {
         matches!(self, Self::Unavailable(_) | Self::Contention(_))
     }
 
+    /// What becomes of the connection on which this happened.
+    pub(crate) fn trust(&self) -> Trust {
+        match self {
+            Self::Unavailable(error) | Self::Contention(error) | Self::Refused(error) => trouble::of(error).1,
+            Self::Unique { .. } | Self::NotFound | Self::Config(_) | Self::Migration(_) => Trust::Keep,
+        }
+    }
+
     /// Whether a unique index refused the row.
     #[must_use]
     pub fn is_unique_violation(&self) -> bool {
@@ -50,40 +61,21 @@ impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as E;
         match &error {
-            E::RowNotFound => Self::NotFound,
-            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::Protocol(_) => {
-                Self::Unavailable(error)
+            E::RowNotFound => return Self::NotFound,
+            E::Configuration(why) => return Self::Config(why.to_string()),
+            E::Database(refusal) if refusal.is_unique_violation() => {
+                let constraint = refusal.constraint().map_or_else(
+                    || refusal.message().rsplit(": ").next().unwrap_or_default().to_owned(),
+                    str::to_owned,
+                );
+                return Self::Unique { constraint };
             }
-            E::Configuration(_) => Self::Config(error.to_string()),
-            E::Database(refusal) => {
-                if refusal.is_unique_violation() {
-                    let constraint = refusal.constraint().map_or_else(
-                        || refusal.message().rsplit(": ").next().unwrap_or_default().to_owned(),
-                        str::to_owned,
-                    );
-                    return Self::Unique { constraint };
-                }
-                match refusal.code().as_deref() {
-                    // PostgreSQL: serialisation failure, deadlock, lock not available. SQLite: busy, locked (and their
-                    // extended codes).
-                    Some("40001" | "40P01" | "55P03" | "5" | "6" | "261" | "517" | "262" | "773") => {
-                        Self::Contention(error)
-                    }
-                    // PostgreSQL: connection exceptions, out of resources, operator intervention, read-only (a
-                    // standby), statement time-out. SQLite: I/O error, full, cannot open, read-only.
-                    Some(code)
-                        if code.starts_with("08")
-                            || code.starts_with("53")
-                            || code.starts_with("57")
-                            || code == "25006"
-                            || is_sqlite_disk_trouble(code) =>
-                    {
-                        Self::Unavailable(error)
-                    }
-                    _ => Self::Refused(error),
-                }
-            }
-            _ => Self::Refused(error),
+            _ => {}
+        }
+        match trouble::of(&error).0 {
+            Meaning::Unavailable => Self::Unavailable(error),
+            Meaning::Contention => Self::Contention(error),
+            Meaning::Refused => Self::Refused(error),
         }
     }
 }
@@ -101,10 +93,4 @@ impl From<sqlx::migrate::MigrateError> for DbError {
             other => Self::Migration(other),
         }
     }
-}
-
-/// Primary result codes 8 (read-only), 10 (I/O), 13 (full), 14 (cannot open), also in their extended forms.
-/// PostgreSQL's codes have five characters, so they never reach this far.
-fn is_sqlite_disk_trouble(code: &str) -> bool {
-    code.len() < 5 && code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 8 | 10 | 13 | 14))
 }

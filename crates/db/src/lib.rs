@@ -18,9 +18,12 @@ mod migrations;
 mod pool;
 mod query;
 pub mod sabotage;
+mod session;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod timeline;
 mod timestamp;
+mod trouble;
 mod tx;
 
 pub use clock::Clock;
@@ -30,6 +33,7 @@ pub use id::new_id;
 pub use migrations::{MIGRATIONS, MigrationState, migrate, migration_state};
 pub use pool::{Db, DbOptions, Engine};
 pub use query::{Bind, FromRow, Query};
+pub use session::{Setting, settings};
 pub use sqlx::types::Json;
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub use tx::Tx;

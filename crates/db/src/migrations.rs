@@ -49,7 +49,7 @@ pub const MIGRATIONS: &[Step] = steps![
     12 => "0012_country",
     13 => "0013_sign_in",
     14 => "0014_texts_state_times",
-    16 => "0016_payments",
+    15 => "0015_payments",
 ];
 
 /// Which steps a database has.

@@ -5,17 +5,20 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use crate::connections::Connections;
 use crate::query::Target;
-use crate::{DbError, Query, Result, Timestamp, Tx, sabotage};
+use crate::{Clock, DbError, Query, Result, Timestamp, Tx, sabotage, session};
 
 /// How long a write waits for its turn on the SQLite file, in this process and among others, before it gives up.
 const SQLITE_BUSY_LIMIT: Duration = Duration::from_secs(30);
+
+/// The server's time is asked for again when the answer took longer.
+const SLOW_ANSWER: Duration = Duration::from_millis(50);
 
 /// Which engine a database runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +66,7 @@ impl Db {
             let connect = PgConnectOptions::from_str(url)
                 .map_err(|error| DbError::Config(error.to_string()))?
                 .application_name("nightshift")
-                .options([("idle_in_transaction_session_timeout", "20s")]);
+                .extra_float_digits(None);
             let connections = Connections::postgres(connect, options.clone());
             return Ok(Self { writers: connections.clone(), readers: connections, sqlite_path: None });
         }
@@ -94,10 +97,28 @@ impl Db {
             |connections_max| DbOptions { connections_max, acquire_timeout: SQLITE_BUSY_LIMIT, ..options.clone() };
         let writers = Connections::sqlite(connect.clone(), limits(1));
         // Opened now, so that a path that can't be opened is told at once.
-        writers.take().await?.done(Ok(()))?;
+        let writer = writers.take().await?;
         let readers =
             Connections::sqlite(connect.pragma("query_only", "TRUE"), limits(options.connections_max.clamp(1, 4)));
-        Ok(Self { writers, readers, sqlite_path: Some(path.to_owned()) })
+        let db = Self { writers, readers, sqlite_path: Some(path.to_owned()) };
+        session::check_file(&db, writer, path).await?;
+        Ok(db)
+    }
+
+    /// Whether the database takes writes: not on a standby, nor where somebody has made it read-only.
+    ///
+    /// # Errors
+    /// When the database can't be reached.
+    pub async fn is_writable(&self) -> Result<bool> {
+        if self.engine() == Engine::Sqlite {
+            return Ok(true);
+        }
+        let read_only: bool = self.read("SELECT current_setting('transaction_read_only') = 'on'").scalar().await?;
+        if read_only {
+            // It may be the session alone, from a time that is over.
+            self.writers.distrust_all();
+        }
+        Ok(!read_only)
     }
 
     /// Another handle on the same database whose connections nobody else can use up, with PostgreSQL settings of its
@@ -130,6 +151,13 @@ impl Db {
     /// When the server can't be reached.
     pub async fn listener(&self) -> Result<Option<PgListener>> {
         self.writers.listener().await
+    }
+
+    /// Changes whenever connections turn out to lead nowhere or to a server that can't be used: what listens on an older
+    /// one should listen anew.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.writers.generation()
     }
 
     /// The SQLite file, whose write-ahead log other processes write to as well.
@@ -180,6 +208,40 @@ impl Db {
         })
         .scalar()
         .await
+    }
+
+    /// Lets `clock` go by the server's, so that all processes of a database tell the same time, whatever their machines'
+    /// clocks show. Nothing is asked on SQLite, whose processes share a machine, and a manual clock stays as it is.
+    ///
+    /// # Errors
+    /// When the database can't be reached; the clock goes on as it was.
+    pub async fn agree_on_time(&self, clock: &Clock) -> Result<()> {
+        if self.engine() == Engine::Sqlite || !clock.can_agree() {
+            return Ok(());
+        }
+        let ask = async || {
+            let asked = Instant::now();
+            let server: Timestamp = self.read("SELECT clock_timestamp()").scalar().await?;
+            Ok::<_, DbError>((server, asked.elapsed()))
+        };
+        let mut answer = ask().await?;
+        // The first one may have had to make a connection; a slow answer says little about the time.
+        if answer.1 > SLOW_ANSWER {
+            let again = ask().await?;
+            if again.1 < answer.1 {
+                answer = again;
+            }
+        }
+        clock.agree(answer.0, answer.1);
+        Ok(())
+    }
+
+    /// As [`Db::agree_on_time`], unless it was done before.
+    ///
+    /// # Errors
+    /// When the database can't be reached.
+    pub async fn agree_on_time_once(&self, clock: &Clock) -> Result<()> {
+        if clock.has_agreed() { Ok(()) } else { self.agree_on_time(clock).await }
     }
 
     /// Closes all connections, those in use when they are given back.

@@ -67,7 +67,10 @@ macro_rules! run {
                 let answer = run_on!(line, $query, $build, $method);
                 line.done(answer)?
             }
-            Target::Line(line) => run_on!(line, $query, $build, $method)?,
+            Target::Line(line) => {
+                let answer = run_on!(line, $query, $build, $method);
+                line.heed(answer)?
+            }
         }
     }};
 }

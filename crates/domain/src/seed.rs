@@ -3,7 +3,7 @@
 //! All or nothing, in the caller's transaction. Every item has an id, and one whose id stands already is left as it is:
 //! loading a file twice changes nothing. `config/demo-seed.json` is an example with every kind of item.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono_tz::Tz;
 use nightshift_db::{DbError, Json, Timestamp, Tx};
@@ -210,6 +210,12 @@ pub struct Seeded {
 }
 
 impl Seed {
+    /// The organisations that the file has numbers for.
+    #[must_use]
+    pub fn organizations_with_numbers(&self) -> BTreeSet<OrgId> {
+        self.numbers.iter().map(|number| number.org_id.clone()).collect()
+    }
+
     /// Reads a file's text.
     ///
     /// # Errors

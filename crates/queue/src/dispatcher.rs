@@ -11,8 +11,9 @@ use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, new_id, sabotage};
 use tokio::sync::{mpsc, watch};
 
 use crate::claim::{self, Claim, Outlook, Want};
-use crate::keeper::{Held, LEASE};
+use crate::keeper::LEASE;
 use crate::pool::{Delivered, Slot, Slots};
+use crate::run::Runs;
 use crate::wake::Wake;
 
 /// Between routine looks of an idle process.
@@ -36,7 +37,7 @@ pub(crate) struct Dispatcher {
     pub kinds: Vec<&'static str>,
     pub lanes: Vec<Lane>,
     pub wake: Arc<Wake>,
-    pub held: Arc<Held>,
+    pub runs: Arc<Runs>,
     /// When the database last answered a claim, in Unix milliseconds.
     pub last_claim_ms: Arc<AtomicI64>,
     pub unparked: AtomicBool,
@@ -53,6 +54,8 @@ struct Round {
 impl Dispatcher {
     /// Claims until `stop` is set.
     pub(crate) async fn run(&self, stop: &mut watch::Receiver<bool>) -> Result<()> {
+        // Before the first lease is given, and after each outage: the server may be another one by now.
+        self.db.agree_on_time(&self.clock).await?;
         if !self.unparked.swap(true, Ordering::AcqRel)
             && let Err(error) = claim::unpark(&self.db, &self.kinds, self.clock.now()).await
         {
@@ -122,21 +125,21 @@ impl Dispatcher {
             failpoint::hit("claim.after_commit").await?;
         }
         self.last_claim_ms.store(self.clock.now().unix_ms(), Ordering::Release);
-        self.held.add(&claimed);
+        let runs = self.runs.begin(claimed);
         let mut again = false;
         for lane in &self.lanes {
-            let taken = claimed.iter().filter(|job| job.queue == lane.slots.queue).count();
+            let taken = runs.iter().filter(|run| run.claimed().queue == lane.slots.queue).count();
             let wanted = wants.iter().find(|want| want.queue == lane.slots.queue).map_or(0, |want| want.slots);
             lane.slots.take(taken);
             // All slots of the pool are full, or it got as many as it asked for: there may be more.
             lane.slots.set_backlog(wanted == 0 || taken == wanted);
             again |= taken > 0 && taken == wanted && lane.slots.free() > 0;
         }
-        for job in claimed {
-            if let Some(lane) = self.lanes.iter().find(|lane| lane.slots.queue == job.queue) {
+        for run in runs {
+            if let Some(lane) = self.lanes.iter().find(|lane| lane.slots.queue == run.claimed().queue) {
                 let slot = Slot::taken(&lane.slots);
-                // The receiver lives as long as the pool; a job it never got is released by its lease.
-                let _ = lane.deliveries.send((job, slot));
+                // The receiver lives as long as the pool; a run it never got gives its job back.
+                let _ = lane.deliveries.send((run, slot));
             }
         }
         Ok(Round { again, limited: held_back })

@@ -15,16 +15,14 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::claim::Claimed;
-use crate::keeper::Held;
 use crate::lifecycle::{AttemptOutcome, Change, State};
 use crate::registry::{DeadJob, OnDead, Registry};
+use crate::run::Ending;
 use crate::runner::dead_info;
 use crate::wake::{Wake, Woken};
 use crate::{ErrorClass, JobError};
 
 const BATCH_MAX: usize = 512;
-/// Results that may wait; beyond that handlers wait for room.
-const WAITING_MAX: usize = 1024;
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 /// The error of a job that a person ended.
 pub(crate) const CANCELLED: &str = "cancelled by a person";
@@ -32,7 +30,7 @@ pub(crate) const CANCELLED: &str = "cancelled by a person";
 /// An attempt that has ended, and what it does to its job.
 #[derive(Debug, Clone)]
 pub(crate) struct Ended {
-    pub claimed: Claimed,
+    pub claimed: Arc<Claimed>,
     pub change: Change,
     pub result: Option<Value>,
     pub error: Option<(ErrorClass, String)>,
@@ -41,75 +39,71 @@ pub(crate) struct Ended {
     pub ended_at: Timestamp,
 }
 
-/// Where runners hand in their results.
-#[derive(Clone)]
-pub(crate) struct Finisher {
-    ended: mpsc::Sender<Ended>,
-    held: Arc<Held>,
-}
-
-impl Finisher {
-    pub(crate) fn channel(held: Arc<Held>) -> (Self, mpsc::Receiver<Ended>) {
-        let (ended, receiver) = mpsc::channel(WAITING_MAX);
-        (Self { ended, held }, receiver)
-    }
-
-    pub(crate) async fn finish(&self, ended: Ended) {
-        self.held.finishing(&ended.claimed);
-        // The receiving end lives as long as the worker; without it the lease runs out and another process takes over.
-        let _ = self.ended.send(ended).await;
-    }
-}
-
-/// Writes results until all senders are gone.
+/// Writes what attempts came to, until no run is left.
 pub(crate) struct Writer<S> {
     pub db: Db,
     pub clock: Clock,
     pub registry: Arc<Registry<S>>,
-    pub held: Arc<Held>,
     pub wake: Arc<Wake>,
 }
 
 impl<S: Send + Sync + 'static> Writer<S> {
-    pub(crate) async fn run(&self, ended: &mut mpsc::Receiver<Ended>) {
+    /// Whatever panics in here, the next results are written: without a writer all leases would be renewed for nothing.
+    pub(crate) async fn run(&self, endings: &mut mpsc::Receiver<Ending>) {
+        while AssertUnwindSafe(self.write_all_that_come(endings)).catch_unwind().await.is_err() {}
+    }
+
+    async fn write_all_that_come(&self, endings: &mut mpsc::Receiver<Ending>) {
         loop {
             let mut batch = Vec::new();
-            if ended.recv_many(&mut batch, BATCH_MAX).await == 0 {
+            if endings.recv_many(&mut batch, BATCH_MAX).await == 0 {
                 return;
             }
-            self.write(batch).await;
-        }
-    }
-
-    async fn write(&self, batch: Vec<Ended>) {
-        let (mut ending, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(|ended| ended.change.ended_in_vain());
-        if !others.is_empty()
-            && let Some(written) = self.guarded(&others, self.write_surviving(&others)).await
-        {
-            let (done, left) = sort_out(others, &written);
-            self.written(&done);
-            // A job that was to wait again and is not written lost its lease, or a person has cancelled it meanwhile.
-            let (to_cancel, refused): (Vec<_>, Vec<_>) =
-                left.into_iter().partition(|ended| ended.change.life.state.is_claimable());
-            self.refused(&refused);
-            ending.extend(to_cancel.into_iter().map(Ended::cancelled));
-        }
-        for ended in ending {
-            if let Some(written) = self.guarded(std::slice::from_ref(&ended), self.write_dying(&ended)).await {
-                let (done, refused) = sort_out(vec![ended], &written);
-                self.written(&done);
-                self.refused(&refused);
+            let (mut ending, others): (Vec<_>, Vec<_>) =
+                batch.into_iter().partition(|(ended, _)| ended.change.ended_in_vain());
+            if !others.is_empty() {
+                ending.extend(self.write_batch(others).await);
+            }
+            for (ended, hold) in ending {
+                let written = self.guarded(std::slice::from_ref(&ended), self.write_dying(&ended)).await;
+                drop(hold);
+                match written.as_deref() {
+                    Some([]) => refused(&ended),
+                    Some(_) => self.written(&ended),
+                    None => {}
+                }
             }
         }
     }
 
-    /// What was written; nothing after a panic. That costs these results only: what is no longer held is no longer
-    /// renewed, so the leases run out and the jobs run again.
+    /// Writes what ends no job without success. Returns what a person has cancelled meanwhile: its end is to be written
+    /// instead.
+    async fn write_batch(&self, batch: Vec<Ending>) -> Vec<Ending> {
+        let (batch, holds): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        let Some(written) = self.guarded(&batch, self.write_surviving(&batch)).await else { return Vec::new() };
+        let written: HashSet<&str> = written.iter().map(|row| row.id.as_str()).collect();
+        let mut to_cancel = Vec::new();
+        for (ended, hold) in batch.into_iter().zip(holds) {
+            if written.contains(ended.claimed.id.as_str()) {
+                drop(hold);
+                self.written(&ended);
+            } else if ended.change.life.state.is_claimable() {
+                // It was to wait again. Should its lease be lost, writing its end shows.
+                to_cancel.push((ended.cancelled(), hold));
+            } else {
+                drop(hold);
+                refused(&ended);
+            }
+        }
+        to_cancel
+    }
+
+    /// What was written; nothing after a panic. That costs these results only: they are held no longer, so the leases run
+    /// out and the jobs run again.
     async fn guarded(&self, batch: &[Ended], writing: impl Future<Output = Vec<Written>>) -> Option<Vec<Written>> {
         let written = AssertUnwindSafe(writing).catch_unwind().await.ok();
         if written.is_none() {
             tracing::error!(jobs = batch.len(), "writing results panicked; their leases will run out");
-            batch.iter().for_each(|ended| self.held.let_go(&ended.claimed));
         }
         written
     }
@@ -149,36 +143,23 @@ impl<S: Send + Sync + 'static> Writer<S> {
         }
     }
 
-    fn refused(&self, batch: &[Ended]) {
-        for claimed in batch.iter().map(|ended| &ended.claimed) {
-            self.held.let_go(claimed);
-            metrics::counter!("nightshift_finishes_refused_total").increment(1);
-            tracing::warn!(job.id = %claimed.id, job.kind = %claimed.kind,
-                "the result was refused: the job's lease belongs to somebody else by now");
-        }
-    }
-
-    fn written(&self, batch: &[Ended]) {
-        for ended in batch {
-            let claimed = &ended.claimed;
-            self.held.let_go(claimed);
-            let life = &ended.change.life;
-            let comes_back = life.state.is_claimable() && !life.parked;
-            // A row that was written as waiting must be made ready first, even if its time has come meanwhile.
-            let waits = ended.waits();
-            self.wake.tell_here(Woken {
-                ready: claimed.group_key.is_some() || (comes_back && !waits),
-                due: (comes_back && waits).then_some(life.run_at),
-                cancel: false,
-            });
-        }
+    fn written(&self, ended: &Ended) {
+        let life = &ended.change.life;
+        let comes_back = life.state.is_claimable() && !life.parked;
+        // A row that was written as waiting must be made ready first, even if its time has come meanwhile.
+        let waits = ended.waits();
+        self.wake.tell_here(Woken {
+            ready: ended.claimed.group_key.is_some() || (comes_back && !waits),
+            due: (comes_back && waits).then_some(life.run_at),
+            cancel: false,
+        });
     }
 }
 
-/// The results that were written, and the others.
-fn sort_out(batch: Vec<Ended>, written: &[Written]) -> (Vec<Ended>, Vec<Ended>) {
-    let written: HashSet<&str> = written.iter().map(|row| row.id.as_str()).collect();
-    batch.into_iter().partition(|ended| written.contains(ended.claimed.id.as_str()))
+fn refused(ended: &Ended) {
+    metrics::counter!("nightshift_finishes_refused_total").increment(1);
+    tracing::warn!(job.id = %ended.claimed.id, job.kind = %ended.claimed.kind,
+        "the result was refused: the job's lease belongs to somebody else by now");
 }
 
 /// Ends a job without success: the row, the attempt, and what its kind and the program want to follow, all or nothing.

@@ -5,9 +5,8 @@
 //! tells which jobs are to be cancelled, and which leases are lost: those are stopped. A hint that somebody wants a job
 //! cancelled is followed by a question only: hints may come many times a second, and a write would cause the next.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -15,8 +14,7 @@ use nightshift_db::{Clock, Db, Engine, Query, Result, Timestamp};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::claim::Claimed;
-use crate::runner::Signal;
+use crate::held::{Held, Holding};
 use crate::wake::Wake;
 use crate::worker::HOT_SETTINGS;
 
@@ -28,117 +26,6 @@ const RENEW_EVERY: Duration = Duration::from_secs(10);
 const ASK_EVERY: Duration = Duration::from_millis(100);
 /// Between tries while the database does not answer.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
-
-struct HeldJob {
-    signal: watch::Sender<Signal>,
-    /// Its end is being written; a missing row then means that it has been.
-    finishing: bool,
-}
-
-/// One claim: the job and the lease it was claimed under. A process may lose a job and claim it anew while the first
-/// run still goes on, so the job's id alone does not name what it holds.
-type Holding = (String, String);
-
-fn holding(claimed: &Claimed) -> Holding {
-    (claimed.id.clone(), claimed.lease_id.clone())
-}
-
-/// The leases this process holds.
-#[derive(Default)]
-pub(crate) struct Held(Mutex<HashMap<Holding, HeldJob>>);
-
-impl Held {
-    fn jobs(&self) -> MutexGuard<'_, HashMap<Holding, HeldJob>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn add(&self, claimed: &[Claimed]) {
-        let mut jobs = self.jobs();
-        for job in claimed {
-            let signal = if job.cancel_requested { Signal::Cancel } else { Signal::Run };
-            let signal = watch::Sender::new(signal);
-            jobs.insert(holding(job), HeldJob { signal, finishing: false });
-        }
-    }
-
-    pub(crate) fn signal_of(&self, job: &Claimed) -> watch::Receiver<Signal> {
-        let lost = || watch::Sender::new(Signal::Lost).subscribe();
-        self.jobs().get(&holding(job)).map_or_else(lost, |job| job.signal.subscribe())
-    }
-
-    pub(crate) fn is_cancel_requested(&self, job: &Claimed) -> bool {
-        self.jobs().get(&holding(job)).is_some_and(|job| *job.signal.borrow() == Signal::Cancel)
-    }
-
-    pub(crate) fn finishing(&self, job: &Claimed) {
-        if let Some(job) = self.jobs().get_mut(&holding(job)) {
-            job.finishing = true;
-        }
-    }
-
-    pub(crate) fn let_go(&self, job: &Claimed) {
-        self.jobs().remove(&holding(job));
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.jobs().len()
-    }
-
-    /// Jobs whose handler still runs.
-    pub(crate) fn running(&self) -> usize {
-        self.jobs().values().filter(|job| !job.finishing).count()
-    }
-
-    /// The grace time is over: everything that still runs is given back.
-    pub(crate) fn give_all_back(&self) {
-        for job in self.jobs().values() {
-            job.signal.send_replace(Signal::GiveBack);
-        }
-    }
-
-    fn holdings(&self) -> Vec<Holding> {
-        self.jobs().keys().cloned().collect()
-    }
-
-    /// Stops what is lost or to be cancelled, after the database was asked about `asked`.
-    fn learn(&self, asked: Vec<Holding>, answers: &[StillHeld]) {
-        let still_held: HashMap<(&str, &str), bool> =
-            answers.iter().map(|held| ((held.id.as_str(), held.lease_id.as_str()), held.cancel_requested)).collect();
-        let mut jobs = self.jobs();
-        for holding in asked {
-            let Some(job) = jobs.get_mut(&holding).filter(|job| !job.finishing) else { continue };
-            match still_held.get(&(holding.0.as_str(), holding.1.as_str())) {
-                None if job.tell(Signal::Lost, |now| now != Signal::Lost) => {
-                    metrics::counter!("nightshift_leases_lost_total").increment(1);
-                }
-                Some(true) => {
-                    job.tell(Signal::Cancel, |now| now == Signal::Run);
-                }
-                None | Some(false) => {}
-            }
-        }
-    }
-}
-
-impl HeldJob {
-    /// Sends `signal` unless the last one must stand; whether it was sent.
-    fn tell(&self, signal: Signal, over: impl Fn(Signal) -> bool) -> bool {
-        self.signal.send_if_modified(|now| {
-            let sent = over(*now);
-            if sent {
-                *now = signal;
-            }
-            sent
-        })
-    }
-}
-
-#[derive(sqlx::FromRow)]
-struct StillHeld {
-    id: String,
-    lease_id: String,
-    cancel_requested: bool,
-}
 
 /// One probe of the primary key per held job (the state is written so that no index of running jobs fits); whoever no
 /// longer holds the lease is left out.
@@ -235,7 +122,13 @@ pub(crate) fn start(
 
 async fn keep(db: &Db, clock: &Clock, held: &Held, wake: &Wake, mut stop: watch::Receiver<bool>) {
     let mut renew_at = clock.now() + RENEW_EVERY;
+    let mut steps = clock.steps();
     loop {
+        if clock.steps() != steps {
+            // Leases of the time before end too early or too late by the time after.
+            steps = clock.steps();
+            renew_at = clock.now();
+        }
         tokio::select! {
             // A worker that has ended renews nothing, even if a renewal is due.
             biased;

@@ -4,21 +4,27 @@
 //! fails. Claims, leases and results live outside it, because apalis polls a backend only while it has room.
 
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use apalis_core::backend::{Backend, BackendConfig};
 use apalis_core::task::Task;
 use apalis_core::task::data::Data;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tower::layer::util::Identity;
 
-use crate::claim::Claimed;
+use crate::run::Run;
 use crate::runner::Runner;
 use crate::wake::Wake;
+
+/// Before a worker that ended by itself is started again.
+const PAUSE_AFTER_END: Duration = Duration::from_millis(100);
 
 /// How many jobs of a queue this process runs at a time.
 pub(crate) struct Slots {
@@ -77,7 +83,7 @@ impl Drop for Slot {
 }
 
 /// A claimed job with its slot, on its way from the dispatcher to the worker.
-pub(crate) type Delivered = (Claimed, Slot);
+pub(crate) type Delivered = (Run, Slot);
 
 /// The receiving end; shared, so that a restarted worker goes on where the last one stopped.
 pub(crate) type Deliveries = Arc<Mutex<mpsc::UnboundedReceiver<Delivered>>>;
@@ -131,11 +137,22 @@ impl BackendConfig for Source {
     }
 }
 
-/// Runs the pool's worker until its deliveries end and everything it started has ended.
+/// Runs the pool's worker until its deliveries end and everything it started has ended. A worker that ends before that is
+/// started again: without one, what is delivered would be held and never run.
 pub(crate) async fn run<S: Send + Sync + 'static>(name: String, deliveries: Deliveries, runner: Arc<Runner<S>>) {
-    let worker = WorkerBuilder::new(name).backend(Source { deliveries }).data(runner).build(run_delivered::<S>);
-    if let Err(error) = worker.run().await {
-        tracing::error!(%error, "a pool's worker ended with an error");
+    loop {
+        let source = Source { deliveries: deliveries.clone() };
+        let worker = WorkerBuilder::new(name.as_str()).backend(source).data(runner.clone()).build(run_delivered::<S>);
+        let ended = AssertUnwindSafe(worker.run()).catch_unwind().await;
+        if deliveries.lock().unwrap_or_else(PoisonError::into_inner).is_closed() {
+            return;
+        }
+        match ended {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => tracing::error!(%error, "a pool's worker ended with an error and is started again"),
+            Err(_) => tracing::error!("a pool's worker panicked and is started again"),
+        }
+        tokio::time::sleep(PAUSE_AFTER_END).await;
     }
 }
 
@@ -143,16 +160,16 @@ async fn run_delivered<S: Send + Sync + 'static>(
     delivered: Arc<Mutex<Option<Delivered>>>,
     runner: Data<Arc<Runner<S>>>,
 ) {
-    let Some((claimed, slot)) = delivered.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+    let Some((run, slot)) = delivered.lock().unwrap_or_else(PoisonError::into_inner).take() else {
         return;
     };
     let runner = Arc::clone(&runner);
     // A task of its own: a handler that computes for long holds up neither its siblings nor the pool.
     let job = tokio::spawn(async move {
-        runner.run(claimed).await;
+        runner.run(run).await;
         drop(slot);
     });
     if let Err(error) = job.await {
-        tracing::error!(%error, "a job's task ended abnormally; its lease will run out");
+        tracing::error!(%error, "a job's task ended abnormally; the job was given back");
     }
 }

@@ -188,6 +188,11 @@ impl<S: Send + Sync + 'static> Registry<S> {
         self.kinds.keys().copied().collect()
     }
 
+    /// How each kind is retried.
+    pub(crate) fn policies(&self) -> BTreeMap<&'static str, Policy> {
+        self.kinds.values().map(|kind| (kind.name, kind.policy)).collect()
+    }
+
     /// Names of the queues the kinds run in, sorted.
     #[must_use]
     pub fn queues(&self) -> Vec<&'static str> {

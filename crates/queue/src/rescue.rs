@@ -1,8 +1,8 @@
 //! Taking back jobs whose lease ran out.
 //!
 //! By expired lease only, never by age, host or worker name. A job that has lost its third lease is dead: one that
-//! kills its process must not go on killing. After the database was away the rescue waits until the living had time to
-//! renew.
+//! kills its process must not go on killing. After the database was away, and after a clock was set, the rescue waits until the living had
+//! time to renew.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,8 @@ use crate::wake::Wake;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// More than the renewal interval.
 const PAUSE_AFTER_OUTAGE: Duration = Duration::from_secs(12);
+/// More than others may take to notice that a server's clock was set, and to renew.
+const PAUSE_AFTER_STEP: Duration = Duration::from_secs(35);
 const BATCH_MAX: i64 = 100;
 
 /// The head of index jobs_leased.
@@ -39,8 +41,17 @@ pub(crate) struct Rescue<S> {
 impl<S: Send + Sync + 'static> Rescue<S> {
     /// Looks for ever.
     pub(crate) async fn run(self: Arc<Self>) -> Result<()> {
+        let mut steps = self.clock.steps();
         loop {
             self.clock.sleep(LOOK_EVERY).await;
+            // Asked for its effect: a clock that was set meanwhile is noticed now.
+            let _ = self.clock.now();
+            if self.clock.steps() != steps {
+                steps = self.clock.steps();
+                tracing::info!("the clock was set; lost leases are looked for once the living have renewed theirs");
+                self.clock.sleep(PAUSE_AFTER_STEP).await;
+                continue;
+            }
             if let Err(error) = self.look().await {
                 tracing::warn!(%error, "lost leases could not be looked for; trying again later");
                 self.clock.sleep(PAUSE_AFTER_OUTAGE).await;
@@ -49,6 +60,7 @@ impl<S: Send + Sync + 'static> Rescue<S> {
     }
 
     async fn look(&self) -> Result<(), JobError> {
+        self.db.agree_on_time_once(&self.clock).await?;
         let mut now = self.clock.now();
         if sabotage::is("the_living_are_rescued") {
             now = now + Duration::from_secs(3600);
@@ -75,7 +87,15 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         let Ok(change) = apply(&claimed.life(), &Event::LeaseLost, now) else { return Ok(false) };
         let started_at = claimed.started_at.unwrap_or(claimed.run_at);
         let error = Some((ErrorClass::LeaseLost, "the process that ran it stopped renewing its lease".to_owned()));
-        let ended = Ended { claimed, change, result: None, error, notes: String::new(), started_at, ended_at: now };
+        let ended = Ended {
+            claimed: Arc::new(claimed),
+            change,
+            result: None,
+            error,
+            notes: String::new(),
+            started_at,
+            ended_at: now,
+        };
         // Both write only if the lease was not renewed in between.
         let written = if ended.change.ended_in_vain() {
             write_dead(&self.db, &ended, Some(now), now, &self.registry).await?

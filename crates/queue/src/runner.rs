@@ -9,18 +9,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use nightshift_db::Timestamp;
+use nightshift_db::{Timestamp, failpoint};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::claim::Claimed;
-use crate::finish::{Ended, Finisher};
+use crate::finish::Ended;
 use crate::job::{Mode, retry_at};
-use crate::keeper::Held;
 use crate::lifecycle::{Change, Event, apply};
 use crate::outcome::SKIPPED;
 use crate::registry::Registry;
+use crate::run::Run;
 use crate::{ErrorClass, JobContext, JobError, JobInfo, JobResult, Outcome, Queue};
 
 /// What is said to a running job from outside.
@@ -41,8 +41,6 @@ pub(crate) struct Runner<S> {
     pub registry: Arc<Registry<S>>,
     pub app: Arc<S>,
     pub queue: Queue,
-    pub held: Arc<Held>,
-    pub finisher: Finisher,
 }
 
 enum HowItEnded {
@@ -53,11 +51,16 @@ enum HowItEnded {
 }
 
 impl<S: Send + Sync + 'static> Runner<S> {
-    /// Runs `claimed` to its end and hands the result to the finisher.
-    pub(crate) async fn run(&self, claimed: Claimed) {
+    /// Runs the handler to its end and hands the result to the writer. Whatever panics in here, the run is dropped and
+    /// gives its job back.
+    pub(crate) async fn run(&self, run: Run) {
+        if failpoint::hit("run.begun").await.is_err() {
+            return;
+        }
+        let claimed = run.claimed();
         let started_at = self.queue.clock().now();
-        let signal = self.held.signal_of(&claimed);
-        let info = Arc::new(info_of(&claimed));
+        let signal = run.signal();
+        let info = Arc::new(info_of(claimed));
         metrics::histogram!("nightshift_job_queue_seconds", "kind" => claimed.kind.clone())
             .record(started_at.since(claimed.run_at).as_secs_f64());
         let notes = Arc::new(Mutex::new(String::new()));
@@ -73,11 +76,15 @@ impl<S: Send + Sync + 'static> Runner<S> {
             job.id = %claimed.id, job.kind = %claimed.kind, job.queue = %claimed.queue, job.attempt = info.attempt,
             correlation_id = claimed.correlation_id, org.id = claimed.org_id,
         );
-        let ended = self.call(&claimed, context, signal).instrument(span.clone()).await;
+        let ended = self.call(claimed, context, signal).instrument(span.clone()).await;
+        if failpoint::hit("run.handled").await.is_err() {
+            return;
+        }
         let now = self.queue.clock().now();
         let notes = std::mem::take(&mut *notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        if let Some(ended) = span.in_scope(|| self.conclude(claimed, &info, ended, started_at, now, notes)) {
-            self.finisher.finish(ended).await;
+        match span.in_scope(|| self.conclude(&run, &info, ended, started_at, now, notes)) {
+            Some(ended) => run.finish(ended).await,
+            None => run.let_go(),
         }
     }
 
@@ -86,9 +93,11 @@ impl<S: Send + Sync + 'static> Runner<S> {
             // Claims name the known kinds, so this is a job of a kind known to the program but not to this registry.
             return HowItEnded::GivenBack;
         };
-        let handler = match (kind.run)(claimed, context) {
-            Ok(handler) => handler,
-            Err(unreadable) => return HowItEnded::Unreadable(unreadable.0),
+        // Reading the payload is the kind's own code too.
+        let handler = match std::panic::catch_unwind(AssertUnwindSafe(|| (kind.run)(claimed, context))) {
+            Ok(Ok(handler)) => handler,
+            Ok(Err(unreadable)) => return HowItEnded::Unreadable(unreadable.0),
+            Err(panic) => return HowItEnded::Handler(Err(JobError::panic(panic_text(&*panic)))),
         };
         let limit = kind.policy.timeout;
         let clock = self.queue.clock();
@@ -106,21 +115,21 @@ impl<S: Send + Sync + 'static> Runner<S> {
     /// Turns the end of an attempt into the change that is to be written; `None` when nothing may be written.
     fn conclude(
         &self,
-        claimed: Claimed,
+        run: &Run,
         info: &JobInfo,
         how: HowItEnded,
         started_at: Timestamp,
         now: Timestamp,
         notes: String,
     ) -> Option<Ended> {
+        let claimed = run.claimed();
         let mut life = claimed.life();
-        life.cancel_requested |= self.held.is_cancel_requested(&claimed);
+        life.cancel_requested |= run.is_cancel_requested();
         let mut result: Option<Value> = None;
         let mut error: Option<(ErrorClass, String)> = None;
         let event = match how {
             HowItEnded::Lost => {
                 tracing::warn!("the lease was lost while the job ran; its result is not written");
-                self.held.let_go(&claimed);
                 return None;
             }
             HowItEnded::GivenBack => Event::Release,
@@ -161,7 +170,7 @@ impl<S: Send + Sync + 'static> Runner<S> {
         }
         report(&change, error.as_ref(), now.since(started_at));
         count(info, &change, error.as_ref(), now.since(started_at));
-        Some(Ended { claimed, change, result, error, notes, started_at, ended_at: now })
+        Some(Ended { claimed: claimed.clone(), change, result, error, notes, started_at, ended_at: now })
     }
 }
 

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nightshift_db::{Db, Result, Timestamp};
 use sqlx::Executor;
@@ -22,6 +22,10 @@ const LISTEN_PING: Duration = Duration::from_secs(30);
 const LISTEN_PING_LIMIT: Duration = Duration::from_secs(5);
 /// Between two looks at SQLite's write-ahead log.
 const WAL_LOOK: Duration = Duration::from_millis(20);
+
+/// So long after its last change the log counts as changed again. A commit is seen by others when it is on the disk, which
+/// is after it was written, on a busy disk long after; and that changes neither the file's size nor its time.
+const WAL_ECHOES_MS: [u128; 8] = [0, 20, 60, 140, 300, 620, 1_260, 2_540];
 
 /// Hints gathered until somebody takes them.
 #[derive(Debug, Default)]
@@ -184,6 +188,7 @@ impl Wake {
     /// Hears what other processes announce on PostgreSQL; returns only with an error.
     pub(crate) async fn listen(&self, db: &Db) -> Result<()> {
         let Some(mut listener) = db.listener().await? else { return Ok(()) };
+        let generation = db.generation();
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
         // Whatever was announced while nobody listened.
@@ -194,6 +199,8 @@ impl Wake {
                 Ok(Ok(Some(notification))) => self.hear(notification.payload()),
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(error.into()),
+                // Statements found the server gone or no longer writable: this connection may lead to the same one.
+                Err(_silent) if db.generation() != generation => return Ok(()),
                 Err(_silent) => {
                     // A half-open connection hears nothing for ever; only a question shows that it is dead.
                     let ping = tokio::time::timeout(LISTEN_PING_LIMIT, listener.execute("SELECT 1")).await;
@@ -210,18 +217,24 @@ impl Wake {
         let log = PathBuf::from(log);
         let look = || std::fs::metadata(&log).ok().map(|file| (file.len(), file.modified().ok()));
         let mut seen = look();
-        // Whatever was committed before the first look; and after a change once more, because the file's time is
-        // coarse: a commit within the same tick as the last one may leave both time and size as they were.
-        let mut once_more = true;
+        // Whatever was committed before the first look counts as a change.
+        let (mut changed, mut echoes) = (Instant::now(), WAL_ECHOES_MS.iter().peekable());
         loop {
             let now = look();
-            if now != seen || once_more {
-                once_more = now != seen;
+            if now != seen {
                 seen = now;
-                self.look_here();
-                self.cancel_signal.notify_one();
+                (changed, echoes) = (Instant::now(), WAL_ECHOES_MS.iter().peekable());
+                self.look_at_commits();
+            } else if echoes.next_if(|after| changed.elapsed().as_millis() >= **after).is_some() {
+                self.look_at_commits();
             }
             tokio::time::sleep(WAL_LOOK).await;
         }
+    }
+
+    /// Another process has written something.
+    fn look_at_commits(&self) {
+        self.look_here();
+        self.cancel_signal.notify_one();
     }
 }

@@ -13,11 +13,13 @@ use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use crate::Queue;
 use crate::dispatcher::{Dispatcher, Lane, pause_after_error};
-use crate::finish::{Finisher, Writer};
-use crate::keeper::{self, Held};
+use crate::finish::Writer;
+use crate::held::Held;
+use crate::keeper;
 use crate::pool::{self, Slots};
 use crate::registry::Registry;
 use crate::rescue::Rescue;
+use crate::run::Runs;
 use crate::runner::Runner;
 use crate::supervise::supervise;
 use crate::wake::Wake;
@@ -88,25 +90,13 @@ impl<S: Send + Sync + 'static> Worker<S> {
         let (keeper_stop, keeper_stopped) = watch::channel(false);
         let last_claim_ms = Arc::new(AtomicI64::new(clock.now().unix_ms()));
 
-        let (finisher, mut ended) = Finisher::channel(held.clone());
-        let writer = Writer {
-            db: hot.clone(),
-            clock: clock.clone(),
-            registry: registry.clone(),
-            held: held.clone(),
-            wake: wake.clone(),
-        };
-        let writing = tokio::spawn(async move { writer.run(&mut ended).await });
+        let (runs, mut endings) = Runs::channel(held.clone(), clock.clone(), registry.policies());
+        let writer = Writer { db: hot.clone(), clock: clock.clone(), registry: registry.clone(), wake: wake.clone() };
+        let writing = tokio::spawn(async move { writer.run(&mut endings).await });
 
         let names: Vec<String> =
             registry.queues().into_iter().filter(|name| options.runs(name)).map(str::to_owned).collect();
-        let runner = Arc::new(Runner {
-            registry: registry.clone(),
-            app: app.clone(),
-            queue: queue.clone(),
-            held: held.clone(),
-            finisher,
-        });
+        let runner = Arc::new(Runner { registry: registry.clone(), app: app.clone(), queue: queue.clone() });
         let mut pools = JoinSet::new();
         let mut lanes = Vec::new();
         for name in &names {
@@ -125,7 +115,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
             kinds: registry.names(),
             lanes,
             wake: wake.clone(),
-            held: held.clone(),
+            runs,
             last_claim_ms: last_claim_ms.clone(),
             unparked: AtomicBool::new(false),
         };

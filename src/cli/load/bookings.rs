@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::cli::open;
 use crate::config::Settings;
+use crate::output::say;
 
 /// Bookings of one transaction.
 const BATCH: i64 = 10_000;
@@ -36,7 +37,7 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     let started = Instant::now();
     if args.floor {
         let (rows, _) = bulk::read_all(db, &org).await?;
-        println!("{}", json!({"rows": rows, "seconds": seconds(started)}));
+        say!("{}", json!({"rows": rows, "seconds": seconds(started)}));
         return Ok(ExitCode::SUCCESS);
     }
     let fill = Fill { org, drifting_every: args.drifting_every, now: queue.clock().now() };
@@ -53,7 +54,7 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     }
     bar.finish_and_clear();
     bulk::analyze(db).await?;
-    println!("{}", json!({"bookings": args.count, "seconds": seconds(started)}));
+    say!("{}", json!({"bookings": args.count, "seconds": seconds(started)}));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::Load;
 use super::connection::Connection;
 use super::report::Report;
+use crate::output::say;
 
 /// How much, and as whom.
 #[derive(Debug, clap::Args)]
@@ -51,7 +52,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         all.add(&sender.await?);
     }
     let what = json!({"load": "calls", "connections": args.load.connections, "rate": rate});
-    println!("{}", all.json(&what, plan.started.elapsed()));
+    say!("{}", all.json(&what, plan.started.elapsed()));
     Ok(ExitCode::SUCCESS)
 }
 

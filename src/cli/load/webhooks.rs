@@ -16,6 +16,7 @@ use super::Load;
 use super::connection::Connection;
 use super::report::Report;
 use crate::config::Settings;
+use crate::output::say;
 
 const PATH: &str = "/api/webhooks/stripe";
 
@@ -67,7 +68,7 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     }
     let what = json!({"load": "webhooks", "connections": args.load.connections, "rate": args.load.rate,
                       "duplicates_pct": args.duplicates});
-    println!("{}", all.json(&what, plan.started.elapsed()));
+    say!("{}", all.json(&what, plan.started.elapsed()));
     Ok(ExitCode::SUCCESS)
 }
 

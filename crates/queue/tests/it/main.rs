@@ -14,6 +14,7 @@ mod groups;
 mod history;
 mod leases;
 mod lifecycle;
+mod panics;
 mod polls;
 mod retention;
 mod sabotage;

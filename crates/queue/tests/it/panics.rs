@@ -1,0 +1,81 @@
+//! Whatever panics around a handler, here the log that a run writes to, its job goes on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use nightshift_queue::lifecycle::State;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::bed::{Act, Scripted, eventually, on_both_engines};
+
+/// A log that panics once, at the n-th span or line of the queue.
+#[derive(Clone, Default)]
+struct PanickingLog {
+    calls_left: Arc<AtomicI64>,
+}
+
+impl PanickingLog {
+    fn arm(&self, call: i64) {
+        self.calls_left.store(call, Ordering::SeqCst);
+    }
+
+    fn has_panicked(&self) -> bool {
+        self.calls_left.load(Ordering::SeqCst) <= 0
+    }
+
+    fn called(&self) {
+        assert_ne!(self.calls_left.fetch_sub(1, Ordering::SeqCst), 1, "the log is broken");
+    }
+}
+
+impl Subscriber for PanickingLog {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("nightshift_queue")
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        self.called();
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, _: &Event<'_>) {
+        self.called();
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+/// A run that fails and one that succeeds open a span each and write a line each.
+const CALLS: i64 = 4;
+
+#[tokio::test]
+async fn a_job_goes_on_although_the_log_panics_anywhere_around_its_handler() {
+    on_both_engines(async |bed| {
+        let log = PanickingLog::default();
+        let _logging = tracing::subscriber::set_default(log.clone());
+        let worker = bed.worker();
+        for call in 1..=CALLS {
+            log.arm(call);
+            let name = format!("job {call}");
+            let id = bed.enqueue(&Scripted::new(&name, &[Act::Retry, Act::Done])).await;
+            loop {
+                // Not running: neither the panic nor its lease holds it back.
+                eventually(&format!("call {call} panics and the job goes on"), async || {
+                    bed.state(&id).await != State::Running
+                })
+                .await;
+                let job = bed.queue.job(&id).await.unwrap().unwrap();
+                if job.state == State::Succeeded {
+                    break;
+                }
+                bed.clock.set(job.run_at.max(bed.clock.now()));
+            }
+            assert!(log.has_panicked(), "a run makes fewer than {call} calls");
+            // It was given back by the run itself, not by a lease that ran out.
+            assert_eq!(bed.queue.job(&id).await.unwrap().unwrap().crashes, 0);
+        }
+        drop(worker);
+    })
+    .await;
+}
