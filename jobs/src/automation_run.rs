@@ -16,8 +16,15 @@ use crate::dead::text;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
 
-/// A run that waits for its conversation's number is looked at again so often, should nobody wake it.
+/// What waits for a number is looked at again so often, should nobody wake it.
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
+
+/// The wait of something that lacks a number. The first ones are short: whoever finds a number while the job still runs
+/// can't wake it.
+pub(crate) fn look_again(polls: i64) -> Duration {
+    let doublings = u32::try_from(polls).unwrap_or(u32::MAX).min(7);
+    LOOK_AGAIN.min(Duration::from_secs(5 << doublings))
+}
 
 /// A row of the ledger.
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,7 +69,7 @@ pub async fn run(job: AutomationRun, ctx: JobContext<App>) -> JobResult {
             if let Some(thread) = thread {
                 Follow::of_job(&ctx).number_missing(&mut tx, &thread).await?;
             }
-            Outcome::poll(LOOK_AGAIN)
+            Outcome::poll(look_again(ctx.job.polls))
         }
         Executed::Ended(status) => Outcome::skip(format!("the run is {status}")),
     };

@@ -57,6 +57,17 @@ impl From<FollowError> for JobError {
     }
 }
 
+/// What waking a job came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hastened {
+    /// It runs now.
+    Woken,
+    /// It runs already, and may have looked at what it waits for before.
+    Running,
+    /// It has ended.
+    Ended,
+}
+
 /// Enqueues what follows, on behalf of a request or of a job.
 pub struct Follow<'a> {
     queue: &'a Queue,
@@ -148,7 +159,7 @@ impl<'a> Follow<'a> {
             new = new.run_at(at);
         }
         let Enqueued::Existing { id } = self.enqueue(tx, new.clone()).await? else { return Ok(()) };
-        if self.hasten(tx, &id).await? {
+        if self.hasten(tx, &id).await? != Hastened::Ended {
             return Ok(());
         }
         let again = Keys::once(format!("automation:{}:after:{id}", run.run_id));
@@ -246,9 +257,13 @@ impl<'a> Follow<'a> {
     /// The rules' or the queue's.
     pub async fn numbers_changed(&self, tx: &mut Tx, org: &OrgId) -> Result<(), FollowError> {
         for thread_id in masking::waiting_for_number(tx, org).await? {
+            let next = Keys::dedup(format!("assign:{thread_id}:next"));
             let new = self.new_job(&ThreadAssignNumber { thread_id })?.org(org.as_str());
-            if let Enqueued::Existing { id } = self.enqueue(tx, new).await? {
-                self.hasten(tx, &id).await?;
+            if let Enqueued::Existing { id } = self.enqueue(tx, new.clone()).await?
+                && self.hasten(tx, &id).await? == Hastened::Running
+            {
+                // It may have looked before this change.
+                self.enqueue(tx, new.keys(next)).await?;
             }
         }
         for run in ledger::waiting_for_front_desk(tx, org).await? {
@@ -312,12 +327,13 @@ impl<'a> Follow<'a> {
         Ok(())
     }
 
-    /// Runs a waiting job now. False when it has ended; one that runs is as good as woken.
-    async fn hasten(&self, tx: &mut Tx, id: &str) -> Result<bool, EnqueueError> {
+    /// Runs a waiting job now.
+    async fn hasten(&self, tx: &mut Tx, id: &str) -> Result<Hastened, EnqueueError> {
         match self.queue.hasten(tx, id).await {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(Hastened::Woken),
             Err(SteerError::Db(error)) => Err(error.into()),
-            Err(_) => Ok(self.queue.state(tx, id).await? == Some(State::Running)),
+            Err(_) if self.queue.state(tx, id).await? == Some(State::Running) => Ok(Hastened::Running),
+            Err(_) => Ok(Hastened::Ended),
         }
     }
 

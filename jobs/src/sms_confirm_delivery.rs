@@ -31,12 +31,10 @@ use crate::webhook_twilio_status::our_status;
 pub(crate) const ASK_AFTER: Duration = Duration::from_secs(120);
 /// Between two questions, for lists lag.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
-/// A text that is not in the list is sent again when so many answers did not have it.
-const ANSWERS_WITHOUT_IT: i64 = 2;
+/// The step that notes the first answer without the text: it is sent again when another one, later, has none either.
+const WITHOUT_IT: &str = "the provider did not list it";
 /// A message that nobody knows may turn out to be another unclear text of ours; after so many answers it has not.
 const ANSWERS_IN_DOUBT: i64 = 5;
-/// Why a text is given up of which it can't be told whether it left.
-const POSSIBLY_SENT: &str = "possibly_sent";
 
 /// A text of which it is not known whether it left.
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,11 +85,14 @@ pub async fn run(job: SmsConfirmDelivery, ctx: JobContext<App>) -> JobResult {
         }
         Finding::Unknown if answers < ANSWERS_IN_DOUBT => return Ok(Outcome::poll(ASK_AGAIN)),
         Finding::Unknown => {
-            delivery::record_refused(&mut tx, id, POSSIBLY_SENT, false, &by, now).await.or_decide()?;
+            delivery::record_refused(&mut tx, id, delivery::POSSIBLY_SENT, false, &by, now).await.or_decide()?;
             effects::refuse(&mut tx, effect, "the provider lists a text that may be this one", now).await?;
             "shown to people: it may have left"
         }
-        Finding::Nothing if answers < ANSWERS_WITHOUT_IT => return Ok(Outcome::poll(ASK_AGAIN)),
+        Finding::Nothing if !is_the_second_without_it(&ctx, &mut tx, now).await? => {
+            tx.commit().await?;
+            return Ok(Outcome::poll(ASK_AGAIN));
+        }
         Finding::Nothing => {
             if let Some(resend) = delivery::resend_once(&mut tx, id, now).await.or_decide()? {
                 effects::not_sent(&mut tx, effect, "the provider knows of no such text", now).await?;
@@ -107,6 +108,17 @@ pub async fn run(job: SmsConfirmDelivery, ctx: JobContext<App>) -> JobResult {
     tx.commit().await?;
     tracing::info!(message.id = %id, verdict, "an unclear text was asked after");
     Ok(Outcome::done_with(json!({"verdict": verdict})))
+}
+
+/// Whether an answer without the text has come before, long enough ago. Notes this one if not.
+async fn is_the_second_without_it(ctx: &JobContext<App>, tx: &mut Tx, now: Timestamp) -> Result<bool, JobError> {
+    match ctx.step_finished_at(tx, WITHOUT_IT).await? {
+        Some(first) => Ok(now >= first + ASK_AGAIN),
+        None => {
+            ctx.step_done(tx, WITHOUT_IT, json!({})).await?;
+            Ok(false)
+        }
+    }
 }
 
 /// What the provider's answer says about the text.

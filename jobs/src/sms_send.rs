@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
+use crate::automation_run::look_again;
 use crate::dead::text;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
@@ -32,9 +33,8 @@ use crate::sms_confirm_delivery::{ASK_AFTER, SmsConfirmDelivery};
 pub(crate) const EFFECT: &str = "sms";
 /// A text that goes nowhere is delivered so soon.
 const MOCK_DELIVERED_AFTER: Duration = Duration::from_secs(1);
-/// A text that waits for its conversation's number is looked at again so often, should nobody wake it.
-const LOOK_AGAIN: Duration = Duration::from_secs(600);
-/// A text that could not leave for so long is given up: what it says may have passed. A person may retry it.
+/// A text that has waited so long for its conversation's number is given up: what it says may have passed. A person may
+/// retry it.
 const NUMBER_AWAITED: Duration = Duration::from_secs(24 * 3600);
 
 /// A stored text that is to leave.
@@ -160,7 +160,10 @@ impl<'a> Sending<'a> {
         masking::report_missing(tx, &text.thread_id, now).await.or_decide()?;
         Follow::of_job(self.ctx).number_missing(tx, &text.thread_id).await?;
         self.ctx.note("its conversation has no number in service");
-        Ok(Outcome::Poll { after: LOOK_AGAIN, until: Some(now + NUMBER_AWAITED) })
+        if now >= self.ctx.job.created_at + NUMBER_AWAITED {
+            return Err(JobError::fail("its conversation has had no number in service for a day"));
+        }
+        Ok(Outcome::poll(look_again(self.ctx.job.polls)))
     }
 
     async fn sender_of(&self, tx: &mut Tx, text: &Outbound) -> Result<&'a SmsSender, JobError> {

@@ -1,8 +1,5 @@
 -- Which start of a booking a text states, so that a text about a time that was changed can be taken back before it
--- leaves and nobody is told the same time twice; and the texts of a number that wait for their second.
+-- leaves and nobody is told the same time twice.
 
 ALTER TABLE automation_runs ADD COLUMN states_start_at TIMESTAMPTZ;  -- empty: its text states no booking's start
 ALTER TABLE automation_runs ADD COLUMN states_version BIGINT;        -- the booking's version when the text was written
-
-CREATE INDEX message_events_waiting ON message_events (from_number_id, send_slot_at)
-    WHERE status = 'queued' AND send_slot_at IS NOT NULL;

@@ -106,7 +106,11 @@ async fn check_database(settings: &Settings, deep: bool, findings: &mut Findings
     check_server(&db, findings).await;
     if state.is_current() {
         findings.good("migrations", format_args!("all {} are in force", state.applied.len()));
-        let queue = Queue::new(db, Clock::system());
+        let clock = Clock::system();
+        if let Err(error) = db.agree_on_time(&clock).await {
+            return findings.wrong("database", format_args!("{shown} does not tell its time: {error}"));
+        }
+        let queue = Queue::new(db, clock);
         check_queues(&queue, findings).await;
         check_passwords(&queue, settings.environment, findings).await;
         check_numbers(queue.db(), findings).await;

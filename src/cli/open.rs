@@ -33,7 +33,9 @@ pub(super) async fn queue(settings: &Settings) -> anyhow::Result<Queue> {
     if !state.is_current() {
         bail!("the database lacks the migrations {}; run `nightshift migrate`", state.missing.join(", "));
     }
-    Ok(Queue::new(db, Clock::system()))
+    let clock = Clock::system();
+    db.agree_on_time(&clock).await?;
+    Ok(Queue::new(db, clock))
 }
 
 /// The organisation that was named, or the default one.

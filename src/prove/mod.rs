@@ -19,7 +19,7 @@ use nightshift_db::{Clock, Db, DbOptions, migrate};
 use nightshift_domain::people::organizations;
 use nightshift_domain::seed::{self, Seed};
 use nightshift_providers::simulator::{Accounts, ReservedPort, Simulator, TwilioAccount, VapiAccount};
-use nightshift_queue::admin::{Filter, effects_in_doubt};
+use nightshift_queue::admin::{Filter, SteerError, effects_in_doubt};
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{ErrorClass, Queue};
 use secrecy::{ExposeSecret, SecretString};
@@ -212,7 +212,11 @@ async fn settle(queue: &Queue) -> anyhow::Result<usize> {
         let dead = Filter { state: Some(State::Dead), error_class: Some(lease_lost), ..Filter::default() };
         for job in queue.list(&dead, None, 1_000).await?.jobs {
             let mut tx = queue.db().begin().await?;
-            nightshift_jobs::registry().retry(queue, &mut tx, &job.id, None).await?;
+            match nightshift_jobs::registry().retry(queue, &mut tx, &job.id, None).await {
+                // Its work was done before its process was killed.
+                Err(SteerError::Pointless(_)) => continue,
+                retried => retried?,
+            };
             tx.commit().await?;
             revived += 1;
         }

@@ -721,6 +721,10 @@ async fn a_preferred_date_in_the_past_is_called_for_and_said_in_warnings() {
         let request = request(&nightshift).await;
         let mut wish = request.wish();
         wish["preferredDate"] = json!("2024-12-28");
+        // The second answer is that of a repetition, so the call must not be over by then.
+        let mut tx = nightshift.db.begin().await.unwrap();
+        nightshift.app.queue.pause(&mut tx, "calls", "test", "so that the call waits").await.unwrap();
+        tx.commit().await.unwrap();
         for _ in 0..2 {
             let body = nightshift.post("/api/v1/bookings/schedule-async", wish.clone()).await.expect(202).json();
             assert_eq!(body["data"]["status"], "accepted");
@@ -730,6 +734,9 @@ async fn a_preferred_date_in_the_past_is_called_for_and_said_in_warnings() {
                         "message": "preferredDate is in the past"}])
             );
         }
+        let mut tx = nightshift.db.begin().await.unwrap();
+        nightshift.app.queue.resume(&mut tx, "calls").await.unwrap();
+        tx.commit().await.unwrap();
         // Made up as it is, it goes on as any other: the text tells what was asked for.
         nightshift.until(TEXTED, 1).await;
         let texts = nightshift.simulator.twilio().ledger().messages().to_vec();

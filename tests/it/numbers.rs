@@ -183,6 +183,75 @@ async fn an_appointment_in_an_organisation_without_a_front_desk_is_told_when_the
     .await;
 }
 
+/// The conversation is over but for one thing: that its booking is cancelled.
+#[tokio::test]
+async fn a_cancellation_is_told_although_the_number_was_retired_before() {
+    on_both(async |nightshift| {
+        let booking = confirm(&nightshift).await;
+        retire(&nightshift).await;
+        nightshift.quiet().await;
+        nightshift.post(&format!("/api/bookings/{booking}/cancel"), json!({})).await.expect(200);
+        nightshift.until("SELECT count(*) FROM automation_runs WHERE status = 'blocked'", 1).await;
+        nightshift.pass(Duration::from_secs(1_300)).await;
+        assert_eq!(nightshift.count(TOLD).await, 1, "nobody is told");
+        all_promises_hold(&nightshift).await;
+
+        add(&nightshift, "+15550199002", "front_desk").await;
+        nightshift.until(DELIVERED, 2).await;
+        assert_eq!(senders(&nightshift)[1], "+15550199002");
+        nightshift.quiet().await;
+        assert_eq!(nightshift.count(TOLD).await, 0);
+        all_promises_hold(&nightshift).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_number_that_comes_back_into_service_wakes_what_waits_for_it() {
+    on_both(async |nightshift| {
+        let booking = confirm(&nightshift).await;
+        retire(&nightshift).await;
+        nightshift.post(&format!("/api/bookings/{booking}/cancel"), json!({})).await.expect(200);
+        nightshift.until("SELECT count(*) FROM automation_runs WHERE status = 'blocked'", 1).await;
+        nightshift.pass(Duration::from_secs(60)).await;
+        let on = json!({"status": "active"});
+        nightshift.patch("/api/messages/numbers/number-pool", on).await.expect(200);
+        nightshift.until_with_the_clock_standing(TOLD, 0).await;
+        nightshift.until(DELIVERED, 2).await;
+    })
+    .await;
+}
+
+/// A text that waited until what it tells of has begun is worth nothing to its client; people see it.
+#[tokio::test]
+async fn a_text_that_waited_until_its_booking_began_is_shown_to_people_instead() {
+    on_both(async |nightshift| {
+        let busy = FaultRule {
+            matching: Match::default(),
+            fault: Fault::RateLimit,
+            times: 1,
+            retry_after: Some(30),
+            delay_ms: None,
+            code: None,
+        };
+        nightshift.simulator.twilio().inject(busy);
+        let mut booking = business::booking();
+        (booking["startAt"], booking["endAt"]) = (json!("2024-12-29T23:00:00Z"), json!("2024-12-30T00:00:00Z"));
+        let id = nightshift.book_as(booking).await;
+        nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+        nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying'", 1).await;
+        retire(&nightshift).await;
+        nightshift.pass(Duration::from_secs(40)).await;
+        nightshift.clock.advance(Duration::from_secs(2 * 3600));
+        add(&nightshift, "+15550199002", "front_desk").await;
+        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'failed'", 1).await;
+        let told = "SELECT count(*) FROM exceptions WHERE type = 'sms_undelivered' AND status = 'open'";
+        assert_eq!((nightshift.count(told).await, senders(&nightshift).len()), (1, 0));
+        all_promises_hold(&nightshift).await;
+    })
+    .await;
+}
+
 /// A number that an operator adds at the command line wakes what waits, as one added over HTTP does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_added_at_the_command_line_wakes_what_waits() {

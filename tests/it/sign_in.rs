@@ -78,7 +78,8 @@ async fn guesses_in_parallel_are_counted_before_they_are_tried() {
         let answers = futures_util::future::join_all((0..100).map(guess)).await;
         let mut tried = answers.iter().filter(|answer| answer.status == 401).count();
         for answer in answers.iter().filter(|answer| answer.status != 401) {
-            assert_eq!(answer.status, 429, "{}", answer.text);
+            // 503: so many at a time may find no connection to the database; it was not tried either.
+            assert!(matches!(answer.status, 429 | 503), "{}: {}", answer.status, answer.text);
             assert!((1..=60).contains(&wait_of(answer)), "{answer:?}");
         }
         // Some may have found no room to be hashed; they were not counted.

@@ -50,6 +50,7 @@ pub const MIGRATIONS: &[Step] = steps![
     13 => "0013_sign_in",
     14 => "0014_texts_state_times",
     15 => "0015_payments",
+    16 => "0016_waiting_texts",
 ];
 
 /// Which steps a database has.

@@ -73,7 +73,8 @@ const SILENT: &[(&str, &str)] = &[
         "a text that waits for a number is in front of people",
         "SELECT id FROM automation_runs
          WHERE status = 'blocked' AND coalesce(thread_id, 'front_desk:' || org_id) NOT IN
-               (SELECT substr(fingerprint, 21) FROM exceptions WHERE type = 'no_number_available') LIMIT 5",
+               (SELECT substr(fingerprint, 21) FROM exceptions
+                WHERE type = 'no_number_available' AND status <> 'resolved') LIMIT 5",
     ),
 ];
 

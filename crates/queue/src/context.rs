@@ -136,6 +136,14 @@ impl<S> JobContext<S> {
         Ok(steps::record(tx, &self.job.id, step, &output, self.now()).await?)
     }
 
+    /// When this job finished a step, if it did.
+    ///
+    /// # Errors
+    /// A database error.
+    pub async fn step_finished_at(&self, tx: &mut Tx, step: &str) -> Result<Option<Timestamp>, JobError> {
+        Ok(steps::finished_at(tx, &self.job.id, step).await?)
+    }
+
     /// Adds a line that is kept with the attempt if it fails. Never a phone number or a message body.
     pub fn note(&self, line: &str) {
         let mut notes = self.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -81,6 +81,16 @@ impl<S: Send + Sync + 'static> Writer<S> {
     async fn write_batch(&self, batch: Vec<Ending>) -> Vec<Ending> {
         let (batch, holds): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         let Some(written) = self.guarded(&batch, self.write_surviving(&batch)).await else { return Vec::new() };
+        let Some(written) = written else {
+            // One result that the database will never take must not cost the others theirs.
+            let mut to_cancel = Vec::new();
+            if batch.len() > 1 {
+                for ending in batch.into_iter().zip(holds) {
+                    to_cancel.extend(Box::pin(self.write_batch(vec![ending])).await);
+                }
+            }
+            return to_cancel;
+        };
         let written: HashSet<&str> = written.iter().map(|row| row.id.as_str()).collect();
         let mut to_cancel = Vec::new();
         for (ended, hold) in batch.into_iter().zip(holds) {
@@ -100,7 +110,7 @@ impl<S: Send + Sync + 'static> Writer<S> {
 
     /// What was written; nothing after a panic. That costs these results only: they are held no longer, so the leases run
     /// out and the jobs run again.
-    async fn guarded(&self, batch: &[Ended], writing: impl Future<Output = Vec<Written>>) -> Option<Vec<Written>> {
+    async fn guarded<T>(&self, batch: &[Ended], writing: impl Future<Output = T>) -> Option<T> {
         let written = AssertUnwindSafe(writing).catch_unwind().await.ok();
         if written.is_none() {
             tracing::error!(jobs = batch.len(), "writing results panicked; their leases will run out");
@@ -108,18 +118,19 @@ impl<S: Send + Sync + 'static> Writer<S> {
         written
     }
 
-    /// Tries until the database has taken it. Only a refusal that can't pass ends in giving up: the leases then run out.
-    async fn write_surviving(&self, batch: &[Ended]) -> Vec<Written> {
+    /// Tries until the database has taken it. Only a refusal that can't pass ends in giving up, with nothing: the leases
+    /// then run out.
+    async fn write_surviving(&self, batch: &[Ended]) -> Option<Vec<Written>> {
         loop {
             match write_all(&self.db, batch, self.clock.now()).await {
-                Ok(written) => return written,
+                Ok(written) => return Some(written),
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, "results could not be written; trying again");
                     tokio::time::sleep(RETRY_EVERY).await;
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the database refused results; their leases will run out");
-                    return Vec::new();
+                    tracing::error!(jobs = batch.len(), %error, "the database refused results");
+                    return None;
                 }
             }
         }
@@ -243,7 +254,7 @@ async fn write_all_now(db: &Db, batch: &[Ended], now: Timestamp) -> Result<Vec<W
 
 /// One probe of the primary key per row. `lease_id` is the fence. With `$17`, the row must also have outlived its lease
 /// (rescue: the owner may have renewed it a moment ago). A job that a person wants cancelled is not written as waiting
-/// again: its end is written by itself, with what follows it. The state is written so that no index of running jobs fits: they would be walked once for each row of the batch.
+/// again: its end is written by itself, with what follows it; and no other is written as cancelled. The state is written so that no index of running jobs fits: they would be walked once for each row of the batch.
 const FINISH_POSTGRES: &str = "
 UPDATE jobs
 SET state = ended.state,
@@ -261,7 +272,8 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::
             error_class, result, duration_ms, ended_at)
 WHERE jobs.id = ended.id AND jobs.lease_id = ended.lease_id AND jobs.state || '' = 'running'
   AND ($17::timestamptz IS NULL OR jobs.leased_until < $17)
-  AND NOT (jobs.cancel_requested AND ended.state IN ('queued', 'retrying'))
+  AND CASE WHEN ended.state IN ('queued', 'retrying') THEN NOT jobs.cancel_requested
+           WHEN ended.state = 'cancelled' THEN jobs.cancel_requested ELSE TRUE END
 RETURNING jobs.id";
 
 /// The plus keeps SQLite from the index of running jobs.
@@ -282,7 +294,8 @@ FROM (SELECT value->>0 AS id, value->>1 AS lease_id, value->>2 AS state, value->
       FROM json_each($1)) AS ended
 WHERE jobs.id = ended.id AND jobs.lease_id = ended.lease_id AND +jobs.state = 'running'
   AND ($3 IS NULL OR jobs.leased_until < $3)
-  AND NOT (jobs.cancel_requested AND ended.state IN ('queued', 'retrying'))
+  AND CASE WHEN ended.state IN ('queued', 'retrying') THEN NOT jobs.cancel_requested
+           WHEN ended.state = 'cancelled' THEN jobs.cancel_requested ELSE TRUE END
 RETURNING jobs.id";
 
 /// Writes the rows whose lease still holds; `expired_before` is for rescue.
@@ -371,6 +384,18 @@ impl Ended {
         self.error_text().filter(|_| self.change.life.parked)
     }
 
+    /// The same with what no engine can store replaced: PostgreSQL refuses a NUL in text and in JSON.
+    pub(crate) fn storable(mut self) -> Self {
+        replace_nul(&mut self.notes);
+        if let Some((_, text)) = &mut self.error {
+            replace_nul(text);
+        }
+        if let Some(result) = &mut self.result {
+            replace_nul_within(result);
+        }
+        self
+    }
+
     fn error_text(&self) -> Option<&str> {
         self.error.as_ref().map(|(_, text)| text.as_str())
     }
@@ -381,6 +406,32 @@ impl Ended {
 
     fn duration_ms(&self) -> i64 {
         i64::try_from(self.ended_at.since(self.started_at).as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+fn replace_nul(text: &mut String) {
+    if text.contains('\0') {
+        *text = text.replace('\0', "\u{fffd}");
+    }
+}
+
+fn replace_nul_within(value: &mut Value) {
+    match value {
+        Value::String(text) => replace_nul(text),
+        Value::Array(items) => items.iter_mut().for_each(replace_nul_within),
+        Value::Object(fields) => {
+            if fields.keys().any(|name| name.contains('\0')) {
+                *fields = std::mem::take(fields)
+                    .into_iter()
+                    .map(|(mut name, value)| {
+                        replace_nul(&mut name);
+                        (name, value)
+                    })
+                    .collect();
+            }
+            fields.values_mut().for_each(replace_nul_within);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

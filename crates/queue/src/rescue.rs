@@ -4,7 +4,8 @@
 //! kills its process must not go on killing. After the database was away, and after a clock was set, the rescue waits until the living had
 //! time to renew.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, sabotage};
@@ -13,6 +14,7 @@ use crate::ErrorClass;
 use crate::JobError;
 use crate::claim::Claimed;
 use crate::finish::{Ended, write_attempts, write_dead, write_rows};
+use crate::keeper::LEASE;
 use crate::lifecycle::{Event, apply};
 use crate::registry::Registry;
 use crate::wake::Wake;
@@ -31,11 +33,22 @@ SELECT id, queue, kind, org_id, CAST(payload AS TEXT) AS payload, payload_versio
   created_at, started_at, lease_id
 FROM jobs WHERE state = 'running' AND leased_until < $1 ORDER BY leased_until LIMIT $2";
 
+/// Leases that end later than any lease can: they were taken before the clock was set back.
+const FAR: &str = "SELECT id, lease_id, leased_until FROM jobs WHERE state = 'running' AND leased_until > $1 LIMIT $2";
+/// The living renew such a lease when they notice that the clock was set. One that nobody renews belongs to nobody.
+const EXPIRE: &str = "
+UPDATE jobs SET leased_until = $4 WHERE id = $1 AND lease_id = $2 AND leased_until = $3 AND state = 'running'";
+
+/// A lease as it was seen.
+type Lease = (String, String, Timestamp);
+
 pub(crate) struct Rescue<S> {
     pub db: Db,
     pub clock: Clock,
     pub registry: Arc<Registry<S>>,
     pub wake: Arc<Wake>,
+    /// Leases that end too late, and when they were first seen so.
+    pub far: Mutex<HashMap<Lease, Timestamp>>,
 }
 
 impl<S: Send + Sync + 'static> Rescue<S> {
@@ -65,6 +78,7 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         if sabotage::is("the_living_are_rescued") {
             now = now + Duration::from_secs(3600);
         }
+        self.expire_far(now).await?;
         let expired: Vec<Claimed> = self.db.read(EXPIRED).bind(now).bind(BATCH_MAX).all().await?;
         let mut rescued = false;
         for claimed in expired {
@@ -78,6 +92,24 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         }
         if rescued {
             self.wake.look_everywhere();
+        }
+        Ok(())
+    }
+
+    /// Lets a lease run out that would hold for as long as the clock was set back, once it was seen unrenewed for longer
+    /// than the living take.
+    async fn expire_far(&self, now: Timestamp) -> Result<()> {
+        let far: Vec<Lease> = self.db.read(FAR).bind(now + 2 * LEASE).bind(BATCH_MAX).all().await?;
+        let abandoned: Vec<Lease> = {
+            let mut seen = self.far.lock().unwrap_or_else(PoisonError::into_inner);
+            *seen = far.into_iter().map(|lease| (lease.clone(), seen.get(&lease).copied().unwrap_or(now))).collect();
+            seen.iter()
+                .filter(|(_, first)| now.since(**first) >= PAUSE_AFTER_STEP)
+                .map(|(lease, _)| lease.clone())
+                .collect()
+        };
+        for (id, lease_id, until) in abandoned {
+            self.db.write(EXPIRE).bind(&id).bind(&lease_id).bind(until).bind(now).execute().await?;
         }
         Ok(())
     }

@@ -170,7 +170,7 @@ impl<S: Send + Sync + 'static> Runner<S> {
         }
         report(&change, error.as_ref(), now.since(started_at));
         count(info, &change, error.as_ref(), now.since(started_at));
-        Some(Ended { claimed: claimed.clone(), change, result, error, notes, started_at, ended_at: now })
+        Some(Ended { claimed: claimed.clone(), change, result, error, notes, started_at, ended_at: now }.storable())
     }
 }
 

@@ -17,3 +17,14 @@ pub(crate) async fn record(tx: &mut Tx, job_id: &str, step: &str, output: &Value
     .await?;
     Ok(())
 }
+
+/// When the step was finished, if it was.
+pub(crate) async fn finished_at(tx: &mut Tx, job_id: &str, step: &str) -> Result<Option<Timestamp>> {
+    let found: Option<(Timestamp,)> = tx
+        .query("SELECT finished_at FROM job_steps WHERE job_id = $1 AND step = $2")
+        .bind(job_id)
+        .bind(step)
+        .optional()
+        .await?;
+    Ok(found.map(|(at,)| at))
+}

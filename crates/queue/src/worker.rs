@@ -121,7 +121,13 @@ impl<S: Send + Sync + 'static> Worker<S> {
         };
         let dispatching = tokio::spawn(dispatch(dispatcher, stopped));
         keeper::start(&hot, clock.clone(), held.clone(), wake.clone(), keeper_stopped)?;
-        let rescue = Arc::new(Rescue { db: hot.clone(), clock: clock.clone(), registry, wake: wake.clone() });
+        let rescue = Arc::new(Rescue {
+            db: hot.clone(),
+            clock: clock.clone(),
+            registry,
+            wake: wake.clone(),
+            far: Mutex::default(),
+        });
         let presence =
             Presence { db: hot.clone(), clock: clock.clone(), id: worker_id, queues: names, held: held.clone() };
         let services = vec![

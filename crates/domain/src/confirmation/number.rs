@@ -22,7 +22,7 @@ pub async fn number(tx: &mut Tx, id: &BookingId, by: &Actor, now: Timestamp) -> 
 }
 
 /// Tries again to give a number to a thread that has none in service. None when the thread needs none any more: it is
-/// closed, or its booking is cancelled.
+/// closed, or its booking is cancelled, and nothing waits to be said in it.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such thread.
@@ -37,7 +37,8 @@ pub async fn assign_number(tx: &mut Tx, thread: &ThreadId, by: &Actor, now: Time
     };
     let thread = threads::lock(tx, thread).await?;
     let cancelled = booking.as_ref().is_some_and(|booking| booking.status == bookings::Status::Cancelled);
-    if thread.status == ThreadStatus::Closed || cancelled {
+    let is_over = thread.status == ThreadStatus::Closed || cancelled;
+    if is_over && !masking::has_something_to_say(tx, &thread.id).await? {
         masking::needs_none(tx, &thread.id, now).await?;
         return Ok(None);
     }

@@ -123,9 +123,8 @@ async fn settle(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<(Vec<R
     exceptions::resolve(tx, &fingerprint(thread), "the conversation has a number now", now).await?;
     let texts = tx
         .query(
-            "SELECT m.id, m.resends FROM message_events AS m JOIN message_threads AS t ON t.id = m.thread_id
-             WHERE m.thread_id = $1 AND m.direction = 'outbound' AND m.status = 'queued'
-               AND m.from_number_id <> t.message_number_id ORDER BY m.id",
+            "SELECT id, resends FROM message_events
+             WHERE thread_id = $1 AND direction = 'outbound' AND status = 'queued' ORDER BY id",
         )
         .bind(thread)
         .all()
@@ -133,7 +132,24 @@ async fn settle(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<(Vec<R
     Ok((ledger::release_blocked(tx, thread, now).await?, texts))
 }
 
-/// The open conversations of an organisation with somebody outside that have no number in service.
+/// Whether a text waits to be written into this thread, or to leave from it.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn has_something_to_say(tx: &mut Tx, thread: &ThreadId) -> Result<bool> {
+    Ok(tx
+        .query(
+            "SELECT EXISTS (SELECT 1 FROM message_events
+                            WHERE thread_id = $1 AND direction = 'outbound' AND status = 'queued')
+                 OR EXISTS (SELECT 1 FROM automation_runs WHERE thread_id = $1 AND status = 'blocked')",
+        )
+        .bind(thread)
+        .scalar()
+        .await?)
+}
+
+/// The conversations of an organisation with somebody outside that have no number in service, or are still said to have
+/// none: the open ones, and those in which something waits to be said.
 ///
 /// # Errors
 /// When the database can't be read.
@@ -141,8 +157,11 @@ pub async fn waiting_for_number(tx: &mut Tx, org: &OrgId) -> Result<Vec<ThreadId
     let waiting: Vec<(ThreadId,)> = tx
         .query(
             "SELECT t.id FROM message_threads AS t LEFT JOIN message_numbers AS n ON n.id = t.message_number_id
-             WHERE t.org_id = $1 AND t.scope <> 'internal' AND t.status = 'open'
-               AND (n.id IS NULL OR n.status <> 'active')
+             WHERE t.org_id = $1 AND t.scope <> 'internal'
+               AND (t.status = 'open' AND (n.id IS NULL OR n.status <> 'active')
+                    OR t.id IN (SELECT thread_id FROM exceptions
+                                WHERE org_id = $1 AND type = 'no_number_available' AND status <> 'resolved'
+                                  AND thread_id IS NOT NULL))
              ORDER BY t.created_at, t.id",
         )
         .bind(org)

@@ -370,7 +370,8 @@ impl Twilio {
         let found = self.runtime.block_on(self.client.candidates(&lookup));
         let needed: Vec<String> = (0..2)
             .flat_map(|at| {
-                ["sid", "from", "to", "body", "date_created", "status"].map(|name| format!("messages.{at}.{name}"))
+                ["sid", "from", "to", "body", "date_created", "status", "error_code"]
+                    .map(|name| format!("messages.{at}.{name}"))
             })
             .chain(["next_page_uri".to_owned()])
             .collect();

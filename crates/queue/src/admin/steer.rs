@@ -151,7 +151,14 @@ impl<S: Send + Sync + 'static> Registry<S> {
             let (info, payload) = (dead_info(&row.job), row.payload());
             let dead = DeadJob { info, payload, class: ErrorClass::Cancelled, error: CANCELLED.to_owned(), at: now };
             for hook in self.follow_end(&row.job.kind) {
-                hook(tx, &dead).await.map_err(SteerError::Subject)?;
+                match hook(tx, &dead).await {
+                    Err(error) if error.may_retry() => return Err(SteerError::Subject(error)),
+                    // As for a job that dies: what follows its end must not keep it alive.
+                    Err(error) => {
+                        tracing::error!(job.id = id, %error, "what follows a cancelled job was refused");
+                    }
+                    Ok(()) => {}
+                }
             }
         }
         Ok(steered)

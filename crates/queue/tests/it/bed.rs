@@ -39,6 +39,10 @@ pub enum Act {
     Checkpoints,
     /// Blocks its thread for so many milliseconds.
     Block(u64),
+    /// Fails, and says so with a character that PostgreSQL can't store.
+    FailWithNul,
+    /// Is done, and leaves such a character.
+    DoneWithNul,
 }
 
 /// A job that does the n-th act in its n-th run, and the last one from then on. Its time limit is far longer than any
@@ -148,6 +152,8 @@ async fn run(job: Scripted, ctx: JobContext<App>) -> JobResult {
             ctx.checkpoint()?;
             tokio::time::sleep(LOOK_EVERY).await;
         },
+        Act::FailWithNul => Err(JobError::retry("the provider answered \0")),
+        Act::DoneWithNul => Ok(Outcome::done_with(json!({ "\0": ["a\0b"] }))),
         Act::Block(ms) => {
             std::thread::sleep(Duration::from_millis(ms));
             Ok(Outcome::done())

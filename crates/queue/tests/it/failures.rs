@@ -192,3 +192,21 @@ async fn a_job_dies_although_what_follows_its_death_panics_and_others_go_on() {
     })
     .await;
 }
+
+/// Results are written in batches: one that the database refuses would cost the others theirs.
+#[tokio::test]
+async fn what_a_job_leaves_is_stored_whatever_characters_it_holds() {
+    on_both_engines(async |bed| {
+        let worker = bed.worker();
+        let id = bed.enqueue(&Scripted::new("a", &[Act::FailWithNul, Act::DoneWithNul])).await;
+        eventually("the failure is stored", async || bed.queue.job(&id).await.unwrap().unwrap().attempts == 1).await;
+        let job = bed.queue.job(&id).await.unwrap().unwrap();
+        assert_eq!(job.last_error.as_deref(), Some("the provider answered \u{fffd}"));
+        bed.clock.advance(seconds(60));
+        bed.until_state(&id, State::Succeeded).await;
+        let left = bed.queue.detail(&id).await.unwrap().unwrap().result;
+        assert_eq!(left, Some(serde_json::json!({ "\u{fffd}": ["a\u{fffd}b"] })));
+        drop(worker);
+    })
+    .await;
+}

@@ -182,3 +182,31 @@ async fn renewal_never_waits_for_a_row_that_somebody_has_locked() {
     })
     .await;
 }
+
+/// The lease was taken before the clock was set back, and its process has died since: it would hold for as long as the
+/// clock went back.
+#[tokio::test]
+async fn a_lease_that_ends_too_late_and_is_renewed_by_nobody_is_taken_back() {
+    on_both_engines(async |bed| {
+        let id = bed.enqueue(&Scripted::new("stranded", &[Act::Done])).await;
+        bed.db
+            .write("UPDATE jobs SET state = 'running', waiting = FALSE, lease_id = 'gone', leased_until = $2 WHERE id = $1")
+            .bind(&id)
+            .bind(bed.clock.now() + Duration::from_secs(24 * 3600))
+            .execute()
+            .await
+            .unwrap();
+        let worker = bed.worker();
+        let living = bed.enqueue(&Scripted::new("living", &[Act::Gate])).await;
+        bed.until_runs("living", 1).await;
+        in_steps(&bed.clock, &[RESCUE_LOOK; 20], "it is taken back and run", async || {
+            bed.state(&id).await == State::Succeeded
+        })
+        .await;
+        let job = bed.queue.job(&id).await.unwrap().unwrap();
+        assert_eq!((job.crashes, bed.state(&living).await), (1, State::Running));
+        bed.app.open("living");
+        drop(worker);
+    })
+    .await;
+}

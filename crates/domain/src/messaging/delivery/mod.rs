@@ -27,5 +27,7 @@ pub use slot::take_send_slot;
 pub(crate) use take_back::take_back;
 pub use unclear::unclear;
 
+/// The error code of a text of which it can't be told whether it left.
+pub const POSSIBLY_SENT: &str = "possibly_sent";
 /// The error code of a text that was not sent because its recipient wants no more.
 pub(crate) const OPTED_OUT: &str = "opted_out";

@@ -3,15 +3,17 @@
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
-use super::OPTED_OUT;
 use super::outbound::{lock, undelivered};
+use super::send::has_passed;
+use super::{OPTED_OUT, POSSIBLY_SENT};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit;
 use crate::automations;
 use crate::automations::ledger::{self, RunStatus};
+use crate::bookings;
 use crate::exceptions;
-use crate::ids::MessageId;
+use crate::ids::{BookingId, MessageId};
 use crate::messaging::message::MessageStatus;
 
 /// Takes a failed text back to `to`: `queued` when it is certain that nothing left, `unconfirmed` when that is to be
@@ -27,6 +29,18 @@ pub async fn revive(
     by: &Actor,
     now: Timestamp,
 ) -> Result<std::result::Result<(), String>> {
+    // A change of the booking's time takes back its unsent texts: it must not happen between the look and the change.
+    let booking: Option<(BookingId,)> = tx
+        .query(
+            "SELECT r.booking_id FROM message_events AS m JOIN automation_runs AS r ON r.id = m.automation_run_id
+             WHERE m.id = $1 AND r.booking_id IS NOT NULL",
+        )
+        .bind(id)
+        .optional()
+        .await?;
+    if let Some((booking,)) = &booking {
+        bookings::lock(tx, booking).await?;
+    }
     let text = lock(tx, id).await?;
     match text.status {
         MessageStatus::Queued | MessageStatus::Sending | MessageStatus::Unconfirmed
@@ -37,8 +51,17 @@ pub async fn revive(
         MessageStatus::Failed if text.provider_message_sid.is_none() => {}
         status => return Ok(Err(format!("the text has left and is {status}"))),
     }
-    if text.error_code.as_deref() == Some(OPTED_OUT) {
-        return Ok(Err("the recipient asked to get no more messages".to_owned()));
+    match text.error_code.as_deref() {
+        Some(OPTED_OUT) => return Ok(Err("the recipient asked to get no more messages".to_owned())),
+        Some(POSSIBLY_SENT) => {
+            return Ok(Err(
+                "it may have left: look at the provider's log, and if it did not, write it again".to_owned()
+            ));
+        }
+        _ => {}
+    }
+    if has_passed(tx, id, now).await? {
+        return Ok(Err("what it tells of has begun meanwhile".to_owned()));
     }
     if let Some(run) = &text.automation_run_id {
         let taken_back = ledger::lock(tx, run).await?.status == RunStatus::Skipped;

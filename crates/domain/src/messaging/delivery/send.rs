@@ -94,6 +94,8 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
     let to = addresses.recipient();
     let blocked = if addresses.opted_out_at.is_some() && addresses.scope != Scope::OwnerSitter {
         Some(OPTED_OUT)
+    } else if has_passed(tx, id, now).await? {
+        Some("booking_started")
     } else if to.is_none() {
         Some("no_recipient")
     } else {
@@ -124,6 +126,20 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
         body: addresses.body,
         send_started_at: now,
     })))
+}
+
+/// Whether a text tells of a booking's start that has passed since it was written: it waited too long. One that was
+/// written afterwards, about a booking of the past, says what it means to.
+pub(super) async fn has_passed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<bool> {
+    Ok(tx
+        .query(
+            "SELECT EXISTS (SELECT 1 FROM message_events AS m JOIN automation_runs AS r ON r.id = m.automation_run_id
+                            WHERE m.id = $1 AND m.created_at < r.states_start_at AND r.states_start_at <= $2)",
+        )
+        .bind(id)
+        .bind(now)
+        .scalar()
+        .await?)
 }
 
 pub(super) async fn addresses(tx: &mut Tx, text: &Outbound) -> Result<Addresses> {
