@@ -4,6 +4,7 @@
 //! itself, by the checkout it came through, or by both, of which only one may name the booking. Money that belongs to
 //! nothing here is put in front of people, until a later event explains it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use nightshift_db::{Timestamp, Tx};
@@ -15,7 +16,7 @@ use nightshift_domain::bookings::{self, Payment, Refund};
 use nightshift_domain::ids::{BookingId, InboxId, OrgId};
 use nightshift_domain::inbox::{self, InboxStatus};
 use nightshift_providers::stripe::{
-    ChargeRefunded, Checkout, Event, PaymentFailed, PaymentStatus, PaymentSucceeded, StripeFact,
+    ChargeRefunded, Checkout, Event, InvoicePaid, PaymentFailed, PaymentStatus, PaymentSucceeded, StripeFact,
 };
 use nightshift_queue::{Job, JobContext, JobError, JobResult, Keys, OrFail, Outcome, Policy};
 use serde::{Deserialize, Serialize};
@@ -94,7 +95,7 @@ pub async fn run(job: WebhookStripeProcess, ctx: JobContext<App>) -> JobResult {
         StripeFact::Checkout(checkout) => source.checked_out(&mut tx, checkout).await?,
         StripeFact::PaymentFailed(failure) => source.payment_failed(&mut tx, failure).await?,
         StripeFact::ChargeRefunded(refund) => source.refunded(&mut tx, refund).await?,
-        StripeFact::InvoicePaid(invoice) => source.invoice_paid(&mut tx, &invoice.payment_intent_ids).await?,
+        StripeFact::InvoicePaid(invoice) => source.invoice_paid(&mut tx, invoice).await?,
         StripeFact::InvoicePaymentFailed(_) | StripeFact::SubscriptionDeleted(_) | StripeFact::Other => {
             Verdict::ignored("not acted on")
         }
@@ -131,6 +132,9 @@ impl Source<'_> {
         };
         let Some(booking_id) = paid.booking_id.clone().map(BookingId::from).or_else(|| known.booking_id.clone()) else {
             if known.of_client || known.fully_refunded {
+                if let Some(id) = payment_intent_id {
+                    money::explained(tx, id, "what it was is known", self.now).await?;
+                }
                 return Ok(Verdict::ignored("names no booking, and what it was is known"));
             }
             return self.unplaced(tx, unplaced).await;
@@ -154,11 +158,14 @@ impl Source<'_> {
             PaymentStatus::Unpaid => return Ok(Verdict::ignored("not paid yet")),
             PaymentStatus::Unknown => return Ok(Verdict::ignored("does not say that it was paid")),
         }
+        if checkout.mode.as_deref() == Some("setup") {
+            return Ok(Verdict::ignored("keeps a way to pay and moves no money"));
+        }
         // The payment is held before any booking, by whoever acts on either.
         let known = self.hold(tx, checkout.payment_intent_id.as_deref()).await?;
         let booking_id = self.named(tx, &checkout).await?;
         let booking_id = booking_id.or_else(|| known.booking_id.clone());
-        if booking_id.is_none() && of_a_client(&checkout) {
+        if booking_id.is_none() && (known.of_client || of_a_client(&checkout)) {
             if let Some(id) = &checkout.payment_intent_id {
                 known_payments::is_of_client(tx, id).await.or_decide()?;
                 money::explained(tx, id, "a client's checkout, not for a booking", self.now).await?;
@@ -181,6 +188,9 @@ impl Source<'_> {
         };
         let (Some(booking_id), Some(received_minor)) = (booking_id.clone(), received_minor) else {
             let nothing = received_minor == Some(0) || known.fully_refunded;
+            if let (Some(id), true) = (&checkout.payment_intent_id, known.fully_refunded) {
+                money::explained(tx, id, "the payment was refunded", self.now).await?;
+            }
             return match booking_id {
                 None if nothing => Ok(Verdict::ignored("names no booking and brought no money")),
                 None => self.unplaced(tx, unplaced).await,
@@ -215,21 +225,10 @@ impl Source<'_> {
         }
         let paid = paid.or_decide()?;
         if let Some(id) = &payment.payment_intent_id {
-            known_payments::place(tx, id, &payment.booking_id).await.or_decide()?;
             money::explained(tx, id, "its booking was found", self.now).await?;
         }
         self.told.doubts(tx, &paid, &payment, self.now).await?;
         Follow::of_job(self.ctx).changed(tx, &paid.change, "stripe", self.by).await?;
-        // A refund that came while nobody knew the booking.
-        if known.booking_id.is_none() && known.refunded_minor > 0 {
-            let refund = Refund {
-                payment_intent_id: payment.payment_intent_id.clone(),
-                booking_id: Some(payment.booking_id.clone()),
-                refunded_minor: known.refunded_minor,
-                complete: known.fully_refunded,
-            };
-            bookings::mark_refunded(tx, &refund, self.by, self.now).await.or_decide()?;
-        }
         Ok(Verdict::processed(&paid.change.booking.org_id, "paid"))
     }
 
@@ -284,35 +283,108 @@ impl Source<'_> {
             return Ok(Verdict::of_nobody("unmatched"));
         };
         let complete = refunded.fully_refunded;
-        let booking_id = refunded.booking_id.clone().map(BookingId::from).or_else(|| known.booking_id.clone());
-        if let Some(id) = &refunded.payment_intent_id {
-            known_payments::given_back(tx, id, refunded_minor, complete).await.or_decide()?;
-            if complete {
-                money::given_back(tx, id, booking_id.as_ref(), self.now).await?;
-            }
+        let refund = Refund {
+            payment_intent_id: refunded.payment_intent_id.clone(),
+            booking_id: refunded.booking_id.clone().map(BookingId::from),
+            refunded_minor,
+            complete,
+        };
+        let marked = match bookings::mark_refunded(tx, &refund, self.by, self.now).await {
+            Ok(marked) => Some(marked),
+            Err(Error::NotFound) => None,
+            Err(error) => return Err(error).or_decide(),
+        };
+        if let (Some(id), true) = (&refunded.payment_intent_id, complete) {
+            let booking = marked.as_ref().map(|marked| &marked.booking.id);
+            money::given_back(tx, id, booking, self.now).await?;
         }
-        let payment_intent_id = refunded.payment_intent_id.clone();
-        let refund = Refund { payment_intent_id, booking_id, refunded_minor, complete };
-        match bookings::mark_refunded(tx, &refund, self.by, self.now).await {
-            Ok(refunded) => Ok(Verdict::processed(&refunded.booking.org_id, "refunded")),
+        match marked {
+            Some(marked) => {
+                if let Some(id) = &refunded.payment_intent_id {
+                    money::explained(tx, id, "its booking was found", self.now).await?;
+                }
+                if let Some(instead) = &marked.instead {
+                    let differs = marked.amount_mismatch.as_ref();
+                    self.told.pays(tx, &marked.booking, instead, differs, self.now).await?;
+                }
+                Ok(Verdict::processed(&marked.booking.org_id, "refunded"))
+            }
             // People look for what this payment was for already, unless all of it is gone.
-            Err(Error::NotFound) if known.received_minor.is_some() => Ok(Verdict::of_nobody("refunded")),
-            Err(Error::NotFound) => {
+            None if known.received_minor.is_some() || known.of_client => {
+                if let (Some(id), true) = (&refunded.payment_intent_id, complete) {
+                    money::explained(tx, id, "the payment was refunded", self.now).await?;
+                }
+                Ok(Verdict::of_nobody("refunded"))
+            }
+            None => {
                 self.told.unknown(tx, &unknown, self.now).await?;
                 Ok(Verdict::of_nobody("unmatched"))
             }
-            Err(error) => Err(error).or_decide(),
         }
     }
 
-    /// The payment of an invoice is for a subscription, not for a booking.
-    async fn invoice_paid(&self, tx: &mut Tx, payments: &[String]) -> Result<Verdict, JobError> {
-        for id in payments {
+    /// An invoice may name the booking that its payment is for. The payment of a subscription's is for none.
+    async fn invoice_paid(&self, tx: &mut Tx, invoice: InvoicePaid) -> Result<Verdict, JobError> {
+        let mut verdict = Verdict::ignored("not acted on");
+        // All payments are held before any booking, and always in the same order.
+        let payments: BTreeSet<&str> = invoice.payment_intent_ids.iter().map(String::as_str).collect();
+        for id in &payments {
             self.hold(tx, Some(id)).await?;
-            known_payments::is_of_client(tx, id).await.or_decide()?;
-            money::explained(tx, id, "it paid an invoice", self.now).await?;
         }
-        Ok(Verdict::ignored("not acted on"))
+        for id in payments {
+            if let Some(booking) = &invoice.booking_id {
+                verdict = self.invoiced(tx, &invoice, id, booking).await?;
+            } else if invoice.of_subscription {
+                known_payments::is_of_client(tx, id).await.or_decide()?;
+                money::explained(tx, id, "it paid a subscription", self.now).await?;
+            }
+        }
+        Ok(verdict)
+    }
+
+    /// The invoice tells which booking this payment of it is for.
+    async fn invoiced(
+        &self,
+        tx: &mut Tx,
+        invoice: &InvoicePaid,
+        payment: &str,
+        booking: &str,
+    ) -> Result<Verdict, JobError> {
+        let known = self.hold(tx, Some(payment)).await?;
+        // The payment's own report is the better witness, and an invoice tells only what all of its payments came to.
+        let only = invoice.amount_paid_minor.filter(|_| invoice.payment_intent_ids.iter().all(|id| id == payment));
+        let received_minor = known.received_minor.or(only);
+        let currency = known.currency.clone().or_else(|| invoice.currency.clone());
+        let unplaced = Unplaced {
+            reason: "names no booking",
+            payment_intent_id: Some(payment),
+            session_id: None,
+            names: Some(booking),
+            amount_minor: received_minor,
+            currency: currency.as_deref(),
+        };
+        let booking_id = BookingId::from(booking);
+        let Some(received_minor) = received_minor else {
+            // The payment's own report, which is still to come, finds the booking here.
+            return match bookings::lock(tx, &booking_id).await {
+                Ok(booking) => {
+                    known_payments::place(tx, payment, &booking.id).await.or_decide()?;
+                    Ok(Verdict::processed(&booking.org_id, "its payment is still to be told"))
+                }
+                Err(Error::NotFound) => {
+                    let reason = "names a booking that does not exist here";
+                    self.unplaced(tx, Unplaced { reason, ..unplaced }).await
+                }
+                Err(error) => Err(error).or_decide(),
+            };
+        };
+        let payment = Payment {
+            booking_id,
+            payment_intent_id: Some(payment.to_owned()),
+            received_minor,
+            currency: currency.clone(),
+        };
+        self.place(tx, payment, &known, unplaced).await
     }
 
     async fn unplaced(&self, tx: &mut Tx, money: Unplaced<'_>) -> Result<Verdict, JobError> {

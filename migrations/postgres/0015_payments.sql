@@ -12,3 +12,6 @@ CREATE TABLE payments (
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at      TIMESTAMPTZ NOT NULL DEFAULT now()
 );
+
+-- What a booking shows follows from all of its payments.
+CREATE INDEX payments_booking ON payments (booking_id) WHERE booking_id IS NOT NULL;

@@ -12,3 +12,6 @@ CREATE TABLE payments (
     created_at      TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
     updated_at      TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 );
+
+-- What a booking shows follows from all of its payments.
+CREATE INDEX payments_booking ON payments (booking_id) WHERE booking_id IS NOT NULL;

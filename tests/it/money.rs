@@ -8,7 +8,8 @@ use crate::support::business::{self, paid};
 use crate::support::nightshift::on_both_with;
 use crate::support::{Nightshift, on_both};
 
-const HANDLED: &str = "SELECT count(*) FROM webhook_inbox WHERE status <> 'received'";
+/// Texts of a confirmation are reported as well, whenever they like.
+const HANDLED: &str = "SELECT count(*) FROM webhook_inbox WHERE provider = 'stripe' AND status <> 'received'";
 
 /// A payment that says nothing of a booking.
 fn bare(event: &str, intent: &str, minor: i64) -> Value {
@@ -26,6 +27,16 @@ fn checkout(event: &str, intent: &str, status: &str, more: Value) -> Value {
     session.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     json!({"id": event, "object": "event", "livemode": true, "type": "checkout.session.completed",
            "data": {"object": session}})
+}
+
+/// A paid invoice that names its payment, and what `more` says.
+fn invoice(event: &str, intent: &str, more: Value) -> Value {
+    let mut invoice = json!({
+        "id": format!("in_{intent}"), "object": "invoice", "payment_intent": intent, "amount_paid": 10_000,
+        "currency": "usd",
+    });
+    invoice.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({"id": event, "object": "event", "type": "invoice.paid", "data": {"object": invoice}})
 }
 
 fn refund(event: &str, intent: &str, minor: i64, complete: bool) -> Value {
@@ -256,18 +267,22 @@ async fn money_that_belongs_to_nothing_known_here_is_put_before_people() {
 #[tokio::test]
 async fn money_for_a_clients_own_matters_is_no_alarm() {
     on_both(async |nightshift| {
-        let invoice = |event: &str, intent: &str| {
-            json!({"id": event, "type": "invoice.paid", "data": {"object": {"id": "in_1", "payment_intent": intent}}})
-        };
         let client = checkout("evt_5", "pi_3", "paid", json!({"metadata": {"clientId": "client-1"}}));
         let subscription = checkout("evt_6", "", "paid", json!({"mode": "subscription", "payment_intent": null}));
         deliver(
             &nightshift,
             &[
                 bare("evt_1", "pi_1", 2_900),
-                invoice("evt_2", "pi_1"),
-                invoice("evt_3", "pi_2"),
+                invoice("evt_2", "pi_1", json!({"billing_reason": "subscription_cycle"})),
+                invoice("evt_3", "pi_2", json!({"subscription": "sub_1"})),
                 bare("evt_4", "pi_2", 2_900),
+                bare("evt_9", "pi_4", 2_900),
+                invoice("evt_10", "pi_4", json!({"parent": {"subscription_details": {"subscription": "sub_1"}}})),
+                // Given back, also when the payment itself was never told.
+                invoice("evt_11", "pi_6", json!({"billing_reason": "subscription_create"})),
+                refund("evt_12", "pi_6", 2_900, true),
+                // The same payment once more, by a checkout that says nothing.
+                checkout("evt_8", "pi_2", "paid", json!({})),
                 client,
                 bare("evt_7", "pi_3", 2_900),
                 subscription,
@@ -326,6 +341,231 @@ async fn another_currency_another_price_and_nothing_at_all_are_put_before_people
         let (usd, eur) = (json!("usd"), json!("eur"));
         assert_eq!(received, [(&json!(10_000), &eur), (&json!(10_000), &usd), (&json!(0), &usd)]);
         assert_eq!(raised[1].1["expectedMinor"], 12_000);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_payment_that_went_back_never_pays_again() {
+    on_both(async |nightshift| {
+        let paid_by = |event: &str, intent: &str, id: &str| {
+            checkout(event, intent, "paid", json!({"metadata": {"bookingId": id}}))
+        };
+        let one = nightshift.book_as(business::booking_of(0)).await;
+        deliver(
+            &nightshift,
+            &[
+                paid_by("evt_1", "pi_1", &one),
+                paid_by("evt_2", "pi_2", &one),
+                refund("evt_3", "pi_2", 10_000, true),
+                refund("evt_4", "pi_1", 10_000, true),
+                paid_by("evt_5", "pi_2", &one),
+            ],
+        )
+        .await;
+        assert_eq!(booking(&nightshift, &one).await, is("confirmed", "refunded"));
+        let other = nightshift.book_as(business::booking_of(1)).await;
+        deliver(
+            &nightshift,
+            &[
+                paid_by("evt_6", "pi_3", &other),
+                refund("evt_7", "pi_3", 10_000, true),
+                paid_by("evt_8", "pi_4", &other),
+                refund("evt_9", "pi_4", 10_000, true),
+                paid_by("evt_10", "pi_3", &other),
+            ],
+        )
+        .await;
+        assert_eq!(booking(&nightshift, &other).await, is("confirmed", "refunded"));
+        let back = "SELECT count(*) FROM bookings WHERE paid_minor = 10000 AND refunded_minor = 10000";
+        assert_eq!(nightshift.count(back).await, 2);
+        assert_eq!(open(&nightshift).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_payment_that_went_back_before_its_booking_was_known_confirms_nothing_and_leaves_no_alarm() {
+    on_both(async |nightshift| {
+        let mut booked = Vec::new();
+        for n in 0..3 {
+            booked.push(nightshift.book_as(business::booking_of(n)).await);
+        }
+        let cancelled = format!("/api/bookings/{}/cancel", booked[1]);
+        nightshift.post(&cancelled, json!({"reason": "changed her mind"})).await.expect(200);
+        deliver(&nightshift, &[paid("evt_paid", &booked[2])]).await;
+        let confirmed = nightshift.count("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm'").await;
+        for (n, id) in booked.iter().enumerate() {
+            let intent = format!("pi_{n}");
+            let named = json!({"metadata": {"bookingId": id}});
+            deliver(
+                &nightshift,
+                &[
+                    bare(&format!("evt_{n}_1"), &intent, 10_000),
+                    refund(&format!("evt_{n}_2"), &intent, 10_000, true),
+                    checkout(&format!("evt_{n}_3"), &intent, "paid", named),
+                ],
+            )
+            .await;
+        }
+        assert_eq!(booking(&nightshift, &booked[0]).await, is("pending", "refunded"));
+        assert_eq!(booking(&nightshift, &booked[1]).await, is("cancelled", "refunded"));
+        assert_eq!(booking(&nightshift, &booked[2]).await, is("confirmed", "paid"));
+        assert_eq!(nightshift.count("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm'").await, confirmed);
+        assert_eq!(open(&nightshift).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_payment_that_is_kept_pays_when_the_first_one_goes_back() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        nightshift.db.write("UPDATE bookings SET total_minor = 10000, currency = 'USD'").execute().await.unwrap();
+        let named = json!({"metadata": {"bookingId": id}, "amount_total": 9_000});
+        deliver(&nightshift, &[paid("evt_1", &id), checkout("evt_2", "pi_2", "paid", named)]).await;
+        assert_eq!(open(&nightshift).await[0].1["secondPaymentIntentId"], "pi_2");
+        deliver(&nightshift, &[refund("evt_3", &format!("pi_{id}"), 10_000, true)]).await;
+        assert_eq!(booking(&nightshift, &id).await, is("confirmed", "paid"));
+        let shown: Vec<(i64, i64, Option<String>)> =
+            nightshift.rows("SELECT paid_minor, refunded_minor, stripe_payment_intent_id FROM bookings").await;
+        assert_eq!(shown, [(9_000, 0, Some("pi_2".to_owned()))]);
+        // It is no second payment any longer, and now its amount counts.
+        let raised = open(&nightshift).await;
+        assert_eq!((raised.len(), &raised[0].1["expectedMinor"]), (1, &json!(10_000)));
+        assert_eq!(raised[0].1["receivedMinor"], 9_000);
+        deliver(&nightshift, &[refund("evt_4", "pi_2", 9_000, true)]).await;
+        assert_eq!(booking(&nightshift, &id).await, is("confirmed", "refunded"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_checkout_that_brought_no_money_leaves_a_payment_alone() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        let free = json!({"metadata": {"bookingId": id}, "amount_total": 0, "payment_intent": null});
+        let keeps_a_card =
+            json!({"metadata": {"bookingId": id}, "mode": "setup", "amount_total": null, "payment_intent": null});
+        deliver(&nightshift, &[checkout("evt_1", "a", "no_payment_required", keeps_a_card.clone())]).await;
+        assert_eq!(booking(&nightshift, &id).await, is("pending", "unpaid"));
+        let free = |event: &str| checkout(event, "b", "no_payment_required", free.clone());
+        deliver(&nightshift, &[paid("evt_2", &id), free("evt_3")]).await;
+        assert_eq!(booking(&nightshift, &id).await, is("confirmed", "paid"));
+        assert_eq!(nightshift.count("SELECT paid_minor FROM bookings").await, 10_000);
+        assert_eq!(open(&nightshift).await, []);
+        deliver(&nightshift, &[refund("evt_4", &format!("pi_{id}"), 10_000, true), free("evt_5")]).await;
+        assert_eq!(booking(&nightshift, &id).await, is("confirmed", "refunded"));
+        assert_eq!(open(&nightshift).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_one_off_invoice_pays_the_booking_it_names_and_explains_no_other_money() {
+    on_both(async |nightshift| {
+        let mut booked = Vec::new();
+        for n in 0..3 {
+            booked.push(nightshift.book_as(business::booking_of(n)).await);
+        }
+        let named = |n: usize| json!({"billing_reason": "manual", "metadata": {"bookingId": booked[n]}});
+        let mut of_two = invoice("evt_6", "pi_3", named(2));
+        of_two["data"]["object"]["payments"] =
+            json!({"data": [{"payment": {"type": "payment_intent", "payment_intent": "pi_4"}}]});
+        deliver(
+            &nightshift,
+            &[
+                bare("evt_1", "pi_1", 10_000),
+                invoice("evt_2", "pi_1", named(0)),
+                invoice("evt_3", "pi_2", named(1)),
+                bare("evt_4", "pi_2", 10_000),
+                // What each of several payments came to, they tell themselves.
+                of_two,
+                bare("evt_7", "pi_3", 10_000),
+            ],
+        )
+        .await;
+        for id in &booked {
+            assert_eq!(booking(&nightshift, id).await, is("confirmed", "paid"));
+        }
+        assert_eq!(open(&nightshift).await, []);
+        deliver(
+            &nightshift,
+            &[bare("evt_8", "pi_5", 700), invoice("evt_9", "pi_5", json!({"billing_reason": "manual"}))],
+        )
+        .await;
+        let raised = open(&nightshift).await;
+        assert_eq!((raised.len(), raised[0].0.as_str()), (1, "payment_unmatched"));
+        assert_eq!(raised[0].1["paymentIntentId"], "pi_5");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refund_told_before_its_payment_is_explained_with_it() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        deliver(
+            &nightshift,
+            &[
+                refund("evt_1", "pi_1", 3_000, false),
+                refund("evt_2", "pi_1", 4_000, false),
+                refund("evt_3", "pi_2", 10_000, true),
+                refund("evt_6", "pi_3", 2_000, false),
+            ],
+        )
+        .await;
+        let raised = open(&nightshift).await;
+        assert_eq!(raised.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>(), ["webhook_unmatched"; 3]);
+        // Nobody names this one, and all of it goes back.
+        deliver(&nightshift, &[bare("evt_7", "pi_3", 10_000), refund("evt_8", "pi_3", 10_000, true)]).await;
+        let named = json!({"metadata": {"bookingId": id}});
+        deliver(&nightshift, &[checkout("evt_4", "pi_1", "paid", named), bare("evt_5", "pi_2", 10_000)]).await;
+        assert_eq!(booking(&nightshift, &id).await, is("confirmed", "paid"));
+        assert_eq!(nightshift.count("SELECT refunded_minor FROM bookings").await, 4_000);
+        assert_eq!(open(&nightshift).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_checkouts_amount_gives_way_to_what_the_payment_says() {
+    on_both(async |nightshift| {
+        let id = nightshift.book().await;
+        nightshift.db.write("UPDATE bookings SET total_minor = 10000, currency = 'USD'").execute().await.unwrap();
+        let named = json!({"metadata": {"bookingId": id}, "amount_total": 12_000});
+        deliver(&nightshift, &[checkout("evt_1", "pi_1", "paid", named)]).await;
+        assert_eq!(open(&nightshift).await[0].0, "payment_amount_mismatch");
+        deliver(&nightshift, &[bare("evt_2", "pi_1", 10_000)]).await;
+        assert_eq!(nightshift.count("SELECT paid_minor FROM bookings").await, 10_000);
+        assert_eq!(open(&nightshift).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_people_typed_in_place_of_an_id_is_not_shown() {
+    on_both(async |nightshift| {
+        let typed = ["anna@example.com", "+15557654321", "555-765-4321", "Anna Smith"];
+        for (n, text) in typed.into_iter().enumerate() {
+            let (one, other) = (format!("pi_{n}_a"), format!("pi_{n}_b"));
+            let reference = checkout(&format!("evt_{n}_1"), &one, "paid", json!({"client_reference_id": text}));
+            let mut failed = paid(&format!("evt_{n}_2"), text);
+            failed["data"]["object"]["id"] = json!(other);
+            failed["type"] = json!("payment_intent.payment_failed");
+            deliver(&nightshift, &[reference, failed]).await;
+        }
+        let raised = open(&nightshift).await;
+        assert_eq!(raised.len(), 8);
+        for (_, detail) in &raised {
+            assert_eq!((&detail["bookingId"], &detail["namesNoId"]), (&Value::Null, &json!(true)));
+        }
+        let told: Vec<(Json<Value>,)> =
+            nightshift.rows("SELECT metadata FROM event_log WHERE event_type = 'webhook.unmatched'").await;
+        assert_eq!(told.len(), 8);
+        for text in typed {
+            assert!(!format!("{raised:?}{:?}", told.iter().map(|row| &row.0.0).collect::<Vec<_>>()).contains(text));
+        }
     })
     .await;
 }

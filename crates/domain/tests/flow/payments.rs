@@ -171,6 +171,162 @@ async fn a_second_payment_is_told_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn when_the_first_payment_goes_back_the_second_one_pays() {
+    on_both(async |business| {
+        let id = business.book(|_| {}).await.booking.id;
+        pay(&business, payment(&id, "pi_1", 10_000)).await;
+        pay(&business, payment(&id, "pi_2", 9_000)).await;
+        let back = refund(&business, refund_of("pi_1", 10_000, true)).await;
+        assert_eq!(back.instead.and_then(|payment| payment.payment_intent_id).as_deref(), Some("pi_2"));
+        let booking = back.booking;
+        assert_eq!((booking.payment_status, booking.paid_minor), (PaymentStatus::Paid, 9_000));
+        assert_eq!((booking.refunded_minor, booking.stripe_payment_intent_id.as_deref()), (0, Some("pi_2")));
+        let back = refund(&business, refund_of("pi_2", 9_000, true)).await;
+        assert!(back.instead.is_none());
+        assert_eq!((back.booking.payment_status, back.booking.refunded_minor), (PaymentStatus::Refunded, 9_000));
+        // Both once more, late.
+        for intent in ["pi_1", "pi_2"] {
+            let late = pay(&business, payment(&id, intent, 10_000)).await;
+            assert!(!late.second_payment && !late.pays && !late.change.needs_confirm);
+            assert_eq!(late.change.booking.payment_status, PaymentStatus::Refunded);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_booking_paid_before_payments_were_kept_keeps_its_payment() {
+    on_both(async |business| {
+        let paid_long_ago = "UPDATE bookings SET status = 'confirmed', payment_status = 'paid', paid_minor = 10000,
+                             refunded_minor = 1000, stripe_payment_intent_id = 'pi_old'";
+        let id = business.book(|_| {}).await.booking.id;
+        business.set(paid_long_ago).await;
+        let second = pay(&business, payment(&id, "pi_new", 10_000)).await;
+        assert!(second.second_payment && !second.recorded);
+        let part = refund(&business, refund_of("pi_old", 2_000, false)).await.booking;
+        assert_eq!((part.payment_status, part.paid_minor, part.refunded_minor), (PaymentStatus::Paid, 10_000, 2_000));
+        let all = refund(&business, refund_of("pi_old", 10_000, true)).await.booking;
+        assert_eq!(
+            (all.payment_status, all.stripe_payment_intent_id.as_deref()),
+            (PaymentStatus::Paid, Some("pi_new"))
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_report_without_a_payments_id_neither_hides_nor_doubles_money() {
+    on_both(async |business| {
+        let id = business.book(|_| {}).await.booking.id;
+        let nameless = |minor| Payment { payment_intent_id: None, ..payment(&id, "", minor) };
+        // A free checkout first: the real payment takes its place.
+        assert!(pay(&business, nameless(0)).await.pays);
+        assert!(pay(&business, payment(&id, "pi_1", 10_000)).await.pays);
+        for (minor, second) in [(0, false), (10_000, false), (5_000, true)] {
+            let paid = pay(&business, nameless(minor)).await;
+            assert_eq!((paid.recorded, paid.pays, paid.second_payment), (false, false, second), "{minor}");
+            assert_eq!(paid.change.booking.paid_minor, 10_000);
+        }
+        let nameless_refund =
+            Refund { payment_intent_id: None, booking_id: Some(id.clone()), ..refund_of("", 10_000, true) };
+        assert_eq!(refund(&business, nameless_refund).await.booking.payment_status, PaymentStatus::Refunded);
+        assert_eq!(
+            pay(&business, payment(&id, "pi_1", 10_000)).await.change.booking.payment_status,
+            PaymentStatus::Refunded
+        );
+
+        // Paid without an id; its refund has one.
+        let id = business.book(|_| {}).await.booking.id;
+        pay(&business, Payment { payment_intent_id: None, ..payment(&id, "", 10_000) }).await;
+        for (minor, complete, status) in [(4_000, false, PaymentStatus::Paid), (10_000, true, PaymentStatus::Refunded)]
+        {
+            let told = Refund { booking_id: Some(id.clone()), ..refund_of("pi_2", minor, complete) };
+            let booking = refund(&business, told).await.booking;
+            assert_eq!((booking.payment_status, booking.paid_minor, booking.refunded_minor), (status, 10_000, minor));
+        }
+    })
+    .await;
+}
+
+/// What may be told of a payment: that it came in, or that so much went back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    Paid(&'static str),
+    Refunded(&'static str, i64),
+}
+
+/// Every order of `events`, each once.
+fn orders(events: &[Told]) -> Vec<Vec<Told>> {
+    if events.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut first = events.to_vec();
+    first.sort_unstable();
+    first.dedup();
+    let mut all = Vec::new();
+    for one in first {
+        let mut rest = events.to_vec();
+        rest.remove(events.iter().position(|other| *other == one).unwrap());
+        all.extend(orders(&rest).into_iter().map(|order| [vec![one], order].concat()));
+    }
+    all
+}
+
+#[tokio::test]
+async fn the_reports_of_two_payments_come_to_the_same_in_any_order() {
+    use Told::{Paid, Refunded};
+    const ALL: i64 = 10_000;
+    let (once, twice) = ([Paid("pi_1"), Paid("pi_2")], [Paid("pi_1"), Paid("pi_1"), Paid("pi_2"), Paid("pi_2")]);
+    // What is told, and what the booking shows in the end: given back of the payment it carries, and which that is.
+    let cases = [
+        ([&twice[..], &[Refunded("pi_1", ALL), Refunded("pi_2", ALL)]].concat(), PaymentStatus::Refunded, ALL, None),
+        ([&twice[..], &[Refunded("pi_1", ALL)]].concat(), PaymentStatus::Paid, 0, Some("pi_2")),
+        (
+            [&once[..], &[Refunded("pi_1", 300), Refunded("pi_1", 500), Refunded("pi_2", ALL)]].concat(),
+            PaymentStatus::Paid,
+            500,
+            Some("pi_1"),
+        ),
+    ];
+    on_both(async |business| {
+        for (events, status, back, carries) in &cases {
+            for order in orders(events) {
+                let id = business.book(|_| {}).await.booking.id;
+                // A payment belongs to one booking only.
+                let own = |intent: &str| format!("{intent}:{id}");
+                business
+                    .write(async |tx| {
+                        for told in &order {
+                            match told {
+                                Paid(intent) => {
+                                    let payment = payment(&id, &own(intent), ALL);
+                                    bookings::mark_paid(tx, &payment, &webhook(), noon()).await.unwrap();
+                                }
+                                // As long as its payment is unknown no booking belongs to it.
+                                Refunded(intent, minor) => {
+                                    let refund = refund_of(&own(intent), *minor, *minor == ALL);
+                                    match bookings::mark_refunded(tx, &refund, &webhook(), noon()).await {
+                                        Ok(_) | Err(Error::NotFound) => {}
+                                        Err(error) => panic!("{error}"),
+                                    }
+                                }
+                            }
+                        }
+                    })
+                    .await;
+                let shown = business.write(async |tx| bookings::lock(tx, &id).await.unwrap()).await;
+                let amounts = (shown.payment_status, shown.paid_minor, shown.refunded_minor);
+                assert_eq!(amounts, (*status, ALL, *back), "{order:?}");
+                if let Some(carries) = carries {
+                    assert_eq!(shown.stripe_payment_intent_id, Some(own(carries)), "{order:?}");
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn one_payment_may_name_several_bookings_in_turn() {
     on_both(async |business| {
         for _ in 0..2 {

@@ -122,11 +122,19 @@ pub enum PaymentStatus {
     Unknown,
 }
 
-/// A subscription's invoice was paid.
+/// An invoice was paid: a subscription's, or one that was made by hand or by a checkout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvoicePaid {
     /// `in_...`
     pub invoice_id: Option<String>,
+    /// `metadata.bookingId`
+    pub booking_id: Option<String>,
+    /// Whether a subscription made it.
+    pub of_subscription: bool,
+    /// What was paid in all.
+    pub amount_paid_minor: Option<i64>,
+    /// Lower-case ISO code.
+    pub currency: Option<String>,
     /// `pi_...` of each payment, as far as the event names them.
     pub payment_intent_ids: Vec<String>,
 }
@@ -252,8 +260,16 @@ fn checkout_failed(fields: Fields<'_>) -> PaymentFailed {
 
 fn invoice_paid(fields: Fields<'_>) -> InvoicePaid {
     let listed = fields.list("payments.data").unwrap_or_default();
+    // Older endpoints name the subscription at the top.
+    let subscription =
+        ["parent.subscription_details", "subscription"].into_iter().any(|path| fields.at(path).is_some());
+    let reason = fields.id("billing_reason").unwrap_or_default();
     InvoicePaid {
         invoice_id: fields.id("id"),
+        booking_id: fields.id("metadata.bookingId"),
+        of_subscription: subscription || reason.starts_with("subscription"),
+        amount_paid_minor: fields.amount("amount_paid"),
+        currency: fields.id("currency"),
         // Older endpoints name the payment at the top; newer ones list payments when they are asked to.
         payment_intent_ids: fields
             .link("payment_intent")

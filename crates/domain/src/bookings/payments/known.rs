@@ -5,6 +5,7 @@
 
 use nightshift_db::{Timestamp, Tx};
 
+use super::standing::One;
 use crate::Result;
 use crate::ids::BookingId;
 
@@ -26,21 +27,38 @@ pub struct Known {
 }
 
 /// The payment with the provider's `id`, which from now on is known. One that paid a booking before payments were kept is
-/// found at that booking.
+/// found at that booking, with what the booking tells of it.
 ///
 /// # Errors
 /// A database error.
 pub async fn hold(tx: &mut Tx, id: &str, now: Timestamp) -> Result<Known> {
     Ok(tx
         .query(
-            "INSERT INTO payments (id, booking_id, created_at, updated_at)
-             VALUES ($1, (SELECT id FROM bookings WHERE stripe_payment_intent_id = $1), $2, $2)
+            "INSERT INTO payments (id, booking_id, received_minor, refunded_minor, fully_refunded, created_at, updated_at)
+             SELECT told.id, b.id, CASE WHEN b.payment_status = 'paid' OR b.paid_minor > 0 THEN b.paid_minor END,
+                    COALESCE(b.refunded_minor, 0), COALESCE(b.payment_status = 'refunded', FALSE), $2, $2
+             FROM (SELECT $1 AS id) AS told LEFT JOIN bookings b ON b.stripe_payment_intent_id = told.id
+             WHERE TRUE
              ON CONFLICT (id) DO UPDATE SET updated_at = $2
              RETURNING booking_id, received_minor, currency, refunded_minor, fully_refunded, of_client",
         )
         .bind(id)
         .bind(now)
         .one()
+        .await?)
+}
+
+/// What is known of the payments of a booking, in the order in which they became known. The caller holds the booking, so
+/// that the last of several reports sees what the others did.
+pub(super) async fn of_booking(tx: &mut Tx, booking: &BookingId) -> Result<Vec<One>> {
+    Ok(tx
+        .query(
+            "SELECT id, received_minor, currency, refunded_minor, fully_refunded FROM payments
+             WHERE booking_id = $1 AND (received_minor IS NOT NULL OR refunded_minor > 0 OR fully_refunded)
+             ORDER BY created_at, id",
+        )
+        .bind(booking)
+        .all()
         .await?)
 }
 
