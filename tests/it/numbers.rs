@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nightshift_jobs::promises::broken;
 use nightshift_providers::simulator::{Fault, FaultRule, Match};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::process::World;
 use crate::support::{Nightshift, business, on_both};
@@ -30,6 +30,22 @@ async fn confirm(nightshift: &Nightshift) -> String {
     nightshift.until(DELIVERED, 1).await;
     nightshift.quiet().await;
     id
+}
+
+/// Confirms a booking whose text is written and must wait half a minute for Twilio.
+async fn text_under_way(nightshift: &Nightshift, booking: Value) {
+    let busy = FaultRule {
+        matching: Match::default(),
+        fault: Fault::RateLimit,
+        times: 1,
+        retry_after: Some(30),
+        delay_ms: None,
+        code: None,
+    };
+    nightshift.simulator.twilio().inject(busy);
+    let id = nightshift.book_as(booking).await;
+    nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+    nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying'", 1).await;
 }
 
 async fn all_promises_hold(nightshift: &Nightshift) {
@@ -89,18 +105,7 @@ async fn without_another_number_people_are_told_and_what_there_is_to_say_waits_f
 #[tokio::test]
 async fn a_text_under_way_when_its_number_is_retired_leaves_from_the_next_one() {
     on_both(async |nightshift| {
-        let busy = FaultRule {
-            matching: Match::default(),
-            fault: Fault::RateLimit,
-            times: 1,
-            retry_after: Some(30),
-            delay_ms: None,
-            code: None,
-        };
-        nightshift.simulator.twilio().inject(busy);
-        let id = nightshift.book().await;
-        nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-        nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying'", 1).await;
+        text_under_way(&nightshift, business::booking()).await;
         retire(&nightshift).await;
         nightshift.pass(Duration::from_secs(40)).await;
         assert_eq!(nightshift.count("SELECT count(*) FROM message_events WHERE status = 'queued'").await, 1);
@@ -122,23 +127,10 @@ async fn a_text_under_way_when_its_number_is_retired_leaves_from_the_next_one() 
 #[tokio::test]
 async fn a_text_that_waited_a_day_for_a_number_is_given_up_and_can_be_retried() {
     on_both(async |nightshift| {
-        let busy = FaultRule {
-            matching: Match::default(),
-            fault: Fault::RateLimit,
-            times: 1,
-            retry_after: Some(30),
-            delay_ms: None,
-            code: None,
-        };
-        nightshift.simulator.twilio().inject(busy);
-        let id = nightshift
-            .book_as(json!({
-                "firstName": "Test", "lastName": "Client", "phone": "+15551234567", "service": "dog_walking",
-                "startAt": "2034-12-31T10:00:00Z", "endAt": "2034-12-31T11:00:00Z",
-            }))
-            .await;
-        nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-        nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying'", 1).await;
+        // So far away that waiting takes nothing from what the text says.
+        let mut booking = business::booking();
+        (booking["startAt"], booking["endAt"]) = (json!("2026-12-01T10:00:00Z"), json!("2026-12-01T11:00:00Z"));
+        text_under_way(&nightshift, booking).await;
         retire(&nightshift).await;
         nightshift.pass(Duration::from_secs(40)).await;
         nightshift.clock.advance(Duration::from_secs(25 * 3600));
@@ -164,13 +156,7 @@ async fn a_text_that_waited_a_day_for_a_number_is_given_up_and_can_be_retried() 
 async fn an_appointment_in_an_organisation_without_a_front_desk_is_told_when_there_is_one() {
     on_both(async |nightshift| {
         nightshift.db.write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
-        let body = json!({"title": "Teeth cleaning", "userPhone": "+14155550199",
-                          "providers": [{"name": "Bright Dental", "phone": "+14155550177"}]});
-        let made = nightshift.post("/api/v1/service-requests", body).await.expect(201).json();
-        let id = made["data"]["id"].as_str().unwrap().to_owned();
-        let shown = nightshift.get(&format!("/api/v1/service-requests/{id}")).await.expect(200).json();
-        let wish = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
-        nightshift.post("/api/v1/bookings/schedule-async", wish).await.expect(202);
+        nightshift.ask_for_call().await;
         nightshift.until("SELECT count(*) FROM automation_runs WHERE status = 'blocked'", 1).await;
         assert_eq!(nightshift.count(TOLD).await, 1);
         all_promises_hold(&nightshift).await;
@@ -226,20 +212,9 @@ async fn a_number_that_comes_back_into_service_wakes_what_waits_for_it() {
 #[tokio::test]
 async fn a_text_that_waited_until_its_booking_began_is_shown_to_people_instead() {
     on_both(async |nightshift| {
-        let busy = FaultRule {
-            matching: Match::default(),
-            fault: Fault::RateLimit,
-            times: 1,
-            retry_after: Some(30),
-            delay_ms: None,
-            code: None,
-        };
-        nightshift.simulator.twilio().inject(busy);
         let mut booking = business::booking();
         (booking["startAt"], booking["endAt"]) = (json!("2024-12-29T23:00:00Z"), json!("2024-12-30T00:00:00Z"));
-        let id = nightshift.book_as(booking).await;
-        nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-        nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying'", 1).await;
+        text_under_way(&nightshift, booking).await;
         retire(&nightshift).await;
         nightshift.pass(Duration::from_secs(40)).await;
         nightshift.clock.advance(Duration::from_secs(2 * 3600));

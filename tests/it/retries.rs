@@ -126,10 +126,10 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
         }
         "booking_call.start" => {
             pause(nightshift, "calls").await;
-            call(nightshift).await;
+            nightshift.ask_for_call().await;
         }
         "booking_call.poll" => {
-            call(nightshift).await;
+            nightshift.ask_for_call().await;
             nightshift
                 .until("SELECT count(*) FROM jobs WHERE kind = 'booking_call.poll' AND state = 'queued'", 1)
                 .await;
@@ -197,16 +197,6 @@ async fn enqueue(nightshift: &Nightshift, new: NewJob) {
     let mut tx = nightshift.db.begin().await.unwrap();
     nightshift.app.queue.enqueue_new(&mut tx, new).await.unwrap();
     tx.commit().await.unwrap();
-}
-
-async fn call(nightshift: &Nightshift) {
-    let body = json!({"title": "Teeth cleaning", "userPhone": "+14155550199",
-                      "providers": [{"name": "Bright Dental", "phone": "+14155550177"}]});
-    let made = nightshift.post("/api/v1/service-requests", body).await.expect(201).json();
-    let id = made["data"]["id"].as_str().unwrap().to_owned();
-    let shown = nightshift.get(&format!("/api/v1/service-requests/{id}")).await.expect(200).json();
-    let wish = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
-    nightshift.post("/api/v1/bookings/schedule-async", wish).await.expect(202);
 }
 
 fn fault(fault: Fault, times: u32) -> FaultRule {

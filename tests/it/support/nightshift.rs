@@ -134,6 +134,17 @@ impl Nightshift {
         made["booking"]["id"].as_str().expect("an id").to_owned()
     }
 
+    /// Asks for an appointment by call, of a request with one provider.
+    pub async fn ask_for_call(&self) {
+        let body = json!({"title": "Teeth cleaning", "userPhone": "+14155550199",
+                          "providers": [{"name": "Bright Dental", "phone": "+14155550177"}]});
+        let made = self.post("/api/v1/service-requests", body).await.expect(201).json();
+        let id = made["data"]["id"].as_str().expect("an id").to_owned();
+        let shown = self.get(&format!("/api/v1/service-requests/{id}")).await.expect(200).json();
+        let wish = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
+        self.post("/api/v1/bookings/schedule-async", wish).await.expect(202);
+    }
+
     /// Delivers a Stripe event, signed with this clock's time.
     pub async fn stripe(&self, event: &Value) -> Answer {
         let body = event.to_string();
