@@ -75,6 +75,7 @@ impl World {
     pub async fn hasten_doubts(&self) {
         let asked = "UPDATE effects SET asked_at = $1 WHERE kind = 'booking_call' AND state IN ('asked', 'unknown')";
         self.set_back(asked).await;
+        self.set_back("UPDATE job_steps SET finished_at = $1 WHERE step = 'the provider did not list it'").await;
         let waiting: Vec<(String,)> = self
             .rows(
                 "SELECT id FROM jobs
