@@ -5,6 +5,7 @@
 use nightshift_db::{Db, Json, Timestamp, Tx, new_id};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::Result;
 use crate::actor::Actor;
@@ -150,7 +151,8 @@ pub async fn record(tx: &mut Tx, entry: Entry, now: Timestamp) -> Result<()> {
 }
 
 /// An entry as the API shows it.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
+#[schema(as = Event)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryView {
     id: EventId,
@@ -166,6 +168,7 @@ pub struct EntryView {
     job_id: Option<String>,
     inbox_id: Option<InboxId>,
     correlation_id: Option<String>,
+    #[schema(value_type = Object)]
     #[serde(serialize_with = "as_json")]
     metadata: Json<Value>,
     created_at: Timestamp,
