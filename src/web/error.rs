@@ -13,6 +13,8 @@ use nightshift_db::DbError;
 use nightshift_domain::Error as DomainError;
 use nightshift_jobs::follow::FollowError;
 use nightshift_queue::EnqueueError;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The usual result of a handler.
 pub type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -116,6 +118,24 @@ impl ApiError {
         self.retry_after = Some(wait);
         self
     }
+}
+
+/// The JSON body of an error answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody {
+    /// Always false.
+    pub success: bool,
+    /// One sentence for people.
+    pub error: String,
+    /// Machine-readable reason.
+    pub code: &'static str,
+    /// What is wrong, by field; absent when no field is to blame.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// The request's id, as in `X-Request-Id` and in the log.
+    pub request_id: String,
 }
 
 impl IntoResponse for ApiError {

@@ -20,6 +20,7 @@ mod pages;
 mod rate_limit;
 pub mod receiver;
 mod request_id;
+pub mod routes;
 pub mod server;
 mod state;
 pub mod stream;
@@ -37,7 +38,7 @@ pub use stream::Hub;
 /// All that this program answers.
 pub fn router(web: Web) -> Router {
     let limited = receiver::routes(&web)
-        .merge(api::routes(&web))
+        .merge(routes::routed(&web))
         .merge(pages::routes(&web))
         .layer(from_fn_with_state(web.clone(), limits::within));
     health::routes()

@@ -1,0 +1,212 @@
+//! What a handler takes and gives, read from its signature.
+//!
+//! Every extractor says what it reads of a request ([`Takes`]), and every answer what it sends ([`Gives`]). An
+//! [`Endpoint`] is a handler all of whose arguments and whose answer do so.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{Response as AnyResponse, Sse};
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::{Ref, RefOr, Required, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::web::api::params::Params;
+use crate::web::auth::Caller;
+use crate::web::body::{JsonBody, OptionalJson};
+use crate::web::error::ApiError;
+use crate::web::idempotency::Answering;
+use crate::web::state::Web;
+
+/// Schemas by name.
+pub type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// What a handler takes and gives.
+#[derive(Default)]
+pub struct Contract {
+    /// The schemas of the path's parameters, in their order.
+    pub(super) path: Vec<RefOr<Schema>>,
+    /// Parameters in the query and in headers.
+    pub(super) parameters: Vec<Parameter>,
+    /// The body.
+    pub(super) body: Option<RequestBody>,
+    /// What it answers, by status.
+    pub(super) answers: BTreeMap<u16, Response>,
+    /// Schemas that the request refers to.
+    pub(super) taken: Schemas,
+    /// Schemas that the answers refer to.
+    pub(super) given: Schemas,
+}
+
+impl Contract {
+    /// The contract of a handler.
+    pub(super) fn of<H: Endpoint<D>, D>() -> Self {
+        let mut contract = Self::default();
+        H::describe(&mut contract);
+        contract
+    }
+
+    /// Adds a parameter of the query or a header.
+    pub fn parameter(&mut self, parameter: impl Into<Parameter>) {
+        self.parameters.push(parameter.into());
+    }
+
+    /// Adds an optional header.
+    pub fn header(&mut self, name: &str, description: &str) {
+        let header = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(description))
+            .schema(Some(String::schema()));
+        self.parameter(header);
+    }
+
+    /// Adds a body of a type, in one of these media types.
+    pub fn body<T: ToSchema>(&mut self, media_types: &[&str], required: bool) {
+        let schema = named::<T>(&mut self.taken);
+        let required = if required { Required::True } else { Required::False };
+        let body = media_types.iter().fold(RequestBodyBuilder::new().required(Some(required)), |body, media_type| {
+            body.content(*media_type, ContentBuilder::new().schema(Some(schema.clone())).build())
+        });
+        self.body = Some(body.build());
+    }
+
+    /// Adds an answer in JSON.
+    pub fn answer<T: ToSchema>(&mut self, status: u16) {
+        let schema = named::<T>(&mut self.given);
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        self.respond(status, ResponseBuilder::new().content("application/json", content));
+    }
+
+    /// Adds an answer.
+    pub fn respond(&mut self, status: u16, response: ResponseBuilder) {
+        let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        self.answers.insert(status, response.description(reason.unwrap_or("An answer")).build());
+    }
+
+    /// Changes the answers with a status below 300.
+    pub fn answers_mut(&mut self) -> impl Iterator<Item = &mut Response> {
+        self.answers.range_mut(..300).map(|(_, response)| response)
+    }
+}
+
+/// A reference to a type's schema, which is put beside the others.
+fn named<T: ToSchema>(schemas: &mut Schemas) -> RefOr<Schema> {
+    schemas.push((T::name().into_owned(), T::schema()));
+    T::schemas(schemas);
+    Ref::from_schema_name(T::name()).into()
+}
+
+/// What a handler reads of a request.
+pub trait Takes {
+    /// Adds it to a contract.
+    fn describe(contract: &mut Contract);
+}
+
+/// What a handler answers.
+pub trait Gives {
+    /// Adds it to a contract.
+    fn describe(contract: &mut Contract);
+}
+
+/// A handler that says what it takes and gives. `D` is its arguments.
+pub trait Endpoint<D> {
+    /// Adds all of it to a contract.
+    fn describe(contract: &mut Contract);
+}
+
+macro_rules! endpoint {
+    ($($argument:ident),*) => {
+        impl<F, Answer, $($argument),*> Endpoint<($($argument,)*)> for F
+        where
+            F: AsyncFnOnce($($argument),*) -> Answer,
+            Answer: Gives,
+            $($argument: Takes,)*
+        {
+            fn describe(contract: &mut Contract) {
+                $(<$argument as Takes>::describe(contract);)*
+                <Answer as Gives>::describe(contract);
+            }
+        }
+    };
+}
+
+endpoint!();
+endpoint!(A);
+endpoint!(A, B);
+endpoint!(A, B, C);
+endpoint!(A, B, C, D);
+endpoint!(A, B, C, D, E);
+endpoint!(A, B, C, D, E, G);
+
+macro_rules! takes_nothing {
+    ($($extractor:ty),* $(,)?) => {$(
+        impl Takes for $extractor {
+            fn describe(_: &mut Contract) {}
+        }
+    )*};
+}
+
+// What these read is told by the row, or is nobody's business.
+takes_nothing!(State<Web>, HeaderMap, Parts, Request);
+
+impl<T: ToSchema> Takes for Path<T> {
+    fn describe(contract: &mut Contract) {
+        let schema = named::<T>(&mut contract.taken);
+        contract.path.push(schema);
+    }
+}
+
+impl<T> Takes for Query<T> {
+    fn describe(_: &mut Contract) {}
+}
+
+impl<T: Gives> Gives for Result<T, ApiError> {
+    fn describe(contract: &mut Contract) {
+        T::describe(contract);
+    }
+}
+
+impl<T: ToSchema> Gives for Json<T> {
+    fn describe(contract: &mut Contract) {
+        contract.answer::<T>(200);
+    }
+}
+
+impl Takes for Caller {
+    fn describe(_: &mut Contract) {}
+}
+impl Takes for Answering {
+    fn describe(_: &mut Contract) {}
+}
+impl Takes for Params {
+    fn describe(_: &mut Contract) {}
+}
+impl<T> Takes for JsonBody<T> {
+    fn describe(contract: &mut Contract) {
+        contract.body::<serde_json::Value>(&["application/json"], true);
+    }
+}
+impl<T> Takes for OptionalJson<T> {
+    fn describe(contract: &mut Contract) {
+        contract.body::<serde_json::Value>(&["application/json"], false);
+    }
+}
+impl<S> Gives for Sse<S> {
+    fn describe(contract: &mut Contract) {
+        let content = ContentBuilder::new().schema(Some(String::schema())).build();
+        contract.respond(200, ResponseBuilder::new().content("text/event-stream", content));
+    }
+}
+impl Gives for AnyResponse {
+    fn describe(contract: &mut Contract) {
+        contract.respond(200, ResponseBuilder::new());
+    }
+}
