@@ -1,7 +1,7 @@
 //! Answering requests.
 //!
-//! A request passes, from the outside in: [`server`] (connections, slow clients), [`request_id`] (its name, metrics,
-//! log line and the form of errors), [`limits`] (how many, how large, how long), and then, for a webhook, the
+//! A request passes, from the outside in: [`server`] (connections, slow clients), [`request_id`] (its id, metrics
+//! and log line), [`limits`] (how many, how large, how long), and then, for a webhook, the
 //! [`receiver`], which proves who sent it, stores it and answers; for a call of the API, [`auth`] (who is it and may
 //! they), [`idempotency`] (has this been answered before), [`contention`] (once more, if another transaction was in the
 //! way) and its handler in [`api`].
@@ -43,6 +43,7 @@ pub fn router(web: Web) -> Router {
     health::routes()
         .merge(limited)
         .fallback(async || ApiError::not_found())
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(from_fn_with_state(web.clone(), request_id::layer))
         .with_state(web)
 }
