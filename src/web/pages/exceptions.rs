@@ -1,7 +1,7 @@
 //! `/exceptions`: what needs a person, and what they do about it.
 
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{NaiveDateTime, TimeZone};
@@ -16,8 +16,9 @@ use nightshift_domain::{Error, stream};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::extract::{Form, Path, Query};
+use super::page;
 use super::shell::{Shell, money};
-use super::{page, problem};
 use crate::web::auth::{Caller, csrf};
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
@@ -70,8 +71,8 @@ impl ListBody<'_> {
 }
 
 /// `GET /exceptions`
-pub(super) async fn list(State(web): State<Web>, caller: Caller, Query(asked): Query<Asked>) -> Response {
-    render_list(&web, &caller, &asked).await.unwrap_or_else(|error| problem(&error))
+pub(super) async fn list(State(web): State<Web>, caller: Caller, Query(asked): Query<Asked>) -> Result<Response> {
+    render_list(&web, &caller, &asked).await
 }
 
 async fn render_list(web: &Web, caller: &Caller, asked: &Asked) -> Result<Response> {
@@ -126,9 +127,8 @@ struct DetailPage<'a> {
 }
 
 /// `GET /exceptions/{id}`
-pub(super) async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<ExceptionId>) -> Response {
-    let rendered = render(&web, &caller, &id, StatusCode::OK, Refused::default()).await;
-    rendered.unwrap_or_else(|error| problem(&error))
+pub(super) async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<ExceptionId>) -> Result<Response> {
+    render(&web, &caller, &id, StatusCode::OK, Refused::default()).await
 }
 
 async fn render(
@@ -199,7 +199,7 @@ pub(super) async fn assign(
     caller: Caller,
     Path(id): Path<ExceptionId>,
     Form(form): Form<Assign>,
-) -> Response {
+) -> Result<Response> {
     let user = form.user_id.as_str().into();
     let change =
         async |tx: &mut Tx| exceptions::assign(tx, caller.reach(), &id, &user, &caller.actor(), web.clock.now()).await;
@@ -219,7 +219,7 @@ pub(super) async fn snooze(
     caller: Caller,
     Path(id): Path<ExceptionId>,
     Form(form): Form<Snooze>,
-) -> Response {
+) -> Result<Response> {
     let change = async |tx: &mut Tx| {
         let zone = match caller.reach() {
             Some(org) => nightshift_domain::people::organizations::zone(&web.db, org).await?,
@@ -248,7 +248,7 @@ pub(super) async fn resolve(
     caller: Caller,
     Path(id): Path<ExceptionId>,
     Form(form): Form<Resolve>,
-) -> Response {
+) -> Result<Response> {
     let change = async |tx: &mut Tx| {
         exceptions::close(tx, caller.reach(), &id, &form.note, &caller.actor(), web.clock.now()).await
     };
@@ -263,9 +263,9 @@ async fn act(
     csrf: &str,
     (form, typed): (&'static str, &str),
     change: impl AsyncFnOnce(&mut Tx) -> nightshift_domain::Result<ExceptionView>,
-) -> Response {
+) -> Result<Response> {
     if !csrf::is_form_of(&web.session_secret, caller.principal(), csrf) {
-        return problem(&ApiError::forbidden("csrf", "This form is not one of this page."));
+        return Err(ApiError::forbidden("csrf", "This form is not one of this page."));
     }
     let changed: Result<()> = async {
         let mut tx = web.db.begin().await?;
@@ -274,13 +274,13 @@ async fn act(
     }
     .await;
     let error = match changed {
-        Ok(()) => return Redirect::to(&format!("/exceptions/{id}")).into_response(),
+        Ok(()) => return Ok(Redirect::to(&format!("/exceptions/{id}")).into_response()),
         Err(error) => error,
     };
     if !matches!(error.status, StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT) {
-        return problem(&error);
+        return Err(error);
     }
     let sentence = error.fields.values().next().cloned().unwrap_or_else(|| error.message.clone());
     let refused = Refused { form, sentence, typed: typed.to_owned() };
-    render(web, caller, id, error.status, refused).await.unwrap_or_else(|error| problem(&error))
+    render(web, caller, id, error.status, refused).await
 }

@@ -1,7 +1,7 @@
 //! `/request/{id}`: what somebody who asked for an appointment sees, from the choice of a provider to the confirmation.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use nightshift_db::Timestamp;
@@ -13,8 +13,9 @@ use nightshift_domain::stream;
 use serde::Deserialize;
 
 use super::book::Asked;
+use super::extract::{Path, Query};
+use super::page;
 use super::shell::local;
-use super::{not_found, page, problem};
 use crate::web::api::calls::with_polls;
 use crate::web::auth::{Caller, Principal, link};
 use crate::web::error::{ApiError, Result};
@@ -91,28 +92,25 @@ pub(super) async fn show(
     caller: Caller,
     Path(id): Path<RequestId>,
     Query(extra): Query<Extra>,
-) -> Response {
+) -> Result<Response> {
     if let Some(token) = extra.t.as_deref() {
         return open(&web, &id, token);
     }
-    match render(&web, &caller, &id, &extra, None).await {
-        Ok(response) => response,
-        Err(error) => problem(&error),
-    }
+    render(&web, &caller, &id, &extra, None).await
 }
 
 /// Keeps a good token in a cookie, and takes it out of the address: addresses are copied and logged.
-fn open(web: &Web, id: &RequestId, token: &str) -> Response {
+fn open(web: &Web, id: &RequestId, token: &str) -> Result<Response> {
     if !link::is_good(&web.session_secret, id, token) {
-        return not_found();
+        return Err(ApiError::not_found());
     }
     let secure = if web.public_url.starts_with("https://") { "; Secure" } else { "" };
     let name = link::cookie_name(id);
     let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000{secure}");
-    let Ok(cookie) = HeaderValue::from_str(&cookie) else { return not_found() };
+    let Ok(cookie) = HeaderValue::from_str(&cookie) else { return Err(ApiError::not_found()) };
     let mut response = Redirect::to(&format!("/request/{id}")).into_response();
     response.headers_mut().insert(header::SET_COOKIE, cookie);
-    response
+    Ok(response)
 }
 
 /// Who may see it: holders of its link, its owner, ops. To everybody else it is not there.
