@@ -43,16 +43,19 @@ impl<T: DeserializeOwned + Default> FromRequest<Web> for OptionalJson<T> {
 }
 
 /// A body as JSON or as a form, by its type.
-///
-/// # Errors
-/// 400, 413, 415, 422.
-pub async fn json_or_form<T: DeserializeOwned>(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<T> {
-    let body = limits::read_body(headers, body, bytes_max).await?;
-    if limits::media_type(headers).as_deref() != Some("application/x-www-form-urlencoded") {
-        expect_json(headers)?;
-        return parse(&body);
+pub struct JsonOrForm<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Web> for JsonOrForm<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, web: &Web) -> Result<Self> {
+        let (headers, body) = read(request, web.settings.http.body_bytes_max).await?;
+        if limits::media_type(&headers).as_deref() != Some("application/x-www-form-urlencoded") {
+            expect_json(&headers)?;
+            return Ok(Self(parse(&body)?));
+        }
+        Ok(Self(parse_form(&body)?))
     }
-    parse_form(&body)
 }
 
 /// A body that must be a form.

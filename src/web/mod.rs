@@ -38,12 +38,8 @@ pub use stream::Hub;
 
 /// All that this program answers.
 pub fn router(web: Web) -> Router {
-    let limited =
-        receiver::routes(&web).merge(routes::routed(&web)).layer(from_fn_with_state(web.clone(), limits::within));
-    health::routes()
-        .merge(limited)
-        // Pages have the same limits, within the layer that renders errors.
-        .merge(pages::routes(&web))
+    receiver::routes(&web)
+        .merge(routes::routed(&web))
         .fallback(async |request: Request| pages::unrouted(&request, ApiError::not_found()))
         .method_not_allowed_fallback(async |request: Request| pages::unrouted(&request, ApiError::method_not_allowed()))
         .layer(from_fn_with_state(web.clone(), request_id::layer))

@@ -1,7 +1,7 @@
 //! Signing in and out.
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -12,11 +12,12 @@ use nightshift_domain::people::users::{self, User};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::guesser::Visitor;
 use super::principal::client_address;
 use super::{Caller, Principal, cookie, csrf};
-use crate::web::body;
+use crate::web::body::JsonOrForm;
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
@@ -24,9 +25,10 @@ use crate::web::state::Web;
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// What somebody types.
-#[derive(Deserialize)]
-struct Credentials {
+#[derive(Deserialize, ToSchema)]
+pub struct Credentials {
     email: String,
+    #[schema(value_type = String)]
     password: SecretString,
 }
 
@@ -51,9 +53,11 @@ impl SignedIn {
 }
 
 /// `POST /api/auth/login`: who it is, with cookies.
-pub async fn login(State(web): State<Web>, request: Request) -> Result<Response> {
-    let (parts, body) = request.into_parts();
-    let Credentials { email, password } = body::json_or_form(&parts.headers, body, BODY_BYTES_MAX).await?;
+pub async fn login(
+    State(web): State<Web>,
+    parts: Parts,
+    JsonOrForm(Credentials { email, password }): JsonOrForm<Credentials>,
+) -> Result<Response> {
     let signed_in = sign_in(&web, &parts, &email, &password).await?;
     let shown = Json(json!({"user": &signed_in.user}));
     Ok(signed_in.answer(shown))

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use nightshift_domain::calls::{self, Schedule};
 use nightshift_domain::ids::{ProviderId, RequestId};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::extract::{Form, Path};
 use super::request::{Extra, org_for, render};
@@ -17,7 +18,8 @@ use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
 /// The form of a provider's card.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = BookForm)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Booking {
     csrf: String,
@@ -29,7 +31,8 @@ pub(super) struct Booking {
 }
 
 /// What a visitor filled in.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = BookFormFields)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Asked {
     provider_id: String,

@@ -11,6 +11,7 @@ use nightshift_domain::ids::{OrgId, RequestId};
 use nightshift_domain::people::organizations;
 use nightshift_domain::stream;
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::book::Asked;
 use super::extract::{Path, Query};
@@ -22,7 +23,8 @@ use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
 /// What may follow the address.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, IntoParams, ToSchema)]
+#[schema(as = RequestPageQuery)]
 pub(super) struct Extra {
     /// The link's token.
     t: Option<String>,

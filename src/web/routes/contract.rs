@@ -4,9 +4,10 @@
 //! [`Endpoint`] is a handler all of whose arguments and whose answer do so.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{ConnectInfo, Path, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Response as AnyResponse, Sse};
@@ -15,11 +16,11 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::{Ref, RefOr, Required, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::web::api::params::Params;
 use crate::web::auth::Caller;
-use crate::web::body::{JsonBody, OptionalJson};
+use crate::web::body::{JsonBody, JsonOrForm, OptionalJson};
 use crate::web::error::ApiError;
 use crate::web::idempotency::Answering;
 use crate::web::state::Web;
@@ -57,6 +58,19 @@ impl Contract {
         self.parameters.push(parameter.into());
     }
 
+    /// Adds the parameters of a query.
+    pub fn query<T: IntoParams + ToSchema>(&mut self) {
+        self.parameters.extend(T::into_params(|| Some(ParameterIn::Query)));
+        // The parameters refer to the same schemas as the fields.
+        T::schemas(&mut self.taken);
+    }
+
+    /// Adds what the path names next.
+    pub fn path<T: ToSchema>(&mut self) {
+        let schema = named::<T>(&mut self.taken);
+        self.path.push(schema);
+    }
+
     /// Adds an optional header.
     pub fn header(&mut self, name: &str, description: &str) {
         let header = ParameterBuilder::new()
@@ -85,6 +99,12 @@ impl Contract {
         self.respond(status, ResponseBuilder::new().content("application/json", content));
     }
 
+    /// Adds an answer in a text format.
+    pub fn answer_text(&mut self, status: u16, media_type: &str) {
+        let content = ContentBuilder::new().schema(Some(String::schema())).build();
+        self.respond(status, ResponseBuilder::new().content(media_type, content));
+    }
+
     /// Adds an answer.
     pub fn respond(&mut self, status: u16, response: ResponseBuilder) {
         let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
@@ -99,6 +119,10 @@ impl Contract {
 
 /// A reference to a type's schema, which is put beside the others.
 fn named<T: ToSchema>(schemas: &mut Schemas) -> RefOr<Schema> {
+    // A plain text needs no name.
+    if T::name() == String::name() {
+        return T::schema();
+    }
     schemas.push((T::name().into_owned(), T::schema()));
     T::schemas(schemas);
     Ref::from_schema_name(T::name()).into()
@@ -155,12 +179,11 @@ macro_rules! takes_nothing {
 }
 
 // What these read is told by the row, or is nobody's business.
-takes_nothing!(State<Web>, HeaderMap, Parts, Request);
+takes_nothing!(State<Web>, ConnectInfo<SocketAddr>, HeaderMap, Parts, Request);
 
 impl<T: ToSchema> Takes for Path<T> {
     fn describe(contract: &mut Contract) {
-        let schema = named::<T>(&mut contract.taken);
-        contract.path.push(schema);
+        contract.path::<T>();
     }
 }
 
@@ -194,6 +217,11 @@ impl<T> Takes for JsonBody<T> {
         contract.body::<serde_json::Value>(&["application/json"], true);
     }
 }
+impl<T: ToSchema> Takes for JsonOrForm<T> {
+    fn describe(contract: &mut Contract) {
+        contract.body::<T>(&["application/json", "application/x-www-form-urlencoded"], true);
+    }
+}
 impl<T> Takes for OptionalJson<T> {
     fn describe(contract: &mut Contract) {
         contract.body::<serde_json::Value>(&["application/json"], false);
@@ -201,12 +229,13 @@ impl<T> Takes for OptionalJson<T> {
 }
 impl<S> Gives for Sse<S> {
     fn describe(contract: &mut Contract) {
-        let content = ContentBuilder::new().schema(Some(String::schema())).build();
-        contract.respond(200, ResponseBuilder::new().content("text/event-stream", content));
+        contract.answer_text(200, "text/event-stream");
     }
 }
+// A page: HTML, or the way to another one.
 impl Gives for AnyResponse {
     fn describe(contract: &mut Contract) {
-        contract.respond(200, ResponseBuilder::new());
+        contract.answer_text(200, "text/html");
+        contract.respond(303, ResponseBuilder::new());
     }
 }

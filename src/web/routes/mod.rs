@@ -7,6 +7,7 @@
 mod contract;
 mod layers;
 mod openapi;
+mod security;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 pub use contract::{Contract, Endpoint, Gives, Takes};
 pub use openapi::document;
+pub use security::Proof;
 
 use super::auth::Access;
 use super::state::Web;
@@ -55,6 +57,8 @@ pub struct Route {
     pub area: Area,
     /// Who may use it.
     pub access: Access,
+    /// How a caller proves who they are, where `access` does not say it: one of these sets.
+    pub proofs: &'static [&'static [Proof]],
     /// What it may cost.
     pub limits: Limits,
     /// What callers are told about it.
@@ -130,11 +134,27 @@ impl Area {
         T: 'static,
     {
         let doc = Doc { summary, text: "", errors: Vec::new(), contract: Contract::of::<H, D>() };
-        Route { method, path, area: self, access, limits: Limits::default(), doc, handler: on(filter, handler) }
+        Route {
+            method,
+            path,
+            area: self,
+            access,
+            proofs: &[],
+            limits: Limits::default(),
+            doc,
+            handler: on(filter, handler),
+        }
     }
 }
 
 impl Route {
+    /// Names the proofs that its handler asks for: one of these sets.
+    #[must_use]
+    pub fn proofs(mut self, any_of: &'static [&'static [Proof]]) -> Self {
+        self.proofs = any_of;
+        self
+    }
+
     /// Tells more about it, in Markdown.
     #[must_use]
     pub fn text(mut self, text: &'static str) -> Self {
@@ -169,7 +189,8 @@ const FILES: Area = Area::of(Kind::Asset, "Files");
 /// Every route of the program.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    let mut routes = super::api::routes();
+    let mut routes: Vec<Route> =
+        [super::api::routes(), super::pages::routes(), super::health::routes()].into_iter().flatten().collect();
     routes.push(FILES.get("/api/openapi.json", Access::ANYBODY, "This description", openapi::show));
     routes
 }

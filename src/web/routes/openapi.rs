@@ -16,7 +16,7 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required
 use utoipa::{PartialSchema, ToSchema};
 
 use super::contract::{Contract, Gives, Schemas};
-use super::{Kind, Route, table};
+use super::{Kind, Route, security, table};
 use crate::web::error::ErrorBody;
 
 const DESCRIPTION: &str = "The HTTP interface of Nightshift. Answers carry `X-Request-Id`, the caller's own if it sent \
@@ -72,7 +72,7 @@ fn describe(routes: Vec<Route>) -> OpenApi {
     OpenApiBuilder::new()
         .info(info)
         .paths(paths)
-        .components(Some(components.build()))
+        .components(Some(security::schemes(components).build()))
         .tags(Some(areas.into_iter().map(|name| TagBuilder::new().name(name).build())))
         .build()
 }
@@ -87,7 +87,9 @@ fn method(method: &Method) -> HttpMethod {
 
 fn operation(route: Route) -> Operation {
     let id = operation_id(&route);
+    let as_page = route.area.kind == Kind::Page;
     let errors = errors(&route);
+    let securities = security::requirements(&route);
     let names = route.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
     let contract = route.doc.contract;
     let path = names.zip(contract.path).map(|(name, schema)| {
@@ -103,16 +105,17 @@ fn operation(route: Route) -> Operation {
         .tag(route.area.name)
         .summary(Some(route.doc.summary))
         .operation_id(Some(id))
+        .securities(securities)
         .parameters(Some(parameters))
         .request_body(contract.body);
     if !route.doc.text.is_empty() {
         operation = operation.description(Some(route.doc.text));
     }
+    for (status, when) in errors {
+        operation = operation.response(status.to_string(), error(&when, as_page));
+    }
     for (status, answer) in contract.answers {
         operation = operation.response(status.to_string(), answer);
-    }
-    for (status, when) in errors {
-        operation = operation.response(status.to_string(), error(&when));
     }
     operation.build()
 }
@@ -141,28 +144,34 @@ fn errors(route: &Route) -> BTreeMap<u16, String> {
     let mut add = |status: StatusCode, when: &str| {
         errors.entry(status.as_u16()).and_modify(|known| *known = format!("{known} {when}")).or_insert(when.to_owned());
     };
-    let changes = route.method == Method::POST;
-    if route.area.kind != Kind::Probe {
+    let kind = route.area.kind;
+    if kind != Kind::Probe {
         add(StatusCode::BAD_REQUEST, "The request can't be read.");
         add(StatusCode::SERVICE_UNAVAILABLE, "Nothing was stored. Send it again after `Retry-After` seconds.");
     }
-    if route.area.kind == Kind::Api {
-        if !route.access.anybody {
-            add(StatusCode::UNAUTHORIZED, "The caller is not known.");
-            add(StatusCode::FORBIDDEN, "The caller may not do this.");
-            add(StatusCode::NOT_FOUND, "There is nothing here, or not for this caller.");
-            add(StatusCode::CONFLICT, "It conflicts with how things stand.");
-        }
-        add(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.");
+    if matches!(kind, Kind::Api | Kind::Page | Kind::Webhook) {
         add(StatusCode::REQUEST_TIMEOUT, "The request did not come through in time.");
+        add(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.");
         add(StatusCode::TOO_MANY_REQUESTS, "Too many requests. Wait `Retry-After` seconds.");
         add(StatusCode::INTERNAL_SERVER_ERROR, "A fault of the server's.");
         if contract.body.is_some() {
             add(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is of another type.");
         }
-        if contract.body.is_some() || changes || !contract.parameters.is_empty() {
-            add(StatusCode::UNPROCESSABLE_ENTITY, "Some values are not valid; `fields` names them.");
-        }
+    }
+    if kind == Kind::Api && !route.access.anybody {
+        add(StatusCode::CONFLICT, "It conflicts with how things stand.");
+    }
+    if kind == Kind::Api && (contract.body.is_some() || !contract.parameters.is_empty()) {
+        add(StatusCode::UNPROCESSABLE_ENTITY, "Some values are not valid; `fields` names them.");
+    }
+    if kind == Kind::Api && !route.access.anybody || kind == Kind::Page {
+        add(StatusCode::UNAUTHORIZED, "The caller is not known.");
+        add(StatusCode::FORBIDDEN, "The caller may not do this.");
+        add(StatusCode::NOT_FOUND, "There is nothing here, or not for this caller.");
+    }
+    if kind == Kind::Page && contract.body.is_some() {
+        add(StatusCode::CONFLICT, "It conflicts with how things stand.");
+        add(StatusCode::UNPROCESSABLE_ENTITY, "Some values are not valid; the page tells which.");
     }
     for (status, when) in &route.doc.errors {
         add(*status, when);
@@ -170,9 +179,13 @@ fn errors(route: &Route) -> BTreeMap<u16, String> {
     errors
 }
 
-fn error(when: &str) -> Response {
+fn error(when: &str, as_page: bool) -> Response {
+    let response = ResponseBuilder::new().description(when);
+    if as_page {
+        return response.content("text/html", ContentBuilder::new().schema(Some(String::schema())).build()).build();
+    }
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorBody::name()))).build();
-    ResponseBuilder::new().description(when).content("application/json", content).build()
+    response.content("application/json", content).build()
 }
 
 /// A property of an answer that may be null is written as null, so it is always there.
