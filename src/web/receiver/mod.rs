@@ -1,27 +1,33 @@
 //! Webhooks: proven, stored, answered. Nothing else is done here; a job acts on what was stored.
 //!
-//! Each provider's file reads its request and proves its signature over the raw bytes; [`verification`] decides what
-//! that means; [`store`] puts the delivery, its audit entry and its job into one transaction, together with those of
-//! other requests, and answers after the commit.
+//! [`receive`] is the way of every delivery. What differs between providers is a [`Source`], one file each: how the
+//! signature is checked, what the body says, the answer. [`verification`] decides what a signature means; [`store`] puts
+//! the delivery, its audit entry and its job into one transaction, together with those of other requests, and answers
+//! after the commit.
 
 mod incoming;
 mod refusals;
+mod source;
 mod store;
 mod stripe;
+mod twilio;
 mod twilio_status;
 mod vapi;
 mod verification;
 
 use axum::Router;
+use axum::extract::State;
 use axum::middleware::from_fn_with_state;
+use axum::response::Response;
 use axum::routing::post;
-use nightshift_domain::inbox::Provider;
-use nightshift_providers::SignatureError;
+use nightshift_domain::inbox::{Delivery, Provider};
 
 pub use incoming::Incoming;
 pub use refusals::Refusals;
+pub use source::{JobFor, Read, Source, unreadable};
 pub use store::Receiver;
 
+use self::store::Accepted;
 use self::verification::Verdict;
 use super::error::{ApiError, Result};
 use super::limits;
@@ -31,19 +37,38 @@ use super::state::Web;
 pub fn routes(web: &Web) -> Router<Web> {
     let patience = web.settings.http.request_timeout;
     Router::new()
-        .route("/api/webhooks/stripe", post(stripe::receive))
-        .route("/api/twilio/status", post(twilio_status::receive))
-        .route("/api/webhooks/vapi", post(vapi::receive))
+        .route("/api/webhooks/stripe", post(receive::<stripe::Stripe>))
+        .route("/api/twilio/status", post(receive::<twilio_status::TwilioStatus>))
+        .route("/api/webhooks/vapi", post(receive::<vapi::Vapi>))
         .route_layer(from_fn_with_state(patience, limits::in_time))
 }
 
+/// Takes a delivery of the source `S`: checks it, stores it, answers.
+async fn receive<S: Source>(State(web): State<Web>, incoming: Incoming) -> Result<Response> {
+    incoming.expect_type(S::MEDIA_TYPE)?;
+    let verified = verify::<S>(&web, &incoming).await?;
+    let Read { source, event_key, event_type, job } = S::read(&incoming)?;
+    let delivery = Delivery {
+        provider: S::PROVIDER,
+        event_key: incoming.event_key(event_key),
+        event_type,
+        verified,
+        headers: incoming.kept_headers(),
+        payload: incoming.text(),
+        request_id: incoming.request_id,
+    };
+    let recorded = web.receiver.take(Accepted { delivery, job }).await?;
+    count(S::PROVIDER, if recorded.first { "accepted" } else { "duplicate" });
+    source.answer(&web, &recorded).await
+}
+
 /// Whether a delivery counts as verified, or the answer that refuses it, which is then on record.
-async fn verify(web: &Web, provider: Provider, incoming: &Incoming, proof: Result<(), SignatureError>) -> Result<bool> {
-    match verification::decide(web.settings.webhooks.validation, &proof) {
+async fn verify<S: Source>(web: &Web, incoming: &Incoming) -> Result<bool> {
+    match verification::decide(web.settings.webhooks.validation, &S::verify(web, incoming)) {
         Verdict::Accept { verified } => Ok(verified),
         Verdict::Refuse { status, reason } => {
-            count(provider, "refused");
-            web.refusals.record(web, provider, &incoming.request_id, reason).await;
+            count(S::PROVIDER, "refused");
+            web.refusals.record(web, S::PROVIDER, &incoming.request_id, reason).await;
             Err(ApiError::new(status, "bad_signature", format!("The webhook's signature was refused: {reason}.")))
         }
     }

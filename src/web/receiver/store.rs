@@ -3,10 +3,18 @@
 use nightshift_db::{BatchWrite, DbError, Engine, GroupCommit, GroupLimits, Tx, sqlx};
 use nightshift_domain::Error as DomainError;
 use nightshift_domain::inbox::{self, Delivery, Recorded};
-use nightshift_jobs::follow;
 use nightshift_queue::{EnqueueError, Queue};
 
+use super::JobFor;
 use crate::web::error::Result;
+
+/// A delivery that is to be stored, and the job that its event asks for.
+pub struct Accepted {
+    /// What came in.
+    pub delivery: Delivery,
+    /// What makes the job of an event that is new.
+    pub job: Option<JobFor>,
+}
 
 /// Stores deliveries; a clone is cheap.
 #[derive(Clone)]
@@ -27,8 +35,8 @@ impl Receiver {
     /// # Errors
     /// 503 when the database is away or too many deliveries wait already. After an error of the commit itself the
     /// delivery may still be stored; its repeat then finds it.
-    pub async fn take(&self, delivery: Delivery) -> Result<Recorded> {
-        Ok(self.0.try_submit(delivery).await?)
+    pub async fn take(&self, accepted: Accepted) -> Result<Recorded> {
+        Ok(self.0.try_submit(accepted).await?)
     }
 }
 
@@ -37,16 +45,21 @@ struct Store {
 }
 
 impl BatchWrite for Store {
-    type Item = Delivery;
+    type Item = Accepted;
     type Answer = Recorded;
     const FAILPOINTS: [&'static str; 2] = ["webhook.before_commit", "webhook.after_commit"];
 
-    async fn write(&self, tx: &mut Tx, deliveries: &[Delivery]) -> nightshift_db::Result<Vec<Recorded>> {
+    async fn write(&self, tx: &mut Tx, batch: &[Accepted]) -> nightshift_db::Result<Vec<Recorded>> {
         let now = self.queue.clock().now();
-        let recorded = inbox::record(tx, deliveries, now).await.map_err(database)?;
-        let mut jobs = Vec::with_capacity(deliveries.len());
-        for (delivery, recorded) in deliveries.iter().zip(&recorded) {
-            jobs.extend(follow::webhook(delivery, recorded).map_err(queue)?);
+        let deliveries: Vec<&Delivery> = batch.iter().map(|accepted| &accepted.delivery).collect();
+        let recorded = inbox::record(tx, &deliveries, now).await.map_err(database)?;
+        let mut jobs = Vec::with_capacity(batch.len());
+        for (Accepted { delivery, job }, recorded) in batch.iter().zip(&recorded) {
+            // A repeated event has had its job.
+            if let Some(job) = job.as_ref().filter(|_| recorded.first) {
+                let new = job.make(recorded.inbox_id.clone()).map_err(queue)?;
+                jobs.push(new.correlation(&delivery.request_id));
+            }
         }
         self.queue.enqueue_all(tx, jobs).await.map_err(queue)?;
         Ok(recorded)
