@@ -1,6 +1,6 @@
 //! Deliveries of concurrent requests, stored together: one transaction holds their rows, audit entries and jobs.
 
-use nightshift_db::{BatchWrite, DbError, Engine, GroupCommit, GroupLimits, Tx, sqlx};
+use nightshift_db::{BatchWrite, DbError, Engine, GroupCommit, GroupLimits, Tx};
 use nightshift_domain::Error as DomainError;
 use nightshift_domain::inbox::{self, Delivery, Recorded};
 use nightshift_queue::{EnqueueError, Queue};
@@ -26,14 +26,19 @@ impl Receiver {
     pub fn start(queue: Queue) -> Self {
         // A second transaction fills while the first one waits for the disk; SQLite has one writer.
         let writers = if queue.db().engine() == Engine::Postgres { 2 } else { 1 };
-        let limits = GroupLimits { writers, ..GroupLimits::default() };
+        Self::start_within(queue, GroupLimits { writers, ..GroupLimits::default() })
+    }
+
+    /// As [`Receiver::start`], with other limits.
+    #[must_use]
+    pub fn start_within(queue: Queue, limits: GroupLimits) -> Self {
         Self(GroupCommit::start(queue.db().clone(), Store { queue }, limits))
     }
 
     /// Stores one delivery and says, after the commit, whether its event is new.
     ///
     /// # Errors
-    /// 503 when the database is away or too many deliveries wait already. After an error of the commit itself the
+    /// 503 when the database is away, or `overloaded` when too many deliveries wait already. After an error of the commit itself the
     /// delivery may still be stored; its repeat then finds it.
     pub async fn take(&self, accepted: Accepted) -> Result<Recorded> {
         Ok(self.0.try_submit(accepted).await?)
@@ -69,13 +74,13 @@ impl BatchWrite for Store {
 fn database(error: DomainError) -> DbError {
     match error {
         DomainError::Db(error) => error,
-        other => DbError::Refused(sqlx::Error::Protocol(other.to_string())),
+        other => DbError::Value(other.into()),
     }
 }
 
 fn queue(error: EnqueueError) -> DbError {
     match error {
         EnqueueError::Db(error) => error,
-        other @ EnqueueError::Payload { .. } => DbError::Refused(sqlx::Error::Protocol(other.to_string())),
+        other @ EnqueueError::Payload { .. } => DbError::Value(other.into()),
     }
 }
