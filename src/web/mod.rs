@@ -39,8 +39,7 @@ pub use stream::Hub;
 
 /// All that this program answers.
 pub fn router(web: Web) -> Router {
-    receiver::routes(&web)
-        .merge(routes::routed(&web))
+    routes::routed(&web)
         .fallback(async |request: Request| pages::unrouted(&request, ApiError::not_found()))
         .method_not_allowed_fallback(async |request: Request| pages::unrouted(&request, ApiError::method_not_allowed()))
         .layer(from_fn_with_state(web.clone(), request_id::layer))

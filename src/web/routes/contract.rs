@@ -10,11 +10,12 @@ use axum::Json;
 use axum::extract::{ConnectInfo, Path, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{Response as AnyResponse, Sse};
+use axum::response::{IntoResponse, Response as AnyResponse, Sse};
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Required, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
@@ -23,6 +24,7 @@ use crate::web::auth::Caller;
 use crate::web::body::{JsonBody, JsonOrForm, OptionalJson};
 use crate::web::error::ApiError;
 use crate::web::idempotency::Answering;
+use crate::web::receiver::Incoming;
 use crate::web::state::Web;
 
 /// Schemas by name.
@@ -90,6 +92,15 @@ impl Contract {
             body.content(*media_type, ContentBuilder::new().schema(Some(schema.clone())).build())
         });
         self.body = Some(body.build());
+    }
+
+    /// Adds a body that somebody else defines.
+    pub fn foreign_body(&mut self, media_type: &str) {
+        let schema = ObjectBuilder::new().schema_type(Type::Object);
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        let description = "As the provider defines it.";
+        let body = RequestBodyBuilder::new().required(Some(Required::True)).description(Some(description));
+        self.body = Some(body.content(media_type, content).build());
     }
 
     /// Adds an answer in JSON.
@@ -179,7 +190,7 @@ macro_rules! takes_nothing {
 }
 
 // What these read is told by the row, or is nobody's business.
-takes_nothing!(State<Web>, ConnectInfo<SocketAddr>, HeaderMap, Parts, Request);
+takes_nothing!(State<Web>, Incoming, ConnectInfo<SocketAddr>, HeaderMap, Parts, Request);
 
 impl<T: ToSchema> Takes for Path<T> {
     fn describe(contract: &mut Contract) {
@@ -189,6 +200,21 @@ impl<T: ToSchema> Takes for Path<T> {
 
 impl<T> Takes for Query<T> {
     fn describe(_: &mut Contract) {}
+}
+
+/// An answer of status 200 that says nothing.
+pub struct Empty;
+
+impl IntoResponse for Empty {
+    fn into_response(self) -> AnyResponse {
+        StatusCode::OK.into_response()
+    }
+}
+
+impl Gives for Empty {
+    fn describe(contract: &mut Contract) {
+        contract.respond(200, ResponseBuilder::new());
+    }
 }
 
 impl<T: Gives> Gives for Result<T, ApiError> {

@@ -16,7 +16,7 @@ use axum::handler::Handler;
 use axum::http::{Method, StatusCode};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-pub use contract::{Contract, Endpoint, Gives, Takes};
+pub use contract::{Contract, Empty, Endpoint, Gives, Takes};
 pub use openapi::document;
 pub use security::Proof;
 
@@ -189,8 +189,8 @@ const FILES: Area = Area::of(Kind::Asset, "Files");
 /// Every route of the program.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    let mut routes: Vec<Route> =
-        [super::api::routes(), super::pages::routes(), super::health::routes()].into_iter().flatten().collect();
+    let areas = [super::api::routes(), super::receiver::routes(), super::pages::routes(), super::health::routes()];
+    let mut routes: Vec<Route> = areas.into_iter().flatten().collect();
     routes.push(FILES.get("/api/openapi.json", Access::ANYBODY, "This description", openapi::show));
     routes
 }

@@ -123,6 +123,9 @@ fn operation(route: Route) -> Operation {
 /// `POST /api/bookings/{id}/confirm` is `postBookingsByIdConfirm`.
 fn operation_id(route: &Route) -> String {
     let mut id = route.method.as_str().to_ascii_lowercase();
+    if route.area.kind == Kind::Page {
+        id.push_str("Page");
+    }
     for segment in route.path.split('/').filter(|segment| *segment != "api") {
         let name = match segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}')) {
             Some(name) => format!("by-{name}"),
@@ -234,6 +237,13 @@ fn is_nullable(schema: &RefOr<Schema>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_operation_has_an_id_of_its_own() {
+        let mut ids: Vec<_> = table().iter().map(operation_id).collect();
+        ids.sort_unstable();
+        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
+    }
 
     /// Two types of the same name would be one schema in the document, and one of them would be described wrongly.
     #[test]
