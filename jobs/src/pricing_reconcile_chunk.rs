@@ -11,6 +11,7 @@ use nightshift_db::{Tx, failpoint};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::{BookingId, OrgId, RunId};
 use nightshift_domain::reconciliation::{self, Check, Progress, Run, Shielded};
+use nightshift_domain::viewer::Viewer;
 use nightshift_queue::{DeadJob, Following, Job, JobContext, JobResult, Keys, Outcome, Policy, RetriedJob, Revival};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -63,7 +64,7 @@ impl Job for PricingReconcileChunk {
 /// The database's.
 pub async fn run(job: PricingReconcileChunk, ctx: JobContext<App>) -> JobResult {
     let Reconciliation { chunk_size, lookback, thresholds } = ctx.app.reconciliation();
-    let mut run = reconciliation::get(ctx.db(), &job.run_id).await.or_decide()?;
+    let mut run = reconciliation::get(ctx.db(), &Viewer::all(), &job.run_id).await.or_decide()?;
     let check = Check::load(ctx.db(), &run.org_id, chunk_size, lookback, thresholds).await.or_decide()?;
     for chunk in 1..=CHUNKS {
         ctx.checkpoint()?;

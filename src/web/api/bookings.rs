@@ -35,7 +35,7 @@ pub async fn create(
     let mut tx = web.db.begin().await?;
     let created = bookings::create(&mut tx, org, new, &by, now).await?;
     let job = Follow::of_request(&web.queue).created(&mut tx, &created).await?;
-    let booking = bookings::view_in(&mut tx, org, &created.booking.id, caller.audience()).await?;
+    let booking = bookings::view_in(&mut tx, &caller.viewer(), &created.booking.id).await?;
     let body = json!({"booking": booking, "jobId": job, "warnings": created.warnings});
     answering.commit(&web, tx, StatusCode::CREATED, body).await
 }
@@ -43,7 +43,7 @@ pub async fn create(
 /// `GET /api/bookings`
 pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
     let (limit, cursor) = params.page();
-    let mut filter = Filter {
+    let filter = Filter {
         status: params.word("status"),
         from: params.time("from"),
         to: params.time("to"),
@@ -52,21 +52,13 @@ pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) ->
         q: params.text("q"),
     };
     params.finish()?;
-    if let Some(sitter) = caller.sitter() {
-        // A client's phone number must not be found out by searching for its digits.
-        filter.q = None;
-        filter.sitter_id = Some(sitter.clone());
-    }
-    let page = bookings::list(&web.db, caller.org()?, &filter, cursor.as_deref(), limit, caller.audience()).await?;
+    let page = bookings::list(&web.db, &caller.org_viewer()?, &filter, cursor.as_deref(), limit).await?;
     Ok(Json(json!({"bookings": page.items, "nextCursor": page.next_cursor})))
 }
 
 /// `GET /api/bookings/{id}`
 pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<BookingId>) -> Result<Json<Value>> {
-    let booking = bookings::view(&web.db, caller.org()?, &id, caller.audience()).await?;
-    if caller.sitter().is_some_and(|sitter| booking.sitter_id.as_ref() != Some(sitter)) {
-        return Err(ApiError::not_found());
-    }
+    let booking = bookings::view(&web.db, &caller.org_viewer()?, &id).await?;
     Ok(Json(json!({"booking": booking})))
 }
 
@@ -117,13 +109,7 @@ pub async fn cancel(
 
 /// `GET /api/bookings/{id}/status-history`
 pub async fn status_history(State(web): State<Web>, caller: Caller, Path(id): Path<BookingId>) -> Result<Json<Value>> {
-    if let Some(sitter) = caller.sitter() {
-        let booking = bookings::get(&web.db, caller.org()?, &id).await?;
-        if booking.sitter_id.as_ref() != Some(sitter) {
-            return Err(ApiError::not_found());
-        }
-    }
-    let history = bookings::status_history(&web.db, caller.reach(), &id).await?;
+    let history = bookings::status_history(&web.db, &caller.viewer(), &id).await?;
     Ok(Json(json!({"history": history})))
 }
 
@@ -149,7 +135,7 @@ async fn answer_change(
     by: &Actor,
 ) -> Result<Response> {
     let job = Follow::of_request(&web.queue).changed(&mut tx, &change, TRIGGER, by).await?;
-    let booking = bookings::view_in(&mut tx, caller.org()?, &change.booking.id, caller.audience()).await?;
+    let booking = bookings::view_in(&mut tx, &caller.viewer(), &change.booking.id).await?;
     let body = json!({"booking": booking, "jobId": job, "warnings": change.warnings});
     answering.commit(web, tx, StatusCode::OK, body).await
 }

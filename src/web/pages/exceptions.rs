@@ -81,15 +81,15 @@ async fn render_list(web: &Web, caller: &Caller, asked: &Asked) -> Result<Respon
     let shell = Shell::of(web, caller).await?;
     let seq = stream::latest(&web.db).await?;
     let filter = Filter {
-        org: caller.reach().cloned(),
         kind: given(&asked.kind).map(str::to_owned),
         // What is no such word narrows nothing: the form only offers those that are.
         severity: asked.severity.parse().ok(),
         status: asked.status.parse().ok(),
         booking: None,
     };
-    let found = exceptions::list(&web.db, &filter, given(&asked.cursor), Limit::default()).await?;
-    let counts = exceptions::counts(&web.db, &filter).await?;
+    let viewer = caller.viewer();
+    let found = exceptions::list(&web.db, &viewer, &filter, given(&asked.cursor), Limit::default()).await?;
+    let counts = exceptions::counts(&web.db, &viewer, &filter).await?;
     let more = found.next_cursor.map(|cursor| {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("type", &asked.kind).append_pair("severity", &asked.severity);
@@ -141,9 +141,10 @@ async fn render(
     refused: Refused,
 ) -> Result<Response> {
     let shell = Shell::of(web, caller).await?;
-    let item = exceptions::get(&web.db, caller.reach(), id).await?;
+    let viewer = caller.viewer();
+    let item = exceptions::get(&web.db, &viewer, id).await?;
     let drift = match &item.drift_id {
-        Some(drift) => reconciliation::drift_of_exception(&web.db, drift).await?,
+        Some(drift) => reconciliation::drift_of_exception(&web.db, &viewer, drift).await?,
         None => None,
     };
     let workers = users::workers_of(&web.db, item.org_id.as_ref()).await?;
@@ -204,8 +205,9 @@ pub(super) async fn assign(
     Form(form): Form<Assign>,
 ) -> Result<Response> {
     let user = form.user_id.as_str().into();
-    let change =
-        async |tx: &mut Tx| exceptions::assign(tx, caller.reach(), &id, &user, &caller.actor(), web.clock.now()).await;
+    let change = async |tx: &mut Tx| {
+        exceptions::assign(tx, &caller.viewer(), &id, &user, &caller.actor(), web.clock.now()).await
+    };
     act(&web, &caller, &id, &form.csrf, ("assign", &form.user_id), change).await
 }
 
@@ -225,7 +227,7 @@ pub(super) async fn snooze(
     Form(form): Form<Snooze>,
 ) -> Result<Response> {
     let change = async |tx: &mut Tx| {
-        let zone = match caller.reach() {
+        let zone = match caller.viewer().org_id() {
             Some(org) => nightshift_domain::people::organizations::zone(&web.db, org).await?,
             None => chrono_tz::Tz::UTC,
         };
@@ -233,7 +235,7 @@ pub(super) async fn snooze(
         let until = typed.ok().and_then(|local| zone.from_local_datetime(&local).earliest());
         let until = until.ok_or_else(|| Error::invalid("until", "must be a date and time"))?;
         let until = Timestamp::from(until.with_timezone(&chrono::Utc));
-        exceptions::snooze(tx, caller.reach(), &id, until, &caller.actor(), web.clock.now()).await
+        exceptions::snooze(tx, &caller.viewer(), &id, until, &caller.actor(), web.clock.now()).await
     };
     act(&web, &caller, &id, &form.csrf, ("snooze", &form.until), change).await
 }
@@ -255,7 +257,7 @@ pub(super) async fn resolve(
     Form(form): Form<Resolve>,
 ) -> Result<Response> {
     let change = async |tx: &mut Tx| {
-        exceptions::close(tx, caller.reach(), &id, &form.note, &caller.actor(), web.clock.now()).await
+        exceptions::close(tx, &caller.viewer(), &id, &form.note, &caller.actor(), web.clock.now()).await
     };
     act(&web, &caller, &id, &form.csrf, ("resolve", &form.note), change).await
 }

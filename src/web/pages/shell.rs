@@ -36,7 +36,8 @@ pub(super) struct Shell {
 
 impl Shell {
     pub(super) async fn of(web: &Web, caller: &Caller) -> Result<Self> {
-        let (place, zone) = match caller.reach() {
+        let viewer = caller.viewer();
+        let (place, zone) = match viewer.org_id() {
             Some(org) => organizations::name_and_zone(&web.db, org).await?,
             None => ("All organisations".to_owned(), Tz::UTC),
         };
@@ -46,7 +47,7 @@ impl Shell {
         };
         let unverified = web.settings.environment == Environment::Production && !web.settings.webhooks.validation;
         let csrf = csrf::form_token(&web.session_secret, caller.principal());
-        let names_organizations = caller.audience() == Audience::Ops;
+        let names_organizations = viewer.audience() == Audience::Ops;
         Ok(Self { place, who, signed_in, csrf, names_organizations, unverified, zone })
     }
 
