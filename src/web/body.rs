@@ -5,9 +5,11 @@ use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use utoipa::ToSchema;
 
 use super::error::{ApiError, Result};
 use super::limits;
+use super::routes::{Contract, Takes};
 use super::state::Web;
 
 /// A JSON body that must be there.
@@ -39,6 +41,24 @@ impl<T: DeserializeOwned + Default> FromRequest<Web> for OptionalJson<T> {
         }
         expect_json(&headers)?;
         Ok(Self(parse(&body)?))
+    }
+}
+
+impl<T: ToSchema> Takes for JsonBody<T> {
+    fn describe(contract: &mut Contract) {
+        contract.body::<T>(&["application/json"], true);
+    }
+}
+
+impl<T: ToSchema> Takes for OptionalJson<T> {
+    fn describe(contract: &mut Contract) {
+        contract.body::<T>(&["application/json"], false);
+    }
+}
+
+impl<T: ToSchema> Takes for JsonOrForm<T> {
+    fn describe(contract: &mut Contract) {
+        contract.body::<T>(&["application/json", "application/x-www-form-urlencoded"], true);
     }
 }
 

@@ -6,8 +6,11 @@
 //! [`idempotency`] (has this been answered before), [`contention`] (once more, if another transaction was in the way) and
 //! its handler in [`api`]; for a page, [`auth`], [`contention`] and its handler in [`pages`], which renders every error.
 //!
+//! Every route is a row of [`routes::table`]; the kind of a row decides which of these surround its handler.
+//!
 //! **Invariant:** no business rule and no SQL; a handler calls the domain, enqueues what follows, and commits.
 
+mod answer;
 pub mod api;
 pub mod auth;
 mod body;
@@ -18,6 +21,7 @@ mod idempotency;
 mod limits;
 mod note_limit;
 mod pages;
+mod query;
 mod rate_limit;
 pub mod receiver;
 mod request_id;

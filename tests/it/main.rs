@@ -22,6 +22,7 @@ mod moves;
 mod network;
 mod nobody_reads;
 mod numbers;
+mod openapi;
 mod overload;
 mod page_errors;
 mod pages;

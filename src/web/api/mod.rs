@@ -1,13 +1,14 @@
-//! The API that frontends and integrations call: one file per thing it is about, and one table of all routes.
+//! The API that frontends and integrations call: one file per thing it is about, and the rows of all its
+//! routes.
 
 mod bookings;
 pub(super) mod calls;
+mod data;
 mod event_log;
 mod exceptions;
 mod jobs;
 mod ledger;
 mod numbers;
-pub(super) mod params;
 mod pricing;
 mod reconciliation;
 mod routes;

@@ -61,7 +61,7 @@ pub(super) async fn submit(
                 Role::Owner | Role::Ops => "/exceptions",
                 Role::Sitter => "/login",
             });
-            Ok(signed_in.answer(Redirect::to(to)))
+            Ok(signed_in.answer(|_| Redirect::to(to)).into_response())
         }
         Err(error) => match sentence(&error) {
             Some(sentence) => {

@@ -7,23 +7,21 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use axum::Json;
-use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response as AnyResponse, Sse};
 use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Required, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use crate::web::api::params::Params;
 use crate::web::auth::Caller;
-use crate::web::body::{JsonBody, JsonOrForm, OptionalJson};
 use crate::web::error::ApiError;
-use crate::web::idempotency::Answering;
 use crate::web::receiver::Incoming;
 use crate::web::state::Web;
 
@@ -62,7 +60,9 @@ impl Contract {
 
     /// Adds the parameters of a query.
     pub fn query<T: IntoParams + ToSchema>(&mut self) {
-        self.parameters.extend(T::into_params(|| Some(ParameterIn::Query)));
+        let mut parameters = T::into_params(|| Some(ParameterIn::Query));
+        parameters.iter_mut().filter_map(|parameter| parameter.schema.as_mut()).for_each(deny_null);
+        self.parameters.extend(parameters);
         // The parameters refer to the same schemas as the fields.
         T::schemas(&mut self.taken);
     }
@@ -110,10 +110,18 @@ impl Contract {
         self.respond(status, ResponseBuilder::new().content("application/json", content));
     }
 
+    /// Adds an answer in one of these text formats.
+    pub fn answer_texts(&mut self, status: u16, media_types: &[&str]) {
+        let content = ContentBuilder::new().schema(Some(String::schema())).build();
+        let response = media_types
+            .iter()
+            .fold(ResponseBuilder::new(), |response, media_type| response.content(*media_type, content.clone()));
+        self.respond(status, response);
+    }
+
     /// Adds an answer in a text format.
     pub fn answer_text(&mut self, status: u16, media_type: &str) {
-        let content = ContentBuilder::new().schema(Some(String::schema())).build();
-        self.respond(status, ResponseBuilder::new().content(media_type, content));
+        self.answer_texts(status, &[media_type]);
     }
 
     /// Adds an answer.
@@ -122,9 +130,30 @@ impl Contract {
         self.answers.insert(status, response.description(reason.unwrap_or("An answer")).build());
     }
 
-    /// Changes the answers with a status below 300.
-    pub fn answers_mut(&mut self) -> impl Iterator<Item = &mut Response> {
-        self.answers.range_mut(..300).map(|(_, response)| response)
+    /// Adds a header to an answer.
+    pub fn answer_header(&mut self, status: u16, name: &str, header: Header) {
+        if let Some(answer) = self.answers.get_mut(&status) {
+            answer.headers.insert(name.to_owned(), header.into());
+        }
+    }
+}
+
+/// A parameter that is not given is missing; it can't be null.
+fn deny_null(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            if let SchemaType::Array(kinds) = &object.schema_type {
+                let kind = kinds.iter().find(|kind| **kind != Type::Null);
+                object.schema_type = kind.map_or(SchemaType::AnyValue, |kind| SchemaType::Type(kind.clone()));
+            }
+        }
+        RefOr::T(Schema::OneOf(one)) => {
+            let is_null = |item: &RefOr<Schema>| matches!(item, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null));
+            if let Some(item) = one.items.iter().find(|item| !is_null(item)) {
+                *schema = item.clone();
+            }
+        }
+        _ => {}
     }
 }
 
@@ -152,6 +181,10 @@ pub trait Gives {
 }
 
 /// A handler that says what it takes and gives. `D` is its arguments.
+#[diagnostic::on_unimplemented(
+    message = "this handler does not describe itself: each argument must be `Takes`, and its \
+                                          answer `Gives`"
+)]
 pub trait Endpoint<D> {
     /// Adds all of it to a contract.
     fn describe(contract: &mut Contract);
@@ -190,16 +223,12 @@ macro_rules! takes_nothing {
 }
 
 // What these read is told by the row, or is nobody's business.
-takes_nothing!(State<Web>, Incoming, ConnectInfo<SocketAddr>, HeaderMap, Parts, Request);
+takes_nothing!(State<Web>, Caller, Incoming, ConnectInfo<SocketAddr>, HeaderMap, Parts, Request);
 
 impl<T: ToSchema> Takes for Path<T> {
     fn describe(contract: &mut Contract) {
         contract.path::<T>();
     }
-}
-
-impl<T> Takes for Query<T> {
-    fn describe(_: &mut Contract) {}
 }
 
 /// An answer of status 200 that says nothing.
@@ -229,30 +258,6 @@ impl<T: ToSchema> Gives for Json<T> {
     }
 }
 
-impl Takes for Caller {
-    fn describe(_: &mut Contract) {}
-}
-impl Takes for Answering {
-    fn describe(_: &mut Contract) {}
-}
-impl Takes for Params {
-    fn describe(_: &mut Contract) {}
-}
-impl<T> Takes for JsonBody<T> {
-    fn describe(contract: &mut Contract) {
-        contract.body::<serde_json::Value>(&["application/json"], true);
-    }
-}
-impl<T: ToSchema> Takes for JsonOrForm<T> {
-    fn describe(contract: &mut Contract) {
-        contract.body::<T>(&["application/json", "application/x-www-form-urlencoded"], true);
-    }
-}
-impl<T> Takes for OptionalJson<T> {
-    fn describe(contract: &mut Contract) {
-        contract.body::<serde_json::Value>(&["application/json"], false);
-    }
-}
 impl<S> Gives for Sse<S> {
     fn describe(contract: &mut Contract) {
         contract.answer_text(200, "text/event-stream");

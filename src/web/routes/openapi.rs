@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use axum::http::{Method, StatusCode, header};
 use axum::response::IntoResponse;
 use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder,
 };
@@ -112,7 +113,7 @@ fn operation(route: Route) -> Operation {
         operation = operation.description(Some(route.doc.text));
     }
     for (status, when) in errors {
-        operation = operation.response(status.to_string(), error(&when, as_page));
+        operation = operation.response(status.to_string(), error(status, &when, as_page));
     }
     for (status, answer) in contract.answers {
         operation = operation.response(status.to_string(), answer);
@@ -161,10 +162,12 @@ fn errors(route: &Route) -> BTreeMap<u16, String> {
             add(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is of another type.");
         }
     }
-    if kind == Kind::Api && !route.access.anybody {
+    // Any POST may carry an Idempotency-Key, and be refused for it.
+    let keyed = kind == Kind::Api && route.method == Method::POST;
+    if keyed || kind == Kind::Api && !route.access.anybody {
         add(StatusCode::CONFLICT, "It conflicts with how things stand.");
     }
-    if kind == Kind::Api && (contract.body.is_some() || !contract.parameters.is_empty()) {
+    if keyed || kind == Kind::Api && (contract.body.is_some() || !contract.parameters.is_empty()) {
         add(StatusCode::UNPROCESSABLE_ENTITY, "Some values are not valid; `fields` names them.");
     }
     if kind == Kind::Api && !route.access.anybody || kind == Kind::Page {
@@ -182,8 +185,13 @@ fn errors(route: &Route) -> BTreeMap<u16, String> {
     errors
 }
 
-fn error(when: &str, as_page: bool) -> Response {
-    let response = ResponseBuilder::new().description(when);
+fn error(status: u16, when: &str, as_page: bool) -> Response {
+    let mut response = ResponseBuilder::new().description(when);
+    if matches!(status, 429 | 503) {
+        let seconds = ObjectBuilder::new().schema_type(Type::Integer).build();
+        let header = HeaderBuilder::new().schema(Some(Schema::from(seconds))).description(Some("Seconds to wait."));
+        response = response.header("Retry-After", header.build());
+    }
     if as_page {
         return response.content("text/html", ContentBuilder::new().schema(Some(String::schema())).build()).build();
     }
