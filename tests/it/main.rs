@@ -38,6 +38,7 @@ mod retention;
 mod retries;
 mod sabotage;
 mod schedules;
+mod schemathesis;
 mod sdk;
 mod sign_in;
 mod sms_lookup;
