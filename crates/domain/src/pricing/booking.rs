@@ -140,9 +140,10 @@ pub struct Pricing {
 /// The pricing of a booking; `thresholds` are those of organisations that have none of their own.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for a booking without a price; [`Error::Forbidden`] for viewers without an organisation.
+/// [`Error::NotFound`], also for a booking without a price; [`Error::Forbidden`] for sitters and for viewers without
+/// an organisation.
 pub async fn pricing(db: &Db, viewer: &Viewer, id: &BookingId, thresholds: Thresholds) -> Result<Pricing> {
-    let org = viewer.organization()?;
+    let org = viewer.own_organization()?;
     let booking = bookings::get(db, viewer, id).await?;
     let snapshot = snapshots::get(db, booking.pricing_snapshot_id.as_ref().ok_or(Error::NotFound)?).await?;
     let book = RuleBook::load(db, org).await?;

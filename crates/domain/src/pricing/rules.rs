@@ -167,8 +167,7 @@ const INSERT: &str = rule_columns!(
 /// # Errors
 /// [`Error::Forbidden`] for sitters and for viewers without an organisation.
 pub async fn list(db: &Db, viewer: &Viewer) -> Result<Vec<Rule>> {
-    viewer.org_rows()?;
-    Ok(db.read(OF_ORG).bind(viewer.organization()?).all().await?)
+    Ok(db.read(OF_ORG).bind(viewer.own_organization()?).all().await?)
 }
 
 /// Adds the next version of a service's price.
