@@ -3,8 +3,8 @@
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::audit::{self, Entry};
-use nightshift_domain::exceptions::{self, Problem, Severity};
+use nightshift_domain::audit::{self, Entry, Event};
+use nightshift_domain::exceptions::{self, ExceptionKind, Problem, Severity};
 use nightshift_domain::ids::{BookingId, InboxId, OrgId};
 use nightshift_domain::inbox::{self, InboxStatus};
 use nightshift_domain::stream;
@@ -28,9 +28,9 @@ pub(crate) fn any<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
             "errorClass": dead.class, "error": dead.error,
         });
         let now = dead.at;
-        let mut entry = Entry::new("job.dead", "failed", &by).job(&info.id).metadata(facts.clone());
+        let mut entry = Entry::new(Event::JobDead, "failed", &by).job(&info.id).metadata(facts.clone());
         let fingerprint = format!("job:{}:{}:{}", info.kind, dead.class, subject(dead));
-        let mut problem = Problem::new("job_dead", severity(&info.kind), fingerprint)
+        let mut problem = Problem::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
             .title(&format!("A {} job was given up", info.kind))
             .detail(facts.clone())
             .job(&info.id);
@@ -57,7 +57,7 @@ pub(crate) fn any<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
 pub(crate) fn any_retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
     Box::pin(async move {
         let note = "a person started the job anew";
-        exceptions::resolve_of_job(tx, "job_dead", &retried.id, note, retried.at).await.or_decide()?;
+        exceptions::resolve_of_job(tx, ExceptionKind::JobDead, &retried.id, note, retried.at).await.or_decide()?;
         Ok(Revival::Ready)
     })
 }

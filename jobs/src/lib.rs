@@ -11,7 +11,6 @@ mod caller;
 mod dead;
 mod decide;
 pub mod follow;
-mod money;
 
 pub mod automation_run;
 pub mod booking_call_poll;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nightshift_domain::actor::Actor;
-use nightshift_domain::audit::{self, Entry};
+use nightshift_domain::audit::{self, Entry, Event};
 use nightshift_domain::retention;
 use nightshift_queue::{Job, JobContext, JobResult, Keys, Outcome, Policy};
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ pub async fn run(job: RetentionSweep, ctx: JobContext<App>) -> JobResult {
     let records = retention::sweep(ctx.db(), now).await.or_decide()?;
     let counts = json!({"utcDate": job.utc_date, "queue": jobs, "records": records});
     let mut tx = ctx.begin().await?;
-    let entry = Entry::new("retention.swept", "success", &Actor::system(ctx.job.id.as_str()))
+    let entry = Entry::new(Event::RetentionSwept, "success", &Actor::system(ctx.job.id.as_str()))
         .job(&ctx.job.id)
         .metadata(counts.clone());
     audit::record(&mut tx, entry, now).await.or_decide()?;
