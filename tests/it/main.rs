@@ -22,6 +22,7 @@ mod moves;
 mod network;
 mod nobody_reads;
 mod numbers;
+mod overload;
 mod page_errors;
 mod pages;
 mod phones;
