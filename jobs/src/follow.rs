@@ -22,19 +22,19 @@ use nightshift_queue::admin::SteerError;
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{EnqueueError, Enqueued, Job, JobContext, JobError, JobInfo, Keys, Mode, NewJob, Queue};
 
-use crate::automation_run::AutomationRun;
-use crate::booking_call_poll::BookingCallPoll;
-use crate::booking_call_start::BookingCallStart;
-use crate::booking_confirm::BookingConfirm;
-use crate::booking_rescheduled::BookingRescheduled;
-use crate::booking_status_changed::BookingStatusChanged;
-use crate::pricing_reconcile::PricingReconcile;
-use crate::sms_send::{self, SmsSend};
-use crate::thread_assign_number::ThreadAssignNumber;
-use crate::thread_close::ThreadClose;
-use crate::webhook_stripe_process::WebhookStripeProcess;
-use crate::webhook_twilio_status::WebhookTwilioStatus;
-use crate::webhook_vapi_process::WebhookVapiProcess;
+use crate::automation::run::AutomationRun;
+use crate::booking::confirm::BookingConfirm;
+use crate::booking::rescheduled::BookingRescheduled;
+use crate::booking::status_changed::BookingStatusChanged;
+use crate::booking_call::poll::BookingCallPoll;
+use crate::booking_call::start::BookingCallStart;
+use crate::pricing::reconcile::PricingReconcile;
+use crate::sms::send::{self as sms_send, SmsSend};
+use crate::thread::assign_number::ThreadAssignNumber;
+use crate::thread::close::ThreadClose;
+use crate::webhook::stripe_process::WebhookStripeProcess;
+use crate::webhook::twilio_status::WebhookTwilioStatus;
+use crate::webhook::vapi_process::WebhookVapiProcess;
 
 /// What follows could not be enqueued.
 #[derive(Debug, thiserror::Error)]

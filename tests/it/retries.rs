@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nightshift::config::Settings;
 use nightshift_db::Timestamp;
-use nightshift_jobs::exceptions_wake::ExceptionsWake;
-use nightshift_jobs::retention_sweep::RetentionSweep;
+use nightshift_jobs::exceptions::wake::ExceptionsWake;
+use nightshift_jobs::retention::sweep::RetentionSweep;
 use nightshift_providers::simulator::{Fault, FaultRule, Match};
 use nightshift_queue::NewJob;
 use serde_json::json;
@@ -182,7 +182,7 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
 /// What the job that begins a price check leaves.
 async fn begin_chunk(nightshift: &Nightshift) {
     use nightshift_domain::reconciliation::{self, Trigger};
-    use nightshift_jobs::pricing_reconcile_chunk::PricingReconcileChunk;
+    use nightshift_jobs::pricing::reconcile_chunk::PricingReconcileChunk;
     let now = nightshift.clock.now();
     let mut tx = nightshift.db.begin().await.unwrap();
     let begun =

@@ -24,8 +24,8 @@ use crate::App;
 use crate::dead::text;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
-use crate::sms_send::{EFFECT, count, revive};
-use crate::webhook_twilio_status::our_status;
+use crate::sms::send::{EFFECT, count, revive};
+use crate::webhook::twilio_status::our_status;
 
 /// A provider is asked so long after the attempt: what it took is in its list by then.
 pub(crate) const ASK_AFTER: Duration = Duration::from_secs(120);

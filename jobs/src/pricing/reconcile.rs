@@ -1,6 +1,6 @@
 //! Begins the check of an organisation's prices for one of its days.
 //!
-//! The run is a row, and the bookings are gone over by [`pricing.reconcile.chunk`](crate::pricing_reconcile_chunk).
+//! The run is a row, and the bookings are gone over by [`pricing.reconcile.chunk`](crate::pricing::reconcile_chunk).
 //! A run that stands already is carried on from where it was, unless it is complete.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::App;
 use crate::decide::OrDecide;
-use crate::pricing_reconcile_chunk::PricingReconcileChunk;
+use crate::pricing::reconcile_chunk::PricingReconcileChunk;
 
 /// A check that is due.
 #[derive(Debug, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 //!
 //! That a text is about to leave is committed before the provider is asked, as `sending` and in the ledger of effects.
 //! An attempt that finds that record may find a text that has left already, so it asks nobody anything: it hands the
-//! text to [`sms.confirm_delivery`](crate::sms_confirm_delivery), which finds out.
+//! text to [`sms.confirm_delivery`](crate::sms::confirm_delivery), which finds out.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
-use crate::automation_run::look_again;
+use crate::automation::run::look_again;
 use crate::dead::text;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
-use crate::sms_confirm_delivery::{ASK_AFTER, SmsConfirmDelivery};
+use crate::sms::confirm_delivery::{ASK_AFTER, SmsConfirmDelivery};
 
 /// The ledger's name for this effect.
 pub(crate) const EFFECT: &str = "sms";

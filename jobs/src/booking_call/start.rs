@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
-use crate::booking_call_poll::count;
+use crate::booking_call::poll::count;
 use crate::caller::Caller;
 use crate::decide::OrDecide;
 use crate::follow::{Follow, mode_of};
@@ -224,10 +224,10 @@ impl Placing<'_> {
 
 /// A call whose start was given up has failed.
 pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
-    Box::pin(crate::booking_call_poll::fail(tx, dead))
+    Box::pin(crate::booking_call::poll::fail(tx, dead))
 }
 
 /// As for the looks at a call: one that is over stays over.
 pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
-    crate::booking_call_poll::retried(tx, retried)
+    crate::booking_call::poll::retried(tx, retried)
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
-use crate::booking_call_poll::ending_of;
+use crate::booking_call::poll::ending_of;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
 

@@ -1,0 +1,5 @@
+//! What providers told.
+
+pub mod stripe_process;
+pub mod twilio_status;
+pub mod vapi_process;
