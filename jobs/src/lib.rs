@@ -23,10 +23,11 @@ pub mod promises;
 pub mod retention;
 pub mod schedules;
 pub mod sms;
+mod subject;
 pub mod thread;
 pub mod webhook;
 
-use nightshift_queue::{Kind, Registry};
+use nightshift_queue::Registry;
 
 pub use app::{App, Calls, Reconciliation};
 pub use caller::{Caller, ProductionLine, TestLine};
@@ -56,56 +57,26 @@ pub fn registry() -> Registry<App> {
         .on_any_dead(dead::any)
         .on_any_retry(dead::any_retried)
         // Webhooks: what a provider told, turned into changes of our own.
-        .kind(
-            Kind::of::<WebhookStripeProcess, _, _>(webhook::stripe_process::run)
-                .subject(dead::webhook, dead::webhook_retried),
-        )
-        .kind(
-            Kind::of::<WebhookTwilioStatus, _, _>(webhook::twilio_status::run)
-                .subject(dead::webhook, dead::webhook_retried),
-        )
-        .kind(
-            Kind::of::<WebhookVapiProcess, _, _>(webhook::vapi_process::run)
-                .subject(dead::webhook, dead::webhook_retried),
-        )
+        .job::<WebhookStripeProcess>()
+        .job::<WebhookTwilioStatus>()
+        .job::<WebhookVapiProcess>()
         // Bookings: what follows from their changes.
-        .kind(
-            Kind::of::<BookingConfirm, _, _>(booking::confirm::run)
-                .subject(booking::confirm::dead, booking::confirm::retried),
-        )
-        .job::<BookingStatusChanged, _, _>(booking::status_changed::run)
-        .job::<BookingRescheduled, _, _>(booking::rescheduled::run)
-        .job::<ThreadAssignNumber, _, _>(thread::assign_number::run)
-        .job::<ThreadClose, _, _>(thread::close::run)
+        .job::<BookingConfirm>()
+        .job::<BookingStatusChanged>()
+        .job::<BookingRescheduled>()
+        .job::<ThreadAssignNumber>()
+        .job::<ThreadClose>()
         // Appointments elsewhere: called for and waited for.
-        .kind(
-            Kind::of::<BookingCallStart, _, _>(booking_call::start::run)
-                .subject(booking_call::start::dead, booking_call::start::retried),
-        )
-        .kind(
-            Kind::of::<BookingCallPoll, _, _>(booking_call::poll::run)
-                .subject(booking_call::poll::dead, booking_call::poll::retried),
-        )
+        .job::<BookingCallStart>()
+        .job::<BookingCallPoll>()
         // Texts: written, sent, asked after.
-        .kind(
-            Kind::of::<AutomationRun, _, _>(automation::run::run)
-                .subject(automation::run::dead, automation::run::retried),
-        )
-        .kind(Kind::of::<SmsSend, _, _>(sms::send::run).subject(sms::send::dead, sms::send::retried))
-        .kind(
-            Kind::of::<SmsConfirmDelivery, _, _>(sms::confirm_delivery::run)
-                .subject(sms::confirm_delivery::dead, sms::confirm_delivery::retried),
-        )
+        .job::<AutomationRun>()
+        .job::<SmsSend>()
+        .job::<SmsConfirmDelivery>()
         // Prices: checked every night, never changed.
-        .kind(
-            Kind::of::<PricingReconcile, _, _>(pricing::reconcile::run)
-                .subject(pricing::reconcile::dead, pricing::reconcile::retried),
-        )
-        .kind(
-            Kind::of::<PricingReconcileChunk, _, _>(pricing::reconcile_chunk::run)
-                .subject(pricing::reconcile_chunk::dead, pricing::reconcile_chunk::retried),
-        )
+        .job::<PricingReconcile>()
+        .job::<PricingReconcileChunk>()
         // Housekeeping.
-        .job::<ExceptionsWake, _, _>(exceptions::wake::run)
-        .job::<RetentionSweep, _, _>(retention::sweep::run)
+        .job::<ExceptionsWake>()
+        .job::<RetentionSweep>()
 }

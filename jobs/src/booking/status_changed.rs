@@ -6,12 +6,12 @@ use nightshift_domain::actor::Actor;
 use nightshift_domain::bookings::{self, Status};
 use nightshift_domain::confirmation;
 use nightshift_domain::ids::{BookingId, HistoryId};
-use nightshift_queue::{Job, JobContext, JobResult, Keys, Outcome, Policy};
+use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 
-use crate::App;
 use crate::decide::OrDecide;
 use crate::follow::{Follow, booking_group};
+use crate::{App, subject};
 
 /// A row of a booking's status history.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,34 +31,39 @@ impl Job for BookingStatusChanged {
         Keys::once(format!("history:{}", self.history_id)).group(booking_group(&self.booking_id))
     }
 
+    fn subject(&self) -> Option<Subject> {
+        subject::booking(&self.booking_id)
+    }
+
     fn policy() -> Policy {
         Policy::standard(6).timeout(Duration::from_secs(30))
     }
 }
 
-/// Follows the change in one transaction.
-///
-/// # Errors
-/// The database's.
-pub async fn run(job: BookingStatusChanged, ctx: JobContext<App>) -> JobResult {
-    let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
-    let follow = Follow::of_job(&ctx);
-    let mut tx = ctx.begin().await?;
-    let record = bookings::load_record(&mut tx, &job.history_id).await.or_decide()?;
-    let run = match record.to_status {
-        Status::Confirmed => confirmation::confirmed(&mut tx, &record, &by, now).await.or_decide()?,
-        Status::Cancelled => confirmation::cancelled(&mut tx, &record, &by, now).await.or_decide()?,
-        Status::Completed => {
-            if let Some(close) = confirmation::completed(&mut tx, &record).await.or_decide()? {
-                follow.close(&mut tx, &close).await?;
+impl Handler<App> for BookingStatusChanged {
+    type Hooks = NoHooks;
+
+    /// Follows the change in one transaction.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
+        let follow = Follow::of_job(&ctx);
+        let mut tx = ctx.begin().await?;
+        let record = bookings::load_record(&mut tx, &self.history_id).await.or_decide()?;
+        let run = match record.to_status {
+            Status::Confirmed => confirmation::confirmed(&mut tx, &record, &by, now).await.or_decide()?,
+            Status::Cancelled => confirmation::cancelled(&mut tx, &record, &by, now).await.or_decide()?,
+            Status::Completed => {
+                if let Some(close) = confirmation::completed(&mut tx, &record).await.or_decide()? {
+                    follow.close(&mut tx, &close).await?;
+                }
+                None
             }
-            None
+            Status::Pending | Status::InProgress => None,
+        };
+        if let Some(run) = &run {
+            follow.run(&mut tx, run).await?;
         }
-        Status::Pending | Status::InProgress => None,
-    };
-    if let Some(run) = &run {
-        follow.run(&mut tx, run).await?;
+        tx.commit().await?;
+        Ok(Outcome::done())
     }
-    tx.commit().await?;
-    Ok(Outcome::done())
 }

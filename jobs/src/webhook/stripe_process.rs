@@ -18,14 +18,15 @@ use nightshift_domain::inbox::{self, InboxStatus};
 use nightshift_providers::stripe::{
     ChargeRefunded, Checkout, Event, InvoicePaid, PaymentFailed, PaymentStatus, PaymentSucceeded, StripeFact,
 };
-use nightshift_queue::{Job, JobContext, JobError, JobResult, Keys, OrFail, Outcome, Policy};
+use nightshift_queue::{Handler, Job, JobContext, JobError, JobResult, Keys, OrFail, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::App;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
 use crate::money::{self, Told, Unplaced};
+use crate::webhook::{ActsOnDelivery, DeliveryHooks, key};
+use crate::{App, subject};
 
 /// A stored Stripe event.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,7 +41,11 @@ impl Job for WebhookStripeProcess {
     const QUEUE: &'static str = "webhooks";
 
     fn keys(&self) -> Keys {
-        Keys::once(format!("inbox:{}", self.inbox_id))
+        Keys::once(key(&self.inbox_id))
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        subject::delivery(&self.inbox_id)
     }
 
     fn policy() -> Policy {
@@ -70,40 +75,49 @@ impl Verdict {
     }
 }
 
-/// Acts on the event and notes what became of it, in one transaction.
-///
-/// # Errors
-/// The database's.
-pub async fn run(job: WebhookStripeProcess, ctx: JobContext<App>) -> JobResult {
-    let mut tx = ctx.begin().await?;
-    let received = inbox::load(&mut tx, &job.inbox_id).await.or_decide()?;
-    let Some(body) = received.payload else {
-        return Err(JobError::fail("the event's body is no longer kept"));
-    };
-    let event = Event::parse(body.as_bytes()).or_fail()?;
-    let by = Actor::Webhook { inbox_id: job.inbox_id.clone() };
-    let told = Told {
-        inbox_id: &job.inbox_id,
-        by: &by,
-        event_type: event.kind.as_deref().unwrap_or_default(),
-        event_id: event.id.as_deref(),
-        livemode: event.livemode,
-    };
-    let source = Source { ctx: &ctx, told, by: &by, now: ctx.now() };
-    let verdict = match event.fact() {
-        StripeFact::PaymentSucceeded(payment) => source.paid(&mut tx, payment).await?,
-        StripeFact::Checkout(checkout) => source.checked_out(&mut tx, checkout).await?,
-        StripeFact::PaymentFailed(failure) => source.payment_failed(&mut tx, failure).await?,
-        StripeFact::ChargeRefunded(refund) => source.refunded(&mut tx, refund).await?,
-        StripeFact::InvoicePaid(invoice) => source.invoice_paid(&mut tx, invoice).await?,
-        StripeFact::InvoicePaymentFailed(_) | StripeFact::SubscriptionDeleted(_) | StripeFact::Other => {
-            Verdict::ignored("not acted on")
-        }
-    };
-    let now = source.now;
-    inbox::settle(&mut tx, &job.inbox_id, verdict.status, verdict.org.as_ref(), &ctx.job.id, now).await.or_decide()?;
-    tx.commit().await?;
-    Ok(Outcome::done_with(json!({"verdict": verdict.word})))
+impl ActsOnDelivery for WebhookStripeProcess {
+    fn inbox_id(&self) -> &InboxId {
+        &self.inbox_id
+    }
+}
+
+impl Handler<App> for WebhookStripeProcess {
+    type Hooks = DeliveryHooks;
+
+    /// Acts on the event and notes what became of it, in one transaction.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let mut tx = ctx.begin().await?;
+        let received = inbox::load(&mut tx, &self.inbox_id).await.or_decide()?;
+        let Some(body) = received.payload else {
+            return Err(JobError::fail("the event's body is no longer kept"));
+        };
+        let event = Event::parse(body.as_bytes()).or_fail()?;
+        let by = Actor::Webhook { inbox_id: self.inbox_id.clone() };
+        let told = Told {
+            inbox_id: &self.inbox_id,
+            by: &by,
+            event_type: event.kind.as_deref().unwrap_or_default(),
+            event_id: event.id.as_deref(),
+            livemode: event.livemode,
+        };
+        let source = Source { ctx: &ctx, told, by: &by, now: ctx.now() };
+        let verdict = match event.fact() {
+            StripeFact::PaymentSucceeded(payment) => source.paid(&mut tx, payment).await?,
+            StripeFact::Checkout(checkout) => source.checked_out(&mut tx, checkout).await?,
+            StripeFact::PaymentFailed(failure) => source.payment_failed(&mut tx, failure).await?,
+            StripeFact::ChargeRefunded(refund) => source.refunded(&mut tx, refund).await?,
+            StripeFact::InvoicePaid(invoice) => source.invoice_paid(&mut tx, invoice).await?,
+            StripeFact::InvoicePaymentFailed(_) | StripeFact::SubscriptionDeleted(_) | StripeFact::Other => {
+                Verdict::ignored("not acted on")
+            }
+        };
+        let now = source.now;
+        inbox::settle(&mut tx, &self.inbox_id, verdict.status, verdict.org.as_ref(), &ctx.job.id, now)
+            .await
+            .or_decide()?;
+        tx.commit().await?;
+        Ok(Outcome::done_with(json!({"verdict": verdict.word})))
+    }
 }
 
 /// The delivery that is being acted on.
