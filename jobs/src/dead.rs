@@ -3,8 +3,8 @@
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::audit::{self, Entry};
-use nightshift_domain::exceptions::{self, Problem, Severity};
+use nightshift_domain::audit::{self, Entry, Event};
+use nightshift_domain::exceptions::{self, ExceptionKind, Problem, Severity};
 use nightshift_domain::ids::OrgId;
 use nightshift_domain::stream;
 use nightshift_queue::{DeadJob, ErrorClass, Following, RetriedJob, Revival};
@@ -26,16 +26,19 @@ pub(crate) fn any<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
             return stream::append(tx, org.as_ref(), "jobs", "job.changed", &data, dead.at).await.or_decide();
         }
         let by = Actor::system(info.id.as_str());
-        let facts = json!({
+        let mut facts = json!({
             "jobId": info.id, "kind": info.kind, "queue": info.queue, "attempts": info.attempt,
             "errorClass": dead.class, "error": dead.error,
         });
+        if let Some(unreadable) = &dead.unreadable {
+            facts["unreadable"] = unreadable.0.as_str().into();
+        }
         let now = dead.at;
-        let mut entry = Entry::new("job.dead", "failed", &by).job(&info.id).metadata(facts.clone());
+        let mut entry = Entry::new(Event::JobDead, "failed", &by).job(&info.id).metadata(facts.clone());
         // Two dead jobs about the same thing are one exception.
         let about = dead.subject.as_ref().map_or(info.id.as_str(), |subject| &subject.id);
         let fingerprint = format!("job:{}:{}:{about}", info.kind, dead.class);
-        let mut problem = Problem::new("job_dead", severity(&info.kind), fingerprint)
+        let mut problem = Problem::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
             .title(&format!("A {} job was given up", info.kind))
             .detail(facts.clone())
             .job(&info.id);
@@ -53,7 +56,8 @@ pub(crate) fn any<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
         }
         audit::record(tx, entry, now).await.or_decide()?;
         exceptions::raise(tx, &problem, now).await.or_decide()?;
-        let data = json!({"jobId": info.id, "kind": info.kind, "state": "dead"});
+        let state = if dead.class == ErrorClass::Cancelled { "cancelled" } else { "dead" };
+        let data = json!({"jobId": info.id, "kind": info.kind, "state": state});
         stream::append(tx, org.as_ref(), "jobs", "job.changed", &data, now).await.or_decide()
     })
 }
@@ -62,7 +66,7 @@ pub(crate) fn any<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
 pub(crate) fn any_retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
     Box::pin(async move {
         let note = "a person started the job anew";
-        exceptions::resolve_of_job(tx, "job_dead", &retried.id, note, retried.at).await.or_decide()?;
+        exceptions::resolve_of_job(tx, ExceptionKind::JobDead, &retried.id, note, retried.at).await.or_decide()?;
         Ok(Revival::Ready)
     })
 }

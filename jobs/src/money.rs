@@ -6,9 +6,9 @@
 
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::audit::{self, Entry};
+use nightshift_domain::audit::{self, Entry, Event};
 use nightshift_domain::bookings::{AmountMismatch, Booking, Paid, Payment};
-use nightshift_domain::exceptions::{self, Problem, Severity};
+use nightshift_domain::exceptions::{self, ExceptionKind, Problem, Severity};
 use nightshift_domain::ids::{BookingId, InboxId};
 use nightshift_domain::people::organizations;
 use nightshift_queue::JobError;
@@ -52,7 +52,7 @@ impl Told<'_> {
     pub(crate) async fn unplaced(&self, tx: &mut Tx, money: &Unplaced<'_>, now: Timestamp) -> Result<(), JobError> {
         // The payment and its checkout tell of the same money.
         let subject = money.payment_intent_id.or(money.session_id).unwrap_or(self.inbox_id.as_str());
-        let problem = Problem::new("payment_unmatched", Severity::Medium, unmatched(subject))
+        let problem = Problem::new(ExceptionKind::PaymentUnmatched, Severity::Medium, unmatched(subject))
             .title("A payment belongs to no booking")
             .detail(self.facts(money))
             .inbox(self.inbox_id);
@@ -62,7 +62,7 @@ impl Told<'_> {
     /// Puts a failed payment or a refund before people that belongs to nothing known here.
     pub(crate) async fn unknown(&self, tx: &mut Tx, money: &Unplaced<'_>, now: Timestamp) -> Result<(), JobError> {
         let subject = money.payment_intent_id.unwrap_or(self.inbox_id.as_str());
-        let problem = Problem::new("webhook_unmatched", Severity::Medium, unknown(subject))
+        let problem = Problem::new(ExceptionKind::WebhookUnmatched, Severity::Medium, unknown(subject))
             .title("A payment was refunded or failed for a booking that does not exist here")
             .detail(self.facts(money))
             .inbox(self.inbox_id);
@@ -70,7 +70,7 @@ impl Told<'_> {
     }
 
     async fn raise(&self, tx: &mut Tx, problem: Problem, money: &Unplaced<'_>, now: Timestamp) -> Result<(), JobError> {
-        let entry = Entry::new("webhook.unmatched", "warning", self.by).metadata(self.facts(money));
+        let entry = Entry::new(Event::WebhookUnmatched, "warning", self.by).metadata(self.facts(money));
         audit::record(tx, entry, now).await.or_decide()?;
         let problem = match organizations::only(tx).await.or_decide()? {
             Some(org) => problem.org(&org),
@@ -114,7 +114,7 @@ impl Told<'_> {
         }
         if paid.after_cancellation {
             let fingerprint = after_cancellation(&booking.id, payment.payment_intent_id.as_deref());
-            let problem = Problem::new("payment_after_cancellation", Severity::High, fingerprint)
+            let problem = Problem::new(ExceptionKind::PaymentAfterCancellation, Severity::High, fingerprint)
                 .title("A cancelled booking was paid")
                 .detail(self.received(payment, json!({"cancelledAt": booking.cancelled_at})))
                 .org(&booking.org_id)
@@ -164,7 +164,7 @@ impl Told<'_> {
     }
 
     fn about(&self, booking: &Booking, fingerprint: &str) -> Problem {
-        Problem::new("payment_amount_mismatch", Severity::Medium, fingerprint)
+        Problem::new(ExceptionKind::PaymentAmountMismatch, Severity::Medium, fingerprint)
             .org(&booking.org_id)
             .booking(&booking.id)
             .client(&booking.client_id)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nightshift_domain::actor::Actor;
-use nightshift_domain::audit::{self, Entry};
+use nightshift_domain::audit::{self, Entry, Event};
 use nightshift_domain::retention;
 use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outcome, Policy};
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ impl Handler<App> for RetentionSweep {
         let records = retention::sweep(ctx.db(), now).await.or_decide()?;
         let counts = json!({"utcDate": self.utc_date, "queue": jobs, "records": records});
         let mut tx = ctx.begin().await?;
-        let entry = Entry::new("retention.swept", "success", &Actor::system(ctx.job.id.as_str()))
+        let entry = Entry::new(Event::RetentionSwept, "success", &Actor::system(ctx.job.id.as_str()))
             .job(&ctx.job.id)
             .metadata(counts.clone());
         audit::record(&mut tx, entry, now).await.or_decide()?;

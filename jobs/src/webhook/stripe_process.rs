@@ -253,7 +253,7 @@ impl Source<'_> {
         };
         match bookings::lock(tx, &booking_id).await {
             Ok(booking) => {
-                let entry = Entry::new("booking.payment.failed", "warning", self.by)
+                let entry = Entry::new(audit::Event::BookingPaymentFailed, "warning", self.by)
                     .org(&booking.org_id)
                     .booking(&booking.id)
                     .correlation(booking.id.as_str())

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{RequestStatus, lock_request};
 use crate::actor::Actor;
+use crate::audit::Event;
 use crate::country::Country;
 use crate::ids::{OrgId, ProviderId, RequestId};
 use crate::people::organizations;
@@ -90,7 +91,7 @@ pub async fn create(
     .execute()
     .await?;
     store(tx, &id, providers, now).await?;
-    let entry = crate::audit_entry("service_request.created", "success", by).org(org).correlation(id.as_str());
+    let entry = crate::audit_entry(Event::ServiceRequestCreated, "success", by).org(org).correlation(id.as_str());
     audit::record(tx, entry.metadata(json!({"serviceRequestId": id, "status": status})), now).await?;
     Ok((id, status))
 }
@@ -126,7 +127,7 @@ pub async fn add_providers(
     if request.status != RequestStatus::Booking {
         set_status(tx, id, RequestStatus::Recommended, now).await?;
     }
-    let entry = crate::audit_entry("service_request.recommended", "success", by).org(org).correlation(id.as_str());
+    let entry = crate::audit_entry(Event::ServiceRequestRecommended, "success", by).org(org).correlation(id.as_str());
     audit::record(tx, entry.metadata(json!({"serviceRequestId": id, "providers": count})), now).await
 }
 
@@ -147,7 +148,7 @@ pub async fn cancel_request(tx: &mut Tx, id: &RequestId, by: &Actor, now: Timest
         _ => {}
     }
     set_status(tx, id, RequestStatus::Cancelled, now).await?;
-    let entry = crate::audit_entry("service_request.cancelled", "success", by);
+    let entry = crate::audit_entry(Event::ServiceRequestCancelled, "success", by);
     let entry = entry.org(&request.org_id).correlation(id.as_str()).metadata(json!({"serviceRequestId": id}));
     audit::record(tx, entry, now).await
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Call, CallMode, CallStatus, Request, RequestStatus, lock};
 use crate::actor::Actor;
+use crate::audit::Event;
 use crate::ids::CallId;
 use crate::phone::PhoneNumber;
 use crate::{Error, Result, audit};
@@ -81,7 +82,7 @@ pub async fn begin(tx: &mut Tx, id: &CallId, dialing: &Dialing, by: &Actor, now:
     .bind(now)
     .execute()
     .await?;
-    let entry = crate::audit_entry("booking_call.starting", "success", by)
+    let entry = crate::audit_entry(Event::BookingCallStarting, "success", by)
         .org(&call.org_id)
         .correlation(request.id.as_str())
         .metadata(json!({"bookingCallId": id, "executionId": call.execution_id, "mode": call.mode}));
@@ -110,7 +111,7 @@ pub async fn started(tx: &mut Tx, id: &CallId, vapi_call_id: &str, by: &Actor, n
     let data = json!({"serviceRequestId": request.id, "status": request.status, "executionId": call.execution_id,
                       "callStatus": CallStatus::InProgress});
     super::requests::announce(tx, &call.org_id, &request.id, "request.status", &data, now).await?;
-    let entry = crate::audit_entry("booking_call.started", "success", by)
+    let entry = crate::audit_entry(Event::BookingCallStarted, "success", by)
         .org(&call.org_id)
         .correlation(request.id.as_str())
         .metadata(json!({"bookingCallId": id, "executionId": call.execution_id, "mode": call.mode}));

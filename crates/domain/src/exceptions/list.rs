@@ -4,7 +4,7 @@ use nightshift_db::{Db, Json, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Severity, Status};
+use super::{ExceptionKind, Severity, Status};
 use crate::ids::{BookingId, ClientId, DriftId, ExceptionId, InboxId, OrgId, ThreadId};
 use crate::page::{Cursor, Limit, Page};
 use crate::{Error, Result};
@@ -39,6 +39,17 @@ pub struct ExceptionView {
     pub created_at: Timestamp,
 }
 
+impl ExceptionView {
+    /// The kind in words for people; the stored text when another version of the program raised it.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        match self.kind.parse::<ExceptionKind>() {
+            Ok(kind) => kind.label(),
+            Err(_) => &self.kind,
+        }
+    }
+}
+
 macro_rules! exception_columns {
     ($before:literal, $after:literal) => {
         concat!(
@@ -57,7 +68,7 @@ pub(super) use exception_columns;
 pub struct Filter {
     /// Those of one organisation; all, for ops.
     pub org: Option<OrgId>,
-    /// By type.
+    /// By type; a text that is no [`ExceptionKind`] may match rows of another version of the program.
     pub kind: Option<String>,
     /// By severity.
     pub severity: Option<Severity>,

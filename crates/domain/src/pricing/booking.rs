@@ -8,7 +8,7 @@ use super::calculate::{Inputs, NotComputable, Price};
 use super::rules::{Rule, RuleBook, in_force};
 use super::snapshots::{self, Snapshot};
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::bookings::{self, Booking, Status};
 use crate::ids::{BookingId, OrgId};
 use crate::people::organizations;
@@ -122,7 +122,7 @@ pub(crate) async fn record_repriced(
         "snapshotId": booking.pricing_snapshot_id, "fromMinor": before_minor, "toMinor": booking.total_minor,
         "reason": reason,
     });
-    audit::record(tx, booking.entry("booking.repriced", by).metadata(facts), now).await
+    audit::record(tx, booking.entry(Event::BookingRepriced, by).metadata(facts), now).await
 }
 
 /// What a booking was priced with, what it would come to now, and the difference.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::calculate::{Inputs, NotComputable, Price, Terms, calculate};
 use crate::actor::Actor;
-use crate::audit::{self, Entry};
+use crate::audit::{self, Entry, Event};
 use crate::ids::{OrgId, RuleId};
 use crate::problems::{Problems, TextLimit};
 use crate::{Error, Result};
@@ -222,7 +222,7 @@ pub(crate) async fn add_as(
         .bind(now)
         .one()
         .await?;
-    let entry = Entry::new("pricing.rule.added", "success", by)
+    let entry = Entry::new(Event::PricingRuleAdded, "success", by)
         .org(org)
         .metadata(json!({"ruleId": rule.id, "service": rule.service, "version": rule.version}));
     audit::record(tx, entry, now).await?;

@@ -13,7 +13,7 @@ use self::standing::One;
 use super::change::{set_status, store};
 use super::{Booking, PaymentStatus, Status, StatusChange, Transition, lock, transition};
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::ids::BookingId;
 use crate::{Error, Result};
 
@@ -276,7 +276,7 @@ fn mismatch(booking: &Booking, payment: &Payment) -> Option<AmountMismatch> {
 }
 
 async fn record_payment(tx: &mut Tx, booking: &Booking, by: &Actor, now: Timestamp) -> Result<()> {
-    let entry = booking.entry("booking.payment.changed", by).metadata(json!({
+    let entry = booking.entry(Event::BookingPaymentChanged, by).metadata(json!({
         "paymentStatus": booking.payment_status,
         "paidMinor": booking.paid_minor,
         "refundedMinor": booking.refunded_minor,

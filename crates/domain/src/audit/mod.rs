@@ -2,9 +2,13 @@
 //!
 //! Metadata holds ids and facts; message bodies, clients' phone numbers and secrets never go in.
 
+mod event;
+
 use nightshift_db::{Db, Json, Timestamp, Tx, new_id};
 use serde::Serialize;
 use serde_json::{Value, json};
+
+pub use event::Event;
 
 use crate::Result;
 use crate::actor::Actor;
@@ -14,7 +18,7 @@ use crate::page::{Cursor, Limit, Page};
 /// An entry to be written.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    event_type: &'static str,
+    event: Event,
     status: &'static str,
     actor_type: &'static str,
     actor_id: Option<String>,
@@ -30,15 +34,15 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// `by` did `event_type`, and it ended as `status`: `success`, `failed`, `warning` or `info`.
+    /// `by` caused `event`, and it ended as `status`: `success`, `failed`, `warning` or `info`.
     #[must_use]
-    pub fn new(event_type: &'static str, status: &'static str, by: &Actor) -> Self {
+    pub fn new(event: Event, status: &'static str, by: &Actor) -> Self {
         let inbox = match by {
             Actor::Webhook { inbox_id } => Some(inbox_id.clone()),
             _ => None,
         };
         Self {
-            event_type,
+            event,
             status,
             actor_type: by.actor_type(),
             actor_id: by.actor_id().map(str::to_owned),
@@ -131,7 +135,7 @@ pub async fn record(tx: &mut Tx, entry: Entry, now: Timestamp) -> Result<()> {
     tx.query(INSERT)
         .bind(new_id(now))
         .bind(entry.org)
-        .bind(entry.event_type)
+        .bind(entry.event)
         .bind(entry.status)
         .bind(entry.actor_type)
         .bind(entry.actor_id)
@@ -149,7 +153,7 @@ pub async fn record(tx: &mut Tx, entry: Entry, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// An entry as the API shows it.
+/// An entry as the API shows it. Its type and status are the stored texts, also those of another version of the program.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryView {
