@@ -11,13 +11,10 @@ use nightshift_domain::bookings::{Created, StatusChange};
 use nightshift_domain::calls::{Call, CallMode, Scheduled};
 use nightshift_domain::confirmation::CloseThread;
 use nightshift_domain::ids::{BookingId, CallId, MessageId, NumberId, OrgId, ThreadId};
-use nightshift_domain::inbox::{Delivery, Provider, Recorded};
 use nightshift_domain::messaging::masking::{self, NumberGiven, NumberStep};
 use nightshift_domain::messaging::numbers::{self, NewNumber, Number, NumberPatch};
 use nightshift_domain::messaging::post::Posted;
 use nightshift_domain::reconciliation::{self, Trigger};
-use nightshift_providers::twilio::StatusCallback;
-use nightshift_providers::vapi::Report;
 use nightshift_queue::admin::SteerError;
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{EnqueueError, Enqueued, Job, JobContext, JobError, JobInfo, Keys, Mode, NewJob, Queue};
@@ -32,9 +29,6 @@ use crate::pricing::reconcile::PricingReconcile;
 use crate::sms::send::SmsSend;
 use crate::thread::assign_number::ThreadAssignNumber;
 use crate::thread::close::ThreadClose;
-use crate::webhook::stripe_process::WebhookStripeProcess;
-use crate::webhook::twilio_status::WebhookTwilioStatus;
-use crate::webhook::vapi_process::WebhookVapiProcess;
 
 /// What follows could not be enqueued.
 #[derive(Debug, thiserror::Error)]
@@ -365,30 +359,4 @@ pub(crate) fn mode_of(call: CallMode) -> Mode {
 /// All jobs about one booking run one after the other.
 pub(crate) fn booking_group(booking: &BookingId) -> String {
     format!("booking:{booking}")
-}
-
-/// The job that acts on a delivery: one for the first delivery of an event, none for its repeats.
-///
-/// # Errors
-/// The queue's, for a payload that can't be written.
-pub fn webhook(delivery: &Delivery, recorded: &Recorded) -> Result<Option<NewJob>, EnqueueError> {
-    if !recorded.first {
-        return Ok(None);
-    }
-    let inbox_id = recorded.inbox_id.clone();
-    let new = match delivery.provider {
-        Provider::Stripe => NewJob::of(&WebhookStripeProcess { inbox_id })?,
-        Provider::TwilioStatus => {
-            let sid = StatusCallback::parse(delivery.payload.as_bytes()).map(|report| report.message_sid);
-            NewJob::of(&WebhookTwilioStatus { inbox_id, sid: sid.unwrap_or_default() })?
-        }
-        Provider::Vapi => {
-            let call = Report::parse(delivery.payload.as_bytes()).ok().and_then(|report| report.call);
-            let vapi_call_id = call.map(|call| call.id).unwrap_or_default();
-            NewJob::of(&WebhookVapiProcess { inbox_id, vapi_call_id })?
-        }
-        // Their receivers come with their jobs.
-        Provider::OpenPhone | Provider::Twilio => return Ok(None),
-    };
-    Ok(Some(new.correlation(&delivery.request_id)))
 }

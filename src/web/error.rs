@@ -128,17 +128,21 @@ impl IntoResponse for ApiError {
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
-        if matches!(error, DbError::Contention(_)) {
-            let busy = Self::unavailable(CONTENTION, "Other requests were in the way; nothing was stored.");
-            return Self { cause: Some(error.to_string()), ..busy.after(Duration::from_secs(1)) };
-        }
-        if error.is_transient() {
-            return Self {
-                cause: Some(error.to_string()),
-                ..Self::unavailable("database_unavailable", "The database can't be reached; nothing was stored.")
-            };
-        }
-        Self::internal(error)
+        let answer = match &error {
+            DbError::Contention(_) => {
+                Self::unavailable(CONTENTION, "Other requests were in the way; nothing was stored.")
+                    .after(Duration::from_secs(1))
+            }
+            DbError::Overloaded => {
+                let sentence = "Too many deliveries are waiting; nothing was saved. Try again.";
+                Self::unavailable("overloaded", sentence)
+            }
+            transient if transient.is_transient() => {
+                Self::unavailable("database_unavailable", "The database can't be reached; nothing was stored.")
+            }
+            _ => return Self::internal(error),
+        };
+        Self { cause: Some(error.to_string()), ..answer }
     }
 }
 
@@ -172,6 +176,44 @@ impl From<EnqueueError> for ApiError {
         match error {
             EnqueueError::Db(error) => error.into(),
             EnqueueError::Payload { .. } => Self::internal(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use nightshift_db::{Outage, sqlx};
+
+    use super::*;
+
+    #[test]
+    fn each_error_of_the_database_has_its_status_code_and_wait() {
+        let driver = || sqlx::Error::Protocol("x".to_owned());
+        let away = (503, "database_unavailable", Some(5));
+        let ours = (500, "internal", None);
+        for (error, expected) in [
+            (DbError::Overloaded, (503, "overloaded", Some(5))),
+            (DbError::Contention(Arc::new(driver())), (503, "database_busy", Some(1))),
+            (DbError::Unavailable(Outage::Driver(Arc::new(driver()))), away),
+            (DbError::Unavailable(Outage::TimedOut), away),
+            (DbError::Unavailable(Outage::NoConnection), away),
+            (DbError::Unavailable(Outage::Unfit("x".to_owned())), away),
+            (DbError::Unavailable(Outage::Closed), away),
+            (DbError::Unavailable(Outage::Panicked), away),
+            (DbError::Unavailable(std::io::Error::other("x").into()), away),
+            (DbError::Unique { constraint: "x".to_owned() }, ours),
+            (DbError::NotFound, ours),
+            (DbError::Config("x".to_owned()), ours),
+            (DbError::Refused(driver()), ours),
+            (DbError::Value("x".into()), ours),
+        ] {
+            let logged = error.to_string();
+            let answer = ApiError::from(error);
+            let given = (answer.status.as_u16(), answer.code, answer.retry_after_seconds());
+            assert_eq!(given, expected, "{logged}");
+            assert_eq!(answer.cause, Some(logged));
         }
     }
 }

@@ -16,6 +16,7 @@ mod error;
 mod health;
 mod idempotency;
 mod limits;
+mod note_limit;
 mod pages;
 mod rate_limit;
 pub mod receiver;

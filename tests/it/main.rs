@@ -22,6 +22,7 @@ mod moves;
 mod network;
 mod nobody_reads;
 mod numbers;
+mod overload;
 mod pages;
 mod phones;
 #[cfg(target_os = "linux")]

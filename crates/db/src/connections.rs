@@ -19,9 +19,9 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection as _, Executor, PgConnection, SqliteConnection};
 
 use crate::limit::TimeLimit;
-use crate::session;
+use crate::session::{self, ConnectError};
 use crate::trouble::Trust;
-use crate::{DbError, DbOptions, Engine, Result};
+use crate::{DbError, DbOptions, Engine, Outage, Result};
 
 /// A connection to a server that was not used for so long is asked whether it still lives.
 const ASK_AFTER: Duration = Duration::from_secs(1);
@@ -70,26 +70,28 @@ struct Pooled {
 
 impl Manager for Connector {
     type Type = Pooled;
-    type Error = sqlx::Error;
+    type Error = ConnectError;
 
-    fn create(&self) -> impl Future<Output = Result<Pooled, sqlx::Error>> + Send {
+    fn create(&self) -> impl Future<Output = Result<Pooled, ConnectError>> + Send {
         // On the heap, or each statement would carry the room that making a connection needs.
         Box::pin(self.connect())
     }
 
-    async fn recycle(&self, pooled: &mut Pooled, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+    async fn recycle(&self, pooled: &mut Pooled, metrics: &Metrics) -> RecycleResult<ConnectError> {
         if !pooled.clean || pooled.generation != self.generation.load(Ordering::Acquire) {
             return Err(RecycleError::message("it is not to be used again"));
         }
         match &mut pooled.connection {
-            Connection::Postgres(connection) if metrics.last_used() > ASK_AFTER => Ok(connection.ping().await?),
+            Connection::Postgres(connection) if metrics.last_used() > ASK_AFTER => {
+                Ok(connection.ping().await.map_err(ConnectError::from)?)
+            }
             _ => Ok(()),
         }
     }
 }
 
 impl Connector {
-    async fn connect(&self) -> Result<Pooled, sqlx::Error> {
+    async fn connect(&self) -> Result<Pooled, ConnectError> {
         let generation = self.generation.load(Ordering::Acquire);
         let connection = match &self.to {
             To::Postgres(options, settings) => {
@@ -194,9 +196,9 @@ impl Connections {
     pub(crate) async fn take(&self) -> Result<Line> {
         let mut pooled = self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) => self.unreached(error),
-            PoolError::Timeout(TimeoutType::Create) => sqlx::Error::Io(io::ErrorKind::TimedOut.into()).into(),
-            PoolError::Timeout(_) => sqlx::Error::PoolTimedOut.into(),
-            _ => sqlx::Error::PoolClosed.into(),
+            PoolError::Timeout(TimeoutType::Create) => DbError::Unavailable(Outage::TimedOut),
+            PoolError::Timeout(_) => DbError::Unavailable(Outage::NoConnection),
+            _ => DbError::Unavailable(Outage::Closed),
         })?;
         pooled.clean = false;
         let generation = self.pool.manager().generation.clone();
@@ -205,11 +207,14 @@ impl Connections {
 
     /// Why there is no connection. A server that has let this program in once and does not now (a password that is being
     /// changed, a new server that is not set up yet) is away: whoever has something to store keeps it until it is back.
-    fn unreached(&self, error: sqlx::Error) -> DbError {
-        if self.pool.manager().connected.load(Ordering::Acquire) {
-            return DbError::Unavailable(error);
+    fn unreached(&self, error: ConnectError) -> DbError {
+        let known = self.pool.manager().connected.load(Ordering::Acquire);
+        match error {
+            ConnectError::Driver(error) if known => DbError::away(error),
+            ConnectError::Driver(error) => error.into(),
+            ConnectError::Unfit(why) if known => DbError::Unavailable(Outage::Unfit(why.to_string())),
+            ConnectError::Unfit(why) => DbError::Config(why.to_string()),
         }
-        error.into()
     }
 
     /// Grows with each finding that connections are not to be trusted any more, those for LISTEN included.

@@ -49,7 +49,7 @@ pub(crate) use faults::statement;
 
 #[cfg(feature = "failpoints")]
 fn away() -> crate::DbError {
-    crate::DbError::Unavailable(sqlx::Error::Io(std::io::Error::other("armed to fail")))
+    crate::DbError::Unavailable(crate::Outage::Armed)
 }
 
 #[cfg(feature = "failpoints")]

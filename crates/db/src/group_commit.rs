@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Db, DbError, Result, Tx, failpoint, sabotage};
+use crate::{Db, DbError, Outage, Result, Tx, failpoint, sabotage};
 
 /// Writes a batch of items in one transaction.
 pub trait BatchWrite: Send + Sync + 'static {
@@ -89,19 +90,21 @@ impl<W: BatchWrite> GroupCommit<W> {
     /// The error of its transaction. After an error of the commit itself the item may still have been stored.
     pub async fn submit(&self, item: W::Item) -> Result<W::Answer> {
         let (answer, answered) = oneshot::channel();
-        let gone = |()| DbError::Unavailable(sqlx::Error::WorkerCrashed);
-        self.waiting.send((item, answer)).await.map_err(|_| gone(()))?;
-        answered.await.map_err(|_| gone(()))?
+        self.waiting.send((item, answer)).await.map_err(|_| DbError::Unavailable(Outage::Closed))?;
+        answered.await.map_err(|_| DbError::Unavailable(Outage::Closed))?
     }
 
     /// Like [`GroupCommit::submit`], but refuses at once when too many items wait already.
     ///
     /// # Errors
-    /// [`DbError::Unavailable`] when there is no room; else as [`GroupCommit::submit`].
+    /// [`DbError::Overloaded`] when there is no room; else as [`GroupCommit::submit`].
     pub async fn try_submit(&self, item: W::Item) -> Result<W::Answer> {
         let (answer, answered) = oneshot::channel();
-        self.waiting.try_send((item, answer)).map_err(|_| DbError::Unavailable(sqlx::Error::PoolTimedOut))?;
-        answered.await.map_err(|_| DbError::Unavailable(sqlx::Error::WorkerCrashed))?
+        self.waiting.try_send((item, answer)).map_err(|refused| match refused {
+            TrySendError::Full(_) => DbError::Overloaded,
+            TrySendError::Closed(_) => DbError::Unavailable(Outage::Closed),
+        })?;
+        answered.await.map_err(|_| DbError::Unavailable(Outage::Closed))?
     }
 }
 
@@ -125,13 +128,12 @@ async fn write_batches<W: BatchWrite>(
                 }
             }
             Err(error) if callers.len() == 1 || error.is_transient() => {
-                let text = error.to_string();
-                let mut first = Some(error);
+                let mut callers = callers;
+                let last = callers.pop();
                 for caller in callers {
-                    let error =
-                        first.take().unwrap_or_else(|| DbError::Unavailable(sqlx::Error::Protocol(text.clone())));
-                    let _ = caller.send(Err(error));
+                    let _ = caller.send(Err(error.for_another()));
                 }
+                let _ = last.map(|caller| caller.send(Err(error)));
             }
             Err(_) => {
                 for (item, caller) in items.into_iter().zip(callers) {
@@ -147,7 +149,7 @@ async fn write_batches<W: BatchWrite>(
 async fn write_guarded<W: BatchWrite>(db: &Db, write: &W, items: &[W::Item]) -> Result<Vec<W::Answer>> {
     AssertUnwindSafe(write_once(db, write, items)).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(items = items.len(), "writing a batch panicked");
-        Err(DbError::Unavailable(sqlx::Error::WorkerCrashed))
+        Err(DbError::Unavailable(Outage::Panicked))
     })
 }
 

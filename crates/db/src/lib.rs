@@ -27,7 +27,7 @@ mod trouble;
 mod tx;
 
 pub use clock::Clock;
-pub use error::{DbError, Result};
+pub use error::{DbError, Outage, Result};
 pub use group_commit::{BatchWrite, GroupCommit, GroupLimits};
 pub use id::new_id;
 pub use migrations::{MIGRATIONS, MigrationState, migrate, migration_state};

@@ -1,9 +1,8 @@
 //! How long a statement may take.
 
-use std::io;
 use std::time::Duration;
 
-use crate::{DbError, Result, failpoint};
+use crate::{DbError, Outage, Result, failpoint};
 
 /// How long a statement may take, its way over the network included. Beyond that the connection counts as dead: one
 /// whose other end is gone without a word would be waited for for a quarter of an hour.
@@ -25,7 +24,7 @@ impl TimeLimit {
     pub(crate) async fn run<T>(self, statement: impl Future<Output = Result<T>>) -> Result<T> {
         let statement = failpoint::statement(statement);
         let Some(limit) = self.0 else { return statement.await };
-        let too_late = |_| Err(DbError::Unavailable(sqlx::Error::Io(io::ErrorKind::TimedOut.into())));
+        let too_late = |_| Err(DbError::Unavailable(Outage::TimedOut));
         tokio::time::timeout(limit, statement).await.unwrap_or_else(too_late)
     }
 }

@@ -9,7 +9,7 @@ use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::connections::Connection;
-use crate::{Db, DbError, Engine, Result};
+use crate::{Db, DbError, Engine, Outage, Result};
 
 /// One step of the schema.
 #[derive(Debug, Clone, Copy)]
@@ -113,8 +113,8 @@ async fn lock_file(path: PathBuf) -> Result<std::fs::File> {
     });
     locked
         .await
-        .map_err(|_| DbError::Unavailable(sqlx::Error::WorkerCrashed))?
-        .map_err(|error: std::io::Error| DbError::Unavailable(sqlx::Error::Io(error)))
+        .map_err(|_| DbError::Unavailable(Outage::Closed))?
+        .map_err(|error: std::io::Error| DbError::Unavailable(error.into()))
 }
 
 /// What the database has and lacks, without changing it.

@@ -78,7 +78,7 @@ impl Db {
 
     async fn open_sqlite(path: &Path, options: &DbOptions) -> Result<Self> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|error| DbError::Unavailable(sqlx::Error::Io(error)))?;
+            std::fs::create_dir_all(folder).map_err(|error| DbError::Unavailable(error.into()))?;
         }
         let connect = SqliteConnectOptions::new()
             .filename(path)

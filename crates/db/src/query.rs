@@ -59,7 +59,7 @@ pub struct Query<'c> {
 macro_rules! run {
     ($query:ident, $build:path, $method:ident) => {{
         if let Some(error) = $query.unbound {
-            return Err(DbError::Refused(sqlx::Error::Encode(error)));
+            return Err(DbError::Value(error));
         }
         match $query.target {
             Target::Pool(connections) => {

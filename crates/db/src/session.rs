@@ -38,9 +38,20 @@ const SYNCHRONOUS: &str =
 const FACTS: &str = "SELECT current_setting('server_encoding') AS encoding, current_schema() AS schema,
   current_setting('search_path') AS search_path";
 
+/// There is no session.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    /// The driver's error.
+    #[error(transparent)]
+    Driver(#[from] sqlx::Error),
+    /// The server answers and can't be used.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+}
+
 /// The server can't be used as it is set up.
 #[derive(Debug, thiserror::Error)]
-enum Unfit {
+pub(crate) enum Unfit {
     #[error(
         "server_encoding is {0}, which can't hold every text; it must be UTF8: \
          make the database anew with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
@@ -51,24 +62,25 @@ enum Unfit {
          create one, or set it with ALTER ROLE ... SET search_path = public"
     )]
     Schema(String),
+    #[error("the server did not say what a session is set to")]
+    Silent,
 }
 
 /// Brings a new session to where statements may be run on it. `settings` come after [`SETTINGS`], so they win.
-pub(crate) async fn prepare(connection: &mut PgConnection, settings: &[(String, String)]) -> Result<(), sqlx::Error> {
+pub(crate) async fn prepare(connection: &mut PgConnection, settings: &[(String, String)]) -> Result<(), ConnectError> {
     let own = SETTINGS.iter().copied();
     let all = own.chain(settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     // Names and values are this program's own; the quotes keep a value together.
     let mut sql: String = all.map(|(name, value)| format!("SET {name} = '{value}';\n")).collect();
     sql.push_str(&format!("{OPTIONAL};\n{SYNCHRONOUS};\n{FACTS}"));
     let rows = connection.fetch_all(AssertSqlSafe(sql)).await?;
-    let Some(facts) = rows.last() else { return Err(sqlx::Error::RowNotFound) };
-    let unfit = |why: Unfit| Err(sqlx::Error::Configuration(Box::new(why)));
+    let facts = rows.last().ok_or(Unfit::Silent)?;
     let encoding: String = facts.try_get("encoding")?;
     if encoding != "UTF8" {
-        return unfit(Unfit::Encoding(encoding));
+        return Err(Unfit::Encoding(encoding).into());
     }
     if facts.try_get::<Option<String>, _>("schema")?.is_none() {
-        return unfit(Unfit::Schema(facts.try_get("search_path")?));
+        return Err(Unfit::Schema(facts.try_get("search_path")?).into());
     }
     Ok(())
 }

@@ -106,7 +106,7 @@ FROM json_each($1)";
 ///
 /// # Errors
 /// A database error; then nothing of the batch is stored.
-pub async fn record(tx: &mut Tx, batch: &[Delivery], now: Timestamp) -> Result<Vec<Recorded>> {
+pub async fn record(tx: &mut Tx, batch: &[&Delivery], now: Timestamp) -> Result<Vec<Recorded>> {
     let events = events_of(batch, now);
     let mut standing = upsert(tx, &events, now).await?;
     let mut recorded = Vec::with_capacity(batch.len());
@@ -135,9 +135,9 @@ struct EventRow<'a> {
     deliveries: i64,
 }
 
-fn events_of(batch: &[Delivery], now: Timestamp) -> Vec<EventRow<'_>> {
+fn events_of<'a>(batch: &[&'a Delivery], now: Timestamp) -> Vec<EventRow<'a>> {
     let mut places: HashMap<(Provider, &str), usize> = HashMap::with_capacity(batch.len());
-    let mut events: Vec<EventRow<'_>> = Vec::with_capacity(batch.len());
+    let mut events: Vec<EventRow<'a>> = Vec::with_capacity(batch.len());
     for delivery in batch {
         match places.entry((delivery.provider, delivery.event_key.as_str())) {
             std::collections::hash_map::Entry::Occupied(place) => events[*place.get()].deliveries += 1,
@@ -187,7 +187,7 @@ async fn upsert(tx: &mut Tx, events: &[EventRow<'_>], now: Timestamp) -> Result<
     Ok(rows.into_iter().map(|(id, provider, key)| ((provider, key), id)).collect())
 }
 
-async fn log(tx: &mut Tx, batch: &[Delivery], recorded: &[Recorded], now: Timestamp) -> Result<()> {
+async fn log(tx: &mut Tx, batch: &[&Delivery], recorded: &[Recorded], now: Timestamp) -> Result<()> {
     let mut entries = Vec::with_capacity(batch.len());
     for (delivery, recorded) in batch.iter().zip(recorded) {
         let metadata = json!({ "eventType": delivery.event_type, "duplicate": !recorded.first }).to_string();

@@ -285,7 +285,9 @@ fn at(list: &'static str, place: usize) -> impl Fn(Error) -> Error {
         Error::Db(DbError::Unique { constraint }) => {
             Error::invalid(format!("{list}[{place}]"), format!("another row has the same value ({constraint})"))
         }
-        Error::Db(error @ DbError::Refused(_)) => Error::invalid(format!("{list}[{place}]"), error.to_string()),
+        Error::Db(error @ (DbError::Refused(_) | DbError::Value(_))) => {
+            Error::invalid(format!("{list}[{place}]"), error.to_string())
+        }
         other => other,
     }
 }

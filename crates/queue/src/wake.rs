@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use nightshift_db::{Db, Result, Timestamp};
+use nightshift_db::{Db, DbError, Outage, Result, Timestamp};
 use sqlx::Executor;
 use tokio::sync::Notify;
 
@@ -204,7 +204,7 @@ impl Wake {
                 Err(_silent) => {
                     // A half-open connection hears nothing for ever; only a question shows that it is dead.
                     let ping = tokio::time::timeout(LISTEN_PING_LIMIT, listener.execute("SELECT 1")).await;
-                    ping.map_err(|_| nightshift_db::DbError::Unavailable(sqlx::Error::PoolTimedOut))??;
+                    ping.map_err(|_| DbError::Unavailable(Outage::TimedOut))??;
                 }
             }
         }

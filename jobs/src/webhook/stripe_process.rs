@@ -36,6 +36,14 @@ pub struct WebhookStripeProcess {
     pub inbox_id: InboxId,
 }
 
+impl WebhookStripeProcess {
+    /// Acts on the event stored under `inbox_id`.
+    #[must_use]
+    pub fn new(inbox_id: InboxId) -> Self {
+        Self { inbox_id }
+    }
+}
+
 impl Job for WebhookStripeProcess {
     const KIND: &'static str = "webhook.stripe.process";
     const QUEUE: &'static str = "webhooks";

@@ -32,6 +32,14 @@ pub struct WebhookTwilioStatus {
     pub sid: String,
 }
 
+impl WebhookTwilioStatus {
+    /// Applies the report stored under `inbox_id`. `sid` is empty when the report names no text.
+    #[must_use]
+    pub fn new(inbox_id: InboxId, sid: String) -> Self {
+        Self { inbox_id, sid }
+    }
+}
+
 impl Job for WebhookTwilioStatus {
     const KIND: &'static str = "webhook.twilio.status";
     const QUEUE: &'static str = "webhooks";

@@ -33,6 +33,14 @@ pub struct WebhookVapiProcess {
     pub vapi_call_id: String,
 }
 
+impl WebhookVapiProcess {
+    /// Acts on the report stored under `inbox_id`. `vapi_call_id` is empty when the report names no call.
+    #[must_use]
+    pub fn new(inbox_id: InboxId, vapi_call_id: String) -> Self {
+        Self { inbox_id, vapi_call_id }
+    }
+}
+
 impl Job for WebhookVapiProcess {
     const KIND: &'static str = "webhook.vapi.process";
     const QUEUE: &'static str = "webhooks";

@@ -12,26 +12,25 @@ use nightshift_domain::audit::{self, Entry, Event};
 use serde_json::json;
 
 use super::guesser::Visitor;
+use crate::web::note_limit::NoteLimit;
 
 /// Entries written per [`PERIOD`].
 const WRITTEN_MAX: u32 = 100;
 
 /// What was written lately.
-#[derive(Debug, Default)]
-pub struct Failures(Mutex<Recent>);
+#[derive(Debug)]
+pub struct Failures(Mutex<NoteLimit>);
 
-#[derive(Debug, Default)]
-struct Recent {
-    since: Option<Timestamp>,
-    written: u32,
-    unwritten: u64,
+impl Default for Failures {
+    fn default() -> Self {
+        Self(Mutex::new(NoteLimit::new(WRITTEN_MAX, PERIOD)))
+    }
 }
 
 impl Failures {
     /// Writes down a failed sign-in, within bounds. The caller is answered the same whether or not it could be written.
     pub(super) async fn record(&self, db: &Db, visitor: &Visitor, guesses: i64, now: Timestamp) {
-        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner).note(now);
-        let Some(unwritten_before) = noted else { return };
+        let Some(unwritten_before) = self.note(now) else { return };
         let entry = Entry::new(Event::AuthFailed, "failed", &Actor::system("sign-in")).metadata(json!({
             "account": visitor.account, "network": visitor.network, "guesses": guesses,
             "unwrittenBefore": unwritten_before,
@@ -39,6 +38,10 @@ impl Failures {
         if let Err(error) = write(db, entry, now).await {
             tracing::warn!(%error, "a failed sign-in could not be put on record");
         }
+    }
+
+    fn note(&self, now: Timestamp) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).note(now)
     }
 }
 
@@ -48,22 +51,6 @@ async fn write(db: &Db, entry: Entry, now: Timestamp) -> nightshift_domain::Resu
     Ok(tx.commit().await?)
 }
 
-impl Recent {
-    /// How many were left out before this one, which is to be written; none when it is left out as well.
-    fn note(&mut self, now: Timestamp) -> Option<u64> {
-        if self.since.is_none_or(|since| now.since(since) >= PERIOD) {
-            self.since = Some(now);
-            self.written = 0;
-        }
-        if self.written >= WRITTEN_MAX {
-            self.unwritten += 1;
-            return None;
-        }
-        self.written += 1;
-        Some(std::mem::take(&mut self.unwritten))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,10 +58,11 @@ mod tests {
     #[test]
     fn a_flood_writes_a_hundred_entries_and_the_next_one_tells_of_the_rest() {
         let at = |seconds: i64| Timestamp::from_unix_ms(seconds * 1000);
-        let mut recent = Recent::default();
-        assert_eq!((0..1000).filter(|_| recent.note(at(0)).is_some()).count(), 100);
-        assert_eq!(recent.note(at(899)), None);
-        assert_eq!(recent.note(at(900)), Some(901));
-        assert_eq!(recent.note(at(901)), Some(0));
+        let failures = Failures::default();
+        let note = |seconds| failures.note(at(seconds));
+        assert_eq!((0..1000).filter(|_| note(0).is_some()).count(), 100);
+        assert_eq!(note(899), None);
+        assert_eq!(note(900), Some(901));
+        assert_eq!(note(901), Some(0));
     }
 }

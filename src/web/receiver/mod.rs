@@ -1,122 +1,74 @@
 //! Webhooks: proven, stored, answered. Nothing else is done here; a job acts on what was stored.
 //!
-//! Each provider's file reads its request and proves its signature over the raw bytes; [`verification`] decides what
-//! that means; [`store`] puts the delivery, its audit entry and its job into one transaction, together with those of
-//! other requests, and answers after the commit.
+//! [`receive`] is the way of every delivery. What differs between providers is a [`Source`], one file each: how the
+//! signature is checked, what the body says, the answer. [`verification`] decides what a signature means; [`store`] puts
+//! the delivery, its audit entry and its job into one transaction, together with those of other requests, and answers
+//! after the commit.
 
+mod incoming;
 mod refusals;
+mod source;
 mod store;
 mod stripe;
+mod twilio;
 mod twilio_status;
 mod vapi;
 mod verification;
 
-use std::net::SocketAddr;
-
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, FromRequest, Request};
-use axum::http::{HeaderMap, Uri};
+use axum::extract::State;
 use axum::middleware::from_fn_with_state;
+use axum::response::Response;
 use axum::routing::post;
-use nightshift_domain::inbox::Provider;
-use nightshift_providers::SignatureError;
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use nightshift_domain::inbox::{Delivery, Provider};
 
+pub use incoming::Incoming;
 pub use refusals::Refusals;
+pub use source::{JobFor, Read, Source, unreadable};
 pub use store::Receiver;
 
+use self::store::Accepted;
 use self::verification::Verdict;
 use super::error::{ApiError, Result};
 use super::limits;
-use super::rate_limit::network;
-use super::request_id::RequestId;
 use super::state::Web;
 
 /// The addresses that providers deliver to.
 pub fn routes(web: &Web) -> Router<Web> {
     let patience = web.settings.http.request_timeout;
     Router::new()
-        .route("/api/webhooks/stripe", post(stripe::receive))
-        .route("/api/twilio/status", post(twilio_status::receive))
-        .route("/api/webhooks/vapi", post(vapi::receive))
+        .route("/api/webhooks/stripe", post(receive::<stripe::Stripe>))
+        .route("/api/twilio/status", post(receive::<twilio_status::TwilioStatus>))
+        .route("/api/webhooks/vapi", post(receive::<vapi::Vapi>))
         .route_layer(from_fn_with_state(patience, limits::in_time))
 }
 
-/// PostgreSQL indexes no text of more than about 2700 bytes.
-const EVENT_KEY_BYTES_MAX: usize = 1024;
-
-/// A webhook's request, read to its end, within the limits of webhooks.
-pub struct Incoming {
-    /// Where it was sent, without the host.
-    pub uri: Uri,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its body, byte for byte.
-    pub body: Bytes,
-    /// Its name.
-    pub request_id: String,
-}
-
-impl FromRequest<Web> for Incoming {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request<Body>, web: &Web) -> Result<Self> {
-        let (parts, body) = request.into_parts();
-        if let Some(ConnectInfo(client)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
-            web.rates.webhooks.take(network(client.ip()), web.clock.now()).map_err(ApiError::too_many)?;
-        }
-        let body = limits::read_body(&parts.headers, body, web.settings.http.webhook_body_bytes_max).await?;
-        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-        Ok(Self { uri: parts.uri, headers: parts.headers, body, request_id })
-    }
-}
-
-impl Incoming {
-    /// 415 unless the body is of this type. A provider that names none is believed.
-    fn expect_type(&self, media_type: &'static str) -> Result<()> {
-        match limits::media_type(&self.headers) {
-            Some(given) if given != media_type => Err(limits::unsupported(media_type)),
-            _ => Ok(()),
-        }
-    }
-
-    /// A header's bytes.
-    fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers.get(name).map(axum::http::HeaderValue::as_bytes)
-    }
-
-    /// What of the headers is worth keeping: nothing that is secret or long.
-    fn kept_headers(&self) -> Value {
-        const KEPT: [&str; 3] = ["content-type", "user-agent", "i-twilio-idempotency-token"];
-        let text = |name: &str| Some(self.headers.get(name)?.to_str().ok()?.chars().take(200).collect::<String>());
-        KEPT.iter()
-            .filter_map(|name| Some(((*name).to_owned(), json!(text(name)?))))
-            .collect::<serde_json::Map<_, _>>()
-            .into()
-    }
-
-    /// The body as text that both engines can store: what is not UTF-8 and NULs become U+FFFD, NULs at the end go.
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).trim_end_matches('\0').replace('\0', "\u{fffd}")
-    }
-
-    /// What tells repeated deliveries: the event's own `key`; the digest of the body where there is none, or one that no
-    /// index holds.
-    fn event_key(&self, key: Option<String>) -> String {
-        key.filter(|key| key.len() <= EVENT_KEY_BYTES_MAX && !key.contains('\0'))
-            .unwrap_or_else(|| format!("sha256:{}", hex::encode(Sha256::digest(&self.body))))
-    }
+/// Takes a delivery of the source `S`: checks it, stores it, answers.
+async fn receive<S: Source>(State(web): State<Web>, incoming: Incoming) -> Result<Response> {
+    incoming.expect_type(S::MEDIA_TYPE)?;
+    let verified = verify::<S>(&web, &incoming).await?;
+    let Read { source, event_key, event_type, job } = S::read(&incoming)?;
+    let delivery = Delivery {
+        provider: S::PROVIDER,
+        event_key: incoming.event_key(event_key),
+        event_type,
+        verified,
+        headers: incoming.kept_headers(),
+        payload: incoming.text(),
+        request_id: incoming.request_id,
+    };
+    let recorded = web.receiver.take(Accepted { delivery, job }).await?;
+    count(S::PROVIDER, if recorded.first { "accepted" } else { "duplicate" });
+    source.answer(&web, &recorded).await
 }
 
 /// Whether a delivery counts as verified, or the answer that refuses it, which is then on record.
-async fn verify(web: &Web, provider: Provider, incoming: &Incoming, proof: Result<(), SignatureError>) -> Result<bool> {
-    match verification::decide(web.settings.webhooks.validation, &proof) {
+async fn verify<S: Source>(web: &Web, incoming: &Incoming) -> Result<bool> {
+    match verification::decide(web.settings.webhooks.validation, &S::verify(web, incoming)) {
         Verdict::Accept { verified } => Ok(verified),
         Verdict::Refuse { status, reason } => {
-            count(provider, "refused");
-            web.refusals.record(web, provider, &incoming.request_id, reason).await;
+            count(S::PROVIDER, "refused");
+            web.refusals.record(web, S::PROVIDER, &incoming.request_id, reason).await;
             Err(ApiError::new(status, "bad_signature", format!("The webhook's signature was refused: {reason}.")))
         }
     }

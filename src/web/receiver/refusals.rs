@@ -14,6 +14,7 @@ use nightshift_domain::exceptions::{self, ExceptionKind, Problem, Severity};
 use nightshift_domain::inbox::Provider;
 use serde_json::json;
 
+use crate::web::note_limit::NoteLimit;
 use crate::web::state::Web;
 
 /// Entries written per provider and minute.
@@ -27,13 +28,17 @@ const HOUR: Duration = Duration::from_secs(3600);
 #[derive(Debug, Default)]
 pub struct Refusals(Mutex<HashMap<Provider, Recent>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Recent {
-    minute: Option<Timestamp>,
-    written: u32,
-    unwritten: u64,
+    entries: NoteLimit,
     /// The latest refusals, at most [`ALARMING`] of them.
     latest: VecDeque<Timestamp>,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { entries: NoteLimit::new(WRITTEN_PER_MINUTE, MINUTE), latest: VecDeque::new() }
+    }
 }
 
 /// What is to be written about a refusal.
@@ -64,18 +69,10 @@ impl Recent {
         if self.latest.len() > ALARMING {
             self.latest.pop_front();
         }
-        if self.minute.is_none_or(|start| now.since(start) >= MINUTE) {
-            self.minute = Some(now);
-            self.written = 0;
-        }
-        if self.written >= WRITTEN_PER_MINUTE {
-            self.unwritten += 1;
-            return None;
-        }
-        self.written += 1;
+        let unwritten_before = self.entries.note(now)?;
         let alarming =
             self.latest.len() == ALARMING && self.latest.front().is_some_and(|first| now.since(*first) < HOUR);
-        Some(Note { unwritten_before: std::mem::take(&mut self.unwritten), alarming })
+        Some(Note { unwritten_before, alarming })
     }
 }
 

@@ -1,12 +1,20 @@
 //! Deliveries of concurrent requests, stored together: one transaction holds their rows, audit entries and jobs.
 
-use nightshift_db::{BatchWrite, DbError, Engine, GroupCommit, GroupLimits, Tx, sqlx};
+use nightshift_db::{BatchWrite, DbError, Engine, GroupCommit, GroupLimits, Tx};
 use nightshift_domain::Error as DomainError;
 use nightshift_domain::inbox::{self, Delivery, Recorded};
-use nightshift_jobs::follow;
 use nightshift_queue::{EnqueueError, Queue};
 
+use super::JobFor;
 use crate::web::error::Result;
+
+/// A delivery that is to be stored, and the job that its event asks for.
+pub struct Accepted {
+    /// What came in.
+    pub delivery: Delivery,
+    /// What makes the job of an event that is new.
+    pub job: Option<JobFor>,
+}
 
 /// Stores deliveries; a clone is cheap.
 #[derive(Clone)]
@@ -18,17 +26,22 @@ impl Receiver {
     pub fn start(queue: Queue) -> Self {
         // A second transaction fills while the first one waits for the disk; SQLite has one writer.
         let writers = if queue.db().engine() == Engine::Postgres { 2 } else { 1 };
-        let limits = GroupLimits { writers, ..GroupLimits::default() };
+        Self::start_within(queue, GroupLimits { writers, ..GroupLimits::default() })
+    }
+
+    /// As [`Receiver::start`], with other limits.
+    #[must_use]
+    pub fn start_within(queue: Queue, limits: GroupLimits) -> Self {
         Self(GroupCommit::start(queue.db().clone(), Store { queue }, limits))
     }
 
     /// Stores one delivery and says, after the commit, whether its event is new.
     ///
     /// # Errors
-    /// 503 when the database is away or too many deliveries wait already. After an error of the commit itself the
+    /// 503 when the database is away, or `overloaded` when too many deliveries wait already. After an error of the commit itself the
     /// delivery may still be stored; its repeat then finds it.
-    pub async fn take(&self, delivery: Delivery) -> Result<Recorded> {
-        Ok(self.0.try_submit(delivery).await?)
+    pub async fn take(&self, accepted: Accepted) -> Result<Recorded> {
+        Ok(self.0.try_submit(accepted).await?)
     }
 }
 
@@ -37,16 +50,21 @@ struct Store {
 }
 
 impl BatchWrite for Store {
-    type Item = Delivery;
+    type Item = Accepted;
     type Answer = Recorded;
     const FAILPOINTS: [&'static str; 2] = ["webhook.before_commit", "webhook.after_commit"];
 
-    async fn write(&self, tx: &mut Tx, deliveries: &[Delivery]) -> nightshift_db::Result<Vec<Recorded>> {
+    async fn write(&self, tx: &mut Tx, batch: &[Accepted]) -> nightshift_db::Result<Vec<Recorded>> {
         let now = self.queue.clock().now();
-        let recorded = inbox::record(tx, deliveries, now).await.map_err(database)?;
-        let mut jobs = Vec::with_capacity(deliveries.len());
-        for (delivery, recorded) in deliveries.iter().zip(&recorded) {
-            jobs.extend(follow::webhook(delivery, recorded).map_err(queue)?);
+        let deliveries: Vec<&Delivery> = batch.iter().map(|accepted| &accepted.delivery).collect();
+        let recorded = inbox::record(tx, &deliveries, now).await.map_err(database)?;
+        let mut jobs = Vec::with_capacity(batch.len());
+        for (Accepted { delivery, job }, recorded) in batch.iter().zip(&recorded) {
+            // A repeated event has had its job.
+            if let Some(job) = job.as_ref().filter(|_| recorded.first) {
+                let new = job.make(recorded.inbox_id.clone()).map_err(queue)?;
+                jobs.push(new.correlation(&delivery.request_id));
+            }
         }
         self.queue.enqueue_all(tx, jobs).await.map_err(queue)?;
         Ok(recorded)
@@ -56,13 +74,13 @@ impl BatchWrite for Store {
 fn database(error: DomainError) -> DbError {
     match error {
         DomainError::Db(error) => error,
-        other => DbError::Refused(sqlx::Error::Protocol(other.to_string())),
+        other => DbError::Value(other.into()),
     }
 }
 
 fn queue(error: EnqueueError) -> DbError {
     match error {
         EnqueueError::Db(error) => error,
-        other @ EnqueueError::Payload { .. } => DbError::Refused(sqlx::Error::Protocol(other.to_string())),
+        other @ EnqueueError::Payload { .. } => DbError::Value(other.into()),
     }
 }

@@ -1,42 +1,48 @@
-//! `POST /api/webhooks/vapi`
+//! VAPI's reports about calls: 200 once one is stored.
 
 use axum::Json;
-use axum::extract::State;
-use nightshift_domain::inbox::{Delivery, Provider};
+use axum::response::{IntoResponse, Response};
+use nightshift_domain::inbox::{Provider, Recorded};
+use nightshift_jobs::webhook::vapi_process::WebhookVapiProcess;
+use nightshift_providers::SignatureError;
 use nightshift_providers::vapi::{Report, signature};
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::{Incoming, count, verify};
-use crate::web::error::{ApiError, Result};
+use super::{Incoming, JobFor, Read, Source, unreadable};
+use crate::web::error::Result;
 use crate::web::state::Web;
 
-/// Takes a report about a call: 200 once it is stored.
-pub async fn receive(State(web): State<Web>, incoming: Incoming) -> Result<Json<Value>> {
-    incoming.expect_type("application/json")?;
-    let proof = signature::Proof {
-        secret: incoming.header(signature::SECRET_HEADER),
-        authorization: incoming.header("authorization"),
-        signature: incoming.header(signature::SIGNATURE_HEADER),
-        timestamp: incoming.header(signature::TIMESTAMP_HEADER),
-    };
-    let secrets = &web.settings.webhooks.vapi_secrets;
-    let proof = signature::verify(proof, &incoming.body, secrets, web.clock.now().to_datetime());
-    let verified = verify(&web, Provider::Vapi, &incoming, proof).await?;
-    let report = Report::parse(&incoming.body).map_err(|error| {
-        ApiError::bad_request("bad_body", format!("The body can't be read as a VAPI report: {error}."))
-    })?;
-    let recorded = web
-        .receiver
-        .take(Delivery {
-            provider: Provider::Vapi,
-            event_key: incoming.event_key(report.key()),
-            event_type: report.kind,
-            verified,
-            headers: incoming.kept_headers(),
-            payload: incoming.text(),
-            request_id: incoming.request_id,
-        })
-        .await?;
-    count(Provider::Vapi, if recorded.first { "accepted" } else { "duplicate" });
-    Ok(Json(json!({"received": true})))
+pub struct Vapi;
+
+#[derive(Serialize)]
+struct Answer {
+    received: bool,
+}
+
+impl Source for Vapi {
+    const PROVIDER: Provider = Provider::Vapi;
+    const MEDIA_TYPE: &'static str = "application/json";
+
+    fn verify(web: &Web, incoming: &Incoming) -> Result<(), SignatureError> {
+        let proof = signature::Proof {
+            secret: incoming.header(signature::SECRET_HEADER),
+            authorization: incoming.header("authorization"),
+            signature: incoming.header(signature::SIGNATURE_HEADER),
+            timestamp: incoming.header(signature::TIMESTAMP_HEADER),
+        };
+        let (secrets, now) = (&web.settings.webhooks.vapi_secrets, web.clock.now().to_datetime());
+        signature::verify(proof, &incoming.body, secrets, now)
+    }
+
+    fn read(incoming: &Incoming) -> Result<Read<Self>> {
+        let report = Report::parse(&incoming.body).map_err(|error| unreadable("a VAPI report", error))?;
+        let event_key = report.key();
+        let call = report.call.map(|call| call.id).unwrap_or_default();
+        let job = JobFor::new(move |inbox| WebhookVapiProcess::new(inbox, call.clone()));
+        Ok(Read { source: Self, event_key, event_type: report.kind, job: Some(job) })
+    }
+
+    async fn answer(self, _: &Web, _: &Recorded) -> Result<Response> {
+        Ok(Json(Answer { received: true }).into_response())
+    }
 }

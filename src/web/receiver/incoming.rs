@@ -1,0 +1,81 @@
+//! A webhook's request: its address, headers and raw body, and what of them is stored.
+
+use std::net::SocketAddr;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, FromRequest, Request};
+use axum::http::{HeaderMap, Uri};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::web::error::{ApiError, Result};
+use crate::web::limits;
+use crate::web::rate_limit::network;
+use crate::web::request_id::RequestId;
+use crate::web::state::Web;
+
+/// PostgreSQL indexes no text of more than about 2700 bytes.
+const EVENT_KEY_BYTES_MAX: usize = 1024;
+
+/// A webhook's request, read to its end, within the limits of webhooks.
+pub struct Incoming {
+    /// Where it was sent, without the host.
+    pub uri: Uri,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body, byte for byte.
+    pub body: Bytes,
+    /// Its name.
+    pub request_id: String,
+}
+
+impl FromRequest<Web> for Incoming {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request<Body>, web: &Web) -> Result<Self> {
+        let (parts, body) = request.into_parts();
+        if let Some(ConnectInfo(client)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
+            web.rates.webhooks.take(network(client.ip()), web.clock.now()).map_err(ApiError::too_many)?;
+        }
+        let body = limits::read_body(&parts.headers, body, web.settings.http.webhook_body_bytes_max).await?;
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+        Ok(Self { uri: parts.uri, headers: parts.headers, body, request_id })
+    }
+}
+
+impl Incoming {
+    /// 415 unless the body is of this type. A provider that names none is believed.
+    pub(super) fn expect_type(&self, media_type: &'static str) -> Result<()> {
+        match limits::media_type(&self.headers) {
+            Some(given) if given != media_type => Err(limits::unsupported(media_type)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A header's bytes.
+    pub(super) fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.get(name).map(axum::http::HeaderValue::as_bytes)
+    }
+
+    /// What of the headers is worth keeping: nothing that is secret or long.
+    pub(super) fn kept_headers(&self) -> Value {
+        const KEPT: [&str; 3] = ["content-type", "user-agent", "i-twilio-idempotency-token"];
+        let text = |name: &str| Some(self.headers.get(name)?.to_str().ok()?.chars().take(200).collect::<String>());
+        KEPT.iter()
+            .filter_map(|name| Some(((*name).to_owned(), json!(text(name)?))))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    }
+
+    /// The body as text that both engines can store: what is not UTF-8 and NULs become U+FFFD, NULs at the end go.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).trim_end_matches('\0').replace('\0', "\u{fffd}")
+    }
+
+    /// What tells repeated deliveries: the event's own `key`; the digest of the body where there is none, or one that no
+    /// index holds.
+    pub(super) fn event_key(&self, key: Option<String>) -> String {
+        key.filter(|key| key.len() <= EVENT_KEY_BYTES_MAX && !key.contains('\0'))
+            .unwrap_or_else(|| format!("sha256:{}", hex::encode(Sha256::digest(&self.body))))
+    }
+}
