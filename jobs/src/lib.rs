@@ -17,7 +17,6 @@ mod dead;
 mod decide;
 pub mod exceptions;
 pub mod follow;
-mod money;
 pub mod pricing;
 pub mod promises;
 pub mod retention;

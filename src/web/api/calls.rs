@@ -81,12 +81,7 @@ pub(in crate::web) async fn store_wish(
     let request = RequestId::from(wish.service_request_id.clone().unwrap_or_default());
     let org = caller.org_of(web, &request)?;
     // The job that places the call fixes the mode for good; this is what it will be.
-    let calls = &web.settings.calls;
-    let mode = match (calls.live, calls.test_phones.is_empty()) {
-        (false, _) => CallMode::Simulated,
-        (true, false) => CallMode::Test,
-        (true, true) => CallMode::Production,
-    };
+    let mode = web.dialing.mode();
     let scheduled = calls::schedule(tx, org, wish, mode, &caller.actor(), web.clock.now()).await?;
     if scheduled.created {
         Follow::of_request(&web.queue).call_scheduled(tx, &scheduled).await?;

@@ -22,6 +22,16 @@ pub enum Dialing {
 }
 
 impl Dialing {
+    /// The rule: nobody is called unless calls are live, and no provider while there is a test phone.
+    #[must_use]
+    pub fn decide(live: bool, test_phone: Option<&PhoneNumber>) -> Self {
+        match (live, test_phone) {
+            (false, _) => Self::Simulated,
+            (true, Some(phone)) => Self::Test(phone.clone()),
+            (true, None) => Self::Production,
+        }
+    }
+
     /// Its mode.
     #[must_use]
     pub fn mode(&self) -> CallMode {
@@ -192,4 +202,19 @@ pub async fn analysing(tx: &mut Tx, id: &CallId, look: i64, now: Timestamp) -> R
         .one()
         .await?;
     Ok(first)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn providers_are_called_only_when_calls_are_live_and_there_is_no_test_phone() {
+        let own = PhoneNumber::stored("+15551230000").unwrap();
+        assert_eq!(Dialing::decide(false, None), Dialing::Simulated);
+        assert_eq!(Dialing::decide(false, Some(&own)), Dialing::Simulated);
+        assert_eq!(Dialing::decide(true, Some(&own)), Dialing::Test(own));
+        assert_eq!(Dialing::decide(true, None), Dialing::Production);
+    }
 }
