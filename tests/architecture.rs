@@ -128,7 +128,8 @@ fn every_setting_is_explained_and_in_the_operators_guide() {
 fn every_job_has_a_file_that_the_architecture_names() {
     let map = text("docs/ARCHITECTURE.md");
     for kind in nightshift_jobs::registry().names() {
-        let file = format!("jobs/src/{}.rs", kind.replace('.', "_"));
+        let (area, rest) = kind.split_once('.').unwrap();
+        let file = format!("jobs/src/{area}/{}.rs", rest.replace('.', "_"));
         assert!(root().join(&file).exists(), "{kind} has no file {file}");
         assert!(map.contains(&format!("`{kind}`")), "docs/ARCHITECTURE.md does not name {kind}");
     }

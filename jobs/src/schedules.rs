@@ -7,10 +7,10 @@ use nightshift_domain::reconciliation::Trigger;
 use nightshift_queue::schedule::{BadCron, Due, Overlap, Schedule, Scope, Timetable, ZoneMode};
 use nightshift_queue::{Job, Keys, NewJob, Queue};
 
-use crate::exceptions_wake::ExceptionsWake;
+use crate::exceptions::wake::ExceptionsWake;
 use crate::follow::{Follow, FollowError};
-use crate::pricing_reconcile::PricingReconcile;
-use crate::retention_sweep::RetentionSweep;
+use crate::pricing::reconcile::PricingReconcile;
+use crate::retention::sweep::RetentionSweep;
 
 /// When prices are checked; the rest of the times is fixed.
 #[derive(Debug, Clone)]

@@ -28,7 +28,6 @@ fn web(db: &Db, settings: Settings) -> Web {
     let clock = Clock::manual(business::start());
     let queue = Queue::new(db.clone(), clock.clone());
     Web::new(Shared {
-        dialing: settings.calls.dialing(),
         public_url: settings.public_url(),
         session_secret: "a secret for tests that is long enough".into(),
         places: Semaphore::new(settings.http.requests_in_flight_max),
@@ -40,6 +39,7 @@ fn web(db: &Db, settings: Settings) -> Web {
         db: db.clone(),
         clock,
         queue,
+        dialing: settings.calls.dialing(),
         settings,
         metrics: telemetry::metrics().unwrap(),
         worker: None,

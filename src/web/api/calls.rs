@@ -10,6 +10,7 @@ use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, Ending, Sch
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::viewer::Viewer;
 use nightshift_domain::warning::Warning;
+use nightshift_jobs::booking_call::poll::BookingCallPoll;
 use nightshift_jobs::follow::Follow;
 use serde_json::{Value, json};
 
@@ -157,7 +158,7 @@ pub async fn cancel(
 /// Counts the looks at a call that goes on: they are with the job that looks.
 pub(in crate::web) async fn with_polls(web: &Web, call: &mut CallView) -> Result<()> {
     if !call.status.is_final() {
-        let polls = web.queue.polls_of(&format!("call.poll:{}", call.id)).await?;
+        let polls = web.queue.polls_of(&BookingCallPoll::key(&call.id)).await?;
         call.poll_count = call.poll_count.max(polls.unwrap_or(0));
     }
     Ok(())

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use nightshift_domain::inbox::{Provider, Recorded};
-use nightshift_jobs::webhook_twilio_status::WebhookTwilioStatus;
+use nightshift_jobs::webhook::twilio_status::WebhookTwilioStatus;
 use nightshift_providers::SignatureError;
 use nightshift_providers::twilio::StatusCallback;
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use nightshift_domain::inbox::{Provider, Recorded};
-use nightshift_jobs::webhook_vapi_process::WebhookVapiProcess;
+use nightshift_jobs::webhook::vapi_process::WebhookVapiProcess;
 use nightshift_providers::SignatureError;
 use nightshift_providers::vapi::{Report, signature};
 use serde::Serialize;

@@ -14,13 +14,14 @@ use nightshift_domain::bookings::payments::{
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox;
 use nightshift_providers::stripe::{Checkout, Event, PaymentStatus, StripeFact};
-use nightshift_queue::{Job, JobContext, JobError, JobResult, Keys, OrFail, Outcome, Policy};
+use nightshift_queue::{Handler, Job, JobContext, JobError, JobResult, Keys, OrFail, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::App;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
+use crate::webhook::{ActsOnDelivery, DeliveryHooks, key};
+use crate::{App, subject};
 
 /// A stored Stripe event.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,7 +44,11 @@ impl Job for WebhookStripeProcess {
     const QUEUE: &'static str = "webhooks";
 
     fn keys(&self) -> Keys {
-        Keys::once(format!("inbox:{}", self.inbox_id))
+        Keys::once(key(&self.inbox_id))
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        subject::delivery(&self.inbox_id)
     }
 
     fn policy() -> Policy {
@@ -51,33 +56,42 @@ impl Job for WebhookStripeProcess {
     }
 }
 
-/// Acts on the event and notes what became of it, in one transaction.
-///
-/// # Errors
-/// The database's.
-pub async fn run(job: WebhookStripeProcess, ctx: JobContext<App>) -> JobResult {
-    let mut tx = ctx.begin().await?;
-    let received = inbox::load(&mut tx, &job.inbox_id).await.or_decide()?;
-    let Some(body) = received.payload else {
-        return Err(JobError::fail("the event's body is no longer kept"));
-    };
-    let event = Event::parse(body.as_bytes()).or_fail()?;
-    let by = Actor::Webhook { inbox_id: job.inbox_id.clone() };
-    let report = Report {
-        inbox_id: &job.inbox_id,
-        by: &by,
-        event_type: event.kind.as_deref().unwrap_or_default(),
-        event_id: event.id.as_deref(),
-        livemode: event.livemode,
-    };
-    let now = ctx.now();
-    let handled = act(&report, &mut tx, event.fact(), now).await.or_decide()?;
-    for change in &handled.changes {
-        Follow::of_job(&ctx).changed(&mut tx, change, "stripe", &by).await?;
+impl ActsOnDelivery for WebhookStripeProcess {
+    fn inbox_id(&self) -> &InboxId {
+        &self.inbox_id
     }
-    inbox::settle(&mut tx, &job.inbox_id, handled.status, handled.org.as_ref(), &ctx.job.id, now).await.or_decide()?;
-    tx.commit().await?;
-    Ok(Outcome::done_with(json!({"verdict": handled.word})))
+}
+
+impl Handler<App> for WebhookStripeProcess {
+    type Hooks = DeliveryHooks;
+
+    /// Acts on the event and notes what became of it, in one transaction.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let mut tx = ctx.begin().await?;
+        let received = inbox::load(&mut tx, &self.inbox_id).await.or_decide()?;
+        let Some(body) = received.payload else {
+            return Err(JobError::fail("the event's body is no longer kept"));
+        };
+        let event = Event::parse(body.as_bytes()).or_fail()?;
+        let by = Actor::Webhook { inbox_id: self.inbox_id.clone() };
+        let report = Report {
+            inbox_id: &self.inbox_id,
+            by: &by,
+            event_type: event.kind.as_deref().unwrap_or_default(),
+            event_id: event.id.as_deref(),
+            livemode: event.livemode,
+        };
+        let now = ctx.now();
+        let handled = act(&report, &mut tx, event.fact(), now).await.or_decide()?;
+        for change in &handled.changes {
+            Follow::of_job(&ctx).changed(&mut tx, change, "stripe", &by).await?;
+        }
+        inbox::settle(&mut tx, &self.inbox_id, handled.status, handled.org.as_ref(), &ctx.job.id, now)
+            .await
+            .or_decide()?;
+        tx.commit().await?;
+        Ok(Outcome::done_with(json!({"verdict": handled.word})))
+    }
 }
 
 /// Reports the event's fact to the domain.
