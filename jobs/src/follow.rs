@@ -19,16 +19,16 @@ use nightshift_queue::admin::SteerError;
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{EnqueueError, Enqueued, Job, JobContext, JobError, JobInfo, Keys, Mode, NewJob, Queue};
 
-use crate::automation_run::AutomationRun;
-use crate::booking_call_poll::BookingCallPoll;
-use crate::booking_call_start::BookingCallStart;
-use crate::booking_confirm::BookingConfirm;
-use crate::booking_rescheduled::BookingRescheduled;
-use crate::booking_status_changed::BookingStatusChanged;
-use crate::pricing_reconcile::PricingReconcile;
-use crate::sms_send::{self, SmsSend};
-use crate::thread_assign_number::ThreadAssignNumber;
-use crate::thread_close::ThreadClose;
+use crate::automation::run::AutomationRun;
+use crate::booking::confirm::BookingConfirm;
+use crate::booking::rescheduled::BookingRescheduled;
+use crate::booking::status_changed::BookingStatusChanged;
+use crate::booking_call::poll::BookingCallPoll;
+use crate::booking_call::start::BookingCallStart;
+use crate::pricing::reconcile::PricingReconcile;
+use crate::sms::send::SmsSend;
+use crate::thread::assign_number::ThreadAssignNumber;
+use crate::thread::close::ThreadClose;
 
 /// What follows could not be enqueued.
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +140,7 @@ impl<'a> Follow<'a> {
         if self.queue.state(tx, id).await? != Some(State::Running) {
             return Ok(enqueued);
         }
-        let again = Keys::once(format!("booking.confirm:{}:v{}", booking.id, booking.version));
+        let again = Keys::once(format!("{}:v{}", BookingConfirm::key(&booking.id), booking.version));
         self.enqueue(tx, new.keys(again.group(booking_group(&booking.id)))).await
     }
 
@@ -156,7 +156,7 @@ impl<'a> Follow<'a> {
         if self.hasten(tx, &id).await? != Hastened::Ended {
             return Ok(());
         }
-        let again = Keys::once(format!("automation:{}:after:{id}", run.run_id));
+        let again = Keys::once(format!("{}:after:{id}", AutomationRun::key(&run.run_id)));
         self.enqueue(tx, new.keys(again)).await?;
         Ok(())
     }
@@ -194,7 +194,7 @@ impl<'a> Follow<'a> {
             self.run(tx, run).await?;
         }
         for text in &step.texts {
-            let key = sms_send::once_key(&text.id, text.resends);
+            let key = SmsSend::key(&text.id, text.resends);
             if let Some(id) = self.queue.unfinished_once(tx, &key).await? {
                 self.hasten(tx, &id).await?;
             }
@@ -251,7 +251,7 @@ impl<'a> Follow<'a> {
     /// The rules' or the queue's.
     pub async fn numbers_changed(&self, tx: &mut Tx, org: &OrgId) -> Result<(), FollowError> {
         for thread_id in masking::waiting_for_number(tx, org).await? {
-            let next = Keys::dedup(format!("assign:{thread_id}:next"));
+            let next = Keys::dedup(format!("{}:next", ThreadAssignNumber::key(&thread_id)));
             let new = self.new_job(&ThreadAssignNumber { thread_id })?.org(org.as_str());
             if let Enqueued::Existing { id } = self.enqueue(tx, new.clone()).await?
                 && self.hasten(tx, &id).await? == Hastened::Running
@@ -314,8 +314,7 @@ impl<'a> Follow<'a> {
 
     /// Something happened to a call that is in the air: whoever looks at it does so now.
     pub(crate) async fn look_at_call(&self, tx: &mut Tx, call: &CallId) -> Result<(), EnqueueError> {
-        let key = format!("call.poll:{call}");
-        if let Some(id) = self.queue.unfinished_with(tx, &key).await? {
+        if let Some(id) = self.queue.unfinished_with(tx, &BookingCallPoll::key(call)).await? {
             self.hasten(tx, &id).await?;
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Every job of the business, one file each: payload, keys, policy and handler together.
 //!
+//! The folder is the first word of the kind, the file is the rest: `sms.send` is `sms/send.rs`.
+//!
 //! [`registry`] is the table of contents. A handler calls rules in the domain, services through the providers, and
 //! turns what the rules say into further jobs, in the same transaction ([`follow`]). Every handler may run twice: each
 //! of its steps looks at what stands before it acts.
@@ -7,54 +9,45 @@
 //! **Invariant:** no rule is decided here and no SQL is written here.
 
 mod app;
+pub mod automation;
+pub mod booking;
+pub mod booking_call;
 mod caller;
 mod dead;
 mod decide;
+pub mod exceptions;
 pub mod follow;
-mod money;
-
-pub mod automation_run;
-pub mod booking_call_poll;
-pub mod booking_call_start;
-pub mod booking_confirm;
-pub mod booking_rescheduled;
-pub mod booking_status_changed;
-pub mod exceptions_wake;
-pub mod pricing_reconcile;
-pub mod pricing_reconcile_chunk;
+pub mod pricing;
 pub mod promises;
-pub mod retention_sweep;
+pub mod retention;
 pub mod schedules;
-pub mod sms_confirm_delivery;
-pub mod sms_send;
-pub mod thread_assign_number;
-pub mod thread_close;
-pub mod webhook_stripe_process;
-pub mod webhook_twilio_status;
-pub mod webhook_vapi_process;
+pub mod sms;
+mod subject;
+pub mod thread;
+pub mod webhook;
 
-use nightshift_queue::{Kind, Registry};
+use nightshift_queue::Registry;
 
 pub use app::{App, Calls, Reconciliation};
 pub use caller::{Caller, ProductionLine, TestLine};
 
-use automation_run::AutomationRun;
-use booking_call_poll::BookingCallPoll;
-use booking_call_start::BookingCallStart;
-use booking_confirm::BookingConfirm;
-use booking_rescheduled::BookingRescheduled;
-use booking_status_changed::BookingStatusChanged;
-use exceptions_wake::ExceptionsWake;
-use pricing_reconcile::PricingReconcile;
-use pricing_reconcile_chunk::PricingReconcileChunk;
-use retention_sweep::RetentionSweep;
-use sms_confirm_delivery::SmsConfirmDelivery;
-use sms_send::SmsSend;
-use thread_assign_number::ThreadAssignNumber;
-use thread_close::ThreadClose;
-use webhook_stripe_process::WebhookStripeProcess;
-use webhook_twilio_status::WebhookTwilioStatus;
-use webhook_vapi_process::WebhookVapiProcess;
+use automation::run::AutomationRun;
+use booking::confirm::BookingConfirm;
+use booking::rescheduled::BookingRescheduled;
+use booking::status_changed::BookingStatusChanged;
+use booking_call::poll::BookingCallPoll;
+use booking_call::start::BookingCallStart;
+use exceptions::wake::ExceptionsWake;
+use pricing::reconcile::PricingReconcile;
+use pricing::reconcile_chunk::PricingReconcileChunk;
+use retention::sweep::RetentionSweep;
+use sms::confirm_delivery::SmsConfirmDelivery;
+use sms::send::SmsSend;
+use thread::assign_number::ThreadAssignNumber;
+use thread::close::ThreadClose;
+use webhook::stripe_process::WebhookStripeProcess;
+use webhook::twilio_status::WebhookTwilioStatus;
+use webhook::vapi_process::WebhookVapiProcess;
 
 /// Everything a worker of this program can do.
 #[must_use]
@@ -63,55 +56,26 @@ pub fn registry() -> Registry<App> {
         .on_any_dead(dead::any)
         .on_any_retry(dead::any_retried)
         // Webhooks: what a provider told, turned into changes of our own.
-        .kind(
-            Kind::of::<WebhookStripeProcess, _, _>(webhook_stripe_process::run)
-                .subject(dead::webhook, dead::webhook_retried),
-        )
-        .kind(
-            Kind::of::<WebhookTwilioStatus, _, _>(webhook_twilio_status::run)
-                .subject(dead::webhook, dead::webhook_retried),
-        )
-        .kind(
-            Kind::of::<WebhookVapiProcess, _, _>(webhook_vapi_process::run)
-                .subject(dead::webhook, dead::webhook_retried),
-        )
+        .job::<WebhookStripeProcess>()
+        .job::<WebhookTwilioStatus>()
+        .job::<WebhookVapiProcess>()
         // Bookings: what follows from their changes.
-        .kind(
-            Kind::of::<BookingConfirm, _, _>(booking_confirm::run)
-                .subject(booking_confirm::dead, booking_confirm::retried),
-        )
-        .job::<BookingStatusChanged, _, _>(booking_status_changed::run)
-        .job::<BookingRescheduled, _, _>(booking_rescheduled::run)
-        .job::<ThreadAssignNumber, _, _>(thread_assign_number::run)
-        .job::<ThreadClose, _, _>(thread_close::run)
+        .job::<BookingConfirm>()
+        .job::<BookingStatusChanged>()
+        .job::<BookingRescheduled>()
+        .job::<ThreadAssignNumber>()
+        .job::<ThreadClose>()
         // Appointments elsewhere: called for and waited for.
-        .kind(
-            Kind::of::<BookingCallStart, _, _>(booking_call_start::run)
-                .subject(booking_call_start::dead, booking_call_start::retried),
-        )
-        .kind(
-            Kind::of::<BookingCallPoll, _, _>(booking_call_poll::run)
-                .subject(booking_call_poll::dead, booking_call_poll::retried),
-        )
+        .job::<BookingCallStart>()
+        .job::<BookingCallPoll>()
         // Texts: written, sent, asked after.
-        .kind(
-            Kind::of::<AutomationRun, _, _>(automation_run::run).subject(automation_run::dead, automation_run::retried),
-        )
-        .kind(Kind::of::<SmsSend, _, _>(sms_send::run).subject(sms_send::dead, sms_send::retried))
-        .kind(
-            Kind::of::<SmsConfirmDelivery, _, _>(sms_confirm_delivery::run)
-                .subject(sms_confirm_delivery::dead, sms_confirm_delivery::retried),
-        )
+        .job::<AutomationRun>()
+        .job::<SmsSend>()
+        .job::<SmsConfirmDelivery>()
         // Prices: checked every night, never changed.
-        .kind(
-            Kind::of::<PricingReconcile, _, _>(pricing_reconcile::run)
-                .subject(pricing_reconcile::dead, pricing_reconcile::retried),
-        )
-        .kind(
-            Kind::of::<PricingReconcileChunk, _, _>(pricing_reconcile_chunk::run)
-                .subject(pricing_reconcile_chunk::dead, pricing_reconcile_chunk::retried),
-        )
+        .job::<PricingReconcile>()
+        .job::<PricingReconcileChunk>()
         // Housekeeping.
-        .job::<ExceptionsWake, _, _>(exceptions_wake::run)
-        .job::<RetentionSweep, _, _>(retention_sweep::run)
+        .job::<ExceptionsWake>()
+        .job::<RetentionSweep>()
 }

@@ -8,7 +8,13 @@ use nightshift_domain::promises::{self, Waiting};
 use nightshift_queue::Queue;
 use nightshift_queue::admin::{Broken, is_taken_care_of};
 
+use crate::automation::run::AutomationRun;
+use crate::booking_call::poll::BookingCallPoll;
+use crate::booking_call::start::BookingCallStart;
 use crate::follow::FollowError;
+use crate::sms::confirm_delivery::SmsConfirmDelivery;
+use crate::sms::send::SmsSend;
+use crate::webhook;
 
 /// What waits for less is not looked at: its job may be being written.
 const GRACE: Duration = Duration::from_secs(60);
@@ -46,17 +52,24 @@ pub async fn broken_for(queue: &Queue, longer_than: Duration) -> Result<Vec<Brok
 /// By promise, what waits and has no job.
 async fn alone(db: &Db, waiting: Waiting) -> Result<Vec<(&'static str, BTreeSet<String>)>, FollowError> {
     let mut found = Vec::new();
-    for (promise, subjects, keys) in [
-        ("a delivery that was acknowledged has a job", waiting.deliveries, &["inbox:"][..]),
-        ("a call that has not ended has a job", waiting.calls, &["call.start:", "call.poll:"][..]),
-        ("a text that is to be written has a job", waiting.runs, &["automation:"][..]),
-        ("a text that is to be sent, or asked after, has a job", waiting.texts, &["sms:", "smsconf:"][..]),
-    ] {
+    /// The keys of the jobs that may take care of a thing.
+    type Keys = fn(&str) -> Vec<String>;
+    let promises: [(_, _, Keys); 4] = [
+        ("a delivery that was acknowledged has a job", waiting.deliveries, |id| vec![webhook::key(&id.into())]),
+        ("a call that has not ended has a job", waiting.calls, |id| {
+            vec![BookingCallStart::key(&id.into()), BookingCallPoll::key(&id.into())]
+        }),
+        ("a text that is to be written has a job", waiting.runs, |id| vec![AutomationRun::key(&id.into())]),
+        ("a text that is to be sent, or asked after, has a job", waiting.texts, |id| {
+            vec![SmsSend::key(&id.into(), 0), SmsConfirmDelivery::key(&id.into())]
+        }),
+    ];
+    for (promise, subjects, keys) in promises {
         let mut without = BTreeSet::new();
         for subject in subjects {
             let mut cared_for = false;
-            for key in keys {
-                cared_for |= is_taken_care_of(db, &format!("{key}{subject}")).await.map_err(database)?;
+            for key in keys(&subject) {
+                cared_for |= is_taken_care_of(db, &key).await.map_err(database)?;
             }
             if !cared_for {
                 without.insert(subject);

@@ -2,15 +2,15 @@
 
 use nightshift_db::Tx;
 use nightshift_domain::ids::OrgId;
-use nightshift_domain::people::organizations::Locale;
+use nightshift_domain::people::organizations::{Locale, local_date};
 use nightshift_domain::reconciliation::Trigger;
 use nightshift_queue::schedule::{BadCron, Due, Overlap, Schedule, Scope, Timetable, ZoneMode};
 use nightshift_queue::{Job, Keys, NewJob, Queue};
 
-use crate::exceptions_wake::ExceptionsWake;
+use crate::exceptions::wake::ExceptionsWake;
 use crate::follow::{Follow, FollowError};
-use crate::pricing_reconcile::PricingReconcile;
-use crate::retention_sweep::RetentionSweep;
+use crate::pricing::reconcile::PricingReconcile;
+use crate::retention::sweep::RetentionSweep;
 
 /// When prices are checked; the rest of the times is fixed.
 #[derive(Debug, Clone)]
@@ -91,12 +91,12 @@ pub async fn run_now(
     };
     let mut jobs = Vec::new();
     for scope in scopes.iter().filter(|scope| org.is_none_or(|org| scope.id.is_empty() || scope.id == org.as_str())) {
-        let local = now.to_datetime().with_timezone(&scope.zone).naive_local();
         if schedule.kind == PricingReconcile::KIND {
             let org = OrgId::from(scope.id.as_str());
-            jobs.push(Follow::of_request(queue).reconcile(tx, &org, &local.date().to_string()).await?);
+            jobs.push(Follow::of_request(queue).reconcile(tx, &org, &local_date(now, scope.zone).to_string()).await?);
             continue;
         }
+        let local = now.to_datetime().with_timezone(&scope.zone).naive_local();
         let due = Due { scope: scope.id.clone(), local, at: now, missed: false };
         // What has run today by the clock runs again because somebody says so.
         let key = Keys::dedup(format!("manual:{}:{}", schedule.name, scope.id));

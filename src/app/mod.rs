@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nightshift_db::{Clock, Db, DbError, new_id};
+use nightshift_domain::calls::Dialing;
 use nightshift_jobs::{App, Caller, Calls, ProductionLine, Reconciliation, TestLine};
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::TwilioClient;
@@ -126,7 +127,13 @@ pub async fn start(settings: Settings, clock: Clock, roles: &[Role]) -> Result<R
     services.extend(prepare::database(&db, &settings, &clock).await?);
     let queue = Queue::new(db.clone(), clock.clone());
 
-    let worker = if roles.contains(&Role::Worker) { Some(start_worker(&settings, &queue, &public_url)?) } else { None };
+    // Decided once: the web process announces what the worker does.
+    let dialing = settings.calls.dialing();
+    let worker = if roles.contains(&Role::Worker) {
+        Some(start_worker(&settings, &queue, &public_url, &dialing)?)
+    } else {
+        None
+    };
     if roles.contains(&Role::Scheduler) {
         let clock = scheduler::Clockwork::new(&settings).map_err(|error| StartError::Setup(error.to_string()))?;
         services.push(tokio::spawn(clock.run(queue.clone())).abort_handle());
@@ -135,7 +142,7 @@ pub async fn start(settings: Settings, clock: Clock, roles: &[Role]) -> Result<R
     let (mut web, mut server) = (None, None);
     if let Some(listener) = listener {
         let health = worker.as_ref().map(WorkerHandle::health);
-        let shared = share(settings, public_url, &queue, metrics, health)?;
+        let shared = share(settings, public_url, &queue, metrics, health, dialing)?;
         let (timeout, grace) = (shared.settings.http.header_timeout, shared.settings.worker.shutdown_grace);
         let (router, stopped) = (web::router(shared.clone()), stop_server.clone());
         web = Some(shared);
@@ -181,9 +188,14 @@ fn public_url(settings: &Settings, addr: Option<SocketAddr>) -> String {
     }
 }
 
-fn start_worker(settings: &Settings, queue: &Queue, public_url: &str) -> Result<WorkerHandle, StartError> {
+fn start_worker(
+    settings: &Settings,
+    queue: &Queue,
+    public_url: &str,
+    dialing: &Dialing,
+) -> Result<WorkerHandle, StartError> {
     let calls = Calls {
-        caller: caller(settings)?,
+        caller: caller(settings, dialing)?,
         webhook_proof: webhook_proof(settings),
         poll_interval: settings.calls.poll_interval,
         polls_max: settings.calls.max_polls,
@@ -227,22 +239,21 @@ fn webhook_proof(settings: &Settings) -> Option<WebhookProof> {
     stored.or_else(|| settings.webhooks.vapi_secrets.first().cloned().map(WebhookProof::Secret))
 }
 
-/// Whom calls reach, as the settings name it: nobody unless they say so, and never a provider while a test phone is set.
+/// The telephone of this program, which reaches whom `dialing` says.
 ///
 /// # Errors
 /// [`ClientError`] for an address that is none.
-pub fn caller(settings: &Settings) -> Result<Caller, ClientError> {
+pub fn caller(settings: &Settings, dialing: &Dialing) -> Result<Caller, ClientError> {
     let vapi = &settings.vapi;
-    let (true, Some(key), Some(assistant), Some(number)) =
-        (settings.calls.live, &vapi.api_key, &vapi.assistant_id, &vapi.phone_number_id)
-    else {
+    let (Some(key), Some(assistant), Some(number)) = (&vapi.api_key, &vapi.assistant_id, &vapi.phone_number_id) else {
         // Real calls without an account are refused before it comes to this.
         return Ok(Caller::Simulated);
     };
-    let client = VapiClient::new(&vapi.base_url, key.clone(), assistant.clone(), number.clone(), http_client()?)?;
-    Ok(match settings.calls.test_phones.first() {
-        Some(phone) => Caller::Test(TestLine { vapi: client, phone: phone.clone() }),
-        None => Caller::Production(ProductionLine { vapi: client }),
+    let client = || VapiClient::new(&vapi.base_url, key.clone(), assistant.clone(), number.clone(), http_client()?);
+    Ok(match dialing {
+        Dialing::Simulated => Caller::Simulated,
+        Dialing::Test(phone) => Caller::Test(TestLine { vapi: client()?, phone: phone.clone() }),
+        Dialing::Production => Caller::Production(ProductionLine { vapi: client()? }),
     })
 }
 
@@ -252,6 +263,7 @@ fn share(
     queue: &Queue,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
     worker: Option<Health>,
+    dialing: Dialing,
 ) -> Result<Web, StartError> {
     Ok(Web::new(Shared {
         session_secret: session_secret(&settings)?,
@@ -268,6 +280,7 @@ fn share(
         settings,
         metrics,
         worker,
+        dialing,
         hub: Hub::default(),
         closing: CancellationToken::new(),
     }))

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use nightshift_domain::access::api_keys::{self, Scope};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::audit::{self, Entry};
+use nightshift_domain::audit::{self, Entry, Event};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -62,7 +62,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
             let scopes: BTreeSet<Scope> = scopes.iter().copied().collect();
             let mut tx = db.begin().await?;
             let issued = api_keys::create(&mut tx, org.as_ref(), name, &scopes, now).await?;
-            let mut entry = Entry::new("api_key.created", "success", &Actor::system("cli"))
+            let mut entry = Entry::new(Event::ApiKeyCreated, "success", &Actor::system("cli"))
                 .metadata(json!({"apiKeyId": issued.id, "name": name, "scopes": scopes}));
             if let Some(org) = &org {
                 entry = entry.org(org);
@@ -102,7 +102,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
                 Err(nightshift_domain::Error::NotFound) => anyhow::bail!("there is no key {key}"),
                 revoked => revoked?,
             };
-            let entry = Entry::new("api_key.revoked", "success", &Actor::system("cli"));
+            let entry = Entry::new(Event::ApiKeyRevoked, "success", &Actor::system("cli"));
             audit::record(&mut tx, entry.metadata(json!({"apiKeyId": id})), now).await?;
             tx.commit().await?;
             say!("{key} is revoked");

@@ -255,7 +255,7 @@ async fn check_sms(settings: &Settings, findings: &mut Findings) {
 }
 
 async fn check_calls(settings: &Settings, findings: &mut Findings) {
-    let reached = match caller(settings) {
+    let reached = match caller(settings, &settings.calls.dialing()) {
         Ok(Caller::Simulated) => {
             return findings.note("calls", "LIVE_CALL_ENABLED is not true: calls are made up and nobody is called");
         }

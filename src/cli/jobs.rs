@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 use clap::Subcommand;
 use nightshift_db::{Clock, Timestamp};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::audit::{self, Entry};
+use nightshift_domain::audit::{self, Entry, Event};
 use nightshift_queue::Queue;
 use nightshift_queue::admin::{Filter, JobDetail, JobRow, Steered};
 use nightshift_queue::lifecycle::State;
@@ -228,8 +228,8 @@ async fn steer(queue: &Queue, ids: &[String], wish: Wish) -> anyhow::Result<Exit
     for id in ids {
         let mut tx = queue.db().begin().await?;
         let (steered, event) = match wish {
-            Wish::Retry => (registry.retry(queue, &mut tx, id, None).await, "job.retried"),
-            Wish::Cancel => (registry.cancel(queue, &mut tx, id).await, "job.cancelled"),
+            Wish::Retry => (registry.retry(queue, &mut tx, id, None).await, Event::JobRetried),
+            Wish::Cancel => (registry.cancel(queue, &mut tx, id).await, Event::JobCancelled),
         };
         match steered {
             Ok(steered) => {
@@ -259,7 +259,7 @@ async fn retry_all(queue: &Queue, which: &Which, max: i64, spread: Duration) -> 
     let filter = Filter { state: Some(which.state.unwrap_or(State::Dead)), ..which.filter() };
     let outcome = nightshift_jobs::registry().retry_all(queue, &filter, max, spread).await?;
     let mut tx = queue.db().begin().await?;
-    let entry = Entry::new("job.retried", "success", &Actor::system("cli")).metadata(json!({
+    let entry = Entry::new(Event::JobRetried, "success", &Actor::system("cli")).metadata(json!({
         "changed": outcome.changed, "skipped": outcome.skipped, "kind": filter.kind, "queue": filter.queue,
         "state": filter.state, "spreadSeconds": spread.as_secs(),
     }));

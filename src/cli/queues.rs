@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Subcommand;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::audit::{self, Entry};
+use nightshift_domain::audit::{self, Entry, Event};
 use nightshift_queue::Queue;
 use serde_json::json;
 
@@ -48,7 +48,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
             known(&queue, name).await?;
             let mut tx = queue.db().begin().await?;
             queue.pause(&mut tx, name, &person(), reason).await?;
-            let entry = Entry::new("queue.paused", "success", &Actor::system("cli"));
+            let entry = Entry::new(Event::QueuePaused, "success", &Actor::system("cli"));
             let entry = entry.metadata(json!({"queue": name, "reason": reason}));
             audit::record(&mut tx, entry, queue.clock().now()).await?;
             tx.commit().await?;
@@ -59,7 +59,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
             known(&queue, name).await?;
             let mut tx = queue.db().begin().await?;
             if queue.resume(&mut tx, name).await? {
-                let entry = Entry::new("queue.resumed", "success", &Actor::system("cli"));
+                let entry = Entry::new(Event::QueueResumed, "success", &Actor::system("cli"));
                 audit::record(&mut tx, entry.metadata(json!({"queue": name})), queue.clock().now()).await?;
                 tx.commit().await?;
                 say!("{name} goes on");

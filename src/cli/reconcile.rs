@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(long)]
     org: Option<String>,
     /// The day it counts for, as YYYY-MM-DD; today in the organisation's zone when not given.
-    #[arg(long)]
+    #[arg(long, value_parser = reconciliation::parse_day)]
     date: Option<chrono::NaiveDate>,
     /// Enqueue it, and go.
     #[arg(long)]
@@ -88,17 +88,10 @@ async fn enqueue(
     org: &OrgId,
     date: Option<chrono::NaiveDate>,
 ) -> anyhow::Result<String> {
-    let zone = match settings.reconciliation.timezone {
-        Some(zone) => zone,
-        None => organizations::zone(queue.db(), org).await?,
-    };
-    let today = queue.clock().now().to_datetime().with_timezone(&zone).date_naive();
-    if date.is_some_and(|date| date > today) {
-        bail!("--date is in the future: it is {today} there");
-    }
+    let zone = settings.reconciliation.timezone;
+    let date = reconciliation::day(queue.db(), org, zone, date, queue.clock().now()).await?;
     let mut tx = queue.db().begin().await?;
-    let date = date.unwrap_or(today).to_string();
-    let job = Follow::of_request(queue).reconcile(&mut tx, org, &date).await?;
+    let job = Follow::of_request(queue).reconcile(&mut tx, org, &date.to_string()).await?;
     tx.commit().await?;
     Ok(job)
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use nightshift_domain::access::passwords;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::audit::{self, Entry};
+use nightshift_domain::audit::{self, Entry, Event};
 use nightshift_domain::people::users::{self, NewUser, Role};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -74,11 +74,11 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
                 sitter_id: sitter.as_deref().map(Into::into),
                 password: Some(hashed),
             };
-            ("user.created", users::create(&mut tx, new, now).await?.id)
+            (Event::UserCreated, users::create(&mut tx, new, now).await?.id)
         }
         Command::SetPassword { email } => match users::set_password(&mut tx, email, &hashed, now).await {
             Err(nightshift_domain::Error::NotFound) => bail!("no user has the address {email}"),
-            set => ("user.password_set", set?),
+            set => (Event::UserPasswordSet, set?),
         },
     };
     let entry = Entry::new(event, "success", &Actor::system("cli")).metadata(json!({"userId": user}));

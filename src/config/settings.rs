@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use nightshift_db::DbOptions;
+use nightshift_domain::calls::Dialing;
 use nightshift_domain::phone::PhoneNumber;
 use nightshift_domain::reconciliation::Thresholds;
 use nightshift_queue::schedule::Timetable;
@@ -355,6 +356,14 @@ impl Settings {
             (Some(_), None) => PathBuf::from("."),
             (None, _) => PathBuf::from("data"),
         }
+    }
+}
+
+impl Calls {
+    /// Whom calls reach.
+    #[must_use]
+    pub fn dialing(&self) -> Dialing {
+        Dialing::decide(self.live, self.test_phones.first())
     }
 }
 

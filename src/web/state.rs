@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use nightshift_db::{Clock, Db};
+use nightshift_domain::calls::Dialing;
 use nightshift_queue::{Health, Queue};
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
@@ -50,6 +51,8 @@ pub struct Shared {
     pub metrics: PrometheusHandle,
     /// The state of this process's worker, when it runs one.
     pub worker: Option<Health>,
+    /// Whom calls reach.
+    pub dialing: Dialing,
     /// Hands live updates to those who watch.
     pub hub: Hub,
     /// Cancelled once the process is on its way out.

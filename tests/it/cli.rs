@@ -6,7 +6,7 @@ use nightshift_db::testing::{TestDb, empty, engines};
 use nightshift_db::{Clock, Json};
 use nightshift_domain::access::passwords;
 use nightshift_domain::people::users;
-use nightshift_jobs::retention_sweep::RetentionSweep;
+use nightshift_jobs::retention::sweep::RetentionSweep;
 use nightshift_providers::stripe::signature;
 use nightshift_queue::{NewJob, Queue};
 use serde_json::{Value, json};

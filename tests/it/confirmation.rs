@@ -406,7 +406,7 @@ async fn b21_a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so() {
             .execute()
             .await
             .unwrap();
-        let run = nightshift_jobs::automation_run::AutomationRun { automation_run_id: "run-forced".into() };
+        let run = nightshift_jobs::automation::run::AutomationRun { automation_run_id: "run-forced".into() };
         let job = nightshift_queue::NewJob::of(&run).unwrap().org("org-paws");
         nightshift.app.queue.submit(job).await.unwrap();
         nightshift.until(SENT, 1).await;

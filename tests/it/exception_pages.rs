@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nightshift::config::{Environment, Settings};
+use nightshift_domain::exceptions::ExceptionKind;
 use reqwest::Method;
 use serde_json::json;
 
@@ -147,6 +148,41 @@ async fn d14_a_drift_is_explained_on_its_page_and_worked_on_without_scripts() {
         assert!(look(&nightshift, "/exceptions?status=resolved", &ops).await.expect(200).text.contains("org-paws"));
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_type_filter_offers_every_kind_and_keeps_one_that_this_program_does_not_know() {
+    on_both_with(with_auth, async |nightshift| {
+        let owner = nightshift.sign_in(business::OWNER).await;
+        let page = look(&nightshift, "/exceptions?type=sms_unconfirmed", &owner).await.expect(200);
+        let types = select(&page, "type");
+        for kind in ExceptionKind::ALL {
+            let selected = if *kind == ExceptionKind::SmsUnconfirmed { " selected" } else { "" };
+            let option = format!("<option value=\"{kind}\"{selected}>{}</option>", kind.label());
+            assert!(types.contains(&option), "{option} is missing in\n{types}");
+        }
+
+        // Another version of the program raised it.
+        let row = "INSERT INTO exceptions (id, org_id, type, severity, fingerprint, title, last_seen_at, created_at,
+                                           updated_at)
+                   VALUES ('ex-other', 'org-paws', 'of_another_version', 'low', 'other', 'Of another version', $1, $1, $1)";
+        nightshift.db.write(row).bind(nightshift.clock.now()).execute().await.unwrap();
+        let page = look(&nightshift, "/exceptions?type=of_another_version", &owner).await.expect(200);
+        assert!(page.text.contains("Of another version</a>"), "{}", page.text);
+        let types = select(&page, "type");
+        assert!(types.contains("<option value=\"of_another_version\" selected>of_another_version</option>"), "{types}");
+        let shown = look(&nightshift, "/exceptions/ex-other", &owner).await.expect(200);
+        assert!(shown.text.contains("<span>of_another_version</span>"), "{}", shown.text);
+        let list = nightshift.send(Method::GET, "/api/exceptions", &owner, None).await.expect(200).json();
+        assert_eq!(list["exceptions"][0]["type"], "of_another_version");
+    })
+    .await;
+}
+
+/// The select of that name, with its options.
+fn select<'a>(page: &'a Answer, name: &str) -> &'a str {
+    let start = page.text.find(&format!("<select name=\"{name}\">")).expect("no such select");
+    &page.text[start..start + page.text[start..].find("</select>").expect("an open select")]
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ fn web(db: &Db, settings: Settings) -> Web {
         db: db.clone(),
         clock,
         queue,
+        dialing: settings.calls.dialing(),
         settings,
         metrics: telemetry::metrics().unwrap(),
         worker: None,

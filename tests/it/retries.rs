@@ -1,15 +1,16 @@
 //! What an operator's retry does. Every registered kind is brought to its death and started anew: either its work is
 //! done, or the retry is refused with the reason. "It starts anew" is never said of a job that then does nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use nightshift::config::Settings;
 use nightshift_db::Timestamp;
-use nightshift_jobs::exceptions_wake::ExceptionsWake;
-use nightshift_jobs::retention_sweep::RetentionSweep;
+use nightshift_jobs::exceptions::wake::ExceptionsWake;
+use nightshift_jobs::retention::sweep::RetentionSweep;
 use nightshift_providers::simulator::{Fault, FaultRule, Match};
 use nightshift_queue::NewJob;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::business;
 use crate::support::nightshift::on_both_with;
@@ -59,6 +60,40 @@ fn expected(kind: &str) -> Expected {
         "retention.sweep" => Done("SELECT count(*) FROM jobs WHERE kind = 'retention.sweep' AND state = 'succeeded'"),
         other => panic!("how is a dead {other} recovered?"),
     }
+}
+
+/// The field of the payload that tells what jobs of a kind are about; none when one is about nothing but itself.
+fn subject(kind: &str) -> Option<&'static str> {
+    match kind {
+        "webhook.stripe.process" | "webhook.twilio.status" | "webhook.vapi.process" => Some("inboxId"),
+        "booking.confirm" | "booking.status_changed" | "booking.rescheduled" => Some("bookingId"),
+        "thread.assign_number" | "thread.close" => Some("threadId"),
+        "booking_call.start" | "booking_call.poll" => Some("bookingCallId"),
+        "automation.run" => Some("automationRunId"),
+        "sms.send" | "sms.confirm_delivery" => Some("messageEventId"),
+        "pricing.reconcile" | "pricing.reconcile.chunk" | "exceptions.wake" | "retention.sweep" => None,
+        other => panic!("what is a {other} about?"),
+    }
+}
+
+/// Dead jobs about the same thing are one exception, whose fingerprint is stored: it names the thing, now and in future
+/// versions. Exceptions about a booking or a delivery link to it.
+async fn assert_told_by_subject(nightshift: &Nightshift, kind: &str) {
+    let jobs: Vec<(String, String)> =
+        nightshift.rows("SELECT id, CAST(payload AS TEXT) FROM jobs WHERE state = 'dead'").await;
+    let expected: BTreeSet<(String, Option<String>, Option<String>)> = jobs
+        .into_iter()
+        .map(|(id, payload)| {
+            let payload: Value = serde_json::from_str(&payload).unwrap();
+            let field = subject(kind);
+            let about = field.map_or(id, |field| payload[field].as_str().unwrap().to_owned());
+            let link = |name: &str| (field == Some(name)).then(|| about.clone());
+            (format!("job:{kind}:lease_lost:{about}"), link("bookingId"), link("inboxId"))
+        })
+        .collect();
+    let told =
+        nightshift.rows("SELECT fingerprint, booking_id, inbox_id FROM exceptions WHERE type = 'job_dead'").await;
+    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), expected);
 }
 
 /// Brings about a job of the kind that waits, its queue being paused.
@@ -182,7 +217,7 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
 /// What the job that begins a price check leaves.
 async fn begin_chunk(nightshift: &Nightshift) {
     use nightshift_domain::reconciliation::{self, Trigger};
-    use nightshift_jobs::pricing_reconcile_chunk::PricingReconcileChunk;
+    use nightshift_jobs::pricing::reconcile_chunk::PricingReconcileChunk;
     let now = nightshift.clock.now();
     let mut tx = nightshift.db.begin().await.unwrap();
     let begun =
@@ -264,6 +299,7 @@ async fn every_kind_of_job_that_dies_is_recovered_by_a_retry_or_the_retry_says_w
                 assert!(!dead.is_empty(), "{kind} did not die");
                 let told = "SELECT count(*) FROM exceptions WHERE type = 'job_dead' AND status = 'open'";
                 assert!(nightshift.count(told).await > 0, "{kind}: nobody is told");
+                assert_told_by_subject(&nightshift, kind).await;
                 match expected(kind) {
                     Expected::Refused(why) => {
                         let refused = retry(&nightshift, &dead[0]).await.unwrap_err();
@@ -369,4 +405,27 @@ async fn what_a_cancelled_job_was_about_hears_of_it_and_a_retry_brings_it_back()
         })
         .await;
     }
+}
+
+/// Its kind's hook can't run, so the text stays as it is. That must not go unseen, although a person ended the job.
+#[tokio::test]
+async fn people_are_told_of_a_cancelled_job_that_cannot_be_read() {
+    on_both(async |nightshift| {
+        pause(&nightshift, "sms").await;
+        bring_about(&nightshift, "automation.run").await;
+        let jobs: Vec<(String,)> = nightshift.rows("SELECT id FROM jobs WHERE kind = 'automation.run'").await;
+        let job = &jobs[0].0;
+        nightshift.db.write("UPDATE jobs SET payload = '{}' WHERE id = $1").bind(job).execute().await.unwrap();
+
+        let mut tx = nightshift.db.begin().await.unwrap();
+        nightshift_jobs::registry().cancel(&nightshift.app.queue, &mut tx, job).await.unwrap();
+        tx.commit().await.unwrap();
+        let told: Vec<(String,)> = nightshift.rows("SELECT fingerprint FROM exceptions WHERE type = 'job_dead'").await;
+        assert_eq!(told, [(format!("job:automation.run:cancelled:{job}"),)]);
+        assert_eq!(nightshift.count("SELECT count(*) FROM automation_runs WHERE status = 'pending'").await, 1);
+
+        let refused = retry(&nightshift, job).await.unwrap_err();
+        assert!(refused.contains("a retry would do nothing: the payload can't be read"), "{refused}");
+    })
+    .await;
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use nightshift_db::{Engine, Timestamp, Tx, new_id};
 use serde_json::{Value, json};
 
+use crate::audit::Event;
 use crate::ids::{InboxId, OrgId};
 use crate::text_enum::text_enum;
 use crate::{Error, Result};
@@ -29,14 +30,14 @@ text_enum! {
 }
 
 impl Provider {
-    /// The audit log's word for a delivery from here.
+    /// The event that records a delivery from here.
     #[must_use]
-    pub fn received_event(self) -> &'static str {
+    pub fn received_event(self) -> Event {
         match self {
-            Self::Stripe => "webhook.stripe.received",
-            Self::OpenPhone => "webhook.sms.received",
-            Self::Twilio | Self::TwilioStatus => "webhook.twilio.received",
-            Self::Vapi => "webhook.vapi.received",
+            Self::Stripe => Event::WebhookStripeReceived,
+            Self::OpenPhone => Event::WebhookSmsReceived,
+            Self::Twilio | Self::TwilioStatus => Event::WebhookTwilioReceived,
+            Self::Vapi => Event::WebhookVapiReceived,
         }
     }
 }
@@ -193,14 +194,14 @@ async fn log(tx: &mut Tx, batch: &[&Delivery], recorded: &[Recorded], now: Times
         entries.push((delivery.provider.received_event(), "success", recorded, delivery, metadata));
         if !delivery.verified {
             let metadata = json!({ "provider": delivery.provider }).to_string();
-            entries.push(("webhook.unverified", "info", recorded, delivery, metadata));
+            entries.push((Event::WebhookUnverified, "info", recorded, delivery, metadata));
         }
     }
     let ids: Vec<String> = entries.iter().map(|_| new_id(now)).collect();
     if tx.engine() == Engine::Postgres {
         tx.query(LOG_POSTGRES)
             .bind_array(ids)
-            .bind_array(entries.iter().map(|entry| entry.0).collect::<Vec<_>>())
+            .bind_array(entries.iter().map(|entry| entry.0.as_str()).collect::<Vec<_>>())
             .bind_array(entries.iter().map(|entry| entry.1).collect::<Vec<_>>())
             .bind_array(entries.iter().map(|entry| entry.2.inbox_id.as_str()).collect::<Vec<_>>())
             .bind_array(entries.iter().map(|entry| entry.3.request_id.as_str()).collect::<Vec<_>>())

@@ -39,6 +39,6 @@ pub mod warning;
 pub use error::{Error, Result};
 
 /// An audit entry about something `by` did.
-pub(crate) fn audit_entry(event_type: &'static str, status: &'static str, by: &actor::Actor) -> audit::Entry {
-    audit::Entry::new(event_type, status, by)
+pub(crate) fn audit_entry(event: audit::Event, status: &'static str, by: &actor::Actor) -> audit::Entry {
+    audit::Entry::new(event, status, by)
 }

@@ -141,6 +141,15 @@ impl Viewer {
         })
     }
 
+    /// As [`organization`](Self::organization), for what sitters have no part in.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for sitters and for viewers that belong to no organisation.
+    pub(crate) fn own_organization(&self) -> Result<&OrgId> {
+        self.org_rows()?;
+        self.organization()
+    }
+
     /// What narrows rows that sitters have no part in: the organisation, or nothing for those who see all.
     ///
     /// # Errors

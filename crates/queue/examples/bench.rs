@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use nightshift_db::{Clock, Db, DbOptions, Engine, Timestamp, migrate};
 use nightshift_queue::{
-    Job, JobContext, JobResult, Keys, NewJob, Outcome, Policy, Queue, Registry, Worker, WorkerHandle,
+    Handler, Job, JobContext, JobResult, Keys, NewJob, NoHooks, Outcome, Policy, Queue, Registry, Worker, WorkerHandle,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -83,18 +83,24 @@ struct Notes {
     late_ms: Mutex<Vec<f64>>,
 }
 
-async fn nothing(job: Nothing, ctx: JobContext<Notes>) -> JobResult {
-    if ctx.app.started.load(Ordering::Relaxed) >= 0 {
-        lock(&ctx.app.starts).push((job.n, Instant::now()));
+impl Handler<Notes> for Nothing {
+    type Hooks = NoHooks;
+    async fn run(self, ctx: JobContext<Notes>) -> JobResult {
+        if ctx.app.started.load(Ordering::Relaxed) >= 0 {
+            lock(&ctx.app.starts).push((self.n, Instant::now()));
+        }
+        Ok(Outcome::done())
     }
-    Ok(Outcome::done())
 }
 
-async fn waiting(_: Waiting, ctx: JobContext<Notes>) -> JobResult {
-    if ctx.job.polls > 0 {
-        lock(&ctx.app.late_ms).push(ctx.now().since(ctx.job.run_at).as_secs_f64() * 1000.0);
+impl Handler<Notes> for Waiting {
+    type Hooks = NoHooks;
+    async fn run(self, ctx: JobContext<Notes>) -> JobResult {
+        if ctx.job.polls > 0 {
+            lock(&ctx.app.late_ms).push(ctx.now().since(ctx.job.run_at).as_secs_f64() * 1000.0);
+        }
+        Ok(Outcome::poll(POLL_EVERY))
     }
-    Ok(Outcome::poll(POLL_EVERY))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -168,7 +174,7 @@ async fn empty(db: &Db) -> anyhow::Result<()> {
 
 impl Bench {
     fn worker(&self, notes: &std::sync::Arc<Notes>) -> std::io::Result<WorkerHandle> {
-        let registry = Registry::new().job::<Nothing, _, _>(nothing).job::<Waiting, _, _>(waiting);
+        let registry = Registry::new().job::<Nothing>().job::<Waiting>();
         Worker::new(self.queue.clone(), registry, notes.clone()).start()
     }
 

@@ -16,9 +16,8 @@ use tokio::sync::mpsc;
 
 use crate::claim::Claimed;
 use crate::lifecycle::{AttemptOutcome, Change, State};
-use crate::registry::{DeadJob, OnDead, Registry};
+use crate::registry::{End, Registry};
 use crate::run::Ending;
-use crate::runner::dead_info;
 use crate::wake::{Wake, Woken};
 use crate::{ErrorClass, JobError};
 
@@ -184,18 +183,19 @@ pub(crate) async fn write_dead<S: Send + Sync + 'static>(
     now: Timestamp,
     registry: &Registry<S>,
 ) -> Result<Vec<Written>, JobError> {
-    match write_dead_and(registry.follow_end(&ended.claimed.kind), db, ended, expired_before, now).await {
+    match write_dead_and(Some(registry), db, ended, expired_before, now).await {
         Err(error) if !error.may_retry() => {
             tracing::error!(job.id = %ended.claimed.id, job.kind = %ended.claimed.kind, %error,
                 "what follows a job that ended without success was refused");
-            write_dead_and(std::iter::empty(), db, ended, expired_before, now).await
+            write_dead_and(None::<&Registry<S>>, db, ended, expired_before, now).await
         }
         written => written,
     }
 }
 
-async fn write_dead_and(
-    hooks: impl Iterator<Item = OnDead> + Send,
+/// With the hooks of `registry`, if there is one.
+async fn write_dead_and<S: Send + Sync + 'static>(
+    registry: Option<&Registry<S>>,
     db: &Db,
     ended: &Ended,
     expired_before: Option<Timestamp>,
@@ -208,17 +208,13 @@ async fn write_dead_and(
         return Ok(written);
     }
     write_attempts(&mut tx, batch, &written).await?;
-    let (class, error) = match ended.change.life.state {
-        State::Cancelled => (ErrorClass::Cancelled, CANCELLED.to_owned()),
-        _ => ended.error.clone().unwrap_or((ErrorClass::Permanent, String::new())),
-    };
-    let mut info = dead_info(&ended.claimed);
-    info.attempt = ended.change.life.attempts;
-    let payload = serde_json::from_str(&ended.claimed.payload).unwrap_or(Value::Null);
-    let dead = DeadJob { info, payload, class, error, at: now };
-    for hook in hooks {
-        let followed = AssertUnwindSafe(async { hook(&mut tx, &dead).await }).catch_unwind().await;
-        followed.unwrap_or_else(|_| Err(JobError::fail("it panicked")))?;
+    if let Some(registry) = registry {
+        let (class, error) = match ended.change.life.state {
+            State::Cancelled => (ErrorClass::Cancelled, CANCELLED.to_owned()),
+            _ => ended.error.clone().unwrap_or((ErrorClass::Permanent, String::new())),
+        };
+        let end = End { claimed: &ended.claimed, attempts: ended.change.life.attempts, class, error, at: now };
+        registry.follow_end(&mut tx, end).await?;
     }
     tx.commit().await?;
     if ended.change.died() {

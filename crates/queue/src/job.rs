@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 /// A typed job. The payload is stored as JSON of at most 64 KiB.
-pub trait Job: Serialize + DeserializeOwned + Send + 'static {
+pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Stored name; never change it once jobs of the kind exist.
     const KIND: &'static str;
     /// The pool that runs it.
@@ -22,6 +22,12 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
         Keys::default()
     }
 
+    /// What the job is about, told to whoever hears of its end. Two dead jobs of a kind with the same subject are one
+    /// matter.
+    fn subject(&self) -> Option<Subject> {
+        None
+    }
+
     /// How it is retried and how long an attempt may take.
     fn policy() -> Policy;
 
@@ -33,6 +39,15 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
         let _ = payload;
         Err(PayloadError(format!("version {version} is not known, this program reads {}", Self::VERSION)))
     }
+}
+
+/// The thing a job is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// What it is, in the program's own words: `booking`.
+    pub thing: &'static str,
+    /// Which one.
+    pub id: String,
 }
 
 /// A payload that can't be read. The text says where, never what (a payload may hold personal data).

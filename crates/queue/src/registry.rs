@@ -1,126 +1,35 @@
 //! The kinds a worker knows: the table of contents of what it can do.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use nightshift_db::{Timestamp, Tx};
-use serde_json::Value;
 
 use crate::claim::Claimed;
+use crate::handler::{DeadJob, Following, Handler, OnDead, OnRetry, RetriedJob, Revival};
 use crate::job::PayloadError;
-use crate::{ErrorClass, Job, JobContext, JobError, JobInfo, JobResult, Policy};
-
-/// A job that ends without success, handed to its kind within the transaction that ends it.
-#[derive(Debug, Clone)]
-pub struct DeadJob {
-    /// Its facts.
-    pub info: JobInfo,
-    /// Its payload.
-    pub payload: Value,
-    /// What ended it; [`ErrorClass::Cancelled`] when a person did.
-    pub class: ErrorClass,
-    /// The last error's text.
-    pub error: String,
-    /// When it ended.
-    pub at: Timestamp,
-}
-
-/// A job that ended without success and that a person starts anew, handed to its kind within the transaction that
-/// does so.
-#[derive(Debug, Clone)]
-pub struct RetriedJob {
-    /// Its id.
-    pub id: String,
-    /// Its kind.
-    pub kind: String,
-    /// Its payload.
-    pub payload: Value,
-    /// When it is started anew.
-    pub at: Timestamp,
-}
-
-/// Whether a retry can do the work of a job that ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Revival {
-    /// What the job is about waits for it again.
-    Ready,
-    /// Another run would find nothing to do, for this reason. The job stays as it ended.
-    Pointless(String),
-}
-
-/// A future of a hook.
-pub type Following<'a, T> = Pin<Box<dyn Future<Output = Result<T, JobError>> + Send + 'a>>;
-type Run<S> = dyn Fn(&Claimed, JobContext<S>) -> Result<Running, PayloadError> + Send + Sync;
-type Running = Pin<Box<dyn Future<Output = JobResult> + Send>>;
-/// What follows the end of a job without success.
-pub type OnDead = for<'a> fn(&'a mut Tx, &'a DeadJob) -> Following<'a, ()>;
-/// What a retry does to the thing a job is about.
-pub type OnRetry = for<'a> fn(&'a mut Tx, &'a RetriedJob) -> Following<'a, Revival>;
-
-/// What a kind's jobs are about: what becomes of it when a job ends without success, and how a retry brings it back.
-#[derive(Clone, Copy)]
-pub(crate) struct Subject {
-    pub ended: OnDead,
-    pub revived: OnRetry,
-}
-
-/// One kind of job: how it is run, and what its end means.
-pub struct Kind<S> {
-    pub(crate) name: &'static str,
-    pub(crate) queue: &'static str,
-    pub(crate) policy: Policy,
-    pub(crate) run: Arc<Run<S>>,
-    pub(crate) subject: Option<Subject>,
-}
-
-impl<S: Send + Sync + 'static> Kind<S> {
-    /// The kind of `J`, run by `handler`.
-    pub fn of<J, F, R>(handler: F) -> Self
-    where
-        J: Job,
-        F: Fn(J, JobContext<S>) -> R + Send + Sync + 'static,
-        R: Future<Output = JobResult> + Send + 'static,
-    {
-        let run = move |claimed: &Claimed, context: JobContext<S>| {
-            let job: J = decode(claimed)?;
-            let future: Running = Box::pin(handler(job, context));
-            Ok(future)
-        };
-        Self { name: J::KIND, queue: J::QUEUE, policy: J::policy(), run: Arc::new(run), subject: None }
-    }
-
-    /// What becomes of the thing a job of this kind is about. `ended` runs in the transaction in which a job dies or is
-    /// cancelled; unless its failure is transient, it is logged and the job ends without it. `revived` runs in the
-    /// transaction in which a person starts such a job anew.
-    ///
-    /// The two come together: a kind that ends its subject must say how a retry brings it back, or why it can't.
-    #[must_use]
-    pub fn subject(mut self, ended: OnDead, revived: OnRetry) -> Self {
-        self.subject = Some(Subject { ended, revived });
-        self
-    }
-}
-
-fn decode<J: Job>(claimed: &Claimed) -> Result<J, PayloadError> {
-    // serde's message names the field and the position, and of the content only a single wrong token.
-    let unreadable = |error: serde_json::Error| PayloadError(format!("the payload can't be read: {error}"));
-    match claimed.payload_version {
-        version if version == J::VERSION => serde_json::from_str(&claimed.payload).map_err(unreadable),
-        version if version < J::VERSION => {
-            let old = serde_json::from_str(&claimed.payload).map_err(unreadable)?;
-            serde_json::from_value(J::upcast(version, old)?).map_err(unreadable)
-        }
-        version => Err(PayloadError(format!("payload version {version} is newer than this program's {}", J::VERSION))),
-    }
-}
+use crate::kind::{Decoded, Kind};
+use crate::runner::info_of;
+use crate::{ErrorClass, JobError, Policy};
 
 /// All kinds of a worker.
 pub struct Registry<S> {
     kinds: BTreeMap<&'static str, Kind<S>>,
     on_any_dead: Option<OnDead>,
     on_any_retry: Option<OnRetry>,
+}
+
+/// How a job ends without success.
+pub(crate) struct End<'a> {
+    /// Its row as it was claimed.
+    pub claimed: &'a Claimed,
+    /// Failures by now.
+    pub attempts: i64,
+    pub class: ErrorClass,
+    pub error: String,
+    pub at: Timestamp,
 }
 
 impl<S: Send + Sync + 'static> Default for Registry<S> {
@@ -136,46 +45,81 @@ impl<S: Send + Sync + 'static> Registry<S> {
         Self { kinds: BTreeMap::new(), on_any_dead: None, on_any_retry: None }
     }
 
-    /// Adds the kind of `J`.
+    /// Adds the kind of `J`: its handler and its hooks.
     #[must_use]
-    pub fn job<J, F, R>(self, handler: F) -> Self
-    where
-        J: Job,
-        F: Fn(J, JobContext<S>) -> R + Send + Sync + 'static,
-        R: Future<Output = JobResult> + Send + 'static,
-    {
-        self.kind(Kind::of::<J, F, R>(handler))
-    }
-
-    /// Adds a kind with more to say.
-    #[must_use]
-    pub fn kind(mut self, kind: Kind<S>) -> Self {
-        self.kinds.insert(kind.name, kind);
+    pub fn job<J: Handler<S>>(mut self) -> Self {
+        self.kinds.insert(J::KIND, Kind::of::<J>());
         self
     }
 
-    /// What happens whenever a job dies or is cancelled, before its kind's own hook.
+    /// What happens whenever a job dies or is cancelled, before the hook of its own kind.
     #[must_use]
     pub fn on_any_dead(mut self, hook: OnDead) -> Self {
         self.on_any_dead = Some(hook);
         self
     }
 
-    /// What happens whenever a job that ended without success is started anew, before its kind's own hook.
+    /// What happens whenever a job that ended without success is started anew, before the hook of its own kind.
     #[must_use]
     pub fn on_any_retry(mut self, hook: OnRetry) -> Self {
         self.on_any_retry = Some(hook);
         self
     }
 
-    /// What goes before the retry of a job of this kind that ended without success, in order.
-    pub(crate) fn before_retry(&self, kind: &Kind<S>) -> impl Iterator<Item = OnRetry> {
-        self.on_any_retry.into_iter().chain(kind.subject.map(|subject| subject.revived))
+    /// Runs what follows the end of a job without success, in the transaction that ends it.
+    ///
+    /// A payload that can't be read costs only the hook of the job's own kind: the program's hook is told of it.
+    pub(crate) async fn follow_end(&self, tx: &mut Tx, end: End<'_>) -> Result<(), JobError> {
+        let (mut job, mut unreadable): (Option<Arc<dyn Decoded>>, Option<PayloadError>) = (None, None);
+        match self.get(&end.claimed.kind).map(|kind| kind.read(end.claimed)) {
+            Some(Ok(read)) => job = Some(read),
+            Some(Err(error)) => {
+                tracing::error!(job.id = %end.claimed.id, job.kind = %end.claimed.kind, %error,
+                    "what a job was about is left as it is: its payload can't be read");
+                unreadable = Some(error);
+            }
+            None => {}
+        }
+        let mut info = info_of(end.claimed);
+        info.attempt = end.attempts;
+        let subject = job.as_ref().and_then(|job| job.subject());
+        let dead = DeadJob { info, subject, unreadable, class: end.class, error: end.error, at: end.at };
+        let mut followed = Ok(());
+        if let Some(hook) = self.on_any_dead {
+            followed = caught(|| hook(tx, &dead)).await;
+        }
+        if followed.as_ref().is_err_and(JobError::may_retry) {
+            return followed;
+        }
+        let Some(job) = job else { return followed };
+        // What the program's hook was refused must not cost the job's own.
+        match caught(|| job.on_dead(tx, &dead)).await {
+            Err(error) if error.may_retry() => Err(error),
+            own => followed.and(own),
+        }
     }
 
-    /// What follows the end of a job of this kind without success, in order.
-    pub(crate) fn follow_end(&self, kind: &str) -> impl Iterator<Item = OnDead> {
-        self.on_any_dead.into_iter().chain(self.get(kind).and_then(|kind| kind.subject).map(|subject| subject.ended))
+    /// Runs what precedes the retry of a job that ended without success, in the transaction that starts it anew.
+    ///
+    /// A job whose payload can't be read would only be parked again, so its retry is pointless.
+    pub(crate) async fn revive(
+        &self,
+        tx: &mut Tx,
+        kind: &Kind<S>,
+        claimed: &Claimed,
+        at: Timestamp,
+    ) -> Result<Revival, JobError> {
+        let job = match kind.read(claimed) {
+            Ok(job) => job,
+            Err(unreadable) => return Ok(Revival::Pointless(unreadable.0)),
+        };
+        let retried = RetriedJob { id: claimed.id.clone(), kind: claimed.kind.clone(), at };
+        if let Some(hook) = self.on_any_retry
+            && let Revival::Pointless(why) = hook(tx, &retried).await?
+        {
+            return Ok(Revival::Pointless(why));
+        }
+        job.on_retry(tx, &retried).await
     }
 
     pub(crate) fn get(&self, kind: &str) -> Option<&Kind<S>> {
@@ -190,7 +134,7 @@ impl<S: Send + Sync + 'static> Registry<S> {
 
     /// How each kind is retried.
     pub(crate) fn policies(&self) -> BTreeMap<&'static str, Policy> {
-        self.kinds.values().map(|kind| (kind.name, kind.policy)).collect()
+        self.kinds.iter().map(|(name, kind)| (*name, kind.policy)).collect()
     }
 
     /// Names of the queues the kinds run in, sorted.
@@ -201,4 +145,10 @@ impl<S: Send + Sync + 'static> Registry<S> {
         queues.dedup();
         queues
     }
+}
+
+/// A hook that panics has failed for good.
+async fn caught<'a>(hook: impl FnOnce() -> Following<'a, ()>) -> Result<(), JobError> {
+    let followed = AssertUnwindSafe(async { hook().await }).catch_unwind().await;
+    followed.unwrap_or_else(|_| Err(JobError::fail("it panicked")))
 }

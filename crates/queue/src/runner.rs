@@ -94,7 +94,7 @@ impl<S: Send + Sync + 'static> Runner<S> {
             return HowItEnded::GivenBack;
         };
         // Reading the payload is the kind's own code too.
-        let handler = match std::panic::catch_unwind(AssertUnwindSafe(|| (kind.run)(claimed, context))) {
+        let handler = match std::panic::catch_unwind(AssertUnwindSafe(|| kind.run(claimed, context))) {
             Ok(Ok(handler)) => handler,
             Ok(Err(unreadable)) => return HowItEnded::Unreadable(unreadable.0),
             Err(panic) => return HowItEnded::Handler(Err(JobError::panic(panic_text(&*panic)))),
@@ -182,7 +182,7 @@ async fn interrupted(signal: &mut watch::Receiver<Signal>) -> HowItEnded {
     }
 }
 
-fn info_of(claimed: &Claimed) -> JobInfo {
+pub(crate) fn info_of(claimed: &Claimed) -> JobInfo {
     JobInfo {
         id: claimed.id.clone(),
         queue: claimed.queue.clone(),
@@ -199,10 +199,6 @@ fn info_of(claimed: &Claimed) -> JobInfo {
         traceparent: claimed.traceparent.clone(),
         mode: claimed.mode.as_deref().and_then(Mode::parse),
     }
-}
-
-pub(crate) fn dead_info(claimed: &Claimed) -> JobInfo {
-    JobInfo { attempt: claimed.attempts, ..info_of(claimed) }
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

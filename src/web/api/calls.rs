@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, Ending, Schedule, Scheduled};
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::viewer::Viewer;
+use nightshift_jobs::booking_call::poll::BookingCallPoll;
 use nightshift_jobs::follow::Follow;
 use serde::Serialize;
 use serde_json::Value;
@@ -134,12 +135,7 @@ pub(in crate::web) async fn store_wish(
     let request = RequestId::from(wish.service_request_id.clone().unwrap_or_default());
     let viewer = caller.viewer_of(web, &request)?;
     // The job that places the call fixes the mode for good; this is what it will be.
-    let calls = &web.settings.calls;
-    let mode = match (calls.live, calls.test_phones.is_empty()) {
-        (false, _) => CallMode::Simulated,
-        (true, false) => CallMode::Test,
-        (true, true) => CallMode::Production,
-    };
+    let mode = web.dialing.mode();
     let scheduled = calls::schedule(tx, viewer.org_id(), wish, mode, &caller.actor(), web.clock.now()).await?;
     if scheduled.created {
         Follow::of_request(&web.queue).call_scheduled(tx, &scheduled).await?;
@@ -220,7 +216,7 @@ pub async fn cancel(
 /// Counts the looks at a call that goes on: they are with the job that looks.
 pub(in crate::web) async fn with_polls(web: &Web, call: &mut CallView) -> Result<()> {
     if !call.status.is_final() {
-        let polls = web.queue.polls_of(&format!("call.poll:{}", call.id)).await?;
+        let polls = web.queue.polls_of(&BookingCallPoll::key(&call.id)).await?;
         call.poll_count = call.poll_count.max(polls.unwrap_or(0));
     }
     Ok(())

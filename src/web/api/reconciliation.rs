@@ -5,7 +5,6 @@ use axum::extract::{Path, State};
 use nightshift_domain::exceptions::Severity;
 use nightshift_domain::ids::{OrgId, RunId};
 use nightshift_domain::page::Limit;
-use nightshift_domain::people::organizations;
 use nightshift_domain::reconciliation::{self, DriftView, Run};
 use nightshift_jobs::follow::Follow;
 use serde::{Deserialize, Serialize};
@@ -115,19 +114,9 @@ pub async fn start(
         (Some(_), Some(_)) => return Err(ApiError::not_found()),
         (None, None) => return Err(ApiError::invalid("orgId", "is required for ops")),
     };
-    let zone = match web.settings.reconciliation.timezone {
-        Some(zone) => zone,
-        None => organizations::zone(&web.db, &org).await?,
-    };
-    let today = web.clock.now().to_datetime().with_timezone(&zone).date_naive();
-    let date = match &wish.date {
-        None => today,
-        Some(text) => text
-            .parse::<chrono::NaiveDate>()
-            .ok()
-            .filter(|date| date.to_string() == *text && *date <= today)
-            .ok_or_else(|| ApiError::invalid("date", "must be a date such as 2024-12-31, not in the future"))?,
-    };
+    let asked = wish.date.as_deref().map(reconciliation::parse_day).transpose()?;
+    let zone = web.settings.reconciliation.timezone;
+    let date = reconciliation::day(&web.db, &org, zone, asked, web.clock.now()).await?;
     let mut tx = web.db.begin().await?;
     let job = Follow::of_request(&web.queue).reconcile(&mut tx, &org, &date.to_string()).await?;
     let place = format!("/api/jobs/{job}");

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use nightshift_db::{Db, Timestamp};
 use nightshift_domain::access::throttle::PERIOD;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::audit::{self, Entry};
+use nightshift_domain::audit::{self, Entry, Event};
 use serde_json::json;
 
 use super::guesser::Visitor;
@@ -31,7 +31,7 @@ impl Failures {
     /// Writes down a failed sign-in, within bounds. The caller is answered the same whether or not it could be written.
     pub(super) async fn record(&self, db: &Db, visitor: &Visitor, guesses: i64, now: Timestamp) {
         let Some(unwritten_before) = self.note(now) else { return };
-        let entry = Entry::new("auth.failed", "failed", &Actor::system("sign-in")).metadata(json!({
+        let entry = Entry::new(Event::AuthFailed, "failed", &Actor::system("sign-in")).metadata(json!({
             "account": visitor.account, "network": visitor.network, "guesses": guesses,
             "unwrittenBefore": unwritten_before,
         }));

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, header};
 use nightshift_domain::access::api_keys::Scope;
 use nightshift_domain::access::{passwords, sessions, throttle};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::audit::{self, Entry};
+use nightshift_domain::audit::{self, Entry, Event};
 use nightshift_domain::ids::{ApiKeyId, OrgId, SitterId, UserId};
 use nightshift_domain::people::users::{self, Role, User};
 use secrecy::SecretString;
@@ -105,7 +105,7 @@ pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretStr
     let mut tx = web.db.begin().await?;
     throttle::take_back(&mut tx, &counted).await?;
     let session = sessions::start(&mut tx, &user.id, &address.to_string(), user_agent, now).await?;
-    let mut entry = Entry::new("auth.login", "success", &Actor::User { id: user.id.clone() });
+    let mut entry = Entry::new(Event::AuthLogin, "success", &Actor::User { id: user.id.clone() });
     if let Some(org) = &user.org_id {
         entry = entry.org(org);
     }

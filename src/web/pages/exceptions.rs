@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{NaiveDateTime, TimeZone};
 use nightshift_db::{Timestamp, Tx};
-use nightshift_domain::exceptions::{self, Counts, ExceptionView, Filter, Severity, Status};
+use nightshift_domain::exceptions::{self, Counts, ExceptionKind, ExceptionView, Filter, Severity, Status};
 use nightshift_domain::ids::ExceptionId;
 use nightshift_domain::page::Limit;
 use nightshift_domain::people::users::{self, User};
@@ -60,6 +60,11 @@ struct ListBody<'a> {
 impl ListBody<'_> {
     fn filtered(&self) -> bool {
         !(self.asked.kind.is_empty() && self.asked.severity.is_empty() && self.asked.status.is_empty())
+    }
+
+    /// The type that is asked for when it is none of this program's.
+    fn unknown_kind(&self) -> Option<&str> {
+        given(&self.asked.kind).filter(|kind| kind.parse::<ExceptionKind>().is_err())
     }
 
     fn age(&self, item: &ExceptionView) -> String {

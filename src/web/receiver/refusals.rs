@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use nightshift_db::{Db, Timestamp};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::audit::{self, Entry};
-use nightshift_domain::exceptions::{self, Problem, Severity};
+use nightshift_domain::audit::{self, Entry, Event};
+use nightshift_domain::exceptions::{self, ExceptionKind, Problem, Severity};
 use nightshift_domain::inbox::Provider;
 use serde_json::json;
 
@@ -85,13 +85,13 @@ async fn write(
     now: Timestamp,
 ) -> nightshift_domain::Result<()> {
     let mut tx = db.begin().await?;
-    let entry = Entry::new("webhook.validation.failed", "failed", &Actor::system("receiver"))
+    let entry = Entry::new(Event::WebhookValidationFailed, "failed", &Actor::system("receiver"))
         .correlation(request_id)
         .metadata(json!({"provider": provider, "reason": reason, "unwrittenBefore": note.unwritten_before}));
     audit::record(&mut tx, entry, now).await?;
     if note.alarming {
         let fingerprint = format!("webhook_signature_invalid:{provider}");
-        let problem = Problem::new("webhook_signature_invalid", Severity::High, fingerprint)
+        let problem = Problem::new(ExceptionKind::WebhookSignatureInvalid, Severity::High, fingerprint)
             .title(&format!("Webhooks of {provider} are refused: check the signing secret"))
             .detail(json!({"provider": provider, "reason": reason}));
         exceptions::raise(&mut tx, &problem, now).await?;

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use nightshift_domain::inbox::{Provider, Recorded};
-use nightshift_jobs::webhook_stripe_process::WebhookStripeProcess;
+use nightshift_jobs::webhook::stripe_process::WebhookStripeProcess;
 use nightshift_providers::SignatureError;
 use nightshift_providers::stripe::{Event, signature};
 use serde::Serialize;

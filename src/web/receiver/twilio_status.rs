@@ -1,7 +1,7 @@
 //! Twilio's reports of what became of a text: 200 with an empty body once one is stored.
 
 use nightshift_domain::inbox::{Provider, Recorded};
-use nightshift_jobs::webhook_twilio_status::WebhookTwilioStatus;
+use nightshift_jobs::webhook::twilio_status::WebhookTwilioStatus;
 use nightshift_providers::SignatureError;
 use nightshift_providers::twilio::StatusCallback;
 

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use nightshift_domain::inbox::{Provider, Recorded};
-use nightshift_jobs::webhook_vapi_process::WebhookVapiProcess;
+use nightshift_jobs::webhook::vapi_process::WebhookVapiProcess;
 use nightshift_providers::SignatureError;
 use nightshift_providers::vapi::{Report, signature};
 use serde::Serialize;

@@ -17,7 +17,7 @@ use super::told::{self, Stated};
 use super::{AutomationType, Recipient, load, quiet_hours_of};
 use crate::Result;
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::bookings::{self, Booking, Status};
 use crate::ids::{AutomationRunId, MessageId, ThreadId};
 use crate::messaging::masking;
@@ -260,7 +260,7 @@ async fn record_fallback(
     by: &Actor,
     now: Timestamp,
 ) -> Result<()> {
-    let mut entry = crate::audit_entry("automation.thread_fallback", "warning", by).org(&run.org_id).thread(thread);
+    let mut entry = crate::audit_entry(Event::AutomationThreadFallback, "warning", by).org(&run.org_id).thread(thread);
     if let Some(booking) = &run.booking_id {
         entry = entry.booking(booking).correlation(booking.as_ref());
     }

@@ -4,7 +4,7 @@ use nightshift_db::{Db, Engine, Json, Timestamp, Tx};
 
 use super::{PaymentStatus, Status};
 use crate::actor::Actor;
-use crate::audit::Entry;
+use crate::audit::{Entry, Event};
 use crate::ids::{BookingId, ClientId, OrgId, SitterId, SnapshotId};
 use crate::viewer::Viewer;
 use crate::{Error, Result};
@@ -113,12 +113,12 @@ pub(crate) async fn lock_of(tx: &mut Tx, org: &OrgId, id: &BookingId) -> Result<
 
 impl Booking {
     /// The start of an audit entry about this booking.
-    pub(crate) fn entry(&self, event: &'static str, by: &Actor) -> Entry {
+    pub(crate) fn entry(&self, event: Event, by: &Actor) -> Entry {
         self.entry_with(event, "success", by)
     }
 
     /// The start of an audit entry about this booking with another outcome than success.
-    pub(crate) fn entry_with(&self, event: &'static str, status: &'static str, by: &Actor) -> Entry {
+    pub(crate) fn entry_with(&self, event: Event, status: &'static str, by: &Actor) -> Entry {
         let mut entry = crate::audit_entry(event, status, by)
             .org(&self.org_id)
             .booking(&self.id)

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::booking::{booking_columns, lock_of};
 use super::{Booking, Status, Transition, history, oddities, transition};
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::automations;
 use crate::ids::{BookingId, HistoryId, OrgId};
 use crate::warning::Warning;
@@ -149,7 +149,7 @@ pub(super) async fn record_status(
     if !warnings.is_empty() {
         facts["warnings"] = json!(oddities::codes(warnings));
     }
-    audit::record(tx, booking.entry("booking.status.changed", by).metadata(facts), now).await?;
+    audit::record(tx, booking.entry(Event::BookingStatusChanged, by).metadata(facts), now).await?;
     Ok(history_id)
 }
 

@@ -7,7 +7,7 @@ use super::booking::booking_columns;
 use super::{Booking, NewBooking, Status, history, oddities};
 use crate::Result;
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::ids::{BookingId, HistoryId, OrgId, SitterId};
 use crate::people::clients;
 use crate::pricing;
@@ -91,7 +91,7 @@ pub(crate) async fn create_as(
     }
     let history_id = history::append(tx, &booking, None, Status::Pending, None, by, now).await?;
     let warnings = oddities::of_new(&booking, priced, now);
-    let mut entry = booking.entry("booking.created", by);
+    let mut entry = booking.entry(Event::BookingCreated, by);
     if !warnings.is_empty() {
         entry = entry.metadata(json!({"warnings": oddities::codes(&warnings)}));
     }

@@ -12,7 +12,7 @@ mod history;
 mod list;
 mod oddities;
 mod patch;
-mod payments;
+pub mod payments;
 mod status;
 mod view;
 
@@ -26,7 +26,6 @@ pub use draft::{Draft, NewBooking};
 pub use history::{HistoryEntry, StatusRecord, load_record, status_history};
 pub use list::{Filter, list, view, view_in};
 pub use patch::{Patch, patch};
-pub use payments::known as known_payments;
 pub use payments::{AmountMismatch, Paid, Payment, Refund, Refunded, mark_paid, mark_refunded};
 pub use status::{PaymentStatus, Status, Transition, transition};
 pub use view::{BookingView, ClientView};

@@ -11,7 +11,7 @@ use super::create::check_sitter;
 use super::draft::{ADDRESS, NOTES, check_add_ons, check_discount, check_quantity, check_service, check_span};
 use super::{Booking, Status, StatusChange, oddities};
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::automations;
 use crate::ids::{BookingId, OrgId, SitterId};
 use crate::pricing;
@@ -95,7 +95,8 @@ pub async fn patch(
         automations::take_back(tx, &after, by, now).await?;
     }
     if !changed.is_empty() {
-        let entry = after.entry("booking.updated", by).metadata(json!({"fields": changed, "version": after.version}));
+        let entry =
+            after.entry(Event::BookingUpdated, by).metadata(json!({"fields": changed, "version": after.version}));
         audit::record(tx, entry, now).await?;
     }
     if reprice {

@@ -10,9 +10,10 @@ use super::past::is_past;
 use super::requests::{announce, set_status};
 use super::{Call, CallMode, CallStatus, Request, RequestStatus, late, lock};
 use crate::actor::Actor;
+use crate::audit::Event;
 use crate::automations::AutomationType;
 use crate::automations::ledger::{self, NewRun, RunToStart};
-use crate::exceptions::{self, Problem, Severity};
+use crate::exceptions::{self, ExceptionKind, Problem, Severity};
 use crate::ids::CallId;
 use crate::people::clients::{self, Contact};
 use crate::people::organizations;
@@ -169,7 +170,7 @@ async fn tell(
     }
     let asked = call.asked("customerPhone").and_then(|text| PhoneNumber::stored(text).ok());
     let Some(phone) = asked.or_else(|| request.user_phone.clone()) else {
-        let entry = crate::audit_entry("booking_call.sms_failed", "warning", by).org(&call.org_id);
+        let entry = crate::audit_entry(Event::BookingCallSmsFailed, "warning", by).org(&call.org_id);
         let entry = entry.correlation(request.id.as_str());
         audit::record(tx, entry.metadata(json!({"bookingCallId": call.id, "reason": "no phone"})), now).await?;
         return Ok(None);
@@ -199,11 +200,12 @@ async fn tell(
 
 /// Shows people an appointment that is over already.
 async fn show_past(tx: &mut Tx, call: &Call, request: &Request, made: &Made, now: Timestamp) -> Result<()> {
-    let problem = Problem::new("appointment_in_past", Severity::High, format!("appointment_in_past:{}", call.id))
-        .title("A call reported an appointment in the past; nobody was told of it")
-        .detail(json!({"bookingCallId": call.id, "serviceRequestId": request.id, "providerId": call.provider_id,
+    let problem =
+        Problem::new(ExceptionKind::AppointmentInPast, Severity::High, format!("appointment_in_past:{}", call.id))
+            .title("A call reported an appointment in the past; nobody was told of it")
+            .detail(json!({"bookingCallId": call.id, "serviceRequestId": request.id, "providerId": call.provider_id,
                        "date": made.date, "time": made.time, "confirmationNumber": made.number}))
-        .org(&call.org_id);
+            .org(&call.org_id);
     exceptions::raise(tx, &problem, now).await.map(|_| ())
 }
 
@@ -299,11 +301,11 @@ async fn record(
     now: Timestamp,
 ) -> Result<()> {
     let (event, outcome, reason) = match ending {
-        Ending::Confirmed { .. } => ("booking_call.completed", "success", None),
-        Ending::NotConfirmed { reason, .. } => ("booking_call.completed", "info", reason.as_deref()),
-        Ending::Failed { reason } => ("booking_call.failed", "failed", Some(reason.as_str())),
-        Ending::TimedOut => ("booking_call.timeout", "failed", None),
-        Ending::Cancelled => ("booking_call.cancelled", "success", None),
+        Ending::Confirmed { .. } => (Event::BookingCallCompleted, "success", None),
+        Ending::NotConfirmed { reason, .. } => (Event::BookingCallCompleted, "info", reason.as_deref()),
+        Ending::Failed { reason } => (Event::BookingCallFailed, "failed", Some(reason.as_str())),
+        Ending::TimedOut => (Event::BookingCallTimeout, "failed", None),
+        Ending::Cancelled => (Event::BookingCallCancelled, "success", None),
     };
     let metadata = json!({"bookingCallId": call.id, "executionId": call.execution_id, "status": status,
                           "mode": call.mode, "providerId": call.provider_id, "reason": reason});
@@ -316,7 +318,7 @@ async fn record(
     };
     // A made-up call that fails is a fault of ours, but no client waits for it.
     let severity = if call.mode == CallMode::Simulated { Severity::Low } else { severity };
-    let problem = Problem::new("booking_call_failed", severity, format!("booking_call:{}", call.id))
+    let problem = Problem::new(ExceptionKind::BookingCallFailed, severity, format!("booking_call:{}", call.id))
         .title("A booking call did not come to an end")
         .detail(metadata)
         .org(&call.org_id);

@@ -6,7 +6,8 @@ use serde_json::json;
 use super::complete::{apply_booking, result_of};
 use super::{Call, CallStatus, Completed, Ending, Request, RequestStatus};
 use crate::actor::Actor;
-use crate::exceptions::{self, Problem, Severity};
+use crate::audit::Event;
+use crate::exceptions::{self, ExceptionKind, Problem, Severity};
 use crate::{Result, audit};
 
 /// What is to be done with an ending that arrives late.
@@ -64,7 +65,7 @@ pub(super) async fn arrived(
             .bind(now)
             .execute()
             .await?;
-            let entry = crate::audit_entry("booking_call.completed", "success", by)
+            let entry = crate::audit_entry(Event::BookingCallCompleted, "success", by)
                 .org(&call.org_id)
                 .correlation(request.id.as_str())
                 .metadata(json!({"bookingCallId": call.id, "executionId": call.execution_id, "late": true}));
@@ -73,12 +74,15 @@ pub(super) async fn arrived(
             Ok(Completed::Now { run })
         }
         Late::Show => {
-            let problem =
-                Problem::new("late_booking_confirmation", Severity::High, format!("late_booking:{}", call.id))
-                    .title("An appointment was made after its call had been given up")
-                    .detail(json!({"bookingCallId": call.id, "serviceRequestId": request.id, "was": call.status,
+            let problem = Problem::new(
+                ExceptionKind::LateBookingConfirmation,
+                Severity::High,
+                format!("late_booking:{}", call.id),
+            )
+            .title("An appointment was made after its call had been given up")
+            .detail(json!({"bookingCallId": call.id, "serviceRequestId": request.id, "was": call.status,
                                "date": made.date, "time": made.time, "confirmationNumber": made.number}))
-                    .org(&call.org_id);
+            .org(&call.org_id);
             exceptions::raise(tx, &problem, now).await?;
             Ok(Completed::Before(call.status))
         }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::{RequestStatus, lock_request};
 use crate::actor::Actor;
+use crate::audit::Event;
 use crate::country::Country;
 use crate::ids::{OrgId, ProviderId, RequestId};
 use crate::people::organizations;
@@ -95,7 +96,7 @@ pub async fn create(
     .execute()
     .await?;
     store(tx, &id, providers, now).await?;
-    let entry = crate::audit_entry("service_request.created", "success", by).org(org).correlation(id.as_str());
+    let entry = crate::audit_entry(Event::ServiceRequestCreated, "success", by).org(org).correlation(id.as_str());
     audit::record(tx, entry.metadata(json!({"serviceRequestId": id, "status": status})), now).await?;
     Ok((id, status))
 }
@@ -131,7 +132,7 @@ pub async fn add_providers(
     if request.status != RequestStatus::Booking {
         set_status(tx, id, RequestStatus::Recommended, now).await?;
     }
-    let entry = crate::audit_entry("service_request.recommended", "success", by).org(org).correlation(id.as_str());
+    let entry = crate::audit_entry(Event::ServiceRequestRecommended, "success", by).org(org).correlation(id.as_str());
     audit::record(tx, entry.metadata(json!({"serviceRequestId": id, "providers": count})), now).await
 }
 
@@ -156,7 +157,7 @@ pub async fn cancel_request(tx: &mut Tx, viewer: &Viewer, id: &RequestId, by: &A
         _ => {}
     }
     set_status(tx, id, RequestStatus::Cancelled, now).await?;
-    let entry = crate::audit_entry("service_request.cancelled", "success", by);
+    let entry = crate::audit_entry(Event::ServiceRequestCancelled, "success", by);
     let entry = entry.org(&request.org_id).correlation(id.as_str()).metadata(json!({"serviceRequestId": id}));
     audit::record(tx, entry, now).await
 }

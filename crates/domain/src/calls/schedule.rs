@@ -9,6 +9,7 @@ use super::past::is_past;
 use super::requests::announce;
 use super::{CallMode, CallStatus, Request, RequestStatus, lock_request};
 use crate::actor::Actor;
+use crate::audit::Event;
 use crate::country::Country;
 use crate::ids::{CallId, OrgId, ProviderId, RequestId};
 use crate::people::organizations;
@@ -122,7 +123,7 @@ pub async fn schedule(
     .await?;
     let data = json!({"serviceRequestId": request.id, "status": RequestStatus::Booking, "executionId": execution_id});
     announce(tx, &request.org_id, &request.id, "request.status", &data, now).await?;
-    let entry = crate::audit_entry("booking_call.accepted", "success", by)
+    let entry = crate::audit_entry(Event::BookingCallAccepted, "success", by)
         .org(&request.org_id)
         .correlation(request.id.as_str())
         .metadata(json!({"bookingCallId": call_id, "executionId": execution_id, "providerId": provider.id}));

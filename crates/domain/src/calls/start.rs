@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Call, CallMode, CallStatus, Request, RequestStatus, lock};
 use crate::actor::Actor;
+use crate::audit::Event;
 use crate::ids::CallId;
 use crate::phone::PhoneNumber;
 use crate::{Error, Result, audit};
@@ -21,6 +22,16 @@ pub enum Dialing {
 }
 
 impl Dialing {
+    /// The rule: nobody is called unless calls are live, and no provider while there is a test phone.
+    #[must_use]
+    pub fn decide(live: bool, test_phone: Option<&PhoneNumber>) -> Self {
+        match (live, test_phone) {
+            (false, _) => Self::Simulated,
+            (true, Some(phone)) => Self::Test(phone.clone()),
+            (true, None) => Self::Production,
+        }
+    }
+
     /// Its mode.
     #[must_use]
     pub fn mode(&self) -> CallMode {
@@ -81,7 +92,7 @@ pub async fn begin(tx: &mut Tx, id: &CallId, dialing: &Dialing, by: &Actor, now:
     .bind(now)
     .execute()
     .await?;
-    let entry = crate::audit_entry("booking_call.starting", "success", by)
+    let entry = crate::audit_entry(Event::BookingCallStarting, "success", by)
         .org(&call.org_id)
         .correlation(request.id.as_str())
         .metadata(json!({"bookingCallId": id, "executionId": call.execution_id, "mode": call.mode}));
@@ -110,7 +121,7 @@ pub async fn started(tx: &mut Tx, id: &CallId, vapi_call_id: &str, by: &Actor, n
     let data = json!({"serviceRequestId": request.id, "status": request.status, "executionId": call.execution_id,
                       "callStatus": CallStatus::InProgress});
     super::requests::announce(tx, &call.org_id, &request.id, "request.status", &data, now).await?;
-    let entry = crate::audit_entry("booking_call.started", "success", by)
+    let entry = crate::audit_entry(Event::BookingCallStarted, "success", by)
         .org(&call.org_id)
         .correlation(request.id.as_str())
         .metadata(json!({"bookingCallId": id, "executionId": call.execution_id, "mode": call.mode}));
@@ -191,4 +202,19 @@ pub async fn analysing(tx: &mut Tx, id: &CallId, look: i64, now: Timestamp) -> R
         .one()
         .await?;
     Ok(first)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn providers_are_called_only_when_calls_are_live_and_there_is_no_test_phone() {
+        let own = PhoneNumber::stored("+15551230000").unwrap();
+        assert_eq!(Dialing::decide(false, None), Dialing::Simulated);
+        assert_eq!(Dialing::decide(false, Some(&own)), Dialing::Simulated);
+        assert_eq!(Dialing::decide(true, Some(&own)), Dialing::Test(own));
+        assert_eq!(Dialing::decide(true, None), Dialing::Production);
+    }
 }

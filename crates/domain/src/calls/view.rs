@@ -216,7 +216,6 @@ pub async fn list(
     cursor: Option<&str>,
     limit: Limit,
 ) -> Result<Page<RequestView>> {
-    viewer.org_rows()?;
     let after = Cursor::parse(cursor)?;
     let rows: Vec<RequestRow> = db
         .read(select_requests!(
@@ -224,7 +223,7 @@ pub async fn list(
                AND (CAST($3 AS TEXT) IS NULL OR (created_at, id) < ($4, $3))
              ORDER BY created_at DESC, id DESC LIMIT $5"
         ))
-        .bind(viewer.organization()?)
+        .bind(viewer.own_organization()?)
         .bind(status)
         .bind(after.as_ref().map(|cursor| cursor.id.clone()))
         .bind(after.as_ref().map(|cursor| cursor.at))

@@ -9,7 +9,7 @@ use nightshift_db::{Timestamp, Tx};
 use super::steps::{delay, record_window};
 use crate::Result;
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::automations::ledger::{self, NewRun, RunToStart};
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Booking, Status, StatusRecord};
@@ -134,7 +134,7 @@ pub async fn close_thread(tx: &mut Tx, id: &ThreadId, by: &Actor, now: Timestamp
         return Ok(());
     }
     threads::set_status(tx, id, ThreadStatus::Closed, now).await?;
-    audit::record(tx, thread.entry("thread.closed", "success", by), now).await
+    audit::record(tx, thread.entry(Event::ThreadClosed, "success", by), now).await
 }
 
 /// Enters the reminder for the booking's present start and takes back those for other starts.

@@ -6,7 +6,7 @@ use nightshift_db::{Timestamp, Tx};
 use serde_json::{Value, json};
 
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::automations::ledger::{self, NewRun, RunStatus, RunToStart};
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Booking, Status};
@@ -91,9 +91,9 @@ fn wanted(status: Status) -> std::result::Result<(), &'static str> {
 /// When the database refuses.
 pub async fn fail(tx: &mut Tx, id: &BookingId, reason: &str, by: &Actor, now: Timestamp) -> Result<()> {
     let entry = match bookings::lock(tx, id).await {
-        Ok(booking) => booking.entry_with("booking.confirmed.failed", "failed", by),
+        Ok(booking) => booking.entry_with(Event::BookingConfirmedFailed, "failed", by),
         Err(Error::NotFound) => {
-            crate::audit_entry("booking.confirmed.failed", "failed", by).booking(id).correlation(id.as_ref())
+            crate::audit_entry(Event::BookingConfirmedFailed, "failed", by).booking(id).correlation(id.as_ref())
         }
         Err(error) => return Err(error),
     };
@@ -123,7 +123,7 @@ pub async fn thread(tx: &mut Tx, id: &BookingId, by: &Actor, now: Timestamp) -> 
     let Some(booking) = hold(tx, id).await? else { return Ok(None) };
     let (thread, created) = threads::find_or_create_for_booking(tx, &booking, now).await?;
     if created {
-        audit::record(tx, thread.entry("thread.created", "success", by), now).await?;
+        audit::record(tx, thread.entry(Event::ThreadCreated, "success", by), now).await?;
         let data = json!({"threadId": thread.id, "bookingId": id, "scope": thread.scope});
         for topic in ["threads".to_owned(), format!("thread:{}", thread.id)] {
             stream::append(tx, Some(&thread.org_id), &topic, "thread.created", &data, now).await?;
@@ -169,8 +169,8 @@ pub(super) async fn record_window(
     now: Timestamp,
 ) -> Result<()> {
     let event = match change {
-        WindowChange::Created => "window.created",
-        WindowChange::Updated => "window.updated",
+        WindowChange::Created => Event::WindowCreated,
+        WindowChange::Updated => Event::WindowUpdated,
         WindowChange::Unchanged => return Ok(()),
     };
     let mut entry = booking.entry(event, by);
@@ -276,6 +276,6 @@ pub async fn audit(tx: &mut Tx, id: &BookingId, outcome: &Outcome, by: &Actor, n
             "automation": outcome.automation.created,
         },
     });
-    let entry = booking.entry("booking.confirmed.processed", by).thread(&outcome.thread.thread_id);
+    let entry = booking.entry(Event::BookingConfirmedProcessed, by).thread(&outcome.thread.thread_id);
     audit::record(tx, entry.metadata(metadata), now).await
 }

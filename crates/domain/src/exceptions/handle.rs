@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Status;
 use super::list::{ExceptionView, exception_columns};
 use crate::actor::Actor;
-use crate::audit::{self, Entry};
+use crate::audit::{self, Entry, Event};
 use crate::ids::{ExceptionId, OrgId, UserId};
 use crate::viewer::Viewer;
 use crate::{Error, Result, stream};
@@ -53,7 +53,7 @@ pub async fn close(
     let Some(closed) = tx.query(CLOSE).bind(id).bind(who).bind(now).bind(note).optional().await? else {
         return Ok(before);
     };
-    told(tx, closed, "exception.resolved", json!({"note": note}), by, now).await
+    told(tx, closed, Event::ExceptionResolved, json!({"note": note}), by, now).await
 }
 
 /// Puts an item off.
@@ -73,7 +73,7 @@ pub async fn snooze(
         return Err(Error::invalid("until", "must be in the future"));
     }
     let snoozed = tx.query(SNOOZE).bind(id).bind(until).bind(now).optional().await?.ok_or_else(closed)?;
-    told(tx, snoozed, "exception.snoozed", json!({"until": until}), by, now).await
+    told(tx, snoozed, Event::ExceptionSnoozed, json!({"until": until}), by, now).await
 }
 
 /// Gives an item to somebody who may work on it: one of its organisation's owners, or of ops.
@@ -102,7 +102,7 @@ pub async fn assign(
         return Err(Error::invalid("userId", "is nobody who can work on this"));
     }
     let assigned = tx.query(ASSIGN).bind(id).bind(user).bind(now).optional().await?.ok_or_else(closed)?;
-    told(tx, assigned, "exception.assigned", json!({"userId": user}), by, now).await
+    told(tx, assigned, Event::ExceptionAssigned, json!({"userId": user}), by, now).await
 }
 
 /// Brings back what was put off until now or earlier. Returns how many.
@@ -138,7 +138,7 @@ fn closed() -> Error {
 async fn told(
     tx: &mut Tx,
     item: ExceptionView,
-    event: &'static str,
+    event: Event,
     mut facts: Value,
     by: &Actor,
     now: Timestamp,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Severity, Status};
+use super::{ExceptionKind, Severity, Status};
 use crate::ids::{BookingId, ClientId, DriftId, ExceptionId, InboxId, OrgId, ThreadId};
 use crate::page::{Cursor, Limit, Page};
 use crate::viewer::Viewer;
@@ -43,6 +43,17 @@ pub struct ExceptionView {
     pub created_at: Timestamp,
 }
 
+impl ExceptionView {
+    /// The kind in words for people; the stored text when another version of the program raised it.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        match self.kind.parse::<ExceptionKind>() {
+            Ok(kind) => kind.label(),
+            Err(_) => &self.kind,
+        }
+    }
+}
+
 macro_rules! exception_columns {
     ($before:literal, $after:literal) => {
         concat!(
@@ -59,7 +70,7 @@ pub(super) use exception_columns;
 /// Which items; what is not set does not narrow.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// By type.
+    /// By type; a text that is no [`ExceptionKind`] may match rows of another version of the program.
     pub kind: Option<String>,
     /// By severity.
     pub severity: Option<Severity>,

@@ -3,12 +3,14 @@
 //! The same trouble again (same fingerprint) while it is unresolved raises the count of the row that stands.
 
 mod handle;
+mod kind;
 mod list;
 
 use nightshift_db::{Json, Timestamp, Tx};
 use serde_json::{Value, json};
 
 pub use handle::{assign, close, snooze, wake};
+pub use kind::ExceptionKind;
 pub use list::{Counts, ExceptionView, Filter, counts, get, list};
 
 use crate::ids::{BookingId, ClientId, DriftId, ExceptionId, InboxId, OrgId, ThreadId};
@@ -44,7 +46,7 @@ text_enum! {
 /// Trouble to be raised.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    kind: &'static str,
+    kind: ExceptionKind,
     severity: Severity,
     fingerprint: String,
     title: String,
@@ -59,13 +61,13 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Trouble of a type, told from other trouble by its fingerprint.
-    pub fn new(kind: &'static str, severity: Severity, fingerprint: impl Into<String>) -> Self {
+    /// Trouble of a kind, told from other trouble by its fingerprint.
+    pub fn new(kind: ExceptionKind, severity: Severity, fingerprint: impl Into<String>) -> Self {
         Self {
             kind,
             severity,
             fingerprint: fingerprint.into(),
-            title: kind.replace('_', " "),
+            title: kind.label().to_owned(),
             detail: json!({}),
             org: None,
             booking: None,
@@ -203,7 +205,7 @@ pub async fn resolve(tx: &mut Tx, fingerprint: &str, note: &str, now: Timestamp)
 ///
 /// # Errors
 /// A database error.
-pub async fn resolve_of_job(tx: &mut Tx, kind: &str, job: &str, note: &str, now: Timestamp) -> Result<()> {
+pub async fn resolve_of_job(tx: &mut Tx, kind: ExceptionKind, job: &str, note: &str, now: Timestamp) -> Result<()> {
     let resolved: Vec<Resolved> = tx
         .query(
             "UPDATE exceptions

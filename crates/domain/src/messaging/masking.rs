@@ -10,9 +10,9 @@ use super::numbers::{self, NumberClass, NumberStatus, Seeker};
 use super::threads::{self, Scope, Thread};
 use crate::Result;
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::automations::ledger::{self, RunToStart};
-use crate::exceptions::{self, Problem, Severity};
+use crate::exceptions::{self, ExceptionKind, Problem, Severity};
 use crate::ids::{MessageId, NumberId, OrgId, SitterId, ThreadId};
 
 /// A thread's number.
@@ -99,7 +99,7 @@ pub async fn give(
         return Ok(NumberStep { thread_id, given: NumberGiven::Missing, released: Vec::new(), texts: Vec::new() });
     };
     threads::assign_number(tx, &thread.id, &number, now).await?;
-    let entry = thread.entry("thread.number.assigned", "success", by).metadata(json!({
+    let entry = thread.entry(Event::ThreadNumberAssigned, "success", by).metadata(json!({
         "messageNumberId": number.id,
         "numberClass": number.number_class,
         "reason": reason,
@@ -184,7 +184,7 @@ async fn raise_missing(tx: &mut Tx, thread: &Thread, now: Timestamp) -> Result<(
         Scope::ClientBooking => "A confirmed booking has no number to text from",
         _ => "A conversation has no number to text from",
     };
-    let mut problem = Problem::new(NO_NUMBER, Severity::High, fingerprint(&thread.id))
+    let mut problem = Problem::new(ExceptionKind::NoNumberAvailable, Severity::High, fingerprint(&thread.id))
         .title(title)
         .org(&thread.org_id)
         .thread(&thread.id);
@@ -211,7 +211,7 @@ pub async fn needs_none(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Resul
 /// # Errors
 /// When the database refuses.
 pub async fn report_no_front_desk(tx: &mut Tx, org: &OrgId, now: Timestamp) -> Result<()> {
-    let problem = Problem::new(NO_NUMBER, Severity::High, no_front_desk(org))
+    let problem = Problem::new(ExceptionKind::NoNumberAvailable, Severity::High, no_front_desk(org))
         .title("There is no front desk number, and a text waits for one")
         .org(org);
     exceptions::raise(tx, &problem, now).await?;
@@ -226,13 +226,11 @@ pub async fn front_desk_found(tx: &mut Tx, org: &OrgId, now: Timestamp) -> Resul
     exceptions::resolve(tx, &no_front_desk(org), "there is a number now", now).await
 }
 
-/// The exception's type. [`promises`](crate::promises) reads the fingerprints.
-const NO_NUMBER: &str = "no_number_available";
-
+/// The fingerprint of a conversation without a number. [`promises`](crate::promises) reads it, and the one below.
 fn fingerprint(thread: &ThreadId) -> String {
-    format!("{NO_NUMBER}:{thread}")
+    format!("{}:{thread}", ExceptionKind::NoNumberAvailable)
 }
 
 fn no_front_desk(org: &OrgId) -> String {
-    format!("{NO_NUMBER}:front_desk:{org}")
+    format!("{}:front_desk:{org}", ExceptionKind::NoNumberAvailable)
 }

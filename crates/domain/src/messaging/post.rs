@@ -13,7 +13,7 @@ use super::message::{ActorType, Direction};
 use super::threads::{self, Scope, Thread, ThreadStatus};
 use super::windows::{self, WindowStatus};
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::automations;
 use crate::automations::quiet_hours::QuietHours;
 use crate::ids::{AutomationRunId, MessageId, NumberId, OrgId, SitterId, ThreadId, UserId};
@@ -150,7 +150,7 @@ pub async fn post(
     let from = match ready {
         Ok(from) => from,
         Err(blocked) => {
-            let entry = thread.warning("message.blocked", by).metadata(json!({"reason": blocked.code()}));
+            let entry = thread.warning(Event::MessageBlocked, by).metadata(json!({"reason": blocked.code()}));
             audit::record(tx, entry, now).await?;
             return Ok(Posted::Blocked(blocked));
         }
@@ -202,7 +202,7 @@ pub async fn post_for_run(
         Ok(from) => from,
         Err(blocked) => {
             let metadata = json!({"reason": blocked.code(), "automationRunId": run});
-            audit::record(tx, thread.warning("message.blocked", by).metadata(metadata), now).await?;
+            audit::record(tx, thread.warning(Event::MessageBlocked, by).metadata(metadata), now).await?;
             return Ok(Posted::Blocked(blocked));
         }
     };

@@ -4,7 +4,7 @@ use nightshift_db::{Db, Engine, Timestamp, Tx};
 
 use super::numbers::{Number, NumberClass};
 use crate::actor::Actor;
-use crate::audit::Entry;
+use crate::audit::{Entry, Event};
 use crate::bookings::Booking;
 use crate::ids::{BookingId, ClientId, NumberId, OrgId, SitterId, ThreadId};
 use crate::phone::PhoneNumber;
@@ -304,12 +304,12 @@ pub async fn set_status(tx: &mut Tx, id: &ThreadId, status: ThreadStatus, now: T
 
 impl Thread {
     /// The start of an audit entry about this thread that warns.
-    pub(crate) fn warning(&self, event: &'static str, by: &Actor) -> Entry {
+    pub(crate) fn warning(&self, event: Event, by: &Actor) -> Entry {
         self.entry(event, "warning", by)
     }
 
     /// The start of an audit entry about this thread.
-    pub(crate) fn entry(&self, event: &'static str, status: &'static str, by: &Actor) -> Entry {
+    pub(crate) fn entry(&self, event: Event, status: &'static str, by: &Actor) -> Entry {
         let mut entry = crate::audit_entry(event, status, by).org(&self.org_id).thread(&self.id);
         if let Some(client) = &self.client_id {
             entry = entry.client(client);

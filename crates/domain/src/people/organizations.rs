@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use nightshift_db::{Db, Json, Timestamp, Tx};
 use serde_json::Value;
@@ -43,6 +44,12 @@ pub async fn zone(db: &Db, org: &OrgId) -> Result<Tz> {
         db.read("SELECT timezone FROM organizations WHERE id = $1").bind(org).optional().await?;
     let (zone,) = zone.ok_or(crate::Error::NotFound)?;
     Ok(zone.parse().unwrap_or(Tz::UTC))
+}
+
+/// Today's date in a zone.
+#[must_use]
+pub fn local_date(now: Timestamp, zone: Tz) -> NaiveDate {
+    now.to_datetime().with_timezone(&zone).date_naive()
 }
 
 /// An organisation's name, and the zone in which it lives.

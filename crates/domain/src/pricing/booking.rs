@@ -9,7 +9,7 @@ use super::calculate::{Inputs, NotComputable, Price};
 use super::rules::{Rule, RuleBook, in_force};
 use super::snapshots::{self, Snapshot};
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::bookings::{self, Booking, Status};
 use crate::ids::{BookingId, OrgId};
 use crate::people::organizations;
@@ -124,7 +124,7 @@ pub(crate) async fn record_repriced(
         "snapshotId": booking.pricing_snapshot_id, "fromMinor": before_minor, "toMinor": booking.total_minor,
         "reason": reason,
     });
-    audit::record(tx, booking.entry("booking.repriced", by).metadata(facts), now).await
+    audit::record(tx, booking.entry(Event::BookingRepriced, by).metadata(facts), now).await
 }
 
 /// What a booking was priced with, what it would come to now, and the difference.
@@ -143,9 +143,10 @@ pub struct Pricing {
 /// The pricing of a booking; `thresholds` are those of organisations that have none of their own.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for a booking without a price; [`Error::Forbidden`] for viewers without an organisation.
+/// [`Error::NotFound`], also for a booking without a price; [`Error::Forbidden`] for sitters and for viewers without
+/// an organisation.
 pub async fn pricing(db: &Db, viewer: &Viewer, id: &BookingId, thresholds: Thresholds) -> Result<Pricing> {
-    let org = viewer.organization()?;
+    let org = viewer.own_organization()?;
     let booking = bookings::get(db, viewer, id).await?;
     let snapshot = snapshots::get(db, booking.pricing_snapshot_id.as_ref().ok_or(Error::NotFound)?).await?;
     let book = RuleBook::load(db, org).await?;

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::calculate::{Inputs, NotComputable, Price, Terms, calculate};
 use crate::actor::Actor;
-use crate::audit::{self, Entry};
+use crate::audit::{self, Entry, Event};
 use crate::ids::{OrgId, RuleId};
 use crate::problems::{Problems, TextLimit};
 use crate::viewer::Viewer;
@@ -172,8 +172,7 @@ const INSERT: &str = rule_columns!(
 /// # Errors
 /// [`Error::Forbidden`] for sitters and for viewers without an organisation.
 pub async fn list(db: &Db, viewer: &Viewer) -> Result<Vec<Rule>> {
-    viewer.org_rows()?;
-    Ok(db.read(OF_ORG).bind(viewer.organization()?).all().await?)
+    Ok(db.read(OF_ORG).bind(viewer.own_organization()?).all().await?)
 }
 
 /// Adds the next version of a service's price.
@@ -229,7 +228,7 @@ pub(crate) async fn add_as(
         .bind(now)
         .one()
         .await?;
-    let entry = Entry::new("pricing.rule.added", "success", by)
+    let entry = Entry::new(Event::PricingRuleAdded, "success", by)
         .org(org)
         .metadata(json!({"ruleId": rule.id, "service": rule.service, "version": rule.version}));
     audit::record(tx, entry, now).await?;

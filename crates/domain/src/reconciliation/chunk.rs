@@ -11,8 +11,8 @@ use super::runs::{Run, complete, run_columns};
 use super::shield::Shielded;
 use crate::Result;
 use crate::actor::Actor;
-use crate::audit::{self, Entry};
-use crate::exceptions::{self, Problem, Severity};
+use crate::audit::{self, Entry, Event};
+use crate::exceptions::{self, ExceptionKind, Problem, Severity};
 use crate::ids::{BookingId, DriftId, OrgId, SnapshotId};
 use crate::people::organizations;
 use crate::pricing::{Inputs, Line, NotComputable, Price, RuleBook};
@@ -318,14 +318,16 @@ async fn record_drift(tx: &mut Tx, run: &Run, drifted: &Drifted, by: &Actor, job
     let mut facts = json!(drift);
     facts["runId"] = json!(run.id);
     facts["driftId"] = json!(id);
-    audit::record(tx, entry("pricing.drift.detected", "warning", run, &drifted.booking, by, job, &facts), now).await?;
+    audit::record(tx, entry(Event::PricingDriftDetected, "warning", run, &drifted.booking, by, job, &facts), now)
+        .await?;
     let title = if drift.drift_minor > 0 { "A client is charged too much" } else { "A client is charged too little" };
-    let problem = Problem::new("pricing_drift", drift.severity, format!("pricing_drift:{}", drifted.booking))
-        .title(title)
-        .detail(facts)
-        .org(&run.org_id)
-        .booking(&drifted.booking)
-        .drift(&id);
+    let problem =
+        Problem::new(ExceptionKind::PricingDrift, drift.severity, format!("pricing_drift:{}", drifted.booking))
+            .title(title)
+            .detail(facts)
+            .org(&run.org_id)
+            .booking(&drifted.booking)
+            .drift(&id);
     exceptions::raise(tx, &problem, now).await?;
     Ok(())
 }
@@ -340,18 +342,19 @@ async fn record_not_computable(
     now: Timestamp,
 ) -> Result<()> {
     let facts = json!({"runId": run.id, "error": why.to_string()});
-    audit::record(tx, entry("pricing.reconciliation.failed", "failed", run, booking, by, job, &facts), now).await?;
-    let problem = Problem::new("reconciliation_failed", Severity::Low, format!("pricing_not_computable:{booking}"))
-        .title("A booking's price cannot be worked out")
-        .detail(facts)
-        .org(&run.org_id)
-        .booking(booking);
+    audit::record(tx, entry(Event::PricingReconciliationFailed, "failed", run, booking, by, job, &facts), now).await?;
+    let problem =
+        Problem::new(ExceptionKind::ReconciliationFailed, Severity::Low, format!("pricing_not_computable:{booking}"))
+            .title("A booking's price cannot be worked out")
+            .detail(facts)
+            .org(&run.org_id)
+            .booking(booking);
     exceptions::raise(tx, &problem, now).await?;
     Ok(())
 }
 
 fn entry(
-    event: &'static str,
+    event: Event,
     status: &'static str,
     run: &Run,
     booking: &BookingId,

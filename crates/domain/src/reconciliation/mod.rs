@@ -5,12 +5,14 @@
 //! That transaction cannot write a booking or a price: see [`Shielded`].
 
 mod chunk;
+mod day;
 mod drift;
 mod drifts;
 mod runs;
 mod shield;
 
 pub use chunk::{Check, Findings, Progress, examine, record};
+pub use day::{day, parse_day};
 pub use drift::{Amounts, Cause, Drift, Thresholds, compare};
 pub use drifts::{DriftView, drift_of_exception, list as drifts};
 pub use runs::{

@@ -8,8 +8,8 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::actor::Actor;
-use crate::audit::{self, Entry};
-use crate::exceptions::{self, Problem, Severity};
+use crate::audit::{self, Entry, Event};
+use crate::exceptions::{self, ExceptionKind, Problem, Severity};
 use crate::ids::{BookingId, OrgId, RunId};
 use crate::page::{Cursor, Limit, Page};
 use crate::text_enum::text_enum;
@@ -235,7 +235,8 @@ pub(super) async fn complete(tx: &mut Tx, run: &Run, by: &Actor, job: &str, now:
         "drifted": run.drifted, "high": run.high, "medium": run.medium, "low": run.low,
         "durationMs": now.unix_ms() - run.started_at.unix_ms(),
     });
-    let entry = Entry::new("pricing.reconciliation.completed", "success", by).org(&run.org_id).job(job).metadata(facts);
+    let entry =
+        Entry::new(Event::PricingReconciliationCompleted, "success", by).org(&run.org_id).job(job).metadata(facts);
     audit::record(tx, entry, now).await?;
     exceptions::resolve(tx, &failure_of(&run.org_id), "a later run completed", now).await
 }
@@ -263,9 +264,9 @@ pub async fn fail(
     .execute()
     .await?;
     let facts = json!({"runId": run, "error": error});
-    let entry = Entry::new("pricing.reconciliation.failed", "failed", by).org(org).job(job).metadata(facts.clone());
+    let entry = Entry::new(Event::PricingReconciliationFailed, "failed", by).org(org).job(job).metadata(facts.clone());
     audit::record(tx, entry, now).await?;
-    let problem = Problem::new("reconciliation_failed", Severity::Medium, failure_of(org))
+    let problem = Problem::new(ExceptionKind::ReconciliationFailed, Severity::Medium, failure_of(org))
         .title("The nightly price check was given up")
         .detail(facts)
         .org(org)

@@ -12,3 +12,4 @@ mod messaging;
 mod payments;
 mod slots;
 mod told;
+mod viewers;

@@ -4,15 +4,14 @@
 //! the same transaction. That is why retrying and cancelling ask the registry, and only hastening the queue alone.
 
 use nightshift_db::{DbError, Engine, Timestamp, Tx};
-use serde_json::Value;
 use sqlx::FromRow;
 
 use super::Filter;
 use crate::claim::Claimed;
 use crate::finish::CANCELLED;
+use crate::handler::Revival;
 use crate::lifecycle::{Event, Life, Refusal, State, apply};
-use crate::registry::{DeadJob, Registry, RetriedJob, Revival};
-use crate::runner::dead_info;
+use crate::registry::{End, Registry};
 use crate::wake::Woken;
 use crate::{ErrorClass, JobError, Queue};
 
@@ -87,10 +86,6 @@ impl Row {
     fn life(&self) -> Life {
         Life { state: self.state, parked: self.parked_reason.is_some(), ..self.job.life() }
     }
-
-    fn payload(&self) -> Value {
-        serde_json::from_str(&self.job.payload).unwrap_or(Value::Null)
-    }
 }
 
 macro_rules! one_job {
@@ -126,13 +121,9 @@ impl<S: Send + Sync + 'static> Registry<S> {
         let after = apply(&row.life(), &event, now)?.life;
         let Some(kind) = self.get(&row.job.kind) else { return Err(SteerError::UnknownKind(row.job.kind)) };
         if row.state.ended_in_vain() {
-            let payload = row.payload();
-            let retried = RetriedJob { id: row.job.id, kind: row.job.kind, payload, at: now };
-            for revive in self.before_retry(kind) {
-                match revive(tx, &retried).await.map_err(SteerError::Subject)? {
-                    Revival::Ready => {}
-                    Revival::Pointless(why) => return Err(SteerError::Pointless(why)),
-                }
+            match self.revive(tx, kind, &row.job, now).await.map_err(SteerError::Subject)? {
+                Revival::Ready => {}
+                Revival::Pointless(why) => return Err(SteerError::Pointless(why)),
             }
         }
         queue.write(tx, id, &after, now).await
@@ -148,17 +139,13 @@ impl<S: Send + Sync + 'static> Registry<S> {
         let after = apply(&row.life(), &Event::Cancel, now)?.life;
         let steered = queue.write(tx, id, &after, now).await?;
         if after.state == State::Cancelled {
-            let (info, payload) = (dead_info(&row.job), row.payload());
-            let dead = DeadJob { info, payload, class: ErrorClass::Cancelled, error: CANCELLED.to_owned(), at: now };
-            for hook in self.follow_end(&row.job.kind) {
-                match hook(tx, &dead).await {
-                    Err(error) if error.may_retry() => return Err(SteerError::Subject(error)),
-                    // As for a job that dies: what follows its end must not keep it alive.
-                    Err(error) => {
-                        tracing::error!(job.id = id, %error, "what follows a cancelled job was refused");
-                    }
-                    Ok(()) => {}
-                }
+            let (attempts, error) = (row.job.attempts, CANCELLED.to_owned());
+            let end = End { claimed: &row.job, attempts, class: ErrorClass::Cancelled, error, at: now };
+            match self.follow_end(tx, end).await {
+                Err(error) if error.may_retry() => return Err(SteerError::Subject(error)),
+                // As for a job that dies: what follows its end must not keep it alive.
+                Err(error) => tracing::error!(job.id = id, %error, "what follows a cancelled job was refused"),
+                Ok(()) => {}
             }
         }
         Ok(steered)

@@ -9,11 +9,11 @@ use nightshift_db::testing::{TestDb, engines};
 use nightshift_db::{Clock, Db, DbOptions, Timestamp, Tx};
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{
-    Enqueued, ErrorClass, Job, JobContext, JobError, JobResult, Keys, Kind, NewJob, Outcome, Policy, Queue, Registry,
-    Revival, Worker, WorkerHandle, WorkerOptions,
+    DeadJob, Enqueued, ErrorClass, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, NewJob, NoHooks,
+    Outcome, PayloadError, Policy, Queue, Registry, RetriedJob, Revival, Subject, Worker, WorkerHandle, WorkerOptions,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 /// What a scripted job does in one of its runs.
@@ -69,11 +69,41 @@ impl Scripted {
 impl Job for Scripted {
     const KIND: &'static str = "scripted";
     const QUEUE: &'static str = "main";
+    const VERSION: i64 = 2;
     fn keys(&self) -> Keys {
         self.keys.clone()
     }
+    fn subject(&self) -> Option<Subject> {
+        Some(Subject { thing: "script", id: self.name.clone() })
+    }
     fn policy() -> Policy {
         Policy::standard(4).timeout(Duration::from_secs(900))
+    }
+    /// The first version called the name a title.
+    fn upcast(_: i64, mut payload: Value) -> Result<Value, PayloadError> {
+        let title = payload["title"].take();
+        assert_ne!(title, UPSETTING, "scripted");
+        payload["name"] = title;
+        Ok(payload)
+    }
+}
+
+impl Handler<App> for Scripted {
+    type Hooks = Self;
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        run(self, ctx).await
+    }
+}
+
+impl Hooks for Scripted {
+    async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
+        assert_ne!(job.name, CURSED, "scripted");
+        note(tx, dead, &format!("{TOLD}{}", job.name)).await
+    }
+
+    async fn on_retry(job: &Self, _: &mut Tx, _: &RetriedJob) -> Result<Revival, JobError> {
+        let pointless = job.name == FINISHED;
+        Ok(if pointless { Revival::Pointless("it is finished".to_owned()) } else { Revival::Ready })
     }
 }
 
@@ -89,6 +119,13 @@ impl Job for Side {
     }
     fn policy() -> Policy {
         Policy::standard(4).timeout(Duration::from_secs(30))
+    }
+}
+
+impl Handler<App> for Side {
+    type Hooks = NoHooks;
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        run(self.0, ctx).await
     }
 }
 
@@ -163,47 +200,47 @@ async fn run(job: Scripted, ctx: JobContext<App>) -> JobResult {
 
 /// What the workers of a bed can do.
 pub fn registry() -> Registry<App> {
-    Registry::new()
-        .kind(Kind::of::<Scripted, _, _>(run).subject(
-            |_, dead| {
-                Box::pin(async move {
-                    assert_ne!(dead.payload["name"], CURSED, "scripted");
-                    Ok(())
-                })
-            },
-            |_, retried| {
-                Box::pin(async move {
-                    let pointless = retried.payload["name"] == FINISHED;
-                    Ok(if pointless { Revival::Pointless("it is finished".to_owned()) } else { Revival::Ready })
-                })
-            },
-        ))
-        .kind(Kind::of::<Side, _, _>(|job: Side, ctx| run(job.0, ctx)))
-        .on_any_dead(|tx, dead| {
-            Box::pin(async move {
-                // Proves that the hook writes in the transaction that ends the job.
-                let state: String =
-                    tx.query("SELECT state FROM jobs WHERE id = $1").bind(&dead.info.id).scalar().await?;
-                assert_eq!(state, if dead.class == ErrorClass::Cancelled { "cancelled" } else { "dead" });
-                tx.query(
-                    "INSERT INTO job_steps (job_id, step, status, output, finished_at)
-                     VALUES ($1, $2, 'done', '{}', $3)",
-                )
-                .bind(&dead.info.id)
-                .bind(format!("{ENDED}{}", dead.class))
-                .bind(dead.at)
-                .execute()
-                .await?;
-                Ok(())
-            })
+    Registry::new().job::<Scripted>().job::<Side>().on_any_dead(|tx, dead| {
+        Box::pin(async move {
+            // Proves that the hook writes in the transaction that ends the job.
+            let state: String = tx.query("SELECT state FROM jobs WHERE id = $1").bind(&dead.info.id).scalar().await?;
+            assert_eq!(state, if dead.class == ErrorClass::Cancelled { "cancelled" } else { "dead" });
+            note(tx, dead, &format!("{ENDED}{}", dead.class)).await?;
+            if let Some(subject) = &dead.subject {
+                note(tx, dead, &format!("{ABOUT}{} {}", subject.thing, subject.id)).await?;
+            }
+            if let Some(unreadable) = &dead.unreadable {
+                note(tx, dead, &format!("{UNREADABLE}{unreadable}")).await?;
+            }
+            Ok(())
         })
+    })
+}
+
+/// Leaves a step with a job that ended, in the transaction that ends it.
+async fn note(tx: &mut Tx, dead: &DeadJob, step: &str) -> Result<(), JobError> {
+    tx.query("INSERT INTO job_steps (job_id, step, status, output, finished_at) VALUES ($1, $2, 'done', '{}', $3)")
+        .bind(&dead.info.id)
+        .bind(step)
+        .bind(dead.at)
+        .execute()
+        .await?;
+    Ok(())
 }
 
 /// The step that a job's end without success leaves, and the class of what ended it.
 const ENDED: &str = "ended: ";
+/// The step that tells what it was about.
+pub const ABOUT: &str = "about: ";
+/// The step that tells why its payload can't be read.
+pub const UNREADABLE: &str = "unreadable: ";
+/// The step of its own kind's hook.
+pub const TOLD: &str = "told: ";
 
 /// The name of a job on whose death the program panics.
 pub const CURSED: &str = "cursed";
+/// The title of an old job that can't be read without a panic.
+pub const UPSETTING: &str = "upsetting";
 /// The name of a job that a retry has nothing to do for.
 pub const FINISHED: &str = "finished";
 
@@ -292,6 +329,13 @@ impl Bed {
             self.db.read("SELECT job_id, step FROM job_steps ORDER BY finished_at, job_id").all().await.unwrap();
         let class = |step: String| step.strip_prefix(ENDED).map(str::to_owned);
         steps.into_iter().filter_map(|(id, step)| Some((id, class(step)?))).collect()
+    }
+
+    /// What the hooks left with a job, sorted.
+    pub async fn left_with(&self, id: &str) -> Vec<String> {
+        let steps: Vec<(String,)> =
+            self.db.read("SELECT step FROM job_steps WHERE job_id = $1 ORDER BY step").bind(id).all().await.unwrap();
+        steps.into_iter().map(|(step,)| step).collect()
     }
 
     pub async fn state(&self, id: &str) -> State {

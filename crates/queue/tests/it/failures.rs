@@ -149,7 +149,7 @@ async fn a_newer_payload_version_is_parked_and_an_unknown_kind_is_left_alone() {
     on_both_engines(async |bed| {
         let newer = bed.enqueue(&Scripted::new("newer", &[Act::Done])).await;
         let unknown = bed.enqueue(&Scripted::new("unknown", &[Act::Done])).await;
-        bed.db.write("UPDATE jobs SET payload_version = 2 WHERE id = $1").bind(&newer).execute().await.unwrap();
+        bed.db.write("UPDATE jobs SET payload_version = 3 WHERE id = $1").bind(&newer).execute().await.unwrap();
         bed.db.write("UPDATE jobs SET kind = 'of the future' WHERE id = $1").bind(&unknown).execute().await.unwrap();
         let worker = bed.worker();
         eventually("the newer one is parked", async || {

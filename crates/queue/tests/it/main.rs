@@ -12,6 +12,7 @@ mod enqueue;
 mod failures;
 mod groups;
 mod history;
+mod hooks;
 mod leases;
 mod lifecycle;
 mod panics;

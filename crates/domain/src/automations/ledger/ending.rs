@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::{Run, RunStatus, announce, lock, run_columns};
 use crate::Result;
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::automations::EXECUTOR;
-use crate::exceptions::{self, Problem, Severity};
+use crate::exceptions::{self, ExceptionKind, Problem, Severity};
 use crate::ids::{AutomationRunId, MessageId, ThreadId};
 
 /// Ends a waiting run as not wanted. One that ended before stays as it is.
@@ -30,7 +30,7 @@ pub async fn set_failed(tx: &mut Tx, id: &AutomationRunId, error: &str, by: &Act
     if run.message_event_id.is_some() {
         return Ok(());
     }
-    let mut problem = Problem::new("automation_failed", Severity::Medium, failure_of(id))
+    let mut problem = Problem::new(ExceptionKind::AutomationFailed, Severity::Medium, failure_of(id))
         .title("An automatic text was not written")
         .org(&run.org_id)
         .detail(json!({"automationRunId": id, "type": run.kind, "error": error}));
@@ -75,7 +75,7 @@ pub async fn reopen_failed(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: T
     let run = back_to_pending(tx, id, now).await?;
     exceptions::resolve(tx, &failure_of(id), "a person has it tried again", now).await?;
     let metadata = json!({"automationRunId": id, "type": run.kind});
-    audit::record(tx, run.entry("automation.retried", "success", by).metadata(metadata), now).await?;
+    audit::record(tx, run.entry(Event::AutomationRetried, "success", by).metadata(metadata), now).await?;
     Ok(Reopened::Waits)
 }
 
@@ -125,7 +125,7 @@ async fn end(
         .await?;
     let Some(run) = ended else { return Ok(None) };
     let metadata = json!({"automationRunId": id, "type": run.kind, "status": status, "reason": reason});
-    audit::record(tx, run.entry("automation.executed", outcome, by).metadata(metadata), now).await?;
+    audit::record(tx, run.entry(Event::AutomationExecuted, outcome, by).metadata(metadata), now).await?;
     announce(tx, &run, now).await?;
     Ok(Some(run))
 }
@@ -166,7 +166,7 @@ pub async fn set_success(
         .bind(now)
         .one()
         .await?;
-    let entry = done.entry("automation.executed", "success", by).metadata(json!({
+    let entry = done.entry(Event::AutomationExecuted, "success", by).metadata(json!({
         "automationRunId": id,
         "type": done.kind,
         "executor": EXECUTOR,

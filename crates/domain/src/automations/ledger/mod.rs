@@ -18,7 +18,7 @@ pub use waiting::{release_blocked, reopen_skipped, skip_unwritten, waiting_for_f
 
 use super::{AutomationType, Recipient};
 use crate::actor::Actor;
-use crate::audit::Entry;
+use crate::audit::{Entry, Event};
 use crate::ids::{AutomationRunId, BookingId, ClientId, MessageId, OrgId, SitterId, ThreadId};
 use crate::stream;
 use crate::text_enum::text_enum;
@@ -128,7 +128,7 @@ impl Run {
             .then(|| RunToStart { run_id: self.id.clone(), not_before: self.scheduled_for })
     }
 
-    fn entry(&self, event: &'static str, status: &'static str, by: &Actor) -> Entry {
+    fn entry(&self, event: Event, status: &'static str, by: &Actor) -> Entry {
         let mut entry = crate::audit_entry(event, status, by).org(&self.org_id);
         if let Some(booking) = &self.booking_id {
             entry = entry.booking(booking).correlation(booking.as_ref());

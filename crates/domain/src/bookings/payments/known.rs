@@ -11,7 +11,7 @@ use crate::ids::BookingId;
 
 /// A payment, held until the transaction ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
-pub struct Known {
+pub(super) struct Known {
     /// The booking it was placed at.
     pub booking_id: Option<BookingId>,
     /// What was received, in minor units, once it was reported.
@@ -28,10 +28,7 @@ pub struct Known {
 
 /// The payment with the provider's `id`, which from now on is known. One that paid a booking before payments were kept is
 /// found at that booking, with what the booking tells of it.
-///
-/// # Errors
-/// A database error.
-pub async fn hold(tx: &mut Tx, id: &str, now: Timestamp) -> Result<Known> {
+pub(super) async fn hold(tx: &mut Tx, id: &str, now: Timestamp) -> Result<Known> {
     Ok(tx
         .query(
             "INSERT INTO payments (id, booking_id, received_minor, refunded_minor, fully_refunded, created_at, updated_at)
@@ -63,10 +60,7 @@ pub(super) async fn of_booking(tx: &mut Tx, booking: &BookingId) -> Result<Vec<O
 }
 
 /// Notes what was received, as the payment itself says or, before it does, its checkout.
-///
-/// # Errors
-/// A database error.
-pub async fn received(tx: &mut Tx, id: &str, minor: i64, currency: Option<&str>) -> Result<()> {
+pub(super) async fn received(tx: &mut Tx, id: &str, minor: i64, currency: Option<&str>) -> Result<()> {
     tx.query("UPDATE payments SET received_minor = $2, currency = $3 WHERE id = $1")
         .bind(id)
         .bind(minor)
@@ -77,10 +71,7 @@ pub async fn received(tx: &mut Tx, id: &str, minor: i64, currency: Option<&str>)
 }
 
 /// Notes the booking that the payment is for. The first one stays.
-///
-/// # Errors
-/// A database error.
-pub async fn place(tx: &mut Tx, id: &str, booking: &BookingId) -> Result<()> {
+pub(super) async fn place(tx: &mut Tx, id: &str, booking: &BookingId) -> Result<()> {
     tx.query("UPDATE payments SET booking_id = $2 WHERE id = $1 AND booking_id IS NULL")
         .bind(id)
         .bind(booking)
@@ -90,10 +81,7 @@ pub async fn place(tx: &mut Tx, id: &str, booking: &BookingId) -> Result<()> {
 }
 
 /// Notes what was given back so far; a report that was overtaken changes nothing.
-///
-/// # Errors
-/// A database error.
-pub async fn given_back(tx: &mut Tx, id: &str, minor: i64, all: bool) -> Result<()> {
+pub(super) async fn given_back(tx: &mut Tx, id: &str, minor: i64, all: bool) -> Result<()> {
     tx.query(
         "UPDATE payments
          SET refunded_minor = CASE WHEN refunded_minor < $2 THEN $2 ELSE refunded_minor END,
@@ -109,10 +97,7 @@ pub async fn given_back(tx: &mut Tx, id: &str, minor: i64, all: bool) -> Result<
 }
 
 /// Notes that the payment is not for a booking.
-///
-/// # Errors
-/// A database error.
-pub async fn is_of_client(tx: &mut Tx, id: &str) -> Result<()> {
+pub(super) async fn is_of_client(tx: &mut Tx, id: &str) -> Result<()> {
     tx.query("UPDATE payments SET of_client = TRUE WHERE id = $1").bind(id).execute().await?;
     Ok(())
 }

@@ -2,18 +2,29 @@
 //!
 //! Reports come late, twice and in any order, so each is noted at its payment, amounts are set and never added, and what
 //! the booking shows follows from all of its payments ([`standing`]). A report that changes nothing writes nothing.
+//!
+//! [`Report`] has a function for each fact that a provider reports; [`mark_paid`] and [`mark_refunded`] are the changes of
+//! bookings behind them.
 
-pub mod known;
+mod doubts;
+mod known;
+mod received;
+mod report;
+mod returned;
 mod standing;
+mod unplaced;
 
 use nightshift_db::{Engine, Timestamp, Tx};
 use serde_json::json;
 
+pub use self::received::{ReportedCheckout, ReportedInvoice, ReportedPayment};
+pub use self::report::{Handled, Report};
+pub use self::returned::{Refusal, ReportedRefund};
 use self::standing::One;
 use super::change::{set_status, store};
 use super::{Booking, PaymentStatus, Status, StatusChange, Transition, lock, transition};
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::ids::BookingId;
 use crate::{Error, Result};
 
@@ -276,7 +287,7 @@ fn mismatch(booking: &Booking, payment: &Payment) -> Option<AmountMismatch> {
 }
 
 async fn record_payment(tx: &mut Tx, booking: &Booking, by: &Actor, now: Timestamp) -> Result<()> {
-    let entry = booking.entry("booking.payment.changed", by).metadata(json!({
+    let entry = booking.entry(Event::BookingPaymentChanged, by).metadata(json!({
         "paymentStatus": booking.payment_status,
         "paidMinor": booking.paid_minor,
         "refundedMinor": booking.refunded_minor,

@@ -4,9 +4,9 @@ use nightshift_db::{Engine, Timestamp, Tx};
 use serde_json::json;
 
 use crate::actor::Actor;
-use crate::audit::{self, Entry};
+use crate::audit::{self, Entry, Event};
 use crate::automations::ledger;
-use crate::exceptions::{self, Problem, Severity};
+use crate::exceptions::{self, ExceptionKind, Problem, Severity};
 use crate::ids::{AutomationRunId, MessageId, NumberId, OrgId, ThreadId};
 use crate::messaging::message::MessageStatus;
 use crate::stream;
@@ -98,7 +98,7 @@ pub(super) fn unconfirmed(id: &MessageId) -> String {
 
 impl Outbound {
     /// The start of an audit entry about this text.
-    pub(super) fn entry(&self, event: &'static str, status: &'static str, by: &Actor) -> Entry {
+    pub(super) fn entry(&self, event: Event, status: &'static str, by: &Actor) -> Entry {
         crate::audit_entry(event, status, by).org(&self.org_id).thread(&self.thread_id)
     }
 
@@ -112,10 +112,10 @@ impl Outbound {
         now: Timestamp,
     ) -> Result<()> {
         let metadata = json!({"messageId": self.id, "status": status, "errorCode": error_code});
-        audit::record(tx, self.entry("message.failed", "failed", by).metadata(metadata), now).await?;
+        audit::record(tx, self.entry(Event::MessageFailed, "failed", by).metadata(metadata), now).await?;
         exceptions::raise(
             tx,
-            &Problem::new("sms_undelivered", Severity::Medium, undelivered(&self.id))
+            &Problem::new(ExceptionKind::SmsUndelivered, Severity::Medium, undelivered(&self.id))
                 .title("A text message did not arrive")
                 .org(&self.org_id)
                 .thread(&self.thread_id)

@@ -8,7 +8,7 @@ use super::send::has_passed;
 use super::{OPTED_OUT, POSSIBLY_SENT};
 use crate::Result;
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::automations;
 use crate::automations::ledger::{self, RunStatus};
 use crate::bookings;
@@ -82,7 +82,7 @@ pub async fn revive(
     }
     exceptions::resolve(tx, &undelivered(id), "a person has it sent again", now).await?;
     let metadata = json!({"messageId": id, "status": to, "errorCode": text.error_code});
-    audit::record(tx, text.entry("message.retried", "success", by).metadata(metadata), now).await?;
+    audit::record(tx, text.entry(Event::MessageRetried, "success", by).metadata(metadata), now).await?;
     text.announce(tx, to, now).await?;
     Ok(Ok(()))
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::OPTED_OUT;
 use super::outbound::{Outbound, lock};
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::automations::ledger;
 use crate::ids::{MessageId, OrgId, ThreadId};
 use crate::messaging::message::MessageStatus;
@@ -182,7 +182,7 @@ async fn block(tx: &mut Tx, text: &Outbound, reason: &'static str, by: &Actor, n
         return text.report_failure(tx, MessageStatus::Failed, Some(reason), by, now).await;
     }
     let metadata = json!({"messageId": text.id, "reason": reason});
-    audit::record(tx, text.entry("message.blocked", "warning", by).metadata(metadata), now).await?;
+    audit::record(tx, text.entry(Event::MessageBlocked, "warning", by).metadata(metadata), now).await?;
     if let Some(run) = &text.automation_run_id {
         ledger::set_skipped(tx, run, reason, by, now).await?;
     }

@@ -8,9 +8,9 @@ use super::report::rank;
 use super::take_back::unless_outdated;
 use crate::Result;
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::automations::ledger;
-use crate::exceptions::{self, Problem, Severity};
+use crate::exceptions::{self, ExceptionKind, Problem, Severity};
 use crate::ids::MessageId;
 use crate::messaging::message::MessageStatus;
 
@@ -37,7 +37,7 @@ pub async fn record_sent(tx: &mut Tx, id: &MessageId, sid: &str, by: &Actor, now
     .execute()
     .await?;
     let metadata = json!({"providerMessageSid": sid, "fromNumberId": text.from_number_id});
-    audit::record(tx, text.entry("message.sent", "success", by).metadata(metadata), now).await?;
+    audit::record(tx, text.entry(Event::MessageSent, "success", by).metadata(metadata), now).await?;
     if let Some(run) = &text.automation_run_id {
         ledger::set_success(tx, run, &text.id, by, now).await?;
     }
@@ -139,7 +139,7 @@ pub async fn mark_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Re
 /// [`Error::NotFound`] when there is no such outbound text.
 pub async fn tell_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
     let text = lock(tx, id).await?;
-    let problem = Problem::new("sms_unconfirmed", Severity::Medium, unconfirmed(id))
+    let problem = Problem::new(ExceptionKind::SmsUnconfirmed, Severity::Medium, unconfirmed(id))
         .title("It is not known whether a text message left")
         .org(&text.org_id)
         .thread(&text.thread_id)

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::outbound::{Outbound, lock};
 use crate::Result;
 use crate::actor::Actor;
-use crate::audit;
+use crate::audit::{self, Event};
 use crate::automations::{self, ledger};
 use crate::ids::MessageId;
 use crate::messaging::message::MessageStatus;
@@ -55,7 +55,7 @@ async fn end(tx: &mut Tx, text: &Outbound, reason: &'static str, by: &Actor, now
     .execute()
     .await?;
     let metadata = json!({"messageId": text.id, "reason": reason});
-    audit::record(tx, text.entry("message.taken_back", "info", by).metadata(metadata), now).await?;
+    audit::record(tx, text.entry(Event::MessageTakenBack, "info", by).metadata(metadata), now).await?;
     if let Some(run) = &text.automation_run_id {
         ledger::set_skipped(tx, run, reason, by, now).await?;
     }

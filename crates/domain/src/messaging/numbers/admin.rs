@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{Number, NumberClass, NumberStatus, Provider, load};
 use crate::actor::Actor;
-use crate::audit::{self, Entry};
+use crate::audit::{self, Entry, Event};
 use crate::ids::{NumberId, OrgId, SitterId};
 use crate::people::organizations;
 use crate::problems::Problems;
@@ -72,11 +72,11 @@ pub async fn add(tx: &mut Tx, org: &OrgId, new: &NewNumber, by: &Actor, now: Tim
         .optional()
         .await?;
     let added = added.ok_or_else(duplicate)?;
-    note(tx, "number.added", &added, by, now).await?;
+    note(tx, Event::NumberAdded, &added, by, now).await?;
     Ok(added)
 }
 
-async fn note(tx: &mut Tx, event: &'static str, number: &Number, by: &Actor, now: Timestamp) -> Result<()> {
+async fn note(tx: &mut Tx, event: Event, number: &Number, by: &Actor, now: Timestamp) -> Result<()> {
     let facts = json!({"numberId": number.id, "numberClass": number.number_class, "status": number.status});
     audit::record(tx, Entry::new(event, "success", by).org(&number.org_id).metadata(facts), now).await
 }
@@ -153,6 +153,6 @@ pub async fn patch(
         .await;
     let patched: Number =
         patched.map_err(|error| if error.is_unique_violation() { duplicate() } else { Error::from(error) })?;
-    note(tx, "number.changed", &patched, by, now).await?;
+    note(tx, Event::NumberChanged, &patched, by, now).await?;
     Ok(patched)
 }

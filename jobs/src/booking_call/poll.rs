@@ -12,15 +12,15 @@ use nightshift_domain::calls::{self, Call, Completed, Ending, Made};
 use nightshift_domain::ids::CallId;
 use nightshift_providers::vapi::{CallOutcome, Progress};
 use nightshift_queue::{
-    DeadJob, ErrorClass, Following, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival,
+    DeadJob, ErrorClass, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob,
+    Revival, Subject,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::App;
-use crate::dead::text;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
+use crate::{App, subject};
 
 /// Looks after the first that saw the end without what came of it. VAPI works that out in seconds.
 const ANALYSIS_LOOKS: i64 = 6;
@@ -35,12 +35,24 @@ pub struct BookingCallPoll {
     pub booking_call_id: CallId,
 }
 
+impl BookingCallPoll {
+    /// Names the one job that polls a call.
+    #[must_use]
+    pub fn key(call: &CallId) -> String {
+        format!("call.poll:{call}")
+    }
+}
+
 impl Job for BookingCallPoll {
     const KIND: &'static str = "booking_call.poll";
     const QUEUE: &'static str = "calls";
 
     fn keys(&self) -> Keys {
-        Keys::dedup(format!("call.poll:{}", self.booking_call_id))
+        Keys::dedup(Self::key(&self.booking_call_id))
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        subject::call(&self.booking_call_id)
     }
 
     fn policy() -> Policy {
@@ -48,36 +60,37 @@ impl Job for BookingCallPoll {
     }
 }
 
-/// Looks once.
-///
-/// # Errors
-/// The database's. A look that fails is a look.
-pub async fn run(job: BookingCallPoll, ctx: JobContext<App>) -> JobResult {
-    let call = calls::peek(ctx.db(), &job.booking_call_id).await.or_decide()?;
-    if call.status.is_final() {
-        return Ok(Outcome::skip(format!("the call is {}", call.status)));
-    }
-    let (Some(vapi), Some(vapi_call_id)) = (ctx.app.caller().vapi(), &call.vapi_call_id) else {
-        return Err(JobError::fail("this program has no connection to VAPI, or the call was never placed"));
-    };
-    let look = ctx.job.polls + 1;
-    let seen = vapi.get(vapi_call_id).await;
-    count("get", if seen.is_ok() { "ok" } else { "failed" });
-    let again = Ok(Outcome::poll(ctx.app.poll_interval()));
-    match seen.map(|seen| seen.progress()) {
-        Ok(Progress::Analysing(outcome)) => {
-            let mut tx = ctx.begin().await?;
-            let first = calls::analysing(&mut tx, &call.id, look, ctx.now()).await.or_decide()?;
-            tx.commit().await?;
-            if look - first < ANALYSIS_LOOKS {
-                again
-            } else {
-                finish(&ctx, &call, ending_with(outcome, &call), look).await
-            }
+impl Handler<App> for BookingCallPoll {
+    type Hooks = Self;
+
+    /// Looks once.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let call = calls::peek(ctx.db(), &self.booking_call_id).await.or_decide()?;
+        if call.status.is_final() {
+            return Ok(Outcome::skip(format!("the call is {}", call.status)));
         }
-        Ok(Progress::Underway) | Err(_) if look < ctx.app.polls_max() => again,
-        Ok(progress) => finish(&ctx, &call, ending_of(progress, &call).unwrap_or(Ending::TimedOut), look).await,
-        Err(_) => finish(&ctx, &call, Ending::TimedOut, look).await,
+        let (Some(vapi), Some(vapi_call_id)) = (ctx.app.caller().vapi(), &call.vapi_call_id) else {
+            return Err(JobError::fail("this program has no connection to VAPI, or the call was never placed"));
+        };
+        let look = ctx.job.polls + 1;
+        let seen = vapi.get(vapi_call_id).await;
+        count("get", if seen.is_ok() { "ok" } else { "failed" });
+        let again = Ok(Outcome::poll(ctx.app.poll_interval()));
+        match seen.map(|seen| seen.progress()) {
+            Ok(Progress::Analysing(outcome)) => {
+                let mut tx = ctx.begin().await?;
+                let first = calls::analysing(&mut tx, &call.id, look, ctx.now()).await.or_decide()?;
+                tx.commit().await?;
+                if look - first < ANALYSIS_LOOKS {
+                    again
+                } else {
+                    finish(&ctx, &call, ending_with(outcome, &call), look).await
+                }
+            }
+            Ok(Progress::Underway) | Err(_) if look < ctx.app.polls_max() => again,
+            Ok(progress) => finish(&ctx, &call, ending_of(progress, &call).unwrap_or(Ending::TimedOut), look).await,
+            Err(_) => finish(&ctx, &call, Ending::TimedOut, look).await,
+        }
     }
 }
 
@@ -150,33 +163,33 @@ pub(crate) fn count(call: &'static str, outcome: &'static str) {
         .increment(1);
 }
 
-/// A call that nobody looks at any more has failed for us, or was not wanted any more.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
-    Box::pin(fail(tx, dead))
+impl Hooks for BookingCallPoll {
+    async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
+        fail(tx, &job.booking_call_id, dead).await
+    }
+
+    async fn on_retry(job: &Self, tx: &mut Tx, _: &RetriedJob) -> Result<Revival, JobError> {
+        revive(tx, &job.booking_call_id).await
+    }
 }
 
-pub(crate) async fn fail(tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
-    let Some(id) = text(&dead.payload, "bookingCallId") else { return Ok(()) };
+/// A call whose job was given up has failed for us; with a cancelled job it is not wanted any more.
+pub(crate) async fn fail(tx: &mut Tx, call: &CallId, dead: &DeadJob) -> Result<(), JobError> {
     let by = Actor::system(dead.info.id.as_str());
     let ending = match dead.class {
         ErrorClass::Cancelled => Ending::Cancelled,
         _ => Ending::Failed { reason: dead.error.clone() },
     };
-    calls::complete(tx, &CallId::from(id), &ending, None, &by, dead.at).await.or_decide()?;
+    calls::complete(tx, call, &ending, None, &by, dead.at).await.or_decide()?;
     Ok(())
 }
 
-/// A call that is over is not placed or looked at again: the person may have chosen somebody else meanwhile.
-pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
-    Box::pin(async move {
-        let Some(id) = text(&retried.payload, "bookingCallId").map(CallId::from) else {
-            return Ok(Revival::Pointless("it names no call".to_owned()));
-        };
-        let (call, _) = calls::lock(tx, &id).await.or_decide()?;
-        Ok(if call.status.is_final() {
-            Revival::Pointless(format!("the call is over ({}); ask for a new one at its request", call.status))
-        } else {
-            Revival::Ready
-        })
+/// A call that is over is not placed or polled again: the person may have chosen somebody else meanwhile.
+pub(crate) async fn revive(tx: &mut Tx, call: &CallId) -> Result<Revival, JobError> {
+    let (call, _) = calls::lock(tx, call).await.or_decide()?;
+    Ok(if call.status.is_final() {
+        Revival::Pointless(format!("the call is over ({}); ask for a new one at its request", call.status))
+    } else {
+        Revival::Ready
     })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nightshift_domain::exceptions;
-use nightshift_queue::{Job, JobContext, JobResult, Keys, Outcome, Policy};
+use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outcome, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -28,13 +28,14 @@ impl Job for ExceptionsWake {
     }
 }
 
-/// Wakes what is due.
-///
-/// # Errors
-/// The database's.
-pub async fn run(_: ExceptionsWake, ctx: JobContext<App>) -> JobResult {
-    let mut tx = ctx.begin().await?;
-    let woken = exceptions::wake(&mut tx, ctx.now()).await.or_decide()?;
-    tx.commit().await?;
-    Ok(Outcome::done_with(json!({"woken": woken})))
+impl Handler<App> for ExceptionsWake {
+    type Hooks = NoHooks;
+
+    /// Wakes what is due.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let mut tx = ctx.begin().await?;
+        let woken = exceptions::wake(&mut tx, ctx.now()).await.or_decide()?;
+        tx.commit().await?;
+        Ok(Outcome::done_with(json!({"woken": woken})))
+    }
 }

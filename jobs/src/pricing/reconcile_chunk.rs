@@ -12,7 +12,9 @@ use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::{BookingId, OrgId, RunId};
 use nightshift_domain::reconciliation::{self, Check, Progress, Run, Shielded};
 use nightshift_domain::viewer::Viewer;
-use nightshift_queue::{DeadJob, Following, Job, JobContext, JobResult, Keys, Outcome, Policy, RetriedJob, Revival};
+use nightshift_queue::{
+    DeadJob, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -58,64 +60,59 @@ impl Job for PricingReconcileChunk {
     }
 }
 
-/// Carries the run on.
-///
-/// # Errors
-/// The database's.
-pub async fn run(job: PricingReconcileChunk, ctx: JobContext<App>) -> JobResult {
-    let Reconciliation { chunk_size, lookback, thresholds } = ctx.app.reconciliation();
-    let mut run = reconciliation::get(ctx.db(), &Viewer::all(), &job.run_id).await.or_decide()?;
-    let check = Check::load(ctx.db(), &run.org_id, chunk_size, lookback, thresholds).await.or_decide()?;
-    for chunk in 1..=CHUNKS {
-        ctx.checkpoint()?;
-        let findings = reconciliation::examine(ctx.db(), &run, &check).await.or_decide()?;
-        failpoint::hit("pricing.reconcile.chunk.examined").await?;
-        let mut shielded = Shielded::over(ctx.begin().await?).await.or_decide()?;
-        let progress =
-            reconciliation::record(&mut shielded, &run, &findings, &ctx.job.id, ctx.now()).await.or_decide()?;
-        match progress {
-            Progress::NotOurs => return Ok(Outcome::skip("another job carries the run on, or it has ended")),
-            Progress::More(advanced) => run = *advanced,
-            Progress::Completed(_) => {
-                shielded.commit().await.or_decide()?;
-                return Ok(Outcome::done_with(json!({"completed": true})));
+impl Handler<App> for PricingReconcileChunk {
+    type Hooks = Self;
+
+    /// Carries the run on.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let Reconciliation { chunk_size, lookback, thresholds } = ctx.app.reconciliation();
+        let mut run = reconciliation::get(ctx.db(), &Viewer::all(), &self.run_id).await.or_decide()?;
+        let check = Check::load(ctx.db(), &run.org_id, chunk_size, lookback, thresholds).await.or_decide()?;
+        for chunk in 1..=CHUNKS {
+            ctx.checkpoint()?;
+            let findings = reconciliation::examine(ctx.db(), &run, &check).await.or_decide()?;
+            failpoint::hit("pricing.reconcile.chunk.examined").await?;
+            let mut shielded = Shielded::over(ctx.begin().await?).await.or_decide()?;
+            let progress =
+                reconciliation::record(&mut shielded, &run, &findings, &ctx.job.id, ctx.now()).await.or_decide()?;
+            match progress {
+                Progress::NotOurs => return Ok(Outcome::skip("another job carries the run on, or it has ended")),
+                Progress::More(advanced) => run = *advanced,
+                Progress::Completed(_) => {
+                    shielded.commit().await.or_decide()?;
+                    return Ok(Outcome::done_with(json!({"completed": true})));
+                }
             }
+            if chunk == CHUNKS {
+                hand_over(&ctx, shielded.tx(), &run).await?;
+            }
+            shielded.commit().await.or_decide()?;
+            failpoint::hit("pricing.reconcile.chunk.recorded").await?;
         }
-        if chunk == CHUNKS {
-            hand_over(&ctx, shielded.tx(), &run).await?;
-        }
-        shielded.commit().await.or_decide()?;
-        failpoint::hit("pricing.reconcile.chunk.recorded").await?;
+        Ok(Outcome::done())
     }
-    Ok(Outcome::done())
 }
 
-async fn hand_over(ctx: &JobContext<App>, tx: &mut Tx, run: &Run) -> Result<(), nightshift_queue::JobError> {
+async fn hand_over(ctx: &JobContext<App>, tx: &mut Tx, run: &Run) -> Result<(), JobError> {
     let next = ctx.enqueue(tx, &PricingReconcileChunk::next_of(run)).await?;
     reconciliation::hand_over(tx, &run.id, next.id(), ctx.now()).await.or_decide()
 }
 
-/// A run that nobody carries on has failed; a retry of this job goes on where it was.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
-    Box::pin(async move {
-        let Ok(job) = serde_json::from_value::<PricingReconcileChunk>(dead.payload.clone()) else { return Ok(()) };
+impl Hooks for PricingReconcileChunk {
+    /// A run that nobody carries on has failed; a retry of this job goes on where it was.
+    async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let by = Actor::system(dead.info.id.as_str());
         reconciliation::fail(tx, &job.org_id, Some(&job.run_id), &dead.error, &by, &dead.info.id, dead.at)
             .await
             .or_decide()
-    })
-}
+    }
 
-/// A run goes on where it was, unless it is completed or in other hands.
-pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
-    Box::pin(async move {
-        let Ok(job) = serde_json::from_value::<PricingReconcileChunk>(retried.payload.clone()) else {
-            return Ok(Revival::Ready);
-        };
+    /// A run goes on where it was, unless it is completed or in other hands.
+    async fn on_retry(job: &Self, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
         Ok(if reconciliation::is_carried_by(tx, &job.run_id, &retried.id).await.or_decide()? {
             Revival::Ready
         } else {
             Revival::Pointless("another job carries the run on, or it is completed".to_owned())
         })
-    })
+    }
 }

@@ -2,10 +2,14 @@
 //!
 //! Metadata holds ids and facts; message bodies, clients' phone numbers and secrets never go in.
 
+mod event;
+
 use nightshift_db::{Db, Json, Timestamp, Tx, new_id};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+
+pub use event::Event;
 
 use crate::Result;
 use crate::actor::Actor;
@@ -16,7 +20,7 @@ use crate::viewer::Viewer;
 /// An entry to be written.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    event_type: &'static str,
+    event: Event,
     status: &'static str,
     actor_type: &'static str,
     actor_id: Option<String>,
@@ -32,15 +36,15 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// `by` did `event_type`, and it ended as `status`: `success`, `failed`, `warning` or `info`.
+    /// `by` caused `event`, and it ended as `status`: `success`, `failed`, `warning` or `info`.
     #[must_use]
-    pub fn new(event_type: &'static str, status: &'static str, by: &Actor) -> Self {
+    pub fn new(event: Event, status: &'static str, by: &Actor) -> Self {
         let inbox = match by {
             Actor::Webhook { inbox_id } => Some(inbox_id.clone()),
             _ => None,
         };
         Self {
-            event_type,
+            event,
             status,
             actor_type: by.actor_type(),
             actor_id: by.actor_id().map(str::to_owned),
@@ -133,7 +137,7 @@ pub async fn record(tx: &mut Tx, entry: Entry, now: Timestamp) -> Result<()> {
     tx.query(INSERT)
         .bind(new_id(now))
         .bind(entry.org)
-        .bind(entry.event_type)
+        .bind(entry.event)
         .bind(entry.status)
         .bind(entry.actor_type)
         .bind(entry.actor_id)
@@ -151,7 +155,7 @@ pub async fn record(tx: &mut Tx, entry: Entry, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// An entry as the API shows it.
+/// An entry as the API shows it. Its type and status are the stored texts, also those of another version of the program.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
 #[schema(as = Event)]
 #[serde(rename_all = "camelCase")]

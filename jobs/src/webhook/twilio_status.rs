@@ -11,12 +11,13 @@ use nightshift_domain::inbox::{self, InboxStatus};
 use nightshift_domain::messaging::delivery::{Report, apply_report};
 use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_providers::twilio::{MessageStatus as TwilioStatus, StatusCallback};
-use nightshift_queue::{Job, JobContext, JobError, JobResult, Keys, Outcome, Policy};
+use nightshift_queue::{Handler, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::App;
 use crate::decide::OrDecide;
+use crate::webhook::{ActsOnDelivery, DeliveryHooks, key};
+use crate::{App, subject};
 
 const KNOWN_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -44,7 +45,11 @@ impl Job for WebhookTwilioStatus {
     const QUEUE: &'static str = "webhooks";
 
     fn keys(&self) -> Keys {
-        Keys::once(format!("inbox:{}", self.inbox_id)).group(format!("sid:{}", self.sid))
+        Keys::once(key(&self.inbox_id)).group(format!("sid:{}", self.sid))
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        subject::delivery(&self.inbox_id)
     }
 
     fn policy() -> Policy {
@@ -52,34 +57,41 @@ impl Job for WebhookTwilioStatus {
     }
 }
 
-/// Moves the text forward.
-///
-/// # Errors
-/// The database's.
-pub async fn run(job: WebhookTwilioStatus, ctx: JobContext<App>) -> JobResult {
-    let mut tx = ctx.begin().await?;
-    let received = inbox::load(&mut tx, &job.inbox_id).await.or_decide()?;
-    let Some(body) = received.payload else {
-        return Err(JobError::fail("the report's body is no longer kept"));
-    };
-    let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: job.inbox_id.clone() });
-    let mut settled = InboxStatus::Ignored;
-    let report = StatusCallback::parse(body.as_bytes());
-    let mut verdict = if report.is_ok() { "tells nothing new" } else { "names no text or no status" };
-    if let Ok(report) = report
-        && let Some(status) = our_status(report.status)
-    {
-        let code = report.error_code.map(|code| code.to_string());
-        match apply_report(&mut tx, &report.message_sid, status, code.as_deref(), &by, now).await.or_decide()? {
-            Report::Applied(_) => (settled, verdict) = (InboxStatus::Processed, "applied"),
-            Report::Stale => settled = InboxStatus::Processed,
-            Report::Unknown if now < received.received_at + KNOWN_WITHIN => return Ok(Outcome::poll(LOOK_AGAIN)),
-            Report::Unknown => verdict = "about no text of ours",
-        }
+impl ActsOnDelivery for WebhookTwilioStatus {
+    fn inbox_id(&self) -> &InboxId {
+        &self.inbox_id
     }
-    inbox::settle(&mut tx, &job.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;
-    tx.commit().await?;
-    Ok(Outcome::done_with(json!({"verdict": verdict})))
+}
+
+impl Handler<App> for WebhookTwilioStatus {
+    type Hooks = DeliveryHooks;
+
+    /// Moves the text forward.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let mut tx = ctx.begin().await?;
+        let received = inbox::load(&mut tx, &self.inbox_id).await.or_decide()?;
+        let Some(body) = received.payload else {
+            return Err(JobError::fail("the report's body is no longer kept"));
+        };
+        let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: self.inbox_id.clone() });
+        let mut settled = InboxStatus::Ignored;
+        let report = StatusCallback::parse(body.as_bytes());
+        let mut verdict = if report.is_ok() { "tells nothing new" } else { "names no text or no status" };
+        if let Ok(report) = report
+            && let Some(status) = our_status(report.status)
+        {
+            let code = report.error_code.map(|code| code.to_string());
+            match apply_report(&mut tx, &report.message_sid, status, code.as_deref(), &by, now).await.or_decide()? {
+                Report::Applied(_) => (settled, verdict) = (InboxStatus::Processed, "applied"),
+                Report::Stale => settled = InboxStatus::Processed,
+                Report::Unknown if now < received.received_at + KNOWN_WITHIN => return Ok(Outcome::poll(LOOK_AGAIN)),
+                Report::Unknown => verdict = "about no text of ours",
+            }
+        }
+        inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;
+        tx.commit().await?;
+        Ok(Outcome::done_with(json!({"verdict": verdict})))
+    }
 }
 
 /// What a report says about one of our texts; nothing while Twilio still has it in hand.

@@ -15,16 +15,16 @@ use nightshift_domain::ids::{CallId, RequestId};
 use nightshift_providers::vapi::{Lookup, StartError, VapiClient};
 use nightshift_queue::effects::{self, Effect, EffectState};
 use nightshift_queue::{
-    DeadJob, Following, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival,
+    DeadJob, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival, Subject,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::App;
-use crate::booking_call_poll::count;
+use crate::booking_call::poll::{self, count};
 use crate::caller::Caller;
 use crate::decide::OrDecide;
 use crate::follow::{Follow, mode_of};
+use crate::{App, subject};
 
 /// The ledger's name of the effect.
 const EFFECT: &str = "booking_call";
@@ -41,12 +41,24 @@ pub struct BookingCallStart {
     pub service_request_id: RequestId,
 }
 
+impl BookingCallStart {
+    /// Names the one job that places a call.
+    #[must_use]
+    pub fn key(call: &CallId) -> String {
+        format!("call.start:{call}")
+    }
+}
+
 impl Job for BookingCallStart {
     const KIND: &'static str = "booking_call.start";
     const QUEUE: &'static str = "calls";
 
     fn keys(&self) -> Keys {
-        Keys::once(format!("call.start:{}", self.booking_call_id)).group(format!("request:{}", self.service_request_id))
+        Keys::once(Self::key(&self.booking_call_id)).group(format!("request:{}", self.service_request_id))
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        subject::call(&self.booking_call_id)
     }
 
     fn policy() -> Policy {
@@ -54,45 +66,46 @@ impl Job for BookingCallStart {
     }
 }
 
-/// Places the call, or makes it up.
-///
-/// # Errors
-/// VAPI is away or busy; the database's.
-pub async fn run(job: BookingCallStart, ctx: JobContext<App>) -> JobResult {
-    let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
-    let caller = ctx.app.caller();
-    let mut tx = ctx.begin().await?;
-    let (call, request) = match calls::begin(&mut tx, &job.booking_call_id, &caller.dialing(), &by, now).await {
-        Ok(Begun::Start(call, request)) => (call, request),
-        Ok(Begun::Not(why)) => return Ok(Outcome::skip(why)),
-        Err(Error::Conflict { message, .. }) => {
-            return end(&ctx, tx, &job.booking_call_id, Ending::Failed { reason: message }, &by, now).await;
+impl Handler<App> for BookingCallStart {
+    type Hooks = Self;
+
+    /// Places the call, or makes it up.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
+        let caller = ctx.app.caller();
+        let mut tx = ctx.begin().await?;
+        let (call, request) = match calls::begin(&mut tx, &self.booking_call_id, &caller.dialing(), &by, now).await {
+            Ok(Begun::Start(call, request)) => (call, request),
+            Ok(Begun::Not(why)) => return Ok(Outcome::skip(why)),
+            Err(Error::Conflict { message, .. }) => {
+                return end(&ctx, tx, &self.booking_call_id, Ending::Failed { reason: message }, &by, now).await;
+            }
+            Err(error) => return Err(error).or_decide(),
+        };
+        tell_determination(&call);
+        if matches!(caller, Caller::Simulated) {
+            return end(&ctx, tx, &call.id, made_up(&call, now), &by, now).await;
         }
-        Err(error) => return Err(error).or_decide(),
-    };
-    tell_determination(&call);
-    if matches!(caller, Caller::Simulated) {
-        return end(&ctx, tx, &call.id, made_up(&call, now), &by, now).await;
-    }
-    let (key, mode) = (call.id.as_str(), mode_of(call.mode));
-    let effect = effects::reserve(&mut tx, EFFECT, key, Some(&ctx.job.id), mode, now).await?;
-    let may_place = effects::ask(&mut tx, &effect.id, now).await?;
-    tx.commit().await?;
-    let placing = Placing { ctx: &ctx, call: &call, request: &request, effect: &effect, by };
-    if !may_place {
-        return placing.find_out(caller).await;
-    }
-    failpoint::hit("booking_call.start.after_ask").await?;
-    let answer = match caller {
-        Caller::Simulated => return Err(JobError::fail("a made-up call is never placed")),
-        Caller::Test(line) => line.start(&call, ctx.app.vapi_webhook()).await,
-        Caller::Production(line) => line.start(&call, ctx.app.vapi_webhook()).await,
-    };
-    failpoint::hit("booking_call.start.after_answer").await?;
-    count("start", answer.as_ref().map_or_else(StartError::class, |_| "ok"));
-    match answer {
-        Ok(started) => placing.placed(&started.id).await,
-        Err(error) => placing.not_placed(error).await,
+        let (key, mode) = (call.id.as_str(), mode_of(call.mode));
+        let effect = effects::reserve(&mut tx, EFFECT, key, Some(&ctx.job.id), mode, now).await?;
+        let may_place = effects::ask(&mut tx, &effect.id, now).await?;
+        tx.commit().await?;
+        let placing = Placing { ctx: &ctx, call: &call, request: &request, effect: &effect, by };
+        if !may_place {
+            return placing.find_out(caller).await;
+        }
+        failpoint::hit("booking_call.start.after_ask").await?;
+        let answer = match caller {
+            Caller::Simulated => return Err(JobError::fail("a made-up call is never placed")),
+            Caller::Test(line) => line.start(&call, ctx.app.vapi_webhook()).await,
+            Caller::Production(line) => line.start(&call, ctx.app.vapi_webhook()).await,
+        };
+        failpoint::hit("booking_call.start.after_answer").await?;
+        count("start", answer.as_ref().map_or_else(StartError::class, |_| "ok"));
+        match answer {
+            Ok(started) => placing.placed(&started.id).await,
+            Err(error) => placing.not_placed(error).await,
+        }
     }
 }
 
@@ -222,12 +235,12 @@ impl Placing<'_> {
     }
 }
 
-/// A call whose start was given up has failed.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
-    Box::pin(crate::booking_call_poll::fail(tx, dead))
-}
+impl Hooks for BookingCallStart {
+    async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
+        poll::fail(tx, &job.booking_call_id, dead).await
+    }
 
-/// As for the looks at a call: one that is over stays over.
-pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
-    crate::booking_call_poll::retried(tx, retried)
+    async fn on_retry(job: &Self, tx: &mut Tx, _: &RetriedJob) -> Result<Revival, JobError> {
+        poll::revive(tx, &job.booking_call_id).await
+    }
 }

@@ -11,15 +11,15 @@ use nightshift_domain::confirmation::{self, AutomationStep, Loaded, ThreadStep, 
 use nightshift_domain::ids::BookingId;
 use nightshift_domain::messaging::masking::NumberStep;
 use nightshift_queue::{
-    DeadJob, Following, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival,
+    DeadJob, ErrorClass, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob,
+    Revival, Subject,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::App;
-use crate::dead::text;
 use crate::decide::OrDecide;
 use crate::follow::{Follow, booking_group};
+use crate::{App, subject};
 
 /// A booking that was confirmed, perhaps again.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,12 +33,23 @@ pub struct BookingConfirm {
     pub actor: String,
 }
 
+impl BookingConfirm {
+    /// Names the one confirmation of a booking that waits or runs.
+    pub(crate) fn key(booking: &BookingId) -> String {
+        format!("booking.confirm:{booking}")
+    }
+}
+
 impl Job for BookingConfirm {
     const KIND: &'static str = "booking.confirm";
     const QUEUE: &'static str = "bookings";
 
     fn keys(&self) -> Keys {
-        Keys::dedup(format!("booking.confirm:{}", self.booking_id)).group(booking_group(&self.booking_id))
+        Keys::dedup(Self::key(&self.booking_id)).group(booking_group(&self.booking_id))
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        subject::booking(&self.booking_id)
     }
 
     fn policy() -> Policy {
@@ -48,37 +59,38 @@ impl Job for BookingConfirm {
 
 const CANCELLED: &str = "the booking was cancelled meanwhile";
 
-/// Takes the steps in order.
-///
-/// # Errors
-/// The database's; a booking whose client or organisation is missing.
-pub async fn run(job: BookingConfirm, ctx: JobContext<App>) -> JobResult {
-    let confirmation = Confirmation { id: &job.booking_id, by: Actor::system(ctx.job.id.as_str()), ctx: &ctx };
-    if let Some(ended) = confirmation.load().await? {
-        return ended;
+impl Handler<App> for BookingConfirm {
+    type Hooks = Self;
+
+    /// Takes the steps in order.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let confirmation = Confirmation { id: &self.booking_id, by: Actor::system(ctx.job.id.as_str()), ctx: &ctx };
+        if let Some(ended) = confirmation.load().await? {
+            return ended;
+        }
+        failpoint::hit("booking.confirm.after_load").await?;
+        ctx.checkpoint()?;
+        let Some(thread) = confirmation.thread().await? else { return Ok(Outcome::skip(CANCELLED)) };
+        failpoint::hit("booking.confirm.after_thread").await?;
+        ctx.checkpoint()?;
+        let Some(number) = confirmation.number().await? else { return Ok(Outcome::skip(CANCELLED)) };
+        failpoint::hit("booking.confirm.after_number").await?;
+        ctx.checkpoint()?;
+        let Some(window) = confirmation.window().await? else { return Ok(Outcome::skip(CANCELLED)) };
+        failpoint::hit("booking.confirm.after_window").await?;
+        ctx.checkpoint()?;
+        let Some(automation) = confirmation.automation().await? else { return Ok(Outcome::skip(CANCELLED)) };
+        failpoint::hit("booking.confirm.after_automation").await?;
+        let outcome = confirmation::Outcome { thread, number: number.given.number().cloned(), window, automation };
+        confirmation.audit(&outcome).await?;
+        failpoint::hit("booking.confirm.after_audit").await?;
+        Ok(Outcome::done_with(json!({
+            "threadId": outcome.thread.thread_id,
+            "windowId": outcome.window.window_id,
+            "automationRunId": outcome.automation.run_id,
+            "number": outcome.number.map(|number| number.class),
+        })))
     }
-    failpoint::hit("booking.confirm.after_load").await?;
-    ctx.checkpoint()?;
-    let Some(thread) = confirmation.thread().await? else { return Ok(Outcome::skip(CANCELLED)) };
-    failpoint::hit("booking.confirm.after_thread").await?;
-    ctx.checkpoint()?;
-    let Some(number) = confirmation.number().await? else { return Ok(Outcome::skip(CANCELLED)) };
-    failpoint::hit("booking.confirm.after_number").await?;
-    ctx.checkpoint()?;
-    let Some(window) = confirmation.window().await? else { return Ok(Outcome::skip(CANCELLED)) };
-    failpoint::hit("booking.confirm.after_window").await?;
-    ctx.checkpoint()?;
-    let Some(automation) = confirmation.automation().await? else { return Ok(Outcome::skip(CANCELLED)) };
-    failpoint::hit("booking.confirm.after_automation").await?;
-    let outcome = confirmation::Outcome { thread, number: number.given.number().cloned(), window, automation };
-    confirmation.audit(&outcome).await?;
-    failpoint::hit("booking.confirm.after_audit").await?;
-    Ok(Outcome::done_with(json!({
-        "threadId": outcome.thread.thread_id,
-        "windowId": outcome.window.window_id,
-        "automationRunId": outcome.automation.run_id,
-        "number": outcome.number.map(|number| number.class),
-    })))
 }
 
 struct Confirmation<'a> {
@@ -158,27 +170,21 @@ impl Confirmation<'_> {
     }
 }
 
-/// A confirmation that was given up is on the booking's record. One that could never work has put itself there.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
-    Box::pin(async move {
-        if dead.class == nightshift_queue::ErrorClass::Permanent {
+impl Hooks for BookingConfirm {
+    /// A confirmation that was given up is on the booking's record. One that could never work has put itself there.
+    async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
+        if dead.class == ErrorClass::Permanent {
             return Ok(());
         }
-        let Some(id) = text(&dead.payload, "bookingId") else { return Ok(()) };
         let by = Actor::system(dead.info.id.as_str());
-        confirmation::fail(tx, &BookingId::from(id), &dead.error, &by, dead.at).await.or_decide()
-    })
-}
+        confirmation::fail(tx, &job.booking_id, &dead.error, &by, dead.at).await.or_decide()
+    }
 
-/// A booking that is not to be confirmed any more needs no other run; each step of the others looks at what stands.
-pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
-    Box::pin(async move {
-        let Some(id) = text(&retried.payload, "bookingId").map(BookingId::from) else {
-            return Ok(Revival::Pointless("it names no booking".to_owned()));
-        };
-        Ok(match confirmation::to_be_confirmed(tx, &id).await.or_decide()? {
+    /// A booking that is not to be confirmed any more needs no other run; each step of the others looks at what stands.
+    async fn on_retry(job: &Self, tx: &mut Tx, _: &RetriedJob) -> Result<Revival, JobError> {
+        Ok(match confirmation::to_be_confirmed(tx, &job.booking_id).await.or_decide()? {
             Ok(()) => Revival::Ready,
             Err(why) => Revival::Pointless(why.to_owned()),
         })
-    })
+    }
 }

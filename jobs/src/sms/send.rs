@@ -2,7 +2,7 @@
 //!
 //! That a text is about to leave is committed before the provider is asked, as `sending` and in the ledger of effects.
 //! An attempt that finds that record may find a text that has left already, so it asks nobody anything: it hands the
-//! text to [`sms.confirm_delivery`](crate::sms_confirm_delivery), which finds out.
+//! text to [`sms.confirm_delivery`](crate::sms::confirm_delivery), which finds out.
 
 use std::time::Duration;
 
@@ -16,18 +16,17 @@ use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::{SendError, SendMessage, SentMessage};
 use nightshift_queue::effects::EffectState;
 use nightshift_queue::{
-    DeadJob, ErrorClass, Following, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival,
-    effects,
+    DeadJob, ErrorClass, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob,
+    Revival, Subject, effects,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::App;
-use crate::automation_run::look_again;
-use crate::dead::text;
+use crate::automation::run::look_again;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
-use crate::sms_confirm_delivery::{ASK_AFTER, SmsConfirmDelivery};
+use crate::sms::confirm_delivery::{ASK_AFTER, SmsConfirmDelivery};
+use crate::{App, subject};
 
 /// The ledger's name for this effect.
 pub(crate) const EFFECT: &str = "sms";
@@ -56,13 +55,14 @@ impl SmsSend {
     pub fn first(message_event_id: MessageId, thread_id: ThreadId) -> Self {
         Self { message_event_id, thread_id, resend: 0 }
     }
-}
 
-/// Names the job that sends a text for the first time, or for the n-th time again.
-pub(crate) fn once_key(id: &MessageId, resend: i64) -> String {
-    match resend {
-        0 => format!("sms:{id}"),
-        n => format!("sms:{id}:r{n}"),
+    /// Names the job that sends a text for the first time, or for the n-th time again.
+    #[must_use]
+    pub fn key(text: &MessageId, resend: i64) -> String {
+        match resend {
+            0 => format!("sms:{text}"),
+            n => format!("sms:{text}:r{n}"),
+        }
     }
 }
 
@@ -71,7 +71,11 @@ impl Job for SmsSend {
     const QUEUE: &'static str = "sms";
 
     fn keys(&self) -> Keys {
-        Keys::once(once_key(&self.message_event_id, self.resend)).group(format!("thread:{}", self.thread_id))
+        Keys::once(Self::key(&self.message_event_id, self.resend)).group(format!("thread:{}", self.thread_id))
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        subject::text(&self.message_event_id)
     }
 
     fn policy() -> Policy {
@@ -79,29 +83,30 @@ impl Job for SmsSend {
     }
 }
 
-/// Sends the text when its number's turn has come.
-///
-/// # Errors
-/// A retry when the provider certainly did not take it; a failure when it never will.
-pub async fn run(job: SmsSend, ctx: JobContext<App>) -> JobResult {
-    let sending = Sending { id: &job.message_event_id, by: Actor::system(ctx.job.id.as_str()), ctx: &ctx };
-    let (envelope, sender) = match sending.begin().await? {
-        Begun::Send(envelope, sender) => (envelope, sender),
-        Begun::Ended(outcome) => return Ok(outcome),
-    };
-    failpoint::hit("sms.send.after_ask").await?;
-    let message = SendMessage {
-        from: envelope.from.e164(),
-        to: envelope.to.e164(),
-        body: envelope.body.clone(),
-        status_callback: Some(ctx.app.status_callback()),
-    };
-    let answer = sender.send(job.message_event_id.as_str(), &message).await;
-    failpoint::hit("sms.send.after_answer").await?;
-    count(sender, "send", answer.as_ref().map_or_else(SendError::class, |_| "ok"));
-    match answer {
-        Ok(sent) => sending.sent(&sent, sender).await,
-        Err(error) => sending.not_taken(error).await,
+impl Handler<App> for SmsSend {
+    type Hooks = Self;
+
+    /// Sends the text when its number's turn has come.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let sending = Sending { id: &self.message_event_id, by: Actor::system(ctx.job.id.as_str()), ctx: &ctx };
+        let (envelope, sender) = match sending.begin().await? {
+            Begun::Send(envelope, sender) => (envelope, sender),
+            Begun::Ended(outcome) => return Ok(outcome),
+        };
+        failpoint::hit("sms.send.after_ask").await?;
+        let message = SendMessage {
+            from: envelope.from.e164(),
+            to: envelope.to.e164(),
+            body: envelope.body.clone(),
+            status_callback: Some(ctx.app.status_callback()),
+        };
+        let answer = sender.send(self.message_event_id.as_str(), &message).await;
+        failpoint::hit("sms.send.after_answer").await?;
+        count(sender, "send", answer.as_ref().map_or_else(SendError::class, |_| "ok"));
+        match answer {
+            Ok(sent) => sending.sent(&sent, sender).await,
+            Err(error) => sending.not_taken(error).await,
+        }
     }
 }
 
@@ -261,30 +266,27 @@ pub(crate) fn count(sender: &SmsSender, call: &'static str, outcome: &'static st
         .increment(1);
 }
 
-/// A text whose job ended without success will not leave. Of one that may have left it is said that nobody knows:
-/// retrying the job finds out.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
-    Box::pin(async move {
-        let Some(id) = text(&dead.payload, "messageEventId").map(MessageId::from) else { return Ok(()) };
-        let by = Actor::system(dead.info.id.as_str());
-        if delivery::mark_unconfirmed(tx, &id, dead.at).await.or_decide()? {
-            return delivery::tell_unconfirmed(tx, &id, dead.at).await.or_decide();
+impl Hooks for SmsSend {
+    /// A text whose job ended without success will not leave. Of one that may have left it is said that nobody knows:
+    /// retrying the job finds out.
+    async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
+        let id = &job.message_event_id;
+        if delivery::mark_unconfirmed(tx, id, dead.at).await.or_decide()? {
+            return delivery::tell_unconfirmed(tx, id, dead.at).await.or_decide();
         }
+        let by = Actor::system(dead.info.id.as_str());
         let code = if dead.class == ErrorClass::Cancelled { "cancelled" } else { "given_up" };
-        delivery::record_refused(tx, &id, code, false, &by, dead.at).await.or_decide()
-    })
+        delivery::record_refused(tx, id, code, false, &by, dead.at).await.or_decide()
+    }
+
+    async fn on_retry(job: &Self, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
+        revive(tx, &job.message_event_id, retried).await
+    }
 }
 
 /// The text waits to be sent again when nothing left, by the ledger of effects; when that is not known, it is to be
 /// found out.
-pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
-    Box::pin(revive(tx, retried))
-}
-
-pub(crate) async fn revive(tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
-    let Some(id) = text(&retried.payload, "messageEventId").map(MessageId::from) else {
-        return Ok(Revival::Pointless("it names no text".to_owned()));
-    };
+pub(crate) async fn revive(tx: &mut Tx, id: &MessageId, retried: &RetriedJob) -> Result<Revival, JobError> {
     let effect = effects::find(tx, EFFECT, id.as_str()).await?;
     let to = match effect.as_ref().map(|effect| effect.state) {
         Some(EffectState::Confirmed) => return Ok(Revival::Pointless("the text has left".to_owned())),
@@ -292,7 +294,7 @@ pub(crate) async fn revive(tx: &mut Tx, retried: &RetriedJob) -> Result<Revival,
         None | Some(EffectState::Reserved | EffectState::Refused) => MessageStatus::Queued,
     };
     let by = Actor::system(&retried.id);
-    if let Err(why) = delivery::revive(tx, &id, to, &by, retried.at).await.or_decide()? {
+    if let Err(why) = delivery::revive(tx, id, to, &by, retried.at).await.or_decide()? {
         return Ok(Revival::Pointless(why));
     }
     if let Some(refused) = effect.filter(|effect| effect.state == EffectState::Refused) {

@@ -15,17 +15,17 @@ use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::{Candidate, Lookup};
 use nightshift_queue::{
-    DeadJob, Following, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival, effects,
+    DeadJob, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival, Subject,
+    effects,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::App;
-use crate::dead::text;
 use crate::decide::OrDecide;
 use crate::follow::Follow;
-use crate::sms_send::{EFFECT, count, revive};
-use crate::webhook_twilio_status::our_status;
+use crate::sms::send::{EFFECT, count, revive};
+use crate::webhook::twilio_status::our_status;
+use crate::{App, subject};
 
 /// A provider is asked so long after the attempt: what it took is in its list by then.
 pub(crate) const ASK_AFTER: Duration = Duration::from_secs(120);
@@ -44,12 +44,24 @@ pub struct SmsConfirmDelivery {
     pub message_event_id: MessageId,
 }
 
+impl SmsConfirmDelivery {
+    /// Names the one job that asks after a text.
+    #[must_use]
+    pub fn key(text: &MessageId) -> String {
+        format!("smsconf:{text}")
+    }
+}
+
 impl Job for SmsConfirmDelivery {
     const KIND: &'static str = "sms.confirm_delivery";
     const QUEUE: &'static str = "sms";
 
     fn keys(&self) -> Keys {
-        Keys::dedup(format!("smsconf:{}", self.message_event_id))
+        Keys::dedup(Self::key(&self.message_event_id))
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        subject::text(&self.message_event_id)
     }
 
     fn policy() -> Policy {
@@ -57,57 +69,58 @@ impl Job for SmsConfirmDelivery {
     }
 }
 
-/// Asks the provider and settles the text.
-///
-/// # Errors
-/// A retry when the provider can't be asked.
-pub async fn run(job: SmsConfirmDelivery, ctx: JobContext<App>) -> JobResult {
-    let id = &job.message_event_id;
-    let mut tx = ctx.begin().await?;
-    let unclear = delivery::unclear(&mut tx, id, ctx.now()).await.or_decide()?;
-    tx.rollback().await?;
-    let Some(envelope) = unclear else {
-        return Ok(Outcome::skip("it is known by now what became of the text"));
-    };
-    let sender = ctx.app.sender(envelope.provider).map_err(JobError::fail)?;
-    let candidates = ask(sender, &envelope).await?;
+impl Handler<App> for SmsConfirmDelivery {
+    type Hooks = Self;
 
-    let answers = ctx.job.polls + 1;
-    let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
-    let mut tx = ctx.begin().await?;
-    let effect = effects::find(&mut tx, EFFECT, id.as_str()).await?;
-    let effect = effect.as_ref().map_or("", |effect| effect.id.as_str());
-    let verdict = match finding(unclaimed(&mut tx, candidates).await?) {
-        Finding::Found(found) => {
-            adopt(&mut tx, id, &found, &by, now).await?;
-            effects::confirm(&mut tx, effect, &found.message.sid, now).await?;
-            "found at the provider"
-        }
-        Finding::Unknown if answers < ANSWERS_IN_DOUBT => return Ok(Outcome::poll(ASK_AGAIN)),
-        Finding::Unknown => {
-            delivery::record_refused(&mut tx, id, delivery::POSSIBLY_SENT, false, &by, now).await.or_decide()?;
-            effects::refuse(&mut tx, effect, "the provider lists a text that may be this one", now).await?;
-            "shown to people: it may have left"
-        }
-        Finding::Nothing if !is_the_second_without_it(&ctx, &mut tx, now).await? => {
-            tx.commit().await?;
-            return Ok(Outcome::poll(ASK_AGAIN));
-        }
-        Finding::Nothing => {
-            if let Some(resend) = delivery::resend_once(&mut tx, id, now).await.or_decide()? {
-                effects::not_sent(&mut tx, effect, "the provider knows of no such text", now).await?;
-                Follow::of_job(&ctx).text(&mut tx, id, &envelope.thread_id, resend).await?;
-                "sent again"
-            } else {
-                delivery::record_refused(&mut tx, id, "unconfirmed", false, &by, now).await.or_decide()?;
-                effects::refuse(&mut tx, effect, "twice the provider did not know of the text", now).await?;
-                "given up"
+    /// Asks the provider and settles the text.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let id = &self.message_event_id;
+        let mut tx = ctx.begin().await?;
+        let unclear = delivery::unclear(&mut tx, id, ctx.now()).await.or_decide()?;
+        tx.rollback().await?;
+        let Some(envelope) = unclear else {
+            return Ok(Outcome::skip("it is known by now what became of the text"));
+        };
+        let sender = ctx.app.sender(envelope.provider).map_err(JobError::fail)?;
+        let candidates = ask(sender, &envelope).await?;
+
+        let answers = ctx.job.polls + 1;
+        let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
+        let mut tx = ctx.begin().await?;
+        let effect = effects::find(&mut tx, EFFECT, id.as_str()).await?;
+        let effect = effect.as_ref().map_or("", |effect| effect.id.as_str());
+        let verdict = match finding(unclaimed(&mut tx, candidates).await?) {
+            Finding::Found(found) => {
+                adopt(&mut tx, id, &found, &by, now).await?;
+                effects::confirm(&mut tx, effect, &found.message.sid, now).await?;
+                "found at the provider"
             }
-        }
-    };
-    tx.commit().await?;
-    tracing::info!(message.id = %id, verdict, "an unclear text was asked after");
-    Ok(Outcome::done_with(json!({"verdict": verdict})))
+            Finding::Unknown if answers < ANSWERS_IN_DOUBT => return Ok(Outcome::poll(ASK_AGAIN)),
+            Finding::Unknown => {
+                delivery::record_refused(&mut tx, id, delivery::POSSIBLY_SENT, false, &by, now).await.or_decide()?;
+                effects::refuse(&mut tx, effect, "the provider lists a text that may be this one", now).await?;
+                "shown to people: it may have left"
+            }
+            Finding::Nothing if !is_the_second_without_it(&ctx, &mut tx, now).await? => {
+                tx.commit().await?;
+                return Ok(Outcome::poll(ASK_AGAIN));
+            }
+            Finding::Nothing => {
+                if let Some(resend) = delivery::resend_once(&mut tx, id, now).await.or_decide()? {
+                    effects::not_sent(&mut tx, effect, "the provider knows of no such text", now).await?;
+                    Follow::of_job(&ctx).text(&mut tx, id, &envelope.thread_id, resend).await?;
+                    "sent again"
+                } else {
+                    delivery::record_refused(&mut tx, id, "unconfirmed", false, &by, now).await.or_decide()?;
+                    effects::refuse(&mut tx, effect, "twice the provider did not know of the text", now).await?;
+                    "given up"
+                }
+            }
+        };
+        tx.commit().await?;
+        tracing::info!(message.id = %id, verdict, "an unclear text was asked after");
+        Ok(Outcome::done_with(json!({"verdict": verdict})))
+    }
 }
 
 /// Whether an answer without the text has come before, long enough ago. Notes this one if not.
@@ -185,24 +198,20 @@ async fn unclaimed(tx: &mut Tx, candidates: Vec<Candidate>) -> Result<Vec<Candid
     Ok(unclaimed)
 }
 
-/// Nobody could be asked: the text counts as not delivered, and people see it.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
-    Box::pin(async move {
-        let Some(id) = text(&dead.payload, "messageEventId") else { return Ok(()) };
+impl Hooks for SmsConfirmDelivery {
+    /// Nobody could be asked: the text counts as not delivered, and people see it.
+    async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let by = Actor::system(dead.info.id.as_str());
-        delivery::record_refused(tx, &MessageId::from(id), "unconfirmed", false, &by, dead.at).await.or_decide()
-    })
-}
+        delivery::record_refused(tx, &job.message_event_id, "unconfirmed", false, &by, dead.at).await.or_decide()
+    }
 
-/// Somebody is to be asked after all: the text is of unknown fate again.
-pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
-    Box::pin(async move {
-        let revival = revive(tx, retried).await?;
-        let Some(id) = text(&retried.payload, "messageEventId").map(MessageId::from) else { return Ok(revival) };
-        let unclear = delivery::load(tx, &id).await.or_decide()?.status == MessageStatus::Unconfirmed;
+    /// Somebody is to be asked after all: the text is of unknown fate again.
+    async fn on_retry(job: &Self, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
+        let revival = revive(tx, &job.message_event_id, retried).await?;
+        let unclear = delivery::load(tx, &job.message_event_id).await.or_decide()?.status == MessageStatus::Unconfirmed;
         Ok(match revival {
             Revival::Ready if !unclear => Revival::Pointless("it is known that the text did not leave".to_owned()),
             revival => revival,
         })
-    })
+    }
 }

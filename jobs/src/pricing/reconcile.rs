@@ -1,6 +1,6 @@
 //! Begins the check of an organisation's prices for one of its days.
 //!
-//! The run is a row, and the bookings are gone over by [`pricing.reconcile.chunk`](crate::pricing_reconcile_chunk).
+//! The run is a row, and the bookings are gone over by [`pricing.reconcile.chunk`](crate::pricing::reconcile_chunk).
 //! A run that stands already is carried on from where it was, unless it is complete.
 
 use std::time::Duration;
@@ -9,13 +9,15 @@ use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::OrgId;
 use nightshift_domain::reconciliation::{self, RunStatus, Trigger};
-use nightshift_queue::{DeadJob, Following, Job, JobContext, JobResult, Keys, Outcome, Policy, RetriedJob, Revival};
+use nightshift_queue::{
+    DeadJob, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
 use crate::decide::OrDecide;
-use crate::pricing_reconcile_chunk::PricingReconcileChunk;
+use crate::pricing::reconcile_chunk::PricingReconcileChunk;
 
 /// A check that is due.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,43 +56,45 @@ impl Job for PricingReconcile {
     }
 }
 
-/// Begins the run, or has it carried on.
-///
-/// # Errors
-/// The database's.
-pub async fn run(job: PricingReconcile, ctx: JobContext<App>) -> JobResult {
-    let now = ctx.now();
-    let mut tx = ctx.begin().await?;
-    let begun =
-        reconciliation::begin(&mut tx, &job.org_id, &job.local_date, job.trigger_kind, job.attempt_no, job.missed, now)
-            .await
-            .or_decide()?;
-    let run = begun.run;
-    if begun.resumed && run.status == RunStatus::Completed {
-        return Ok(Outcome::skip(format!("run {} is completed", run.id)));
+impl Handler<App> for PricingReconcile {
+    type Hooks = Self;
+
+    /// Begins the run, or has it carried on.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let now = ctx.now();
+        let mut tx = ctx.begin().await?;
+        let begun = reconciliation::begin(
+            &mut tx,
+            &self.org_id,
+            &self.local_date,
+            self.trigger_kind,
+            self.attempt_no,
+            self.missed,
+            now,
+        )
+        .await
+        .or_decide()?;
+        let run = begun.run;
+        if begun.resumed && run.status == RunStatus::Completed {
+            return Ok(Outcome::skip(format!("run {} is completed", run.id)));
+        }
+        let chunk = PricingReconcileChunk::next_of(&run);
+        let chunk = ctx.queue().enqueue_new(&mut tx, ctx.follow_up(&chunk)?.correlation(run.id.as_str())).await?;
+        reconciliation::hand_over(&mut tx, &run.id, chunk.id(), now).await.or_decide()?;
+        tx.commit().await?;
+        Ok(Outcome::done_with(json!({"runId": run.id, "resumed": begun.resumed})))
     }
-    let chunk = PricingReconcileChunk::next_of(&run);
-    let chunk = ctx.queue().enqueue_new(&mut tx, ctx.follow_up(&chunk)?.correlation(run.id.as_str())).await?;
-    reconciliation::hand_over(&mut tx, &run.id, chunk.id(), now).await.or_decide()?;
-    tx.commit().await?;
-    Ok(Outcome::done_with(json!({"runId": run.id, "resumed": begun.resumed})))
 }
 
-/// A check that could not begin has failed.
-pub(crate) fn dead<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
-    Box::pin(async move {
-        let Ok(job) = serde_json::from_value::<PricingReconcile>(dead.payload.clone()) else { return Ok(()) };
+impl Hooks for PricingReconcile {
+    /// A check that could not begin has failed.
+    async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let by = Actor::system(dead.info.id.as_str());
         reconciliation::fail(tx, &job.org_id, None, &dead.error, &by, &dead.info.id, dead.at).await.or_decide()
-    })
-}
+    }
 
-/// A check that was completed meanwhile needs no second one.
-pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
-    Box::pin(async move {
-        let Ok(job) = serde_json::from_value::<PricingReconcile>(retried.payload.clone()) else {
-            return Ok(Revival::Ready);
-        };
+    /// A check that was completed meanwhile needs no second one.
+    async fn on_retry(job: &Self, tx: &mut Tx, _: &RetriedJob) -> Result<Revival, JobError> {
         let run = reconciliation::of_day(tx, &job.org_id, &job.local_date, job.trigger_kind, job.attempt_no);
         Ok(match run.await.or_decide()? {
             Some(run) if run.status == RunStatus::Completed => {
@@ -98,5 +102,5 @@ pub(crate) fn retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<
             }
             _ => Revival::Ready,
         })
-    })
+    }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use nightshift_domain::actor::Actor;
-use nightshift_domain::audit::{self, Entry};
+use nightshift_domain::audit::{self, Entry, Event};
 use nightshift_domain::retention;
-use nightshift_queue::{Job, JobContext, JobResult, Keys, Outcome, Policy};
+use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outcome, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -42,20 +42,21 @@ impl Job for RetentionSweep {
     }
 }
 
-/// Sweeps in small batches, each a transaction of its own; a sweep that was cut off goes on where it was.
-///
-/// # Errors
-/// The database's.
-pub async fn run(job: RetentionSweep, ctx: JobContext<App>) -> JobResult {
-    let now = ctx.now();
-    let jobs = nightshift_queue::retention::sweep(ctx.db(), now).await?;
-    let records = retention::sweep(ctx.db(), now).await.or_decide()?;
-    let counts = json!({"utcDate": job.utc_date, "queue": jobs, "records": records});
-    let mut tx = ctx.begin().await?;
-    let entry = Entry::new("retention.swept", "success", &Actor::system(ctx.job.id.as_str()))
-        .job(&ctx.job.id)
-        .metadata(counts.clone());
-    audit::record(&mut tx, entry, now).await.or_decide()?;
-    tx.commit().await?;
-    Ok(Outcome::done_with(counts))
+impl Handler<App> for RetentionSweep {
+    type Hooks = NoHooks;
+
+    /// Sweeps in small batches, each a transaction of its own; a sweep that was cut off goes on where it was.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let now = ctx.now();
+        let jobs = nightshift_queue::retention::sweep(ctx.db(), now).await?;
+        let records = retention::sweep(ctx.db(), now).await.or_decide()?;
+        let counts = json!({"utcDate": self.utc_date, "queue": jobs, "records": records});
+        let mut tx = ctx.begin().await?;
+        let entry = Entry::new(Event::RetentionSwept, "success", &Actor::system(ctx.job.id.as_str()))
+            .job(&ctx.job.id)
+            .metadata(counts.clone());
+        audit::record(&mut tx, entry, now).await.or_decide()?;
+        tx.commit().await?;
+        Ok(Outcome::done_with(counts))
+    }
 }

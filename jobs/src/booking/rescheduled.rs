@@ -5,12 +5,12 @@ use std::time::Duration;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::confirmation;
 use nightshift_domain::ids::BookingId;
-use nightshift_queue::{Job, JobContext, JobResult, Keys, Outcome, Policy};
+use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 
-use crate::App;
 use crate::decide::OrDecide;
 use crate::follow::{Follow, booking_group};
+use crate::{App, subject};
 
 /// A booking whose time was changed.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,23 +30,29 @@ impl Job for BookingRescheduled {
         Keys::once(format!("resched:{}:v{}", self.booking_id, self.version)).group(booking_group(&self.booking_id))
     }
 
+    fn subject(&self) -> Option<Subject> {
+        subject::booking(&self.booking_id)
+    }
+
     fn policy() -> Policy {
         Policy::standard(6).timeout(Duration::from_secs(30))
     }
 }
 
-/// Follows the change in one transaction.
-///
-/// # Errors
-/// The database's.
-pub async fn run(job: BookingRescheduled, ctx: JobContext<App>) -> JobResult {
-    let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
-    let mut tx = ctx.begin().await?;
-    let grace = ctx.app.window_grace();
-    let runs = confirmation::rescheduled(&mut tx, &job.booking_id, job.version, grace, &by, now).await.or_decide()?;
-    for run in &runs {
-        Follow::of_job(&ctx).run(&mut tx, run).await?;
+impl Handler<App> for BookingRescheduled {
+    type Hooks = NoHooks;
+
+    /// Follows the change in one transaction.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
+        let mut tx = ctx.begin().await?;
+        let grace = ctx.app.window_grace();
+        let runs =
+            confirmation::rescheduled(&mut tx, &self.booking_id, self.version, grace, &by, now).await.or_decide()?;
+        for run in &runs {
+            Follow::of_job(&ctx).run(&mut tx, run).await?;
+        }
+        tx.commit().await?;
+        Ok(Outcome::done())
     }
-    tx.commit().await?;
-    Ok(Outcome::done())
 }

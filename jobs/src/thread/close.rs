@@ -5,11 +5,11 @@ use std::time::Duration;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::confirmation;
 use nightshift_domain::ids::ThreadId;
-use nightshift_queue::{Job, JobContext, JobResult, Keys, Outcome, Policy};
+use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 
-use crate::App;
 use crate::decide::OrDecide;
+use crate::{App, subject};
 
 /// A conversation whose booking is over.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,19 +27,24 @@ impl Job for ThreadClose {
         Keys::once(format!("close:{}", self.thread_id))
     }
 
+    fn subject(&self) -> Option<Subject> {
+        subject::conversation(&self.thread_id)
+    }
+
     fn policy() -> Policy {
         Policy::standard(6).timeout(Duration::from_secs(15))
     }
 }
 
-/// Closes it.
-///
-/// # Errors
-/// The database's.
-pub async fn run(job: ThreadClose, ctx: JobContext<App>) -> JobResult {
-    let mut tx = ctx.begin().await?;
-    let by = Actor::system(ctx.job.id.as_str());
-    confirmation::close_thread(&mut tx, &job.thread_id, &by, ctx.now()).await.or_decide()?;
-    tx.commit().await?;
-    Ok(Outcome::done())
+impl Handler<App> for ThreadClose {
+    type Hooks = NoHooks;
+
+    /// Closes it.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let mut tx = ctx.begin().await?;
+        let by = Actor::system(ctx.job.id.as_str());
+        confirmation::close_thread(&mut tx, &self.thread_id, &by, ctx.now()).await.or_decide()?;
+        tx.commit().await?;
+        Ok(Outcome::done())
+    }
 }

@@ -1,0 +1,69 @@
+//! The kinds of exceptions, and what people read for each.
+//!
+//! The words are stored and never change. A row whose word is not listed here was raised by another version of the
+//! program; it is still listed and shown ([`ExceptionView`](super::ExceptionView) keeps the stored text).
+
+use crate::text_enum::text_enum;
+
+text_enum! {
+    /// What went wrong.
+    pub enum ExceptionKind {
+        /// A call booked an appointment for a time that is past.
+        AppointmentInPast = "appointment_in_past",
+        /// An automation was given up before its text was written.
+        AutomationFailed = "automation_failed",
+        /// A call that should have booked an appointment failed or never reported its end.
+        BookingCallFailed = "booking_call_failed",
+        /// A job used up its attempts, or can't succeed.
+        JobDead = "job_dead",
+        /// An appointment came to light after its call was given up, and could not be taken any more.
+        LateBookingConfirmation = "late_booking_confirmation",
+        /// A conversation, or an organisation's front desk, has no number in service.
+        NoNumberAvailable = "no_number_available",
+        /// A cancelled booking was paid.
+        PaymentAfterCancellation = "payment_after_cancellation",
+        /// A payment is not its booking's price, or is the second one for it.
+        PaymentAmountMismatch = "payment_amount_mismatch",
+        /// A payment belongs to nothing known here.
+        PaymentUnmatched = "payment_unmatched",
+        /// A booking's stored price differs from the recomputed one.
+        PricingDrift = "pricing_drift",
+        /// A nightly check of prices failed, or one booking's price could not be computed.
+        ReconciliationFailed = "reconciliation_failed",
+        /// It could not be found out whether a text was sent.
+        SmsUnconfirmed = "sms_unconfirmed",
+        /// A text was refused or not delivered.
+        SmsUndelivered = "sms_undelivered",
+        /// Many deliveries of a provider were refused because of their signature.
+        WebhookSignatureInvalid = "webhook_signature_invalid",
+        /// A refund or a failed payment belongs to nothing known here.
+        WebhookUnmatched = "webhook_unmatched",
+        /// Production takes webhooks without a valid signature.
+        WebhookValidationDisabled = "webhook_validation_disabled",
+    }
+}
+
+impl ExceptionKind {
+    /// A few words for lists and filters.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::AppointmentInPast => "Appointment in the past",
+            Self::AutomationFailed => "Automation failed",
+            Self::BookingCallFailed => "Booking call failed",
+            Self::JobDead => "Job given up",
+            Self::LateBookingConfirmation => "Appointment confirmed late",
+            Self::NoNumberAvailable => "No number available",
+            Self::PaymentAfterCancellation => "Payment after cancellation",
+            Self::PaymentAmountMismatch => "Payment amount differs",
+            Self::PaymentUnmatched => "Payment without a booking",
+            Self::PricingDrift => "Price drift",
+            Self::ReconciliationFailed => "Price check failed",
+            Self::SmsUnconfirmed => "Text unconfirmed",
+            Self::SmsUndelivered => "Text not delivered",
+            Self::WebhookSignatureInvalid => "Webhook signatures invalid",
+            Self::WebhookUnmatched => "Webhook without a booking",
+            Self::WebhookValidationDisabled => "Webhook validation off",
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What hooks are given when a job ends without success, and what happens when it can't be read.
+
+use nightshift_queue::admin::SteerError;
+use nightshift_queue::lifecycle::State;
+use serde_json::{Value, json};
+
+use crate::bed::{ABOUT, Act, Bed, Scripted, TOLD, UNREADABLE, UPSETTING, eventually, on_both_engines, registry};
+
+/// Enqueues a job with one attempt, whose row then holds this payload of this version.
+async fn stored(bed: &Bed, payload: &Value, version: i64) -> String {
+    let id = bed.enqueue(&Scripted::new("new", &[Act::Fail])).await;
+    let set = match bed.database.engine() {
+        nightshift_db::Engine::Sqlite => {
+            "UPDATE jobs SET payload = $2, payload_version = $3, max_attempts = 1 WHERE id = $1"
+        }
+        nightshift_db::Engine::Postgres => {
+            "UPDATE jobs SET payload = $2::jsonb, payload_version = $3, max_attempts = 1 WHERE id = $1"
+        }
+    };
+    bed.db.write(set).bind(&id).bind(payload.to_string()).bind(version).execute().await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn a_hook_is_given_the_job_as_it_was_read_also_one_of_an_older_version() {
+    on_both_engines(async |bed| {
+        let old = stored(&bed, &json!({"title": "old", "acts": ["fail"]}), 1).await;
+        let worker = bed.worker();
+        bed.until_state(&old, State::Dead).await;
+        let left = [format!("{ABOUT}script old"), "ended: permanent".to_owned(), format!("{TOLD}old")];
+        assert_eq!(bed.left_with(&old).await, left);
+        drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cancelled_job_that_cannot_be_read_is_told_without_the_hook_of_its_kind() {
+    on_both_engines(async |bed| {
+        let id = stored(&bed, &json!({"name": 7}), 2).await;
+        let worker = bed.worker();
+        eventually("it is parked", async || bed.queue.job(&id).await.unwrap().unwrap().parked_reason.is_some()).await;
+        let mut tx = bed.tx().await;
+        registry().cancel(&bed.queue, &mut tx, &id).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(bed.state(&id).await, State::Cancelled);
+        let left = bed.left_with(&id).await;
+        assert_eq!((left.len(), left[0].as_str()), (2, "ended: cancelled"), "{left:?}");
+        assert!(left[1].starts_with(&format!("{UNREADABLE}the payload can't be read: ")), "{left:?}");
+
+        let mut tx = bed.tx().await;
+        let refused = registry().retry(&bed.queue, &mut tx, &id, None).await.unwrap_err();
+        assert!(matches!(refused, SteerError::Pointless(_)), "{refused}");
+        assert!(refused.to_string().contains("the payload can't be read"), "{refused}");
+        drop((tx, worker));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_dies_because_reading_it_panics_is_told_without_the_hook_of_its_kind() {
+    on_both_engines(async |bed| {
+        let id = stored(&bed, &json!({"title": UPSETTING, "acts": []}), 1).await;
+        let worker = bed.worker();
+        bed.until_state(&id, State::Dead).await;
+        let left = ["ended: panic".to_owned(), format!("{UNREADABLE}reading the payload panicked")];
+        assert_eq!(bed.left_with(&id).await, left);
+        drop(worker);
+    })
+    .await;
+}

@@ -1,0 +1,3 @@
+//! Automatic texts.
+
+pub mod run;

@@ -1,0 +1,110 @@
+//! Writes an automatic text that is due into its conversation, by the same operation as a person's text.
+
+use std::time::Duration;
+
+use nightshift_db::Tx;
+use nightshift_domain::actor::Actor;
+use nightshift_domain::automations::ledger::{self, Reopened};
+use nightshift_domain::automations::{EXECUTOR, Executed, execute};
+use nightshift_domain::ids::AutomationRunId;
+use nightshift_queue::{
+    DeadJob, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival, Subject,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::decide::OrDecide;
+use crate::follow::Follow;
+use crate::{App, subject};
+
+/// What waits for a number is looked at again so often, should nobody wake it.
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
+
+/// The wait of something that lacks a number. The first ones are short: whoever finds a number while the job still runs
+/// can't wake it.
+pub(crate) fn look_again(polls: i64) -> Duration {
+    let doublings = u32::try_from(polls).unwrap_or(u32::MAX).min(7);
+    LOOK_AGAIN.min(Duration::from_secs(5 << doublings))
+}
+
+/// A row of the ledger.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AutomationRun {
+    /// The row.
+    pub automation_run_id: AutomationRunId,
+}
+
+impl AutomationRun {
+    /// Names the one job that a run has.
+    #[must_use]
+    pub fn key(run: &AutomationRunId) -> String {
+        format!("automation:{run}")
+    }
+}
+
+impl Job for AutomationRun {
+    const KIND: &'static str = "automation.run";
+    const QUEUE: &'static str = "sms";
+
+    fn keys(&self) -> Keys {
+        Keys::once(Self::key(&self.automation_run_id))
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        subject::automation(&self.automation_run_id)
+    }
+
+    fn policy() -> Policy {
+        Policy::standard(5).timeout(Duration::from_secs(30))
+    }
+}
+
+impl Handler<App> for AutomationRun {
+    type Hooks = Self;
+
+    /// Executes the run: its text is stored and its sending follows, in one transaction.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
+        let mut tx = ctx.begin().await?;
+        let executed = execute(&mut tx, &self.automation_run_id, &by, now).await.or_decide()?;
+        let outcome = match executed {
+            Executed::Written { message_id, thread_id, used_thread } => {
+                Follow::of_job(&ctx).text(&mut tx, &message_id, &thread_id, 0).await?;
+                tracing::info!(
+                    operation = EXECUTOR, automation_run.id = %self.automation_run_id, thread.id = %thread_id, used_thread,
+                    "an automatic text was written"
+                );
+                Outcome::done_with(json!({"messageEventId": message_id, "usedThread": used_thread}))
+            }
+            Executed::Hold { until } => Outcome::poll(until.since(now)),
+            Executed::Blocked { thread } => {
+                if let Some(thread) = thread {
+                    Follow::of_job(&ctx).number_missing(&mut tx, &thread).await?;
+                }
+                Outcome::poll(look_again(ctx.job.polls))
+            }
+            Executed::Ended(status) => Outcome::skip(format!("the run is {status}")),
+        };
+        tx.commit().await?;
+        Ok(outcome)
+    }
+}
+
+impl Hooks for AutomationRun {
+    /// A run whose job ended without success is failed.
+    async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
+        let by = Actor::system(dead.info.id.as_str());
+        ledger::set_failed(tx, &job.automation_run_id, &dead.error, &by, dead.at).await.or_decide()
+    }
+
+    /// A failed run that has written nothing waits for its text again.
+    async fn on_retry(job: &Self, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
+        let by = Actor::system(&retried.id);
+        Ok(match ledger::reopen_failed(tx, &job.automation_run_id, &by, retried.at).await.or_decide()? {
+            Reopened::Waits => Revival::Ready,
+            Reopened::Written => Revival::Pointless("its text is written; retry the job that sends it".to_owned()),
+            Reopened::Ended(status) => Revival::Pointless(format!("the run is {status}")),
+        })
+    }
+}

@@ -1,0 +1,69 @@
+//! Does what a booking's new status asks for: a reminder, an end of the window, a word to the client.
+
+use std::time::Duration;
+
+use nightshift_domain::actor::Actor;
+use nightshift_domain::bookings::{self, Status};
+use nightshift_domain::confirmation;
+use nightshift_domain::ids::{BookingId, HistoryId};
+use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outcome, Policy, Subject};
+use serde::{Deserialize, Serialize};
+
+use crate::decide::OrDecide;
+use crate::follow::{Follow, booking_group};
+use crate::{App, subject};
+
+/// A row of a booking's status history.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BookingStatusChanged {
+    /// The row.
+    pub history_id: HistoryId,
+    /// Its booking.
+    pub booking_id: BookingId,
+}
+
+impl Job for BookingStatusChanged {
+    const KIND: &'static str = "booking.status_changed";
+    const QUEUE: &'static str = "bookings";
+
+    fn keys(&self) -> Keys {
+        Keys::once(format!("history:{}", self.history_id)).group(booking_group(&self.booking_id))
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        subject::booking(&self.booking_id)
+    }
+
+    fn policy() -> Policy {
+        Policy::standard(6).timeout(Duration::from_secs(30))
+    }
+}
+
+impl Handler<App> for BookingStatusChanged {
+    type Hooks = NoHooks;
+
+    /// Follows the change in one transaction.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
+        let follow = Follow::of_job(&ctx);
+        let mut tx = ctx.begin().await?;
+        let record = bookings::load_record(&mut tx, &self.history_id).await.or_decide()?;
+        let run = match record.to_status {
+            Status::Confirmed => confirmation::confirmed(&mut tx, &record, &by, now).await.or_decide()?,
+            Status::Cancelled => confirmation::cancelled(&mut tx, &record, &by, now).await.or_decide()?,
+            Status::Completed => {
+                if let Some(close) = confirmation::completed(&mut tx, &record).await.or_decide()? {
+                    follow.close(&mut tx, &close).await?;
+                }
+                None
+            }
+            Status::Pending | Status::InProgress => None,
+        };
+        if let Some(run) = &run {
+            follow.run(&mut tx, run).await?;
+        }
+        tx.commit().await?;
+        Ok(Outcome::done())
+    }
+}

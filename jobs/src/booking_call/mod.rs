@@ -1,0 +1,4 @@
+//! Calls that book appointments.
+
+pub mod poll;
+pub mod start;

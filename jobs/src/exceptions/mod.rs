@@ -1,0 +1,3 @@
+//! What people are shown because it needs them.
+
+pub mod wake;

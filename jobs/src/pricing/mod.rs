@@ -1,0 +1,4 @@
+//! The check of prices.
+
+pub mod reconcile;
+pub mod reconcile_chunk;

@@ -1,0 +1,3 @@
+//! How long things are kept.
+
+pub mod sweep;

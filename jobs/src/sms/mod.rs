@@ -1,0 +1,4 @@
+//! Texts on their way out.
+
+pub mod confirm_delivery;
+pub mod send;

@@ -1,0 +1,45 @@
+//! What jobs are about, in the words that the end of one is told with.
+
+use nightshift_domain::ids::{AutomationRunId, BookingId, CallId, InboxId, MessageId, ThreadId};
+use nightshift_queue::Subject;
+
+const BOOKING: &str = "booking";
+const DELIVERY: &str = "delivery";
+
+pub(crate) fn booking(id: &BookingId) -> Option<Subject> {
+    subject(BOOKING, id.as_str())
+}
+
+pub(crate) fn call(id: &CallId) -> Option<Subject> {
+    subject("call", id.as_str())
+}
+
+pub(crate) fn conversation(id: &ThreadId) -> Option<Subject> {
+    subject("conversation", id.as_str())
+}
+
+pub(crate) fn delivery(id: &InboxId) -> Option<Subject> {
+    subject(DELIVERY, id.as_str())
+}
+
+pub(crate) fn automation(id: &AutomationRunId) -> Option<Subject> {
+    subject("automation", id.as_str())
+}
+
+pub(crate) fn text(id: &MessageId) -> Option<Subject> {
+    subject("text", id.as_str())
+}
+
+fn subject(thing: &'static str, id: &str) -> Option<Subject> {
+    Some(Subject { thing, id: id.to_owned() })
+}
+
+/// The booking, if the subject is one.
+pub(crate) fn as_booking(subject: &Subject) -> Option<BookingId> {
+    (subject.thing == BOOKING).then(|| BookingId::from(subject.id.as_str()))
+}
+
+/// The delivery in the inbox, if the subject is one.
+pub(crate) fn as_delivery(subject: &Subject) -> Option<InboxId> {
+    (subject.thing == DELIVERY).then(|| InboxId::from(subject.id.as_str()))
+}

@@ -1,0 +1,4 @@
+//! Conversations and their numbers.
+
+pub mod assign_number;
+pub mod close;

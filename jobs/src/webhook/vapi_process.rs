@@ -1,0 +1,114 @@
+//! Acts on what VAPI reports: the end of a call ends it here, without waiting for the next look.
+//!
+//! A report may overtake the answer to the request that placed its call. One about a call that is not known is looked at
+//! again for two minutes, then it was about somebody else's.
+
+use std::time::Duration;
+
+use nightshift_domain::actor::Actor;
+use nightshift_domain::calls::{self, Completed};
+use nightshift_domain::ids::InboxId;
+use nightshift_domain::inbox::{self, InboxStatus};
+use nightshift_providers::vapi::{Progress, Report};
+use nightshift_queue::{Handler, Job, JobContext, JobError, JobResult, Keys, OrFail, Outcome, Policy, Subject};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::booking_call::poll::ending_of;
+use crate::decide::OrDecide;
+use crate::follow::Follow;
+use crate::webhook::{ActsOnDelivery, DeliveryHooks, key};
+use crate::{App, subject};
+
+const KNOWN_WITHIN: Duration = Duration::from_secs(120);
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// A stored report.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookVapiProcess {
+    /// Its row in the inbox.
+    pub inbox_id: InboxId,
+    /// Which call it is about, in VAPI's words.
+    pub vapi_call_id: String,
+}
+
+impl WebhookVapiProcess {
+    /// Acts on the report stored under `inbox_id`. `vapi_call_id` is empty when the report names no call.
+    #[must_use]
+    pub fn new(inbox_id: InboxId, vapi_call_id: String) -> Self {
+        Self { inbox_id, vapi_call_id }
+    }
+}
+
+impl Job for WebhookVapiProcess {
+    const KIND: &'static str = "webhook.vapi.process";
+    const QUEUE: &'static str = "webhooks";
+
+    fn keys(&self) -> Keys {
+        Keys::once(key(&self.inbox_id)).group(format!("call:{}", self.vapi_call_id))
+    }
+
+    fn subject(&self) -> Option<Subject> {
+        subject::delivery(&self.inbox_id)
+    }
+
+    fn policy() -> Policy {
+        Policy::standard(8).timeout(Duration::from_secs(30))
+    }
+}
+
+impl ActsOnDelivery for WebhookVapiProcess {
+    fn inbox_id(&self) -> &InboxId {
+        &self.inbox_id
+    }
+}
+
+impl Handler<App> for WebhookVapiProcess {
+    type Hooks = DeliveryHooks;
+
+    /// Ends the call, or has it looked at now.
+    async fn run(self, ctx: JobContext<App>) -> JobResult {
+        let mut tx = ctx.begin().await?;
+        let received = inbox::load(&mut tx, &self.inbox_id).await.or_decide()?;
+        let Some(body) = received.payload else {
+            return Err(JobError::fail("the report's body is no longer kept"));
+        };
+        let report = Report::parse(body.as_bytes()).or_fail()?;
+        let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: self.inbox_id.clone() });
+        let mut settled = InboxStatus::Ignored;
+        let mut verdict = "tells nothing that matters";
+        let progress = report.progress();
+        // Steps on the way are of no use: whoever looks at the call sees where it stands.
+        if let Some(reported) = report.call.as_ref().filter(|_| progress != Progress::Underway) {
+            let Some(id) =
+                calls::by_report(&mut tx, &reported.id, reported.booking_call_id(), now).await.or_decide()?
+            else {
+                if now < received.received_at + KNOWN_WITHIN {
+                    return Ok(Outcome::poll(LOOK_AGAIN));
+                }
+                inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;
+                tx.commit().await?;
+                return Ok(Outcome::done_with(json!({"verdict": "about no call of ours"})));
+            };
+            settled = InboxStatus::Processed;
+            let call = calls::load(&mut tx, &id).await.or_decide()?;
+            match ending_of(progress, &call) {
+                Some(ending) => {
+                    let completed = calls::complete(&mut tx, &id, &ending, None, &by, now).await.or_decide()?;
+                    verdict =
+                        if matches!(completed, Completed::Now { .. }) { "ended the call" } else { "the call was over" };
+                    if let Completed::Now { run: Some(run) } = &completed {
+                        Follow::of_job(&ctx).run(&mut tx, run).await?;
+                    }
+                }
+                // The end without what came of it, which VAPI may still be working out: polling goes on.
+                None => verdict = "had the call looked at",
+            }
+            Follow::of_job(&ctx).look_at_call(&mut tx, &id).await?;
+        }
+        inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;
+        tx.commit().await?;
+        Ok(Outcome::done_with(json!({"verdict": verdict})))
+    }
+}
