@@ -188,7 +188,7 @@ mod tests {
 
     #[derive(Debug, serde::Deserialize, PartialEq)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
-    struct Wish {
+    struct Sample {
         #[serde(default)]
         limit: Limit,
         booking_id: Option<BookingId>,
@@ -198,16 +198,16 @@ mod tests {
     }
 
     fn wrong(query: &str) -> Vec<(String, String)> {
-        read::<Wish>(query).unwrap_err().into_iter().collect()
+        read::<Sample>(query).unwrap_err().into_iter().collect()
     }
 
     #[test]
     fn what_is_given_is_read_and_the_rest_is_missing() {
-        let wish: Wish = read("bookingId=a%20b&status=confirmed&unread=true&limit=900&from=").unwrap();
-        assert_eq!(wish.booking_id, Some("a b".into()));
-        assert_eq!((wish.status, wish.unread, wish.from), (Some(Status::Confirmed), Some(true), None));
-        assert_eq!(wish.limit, Limit::asked(Some(200)));
-        assert_eq!(read::<Wish>("").unwrap().limit, Limit::default());
+        let sample: Sample = read("bookingId=a%20b&status=confirmed&unread=true&limit=900&from=").unwrap();
+        assert_eq!(sample.booking_id, Some("a b".into()));
+        assert_eq!((sample.status, sample.unread, sample.from), (Some(Status::Confirmed), Some(true), None));
+        assert_eq!(sample.limit, Limit::asked(Some(200)));
+        assert_eq!(read::<Sample>("").unwrap().limit, Limit::default());
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub async fn create(
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = BookingsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Wish {
+pub struct ListQuery {
     /// Rows of a page.
     #[serde(default)]
     limit: Limit,
@@ -83,8 +83,8 @@ pub struct Bookings {
 }
 
 /// `GET /api/bookings`
-pub async fn list(State(web): State<Web>, caller: Caller, Query(wish): Query<Wish>) -> Result<Json<Bookings>> {
-    let Wish { limit, cursor, status, from, to, client_id, sitter_id, q } = wish;
+pub async fn list(State(web): State<Web>, caller: Caller, Query(query): Query<ListQuery>) -> Result<Json<Bookings>> {
+    let ListQuery { limit, cursor, status, from, to, client_id, sitter_id, q } = query;
     let filter = Filter { status, from, to, client_id, sitter_id, q };
     let page = bookings::list(&web.db, &caller.org_viewer()?, &filter, cursor.as_deref(), limit).await?;
     Ok(Json(Bookings { bookings: page.items, next_cursor: page.next_cursor }))

@@ -18,7 +18,7 @@ use crate::web::state::Web;
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = EventLogQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Wish {
+pub struct ListQuery {
     /// Rows of a page.
     #[serde(default)]
     limit: Limit,
@@ -44,8 +44,9 @@ pub struct Events {
 }
 
 /// `GET /api/event-log`
-pub async fn list(State(web): State<Web>, caller: Caller, Query(wish): Query<Wish>) -> Result<Json<Events>> {
-    let Wish { limit, cursor, event_type, status, booking_id: booking, correlation_id: correlation, from, to } = wish;
+pub async fn list(State(web): State<Web>, caller: Caller, Query(query): Query<ListQuery>) -> Result<Json<Events>> {
+    let ListQuery { limit, cursor, event_type, status, booking_id: booking, correlation_id: correlation, from, to } =
+        query;
     let filter = Filter { event_type, status, booking, correlation, from, to };
     let page = audit::list(&web.db, &caller.viewer(), &filter, cursor.as_deref(), limit).await?;
     Ok(Json(Events { events: page.items, next_cursor: page.next_cursor }))

@@ -21,7 +21,7 @@ use crate::web::state::Web;
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = ExceptionListQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Wish {
+pub struct ListQuery {
     /// Rows of a page.
     #[serde(default)]
     limit: Limit,
@@ -48,8 +48,8 @@ pub struct Exceptions {
 }
 
 /// `GET /api/exceptions`
-pub async fn list(State(web): State<Web>, caller: Caller, Query(wish): Query<Wish>) -> Result<Json<Exceptions>> {
-    let Wish { limit, cursor, kind, severity, status, booking_id: booking } = wish;
+pub async fn list(State(web): State<Web>, caller: Caller, Query(query): Query<ListQuery>) -> Result<Json<Exceptions>> {
+    let ListQuery { limit, cursor, kind, severity, status, booking_id: booking } = query;
     let filter = Filter { kind, severity, status, booking };
     let viewer = caller.viewer();
     let page = exceptions::list(&web.db, &viewer, &filter, cursor.as_deref(), limit).await?;

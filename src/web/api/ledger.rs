@@ -19,7 +19,7 @@ use crate::web::state::Web;
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = AutomationRunsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Wish {
+pub struct ListQuery {
     /// Rows of a page.
     #[serde(default)]
     limit: Limit,
@@ -46,8 +46,8 @@ pub struct Runs {
 }
 
 /// `GET /api/automations/ledger`
-pub async fn list(State(web): State<Web>, caller: Caller, Query(wish): Query<Wish>) -> Result<Json<Runs>> {
-    let Wish { limit, cursor, kind, status, recipient, booking_id, from, to } = wish;
+pub async fn list(State(web): State<Web>, caller: Caller, Query(query): Query<ListQuery>) -> Result<Json<Runs>> {
+    let ListQuery { limit, cursor, kind, status, recipient, booking_id, from, to } = query;
     let filter = Filter { kind, status, recipient, booking_id, from, to };
     let page = ledger::list(&web.db, &caller.viewer(), &filter, cursor.as_deref(), limit).await?;
     Ok(Json(Runs { runs: page.items, next_cursor: page.next_cursor }))

@@ -22,7 +22,7 @@ use crate::web::state::Web;
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = NumbersQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Wish {
+pub struct ListQuery {
     number_class: Option<NumberClass>,
     status: Option<NumberStatus>,
 }
@@ -39,7 +39,7 @@ pub struct Numbers {
 pub async fn list(
     State(web): State<Web>,
     caller: Caller,
-    Query(Wish { number_class: class, status }): Query<Wish>,
+    Query(ListQuery { number_class: class, status }): Query<ListQuery>,
 ) -> Result<Json<Numbers>> {
     let numbers = numbers::list(&web.db, &caller.viewer(), class, status).await?;
     Ok(Json(Numbers { numbers }))

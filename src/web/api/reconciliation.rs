@@ -22,7 +22,7 @@ use crate::web::state::Web;
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = ReconciliationsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ListWish {
+pub struct ListQuery {
     /// Rows of a page.
     #[serde(default)]
     limit: Limit,
@@ -43,7 +43,7 @@ pub struct Runs {
 pub async fn list(
     State(web): State<Web>,
     caller: Caller,
-    Query(ListWish { limit, cursor }): Query<ListWish>,
+    Query(ListQuery { limit, cursor }): Query<ListQuery>,
 ) -> Result<Json<Runs>> {
     let page = reconciliation::list(&web.db, &caller.viewer(), cursor.as_deref(), limit).await?;
     Ok(Json(Runs { runs: page.items, next_cursor: page.next_cursor }))
@@ -53,7 +53,7 @@ pub async fn list(
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = DriftsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct DriftsWish {
+pub struct DriftsQuery {
     /// Rows of a page.
     #[serde(default)]
     limit: Limit,
@@ -76,7 +76,7 @@ pub async fn drifts(
     State(web): State<Web>,
     caller: Caller,
     Path(id): Path<RunId>,
-    Query(DriftsWish { limit, cursor, severity }): Query<DriftsWish>,
+    Query(DriftsQuery { limit, cursor, severity }): Query<DriftsQuery>,
 ) -> Result<Json<Drifts>> {
     let page = reconciliation::drifts(&web.db, &caller.viewer(), &id, severity, cursor.as_deref(), limit).await?;
     Ok(Json(Drifts { drifts: page.items, next_cursor: page.next_cursor }))

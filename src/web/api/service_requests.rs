@@ -50,7 +50,7 @@ pub async fn create(
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = ServiceRequestsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Wish {
+pub struct ListQuery {
     /// Rows of a page.
     #[serde(default)]
     limit: Limit,
@@ -72,7 +72,7 @@ pub struct Requests {
 pub async fn list(
     State(web): State<Web>,
     caller: Caller,
-    Query(Wish { limit, cursor, status }): Query<Wish>,
+    Query(ListQuery { limit, cursor, status }): Query<ListQuery>,
 ) -> Result<Json<Data<Requests>>> {
     let page = calls::list(&web.db, &caller.org_viewer()?, status, cursor.as_deref(), limit).await?;
     Ok(Json(Data::of(Requests { service_requests: page.items, next_cursor: page.next_cursor })))

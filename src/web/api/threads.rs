@@ -28,7 +28,7 @@ use crate::web::state::Web;
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = ThreadsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Wish {
+pub struct ListQuery {
     /// Rows of a page.
     #[serde(default)]
     limit: Limit,
@@ -80,8 +80,8 @@ pub struct Threads {
 }
 
 /// `GET /api/messages/threads`
-pub async fn list(State(web): State<Web>, caller: Caller, Query(wish): Query<Wish>) -> Result<Json<Threads>> {
-    let Wish { limit, cursor, mailbox, scope, number_class, unread, booking_id, q } = wish;
+pub async fn list(State(web): State<Web>, caller: Caller, Query(query): Query<ListQuery>) -> Result<Json<Threads>> {
+    let ListQuery { limit, cursor, mailbox, scope, number_class, unread, booking_id, q } = query;
     let mailbox = match mailbox {
         Mailboxes::Owner => Some(Mailbox::Owner),
         Mailboxes::Sitter => Some(Mailbox::Sitter),
@@ -110,7 +110,7 @@ pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<ThreadI
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = MessagesQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct MessagesWish {
+pub struct MessagesQuery {
     /// At most so many.
     #[serde(default)]
     limit: Limit,
@@ -141,7 +141,7 @@ pub async fn messages(
     State(web): State<Web>,
     caller: Caller,
     Path(id): Path<ThreadId>,
-    Query(MessagesWish { limit, before }): Query<MessagesWish>,
+    Query(MessagesQuery { limit, before }): Query<MessagesQuery>,
 ) -> Result<Json<Messages>> {
     let viewer = caller.org_viewer()?;
     let messages = messages::list(&web.db, &viewer, &id, before.as_ref(), limit, web.clock.now()).await?;
@@ -182,7 +182,7 @@ pub async fn send(
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = OpenThreadsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OpenWish {
+pub struct OpenQuery {
     /// Whose, where authentication is off; elsewhere there is no such parameter.
     sitter_id: Option<SitterId>,
 }
@@ -200,7 +200,7 @@ pub struct OpenThreads {
 pub async fn open_to_sitter(
     State(web): State<Web>,
     caller: Caller,
-    Query(OpenWish { sitter_id: named }): Query<OpenWish>,
+    Query(OpenQuery { sitter_id: named }): Query<OpenQuery>,
 ) -> Result<Json<OpenThreads>> {
     if named.is_some() && !matches!(caller.principal(), Principal::Local { .. }) {
         return Err(query::refused([("sitterId".to_owned(), query::UNKNOWN.to_owned())].into()));

@@ -18,7 +18,7 @@ use crate::web::state::Web;
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = WindowsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Wish {
+pub struct ListQuery {
     /// At most so many.
     #[serde(default)]
     limit: Limit,
@@ -40,8 +40,8 @@ pub struct Windows {
 }
 
 /// `GET /api/assignments/windows`
-pub async fn list(State(web): State<Web>, caller: Caller, Query(wish): Query<Wish>) -> Result<Json<Windows>> {
-    let Wish { limit, booking_id, sitter_id, status, from, to } = wish;
+pub async fn list(State(web): State<Web>, caller: Caller, Query(query): Query<ListQuery>) -> Result<Json<Windows>> {
+    let ListQuery { limit, booking_id, sitter_id, status, from, to } = query;
     let filter = Filter { booking_id, sitter_id, status, from, to };
     let windows = windows::list(&web.db, &caller.org_viewer()?, &filter, limit, web.clock.now()).await?;
     Ok(Json(Windows { windows }))
