@@ -11,7 +11,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use nightshift_db::DbError;
 use nightshift_domain::Error as DomainError;
-use nightshift_jobs::follow::FollowError;
 use nightshift_queue::EnqueueError;
 
 /// The usual result of a handler.
@@ -162,11 +161,11 @@ impl From<DomainError> for ApiError {
     }
 }
 
-impl From<FollowError> for ApiError {
-    fn from(error: FollowError) -> Self {
+impl From<nightshift_jobs::Error> for ApiError {
+    fn from(error: nightshift_jobs::Error) -> Self {
         match error {
-            FollowError::Domain(error) => error.into(),
-            FollowError::Enqueue(error) => error.into(),
+            nightshift_jobs::Error::Domain(error) => error.into(),
+            nightshift_jobs::Error::Enqueue(error) => error.into(),
         }
     }
 }

@@ -5,11 +5,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use nightshift_db::Tx;
-use nightshift_domain::actor::Actor;
-use nightshift_domain::bookings::{self, Draft, Filter, Patch, StatusChange};
+use nightshift_domain::bookings::{self, Draft, Filter, Patch};
 use nightshift_domain::ids::BookingId;
 use nightshift_domain::people::organizations;
-use nightshift_jobs::follow::Follow;
+use nightshift_jobs::Enqueuer;
+use nightshift_jobs::booking::{self, Changed, Made};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,9 +20,6 @@ use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
 use crate::web::state::Web;
 
-/// What a request, as opposed to a payment, gives as the reason of a confirmation.
-const TRIGGER: &str = "api";
-
 /// `POST /api/bookings`
 pub async fn create(
     State(web): State<Web>,
@@ -30,11 +27,10 @@ pub async fn create(
     answering: Answering,
     JsonBody(draft): JsonBody<Draft>,
 ) -> Result<Response> {
-    let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
+    let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     let new = draft.check(organizations::country(&web.db, org).await?)?;
     let mut tx = web.db.begin().await?;
-    let created = bookings::create(&mut tx, org, new, &by, now).await?;
-    let job = Follow::of_request(&web.queue).created(&mut tx, &created).await?;
+    let Made { created, job } = booking::create(&enqueuer, &mut tx, org, new, &by).await?;
     let booking = bookings::view_in(&mut tx, org, &created.booking.id, caller.audience()).await?;
     let body = json!({"booking": booking, "jobId": job, "warnings": created.warnings});
     answering.commit(&web, tx, StatusCode::CREATED, body).await
@@ -78,10 +74,10 @@ pub async fn change(
     Path(id): Path<BookingId>,
     JsonBody(patch): JsonBody<Patch>,
 ) -> Result<Response> {
-    let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
+    let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     let mut tx = web.db.begin().await?;
-    let change = bookings::patch(&mut tx, org, &id, patch, &by, now).await?;
-    answer_change(&web, &caller, answering, tx, change, &by).await
+    let changed = booking::change(&enqueuer, &mut tx, org, &id, patch, &by).await?;
+    answer_change(&web, &caller, answering, tx, changed).await
 }
 
 /// `POST /api/bookings/{id}/confirm`
@@ -92,10 +88,10 @@ pub async fn confirm(
     Path(id): Path<BookingId>,
     OptionalJson(Empty {}): OptionalJson<Empty>,
 ) -> Result<Response> {
-    let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
+    let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     let mut tx = web.db.begin().await?;
-    let change = bookings::confirm(&mut tx, org, &id, &by, now).await?;
-    answer_change(&web, &caller, answering, tx, change, &by).await
+    let changed = booking::confirm(&enqueuer, &mut tx, org, &id, &by).await?;
+    answer_change(&web, &caller, answering, tx, changed).await
 }
 
 /// `POST /api/bookings/{id}/cancel`
@@ -106,13 +102,13 @@ pub async fn cancel(
     Path(id): Path<BookingId>,
     OptionalJson(Cancellation { reason }): OptionalJson<Cancellation>,
 ) -> Result<Response> {
-    let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
+    let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     if reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
         return Err(ApiError::invalid("reason", format!("must be at most {REASON_CHARS_MAX} characters")));
     }
     let mut tx = web.db.begin().await?;
-    let change = bookings::cancel(&mut tx, org, &id, reason.as_deref(), &by, now).await?;
-    answer_change(&web, &caller, answering, tx, change, &by).await
+    let changed = booking::cancel(&enqueuer, &mut tx, org, &id, reason.as_deref(), &by).await?;
+    answer_change(&web, &caller, answering, tx, changed).await
 }
 
 /// `GET /api/bookings/{id}/status-history`
@@ -139,16 +135,14 @@ pub struct Cancellation {
     reason: Option<String>,
 }
 
-/// Enqueues what follows from a change and answers with the booking as it now stands.
+/// Answers a change with the booking as it now stands.
 async fn answer_change(
     web: &Web,
     caller: &Caller,
     answering: Answering,
     mut tx: Tx,
-    change: StatusChange,
-    by: &Actor,
+    Changed { change, job }: Changed,
 ) -> Result<Response> {
-    let job = Follow::of_request(&web.queue).changed(&mut tx, &change, TRIGGER, by).await?;
     let booking = bookings::view_in(&mut tx, caller.org()?, &change.booking.id, caller.audience()).await?;
     let body = json!({"booking": booking, "jobId": job, "warnings": change.warnings});
     answering.commit(web, tx, StatusCode::OK, body).await

@@ -6,11 +6,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, Ending, Schedule, Scheduled};
+use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, Schedule, Scheduled};
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::warning::Warning;
+use nightshift_jobs::Enqueuer;
+use nightshift_jobs::booking_call;
 use nightshift_jobs::booking_call::poll::BookingCallPoll;
-use nightshift_jobs::follow::Follow;
 use serde_json::{Value, json};
 
 use super::service_requests::{Empty, data};
@@ -82,11 +83,8 @@ pub(in crate::web) async fn store_wish(
     let org = caller.org_of(web, &request)?;
     // The job that places the call fixes the mode for good; this is what it will be.
     let mode = web.dialing.mode();
-    let scheduled = calls::schedule(tx, org, wish, mode, &caller.actor(), web.clock.now()).await?;
-    if scheduled.created {
-        Follow::of_request(&web.queue).call_scheduled(tx, &scheduled).await?;
-    }
-    Ok(scheduled)
+    let enqueuer = Enqueuer::of_request(&web.queue);
+    Ok(booking_call::schedule(&enqueuer, tx, org, wish, mode, &caller.actor()).await?)
 }
 
 async fn wait_for_end(web: &Web, execution_id: &str) -> Result<CallView> {
@@ -146,7 +144,7 @@ pub async fn cancel(
         return Err(ApiError::conflict("invalid_transition", format!("The call is {}.", call.status)));
     }
     let mut tx = web.db.begin().await?;
-    calls::complete(&mut tx, &call.id, &Ending::Cancelled, None, &caller.actor(), web.clock.now()).await?;
+    booking_call::cancel(&Enqueuer::of_request(&web.queue), &mut tx, &call.id, &caller.actor()).await?;
     let body = data(json!({"executionId": call.execution_id, "status": CallStatus::Cancelled}));
     answering.commit(&web, tx, StatusCode::ACCEPTED, body).await
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use nightshift_domain::ids::NumberId;
 use nightshift_domain::messaging::numbers::{self, NewNumber, Number, NumberPatch};
-use nightshift_jobs::follow::Follow;
+use nightshift_jobs::{Enqueuer, thread};
 use serde_json::{Value, json};
 
 use super::params::Params;
@@ -31,9 +31,9 @@ pub async fn add(
     answering: Answering,
     JsonBody(new): JsonBody<NewNumber>,
 ) -> Result<Response> {
-    let org = caller.org()?;
+    let (org, enqueuer) = (caller.org()?, Enqueuer::of_request(&web.queue));
     let mut tx = web.db.begin().await?;
-    let number = Follow::of_request(&web.queue).number_added(&mut tx, org, &new, &caller.actor()).await?;
+    let number = thread::add_number(&enqueuer, &mut tx, org, &new, &caller.actor()).await?;
     answering.commit(&web, tx, StatusCode::CREATED, json!({"number": shown(&number)})).await
 }
 
@@ -45,9 +45,9 @@ pub async fn change(
     Path(id): Path<NumberId>,
     JsonBody(patch): JsonBody<NumberPatch>,
 ) -> Result<Response> {
-    let org = caller.org()?;
+    let (org, enqueuer) = (caller.org()?, Enqueuer::of_request(&web.queue));
     let mut tx = web.db.begin().await?;
-    let number = Follow::of_request(&web.queue).number_changed(&mut tx, org, &id, &patch, &caller.actor()).await?;
+    let number = thread::change_number(&enqueuer, &mut tx, org, &id, &patch, &caller.actor()).await?;
     answering.commit(&web, tx, StatusCode::OK, json!({"number": shown(&number)})).await
 }
 

@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use nightshift_domain::ids::{OrgId, RunId};
 use nightshift_domain::reconciliation;
-use nightshift_jobs::follow::Follow;
+use nightshift_jobs::{Enqueuer, pricing};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ pub async fn start(
     let zone = web.settings.reconciliation.timezone;
     let date = reconciliation::day(&web.db, &org, zone, asked, web.clock.now()).await?;
     let mut tx = web.db.begin().await?;
-    let job = Follow::of_request(&web.queue).reconcile(&mut tx, &org, &date.to_string()).await?;
+    let job = pricing::reconcile_now(&Enqueuer::of_request(&web.queue), &mut tx, &org, &date.to_string()).await?;
     let mut response = answering.commit(&web, tx, StatusCode::ACCEPTED, json!({"jobId": job})).await?;
     let place = HeaderValue::from_str(&format!("/api/jobs/{job}")).map_err(ApiError::internal)?;
     response.headers_mut().insert(header::LOCATION, place);

@@ -8,9 +8,10 @@ use nightshift_domain::Error as DomainError;
 use nightshift_domain::ids::{MessageId, SitterId, ThreadId};
 use nightshift_domain::messaging::inbox::{self, Filter};
 use nightshift_domain::messaging::messages;
-use nightshift_domain::messaging::post::{self, Author, Post, Posted};
+use nightshift_domain::messaging::post::{Author, Post, Posted};
 use nightshift_domain::messaging::threads::Mailbox;
-use nightshift_jobs::follow::Follow;
+use nightshift_jobs::Enqueuer;
+use nightshift_jobs::sms::{self, Written};
 use serde_json::{Value, json};
 
 use super::params::Params;
@@ -86,14 +87,14 @@ pub async fn send(
     Path(id): Path<ThreadId>,
     JsonBody(post): JsonBody<Post>,
 ) -> Result<Response> {
-    let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
+    let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     let author = match (caller.principal(), caller.sitter()) {
         (_, Some(sitter)) => Author::Sitter(sitter.clone()),
         (Principal::User { user, .. }, None) => Author::Owner(Some(user.id.clone())),
         _ => Author::Owner(None),
     };
     let mut tx = web.db.begin().await?;
-    let posted = post::post(&mut tx, org, &id, &author, &post, &by, now).await?;
+    let Written { posted, job } = sms::post(&enqueuer, &mut tx, org, &id, &author, &post, &by).await?;
     let message_id = match &posted {
         Posted::Queued { message_id, .. } => message_id,
         Posted::Blocked(blocked) => {
@@ -102,7 +103,6 @@ pub async fn send(
             return Err(DomainError::from(*blocked).into());
         }
     };
-    let job = Follow::of_request(&web.queue).posted(&mut tx, org, &posted).await?;
     let message = messages::view(&mut tx, message_id).await?;
     answering.commit(&web, tx, StatusCode::OK, json!({"message": message, "jobId": job})).await
 }
