@@ -162,7 +162,8 @@ pub(crate) async fn fail(tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         ErrorClass::Cancelled => Ending::Cancelled,
         _ => Ending::Failed { reason: dead.error.clone() },
     };
-    calls::complete(tx, &CallId::from(id), &ending, None, &by, dead.at).await.or_decide()?;
+    // Only an appointment has a text that follows.
+    let _ = calls::complete(tx, &CallId::from(id), &ending, None, &by, dead.at).await.or_decide()?;
     Ok(())
 }
 

@@ -145,7 +145,8 @@ pub async fn cancel(
         return Err(ApiError::conflict("invalid_transition", format!("The call is {}.", call.status)));
     }
     let mut tx = web.db.begin().await?;
-    calls::complete(&mut tx, &call.id, &Ending::Cancelled, None, &caller.actor(), web.clock.now()).await?;
+    // Only an appointment has a text that follows.
+    let _ = calls::complete(&mut tx, &call.id, &Ending::Cancelled, None, &caller.actor(), web.clock.now()).await?;
     let body = data(json!({"executionId": call.execution_id, "status": CallStatus::Cancelled}));
     answering.commit(&web, tx, StatusCode::ACCEPTED, body).await
 }
