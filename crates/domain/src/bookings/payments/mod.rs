@@ -69,6 +69,7 @@ pub struct AmountMismatch {
 
 /// What a payment did.
 #[derive(Debug, Clone)]
+#[must_use = "enqueue what follows from its status change"]
 pub struct Paid {
     /// The status change it caused; `needs_confirm` also for a booking that was confirmed already.
     pub change: StatusChange,
