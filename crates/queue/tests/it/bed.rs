@@ -346,6 +346,12 @@ impl Bed {
         eventually(&format!("job in state {state}"), async || self.state(id).await == state).await;
     }
 
+    /// Waits until the job is explained by this sentence: a worker that has just started is not on record at once.
+    pub async fn until_explained(&self, id: &str, sentence: &str) {
+        let explained = async || self.queue.detail(id).await.unwrap().unwrap().explanation == sentence;
+        eventually(sentence, explained).await;
+    }
+
     /// Waits until `name` has begun `count` runs.
     pub async fn until_runs(&self, name: &str, count: usize) {
         eventually(&format!("{count} runs of {name}"), async || self.app.runs_of(name) >= count).await;
