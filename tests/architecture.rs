@@ -86,6 +86,16 @@ fn passwords_are_hashed_in_one_place() {
     }
 }
 
+/// A handler that made its own viewer could read anybody's rows.
+#[test]
+fn viewers_of_requests_are_made_where_callers_are_known() {
+    let made_in = root().join("src/web/auth");
+    for path in sources("src/web").into_iter().filter(|path| !path.starts_with(&made_in)) {
+        let source = fs::read_to_string(&path).unwrap();
+        assert!(!source.contains("Viewer::"), "{} makes a viewer beside Caller::viewer", path.display());
+    }
+}
+
 #[test]
 fn both_engines_have_the_same_migrations() {
     let names = |engine: &str| -> BTreeSet<String> {

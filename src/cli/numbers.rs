@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use nightshift_domain::actor::Actor;
+use nightshift_domain::audience::Audience;
 use nightshift_domain::messaging::numbers::{self, NewNumber, NumberClass, Provider};
+use nightshift_domain::viewer::Viewer;
 use nightshift_jobs::{Enqueuer, thread};
 use serde_json::json;
 
@@ -73,11 +75,11 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
             say!("{} {} is in service", added.id, added.e164.e164());
         }
         Command::List { org, json } => {
-            let org = match org {
-                Some(org) => Some(open::organization(db, Some(org)).await?),
-                None => None,
+            let viewer = match org {
+                Some(org) => Viewer::of_org(open::organization(db, Some(org)).await?, Audience::Ops),
+                None => Viewer::all(),
             };
-            let list = numbers::list(db, org.as_ref(), None, None).await?;
+            let list = numbers::list(db, &viewer, None, None).await?;
             if *json {
                 say!("{}", json!({"numbers": list}));
                 return Ok(ExitCode::SUCCESS);

@@ -8,6 +8,7 @@ use indicatif::ProgressBar;
 use nightshift_domain::ids::{OrgId, RunId};
 use nightshift_domain::people::organizations;
 use nightshift_domain::reconciliation::{self, Run, RunStatus};
+use nightshift_domain::viewer::Viewer;
 use nightshift_jobs::{Enqueuer, pricing};
 use nightshift_queue::Queue;
 use nightshift_queue::lifecycle::State;
@@ -115,7 +116,7 @@ async fn follow(queue: &Queue, settings: &Settings, job: &str) -> anyhow::Result
         }
         tokio::time::sleep(LOOK_EVERY).await;
     };
-    let run = reconciliation::get(queue.db(), &run_id).await?;
+    let run = reconciliation::get(queue.db(), &Viewer::all(), &run_id).await?;
     let left = reconciliation::remaining(queue.db(), &run, settings.reconciliation.lookback).await?;
     let bar = progress::bar((seen(&run) + left).unsigned_abs());
     let run = watch(queue, &run_id, &bar).await;
@@ -125,7 +126,7 @@ async fn follow(queue: &Queue, settings: &Settings, job: &str) -> anyhow::Result
 
 async fn watch(queue: &Queue, id: &RunId, bar: &ProgressBar) -> anyhow::Result<Run> {
     loop {
-        let run = reconciliation::get(queue.db(), id).await?;
+        let run = reconciliation::get(queue.db(), &Viewer::all(), id).await?;
         bar.set_position(seen(&run).unsigned_abs());
         bar.set_message(format!("{} drifted", run.drifted));
         if run.status != RunStatus::Running {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use nightshift_domain::calls;
 use nightshift_domain::ids::RequestId;
+use nightshift_domain::viewer::Viewer;
 
 use super::open;
 use crate::config::{Settings, session_secret};
@@ -24,8 +25,10 @@ pub(super) struct Args {
 /// server.
 pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let queue = open::queue(settings).await?;
-    if calls::org_of_request(queue.db(), &args.id).await?.is_none() {
-        bail!("there is no request {}", args.id);
+    match calls::org_of_request(queue.db(), &Viewer::all(), &args.id).await {
+        Ok(_) => {}
+        Err(nightshift_domain::Error::NotFound) => bail!("there is no request {}", args.id),
+        Err(error) => return Err(error.into()),
     }
     say!("{}", link::url(&settings.public_url(), &session_secret(settings)?, &args.id));
     Ok(ExitCode::SUCCESS)

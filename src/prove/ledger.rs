@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use nightshift_domain::audience::Audience;
 use nightshift_domain::bookings::{self, Status};
 use nightshift_domain::ids::{BookingId, OrgId};
+use nightshift_domain::viewer::Viewer;
 use nightshift_providers::simulator::Simulator;
 use nightshift_queue::Queue;
 
@@ -64,10 +65,10 @@ impl Ledger {
             *rang.entry(call.number).or_default() += 1;
         }
         let mut lost = 0;
-        let org = OrgId::from("org-prove");
+        let viewer = Viewer::of_org(OrgId::from("org-prove"), Audience::Ops);
         for n in &paid {
             let id = BookingId::from(booking_id(*n));
-            let booking = bookings::view(queue.db(), &org, &id, Audience::Ops).await?;
+            let booking = bookings::view(queue.db(), &viewer, &id).await?;
             if booking.status != Status::Confirmed || !texts.contains_key(&client_phone(*n)) {
                 complain!("lost: {id} was paid and is {}, texts: {:?}", booking.status, texts.get(&client_phone(*n)));
                 lost += 1;

@@ -52,8 +52,26 @@ pub async fn json_or_form<T: DeserializeOwned>(headers: &HeaderMap, body: Body, 
         expect_json(headers)?;
         return parse(&body);
     }
+    parse_form(&body)
+}
+
+/// A body that must be a form.
+///
+/// # Errors
+/// 400, 413, 415, 422.
+pub async fn form<T: DeserializeOwned>(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<T> {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let body = limits::read_body(headers, body, bytes_max).await?;
+    if limits::media_type(headers).as_deref() != Some(FORM) {
+        return Err(limits::unsupported(FORM));
+    }
+    parse_form(&body)
+}
+
+/// All fields are texts; of several with one name the last one counts.
+fn parse_form<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     let fields: serde_json::Map<_, _> =
-        form_urlencoded::parse(&body).map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect();
+        form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect();
     parse(serde_json::Value::from(fields).to_string().as_bytes())
 }
 

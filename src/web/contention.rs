@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::BodyExt;
 
-use super::error::ApiError;
+use super::error::{ApiError, Cause};
 
 /// Runs of one request.
 const RUNS_MAX: usize = 4;
@@ -22,7 +22,7 @@ pub async fn layer(request: Request, next: Next) -> Response {
     loop {
         let request = Request::from_parts(parts.clone(), Body::from(body.clone()));
         let response = next.clone().run(request).await;
-        let contended = response.extensions().get::<ApiError>().is_some_and(ApiError::is_contention);
+        let contended = Cause::of(&response).is_some_and(ApiError::is_contention);
         if !contended || run == RUNS_MAX {
             return response;
         }

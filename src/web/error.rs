@@ -1,17 +1,22 @@
 //! The one shape of every error answer, and how errors of the layers below become it.
 //!
-//! A handler returns [`ApiError`]; the body is written by [`request_id`](super::request_id), the outermost layer, which
-//! knows the request's id. What goes wrong inside the program is logged there and told to the caller as such, without
-//! its text.
+//! A handler returns [`ApiError`], which becomes an answer with a JSON body. Every error answer, also one that a page
+//! renders, carries its error as [`Cause`] for the layers around the handler: [`request_id`](super::request_id) logs it,
+//! [`contention`](super::contention) decides by it whether to run the request again, and the pages render it. The text
+//! of an internal error goes to the log and never to the caller.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use nightshift_db::DbError;
 use nightshift_domain::Error as DomainError;
 use nightshift_queue::EnqueueError;
+use serde::Serialize;
+
+use super::request_id;
 
 /// The usual result of a handler.
 pub type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -66,6 +71,13 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here, or not for you.")
     }
 
+    /// 405: the address takes other methods only.
+    #[must_use]
+    pub fn method_not_allowed() -> Self {
+        let message = "This address does not take this method.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    }
+
     /// 409: it conflicts with how things stand.
     pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, message)
@@ -102,6 +114,25 @@ impl ApiError {
         self.code == CONTENTION
     }
 
+    /// What to log about it.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        self.cause.as_deref().unwrap_or(&self.message)
+    }
+
+    /// Gives an answer the headers that this error asks for, and this error as its [`Cause`].
+    pub fn mark(self, response: &mut Response) {
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after_seconds() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE) {
+            // What the client still sends is not the next request.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response.extensions_mut().insert(Cause(self));
+    }
+
     /// What `Retry-After` says: whole seconds, rounded up, for coming back too early is refused again.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
@@ -117,10 +148,46 @@ impl ApiError {
     }
 }
 
+/// The error behind an answer, in the answer's extensions.
+#[derive(Debug, Clone)]
+pub struct Cause(pub ApiError);
+
+impl Cause {
+    /// That of an answer; none when the answer is not an error of ours.
+    #[must_use]
+    pub fn of(response: &Response) -> Option<&ApiError> {
+        response.extensions().get::<Self>().map(|Self(error)| error)
+    }
+}
+
+/// The JSON body of an error answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody {
+    /// Always false.
+    pub success: bool,
+    /// One sentence for people.
+    pub error: String,
+    /// Machine-readable reason.
+    pub code: &'static str,
+    /// What is wrong, by field; absent when no field is to blame.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// The request's id, as in `X-Request-Id` and in the log.
+    pub request_id: String,
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
-        response.extensions_mut().insert(self);
+        let body = ErrorBody {
+            success: false,
+            error: self.message.clone(),
+            code: self.code,
+            fields: self.fields.clone(),
+            request_id: request_id::current(),
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        self.mark(&mut response);
         response
     }
 }

@@ -1,10 +1,10 @@
 //! Answering requests.
 //!
-//! A request passes, from the outside in: [`server`] (connections, slow clients), [`request_id`] (its name, metrics,
-//! log line and the form of errors), [`limits`] (how many, how large, how long), and then, for a webhook, the
-//! [`receiver`], which proves who sent it, stores it and answers; for a call of the API, [`auth`] (who is it and may
-//! they), [`idempotency`] (has this been answered before), [`contention`] (once more, if another transaction was in the
-//! way) and its handler in [`api`].
+//! A request passes, from the outside in: [`server`] (connections, slow clients), [`request_id`] (its id, metrics, and
+//! the log line of a failure), [`limits`] (how many, how large, how long), and then, for a webhook, the [`receiver`],
+//! which proves who sent it, stores it and answers; for a call of the API, [`auth`] (who is it and may they),
+//! [`idempotency`] (has this been answered before), [`contention`] (once more, if another transaction was in the way) and
+//! its handler in [`api`]; for a page, [`auth`], [`contention`] and its handler in [`pages`], which renders every error.
 //!
 //! **Invariant:** no business rule and no SQL; a handler calls the domain, enqueues what follows, and commits.
 
@@ -26,6 +26,7 @@ mod state;
 pub mod stream;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
 
 pub use auth::Failures;
@@ -37,13 +38,14 @@ pub use stream::Hub;
 
 /// All that this program answers.
 pub fn router(web: Web) -> Router {
-    let limited = receiver::routes(&web)
-        .merge(api::routes(&web))
-        .merge(pages::routes(&web))
-        .layer(from_fn_with_state(web.clone(), limits::within));
+    let limited =
+        receiver::routes(&web).merge(api::routes(&web)).layer(from_fn_with_state(web.clone(), limits::within));
     health::routes()
         .merge(limited)
-        .fallback(async || ApiError::not_found())
+        // Pages have the same limits, within the layer that renders errors.
+        .merge(pages::routes(&web))
+        .fallback(async |request: Request| pages::unrouted(&request, ApiError::not_found()))
+        .method_not_allowed_fallback(async |request: Request| pages::unrouted(&request, ApiError::method_not_allowed()))
         .layer(from_fn_with_state(web.clone(), request_id::layer))
         .with_state(web)
 }

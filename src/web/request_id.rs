@@ -1,15 +1,13 @@
-//! The outermost layer: names each request, counts and logs it, and writes the body of every error.
+//! The outermost layer: gives each request an id, counts and logs it, and logs why it failed when the fault is ours.
 
 use std::time::Instant;
 
-use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use serde_json::json;
 
-use super::error::ApiError;
+use super::error::Cause;
 use super::state::Web;
 
 /// The header that carries the id in and out.
@@ -21,6 +19,17 @@ const LENGTH_MAX: usize = 64;
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
+tokio::task_local! {
+    /// The id of the request that this task answers.
+    static CURRENT: String;
+}
+
+/// The id of the request that this task answers; empty outside of a request, as in a task that a handler spawned.
+#[must_use]
+pub fn current() -> String {
+    CURRENT.try_with(Clone::clone).unwrap_or_default()
+}
+
 /// Wraps every request.
 pub async fn layer(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -30,8 +39,8 @@ pub async fn layer(State(web): State<Web>, mut request: Request, next: Next) -> 
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let method = request.method().clone();
-    let response = next.run(request).await;
-    let mut response = finish(response, &id, &route);
+    let mut response = CURRENT.scope(id.clone(), next.run(request)).await;
+    log_failure(&response, &id, &route);
     let status = response.status().as_u16();
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HEADER, value);
@@ -55,38 +64,12 @@ fn given(request: &Request) -> Option<String> {
     fit.then(|| text.to_owned())
 }
 
-/// Gives an error its body. Answers of axum itself (no such method) get the same form as our own.
-fn finish(mut response: Response, id: &str, route: &str) -> Response {
-    let status = response.status();
-    let error = match response.extensions_mut().remove::<ApiError>() {
-        Some(error) => error,
-        None if status == StatusCode::METHOD_NOT_ALLOWED => {
-            ApiError::new(status, "method_not_allowed", "This address does not take this method.")
-        }
-        None => return response,
-    };
-    if status.is_server_error() {
-        let cause = error.cause.as_deref().unwrap_or(&error.message);
-        if status == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!(http.route = route, request.id = id, error = cause, "a request failed");
-        } else {
-            tracing::warn!(http.route = route, request.id = id, error = cause, "a request was turned away");
-        }
+/// Logs why a request got a 5xx answer, whether that is JSON or a page.
+fn log_failure(response: &Response, id: &str, route: &str) {
+    let Some(error) = Cause::of(response).filter(|error| error.status.is_server_error()) else { return };
+    if error.status == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(http.route = route, request.id = id, error = error.detail(), "a request failed");
+    } else {
+        tracing::warn!(http.route = route, request.id = id, error = error.detail(), "a request was turned away");
     }
-    let mut body = json!({"success": false, "error": error.message, "code": error.code, "requestId": id});
-    if !error.fields.is_empty() {
-        body["fields"] = json!(error.fields);
-    }
-    *response.body_mut() = Body::from(body.to_string());
-    let headers = response.headers_mut();
-    headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(seconds) = error.retry_after_seconds() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    if status == StatusCode::REQUEST_TIMEOUT || status == StatusCode::PAYLOAD_TOO_LARGE {
-        // What the client still sends is not the next request.
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
 }

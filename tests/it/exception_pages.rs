@@ -12,12 +12,12 @@ use crate::support::business::{self, booking};
 use crate::support::nightshift::on_both_with;
 use crate::support::{Answer, Caller, Nightshift};
 
-fn with_auth(settings: &mut Settings) {
+pub fn with_auth(settings: &mut Settings) {
     settings.auth.enabled = true;
 }
 
 /// Sends a form as a browser would, and does not follow where it leads.
-async fn form(nightshift: &Nightshift, path: &str, caller: &Caller, fields: &[(&str, &str)]) -> Answer {
+pub async fn form(nightshift: &Nightshift, path: &str, caller: &Caller, fields: &[(&str, &str)]) -> Answer {
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let mut request = client
@@ -30,7 +30,7 @@ async fn form(nightshift: &Nightshift, path: &str, caller: &Caller, fields: &[(&
     Answer::read(request.send().await.unwrap()).await
 }
 
-async fn look(nightshift: &Nightshift, path: &str, caller: &Caller) -> Answer {
+pub async fn look(nightshift: &Nightshift, path: &str, caller: &Caller) -> Answer {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let mut request = client.get(format!("{}{path}", nightshift.app.url()));
     if let Caller::Cookie(cookie) = caller {
@@ -39,13 +39,13 @@ async fn look(nightshift: &Nightshift, path: &str, caller: &Caller) -> Answer {
     Answer::read(request.send().await.unwrap()).await
 }
 
-fn token(page: &Answer) -> String {
+pub fn token(page: &Answer) -> String {
     let at = page.text.find("name=\"csrf\" value=\"").unwrap_or_else(|| panic!("no token in\n{}", page.text));
     page.text[at..].split('"').nth(3).unwrap().to_owned()
 }
 
 /// A booking that is charged too much, found by a run.
-async fn drifted(nightshift: &Nightshift, owner: &Caller) {
+pub async fn drifted(nightshift: &Nightshift, owner: &Caller) {
     nightshift.send(Method::POST, "/api/pricing-rules", owner, Some(rule())).await.expect(201);
     let made = nightshift.send(Method::POST, "/api/bookings", owner, Some(booking())).await.expect(201).json();
     let path = format!("/api/bookings/{}", made["booking"]["id"].as_str().unwrap());

@@ -23,6 +23,7 @@ mod network;
 mod nobody_reads;
 mod numbers;
 mod overload;
+mod page_errors;
 mod pages;
 mod phones;
 #[cfg(target_os = "linux")]

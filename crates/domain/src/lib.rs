@@ -33,6 +33,7 @@ pub mod retention;
 pub mod seed;
 pub mod stream;
 mod text_enum;
+pub mod viewer;
 pub mod warning;
 
 pub use error::{Error, Result};

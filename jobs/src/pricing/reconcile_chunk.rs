@@ -11,6 +11,7 @@ use nightshift_db::{Tx, failpoint};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::{BookingId, OrgId, RunId};
 use nightshift_domain::reconciliation::{self, Check, Progress, Run, Shielded};
+use nightshift_domain::viewer::Viewer;
 use nightshift_queue::{
     DeadJob, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival,
 };
@@ -66,7 +67,7 @@ impl Handler<App> for PricingReconcileChunk {
     /// Carries the run on.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let Reconciliation { chunk_size, lookback, thresholds } = ctx.app.reconciliation();
-        let mut run = reconciliation::get(ctx.db(), &self.run_id).await.or_decide()?;
+        let mut run = reconciliation::get(ctx.db(), &Viewer::all(), &self.run_id).await.or_decide()?;
         let check = Check::load(ctx.db(), &run.org_id, chunk_size, lookback, thresholds).await.or_decide()?;
         for chunk in 1..=CHUNKS {
             ctx.checkpoint()?;

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, Schedule, Scheduled};
 use nightshift_domain::ids::RequestId;
+use nightshift_domain::viewer::Viewer;
 use nightshift_domain::warning::Warning;
 use nightshift_jobs::Enqueuer;
 use nightshift_jobs::booking_call;
@@ -15,7 +16,7 @@ use nightshift_jobs::booking_call::poll::BookingCallPoll;
 use serde_json::{Value, json};
 
 use super::service_requests::{Empty, data};
-use crate::web::auth::Caller;
+use crate::web::auth::{Caller, Principal};
 use crate::web::body::{JsonBody, OptionalJson};
 use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
@@ -55,7 +56,8 @@ pub async fn schedule(
     let mut tx = web.db.begin().await?;
     let scheduled = store_wish(&web, &caller, &mut tx, wish).await?;
     tx.commit().await?;
-    let call = wait_for_end(&web, &scheduled.execution_id).await?;
+    let viewer = caller.viewer_of(&web, &scheduled.request_id)?;
+    let call = wait_for_end(&web, &viewer, &scheduled.execution_id).await?;
     let tx = web.db.begin().await?;
     let body = with_warnings(data(outcome(&call)), &scheduled.warnings);
     answering.commit(&web, tx, StatusCode::OK, body).await
@@ -80,17 +82,17 @@ pub(in crate::web) async fn store_wish(
     wish: Schedule,
 ) -> Result<Scheduled> {
     let request = RequestId::from(wish.service_request_id.clone().unwrap_or_default());
-    let org = caller.org_of(web, &request)?;
+    let viewer = caller.viewer_of(web, &request)?;
     // The job that places the call fixes the mode for good; this is what it will be.
     let mode = web.dialing.mode();
     let enqueuer = Enqueuer::of_request(&web.queue);
-    Ok(booking_call::schedule(&enqueuer, tx, org, wish, mode, &caller.actor()).await?)
+    Ok(booking_call::schedule(&enqueuer, tx, viewer.org_id(), wish, mode, &caller.actor()).await?)
 }
 
-async fn wait_for_end(web: &Web, execution_id: &str) -> Result<CallView> {
+async fn wait_for_end(web: &Web, viewer: &Viewer, execution_id: &str) -> Result<CallView> {
     let until = tokio::time::Instant::now() + PATIENCE;
     loop {
-        let call = calls::call_by_execution(&web.db, None, execution_id).await?;
+        let call = calls::call_by_execution(&web.db, viewer, execution_id).await?;
         if call.status.is_final() || tokio::time::Instant::now() > until {
             return Ok(call);
         }
@@ -123,12 +125,14 @@ pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<String>
 }
 
 async fn find(web: &Web, caller: &Caller, execution_id: &str) -> Result<CallView> {
-    if !caller.is_link() {
-        return Ok(calls::call_by_execution(&web.db, caller.reach(), execution_id).await?);
-    }
-    let request = calls::request_of_execution(&web.db, execution_id).await?.ok_or_else(ApiError::not_found)?;
-    caller.org_of(web, &request)?;
-    Ok(calls::call_by_execution(&web.db, None, execution_id).await?)
+    let viewer = match caller.principal() {
+        Principal::Link(_) => {
+            let request = calls::request_of_execution(&web.db, execution_id).await?.ok_or_else(ApiError::not_found)?;
+            caller.viewer_of(web, &request)?
+        }
+        _ => caller.viewer(),
+    };
+    Ok(calls::call_by_execution(&web.db, &viewer, execution_id).await?)
 }
 
 /// `POST /api/v1/bookings/executions/{executionId}/cancel`

@@ -14,7 +14,6 @@ use crate::web::state::Web;
 pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
     let (limit, cursor) = params.page();
     let filter = Filter {
-        org: caller.reach().cloned(),
         event_type: params.text("eventType"),
         status: params.text("status"),
         booking: params.id("bookingId"),
@@ -23,6 +22,6 @@ pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) ->
         to: params.time("to"),
     };
     params.finish()?;
-    let page = audit::list(&web.db, &filter, cursor.as_deref(), limit).await?;
+    let page = audit::list(&web.db, &caller.viewer(), &filter, cursor.as_deref(), limit).await?;
     Ok(Json(json!({"events": page.items, "nextCursor": page.next_cursor})))
 }

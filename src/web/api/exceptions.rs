@@ -21,23 +21,24 @@ use crate::web::state::Web;
 pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
     let (limit, cursor) = params.page();
     let filter = Filter {
-        org: caller.reach().cloned(),
         kind: params.text("type"),
         severity: params.word("severity"),
         status: params.word("status"),
         booking: params.id("bookingId"),
     };
     params.finish()?;
-    let page = exceptions::list(&web.db, &filter, cursor.as_deref(), limit).await?;
-    let counts = exceptions::counts(&web.db, &filter).await?;
+    let viewer = caller.viewer();
+    let page = exceptions::list(&web.db, &viewer, &filter, cursor.as_deref(), limit).await?;
+    let counts = exceptions::counts(&web.db, &viewer, &filter).await?;
     Ok(Json(json!({"exceptions": page.items, "counts": counts, "nextCursor": page.next_cursor})))
 }
 
 /// `GET /api/exceptions/{id}`, with the difference in price when it is about one.
 pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<ExceptionId>) -> Result<Json<Value>> {
-    let exception = exceptions::get(&web.db, caller.reach(), &id).await?;
+    let viewer = caller.viewer();
+    let exception = exceptions::get(&web.db, &viewer, &id).await?;
     let drift = match &exception.drift_id {
-        Some(drift) => reconciliation::drift_of_exception(&web.db, drift).await?,
+        Some(drift) => reconciliation::drift_of_exception(&web.db, &viewer, drift).await?,
         None => None,
     };
     Ok(Json(json!({"exception": exception, "drift": drift})))
@@ -59,7 +60,7 @@ pub async fn resolve(
     JsonBody(Resolution { note }): JsonBody<Resolution>,
 ) -> Result<Response> {
     let mut tx = web.db.begin().await?;
-    let item = exceptions::close(&mut tx, caller.reach(), &id, &note, &caller.actor(), web.clock.now()).await?;
+    let item = exceptions::close(&mut tx, &caller.viewer(), &id, &note, &caller.actor(), web.clock.now()).await?;
     answering.commit(&web, tx, StatusCode::OK, json!({"exception": item})).await
 }
 
@@ -82,7 +83,7 @@ pub async fn snooze(
         .parse()
         .map_err(|_| ApiError::invalid("until", "must be an RFC 3339 time such as 2024-12-31T10:00:00Z"))?;
     let mut tx = web.db.begin().await?;
-    let item = exceptions::snooze(&mut tx, caller.reach(), &id, until, &caller.actor(), web.clock.now()).await?;
+    let item = exceptions::snooze(&mut tx, &caller.viewer(), &id, until, &caller.actor(), web.clock.now()).await?;
     answering.commit(&web, tx, StatusCode::OK, json!({"exception": item})).await
 }
 
@@ -102,6 +103,6 @@ pub async fn assign(
     JsonBody(Assignment { user_id }): JsonBody<Assignment>,
 ) -> Result<Response> {
     let mut tx = web.db.begin().await?;
-    let item = exceptions::assign(&mut tx, caller.reach(), &id, &user_id, &caller.actor(), web.clock.now()).await?;
+    let item = exceptions::assign(&mut tx, &caller.viewer(), &id, &user_id, &caller.actor(), web.clock.now()).await?;
     answering.commit(&web, tx, StatusCode::OK, json!({"exception": item})).await
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use nightshift_domain::ids::OrgId;
 use serde_json::{Value, json};
 
 use crate::web::auth::Caller;
@@ -10,8 +11,8 @@ use crate::web::state::Web;
 
 /// `GET /api/jobs/{id}`
 pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<String>) -> Result<Json<Value>> {
-    let org = caller.org()?;
-    let job = web.queue.job(&id).await?.filter(|job| job.org_id.as_deref() == Some(org.as_str()));
+    let viewer = caller.org_viewer()?;
+    let job = web.queue.job(&id).await?.filter(|job| viewer.sees_org(job.org_id.clone().map(OrgId::from).as_ref()));
     let job = job.ok_or_else(ApiError::not_found)?;
     Ok(Json(json!({
         "id": job.id, "kind": job.kind, "state": job.state, "attempts": job.attempts, "createdAt": job.created_at,

@@ -23,12 +23,12 @@ pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) ->
         to: params.time("to"),
     };
     params.finish()?;
-    let page = ledger::list(&web.db, caller.reach(), &filter, cursor.as_deref(), limit).await?;
+    let page = ledger::list(&web.db, &caller.viewer(), &filter, cursor.as_deref(), limit).await?;
     Ok(Json(json!({"runs": page.items, "nextCursor": page.next_cursor})))
 }
 
 /// `GET /api/automations/ledger/{id}`
 pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<AutomationRunId>) -> Result<Json<Value>> {
-    let run = ledger::view(&web.db, caller.reach(), &id).await?;
+    let run = ledger::view(&web.db, &caller.viewer(), &id).await?;
     Ok(Json(json!({"run": run})))
 }

@@ -20,7 +20,7 @@ use crate::web::state::Web;
 pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
     let (class, status) = (params.word("numberClass"), params.word("status"));
     params.finish()?;
-    let numbers = numbers::list(&web.db, caller.reach(), class, status).await?;
+    let numbers = numbers::list(&web.db, &caller.viewer(), class, status).await?;
     Ok(Json(json!({"numbers": numbers})))
 }
 

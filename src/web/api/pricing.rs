@@ -20,7 +20,7 @@ const REASON_CHARS_MAX: usize = 4_000;
 
 /// `GET /api/pricing-rules`
 pub async fn rules(State(web): State<Web>, caller: Caller) -> Result<Json<Value>> {
-    Ok(Json(json!({"rules": pricing::list(&web.db, caller.org()?).await?})))
+    Ok(Json(json!({"rules": pricing::list(&web.db, &caller.org_viewer()?).await?})))
 }
 
 /// `POST /api/pricing-rules`
@@ -40,7 +40,7 @@ pub async fn add_rule(
 /// `GET /api/bookings/{id}/pricing`
 pub async fn of_booking(State(web): State<Web>, caller: Caller, Path(id): Path<BookingId>) -> Result<Json<Value>> {
     let thresholds = web.settings.reconciliation.thresholds;
-    Ok(Json(json!(pricing::pricing(&web.db, caller.org()?, &id, thresholds).await?)))
+    Ok(Json(json!(pricing::pricing(&web.db, &caller.org_viewer()?, &id, thresholds).await?)))
 }
 
 /// Why a booking is priced anew.
@@ -64,6 +64,6 @@ pub async fn reprice(
     }
     let mut tx = web.db.begin().await?;
     let repriced = pricing::reprice(&mut tx, org, &id, &reason, &caller.actor(), now).await?;
-    let booking = bookings::view_in(&mut tx, org, &id, caller.audience()).await?;
+    let booking = bookings::view_in(&mut tx, &caller.viewer(), &id).await?;
     answering.commit(&web, tx, StatusCode::OK, json!({"snapshot": repriced.snapshot, "booking": booking})).await
 }

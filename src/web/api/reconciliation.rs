@@ -21,7 +21,7 @@ use crate::web::state::Web;
 pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
     let (limit, cursor) = params.page();
     params.finish()?;
-    let page = reconciliation::list(&web.db, caller.reach(), cursor.as_deref(), limit).await?;
+    let page = reconciliation::list(&web.db, &caller.viewer(), cursor.as_deref(), limit).await?;
     Ok(Json(json!({"runs": page.items, "nextCursor": page.next_cursor})))
 }
 
@@ -35,7 +35,7 @@ pub async fn drifts(
     let (limit, cursor) = params.page();
     let severity = params.word("severity");
     params.finish()?;
-    let page = reconciliation::drifts(&web.db, caller.reach(), &id, severity, cursor.as_deref(), limit).await?;
+    let page = reconciliation::drifts(&web.db, &caller.viewer(), &id, severity, cursor.as_deref(), limit).await?;
     Ok(Json(json!({"drifts": page.items, "nextCursor": page.next_cursor})))
 }
 
@@ -56,7 +56,7 @@ pub async fn start(
     answering: Answering,
     OptionalJson(wish): OptionalJson<Wish>,
 ) -> Result<Response> {
-    let org = match (caller.reach(), wish.org_id) {
+    let org = match (caller.viewer().org_id(), wish.org_id) {
         (Some(own), None) => own.clone(),
         (Some(own), Some(asked)) if *own == asked => asked,
         (None, Some(asked)) => asked,

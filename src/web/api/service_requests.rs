@@ -41,14 +41,13 @@ pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) ->
     let (limit, cursor) = params.page();
     let status = params.word("status");
     params.finish()?;
-    let page = calls::list(&web.db, caller.org()?, status, cursor.as_deref(), limit, caller.audience()).await?;
+    let page = calls::list(&web.db, &caller.org_viewer()?, status, cursor.as_deref(), limit).await?;
     Ok(Json(data(json!({"serviceRequests": page.items, "nextCursor": page.next_cursor}))))
 }
 
 /// `GET /api/v1/service-requests/{id}`
 pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<RequestId>) -> Result<Json<Value>> {
-    let org = caller.org_of(&web, &id)?;
-    let mut request = calls::view(&web.db, org, &id, caller.audience()).await?;
+    let mut request = calls::view(&web.db, &caller.viewer_of(&web, &id)?, &id).await?;
     count_polls(&web, &mut request).await?;
     Ok(Json(data(json!(request))))
 }
@@ -105,10 +104,8 @@ pub async fn cancel(
     Path(id): Path<RequestId>,
     OptionalJson(Empty {}): OptionalJson<Empty>,
 ) -> Result<Response> {
-    let org = caller.org_of(&web, &id)?;
-    // Whether it is the caller's is looked at before anything is changed.
-    calls::view(&web.db, org, &id, caller.audience()).await?;
+    let viewer = caller.viewer_of(&web, &id)?;
     let mut tx = web.db.begin().await?;
-    calls::cancel_request(&mut tx, &id, &caller.actor(), web.clock.now()).await?;
+    calls::cancel_request(&mut tx, &viewer, &id, &caller.actor(), web.clock.now()).await?;
     answering.commit(&web, tx, StatusCode::OK, data(json!({"id": id, "status": "CANCELLED"}))).await
 }

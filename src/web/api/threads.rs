@@ -35,9 +35,7 @@ pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) ->
         q: params.text("q"),
     };
     params.finish()?;
-    let page =
-        inbox::list(&web.db, caller.org()?, &filter, cursor.as_deref(), limit, caller.audience(), web.clock.now())
-            .await?;
+    let page = inbox::list(&web.db, &caller.org_viewer()?, &filter, cursor.as_deref(), limit, web.clock.now()).await?;
     Ok(Json(json!({"threads": page.items, "nextCursor": page.next_cursor})))
 }
 
@@ -50,8 +48,7 @@ fn mailbox_of(word: &str) -> Result<Option<Mailbox>> {
 
 /// `GET /api/messages/threads/{id}`
 pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<ThreadId>) -> Result<Json<Value>> {
-    visible(&web, &caller, &id).await?;
-    let thread = inbox::view(&web.db, caller.org()?, &id, caller.audience(), web.clock.now()).await?;
+    let thread = inbox::view(&web.db, &caller.org_viewer()?, &id, web.clock.now()).await?;
     Ok(Json(json!({"thread": thread})))
 }
 
@@ -65,18 +62,9 @@ pub async fn messages(
     let before: Option<MessageId> = params.id("before");
     let limit = params.limit();
     params.finish()?;
-    visible(&web, &caller, &id).await?;
-    let messages = messages::list(&web.db, caller.org()?, &id, before.as_ref(), limit).await?;
+    let viewer = caller.org_viewer()?;
+    let messages = messages::list(&web.db, &viewer, &id, before.as_ref(), limit, web.clock.now()).await?;
     Ok(Json(json!({"messages": messages})))
-}
-
-/// A sitter sees a thread while a window of theirs is active.
-async fn visible(web: &Web, caller: &Caller, thread: &ThreadId) -> Result<()> {
-    let Some(sitter) = caller.sitter() else { return Ok(()) };
-    match inbox::is_open_to_sitter(&web.db, thread, sitter, web.clock.now()).await? {
-        true => Ok(()),
-        false => Err(ApiError::not_found()),
-    }
 }
 
 /// `POST /api/messages/threads/{id}/messages`
@@ -88,7 +76,8 @@ pub async fn send(
     JsonBody(post): JsonBody<Post>,
 ) -> Result<Response> {
     let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
-    let author = match (caller.principal(), caller.sitter()) {
+    let viewer = caller.viewer();
+    let author = match (caller.principal(), viewer.sitter_id()) {
         (_, Some(sitter)) => Author::Sitter(sitter.clone()),
         (Principal::User { user, .. }, None) => Author::Owner(Some(user.id.clone())),
         _ => Author::Owner(None),
@@ -103,7 +92,7 @@ pub async fn send(
             return Err(DomainError::from(*blocked).into());
         }
     };
-    let message = messages::view(&mut tx, message_id).await?;
+    let message = messages::view(&mut tx, &viewer, message_id).await?;
     answering.commit(&web, tx, StatusCode::OK, json!({"message": message, "jobId": job})).await
 }
 
@@ -115,7 +104,7 @@ pub async fn open_to_sitter(State(web): State<Web>, caller: Caller, mut params: 
         _ => None,
     };
     params.finish()?;
-    let sitter = caller.sitter().or(named.as_ref());
-    let threads = inbox::open_to_sitter(&web.db, caller.org()?, sitter, web.clock.now()).await?;
+    let viewer = caller.org_viewer()?;
+    let threads = inbox::open_to_sitter(&web.db, &viewer, named.as_ref(), web.clock.now()).await?;
     Ok(Json(json!({"threads": threads})))
 }

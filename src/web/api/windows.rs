@@ -13,7 +13,7 @@ use crate::web::state::Web;
 /// `GET /api/assignments/windows`
 pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
     let limit = params.limit();
-    let mut filter = Filter {
+    let filter = Filter {
         booking_id: params.id("bookingId"),
         sitter_id: params.id("sitterId"),
         status: params.word("status"),
@@ -21,9 +21,6 @@ pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) ->
         to: params.time("to"),
     };
     params.finish()?;
-    if let Some(sitter) = caller.sitter() {
-        filter.sitter_id = Some(sitter.clone());
-    }
-    let windows = windows::list(&web.db, caller.org()?, &filter, limit, web.clock.now()).await?;
+    let windows = windows::list(&web.db, &caller.org_viewer()?, &filter, limit, web.clock.now()).await?;
     Ok(Json(json!({"windows": windows})))
 }

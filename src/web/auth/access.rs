@@ -11,13 +11,13 @@ use crate::web::error::{ApiError, Result};
 pub struct Access {
     /// Owners.
     pub owner: bool,
-    /// Sitters; the handler shows them their own alone.
+    /// Sitters, who see what concerns them ([`Viewer`](nightshift_domain::viewer::Viewer)).
     pub sitter: bool,
     /// Operators of the platform.
     pub ops: bool,
     /// Keys with one of these scopes.
     pub keys: &'static [Scope],
-    /// Holders of a request's link; the handler shows them that request alone.
+    /// Holders of a request's link, who see that request alone.
     pub links: bool,
     /// Whoever comes.
     pub anybody: bool,

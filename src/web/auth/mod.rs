@@ -1,8 +1,8 @@
 //! Who asks, and may they.
 //!
 //! [`principal`] finds out who a request comes from; [`access`] holds what a route allows and decides, in one place,
-//! before any handler runs. A handler gets a [`Caller`], which says for which organisation and as whom it acts; it
-//! can't forget the question, only answer it.
+//! before any handler runs. A handler gets a [`Caller`], which says for which organisation and as whom it acts, and hands
+//! its [`viewer`](Caller::viewer) to the domain, which decides by it which rows are read.
 
 pub mod access;
 mod cookie;
@@ -19,8 +19,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audience::Audience;
-use nightshift_domain::ids::{OrgId, RequestId, SitterId};
+use nightshift_domain::ids::{OrgId, RequestId};
 use nightshift_domain::people::users::Role;
+use nightshift_domain::viewer::{Reach, Viewer};
 
 pub use self::access::Access;
 pub use self::failures::Failures;
@@ -70,71 +71,69 @@ impl Caller {
         }
     }
 
-    /// The organisation whose data this is about; none for ops, who see all.
+    /// Whose eyes this caller reads with. Holders of links see nothing until they name a request
+    /// ([`viewer_of`](Self::viewer_of)).
     #[must_use]
-    pub fn reach(&self) -> Option<&OrgId> {
+    pub fn viewer(&self) -> Viewer {
         match &self.0 {
-            Principal::User { user, .. } => user.org_id.as_ref(),
-            Principal::Key(key) => key.org_id.as_ref(),
-            Principal::Local { org } => org.as_ref(),
-            Principal::Link(_) | Principal::Nobody => None,
+            Principal::User { user, .. } => match (user.role, &user.org_id, &user.sitter_id) {
+                (Role::Ops, None, _) => Viewer::all(),
+                (Role::Owner, Some(org), _) => Viewer::of_org(org.clone(), Audience::Owner),
+                (Role::Sitter, Some(org), Some(sitter)) => Viewer::sitter(org.clone(), sitter.clone()),
+                // The database has no such users.
+                _ => Viewer::nobody(),
+            },
+            Principal::Key(key) => match &key.org_id {
+                Some(org) => Viewer::of_org(org.clone(), Audience::Owner),
+                None => Viewer::all(),
+            },
+            Principal::Local { org: Some(org) } => Viewer::of_org(org.clone(), Audience::Owner),
+            Principal::Local { org: None } => Viewer::new(Reach::All, Audience::Owner),
+            Principal::Link(_) | Principal::Nobody => Viewer::nobody(),
         }
     }
 
-    /// The organisation in which something is to be done.
+    /// As [`viewer`](Self::viewer), for what is read of one organisation.
+    ///
+    /// # Errors
+    /// As [`org`](Self::org).
+    pub fn org_viewer(&self) -> Result<Viewer> {
+        self.org()?;
+        Ok(self.viewer())
+    }
+
+    /// As [`viewer`](Self::viewer), for what is read of a request for an appointment: its own link opens it.
+    ///
+    /// # Errors
+    /// 404 for the link of another request; as [`org`](Self::org) for callers that belong to no organisation, except ops.
+    pub fn viewer_of(&self, web: &Web, request: &RequestId) -> Result<Viewer> {
+        match &self.0 {
+            Principal::Link(tokens) if tokens.open(&web.session_secret, request) => {
+                Ok(Viewer::of_request(request.clone()))
+            }
+            Principal::Link(_) => Err(ApiError::not_found()),
+            Principal::User { user, .. } if user.role == Role::Ops => Ok(self.viewer()),
+            _ => self.org_viewer(),
+        }
+    }
+
+    /// The organisation in which something is to be changed.
     ///
     /// # Errors
     /// 403 for callers that belong to none.
     pub fn org(&self) -> Result<&OrgId> {
-        self.reach().ok_or_else(|| match &self.0 {
+        let org = match &self.0 {
+            Principal::User { user, .. } => user.org_id.as_ref(),
+            Principal::Key(key) => key.org_id.as_ref(),
+            Principal::Local { org } => org.as_ref(),
+            Principal::Link(_) | Principal::Nobody => None,
+        };
+        org.ok_or_else(|| match &self.0 {
             Principal::Local { .. } => {
                 ApiError::conflict("no_organization", "There is no organisation yet; load one with `nightshift seed`.")
             }
             _ => ApiError::forbidden("organization", "This is done for an organisation, and you belong to none."),
         })
-    }
-
-    /// Whether a request's link asks: it may see that request and nothing else.
-    #[must_use]
-    pub fn is_link(&self) -> bool {
-        matches!(self.0, Principal::Link(_))
-    }
-
-    /// The organisation that a request for an appointment must be of; none when its own link asks, or ops.
-    ///
-    /// # Errors
-    /// 404 for the link of another request; 403 for callers that belong to no organisation.
-    pub fn org_of(&self, web: &Web, request: &RequestId) -> Result<Option<&OrgId>> {
-        match &self.0 {
-            Principal::Link(tokens) if tokens.open(&web.session_secret, request) => Ok(None),
-            Principal::Link(_) => Err(ApiError::not_found()),
-            Principal::User { user, .. } if user.role == Role::Ops => Ok(None),
-            _ => self.org().map(Some),
-        }
-    }
-
-    /// The sitter, when one asks.
-    #[must_use]
-    pub fn sitter(&self) -> Option<&SitterId> {
-        match &self.0 {
-            Principal::User { user, .. } if user.role == Role::Sitter => user.sitter_id.as_ref(),
-            _ => None,
-        }
-    }
-
-    /// What numbers they may see.
-    #[must_use]
-    pub fn audience(&self) -> Audience {
-        match &self.0 {
-            Principal::User { user, .. } => match user.role {
-                Role::Owner => Audience::Owner,
-                Role::Sitter => Audience::Sitter,
-                Role::Ops => Audience::Ops,
-            },
-            Principal::Key(key) if key.org_id.is_none() => Audience::Ops,
-            Principal::Key(_) | Principal::Local { .. } => Audience::Owner,
-            Principal::Link(_) | Principal::Nobody => Audience::Sitter,
-        }
     }
 
     /// Who it is.

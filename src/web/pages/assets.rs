@@ -1,19 +1,60 @@
 //! The style sheet and the script, built into the program.
+//!
+//! An asset's name holds the hash of its content, so a browser keeps it for ever, and a page never meets the script of
+//! another release.
 
-use axum::http::header;
-use axum::response::IntoResponse;
+use std::sync::LazyLock;
 
-/// Fetched again after this many seconds; a new version of the program may bring new ones.
-const KEEP: &str = "public, max-age=300";
+use axum::extract::Path;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
 
-/// `GET /assets/app.css`
-pub(super) async fn css() -> impl IntoResponse {
-    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, KEEP)];
-    (headers, include_str!("assets/app.css"))
+use crate::web::error::ApiError;
+
+/// Hex digits of the hash in a name.
+const DIGITS: usize = 16;
+
+/// A file that pages load.
+pub(super) struct Asset {
+    /// Under `/assets/`.
+    name: String,
+    media_type: &'static str,
+    content: &'static str,
 }
 
-/// `GET /assets/app.js`
-pub(super) async fn js() -> impl IntoResponse {
-    let headers = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, KEEP)];
-    (headers, include_str!("assets/app.js"))
+/// The style sheet of all pages.
+pub(super) static CSS: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("css", "text/css; charset=utf-8", include_str!("assets/app.css")));
+/// The script of all pages.
+pub(super) static JS: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("js", "text/javascript; charset=utf-8", include_str!("assets/app.js")));
+
+impl Asset {
+    fn new(extension: &str, media_type: &'static str, content: &'static str) -> Self {
+        let hash = hex::encode(Sha256::digest(content));
+        let name = format!("app-{}.{extension}", hash.get(..DIGITS).unwrap_or(&hash));
+        Self { name, media_type, content }
+    }
+
+    /// Its address.
+    pub(super) fn path(&self) -> String {
+        format!("/assets/{}", self.name)
+    }
+}
+
+/// `GET /assets/{name}`
+pub(super) async fn show(Path(name): Path<String>) -> Response {
+    let Some(asset) = [&CSS, &JS].into_iter().find(|asset| asset.name == name) else {
+        // During a deployment another process may have it: the browser must ask again.
+        let mut response = ApiError::not_found().into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        return response;
+    };
+    let headers = [
+        (header::CONTENT_TYPE, asset.media_type),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, asset.content).into_response()
 }

@@ -3,14 +3,15 @@
 //! A preferred date in the past is more often a slip than meant: the form comes back as it was filled in, with a
 //! question, and its second sending counts. Nothing is stored before that.
 
-use axum::extract::{Form, Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use nightshift_domain::calls::{self, Schedule};
 use nightshift_domain::ids::{ProviderId, RequestId};
+use nightshift_domain::viewer::Viewer;
 use serde::Deserialize;
 
-use super::request::{Extra, org_for, render};
-use super::{not_found, problem};
+use super::extract::{Form, Path};
+use super::request::{Extra, render, viewer_for};
 use crate::web::api::calls::store_wish;
 use crate::web::auth::{Caller, link};
 use crate::web::error::{ApiError, Result};
@@ -69,26 +70,24 @@ pub(super) async fn book(
     caller: Caller,
     Path(id): Path<RequestId>,
     Form(form): Form<Booking>,
-) -> Response {
-    if !link::is_form_of(&web.session_secret, &id, &form.csrf) || org_for(&web, &caller, &id).is_err() {
-        return not_found();
+) -> Result<Response> {
+    if !link::is_form_of(&web.session_secret, &id, &form.csrf) {
+        return Err(ApiError::not_found());
     }
-    let notice = match start(&web, &caller, &id, &form).await {
+    let viewer = viewer_for(&web, &caller, &id).map_err(|_| ApiError::not_found())?;
+    let notice = match start(&web, &caller, &viewer, &id, &form).await {
         Ok(true) => "started",
-        Ok(false) => {
-            let page = render(&web, &caller, &id, &Extra::default(), Some(&form.filled)).await;
-            return page.unwrap_or_else(|error| problem(&error));
-        }
+        Ok(false) => return render(&web, &caller, &id, &Extra::default(), Some(&form.filled)).await,
         Err(error) if error.status.is_client_error() => "failed",
-        Err(error) => return problem(&error),
+        Err(error) => return Err(error),
     };
-    Redirect::to(&format!("/request/{id}?notice={notice}")).into_response()
+    Ok(Redirect::to(&format!("/request/{id}?notice={notice}")).into_response())
 }
 
 /// Starts the call; false when the visitor is to be asked first.
-async fn start(web: &Web, caller: &Caller, id: &RequestId, form: &Booking) -> Result<bool> {
+async fn start(web: &Web, caller: &Caller, viewer: &Viewer, id: &RequestId, form: &Booking) -> Result<bool> {
     let wish = form.filled.wish(id);
-    let org = calls::org_of_request(&web.db, id).await?.ok_or_else(ApiError::not_found)?;
+    let org = calls::org_of_request(&web.db, viewer, id).await?;
     let mut tx = web.db.begin().await?;
     let past = calls::prefers_past(&mut tx, &org, &wish, web.clock.now()).await?;
     if past.is_some() && form.past_is_meant != "yes" {

@@ -1,7 +1,7 @@
 //! `/exceptions`: what needs a person, and what they do about it.
 
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{NaiveDateTime, TimeZone};
@@ -16,8 +16,9 @@ use nightshift_domain::{Error, stream};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::extract::{Form, Path, Query};
+use super::page;
 use super::shell::{Shell, money};
-use super::{page, problem};
 use crate::web::auth::{Caller, csrf};
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
@@ -75,23 +76,23 @@ impl ListBody<'_> {
 }
 
 /// `GET /exceptions`
-pub(super) async fn list(State(web): State<Web>, caller: Caller, Query(asked): Query<Asked>) -> Response {
-    render_list(&web, &caller, &asked).await.unwrap_or_else(|error| problem(&error))
+pub(super) async fn list(State(web): State<Web>, caller: Caller, Query(asked): Query<Asked>) -> Result<Response> {
+    render_list(&web, &caller, &asked).await
 }
 
 async fn render_list(web: &Web, caller: &Caller, asked: &Asked) -> Result<Response> {
     let shell = Shell::of(web, caller).await?;
     let seq = stream::latest(&web.db).await?;
     let filter = Filter {
-        org: caller.reach().cloned(),
         kind: given(&asked.kind).map(str::to_owned),
         // What is no such word narrows nothing: the form only offers those that are.
         severity: asked.severity.parse().ok(),
         status: asked.status.parse().ok(),
         booking: None,
     };
-    let found = exceptions::list(&web.db, &filter, given(&asked.cursor), Limit::default()).await?;
-    let counts = exceptions::counts(&web.db, &filter).await?;
+    let viewer = caller.viewer();
+    let found = exceptions::list(&web.db, &viewer, &filter, given(&asked.cursor), Limit::default()).await?;
+    let counts = exceptions::counts(&web.db, &viewer, &filter).await?;
     let more = found.next_cursor.map(|cursor| {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("type", &asked.kind).append_pair("severity", &asked.severity);
@@ -131,9 +132,8 @@ struct DetailPage<'a> {
 }
 
 /// `GET /exceptions/{id}`
-pub(super) async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<ExceptionId>) -> Response {
-    let rendered = render(&web, &caller, &id, StatusCode::OK, Refused::default()).await;
-    rendered.unwrap_or_else(|error| problem(&error))
+pub(super) async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<ExceptionId>) -> Result<Response> {
+    render(&web, &caller, &id, StatusCode::OK, Refused::default()).await
 }
 
 async fn render(
@@ -144,9 +144,10 @@ async fn render(
     refused: Refused,
 ) -> Result<Response> {
     let shell = Shell::of(web, caller).await?;
-    let item = exceptions::get(&web.db, caller.reach(), id).await?;
+    let viewer = caller.viewer();
+    let item = exceptions::get(&web.db, &viewer, id).await?;
     let drift = match &item.drift_id {
-        Some(drift) => reconciliation::drift_of_exception(&web.db, drift).await?,
+        Some(drift) => reconciliation::drift_of_exception(&web.db, &viewer, drift).await?,
         None => None,
     };
     let workers = users::workers_of(&web.db, item.org_id.as_ref()).await?;
@@ -204,10 +205,11 @@ pub(super) async fn assign(
     caller: Caller,
     Path(id): Path<ExceptionId>,
     Form(form): Form<Assign>,
-) -> Response {
+) -> Result<Response> {
     let user = form.user_id.as_str().into();
-    let change =
-        async |tx: &mut Tx| exceptions::assign(tx, caller.reach(), &id, &user, &caller.actor(), web.clock.now()).await;
+    let change = async |tx: &mut Tx| {
+        exceptions::assign(tx, &caller.viewer(), &id, &user, &caller.actor(), web.clock.now()).await
+    };
     act(&web, &caller, &id, &form.csrf, ("assign", &form.user_id), change).await
 }
 
@@ -224,9 +226,9 @@ pub(super) async fn snooze(
     caller: Caller,
     Path(id): Path<ExceptionId>,
     Form(form): Form<Snooze>,
-) -> Response {
+) -> Result<Response> {
     let change = async |tx: &mut Tx| {
-        let zone = match caller.reach() {
+        let zone = match caller.viewer().org_id() {
             Some(org) => nightshift_domain::people::organizations::zone(&web.db, org).await?,
             None => chrono_tz::Tz::UTC,
         };
@@ -234,7 +236,7 @@ pub(super) async fn snooze(
         let until = typed.ok().and_then(|local| zone.from_local_datetime(&local).earliest());
         let until = until.ok_or_else(|| Error::invalid("until", "must be a date and time"))?;
         let until = Timestamp::from(until.with_timezone(&chrono::Utc));
-        exceptions::snooze(tx, caller.reach(), &id, until, &caller.actor(), web.clock.now()).await
+        exceptions::snooze(tx, &caller.viewer(), &id, until, &caller.actor(), web.clock.now()).await
     };
     act(&web, &caller, &id, &form.csrf, ("snooze", &form.until), change).await
 }
@@ -253,9 +255,9 @@ pub(super) async fn resolve(
     caller: Caller,
     Path(id): Path<ExceptionId>,
     Form(form): Form<Resolve>,
-) -> Response {
+) -> Result<Response> {
     let change = async |tx: &mut Tx| {
-        exceptions::close(tx, caller.reach(), &id, &form.note, &caller.actor(), web.clock.now()).await
+        exceptions::close(tx, &caller.viewer(), &id, &form.note, &caller.actor(), web.clock.now()).await
     };
     act(&web, &caller, &id, &form.csrf, ("resolve", &form.note), change).await
 }
@@ -268,9 +270,9 @@ async fn act(
     csrf: &str,
     (form, typed): (&'static str, &str),
     change: impl AsyncFnOnce(&mut Tx) -> nightshift_domain::Result<ExceptionView>,
-) -> Response {
+) -> Result<Response> {
     if !csrf::is_form_of(&web.session_secret, caller.principal(), csrf) {
-        return problem(&ApiError::forbidden("csrf", "This form is not one of this page."));
+        return Err(ApiError::forbidden("csrf", "This form is not one of this page."));
     }
     let changed: Result<()> = async {
         let mut tx = web.db.begin().await?;
@@ -279,13 +281,13 @@ async fn act(
     }
     .await;
     let error = match changed {
-        Ok(()) => return Redirect::to(&format!("/exceptions/{id}")).into_response(),
+        Ok(()) => return Ok(Redirect::to(&format!("/exceptions/{id}")).into_response()),
         Err(error) => error,
     };
     if !matches!(error.status, StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT) {
-        return problem(&error);
+        return Err(error);
     }
     let sentence = error.fields.values().next().cloned().unwrap_or_else(|| error.message.clone());
     let refused = Refused { form, sentence, typed: typed.to_owned() };
-    render(web, caller, id, error.status, refused).await.unwrap_or_else(|error| problem(&error))
+    render(web, caller, id, error.status, refused).await
 }

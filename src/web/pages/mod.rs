@@ -6,6 +6,8 @@
 mod assets;
 mod book;
 mod exceptions;
+mod extract;
+mod problem;
 mod request;
 mod shell;
 mod sign_in;
@@ -15,12 +17,13 @@ use axum::Router;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
-use super::auth::{self, Access};
+pub(super) use self::problem::unrouted;
+use super::auth::{self, Access, login};
 use super::error::ApiError;
-use super::limits;
 use super::state::Web;
+use super::{contention, limits};
 
 /// Nothing but our own files, and nobody may frame us.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
@@ -28,25 +31,37 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 
 /// Every page, and what it loads.
 pub(super) fn routes(web: &Web) -> Router<Web> {
-    let patience = web.settings.http.request_timeout;
-    let open = Router::new()
-        .route("/request/{id}", get(request::show))
-        .route("/request/{id}/book", post(book::book))
-        .route("/login", get(sign_in::show).post(sign_in::submit))
-        .route("/logout", post(sign_in::out))
-        .route_layer(from_fn_with_state((web.clone(), Access::ANYBODY), auth::layer));
-    let exceptions = Router::new()
-        .route("/exceptions", get(exceptions::list))
-        .route("/exceptions/{id}", get(exceptions::show))
-        .route("/exceptions/{id}/assign", post(exceptions::assign))
-        .route("/exceptions/{id}/snooze", post(exceptions::snooze))
-        .route("/exceptions/{id}/resolve", post(exceptions::resolve))
-        .route_layer(from_fn_with_state((web.clone(), Access::OWNER.and_ops()), auth::layer))
-        .route_layer(from_fn(shell::guard));
-    open.merge(exceptions)
-        .route_layer(from_fn_with_state(patience, limits::in_time))
-        .route("/assets/app.css", get(assets::css))
-        .route("/assets/app.js", get(assets::js))
+    const WORKERS: Access = Access::OWNER.and_ops();
+    let body_bytes_max = web.settings.http.body_bytes_max;
+    // The last one here is the first one a request meets.
+    let layered = |access: Access, body_bytes_max: usize, handler: MethodRouter<Web>| {
+        handler
+            .route_layer(from_fn(contention::layer))
+            .route_layer(from_fn_with_state(body_bytes_max, limits::buffered))
+            .route_layer(from_fn_with_state((web.clone(), access), auth::layer))
+    };
+    let open = |handler| layered(Access::ANYBODY, body_bytes_max, handler);
+    let guarded = |handler| layered(WORKERS, body_bytes_max, handler).route_layer(from_fn(shell::guard));
+    let sign_in =
+        layered(Access::ANYBODY, body_bytes_max.min(login::BODY_BYTES_MAX), get(sign_in::show).post(sign_in::submit));
+    Router::new()
+        .route("/request/{id}", open(get(request::show)))
+        .route("/request/{id}/book", open(post(book::book)))
+        .route("/login", sign_in)
+        .route("/logout", open(post(sign_in::out)))
+        .route("/exceptions", guarded(get(exceptions::list)))
+        .route("/exceptions/{id}", guarded(get(exceptions::show)))
+        .route("/exceptions/{id}/assign", guarded(post(exceptions::assign)))
+        .route("/exceptions/{id}/snooze", guarded(post(exceptions::snooze)))
+        .route("/exceptions/{id}/resolve", guarded(post(exceptions::resolve)))
+        .route_layer(from_fn_with_state(web.settings.http.request_timeout, limits::in_time))
+        .route_layer(from_fn_with_state(web.clone(), limits::within))
+        .route_layer(from_fn(problem::layer))
+        .merge(
+            Router::new()
+                .route("/assets/{name}", get(assets::show))
+                .route_layer(from_fn_with_state(web.clone(), limits::within)),
+        )
 }
 
 /// Renders a page.
@@ -65,38 +80,6 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
-/// What a visitor is told instead of a page.
-#[derive(Template)]
-#[template(path = "problem.html")]
-struct Problem<'a> {
-    title: &'a str,
-    text: &'a str,
-}
-
-/// 404, also for what exists and is somebody else's.
-fn not_found() -> Response {
-    let text = "This link leads nowhere: it may be incomplete, or what it led to is gone.";
-    page(StatusCode::NOT_FOUND, &Problem { title: "Not found", text })
-}
-
-/// A page for an error that is no answer for a program.
-fn problem(error: &ApiError) -> Response {
-    if error.status == StatusCode::NOT_FOUND {
-        return not_found();
-    }
-    let text = "Could not load this. Try again.";
-    refusal(error, &Problem { title: "Something went wrong", text })
-}
-
-/// A page that says what an error means, with what the error asks of programs.
-fn refusal(error: &ApiError, template: &impl Template) -> Response {
-    let mut response = page(error.status, template);
-    if let Some(seconds) = error.retry_after_seconds() {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

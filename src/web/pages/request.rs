@@ -1,20 +1,22 @@
 //! `/request/{id}`: what somebody who asked for an appointment sees, from the choice of a provider to the confirmation.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use nightshift_db::Timestamp;
 use nightshift_domain::audience::Audience;
 use nightshift_domain::calls::{self, CallStatus, ProviderView, RequestStatus, RequestView};
-use nightshift_domain::ids::{OrgId, RequestId};
+use nightshift_domain::ids::RequestId;
 use nightshift_domain::people::organizations;
 use nightshift_domain::stream;
+use nightshift_domain::viewer::{Reach, Viewer};
 use serde::Deserialize;
 
 use super::book::Asked;
+use super::extract::{Path, Query};
+use super::page;
 use super::shell::local;
-use super::{not_found, page, problem};
 use crate::web::api::calls::with_polls;
 use crate::web::auth::{Caller, Principal, link};
 use crate::web::error::{ApiError, Result};
@@ -91,36 +93,38 @@ pub(super) async fn show(
     caller: Caller,
     Path(id): Path<RequestId>,
     Query(extra): Query<Extra>,
-) -> Response {
+) -> Result<Response> {
     if let Some(token) = extra.t.as_deref() {
         return open(&web, &id, token);
     }
-    match render(&web, &caller, &id, &extra, None).await {
-        Ok(response) => response,
-        Err(error) => problem(&error),
-    }
+    render(&web, &caller, &id, &extra, None).await
 }
 
 /// Keeps a good token in a cookie, and takes it out of the address: addresses are copied and logged.
-fn open(web: &Web, id: &RequestId, token: &str) -> Response {
+fn open(web: &Web, id: &RequestId, token: &str) -> Result<Response> {
     if !link::is_good(&web.session_secret, id, token) {
-        return not_found();
+        return Err(ApiError::not_found());
     }
     let secure = if web.public_url.starts_with("https://") { "; Secure" } else { "" };
     let name = link::cookie_name(id);
     let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000{secure}");
-    let Ok(cookie) = HeaderValue::from_str(&cookie) else { return not_found() };
+    let Ok(cookie) = HeaderValue::from_str(&cookie) else { return Err(ApiError::not_found()) };
     let mut response = Redirect::to(&format!("/request/{id}")).into_response();
     response.headers_mut().insert(header::SET_COOKIE, cookie);
-    response
+    Ok(response)
 }
 
-/// Who may see it: holders of its link, its owner, ops. To everybody else it is not there.
-pub(super) fn org_for<'a>(web: &Web, caller: &'a Caller, id: &RequestId) -> Result<Option<&'a OrgId>> {
-    if matches!(caller.principal(), Principal::Nobody | Principal::Key(_)) || caller.sitter().is_some() {
+/// Who may see it: holders of its link, its owner, ops. To everybody else it is not there. Pages show nobody a number in
+/// full.
+pub(super) fn viewer_for(web: &Web, caller: &Caller, id: &RequestId) -> Result<Viewer> {
+    let viewer = match caller.principal() {
+        Principal::Nobody | Principal::Key(_) => return Err(ApiError::not_found()),
+        _ => caller.viewer_of(web, id)?,
+    };
+    if viewer.sitter_id().is_some() {
         return Err(ApiError::not_found());
     }
-    caller.org_of(web, id)
+    Ok(viewer.shown_to(Audience::Sitter))
 }
 
 /// The page, with the form that is shown once more when a visitor is `asked` whether they mean it.
@@ -131,27 +135,26 @@ pub(super) async fn render(
     extra: &Extra,
     asked: Option<&Asked>,
 ) -> Result<Response> {
-    let org = org_for(web, caller, id)?;
+    let viewer = viewer_for(web, caller, id)?;
     // Read first: an event after it may be in the page already, and one before it is.
     let seq = stream::latest(&web.db).await?;
-    // Pages show nobody a number in full.
-    let mut request = calls::view(&web.db, org, id, Audience::Sitter).await?;
+    let mut request = calls::view(&web.db, &viewer, id).await?;
     if let Some(call) = &mut request.active_call {
         with_polls(web, call).await?;
     }
-    let owner = calls::org_of_request(&web.db, id).await?.ok_or_else(ApiError::not_found)?;
+    let owner = calls::org_of_request(&web.db, &viewer, id).await?;
     let zone = organizations::zone(&web.db, &owner).await?;
     let providers = request.providers.take().unwrap_or_default();
     let booked = providers
         .iter()
         .find(|provider| request.selected_provider_id.as_ref() == Some(&provider.id) && provider.booking_confirmed);
-    let may_change =
-        caller.is_link() || matches!(caller.principal(), Principal::Local { .. }) || caller.reach().is_some();
+    let by_link = matches!(viewer.reach(), Reach::Request(_));
+    let may_change = matches!(caller.principal(), Principal::Local { .. }) || *viewer.reach() != Reach::All;
     let body = Body {
         status: live_status(&request),
         created: local(request.created_at, zone),
         created_utc: request.created_at.to_string(),
-        simulated: !caller.is_link()
+        simulated: !by_link
             && booked
                 .and_then(|provider| provider.confirmation_number.as_deref())
                 .is_some_and(|number| number.starts_with("SIM-")),

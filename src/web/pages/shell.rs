@@ -6,9 +6,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono_tz::Tz;
 use nightshift_db::Timestamp;
+use nightshift_domain::audience::Audience;
 use nightshift_domain::people::organizations;
 
-use super::{Problem, page};
+use super::page;
+use super::problem::Problem;
 use crate::config::Environment;
 use crate::web::auth::{Caller, Principal, csrf};
 use crate::web::error::Result;
@@ -24,6 +26,8 @@ pub(super) struct Shell {
     pub(super) signed_in: bool,
     /// What forms carry.
     pub(super) csrf: String,
+    /// Whether this is about all organisations, so that each thing says of which it is.
+    pub(super) names_organizations: bool,
     /// Whether webhooks are taken from anybody, in production.
     pub(super) unverified: bool,
     /// In whose time times are shown.
@@ -32,7 +36,8 @@ pub(super) struct Shell {
 
 impl Shell {
     pub(super) async fn of(web: &Web, caller: &Caller) -> Result<Self> {
-        let (place, zone) = match caller.reach() {
+        let viewer = caller.viewer();
+        let (place, zone) = match viewer.org_id() {
             Some(org) => organizations::name_and_zone(&web.db, org).await?,
             None => ("All organisations".to_owned(), Tz::UTC),
         };
@@ -42,7 +47,8 @@ impl Shell {
         };
         let unverified = web.settings.environment == Environment::Production && !web.settings.webhooks.validation;
         let csrf = csrf::form_token(&web.session_secret, caller.principal());
-        Ok(Self { place, who, signed_in, csrf, unverified, zone })
+        let names_organizations = viewer.audience() == Audience::Ops;
+        Ok(Self { place, who, signed_in, csrf, names_organizations, unverified, zone })
     }
 
     /// As the clock on the wall shows it.
@@ -70,7 +76,7 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
         // A form of another site is refused as any other request is.
         StatusCode::FORBIDDEN if reads => {
             let text = "This page is for owners and operators.";
-            page(StatusCode::FORBIDDEN, &Problem { title: "Not for you", text })
+            page(StatusCode::FORBIDDEN, &Problem::new("Not for you", text))
         }
         _ => response,
     }

@@ -1,17 +1,19 @@
 //! `/login`, `/logout`
 
 use askama::Template;
-use axum::extract::{Form, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use nightshift_domain::people::users::Role;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{page, problem, refusal};
+use super::extract::{Form, Query};
+use super::page;
+use super::problem::refusal;
 use crate::web::auth::{Caller, csrf, login};
 use crate::web::body;
-use crate::web::error::ApiError;
+use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
 #[derive(Template)]
@@ -43,23 +45,22 @@ struct Typed {
 }
 
 /// `POST /login`
-pub(super) async fn submit(State(web): State<Web>, request: Request) -> Response {
+pub(super) async fn submit(State(web): State<Web>, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
-    let typed: Typed = match body::json_or_form(&parts.headers, body, login::BODY_BYTES_MAX).await {
-        Ok(typed) => typed,
-        Err(error) => return problem(&error),
-    };
+    let typed: Typed = body::json_or_form(&parts.headers, body, login::BODY_BYTES_MAX).await?;
     match login::sign_in(&web, &parts, &typed.email, &typed.password).await {
         Ok(signed_in) => {
             let to = inside(&typed.next).unwrap_or(match signed_in.user.role {
                 Role::Owner | Role::Ops => "/exceptions",
                 Role::Sitter => "/login",
             });
-            signed_in.answer(Redirect::to(to))
+            Ok(signed_in.answer(Redirect::to(to)))
         }
         Err(error) => match sentence(&error) {
-            Some(sentence) => refusal(&error, &Page { next: &typed.next, email: &typed.email, error: Some(sentence) }),
-            None => problem(&error),
+            Some(sentence) => {
+                Ok(refusal(error, &Page { next: &typed.next, email: &typed.email, error: Some(sentence) }))
+            }
+            None => Err(error),
         },
     }
 }
@@ -95,14 +96,15 @@ pub(super) struct Token {
 }
 
 /// `POST /logout`
-pub(super) async fn out(State(web): State<Web>, caller: Caller, Form(Token { csrf: shown }): Form<Token>) -> Response {
+pub(super) async fn out(
+    State(web): State<Web>,
+    caller: Caller,
+    Form(Token { csrf: shown }): Form<Token>,
+) -> Result<Response> {
     if !csrf::is_form_of(&web.session_secret, caller.principal(), &shown) {
-        return Redirect::to("/login").into_response();
+        return Ok(Redirect::to("/login").into_response());
     }
-    match login::sign_out(&web, &caller).await {
-        Ok(cookie) => with_cookie(Redirect::to("/login"), cookie),
-        Err(error) => problem(&error),
-    }
+    Ok(with_cookie(Redirect::to("/login"), login::sign_out(&web, &caller).await?))
 }
 
 fn with_cookie(redirect: Redirect, cookie: HeaderValue) -> Response {

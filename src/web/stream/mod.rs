@@ -5,7 +5,6 @@
 //! connection that broke goes on where it was.
 
 mod hub;
-mod topic;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,16 +14,15 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt, stream};
-use nightshift_domain::ids::OrgId;
-use nightshift_domain::stream::{self as events, StreamEvent};
+use nightshift_domain::stream::{self as events, StreamEvent, Topic};
+use nightshift_domain::viewer::Viewer;
 use serde::Deserialize;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 pub use hub::Hub;
-use topic::Topic;
 
-use super::auth::Caller;
+use super::auth::{Caller, Principal};
 use super::error::{ApiError, Result};
 use super::state::Web;
 
@@ -41,15 +39,12 @@ pub struct Wish {
     last_event_id: Option<String>,
 }
 
-/// What one watcher gets.
-struct Watch {
-    topics: Vec<String>,
-    org: Option<OrgId>,
-}
+/// What one watcher gets: topics, each as the viewer that may watch it.
+struct Watch(Vec<(String, Viewer)>);
 
 impl Watch {
     fn wants(&self, event: &StreamEvent) -> bool {
-        self.topics.contains(&event.topic) && self.org.as_ref().is_none_or(|org| event.org_id.as_ref() == Some(org))
+        self.0.iter().any(|(topic, viewer)| *topic == event.topic && event.is_for(viewer))
     }
 }
 
@@ -70,14 +65,20 @@ pub async fn watch(
     if topics.is_empty() || topics.len() > TOPICS_MAX {
         return Err(ApiError::invalid("topics", format!("names 1 to {TOPICS_MAX} topics")));
     }
+    let mut watch = Watch(Vec::with_capacity(topics.len()));
     for topic in &topics {
-        topic.check(&web, &caller).await?;
+        let viewer = match topic {
+            // Its own link opens it.
+            Topic::Request(id) => caller.viewer_of(&web, id).map_err(|_| topic.refused())?,
+            _ => caller.viewer(),
+        };
+        // Where authentication is off, everything of the organisation may be watched.
+        if !matches!(caller.principal(), Principal::Local { .. }) {
+            topic.check(&web.db, &viewer).await?;
+        }
+        watch.0.push((topic.to_string(), viewer));
     }
-    let watch = Arc::new(Watch {
-        topics: topics.iter().map(ToString::to_string).collect(),
-        // A request's link has been checked against its one topic.
-        org: if caller.is_link() { None } else { caller.reach().cloned() },
-    });
+    let watch = Arc::new(watch);
     let given = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let last = match given.or(wish.last_event_id).filter(|text| !text.is_empty()) {
         Some(text) => {

@@ -7,6 +7,7 @@ pub mod business;
 pub mod checks;
 #[cfg(target_os = "linux")]
 pub mod disk;
+pub mod logs;
 pub mod nightshift;
 pub mod process;
 

@@ -14,6 +14,7 @@ use crate::Result;
 use crate::actor::Actor;
 use crate::ids::{BookingId, ClientId, EventId, InboxId, OrgId, SitterId, ThreadId};
 use crate::page::{Cursor, Limit, Page};
+use crate::viewer::Viewer;
 
 /// An entry to be written.
 #[derive(Debug, Clone)]
@@ -182,8 +183,6 @@ fn as_json<S: serde::Serializer>(value: &Json<Value>, serializer: S) -> Result<S
 /// Which entries; what is not set does not narrow.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Those of one organisation; all, for ops.
-    pub org: Option<OrgId>,
     /// By type.
     pub event_type: Option<String>,
     /// By status.
@@ -198,11 +197,17 @@ pub struct Filter {
     pub to: Option<Timestamp>,
 }
 
-/// One page of the log, newest first, and the cursor of the next.
+/// One page of the log as a viewer may see it, newest first, and the cursor of the next.
 ///
 /// # Errors
-/// A bad cursor, or a database error.
-pub async fn list(db: &Db, filter: &Filter, cursor: Option<&str>, limit: Limit) -> Result<Page<EntryView>> {
+/// [`BadCursor`](crate::Error::BadCursor); [`Forbidden`](crate::Error::Forbidden) for sitters.
+pub async fn list(
+    db: &Db,
+    viewer: &Viewer,
+    filter: &Filter,
+    cursor: Option<&str>,
+    limit: Limit,
+) -> Result<Page<EntryView>> {
     let cursor = Cursor::parse(cursor)?;
     let rows: Vec<EntryView> = db
         .read(
@@ -219,7 +224,7 @@ pub async fn list(db: &Db, filter: &Filter, cursor: Option<&str>, limit: Limit) 
                AND (CAST($9 AS TEXT) IS NULL OR created_at < $8 OR (created_at = $8 AND id < $9))
              ORDER BY created_at DESC, id DESC LIMIT $10",
         )
-        .bind(&filter.org)
+        .bind(viewer.org_rows()?)
         .bind(&filter.event_type)
         .bind(&filter.status)
         .bind(&filter.booking)

@@ -6,6 +6,7 @@ use super::{PaymentStatus, Status};
 use crate::actor::Actor;
 use crate::audit::{Entry, Event};
 use crate::ids::{BookingId, ClientId, OrgId, SitterId, SnapshotId};
+use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 /// A booking as it is stored.
@@ -78,12 +79,18 @@ pub(super) use booking_columns;
 const BY_ID: &str = booking_columns!("SELECT", "FROM bookings WHERE id = $1");
 const BY_ID_LOCKED: &str = booking_columns!("SELECT", "FROM bookings WHERE id = $1 FOR NO KEY UPDATE");
 
-/// One booking of an organisation.
+/// One booking.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the organisation has no such booking.
-pub async fn get(db: &Db, org: &OrgId, id: &BookingId) -> Result<Booking> {
-    db.read(BY_ID).bind(id).optional::<Booking>().await?.filter(|booking| booking.org_id == *org).ok_or(Error::NotFound)
+/// [`Error::NotFound`], also for one that the viewer may not see; [`Error::Forbidden`] for viewers who see no bookings.
+pub async fn get(db: &Db, viewer: &Viewer, id: &BookingId) -> Result<Booking> {
+    let (org, sitter) = viewer.booking_rows()?;
+    let booking: Option<Booking> = db.read(BY_ID).bind(id).optional().await?;
+    let seen = |booking: &Booking| {
+        org.is_none_or(|org| booking.org_id == *org)
+            && sitter.is_none_or(|sitter| booking.sitter_id.as_ref() == Some(sitter))
+    };
+    booking.filter(seen).ok_or(Error::NotFound)
 }
 
 /// The booking, held until the transaction ends, so that what is decided from it stays true. On SQLite the

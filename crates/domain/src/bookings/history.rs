@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{Booking, Status};
 use crate::actor::Actor;
 use crate::ids::{BookingId, HistoryId, OrgId, UserId};
+use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 /// One change of status, as the API shows it.
@@ -49,21 +50,25 @@ pub struct StatusRecord {
     pub changed_at: Timestamp,
 }
 
-/// All status changes of a booking of an organisation, or of any, oldest first.
+/// All status changes of a booking, oldest first.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the organisation has no such booking.
-pub async fn status_history(db: &Db, org: Option<&OrgId>, booking: &BookingId) -> Result<Vec<HistoryEntry>> {
+/// [`Error::NotFound`] for a booking that is not there or that the viewer may not see.
+pub async fn status_history(db: &Db, viewer: &Viewer, booking: &BookingId) -> Result<Vec<HistoryEntry>> {
+    let (org, sitter) = viewer.booking_rows()?;
     let history: Vec<HistoryEntry> = db
         .read(
             "SELECT h.seq, h.from_status, h.to_status, h.changed_at, h.changed_by_user_id, u.name AS changed_by_name,
                     h.actor_type, h.reason
              FROM booking_status_history h LEFT JOIN users u ON u.id = h.changed_by_user_id
              WHERE h.booking_id = $1 AND (CAST($2 AS TEXT) IS NULL OR h.org_id = $2)
+               AND (CAST($3 AS TEXT) IS NULL
+                    OR EXISTS (SELECT 1 FROM bookings b WHERE b.id = h.booking_id AND b.sitter_id = $3))
              ORDER BY h.seq",
         )
         .bind(booking)
         .bind(org)
+        .bind(sitter)
         .all()
         .await?;
     if history.is_empty() {

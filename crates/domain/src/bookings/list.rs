@@ -4,9 +4,9 @@ use nightshift_db::{Db, Timestamp, Tx};
 
 use super::view::Row;
 use super::{BookingView, Status};
-use crate::audience::Audience;
-use crate::ids::{BookingId, ClientId, OrgId, SitterId};
-use crate::page::{Cursor, Limit, Page, contains_pattern};
+use crate::ids::{BookingId, ClientId, SitterId};
+use crate::page::{Cursor, Limit, Page};
+use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 macro_rules! select_rows {
@@ -34,54 +34,61 @@ pub struct Filter {
     pub to: Option<Timestamp>,
     /// Of this client.
     pub client_id: Option<ClientId>,
-    /// Of this sitter.
+    /// Of this sitter; a sitter who reads gets their own whatever is asked for.
     pub sitter_id: Option<SitterId>,
-    /// Whose client's name or phone, or whose service holds this text.
+    /// Whose client's name or phone, or whose service holds this text. Narrows nothing for viewers who are not shown
+    /// clients' phones.
     pub q: Option<String>,
 }
+
+const BY_ID: &str =
+    select_rows!("WHERE b.id = $1 AND b.org_id = $2 AND (CAST($3 AS TEXT) IS NULL OR b.sitter_id = $3)");
 
 /// One booking for the API.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the organisation has no such booking.
-pub async fn view(db: &Db, org: &OrgId, id: &BookingId, audience: Audience) -> Result<BookingView> {
-    db.read(select_rows!("WHERE b.id = $1 AND b.org_id = $2"))
+/// [`Error::NotFound`] when the viewer's organisation has no such booking, or it is not the sitter's who reads;
+/// [`Error::Forbidden`] for viewers without an organisation.
+pub async fn view(db: &Db, viewer: &Viewer, id: &BookingId) -> Result<BookingView> {
+    db.read(BY_ID)
         .bind(id)
-        .bind(org)
+        .bind(viewer.organization()?)
+        .bind(viewer.sitter_id())
         .optional::<Row>()
         .await?
-        .map(|row| row.into_view(audience))
+        .map(|row| row.into_view(viewer.audience()))
         .ok_or(Error::NotFound)
 }
 
 /// As [`view`], as a transaction sees it.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the organisation has no such booking.
-pub async fn view_in(tx: &mut Tx, org: &OrgId, id: &BookingId, audience: Audience) -> Result<BookingView> {
-    tx.query(select_rows!("WHERE b.id = $1 AND b.org_id = $2"))
+/// As [`view`]'s.
+pub async fn view_in(tx: &mut Tx, viewer: &Viewer, id: &BookingId) -> Result<BookingView> {
+    tx.query(BY_ID)
         .bind(id)
-        .bind(org)
+        .bind(viewer.organization()?)
+        .bind(viewer.sitter_id())
         .optional::<Row>()
         .await?
-        .map(|row| row.into_view(audience))
+        .map(|row| row.into_view(viewer.audience()))
         .ok_or(Error::NotFound)
 }
 
-/// A page of an organisation's bookings, newest first. Index: `bookings_newest`.
+/// A page of the bookings of the viewer's organisation, newest first. Index: `bookings_newest`.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a cursor that none of these pages gave.
+/// [`Error::BadCursor`] for a cursor that none of these pages gave; [`Error::Forbidden`] for viewers without an
+/// organisation.
 pub async fn list(
     db: &Db,
-    org: &OrgId,
+    viewer: &Viewer,
     filter: &Filter,
     cursor: Option<&str>,
     limit: Limit,
-    audience: Audience,
 ) -> Result<Page<BookingView>> {
     let after = Cursor::parse(cursor)?;
-    let pattern = filter.q.as_deref().map(contains_pattern);
+    let pattern = viewer.search(filter.q.as_deref());
     let rows: Vec<Row> = db
         .read(select_rows!(
             "WHERE b.org_id = $1
@@ -98,12 +105,12 @@ pub async fn list(
              ORDER BY b.created_at DESC, b.id DESC
              LIMIT $10"
         ))
-        .bind(org)
+        .bind(viewer.organization()?)
         .bind(filter.status)
         .bind(filter.from)
         .bind(filter.to)
         .bind(&filter.client_id)
-        .bind(&filter.sitter_id)
+        .bind(viewer.sitter_id().or(filter.sitter_id.as_ref()))
         .bind(&pattern)
         .bind(after.as_ref().map(|cursor| cursor.at))
         .bind(after.as_ref().map(|cursor| cursor.id.as_str()))
@@ -111,5 +118,5 @@ pub async fn list(
         .all()
         .await?;
     let (rows, next_cursor) = limit.cut(rows, |row| Cursor { at: row.created_at, id: row.id.to_string() });
-    Ok(Page { items: rows.into_iter().map(|row| row.into_view(audience)).collect(), next_cursor })
+    Ok(Page { items: rows.into_iter().map(|row| row.into_view(viewer.audience())).collect(), next_cursor })
 }

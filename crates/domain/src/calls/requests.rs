@@ -11,6 +11,7 @@ use crate::country::Country;
 use crate::ids::{OrgId, ProviderId, RequestId};
 use crate::people::organizations;
 use crate::problems::{Problems, TextLimit};
+use crate::viewer::Viewer;
 use crate::{Error, Result, audit, stream};
 
 const TITLE: TextLimit = TextLimit { chars_max: 200 };
@@ -134,9 +135,13 @@ pub async fn add_providers(
 /// Ends a request that nobody wants any more. Cancelling it again changes nothing.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Conflict`] `invalid_transition` when it is over or being booked.
-pub async fn cancel_request(tx: &mut Tx, id: &RequestId, by: &Actor, now: Timestamp) -> Result<()> {
+/// [`Error::NotFound`], also for one that the viewer may not see; [`Error::Conflict`] `invalid_transition` when it is
+/// over or being booked.
+pub async fn cancel_request(tx: &mut Tx, viewer: &Viewer, id: &RequestId, by: &Actor, now: Timestamp) -> Result<()> {
     let request = lock_request(tx, id).await?;
+    if !viewer.sees_request(&request.org_id, id) {
+        return Err(Error::NotFound);
+    }
     match request.status {
         RequestStatus::Cancelled => return Ok(()),
         RequestStatus::Completed | RequestStatus::Failed => {

@@ -9,6 +9,7 @@ use crate::audience::Audience;
 use crate::ids::{CallId, OrgId, ProviderId, RequestId};
 use crate::page::{Cursor, Limit, Page};
 use crate::phone::PhoneNumber;
+use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 /// A request in JSON.
@@ -148,15 +149,20 @@ impl RequestRow {
     }
 }
 
-/// One request with its providers and the call under way, of one organisation or of any.
+/// One request with its providers and the call under way.
 ///
 /// # Errors
-/// [`Error::NotFound`]; a database error.
-pub async fn view(db: &Db, org: Option<&OrgId>, id: &RequestId, audience: Audience) -> Result<RequestView> {
+/// [`Error::NotFound`], also for one that the viewer may not see.
+pub async fn view(db: &Db, viewer: &Viewer, id: &RequestId) -> Result<RequestView> {
+    let audience = viewer.audience();
+    let (org, request) = viewer.request_rows()?;
     let row: RequestRow = db
-        .read(select_requests!("WHERE id = $1 AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)"))
+        .read(select_requests!(
+            "WHERE id = $1 AND (CAST($2 AS TEXT) IS NULL OR org_id = $2) AND (CAST($3 AS TEXT) IS NULL OR id = $3)"
+        ))
         .bind(id)
         .bind(org)
+        .bind(request)
         .optional()
         .await?
         .ok_or(Error::NotFound)?;
@@ -193,17 +199,16 @@ pub async fn view(db: &Db, org: Option<&OrgId>, id: &RequestId, audience: Audien
     Ok(RequestView { providers: Some(providers), ..row.into_view(audience, active) })
 }
 
-/// An organisation's requests, newest first, without their providers.
+/// The requests of the viewer's organisation, newest first, without their providers.
 ///
 /// # Errors
-/// A bad cursor; a database error.
+/// [`Error::BadCursor`]; [`Error::Forbidden`] for sitters and for viewers without an organisation.
 pub async fn list(
     db: &Db,
-    org: &OrgId,
+    viewer: &Viewer,
     status: Option<RequestStatus>,
     cursor: Option<&str>,
     limit: Limit,
-    audience: Audience,
 ) -> Result<Page<RequestView>> {
     let after = Cursor::parse(cursor)?;
     let rows: Vec<RequestRow> = db
@@ -212,7 +217,7 @@ pub async fn list(
                AND (CAST($3 AS TEXT) IS NULL OR (created_at, id) < ($4, $3))
              ORDER BY created_at DESC, id DESC LIMIT $5"
         ))
-        .bind(org)
+        .bind(viewer.own_organization()?)
         .bind(status)
         .bind(after.as_ref().map(|cursor| cursor.id.clone()))
         .bind(after.as_ref().map(|cursor| cursor.at))
@@ -221,23 +226,29 @@ pub async fn list(
         .await?;
     let cursor = |row: &RequestRow| Cursor { at: row.created_at, id: row.id.as_str().to_owned() };
     let (rows, next_cursor) = limit.cut(rows, cursor);
-    Ok(Page { items: rows.into_iter().map(|row| row.into_view(audience, None)).collect(), next_cursor })
+    Ok(Page { items: rows.into_iter().map(|row| row.into_view(viewer.audience(), None)).collect(), next_cursor })
 }
 
-/// A call by what callers know it by, of one organisation or of any.
+/// A call by what callers know it by.
 ///
 /// # Errors
-/// [`Error::NotFound`]; a database error.
-pub async fn call_by_execution(db: &Db, org: Option<&OrgId>, execution_id: &str) -> Result<CallView> {
-    db.read(select_calls!("WHERE execution_id = $1 AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)"))
-        .bind(execution_id)
-        .bind(org)
-        .optional()
-        .await?
-        .ok_or(Error::NotFound)
+/// [`Error::NotFound`], also for one that the viewer may not see.
+pub async fn call_by_execution(db: &Db, viewer: &Viewer, execution_id: &str) -> Result<CallView> {
+    let (org, request) = viewer.request_rows()?;
+    db.read(select_calls!(
+        "WHERE execution_id = $1 AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)
+           AND (CAST($3 AS TEXT) IS NULL OR service_request_id = $3)"
+    ))
+    .bind(execution_id)
+    .bind(org)
+    .bind(request)
+    .optional()
+    .await?
+    .ok_or(Error::NotFound)
 }
 
-/// The request that an execution is for.
+/// The request that an execution is for. Its id opens nothing: it is what the token of a link is compared with, before
+/// there is a viewer.
 ///
 /// # Errors
 /// A database error.
@@ -250,12 +261,12 @@ pub async fn request_of_execution(db: &Db, execution_id: &str) -> Result<Option<
     Ok(found.map(|(id,)| id))
 }
 
-/// Whose a request is.
+/// The organisation that a request belongs to.
 ///
 /// # Errors
-/// A database error.
-pub async fn org_of_request(db: &Db, id: &RequestId) -> Result<Option<OrgId>> {
+/// [`Error::NotFound`], also for one that the viewer may not see.
+pub async fn org_of_request(db: &Db, viewer: &Viewer, id: &RequestId) -> Result<OrgId> {
     let found: Option<(OrgId,)> =
         db.read("SELECT org_id FROM service_requests WHERE id = $1").bind(id).optional().await?;
-    Ok(found.map(|(org,)| org))
+    found.map(|(org,)| org).filter(|org| viewer.sees_request(org, id)).ok_or(Error::NotFound)
 }

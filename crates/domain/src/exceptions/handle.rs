@@ -8,6 +8,7 @@ use super::list::{ExceptionView, exception_columns};
 use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
 use crate::ids::{ExceptionId, OrgId, UserId};
+use crate::viewer::Viewer;
 use crate::{Error, Result, stream};
 
 const BY_ID: &str =
@@ -36,7 +37,7 @@ const ASSIGN: &str = exception_columns!(
 /// [`Error::NotFound`], also for another organisation's; [`Error::Invalid`] without a note.
 pub async fn close(
     tx: &mut Tx,
-    org: Option<&OrgId>,
+    viewer: &Viewer,
     id: &ExceptionId,
     note: &str,
     by: &Actor,
@@ -47,7 +48,7 @@ pub async fn close(
     if note.is_empty() || note.contains('\0') || note.chars().count() > NOTE_CHARS_MAX {
         return Err(Error::invalid("note", format!("is required, at most {NOTE_CHARS_MAX} characters")));
     }
-    let before = find(tx, org, id).await?;
+    let before = find(tx, viewer, id).await?;
     let who = by.actor_id().unwrap_or(by.actor_type());
     let Some(closed) = tx.query(CLOSE).bind(id).bind(who).bind(now).bind(note).optional().await? else {
         return Ok(before);
@@ -61,13 +62,13 @@ pub async fn close(
 /// [`Error::NotFound`]; [`Error::Invalid`] for a time that is past; [`Error::Conflict`] when it is closed.
 pub async fn snooze(
     tx: &mut Tx,
-    org: Option<&OrgId>,
+    viewer: &Viewer,
     id: &ExceptionId,
     until: Timestamp,
     by: &Actor,
     now: Timestamp,
 ) -> Result<ExceptionView> {
-    find(tx, org, id).await?;
+    find(tx, viewer, id).await?;
     if until <= now {
         return Err(Error::invalid("until", "must be in the future"));
     }
@@ -81,13 +82,13 @@ pub async fn snooze(
 /// [`Error::NotFound`]; [`Error::Invalid`] for nobody such; [`Error::Conflict`] when it is closed.
 pub async fn assign(
     tx: &mut Tx,
-    org: Option<&OrgId>,
+    viewer: &Viewer,
     id: &ExceptionId,
     user: &UserId,
     by: &Actor,
     now: Timestamp,
 ) -> Result<ExceptionView> {
-    let before = find(tx, org, id).await?;
+    let before = find(tx, viewer, id).await?;
     let known: bool = tx
         .query(
             "SELECT EXISTS (SELECT 1 FROM users
@@ -126,8 +127,8 @@ pub async fn wake(tx: &mut Tx, now: Timestamp) -> Result<usize> {
     Ok(woken.len())
 }
 
-async fn find(tx: &mut Tx, org: Option<&OrgId>, id: &ExceptionId) -> Result<ExceptionView> {
-    tx.query(BY_ID).bind(id).bind(org).optional().await?.ok_or(Error::NotFound)
+async fn find(tx: &mut Tx, viewer: &Viewer, id: &ExceptionId) -> Result<ExceptionView> {
+    tx.query(BY_ID).bind(id).bind(viewer.org_rows()?).optional().await?.ok_or(Error::NotFound)
 }
 
 fn closed() -> Error {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{ExceptionKind, Severity, Status};
 use crate::ids::{BookingId, ClientId, DriftId, ExceptionId, InboxId, OrgId, ThreadId};
 use crate::page::{Cursor, Limit, Page};
+use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 /// An item as the API shows it.
@@ -66,8 +67,6 @@ pub(super) use exception_columns;
 /// Which items; what is not set does not narrow.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Those of one organisation; all, for ops.
-    pub org: Option<OrgId>,
     /// By type; a text that is no [`ExceptionKind`] may match rows of another version of the program.
     pub kind: Option<String>,
     /// By severity.
@@ -93,14 +92,14 @@ pub struct Counts {
     pub low: i64,
 }
 
-/// One item; of one organisation, or of all.
+/// One item.
 ///
 /// # Errors
-/// [`Error::NotFound`].
-pub async fn get(db: &Db, org: Option<&OrgId>, id: &ExceptionId) -> Result<ExceptionView> {
+/// [`Error::NotFound`], also for another organisation's; [`Error::Forbidden`] for sitters.
+pub async fn get(db: &Db, viewer: &Viewer, id: &ExceptionId) -> Result<ExceptionView> {
     const BY_ID: &str =
         exception_columns!("SELECT", "FROM exceptions WHERE id = $1 AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)");
-    db.read(BY_ID).bind(id).bind(org).optional().await?.ok_or(Error::NotFound)
+    db.read(BY_ID).bind(id).bind(viewer.org_rows()?).optional().await?.ok_or(Error::NotFound)
 }
 
 #[derive(sqlx::FromRow)]
@@ -110,11 +109,17 @@ struct Ranked {
     view: ExceptionView,
 }
 
-/// One page of the items that match, the most urgent first, then the oldest.
+/// One page of the items that a viewer may see and that match, the most urgent first, then the oldest.
 ///
 /// # Errors
-/// A bad cursor, or a database error.
-pub async fn list(db: &Db, filter: &Filter, cursor: Option<&str>, limit: Limit) -> Result<Page<ExceptionView>> {
+/// [`Error::BadCursor`]; [`Error::Forbidden`] for sitters.
+pub async fn list(
+    db: &Db,
+    viewer: &Viewer,
+    filter: &Filter,
+    cursor: Option<&str>,
+    limit: Limit,
+) -> Result<Page<ExceptionView>> {
     const PAGE: &str = exception_columns!(
         "SELECT * FROM (
              SELECT CAST(CASE severity WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END AS BIGINT) AS rank,",
@@ -140,7 +145,7 @@ pub async fn list(db: &Db, filter: &Filter, cursor: Option<&str>, limit: Limit) 
     let rows: Vec<Ranked> = db
         .read(PAGE)
         .bind(filter.status())
-        .bind(&filter.org)
+        .bind(viewer.org_rows()?)
         .bind(&filter.kind)
         .bind(filter.severity)
         .bind(&filter.booking)
@@ -155,11 +160,11 @@ pub async fn list(db: &Db, filter: &Filter, cursor: Option<&str>, limit: Limit) 
     Ok(Page { items: rows.into_iter().map(|row| row.view).collect(), next_cursor })
 }
 
-/// How many items match, whatever their severity.
+/// How many items a viewer may see that match, whatever their severity.
 ///
 /// # Errors
-/// A database error.
-pub async fn counts(db: &Db, filter: &Filter) -> Result<Counts> {
+/// [`Error::Forbidden`] for sitters.
+pub async fn counts(db: &Db, viewer: &Viewer, filter: &Filter) -> Result<Counts> {
     let rows: Vec<(Severity, i64)> = db
         .read(
             "SELECT severity, count(*) FROM exceptions
@@ -170,7 +175,7 @@ pub async fn counts(db: &Db, filter: &Filter) -> Result<Counts> {
              GROUP BY severity",
         )
         .bind(filter.status())
-        .bind(&filter.org)
+        .bind(viewer.org_rows()?)
         .bind(&filter.kind)
         .bind(&filter.booking)
         .all()

@@ -7,9 +7,10 @@ use super::numbers::NumberClass;
 use super::threads::{Mailbox, Scope, ThreadStatus, mailbox};
 use super::windows::{WindowStatus, status_at};
 use crate::audience::Audience;
-use crate::ids::{BookingId, ClientId, NumberId, OrgId, SitterId, ThreadId, WindowId};
-use crate::page::{Cursor, Limit, Page, contains_pattern};
+use crate::ids::{BookingId, ClientId, NumberId, SitterId, ThreadId, WindowId};
+use crate::page::{Cursor, Limit, Page};
 use crate::phone::PhoneNumber;
+use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 /// Which threads to list; what is none does not matter.
@@ -27,7 +28,8 @@ pub struct Filter {
     pub booking_id: Option<BookingId>,
     /// Of this sitter.
     pub sitter_id: Option<SitterId>,
-    /// Whose client's or sitter's name or whose client's phone holds this text.
+    /// Whose client's or sitter's name or whose client's phone holds this text. Narrows nothing for viewers who are not
+    /// shown clients' phones.
     pub q: Option<String>,
 }
 
@@ -139,32 +141,37 @@ impl Row {
 /// One thread for the API.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the organisation has no such thread.
-pub async fn view(db: &Db, org: &OrgId, id: &ThreadId, audience: Audience, now: Timestamp) -> Result<ThreadView> {
-    db.read(select_rows!("WHERE t.id = $1 AND t.org_id = $2"))
+/// [`Error::NotFound`] when the viewer's organisation has no such thread, or it is not open to the sitter who reads;
+/// [`Error::Forbidden`] for viewers without an organisation.
+pub async fn view(db: &Db, viewer: &Viewer, id: &ThreadId, now: Timestamp) -> Result<ThreadView> {
+    let thread: Option<Row> = db
+        .read(select_rows!("WHERE t.id = $1 AND t.org_id = $2"))
         .bind(id)
-        .bind(org)
-        .optional::<Row>()
-        .await?
-        .map(|row| row.into_view(audience, now))
-        .ok_or(Error::NotFound)
+        .bind(viewer.organization()?)
+        .optional()
+        .await?;
+    if !is_open_to(db, viewer, id, now).await? {
+        return Err(Error::NotFound);
+    }
+    thread.map(|row| row.into_view(viewer.audience(), now)).ok_or(Error::NotFound)
 }
 
-/// A page of an organisation's threads. Index: `message_threads_newest`.
+/// A page of the threads of the viewer's organisation; for a sitter, of those that are open to them at `now`. Index:
+/// `message_threads_newest`.
 ///
 /// # Errors
-/// [`Error::BadCursor`] for a cursor that none of these pages gave.
+/// [`Error::BadCursor`] for a cursor that none of these pages gave; [`Error::Forbidden`] for viewers without an
+/// organisation.
 pub async fn list(
     db: &Db,
-    org: &OrgId,
+    viewer: &Viewer,
     filter: &Filter,
     cursor: Option<&str>,
     limit: Limit,
-    audience: Audience,
     now: Timestamp,
 ) -> Result<Page<ThreadView>> {
     let after = Cursor::parse(cursor)?;
-    let pattern = filter.q.as_deref().map(contains_pattern);
+    let pattern = viewer.search(filter.q.as_deref());
     let rows: Vec<Row> = db
         .read(select_rows!(
             "WHERE t.org_id = $1
@@ -180,11 +187,14 @@ pub async fn list(
                     OR LOWER(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) LIKE $8 ESCAPE '\\'
                     OR LOWER(s.name) LIKE $8 ESCAPE '\\'
                     OR c.phone_number LIKE $8 ESCAPE '\\')
+               AND (CAST($12 AS TEXT) IS NULL
+                    OR (t.status = 'open' AND w.thread_id = t.id AND w.sitter_id = $12
+                        AND w.cancelled_at IS NULL AND w.starts_at <= $13 AND $13 < w.ends_at))
                AND ($10 IS NULL OR (COALESCE(t.last_message_at, t.created_at), t.id) < ($9, $10))
              ORDER BY COALESCE(t.last_message_at, t.created_at) DESC, t.id DESC
              LIMIT $11"
         ))
-        .bind(org)
+        .bind(viewer.organization()?)
         .bind(filter.mailbox)
         .bind(filter.scope)
         .bind(filter.number_class)
@@ -195,21 +205,23 @@ pub async fn list(
         .bind(after.as_ref().map(|cursor| cursor.at))
         .bind(after.as_ref().map(|cursor| cursor.id.as_str()))
         .bind(limit.rows_wanted())
+        .bind(viewer.sitter_id())
+        .bind(now)
         .all()
         .await?;
     let (rows, next_cursor) = limit.cut(rows, |row| Cursor { at: row.sorted_at, id: row.id.to_string() });
-    Ok(Page { items: rows.into_iter().map(|row| row.into_view(audience, now)).collect(), next_cursor })
+    Ok(Page { items: rows.into_iter().map(|row| row.into_view(viewer.audience(), now)).collect(), next_cursor })
 }
 
-/// The threads that are open to a sitter at `now`: those with an active window of this sitter, or of any when none is
-/// named, and no others.
+/// The threads that are open to a sitter at `now`: those with an active window of the sitter who reads. For other
+/// viewers, of the sitter that is named, or of any.
 ///
 /// # Errors
-/// When the database can't be read.
+/// [`Error::Forbidden`] for viewers without an organisation.
 pub async fn open_to_sitter(
     db: &Db,
-    org: &OrgId,
-    sitter: Option<&SitterId>,
+    viewer: &Viewer,
+    named: Option<&SitterId>,
     now: Timestamp,
 ) -> Result<Vec<ThreadView>> {
     let rows: Vec<Row> = db
@@ -218,19 +230,18 @@ pub async fn open_to_sitter(
                AND w.cancelled_at IS NULL AND w.starts_at <= $3 AND $3 < w.ends_at
              ORDER BY COALESCE(t.last_message_at, t.created_at) DESC, t.id DESC"
         ))
-        .bind(org)
-        .bind(sitter)
+        .bind(viewer.organization()?)
+        .bind(viewer.sitter_id().or(named))
         .bind(now)
         .all()
         .await?;
     Ok(rows.into_iter().map(|row| row.into_view(Audience::Sitter, now)).collect())
 }
 
-/// Whether a sitter may read a thread at `now`.
-///
-/// # Errors
-/// When the database can't be read.
-pub async fn is_open_to_sitter(db: &Db, thread: &ThreadId, sitter: &SitterId, now: Timestamp) -> Result<bool> {
+/// Whether a thread of the viewer's organisation may be read at `now`: by a sitter only while a window of theirs is
+/// active.
+pub(super) async fn is_open_to(db: &Db, viewer: &Viewer, thread: &ThreadId, now: Timestamp) -> Result<bool> {
+    let Some(sitter) = viewer.sitter_id() else { return Ok(true) };
     let open = db
         .read(
             "SELECT EXISTS (SELECT 1 FROM assignment_windows w JOIN message_threads t ON t.id = w.thread_id

@@ -4,10 +4,11 @@ use nightshift_db::{Db, Timestamp, Tx};
 use serde::Serialize;
 
 use super::message::{ActorType, Direction, MessageStatus, RoutedTo};
-use super::threads;
+use super::{inbox, threads};
 use crate::automations::AutomationType;
-use crate::ids::{MessageId, NumberId, OrgId, ThreadId};
+use crate::ids::{MessageId, NumberId, ThreadId};
 use crate::page::Limit;
+use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 /// A text in JSON.
@@ -51,15 +52,20 @@ macro_rules! select_views {
 /// The latest texts of a thread that came before the text `before`, oldest first. Index: `message_events_by_thread`.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the organisation has no such thread.
+/// [`Error::NotFound`] when the viewer's organisation has no such thread, or it is not open at `now` to the sitter who
+/// reads; [`Error::Forbidden`] for viewers without an organisation.
 pub async fn list(
     db: &Db,
-    org: &OrgId,
+    viewer: &Viewer,
     thread: &ThreadId,
     before: Option<&MessageId>,
     limit: Limit,
+    now: Timestamp,
 ) -> Result<Vec<MessageView>> {
-    threads::get(db, org, thread).await?;
+    threads::get(db, viewer.organization()?, thread).await?;
+    if !inbox::is_open_to(db, viewer, thread, now).await? {
+        return Err(Error::NotFound);
+    }
     let mut messages: Vec<MessageView> = db
         .read(select_views!(
             "WHERE m.thread_id = $1
@@ -77,10 +83,16 @@ pub async fn list(
     Ok(messages)
 }
 
-/// One text for the API, also within the transaction that stored it.
+/// One text for the API, for whoever has just posted it, within the transaction that stored it.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is none.
-pub async fn view(tx: &mut Tx, id: &MessageId) -> Result<MessageView> {
-    tx.query(select_views!("WHERE m.id = $1")).bind(id).optional().await?.ok_or(Error::NotFound)
+/// [`Error::NotFound`] when the viewer's organisation has no such text; [`Error::Forbidden`] for viewers without an
+/// organisation.
+pub async fn view(tx: &mut Tx, viewer: &Viewer, id: &MessageId) -> Result<MessageView> {
+    tx.query(select_views!("WHERE m.id = $1 AND t.org_id = $2"))
+        .bind(id)
+        .bind(viewer.organization()?)
+        .optional()
+        .await?
+        .ok_or(Error::NotFound)
 }

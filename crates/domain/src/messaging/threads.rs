@@ -103,7 +103,7 @@ const BY_ID_LOCKED: &str = thread_columns!("SELECT", "FROM message_threads WHERE
 ///
 /// # Errors
 /// [`Error::NotFound`] when the organisation has no such thread.
-pub async fn get(db: &Db, org: &OrgId, id: &ThreadId) -> Result<Thread> {
+pub(super) async fn get(db: &Db, org: &OrgId, id: &ThreadId) -> Result<Thread> {
     let thread: Option<Thread> = db.read(BY_ID).bind(id).optional().await?;
     thread.filter(|thread| thread.org_id == *org).ok_or(Error::NotFound)
 }

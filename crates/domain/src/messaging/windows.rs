@@ -13,6 +13,7 @@ use crate::bookings::Booking;
 use crate::ids::{BookingId, OrgId, SitterId, ThreadId, WindowId};
 use crate::page::Limit;
 use crate::text_enum::text_enum;
+use crate::viewer::Viewer;
 
 text_enum! {
     /// Where a window stands at some moment.
@@ -214,7 +215,7 @@ pub async fn of_sitter(
 pub struct Filter {
     /// Of this booking.
     pub booking_id: Option<BookingId>,
-    /// Of this sitter.
+    /// Of this sitter; a sitter who reads gets their own whatever is asked for.
     pub sitter_id: Option<SitterId>,
     /// That stand so now.
     pub status: Option<WindowStatus>,
@@ -251,11 +252,11 @@ struct ViewRow {
     cancelled_at: Option<Timestamp>,
 }
 
-/// An organisation's windows, latest start first. Index: `assignment_windows_by_org`.
+/// The windows of the viewer's organisation, latest start first. Index: `assignment_windows_by_org`.
 ///
 /// # Errors
-/// When the database can't be read.
-pub async fn list(db: &Db, org: &OrgId, filter: &Filter, limit: Limit, now: Timestamp) -> Result<Vec<WindowView>> {
+/// [`Forbidden`](crate::Error::Forbidden) for viewers without an organisation.
+pub async fn list(db: &Db, viewer: &Viewer, filter: &Filter, limit: Limit, now: Timestamp) -> Result<Vec<WindowView>> {
     let rows: Vec<ViewRow> = db
         .read(
             "SELECT w.id, w.booking_id, w.thread_id, w.sitter_id, s.name AS sitter_name, w.starts_at, w.ends_at,
@@ -273,9 +274,9 @@ pub async fn list(db: &Db, org: &OrgId, filter: &Filter, limit: Limit, now: Time
              ORDER BY w.starts_at DESC, w.id DESC
              LIMIT $8",
         )
-        .bind(org)
+        .bind(viewer.organization()?)
         .bind(&filter.booking_id)
-        .bind(&filter.sitter_id)
+        .bind(viewer.sitter_id().or(filter.sitter_id.as_ref()))
         .bind(filter.from)
         .bind(filter.to)
         .bind(filter.status)

@@ -13,6 +13,7 @@ use crate::bookings::{self, Booking, Status};
 use crate::ids::{BookingId, OrgId};
 use crate::people::organizations;
 use crate::reconciliation::{Amounts, Drift, Thresholds, compare};
+use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 /// What of a booking decides its price, in a zone's calendar.
@@ -139,9 +140,11 @@ pub struct Pricing {
 /// The pricing of a booking; `thresholds` are those of organisations that have none of their own.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for a booking without a price.
-pub async fn pricing(db: &Db, org: &OrgId, id: &BookingId, thresholds: Thresholds) -> Result<Pricing> {
-    let booking = bookings::get(db, org, id).await?;
+/// [`Error::NotFound`], also for a booking without a price; [`Error::Forbidden`] for sitters and for viewers without
+/// an organisation.
+pub async fn pricing(db: &Db, viewer: &Viewer, id: &BookingId, thresholds: Thresholds) -> Result<Pricing> {
+    let org = viewer.own_organization()?;
+    let booking = bookings::get(db, viewer, id).await?;
     let snapshot = snapshots::get(db, booking.pricing_snapshot_id.as_ref().ok_or(Error::NotFound)?).await?;
     let book = RuleBook::load(db, org).await?;
     let thresholds = organizations::thresholds(db, org, thresholds).await?;

@@ -12,6 +12,7 @@ use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
 use crate::ids::{OrgId, RuleId};
 use crate::problems::{Problems, TextLimit};
+use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 const CODE: TextLimit = TextLimit { chars_max: 64 };
@@ -161,12 +162,12 @@ const INSERT: &str = rule_columns!(
     ""
 );
 
-/// All rules of an organisation, by service, the newest version first.
+/// All rules of the viewer's organisation, by service, the newest version first.
 ///
 /// # Errors
-/// A database error.
-pub async fn list(db: &Db, org: &OrgId) -> Result<Vec<Rule>> {
-    Ok(db.read(OF_ORG).bind(org).all().await?)
+/// [`Error::Forbidden`] for sitters and for viewers without an organisation.
+pub async fn list(db: &Db, viewer: &Viewer) -> Result<Vec<Rule>> {
+    Ok(db.read(OF_ORG).bind(viewer.own_organization()?).all().await?)
 }
 
 /// Adds the next version of a service's price.
@@ -241,7 +242,7 @@ impl RuleBook {
     /// Of one organisation, as they are now.
     pub(crate) async fn load(db: &Db, org: &OrgId) -> Result<Self> {
         let mut book: BTreeMap<String, Vec<(Timestamp, Terms)>> = BTreeMap::new();
-        for rule in list(db, org).await? {
+        for rule in db.read(OF_ORG).bind(org).all::<Rule>().await? {
             let terms = rule.terms();
             book.entry(rule.service).or_default().push((rule.effective_from, terms));
         }

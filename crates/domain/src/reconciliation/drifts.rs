@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::drift::Cause;
 use crate::Result;
 use crate::exceptions::Severity;
-use crate::ids::{BookingId, DriftId, OrgId, RunId};
+use crate::ids::{BookingId, DriftId, RunId};
 use crate::page::{Cursor, Limit, Page};
 use crate::pricing::Line;
+use crate::viewer::Viewer;
 
 /// A difference as the API shows it.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize)]
@@ -46,19 +47,17 @@ macro_rules! drift_rows {
 /// One page of what a run found, newest first.
 ///
 /// # Errors
-/// [`NotFound`](crate::Error::NotFound) for another organisation's run; a bad cursor; a database error.
+/// [`NotFound`](crate::Error::NotFound) for another organisation's run; [`BadCursor`](crate::Error::BadCursor);
+/// [`Forbidden`](crate::Error::Forbidden) for sitters.
 pub async fn list(
     db: &Db,
-    org: Option<&OrgId>,
+    viewer: &Viewer,
     run: &RunId,
     severity: Option<Severity>,
     cursor: Option<&str>,
     limit: Limit,
 ) -> Result<Page<DriftView>> {
-    let owner = super::get(db, run).await?.org_id;
-    if org.is_some_and(|org| *org != owner) {
-        return Err(crate::Error::NotFound);
-    }
+    super::get(db, viewer, run).await?;
     let cursor = Cursor::parse(cursor)?;
     let rows: Vec<DriftView> = db
         .read(drift_rows!(
@@ -78,10 +77,16 @@ pub async fn list(
     Ok(Page { items, next_cursor })
 }
 
-/// The difference that an exception is about.
+/// The difference that an exception is about, if it is there for the viewer.
 ///
 /// # Errors
-/// A database error.
-pub async fn drift_of_exception(db: &Db, drift: &DriftId) -> Result<Option<DriftView>> {
-    Ok(db.read(drift_rows!("WHERE d.id = $1")).bind(drift).optional().await?)
+/// [`Forbidden`](crate::Error::Forbidden) for sitters.
+pub async fn drift_of_exception(db: &Db, viewer: &Viewer, drift: &DriftId) -> Result<Option<DriftView>> {
+    let found = db
+        .read(drift_rows!("WHERE d.id = $1 AND (CAST($2 AS TEXT) IS NULL OR d.org_id = $2)"))
+        .bind(drift)
+        .bind(viewer.org_rows()?)
+        .optional()
+        .await?;
+    Ok(found)
 }

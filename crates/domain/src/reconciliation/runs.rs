@@ -12,6 +12,7 @@ use crate::exceptions::{self, ExceptionKind, Problem, Severity};
 use crate::ids::{BookingId, OrgId, RunId};
 use crate::page::{Cursor, Limit, Page};
 use crate::text_enum::text_enum;
+use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 text_enum! {
@@ -165,9 +166,11 @@ pub async fn hand_over(tx: &mut Tx, run: &RunId, job: &str, now: Timestamp) -> R
 /// One run.
 ///
 /// # Errors
-/// [`Error::NotFound`].
-pub async fn get(db: &Db, id: &RunId) -> Result<Run> {
-    db.read(BY_ID).bind(id).optional().await?.ok_or(Error::NotFound)
+/// [`Error::NotFound`], also for another organisation's; [`Error::Forbidden`] for sitters.
+pub async fn get(db: &Db, viewer: &Viewer, id: &RunId) -> Result<Run> {
+    let org = viewer.org_rows()?;
+    let run: Option<Run> = db.read(BY_ID).bind(id).optional().await?;
+    run.filter(|run| org.is_none_or(|org| run.org_id == *org)).ok_or(Error::NotFound)
 }
 
 /// The run of an organisation that has not ended, if there is one.
@@ -304,11 +307,11 @@ fn failure_of(org: &OrgId) -> String {
     format!("reconciliation_failed:{org}")
 }
 
-/// One page of the runs, newest first; of one organisation, or of all.
+/// One page of the runs that a viewer may see, newest first.
 ///
 /// # Errors
-/// A bad cursor, or a database error.
-pub async fn list(db: &Db, org: Option<&OrgId>, cursor: Option<&str>, limit: Limit) -> Result<Page<Run>> {
+/// [`Error::BadCursor`]; [`Error::Forbidden`] for sitters.
+pub async fn list(db: &Db, viewer: &Viewer, cursor: Option<&str>, limit: Limit) -> Result<Page<Run>> {
     const PAGE: &str = run_columns!(
         "SELECT",
         "FROM reconciliation_runs
@@ -319,7 +322,7 @@ pub async fn list(db: &Db, org: Option<&OrgId>, cursor: Option<&str>, limit: Lim
     let cursor = Cursor::parse(cursor)?;
     let rows: Vec<Run> = db
         .read(PAGE)
-        .bind(org)
+        .bind(viewer.org_rows()?)
         .bind(cursor.as_ref().map(|cursor| cursor.at))
         .bind(cursor.as_ref().map(|cursor| cursor.id.as_str()))
         .bind(limit.rows_wanted())

@@ -241,7 +241,7 @@ async fn the_ledger_shows_the_number_of_the_thread_and_filters() {
         let (booking, start) = started(&business).await;
         business.execute(&start, noon()).await;
         let listed = async |filter: ledger::Filter| {
-            ledger::list(&business.db, Some(&org()), &filter, None, Limit::default()).await.unwrap().items
+            ledger::list(&business.db, &viewer_of(&org()), &filter, None, Limit::default()).await.unwrap().items
         };
         let runs = listed(ledger::Filter::default()).await;
         let json = serde_json::to_value(&runs[0]).unwrap();
@@ -253,11 +253,11 @@ async fn the_ledger_shows_the_number_of_the_thread_and_filters() {
         let of =
             |id: &str| ledger::Filter { booking_id: Some(BookingId::from(id.to_owned())), ..ledger::Filter::default() };
         assert!(listed(of("other")).await.is_empty());
-        let detail = ledger::view(&business.db, Some(&org()), &start.run_id).await.unwrap();
+        let detail = ledger::view(&business.db, &viewer_of(&org()), &start.run_id).await.unwrap();
         let detail = serde_json::to_value(&detail).unwrap();
         assert_eq!((&detail["metadata"], &detail["usedThread"]), (&json!({}), &json!(true)));
         let foreign = OrgId::from("org-2".to_owned());
-        assert!(matches!(ledger::view(&business.db, Some(&foreign), &start.run_id).await, Err(Error::NotFound)));
+        assert!(matches!(ledger::view(&business.db, &viewer_of(&foreign), &start.run_id).await, Err(Error::NotFound)));
     })
     .await;
 }

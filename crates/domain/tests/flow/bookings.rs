@@ -32,7 +32,7 @@ async fn a_booking_finds_its_client_by_phone_or_makes_one() {
         assert_eq!((first.status, first.version, first.quantity), (Status::Pending, 1, 1));
         assert_eq!(business.count("SELECT COUNT(*) FROM clients").await, 1);
         assert_eq!(business.audited("booking.created").await, 2);
-        let history = status_history(&business.db, Some(&org()), &first.id).await.unwrap();
+        let history = status_history(&business.db, &viewer_of(&org()), &first.id).await.unwrap();
         assert_eq!(history.len(), 1);
         assert_eq!((history[0].seq, history[0].from_status, history[0].to_status), (1, None, Status::Pending));
     })
@@ -67,7 +67,7 @@ async fn every_status_change_leaves_one_row_of_history_and_names_who_did_it() {
         assert_eq!((cancelled.from, cancelled.to), (Status::Confirmed, Status::Cancelled));
         assert_eq!(cancelled.booking.cancelled_at, Some(later));
 
-        let history = status_history(&business.db, Some(&org()), &id).await.unwrap();
+        let history = status_history(&business.db, &viewer_of(&org()), &id).await.unwrap();
         let told: Vec<_> = history.iter().map(|entry| (entry.seq, entry.from_status, entry.to_status)).collect();
         assert_eq!(
             told,
@@ -250,9 +250,9 @@ async fn another_organisations_booking_does_not_exist() {
     on_both(async |business| {
         let id = business.book(|_| {}).await.booking.id;
         let other = OrgId::from("org-2".to_owned());
-        assert!(matches!(bookings::get(&business.db, &other, &id).await, Err(Error::NotFound)));
-        assert!(matches!(status_history(&business.db, Some(&other), &id).await, Err(Error::NotFound)));
-        let view = bookings::view(&business.db, &other, &id, Audience::Owner).await;
+        assert!(matches!(bookings::get(&business.db, &viewer_of(&other), &id).await, Err(Error::NotFound)));
+        assert!(matches!(status_history(&business.db, &viewer_of(&other), &id).await, Err(Error::NotFound)));
+        let view = bookings::view(&business.db, &viewer_of(&other), &id).await;
         assert!(matches!(view, Err(Error::NotFound)));
         let confirm = business.write(async |tx| bookings::confirm(tx, &other, &id, &owner(), noon()).await).await;
         assert!(matches!(confirm, Err(Error::NotFound)));
@@ -278,8 +278,7 @@ async fn lists_filter_and_go_on_where_the_page_before_ended() {
             let (mut ids, mut cursor) = (Vec::<BookingId>::new(), None);
             loop {
                 let limit = Limit::asked(Some(limit));
-                let page =
-                    bookings::list(&business.db, &org(), &filter, cursor.as_deref(), limit, Audience::Owner).await;
+                let page = bookings::list(&business.db, &viewer_of(&org()), &filter, cursor.as_deref(), limit).await;
                 let page = page.unwrap();
                 ids.extend(page.items.into_iter().map(|view| view.id));
                 cursor = page.next_cursor;
@@ -304,7 +303,7 @@ async fn lists_filter_and_go_on_where_the_page_before_ended() {
         let of_client = Filter { client_id: Some(business.client_of(&made[0]).await), ..Filter::default() };
         assert_eq!(all(of_client, 50).await, made[..1]);
         let (org, filter) = (org(), Filter::default());
-        let bad = bookings::list(&business.db, &org, &filter, Some("?"), Limit::default(), Audience::Owner).await;
+        let bad = bookings::list(&business.db, &viewer_of(&org), &filter, Some("?"), Limit::default()).await;
         assert!(bad.is_err());
     })
     .await;
@@ -315,7 +314,7 @@ async fn only_the_owner_sees_a_clients_phone_in_full() {
     on_both(async |business| {
         let id = business.book(|_| {}).await.booking.id;
         for (audience, shown) in [(Audience::Owner, true), (Audience::Sitter, false), (Audience::Ops, false)] {
-            let view = bookings::view(&business.db, &org(), &id, audience).await.unwrap();
+            let view = bookings::view(&business.db, &viewer_of(&org()).shown_to(audience), &id).await.unwrap();
             let json = serde_json::to_string(&view).unwrap();
             assert_eq!(json.contains("5551234567"), shown, "{json}");
         }

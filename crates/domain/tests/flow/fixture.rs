@@ -6,12 +6,14 @@ use std::time::Duration;
 use nightshift_db::testing::{TestDb, engines};
 use nightshift_db::{Db, Timestamp, Tx};
 use nightshift_domain::actor::Actor;
+use nightshift_domain::audience::Audience;
 use nightshift_domain::automations::ledger::RunToStart;
 use nightshift_domain::automations::{Executed, execute, seed_defaults};
 use nightshift_domain::bookings::{self, Booking, Created, Draft};
 use nightshift_domain::confirmation::{self, Outcome};
 use nightshift_domain::ids::{BookingId, ClientId, InboxId, MessageId, NumberId, OrgId, SitterId, ThreadId, UserId};
 use nightshift_domain::messaging::masking::NumberGiven;
+use nightshift_domain::viewer::Viewer;
 use serde_json::json;
 
 /// 60 minutes, as configured by default.
@@ -28,6 +30,11 @@ pub fn at(text: &str) -> Timestamp {
 
 pub fn org() -> OrgId {
     OrgId::from("org-1".to_owned())
+}
+
+/// An owner of this organisation.
+pub fn viewer_of(org: &OrgId) -> Viewer {
+    Viewer::of_org(org.clone(), Audience::Owner)
 }
 
 pub fn sitter() -> SitterId {

@@ -13,3 +13,4 @@ mod messaging;
 mod payments;
 mod slots;
 mod told;
+mod viewers;

@@ -2,7 +2,6 @@
 
 use nightshift_domain::Error;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::audience::Audience;
 use nightshift_domain::ids::{MessageId, NumberId, OrgId, SitterId, ThreadId, UserId};
 use nightshift_domain::messaging::inbox;
 use nightshift_domain::messaging::messages;
@@ -11,6 +10,7 @@ use nightshift_domain::messaging::post::{Author, Blocked, Post, Posted, post};
 use nightshift_domain::messaging::threads::{Mailbox, Scope, mailbox};
 use nightshift_domain::messaging::windows::{self, WindowStatus};
 use nightshift_domain::page::Limit;
+use nightshift_domain::viewer::Viewer;
 use serde_json::json;
 
 use crate::fixture::*;
@@ -68,7 +68,7 @@ async fn a_number_is_added_once_and_shows_how_it_is_used() {
         }
 
         let usage = async || {
-            let listed = numbers::list(&business.db, Some(&org()), None, None).await.unwrap();
+            let listed = numbers::list(&business.db, &viewer_of(&org()), None, None).await.unwrap();
             listed.into_iter().map(|number| (number.usage, number.threads)).next().unwrap()
         };
         assert_eq!(usage().await.0, Usage::Available);
@@ -118,8 +118,7 @@ async fn lists_show_a_mailbox_and_go_on_where_they_ended() {
             let (mut ids, mut cursor) = (Vec::new(), None);
             loop {
                 let (org, limit, now) = (org(), Limit::asked(Some(2)), at("2024-12-31T10:30:00Z"));
-                let page =
-                    inbox::list(&business.db, &org, &filter, cursor.as_deref(), limit, Audience::Owner, now).await;
+                let page = inbox::list(&business.db, &viewer_of(&org), &filter, cursor.as_deref(), limit, now).await;
                 let page = page.unwrap();
                 for thread in page.items {
                     let filtered = filter.mailbox.is_none_or(|wanted| wanted == thread.mailbox);
@@ -152,17 +151,18 @@ async fn a_sitter_sees_only_threads_with_an_active_window_and_no_number_in_full(
             ("2024-12-31T11:59:59.999Z", true),
             ("2024-12-31T12:00:00Z", false),
         ] {
-            let threads = inbox::open_to_sitter(&business.db, &org(), Some(&sitter()), at(now)).await.unwrap();
+            let threads =
+                inbox::open_to_sitter(&business.db, &viewer_of(&org()), Some(&sitter()), at(now)).await.unwrap();
             assert_eq!(threads.len(), usize::from(open), "{now}");
-            let open_now = inbox::is_open_to_sitter(&business.db, &thread, &sitter(), at(now)).await.unwrap();
+            let open_now = inbox::view(&business.db, &Viewer::sitter(org(), sitter()), &thread, at(now)).await.is_ok();
             assert_eq!(open_now, open, "{now}");
             let json = serde_json::to_string(&threads).unwrap();
             assert!(!json.contains("+1555"), "{json}");
         }
         let other = SitterId::from("sitter-2".to_owned());
         let noon = at("2024-12-31T10:30:00Z");
-        assert!(inbox::open_to_sitter(&business.db, &org(), Some(&other), noon).await.unwrap().is_empty());
-        let owners = inbox::view(&business.db, &org(), &thread, Audience::Owner, noon).await.unwrap();
+        assert!(inbox::open_to_sitter(&business.db, &viewer_of(&org()), Some(&other), noon).await.unwrap().is_empty());
+        let owners = inbox::view(&business.db, &viewer_of(&org()), &thread, noon).await.unwrap();
         assert!(owners.masked_number_e164.unwrap().starts_with("+1555"));
     })
     .await;
@@ -309,16 +309,16 @@ async fn texts_are_listed_oldest_first_and_backwards_from_any_of_them() {
         }
         let listed = async |before: Option<&MessageId>, rows: i64| {
             let limit = Limit::asked(Some(rows));
-            let found = messages::list(&business.db, &org(), &thread, before, limit).await.unwrap();
+            let found = messages::list(&business.db, &viewer_of(&org()), &thread, before, limit, noon()).await.unwrap();
             found.into_iter().map(|message| message.id).collect::<Vec<_>>()
         };
         assert_eq!(listed(None, 50).await, ids);
         assert_eq!(listed(None, 2).await, ids[3..]);
         assert_eq!(listed(Some(&ids[3]), 2).await, ids[1..3]);
         let foreign = OrgId::from("org-2".to_owned());
-        let refused = messages::list(&business.db, &foreign, &thread, None, Limit::default()).await;
+        let refused = messages::list(&business.db, &viewer_of(&foreign), &thread, None, Limit::default(), noon()).await;
         assert!(matches!(refused, Err(Error::NotFound)));
-        let view = business.write(async |tx| messages::view(tx, &ids[0]).await.unwrap()).await;
+        let view = business.write(async |tx| messages::view(tx, &viewer_of(&org()), &ids[0]).await.unwrap()).await;
         let json = serde_json::to_value(&view).unwrap();
         assert_eq!((&json["status"], &json["actorType"]), (&json!("queued"), &json!("owner")));
         assert_eq!(json["fromNumberId"], json!(NumberId::from("pool-1".to_owned())));
@@ -332,7 +332,7 @@ async fn windows_are_listed_by_booking_sitter_status_and_time() {
     on_both(async |business| {
         thread_with_sitter(&business).await;
         let found = async |filter: windows::Filter, now: &str| {
-            windows::list(&business.db, &org(), &filter, Limit::default(), at(now)).await.unwrap()
+            windows::list(&business.db, &viewer_of(&org()), &filter, Limit::default(), at(now)).await.unwrap()
         };
         for (now, status) in [
             ("2024-12-31T09:00:00Z", WindowStatus::Future),

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::RunStatus;
 use crate::automations::{AutomationType, Recipient};
-use crate::ids::{AutomationRunId, BookingId, MessageId, NumberId, OrgId, ThreadId};
+use crate::ids::{AutomationRunId, BookingId, MessageId, NumberId, ThreadId};
 use crate::page::{Cursor, Limit, Page};
 use crate::phone::PhoneNumber;
+use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 /// Which runs to list; what is none does not matter.
@@ -117,27 +118,27 @@ impl From<Row> for LedgerRunDetail {
     }
 }
 
-/// One run of an organisation, or of any, for the API.
+/// One run for the API.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the organisation has no such run.
-pub async fn view(db: &Db, org: Option<&OrgId>, id: &AutomationRunId) -> Result<LedgerRunDetail> {
+/// [`Error::NotFound`], also for another organisation's; [`Error::Forbidden`] for sitters.
+pub async fn view(db: &Db, viewer: &Viewer, id: &AutomationRunId) -> Result<LedgerRunDetail> {
     let row: Option<Row> = db
         .read(select_rows!("WHERE r.id = $1 AND (CAST($2 AS TEXT) IS NULL OR r.org_id = $2)"))
         .bind(id)
-        .bind(org)
+        .bind(viewer.org_rows()?)
         .optional()
         .await?;
     row.map(LedgerRunDetail::from).ok_or(Error::NotFound)
 }
 
-/// A page of an organisation's runs, or of everybody's. Index: `automation_runs_newest`.
+/// A page of the runs that a viewer may see. Index: `automation_runs_newest`.
 ///
 /// # Errors
-/// [`Error::BadCursor`] for a cursor that none of these pages gave.
+/// [`Error::BadCursor`] for a cursor that none of these pages gave; [`Error::Forbidden`] for sitters.
 pub async fn list(
     db: &Db,
-    org: Option<&OrgId>,
+    viewer: &Viewer,
     filter: &Filter,
     cursor: Option<&str>,
     limit: Limit,
@@ -156,7 +157,7 @@ pub async fn list(
              ORDER BY r.created_at DESC, r.id DESC
              LIMIT $10"
         ))
-        .bind(org)
+        .bind(viewer.org_rows()?)
         .bind(filter.kind)
         .bind(filter.status)
         .bind(filter.recipient)

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::{Number, NumberClass, NumberStatus, Provider};
 use crate::Result;
-use crate::ids::{NumberId, OrgId, SitterId, ThreadId};
+use crate::ids::{NumberId, SitterId, ThreadId};
 use crate::text_enum::text_enum;
+use crate::viewer::Viewer;
 
 text_enum! {
     /// How a number is used, as lists show it.
@@ -53,16 +54,17 @@ struct ThreadRow {
     client_name: String,
 }
 
-/// An organisation's numbers in their order, or everybody's, with the open threads each carries.
+/// The numbers that a viewer may see in their order, with the open threads each carries.
 ///
 /// # Errors
-/// When the database can't be read.
+/// [`Forbidden`](crate::Error::Forbidden) for sitters.
 pub async fn list(
     db: &Db,
-    org: Option<&OrgId>,
+    viewer: &Viewer,
     class: Option<NumberClass>,
     status: Option<NumberStatus>,
 ) -> Result<Vec<NumberView>> {
+    let org = viewer.org_rows()?;
     let numbers: Vec<Number> = db
         .read(
             "SELECT id, org_id, e164, number_class, assigned_sitter_id, status, provider

@@ -1,10 +1,15 @@
 //! Live updates: rows written in the transaction of the change, read by those who watch a page.
 
+mod topic;
+
 use nightshift_db::{Db, Json, Timestamp, Tx};
 use serde_json::Value;
 
+pub use topic::Topic;
+
 use crate::Result;
 use crate::ids::OrgId;
+use crate::viewer::{Reach, Viewer};
 
 /// As many as are read at once.
 const BATCH: i64 = 500;
@@ -22,6 +27,19 @@ pub struct StreamEvent {
     pub event: String,
     /// Ids and facts.
     pub data: Json<Value>,
+}
+
+impl StreamEvent {
+    /// Whether a viewer who watches its topic gets it.
+    #[must_use]
+    pub fn is_for(&self, viewer: &Viewer) -> bool {
+        match viewer.reach() {
+            Reach::All => true,
+            Reach::Org(org) | Reach::Sitter { org, .. } => self.org_id.as_ref() == Some(org),
+            Reach::Request(id) => self.topic.strip_prefix("request:") == Some(id.as_str()),
+            Reach::Nothing => false,
+        }
+    }
 }
 
 /// Adds an event to a topic. `data` holds ids and facts, never message bodies or clients' numbers.
@@ -55,7 +73,8 @@ pub async fn latest(db: &Db) -> Result<i64> {
     Ok(db.read("SELECT COALESCE(MAX(seq), 0) FROM stream_events").scalar().await?)
 }
 
-/// The events after a place, in their order, as many as fit one reading.
+/// The events after a place, in their order, as many as fit one reading: those of everybody, for the one reader of a
+/// process, which hands each to the viewers it [is for](StreamEvent::is_for).
 ///
 /// # Errors
 /// A database error.

@@ -3,17 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
-use nightshift_domain::calls;
-use nightshift_domain::ids::RequestId;
-use nightshift_domain::people::users::Role;
+use nightshift_db::Db;
 
-use crate::web::auth::{Caller, Principal};
-use crate::web::error::{ApiError, Result};
-use crate::web::state::Web;
+use crate::audience::Audience;
+use crate::calls;
+use crate::ids::RequestId;
+use crate::viewer::{Reach, Viewer};
+use crate::{Error, Result};
 
 /// A topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Topic {
+pub enum Topic {
     /// One request for an appointment.
     Request(RequestId),
     /// One conversation.
@@ -59,27 +59,34 @@ impl fmt::Display for Topic {
 }
 
 impl Topic {
-    /// Whether `caller` may watch it. Events of other organisations are left out besides.
+    /// Whether `viewer` may watch it. Events of other organisations are left out besides
+    /// ([`StreamEvent::is_for`](super::StreamEvent::is_for)).
     ///
     /// # Errors
-    /// 403.
-    pub(super) async fn check(&self, web: &Web, caller: &Caller) -> Result<()> {
-        let role = match caller.principal() {
-            Principal::User { user, .. } => Some(user.role),
-            Principal::Local { .. } => return Ok(()),
-            _ => None,
-        };
+    /// [`Error::Forbidden`] `topic`.
+    pub async fn check(&self, db: &Db, viewer: &Viewer) -> Result<()> {
+        let is_owner = matches!(viewer.reach(), Reach::Org(_)) && viewer.audience() == Audience::Owner;
+        let is_ops = *viewer.reach() == Reach::All;
         let may = match self {
-            Self::Request(id) if caller.is_link() => caller.org_of(web, id).is_ok(),
-            Self::Request(id) => match (role, calls::org_of_request(&web.db, id).await?) {
-                (Some(Role::Ops), _) => true,
-                (Some(Role::Owner), Some(org)) => caller.reach() == Some(&org),
-                _ => false,
+            Self::Request(id) => match viewer.reach() {
+                Reach::All => true,
+                Reach::Request(own) => own == id,
+                _ => match calls::org_of_request(db, viewer, id).await {
+                    Ok(_) => true,
+                    Err(Error::NotFound) => false,
+                    Err(error) => return Err(error),
+                },
             },
-            Self::Sitter(id) => caller.sitter().is_some_and(|sitter| sitter.as_str() == id),
-            Self::Thread(_) | Self::Owners(_) => role == Some(Role::Owner),
-            Self::Trouble(_) => matches!(role, Some(Role::Owner | Role::Ops)),
+            Self::Sitter(id) => viewer.sitter_id().is_some_and(|sitter| sitter.as_str() == id),
+            Self::Thread(_) | Self::Owners(_) => is_owner,
+            Self::Trouble(_) => is_owner || is_ops,
         };
-        if may { Ok(()) } else { Err(ApiError::forbidden("topic", format!("You may not watch {self}."))) }
+        if may { Ok(()) } else { Err(self.refused()) }
+    }
+
+    /// That a viewer may not watch it.
+    #[must_use]
+    pub fn refused(&self) -> Error {
+        Error::forbidden("topic", format!("You may not watch {self}."))
     }
 }
