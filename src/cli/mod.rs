@@ -30,7 +30,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Log, Settings, Sources};
-use crate::output::complain;
+use crate::output::{complain, say};
 use crate::{demo, output, prove, telemetry};
 
 /// The job-queue worker system for businesses that take bookings by web, phone and SMS.
@@ -82,6 +82,8 @@ enum Command {
     Numbers(numbers::Command),
     /// Print the link that opens a request's page.
     RequestLink(request_link::Args),
+    /// Print the description of the HTTP interface, in OpenAPI 3.1.
+    Openapi,
     /// Sign webhooks for test deliveries.
     #[command(subcommand)]
     Webhooks(webhooks::Command),
@@ -113,6 +115,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
+    if let Command::Openapi = command {
+        say!("{}", crate::web::routes::document());
+        return Ok(ExitCode::SUCCESS);
+    }
     nightshift_providers::tls::install();
     let settings = Settings::load(&Sources::of_process());
     if let Command::Doctor(args) = command {
@@ -141,7 +147,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Simulate(args) => simulate::run(&args).await,
             Command::Load(command) => load::run(&command, &settings).await,
             Command::Prove(args) => prove::run(&args).await,
-            Command::Doctor(_) => unreachable!("answered above"),
+            Command::Doctor(_) | Command::Openapi => unreachable!("answered above"),
         }
     })
 }

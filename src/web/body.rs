@@ -5,9 +5,11 @@ use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use utoipa::ToSchema;
 
 use super::error::{ApiError, Result};
 use super::limits;
+use super::routes::{Contract, Takes};
 use super::state::Web;
 
 /// A JSON body that must be there.
@@ -42,17 +44,38 @@ impl<T: DeserializeOwned + Default> FromRequest<Web> for OptionalJson<T> {
     }
 }
 
-/// A body as JSON or as a form, by its type.
-///
-/// # Errors
-/// 400, 413, 415, 422.
-pub async fn json_or_form<T: DeserializeOwned>(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<T> {
-    let body = limits::read_body(headers, body, bytes_max).await?;
-    if limits::media_type(headers).as_deref() != Some("application/x-www-form-urlencoded") {
-        expect_json(headers)?;
-        return parse(&body);
+impl<T: ToSchema> Takes for JsonBody<T> {
+    fn describe(contract: &mut Contract) {
+        contract.body::<T>(&["application/json"], true);
     }
-    parse_form(&body)
+}
+
+impl<T: ToSchema> Takes for OptionalJson<T> {
+    fn describe(contract: &mut Contract) {
+        contract.body::<T>(&["application/json"], false);
+    }
+}
+
+impl<T: ToSchema> Takes for JsonOrForm<T> {
+    fn describe(contract: &mut Contract) {
+        contract.body::<T>(&["application/json", "application/x-www-form-urlencoded"], true);
+    }
+}
+
+/// A body as JSON or as a form, by its type.
+pub struct JsonOrForm<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Web> for JsonOrForm<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, web: &Web) -> Result<Self> {
+        let (headers, body) = read(request, web.settings.http.body_bytes_max).await?;
+        if limits::media_type(&headers).as_deref() != Some("application/x-www-form-urlencoded") {
+            expect_json(&headers)?;
+            return Ok(Self(parse(&body)?));
+        }
+        Ok(Self(parse_form(&body)?))
+    }
 }
 
 /// A body that must be a form.

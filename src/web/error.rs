@@ -15,6 +15,7 @@ use nightshift_db::DbError;
 use nightshift_domain::Error as DomainError;
 use nightshift_queue::EnqueueError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::request_id;
 
@@ -161,7 +162,8 @@ impl Cause {
 }
 
 /// The JSON body of an error answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
     /// Always false.

@@ -3,36 +3,76 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde::Serialize;
 use subtle::ConstantTimeEq;
+use utoipa::ToSchema;
 
+use super::auth::Access;
 use super::error::ApiError;
+use super::routes::{Area, Contract, Gives, Kind, Proof, Route};
 use super::state::Web;
 
 /// A database that takes longer counts as away.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// `/healthz`, `/readyz` and `/metrics`. They stay outside the limits of other requests: a busy process still lives.
-pub fn routes() -> Router<Web> {
-    Router::new()
-        .route("/healthz", get(async || Json(json!({"status": "ok"}))))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+const PROBES: Area = Area::of(Kind::Probe, "Health");
+
+/// `/healthz`, `/readyz` and `/metrics`.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        PROBES.get("/healthz", Access::ANYBODY, "Whether the process lives", alive),
+        PROBES.get("/readyz", Access::ANYBODY, "Whether the process should get requests", ready),
+        PROBES
+            .get("/metrics", Access::ANYBODY, "What the process counts", metrics)
+            .text("In Prometheus's text format. From this machine without a token, else with the operator's.")
+            .proofs(&[&[Proof::MetricsToken]])
+            .error(StatusCode::UNAUTHORIZED, "The token is missing or wrong."),
+    ]
 }
 
-async fn ready(State(web): State<Web>) -> Response {
-    match trouble(&web).await {
-        None => Json(json!({"status": "ready"})).into_response(),
-        Some(reason) => {
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready", "reason": reason}))).into_response()
+/// How the process is.
+#[derive(Serialize, ToSchema)]
+struct Condition {
+    /// `ok`, `ready` or `not ready`.
+    status: &'static str,
+    /// Why it should get no requests; absent when it should.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+async fn alive() -> Json<Condition> {
+    Json(Condition { status: "ok", reason: None })
+}
+
+/// Whether the process should get requests, as status 200 or 503.
+struct Readiness(Option<String>);
+
+impl IntoResponse for Readiness {
+    fn into_response(self) -> Response {
+        match self.0 {
+            None => Json(Condition { status: "ready", reason: None }).into_response(),
+            reason => {
+                (StatusCode::SERVICE_UNAVAILABLE, Json(Condition { status: "not ready", reason })).into_response()
+            }
         }
     }
+}
+
+impl Gives for Readiness {
+    fn describe(contract: &mut Contract) {
+        contract.answer::<Condition>(200);
+        contract.answer::<Condition>(503);
+    }
+}
+
+async fn ready(State(web): State<Web>) -> Readiness {
+    Readiness(trouble(&web).await)
 }
 
 /// Why this process should get no requests.
@@ -58,11 +98,26 @@ async fn metrics(
     State(web): State<Web>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<Counts, ApiError> {
     if !client.ip().to_canonical().is_loopback() && !has_token(&web, &headers) {
         return Err(ApiError::unauthorized("metrics_token", "Metrics need the token that the operator has set."));
     }
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], web.metrics.render()))
+    Ok(Counts(web.metrics.render()))
+}
+
+/// Metrics in Prometheus's text format.
+struct Counts(String);
+
+impl IntoResponse for Counts {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], self.0).into_response()
+    }
+}
+
+impl Gives for Counts {
+    fn describe(contract: &mut Contract) {
+        contract.answer_text(200, "text/plain");
+    }
 }
 
 fn has_token(web: &Web, headers: &HeaderMap) -> bool {

@@ -11,7 +11,6 @@ use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -22,9 +21,11 @@ use nightshift_db::Tx;
 use nightshift_domain::idempotency::{self, Begun, Holder, RequestKey};
 use serde::Serialize;
 
+use super::answer::Answer;
 use super::auth::{Caller, Principal};
 use super::error::{ApiError, Result};
 use super::limits;
+use super::routes::{Contract, Takes};
 use super::state::Web;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -246,16 +247,30 @@ impl FromRequestParts<Web> for Answering {
     }
 }
 
+impl Takes for Answering {
+    fn describe(contract: &mut Contract) {
+        contract.header(
+            "Idempotency-Key",
+            "Up to 128 visible ASCII characters. The same request with the same key gets the stored answer for 24 hours.",
+        );
+    }
+}
+
 impl Answering {
     /// Commits and answers.
     ///
     /// # Errors
     /// The commit's; 409 when the key was taken over because this process was frozen or cut off for seconds. Nothing is
     /// stored then.
-    pub async fn commit(self, web: &Web, mut tx: Tx, status: StatusCode, body: impl Serialize) -> Result<Response> {
-        let body = serde_json::to_value(body).map_err(ApiError::internal)?;
+    pub async fn commit<T: Serialize, const STATUS: u16>(
+        self,
+        web: &Web,
+        mut tx: Tx,
+        body: T,
+    ) -> Result<Answer<T, STATUS>> {
+        let json = serde_json::to_string(&body).map_err(ApiError::internal)?;
         if let Some(key) = &self.0 {
-            let kept = idempotency::finish(&mut tx, key, status.as_u16(), &body.to_string(), web.clock.now()).await?;
+            let kept = idempotency::finish(&mut tx, key, STATUS, &json, web.clock.now()).await?;
             if !kept {
                 return Err(ApiError::conflict(
                     "idempotency_in_progress",
@@ -265,7 +280,7 @@ impl Answering {
             }
         }
         tx.commit().await?;
-        Ok((status, Json(body)).into_response())
+        Ok(Answer::written(json))
     }
 }
 

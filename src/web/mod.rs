@@ -6,8 +6,11 @@
 //! [`idempotency`] (has this been answered before), [`contention`] (once more, if another transaction was in the way) and
 //! its handler in [`api`]; for a page, [`auth`], [`contention`] and its handler in [`pages`], which renders every error.
 //!
+//! Every route is a row of [`routes::table`]; the kind of a row decides which of these surround its handler.
+//!
 //! **Invariant:** no business rule and no SQL; a handler calls the domain, enqueues what follows, and commits.
 
+mod answer;
 pub mod api;
 pub mod auth;
 mod body;
@@ -18,9 +21,11 @@ mod idempotency;
 mod limits;
 mod note_limit;
 mod pages;
+mod query;
 mod rate_limit;
 pub mod receiver;
 mod request_id;
+pub mod routes;
 pub mod server;
 mod state;
 pub mod stream;
@@ -38,12 +43,7 @@ pub use stream::Hub;
 
 /// All that this program answers.
 pub fn router(web: Web) -> Router {
-    let limited =
-        receiver::routes(&web).merge(api::routes(&web)).layer(from_fn_with_state(web.clone(), limits::within));
-    health::routes()
-        .merge(limited)
-        // Pages have the same limits, within the layer that renders errors.
-        .merge(pages::routes(&web))
+    routes::routed(&web)
         .fallback(async |request: Request| pages::unrouted(&request, ApiError::not_found()))
         .method_not_allowed_fallback(async |request: Request| pages::unrouted(&request, ApiError::method_not_allowed()))
         .layer(from_fn_with_state(web.clone(), request_id::layer))

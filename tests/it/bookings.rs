@@ -1,6 +1,6 @@
 //! Bookings over the API: what is taken, what is refused and why, and the record of every status.
 
-use nightshift::web::api::table;
+use nightshift::web::routes::table;
 use nightshift_db::{Engine, Timestamp};
 use nightshift_domain::access::api_keys::Scope;
 use reqwest::Method;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::business::{self, booking, booking_of, paid};
 use crate::support::nightshift::on_both_with;
-use crate::support::{Caller, Nightshift, on_both};
+use crate::support::{Answer, Caller, Nightshift, on_both};
 
 async fn history_of(nightshift: &Nightshift, caller: &Caller, booking: &str) -> Vec<Value> {
     let path = format!("/api/bookings/{booking}/status-history");
@@ -152,8 +152,7 @@ async fn f8_broken_json_is_400_and_the_wrong_type_415() {
     on_both(async |nightshift| {
         let send = async |kind: &'static str, body: &'static str| {
             let url = format!("{}/api/bookings", nightshift.app.url());
-            let answer = nightshift.http.post(url).header("content-type", kind).body(body).send().await.unwrap();
-            answer.status().as_u16()
+            Answer::to(nightshift.http.post(url).header("content-type", kind).body(body)).await.status
         };
         assert_eq!(send("application/json", "{\"firstName\": ").await, 400);
         assert_eq!(send("application/json", "\u{0}").await, 400);

@@ -594,15 +594,8 @@ async fn report(nightshift: &Nightshift, call: &str) {
 }
 
 async fn tell(nightshift: &Nightshift, body: &Value) {
-    let answer = nightshift
-        .http
-        .post(format!("{}/api/webhooks/vapi", nightshift.app.url()))
-        .header("x-vapi-secret", "vapi-test-secret")
-        .json(body)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 200);
+    let url = format!("{}/api/webhooks/vapi", nightshift.app.url());
+    Answer::to(nightshift.http.post(url).header("x-vapi-secret", "vapi-test-secret").json(body)).await.expect(200);
 }
 
 #[tokio::test]
@@ -615,7 +608,7 @@ async fn d9_reports_are_taken_only_from_vapi() {
                 Some((name, value)) => request.header(name, value),
                 None => request,
             };
-            request.send().await.unwrap().status().as_u16()
+            Answer::to(request).await.status
         };
         assert_eq!(send(None).await, 401);
         assert_eq!(send(Some(("x-vapi-secret", "guessed"))).await, 401);

@@ -27,7 +27,7 @@ pub async fn form(nightshift: &Nightshift, path: &str, caller: &Caller, fields: 
     if let Caller::Cookie(cookie) = caller {
         request = request.header("cookie", cookie);
     }
-    Answer::read(request.send().await.unwrap()).await
+    Answer::to(request).await
 }
 
 pub async fn look(nightshift: &Nightshift, path: &str, caller: &Caller) -> Answer {
@@ -36,7 +36,7 @@ pub async fn look(nightshift: &Nightshift, path: &str, caller: &Caller) -> Answe
     if let Caller::Cookie(cookie) = caller {
         request = request.header("cookie", cookie);
     }
-    Answer::read(request.send().await.unwrap()).await
+    Answer::to(request).await
 }
 
 pub fn token(page: &Answer) -> String {

@@ -56,7 +56,7 @@ impl Visitor {
             .header("cookie", cookie)
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body);
-        Answer::read(request.send().await.unwrap()).await
+        Answer::to(request).await
     }
 }
 
@@ -75,7 +75,7 @@ async fn a_link_opens_its_page_and_leaves_no_token_in_the_address() {
         let visitor = Visitor::new(&nightshift).await;
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let link = format!("{}/request/{}?t={}", nightshift.app.url(), visitor.id, visitor.token);
-        let opened = Answer::read(client.get(&link).send().await.unwrap()).await.expect(303);
+        let opened = Answer::to(client.get(&link)).await.expect(303);
         assert_eq!(opened.header("location"), Some(format!("/request/{}", visitor.id).as_str()));
         let cookie = opened.header("set-cookie").unwrap();
         for part in [format!("rt_{}={}", visitor.id, visitor.token), "HttpOnly".to_owned(), "SameSite=Lax".to_owned()] {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::business::paid;
 use crate::support::nightshift::{STRIPE_SECRET, on_both_with};
-use crate::support::{Nightshift, on_both};
+use crate::support::{Answer, Nightshift, on_both};
 
 const STORED: &str = "SELECT count(*) FROM webhook_inbox";
 const ENQUEUED: &str = "SELECT count(*) FROM jobs WHERE kind LIKE 'webhook.%'";
@@ -205,8 +205,7 @@ async fn what_is_no_event_that_matters_is_stored_and_ignored() {
             r#"{"message": 7}"#,
         ] {
             let request = nightshift.http.post(&url).header("x-vapi-secret", "vapi-test-secret");
-            let answer = request.header("content-type", "application/json").body(body).send().await.unwrap();
-            assert_eq!(answer.status(), 200, "{body}");
+            Answer::to(request.header("content-type", "application/json").body(body)).await.expect(200);
         }
         nightshift.until("SELECT count(*) FROM webhook_inbox WHERE status = 'ignored'", 12).await;
         assert_eq!(nightshift.count("SELECT count(*) FROM exceptions").await, 0);
@@ -329,7 +328,7 @@ async fn twilio_reports_are_taken_only_under_its_signature() {
             if let Some(signature) = signature {
                 request = request.header("x-twilio-signature", signature);
             }
-            request.send().await.unwrap().status().as_u16()
+            Answer::to(request).await.status
         };
         let sign = |token: &[u8]| {
             // Twilio's scheme: the address and the parameters, sorted by name, under HMAC-SHA1.
@@ -355,7 +354,7 @@ async fn a_twilio_report_that_names_no_text_is_stored_and_ignored() {
         let long = format!("MessageSid=SM{}&MessageStatus=sent", "1".repeat(10_000));
         for form in ["MessageStatus=sent", "MessageSid=SM1", "MessageSid=SM1&MessageStatus=%00", "x", long.as_str()] {
             let request = nightshift.http.post(&url).header("content-type", "application/x-www-form-urlencoded");
-            assert_eq!(request.body(form.to_owned()).send().await.unwrap().status(), 200, "{form}");
+            Answer::to(request.body(form.to_owned())).await.expect(200);
         }
         nightshift.skip_waits_until("SELECT count(*) FROM webhook_inbox WHERE status = 'ignored'", 5).await;
     })

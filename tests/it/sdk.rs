@@ -69,9 +69,9 @@ async fn run(python: &Path, script: &str, arguments: &[String]) -> String {
 }
 
 /// A Python that has these packages. None where `./test` has said that there can be none.
-async fn python(requirements: &str) -> Option<PathBuf> {
+pub async fn python(requirements: &str) -> Option<PathBuf> {
     if std::env::var_os("NIGHTSHIFT_TEST_NO_SDK").is_some() {
-        eprintln!("NIGHTSHIFT_TEST_NO_SDK is set: the provider's own client is not asked");
+        eprintln!("NIGHTSHIFT_TEST_NO_SDK is set: what {requirements} lists is not asked");
         return None;
     }
     let requirements = folder().join(requirements);

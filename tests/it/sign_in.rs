@@ -35,7 +35,7 @@ async fn login_from(address: Ipv4Addr, url: &str, email: &str, password: &str) -
     let client = reqwest::Client::builder().local_address(IpAddr::V4(address)).build().unwrap();
     let body = json!({"email": email, "password": password}).to_string();
     let request = client.post(format!("{url}/api/auth/login")).header("content-type", "application/json").body(body);
-    Answer::read(request.send().await.unwrap()).await
+    Answer::to(request).await
 }
 
 async fn page(nightshift: &Nightshift, email: &str, password: &str) -> Answer {
@@ -46,7 +46,7 @@ async fn page(nightshift: &Nightshift, email: &str, password: &str) -> Answer {
         .post(format!("{}/login", nightshift.app.url()))
         .header("content-type", "application/x-www-form-urlencoded")
         .body(body);
-    Answer::read(request.send().await.unwrap()).await
+    Answer::to(request).await
 }
 
 /// The seconds that a refusal asks to wait.
@@ -73,7 +73,7 @@ async fn guesses_in_parallel_are_counted_before_they_are_tried() {
             let body = json!({"email": business::OWNER, "password": format!("{WRONG} {number}")}).to_string();
             let path = if number.is_multiple_of(3) { "/login" } else { "/api/auth/login" };
             let request = client.post(format!("{}{path}", processes[number % 2].url)).body(body);
-            Answer::read(request.header("content-type", "application/json").send().await.unwrap()).await
+            Answer::to(request.header("content-type", "application/json")).await
         };
         let answers = futures_util::future::join_all((0..100).map(guess)).await;
         let mut tried = answers.iter().filter(|answer| answer.status == 401).count();

@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nightshift_db::Timestamp;
+use serde::{Deserialize, Deserializer};
 
 use crate::{Error, Result};
 
@@ -70,6 +71,28 @@ impl Limit {
         (rows, next)
     }
 }
+
+impl<'de> Deserialize<'de> for Limit {
+    /// More than a page may hold is taken for as much as it may.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let asked = i64::deserialize(deserializer).ok().filter(|rows| *rows >= 1);
+        let asked = asked.ok_or_else(|| serde::de::Error::custom("must be a number from 1 to 200"))?;
+        Ok(Self::asked(Some(asked)))
+    }
+}
+
+impl utoipa::PartialSchema for Limit {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::Integer)
+            .description(Some("Rows of a page. More than 200 are taken for 200."))
+            .minimum(Some(1))
+            .default(Some(50.into()))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Limit {}
 
 /// One page of a list.
 #[derive(Debug, Clone)]

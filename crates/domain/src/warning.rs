@@ -3,9 +3,10 @@
 //! A warning never changes what happens. Whatever has to be refused is a problem of a field instead.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Something odd about a request that was accepted all the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
     /// The field of the request that it is about.
     pub field: &'static str,

@@ -19,6 +19,7 @@ use std::str::FromStr;
 
 use nightshift_db::{Timestamp, sabotage};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ErrorClass;
 
@@ -26,7 +27,8 @@ use crate::ErrorClass;
 pub const CRASHES_MAX: i64 = 3;
 
 /// Where a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(as = JobState)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Waits to be claimed, now or from `run_at` on.

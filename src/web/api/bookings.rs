@@ -2,23 +2,35 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::Response;
-use nightshift_db::Tx;
-use nightshift_domain::bookings::{self, Draft, Filter, Patch};
-use nightshift_domain::ids::BookingId;
+use nightshift_db::{Timestamp, Tx};
+use nightshift_domain::bookings::{self, BookingView, Draft, Filter, HistoryEntry, Patch, Status};
+use nightshift_domain::ids::{BookingId, ClientId, SitterId};
+use nightshift_domain::page::Limit;
 use nightshift_domain::people::organizations;
+use nightshift_domain::warning::Warning;
 use nightshift_jobs::Enqueuer;
 use nightshift_jobs::booking::{self, Changed, Made};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::params::Params;
+use crate::web::answer::{Answer, Created};
 use crate::web::auth::Caller;
 use crate::web::body::{JsonBody, OptionalJson};
 use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
+use crate::web::query::Query;
 use crate::web::state::Web;
+
+/// A booking that was made or changed.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BookingChanged {
+    booking: BookingView,
+    /// The job that does what follows, if anything does.
+    job_id: Option<String>,
+    /// What is odd about it but allowed; mostly empty.
+    warnings: Vec<Warning>,
+}
 
 /// `POST /api/bookings`
 pub async fn create(
@@ -26,36 +38,66 @@ pub async fn create(
     caller: Caller,
     answering: Answering,
     JsonBody(draft): JsonBody<Draft>,
-) -> Result<Response> {
+) -> Result<Created<BookingChanged>> {
     let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     let new = draft.check(organizations::country(&web.db, org).await?)?;
     let mut tx = web.db.begin().await?;
     let Made { created, job } = booking::create(&enqueuer, &mut tx, org, new, &by).await?;
     let booking = bookings::view_in(&mut tx, &caller.viewer(), &created.booking.id).await?;
-    let body = json!({"booking": booking, "jobId": job, "warnings": created.warnings});
-    answering.commit(&web, tx, StatusCode::CREATED, body).await
+    let body = BookingChanged { booking, job_id: Some(job), warnings: created.warnings };
+    answering.commit(&web, tx, body).await
+}
+
+/// What narrows the list.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[schema(as = BookingsQuery)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wish {
+    /// Rows of a page.
+    #[serde(default)]
+    limit: Limit,
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+    status: Option<Status>,
+    /// Those that start then or later.
+    from: Option<Timestamp>,
+    /// Those that start before.
+    to: Option<Timestamp>,
+    client_id: Option<ClientId>,
+    sitter_id: Option<SitterId>,
+    /// Those whose client's name or phone holds this text.
+    q: Option<String>,
+}
+
+/// A page of bookings.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BookingList)]
+#[serde(rename_all = "camelCase")]
+pub struct Bookings {
+    bookings: Vec<BookingView>,
+    next_cursor: Option<String>,
 }
 
 /// `GET /api/bookings`
-pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
-    let (limit, cursor) = params.page();
-    let filter = Filter {
-        status: params.word("status"),
-        from: params.time("from"),
-        to: params.time("to"),
-        client_id: params.id("clientId"),
-        sitter_id: params.id("sitterId"),
-        q: params.text("q"),
-    };
-    params.finish()?;
+pub async fn list(State(web): State<Web>, caller: Caller, Query(wish): Query<Wish>) -> Result<Json<Bookings>> {
+    let Wish { limit, cursor, status, from, to, client_id, sitter_id, q } = wish;
+    let filter = Filter { status, from, to, client_id, sitter_id, q };
     let page = bookings::list(&web.db, &caller.org_viewer()?, &filter, cursor.as_deref(), limit).await?;
-    Ok(Json(json!({"bookings": page.items, "nextCursor": page.next_cursor})))
+    Ok(Json(Bookings { bookings: page.items, next_cursor: page.next_cursor }))
+}
+
+/// A booking.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BookingShown)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    booking: BookingView,
 }
 
 /// `GET /api/bookings/{id}`
-pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<BookingId>) -> Result<Json<Value>> {
+pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<BookingId>) -> Result<Json<Shown>> {
     let booking = bookings::view(&web.db, &caller.org_viewer()?, &id).await?;
-    Ok(Json(json!({"booking": booking})))
+    Ok(Json(Shown { booking }))
 }
 
 /// `PATCH /api/bookings/{id}`
@@ -65,7 +107,7 @@ pub async fn change(
     answering: Answering,
     Path(id): Path<BookingId>,
     JsonBody(patch): JsonBody<Patch>,
-) -> Result<Response> {
+) -> Result<Answer<BookingChanged>> {
     let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     let mut tx = web.db.begin().await?;
     let changed = booking::change(&enqueuer, &mut tx, org, &id, patch, &by).await?;
@@ -79,7 +121,7 @@ pub async fn confirm(
     answering: Answering,
     Path(id): Path<BookingId>,
     OptionalJson(Empty {}): OptionalJson<Empty>,
-) -> Result<Response> {
+) -> Result<Answer<BookingChanged>> {
     let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     let mut tx = web.db.begin().await?;
     let changed = booking::confirm(&enqueuer, &mut tx, org, &id, &by).await?;
@@ -93,7 +135,7 @@ pub async fn cancel(
     answering: Answering,
     Path(id): Path<BookingId>,
     OptionalJson(Cancellation { reason }): OptionalJson<Cancellation>,
-) -> Result<Response> {
+) -> Result<Answer<BookingChanged>> {
     let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     if reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
         return Err(ApiError::invalid("reason", format!("must be at most {REASON_CHARS_MAX} characters")));
@@ -103,21 +145,35 @@ pub async fn cancel(
     answer_change(&web, &caller, answering, tx, changed).await
 }
 
+/// Changes of status, oldest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StatusHistory)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    history: Vec<HistoryEntry>,
+}
+
 /// `GET /api/bookings/{id}/status-history`
-pub async fn status_history(State(web): State<Web>, caller: Caller, Path(id): Path<BookingId>) -> Result<Json<Value>> {
+pub async fn status_history(
+    State(web): State<Web>,
+    caller: Caller,
+    Path(id): Path<BookingId>,
+) -> Result<Json<History>> {
     let history = bookings::status_history(&web.db, &caller.viewer(), &id).await?;
-    Ok(Json(json!({"history": history})))
+    Ok(Json(History { history }))
 }
 
 const REASON_CHARS_MAX: usize = 4000;
 
 /// No body, or `{}`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = Nothing)]
 pub struct Empty {}
 
 /// Why.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 pub struct Cancellation {
+    /// At most 4000 characters.
     reason: Option<String>,
 }
 
@@ -128,8 +184,7 @@ async fn answer_change(
     answering: Answering,
     mut tx: Tx,
     Changed { change, job }: Changed,
-) -> Result<Response> {
+) -> Result<Answer<BookingChanged>> {
     let booking = bookings::view_in(&mut tx, &caller.viewer(), &change.booking.id).await?;
-    let body = json!({"booking": booking, "jobId": job, "warnings": change.warnings});
-    answering.commit(web, tx, StatusCode::OK, body).await
+    answering.commit(web, tx, BookingChanged { booking, job_id: job, warnings: change.warnings }).await
 }

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
 use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, Schedule, Scheduled};
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::viewer::Viewer;
-use nightshift_domain::warning::Warning;
 use nightshift_jobs::Enqueuer;
 use nightshift_jobs::booking_call;
 use nightshift_jobs::booking_call::poll::BookingCallPoll;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::service_requests::{Empty, data};
+use super::bookings::Empty;
+use super::data::Data;
+use crate::web::answer::{Accepted, Answer, Located};
 use crate::web::auth::{Caller, Principal};
 use crate::web::body::{JsonBody, OptionalJson};
 use crate::web::error::{ApiError, Result};
@@ -26,24 +27,84 @@ use crate::web::state::Web;
 pub(super) const PATIENCE: Duration = Duration::from_secs(310);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// A call that stands.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CallStarted {
+    booking_initiated: bool,
+    execution_id: String,
+    /// `accepted`.
+    status: CallStatus,
+    message: &'static str,
+}
+
+/// How a call came out.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CallOutcome)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// Nobody was called.
+    Simulated(Simulated),
+    /// Somebody was called.
+    Called(Called),
+}
+
+/// How a call came out that reached nobody.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SimulatedOutcome)]
+#[serde(rename_all = "camelCase")]
+pub struct Simulated {
+    booking_initiated: bool,
+    /// `confirmed`, `not_confirmed`, `failed` or `timeout`.
+    booking_status: &'static str,
+    /// `simulated`.
+    method: &'static str,
+    message: &'static str,
+}
+
+/// How a call came out that reached somebody. What it did not find out is null.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CalledOutcome)]
+#[serde(rename_all = "camelCase")]
+pub struct Called {
+    booking_initiated: bool,
+    /// `confirmed`, `not_confirmed`, `failed` or `timeout`.
+    booking_status: &'static str,
+    /// `vapi`.
+    method: &'static str,
+    #[schema(value_type = Option<String>)]
+    confirmed_date: Option<Value>,
+    #[schema(value_type = Option<String>)]
+    confirmed_time: Option<Value>,
+    #[schema(value_type = Option<String>)]
+    confirmation_number: Option<Value>,
+}
+
+/// A call that was given up.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CallCancelled {
+    execution_id: String,
+    status: CallStatus,
+}
+
 /// `POST /api/v1/bookings/schedule-async`: 202 as soon as the call stands.
 pub async fn schedule_async(
     State(web): State<Web>,
     caller: Caller,
     answering: Answering,
     JsonBody(wish): JsonBody<Schedule>,
-) -> Result<Response> {
+) -> Result<Located<Data<CallStarted>, 202>> {
     let mut tx = web.db.begin().await?;
     let scheduled = store_wish(&web, &caller, &mut tx, wish).await?;
-    let started = data(json!({
-        "bookingInitiated": true, "executionId": scheduled.execution_id, "status": "accepted",
-        "message": "Booking call started. You will be notified when complete.",
-    }));
-    let body = with_warnings(started, &scheduled.warnings);
-    let mut response = answering.commit(&web, tx, StatusCode::ACCEPTED, body).await?;
     let place = format!("/api/v1/bookings/executions/{}", scheduled.execution_id);
-    response.headers_mut().insert(header::LOCATION, HeaderValue::from_str(&place).map_err(ApiError::internal)?);
-    Ok(response)
+    let started = CallStarted {
+        booking_initiated: true,
+        execution_id: scheduled.execution_id,
+        status: CallStatus::Accepted,
+        message: "Booking call started. You will be notified when complete.",
+    };
+    answering.commit(&web, tx, Data::of(started).warning(scheduled.warnings)).await?.at(&place)
 }
 
 /// `POST /api/v1/bookings/schedule`: waits for the outcome. The call goes on when the caller goes away.
@@ -52,23 +113,14 @@ pub async fn schedule(
     caller: Caller,
     answering: Answering,
     JsonBody(wish): JsonBody<Schedule>,
-) -> Result<Response> {
+) -> Result<Answer<Data<Outcome>>> {
     let mut tx = web.db.begin().await?;
     let scheduled = store_wish(&web, &caller, &mut tx, wish).await?;
     tx.commit().await?;
     let viewer = caller.viewer_of(&web, &scheduled.request_id)?;
     let call = wait_for_end(&web, &viewer, &scheduled.execution_id).await?;
     let tx = web.db.begin().await?;
-    let body = with_warnings(data(outcome(&call)), &scheduled.warnings);
-    answering.commit(&web, tx, StatusCode::OK, body).await
-}
-
-/// Puts warnings beside the data, if there are any: without them the body is what it was before there were warnings.
-fn with_warnings(mut body: Value, warnings: &[Warning]) -> Value {
-    if !warnings.is_empty() {
-        body["warnings"] = json!(warnings);
-    }
-    body
+    answering.commit(&web, tx, Data::of(outcome(&call)).warning(scheduled.warnings)).await
 }
 
 /// Stores a wish for a call, with the job that places it.
@@ -100,28 +152,34 @@ async fn wait_for_end(web: &Web, viewer: &Viewer, execution_id: &str) -> Result<
     }
 }
 
-fn outcome(call: &CallView) -> Value {
-    let status = match call.status {
+/// How a call came out, for somebody who waited.
+fn outcome(call: &CallView) -> Outcome {
+    let booking_status = match call.status {
         CallStatus::Confirmed => "confirmed",
         CallStatus::NotConfirmed => "not_confirmed",
         CallStatus::Failed | CallStatus::Cancelled => "failed",
         CallStatus::Timeout | CallStatus::Accepted | CallStatus::Starting | CallStatus::InProgress => "timeout",
     };
     if call.mode == CallMode::Simulated {
-        return json!({"bookingInitiated": true, "bookingStatus": status, "method": "simulated",
-                      "message": "Simulated booking (LIVE_CALL_ENABLED=false)"});
+        let message = "Simulated booking (LIVE_CALL_ENABLED=false)";
+        return Outcome::Simulated(Simulated { booking_initiated: true, booking_status, method: "simulated", message });
     }
-    let result = |field: &str| call.result.as_ref().map_or(Value::Null, |result| result.0[field].clone());
-    json!({"bookingInitiated": true, "bookingStatus": status, "method": "vapi",
-           "confirmedDate": result("confirmed_date"), "confirmedTime": result("confirmed_time"),
-           "confirmationNumber": result("confirmation_number")})
+    let result = |field: &str| call.result.as_ref().and_then(|result| Some(result.0.get(field)?.clone()));
+    Outcome::Called(Called {
+        booking_initiated: true,
+        booking_status,
+        method: "vapi",
+        confirmed_date: result("confirmed_date"),
+        confirmed_time: result("confirmed_time"),
+        confirmation_number: result("confirmation_number"),
+    })
 }
 
 /// `GET /api/v1/bookings/executions/{executionId}`
-pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<String>) -> Result<Json<Value>> {
+pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<String>) -> Result<Json<Data<CallView>>> {
     let mut call = find(&web, &caller, &id).await?;
     with_polls(&web, &mut call).await?;
-    Ok(Json(data(json!(call))))
+    Ok(Json(Data::of(call)))
 }
 
 async fn find(web: &Web, caller: &Caller, execution_id: &str) -> Result<CallView> {
@@ -142,15 +200,15 @@ pub async fn cancel(
     answering: Answering,
     Path(id): Path<String>,
     OptionalJson(Empty {}): OptionalJson<Empty>,
-) -> Result<Response> {
+) -> Result<Accepted<Data<CallCancelled>>> {
     let call = find(&web, &caller, &id).await?;
     if call.status.is_final() && call.status != CallStatus::Cancelled {
         return Err(ApiError::conflict("invalid_transition", format!("The call is {}.", call.status)));
     }
     let mut tx = web.db.begin().await?;
     booking_call::cancel(&Enqueuer::of_request(&web.queue), &mut tx, &call.id, &caller.actor()).await?;
-    let body = data(json!({"executionId": call.execution_id, "status": CallStatus::Cancelled}));
-    answering.commit(&web, tx, StatusCode::ACCEPTED, body).await
+    let cancelled = CallCancelled { execution_id: call.execution_id, status: CallStatus::Cancelled };
+    answering.commit(&web, tx, Data::of(cancelled)).await
 }
 
 /// Counts the looks at a call that goes on: they are with the job that looks.

@@ -2,26 +2,51 @@
 
 use axum::Json;
 use axum::extract::State;
-use nightshift_domain::audit::{self, Filter};
-use serde_json::{Value, json};
+use nightshift_db::Timestamp;
+use nightshift_domain::audit::{self, EntryView, Filter};
+use nightshift_domain::ids::BookingId;
+use nightshift_domain::page::Limit;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::params::Params;
 use crate::web::auth::Caller;
 use crate::web::error::Result;
+use crate::web::query::Query;
 use crate::web::state::Web;
 
+/// What narrows the list.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[schema(as = EventLogQuery)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wish {
+    /// Rows of a page.
+    #[serde(default)]
+    limit: Limit,
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+    event_type: Option<String>,
+    status: Option<String>,
+    booking_id: Option<BookingId>,
+    correlation_id: Option<String>,
+    /// Those written then or later.
+    from: Option<Timestamp>,
+    /// Those written before.
+    to: Option<Timestamp>,
+}
+
+/// A page of the log.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventList)]
+#[serde(rename_all = "camelCase")]
+pub struct Events {
+    events: Vec<EntryView>,
+    next_cursor: Option<String>,
+}
+
 /// `GET /api/event-log`
-pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
-    let (limit, cursor) = params.page();
-    let filter = Filter {
-        event_type: params.text("eventType"),
-        status: params.text("status"),
-        booking: params.id("bookingId"),
-        correlation: params.text("correlationId"),
-        from: params.time("from"),
-        to: params.time("to"),
-    };
-    params.finish()?;
+pub async fn list(State(web): State<Web>, caller: Caller, Query(wish): Query<Wish>) -> Result<Json<Events>> {
+    let Wish { limit, cursor, event_type, status, booking_id: booking, correlation_id: correlation, from, to } = wish;
+    let filter = Filter { event_type, status, booking, correlation, from, to };
     let page = audit::list(&web.db, &caller.viewer(), &filter, cursor.as_deref(), limit).await?;
-    Ok(Json(json!({"events": page.items, "nextCursor": page.next_cursor})))
+    Ok(Json(Events { events: page.items, next_cursor: page.next_cursor }))
 }

@@ -2,50 +2,89 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::Response;
-use nightshift_domain::exceptions::{self, Filter};
-use nightshift_domain::ids::{ExceptionId, UserId};
-use nightshift_domain::reconciliation;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use nightshift_domain::exceptions::{self, Counts, ExceptionView, Filter, Severity, Status};
+use nightshift_domain::ids::{BookingId, ExceptionId, UserId};
+use nightshift_domain::page::Limit;
+use nightshift_domain::reconciliation::{self, DriftView};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::params::Params;
+use crate::web::answer::Answer;
 use crate::web::auth::Caller;
 use crate::web::body::JsonBody;
 use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
+use crate::web::query::Query;
 use crate::web::state::Web;
 
+/// What narrows the list.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[schema(as = ExceptionListQuery)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wish {
+    /// Rows of a page.
+    #[serde(default)]
+    limit: Limit,
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+    /// The kind of exception.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    severity: Option<Severity>,
+    /// `open` when not given.
+    status: Option<Status>,
+    booking_id: Option<BookingId>,
+}
+
+/// A page of exceptions.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExceptionList)]
+#[serde(rename_all = "camelCase")]
+pub struct Exceptions {
+    exceptions: Vec<ExceptionView>,
+    /// How many there are in all, by severity.
+    counts: Counts,
+    next_cursor: Option<String>,
+}
+
 /// `GET /api/exceptions`
-pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
-    let (limit, cursor) = params.page();
-    let filter = Filter {
-        kind: params.text("type"),
-        severity: params.word("severity"),
-        status: params.word("status"),
-        booking: params.id("bookingId"),
-    };
-    params.finish()?;
+pub async fn list(State(web): State<Web>, caller: Caller, Query(wish): Query<Wish>) -> Result<Json<Exceptions>> {
+    let Wish { limit, cursor, kind, severity, status, booking_id: booking } = wish;
+    let filter = Filter { kind, severity, status, booking };
     let viewer = caller.viewer();
     let page = exceptions::list(&web.db, &viewer, &filter, cursor.as_deref(), limit).await?;
     let counts = exceptions::counts(&web.db, &viewer, &filter).await?;
-    Ok(Json(json!({"exceptions": page.items, "counts": counts, "nextCursor": page.next_cursor})))
+    Ok(Json(Exceptions { exceptions: page.items, counts, next_cursor: page.next_cursor }))
+}
+
+/// An exception, and the difference in price when it is about one.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExceptionShown)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    exception: ExceptionView,
+    drift: Option<DriftView>,
 }
 
 /// `GET /api/exceptions/{id}`, with the difference in price when it is about one.
-pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<ExceptionId>) -> Result<Json<Value>> {
+pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<ExceptionId>) -> Result<Json<Shown>> {
     let viewer = caller.viewer();
     let exception = exceptions::get(&web.db, &viewer, &id).await?;
     let drift = match &exception.drift_id {
         Some(drift) => reconciliation::drift_of_exception(&web.db, &viewer, drift).await?,
         None => None,
     };
-    Ok(Json(json!({"exception": exception, "drift": drift})))
+    Ok(Json(Shown { exception, drift }))
+}
+
+/// An exception that was changed.
+#[derive(Serialize, ToSchema)]
+pub struct ExceptionChanged {
+    exception: ExceptionView,
 }
 
 /// What was done about it.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Resolution {
     note: String,
@@ -58,16 +97,17 @@ pub async fn resolve(
     answering: Answering,
     Path(id): Path<ExceptionId>,
     JsonBody(Resolution { note }): JsonBody<Resolution>,
-) -> Result<Response> {
+) -> Result<Answer<ExceptionChanged>> {
     let mut tx = web.db.begin().await?;
     let item = exceptions::close(&mut tx, &caller.viewer(), &id, &note, &caller.actor(), web.clock.now()).await?;
-    answering.commit(&web, tx, StatusCode::OK, json!({"exception": item})).await
+    answering.commit(&web, tx, ExceptionChanged { exception: item }).await
 }
 
 /// Until when it can wait.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Snooze {
+    /// RFC 3339, not in the past.
     until: String,
 }
 
@@ -78,17 +118,17 @@ pub async fn snooze(
     answering: Answering,
     Path(id): Path<ExceptionId>,
     JsonBody(Snooze { until }): JsonBody<Snooze>,
-) -> Result<Response> {
+) -> Result<Answer<ExceptionChanged>> {
     let until = until
         .parse()
         .map_err(|_| ApiError::invalid("until", "must be an RFC 3339 time such as 2024-12-31T10:00:00Z"))?;
     let mut tx = web.db.begin().await?;
     let item = exceptions::snooze(&mut tx, &caller.viewer(), &id, until, &caller.actor(), web.clock.now()).await?;
-    answering.commit(&web, tx, StatusCode::OK, json!({"exception": item})).await
+    answering.commit(&web, tx, ExceptionChanged { exception: item }).await
 }
 
 /// Who takes it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Assignment {
     user_id: UserId,
@@ -101,8 +141,8 @@ pub async fn assign(
     answering: Answering,
     Path(id): Path<ExceptionId>,
     JsonBody(Assignment { user_id }): JsonBody<Assignment>,
-) -> Result<Response> {
+) -> Result<Answer<ExceptionChanged>> {
     let mut tx = web.db.begin().await?;
     let item = exceptions::assign(&mut tx, &caller.viewer(), &id, &user_id, &caller.actor(), web.clock.now()).await?;
-    answering.commit(&web, tx, StatusCode::OK, json!({"exception": item})).await
+    answering.commit(&web, tx, ExceptionChanged { exception: item }).await
 }

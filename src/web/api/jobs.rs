@@ -2,20 +2,41 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use nightshift_db::Timestamp;
 use nightshift_domain::ids::OrgId;
-use serde_json::{Value, json};
+use nightshift_queue::lifecycle::State as JobState;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::web::auth::Caller;
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
+/// A job, as far as those who asked for its work may see it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Job)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    id: String,
+    kind: String,
+    state: JobState,
+    /// Runs so far.
+    attempts: i64,
+    created_at: Timestamp,
+    finished_at: Option<Timestamp>,
+}
+
 /// `GET /api/jobs/{id}`
-pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<String>) -> Result<Json<Value>> {
+pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<String>) -> Result<Json<Shown>> {
     let viewer = caller.org_viewer()?;
     let job = web.queue.job(&id).await?.filter(|job| viewer.sees_org(job.org_id.clone().map(OrgId::from).as_ref()));
     let job = job.ok_or_else(ApiError::not_found)?;
-    Ok(Json(json!({
-        "id": job.id, "kind": job.kind, "state": job.state, "attempts": job.attempts, "createdAt": job.created_at,
-        "finishedAt": job.finished_at,
-    })))
+    Ok(Json(Shown {
+        id: job.id,
+        kind: job.kind,
+        state: job.state,
+        attempts: job.attempts,
+        created_at: job.created_at,
+        finished_at: job.finished_at,
+    }))
 }

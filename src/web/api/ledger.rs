@@ -2,33 +2,67 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use nightshift_domain::automations::ledger::{self, Filter};
-use nightshift_domain::ids::AutomationRunId;
-use serde_json::{Value, json};
+use nightshift_db::Timestamp;
+use nightshift_domain::automations::ledger::{self, Filter, LedgerRunDetail, LedgerRunView, RunStatus};
+use nightshift_domain::automations::{AutomationType, Recipient};
+use nightshift_domain::ids::{AutomationRunId, BookingId};
+use nightshift_domain::page::Limit;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::params::Params;
 use crate::web::auth::Caller;
 use crate::web::error::Result;
+use crate::web::query::Query;
 use crate::web::state::Web;
 
+/// What narrows the list.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[schema(as = AutomationRunsQuery)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wish {
+    /// Rows of a page.
+    #[serde(default)]
+    limit: Limit,
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<AutomationType>,
+    status: Option<RunStatus>,
+    recipient: Option<Recipient>,
+    booking_id: Option<BookingId>,
+    /// Those entered then or later.
+    from: Option<Timestamp>,
+    /// Those entered before.
+    to: Option<Timestamp>,
+}
+
+/// A page of automatic texts.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AutomationRunList)]
+#[serde(rename_all = "camelCase")]
+pub struct Runs {
+    runs: Vec<LedgerRunView>,
+    next_cursor: Option<String>,
+}
+
 /// `GET /api/automations/ledger`
-pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
-    let (limit, cursor) = params.page();
-    let filter = Filter {
-        kind: params.word("type"),
-        status: params.word("status"),
-        recipient: params.word("recipient"),
-        booking_id: params.id("bookingId"),
-        from: params.time("from"),
-        to: params.time("to"),
-    };
-    params.finish()?;
+pub async fn list(State(web): State<Web>, caller: Caller, Query(wish): Query<Wish>) -> Result<Json<Runs>> {
+    let Wish { limit, cursor, kind, status, recipient, booking_id, from, to } = wish;
+    let filter = Filter { kind, status, recipient, booking_id, from, to };
     let page = ledger::list(&web.db, &caller.viewer(), &filter, cursor.as_deref(), limit).await?;
-    Ok(Json(json!({"runs": page.items, "nextCursor": page.next_cursor})))
+    Ok(Json(Runs { runs: page.items, next_cursor: page.next_cursor }))
+}
+
+/// An automatic text, with how it was sent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AutomationRunShown)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    run: LedgerRunDetail,
 }
 
 /// `GET /api/automations/ledger/{id}`
-pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<AutomationRunId>) -> Result<Json<Value>> {
+pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<AutomationRunId>) -> Result<Json<Shown>> {
     let run = ledger::view(&web.db, &caller.viewer(), &id).await?;
-    Ok(Json(json!({"run": run})))
+    Ok(Json(Shown { run }))
 }

@@ -2,26 +2,47 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::Response;
-use nightshift_domain::ids::NumberId;
-use nightshift_domain::messaging::numbers::{self, NewNumber, Number, NumberPatch};
+use nightshift_domain::ids::{NumberId, SitterId};
+use nightshift_domain::messaging::numbers::{
+    self, NewNumber, Number, NumberClass, NumberPatch, NumberStatus, NumberView, Provider,
+};
 use nightshift_jobs::{Enqueuer, thread};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::params::Params;
+use crate::web::answer::{Answer, Created};
 use crate::web::auth::Caller;
 use crate::web::body::JsonBody;
 use crate::web::error::Result;
 use crate::web::idempotency::Answering;
+use crate::web::query::Query;
 use crate::web::state::Web;
 
+/// What narrows the list.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[schema(as = NumbersQuery)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wish {
+    number_class: Option<NumberClass>,
+    status: Option<NumberStatus>,
+}
+
+/// Numbers, in their order.
+#[derive(Serialize, ToSchema)]
+#[schema(as = NumberList)]
+#[serde(rename_all = "camelCase")]
+pub struct Numbers {
+    numbers: Vec<NumberView>,
+}
+
 /// `GET /api/messages/numbers`
-pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
-    let (class, status) = (params.word("numberClass"), params.word("status"));
-    params.finish()?;
+pub async fn list(
+    State(web): State<Web>,
+    caller: Caller,
+    Query(Wish { number_class: class, status }): Query<Wish>,
+) -> Result<Json<Numbers>> {
     let numbers = numbers::list(&web.db, &caller.viewer(), class, status).await?;
-    Ok(Json(json!({"numbers": numbers})))
+    Ok(Json(Numbers { numbers }))
 }
 
 /// `POST /api/messages/numbers`
@@ -30,11 +51,11 @@ pub async fn add(
     caller: Caller,
     answering: Answering,
     JsonBody(new): JsonBody<NewNumber>,
-) -> Result<Response> {
+) -> Result<Created<Changed>> {
     let (org, enqueuer) = (caller.org()?, Enqueuer::of_request(&web.queue));
     let mut tx = web.db.begin().await?;
     let number = thread::add_number(&enqueuer, &mut tx, org, &new, &caller.actor()).await?;
-    answering.commit(&web, tx, StatusCode::CREATED, json!({"number": shown(&number)})).await
+    answering.commit(&web, tx, Changed { number: number.into() }).await
 }
 
 /// `PATCH /api/messages/numbers/{id}`
@@ -44,16 +65,42 @@ pub async fn change(
     answering: Answering,
     Path(id): Path<NumberId>,
     JsonBody(patch): JsonBody<NumberPatch>,
-) -> Result<Response> {
+) -> Result<Answer<Changed>> {
     let (org, enqueuer) = (caller.org()?, Enqueuer::of_request(&web.queue));
     let mut tx = web.db.begin().await?;
     let number = thread::change_number(&enqueuer, &mut tx, org, &id, &patch, &caller.actor()).await?;
-    answering.commit(&web, tx, StatusCode::OK, json!({"number": shown(&number)})).await
+    answering.commit(&web, tx, Changed { number: number.into() }).await
 }
 
-fn shown(number: &Number) -> Value {
-    json!({
-        "id": number.id, "e164": number.e164.e164(), "numberClass": number.number_class, "status": number.status,
-        "provider": number.provider, "assignedSitterId": number.assigned_sitter_id,
-    })
+/// A number that was added or changed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = NumberChanged)]
+pub struct Changed {
+    number: Entry,
+}
+
+/// A number by itself, without what it carries.
+#[derive(Serialize, ToSchema)]
+#[schema(as = NumberEntry)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    id: NumberId,
+    e164: String,
+    number_class: NumberClass,
+    status: NumberStatus,
+    provider: Provider,
+    assigned_sitter_id: Option<SitterId>,
+}
+
+impl From<Number> for Entry {
+    fn from(number: Number) -> Self {
+        Self {
+            id: number.id,
+            e164: number.e164.e164(),
+            number_class: number.number_class,
+            status: number.status,
+            provider: number.provider,
+            assigned_sitter_id: number.assigned_sitter_id,
+        }
+    }
 }

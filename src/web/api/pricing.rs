@@ -2,14 +2,13 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::Response;
-use nightshift_domain::bookings;
+use nightshift_domain::bookings::{self, BookingView};
 use nightshift_domain::ids::BookingId;
-use nightshift_domain::pricing::{self, RuleDraft};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use nightshift_domain::pricing::{self, Pricing, Rule, RuleDraft, Snapshot};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use crate::web::answer::{Answer, Created};
 use crate::web::auth::Caller;
 use crate::web::body::JsonBody;
 use crate::web::error::{ApiError, Result};
@@ -18,9 +17,34 @@ use crate::web::state::Web;
 
 const REASON_CHARS_MAX: usize = 4_000;
 
+/// Every version of every rule.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PriceRuleList)]
+#[serde(rename_all = "camelCase")]
+pub struct Rules {
+    rules: Vec<Rule>,
+}
+
+/// A rule that was added.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PriceRuleAdded)]
+#[serde(rename_all = "camelCase")]
+pub struct Added {
+    rule: Rule,
+}
+
+/// A new price.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BookingRepriced)]
+#[serde(rename_all = "camelCase")]
+pub struct Repriced {
+    snapshot: Snapshot,
+    booking: BookingView,
+}
+
 /// `GET /api/pricing-rules`
-pub async fn rules(State(web): State<Web>, caller: Caller) -> Result<Json<Value>> {
-    Ok(Json(json!({"rules": pricing::list(&web.db, &caller.org_viewer()?).await?})))
+pub async fn rules(State(web): State<Web>, caller: Caller) -> Result<Json<Rules>> {
+    Ok(Json(Rules { rules: pricing::list(&web.db, &caller.org_viewer()?).await? }))
 }
 
 /// `POST /api/pricing-rules`
@@ -29,23 +53,25 @@ pub async fn add_rule(
     caller: Caller,
     answering: Answering,
     JsonBody(draft): JsonBody<RuleDraft>,
-) -> Result<Response> {
+) -> Result<Created<Added>> {
     let (org, now) = (caller.org()?, web.clock.now());
     let new = draft.check()?;
     let mut tx = web.db.begin().await?;
     let rule = pricing::add(&mut tx, org, new, &caller.actor(), now).await?;
-    answering.commit(&web, tx, StatusCode::CREATED, json!({"rule": rule})).await
+    answering.commit(&web, tx, Added { rule }).await
 }
 
 /// `GET /api/bookings/{id}/pricing`
-pub async fn of_booking(State(web): State<Web>, caller: Caller, Path(id): Path<BookingId>) -> Result<Json<Value>> {
+pub async fn of_booking(State(web): State<Web>, caller: Caller, Path(id): Path<BookingId>) -> Result<Json<Pricing>> {
     let thresholds = web.settings.reconciliation.thresholds;
-    Ok(Json(json!(pricing::pricing(&web.db, &caller.org_viewer()?, &id, thresholds).await?)))
+    Ok(Json(pricing::pricing(&web.db, &caller.org_viewer()?, &id, thresholds).await?))
 }
 
 /// Why a booking is priced anew.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = RepriceReason)]
 pub struct Reason {
+    /// 1 to 4000 characters.
     reason: Option<String>,
 }
 
@@ -56,7 +82,7 @@ pub async fn reprice(
     answering: Answering,
     Path(id): Path<BookingId>,
     JsonBody(Reason { reason }): JsonBody<Reason>,
-) -> Result<Response> {
+) -> Result<Answer<Repriced>> {
     let (org, now) = (caller.org()?, web.clock.now());
     let reason = reason.unwrap_or_default().trim().to_owned();
     if reason.is_empty() || reason.contains('\0') || reason.chars().count() > REASON_CHARS_MAX {
@@ -65,5 +91,5 @@ pub async fn reprice(
     let mut tx = web.db.begin().await?;
     let repriced = pricing::reprice(&mut tx, org, &id, &reason, &caller.actor(), now).await?;
     let booking = bookings::view_in(&mut tx, &caller.viewer(), &id).await?;
-    answering.commit(&web, tx, StatusCode::OK, json!({"snapshot": repriced.snapshot, "booking": booking})).await
+    answering.commit(&web, tx, Repriced { snapshot: repriced.snapshot, booking }).await
 }

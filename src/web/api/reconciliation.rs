@@ -2,27 +2,73 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use nightshift_domain::exceptions::Severity;
 use nightshift_domain::ids::{OrgId, RunId};
-use nightshift_domain::reconciliation;
+use nightshift_domain::page::Limit;
+use nightshift_domain::reconciliation::{self, DriftView, Run};
 use nightshift_jobs::{Enqueuer, pricing};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::params::Params;
+use crate::web::answer::Located;
 use crate::web::auth::Caller;
 use crate::web::body::OptionalJson;
 use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
+use crate::web::query::Query;
 use crate::web::state::Web;
 
+/// What narrows the list.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[schema(as = ReconciliationsQuery)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListWish {
+    /// Rows of a page.
+    #[serde(default)]
+    limit: Limit,
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// A page of checks.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReconciliationRunList)]
+#[serde(rename_all = "camelCase")]
+pub struct Runs {
+    runs: Vec<Run>,
+    next_cursor: Option<String>,
+}
+
 /// `GET /api/reconciliation/runs`
-pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
-    let (limit, cursor) = params.page();
-    params.finish()?;
+pub async fn list(
+    State(web): State<Web>,
+    caller: Caller,
+    Query(ListWish { limit, cursor }): Query<ListWish>,
+) -> Result<Json<Runs>> {
     let page = reconciliation::list(&web.db, &caller.viewer(), cursor.as_deref(), limit).await?;
-    Ok(Json(json!({"runs": page.items, "nextCursor": page.next_cursor})))
+    Ok(Json(Runs { runs: page.items, next_cursor: page.next_cursor }))
+}
+
+/// What narrows the list.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[schema(as = DriftsQuery)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DriftsWish {
+    /// Rows of a page.
+    #[serde(default)]
+    limit: Limit,
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+    severity: Option<Severity>,
+}
+
+/// A page of what a check found.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PriceDriftList)]
+#[serde(rename_all = "camelCase")]
+pub struct Drifts {
+    drifts: Vec<DriftView>,
+    next_cursor: Option<String>,
 }
 
 /// `GET /api/reconciliation/runs/{id}/drifts`
@@ -30,23 +76,28 @@ pub async fn drifts(
     State(web): State<Web>,
     caller: Caller,
     Path(id): Path<RunId>,
-    mut params: Params,
-) -> Result<Json<Value>> {
-    let (limit, cursor) = params.page();
-    let severity = params.word("severity");
-    params.finish()?;
+    Query(DriftsWish { limit, cursor, severity }): Query<DriftsWish>,
+) -> Result<Json<Drifts>> {
     let page = reconciliation::drifts(&web.db, &caller.viewer(), &id, severity, cursor.as_deref(), limit).await?;
-    Ok(Json(json!({"drifts": page.items, "nextCursor": page.next_cursor})))
+    Ok(Json(Drifts { drifts: page.items, next_cursor: page.next_cursor }))
 }
 
 /// What is to be checked.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = NewReconciliation)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Wish {
-    /// The day it counts for; today when not given.
+    /// The day it counts for, such as 2024-12-31; today when not given.
     date: Option<String>,
     /// For ops, who belong to no organisation.
     org_id: Option<OrgId>,
+}
+
+/// The work that was begun.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobStarted {
+    job_id: String,
 }
 
 /// `POST /api/reconciliation/runs`
@@ -55,7 +106,7 @@ pub async fn start(
     caller: Caller,
     answering: Answering,
     OptionalJson(wish): OptionalJson<Wish>,
-) -> Result<Response> {
+) -> Result<Located<JobStarted, 202>> {
     let org = match (caller.viewer().org_id(), wish.org_id) {
         (Some(own), None) => own.clone(),
         (Some(own), Some(asked)) if *own == asked => asked,
@@ -68,8 +119,6 @@ pub async fn start(
     let date = reconciliation::day(&web.db, &org, zone, asked, web.clock.now()).await?;
     let mut tx = web.db.begin().await?;
     let job = pricing::reconcile_now(&Enqueuer::of_request(&web.queue), &mut tx, &org, &date.to_string()).await?;
-    let mut response = answering.commit(&web, tx, StatusCode::ACCEPTED, json!({"jobId": job})).await?;
-    let place = HeaderValue::from_str(&format!("/api/jobs/{job}")).map_err(ApiError::internal)?;
-    response.headers_mut().insert(header::LOCATION, place);
-    Ok(response)
+    let place = format!("/api/jobs/{job}");
+    answering.commit(&web, tx, JobStarted { job_id: job }).await?.at(&place)
 }

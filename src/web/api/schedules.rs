@@ -2,38 +2,54 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::Response;
 use nightshift_domain::ids::OrgId;
 use nightshift_jobs::schedules::run_now;
-use nightshift_queue::schedule::overview;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use nightshift_queue::schedule::{ScheduleView, overview};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::params::Params;
 use crate::scheduler::Clockwork;
+use crate::web::answer::Accepted;
 use crate::web::auth::Caller;
 use crate::web::body::OptionalJson;
 use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
+use crate::web::query::{NoParameters, Query};
 use crate::web::state::Web;
 
 /// Organisations shown of a schedule, those whose turn is next first.
 const SCOPES_SHOWN: usize = 200;
 
+/// Every schedule.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ScheduleList)]
+#[serde(rename_all = "camelCase")]
+pub struct Schedules {
+    schedules: Vec<ScheduleView>,
+}
+
+/// The work that was begun.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ScheduleStarted)]
+#[serde(rename_all = "camelCase")]
+pub struct Started {
+    job_ids: Vec<String>,
+}
+
 /// `GET /api/ops/schedules`
-pub async fn list(State(web): State<Web>, params: Params) -> Result<Json<Value>> {
-    params.finish()?;
+pub async fn list(State(web): State<Web>, _: Query<NoParameters>) -> Result<Json<Schedules>> {
     let clock = Clockwork::new(&web.settings).map_err(ApiError::internal)?;
     let scopes = clock.scopes(&web.db).await?;
     let schedules = overview(&web.db, &clock.schedules, &scopes, SCOPES_SHOWN, web.clock.now()).await?;
-    Ok(Json(json!({"schedules": schedules})))
+    Ok(Json(Schedules { schedules }))
 }
 
 /// For whom.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = ScheduleWish)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Wish {
+    /// The organisation; all of them when not given.
     org_id: Option<OrgId>,
 }
 
@@ -44,11 +60,11 @@ pub async fn run(
     answering: Answering,
     Path(name): Path<String>,
     OptionalJson(wish): OptionalJson<Wish>,
-) -> Result<Response> {
+) -> Result<Accepted<Started>> {
     let clock = Clockwork::new(&web.settings).map_err(ApiError::internal)?;
     let schedule = clock.schedules.iter().find(|schedule| schedule.name == name).ok_or_else(ApiError::not_found)?;
     let scopes = clock.scopes(&web.db).await?;
     let mut tx = web.db.begin().await?;
     let jobs = run_now(&mut tx, &web.queue, schedule, &scopes, wish.org_id.as_ref()).await?;
-    answering.commit(&web, tx, StatusCode::ACCEPTED, json!({"jobIds": jobs})).await
+    answering.commit(&web, tx, Started { job_ids: jobs }).await
 }

@@ -1,25 +1,36 @@
 //! `/api/v1/service-requests`: requests for an appointment elsewhere, and the providers that may give one.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::Response;
-use nightshift_domain::calls::{self, NewProvider, NewRequest, RequestView};
+use nightshift_domain::calls::{self, NewProvider, NewRequest, RequestStatus, RequestView};
 use nightshift_domain::ids::RequestId;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use nightshift_domain::page::Limit;
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+use super::bookings::Empty;
 use super::calls::with_polls;
-use super::params::Params;
+use super::data::Data;
+use crate::web::answer::{Answer, Created};
 use crate::web::auth::{Caller, link};
 use crate::web::body::{JsonBody, OptionalJson};
 use crate::web::error::Result;
 use crate::web::idempotency::Answering;
+use crate::web::query::Query;
 use crate::web::state::Web;
 
-/// The envelope of version 1.
-pub(super) fn data(data: Value) -> Value {
-    json!({"success": true, "data": data})
+/// A request that was made.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestCreated {
+    id: RequestId,
+    status: RequestStatus,
+    /// The link of its page.
+    request_url: String,
 }
 
 /// `POST /api/v1/service-requests`
@@ -28,28 +39,54 @@ pub async fn create(
     caller: Caller,
     answering: Answering,
     JsonBody(new): JsonBody<NewRequest>,
-) -> Result<Response> {
+) -> Result<Created<Data<RequestCreated>>> {
     let mut tx = web.db.begin().await?;
     let (id, status) = calls::create(&mut tx, caller.org()?, new, &caller.actor(), web.clock.now()).await?;
-    let url = link::url(&web.public_url, &web.session_secret, &id);
-    let body = data(json!({"id": id, "status": status, "requestUrl": url}));
-    answering.commit(&web, tx, StatusCode::CREATED, body).await
+    let request_url = link::url(&web.public_url, &web.session_secret, &id);
+    answering.commit(&web, tx, Data::of(RequestCreated { id, status, request_url })).await
+}
+
+/// What narrows the list.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[schema(as = ServiceRequestsQuery)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wish {
+    /// Rows of a page.
+    #[serde(default)]
+    limit: Limit,
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+    status: Option<RequestStatus>,
+}
+
+/// A page of requests.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ServiceRequestList)]
+#[serde(rename_all = "camelCase")]
+pub struct Requests {
+    service_requests: Vec<RequestView>,
+    next_cursor: Option<String>,
 }
 
 /// `GET /api/v1/service-requests`
-pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
-    let (limit, cursor) = params.page();
-    let status = params.word("status");
-    params.finish()?;
+pub async fn list(
+    State(web): State<Web>,
+    caller: Caller,
+    Query(Wish { limit, cursor, status }): Query<Wish>,
+) -> Result<Json<Data<Requests>>> {
     let page = calls::list(&web.db, &caller.org_viewer()?, status, cursor.as_deref(), limit).await?;
-    Ok(Json(data(json!({"serviceRequests": page.items, "nextCursor": page.next_cursor}))))
+    Ok(Json(Data::of(Requests { service_requests: page.items, next_cursor: page.next_cursor })))
 }
 
 /// `GET /api/v1/service-requests/{id}`
-pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<RequestId>) -> Result<Json<Value>> {
+pub async fn show(
+    State(web): State<Web>,
+    caller: Caller,
+    Path(id): Path<RequestId>,
+) -> Result<Json<Data<RequestView>>> {
     let mut request = calls::view(&web.db, &caller.viewer_of(&web, &id)?, &id).await?;
     count_polls(&web, &mut request).await?;
-    Ok(Json(data(json!(request))))
+    Ok(Json(Data::of(request)))
 }
 
 async fn count_polls(web: &Web, request: &mut RequestView) -> Result<()> {
@@ -74,6 +111,27 @@ pub enum Providers {
     One(NewProvider),
 }
 
+// Not derived: an object with `providers` is also a provider whose fields are all missing, so the forms overlap.
+impl PartialSchema for Providers {
+    fn schema() -> RefOr<Schema> {
+        let one = Ref::from_schema_name(NewProvider::name());
+        let list = ArrayBuilder::new().items(one.clone()).build();
+        let several = ObjectBuilder::new().property("providers", list.clone()).required("providers");
+        AnyOfBuilder::new().item(several).item(list).item(one).into()
+    }
+}
+
+impl ToSchema for Providers {
+    fn name() -> Cow<'static, str> {
+        "NewServiceProviders".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((NewProvider::name().into_owned(), NewProvider::schema()));
+        NewProvider::schemas(schemas);
+    }
+}
+
 /// `POST /api/v1/service-requests/{id}/providers`
 pub async fn add_providers(
     State(web): State<Web>,
@@ -81,20 +139,28 @@ pub async fn add_providers(
     answering: Answering,
     Path(id): Path<RequestId>,
     JsonBody(providers): JsonBody<Providers>,
-) -> Result<Response> {
+) -> Result<Created<Data<RequestNamed>>> {
     let providers = match providers {
         Providers::Several { providers } | Providers::List(providers) => providers,
         Providers::One(provider) => vec![provider],
     };
     let mut tx = web.db.begin().await?;
     calls::add_providers(&mut tx, caller.org()?, &id, providers, &caller.actor(), web.clock.now()).await?;
-    let body = data(json!({"id": id}));
-    answering.commit(&web, tx, StatusCode::CREATED, body).await
+    answering.commit(&web, tx, Data::of(RequestNamed { id })).await
 }
 
-/// No body, or `{}`.
-#[derive(Default, Deserialize)]
-pub struct Empty {}
+/// The request that was changed.
+#[derive(Serialize, ToSchema)]
+pub struct RequestNamed {
+    id: RequestId,
+}
+
+/// A request that was cancelled.
+#[derive(Serialize, ToSchema)]
+pub struct RequestCancelled {
+    id: RequestId,
+    status: RequestStatus,
+}
 
 /// `POST /api/v1/service-requests/{id}/cancel`
 pub async fn cancel(
@@ -103,9 +169,9 @@ pub async fn cancel(
     answering: Answering,
     Path(id): Path<RequestId>,
     OptionalJson(Empty {}): OptionalJson<Empty>,
-) -> Result<Response> {
+) -> Result<Answer<Data<RequestCancelled>>> {
     let viewer = caller.viewer_of(&web, &id)?;
     let mut tx = web.db.begin().await?;
     calls::cancel_request(&mut tx, &viewer, &id, &caller.actor(), web.clock.now()).await?;
-    answering.commit(&web, tx, StatusCode::OK, data(json!({"id": id, "status": "CANCELLED"}))).await
+    answering.commit(&web, tx, Data::of(RequestCancelled { id, status: RequestStatus::Cancelled })).await
 }

@@ -1,55 +1,140 @@
 //! `/api/messages/threads` and `/api/sitter/threads`
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::Response;
 use nightshift_domain::Error as DomainError;
-use nightshift_domain::ids::{MessageId, SitterId, ThreadId};
-use nightshift_domain::messaging::inbox::{self, Filter};
-use nightshift_domain::messaging::messages;
+use nightshift_domain::ids::{BookingId, MessageId, SitterId, ThreadId};
+use nightshift_domain::messaging::inbox::{self, Filter, ThreadView};
+use nightshift_domain::messaging::messages::{self, MessageView};
+use nightshift_domain::messaging::numbers::NumberClass;
 use nightshift_domain::messaging::post::{Author, Post, Posted};
-use nightshift_domain::messaging::threads::Mailbox;
+use nightshift_domain::messaging::threads::{Mailbox, Scope};
+use nightshift_domain::page::Limit;
 use nightshift_jobs::Enqueuer;
 use nightshift_jobs::sms::{self, Written};
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::params::Params;
+use crate::web::answer::Answer;
 use crate::web::auth::{Caller, Principal};
 use crate::web::body::JsonBody;
-use crate::web::error::{ApiError, Result};
+use crate::web::error::Result;
 use crate::web::idempotency::Answering;
+use crate::web::query::{self, Query};
 use crate::web::state::Web;
 
-/// `GET /api/messages/threads`
-pub async fn list(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
-    let (limit, cursor) = params.page();
-    let mailbox = params.text("mailbox");
-    let filter = Filter {
-        mailbox: mailbox_of(mailbox.as_deref().unwrap_or("owner"))?,
-        scope: params.word("scope"),
-        number_class: params.word("numberClass"),
-        unread: params.parsed("unread", "true or false"),
-        booking_id: params.id("bookingId"),
-        sitter_id: None,
-        q: params.text("q"),
-    };
-    params.finish()?;
-    let page = inbox::list(&web.db, &caller.org_viewer()?, &filter, cursor.as_deref(), limit, web.clock.now()).await?;
-    Ok(Json(json!({"threads": page.items, "nextCursor": page.next_cursor})))
+/// What narrows the list.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[schema(as = ThreadsQuery)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wish {
+    /// Rows of a page.
+    #[serde(default)]
+    limit: Limit,
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+    /// `owner` when not given.
+    #[serde(default)]
+    mailbox: Mailboxes,
+    scope: Option<Scope>,
+    number_class: Option<NumberClass>,
+    /// With or without texts that the owner has not read.
+    unread: Option<bool>,
+    booking_id: Option<BookingId>,
+    /// Those whose client's or sitter's name or whose client's phone holds this text.
+    q: Option<String>,
 }
 
-fn mailbox_of(word: &str) -> Result<Option<Mailbox>> {
-    match word {
-        "all" => Ok(None),
-        word => word.parse().map(Some).map_err(|_| ApiError::invalid("mailbox", "must be owner, sitter or all")),
+/// One mailbox, or all of them.
+#[derive(Default, ToSchema)]
+#[schema(as = MailboxFilter, rename_all = "lowercase")]
+pub enum Mailboxes {
+    /// The owner's.
+    #[default]
+    Owner,
+    /// The sitters'.
+    Sitter,
+    /// Both.
+    All,
+}
+
+impl<'de> Deserialize<'de> for Mailboxes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match &*Cow::<str>::deserialize(deserializer)? {
+            "owner" => Ok(Self::Owner),
+            "sitter" => Ok(Self::Sitter),
+            "all" => Ok(Self::All),
+            _ => Err(serde::de::Error::custom("must be owner, sitter or all")),
+        }
     }
 }
 
+/// A page of conversations.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ThreadList)]
+#[serde(rename_all = "camelCase")]
+pub struct Threads {
+    threads: Vec<ThreadView>,
+    next_cursor: Option<String>,
+}
+
+/// `GET /api/messages/threads`
+pub async fn list(State(web): State<Web>, caller: Caller, Query(wish): Query<Wish>) -> Result<Json<Threads>> {
+    let Wish { limit, cursor, mailbox, scope, number_class, unread, booking_id, q } = wish;
+    let mailbox = match mailbox {
+        Mailboxes::Owner => Some(Mailbox::Owner),
+        Mailboxes::Sitter => Some(Mailbox::Sitter),
+        Mailboxes::All => None,
+    };
+    let filter = Filter { mailbox, scope, number_class, unread, booking_id, sitter_id: None, q };
+    let page = inbox::list(&web.db, &caller.org_viewer()?, &filter, cursor.as_deref(), limit, web.clock.now()).await?;
+    Ok(Json(Threads { threads: page.items, next_cursor: page.next_cursor }))
+}
+
+/// A conversation.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ThreadShown)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    thread: ThreadView,
+}
+
 /// `GET /api/messages/threads/{id}`
-pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<ThreadId>) -> Result<Json<Value>> {
+pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<ThreadId>) -> Result<Json<Shown>> {
     let thread = inbox::view(&web.db, &caller.org_viewer()?, &id, web.clock.now()).await?;
-    Ok(Json(json!({"thread": thread})))
+    Ok(Json(Shown { thread }))
+}
+
+/// What narrows the list.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[schema(as = MessagesQuery)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MessagesWish {
+    /// At most so many.
+    #[serde(default)]
+    limit: Limit,
+    /// Those before this text; the latest ones when not given.
+    before: Option<MessageId>,
+}
+
+/// Texts, oldest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MessageList)]
+#[serde(rename_all = "camelCase")]
+pub struct Messages {
+    messages: Vec<MessageView>,
+}
+
+/// A text that will be sent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MessageSent)]
+#[serde(rename_all = "camelCase")]
+pub struct Sent {
+    message: MessageView,
+    /// The job that sends it.
+    job_id: Option<String>,
 }
 
 /// `GET /api/messages/threads/{id}/messages`
@@ -57,14 +142,11 @@ pub async fn messages(
     State(web): State<Web>,
     caller: Caller,
     Path(id): Path<ThreadId>,
-    mut params: Params,
-) -> Result<Json<Value>> {
-    let before: Option<MessageId> = params.id("before");
-    let limit = params.limit();
-    params.finish()?;
+    Query(MessagesWish { limit, before }): Query<MessagesWish>,
+) -> Result<Json<Messages>> {
     let viewer = caller.org_viewer()?;
     let messages = messages::list(&web.db, &viewer, &id, before.as_ref(), limit, web.clock.now()).await?;
-    Ok(Json(json!({"messages": messages})))
+    Ok(Json(Messages { messages }))
 }
 
 /// `POST /api/messages/threads/{id}/messages`
@@ -74,7 +156,7 @@ pub async fn send(
     answering: Answering,
     Path(id): Path<ThreadId>,
     JsonBody(post): JsonBody<Post>,
-) -> Result<Response> {
+) -> Result<Answer<Sent>> {
     let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     let viewer = caller.viewer();
     let author = match (caller.principal(), viewer.sitter_id()) {
@@ -93,18 +175,37 @@ pub async fn send(
         }
     };
     let message = messages::view(&mut tx, &viewer, message_id).await?;
-    answering.commit(&web, tx, StatusCode::OK, json!({"message": message, "jobId": job})).await
+    answering.commit(&web, tx, Sent { message, job_id: job }).await
+}
+
+/// What narrows the list.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[schema(as = OpenThreadsQuery)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OpenWish {
+    /// Whose, where authentication is off; elsewhere there is no such parameter.
+    sitter_id: Option<SitterId>,
+}
+
+/// Conversations open to a sitter.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OpenThreadList)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenThreads {
+    threads: Vec<ThreadView>,
 }
 
 /// `GET /api/sitter/threads`: those that are open to the sitter who asks. Where authentication is off, to the one that
 /// is named, or to any.
-pub async fn open_to_sitter(State(web): State<Web>, caller: Caller, mut params: Params) -> Result<Json<Value>> {
-    let named: Option<SitterId> = match caller.principal() {
-        Principal::Local { .. } => params.id("sitterId"),
-        _ => None,
-    };
-    params.finish()?;
+pub async fn open_to_sitter(
+    State(web): State<Web>,
+    caller: Caller,
+    Query(OpenWish { sitter_id: named }): Query<OpenWish>,
+) -> Result<Json<OpenThreads>> {
+    if named.is_some() && !matches!(caller.principal(), Principal::Local { .. }) {
+        return Err(query::refused([("sitterId".to_owned(), query::UNKNOWN.to_owned())].into()));
+    }
     let viewer = caller.org_viewer()?;
     let threads = inbox::open_to_sitter(&web.db, &viewer, named.as_ref(), web.clock.now()).await?;
-    Ok(Json(json!({"threads": threads})))
+    Ok(Json(OpenThreads { threads }))
 }

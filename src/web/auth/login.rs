@@ -1,22 +1,26 @@
 //! Signing in and out.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use nightshift_domain::access::api_keys::Scope;
 use nightshift_domain::access::{passwords, sessions, throttle};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audit::{self, Entry, Event};
-use nightshift_domain::people::users::{self, User};
+use nightshift_domain::ids::{ApiKeyId, OrgId, SitterId, UserId};
+use nightshift_domain::people::users::{self, Role, User};
 use secrecy::SecretString;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::guesser::Visitor;
 use super::principal::client_address;
 use super::{Caller, Principal, cookie, csrf};
-use crate::web::body;
+use crate::web::answer::WithCookies;
+use crate::web::body::JsonOrForm;
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
@@ -24,9 +28,10 @@ use crate::web::state::Web;
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// What somebody types.
-#[derive(Deserialize)]
-struct Credentials {
+#[derive(Deserialize, ToSchema)]
+pub struct Credentials {
     email: String,
+    #[schema(value_type = String)]
     password: SecretString,
 }
 
@@ -41,22 +46,26 @@ pub struct SignedIn {
 impl SignedIn {
     /// Gives the browser its cookies.
     #[must_use]
-    pub fn answer(self, with: impl IntoResponse) -> Response {
-        let mut response = with.into_response();
-        for cookie in self.cookies {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
-        }
-        response
+    pub fn answer<T>(self, with: impl FnOnce(User) -> T) -> WithCookies<T, 2> {
+        WithCookies { answer: with(self.user), cookies: self.cookies }
     }
 }
 
+/// The user who signed in.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SignedIn)]
+pub struct SignedInUser {
+    user: User,
+}
+
 /// `POST /api/auth/login`: who it is, with cookies.
-pub async fn login(State(web): State<Web>, request: Request) -> Result<Response> {
-    let (parts, body) = request.into_parts();
-    let Credentials { email, password } = body::json_or_form(&parts.headers, body, BODY_BYTES_MAX).await?;
+pub async fn login(
+    State(web): State<Web>,
+    parts: Parts,
+    JsonOrForm(Credentials { email, password }): JsonOrForm<Credentials>,
+) -> Result<WithCookies<Json<SignedInUser>, 2>> {
     let signed_in = sign_in(&web, &parts, &email, &password).await?;
-    let shown = Json(json!({"user": &signed_in.user}));
-    Ok(signed_in.answer(shown))
+    Ok(signed_in.answer(|user| Json(SignedInUser { user })))
 }
 
 /// Starts a session for whoever knows the password.
@@ -106,9 +115,17 @@ pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretStr
     Ok(SignedIn { user, cookies })
 }
 
+/// The session is over.
+#[derive(Serialize, ToSchema)]
+pub struct SignedOut {
+    /// Always true.
+    success: bool,
+}
+
 /// `POST /api/auth/logout`: ends the session.
-pub async fn logout(State(web): State<Web>, caller: Caller) -> Result<Response> {
-    Ok(with_cookie(json!({"success": true}), sign_out(&web, &caller).await?))
+pub async fn logout(State(web): State<Web>, caller: Caller) -> Result<WithCookies<Json<SignedOut>, 1>> {
+    let cookies = [sign_out(&web, &caller).await?];
+    Ok(WithCookies { answer: Json(SignedOut { success: true }), cookies })
 }
 
 /// Ends the caller's session; the cookie that forgets it.
@@ -124,20 +141,73 @@ pub async fn sign_out(web: &Web, caller: &Caller) -> Result<HeaderValue> {
     cookie::end(web)
 }
 
-/// `GET /api/auth/me`: who asks.
-pub async fn me(caller: Caller) -> Json<Value> {
-    Json(match caller.principal() {
-        Principal::User { user, .. } => json!({"user": user}),
-        Principal::Key(key) => json!({"apiKey": {"id": key.id, "orgId": key.org_id, "scopes": key.scopes}}),
-        Principal::Local { org } => {
-            json!({"user": {"id": null, "name": "Unauthenticated", "role": "owner", "orgId": org, "sitterId": null}})
-        }
-        Principal::Link(_) | Principal::Nobody => json!({"user": null}),
-    })
+/// Who asks.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WhoAsks)]
+#[serde(untagged)]
+pub enum Asker {
+    /// A program.
+    Program(Program),
+    /// A person, or nobody.
+    Person(Person),
 }
 
-fn with_cookie(body: Value, cookie: HeaderValue) -> Response {
-    let mut response = Json(body).into_response();
-    response.headers_mut().insert(header::SET_COOKIE, cookie);
-    response
+/// A program with a key.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProgramAsks)]
+#[serde(rename_all = "camelCase")]
+pub struct Program {
+    api_key: Key,
+}
+
+/// Somebody signed in; anybody, where authentication is off; null for nobody.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PersonAsks)]
+pub struct Person {
+    user: Option<PersonView>,
+}
+
+/// Somebody who can use the API.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Person)]
+#[serde(rename_all = "camelCase")]
+pub struct PersonView {
+    /// Null where authentication is off.
+    id: Option<UserId>,
+    name: String,
+    role: Role,
+    /// Where; null for ops.
+    org_id: Option<OrgId>,
+    /// Whom they are in the sitters' table.
+    sitter_id: Option<SitterId>,
+}
+
+/// A key, without its secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeyInUse)]
+#[serde(rename_all = "camelCase")]
+pub struct Key {
+    id: ApiKeyId,
+    /// None for the platform's.
+    org_id: Option<OrgId>,
+    scopes: BTreeSet<Scope>,
+}
+
+/// `GET /api/auth/me`: who asks.
+pub async fn me(caller: Caller) -> Json<Asker> {
+    let person = |user| Asker::Person(Person { user });
+    Json(match caller.principal().clone() {
+        Principal::User { user: User { id, name, role, org_id, sitter_id }, .. } => {
+            person(Some(PersonView { id: Some(id), name, role, org_id, sitter_id }))
+        }
+        Principal::Key(key) => {
+            let scopes = key.scopes.into_iter().collect();
+            Asker::Program(Program { api_key: Key { id: key.id, org_id: key.org_id, scopes } })
+        }
+        Principal::Local { org: org_id } => {
+            let name = "Unauthenticated".to_owned();
+            person(Some(PersonView { id: None, name, role: Role::Owner, org_id, sitter_id: None }))
+        }
+        Principal::Link(_) | Principal::Nobody => person(None),
+    })
 }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use crate::web::error::ApiError;
+use crate::web::routes::{Contract, Gives};
 
 /// Hex digits of the hash in a name.
 const DIGITS: usize = 16;
@@ -43,18 +44,33 @@ impl Asset {
     }
 }
 
+/// A file, or the error that there is none.
+pub(super) struct File(Response);
+
+impl IntoResponse for File {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Gives for File {
+    fn describe(contract: &mut Contract) {
+        contract.answer_texts(200, &["text/css", "text/javascript"]);
+    }
+}
+
 /// `GET /assets/{name}`
-pub(super) async fn show(Path(name): Path<String>) -> Response {
+pub(super) async fn show(Path(name): Path<String>) -> File {
     let Some(asset) = [&CSS, &JS].into_iter().find(|asset| asset.name == name) else {
         // During a deployment another process may have it: the browser must ask again.
         let mut response = ApiError::not_found().into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        return response;
+        return File(response);
     };
     let headers = [
         (header::CONTENT_TYPE, asset.media_type),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, asset.content).into_response()
+    File((headers, asset.content).into_response())
 }

@@ -9,6 +9,7 @@ use nightshift_domain::calls::{self, Schedule};
 use nightshift_domain::ids::{ProviderId, RequestId};
 use nightshift_domain::viewer::Viewer;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::extract::{Form, Path};
 use super::request::{Extra, render, viewer_for};
@@ -18,7 +19,8 @@ use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
 /// The form of a provider's card.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = BookForm)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Booking {
     csrf: String,
@@ -30,7 +32,8 @@ pub(super) struct Booking {
 }
 
 /// What a visitor filled in.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = BookFormFields)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Asked {
     provider_id: String,

@@ -15,6 +15,7 @@ use nightshift_domain::reconciliation::{self, DriftView};
 use nightshift_domain::{Error, stream};
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Form, Path, Query};
 use super::page;
@@ -24,7 +25,8 @@ use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
 /// What narrows the list, as typed; empty does not.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams, ToSchema)]
+#[schema(as = ExceptionsQuery)]
 #[serde(default)]
 pub(super) struct Asked {
     #[serde(rename = "type")]
@@ -192,7 +194,8 @@ fn facts(item: &ExceptionView) -> Vec<(String, String)> {
 }
 
 /// The form that gives an item to somebody.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AssignForm)]
 pub(super) struct Assign {
     csrf: String,
     #[serde(rename = "userId")]
@@ -214,7 +217,8 @@ pub(super) async fn assign(
 }
 
 /// The form that puts an item off.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SnoozeForm)]
 pub(super) struct Snooze {
     csrf: String,
     until: String,
@@ -242,7 +246,8 @@ pub(super) async fn snooze(
 }
 
 /// The form that closes an item.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ResolveForm)]
 pub(super) struct Resolve {
     csrf: String,
     #[serde(default)]

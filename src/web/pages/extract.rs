@@ -3,9 +3,11 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::web::body;
 use crate::web::error::{ApiError, Result};
+use crate::web::routes::{Contract, Takes};
 use crate::web::state::Web;
 
 /// The fields of a form, no larger than `http.body_bytes_max`.
@@ -45,5 +47,23 @@ impl<T: DeserializeOwned> FromRequestParts<Web> for Query<T> {
             .await
             .map_err(|refused| ApiError::bad_request("bad_query", refused.body_text()))?;
         Ok(Self(read))
+    }
+}
+
+impl<T: ToSchema> Takes for Form<T> {
+    fn describe(contract: &mut Contract) {
+        contract.body::<T>(&["application/x-www-form-urlencoded"], true);
+    }
+}
+
+impl<T: ToSchema> Takes for Path<T> {
+    fn describe(contract: &mut Contract) {
+        contract.path::<T>();
+    }
+}
+
+impl<T: IntoParams + ToSchema> Takes for Query<T> {
+    fn describe(contract: &mut Contract) {
+        contract.query::<T>();
     }
 }

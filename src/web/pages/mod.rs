@@ -13,55 +13,46 @@ mod shell;
 mod sign_in;
 
 use askama::Template;
-use axum::Router;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
 
-pub(super) use self::problem::unrouted;
-use super::auth::{self, Access, login};
+pub(super) use self::problem::{layer as errors, unrouted};
+pub(super) use self::shell::guard;
+use super::auth::{Access, login};
 use super::error::ApiError;
-use super::state::Web;
-use super::{contention, limits};
+use super::routes::{Area, Kind, Route};
 
 /// Nothing but our own files, and nobody may frame us.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+const PAGES: Area = Area::of(Kind::Page, "Pages");
+const FILES: Area = Area::of(Kind::Asset, "Files");
+
 /// Every page, and what it loads.
-pub(super) fn routes(web: &Web) -> Router<Web> {
+pub(super) fn routes() -> Vec<Route> {
     const WORKERS: Access = Access::OWNER.and_ops();
-    let body_bytes_max = web.settings.http.body_bytes_max;
-    // The last one here is the first one a request meets.
-    let layered = |access: Access, body_bytes_max: usize, handler: MethodRouter<Web>| {
-        handler
-            .route_layer(from_fn(contention::layer))
-            .route_layer(from_fn_with_state(body_bytes_max, limits::buffered))
-            .route_layer(from_fn_with_state((web.clone(), access), auth::layer))
-    };
-    let open = |handler| layered(Access::ANYBODY, body_bytes_max, handler);
-    let guarded = |handler| layered(WORKERS, body_bytes_max, handler).route_layer(from_fn(shell::guard));
-    let sign_in =
-        layered(Access::ANYBODY, body_bytes_max.min(login::BODY_BYTES_MAX), get(sign_in::show).post(sign_in::submit));
-    Router::new()
-        .route("/request/{id}", open(get(request::show)))
-        .route("/request/{id}/book", open(post(book::book)))
-        .route("/login", sign_in)
-        .route("/logout", open(post(sign_in::out)))
-        .route("/exceptions", guarded(get(exceptions::list)))
-        .route("/exceptions/{id}", guarded(get(exceptions::show)))
-        .route("/exceptions/{id}/assign", guarded(post(exceptions::assign)))
-        .route("/exceptions/{id}/snooze", guarded(post(exceptions::snooze)))
-        .route("/exceptions/{id}/resolve", guarded(post(exceptions::resolve)))
-        .route_layer(from_fn_with_state(web.settings.http.request_timeout, limits::in_time))
-        .route_layer(from_fn_with_state(web.clone(), limits::within))
-        .route_layer(from_fn(problem::layer))
-        .merge(
-            Router::new()
-                .route("/assets/{name}", get(assets::show))
-                .route_layer(from_fn_with_state(web.clone(), limits::within)),
-        )
+    vec![
+        PAGES
+            .get("/request/{id}", Access::ANYBODY, "A request for an appointment", request::show)
+            .text("For holders of its link, its owner and operators. `t` is the link's token; a cookie keeps it."),
+        PAGES.post("/request/{id}/book", Access::ANYBODY, "Choose a provider", book::book),
+        PAGES.get("/login", Access::ANYBODY, "The sign-in", sign_in::show),
+        PAGES
+            .post("/login", Access::ANYBODY, "Sign in", sign_in::submit)
+            .body_bytes_max(login::BODY_BYTES_MAX)
+            .error(StatusCode::UNAUTHORIZED, "The address or the password is wrong."),
+        PAGES.post("/logout", Access::ANYBODY, "Sign out", sign_in::out),
+        PAGES.get("/exceptions", WORKERS, "What needs a person", exceptions::list),
+        PAGES.get("/exceptions/{id}", WORKERS, "An exception", exceptions::show),
+        PAGES.post("/exceptions/{id}/assign", WORKERS, "Give an exception to somebody", exceptions::assign),
+        PAGES.post("/exceptions/{id}/snooze", WORKERS, "Put an exception off", exceptions::snooze),
+        PAGES.post("/exceptions/{id}/resolve", WORKERS, "Close an exception", exceptions::resolve),
+        FILES
+            .get("/assets/{name}", Access::ANYBODY, "The style sheet or the script of the pages", assets::show)
+            .text("Its name holds the hash of its content.")
+            .error(StatusCode::NOT_FOUND, "There is no such file in this release."),
+    ]
 }
 
 /// Renders a page.

@@ -49,7 +49,7 @@ pub(super) fn refusal(error: ApiError, template: &impl Template) -> Response {
 }
 
 /// Wraps every page: an error that no handler has rendered becomes a page.
-pub(super) async fn layer(request: Request, next: Next) -> Response {
+pub(in crate::web) async fn layer(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let Some(error) = Cause::of(&response).filter(|_| !is_page(&response)) else { return response };
     let mut rendered = refusal(error.clone(), &Problem::of(error));

@@ -12,6 +12,7 @@ use nightshift_domain::people::organizations;
 use nightshift_domain::stream;
 use nightshift_domain::viewer::{Reach, Viewer};
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::book::Asked;
 use super::extract::{Path, Query};
@@ -23,7 +24,8 @@ use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
 /// What may follow the address.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, IntoParams, ToSchema)]
+#[schema(as = RequestPageQuery)]
 pub(super) struct Extra {
     /// The link's token.
     t: Option<String>,

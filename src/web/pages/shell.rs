@@ -63,7 +63,7 @@ pub(super) fn local(at: Timestamp, zone: Tz) -> String {
 }
 
 /// Sends whoever is not signed in to the sign-in and back, and tells others that the page is not for them.
-pub(super) async fn guard(request: Request, next: Next) -> Response {
+pub(in crate::web) async fn guard(request: Request, next: Next) -> Response {
     let wanted = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let reads = request.method().is_safe();
     let response = next.run(request).await;

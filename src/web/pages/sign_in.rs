@@ -1,18 +1,20 @@
 //! `/login`, `/logout`
 
 use askama::Template;
-use axum::extract::{Request, State};
+use axum::extract::State;
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use nightshift_domain::people::users::Role;
 use secrecy::SecretString;
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Form, Query};
 use super::page;
 use super::problem::refusal;
 use crate::web::auth::{Caller, csrf, login};
-use crate::web::body;
+use crate::web::body::JsonOrForm;
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
@@ -25,7 +27,8 @@ struct Page<'a> {
 }
 
 /// Where to go afterwards.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[schema(as = SignInQuery)]
 pub(super) struct Next {
     #[serde(default)]
     next: String,
@@ -36,25 +39,29 @@ pub(super) async fn show(Query(Next { next }): Query<Next>) -> Response {
     page(StatusCode::OK, &Page { next: &next, email: "", error: None })
 }
 
-#[derive(Deserialize)]
-struct Typed {
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SignInForm)]
+pub(super) struct Typed {
     email: String,
+    #[schema(value_type = String)]
     password: SecretString,
     #[serde(default)]
     next: String,
 }
 
 /// `POST /login`
-pub(super) async fn submit(State(web): State<Web>, request: Request) -> Result<Response> {
-    let (parts, body) = request.into_parts();
-    let typed: Typed = body::json_or_form(&parts.headers, body, login::BODY_BYTES_MAX).await?;
+pub(super) async fn submit(
+    State(web): State<Web>,
+    parts: Parts,
+    JsonOrForm(typed): JsonOrForm<Typed>,
+) -> Result<Response> {
     match login::sign_in(&web, &parts, &typed.email, &typed.password).await {
         Ok(signed_in) => {
             let to = inside(&typed.next).unwrap_or(match signed_in.user.role {
                 Role::Owner | Role::Ops => "/exceptions",
                 Role::Sitter => "/login",
             });
-            Ok(signed_in.answer(Redirect::to(to)))
+            Ok(signed_in.answer(|_| Redirect::to(to)).into_response())
         }
         Err(error) => match sentence(&error) {
             Some(sentence) => {
@@ -90,7 +97,8 @@ fn in_words(seconds: u64) -> String {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SignOutForm)]
 pub(super) struct Token {
     csrf: String,
 }

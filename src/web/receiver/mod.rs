@@ -15,11 +15,8 @@ mod twilio_status;
 mod vapi;
 mod verification;
 
-use axum::Router;
 use axum::extract::State;
-use axum::middleware::from_fn_with_state;
-use axum::response::Response;
-use axum::routing::post;
+use axum::http::StatusCode;
 use nightshift_domain::inbox::{Delivery, Provider};
 
 pub use incoming::Incoming;
@@ -29,22 +26,35 @@ pub use store::Receiver;
 
 use self::store::Accepted;
 use self::verification::Verdict;
+use super::auth::Access;
 use super::error::{ApiError, Result};
-use super::limits;
+use super::routes::{Area, Kind, Route};
 use super::state::Web;
 
 /// The addresses that providers deliver to.
-pub fn routes(web: &Web) -> Router<Web> {
-    let patience = web.settings.http.request_timeout;
-    Router::new()
-        .route("/api/webhooks/stripe", post(receive::<stripe::Stripe>))
-        .route("/api/twilio/status", post(receive::<twilio_status::TwilioStatus>))
-        .route("/api/webhooks/vapi", post(receive::<vapi::Vapi>))
-        .route_layer(from_fn_with_state(patience, limits::in_time))
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        webhook::<stripe::Stripe>("/api/webhooks/stripe", "Take an event of Stripe's"),
+        webhook::<twilio_status::TwilioStatus>("/api/twilio/status", "Take a report of what became of a text"),
+        webhook::<vapi::Vapi>("/api/webhooks/vapi", "Take a report about a call"),
+    ]
+}
+
+/// The row of a source.
+fn webhook<S: Source>(path: &'static str, summary: &'static str) -> Route {
+    const WEBHOOKS: Area = Area::of(Kind::Webhook, "Webhooks");
+    let mut route = WEBHOOKS
+        .post(path, Access::ANYBODY, summary, receive::<S>)
+        .text("Answers once it is stored, whatever its type and shape. A repeat of an event is stored once.")
+        .proofs(S::PROOFS)
+        .error(StatusCode::BAD_REQUEST, "Where signatures are not required, a wrong one is refused so.")
+        .error(StatusCode::UNAUTHORIZED, "The signature is missing or wrong.");
+    route.doc.contract.foreign_body(S::MEDIA_TYPE);
+    route
 }
 
 /// Takes a delivery of the source `S`: checks it, stores it, answers.
-async fn receive<S: Source>(State(web): State<Web>, incoming: Incoming) -> Result<Response> {
+async fn receive<S: Source>(State(web): State<Web>, incoming: Incoming) -> Result<S::Answer> {
     incoming.expect_type(S::MEDIA_TYPE)?;
     let verified = verify::<S>(&web, &incoming).await?;
     let Read { source, event_key, event_type, job } = S::read(&incoming)?;

@@ -1,6 +1,6 @@
 //! What differs between one provider's webhook and another's.
 
-use axum::response::Response;
+use axum::response::IntoResponse;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{Provider, Recorded};
 use nightshift_providers::SignatureError;
@@ -8,6 +8,7 @@ use nightshift_queue::{EnqueueError, Job, NewJob};
 
 use super::Incoming;
 use crate::web::error::{ApiError, Result};
+use crate::web::routes::{Gives, Proof};
 use crate::web::state::Web;
 
 /// One provider's webhook. [`receive`](super::receive) takes every delivery the same way and asks its source for the
@@ -17,6 +18,10 @@ pub trait Source: Send + Sized + 'static {
     const PROVIDER: Provider;
     /// The type of the body. A request that names another is refused with 415; one that names none is taken.
     const MEDIA_TYPE: &'static str;
+    /// What [`verify`](Self::verify) takes for a proof, for the documentation: one of these sets.
+    const PROOFS: &'static [&'static [Proof]];
+    /// What the provider gets once its delivery is stored.
+    type Answer: IntoResponse + Gives;
 
     /// Checks that the provider made this request, over its raw bytes. What an error means is decided by
     /// [`verification`](super::verification).
@@ -34,7 +39,7 @@ pub trait Source: Send + Sized + 'static {
 
     /// The answer to a delivery that is stored, in whatever format the provider wants. `recorded.first` is false for
     /// the repeat of an event.
-    fn answer(self, web: &Web, recorded: &Recorded) -> impl Future<Output = Result<Response>> + Send;
+    fn answer(self, web: &Web, recorded: &Recorded) -> impl Future<Output = Result<Self::Answer>> + Send;
 }
 
 /// What one parse of a body yields.

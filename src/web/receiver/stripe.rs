@@ -1,28 +1,33 @@
 //! Stripe's events, of whatever type and shape: 200 once one is stored, with whether it was there before.
 
 use axum::Json;
-use axum::response::{IntoResponse, Response};
 use nightshift_domain::inbox::{Provider, Recorded};
 use nightshift_jobs::webhook::stripe_process::WebhookStripeProcess;
 use nightshift_providers::SignatureError;
 use nightshift_providers::stripe::{Event, signature};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Incoming, JobFor, Read, Source, unreadable};
 use crate::web::error::Result;
+use crate::web::routes::Proof;
 use crate::web::state::Web;
 
 pub struct Stripe;
 
-#[derive(Serialize)]
-struct Answer {
+#[derive(Serialize, ToSchema)]
+#[schema(as = StripeAnswer)]
+pub struct Answer {
     received: bool,
+    /// Whether it was there before.
     duplicate: bool,
 }
 
 impl Source for Stripe {
     const PROVIDER: Provider = Provider::Stripe;
     const MEDIA_TYPE: &'static str = "application/json";
+    const PROOFS: &'static [&'static [Proof]] = &[&[Proof::Stripe]];
+    type Answer = Json<Answer>;
 
     fn verify(web: &Web, incoming: &Incoming) -> Result<(), SignatureError> {
         let (secrets, now) = (&web.settings.webhooks.stripe_secrets, web.clock.now().to_datetime());
@@ -35,7 +40,7 @@ impl Source for Stripe {
         Ok(Read { source: Self, event_key: event.id, event_type: event.kind, job: Some(job) })
     }
 
-    async fn answer(self, _: &Web, recorded: &Recorded) -> Result<Response> {
-        Ok(Json(Answer { received: true, duplicate: !recorded.first }).into_response())
+    async fn answer(self, _: &Web, recorded: &Recorded) -> Result<Json<Answer>> {
+        Ok(Json(Answer { received: true, duplicate: !recorded.first }))
     }
 }

@@ -1,7 +1,5 @@
 //! Twilio's reports of what became of a text: 200 with an empty body once one is stored.
 
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use nightshift_domain::inbox::{Provider, Recorded};
 use nightshift_jobs::webhook::twilio_status::WebhookTwilioStatus;
 use nightshift_providers::SignatureError;
@@ -10,6 +8,7 @@ use nightshift_providers::twilio::StatusCallback;
 use super::twilio::{FORM, verify_signature};
 use super::{Incoming, JobFor, Read, Source};
 use crate::web::error::Result;
+use crate::web::routes::{Empty, Proof};
 use crate::web::state::Web;
 
 pub struct TwilioStatus;
@@ -17,6 +16,8 @@ pub struct TwilioStatus;
 impl Source for TwilioStatus {
     const PROVIDER: Provider = Provider::TwilioStatus;
     const MEDIA_TYPE: &'static str = FORM;
+    const PROOFS: &'static [&'static [Proof]] = &[&[Proof::Twilio]];
+    type Answer = Empty;
 
     fn verify(web: &Web, incoming: &Incoming) -> Result<(), SignatureError> {
         verify_signature(web, incoming)
@@ -32,7 +33,7 @@ impl Source for TwilioStatus {
         Ok(Read { source: Self, event_key, event_type, job: Some(job) })
     }
 
-    async fn answer(self, _: &Web, _: &Recorded) -> Result<Response> {
-        Ok(StatusCode::OK.into_response())
+    async fn answer(self, _: &Web, _: &Recorded) -> Result<Empty> {
+        Ok(Empty)
     }
 }

@@ -1,27 +1,32 @@
 //! VAPI's reports about calls: 200 once one is stored.
 
 use axum::Json;
-use axum::response::{IntoResponse, Response};
 use nightshift_domain::inbox::{Provider, Recorded};
 use nightshift_jobs::webhook::vapi_process::WebhookVapiProcess;
 use nightshift_providers::SignatureError;
 use nightshift_providers::vapi::{Report, signature};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Incoming, JobFor, Read, Source, unreadable};
 use crate::web::error::Result;
+use crate::web::routes::Proof;
 use crate::web::state::Web;
 
 pub struct Vapi;
 
-#[derive(Serialize)]
-struct Answer {
+#[derive(Serialize, ToSchema)]
+#[schema(as = VapiAnswer)]
+pub struct Answer {
     received: bool,
 }
 
 impl Source for Vapi {
     const PROVIDER: Provider = Provider::Vapi;
     const MEDIA_TYPE: &'static str = "application/json";
+    const PROOFS: &'static [&'static [Proof]] =
+        &[&[Proof::VapiSecret], &[Proof::VapiBearer], &[Proof::VapiSignature, Proof::VapiTimestamp]];
+    type Answer = Json<Answer>;
 
     fn verify(web: &Web, incoming: &Incoming) -> Result<(), SignatureError> {
         let proof = signature::Proof {
@@ -42,7 +47,7 @@ impl Source for Vapi {
         Ok(Read { source: Self, event_key, event_type: report.kind, job: Some(job) })
     }
 
-    async fn answer(self, _: &Web, _: &Recorded) -> Result<Response> {
-        Ok(Json(Answer { received: true }).into_response())
+    async fn answer(self, _: &Web, _: &Recorded) -> Result<Json<Answer>> {
+        Ok(Json(Answer { received: true }))
     }
 }

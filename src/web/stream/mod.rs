@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt, stream};
@@ -19,19 +19,24 @@ use nightshift_domain::viewer::Viewer;
 use serde::Deserialize;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use utoipa::{IntoParams, ToSchema};
 
 pub use hub::Hub;
 
 use super::auth::{Caller, Principal};
 use super::error::{ApiError, Result};
+use super::query::Query;
 use super::state::Web;
 
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const TOPICS_MAX: usize = 20;
 
 /// Which topics.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[schema(as = StreamQuery)]
 pub struct Wish {
+    /// 1 to 20, separated by commas: `threads`, `windows`, `ledger`, `exceptions`, `jobs`, `request:{id}`,
+    /// `thread:{id}`, `sitter:{id}`.
     #[serde(default)]
     topics: String,
     /// For clients that can't send a header.

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::contract;
+
 /// Status, headers and body.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -11,9 +13,19 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub async fn read(response: reqwest::Response) -> Self {
+    /// The program's answer to a request, which must be one that its description knows.
+    pub async fn to(request: reqwest::RequestBuilder) -> Self {
+        let (client, request) = request.build_split();
+        let request = request.expect("a request");
+        let (method, asked) = (request.method().clone(), request.url().clone());
+        let response = client.execute(request).await.expect("an answer");
+        let answered = response.url().clone();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Self { status, headers, text: response.text().await.expect("a body") }
+        let answer = Self { status, headers, text: response.text().await.expect("a body") };
+        // What a redirect leads to is read.
+        let method = if answered == asked { method } else { reqwest::Method::GET };
+        contract::check(method.as_str(), answered.path(), status, answer.header("content-type"), &answer.text);
+        answer
     }
 
     /// The body as JSON.

@@ -5,6 +5,7 @@ pub mod answer;
 pub mod browser;
 pub mod business;
 pub mod checks;
+pub mod contract;
 #[cfg(target_os = "linux")]
 pub mod disk;
 pub mod logs;

@@ -88,7 +88,7 @@ impl Nightshift {
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
-        Answer::read(request.send().await.expect("an answer")).await
+        Answer::to(request).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -165,7 +165,7 @@ impl Nightshift {
         if let Some(signature) = signature {
             request = request.header("stripe-signature", signature);
         }
-        Answer::read(request.send().await.expect("an answer")).await
+        Answer::to(request).await
     }
 
     /// All rows of a statement.

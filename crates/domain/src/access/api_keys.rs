@@ -19,7 +19,7 @@ use crate::{Error, Result};
 
 text_enum! {
     /// Something a key may be used for.
-    pub enum Scope {
+    pub enum Scope as KeyScope {
         /// Make and change bookings.
         BookingsWrite = "bookings:write",
         /// See bookings.

@@ -7,6 +7,7 @@ mod event;
 use nightshift_db::{Db, Json, Timestamp, Tx, new_id};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 pub use event::Event;
 
@@ -155,7 +156,8 @@ pub async fn record(tx: &mut Tx, entry: Entry, now: Timestamp) -> Result<()> {
 }
 
 /// An entry as the API shows it. Its type and status are the stored texts, also those of another version of the program.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
+#[schema(as = Event)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryView {
     id: EventId,
@@ -171,6 +173,7 @@ pub struct EntryView {
     job_id: Option<String>,
     inbox_id: Option<InboxId>,
     correlation_id: Option<String>,
+    #[schema(value_type = Object)]
     #[serde(serialize_with = "as_json")]
     metadata: Json<Value>,
     created_at: Timestamp,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nightshift_db::Timestamp;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::Result;
 use crate::country::Country;
@@ -26,7 +27,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const DISCOUNT_MAX: i64 = 1_000_000_000;
 
 /// The body of a request to book. Everything is optional here, so that the check can name all that is wrong at once.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, ToSchema)]
+#[schema(as = NewBooking)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct Draft {

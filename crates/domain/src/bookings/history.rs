@@ -2,6 +2,7 @@
 
 use nightshift_db::{Db, Timestamp, Tx};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Booking, Status};
 use crate::actor::Actor;
@@ -10,7 +11,8 @@ use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 /// One change of status, as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, ToSchema)]
+#[schema(as = StatusChange)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEntry {
     /// From 1, without gaps.

@@ -3,6 +3,7 @@
 use nightshift_db::{Json, Timestamp, Tx};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::booking::lock_of;
 use super::change::{move_status, record_status, store, version_conflict};
@@ -18,7 +19,8 @@ use crate::problems::Problems;
 use crate::{Error, Result};
 
 /// The body of a change. What is missing stays; `sitterId`, `address` and `notes` are cleared by `null`.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, ToSchema)]
+#[schema(as = BookingPatch)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct Patch {

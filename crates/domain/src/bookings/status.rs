@@ -6,7 +6,7 @@ use crate::text_enum::text_enum;
 
 text_enum! {
     /// Where a booking stands.
-    pub enum Status {
+    pub enum Status as BookingStatus {
         /// Asked for, not yet certain.
         Pending = "pending",
         /// Certain; its thread and window are made.

@@ -2,6 +2,7 @@
 
 use nightshift_db::{Json, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{PaymentStatus, Status};
 use crate::audience::Audience;
@@ -9,7 +10,8 @@ use crate::ids::{BookingId, ClientId, SitterId, SnapshotId};
 use crate::phone::PhoneNumber;
 
 /// A booking in JSON.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Booking)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct BookingView {
@@ -37,7 +39,8 @@ pub struct BookingView {
 }
 
 /// A booking's client in JSON.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = Client)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientView {
     /// First name, if known.

@@ -3,6 +3,7 @@
 use nightshift_db::{Timestamp, Tx};
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::{RequestStatus, lock_request};
 use crate::actor::Actor;
@@ -20,7 +21,8 @@ const LONG: TextLimit = TextLimit { chars_max: 4_000 };
 const PROVIDERS_MAX: usize = 50;
 
 /// A request to be made, as callers send it.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[schema(as = NewServiceRequest)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct NewRequest {
@@ -28,11 +30,13 @@ pub struct NewRequest {
     pub user_phone: Option<String>,
     pub contact_name: Option<String>,
     pub location: Option<String>,
+    #[schema(default = json!([]))]
     pub providers: Vec<NewProvider>,
 }
 
 /// A provider to be recommended, as callers send it. Rating and rank may be numbers or words.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[schema(as = NewServiceProvider)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct NewProvider {

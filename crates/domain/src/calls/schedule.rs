@@ -3,6 +3,7 @@
 use nightshift_db::{Json, Timestamp, Tx};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::past::is_past;
 use super::requests::announce;
@@ -23,7 +24,8 @@ const NOTES: TextLimit = TextLimit { chars_max: 2_000 };
 const TWINS_MAX: u32 = 1_000;
 
 /// A call to be made, as callers send it. What is missing comes from the stored request and provider.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[schema(as = NewCall)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct Schedule {

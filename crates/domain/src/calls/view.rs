@@ -3,6 +3,7 @@
 use nightshift_db::{Db, Json, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{CallMode, CallStatus, RequestStatus};
 use crate::audience::Audience;
@@ -13,7 +14,8 @@ use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 /// A request in JSON.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = ServiceRequest)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct RequestView {
@@ -27,13 +29,15 @@ pub struct RequestView {
     pub final_outcome: Option<String>,
     pub created_at: Timestamp,
     pub version: i64,
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub providers: Option<Vec<ProviderView>>,
     pub active_call: Option<CallView>,
 }
 
 /// A provider in JSON.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = ServiceProvider)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct ProviderView {
@@ -52,7 +56,8 @@ pub struct ProviderView {
 }
 
 /// A call in JSON.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow, ToSchema)]
+#[schema(as = BookingCall)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct CallView {
@@ -65,6 +70,7 @@ pub struct CallView {
     pub status: CallStatus,
     /// While it goes on, the looks so far are with the job that looks.
     pub poll_count: i64,
+    #[schema(value_type = Option<Object>)]
     #[serde(serialize_with = "plain")]
     pub result: Option<Json<Value>>,
     pub failure_reason: Option<String>,

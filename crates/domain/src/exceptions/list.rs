@@ -3,6 +3,7 @@
 use nightshift_db::{Db, Json, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{ExceptionKind, Severity, Status};
 use crate::ids::{BookingId, ClientId, DriftId, ExceptionId, InboxId, OrgId, ThreadId};
@@ -11,7 +12,8 @@ use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 /// An item as the API shows it.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
+#[schema(as = Exception)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the table `exceptions`")]
 pub struct ExceptionView {
@@ -23,6 +25,7 @@ pub struct ExceptionView {
     pub severity: Severity,
     pub status: Status,
     pub title: String,
+    #[schema(value_type = Object)]
     pub detail: Json<Value>,
     pub booking_id: Option<BookingId>,
     pub thread_id: Option<ThreadId>,
@@ -84,7 +87,8 @@ impl Filter {
 }
 
 /// How many items of each severity.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ExceptionCounts)]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct Counts {
     pub high: i64,

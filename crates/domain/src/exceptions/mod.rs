@@ -31,7 +31,7 @@ text_enum! {
 
 text_enum! {
     /// What became of an item.
-    pub enum Status {
+    pub enum Status as ExceptionStatus {
         /// Nobody has it yet.
         Open = "open",
         /// Somebody has it.

@@ -2,6 +2,7 @@
 
 use nightshift_db::{Db, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::numbers::NumberClass;
 use super::threads::{Mailbox, Scope, ThreadStatus, mailbox};
@@ -34,7 +35,8 @@ pub struct Filter {
 }
 
 /// A thread in JSON.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Thread)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct ThreadView {
@@ -57,7 +59,7 @@ pub struct ThreadView {
 }
 
 /// The window of a thread's booking in JSON.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct WindowSummary {

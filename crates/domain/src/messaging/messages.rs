@@ -2,6 +2,7 @@
 
 use nightshift_db::{Db, Timestamp, Tx};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::message::{ActorType, Direction, MessageStatus, RoutedTo};
 use super::{inbox, threads};
@@ -12,7 +13,8 @@ use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 /// A text in JSON.
-#[derive(Clone, Serialize, sqlx::FromRow)]
+#[derive(Clone, Serialize, sqlx::FromRow, ToSchema)]
+#[schema(as = Message)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct MessageView {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nightshift_db::{Timestamp, Tx};
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::message::{ActorType, Direction};
 use super::threads::{self, Scope, Thread, ThreadStatus};
@@ -36,7 +37,8 @@ pub enum Author {
 }
 
 /// A text to post.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, ToSchema)]
+#[schema(as = NewMessage)]
 #[serde(rename_all = "camelCase")]
 pub struct Post {
     /// What to say, 1 to 1600 characters.

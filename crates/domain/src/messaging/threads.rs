@@ -13,7 +13,7 @@ use crate::{Error, Result};
 
 text_enum! {
     /// What a conversation is about.
-    pub enum Scope {
+    pub enum Scope as ThreadScope {
         /// One booking, with its client.
         ClientBooking = "client_booking",
         /// Anything else with a client.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nightshift_db::{Db, Timestamp, Tx};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::Result;
 use crate::bookings::Booking;
@@ -226,7 +227,8 @@ pub struct Filter {
 }
 
 /// A window in JSON.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Window)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct WindowView {

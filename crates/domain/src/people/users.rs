@@ -3,6 +3,7 @@
 use nightshift_db::{Db, Timestamp, Tx};
 use secrecy::SecretString;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::access::passwords::{self, Hashed, Turn};
 use crate::ids::{OrgId, SitterId, UserId};
@@ -23,7 +24,7 @@ text_enum! {
 }
 
 /// Somebody who can sign in.
-#[derive(Debug, Clone, sqlx::FromRow, Serialize)]
+#[derive(Debug, Clone, sqlx::FromRow, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// Who.

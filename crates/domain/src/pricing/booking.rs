@@ -3,6 +3,7 @@
 use nightshift_db::{Db, Timestamp, Tx};
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::calculate::{Inputs, NotComputable, Price};
 use super::rules::{Rule, RuleBook, in_force};
@@ -127,12 +128,14 @@ pub(crate) async fn record_repriced(
 }
 
 /// What a booking was priced with, what it would come to now, and the difference.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = BookingPricing)]
 pub struct Pricing {
     snapshot: Snapshot,
     /// None when it cannot be computed; `error` says why.
     recomputed: Option<Price>,
     drift: Option<Drift>,
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }

@@ -10,6 +10,7 @@ use chrono::{Datelike, NaiveDate, Weekday};
 use chrono_tz::Tz;
 use nightshift_db::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a rule says, without when and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +28,8 @@ pub struct Terms {
 }
 
 /// What of a booking decides its price.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PriceInputs)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of a booking")]
 pub struct Inputs {
@@ -42,7 +44,8 @@ pub struct Inputs {
 }
 
 /// A line of a price, as a client would read it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PriceLine)]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
     /// `base`, `weekend`, `holiday`, `discount`, `tax`, or the add-on's own code.
@@ -58,7 +61,7 @@ pub struct Line {
 }
 
 /// A price and how it came about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Price {
     /// Its lines, which add up to the total.

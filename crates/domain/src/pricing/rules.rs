@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use nightshift_db::{Db, Json, Timestamp, Tx};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::calculate::{Inputs, NotComputable, Price, Terms, calculate};
 use crate::actor::Actor;
@@ -21,7 +22,8 @@ const LIST_MAX: usize = 1_000;
 const AMOUNT_MAX: i64 = 1_000_000_000;
 
 /// A version of a service's price.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Serialize, ToSchema)]
+#[schema(as = PriceRule)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the table `pricing_rules`")]
 pub struct Rule {
@@ -35,7 +37,9 @@ pub struct Rule {
     pub extra_quantity_minor: i64,
     pub weekend_percent: i64,
     pub holiday_percent: i64,
+    #[schema(value_type = BTreeSet<String>)]
     pub holidays: Json<BTreeSet<String>>,
+    #[schema(value_type = BTreeMap<String, i64>)]
     pub add_ons: Json<BTreeMap<String, i64>>,
     pub tax_percent_bp: i64,
     pub currency: String,
@@ -58,7 +62,8 @@ impl Rule {
 }
 
 /// A rule as somebody sends it.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[schema(as = NewPriceRule)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct RuleDraft {

@@ -2,6 +2,7 @@
 
 use nightshift_db::{Db, Json, Timestamp, Tx};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::calculate::{Inputs, Line, Price};
 use super::rules::Rule;
@@ -9,14 +10,17 @@ use crate::Result;
 use crate::ids::{BookingId, OrgId, RuleId, SnapshotId};
 
 /// A price that was given, and from what it was worked out.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
+#[schema(as = PriceSnapshot)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the table `pricing_snapshots`")]
 pub struct Snapshot {
     pub id: SnapshotId,
     pub booking_id: BookingId,
     pub rule_id: RuleId,
+    #[schema(value_type = Inputs)]
     pub inputs: Json<Inputs>,
+    #[schema(value_type = Vec<Line>)]
     pub lines: Json<Vec<Line>>,
     pub total_minor: i64,
     pub currency: String,

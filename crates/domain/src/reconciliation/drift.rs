@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::exceptions::Severity;
 use crate::text_enum::text_enum;
 
 text_enum! {
     /// Why a price differs: the first of these that applies.
-    pub enum Cause {
+    pub enum Cause as DriftCause {
         /// The booking is no longer what it was priced as.
         InputsChanged = "inputs_changed",
         /// The booking's total is not the one it was priced at.
@@ -75,7 +76,8 @@ pub struct Amounts {
 }
 
 /// A difference.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+#[schema(as = PriceDifference)]
 #[serde(rename_all = "camelCase")]
 pub struct Drift {
     /// What is stored.

@@ -3,6 +3,7 @@
 use nightshift_db::{Db, Json, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::drift::Cause;
 use crate::Result;
@@ -13,7 +14,8 @@ use crate::pricing::Line;
 use crate::viewer::Viewer;
 
 /// A difference as the API shows it.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
+#[schema(as = PriceDrift)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the table `pricing_drifts`")]
 pub struct DriftView {
@@ -26,8 +28,10 @@ pub struct DriftView {
     pub drift_percent: f64,
     pub severity: Severity,
     pub cause: Cause,
+    #[schema(value_type = Object)]
     pub detail: Json<Value>,
     /// The lines that were agreed on.
+    #[schema(value_type = Vec<Line>)]
     pub stored_lines: Json<Vec<Line>>,
     pub currency: String,
     pub created_at: Timestamp,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use nightshift_db::{Db, Timestamp, Tx};
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
@@ -17,7 +18,7 @@ use crate::{Error, Result};
 
 text_enum! {
     /// What started a run.
-    pub enum Trigger {
+    pub enum Trigger as ReconciliationTrigger {
         /// The clock.
         Scheduled = "scheduled",
         /// Somebody.
@@ -27,7 +28,7 @@ text_enum! {
 
 text_enum! {
     /// Where a run stands.
-    pub enum RunStatus {
+    pub enum RunStatus as ReconciliationStatus {
         /// It goes on, or will as soon as a worker is there.
         Running = "running",
         /// It went over every booking.
@@ -38,7 +39,8 @@ text_enum! {
 }
 
 /// A run.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
+#[schema(as = ReconciliationRun)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
     /// Its id.

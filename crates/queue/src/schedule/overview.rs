@@ -3,6 +3,7 @@
 use chrono_tz::Tz;
 use nightshift_db::{Db, Timestamp, Tx};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::slots::slot;
 use super::{Schedule, Scope, ZoneMode};
@@ -11,7 +12,8 @@ use super::{Schedule, Scope, ZoneMode};
 const AHEAD: usize = 3;
 
 /// A schedule.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Schedule)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleView {
     /// Its name.
@@ -31,7 +33,8 @@ pub struct ScheduleView {
 }
 
 /// A schedule in one local time.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = ScheduleScope)]
 #[serde(rename_all = "camelCase")]
 pub struct ScopeView {
     /// The organisation; none for UTC.
@@ -45,7 +48,8 @@ pub struct ScopeView {
 }
 
 /// An occurrence that is past.
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow, ToSchema)]
+#[schema(as = PastOccurrence)]
 #[serde(rename_all = "camelCase")]
 pub struct SlotView {
     /// In local time.
@@ -63,7 +67,8 @@ pub struct SlotView {
 }
 
 /// An occurrence to come.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = NextOccurrence)]
 pub struct NextView {
     /// In local time.
     pub local: String,

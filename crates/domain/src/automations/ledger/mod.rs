@@ -26,7 +26,7 @@ use crate::{Error, Result};
 
 text_enum! {
     /// How far a run has come.
-    pub enum RunStatus {
+    pub enum RunStatus as AutomationRunStatus {
         /// It waits or is under way.
         Pending = "pending",
         /// The provider took its text.

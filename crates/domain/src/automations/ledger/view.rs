@@ -3,6 +3,7 @@
 use nightshift_db::{Db, Json, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::RunStatus;
 use crate::automations::{AutomationType, Recipient};
@@ -30,7 +31,8 @@ pub struct Filter {
 }
 
 /// A run in JSON. `from_number` is the number's id and equals the `messageNumberId` of the thread.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = AutomationRun)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct LedgerRunView {
@@ -53,12 +55,14 @@ pub struct LedgerRunView {
 }
 
 /// A run with how it was executed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = AutomationRunDetail)]
 pub struct LedgerRunDetail {
     /// The run.
     #[serde(flatten)]
     pub run: LedgerRunView,
     /// Executor, whether the thread was used, the endpoint.
+    #[schema(value_type = Object)]
     pub metadata: Value,
 }
 

@@ -3,6 +3,7 @@
 use nightshift_db::{Timestamp, Tx};
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::{Number, NumberClass, NumberStatus, Provider, load};
 use crate::actor::Actor;
@@ -13,7 +14,7 @@ use crate::problems::Problems;
 use crate::{Error, Result};
 
 /// A number to take into service.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewNumber {
     /// The number.
@@ -28,7 +29,7 @@ pub struct NewNumber {
 }
 
 /// A change of a number.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NumberPatch {
     /// Its new status.

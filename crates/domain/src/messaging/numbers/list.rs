@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use nightshift_db::Db;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Number, NumberClass, NumberStatus, Provider};
 use crate::Result;
@@ -24,7 +25,8 @@ text_enum! {
 }
 
 /// A number in JSON.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Number)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct NumberView {
@@ -39,7 +41,7 @@ pub struct NumberView {
 }
 
 /// An open thread that a number carries.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct CarriedThread {

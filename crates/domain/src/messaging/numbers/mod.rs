@@ -41,7 +41,7 @@ text_enum! {
 
 text_enum! {
     /// Who carries a number's texts.
-    pub enum Provider {
+    pub enum Provider as Carrier {
         /// Twilio.
         Twilio = "twilio",
         /// OpenPhone (Quo).

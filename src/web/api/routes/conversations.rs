@@ -1,0 +1,57 @@
+//! Conversations, the numbers they use, and live updates.
+
+use axum::http::StatusCode;
+
+use super::{OWNER, OWNER_AND_OPS, READ_MESSAGES, WRITE_MESSAGES};
+use crate::web::api::{numbers, threads, windows};
+use crate::web::auth::Access;
+use crate::web::routes::{Area, Kind, Route};
+use crate::web::stream;
+
+const MESSAGES: Area = Area::of(Kind::Api, "Messages");
+const NUMBERS: Area = Area::of(Kind::Api, "Numbers");
+const LIVE: Area = Area::of(Kind::Api, "Live updates");
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        MESSAGES.get("/api/messages/threads", OWNER.and_keys(READ_MESSAGES), "List conversations", threads::list),
+        MESSAGES
+            .get("/api/messages/threads/{id}", OWNER.and_sitter(), "Show a conversation", threads::show)
+            .text("A sitter sees it while a window of theirs is open."),
+        MESSAGES
+            .get(
+                "/api/messages/threads/{id}/messages",
+                OWNER.and_sitter(),
+                "List the texts of a conversation",
+                threads::messages,
+            )
+            .text("The latest ones, or those before a text, oldest first."),
+        MESSAGES
+            .post(
+                "/api/messages/threads/{id}/messages",
+                OWNER.and_sitter().and_keys(WRITE_MESSAGES),
+                "Write to a client",
+                threads::send,
+            )
+            .error(StatusCode::FORBIDDEN, "`window_closed`: the sitter has no open window.")
+            .error(StatusCode::CONFLICT, "The conversation is closed, or has no number."),
+        MESSAGES.get(
+            "/api/sitter/threads",
+            Access::SITTER,
+            "List conversations open to a sitter",
+            threads::open_to_sitter,
+        ),
+        NUMBERS.get("/api/messages/numbers", OWNER_AND_OPS, "List numbers", numbers::list),
+        NUMBERS
+            .post("/api/messages/numbers", OWNER, "Take a number into service", numbers::add)
+            .error(StatusCode::CONFLICT, "`duplicate`."),
+        NUMBERS
+            .patch("/api/messages/numbers/{id}", OWNER, "Change a number", numbers::change)
+            .error(StatusCode::CONFLICT, "`in_use`, `duplicate`."),
+        MESSAGES.get("/api/assignments/windows", OWNER.and_sitter(), "List assignment windows", windows::list),
+        LIVE.get("/api/events/stream", OWNER_AND_OPS.and_sitter().and_links(), "Watch what happens", stream::watch)
+            .text(
+                "Server-sent events. An event's id is its place in the order of all; `Last-Event-ID` resumes after it.",
+            ),
+    ]
+}

@@ -1,0 +1,78 @@
+//! Requests for an appointment elsewhere, and the calls that book one.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+
+use super::{OWNER, OWNER_AND_OPS, REQUESTS};
+use crate::web::api::{calls, service_requests};
+use crate::web::routes::{Area, Kind, Route};
+
+const APPOINTMENTS: Area = Area::of(Kind::Api, "Appointments");
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        APPOINTMENTS
+            .post(
+                "/api/v1/service-requests",
+                OWNER.and_keys(REQUESTS),
+                "Ask for an appointment",
+                service_requests::create,
+            )
+            .text("`requestUrl` is the link of the request's page. Its token opens this request and nothing else."),
+        APPOINTMENTS
+            .get(
+                "/api/v1/service-requests",
+                OWNER.and_keys(REQUESTS),
+                "List requests for an appointment",
+                service_requests::list,
+            )
+            .text("Newest first, without their providers."),
+        APPOINTMENTS.get(
+            "/api/v1/service-requests/{id}",
+            OWNER.and_keys(REQUESTS).and_links(),
+            "Show a request with its providers and its call",
+            service_requests::show,
+        ),
+        APPOINTMENTS.post(
+            "/api/v1/service-requests/{id}/providers",
+            OWNER.and_keys(REQUESTS),
+            "Recommend providers",
+            service_requests::add_providers,
+        ),
+        APPOINTMENTS.post(
+            "/api/v1/service-requests/{id}/cancel",
+            OWNER.and_links(),
+            "Cancel a request",
+            service_requests::cancel,
+        ),
+        APPOINTMENTS
+            .post(
+                "/api/v1/bookings/schedule-async",
+                OWNER.and_keys(REQUESTS).and_links(),
+                "Have a provider called",
+                calls::schedule_async,
+            )
+            .text("Answers as soon as the call is stored; `Location` is where it can be followed.")
+            .error(StatusCode::CONFLICT, "`booking_in_progress`, `not_ready`, `invalid_transition`."),
+        APPOINTMENTS
+            .post(
+                "/api/v1/bookings/schedule",
+                OWNER.and_keys(REQUESTS),
+                "Have a provider called, and wait for the outcome",
+                calls::schedule,
+            )
+            .text("Answers after 310 seconds at most. The call goes on when the caller goes away.")
+            .error(StatusCode::CONFLICT, "`booking_in_progress`, `not_ready`, `invalid_transition`.")
+            .timeout(calls::PATIENCE + Duration::from_secs(10)),
+        APPOINTMENTS.get(
+            "/api/v1/bookings/executions/{id}",
+            OWNER.and_keys(REQUESTS).and_links(),
+            "Show a call",
+            calls::show,
+        ),
+        APPOINTMENTS
+            .post("/api/v1/bookings/executions/{id}/cancel", OWNER_AND_OPS, "Give a call up", calls::cancel)
+            .error(StatusCode::CONFLICT, "`invalid_transition`: the call is over."),
+    ]
+}

@@ -1,0 +1,37 @@
+//! What surrounds a handler, by the kind of its route: in one place, so that no route lacks any of it.
+
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::MethodRouter;
+
+use super::{Kind, Route};
+use crate::web::state::Web;
+use crate::web::{auth, contention, idempotency, limits, pages};
+
+/// The route's handler with all that surrounds it.
+pub(super) fn surround(web: &Web, route: Route) -> MethodRouter<Web> {
+    let Route { handler, access, limits, area, .. } = route;
+    let http = &web.settings.http;
+    let timeout = from_fn_with_state(limits.timeout.unwrap_or(http.request_timeout), limits::in_time);
+    let body_bytes_max = http.body_bytes_max.min(limits.body_bytes_max.unwrap_or(usize::MAX));
+    let body = from_fn_with_state(body_bytes_max, limits::buffered);
+    let auth = from_fn_with_state((web.clone(), access), auth::layer);
+    let place = from_fn_with_state(web.clone(), limits::within);
+    // The last layer here is the first one a request meets.
+    match area.kind {
+        Kind::Api => handler
+            .route_layer(from_fn(contention::layer))
+            .route_layer(from_fn_with_state(web.clone(), idempotency::layer))
+            .route_layer(body)
+            .route_layer(auth)
+            .route_layer(timeout)
+            .route_layer(place),
+        Kind::Page => {
+            let handler = handler.route_layer(from_fn(contention::layer)).route_layer(body).route_layer(auth);
+            let handler = if access.anybody { handler } else { handler.route_layer(from_fn(pages::guard)) };
+            handler.route_layer(timeout).route_layer(place).route_layer(from_fn(pages::errors))
+        }
+        Kind::Webhook => handler.route_layer(timeout).route_layer(place),
+        Kind::Asset => handler.route_layer(place),
+        Kind::Probe => handler,
+    }
+}

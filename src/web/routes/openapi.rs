@@ -1,0 +1,269 @@
+//! The table of routes as an OpenAPI 3.1 document.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use axum::http::{Method, StatusCode, header};
+use axum::response::IntoResponse;
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{
+    HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder,
+};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::{AdditionalProperties, ComponentsBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::contract::{Contract, Gives, Schemas};
+use super::{Kind, Route, security, table};
+use crate::web::error::ErrorBody;
+
+const DESCRIPTION: &str = "The HTTP interface of Nightshift. Answers carry `X-Request-Id`, the caller's own if it sent \
+                           one. Requests are limited to the caller's organisation.";
+
+/// The document, as JSON.
+#[must_use]
+pub fn document() -> &'static str {
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+        // Maps with text keys and numbers that are finite always become JSON.
+        serde_json::to_string_pretty(&describe(table())).unwrap_or_default()
+    });
+    &DOCUMENT
+}
+
+/// `GET /api/openapi.json`
+pub(super) async fn show() -> Document {
+    Document
+}
+
+/// The document as an answer.
+pub(super) struct Document;
+
+impl IntoResponse for Document {
+    fn into_response(self) -> axum::response::Response {
+        ([(header::CONTENT_TYPE, "application/json")], document()).into_response()
+    }
+}
+
+impl Gives for Document {
+    fn describe(contract: &mut Contract) {
+        let content = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::Object))).build();
+        contract.respond(200, ResponseBuilder::new().content("application/json", content));
+    }
+}
+
+fn describe(routes: Vec<Route>) -> OpenApi {
+    let mut schemas = BTreeMap::from([(ErrorBody::name().into_owned(), ErrorBody::schema())]);
+    let mut paths = PathsBuilder::new();
+    let mut areas = Vec::new();
+    for mut route in routes {
+        if !areas.contains(&route.area.name) {
+            areas.push(route.area.name);
+        }
+        schemas.extend(std::mem::take(&mut route.doc.contract.taken));
+        schemas.extend(always_present(std::mem::take(&mut route.doc.contract.given)));
+        paths = paths.path(route.path, PathItem::new(method(&route.method), operation(route)));
+    }
+    let components = schemas
+        .into_iter()
+        .fold(ComponentsBuilder::new(), |components, (name, schema)| components.schema(name, schema));
+    let info = InfoBuilder::new().title("Nightshift").version(env!("CARGO_PKG_VERSION")).description(Some(DESCRIPTION));
+    OpenApiBuilder::new()
+        .info(info)
+        .paths(paths)
+        .components(Some(security::schemes(components).build()))
+        .tags(Some(areas.into_iter().map(|name| TagBuilder::new().name(name).build())))
+        .build()
+}
+
+fn method(method: &Method) -> HttpMethod {
+    match *method {
+        Method::POST => HttpMethod::Post,
+        Method::PATCH => HttpMethod::Patch,
+        _ => HttpMethod::Get,
+    }
+}
+
+fn operation(route: Route) -> Operation {
+    let id = operation_id(&route);
+    let as_page = route.area.kind == Kind::Page;
+    let errors = errors(&route);
+    let securities = security::requirements(&route);
+    let names = route.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    let contract = route.doc.contract;
+    let path = names.zip(contract.path).map(|(name, schema)| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .schema(Some(schema))
+            .build()
+    });
+    let parameters: Vec<_> = path.chain(contract.parameters).collect();
+    let mut operation = OperationBuilder::new()
+        .tag(route.area.name)
+        .summary(Some(route.doc.summary))
+        .operation_id(Some(id))
+        .securities(securities)
+        .parameters(Some(parameters))
+        .request_body(contract.body);
+    if !route.doc.text.is_empty() {
+        operation = operation.description(Some(route.doc.text));
+    }
+    for (status, when) in errors {
+        operation = operation.response(status.to_string(), error(status, &when, as_page));
+    }
+    for (status, answer) in contract.answers {
+        operation = operation.response(status.to_string(), answer);
+    }
+    operation.build()
+}
+
+/// `POST /api/bookings/{id}/confirm` is `postBookingsByIdConfirm`.
+fn operation_id(route: &Route) -> String {
+    let mut id = route.method.as_str().to_ascii_lowercase();
+    if route.area.kind == Kind::Page {
+        id.push_str("Page");
+    }
+    for segment in route.path.split('/').filter(|segment| *segment != "api") {
+        let name = match segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}')) {
+            Some(name) => format!("by-{name}"),
+            None => segment.to_owned(),
+        };
+        for word in name.split(['-', '.', '_']) {
+            let (first, rest) = word.split_at(word.len().min(1));
+            id.push_str(&first.to_ascii_uppercase());
+            id.push_str(rest);
+        }
+    }
+    id
+}
+
+/// What may go wrong with a request: what its kind brings with it, and what the row adds.
+fn errors(route: &Route) -> BTreeMap<u16, String> {
+    let contract = &route.doc.contract;
+    let mut errors: BTreeMap<u16, String> = BTreeMap::new();
+    let mut add = |status: StatusCode, when: &str| {
+        errors.entry(status.as_u16()).and_modify(|known| *known = format!("{known} {when}")).or_insert(when.to_owned());
+    };
+    let kind = route.area.kind;
+    if kind != Kind::Probe {
+        add(StatusCode::BAD_REQUEST, "The request can't be read.");
+        add(StatusCode::SERVICE_UNAVAILABLE, "Nothing was stored. Send it again after `Retry-After` seconds.");
+    }
+    if matches!(kind, Kind::Api | Kind::Page | Kind::Webhook) {
+        add(StatusCode::REQUEST_TIMEOUT, "The request did not come through in time.");
+        add(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.");
+        add(StatusCode::TOO_MANY_REQUESTS, "Too many requests. Wait `Retry-After` seconds.");
+        add(StatusCode::INTERNAL_SERVER_ERROR, "A fault of the server's.");
+        if contract.body.is_some() {
+            add(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is of another type.");
+        }
+    }
+    // Any POST may carry an Idempotency-Key, and be refused for it.
+    let keyed = kind == Kind::Api && route.method == Method::POST;
+    if keyed || kind == Kind::Api && !route.access.anybody {
+        add(StatusCode::CONFLICT, "It conflicts with how things stand.");
+    }
+    if keyed || kind == Kind::Api && (contract.body.is_some() || !contract.parameters.is_empty()) {
+        add(StatusCode::UNPROCESSABLE_ENTITY, "Some values are not valid; `fields` names them.");
+    }
+    if kind == Kind::Api && !route.access.anybody || kind == Kind::Page {
+        add(StatusCode::UNAUTHORIZED, "The caller is not known.");
+        add(StatusCode::FORBIDDEN, "The caller may not do this.");
+        add(StatusCode::NOT_FOUND, "There is nothing here, or not for this caller.");
+    }
+    if kind == Kind::Page && contract.body.is_some() {
+        add(StatusCode::CONFLICT, "It conflicts with how things stand.");
+        add(StatusCode::UNPROCESSABLE_ENTITY, "Some values are not valid; the page tells which.");
+    }
+    for (status, when) in &route.doc.errors {
+        add(*status, when);
+    }
+    errors
+}
+
+fn error(status: u16, when: &str, as_page: bool) -> Response {
+    let mut response = ResponseBuilder::new().description(when);
+    if matches!(status, 429 | 503) {
+        let seconds = ObjectBuilder::new().schema_type(Type::Integer).build();
+        let header = HeaderBuilder::new().schema(Some(Schema::from(seconds))).description(Some("Seconds to wait."));
+        response = response.header("Retry-After", header.build());
+    }
+    if as_page {
+        return response.content("text/html", ContentBuilder::new().schema(Some(String::schema())).build()).build();
+    }
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorBody::name()))).build();
+    response.content("application/json", content).build()
+}
+
+/// A property of an answer that may be null is written as null, so it is always there.
+fn always_present(mut schemas: Schemas) -> Schemas {
+    for (_, schema) in &mut schemas {
+        mark_present(schema);
+    }
+    schemas
+}
+
+fn mark_present(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            for (name, property) in &mut object.properties {
+                if is_nullable(property) && !object.required.contains(name) {
+                    object.required.push(name.clone());
+                }
+                mark_present(property);
+            }
+            if let Some(additional) = &mut object.additional_properties
+                && let AdditionalProperties::RefOr(schema) = additional.as_mut()
+            {
+                mark_present(schema);
+            }
+        }
+        RefOr::T(Schema::AllOf(all)) => all.items.iter_mut().for_each(mark_present),
+        RefOr::T(Schema::OneOf(one)) => one.items.iter_mut().for_each(mark_present),
+        _ => {}
+    }
+}
+
+fn is_nullable(schema: &RefOr<Schema>) -> bool {
+    let is_null = |schema_type: &SchemaType| match schema_type {
+        SchemaType::Type(kind) => *kind == Type::Null,
+        SchemaType::Array(kinds) => kinds.contains(&Type::Null),
+        SchemaType::AnyValue => false,
+    };
+    match schema {
+        RefOr::T(Schema::Object(object)) => is_null(&object.schema_type),
+        RefOr::T(Schema::Array(array)) => is_null(&array.schema_type),
+        RefOr::T(Schema::OneOf(one)) => one.items.iter().any(is_nullable),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_has_an_id_of_its_own() {
+        let mut ids: Vec<_> = table().iter().map(operation_id).collect();
+        ids.sort_unstable();
+        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
+    }
+
+    /// Two types of the same name would be one schema in the document, and one of them would be described wrongly.
+    #[test]
+    fn no_two_schemas_have_the_same_name() {
+        let mut known = BTreeMap::new();
+        for route in table() {
+            let contract = route.doc.contract;
+            for (name, schema) in contract.taken.into_iter().chain(always_present(contract.given)) {
+                let shown = serde_json::to_string(&schema).unwrap_or_default();
+                let before = known.entry(name.clone()).or_insert_with(|| shown.clone());
+                assert_eq!(*before, shown, "{name} is not one schema: {} {}", route.method, route.path);
+            }
+        }
+    }
+}
