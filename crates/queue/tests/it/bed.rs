@@ -362,7 +362,7 @@ impl Bed {
 /// Moves the clock by one step after the other until `condition` holds. Between two steps everything has much more time
 /// to notice the last one than it takes, so that on a slow machine no more of them are made than needed.
 pub async fn in_steps(clock: &Clock, steps: &[Duration], what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    const PATIENCE: Duration = Duration::from_secs(3);
+    const PATIENCE: Duration = Duration::from_secs(1);
     for step in steps {
         clock.advance(*step);
         let stepped = Instant::now();
