@@ -124,14 +124,78 @@ fn every_setting_is_explained_and_in_the_operators_guide() {
     }
 }
 
+/// The area and the module of a kind: `webhook.stripe.process` is `stripe_process` in `webhook`.
+fn place(kind: &str) -> (&str, String) {
+    let (area, rest) = kind.split_once('.').unwrap();
+    (area, rest.replace('.', "_"))
+}
+
+/// The lines of a source that are no comments.
+fn code(path: &Path) -> String {
+    let source = fs::read_to_string(path).unwrap();
+    source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn every_job_has_a_file_that_the_architecture_names() {
     let map = text("docs/ARCHITECTURE.md");
     for kind in nightshift_jobs::registry().names() {
-        let (area, rest) = kind.split_once('.').unwrap();
-        let file = format!("jobs/src/{area}/{}.rs", rest.replace('.', "_"));
+        let (area, module) = place(kind);
+        let file = format!("jobs/src/{area}/{module}.rs");
         assert!(root().join(&file).exists(), "{kind} has no file {file}");
         assert!(map.contains(&format!("`{kind}`")), "docs/ARCHITECTURE.md does not name {kind}");
+    }
+}
+
+/// What a job asks for goes through the operations of the areas.
+#[test]
+fn a_job_knows_no_other_job() {
+    let places: Vec<_> = nightshift_jobs::registry().names().into_iter().map(place).collect();
+    for (area, module) in &places {
+        let path = root().join(format!("jobs/src/{area}/{module}.rs"));
+        let code = code(&path);
+        for (other_area, other) in places.iter().filter(|other| *other != &(*area, module.clone())) {
+            let beside = area == other_area && code.contains(&format!("super::{other}::"));
+            let elsewhere = code.contains(&format!("{other_area}::{other}::"));
+            assert!(!beside && !elsewhere, "{} uses {other_area}/{other}.rs", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_operations_of_an_area_enqueue() {
+    let may = |path: &Path| {
+        path.ends_with("mod.rs") || ["enqueuer.rs", "schedules.rs"].iter().any(|name| path.ends_with(name))
+    };
+    for path in sources("jobs/src").into_iter().filter(|path| !may(path)) {
+        let code = code(&path);
+        for enqueuing in ["NewJob::of(", ".new_job(", ".follow_up(", ".enqueue(", ".enqueue_new(", ".hasten("] {
+            assert!(!code.contains(enqueuing), "{} enqueues: {enqueuing}", path.display());
+        }
+    }
+}
+
+/// Rules after which jobs must follow are called where those are enqueued, in the same transaction.
+#[test]
+fn what_jobs_must_follow_is_done_by_operations_only() {
+    let operations: [(&str, &[&str]); 5] = [
+        ("booking/mod.rs", &["bookings::create(", "bookings::patch(", "bookings::confirm(", "bookings::cancel("]),
+        ("booking_call/mod.rs", &["calls::schedule(", "calls::started(", "calls::tell_anyway(", "calls::complete("]),
+        ("sms/mod.rs", &["post::post("]),
+        ("thread/mod.rs", &["numbers::add(", "numbers::patch("]),
+        ("seed.rs", &["seed::load("]),
+    ];
+    // The call of a job that was given up ends without anything to follow.
+    let exception = (root().join("jobs/src/booking_call/ending.rs"), "calls::complete(");
+    for (file, rules) in operations {
+        let file = root().join("jobs/src").join(file);
+        for rule in rules {
+            assert!(code(&file).contains(rule), "{} does not call {rule}", file.display());
+            for path in ["src", "jobs/src"].into_iter().flat_map(sources) {
+                let allowed = path == file || (path.as_path(), *rule) == (exception.0.as_path(), exception.1);
+                assert!(allowed || !code(&path).contains(rule), "{} calls {rule}", path.display());
+            }
+        }
     }
 }
 

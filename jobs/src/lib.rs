@@ -2,9 +2,11 @@
 //!
 //! The folder is the first word of the kind, the file is the rest: `sms.send` is `sms/send.rs`.
 //!
-//! [`registry`] is the table of contents. A handler calls rules in the domain, services through the providers, and
-//! turns what the rules say into further jobs, in the same transaction ([`follow`]). Every handler may run twice: each
-//! of its steps looks at what stands before it acts.
+//! [`registry`] is the table of contents. A handler calls rules in the domain and services through the providers. Every
+//! handler may run twice: each of its steps looks at what stands before it acts.
+//!
+//! A folder is an area of the business, and its `mod.rs` holds the area's operations: what changes something together
+//! with the jobs that follow, in one transaction. Requests, commands and handlers call these, and nobody else enqueues.
 //!
 //! **Invariant:** no rule is decided here and no SQL is written here.
 
@@ -15,12 +17,15 @@ pub mod booking_call;
 mod caller;
 mod dead;
 mod decide;
+mod enqueuer;
+mod error;
 pub mod exceptions;
-pub mod follow;
 pub mod pricing;
 pub mod promises;
+mod provider_calls;
 pub mod retention;
 pub mod schedules;
+mod seed;
 pub mod sms;
 mod subject;
 pub mod thread;
@@ -30,24 +35,9 @@ use nightshift_queue::Registry;
 
 pub use app::{App, Calls, Reconciliation};
 pub use caller::{Caller, ProductionLine, TestLine};
-
-use automation::run::AutomationRun;
-use booking::confirm::BookingConfirm;
-use booking::rescheduled::BookingRescheduled;
-use booking::status_changed::BookingStatusChanged;
-use booking_call::poll::BookingCallPoll;
-use booking_call::start::BookingCallStart;
-use exceptions::wake::ExceptionsWake;
-use pricing::reconcile::PricingReconcile;
-use pricing::reconcile_chunk::PricingReconcileChunk;
-use retention::sweep::RetentionSweep;
-use sms::confirm_delivery::SmsConfirmDelivery;
-use sms::send::SmsSend;
-use thread::assign_number::ThreadAssignNumber;
-use thread::close::ThreadClose;
-use webhook::stripe_process::WebhookStripeProcess;
-use webhook::twilio_status::WebhookTwilioStatus;
-use webhook::vapi_process::WebhookVapiProcess;
+pub use enqueuer::Enqueuer;
+pub use error::Error;
+pub use seed::load_seed;
 
 /// Everything a worker of this program can do.
 #[must_use]
@@ -56,26 +46,26 @@ pub fn registry() -> Registry<App> {
         .on_any_dead(dead::any)
         .on_any_retry(dead::any_retried)
         // Webhooks: what a provider told, turned into changes of our own.
-        .job::<WebhookStripeProcess>()
-        .job::<WebhookTwilioStatus>()
-        .job::<WebhookVapiProcess>()
+        .job::<webhook::stripe_process::WebhookStripeProcess>()
+        .job::<webhook::twilio_status::WebhookTwilioStatus>()
+        .job::<webhook::vapi_process::WebhookVapiProcess>()
         // Bookings: what follows from their changes.
-        .job::<BookingConfirm>()
-        .job::<BookingStatusChanged>()
-        .job::<BookingRescheduled>()
-        .job::<ThreadAssignNumber>()
-        .job::<ThreadClose>()
+        .job::<booking::confirm::BookingConfirm>()
+        .job::<booking::status_changed::BookingStatusChanged>()
+        .job::<booking::rescheduled::BookingRescheduled>()
+        .job::<thread::assign_number::ThreadAssignNumber>()
+        .job::<thread::close::ThreadClose>()
         // Appointments elsewhere: called for and waited for.
-        .job::<BookingCallStart>()
-        .job::<BookingCallPoll>()
+        .job::<booking_call::start::BookingCallStart>()
+        .job::<booking_call::poll::BookingCallPoll>()
         // Texts: written, sent, asked after.
-        .job::<AutomationRun>()
-        .job::<SmsSend>()
-        .job::<SmsConfirmDelivery>()
+        .job::<automation::run::AutomationRun>()
+        .job::<sms::send::SmsSend>()
+        .job::<sms::confirm_delivery::SmsConfirmDelivery>()
         // Prices: checked every night, never changed.
-        .job::<PricingReconcile>()
-        .job::<PricingReconcileChunk>()
+        .job::<pricing::reconcile::PricingReconcile>()
+        .job::<pricing::reconcile_chunk::PricingReconcileChunk>()
         // Housekeeping.
-        .job::<ExceptionsWake>()
-        .job::<RetentionSweep>()
+        .job::<exceptions::wake::ExceptionsWake>()
+        .job::<retention::sweep::RetentionSweep>()
 }

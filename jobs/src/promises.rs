@@ -11,7 +11,7 @@ use nightshift_queue::admin::{Broken, is_taken_care_of};
 use crate::automation::run::AutomationRun;
 use crate::booking_call::poll::BookingCallPoll;
 use crate::booking_call::start::BookingCallStart;
-use crate::follow::FollowError;
+use crate::error::Error;
 use crate::sms::confirm_delivery::SmsConfirmDelivery;
 use crate::sms::send::SmsSend;
 use crate::webhook;
@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// A database error.
-pub async fn broken(queue: &Queue) -> Result<Vec<Broken>, FollowError> {
+pub async fn broken(queue: &Queue) -> Result<Vec<Broken>, Error> {
     broken_for(queue, GRACE).await
 }
 
@@ -31,7 +31,7 @@ pub async fn broken(queue: &Queue) -> Result<Vec<Broken>, FollowError> {
 ///
 /// # Errors
 /// A database error.
-pub async fn broken_for(queue: &Queue, longer_than: Duration) -> Result<Vec<Broken>, FollowError> {
+pub async fn broken_for(queue: &Queue, longer_than: Duration) -> Result<Vec<Broken>, Error> {
     let (db, now) = (queue.db(), queue.clock().now());
     let mut found = nightshift_queue::admin::broken(db, now).await.map_err(database)?;
     let of_business = promises::broken(db).await?;
@@ -50,7 +50,7 @@ pub async fn broken_for(queue: &Queue, longer_than: Duration) -> Result<Vec<Brok
 }
 
 /// By promise, what waits and has no job.
-async fn alone(db: &Db, waiting: Waiting) -> Result<Vec<(&'static str, BTreeSet<String>)>, FollowError> {
+async fn alone(db: &Db, waiting: Waiting) -> Result<Vec<(&'static str, BTreeSet<String>)>, Error> {
     let mut found = Vec::new();
     /// The keys of the jobs that may take care of a thing.
     type Keys = fn(&str) -> Vec<String>;
@@ -80,6 +80,6 @@ async fn alone(db: &Db, waiting: Waiting) -> Result<Vec<(&'static str, BTreeSet<
     Ok(found)
 }
 
-fn database(error: nightshift_db::DbError) -> FollowError {
-    FollowError::Domain(error.into())
+fn database(error: nightshift_db::DbError) -> Error {
+    Error::Domain(error.into())
 }

@@ -7,8 +7,10 @@ use nightshift_domain::reconciliation::Trigger;
 use nightshift_queue::schedule::{BadCron, Due, Overlap, Schedule, Scope, Timetable, ZoneMode};
 use nightshift_queue::{Job, Keys, NewJob, Queue};
 
+use crate::enqueuer::Enqueuer;
+use crate::error::Error;
 use crate::exceptions::wake::ExceptionsWake;
-use crate::follow::{Follow, FollowError};
+use crate::pricing;
 use crate::pricing::reconcile::PricingReconcile;
 use crate::retention::sweep::RetentionSweep;
 
@@ -82,7 +84,7 @@ pub async fn run_now(
     schedule: &Schedule,
     scopes: &[Scope],
     org: Option<&OrgId>,
-) -> Result<Vec<String>, FollowError> {
+) -> Result<Vec<String>, Error> {
     let now = queue.clock().now();
     let everywhere = [Scope { id: String::new(), zone: chrono_tz::Tz::UTC, since: now }];
     let scopes = match schedule.zone {
@@ -93,7 +95,8 @@ pub async fn run_now(
     for scope in scopes.iter().filter(|scope| org.is_none_or(|org| scope.id.is_empty() || scope.id == org.as_str())) {
         if schedule.kind == PricingReconcile::KIND {
             let org = OrgId::from(scope.id.as_str());
-            jobs.push(Follow::of_request(queue).reconcile(tx, &org, &local_date(now, scope.zone).to_string()).await?);
+            let date = local_date(now, scope.zone).to_string();
+            jobs.push(pricing::reconcile_now(&Enqueuer::of_request(queue), tx, &org, &date).await?);
             continue;
         }
         let local = now.to_datetime().with_timezone(&scope.zone).naive_local();

@@ -7,7 +7,7 @@ use nightshift_domain::actor::Actor;
 use nightshift_domain::audience::Audience;
 use nightshift_domain::messaging::numbers::{self, NewNumber, NumberClass, Provider};
 use nightshift_domain::viewer::Viewer;
-use nightshift_jobs::follow::Follow;
+use nightshift_jobs::{Enqueuer, thread};
 use serde_json::json;
 
 use super::{open, table};
@@ -69,7 +69,8 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
                 provider: *provider,
             };
             let mut tx = db.begin().await?;
-            let added = Follow::of_request(&queue).number_added(&mut tx, &org, &new, &Actor::system("cli")).await?;
+            let added =
+                thread::add_number(&Enqueuer::of_request(&queue), &mut tx, &org, &new, &Actor::system("cli")).await?;
             tx.commit().await?;
             say!("{} {} is in service", added.id, added.e164.e164());
         }

@@ -9,7 +9,7 @@ use nightshift_domain::ids::{OrgId, RunId};
 use nightshift_domain::people::organizations;
 use nightshift_domain::reconciliation::{self, Run, RunStatus};
 use nightshift_domain::viewer::Viewer;
-use nightshift_jobs::follow::Follow;
+use nightshift_jobs::{Enqueuer, pricing};
 use nightshift_queue::Queue;
 use nightshift_queue::lifecycle::State;
 
@@ -91,7 +91,7 @@ async fn enqueue(
     let zone = settings.reconciliation.timezone;
     let date = reconciliation::day(queue.db(), org, zone, date, queue.clock().now()).await?;
     let mut tx = queue.db().begin().await?;
-    let job = Follow::of_request(queue).reconcile(&mut tx, org, &date.to_string()).await?;
+    let job = pricing::reconcile_now(&Enqueuer::of_request(queue), &mut tx, org, &date.to_string()).await?;
     tx.commit().await?;
     Ok(job)
 }

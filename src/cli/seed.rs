@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use nightshift_domain::seed::{self, Seed};
-use nightshift_jobs::follow::Follow;
+use nightshift_domain::seed::Seed;
+use nightshift_jobs::{Enqueuer, load_seed};
 
 use super::{open, published};
 use crate::config::Settings;
@@ -38,12 +38,9 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     published::refuse_seed(settings, &shown.to_string(), &seed)?;
     let queue = open::queue(settings).await?;
     let mut tx = queue.db().begin().await?;
-    let seeded = seed::load(&mut tx, &seed, queue.clock().now())
+    let seeded = load_seed(&Enqueuer::of_request(&queue), &mut tx, &seed)
         .await
         .with_context(|| format!("nothing of {shown} was loaded"))?;
-    for org in seed.organizations_with_numbers() {
-        Follow::of_request(&queue).numbers_changed(&mut tx, &org).await?;
-    }
     tx.commit().await?;
     say!(
         "new: {} organisations, {} sitters, {} users, {} clients, {} numbers, {} automations, {} pricing rules, {} bookings",

@@ -18,7 +18,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use nightshift_db::Clock;
 use nightshift_domain::access::api_keys::{self, Scope};
-use nightshift_domain::seed::{self, Seed};
+use nightshift_domain::seed::Seed;
+use nightshift_jobs::{Enqueuer, load_seed};
 use nightshift_providers::simulator::{Accounts, Simulator, TwilioAccount, VapiAccount};
 use nightshift_queue::Queue;
 use secrecy::{ExposeSecret, SecretString};
@@ -146,7 +147,9 @@ async fn fill(queue: &Queue) -> anyhow::Result<SecretString> {
     let now = queue.clock().now();
     let business = Seed::parse(SEED).context("the built-in seed")?;
     let mut tx = queue.db().begin().await?;
-    seed::load(&mut tx, &business, now).await.context("the built-in seed can't be loaded into this database")?;
+    load_seed(&Enqueuer::of_request(queue), &mut tx, &business)
+        .await
+        .context("the built-in seed can't be loaded into this database")?;
     let scopes = [Scope::BookingsRead, Scope::BookingsWrite, Scope::MessagesRead, Scope::RequestsWrite].into();
     let issued = api_keys::create(&mut tx, Some(&day::ORGANISATION.into()), "demo website", &scopes, now).await?;
     tx.commit().await?;

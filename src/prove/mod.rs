@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use nightshift_db::{Clock, Db, DbOptions, migrate};
 use nightshift_domain::people::organizations;
-use nightshift_domain::seed::{self, Seed};
+use nightshift_domain::seed::Seed;
+use nightshift_jobs::{Enqueuer, load_seed};
 use nightshift_providers::simulator::{Accounts, ReservedPort, Simulator, TwilioAccount, VapiAccount};
 use nightshift_queue::admin::{Filter, SteerError, effects_in_doubt};
 use nightshift_queue::lifecycle::State;
@@ -197,8 +198,9 @@ async fn prepare(db: &Db, bookings: u32) -> anyhow::Result<()> {
         "clients": clients, "bookings": booked, "numbers": numbers,
     });
     let business = Seed::parse(&business.to_string())?;
+    let queue = Queue::new(db.clone(), Clock::system());
     let mut tx = db.begin().await?;
-    seed::load(&mut tx, &business, Clock::system().now()).await?;
+    load_seed(&Enqueuer::of_request(&queue), &mut tx, &business).await?;
     Ok(tx.commit().await?)
 }
 

@@ -13,7 +13,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use nightshift_db::DbError;
 use nightshift_domain::Error as DomainError;
-use nightshift_jobs::follow::FollowError;
 use nightshift_queue::EnqueueError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -231,11 +230,11 @@ impl From<DomainError> for ApiError {
     }
 }
 
-impl From<FollowError> for ApiError {
-    fn from(error: FollowError) -> Self {
+impl From<nightshift_jobs::Error> for ApiError {
+    fn from(error: nightshift_jobs::Error) -> Self {
         match error {
-            FollowError::Domain(error) => error.into(),
-            FollowError::Enqueue(error) => error.into(),
+            nightshift_jobs::Error::Domain(error) => error.into(),
+            nightshift_jobs::Error::Enqueue(error) => error.into(),
         }
     }
 }

@@ -17,6 +17,7 @@ mod faults;
 mod idempotency;
 mod jobs;
 mod live;
+mod migrations;
 mod money;
 mod moves;
 mod network;

@@ -19,7 +19,11 @@ fn every_defect_is_caught_by_its_test() {
             String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned()
         };
         // It is the defect that it fails of, and nothing else.
-        let (without, with) = (outcome(None), outcome(Some(defect)));
+        let (without, with) = std::thread::scope(|scope| {
+            let without = scope.spawn(|| outcome(None));
+            let with = outcome(Some(defect));
+            (without.join().unwrap(), with)
+        });
         assert!(without.contains("1 passed"), "{test} fails by itself:\n{without}");
         assert!(with.contains("1 failed"), "{defect} was not noticed by {test}:\n{with}");
     }

@@ -70,13 +70,17 @@ impl MigrationState {
     }
 }
 
+pub(crate) fn sql_of(step: &Step, engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgres => step.postgres,
+        Engine::Sqlite => step.sqlite,
+    }
+}
+
 fn migrator(engine: Engine) -> Migrator {
     let steps = MIGRATIONS.iter().map(|step| {
-        let sql = match engine {
-            Engine::Postgres => step.postgres,
-            Engine::Sqlite => step.sqlite,
-        };
-        Migration::new(step.version, step.name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+        let sql = sql_of(step, engine).into_sql_str();
+        Migration::new(step.version, step.name.into(), MigrationType::Simple, sql, false)
     });
     let mut migrator = Migrator::with_migrations(steps.collect());
     // A newer version of the program may already have added steps; it promises that they don't disturb this one.
@@ -105,7 +109,7 @@ pub async fn migrate(db: &Db) -> Result<()> {
 }
 
 /// Waits until no other process holds the file's lock.
-async fn lock_file(path: PathBuf) -> Result<std::fs::File> {
+pub(crate) async fn lock_file(path: PathBuf) -> Result<std::fs::File> {
     let locked = tokio::task::spawn_blocking(move || {
         let file = std::fs::File::create(path)?;
         file.lock()?;

@@ -63,6 +63,7 @@ pub struct Delivery {
 
 /// What became of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "enqueue what follows: the job of a delivery that is the first of its event"]
 pub struct Recorded {
     /// The row of its event.
     pub inbox_id: InboxId,

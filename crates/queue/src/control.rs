@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use nightshift_db::{Engine, Result, Timestamp, Tx};
+use nightshift_db::{Db, Engine, Result, Timestamp, Tx};
 use sqlx::FromRow;
 
 use crate::Queue;
@@ -162,6 +162,46 @@ pub(crate) async fn allowance(tx: &mut Tx, queue: &str, slots: usize, now: Times
         allowed = allowed.min(whole);
     }
     Ok(usize::try_from(allowed).unwrap_or(0))
+}
+
+/// What a limit over all processes keeps a due job waiting for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum HeldBack {
+    /// As many jobs of the queue run as may.
+    Full { running: i64, limit: i64 },
+    /// The bucket holds less than one token.
+    Slow { per_second: f64, next: Timestamp },
+}
+
+/// Whether a limit of `queue` lets nothing start at `now`. Only looks: one probe of `queues`, and as many rows of index
+/// jobs_running as the limit allows.
+pub(crate) async fn held_back(db: &Db, queue: &str, now: Timestamp) -> Result<Option<HeldBack>> {
+    let bucket: Option<Bucket> = db
+        .read("SELECT concurrency, rate_per_second, burst, tokens, tokens_at FROM queues WHERE name = $1")
+        .bind(queue)
+        .optional()
+        .await?;
+    let Some(bucket) = bucket else { return Ok(None) };
+    if let Some(limit) = bucket.concurrency {
+        let running: i64 = db
+            .read(
+                "SELECT count(*) FROM
+                   (SELECT 1 FROM jobs WHERE queue = $1 AND state = 'running' LIMIT $2) AS running",
+            )
+            .bind(queue)
+            .bind(limit)
+            .scalar()
+            .await?;
+        if running >= limit {
+            return Ok(Some(HeldBack::Full { running, limit }));
+        }
+    }
+    let missing = 1.0 - tokens(&bucket, now);
+    Ok(bucket.rate_per_second.filter(|_| missing > 0.0).map(|per_second| HeldBack::Slow {
+        per_second,
+        // A wait that is too long to be a duration is as good as none that ends.
+        next: now + Duration::try_from_secs_f64(missing / per_second).unwrap_or(Duration::MAX),
+    }))
 }
 
 /// Takes `count` tokens out of the bucket of a queue locked by [`allowance`].

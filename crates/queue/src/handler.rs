@@ -22,12 +22,34 @@ pub trait Handler<S>: Job {
 
 /// What the end of a job `J` without success means for the thing the job is about.
 ///
+/// ```
+/// # use nightshift_db::Tx;
+/// # use nightshift_queue::{DeadJob, Hooks, Job, JobError, Policy, RetriedJob, Revival};
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct Greet {}
+/// # impl Job for Greet {
+/// #     const KIND: &'static str = "greet";
+/// #     const QUEUE: &'static str = "greetings";
+/// #     fn policy() -> Policy {
+/// #         Policy::standard(5)
+/// #     }
+/// # }
+/// impl Hooks for Greet {
+///     async fn on_dead(_job: &Self, _tx: &mut Tx, _dead: &DeadJob) -> Result<(), JobError> {
+///         Ok(())
+///     }
+///     async fn on_retry(_job: &Self, _tx: &mut Tx, _retried: &RetriedJob) -> Result<Revival, JobError> {
+///         Ok(Revival::Ready)
+///     }
+/// }
+/// ```
+///
 /// The two halves come together: a kind that ends its subject must say how a retry brings it back, or why it can't.
 /// One without the other does not compile:
 ///
 /// ```compile_fail,E0046
 /// # use nightshift_db::Tx;
-/// # use nightshift_queue::{DeadJob, Hooks, Job, JobError, Policy};
+/// # use nightshift_queue::{DeadJob, Hooks, Job, JobError, Policy, RetriedJob, Revival};
 /// # #[derive(serde::Serialize, serde::Deserialize)]
 /// # struct Greet {}
 /// # impl Job for Greet {

@@ -29,6 +29,8 @@ const SLOTS_DEFAULT: usize = 256;
 /// The dispatcher has had no answer from the database for so long: the worker is not ready.
 const STALE_AFTER: Duration = Duration::from_secs(30);
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(20);
+/// A worker without a heartbeat for so long is taken for dead by those who look.
+pub(crate) const ALIVE_FOR: Duration = HEARTBEAT_EVERY.saturating_mul(3);
 /// Connections that only the queue's own statements use, so handlers can't use them up.
 const HOT_CONNECTIONS: u32 = 3;
 /// The queue's statements are written for its indexes and probe them row by row; a planner misled by the statistics of a

@@ -14,18 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::decide::OrDecide;
-use crate::follow::Follow;
-use crate::{App, subject};
-
-/// What waits for a number is looked at again so often, should nobody wake it.
-const LOOK_AGAIN: Duration = Duration::from_secs(600);
-
-/// The wait of something that lacks a number. The first ones are short: whoever finds a number while the job still runs
-/// can't wake it.
-pub(crate) fn look_again(polls: i64) -> Duration {
-    let doublings = u32::try_from(polls).unwrap_or(u32::MAX).min(7);
-    LOOK_AGAIN.min(Duration::from_secs(5 << doublings))
-}
+use crate::enqueuer::Enqueuer;
+use crate::{App, sms, subject, thread};
 
 /// A row of the ledger.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,6 +30,11 @@ impl AutomationRun {
     #[must_use]
     pub fn key(run: &AutomationRunId) -> String {
         format!("automation:{run}")
+    }
+
+    /// Names the successor of a job of the run's that has ended.
+    pub(crate) fn key_after(run: &AutomationRunId, ended: &str) -> String {
+        format!("{}:after:{ended}", Self::key(run))
     }
 }
 
@@ -70,7 +65,7 @@ impl Handler<App> for AutomationRun {
         let executed = execute(&mut tx, &self.automation_run_id, &by, now).await.or_decide()?;
         let outcome = match executed {
             Executed::Written { message_id, thread_id, used_thread } => {
-                Follow::of_job(&ctx).text(&mut tx, &message_id, &thread_id, 0).await?;
+                sms::send(&Enqueuer::of(&ctx), &mut tx, &message_id, &thread_id, 0).await?;
                 tracing::info!(
                     operation = EXECUTOR, automation_run.id = %self.automation_run_id, thread.id = %thread_id, used_thread,
                     "an automatic text was written"
@@ -78,11 +73,11 @@ impl Handler<App> for AutomationRun {
                 Outcome::done_with(json!({"messageEventId": message_id, "usedThread": used_thread}))
             }
             Executed::Hold { until } => Outcome::poll(until.since(now)),
-            Executed::Blocked { thread } => {
-                if let Some(thread) = thread {
-                    Follow::of_job(&ctx).number_missing(&mut tx, &thread).await?;
+            Executed::Blocked { thread: without } => {
+                if let Some(without) = without {
+                    thread::find_number(&Enqueuer::of(&ctx), &mut tx, &without).await?;
                 }
-                Outcome::poll(look_again(ctx.job.polls))
+                Outcome::poll(thread::look_again(ctx.job.polls))
             }
             Executed::Ended(status) => Outcome::skip(format!("the run is {status}")),
         };

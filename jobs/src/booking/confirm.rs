@@ -17,9 +17,10 @@ use nightshift_queue::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::group::group;
 use crate::decide::OrDecide;
-use crate::follow::{Follow, booking_group};
-use crate::{App, subject};
+use crate::enqueuer::Enqueuer;
+use crate::{App, automation, subject, thread};
 
 /// A booking that was confirmed, perhaps again.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,6 +39,11 @@ impl BookingConfirm {
     pub(crate) fn key(booking: &BookingId) -> String {
         format!("booking.confirm:{booking}")
     }
+
+    /// Names the confirmation of one version of a booking, which follows one that runs already.
+    pub(crate) fn key_of_version(booking: &BookingId, version: i64) -> String {
+        format!("{}:v{version}", Self::key(booking))
+    }
 }
 
 impl Job for BookingConfirm {
@@ -45,7 +51,7 @@ impl Job for BookingConfirm {
     const QUEUE: &'static str = "bookings";
 
     fn keys(&self) -> Keys {
-        Keys::dedup(Self::key(&self.booking_id)).group(booking_group(&self.booking_id))
+        Keys::dedup(Self::key(&self.booking_id)).group(group(&self.booking_id))
     }
 
     fn subject(&self) -> Option<Subject> {
@@ -129,7 +135,7 @@ impl Confirmation<'_> {
         let mut tx = self.ctx.begin().await?;
         let step = confirmation::number(&mut tx, self.id, &self.by, self.ctx.now()).await.or_decide()?;
         if let Some(step) = &step {
-            Follow::of_job(self.ctx).number_given(&mut tx, step).await?;
+            thread::resume(&Enqueuer::of(self.ctx), &mut tx, step).await?;
             let output = json!({"numberId": step.given.number().map(|number| &number.number_id)});
             self.ctx.step_done(&mut tx, "number", output).await?;
         }
@@ -153,7 +159,7 @@ impl Confirmation<'_> {
         let step = confirmation::automation(&mut tx, self.id, self.ctx.now()).await.or_decide()?;
         if let Some(step) = &step {
             if let Some(run) = &step.start {
-                Follow::of_job(self.ctx).run(&mut tx, run).await?;
+                automation::start(&Enqueuer::of(self.ctx), &mut tx, run).await?;
             }
             let output = json!({"automationRunId": step.run_id, "created": step.created, "blocked": step.blocked});
             self.ctx.step_done(&mut tx, "automation", output).await?;

@@ -1,5 +1,184 @@
-//! What follows from a booking's changes.
+//! Bookings: each operation makes a change and enqueues, in the same transaction, what follows from it.
 
 pub mod confirm;
+mod group;
 pub mod rescheduled;
 pub mod status_changed;
+
+use nightshift_db::Tx;
+use nightshift_domain::actor::Actor;
+use nightshift_domain::bookings::payments::Handled;
+use nightshift_domain::bookings::{self, Created, NewBooking, Patch, StatusChange};
+use nightshift_domain::ids::{BookingId, OrgId};
+use nightshift_queue::{EnqueueError, Enqueued, Job, Keys, NewJob};
+
+use crate::enqueuer::Enqueuer;
+use crate::error::Error;
+
+use confirm::BookingConfirm;
+use group::group;
+use rescheduled::BookingRescheduled;
+use status_changed::BookingStatusChanged;
+
+/// What confirmed a booking: a request.
+const BY_REQUEST: &str = "api";
+/// What confirmed a booking: a payment.
+const BY_PAYMENT: &str = "stripe";
+
+/// A booking that was made.
+pub struct Made {
+    /// What was made.
+    pub created: Created,
+    /// The job that follows its first status.
+    pub job: String,
+}
+
+/// A booking that was changed, or asked to be confirmed again.
+pub struct Changed {
+    /// What changed.
+    pub change: StatusChange,
+    /// The job whose end means that all of it has taken effect; none when nothing follows.
+    pub job: Option<String>,
+}
+
+/// Makes a booking.
+///
+/// # Errors
+/// As [`bookings::create`]; the queue's.
+pub async fn create(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    org: &OrgId,
+    new: NewBooking,
+    by: &Actor,
+) -> Result<Made, Error> {
+    let created = bookings::create(tx, org, new, by, enqueuer.now()).await?;
+    let booking = &created.booking;
+    let job = BookingStatusChanged { history_id: created.history_id.clone(), booking_id: booking.id.clone() };
+    let job = enqueuer.enqueue(tx, about(enqueuer, &job, &booking.org_id, &booking.id)?).await?.id().to_owned();
+    Ok(Made { created, job })
+}
+
+/// Changes what a patch names.
+///
+/// # Errors
+/// As [`bookings::patch`]; the queue's.
+pub async fn change(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    org: &OrgId,
+    id: &BookingId,
+    patch: Patch,
+    by: &Actor,
+) -> Result<Changed, Error> {
+    let change = bookings::patch(tx, org, id, patch, by, enqueuer.now()).await?;
+    followed(enqueuer, tx, change, BY_REQUEST, by).await
+}
+
+/// Confirms a booking. One that is confirmed already is confirmed again: what its confirmation lacks is made.
+///
+/// # Errors
+/// As [`bookings::confirm`]; the queue's.
+pub async fn confirm(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    org: &OrgId,
+    id: &BookingId,
+    by: &Actor,
+) -> Result<Changed, Error> {
+    let change = bookings::confirm(tx, org, id, by, enqueuer.now()).await?;
+    followed(enqueuer, tx, change, BY_REQUEST, by).await
+}
+
+/// Cancels a booking.
+///
+/// # Errors
+/// As [`bookings::cancel`]; the queue's.
+pub async fn cancel(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    org: &OrgId,
+    id: &BookingId,
+    reason: Option<&str>,
+    by: &Actor,
+) -> Result<Changed, Error> {
+    let change = bookings::cancel(tx, org, id, reason, by, enqueuer.now()).await?;
+    followed(enqueuer, tx, change, BY_REQUEST, by).await
+}
+
+/// Enqueues what follows from the changes that a report of money led to.
+pub(crate) async fn follow_payment(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    handled: &Handled,
+    by: &Actor,
+) -> Result<(), Error> {
+    for change in &handled.changes {
+        follow(enqueuer, tx, change, BY_PAYMENT, by).await?;
+    }
+    Ok(())
+}
+
+async fn followed(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    change: StatusChange,
+    trigger: &str,
+    by: &Actor,
+) -> Result<Changed, Error> {
+    let job = follow(enqueuer, tx, &change, trigger, by).await?;
+    Ok(Changed { change, job })
+}
+
+/// Enqueues what follows from a change. Answers with the last job.
+async fn follow(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    change: &StatusChange,
+    trigger: &str,
+    by: &Actor,
+) -> Result<Option<String>, Error> {
+    let booking = &change.booking;
+    let mut last = None;
+    if let Some(history_id) = &change.history_id {
+        let job = BookingStatusChanged { history_id: history_id.clone(), booking_id: booking.id.clone() };
+        last = Some(enqueuer.enqueue(tx, about(enqueuer, &job, &booking.org_id, &booking.id)?).await?);
+    }
+    if let Some(version) = change.rescheduled_to_version {
+        let job = BookingRescheduled { booking_id: booking.id.clone(), version };
+        last = Some(enqueuer.enqueue(tx, about(enqueuer, &job, &booking.org_id, &booking.id)?).await?);
+    }
+    if change.needs_confirm {
+        last = Some(enqueue_confirm(enqueuer, tx, change, trigger, by).await?);
+    }
+    Ok(last.map(|job| job.id().to_owned()))
+}
+
+/// One confirmation waits at a time. One that already runs may have passed what was just changed, so the change gets a
+/// run of its own after it; the booking's group keeps the two apart.
+async fn enqueue_confirm(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    change: &StatusChange,
+    trigger: &str,
+    by: &Actor,
+) -> Result<Enqueued, Error> {
+    let booking = &change.booking;
+    let job = BookingConfirm {
+        booking_id: booking.id.clone(),
+        trigger: trigger.to_owned(),
+        actor: by.actor_type().to_owned(),
+    };
+    let new = about(enqueuer, &job, &booking.org_id, &booking.id)?;
+    let enqueued = enqueuer.enqueue(tx, new.clone()).await?;
+    let Enqueued::Existing { id } = &enqueued else { return Ok(enqueued) };
+    if !enqueuer.is_running(tx, id).await? {
+        return Ok(enqueued);
+    }
+    let again = Keys::once(BookingConfirm::key_of_version(&booking.id, booking.version));
+    Ok(enqueuer.enqueue(tx, new.keys(again.group(group(&booking.id)))).await?)
+}
+
+fn about<J: Job>(enqueuer: &Enqueuer<'_>, job: &J, org: &OrgId, booking: &BookingId) -> Result<NewJob, EnqueueError> {
+    Ok(enqueuer.new_job(job)?.org(org.as_str()).correlation(booking.as_str()))
+}

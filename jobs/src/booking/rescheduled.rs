@@ -8,9 +8,10 @@ use nightshift_domain::ids::BookingId;
 use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 
+use super::group::group;
 use crate::decide::OrDecide;
-use crate::follow::{Follow, booking_group};
-use crate::{App, subject};
+use crate::enqueuer::Enqueuer;
+use crate::{App, automation, subject};
 
 /// A booking whose time was changed.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,7 +28,7 @@ impl Job for BookingRescheduled {
     const QUEUE: &'static str = "bookings";
 
     fn keys(&self) -> Keys {
-        Keys::once(format!("resched:{}:v{}", self.booking_id, self.version)).group(booking_group(&self.booking_id))
+        Keys::once(format!("resched:{}:v{}", self.booking_id, self.version)).group(group(&self.booking_id))
     }
 
     fn subject(&self) -> Option<Subject> {
@@ -50,7 +51,7 @@ impl Handler<App> for BookingRescheduled {
         let runs =
             confirmation::rescheduled(&mut tx, &self.booking_id, self.version, grace, &by, now).await.or_decide()?;
         for run in &runs {
-            Follow::of_job(&ctx).run(&mut tx, run).await?;
+            automation::start(&Enqueuer::of(&ctx), &mut tx, run).await?;
         }
         tx.commit().await?;
         Ok(Outcome::done())

@@ -9,9 +9,10 @@ use nightshift_domain::ids::{BookingId, HistoryId};
 use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 
+use super::group::group;
 use crate::decide::OrDecide;
-use crate::follow::{Follow, booking_group};
-use crate::{App, subject};
+use crate::enqueuer::Enqueuer;
+use crate::{App, automation, subject, thread};
 
 /// A row of a booking's status history.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ impl Job for BookingStatusChanged {
     const QUEUE: &'static str = "bookings";
 
     fn keys(&self) -> Keys {
-        Keys::once(format!("history:{}", self.history_id)).group(booking_group(&self.booking_id))
+        Keys::once(format!("history:{}", self.history_id)).group(group(&self.booking_id))
     }
 
     fn subject(&self) -> Option<Subject> {
@@ -46,7 +47,7 @@ impl Handler<App> for BookingStatusChanged {
     /// Follows the change in one transaction.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
-        let follow = Follow::of_job(&ctx);
+        let enqueuer = Enqueuer::of(&ctx);
         let mut tx = ctx.begin().await?;
         let record = bookings::load_record(&mut tx, &self.history_id).await.or_decide()?;
         let run = match record.to_status {
@@ -54,14 +55,14 @@ impl Handler<App> for BookingStatusChanged {
             Status::Cancelled => confirmation::cancelled(&mut tx, &record, &by, now).await.or_decide()?,
             Status::Completed => {
                 if let Some(close) = confirmation::completed(&mut tx, &record).await.or_decide()? {
-                    follow.close(&mut tx, &close).await?;
+                    thread::close_at(&enqueuer, &mut tx, &close).await?;
                 }
                 None
             }
             Status::Pending | Status::InProgress => None,
         };
         if let Some(run) = &run {
-            follow.run(&mut tx, run).await?;
+            automation::start(&enqueuer, &mut tx, run).await?;
         }
         tx.commit().await?;
         Ok(Outcome::done())

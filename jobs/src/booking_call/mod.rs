@@ -1,4 +1,115 @@
-//! Calls that book appointments.
+//! Calls that book appointments: wanted, placed, polled until they end.
 
+pub(crate) mod ending;
 pub mod poll;
 pub mod start;
+
+use nightshift_db::{Timestamp, Tx};
+use nightshift_domain::actor::Actor;
+use nightshift_domain::calls::{self, Call, CallMode, Completed, Ending, Made, Schedule, Scheduled};
+use nightshift_domain::ids::{CallId, OrgId};
+use nightshift_queue::Mode;
+
+use crate::automation;
+use crate::enqueuer::Enqueuer;
+use crate::error::Error;
+
+use poll::BookingCallPoll;
+use start::BookingCallStart;
+
+/// Stores the wish for a call, with the job that places it. A wish that was there before has its job.
+///
+/// # Errors
+/// As [`calls::schedule`]; the queue's.
+pub async fn schedule(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    org: Option<&OrgId>,
+    wish: Schedule,
+    mode: CallMode,
+    by: &Actor,
+) -> Result<Scheduled, Error> {
+    let scheduled = calls::schedule(tx, org, wish, mode, by, enqueuer.now()).await?;
+    if scheduled.created {
+        let job = BookingCallStart {
+            booking_call_id: scheduled.call_id.clone(),
+            service_request_id: scheduled.request_id.clone(),
+        };
+        let new = enqueuer.new_job(&job)?.org(scheduled.org_id.as_str()).correlation(scheduled.request_id.as_str());
+        enqueuer.enqueue(tx, new.mode(mode_of(scheduled.mode))).await?;
+    }
+    Ok(scheduled)
+}
+
+/// VAPI has placed a call: from `at` on it is polled until it ends. A call that is over by now stays so.
+pub(crate) async fn record_placed(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    call: &Call,
+    vapi_call_id: &str,
+    by: &Actor,
+    at: Timestamp,
+) -> Result<(), Error> {
+    if calls::started(tx, &call.id, vapi_call_id, by, enqueuer.now()).await? {
+        let new = enqueuer.new_job(&BookingCallPoll { booking_call_id: call.id.clone() })?.run_at(at).priority(3);
+        enqueuer.enqueue(tx, new.mode(mode_of(call.mode))).await?;
+    }
+    Ok(())
+}
+
+/// Ends a call, after so many polls, and has the person told. Answers whether it ended now; one that was over stays as it
+/// ended.
+pub(crate) async fn finish(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    call: &CallId,
+    ending: &Ending,
+    polls: Option<i64>,
+    by: &Actor,
+) -> Result<bool, Error> {
+    match calls::complete(tx, call, ending, polls, by, enqueuer.now()).await? {
+        Completed::Now { run } => {
+            if let Some(run) = run {
+                automation::start(enqueuer, tx, &run).await?;
+            }
+            Ok(true)
+        }
+        Completed::Before(_) => Ok(false),
+    }
+}
+
+/// Ends a call that is not wanted any more.
+///
+/// # Errors
+/// As [`calls::complete`]; the queue's.
+pub async fn cancel(enqueuer: &Enqueuer<'_>, tx: &mut Tx, call: &CallId, by: &Actor) -> Result<(), Error> {
+    finish(enqueuer, tx, call, &Ending::Cancelled, None, by).await.map(|_| ())
+}
+
+/// Has the person told of an appointment although it could not be stored.
+pub(crate) async fn tell_anyway(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    call: &CallId,
+    made: &Made,
+    by: &Actor,
+) -> Result<(), Error> {
+    if let Some(run) = calls::tell_anyway(tx, call, made, by, enqueuer.now()).await? {
+        automation::start(enqueuer, tx, &run).await?;
+    }
+    Ok(())
+}
+
+/// Something happened to a call: it is polled now.
+pub(crate) async fn poll_now(enqueuer: &Enqueuer<'_>, tx: &mut Tx, call: &CallId) -> Result<(), Error> {
+    Ok(enqueuer.hasten_by_dedup_key(tx, &BookingCallPoll::key(call)).await?)
+}
+
+/// Whether a call's effects are real.
+fn mode_of(call: CallMode) -> Mode {
+    match call {
+        CallMode::Simulated => Mode::Simulated,
+        CallMode::Test => Mode::Test,
+        CallMode::Production => Mode::Live,
+    }
+}

@@ -8,24 +8,22 @@ use std::time::Duration;
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::calls::{self, Call, Completed, Ending, Made};
+use nightshift_domain::calls::{self, Call, Ending, Made};
 use nightshift_domain::ids::CallId;
-use nightshift_providers::vapi::{CallOutcome, Progress};
+use nightshift_providers::vapi::Progress;
 use nightshift_queue::{
-    DeadJob, ErrorClass, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob,
-    Revival, Subject,
+    DeadJob, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival, Subject,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::ending::{self, ending_of, ending_with};
 use crate::decide::OrDecide;
-use crate::follow::Follow;
-use crate::{App, subject};
+use crate::enqueuer::Enqueuer;
+use crate::{App, booking_call, provider_calls, subject};
 
 /// Looks after the first that saw the end without what came of it. VAPI works that out in seconds.
 const ANALYSIS_LOOKS: i64 = 6;
-/// What a transcript may hold, in characters: a long call, and no more.
-const TRANSCRIPT_CHARS_MAX: usize = 100_000;
 
 /// A call in the air.
 #[derive(Debug, Serialize, Deserialize)]
@@ -74,7 +72,7 @@ impl Handler<App> for BookingCallPoll {
         };
         let look = ctx.job.polls + 1;
         let seen = vapi.get(vapi_call_id).await;
-        count("get", if seen.is_ok() { "ok" } else { "failed" });
+        provider_calls::count("vapi", "get", if seen.is_ok() { "ok" } else { "failed" });
         let again = Ok(Outcome::poll(ctx.app.poll_interval()));
         match seen.map(|seen| seen.progress()) {
             Ok(Progress::Analysing(outcome)) => {
@@ -113,83 +111,23 @@ async fn finish(ctx: &JobContext<App>, call: &Call, ending: Ending, look: i64) -
 
 async fn store(ctx: &JobContext<App>, call: &Call, ending: &Ending, look: i64, by: &Actor) -> Result<(), JobError> {
     let mut tx = ctx.begin().await?;
-    let completed = calls::complete(&mut tx, &call.id, ending, Some(look), by, ctx.now()).await.or_decide()?;
-    if let Completed::Now { run: Some(run) } = &completed {
-        Follow::of_job(ctx).run(&mut tx, run).await?;
-    }
+    booking_call::finish(&Enqueuer::of(ctx), &mut tx, &call.id, ending, Some(look), by).await?;
     nightshift_db::failpoint::hit("booking_call.complete.before_commit").await?;
     Ok(tx.commit().await?)
 }
 
 async fn tell_anyway(ctx: &JobContext<App>, call: &Call, made: &Made, by: &Actor) -> Result<(), JobError> {
     let mut tx = ctx.begin().await?;
-    if let Some(run) = calls::tell_anyway(&mut tx, &call.id, made, by, ctx.now()).await.or_decide()? {
-        Follow::of_job(ctx).run(&mut tx, &run).await?;
-    }
+    booking_call::tell_anyway(&Enqueuer::of(ctx), &mut tx, &call.id, made, by).await?;
     Ok(tx.commit().await?)
-}
-
-/// How our call ends by what VAPI tells; not yet while more may come.
-pub(crate) fn ending_of(progress: Progress, call: &Call) -> Option<Ending> {
-    match progress {
-        Progress::Underway | Progress::Analysing(_) => None,
-        Progress::Ended(outcome) => Some(ending_with(outcome, call)),
-        Progress::Lost { status } => Some(Ending::Failed { reason: format!("VAPI lists the call as {status}") }),
-    }
-}
-
-/// The end with this outcome. A date or time that the model left out is the one that was wished for.
-fn ending_with(outcome: CallOutcome, call: &Call) -> Ending {
-    let transcript =
-        outcome.transcript.map(|text| text.chars().filter(|c| *c != '\0').take(TRANSCRIPT_CHARS_MAX).collect());
-    match outcome.confirmation {
-        Some(confirmation) => {
-            let or_wished =
-                |given: Option<String>, wished| given.unwrap_or_else(|| call.asked(wished).unwrap_or("TBD").to_owned());
-            let made = Made {
-                date: or_wished(confirmation.date, "preferredDate"),
-                time: or_wished(confirmation.time, "preferredTime"),
-                number: confirmation.number,
-            };
-            Ending::Confirmed { made, transcript }
-        }
-        None => Ending::NotConfirmed { transcript, reason: outcome.ended_reason },
-    }
-}
-
-/// Counts an answer of VAPI's.
-pub(crate) fn count(call: &'static str, outcome: &'static str) {
-    metrics::counter!("nightshift_provider_calls_total", "provider" => "vapi", "call" => call, "outcome" => outcome)
-        .increment(1);
 }
 
 impl Hooks for BookingCallPoll {
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
-        fail(tx, &job.booking_call_id, dead).await
+        ending::give_up(tx, &job.booking_call_id, dead).await
     }
 
     async fn on_retry(job: &Self, tx: &mut Tx, _: &RetriedJob) -> Result<Revival, JobError> {
-        revive(tx, &job.booking_call_id).await
+        ending::revive(tx, &job.booking_call_id).await
     }
-}
-
-/// A call whose job was given up has failed for us; with a cancelled job it is not wanted any more.
-pub(crate) async fn fail(tx: &mut Tx, call: &CallId, dead: &DeadJob) -> Result<(), JobError> {
-    let by = Actor::system(dead.info.id.as_str());
-    let ending = match dead.class {
-        ErrorClass::Cancelled => Ending::Cancelled,
-        _ => Ending::Failed { reason: dead.error.clone() },
-    };
-    calls::complete(tx, call, &ending, None, &by, dead.at).await.or_decide()?;
-    Ok(())
-}
-
-/// A call that is over is not placed or polled again: the person may have chosen somebody else meanwhile.
-pub(crate) async fn revive(tx: &mut Tx, call: &CallId) -> Result<Revival, JobError> {
-    let (call, _) = calls::lock(tx, call).await.or_decide()?;
-    Ok(if call.status.is_final() {
-        Revival::Pointless(format!("the call is over ({}); ask for a new one at its request", call.status))
-    } else {
-        Revival::Ready
-    })
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nightshift_db::{Timestamp, Tx, failpoint};
 use nightshift_domain::Error;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::calls::{self, Begun, Call, CallMode, Completed, Ending, Made, Request};
+use nightshift_domain::calls::{self, Begun, Call, CallMode, Ending, Made, Request};
 use nightshift_domain::ids::{CallId, RequestId};
 use nightshift_providers::vapi::{Lookup, StartError, VapiClient};
 use nightshift_queue::effects::{self, Effect, EffectState};
@@ -20,11 +20,11 @@ use nightshift_queue::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::booking_call::poll::{self, count};
+use super::{ending, mode_of};
 use crate::caller::Caller;
 use crate::decide::OrDecide;
-use crate::follow::{Follow, mode_of};
-use crate::{App, subject};
+use crate::enqueuer::Enqueuer;
+use crate::{App, booking_call, provider_calls, subject};
 
 /// The ledger's name of the effect.
 const EFFECT: &str = "booking_call";
@@ -78,13 +78,13 @@ impl Handler<App> for BookingCallStart {
             Ok(Begun::Start(call, request)) => (call, request),
             Ok(Begun::Not(why)) => return Ok(Outcome::skip(why)),
             Err(Error::Conflict { message, .. }) => {
-                return end(&ctx, tx, &self.booking_call_id, Ending::Failed { reason: message }, &by, now).await;
+                return end(&ctx, tx, &self.booking_call_id, Ending::Failed { reason: message }, &by).await;
             }
             Err(error) => return Err(error).or_decide(),
         };
         tell_determination(&call);
         if matches!(caller, Caller::Simulated) {
-            return end(&ctx, tx, &call.id, made_up(&call, now), &by, now).await;
+            return end(&ctx, tx, &call.id, made_up(&call, now), &by).await;
         }
         let (key, mode) = (call.id.as_str(), mode_of(call.mode));
         let effect = effects::reserve(&mut tx, EFFECT, key, Some(&ctx.job.id), mode, now).await?;
@@ -101,7 +101,7 @@ impl Handler<App> for BookingCallStart {
             Caller::Production(line) => line.start(&call, ctx.app.vapi_webhook()).await,
         };
         failpoint::hit("booking_call.start.after_answer").await?;
-        count("start", answer.as_ref().map_or_else(StartError::class, |_| "ok"));
+        provider_calls::count("vapi", "start", answer.as_ref().map_or_else(StartError::class, |_| "ok"));
         match answer {
             Ok(started) => placing.placed(&started.id).await,
             Err(error) => placing.not_placed(error).await,
@@ -131,18 +131,8 @@ fn made_up(call: &Call, now: Timestamp) -> Ending {
 }
 
 /// Ends the call and enqueues the text to the person, in one transaction.
-async fn end(
-    ctx: &JobContext<App>,
-    mut tx: Tx,
-    call: &CallId,
-    ending: Ending,
-    by: &Actor,
-    now: Timestamp,
-) -> JobResult {
-    let completed = calls::complete(&mut tx, call, &ending, None, by, now).await.or_decide()?;
-    if let Completed::Now { run: Some(run) } = &completed {
-        Follow::of_job(ctx).run(&mut tx, run).await?;
-    }
+async fn end(ctx: &JobContext<App>, mut tx: Tx, call: &CallId, ending: Ending, by: &Actor) -> JobResult {
+    booking_call::finish(&Enqueuer::of(ctx), &mut tx, call, &ending, None, by).await?;
     tx.commit().await?;
     Ok(Outcome::done_with(json!({"ended": true})))
 }
@@ -161,10 +151,8 @@ impl Placing<'_> {
         let now = self.ctx.now();
         let mut tx = self.ctx.begin().await?;
         effects::confirm(&mut tx, &self.effect.id, vapi_call_id, now).await?;
-        if calls::started(&mut tx, &self.call.id, vapi_call_id, &self.by, now).await.or_decide()? {
-            let at = now + self.ctx.app.poll_interval();
-            Follow::of_job(self.ctx).call_placed(&mut tx, self.call, at).await?;
-        }
+        let at = now + self.ctx.app.poll_interval();
+        booking_call::record_placed(&Enqueuer::of(self.ctx), &mut tx, self.call, vapi_call_id, &self.by, at).await?;
         tx.commit().await?;
         Ok(Outcome::done_with(json!({"vapiCallId": vapi_call_id})))
     }
@@ -184,7 +172,7 @@ impl Placing<'_> {
             }
             StartError::Refused { .. } => {
                 effects::refuse(&mut tx, &self.effect.id, &error.to_string(), now).await?;
-                end(self.ctx, tx, &self.call.id, Ending::Failed { reason: error.to_string() }, &self.by, now).await
+                end(self.ctx, tx, &self.call.id, Ending::Failed { reason: error.to_string() }, &self.by).await
             }
             StartError::Ambiguous { .. } => {
                 effects::doubt(&mut tx, &self.effect.id, &error.to_string(), now).await?;
@@ -230,17 +218,17 @@ impl Placing<'_> {
             since: asked_at.to_datetime(),
         };
         let found = vapi.find(&lookup).await;
-        count("find", if found.is_ok() { "ok" } else { "failed" });
+        provider_calls::count("vapi", "find", if found.is_ok() { "ok" } else { "failed" });
         found.map(|found| found.map(|call| call.id)).map_err(JobError::retry)
     }
 }
 
 impl Hooks for BookingCallStart {
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
-        poll::fail(tx, &job.booking_call_id, dead).await
+        ending::give_up(tx, &job.booking_call_id, dead).await
     }
 
     async fn on_retry(job: &Self, tx: &mut Tx, _: &RetriedJob) -> Result<Revival, JobError> {
-        poll::revive(tx, &job.booking_call_id).await
+        ending::revive(tx, &job.booking_call_id).await
     }
 }

@@ -1,4 +1,47 @@
-//! The check of prices.
+//! The check of prices: begun by the clock or by somebody, gone through in chunks.
 
 pub mod reconcile;
 pub mod reconcile_chunk;
+
+use nightshift_db::Tx;
+use nightshift_domain::Error as DomainError;
+use nightshift_domain::ids::OrgId;
+use nightshift_domain::reconciliation::{self, Run, Trigger};
+
+use crate::enqueuer::Enqueuer;
+use crate::error::Error;
+
+use reconcile::PricingReconcile;
+use reconcile_chunk::PricingReconcileChunk;
+
+/// Checks an organisation's prices now, for one of its days. Answers with the job that begins the run.
+///
+/// # Errors
+/// [`Conflict`](DomainError::Conflict) `reconciliation_running` while a run goes on; the queue's.
+pub async fn reconcile_now(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    org: &OrgId,
+    local_date: &str,
+) -> Result<String, Error> {
+    if reconciliation::current(tx, org).await?.is_some() {
+        let sentence = "a price check of this organisation is running";
+        return Err(DomainError::conflict("reconciliation_running", sentence).into());
+    }
+    let job = PricingReconcile {
+        org_id: org.clone(),
+        local_date: local_date.to_owned(),
+        trigger_kind: Trigger::Manual,
+        attempt_no: reconciliation::next_attempt(tx, org, local_date).await?,
+        missed: false,
+    };
+    let new = enqueuer.new_job(&job)?.org(org.as_str());
+    Ok(enqueuer.enqueue(tx, new).await?.id().to_owned())
+}
+
+/// Hands a run over to a new job, which goes on where the run stands.
+pub(crate) async fn carry_on(enqueuer: &Enqueuer<'_>, tx: &mut Tx, run: &Run) -> Result<(), Error> {
+    let new = enqueuer.new_job(&PricingReconcileChunk::next_of(run))?.correlation(run.id.as_str());
+    let job = enqueuer.enqueue(tx, new).await?;
+    Ok(reconciliation::hand_over(tx, &run.id, job.id(), enqueuer.now()).await?)
+}

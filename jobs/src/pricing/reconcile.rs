@@ -15,9 +15,9 @@ use nightshift_queue::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::App;
 use crate::decide::OrDecide;
-use crate::pricing::reconcile_chunk::PricingReconcileChunk;
+use crate::enqueuer::Enqueuer;
+use crate::{App, pricing};
 
 /// A check that is due.
 #[derive(Debug, Serialize, Deserialize)]
@@ -78,9 +78,7 @@ impl Handler<App> for PricingReconcile {
         if begun.resumed && run.status == RunStatus::Completed {
             return Ok(Outcome::skip(format!("run {} is completed", run.id)));
         }
-        let chunk = PricingReconcileChunk::next_of(&run);
-        let chunk = ctx.queue().enqueue_new(&mut tx, ctx.follow_up(&chunk)?.correlation(run.id.as_str())).await?;
-        reconciliation::hand_over(&mut tx, &run.id, chunk.id(), now).await.or_decide()?;
+        pricing::carry_on(&Enqueuer::of(&ctx), &mut tx, &run).await?;
         tx.commit().await?;
         Ok(Outcome::done_with(json!({"runId": run.id, "resumed": begun.resumed})))
     }

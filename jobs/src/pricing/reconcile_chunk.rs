@@ -18,9 +18,10 @@ use nightshift_queue::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::App;
 use crate::app::Reconciliation;
 use crate::decide::OrDecide;
+use crate::enqueuer::Enqueuer;
+use crate::{App, pricing};
 
 /// Chunks of one job: enough that claiming and finishing it costs next to nothing, few enough that it ends in a second.
 const CHUNKS: usize = 25;
@@ -84,18 +85,13 @@ impl Handler<App> for PricingReconcileChunk {
                 }
             }
             if chunk == CHUNKS {
-                hand_over(&ctx, shielded.tx(), &run).await?;
+                pricing::carry_on(&Enqueuer::of(&ctx), shielded.tx(), &run).await?;
             }
             shielded.commit().await.or_decide()?;
             failpoint::hit("pricing.reconcile.chunk.recorded").await?;
         }
         Ok(Outcome::done())
     }
-}
-
-async fn hand_over(ctx: &JobContext<App>, tx: &mut Tx, run: &Run) -> Result<(), JobError> {
-    let next = ctx.enqueue(tx, &PricingReconcileChunk::next_of(run)).await?;
-    reconciliation::hand_over(tx, &run.id, next.id(), ctx.now()).await.or_decide()
 }
 
 impl Hooks for PricingReconcileChunk {

@@ -21,14 +21,12 @@ use nightshift_queue::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::effect::{EFFECT, revive};
+use super::report::our_status;
 use crate::decide::OrDecide;
-use crate::follow::Follow;
-use crate::sms::send::{EFFECT, count, revive};
-use crate::webhook::twilio_status::our_status;
-use crate::{App, subject};
+use crate::enqueuer::Enqueuer;
+use crate::{App, provider_calls, sms, subject};
 
-/// A provider is asked so long after the attempt: what it took is in its list by then.
-pub(crate) const ASK_AFTER: Duration = Duration::from_secs(120);
 /// Between two questions, for lists lag.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// The step that notes the first answer without the text: it is sent again when another one, later, has none either.
@@ -108,7 +106,7 @@ impl Handler<App> for SmsConfirmDelivery {
             Finding::Nothing => {
                 if let Some(resend) = delivery::resend_once(&mut tx, id, now).await.or_decide()? {
                     effects::not_sent(&mut tx, effect, "the provider knows of no such text", now).await?;
-                    Follow::of_job(&ctx).text(&mut tx, id, &envelope.thread_id, resend).await?;
+                    sms::send(&Enqueuer::of(&ctx), &mut tx, id, &envelope.thread_id, resend).await?;
                     "sent again"
                 } else {
                     delivery::record_refused(&mut tx, id, "unconfirmed", false, &by, now).await.or_decide()?;
@@ -177,7 +175,7 @@ async fn ask(sender: &SmsSender, envelope: &Envelope) -> Result<Vec<Candidate>, 
         since: envelope.send_started_at.to_datetime(),
     };
     let answer = sender.candidates(envelope.message_id.as_str(), &lookup).await;
-    count(sender, "lookup", if answer.is_ok() { "ok" } else { "failed" });
+    provider_calls::count(sender.provider(), "lookup", if answer.is_ok() { "ok" } else { "failed" });
     answer.map_err(|error| {
         if error.is_permanent() {
             return JobError::fail(&error);

@@ -2,7 +2,7 @@
 //!
 //! That a text is about to leave is committed before the provider is asked, as `sending` and in the ledger of effects.
 //! An attempt that finds that record may find a text that has left already, so it asks nobody anything: it hands the
-//! text to [`sms.confirm_delivery`](crate::sms::confirm_delivery), which finds out.
+//! text to [`sms.confirm_delivery`](super::confirm_delivery), which finds out.
 
 use std::time::Duration;
 
@@ -14,7 +14,6 @@ use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_domain::messaging::{masking, numbers};
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::{SendError, SendMessage, SentMessage};
-use nightshift_queue::effects::EffectState;
 use nightshift_queue::{
     DeadJob, ErrorClass, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob,
     Revival, Subject, effects,
@@ -22,14 +21,11 @@ use nightshift_queue::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::automation::run::look_again;
+use super::effect::{EFFECT, revive};
 use crate::decide::OrDecide;
-use crate::follow::Follow;
-use crate::sms::confirm_delivery::{ASK_AFTER, SmsConfirmDelivery};
-use crate::{App, subject};
+use crate::enqueuer::Enqueuer;
+use crate::{App, provider_calls, sms, subject, thread};
 
-/// The ledger's name for this effect.
-pub(crate) const EFFECT: &str = "sms";
 /// A text that goes nowhere is delivered so soon.
 const MOCK_DELIVERED_AFTER: Duration = Duration::from_secs(1);
 /// A text that has waited so long for its conversation's number is given up: what it says may have passed. A person may
@@ -102,7 +98,7 @@ impl Handler<App> for SmsSend {
         };
         let answer = sender.send(self.message_event_id.as_str(), &message).await;
         failpoint::hit("sms.send.after_answer").await?;
-        count(sender, "send", answer.as_ref().map_or_else(SendError::class, |_| "ok"));
+        provider_calls::count(sender.provider(), "send", answer.as_ref().map_or_else(SendError::class, |_| "ok"));
         match answer {
             Ok(sent) => sending.sent(&sent, sender).await,
             Err(error) => sending.not_taken(error).await,
@@ -163,12 +159,12 @@ impl<'a> Sending<'a> {
     /// The text stays as it is: its conversation is looked after, and this job wakes up when that has a number again.
     async fn wait_for_number(&self, tx: &mut Tx, text: &Outbound, now: Timestamp) -> Result<Outcome, JobError> {
         masking::report_missing(tx, &text.thread_id, now).await.or_decide()?;
-        Follow::of_job(self.ctx).number_missing(tx, &text.thread_id).await?;
+        thread::find_number(&Enqueuer::of(self.ctx), tx, &text.thread_id).await?;
         self.ctx.note("its conversation has no number in service");
         if now >= self.ctx.job.created_at + NUMBER_AWAITED {
             return Err(JobError::fail("its conversation has had no number in service for a day"));
         }
-        Ok(Outcome::poll(look_again(self.ctx.job.polls)))
+        Ok(Outcome::poll(thread::look_again(self.ctx.job.polls)))
     }
 
     async fn sender_of(&self, tx: &mut Tx, text: &Outbound) -> Result<&'a SmsSender, JobError> {
@@ -252,18 +248,10 @@ impl<'a> Sending<'a> {
             effects::doubt(tx, &effect.id, why, now).await?;
         }
         if delivery::mark_unconfirmed(tx, self.id, now).await.or_decide()? {
-            let ask = self.ctx.follow_up(&SmsConfirmDelivery { message_event_id: self.id.clone() })?;
-            self.ctx.queue().enqueue_new(tx, ask.run_at(now + ASK_AFTER)).await?;
+            sms::ask_after(&Enqueuer::of(self.ctx), tx, self.id).await?;
         }
         Ok(())
     }
-}
-
-/// Counts a provider's answer.
-pub(crate) fn count(sender: &SmsSender, call: &'static str, outcome: &'static str) {
-    let provider = sender.provider();
-    metrics::counter!("nightshift_provider_calls_total", "provider" => provider, "call" => call, "outcome" => outcome)
-        .increment(1);
 }
 
 impl Hooks for SmsSend {
@@ -282,23 +270,4 @@ impl Hooks for SmsSend {
     async fn on_retry(job: &Self, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
         revive(tx, &job.message_event_id, retried).await
     }
-}
-
-/// The text waits to be sent again when nothing left, by the ledger of effects; when that is not known, it is to be
-/// found out.
-pub(crate) async fn revive(tx: &mut Tx, id: &MessageId, retried: &RetriedJob) -> Result<Revival, JobError> {
-    let effect = effects::find(tx, EFFECT, id.as_str()).await?;
-    let to = match effect.as_ref().map(|effect| effect.state) {
-        Some(EffectState::Confirmed) => return Ok(Revival::Pointless("the text has left".to_owned())),
-        Some(EffectState::Asked | EffectState::Unknown) => MessageStatus::Unconfirmed,
-        None | Some(EffectState::Reserved | EffectState::Refused) => MessageStatus::Queued,
-    };
-    let by = Actor::system(&retried.id);
-    if let Err(why) = delivery::revive(tx, id, to, &by, retried.at).await.or_decide()? {
-        return Ok(Revival::Pointless(why));
-    }
-    if let Some(refused) = effect.filter(|effect| effect.state == EffectState::Refused) {
-        effects::reopen(tx, &refused.id, retried.at).await?;
-    }
-    Ok(Revival::Ready)
 }

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::decide::OrDecide;
-use crate::follow::Follow;
-use crate::{App, subject};
+use crate::enqueuer::Enqueuer;
+use crate::{App, subject, thread};
 
 const EVERY: Duration = Duration::from_secs(600);
 
@@ -30,6 +30,11 @@ impl ThreadAssignNumber {
     /// Names the one job that looks for a conversation's number.
     pub(crate) fn key(thread: &ThreadId) -> String {
         format!("assign:{thread}")
+    }
+
+    /// Names the one that follows a job that runs already.
+    pub(crate) fn next_key(thread: &ThreadId) -> String {
+        format!("{}:next", Self::key(thread))
     }
 }
 
@@ -63,7 +68,7 @@ impl Handler<App> for ThreadAssignNumber {
             return Ok(Outcome::skip("the conversation needs no number any more"));
         };
         if step.given != NumberGiven::Missing {
-            Follow::of_job(&ctx).number_given(&mut tx, &step).await?;
+            thread::resume(&Enqueuer::of(&ctx), &mut tx, &step).await?;
         }
         tx.commit().await?;
         match step.given {

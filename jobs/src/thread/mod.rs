@@ -1,4 +1,114 @@
-//! Conversations and their numbers.
+//! Conversations and their numbers: what has no number in service looks for one, and goes on when there is one.
 
 pub mod assign_number;
 pub mod close;
+
+use std::time::Duration;
+
+use nightshift_db::Tx;
+use nightshift_domain::actor::Actor;
+use nightshift_domain::automations::ledger;
+use nightshift_domain::confirmation::CloseThread;
+use nightshift_domain::ids::{NumberId, OrgId, ThreadId};
+use nightshift_domain::messaging::masking::{self, NumberGiven, NumberStep};
+use nightshift_domain::messaging::numbers::{self, NewNumber, Number, NumberPatch};
+use nightshift_queue::{Enqueued, Keys};
+
+use crate::enqueuer::{Enqueuer, Hastened};
+use crate::error::Error;
+use crate::{automation, sms};
+
+use assign_number::ThreadAssignNumber;
+use close::ThreadClose;
+
+/// What waits for a number is looked at again so often, should nobody wake it.
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
+
+/// Takes a number into service. What waits for one tries at once.
+///
+/// # Errors
+/// As [`numbers::add`]; the queue's.
+pub async fn add_number(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    org: &OrgId,
+    new: &NewNumber,
+    by: &Actor,
+) -> Result<Number, Error> {
+    let number = numbers::add(tx, org, new, by, enqueuer.now()).await?;
+    find_numbers(enqueuer, tx, org).await?;
+    Ok(number)
+}
+
+/// Changes a number. The conversations of one that goes out of service get another.
+///
+/// # Errors
+/// As [`numbers::patch`]; the queue's.
+pub async fn change_number(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    org: &OrgId,
+    id: &NumberId,
+    patch: &NumberPatch,
+    by: &Actor,
+) -> Result<Number, Error> {
+    let number = numbers::patch(tx, org, id, patch, by, enqueuer.now()).await?;
+    find_numbers(enqueuer, tx, org).await?;
+    Ok(number)
+}
+
+/// An organisation's numbers are others now: whatever has none in service looks for one at once instead of within ten
+/// minutes.
+///
+/// # Errors
+/// A rule's or the queue's.
+pub async fn find_numbers(enqueuer: &Enqueuer<'_>, tx: &mut Tx, org: &OrgId) -> Result<(), Error> {
+    for thread_id in masking::waiting_for_number(tx, org).await? {
+        let next = Keys::dedup(ThreadAssignNumber::next_key(&thread_id));
+        let new = enqueuer.new_job(&ThreadAssignNumber { thread_id })?.org(org.as_str());
+        if let Enqueued::Existing { id } = enqueuer.enqueue(tx, new.clone()).await?
+            && enqueuer.hasten(tx, &id).await? == Hastened::Running
+        {
+            // It may have looked before this change.
+            enqueuer.enqueue(tx, new.keys(next)).await?;
+        }
+    }
+    for run in ledger::waiting_for_front_desk(tx, org).await? {
+        automation::start(enqueuer, tx, &run).await?;
+    }
+    Ok(())
+}
+
+/// Looks for the number of a conversation that has none.
+pub(crate) async fn find_number(enqueuer: &Enqueuer<'_>, tx: &mut Tx, thread: &ThreadId) -> Result<(), Error> {
+    enqueuer.enqueue(tx, enqueuer.new_job(&ThreadAssignNumber { thread_id: thread.clone() })?).await?;
+    Ok(())
+}
+
+/// Lets what waited for a conversation's number go on, or looks for one if none was found.
+pub(crate) async fn resume(enqueuer: &Enqueuer<'_>, tx: &mut Tx, step: &NumberStep) -> Result<(), Error> {
+    for run in &step.released {
+        automation::start(enqueuer, tx, run).await?;
+    }
+    for text in &step.texts {
+        sms::send_now(enqueuer, tx, text).await?;
+    }
+    if step.given == NumberGiven::Missing {
+        find_number(enqueuer, tx, &step.thread_id).await?;
+    }
+    Ok(())
+}
+
+/// Closes a conversation later.
+pub(crate) async fn close_at(enqueuer: &Enqueuer<'_>, tx: &mut Tx, close: &CloseThread) -> Result<(), Error> {
+    let new = enqueuer.new_job(&ThreadClose { thread_id: close.thread_id.clone() })?.run_at(close.at);
+    enqueuer.enqueue(tx, new).await?;
+    Ok(())
+}
+
+/// The wait of something that lacks a number. The first ones are short: whoever finds a number while the job still runs
+/// can't wake it.
+pub(crate) fn look_again(polls: i64) -> Duration {
+    let doublings = u32::try_from(polls).unwrap_or(u32::MAX).min(7);
+    LOOK_AGAIN.min(Duration::from_secs(5 << doublings))
+}

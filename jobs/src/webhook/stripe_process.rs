@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::decide::OrDecide;
-use crate::follow::Follow;
+use crate::enqueuer::Enqueuer;
 use crate::webhook::{ActsOnDelivery, DeliveryHooks, key};
-use crate::{App, subject};
+use crate::{App, booking, subject};
 
 /// A stored Stripe event.
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,9 +83,7 @@ impl Handler<App> for WebhookStripeProcess {
         };
         let now = ctx.now();
         let handled = act(&report, &mut tx, event.fact(), now).await.or_decide()?;
-        for change in &handled.changes {
-            Follow::of_job(&ctx).changed(&mut tx, change, "stripe", &by).await?;
-        }
+        booking::follow_payment(&Enqueuer::of(&ctx), &mut tx, &handled, &by).await?;
         inbox::settle(&mut tx, &self.inbox_id, handled.status, handled.org.as_ref(), &ctx.job.id, now)
             .await
             .or_decide()?;

@@ -9,13 +9,13 @@ use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
 use nightshift_domain::messaging::delivery::{Report, apply_report};
-use nightshift_domain::messaging::message::MessageStatus;
-use nightshift_providers::twilio::{MessageStatus as TwilioStatus, StatusCallback};
+use nightshift_providers::twilio::StatusCallback;
 use nightshift_queue::{Handler, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::decide::OrDecide;
+use crate::sms::report::our_status;
 use crate::webhook::{ActsOnDelivery, DeliveryHooks, key};
 use crate::{App, subject};
 
@@ -91,16 +91,5 @@ impl Handler<App> for WebhookTwilioStatus {
         inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;
         tx.commit().await?;
         Ok(Outcome::done_with(json!({"verdict": verdict})))
-    }
-}
-
-/// What a report says about one of our texts; nothing while Twilio still has it in hand.
-pub(crate) fn our_status(status: TwilioStatus) -> Option<MessageStatus> {
-    match status {
-        TwilioStatus::Sent => Some(MessageStatus::Sent),
-        TwilioStatus::Delivered | TwilioStatus::Read => Some(MessageStatus::Delivered),
-        TwilioStatus::Undelivered => Some(MessageStatus::Undelivered),
-        TwilioStatus::Failed | TwilioStatus::Canceled => Some(MessageStatus::Failed),
-        _ => None,
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use nightshift_domain::actor::Actor;
-use nightshift_domain::calls::{self, Completed};
+use nightshift_domain::calls;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
 use nightshift_providers::vapi::{Progress, Report};
@@ -14,11 +14,11 @@ use nightshift_queue::{Handler, Job, JobContext, JobError, JobResult, Keys, OrFa
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::booking_call::poll::ending_of;
+use crate::booking_call::ending::ending_of;
 use crate::decide::OrDecide;
-use crate::follow::Follow;
+use crate::enqueuer::Enqueuer;
 use crate::webhook::{ActsOnDelivery, DeliveryHooks, key};
-use crate::{App, subject};
+use crate::{App, booking_call, subject};
 
 const KNOWN_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -76,6 +76,7 @@ impl Handler<App> for WebhookVapiProcess {
         };
         let report = Report::parse(body.as_bytes()).or_fail()?;
         let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: self.inbox_id.clone() });
+        let enqueuer = Enqueuer::of(&ctx);
         let mut settled = InboxStatus::Ignored;
         let mut verdict = "tells nothing that matters";
         let progress = report.progress();
@@ -95,17 +96,13 @@ impl Handler<App> for WebhookVapiProcess {
             let call = calls::load(&mut tx, &id).await.or_decide()?;
             match ending_of(progress, &call) {
                 Some(ending) => {
-                    let completed = calls::complete(&mut tx, &id, &ending, None, &by, now).await.or_decide()?;
-                    verdict =
-                        if matches!(completed, Completed::Now { .. }) { "ended the call" } else { "the call was over" };
-                    if let Completed::Now { run: Some(run) } = &completed {
-                        Follow::of_job(&ctx).run(&mut tx, run).await?;
-                    }
+                    let ended = booking_call::finish(&enqueuer, &mut tx, &id, &ending, None, &by).await?;
+                    verdict = if ended { "ended the call" } else { "the call was over" };
                 }
                 // The end without what came of it, which VAPI may still be working out: polling goes on.
                 None => verdict = "had the call looked at",
             }
-            Follow::of_job(&ctx).look_at_call(&mut tx, &id).await?;
+            booking_call::poll_now(&enqueuer, &mut tx, &id).await?;
         }
         inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;
         tx.commit().await?;

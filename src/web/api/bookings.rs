@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use nightshift_db::{Timestamp, Tx};
-use nightshift_domain::actor::Actor;
-use nightshift_domain::bookings::{self, BookingView, Draft, Filter, HistoryEntry, Patch, Status, StatusChange};
+use nightshift_domain::bookings::{self, BookingView, Draft, Filter, HistoryEntry, Patch, Status};
 use nightshift_domain::ids::{BookingId, ClientId, SitterId};
 use nightshift_domain::page::Limit;
 use nightshift_domain::people::organizations;
 use nightshift_domain::warning::Warning;
-use nightshift_jobs::follow::Follow;
+use nightshift_jobs::Enqueuer;
+use nightshift_jobs::booking::{self, Changed, Made};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -20,9 +20,6 @@ use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
 use crate::web::query::Query;
 use crate::web::state::Web;
-
-/// What a request, as opposed to a payment, gives as the reason of a confirmation.
-const TRIGGER: &str = "api";
 
 /// A booking that was made or changed.
 #[derive(Serialize, ToSchema)]
@@ -42,11 +39,10 @@ pub async fn create(
     answering: Answering,
     JsonBody(draft): JsonBody<Draft>,
 ) -> Result<Created<BookingChanged>> {
-    let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
+    let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     let new = draft.check(organizations::country(&web.db, org).await?)?;
     let mut tx = web.db.begin().await?;
-    let created = bookings::create(&mut tx, org, new, &by, now).await?;
-    let job = Follow::of_request(&web.queue).created(&mut tx, &created).await?;
+    let Made { created, job } = booking::create(&enqueuer, &mut tx, org, new, &by).await?;
     let booking = bookings::view_in(&mut tx, &caller.viewer(), &created.booking.id).await?;
     let body = BookingChanged { booking, job_id: Some(job), warnings: created.warnings };
     answering.commit(&web, tx, body).await
@@ -112,10 +108,10 @@ pub async fn change(
     Path(id): Path<BookingId>,
     JsonBody(patch): JsonBody<Patch>,
 ) -> Result<Answer<BookingChanged>> {
-    let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
+    let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     let mut tx = web.db.begin().await?;
-    let change = bookings::patch(&mut tx, org, &id, patch, &by, now).await?;
-    answer_change(&web, &caller, answering, tx, change, &by).await
+    let changed = booking::change(&enqueuer, &mut tx, org, &id, patch, &by).await?;
+    answer_change(&web, &caller, answering, tx, changed).await
 }
 
 /// `POST /api/bookings/{id}/confirm`
@@ -126,10 +122,10 @@ pub async fn confirm(
     Path(id): Path<BookingId>,
     OptionalJson(Empty {}): OptionalJson<Empty>,
 ) -> Result<Answer<BookingChanged>> {
-    let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
+    let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     let mut tx = web.db.begin().await?;
-    let change = bookings::confirm(&mut tx, org, &id, &by, now).await?;
-    answer_change(&web, &caller, answering, tx, change, &by).await
+    let changed = booking::confirm(&enqueuer, &mut tx, org, &id, &by).await?;
+    answer_change(&web, &caller, answering, tx, changed).await
 }
 
 /// `POST /api/bookings/{id}/cancel`
@@ -140,13 +136,13 @@ pub async fn cancel(
     Path(id): Path<BookingId>,
     OptionalJson(Cancellation { reason }): OptionalJson<Cancellation>,
 ) -> Result<Answer<BookingChanged>> {
-    let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
+    let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     if reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
         return Err(ApiError::invalid("reason", format!("must be at most {REASON_CHARS_MAX} characters")));
     }
     let mut tx = web.db.begin().await?;
-    let change = bookings::cancel(&mut tx, org, &id, reason.as_deref(), &by, now).await?;
-    answer_change(&web, &caller, answering, tx, change, &by).await
+    let changed = booking::cancel(&enqueuer, &mut tx, org, &id, reason.as_deref(), &by).await?;
+    answer_change(&web, &caller, answering, tx, changed).await
 }
 
 /// Changes of status, oldest first.
@@ -181,16 +177,14 @@ pub struct Cancellation {
     reason: Option<String>,
 }
 
-/// Enqueues what follows from a change and answers with the booking as it now stands.
+/// Answers a change with the booking as it now stands.
 async fn answer_change(
     web: &Web,
     caller: &Caller,
     answering: Answering,
     mut tx: Tx,
-    change: StatusChange,
-    by: &Actor,
+    Changed { change, job }: Changed,
 ) -> Result<Answer<BookingChanged>> {
-    let job = Follow::of_request(&web.queue).changed(&mut tx, &change, TRIGGER, by).await?;
     let booking = bookings::view_in(&mut tx, &caller.viewer(), &change.booking.id).await?;
     answering.commit(web, tx, BookingChanged { booking, job_id: job, warnings: change.warnings }).await
 }

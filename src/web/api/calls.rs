@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, Ending, Schedule, Scheduled};
+use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, Schedule, Scheduled};
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::viewer::Viewer;
+use nightshift_jobs::Enqueuer;
+use nightshift_jobs::booking_call;
 use nightshift_jobs::booking_call::poll::BookingCallPoll;
-use nightshift_jobs::follow::Follow;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -136,11 +137,8 @@ pub(in crate::web) async fn store_wish(
     let viewer = caller.viewer_of(web, &request)?;
     // The job that places the call fixes the mode for good; this is what it will be.
     let mode = web.dialing.mode();
-    let scheduled = calls::schedule(tx, viewer.org_id(), wish, mode, &caller.actor(), web.clock.now()).await?;
-    if scheduled.created {
-        Follow::of_request(&web.queue).call_scheduled(tx, &scheduled).await?;
-    }
-    Ok(scheduled)
+    let enqueuer = Enqueuer::of_request(&web.queue);
+    Ok(booking_call::schedule(&enqueuer, tx, viewer.org_id(), wish, mode, &caller.actor()).await?)
 }
 
 async fn wait_for_end(web: &Web, viewer: &Viewer, execution_id: &str) -> Result<CallView> {
@@ -208,7 +206,7 @@ pub async fn cancel(
         return Err(ApiError::conflict("invalid_transition", format!("The call is {}.", call.status)));
     }
     let mut tx = web.db.begin().await?;
-    calls::complete(&mut tx, &call.id, &Ending::Cancelled, None, &caller.actor(), web.clock.now()).await?;
+    booking_call::cancel(&Enqueuer::of_request(&web.queue), &mut tx, &call.id, &caller.actor()).await?;
     let cancelled = CallCancelled { execution_id: call.execution_id, status: CallStatus::Cancelled };
     answering.commit(&web, tx, Data::of(cancelled)).await
 }

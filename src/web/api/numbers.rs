@@ -6,7 +6,7 @@ use nightshift_domain::ids::{NumberId, SitterId};
 use nightshift_domain::messaging::numbers::{
     self, NewNumber, Number, NumberClass, NumberPatch, NumberStatus, NumberView, Provider,
 };
-use nightshift_jobs::follow::Follow;
+use nightshift_jobs::{Enqueuer, thread};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -52,9 +52,9 @@ pub async fn add(
     answering: Answering,
     JsonBody(new): JsonBody<NewNumber>,
 ) -> Result<Created<Changed>> {
-    let org = caller.org()?;
+    let (org, enqueuer) = (caller.org()?, Enqueuer::of_request(&web.queue));
     let mut tx = web.db.begin().await?;
-    let number = Follow::of_request(&web.queue).number_added(&mut tx, org, &new, &caller.actor()).await?;
+    let number = thread::add_number(&enqueuer, &mut tx, org, &new, &caller.actor()).await?;
     answering.commit(&web, tx, Changed { number: number.into() }).await
 }
 
@@ -66,9 +66,9 @@ pub async fn change(
     Path(id): Path<NumberId>,
     JsonBody(patch): JsonBody<NumberPatch>,
 ) -> Result<Answer<Changed>> {
-    let org = caller.org()?;
+    let (org, enqueuer) = (caller.org()?, Enqueuer::of_request(&web.queue));
     let mut tx = web.db.begin().await?;
-    let number = Follow::of_request(&web.queue).number_changed(&mut tx, org, &id, &patch, &caller.actor()).await?;
+    let number = thread::change_number(&enqueuer, &mut tx, org, &id, &patch, &caller.actor()).await?;
     answering.commit(&web, tx, Changed { number: number.into() }).await
 }
 

@@ -6,7 +6,7 @@ use nightshift_domain::exceptions::Severity;
 use nightshift_domain::ids::{OrgId, RunId};
 use nightshift_domain::page::Limit;
 use nightshift_domain::reconciliation::{self, DriftView, Run};
-use nightshift_jobs::follow::Follow;
+use nightshift_jobs::{Enqueuer, pricing};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -118,7 +118,7 @@ pub async fn start(
     let zone = web.settings.reconciliation.timezone;
     let date = reconciliation::day(&web.db, &org, zone, asked, web.clock.now()).await?;
     let mut tx = web.db.begin().await?;
-    let job = Follow::of_request(&web.queue).reconcile(&mut tx, &org, &date.to_string()).await?;
+    let job = pricing::reconcile_now(&Enqueuer::of_request(&web.queue), &mut tx, &org, &date.to_string()).await?;
     let place = format!("/api/jobs/{job}");
     answering.commit(&web, tx, JobStarted { job_id: job }).await?.at(&place)
 }

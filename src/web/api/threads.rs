@@ -9,10 +9,11 @@ use nightshift_domain::ids::{BookingId, MessageId, SitterId, ThreadId};
 use nightshift_domain::messaging::inbox::{self, Filter, ThreadView};
 use nightshift_domain::messaging::messages::{self, MessageView};
 use nightshift_domain::messaging::numbers::NumberClass;
-use nightshift_domain::messaging::post::{self, Author, Post, Posted};
+use nightshift_domain::messaging::post::{Author, Post, Posted};
 use nightshift_domain::messaging::threads::{Mailbox, Scope};
 use nightshift_domain::page::Limit;
-use nightshift_jobs::follow::Follow;
+use nightshift_jobs::Enqueuer;
+use nightshift_jobs::sms::{self, Written};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -156,7 +157,7 @@ pub async fn send(
     Path(id): Path<ThreadId>,
     JsonBody(post): JsonBody<Post>,
 ) -> Result<Answer<Sent>> {
-    let (org, by, now) = (caller.org()?, caller.actor(), web.clock.now());
+    let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     let viewer = caller.viewer();
     let author = match (caller.principal(), viewer.sitter_id()) {
         (_, Some(sitter)) => Author::Sitter(sitter.clone()),
@@ -164,7 +165,7 @@ pub async fn send(
         _ => Author::Owner(None),
     };
     let mut tx = web.db.begin().await?;
-    let posted = post::post(&mut tx, org, &id, &author, &post, &by, now).await?;
+    let Written { posted, job } = sms::post(&enqueuer, &mut tx, org, &id, &author, &post, &by).await?;
     let message_id = match &posted {
         Posted::Queued { message_id, .. } => message_id,
         Posted::Blocked(blocked) => {
@@ -173,7 +174,6 @@ pub async fn send(
             return Err(DomainError::from(*blocked).into());
         }
     };
-    let job = Follow::of_request(&web.queue).posted(&mut tx, org, &posted).await?;
     let message = messages::view(&mut tx, &viewer, message_id).await?;
     answering.commit(&web, tx, Sent { message, job_id: job }).await
 }

@@ -96,7 +96,8 @@ async fn start(web: &Web, caller: &Caller, viewer: &Viewer, id: &RequestId, form
     if past.is_some() && form.past_is_meant != "yes" {
         return Ok(false);
     }
-    store_wish(web, caller, &mut tx, wish).await?;
+    // Its job is enqueued with it.
+    let _ = store_wish(web, caller, &mut tx, wish).await?;
     tx.commit().await?;
     Ok(true)
 }

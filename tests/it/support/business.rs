@@ -1,8 +1,11 @@
 //! A small business to seed, and the bodies that requests about it have.
 
 use nightshift_db::{Db, Timestamp};
+use nightshift_domain::access::passwords::{self, Hashed};
+use nightshift_domain::people::users;
 use nightshift_domain::seed::{self, Seed};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 pub const OWNER: &str = "owner@paws.test";
 pub const SITTER: &str = "sam@paws.test";
@@ -29,15 +32,28 @@ pub async fn seed_into(db: &Db) {
                 {"id": "sitter-kim", "orgId": "org-other", "name": "Kim", "phone": "+15550100002"},
             ],
             "users": [
-                {"id": "user-owner", "orgId": "org-paws", "email": OWNER, "name": "Olive", "role": "owner", "password": PASSWORD},
-                {"id": "user-sam", "orgId": "org-paws", "email": SITTER, "name": "Sam", "role": "sitter", "sitterId": "sitter-sam", "password": PASSWORD},
-                {"id": "user-ops", "email": OPS, "name": "Otto", "role": "ops", "password": PASSWORD},
-                {"id": "user-stranger", "orgId": "org-other", "email": STRANGER, "name": "Stella", "role": "owner", "password": PASSWORD},
+                {"id": "user-owner", "orgId": "org-paws", "email": OWNER, "name": "Olive", "role": "owner"},
+                {"id": "user-sam", "orgId": "org-paws", "email": SITTER, "name": "Sam", "role": "sitter", "sitterId": "sitter-sam"},
+                {"id": "user-ops", "email": OPS, "name": "Otto", "role": "ops"},
+                {"id": "user-stranger", "orgId": "org-other", "email": STRANGER, "name": "Stella", "role": "owner"},
             ],
             "numbers": [{"id": "number-pool", "orgId": "org-paws", "e164": "+15550199001", "numberClass": "pool", "provider": "twilio"}],
         }),
     )
     .await;
+    give_password(db, &[OWNER, SITTER, OPS, STRANGER]).await;
+}
+
+/// Gives everybody [`PASSWORD`]. It is hashed once per process: each hash takes as long as a whole database.
+async fn give_password(db: &Db, emails: &[&str]) {
+    static HASHED: OnceCell<Hashed> = OnceCell::const_new();
+    let hash = async || passwords::hash(passwords::wait_in_line(), &PASSWORD.into()).await.expect("a hash");
+    let hashed = HASHED.get_or_init(hash).await;
+    let mut tx = db.begin().await.expect("a transaction");
+    for email in emails {
+        users::set_password(&mut tx, email, hashed, start()).await.expect("the user is there");
+    }
+    tx.commit().await.expect("the passwords are stored");
 }
 
 /// Loads more of a seed file.

@@ -1,6 +1,7 @@
 //! Fresh, migrated databases of both engines for tests.
 //!
 //! A test loops over [`engines`] (or asks for [`empty`] ones); each database is its own and is gone when dropped.
+//! Migrated databases are copies of a [`template`], which is migrated once; tests of migrations begin with [`empty`].
 //! PostgreSQL's address comes from `NIGHTSHIFT_TEST_POSTGRES_URL`, which `./test` sets. Without it tests fail: half a
 //! test run must not look like a whole one.
 
@@ -11,14 +12,17 @@
 )]
 
 mod network;
+mod template;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
+use tempfile::TempDir;
 
-use crate::{Db, DbOptions, Engine, migrate};
+use crate::{Db, DbOptions, Engine};
 
 pub use network::{Network, Weather};
 
@@ -36,7 +40,7 @@ pub struct TestDb {
 
 enum Cleanup {
     Folder {
-        _folder: tempfile::TempDir,
+        _folder: TempDir,
     },
     Postgres {
         server: String,
@@ -74,11 +78,9 @@ impl TestDb {
 
 /// One migrated database of each engine.
 pub async fn engines() -> Vec<TestDb> {
-    let databases = empty().await;
-    for database in &databases {
-        migrate(&database.db).await.expect("a fresh database migrates");
-    }
-    databases
+    let (folder, file) = sqlite_folder();
+    template::copy_sqlite(&file).await;
+    vec![open_sqlite(folder, &file).await, open_postgres(&template::copy_postgres(&server_url()).await).await]
 }
 
 /// One database of each engine without any table.
@@ -88,28 +90,59 @@ pub async fn empty() -> Vec<TestDb> {
 
 /// An empty SQLite file.
 pub async fn sqlite() -> TestDb {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let url = format!("sqlite://{}", folder.path().join("test.db").display());
-    let db = Db::connect(&url, &DbOptions::default()).await.expect("the SQLite file opens");
-    TestDb { db, url, _cleanup: Cleanup::Folder { _folder: folder } }
+    let (folder, file) = sqlite_folder();
+    open_sqlite(folder, &file).await
 }
 
 /// An empty PostgreSQL database.
 pub async fn postgres() -> TestDb {
+    let name = new_name();
+    let mut connection = connect(&server_url()).await;
+    let created = connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await;
+    created.expect("the test server lets us create databases");
+    connection.close().await.expect("the connection closes");
+    open_postgres(&name).await
+}
+
+fn sqlite_folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("test.db");
+    (folder, file)
+}
+
+async fn open_sqlite(folder: TempDir, file: &Path) -> TestDb {
+    let url = format!("sqlite://{}", file.display());
+    let db = Db::connect(&url, &DbOptions::default()).await.expect("the SQLite file opens");
+    TestDb { db, url, _cleanup: Cleanup::Folder { _folder: folder } }
+}
+
+async fn open_postgres(name: &str) -> TestDb {
+    let server = server_url();
+    let url = url_of(&server, name);
+    let db = Db::connect(&url, &DbOptions::default()).await.expect("the address is readable");
+    TestDb { db, url, _cleanup: Cleanup::Postgres { server, name: name.to_owned() } }
+}
+
+fn server_url() -> String {
     let Ok(server) = std::env::var(POSTGRES_URL_VARIABLE) else {
         panic!("{POSTGRES_URL_VARIABLE} is not set: run the tests with ./test, which starts a PostgreSQL");
     };
-    let name = format!("test_{}", uuid::Uuid::new_v4().simple());
-    let options = PgConnectOptions::from_str(&server).expect("the test server's address is readable");
-    let mut connection = options.clone().connect().await.expect("the test server answers");
-    connection
-        .execute(AssertSqlSafe(format!("CREATE DATABASE {name}")))
-        .await
-        .expect("the test server lets us create databases");
-    connection.close().await.expect("the connection closes");
-    let url = options.database(&name).to_url_lossy().to_string();
-    let db = Db::connect(&url, &DbOptions::default()).await.expect("the address is readable");
-    TestDb { db, url, _cleanup: Cleanup::Postgres { server, name } }
+    server
+}
+
+/// The name of a database that no other test has.
+fn new_name() -> String {
+    format!("test_{}", uuid::Uuid::new_v4().simple())
+}
+
+fn url_of(server: &str, name: &str) -> String {
+    let options = PgConnectOptions::from_str(server).expect("the test server's address is readable");
+    options.database(name).to_url_lossy().to_string()
+}
+
+async fn connect(server: &str) -> PgConnection {
+    let options = PgConnectOptions::from_str(server).expect("the test server's address is readable");
+    options.connect().await.expect("the test server answers")
 }
 
 impl Drop for Cleanup {

@@ -33,6 +33,7 @@ const NOTICE: Duration = Duration::from_secs(2 * 3600);
 
 /// What executing a run did.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "enqueue what follows: `sms.send`, another `automation.run` later, or `thread.assign_number`"]
 pub enum Executed {
     /// Its text is stored; `sms.send` must follow (a second one for the same text is harmless).
     Written {

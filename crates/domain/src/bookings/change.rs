@@ -24,6 +24,7 @@ const STORE: &str = booking_columns!(
 
 /// What a request did to a booking, and what must follow from it in the same transaction.
 #[derive(Debug, Clone)]
+#[must_use = "enqueue what follows: the work of a new status, a confirmation or a new time"]
 pub struct StatusChange {
     /// The booking as it now is.
     pub booking: Booking,

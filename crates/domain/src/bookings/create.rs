@@ -25,6 +25,7 @@ const PRICE: &str = "UPDATE bookings SET total_minor = $2, currency = $3, pricin
 
 /// A booking that was just made.
 #[derive(Debug, Clone)]
+#[must_use = "enqueue what follows: `booking.status_changed` for its first status"]
 pub struct Created {
     /// It.
     pub booking: Booking,

@@ -61,6 +61,7 @@ pub enum Ending {
 
 /// What ending a call did.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "enqueue what follows: `automation.run` for the text about an appointment"]
 pub enum Completed {
     /// It ended now; `automation.run` must follow for the text.
     Now {

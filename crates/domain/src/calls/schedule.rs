@@ -44,6 +44,7 @@ pub struct Schedule {
 
 /// A call that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "enqueue what follows: `booking_call.start` for a new call"]
 pub struct Scheduled {
     /// Its id.
     pub call_id: CallId,

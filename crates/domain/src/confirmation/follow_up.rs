@@ -10,7 +10,7 @@ use super::steps::{delay, record_window};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::ledger::{self, NewRun, RunToStart};
+use crate::automations::ledger::{self, NewRun, RunToStart, RunsToStart};
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Booking, Status, StatusRecord};
 use crate::ids::{BookingId, ThreadId};
@@ -64,20 +64,19 @@ pub async fn rescheduled(
     grace: Duration,
     by: &Actor,
     now: Timestamp,
-) -> Result<Vec<RunToStart>> {
+) -> Result<RunsToStart> {
     let booking = bookings::lock(tx, id).await?;
     if !matches!(booking.status, Status::Confirmed | Status::InProgress) {
-        return Ok(Vec::new());
+        return Ok(RunsToStart::default());
     }
     let Some(thread) = threads::of_booking(tx, id).await? else {
-        return Ok(Vec::new());
+        return Ok(RunsToStart::default());
     };
     let (window, change) = windows::upsert(tx, &booking, Some(&thread.id), grace, now).await?;
     record_window(tx, &booking, &window, change, by, now).await?;
-    let mut runs = Vec::new();
-    runs.extend(remind(tx, &booking, by, now).await?);
-    runs.extend(tell_of_move(tx, &booking, version, by, now).await?);
-    Ok(runs)
+    let reminder = remind(tx, &booking, by, now).await?;
+    let word = tell_of_move(tx, &booking, version, by, now).await?;
+    Ok(reminder.into_iter().chain(word).collect())
 }
 
 /// Enters the text about a move, which stands for earlier moves that nobody was told of. A client whose confirmation was
@@ -106,6 +105,7 @@ async fn tell_of_move(
 
 /// A conversation that is to be closed some time later.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "enqueue `thread.close` for it"]
 pub struct CloseThread {
     /// The conversation.
     pub thread_id: ThreadId,

@@ -195,6 +195,7 @@ pub(super) async fn record_window(
 
 /// What the automation step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "enqueue what follows: `automation.run` for a row entered now"]
 pub struct AutomationStep {
     /// The confirmation's ledger row.
     pub run_id: AutomationRunId,

@@ -48,6 +48,7 @@ impl NumberGiven {
 
 /// What looking for a thread's number did.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "enqueue what follows: the runs and texts that waited, or the search for a number"]
 pub struct NumberStep {
     /// The thread.
     pub thread_id: ThreadId,

@@ -101,6 +101,7 @@ impl From<Blocked> for Error {
 
 /// What became of a text somebody wanted to post.
 #[derive(Debug, Clone)]
+#[must_use = "enqueue what follows: `sms.send` for a new text"]
 pub enum Posted {
     /// It is stored and waits; `sms.send` must follow unless it is a repeat.
     Queued {

@@ -220,6 +220,7 @@ async fn gone(
 
 /// How a run stands after a chunk.
 #[derive(Debug, Clone)]
+#[must_use = "enqueue what follows: `pricing.reconcile.chunk` while there are more bookings"]
 pub enum Progress {
     /// Another job carries the run on, or it has ended: nothing was recorded.
     NotOurs,

@@ -113,6 +113,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7, $7) ON CONFLICT DO NOTHING";
 
 /// A run that is to be carried on.
 #[derive(Debug, Clone)]
+#[must_use = "enqueue what follows: `pricing.reconcile.chunk`"]
 pub struct Begun {
     /// It.
     pub run: Run,

@@ -162,7 +162,7 @@ async fn a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so() {
         }
         business.add_number("desk", "front_desk", "org-1").await;
         let released = business.write(async |tx| ledger::waiting_for_front_desk(tx, &org()).await.unwrap()).await;
-        assert_eq!(released, std::slice::from_ref(&waiting));
+        assert_eq!(released.into_iter().collect::<Vec<_>>(), std::slice::from_ref(&waiting));
         assert!(matches!(business.execute(&waiting, noon()).await, Executed::Written { used_thread: false, .. }));
         assert_eq!(business.count(told).await, 0);
         for fallbacks in [2, 3] {

@@ -323,11 +323,12 @@ async fn a_rescheduled_booking_moves_its_window_and_reminder_and_tells_the_clien
                 .await;
             let version = change.rescheduled_to_version.expect("the time changed");
             let follow = async || {
-                business
+                let runs = business
                     .write(async |tx| {
                         confirmation::rescheduled(tx, &booking.id, version, GRACE, &job(), noon()).await.unwrap()
                     })
-                    .await
+                    .await;
+                runs.into_iter().collect::<Vec<_>>()
             };
             let runs = follow().await;
             assert_eq!(follow().await, [], "a repeat starts nothing");

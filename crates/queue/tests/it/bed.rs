@@ -346,6 +346,12 @@ impl Bed {
         eventually(&format!("job in state {state}"), async || self.state(id).await == state).await;
     }
 
+    /// Waits until the job is explained by this sentence: a worker that has just started is not on record at once.
+    pub async fn until_explained(&self, id: &str, sentence: &str) {
+        let explained = async || self.queue.detail(id).await.unwrap().unwrap().explanation == sentence;
+        eventually(sentence, explained).await;
+    }
+
     /// Waits until `name` has begun `count` runs.
     pub async fn until_runs(&self, name: &str, count: usize) {
         eventually(&format!("{count} runs of {name}"), async || self.app.runs_of(name) >= count).await;
@@ -356,7 +362,7 @@ impl Bed {
 /// Moves the clock by one step after the other until `condition` holds. Between two steps everything has much more time
 /// to notice the last one than it takes, so that on a slow machine no more of them are made than needed.
 pub async fn in_steps(clock: &Clock, steps: &[Duration], what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    const PATIENCE: Duration = Duration::from_secs(3);
+    const PATIENCE: Duration = Duration::from_secs(1);
     for step in steps {
         clock.advance(*step);
         let stepped = Instant::now();

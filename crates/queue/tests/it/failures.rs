@@ -48,8 +48,7 @@ async fn a_retry_after_of_the_provider_is_honoured() {
         bed.until_state(&id, State::Retrying).await;
         let job = bed.queue.job(&id).await.unwrap().unwrap();
         assert_eq!(job.run_at.since(bed.clock.now()), seconds(77));
-        let explanation = bed.queue.detail(&id).await.unwrap().unwrap().explanation;
-        assert_eq!(explanation, "waits 1 min 17 s for attempt 2 of 4: the provider answered 429");
+        bed.until_explained(&id, "waits 1 min 17 s for attempt 2 of 4: the provider answered 429").await;
         bed.clock.advance(seconds(77));
         bed.until_state(&id, State::Succeeded).await;
         drop(worker);

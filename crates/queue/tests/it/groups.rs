@@ -64,8 +64,7 @@ async fn in_a_strict_group_it_holds_them_back_until_it_ends() {
         let outside = bed.enqueue(&Scripted::new("outside", &[Act::Done])).await;
         bed.until_state(&outside, State::Succeeded).await;
         assert_eq!(bed.state(&second).await, State::Queued);
-        let explanation = bed.queue.detail(&second).await.unwrap().unwrap().explanation;
-        assert_eq!(explanation, format!("waits for job {first} of the same group"));
+        bed.until_explained(&second, &format!("waits for job {first} of the same group")).await;
         bed.clock.advance(Duration::from_secs(6));
         bed.until_state(&second, State::Succeeded).await;
         assert_eq!(bed.app.runs(), ["1", "outside", "1", "2"]);

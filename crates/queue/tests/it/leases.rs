@@ -3,7 +3,7 @@ use std::time::Duration;
 use nightshift_db::{Engine, Timestamp};
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, Bed, CURSED, Scripted, in_steps, on_both_engines};
+use crate::bed::{Act, Bed, CURSED, Scripted, eventually, in_steps, on_both_engines};
 
 const RESCUE_LOOK: Duration = Duration::from_secs(5);
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -199,8 +199,20 @@ async fn a_lease_that_ends_too_late_and_is_renewed_by_nobody_is_taken_back() {
         let worker = bed.worker();
         let living = bed.enqueue(&Scripted::new("living", &[Act::Gate])).await;
         bed.until_runs("living", 1).await;
-        in_steps(&bed.clock, &[RESCUE_LOOK; 20], "it is taken back and run", async || {
-            bed.state(&id).await == State::Succeeded
+        let lease_of_the_living = async || {
+            let sql = "SELECT leased_until FROM jobs WHERE id = $1";
+            bed.db.read(sql).bind(&living).scalar::<Timestamp>().await.unwrap()
+        };
+        // It counts as abandoned once it was not renewed for longer than the living take. Time goes on only when these
+        // have renewed theirs.
+        eventually("it is taken back and run", async || {
+            if bed.state(&id).await == State::Succeeded {
+                return true;
+            }
+            let before = lease_of_the_living().await;
+            bed.clock.advance(RENEWAL);
+            eventually("the living job's lease is renewed", async || lease_of_the_living().await > before).await;
+            false
         })
         .await;
         let job = bed.queue.job(&id).await.unwrap().unwrap();

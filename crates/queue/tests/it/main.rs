@@ -9,6 +9,7 @@ mod cancel;
 mod control;
 mod effects;
 mod enqueue;
+mod explain;
 mod failures;
 mod groups;
 mod history;

@@ -113,11 +113,41 @@ pub struct NewRun<'a> {
 
 /// A run for which `automation.run` must follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "enqueue `automation.run` for it"]
 pub struct RunToStart {
     /// The run.
     pub run_id: AutomationRunId,
     /// When, if not at once.
     pub not_before: Option<Timestamp>,
+}
+
+/// Runs for each of which `automation.run` must follow. A `Vec` could be dropped without a warning.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use = "enqueue `automation.run` for each of them"]
+pub struct RunsToStart(Vec<RunToStart>);
+
+impl FromIterator<RunToStart> for RunsToStart {
+    fn from_iter<I: IntoIterator<Item = RunToStart>>(runs: I) -> Self {
+        Self(runs.into_iter().collect())
+    }
+}
+
+impl IntoIterator for RunsToStart {
+    type Item = RunToStart;
+    type IntoIter = std::vec::IntoIter<RunToStart>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a RunsToStart {
+    type Item = &'a RunToStart;
+    type IntoIter = std::slice::Iter<'a, RunToStart>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
 }
 
 impl Run {

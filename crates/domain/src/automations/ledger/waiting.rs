@@ -2,7 +2,7 @@
 
 use nightshift_db::{Timestamp, Tx};
 
-use super::{Run, RunToStart, announce, run_columns, set_skipped};
+use super::{Run, RunToStart, RunsToStart, announce, run_columns, set_skipped};
 use crate::Result;
 use crate::actor::Actor;
 use crate::automations::AutomationType;
@@ -107,7 +107,7 @@ pub async fn release_blocked(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> 
 ///
 /// # Errors
 /// When the database can't be read.
-pub async fn waiting_for_front_desk(tx: &mut Tx, org: &OrgId) -> Result<Vec<RunToStart>> {
+pub async fn waiting_for_front_desk(tx: &mut Tx, org: &OrgId) -> Result<RunsToStart> {
     let waiting: Vec<(AutomationRunId,)> = tx
         .query(
             "SELECT id FROM automation_runs

@@ -1,7 +1,7 @@
 //! What a payment provider reports about a booking.
 //!
 //! Reports come late, twice and in any order, so each is noted at its payment, amounts are set and never added, and what
-//! the booking shows follows from all of its payments ([`standing`]). A report that changes nothing writes nothing.
+//! the booking shows follows from all of its payments (`standing`). A report that changes nothing writes nothing.
 //!
 //! [`Report`] has a function for each fact that a provider reports; [`mark_paid`] and [`mark_refunded`] are the changes of
 //! bookings behind them.
@@ -69,6 +69,7 @@ pub struct AmountMismatch {
 
 /// What a payment did.
 #[derive(Debug, Clone)]
+#[must_use = "enqueue what follows from its status change"]
 pub struct Paid {
     /// The status change it caused; `needs_confirm` also for a booking that was confirmed already.
     pub change: StatusChange,

@@ -1,0 +1,7 @@
+//! The counter of requests to providers, by what became of them.
+
+/// Counts an answer of a provider.
+pub(crate) fn count(provider: &'static str, call: &'static str, outcome: &'static str) {
+    metrics::counter!("nightshift_provider_calls_total", "provider" => provider, "call" => call, "outcome" => outcome)
+        .increment(1);
+}

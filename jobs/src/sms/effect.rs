@@ -1,0 +1,33 @@
+//! A text in the ledger of effects, and what the ledger says about sending it again.
+
+use nightshift_db::Tx;
+use nightshift_domain::actor::Actor;
+use nightshift_domain::ids::MessageId;
+use nightshift_domain::messaging::delivery;
+use nightshift_domain::messaging::message::MessageStatus;
+use nightshift_queue::effects::{self, EffectState};
+use nightshift_queue::{JobError, RetriedJob, Revival};
+
+use crate::decide::OrDecide;
+
+/// The ledger's name for the sending of a text.
+pub(super) const EFFECT: &str = "sms";
+
+/// The text waits to be sent again when nothing left, by the ledger of effects; when that is not known, it is to be
+/// found out.
+pub(super) async fn revive(tx: &mut Tx, id: &MessageId, retried: &RetriedJob) -> Result<Revival, JobError> {
+    let effect = effects::find(tx, EFFECT, id.as_str()).await?;
+    let to = match effect.as_ref().map(|effect| effect.state) {
+        Some(EffectState::Confirmed) => return Ok(Revival::Pointless("the text has left".to_owned())),
+        Some(EffectState::Asked | EffectState::Unknown) => MessageStatus::Unconfirmed,
+        None | Some(EffectState::Reserved | EffectState::Refused) => MessageStatus::Queued,
+    };
+    let by = Actor::system(&retried.id);
+    if let Err(why) = delivery::revive(tx, id, to, &by, retried.at).await.or_decide()? {
+        return Ok(Revival::Pointless(why));
+    }
+    if let Some(refused) = effect.filter(|effect| effect.state == EffectState::Refused) {
+        effects::reopen(tx, &refused.id, retried.at).await?;
+    }
+    Ok(Revival::Ready)
+}
