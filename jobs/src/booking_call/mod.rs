@@ -7,7 +7,8 @@ pub mod start;
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::calls::{self, Call, CallMode, Completed, Ending, Made, Schedule, Scheduled};
-use nightshift_domain::ids::{CallId, OrgId};
+use nightshift_domain::ids::CallId;
+use nightshift_domain::viewer::Viewer;
 use nightshift_queue::Mode;
 
 use crate::automation;
@@ -24,12 +25,12 @@ use start::BookingCallStart;
 pub async fn schedule(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
-    org: Option<&OrgId>,
+    viewer: &Viewer,
     wish: Schedule,
     mode: CallMode,
     by: &Actor,
 ) -> Result<Scheduled, Error> {
-    let scheduled = calls::schedule(tx, org, wish, mode, by, enqueuer.now()).await?;
+    let scheduled = calls::schedule(tx, viewer, wish, mode, by, enqueuer.now()).await?;
     if scheduled.created {
         let job = BookingCallStart {
             booking_call_id: scheduled.call_id.clone(),

@@ -138,7 +138,7 @@ pub(in crate::web) async fn store_wish(
     // The job that places the call fixes the mode for good; this is what it will be.
     let mode = web.dialing.mode();
     let enqueuer = Enqueuer::of_request(&web.queue);
-    Ok(booking_call::schedule(&enqueuer, tx, viewer.org_id(), wish, mode, &caller.actor()).await?)
+    Ok(booking_call::schedule(&enqueuer, tx, &viewer, wish, mode, &caller.actor()).await?)
 }
 
 async fn wait_for_end(web: &Web, viewer: &Viewer, execution_id: &str) -> Result<CallView> {

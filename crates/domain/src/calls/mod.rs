@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::ids::{CallId, OrgId, ProviderId, RequestId};
 use crate::phone::PhoneNumber;
 use crate::text_enum::text_enum;
+use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 pub use complete::{Completed, Ending, Made, complete, tell_anyway};
@@ -197,13 +198,39 @@ pub struct Request {
     pub active_booking_call_id: Option<CallId>,
 }
 
-const REQUEST: &str = "SELECT id, org_id, title, user_phone, contact_name, location, status, active_booking_call_id
-FROM service_requests WHERE id = $1";
-const REQUEST_LOCKED: &str =
-    "SELECT id, org_id, title, user_phone, contact_name, location, status, active_booking_call_id
-FROM service_requests WHERE id = $1 FOR NO KEY UPDATE";
+macro_rules! request_of {
+    ($lock:literal) => {
+        concat!(
+            "SELECT id, org_id, title, user_phone, contact_name, location, status, active_booking_call_id
+             FROM service_requests WHERE id = $1 AND org_id = COALESCE($2, org_id)",
+            $lock
+        )
+    };
+}
+const REQUEST: &str = request_of!("");
+const REQUEST_LOCKED: &str = request_of!(" FOR NO KEY UPDATE");
 
-pub(super) async fn lock_request(tx: &mut Tx, id: &RequestId) -> Result<Request> {
+async fn lock_request(tx: &mut Tx, id: &RequestId) -> Result<Request> {
+    lock_request_in(tx, None, id).await
+}
+
+/// The request, held until the transaction ends, if it belongs to `org`; one of another organisation is not waited for.
+///
+/// # Errors
+/// [`Error::NotFound`].
+async fn lock_request_in(tx: &mut Tx, org: Option<&OrgId>, id: &RequestId) -> Result<Request> {
     let sql = if tx.engine() == Engine::Postgres { REQUEST_LOCKED } else { REQUEST };
-    tx.query(sql).bind(id).optional().await?.ok_or(Error::NotFound)
+    tx.query(sql).bind(id).bind(org).optional().await?.ok_or(Error::NotFound)
+}
+
+/// The request, held until the transaction ends, if the viewer may see it; others are not waited for.
+///
+/// # Errors
+/// [`Error::NotFound`].
+async fn lock_request_seen(tx: &mut Tx, viewer: &Viewer, id: &RequestId) -> Result<Request> {
+    let (org, request) = viewer.request_rows()?;
+    if request.is_some_and(|request| request != id) {
+        return Err(Error::NotFound);
+    }
+    lock_request_in(tx, org, id).await
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{RequestStatus, lock_request};
+use super::{RequestStatus, lock_request_in, lock_request_seen};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::country::Country;
@@ -113,10 +113,7 @@ pub async fn add_providers(
     by: &Actor,
     now: Timestamp,
 ) -> Result<()> {
-    let request = lock_request(tx, id).await?;
-    if request.org_id != *org {
-        return Err(Error::NotFound);
-    }
+    let request = lock_request_in(tx, Some(org), id).await?;
     if matches!(request.status, RequestStatus::Completed | RequestStatus::Cancelled | RequestStatus::Failed) {
         return Err(Error::conflict("invalid_transition", format!("the request is {}", request.status)));
     }
@@ -142,10 +139,7 @@ pub async fn add_providers(
 /// [`Error::NotFound`], also for one that the viewer may not see; [`Error::Conflict`] `invalid_transition` when it is
 /// over or being booked.
 pub async fn cancel_request(tx: &mut Tx, viewer: &Viewer, id: &RequestId, by: &Actor, now: Timestamp) -> Result<()> {
-    let request = lock_request(tx, id).await?;
-    if !viewer.sees_request(&request.org_id, id) {
-        return Err(Error::NotFound);
-    }
+    let request = lock_request_seen(tx, viewer, id).await?;
     match request.status {
         RequestStatus::Cancelled => return Ok(()),
         RequestStatus::Completed | RequestStatus::Failed => {

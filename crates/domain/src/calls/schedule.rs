@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::past::is_past;
 use super::requests::announce;
-use super::{CallMode, CallStatus, Request, RequestStatus, lock_request};
+use super::{CallMode, CallStatus, Request, RequestStatus, lock_request_seen};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::country::Country;
@@ -15,6 +15,7 @@ use crate::ids::{CallId, OrgId, ProviderId, RequestId};
 use crate::people::organizations;
 use crate::phone::PhoneNumber;
 use crate::problems::{Problems, TextLimit};
+use crate::viewer::Viewer;
 use crate::warning::Warning;
 use crate::{Error, Result, audit};
 
@@ -69,15 +70,15 @@ struct Provider {
     phone: PhoneNumber,
 }
 
-/// Wants a call for a request of `org`, or of whichever when a request's own link asks.
+/// Wants a call for a request.
 ///
 /// # Errors
-/// [`Error::NotFound`] for an unknown request or a provider of another one; [`Error::Conflict`] `booking_in_progress`
-/// while another provider is called, `invalid_transition` when the request is over, `not_ready` before it has
-/// recommendations; [`Error::Invalid`] by field.
+/// [`Error::NotFound`] for a request that is unknown or that the viewer may not see, or for a provider of another one;
+/// [`Error::Conflict`] `booking_in_progress` while another provider is called, `invalid_transition` when the request is
+/// over, `not_ready` before it has recommendations; [`Error::Invalid`] by field.
 pub async fn schedule(
     tx: &mut Tx,
-    org: Option<&OrgId>,
+    viewer: &Viewer,
     wish: Schedule,
     mode: CallMode,
     by: &Actor,
@@ -89,10 +90,7 @@ pub async fn schedule(
     let (Some(request_id), Some(provider_id)) = (request_id, provider_id) else {
         return Err(problems.into_error());
     };
-    let request = lock_request(tx, &request_id.into()).await?;
-    if org.is_some_and(|org| request.org_id != *org) {
-        return Err(Error::NotFound);
-    }
+    let request = lock_request_seen(tx, viewer, &request_id.into()).await?;
     let provider: Provider = tx
         .query("SELECT id, name, phone FROM providers WHERE id = $1 AND service_request_id = $2")
         .bind(provider_id)

@@ -11,6 +11,7 @@ mod delivery;
 mod fixture;
 mod messaging;
 mod payments;
+mod requests;
 mod slots;
 mod told;
 mod viewers;
