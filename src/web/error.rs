@@ -43,12 +43,22 @@ pub struct ApiError {
     pub retry_after: Option<Duration>,
     /// What to log about it; never shown to the caller.
     pub cause: Option<String>,
+    /// Whether the request must not be run again as a whole, because a part of it was committed.
+    pub is_final: bool,
 }
 
 impl ApiError {
     /// An error with a code and a sentence.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), fields: BTreeMap::new(), retry_after: None, cause: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            fields: BTreeMap::new(),
+            retry_after: None,
+            cause: None,
+            is_final: false,
+        }
     }
 
     /// 400: the request can't be read.
@@ -112,7 +122,7 @@ impl ApiError {
     /// Whether the same request may be run again at once.
     #[must_use]
     pub fn is_contention(&self) -> bool {
-        self.code == CONTENTION
+        self.code == CONTENTION && !self.is_final
     }
 
     /// What to log about it.

@@ -237,6 +237,7 @@ fn replay(status: u16, body: String) -> Response {
 }
 
 /// How a handler that changed something answers: its change is committed together with the answer that is kept for it.
+#[derive(Clone)]
 pub struct Answering(Option<RequestKey>);
 
 impl FromRequestParts<Web> for Answering {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nightshift::config::Settings;
-use nightshift_db::{Json, Timestamp};
+use nightshift_db::{Engine, Json, Timestamp};
 use nightshift_domain::access::api_keys::Scope;
 use nightshift_providers::simulator::{CallScript, StartScript};
 use reqwest::Method;
@@ -165,6 +165,34 @@ async fn c3_the_waiting_form_answers_with_the_outcome() {
             json!({"success": true, "data": {"bookingInitiated": true, "bookingStatus": "confirmed", "method": "simulated",
                    "message": "Simulated booking (LIVE_CALL_ENABLED=false)"}})
         );
+    })
+    .await;
+}
+
+/// PostgreSQL is made to refuse to keep the answer twice, as it refuses a transaction that met another.
+#[tokio::test]
+async fn the_waiting_form_calls_once_also_when_keeping_its_answer_met_another_transaction() {
+    on_both(async |nightshift| {
+        if nightshift.db.engine() == Engine::Sqlite {
+            return;
+        }
+        let request = request(&nightshift).await;
+        for sql in [
+            "CREATE SEQUENCE refused",
+            "CREATE FUNCTION refuse_twice() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+               IF nextval('refused') <= 2 THEN RAISE EXCEPTION 'met another' USING ERRCODE = '40001'; END IF;
+               RETURN NEW; END $$",
+            "CREATE TRIGGER refuse_twice BEFORE UPDATE ON idempotency_keys FOR EACH ROW
+               WHEN (NEW.state = 'done') EXECUTE FUNCTION refuse_twice()",
+        ] {
+            nightshift.db.write(sql).execute().await.unwrap();
+        }
+        let (path, key) = ("/api/v1/bookings/schedule", [("idempotency-key", "call-once")]);
+        let wish = Some(request.wish());
+        let answer = nightshift.send_with(Method::POST, path, &Caller::Nobody, wish, &key).await.expect(200).json();
+        assert_eq!(answer["data"]["bookingStatus"], "confirmed");
+        assert_eq!(nightshift.count("SELECT last_value FROM refused").await, 3);
+        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 1);
     })
     .await;
 }

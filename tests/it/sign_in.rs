@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use nightshift::config::Settings;
-use nightshift_db::Json;
 use nightshift_db::testing::engines;
+use nightshift_db::{Engine, Json};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -235,6 +235,40 @@ async fn whatever_is_wrong_with_an_account_the_answer_is_the_same() {
         }
         let counted = "SELECT count(*) FROM sign_in_guesses WHERE key LIKE 'account:%'";
         assert_eq!(nightshift.count(counted).await, 5, "each was counted");
+    })
+    .await;
+}
+
+/// PostgreSQL is made to refuse the transaction that starts the session, as it refuses one that met another: a few times,
+/// then always. SQLite has no such refusal on demand.
+#[tokio::test]
+async fn a_sign_in_whose_transaction_met_another_is_one_guess_that_is_taken_back() {
+    const GUESSES: &str = "SELECT CAST(COALESCE(SUM(guesses), 0) AS BIGINT) FROM sign_in_guesses";
+    on_both_with(with_auth, async |nightshift| {
+        if nightshift.db.engine() == Engine::Sqlite {
+            return;
+        }
+        for sql in [
+            "CREATE SEQUENCE refused",
+            "CREATE SEQUENCE counted",
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+               IF nextval('refused') <> 3 THEN RAISE EXCEPTION 'met another' USING ERRCODE = '40001'; END IF;
+               RETURN NEW; END $$",
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+               PERFORM nextval('counted'); RETURN NEW; END $$",
+            "CREATE TRIGGER refuse BEFORE INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION refuse()",
+            "CREATE TRIGGER note BEFORE INSERT ON sign_in_guesses FOR EACH ROW EXECUTE FUNCTION note()",
+        ] {
+            nightshift.db.write(sql).execute().await.unwrap();
+        }
+        // A guess is counted for the account and for the address, and then its password is looked at.
+        let guesses = async || nightshift.count("SELECT last_value FROM counted").await / 2;
+        login(&nightshift, business::OWNER, business::PASSWORD).await.expect(200);
+        assert_eq!((guesses().await, nightshift.count(GUESSES).await), (1, 0));
+        login(&nightshift, business::OWNER, business::PASSWORD).await.expect(503);
+        assert_eq!((guesses().await, nightshift.count(GUESSES).await), (2, 0));
+        page(&nightshift, business::OWNER, business::PASSWORD).await.expect(503);
+        assert_eq!((guesses().await, nightshift.count(GUESSES).await), (3, 0));
     })
     .await;
 }

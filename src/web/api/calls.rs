@@ -19,6 +19,7 @@ use super::data::Data;
 use crate::web::answer::{Accepted, Answer, Located};
 use crate::web::auth::{Caller, Principal};
 use crate::web::body::{JsonBody, OptionalJson};
+use crate::web::contention;
 use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
 use crate::web::state::Web;
@@ -119,8 +120,13 @@ pub async fn schedule(
     tx.commit().await?;
     let viewer = caller.viewer_of(&web, &scheduled.request_id)?;
     let call = wait_for_end(&web, &viewer, &scheduled.execution_id).await?;
-    let tx = web.db.begin().await?;
-    answering.commit(&web, tx, Data::of(outcome(&call)).warning(scheduled.warnings)).await
+    // The call stands: asked for again as a whole, it might be made a second time.
+    contention::repeat(|| async {
+        let tx = web.db.begin().await?;
+        let answer = Data::of(outcome(&call)).warning(scheduled.warnings.clone());
+        answering.clone().commit(&web, tx, answer).await
+    })
+    .await
 }
 
 /// Stores a wish for a call, with the job that places it.

@@ -21,6 +21,7 @@ use super::principal::client_address;
 use super::{Caller, Principal, cookie, csrf};
 use crate::web::answer::WithCookies;
 use crate::web::body::JsonOrForm;
+use crate::web::contention;
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
@@ -95,24 +96,46 @@ pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretStr
             return Err(ApiError::unauthorized("bad_credentials", "The address or the password is wrong."));
         }
         Err(error) => {
-            let mut tx = web.db.begin().await?;
-            throttle::take_back(&mut tx, &counted).await?;
-            tx.commit().await?;
+            take_back(web, &counted).await?;
             return Err(error.into());
         }
     };
     let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let mut tx = web.db.begin().await?;
-    throttle::take_back(&mut tx, &counted).await?;
-    let session = sessions::start(&mut tx, &user.id, &address.to_string(), user_agent, now).await?;
-    let mut entry = Entry::new(Event::AuthLogin, "success", &Actor::User { id: user.id.clone() });
-    if let Some(org) = &user.org_id {
-        entry = entry.org(org);
-    }
-    audit::record(&mut tx, entry, now).await?;
-    tx.commit().await?;
+    // The guess is committed already, and the password need not be looked at twice.
+    let started = contention::repeat(|| async {
+        let mut tx = web.db.begin().await?;
+        throttle::take_back(&mut tx, &counted).await?;
+        let session = sessions::start(&mut tx, &user.id, &address.to_string(), user_agent, now).await?;
+        let mut entry = Entry::new(Event::AuthLogin, "success", &Actor::User { id: user.id.clone() });
+        if let Some(org) = &user.org_id {
+            entry = entry.org(org);
+        }
+        audit::record(&mut tx, entry, now).await?;
+        tx.commit().await?;
+        Ok(session)
+    });
+    let session = match started.await {
+        Ok(session) => session,
+        Err(error) => {
+            // The error that is told is the first one.
+            if let Err(second) = take_back(web, &counted).await {
+                tracing::warn!(error = second.detail(), "a guess that was right stays counted");
+            }
+            return Err(error);
+        }
+    };
     let cookies = [cookie::issue(web, &session.id, &user.id, session.expires_at)?, visitor.remember(web, now)?];
     Ok(SignedIn { user, cookies })
+}
+
+/// Takes back a guess that was right or could not be tried.
+async fn take_back(web: &Web, counted: &throttle::Counted) -> Result<()> {
+    contention::repeat(|| async {
+        let mut tx = web.db.begin().await?;
+        throttle::take_back(&mut tx, counted).await?;
+        Ok(tx.commit().await?)
+    })
+    .await
 }
 
 /// The session is over.
