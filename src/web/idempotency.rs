@@ -250,10 +250,7 @@ impl FromRequestParts<Web> for Answering {
 
 impl Takes for Answering {
     fn describe(contract: &mut Contract) {
-        contract.header(
-            "Idempotency-Key",
-            "Up to 128 visible ASCII characters. The same request with the same key gets the stored answer for 24 hours.",
-        );
+        contract.keep_answer();
     }
 }
 

@@ -21,6 +21,7 @@ mod idempotency;
 mod limits;
 mod note_limit;
 mod pages;
+mod path;
 mod query;
 mod rate_limit;
 pub mod receiver;

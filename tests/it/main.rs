@@ -10,6 +10,7 @@ mod cli;
 mod clocks;
 mod confirmation;
 mod crash;
+mod described;
 mod exception_pages;
 mod exceptions;
 mod failover;

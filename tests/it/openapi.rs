@@ -7,10 +7,11 @@ use nightshift::web::auth::Access;
 use nightshift::web::routes::{Kind, document, table};
 use serde_json::Value;
 
+use crate::support::nightshift::on_both_with;
 use crate::support::on_both;
 
 fn described() -> Value {
-    serde_json::from_str(document()).unwrap()
+    serde_json::to_value(document()).unwrap()
 }
 
 #[test]
@@ -58,6 +59,9 @@ fn every_route_is_described() {
         assert!(operation["summary"].is_string(), "{} {}", route.method, route.path);
         let statuses = operation["responses"].as_object().unwrap();
         assert!(statuses.keys().any(|status| status < &"400".to_owned()), "{} {}", route.method, route.path);
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let in_path = parameters.filter(|parameter| parameter["in"] == "path").count();
+        assert_eq!(in_path, route.path.matches('{').count(), "{} {}", route.method, route.path);
         let pages = operation["responses"].to_string().contains("text/html");
         assert_eq!(pages, route.area.kind == Kind::Page, "{} {}", route.method, route.path);
     }
@@ -67,7 +71,7 @@ fn every_route_is_described() {
 fn the_command_prints_the_description() {
     let printed = Command::new(env!("CARGO_BIN_EXE_nightshift")).arg("openapi").output().unwrap();
     assert!(printed.status.success(), "{printed:?}");
-    assert_eq!(String::from_utf8(printed.stdout).unwrap().trim_end(), document());
+    assert_eq!(serde_json::from_slice::<Value>(&printed.stdout).unwrap(), described());
 }
 
 #[tokio::test]
@@ -75,8 +79,24 @@ async fn anybody_gets_the_description() {
     on_both(async |nightshift| {
         let served = nightshift.get("/api/openapi.json").await.expect(200);
         assert_eq!(served.header("content-type"), Some("application/json"));
-        assert_eq!(served.text, document());
+        assert_eq!(served.header("cache-control"), Some("public, max-age=300"));
+        assert_eq!(served.json(), described());
+        assert!(!served.text.contains('\n'), "it is not compact");
     })
+    .await;
+}
+
+#[tokio::test]
+async fn the_description_is_within_the_limits_of_the_api() {
+    on_both_with(
+        |settings| settings.http.rate_limit_per_minute = 2,
+        async |nightshift| {
+            for _ in 0..2 {
+                nightshift.get("/api/openapi.json").await.expect(200);
+            }
+            assert_eq!(nightshift.get("/api/openapi.json").await.expect(429).code(), "rate_limited");
+        },
+    )
     .await;
 }
 
@@ -86,9 +106,14 @@ fn the_guide_lists_every_route() {
     const BEGIN: &str = "<!-- The table is written by the test `the_guide_lists_every_route`. -->\n";
     const END: &str = "<!-- End of the table. -->\n";
     let mut list = "| route | who | |\n|---|---|---|\n".to_owned();
+    let document = described();
     for route in table() {
         let (doc, text) = (route.doc.summary, route.doc.text);
         let told = if text.is_empty() { doc.to_owned() } else { format!("{doc}. {text}") };
+        let told = match takes(&document, route.path, &route.method.as_str().to_ascii_lowercase()) {
+            Some(takes) => format!("{}. Takes {takes}.", told.trim_end_matches('.')),
+            None => told,
+        };
         list.push_str(&format!(
             "| `{} {}` | {} | {told} |\n",
             route.method,
@@ -105,6 +130,52 @@ fn the_guide_lists_every_route() {
         return;
     }
     assert_eq!(written, list, "set NIGHTSHIFT_WRITE_DOCS=1 to write the table of docs/api.md");
+}
+
+/// What a request may say: the fields of a JSON body, and the parameters of the query but for those of every list.
+fn takes(document: &Value, path: &str, method: &str) -> Option<String> {
+    if !path.starts_with("/api/") {
+        return None;
+    }
+    let operation = &document["paths"][path][method];
+    let mut takes: Vec<String> = Vec::new();
+    if let Some(body) = operation.pointer("/requestBody/content/application~1json/schema") {
+        takes.extend(fields(document, body));
+    }
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let names: Vec<_> = parameters
+        .filter(|parameter| {
+            parameter["in"] == "query" && !matches!(parameter["name"].as_str(), Some("limit" | "cursor"))
+        })
+        .map(|parameter| marked(parameter["name"].as_str().unwrap(), parameter["required"] == true))
+        .collect();
+    takes.extend((!names.is_empty()).then(|| format!("`{}`", names.join(", "))));
+    (!takes.is_empty()).then(|| takes.join(" or "))
+}
+
+/// The forms of a body: its fields, first those that must be there.
+fn fields(document: &Value, schema: &Value) -> Vec<String> {
+    let schema = match schema["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => schema,
+    };
+    if let Some(forms) = schema["anyOf"].as_array() {
+        return forms.iter().rev().flat_map(|form| fields(document, form)).collect();
+    }
+    if schema["type"] == "array" {
+        return vec!["a list of these".to_owned()];
+    }
+    let Some(properties) = schema["properties"].as_object() else { return Vec::new() };
+    let is_required =
+        |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
+    let (required, optional): (Vec<&String>, Vec<&String>) = properties.keys().partition(|name| is_required(name));
+    let required = required.into_iter().map(|name| marked(name, true));
+    let names: Vec<_> = required.chain(optional.into_iter().map(|name| marked(name, false))).collect();
+    vec![format!("`{{{}}}`", names.join(", "))]
+}
+
+fn marked(name: &str, required: bool) -> String {
+    format!("{name}{}", if required { "" } else { "?" })
 }
 
 fn who(access: Access, kind: Kind) -> String {

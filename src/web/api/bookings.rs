@@ -1,7 +1,7 @@
 //! `/api/bookings`
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::bookings::{self, BookingView, Draft, Filter, HistoryEntry, Patch, Status};
 use nightshift_domain::ids::{BookingId, ClientId, SitterId};
@@ -18,6 +18,7 @@ use crate::web::auth::Caller;
 use crate::web::body::{JsonBody, OptionalJson};
 use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
+use crate::web::path::Path;
 use crate::web::query::Query;
 use crate::web::state::Web;
 
@@ -65,7 +66,7 @@ pub struct ListQuery {
     to: Option<Timestamp>,
     client_id: Option<ClientId>,
     sitter_id: Option<SitterId>,
-    /// Those whose client's name or phone holds this text.
+    /// Those whose client's name, whose client's phone or whose service holds this text.
     q: Option<String>,
 }
 

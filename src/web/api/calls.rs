@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, Schedule, Scheduled};
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::viewer::Viewer;
@@ -22,6 +22,7 @@ use crate::web::body::{JsonBody, OptionalJson};
 use crate::web::contention;
 use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
+use crate::web::path::Path;
 use crate::web::state::Web;
 
 /// How long [`schedule`] waits for the end of a call.

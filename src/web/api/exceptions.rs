@@ -1,7 +1,7 @@
 //! `/api/exceptions`
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use nightshift_domain::exceptions::{self, Counts, ExceptionView, Filter, Severity, Status};
 use nightshift_domain::ids::{BookingId, ExceptionId, UserId};
 use nightshift_domain::page::Limit;
@@ -14,6 +14,7 @@ use crate::web::auth::Caller;
 use crate::web::body::JsonBody;
 use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
+use crate::web::path::Path;
 use crate::web::query::Query;
 use crate::web::state::Web;
 
@@ -87,6 +88,8 @@ pub struct ExceptionChanged {
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Resolution {
+    /// 1 to 4000 characters.
+    #[schema(required = true)]
     note: String,
 }
 
@@ -107,7 +110,8 @@ pub async fn resolve(
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Snooze {
-    /// RFC 3339, not in the past.
+    /// Not in the past.
+    #[schema(required = true, format = DateTime)]
     until: String,
 }
 

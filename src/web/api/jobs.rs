@@ -1,7 +1,7 @@
 //! `/api/jobs/{id}`: how far the work has come that a request asked for.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use nightshift_db::Timestamp;
 use nightshift_domain::ids::OrgId;
 use nightshift_queue::lifecycle::State as JobState;
@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::web::auth::Caller;
 use crate::web::error::{ApiError, Result};
+use crate::web::path::Path;
 use crate::web::state::Web;
 
 /// A job, as far as those who asked for its work may see it.

@@ -1,7 +1,7 @@
 //! `/api/automations/ledger`
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use nightshift_db::Timestamp;
 use nightshift_domain::automations::ledger::{self, Filter, LedgerRunDetail, LedgerRunView, RunStatus};
 use nightshift_domain::automations::{AutomationType, Recipient};
@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::web::auth::Caller;
 use crate::web::error::Result;
+use crate::web::path::Path;
 use crate::web::query::Query;
 use crate::web::state::Web;
 

@@ -1,7 +1,7 @@
 //! `/api/messages/numbers`
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use nightshift_domain::ids::{NumberId, SitterId};
 use nightshift_domain::messaging::numbers::{
     self, NewNumber, Number, NumberClass, NumberPatch, NumberStatus, NumberView, Provider,
@@ -15,6 +15,7 @@ use crate::web::auth::Caller;
 use crate::web::body::JsonBody;
 use crate::web::error::Result;
 use crate::web::idempotency::Answering;
+use crate::web::path::Path;
 use crate::web::query::Query;
 use crate::web::state::Web;
 

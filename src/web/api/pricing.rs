@@ -1,7 +1,7 @@
 //! `/api/pricing-rules`, and what bookings cost.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use nightshift_domain::bookings::{self, BookingView};
 use nightshift_domain::ids::BookingId;
 use nightshift_domain::pricing::{self, Pricing, Rule, RuleDraft, Snapshot};
@@ -13,6 +13,7 @@ use crate::web::auth::Caller;
 use crate::web::body::JsonBody;
 use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
+use crate::web::path::Path;
 use crate::web::state::Web;
 
 const REASON_CHARS_MAX: usize = 4_000;
@@ -72,6 +73,7 @@ pub async fn of_booking(State(web): State<Web>, caller: Caller, Path(id): Path<B
 #[schema(as = RepriceReason)]
 pub struct Reason {
     /// 1 to 4000 characters.
+    #[schema(required = true, nullable = false)]
     reason: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! `/api/reconciliation`: the nightly check of prices.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use nightshift_domain::exceptions::Severity;
 use nightshift_domain::ids::{OrgId, RunId};
 use nightshift_domain::page::Limit;
@@ -15,6 +15,7 @@ use crate::web::auth::Caller;
 use crate::web::body::OptionalJson;
 use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
+use crate::web::path::Path;
 use crate::web::query::Query;
 use crate::web::state::Web;
 
@@ -88,6 +89,7 @@ pub async fn drifts(
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Wish {
     /// The day it counts for, such as 2024-12-31; today when not given.
+    #[schema(format = Date)]
     date: Option<String>,
     /// For ops, who belong to no organisation.
     org_id: Option<OrgId>,

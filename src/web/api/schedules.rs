@@ -1,7 +1,7 @@
 //! `/api/ops/schedules`: what happens by the clock.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use nightshift_domain::ids::OrgId;
 use nightshift_jobs::schedules::run_now;
 use nightshift_queue::schedule::{ScheduleView, overview};
@@ -14,6 +14,7 @@ use crate::web::auth::Caller;
 use crate::web::body::OptionalJson;
 use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
+use crate::web::path::Path;
 use crate::web::query::{NoParameters, Query};
 use crate::web::state::Web;
 

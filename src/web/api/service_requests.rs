@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use nightshift_domain::calls::{self, NewProvider, NewRequest, RequestStatus, RequestView};
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::page::Limit;
@@ -20,6 +20,7 @@ use crate::web::auth::{Caller, link};
 use crate::web::body::{JsonBody, OptionalJson};
 use crate::web::error::Result;
 use crate::web::idempotency::Answering;
+use crate::web::path::Path;
 use crate::web::query::Query;
 use crate::web::state::Web;
 

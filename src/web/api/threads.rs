@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use nightshift_domain::Error as DomainError;
 use nightshift_domain::ids::{BookingId, MessageId, SitterId, ThreadId};
 use nightshift_domain::messaging::inbox::{self, Filter, ThreadView};
@@ -22,6 +22,7 @@ use crate::web::auth::{Caller, Principal};
 use crate::web::body::JsonBody;
 use crate::web::error::Result;
 use crate::web::idempotency::Answering;
+use crate::web::path::Path;
 use crate::web::query::{self, Query};
 use crate::web::state::Web;
 

@@ -5,12 +5,12 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::Path;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use crate::web::error::ApiError;
+use crate::web::path::Path;
 use crate::web::routes::{Contract, Gives};
 
 /// Hex digits of the hash in a name.

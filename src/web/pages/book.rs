@@ -11,11 +11,12 @@ use nightshift_domain::viewer::Viewer;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::extract::{Form, Path};
+use super::extract::Form;
 use super::request::{Extra, render, viewer_for};
 use crate::web::api::calls::store_wish;
 use crate::web::auth::{Caller, link};
 use crate::web::error::{ApiError, Result};
+use crate::web::path::Path;
 use crate::web::state::Web;
 
 /// The form of a provider's card.

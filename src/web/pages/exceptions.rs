@@ -17,11 +17,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Form, Path, Query};
+use super::extract::{Form, Query};
 use super::page;
 use super::shell::{Shell, money};
 use crate::web::auth::{Caller, csrf};
 use crate::web::error::{ApiError, Result};
+use crate::web::path::Path;
 use crate::web::state::Web;
 
 /// What narrows the list, as typed; empty does not.
@@ -251,6 +252,7 @@ pub(super) async fn snooze(
 pub(super) struct Resolve {
     csrf: String,
     #[serde(default)]
+    #[schema(required = true)]
     note: String,
 }
 

@@ -22,20 +22,6 @@ impl<T: DeserializeOwned> FromRequest<Web> for Form<T> {
     }
 }
 
-/// What the address names.
-pub(super) struct Path<T>(pub(super) T);
-
-impl<T: DeserializeOwned + Send> FromRequestParts<Web> for Path<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self> {
-        let read = axum::extract::Path::from_request_parts(parts, web).await;
-        let axum::extract::Path(named) =
-            read.map_err(|_| ApiError::bad_request("bad_path", "The address of this page can't be read."))?;
-        Ok(Self(named))
-    }
-}
-
 /// What stands behind the question mark.
 pub(super) struct Query<T>(pub(super) T);
 
@@ -53,12 +39,6 @@ impl<T: DeserializeOwned> FromRequestParts<Web> for Query<T> {
 impl<T: ToSchema> Takes for Form<T> {
     fn describe(contract: &mut Contract) {
         contract.body::<T>(&["application/x-www-form-urlencoded"], true);
-    }
-}
-
-impl<T: ToSchema> Takes for Path<T> {
-    fn describe(contract: &mut Contract) {
-        contract.path::<T>();
     }
 }
 

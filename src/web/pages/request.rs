@@ -15,12 +15,13 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::book::Asked;
-use super::extract::{Path, Query};
+use super::extract::Query;
 use super::page;
 use super::shell::local;
 use crate::web::api::calls::with_polls;
 use crate::web::auth::{Caller, Principal, link};
 use crate::web::error::{ApiError, Result};
+use crate::web::path::Path;
 use crate::web::state::Web;
 
 /// What may follow the address.

@@ -43,11 +43,17 @@ pub(super) fn routes() -> Vec<Route> {
 /// The row of a source.
 fn webhook<S: Source>(path: &'static str, summary: &'static str) -> Route {
     const WEBHOOKS: Area = Area::of(Kind::Webhook, "Webhooks");
+    let unreadable = match S::MEDIA_TYPE {
+        "application/json" => {
+            "The body is no JSON object. Where signatures are not required, a wrong one is refused so."
+        }
+        _ => "Where signatures are not required, a wrong one is refused so.",
+    };
     let mut route = WEBHOOKS
         .post(path, Access::ANYBODY, summary, receive::<S>)
-        .text("Answers once it is stored, whatever its type and shape. A repeat of an event is stored once.")
+        .text("Answers once it is stored, whatever it says. A repeat of an event is stored once.")
         .proofs(S::PROOFS)
-        .error(StatusCode::BAD_REQUEST, "Where signatures are not required, a wrong one is refused so.")
+        .error(StatusCode::BAD_REQUEST, unreadable)
         .error(StatusCode::UNAUTHORIZED, "The signature is missing or wrong.");
     route.doc.contract.foreign_body(S::MEDIA_TYPE);
     route

@@ -1,4 +1,4 @@
-//! Stripe's events, of whatever type and shape: 200 once one is stored, with whether it was there before.
+//! Stripe's events, of whatever type: 200 once one is stored, with whether it was there before.
 
 use axum::Json;
 use nightshift_domain::inbox::{Provider, Recorded};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use axum::Json;
-use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response as AnyResponse, Sse};
@@ -39,6 +39,12 @@ pub struct Contract {
     pub(super) body: Option<RequestBody>,
     /// What it answers, by status.
     pub(super) answers: BTreeMap<u16, Response>,
+    /// Whether it reads the query, also to refuse parameters that it does not have.
+    pub(super) reads_query: bool,
+    /// Whether it acts for its caller, who may belong to no organisation yet.
+    pub(super) has_caller: bool,
+    /// Whether it keeps its answer for the request's `Idempotency-Key`.
+    pub(super) keeps_answer: bool,
     /// Schemas that the request refers to.
     pub(super) taken: Schemas,
     /// Schemas that the answers refer to.
@@ -53,13 +59,9 @@ impl Contract {
         contract
     }
 
-    /// Adds a parameter of the query or a header.
-    pub fn parameter(&mut self, parameter: impl Into<Parameter>) {
-        self.parameters.push(parameter.into());
-    }
-
     /// Adds the parameters of a query.
     pub fn query<T: IntoParams + ToSchema>(&mut self) {
+        self.reads_query = true;
         let mut parameters = T::into_params(|| Some(ParameterIn::Query));
         parameters.iter_mut().filter_map(|parameter| parameter.schema.as_mut()).for_each(deny_null);
         self.parameters.extend(parameters);
@@ -81,7 +83,12 @@ impl Contract {
             .required(Required::False)
             .description(Some(description))
             .schema(Some(String::schema()));
-        self.parameter(header);
+        self.parameters.push(header.into());
+    }
+
+    /// Says that the answer is kept for the request's `Idempotency-Key`.
+    pub fn keep_answer(&mut self) {
+        self.keeps_answer = true;
     }
 
     /// Adds a body of a type, in one of these media types.
@@ -223,11 +230,11 @@ macro_rules! takes_nothing {
 }
 
 // What these read is told by the row, or is nobody's business.
-takes_nothing!(State<Web>, Caller, Incoming, ConnectInfo<SocketAddr>, HeaderMap, Parts, Request);
+takes_nothing!(State<Web>, Incoming, ConnectInfo<SocketAddr>, HeaderMap, Parts, Request);
 
-impl<T: ToSchema> Takes for Path<T> {
+impl Takes for Caller {
     fn describe(contract: &mut Contract) {
-        contract.path::<T>();
+        contract.has_caller = true;
     }
 }
 

@@ -184,14 +184,12 @@ impl Route {
     }
 }
 
-const FILES: Area = Area::of(Kind::Asset, "Files");
-
 /// Every route of the program.
 #[must_use]
 pub fn table() -> Vec<Route> {
     let areas = [super::api::routes(), super::receiver::routes(), super::pages::routes(), super::health::routes()];
     let mut routes: Vec<Route> = areas.into_iter().flatten().collect();
-    routes.push(FILES.get("/api/openapi.json", Access::ANYBODY, "This description", openapi::show));
+    routes.push(openapi::route());
     routes
 }
 

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use axum::http::{Method, StatusCode, header};
 use axum::response::IntoResponse;
+use serde_json::Value;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{
@@ -17,33 +18,45 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required
 use utoipa::{PartialSchema, ToSchema};
 
 use super::contract::{Contract, Gives, Schemas};
-use super::{Kind, Route, security, table};
+use super::{Area, Kind, Route, security, table};
+use crate::web::auth::Access;
 use crate::web::error::ErrorBody;
 
+const KEPT: &str =
+    "Up to 128 visible ASCII characters. The same request with the same key gets the stored answer for 24 hours.";
+const NOT_KEPT: &str = "Up to 128 visible ASCII characters. Requests with the same key do not run at the same time; the \
+                        answer is not stored.";
 const DESCRIPTION: &str = "The HTTP interface of Nightshift. Answers carry `X-Request-Id`, the caller's own if it sent \
                            one. Requests are limited to the caller's organisation.";
 
-/// The document, as JSON.
+const DOCUMENTATION: Area = Area::of(Kind::Api, "Documentation");
+
+/// The route of the document itself.
+pub(super) fn route() -> Route {
+    DOCUMENTATION.get("/api/openapi.json", Access::ANYBODY, "This description", show)
+}
+
+/// The document.
 #[must_use]
-pub fn document() -> &'static str {
-    static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-        // Maps with text keys and numbers that are finite always become JSON.
-        serde_json::to_string_pretty(&describe(table())).unwrap_or_default()
-    });
+pub fn document() -> &'static OpenApi {
+    static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| describe(table()));
     &DOCUMENT
 }
 
 /// `GET /api/openapi.json`
-pub(super) async fn show() -> Document {
+async fn show() -> Document {
     Document
 }
 
 /// The document as an answer.
-pub(super) struct Document;
+struct Document;
 
 impl IntoResponse for Document {
     fn into_response(self) -> axum::response::Response {
-        ([(header::CONTENT_TYPE, "application/json")], document()).into_response()
+        // Maps with text keys and numbers that are finite always become JSON.
+        static JSON: LazyLock<String> = LazyLock::new(|| serde_json::to_string(document()).unwrap_or_default());
+        let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=300")];
+        (headers, JSON.as_str()).into_response()
     }
 }
 
@@ -62,7 +75,7 @@ fn describe(routes: Vec<Route>) -> OpenApi {
         if !areas.contains(&route.area.name) {
             areas.push(route.area.name);
         }
-        schemas.extend(std::mem::take(&mut route.doc.contract.taken));
+        schemas.extend(without_empty_defaults(std::mem::take(&mut route.doc.contract.taken)));
         schemas.extend(always_present(std::mem::take(&mut route.doc.contract.given)));
         paths = paths.path(route.path, PathItem::new(method(&route.method), operation(route)));
     }
@@ -89,10 +102,14 @@ fn method(method: &Method) -> HttpMethod {
 fn operation(route: Route) -> Operation {
     let id = operation_id(&route);
     let as_page = route.area.kind == Kind::Page;
+    let keyed = is_keyed(&route);
     let errors = errors(&route);
     let securities = security::requirements(&route);
     let names = route.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
-    let contract = route.doc.contract;
+    let mut contract = route.doc.contract;
+    if keyed {
+        contract.header("Idempotency-Key", if contract.keeps_answer { KEPT } else { NOT_KEPT });
+    }
     let path = names.zip(contract.path).map(|(name, schema)| {
         ParameterBuilder::new()
             .name(name)
@@ -113,7 +130,9 @@ fn operation(route: Route) -> Operation {
         operation = operation.description(Some(route.doc.text));
     }
     for (status, when) in errors {
-        operation = operation.response(status.to_string(), error(status, &when, as_page));
+        // A key that another request holds is told by 409.
+        let waits = matches!(status, 429 | 503) || status == 409 && keyed;
+        operation = operation.response(status.to_string(), error(&when, waits, as_page));
     }
     for (status, answer) in contract.answers {
         operation = operation.response(status.to_string(), answer);
@@ -162,21 +181,25 @@ fn errors(route: &Route) -> BTreeMap<u16, String> {
             add(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is of another type.");
         }
     }
-    // Any POST may carry an Idempotency-Key, and be refused for it.
-    let keyed = kind == Kind::Api && route.method == Method::POST;
-    if keyed || kind == Kind::Api && !route.access.anybody {
+    let keyed = is_keyed(route);
+    if keyed || kind == Kind::Api && !route.access.anybody || kind == Kind::Page && contract.has_caller {
         add(StatusCode::CONFLICT, "It conflicts with how things stand.");
     }
-    if keyed || kind == Kind::Api && (contract.body.is_some() || !contract.parameters.is_empty()) {
+    if keyed {
+        add(StatusCode::CONFLICT, "`idempotency_in_progress`: wait `Retry-After` seconds.");
+    }
+    if keyed || kind == Kind::Api && (contract.body.is_some() || contract.reads_query) {
         add(StatusCode::UNPROCESSABLE_ENTITY, "Some values are not valid; `fields` names them.");
     }
-    if kind == Kind::Api && !route.access.anybody || kind == Kind::Page {
+    if matches!(kind, Kind::Api | Kind::Page) {
+        // Where anybody may come, credentials that are not good are refused all the same.
         add(StatusCode::UNAUTHORIZED, "The caller is not known.");
+    }
+    if kind == Kind::Api && !route.access.anybody || kind == Kind::Page {
         add(StatusCode::FORBIDDEN, "The caller may not do this.");
         add(StatusCode::NOT_FOUND, "There is nothing here, or not for this caller.");
     }
     if kind == Kind::Page && contract.body.is_some() {
-        add(StatusCode::CONFLICT, "It conflicts with how things stand.");
         add(StatusCode::UNPROCESSABLE_ENTITY, "Some values are not valid; the page tells which.");
     }
     for (status, when) in &route.doc.errors {
@@ -185,9 +208,9 @@ fn errors(route: &Route) -> BTreeMap<u16, String> {
     errors
 }
 
-fn error(status: u16, when: &str, as_page: bool) -> Response {
+fn error(when: &str, waits: bool, as_page: bool) -> Response {
     let mut response = ResponseBuilder::new().description(when);
-    if matches!(status, 429 | 503) {
+    if waits {
         let seconds = ObjectBuilder::new().schema_type(Type::Integer).build();
         let header = HeaderBuilder::new().schema(Some(Schema::from(seconds))).description(Some("Seconds to wait."));
         response = response.header("Retry-After", header.build());
@@ -197,6 +220,40 @@ fn error(status: u16, when: &str, as_page: bool) -> Response {
     }
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorBody::name()))).build();
     response.content("application/json", content).build()
+}
+
+/// Whether requests may carry an `Idempotency-Key`, and be refused for it.
+fn is_keyed(route: &Route) -> bool {
+    route.area.kind == Kind::Api && route.method == Method::POST
+}
+
+/// What a derived schema gives for the default of a field that may be missing: null and the empty text stand for no
+/// value there, and where a body tells null from missing they would be a value that nobody sent.
+fn without_empty_defaults(mut schemas: Schemas) -> Schemas {
+    for (_, schema) in &mut schemas {
+        drop_empty_defaults(schema);
+    }
+    schemas
+}
+
+fn drop_empty_defaults(schema: &mut RefOr<Schema>) {
+    let is_empty = |default: &Value| default.is_null() || default == "";
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            object.default.take_if(|default| is_empty(default));
+            object.properties.values_mut().for_each(drop_empty_defaults);
+        }
+        RefOr::T(Schema::Array(array)) => drop(array.default.take_if(|default| is_empty(default))),
+        RefOr::T(Schema::AllOf(all)) => {
+            all.default.take_if(|default| is_empty(default));
+            all.items.iter_mut().for_each(drop_empty_defaults);
+        }
+        RefOr::T(Schema::OneOf(one)) => {
+            one.default.take_if(|default| is_empty(default));
+            one.items.iter_mut().for_each(drop_empty_defaults);
+        }
+        _ => {}
+    }
 }
 
 /// A property of an answer that may be null is written as null, so it is always there.

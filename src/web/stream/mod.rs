@@ -10,8 +10,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt, stream};
 use nightshift_domain::stream::{self as events, StreamEvent, Topic};
@@ -26,10 +26,12 @@ pub use hub::Hub;
 use super::auth::{Caller, Principal};
 use super::error::{ApiError, Result};
 use super::query::Query;
+use super::routes::{Contract, Takes};
 use super::state::Web;
 
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const TOPICS_MAX: usize = 20;
+const LAST_EVENT_ID: &str = "Last-Event-ID";
 
 /// Which topics.
 #[derive(Deserialize, IntoParams, ToSchema)]
@@ -37,11 +39,28 @@ const TOPICS_MAX: usize = 20;
 pub struct Wish {
     /// 1 to 20, separated by commas: `threads`, `windows`, `ledger`, `exceptions`, `jobs`, `request:{id}`,
     /// `thread:{id}`, `sitter:{id}`.
-    #[serde(default)]
     topics: String,
-    /// For clients that can't send a header.
+    /// As the header `Last-Event-ID`, for clients that can't send one.
     #[serde(rename = "lastEventId")]
     last_event_id: Option<String>,
+}
+
+/// The header by which a browser goes on where it was.
+pub struct LastEventId(Option<String>);
+
+impl FromRequestParts<Web> for LastEventId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Web) -> Result<Self, Infallible> {
+        let value = parts.headers.get(LAST_EVENT_ID);
+        Ok(Self(value.and_then(|value| value.to_str().ok()).map(str::to_owned)))
+    }
+}
+
+impl Takes for LastEventId {
+    fn describe(contract: &mut Contract) {
+        contract.header(LAST_EVENT_ID, "The id of the last event that was seen. What happened after it is sent first.");
+    }
 }
 
 /// What one watcher gets: topics, each as the viewer that may watch it.
@@ -57,7 +76,7 @@ impl Watch {
 pub async fn watch(
     State(web): State<Web>,
     caller: Caller,
-    headers: HeaderMap,
+    LastEventId(given): LastEventId,
     Query(wish): Query<Wish>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let topics: Vec<Topic> = wish
@@ -84,7 +103,6 @@ pub async fn watch(
         watch.0.push((topic.to_string(), viewer));
     }
     let watch = Arc::new(watch);
-    let given = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let last = match given.or(wish.last_event_id).filter(|text| !text.is_empty()) {
         Some(text) => {
             let seq: Option<i64> = text.parse().ok();

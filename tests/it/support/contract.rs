@@ -7,6 +7,8 @@ use std::sync::{LazyLock, Mutex};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+use super::Answer;
+
 /// The description, and the validators that were needed so far.
 struct Contract {
     document: Value,
@@ -16,7 +18,7 @@ struct Contract {
 }
 
 static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
-    let document: Value = serde_json::from_str(nightshift::web::routes::document()).expect("the document is JSON");
+    let document = serde_json::to_value(nightshift::web::routes::document()).expect("the document is JSON");
     let mut components = document["components"].clone();
     let mut composed = BTreeSet::new();
     find_composed(&components, &mut composed);
@@ -63,7 +65,8 @@ fn tighten(schema: &mut Value) {
 
 /// Fails the test unless the description knows this answer.
 #[track_caller]
-pub fn check(method: &str, path: &str, status: u16, media_type: Option<&str>, body: &str) {
+pub fn check(method: &str, path: &str, answer: &Answer) {
+    let (status, media_type, body) = (answer.status, answer.header("content-type"), &answer.text);
     // What fits no route, and a method that an address does not take, are told by the client, not by an operation.
     let Some((template, item)) = CONTRACT.find(path) else {
         assert_eq!(status, 404, "{path} is answered and not described: {body}");
@@ -73,10 +76,12 @@ pub fn check(method: &str, path: &str, status: u16, media_type: Option<&str>, bo
         assert!(status == 405 || method == "HEAD", "{method} {template} is answered and not described: {body}");
         return;
     };
-    let answer = operation["responses"].get(status.to_string());
-    let answer = answer.unwrap_or_else(|| panic!("{method} {template}: status {status} is not described: {body}"));
+    let promised = operation["responses"].get(status.to_string());
+    let promised = promised.unwrap_or_else(|| panic!("{method} {template}: status {status} is not described: {body}"));
+    let missing = missing_headers(promised, answer);
+    assert!(missing.is_empty(), "{method} {template}: {status} is described with {missing:?} and lacks it: {body}");
     let media_type = media_type.and_then(|media_type| media_type.split(';').next()).map(str::trim);
-    let Some(described) = answer.get("content").and_then(Value::as_object) else {
+    let Some(described) = promised.get("content").and_then(Value::as_object) else {
         assert!(body.is_empty(), "{method} {template}: {status} is described without a body: {body}");
         return;
     };
@@ -92,6 +97,18 @@ pub fn check(method: &str, path: &str, status: u16, media_type: Option<&str>, bo
             validator.iter_errors(&read).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert!(wrong.is_empty(), "{key} does not fit its description: {wrong:#?}\n{body}");
     }
+}
+
+/// Headers that this answer must have by its description. A replayed answer has no `Location`, and of the conflicts
+/// only that about the request's own key passes by itself.
+fn missing_headers<'a>(promised: &'a Value, answer: &Answer) -> Vec<&'a str> {
+    let names = promised.get("headers").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str());
+    let must = |name: &str| match name {
+        "Location" => answer.header("idempotency-replayed").is_none(),
+        "Retry-After" => answer.status != 409 || answer.text.contains("\"idempotency_in_progress\""),
+        _ => true,
+    };
+    names.filter(|name| must(name) && answer.header(name).is_none()).collect()
 }
 
 impl Contract {

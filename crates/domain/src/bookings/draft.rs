@@ -26,21 +26,30 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Minor units; more is a typing error.
 const DISCOUNT_MAX: i64 = 1_000_000_000;
 
-/// The body of a request to book. Everything is optional here, so that the check can name all that is wrong at once.
+/// A booking to be made.
+// Everything is optional here, so that the check can name all that is wrong at once.
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[schema(as = NewBooking)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct Draft {
+    #[schema(required = true, nullable = false)]
     pub first_name: Option<String>,
+    #[schema(required = true, nullable = false)]
     pub last_name: Option<String>,
+    #[schema(required = true, nullable = false)]
     pub phone: Option<String>,
     pub email: Option<String>,
+    #[schema(required = true, nullable = false)]
     pub service: Option<String>,
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub start_at: Option<String>,
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub end_at: Option<String>,
+    /// Pets or visits, 1 to 1000; 1 when not given.
     pub quantity: Option<i64>,
     pub add_ons: Option<Vec<String>>,
+    /// Taken off the price, in minor units; 0 when not given.
     pub discount_minor: Option<i64>,
     pub address: Option<String>,
     pub notes: Option<String>,

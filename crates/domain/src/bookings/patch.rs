@@ -24,8 +24,11 @@ use crate::{Error, Result};
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct Patch {
+    #[schema(value_type = Option<Status>)]
     pub status: Option<String>,
+    #[schema(format = DateTime)]
     pub start_at: Option<String>,
+    #[schema(format = DateTime)]
     pub end_at: Option<String>,
     pub service: Option<String>,
     pub quantity: Option<i64>,

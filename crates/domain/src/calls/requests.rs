@@ -26,7 +26,9 @@ const PROVIDERS_MAX: usize = 50;
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct NewRequest {
+    #[schema(required = true, nullable = false)]
     pub title: Option<String>,
+    #[schema(required = true, nullable = false)]
     pub user_phone: Option<String>,
     pub contact_name: Option<String>,
     pub location: Option<String>,
@@ -40,7 +42,9 @@ pub struct NewRequest {
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct NewProvider {
+    #[schema(required = true, nullable = false)]
     pub name: Option<String>,
+    #[schema(required = true, nullable = false)]
     pub phone: Option<String>,
     pub rating: Option<serde_json::Value>,
     pub rank: Option<serde_json::Value>,

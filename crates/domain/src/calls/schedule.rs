@@ -30,7 +30,9 @@ const TWINS_MAX: u32 = 1_000;
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct Schedule {
+    #[schema(required = true, nullable = false)]
     pub service_request_id: Option<String>,
+    #[schema(required = true, nullable = false)]
     pub provider_id: Option<String>,
     pub provider_name: Option<String>,
     pub provider_phone: Option<String>,

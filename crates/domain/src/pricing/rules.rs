@@ -67,9 +67,13 @@ impl Rule {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct RuleDraft {
+    #[schema(required = true, nullable = false)]
     pub service: Option<String>,
+    #[schema(required = true, nullable = false, format = DateTime)]
     pub effective_from: Option<String>,
+    #[schema(required = true, nullable = false)]
     pub base_minor: Option<i64>,
+    #[schema(required = true, nullable = false)]
     pub unit_minutes: Option<i64>,
     pub min_units: Option<i64>,
     pub extra_quantity_minor: Option<i64>,

@@ -1,0 +1,30 @@
+//! What the address of a request names. What can't be read becomes an [`ApiError`] like any other.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
+
+use super::error::{ApiError, Result};
+use super::routes::{Contract, Takes};
+use super::state::Web;
+
+/// The parameter of the path.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Web> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self> {
+        let read = axum::extract::Path::from_request_parts(parts, web).await;
+        let axum::extract::Path(named) =
+            read.map_err(|_| ApiError::bad_request("bad_path", "The address can't be read."))?;
+        Ok(Self(named))
+    }
+}
+
+impl<T: ToSchema> Takes for Path<T> {
+    fn describe(contract: &mut Contract) {
+        contract.path::<T>();
+    }
+}
