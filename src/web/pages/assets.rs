@@ -1,7 +1,7 @@
 //! The style sheet and the script, built into the program.
 //!
-//! An asset's name holds the hash of its content, so a browser keeps it for ever, and a page never meets the script of
-//! another release.
+//! An asset's name holds the hash of its content, so a browser keeps it for ever, and a page of this release loads the
+//! script of this release or none.
 
 use std::sync::LazyLock;
 
@@ -61,15 +61,20 @@ impl Gives for File {
 
 /// `GET /assets/{name}`
 pub(super) async fn show(Path(name): Path<String>) -> File {
-    let Some(asset) = [&CSS, &JS].into_iter().find(|asset| asset.name == name) else {
+    let assets = [(&CSS, "app.css"), (&JS, "app.js")];
+    let Some((asset, _)) = assets.into_iter().find(|(asset, former)| asset.name == name || *former == name) else {
         // During a deployment another process may have it: the browser must ask again.
         let mut response = ApiError::not_found().into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         return File(response);
     };
+    // Pages of the release before this one name their assets so, and are still served and open while this one is
+    // deployed. The next release drops these names.
+    let is_former = asset.name != name;
+    let keep = if is_former { "public, max-age=60" } else { "public, max-age=31536000, immutable" };
     let headers = [
         (header::CONTENT_TYPE, asset.media_type),
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (header::CACHE_CONTROL, keep),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     File((headers, asset.content).into_response())
