@@ -7,7 +7,7 @@ use nightshift_domain::audit::{self, Entry, Event};
 use nightshift_domain::exceptions::{self, ExceptionKind, Problem, Severity};
 use nightshift_domain::ids::OrgId;
 use nightshift_domain::stream;
-use nightshift_queue::{DeadJob, ErrorClass, Following, RetriedJob, Revival};
+use nightshift_queue::{DeadJob, ErrorClass, Following, JobError, RetriedJob, Revival};
 use serde_json::json;
 
 use crate::decide::OrDecide;
@@ -15,51 +15,77 @@ use crate::subject;
 
 /// For every kind: audit log, exception, live update.
 ///
-/// Who cancels a job knows of it and is on record already, unless the payload can't be read: then what the job was about
-/// was not ended with it, and people are told.
+/// Who cancels a job knows of it and is on record already. People are told all the same if the job can't be read: what it
+/// was about was then not ended with it.
 pub(crate) fn any<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
     Box::pin(async move {
-        let info = &dead.info;
-        let org = info.org_id.as_deref().map(OrgId::from);
-        if dead.class == ErrorClass::Cancelled && dead.unreadable.is_none() {
-            let data = json!({"jobId": info.id, "kind": info.kind, "state": "cancelled"});
-            return stream::append(tx, org.as_ref(), "jobs", "job.changed", &data, dead.at).await.or_decide();
-        }
-        let by = Actor::system(info.id.as_str());
-        let mut facts = json!({
-            "jobId": info.id, "kind": info.kind, "queue": info.queue, "attempts": info.attempt,
-            "errorClass": dead.class, "error": dead.error,
-        });
-        if let Some(unreadable) = &dead.unreadable {
-            facts["unreadable"] = unreadable.0.as_str().into();
-        }
-        let now = dead.at;
-        let mut entry = Entry::new(Event::JobDead, "failed", &by).job(&info.id).metadata(facts.clone());
-        // Two dead jobs about the same thing are one exception.
-        let about = dead.subject.as_ref().map_or(info.id.as_str(), |subject| &subject.id);
-        let fingerprint = format!("job:{}:{}:{about}", info.kind, dead.class);
-        let mut problem = Problem::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
-            .title(&format!("A {} job was given up", info.kind))
-            .detail(facts.clone())
-            .job(&info.id);
-        if let Some(correlation) = &info.correlation_id {
-            entry = entry.correlation(correlation);
-        }
-        if let Some(org) = &org {
-            (entry, problem) = (entry.org(org), problem.org(org));
-        }
-        if let Some(booking) = dead.subject.as_ref().and_then(subject::as_booking) {
-            (entry, problem) = (entry.booking(&booking), problem.booking(&booking));
-        }
-        if let Some(inbox) = dead.subject.as_ref().and_then(subject::as_delivery) {
-            (entry, problem) = (entry.inbox(&inbox), problem.inbox(&inbox));
-        }
-        audit::record(tx, entry, now).await.or_decide()?;
-        exceptions::raise(tx, &problem, now).await.or_decide()?;
-        let state = if dead.class == ErrorClass::Cancelled { "cancelled" } else { "dead" };
-        let data = json!({"jobId": info.id, "kind": info.kind, "state": state});
-        stream::append(tx, org.as_ref(), "jobs", "job.changed", &data, now).await.or_decide()
+        let org = dead.info.org_id.as_deref().map(OrgId::from);
+        let state = match (dead.class, &dead.unreadable) {
+            (ErrorClass::Cancelled, None) => "cancelled",
+            (ErrorClass::Cancelled, Some(_)) => {
+                cancelled_unread(tx, dead, org.as_ref()).await?;
+                "cancelled"
+            }
+            _ => {
+                given_up(tx, dead, org.as_ref()).await?;
+                "dead"
+            }
+        };
+        let data = json!({"jobId": dead.info.id, "kind": dead.info.kind, "state": state});
+        stream::append(tx, org.as_ref(), "jobs", "job.changed", &data, dead.at).await.or_decide()
     })
+}
+
+/// One exception for all such jobs of a kind and an organisation: somebody may cancel a hundred at once. It belongs to
+/// none of them, so that the retry of one does not settle it for the others.
+async fn cancelled_unread(tx: &mut Tx, dead: &DeadJob, org: Option<&OrgId>) -> Result<(), JobError> {
+    let info = &dead.info;
+    let fingerprint = format!("job:{}:cancelled_unread:{}", info.kind, org.map_or("", OrgId::as_str));
+    let title = format!("A cancelled {} job could not be read; what it was about still waits", info.kind);
+    let mut problem = Problem::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
+        .title(&title)
+        .detail(json!({"jobId": info.id, "kind": info.kind, "queue": info.queue, "unreadable": true}));
+    if let Some(org) = org {
+        problem = problem.org(org);
+    }
+    exceptions::raise(tx, &problem, dead.at).await.or_decide()?;
+    Ok(())
+}
+
+async fn given_up(tx: &mut Tx, dead: &DeadJob, org: Option<&OrgId>) -> Result<(), JobError> {
+    let info = &dead.info;
+    let by = Actor::system(info.id.as_str());
+    let mut facts = json!({
+        "jobId": info.id, "kind": info.kind, "queue": info.queue, "attempts": info.attempt,
+        "errorClass": dead.class, "error": dead.error,
+    });
+    if dead.unreadable.is_some() {
+        // The reason may quote a word of the payload, and nothing is ever removed from the audit log.
+        facts["unreadable"] = true.into();
+    }
+    let mut entry = Entry::new(Event::JobDead, "failed", &by).job(&info.id).metadata(facts.clone());
+    // Two dead jobs about the same thing are one exception.
+    let about = dead.subject.as_ref().map_or(info.id.as_str(), |subject| &subject.id);
+    let fingerprint = format!("job:{}:{}:{about}", info.kind, dead.class);
+    let mut problem = Problem::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
+        .title(&format!("A {} job was given up", info.kind))
+        .detail(facts)
+        .job(&info.id);
+    if let Some(correlation) = &info.correlation_id {
+        entry = entry.correlation(correlation);
+    }
+    if let Some(org) = org {
+        (entry, problem) = (entry.org(org), problem.org(org));
+    }
+    if let Some(booking) = dead.subject.as_ref().and_then(subject::as_booking) {
+        (entry, problem) = (entry.booking(&booking), problem.booking(&booking));
+    }
+    if let Some(inbox) = dead.subject.as_ref().and_then(subject::as_delivery) {
+        (entry, problem) = (entry.inbox(&inbox), problem.inbox(&inbox));
+    }
+    audit::record(tx, entry, dead.at).await.or_decide()?;
+    exceptions::raise(tx, &problem, dead.at).await.or_decide()?;
+    Ok(())
 }
 
 /// For every kind: what people were told of its end is settled.

@@ -8,10 +8,11 @@ use nightshift_queue::admin::SteerError;
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{EnqueueError, Enqueued, Job, JobContext, JobInfo, NewJob, Queue};
 
-/// Enqueues on behalf of a request or of a job, at one instant.
+/// Enqueues on behalf of a request or of a job.
 pub struct Enqueuer<'a> {
     queue: &'a Queue,
     cause: Option<&'a JobInfo>,
+    /// When it was made.
     now: Timestamp,
 }
 
@@ -39,7 +40,8 @@ impl<'a> Enqueuer<'a> {
         Self { queue: ctx.queue(), cause: Some(&ctx.job), now: ctx.now() }
     }
 
-    /// When the operation takes place.
+    /// When this was made: the time that the changes of its operations bear. A new job that names no time is due at the
+    /// queue's time when it is stored.
     pub(crate) fn now(&self) -> Timestamp {
         self.now
     }

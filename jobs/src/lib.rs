@@ -6,7 +6,8 @@
 //! handler may run twice: each of its steps looks at what stands before it acts.
 //!
 //! A folder is an area of the business, and its `mod.rs` holds the area's operations: what changes something together
-//! with the jobs that follow, in one transaction. Requests, commands and handlers call these, and nobody else enqueues.
+//! with the jobs that follow, in one transaction. Requests, commands and handlers call these. Apart from them, only the
+//! receiver of webhooks enqueues, with the deliveries it stores, and the clock ([`schedules`]).
 //!
 //! **Invariant:** no rule is decided here and no SQL is written here.
 

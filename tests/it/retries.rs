@@ -383,9 +383,7 @@ async fn what_a_cancelled_job_was_about_hears_of_it_and_a_retry_brings_it_back()
             bring_about(&nightshift, kind).await;
             let sql = "SELECT id FROM jobs WHERE kind = $1 AND state IN ('queued', 'retrying')";
             let job: String = nightshift.db.read(sql).bind(kind).scalar().await.unwrap();
-            let mut tx = nightshift.db.begin().await.unwrap();
-            nightshift_jobs::registry().cancel(&nightshift.app.queue, &mut tx, &job).await.unwrap();
-            tx.commit().await.unwrap();
+            cancel(&nightshift, &job).await;
             nightshift.clock.advance(Duration::from_secs(120));
             let broken = nightshift_jobs::promises::broken(&nightshift.app.queue).await.unwrap();
             assert_eq!(broken, [], "{kind}");
@@ -407,6 +405,12 @@ async fn what_a_cancelled_job_was_about_hears_of_it_and_a_retry_brings_it_back()
     }
 }
 
+async fn cancel(nightshift: &Nightshift, job: &str) {
+    let mut tx = nightshift.db.begin().await.unwrap();
+    nightshift_jobs::registry().cancel(&nightshift.app.queue, &mut tx, job).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
 /// Its kind's hook can't run, so the text stays as it is. That must not go unseen, although a person ended the job.
 #[tokio::test]
 async fn people_are_told_of_a_cancelled_job_that_cannot_be_read() {
@@ -416,14 +420,29 @@ async fn people_are_told_of_a_cancelled_job_that_cannot_be_read() {
         let jobs: Vec<(String,)> = nightshift.rows("SELECT id FROM jobs WHERE kind = 'automation.run'").await;
         let job = &jobs[0].0;
         nightshift.db.write("UPDATE jobs SET payload = '{}' WHERE id = $1").bind(job).execute().await.unwrap();
+        let told = "SELECT title, occurrences FROM exceptions WHERE type = 'job_dead' ORDER BY id";
+        let title = |kind: &str| format!("A cancelled {kind} job could not be read; what it was about still waits");
 
-        let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift_jobs::registry().cancel(&nightshift.app.queue, &mut tx, job).await.unwrap();
-        tx.commit().await.unwrap();
-        let told: Vec<(String,)> = nightshift.rows("SELECT fingerprint FROM exceptions WHERE type = 'job_dead'").await;
-        assert_eq!(told, [(format!("job:automation.run:cancelled:{job}"),)]);
+        cancel(&nightshift, job).await;
+        assert_eq!(nightshift.rows::<(String, i64)>(told).await, [(title("automation.run"), 1)]);
         assert_eq!(nightshift.count("SELECT count(*) FROM automation_runs WHERE status = 'pending'").await, 1);
 
+        // Another one does not fill the list.
+        let waits = "UPDATE jobs SET state = 'queued', finished_at = NULL WHERE id = $1";
+        nightshift.db.write(waits).bind(job).execute().await.unwrap();
+        cancel(&nightshift, job).await;
+        assert_eq!(nightshift.rows::<(String, i64)>(told).await, [(title("automation.run"), 2)]);
+
+        // One of a kind that this program does not know is told too.
+        nightshift.db.write(waits).bind(job).execute().await.unwrap();
+        nightshift.db.write("UPDATE jobs SET kind = 'automation.old' WHERE id = $1").bind(job).execute().await.unwrap();
+        cancel(&nightshift, job).await;
+        let both = [(title("automation.run"), 2), (title("automation.old"), 1)];
+        assert_eq!(nightshift.rows::<(String, i64)>(told).await, both);
+        // Who cancelled them is on record; they were not given up.
+        assert_eq!(nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'job.dead'").await, 0);
+
+        nightshift.db.write("UPDATE jobs SET kind = 'automation.run' WHERE id = $1").bind(job).execute().await.unwrap();
         let refused = retry(&nightshift, job).await.unwrap_err();
         assert!(refused.contains("a retry would do nothing: the payload can't be read"), "{refused}");
     })

@@ -66,7 +66,7 @@ pub trait Handler<S>: Job {
 /// }
 /// ```
 ///
-/// Hooks are given the job as it was read. One whose payload can't be read has no hook run: when it ends, that is
+/// Hooks are given the job as it was read. One that can't be read, or is of no known kind, has no hook run: when it ends, that is
 /// logged and [`DeadJob::unreadable`] tells the program's own hook; its retry is refused with the reason.
 pub trait Hooks<J: ?Sized = Self> {
     /// Runs in the transaction in which a job dies or is cancelled. A transient failure is tried again; after any other,
@@ -98,7 +98,8 @@ pub struct DeadJob {
     pub info: JobInfo,
     /// What it is about, by its own account.
     pub subject: Option<Subject>,
-    /// Why its payload can't be read, in which case the hook of its kind does not run.
+    /// Why the job can't be read: its payload, or that this program does not know its kind. The hook of its kind then does
+    /// not run.
     pub unreadable: Option<PayloadError>,
     /// What ended it; [`ErrorClass::Cancelled`] when a person did.
     pub class: ErrorClass,

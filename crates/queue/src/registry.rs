@@ -66,37 +66,56 @@ impl<S: Send + Sync + 'static> Registry<S> {
         self
     }
 
-    /// Runs what follows the end of a job without success, in the transaction that ends it.
+    /// Runs what follows the end of a job without success, in the transaction that ends it, up to the first error: the
+    /// transaction is of no use after one.
     ///
     /// A payload that can't be read costs only the hook of the job's own kind: the program's hook is told of it.
     pub(crate) async fn follow_end(&self, tx: &mut Tx, end: End<'_>) -> Result<(), JobError> {
-        let (mut job, mut unreadable): (Option<Arc<dyn Decoded>>, Option<PayloadError>) = (None, None);
-        match self.get(&end.claimed.kind).map(|kind| kind.read(end.claimed)) {
-            Some(Ok(read)) => job = Some(read),
-            Some(Err(error)) => {
-                tracing::error!(job.id = %end.claimed.id, job.kind = %end.claimed.kind, %error,
-                    "what a job was about is left as it is: its payload can't be read");
-                unreadable = Some(error);
-            }
-            None => {}
+        let (job, dead) = self.told(end);
+        if let Some(hook) = self.on_any_dead {
+            caught(|| hook(tx, &dead)).await?;
         }
+        match job {
+            Some(job) => caught(|| job.on_dead(tx, &dead)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The same for a job that a person cancels, in a transaction that must outlive a hook that fails for good: what that
+    /// one wrote is undone, and the others run.
+    pub(crate) async fn follow_cancel(&self, tx: &mut Tx, end: End<'_>) -> Result<(), JobError> {
+        let (job, dead) = self.told(end);
+        if let Some(hook) = self.on_any_dead {
+            tx.query("SAVEPOINT hook").execute().await?;
+            let followed = caught(|| hook(tx, &dead)).await;
+            refused_alone(tx, &dead, followed).await?;
+        }
+        if let Some(job) = job {
+            tx.query("SAVEPOINT hook").execute().await?;
+            let followed = caught(|| job.on_dead(tx, &dead)).await;
+            refused_alone(tx, &dead, followed).await?;
+        }
+        Ok(())
+    }
+
+    /// What the hooks are told of a job's end, and the job, if it can be read.
+    fn told(&self, end: End<'_>) -> (Option<Arc<dyn Decoded>>, DeadJob) {
+        let read = match self.get(&end.claimed.kind) {
+            Some(kind) => kind.read(end.claimed),
+            None => Err(PayloadError("this program knows no jobs of this kind".to_owned())),
+        };
+        let (job, unreadable) = match read {
+            Ok(job) => (Some(job), None),
+            Err(error) => {
+                tracing::error!(job.id = %end.claimed.id, job.kind = %end.claimed.kind, %error,
+                    "what a job was about is left as it is: the job can't be read");
+                (None, Some(error))
+            }
+        };
         let mut info = info_of(end.claimed);
         info.attempt = end.attempts;
         let subject = job.as_ref().and_then(|job| job.subject());
-        let dead = DeadJob { info, subject, unreadable, class: end.class, error: end.error, at: end.at };
-        let mut followed = Ok(());
-        if let Some(hook) = self.on_any_dead {
-            followed = caught(|| hook(tx, &dead)).await;
-        }
-        if followed.as_ref().is_err_and(JobError::may_retry) {
-            return followed;
-        }
-        let Some(job) = job else { return followed };
-        // What the program's hook was refused must not cost the job's own.
-        match caught(|| job.on_dead(tx, &dead)).await {
-            Err(error) if error.may_retry() => Err(error),
-            own => followed.and(own),
-        }
+        (job, DeadJob { info, subject, unreadable, class: end.class, error: end.error, at: end.at })
     }
 
     /// Runs what precedes the retry of a job that ended without success, in the transaction that starts it anew.
@@ -151,4 +170,18 @@ impl<S: Send + Sync + 'static> Registry<S> {
 async fn caught<'a>(hook: impl FnOnce() -> Following<'a, ()>) -> Result<(), JobError> {
     let followed = AssertUnwindSafe(async { hook().await }).catch_unwind().await;
     followed.unwrap_or_else(|_| Err(JobError::fail("it panicked")))
+}
+
+/// Ends the savepoint of a hook. What a hook that failed for good has written is undone, and its error logged.
+async fn refused_alone(tx: &mut Tx, dead: &DeadJob, followed: Result<(), JobError>) -> Result<(), JobError> {
+    if let Err(error) = followed {
+        if error.may_retry() {
+            return Err(error);
+        }
+        tracing::error!(job.id = %dead.info.id, job.kind = %dead.info.kind, %error,
+            "what follows a cancelled job was refused");
+        tx.query("ROLLBACK TO SAVEPOINT hook").execute().await?;
+    }
+    tx.query("RELEASE SAVEPOINT hook").execute().await?;
+    Ok(())
 }

@@ -133,7 +133,7 @@ impl Confirmation<'_> {
 
     async fn number(&self) -> Result<Option<NumberStep>, JobError> {
         let mut tx = self.ctx.begin().await?;
-        let step = confirmation::number(&mut tx, self.id, &self.by, self.ctx.now()).await.or_decide()?;
+        let step = confirmation::number(&mut tx, self.id, &self.by, self.ctx.now()).await.or_decide()?.into_option();
         if let Some(step) = &step {
             thread::resume(&Enqueuer::of(self.ctx), &mut tx, step).await?;
             let output = json!({"numberId": step.given.number().map(|number| &number.number_id)});
@@ -156,7 +156,7 @@ impl Confirmation<'_> {
 
     async fn automation(&self) -> Result<Option<AutomationStep>, JobError> {
         let mut tx = self.ctx.begin().await?;
-        let step = confirmation::automation(&mut tx, self.id, self.ctx.now()).await.or_decide()?;
+        let step = confirmation::automation(&mut tx, self.id, self.ctx.now()).await.or_decide()?.into_option();
         if let Some(step) = &step {
             if let Some(run) = &step.start {
                 automation::start(&Enqueuer::of(self.ctx), &mut tx, run).await?;

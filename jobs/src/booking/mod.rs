@@ -2,14 +2,16 @@
 
 pub mod confirm;
 mod group;
+mod payment;
 pub mod rescheduled;
 pub mod status_changed;
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::bookings::payments::Handled;
+use nightshift_domain::bookings::payments::{Handled, Report};
 use nightshift_domain::bookings::{self, Created, NewBooking, Patch, StatusChange};
 use nightshift_domain::ids::{BookingId, OrgId};
+use nightshift_providers::stripe::StripeFact;
 use nightshift_queue::{EnqueueError, Enqueued, Job, Keys, NewJob};
 
 use crate::enqueuer::Enqueuer;
@@ -106,17 +108,18 @@ pub async fn cancel(
     followed(enqueuer, tx, change, BY_REQUEST, by).await
 }
 
-/// Enqueues what follows from the changes that a report of money led to.
-pub(crate) async fn follow_payment(
+/// Acts on what Stripe tells about money.
+pub(crate) async fn receive_payment(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
-    handled: &Handled,
-    by: &Actor,
-) -> Result<(), Error> {
+    report: &Report<'_>,
+    fact: StripeFact,
+) -> Result<Handled, Error> {
+    let handled = payment::tell(report, tx, fact, enqueuer.now()).await?;
     for change in &handled.changes {
-        follow(enqueuer, tx, change, BY_PAYMENT, by).await?;
+        follow(enqueuer, tx, change, BY_PAYMENT, report.by).await?;
     }
-    Ok(())
+    Ok(handled)
 }
 
 async fn followed(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nightshift_domain::actor::Actor;
+use nightshift_domain::automations::ledger::RunsToStart;
 use nightshift_domain::bookings::{self, Status};
 use nightshift_domain::confirmation;
 use nightshift_domain::ids::{BookingId, HistoryId};
@@ -50,18 +51,18 @@ impl Handler<App> for BookingStatusChanged {
         let enqueuer = Enqueuer::of(&ctx);
         let mut tx = ctx.begin().await?;
         let record = bookings::load_record(&mut tx, &self.history_id).await.or_decide()?;
-        let run = match record.to_status {
+        let runs = match record.to_status {
             Status::Confirmed => confirmation::confirmed(&mut tx, &record, &by, now).await.or_decide()?,
             Status::Cancelled => confirmation::cancelled(&mut tx, &record, &by, now).await.or_decide()?,
             Status::Completed => {
-                if let Some(close) = confirmation::completed(&mut tx, &record).await.or_decide()? {
+                if let Some(close) = confirmation::completed(&mut tx, &record).await.or_decide()?.into_option() {
                     thread::close_at(&enqueuer, &mut tx, &close).await?;
                 }
-                None
+                RunsToStart::default()
             }
-            Status::Pending | Status::InProgress => None,
+            Status::Pending | Status::InProgress => RunsToStart::default(),
         };
-        if let Some(run) = &run {
+        for run in &runs {
             automation::start(&enqueuer, &mut tx, run).await?;
         }
         tx.commit().await?;

@@ -95,7 +95,7 @@ pub(crate) async fn tell_anyway(
     made: &Made,
     by: &Actor,
 ) -> Result<(), Error> {
-    if let Some(run) = calls::tell_anyway(tx, call, made, by, enqueuer.now()).await? {
+    for run in calls::tell_anyway(tx, call, made, by, enqueuer.now()).await? {
         automation::start(enqueuer, tx, &run).await?;
     }
     Ok(())

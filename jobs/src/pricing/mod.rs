@@ -6,7 +6,7 @@ pub mod reconcile_chunk;
 use nightshift_db::Tx;
 use nightshift_domain::Error as DomainError;
 use nightshift_domain::ids::OrgId;
-use nightshift_domain::reconciliation::{self, Run, Trigger};
+use nightshift_domain::reconciliation::{self, Begun, Run, RunStatus, Trigger};
 
 use crate::enqueuer::Enqueuer;
 use crate::error::Error;
@@ -37,6 +37,17 @@ pub async fn reconcile_now(
     };
     let new = enqueuer.new_job(&job)?.org(org.as_str());
     Ok(enqueuer.enqueue(tx, new).await?.id().to_owned())
+}
+
+/// Begins the run of a check that is due, or finds the one that stands, and has it carried on unless it is completed.
+pub(crate) async fn begin(enqueuer: &Enqueuer<'_>, tx: &mut Tx, check: &PricingReconcile) -> Result<Begun, Error> {
+    let PricingReconcile { org_id, local_date, trigger_kind, attempt_no, missed } = check;
+    let begun =
+        reconciliation::begin(tx, org_id, local_date, *trigger_kind, *attempt_no, *missed, enqueuer.now()).await?;
+    if !(begun.resumed && begun.run.status == RunStatus::Completed) {
+        carry_on(enqueuer, tx, &begun.run).await?;
+    }
+    Ok(begun)
 }
 
 /// Hands a run over to a new job, which goes on where the run stands.

@@ -61,24 +61,12 @@ impl Handler<App> for PricingReconcile {
 
     /// Begins the run, or has it carried on.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
-        let now = ctx.now();
         let mut tx = ctx.begin().await?;
-        let begun = reconciliation::begin(
-            &mut tx,
-            &self.org_id,
-            &self.local_date,
-            self.trigger_kind,
-            self.attempt_no,
-            self.missed,
-            now,
-        )
-        .await
-        .or_decide()?;
+        let begun = pricing::begin(&Enqueuer::of(&ctx), &mut tx, &self).await?;
         let run = begun.run;
         if begun.resumed && run.status == RunStatus::Completed {
             return Ok(Outcome::skip(format!("run {} is completed", run.id)));
         }
-        pricing::carry_on(&Enqueuer::of(&ctx), &mut tx, &run).await?;
         tx.commit().await?;
         Ok(Outcome::done_with(json!({"runId": run.id, "resumed": begun.resumed})))
     }

@@ -63,7 +63,7 @@ impl Handler<App> for ThreadAssignNumber {
         let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
         let mut tx = ctx.begin().await?;
         let step = confirmation::assign_number(&mut tx, &self.thread_id, &by, now).await.or_decide()?;
-        let Some(step) = step else {
+        let Some(step) = step.into_option() else {
             tx.commit().await?;
             return Ok(Outcome::skip("the conversation needs no number any more"));
         };

@@ -12,7 +12,7 @@ use super::{Call, CallMode, CallStatus, Request, RequestStatus, late, lock};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::automations::AutomationType;
-use crate::automations::ledger::{self, NewRun, RunToStart};
+use crate::automations::ledger::{self, NewRun, RunToStart, RunsToStart};
 use crate::exceptions::{self, ExceptionKind, Problem, Severity};
 use crate::ids::CallId;
 use crate::people::clients::{self, Contact};
@@ -214,17 +214,11 @@ async fn show_past(tx: &mut Tx, call: &Call, request: &Request, made: &Made, now
 ///
 /// # Errors
 /// A database error.
-pub async fn tell_anyway(
-    tx: &mut Tx,
-    id: &CallId,
-    made: &Made,
-    by: &Actor,
-    now: Timestamp,
-) -> Result<Option<RunToStart>> {
+pub async fn tell_anyway(tx: &mut Tx, id: &CallId, made: &Made, by: &Actor, now: Timestamp) -> Result<RunsToStart> {
     let (call, request) = lock(tx, id).await?;
     let (provider,): (String,) =
         tx.query("SELECT name FROM providers WHERE id = $1").bind(&call.provider_id).one().await?;
-    tell(tx, &call, &request, made, &provider, by, now).await
+    tell(tx, &call, &request, made, &provider, by, now).await.map(RunsToStart::from)
 }
 
 /// No appointment: the person may choose again.

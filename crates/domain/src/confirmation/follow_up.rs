@@ -7,6 +7,7 @@ use std::time::Duration;
 use nightshift_db::{Timestamp, Tx};
 
 use super::steps::{delay, record_window};
+use super::to_follow::ToFollow;
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
@@ -26,9 +27,9 @@ const THREAD_STAYS_OPEN: Duration = Duration::from_secs(7 * 24 * 3600);
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn confirmed(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Timestamp) -> Result<Option<RunToStart>> {
+pub async fn confirmed(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Timestamp) -> Result<RunsToStart> {
     let booking = bookings::lock(tx, &record.booking_id).await?;
-    remind(tx, &booking, by, now).await
+    remind(tx, &booking, by, now).await.map(RunsToStart::from)
 }
 
 /// After a booking was cancelled: its window is closed, texts that are not written yet are not wanted any more, and the
@@ -36,7 +37,7 @@ pub async fn confirmed(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Time
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Timestamp) -> Result<Option<RunToStart>> {
+pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Timestamp) -> Result<RunsToStart> {
     let booking = bookings::lock(tx, &record.booking_id).await?;
     if let Some(window) = windows::cancel(tx, &booking.id, now).await? {
         record_window(tx, &booking, &window, WindowChange::Updated, by, now).await?;
@@ -47,9 +48,10 @@ pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Time
         ledger::skip_unwritten(tx, &booking.id, kind, None, automations::CANCELLED, by, now).await?;
     }
     if !matches!(record.from_status, Some(Status::Confirmed | Status::InProgress)) {
-        return Ok(None);
+        return Ok(RunsToStart::default());
     }
-    tell(tx, &booking, AutomationType::BookingCancelled, format!("booking:{}:cancelled", booking.id), now).await
+    let trigger_ref = format!("booking:{}:cancelled", booking.id);
+    tell(tx, &booking, AutomationType::BookingCancelled, trigger_ref, now).await.map(RunsToStart::from)
 }
 
 /// After a booking's time was changed in `version`: the window has the new times, the reminder moves, and the client
@@ -117,11 +119,12 @@ pub struct CloseThread {
 ///
 /// # Errors
 /// When the database can't be read.
-pub async fn completed(tx: &mut Tx, record: &StatusRecord) -> Result<Option<CloseThread>> {
+pub async fn completed(tx: &mut Tx, record: &StatusRecord) -> Result<ToFollow<CloseThread>> {
     let thread = threads::of_booking(tx, &record.booking_id).await?;
-    Ok(thread
+    let close = thread
         .filter(|thread| thread.status == ThreadStatus::Open)
-        .map(|thread| CloseThread { thread_id: thread.id, at: record.changed_at + THREAD_STAYS_OPEN }))
+        .map(|thread| CloseThread { thread_id: thread.id, at: record.changed_at + THREAD_STAYS_OPEN });
+    Ok(close.into())
 }
 
 /// Closes a conversation; one that is closed stays so.

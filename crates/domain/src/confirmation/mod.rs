@@ -8,6 +8,7 @@
 mod follow_up;
 mod number;
 mod steps;
+mod to_follow;
 
 pub use follow_up::{CloseThread, cancelled, close_thread, completed, confirmed, rescheduled};
 pub use number::{assign_number, number};
@@ -15,3 +16,4 @@ pub use steps::{
     AutomationStep, Loaded, Outcome, ThreadStep, WindowStep, audit, automation, fail, load, thread, to_be_confirmed,
     window,
 };
+pub use to_follow::ToFollow;

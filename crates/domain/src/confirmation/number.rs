@@ -3,6 +3,7 @@
 use nightshift_db::{Timestamp, Tx};
 
 use super::steps::hold;
+use super::to_follow::ToFollow;
 use crate::actor::Actor;
 use crate::bookings::{self, Booking};
 use crate::ids::{BookingId, ThreadId};
@@ -15,10 +16,10 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// [`Error::NotFound`] when the thread step has not run.
-pub async fn number(tx: &mut Tx, id: &BookingId, by: &Actor, now: Timestamp) -> Result<Option<NumberStep>> {
-    let Some(booking) = hold(tx, id).await? else { return Ok(None) };
+pub async fn number(tx: &mut Tx, id: &BookingId, by: &Actor, now: Timestamp) -> Result<ToFollow<NumberStep>> {
+    let Some(booking) = hold(tx, id).await? else { return Ok(ToFollow::NOTHING) };
     let thread = threads::of_booking(tx, id).await?.ok_or(Error::NotFound)?;
-    masking::give(tx, &thread, id.as_str(), booking.sitter_id.as_ref(), by, now).await.map(Some)
+    masking::give(tx, &thread, id.as_str(), booking.sitter_id.as_ref(), by, now).await.map(ToFollow::from)
 }
 
 /// Tries again to give a number to a thread that has none in service. None when the thread needs none any more: it is
@@ -26,7 +27,7 @@ pub async fn number(tx: &mut Tx, id: &BookingId, by: &Actor, now: Timestamp) -> 
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such thread.
-pub async fn assign_number(tx: &mut Tx, thread: &ThreadId, by: &Actor, now: Timestamp) -> Result<Option<NumberStep>> {
+pub async fn assign_number(tx: &mut Tx, thread: &ThreadId, by: &Actor, now: Timestamp) -> Result<ToFollow<NumberStep>> {
     let found: Option<(Option<BookingId>,)> =
         tx.query("SELECT booking_id FROM message_threads WHERE id = $1").bind(thread).optional().await?;
     let (booking,) = found.ok_or(Error::NotFound)?;
@@ -40,11 +41,11 @@ pub async fn assign_number(tx: &mut Tx, thread: &ThreadId, by: &Actor, now: Time
     let is_over = thread.status == ThreadStatus::Closed || cancelled;
     if is_over && !masking::has_something_to_say(tx, &thread.id).await? {
         masking::needs_none(tx, &thread.id, now).await?;
-        return Ok(None);
+        return Ok(ToFollow::NOTHING);
     }
     let (order, sitter) = match &booking {
         Some(booking) => (booking.id.as_str(), booking.sitter_id.as_ref()),
         None => (thread.id.as_str(), thread.assigned_sitter_id.as_ref()),
     };
-    masking::give(tx, &thread, order, sitter, by, now).await.map(Some)
+    masking::give(tx, &thread, order, sitter, by, now).await.map(ToFollow::from)
 }

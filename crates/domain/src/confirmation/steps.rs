@@ -5,6 +5,7 @@ use std::time::Duration;
 use nightshift_db::{Timestamp, Tx};
 use serde_json::{Value, json};
 
+use super::to_follow::ToFollow;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::automations::ledger::{self, NewRun, RunStatus, RunToStart};
@@ -211,8 +212,8 @@ pub struct AutomationStep {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn automation(tx: &mut Tx, id: &BookingId, now: Timestamp) -> Result<Option<AutomationStep>> {
-    let Some(booking) = hold(tx, id).await? else { return Ok(None) };
+pub async fn automation(tx: &mut Tx, id: &BookingId, now: Timestamp) -> Result<ToFollow<AutomationStep>> {
+    let Some(booking) = hold(tx, id).await? else { return Ok(ToFollow::NOTHING) };
     let thread = threads::of_booking(tx, id).await?;
     let blocked = thread.as_ref().is_some_and(|thread| thread.message_number_id.is_none());
     let scheduled_for = delay(tx, &booking, AutomationType::BookingConfirmation, now).await?;
@@ -230,7 +231,7 @@ pub async fn automation(tx: &mut Tx, id: &BookingId, now: Timestamp) -> Result<O
     };
     let (run, created) = ledger::insert(tx, &new, now).await?;
     let start = run.to_start().filter(|_| created);
-    Ok(Some(AutomationStep { blocked: run.status == RunStatus::Blocked, run_id: run.id, created, start }))
+    Ok(AutomationStep { blocked: run.status == RunStatus::Blocked, run_id: run.id, created, start }.into())
 }
 
 /// When an automation with a delay is due; none for at once.

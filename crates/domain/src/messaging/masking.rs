@@ -11,7 +11,7 @@ use super::threads::{self, Scope, Thread};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::ledger::{self, RunToStart};
+use crate::automations::ledger::{self, RunsToStart};
 use crate::exceptions::{self, ExceptionKind, Problem, Severity};
 use crate::ids::{MessageId, NumberId, OrgId, SitterId, ThreadId};
 
@@ -55,7 +55,7 @@ pub struct NumberStep {
     /// What came of it; when it is missing, `thread.assign_number` must follow.
     pub given: NumberGiven,
     /// Runs that waited for the number, for which `automation.run` must follow.
-    pub released: Vec<RunToStart>,
+    pub released: RunsToStart,
     /// Texts that wait to leave, whose `sms.send` is to run now.
     pub texts: Vec<WaitingText>,
 }
@@ -97,7 +97,8 @@ pub async fn give(
     };
     let Some((number, reason)) = numbers::choose(tx, seeker).await? else {
         raise_missing(tx, thread, now).await?;
-        return Ok(NumberStep { thread_id, given: NumberGiven::Missing, released: Vec::new(), texts: Vec::new() });
+        let (given, released, texts) = (NumberGiven::Missing, RunsToStart::default(), Vec::new());
+        return Ok(NumberStep { thread_id, given, released, texts });
     };
     threads::assign_number(tx, &thread.id, &number, now).await?;
     let entry = thread.entry(Event::ThreadNumberAssigned, "success", by).metadata(json!({
@@ -120,7 +121,7 @@ async fn number_of(tx: &mut Tx, thread: &Thread) -> Result<Option<AssignedNumber
 }
 
 /// The thread has its number: nobody needs to look after it, and what waited for it goes on.
-async fn settle(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<(Vec<RunToStart>, Vec<WaitingText>)> {
+async fn settle(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<(RunsToStart, Vec<WaitingText>)> {
     exceptions::resolve(tx, &fingerprint(thread), "the conversation has a number now", now).await?;
     let texts = tx
         .query(

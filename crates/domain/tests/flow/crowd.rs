@@ -47,7 +47,7 @@ async fn whatever_happens_at_once_happens_once() {
                             }
                         }
                         2 => {
-                            confirmation::assign_number(tx_ref, &thread, &job(), noon()).await.unwrap();
+                            let _ = confirmation::assign_number(tx_ref, &thread, &job(), noon()).await.unwrap();
                         }
                         3 => {
                             let start_at = format!("2024-12-31T08:{turn:02}:00Z");
@@ -64,9 +64,9 @@ async fn whatever_happens_at_once_happens_once() {
                         }
                         _ => {
                             confirmation::thread(tx_ref, &id, &job(), noon()).await.unwrap();
-                            confirmation::number(tx_ref, &id, &job(), noon()).await.unwrap();
+                            let _ = confirmation::number(tx_ref, &id, &job(), noon()).await.unwrap();
                             confirmation::window(tx_ref, &id, GRACE, &job(), noon()).await.unwrap();
-                            confirmation::automation(tx_ref, &id, noon()).await.unwrap();
+                            let _ = confirmation::automation(tx_ref, &id, noon()).await.unwrap();
                         }
                     }
                     tx.commit().await.unwrap();

@@ -144,12 +144,19 @@ impl Business {
         let loaded = self.write(async |tx| confirmation::load(tx, booking, &by, now).await.unwrap()).await;
         assert!(matches!(loaded, confirmation::Loaded::Ready(_)), "{loaded:?}");
         let thread = self.write(async |tx| confirmation::thread(tx, booking, &by, now).await.unwrap()).await.unwrap();
-        let number = self.write(async |tx| confirmation::number(tx, booking, &by, now).await.unwrap()).await.unwrap();
+        let number = self
+            .write(async |tx| confirmation::number(tx, booking, &by, now).await.unwrap())
+            .await
+            .into_option()
+            .unwrap();
         starts.extend(number.released.clone());
         let window =
             self.write(async |tx| confirmation::window(tx, booking, GRACE, &by, now).await.unwrap()).await.unwrap();
-        let automation =
-            self.write(async |tx| confirmation::automation(tx, booking, now).await.unwrap()).await.unwrap();
+        let automation = self
+            .write(async |tx| confirmation::automation(tx, booking, now).await.unwrap())
+            .await
+            .into_option()
+            .unwrap();
         starts.extend(automation.start.clone());
         let given = number.given.clone();
         let outcome = Outcome { thread, number: given.number().cloned(), window, automation };

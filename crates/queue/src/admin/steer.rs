@@ -141,12 +141,8 @@ impl<S: Send + Sync + 'static> Registry<S> {
         if after.state == State::Cancelled {
             let (attempts, error) = (row.job.attempts, CANCELLED.to_owned());
             let end = End { claimed: &row.job, attempts, class: ErrorClass::Cancelled, error, at: now };
-            match self.follow_end(tx, end).await {
-                Err(error) if error.may_retry() => return Err(SteerError::Subject(error)),
-                // As for a job that dies: what follows its end must not keep it alive.
-                Err(error) => tracing::error!(job.id = id, %error, "what follows a cancelled job was refused"),
-                Ok(()) => {}
-            }
+            // As for a job that dies: what follows its end must not keep it alive.
+            self.follow_cancel(tx, end).await.map_err(SteerError::Subject)?;
         }
         Ok(steered)
     }

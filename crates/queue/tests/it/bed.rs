@@ -207,6 +207,9 @@ pub fn registry() -> Registry<App> {
             assert_eq!(state, if dead.class == ErrorClass::Cancelled { "cancelled" } else { "dead" });
             note(tx, dead, &format!("{ENDED}{}", dead.class)).await?;
             if let Some(subject) = &dead.subject {
+                if subject.id == REFUSED {
+                    tx.query("INSERT INTO nowhere VALUES (1)").execute().await?;
+                }
                 note(tx, dead, &format!("{ABOUT}{} {}", subject.thing, subject.id)).await?;
             }
             if let Some(unreadable) = &dead.unreadable {
@@ -239,6 +242,8 @@ pub const TOLD: &str = "told: ";
 
 /// The name of a job on whose death the program panics.
 pub const CURSED: &str = "cursed";
+/// The name of a job for which the hook of every kind runs a statement that the database refuses.
+pub const REFUSED: &str = "refused";
 /// The title of an old job that can't be read without a panic.
 pub const UPSETTING: &str = "upsetting";
 /// The name of a job that a retry has nothing to do for.

@@ -38,7 +38,7 @@ async fn a_queue_that_no_live_worker_serves_is_named() {
         idle_worker(&bed, &["side"]).await;
         assert_eq!(explanation(&bed, &id).await, "no live worker serves queue main");
         bed.db.write("UPDATE workers SET queues = $1").bind(Json(["side", "main"])).execute().await.unwrap();
-        assert_eq!(explanation(&bed, &id).await, "next in line for a free worker of queue main");
+        assert_eq!(explanation(&bed, &id).await, "waits for a free worker of queue main that knows its kind");
         // It died without a word.
         bed.clock.advance(Duration::from_secs(61));
         assert_eq!(explanation(&bed, &id).await, "no live worker serves queue main");
@@ -154,17 +154,17 @@ async fn an_older_job_of_the_group_comes_before_the_limit_and_that_before_other_
         let first = bed.enqueue_new(job("first").keys(keys())).await;
         let second = bed.enqueue_new(job("second").keys(keys())).await;
         assert_eq!(explanation(&bed, &second).await, format!("waits for job {first} of the same group"));
-        assert_eq!(explanation(&bed, &first).await, "next in line for a free worker of queue main");
+        assert_eq!(explanation(&bed, &first).await, "waits for a free worker of queue main that knows its kind");
 
         let urgent = bed.enqueue_new(job("urgent").priority(0)).await;
-        assert_eq!(explanation(&bed, &urgent).await, "next in line for a free worker of queue main");
-        let behind = "waits for a free worker of queue main behind 1 job of higher priority";
+        assert_eq!(explanation(&bed, &urgent).await, "waits for a free worker of queue main that knows its kind");
+        let behind = "1 job of higher priority that is due comes before it in the queue's order";
         assert_eq!(explanation(&bed, &first).await, behind);
         bed.enqueue_new(job("urgent too").priority(1)).await;
-        let behind = "waits for a free worker of queue main behind 2 jobs of higher priority";
+        let behind = "2 jobs of higher priority that are due come before it in the queue's order";
         assert_eq!(explanation(&bed, &first).await, behind);
         let urgent_last = bed.enqueue_new(job("urgent last").priority(0)).await;
-        let behind = "waits for a free worker of queue main behind 1 job that was due before it";
+        let behind = "1 job that is due comes before it in the queue's order";
         assert_eq!(explanation(&bed, &urgent_last).await, behind);
     })
     .await;
@@ -179,7 +179,7 @@ async fn jobs_ahead_are_counted_up_to_a_thousand() {
         let crowd = (0..1_001).map(|n| job(&format!("urgent {n}")).priority(0)).collect();
         bed.queue.enqueue_all(&mut tx, crowd).await.unwrap();
         tx.commit().await.unwrap();
-        let behind = "waits for a free worker of queue main behind more than 1000 jobs of higher priority";
+        let behind = "more than 1000 jobs of higher priority that are due come before it in the queue's order";
         assert_eq!(explanation(&bed, &id).await, behind);
     })
     .await;

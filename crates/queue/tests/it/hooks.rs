@@ -1,10 +1,14 @@
 //! What hooks are given when a job ends without success, and what happens when it can't be read.
 
+use std::time::Duration;
+
 use nightshift_queue::admin::SteerError;
 use nightshift_queue::lifecycle::State;
 use serde_json::{Value, json};
 
-use crate::bed::{ABOUT, Act, Bed, Scripted, TOLD, UNREADABLE, UPSETTING, eventually, on_both_engines, registry};
+use crate::bed::{
+    ABOUT, Act, Bed, REFUSED, Scripted, TOLD, UNREADABLE, UPSETTING, eventually, on_both_engines, registry,
+};
 
 /// Enqueues a job with one attempt, whose row then holds this payload of this version.
 async fn stored(bed: &Bed, payload: &Value, version: i64) -> String {
@@ -66,6 +70,40 @@ async fn a_job_that_dies_because_reading_it_panics_is_told_without_the_hook_of_i
         let left = ["ended: panic".to_owned(), format!("{UNREADABLE}reading the payload panicked")];
         assert_eq!(bed.left_with(&id).await, left);
         drop(worker);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_ends_although_the_database_refuses_what_the_hook_of_every_kind_asks() {
+    on_both_engines(async |bed| {
+        let dying = stored(&bed, &json!({"name": REFUSED, "acts": ["fail"]}), 2).await;
+        let worker = bed.worker();
+        bed.until_state(&dying, State::Dead).await;
+        assert_eq!(bed.left_with(&dying).await, [""; 0]);
+        worker.shutdown(Duration::ZERO).await;
+
+        let cancelled = bed.enqueue(&Scripted::new(REFUSED, &[Act::Done])).await;
+        let mut tx = bed.tx().await;
+        registry().cancel(&bed.queue, &mut tx, &cancelled).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(bed.state(&cancelled).await, State::Cancelled);
+        assert_eq!(bed.left_with(&cancelled).await, [format!("{TOLD}{REFUSED}")], "only its own kind's hook counts");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cancelled_job_of_an_unknown_kind_is_told() {
+    on_both_engines(async |bed| {
+        let id = bed.enqueue(&Scripted::new("old", &[Act::Done])).await;
+        bed.db.write("UPDATE jobs SET kind = 'unknown' WHERE id = $1").bind(&id).execute().await.unwrap();
+        let mut tx = bed.tx().await;
+        registry().cancel(&bed.queue, &mut tx, &id).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(bed.state(&id).await, State::Cancelled);
+        let left = ["ended: cancelled".to_owned(), format!("{UNREADABLE}this program knows no jobs of this kind")];
+        assert_eq!(bed.left_with(&id).await, left);
     })
     .await;
 }

@@ -132,6 +132,12 @@ impl FromIterator<RunToStart> for RunsToStart {
     }
 }
 
+impl From<Option<RunToStart>> for RunsToStart {
+    fn from(run: Option<RunToStart>) -> Self {
+        run.into_iter().collect()
+    }
+}
+
 impl IntoIterator for RunsToStart {
     type Item = RunToStart;
     type IntoIter = std::vec::IntoIter<RunToStart>;

@@ -86,7 +86,7 @@ pub(in crate::automations) async fn set_scheduled(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn release_blocked(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<Vec<RunToStart>> {
+pub async fn release_blocked(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<RunsToStart> {
     let released: Vec<Run> = tx
         .query(run_columns!(
             "UPDATE automation_runs SET status = 'pending', error = NULL, updated_at = $2

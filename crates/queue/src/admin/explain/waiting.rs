@@ -140,7 +140,8 @@ async fn older_of_group(queue: &Queue, job: &JobRow) -> Result<Option<String>> {
     Ok(blocker.map(|(id,)| id))
 }
 
-/// How many jobs are claimed before this one. The start of a range of index jobs_ready each.
+/// How many due jobs come before this one in the queue's order. The start of a range of index jobs_ready each. Some of
+/// them may not be claimed before it: those held back by their group, or of kinds that no live worker knows.
 async fn ahead(queue: &Queue, job: &JobRow) -> Result<String> {
     let of_higher_priority: i64 = queue
         .db()
@@ -155,7 +156,7 @@ async fn ahead(queue: &Queue, job: &JobRow) -> Result<String> {
         .scalar()
         .await?;
     if of_higher_priority > 0 {
-        return Ok(behind(job, of_higher_priority, "of higher priority", "of higher priority"));
+        return Ok(behind(of_higher_priority, " of higher priority"));
     }
     let due_before: i64 = queue
         .db()
@@ -172,16 +173,16 @@ async fn ahead(queue: &Queue, job: &JobRow) -> Result<String> {
         .scalar()
         .await?;
     if due_before > 0 {
-        return Ok(behind(job, due_before, "that was due before it", "that were due before it"));
+        return Ok(behind(due_before, ""));
     }
-    Ok(format!("next in line for a free worker of queue {}", job.queue))
+    // Workers do not put on record which kinds they know.
+    Ok(format!("waits for a free worker of queue {} that knows its kind", job.queue))
 }
 
-fn behind(job: &JobRow, count: i64, one: &str, several: &str) -> String {
-    let jobs = match count {
-        1 => format!("1 job {one}"),
-        2..=AHEAD_MAX => format!("{count} jobs {several}"),
-        _ => format!("more than {AHEAD_MAX} jobs {several}"),
-    };
-    format!("waits for a free worker of queue {} behind {jobs}", job.queue)
+fn behind(count: i64, of: &str) -> String {
+    match count {
+        1 => format!("1 job{of} that is due comes before it in the queue's order"),
+        2..=AHEAD_MAX => format!("{count} jobs{of} that are due come before it in the queue's order"),
+        _ => format!("more than {AHEAD_MAX} jobs{of} that are due come before it in the queue's order"),
+    }
 }
