@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use nightshift_db::Tx;
@@ -122,11 +122,9 @@ async fn give_back(web: &Web, key: &RequestKey) {
     }
 }
 
-/// Answers a POST that was answered before, refuses one that can't be told from another, and lets others through.
+/// Answers a request that was answered before, refuses one that can't be told from another, and lets others through.
+/// It stands around handlers that keep their answers ([`Answering`]) and around nothing else.
 pub async fn layer(State(web): State<Web>, request: Request, next: Next) -> Response {
-    if request.method() != Method::POST {
-        return next.run(request).await;
-    }
     match hold(&web, request).await {
         Ok(Turn::Run(request, held)) => {
             let response = match &held {

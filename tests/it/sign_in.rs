@@ -327,3 +327,21 @@ async fn a_burst_of_sign_ins_is_turned_away_instead_of_eating_the_memory() {
         login_from(Ipv4Addr::LOCALHOST, &process.url, business::OWNER, business::PASSWORD).await.expect(200);
     }
 }
+
+/// What is kept for a key would be a hash of the password, which whoever has the database could guess against.
+#[tokio::test]
+async fn nothing_of_a_sign_in_is_kept_for_an_idempotency_key() {
+    on_both_with(with_auth, async |nightshift| {
+        let body = json!({"email": business::OWNER, "password": business::PASSWORD});
+        for _ in 0..2 {
+            let (caller, key) = (Caller::Nobody, [("idempotency-key", "key-1")]);
+            let answer = nightshift
+                .send_with(Method::POST, "/api/auth/login", &caller, Some(body.clone()), &key)
+                .await
+                .expect(200);
+            assert!(answer.header("set-cookie").is_some(), "each sign-in is one");
+        }
+        assert_eq!(nightshift.count("SELECT count(*) FROM idempotency_keys").await, 0);
+    })
+    .await;
+}

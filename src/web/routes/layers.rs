@@ -9,6 +9,7 @@ use crate::web::{auth, contention, idempotency, limits, pages};
 
 /// The route's handler with all that surrounds it.
 pub(super) fn surround(web: &Web, route: Route) -> MethodRouter<Web> {
+    let keyed = route.is_keyed();
     let Route { handler, access, limits, area, .. } = route;
     let http = &web.settings.http;
     let timeout = from_fn_with_state(limits.timeout.unwrap_or(http.request_timeout), limits::in_time);
@@ -18,13 +19,12 @@ pub(super) fn surround(web: &Web, route: Route) -> MethodRouter<Web> {
     let place = from_fn_with_state(web.clone(), limits::within);
     // The last layer here is the first one a request meets.
     match area.kind {
-        Kind::Api => handler
-            .route_layer(from_fn(contention::layer))
-            .route_layer(from_fn_with_state(web.clone(), idempotency::layer))
-            .route_layer(body)
-            .route_layer(auth)
-            .route_layer(timeout)
-            .route_layer(place),
+        Kind::Api => {
+            let handler = handler.route_layer(from_fn(contention::layer));
+            let idempotency = from_fn_with_state(web.clone(), idempotency::layer);
+            let handler = if keyed { handler.route_layer(idempotency) } else { handler };
+            handler.route_layer(body).route_layer(auth).route_layer(timeout).route_layer(place)
+        }
         Kind::Page => {
             let handler = handler.route_layer(from_fn(contention::layer)).route_layer(body).route_layer(auth);
             let handler = if access.anybody { handler } else { handler.route_layer(from_fn(pages::guard)) };

@@ -66,6 +66,14 @@ pub struct Route {
     handler: MethodRouter<Web>,
 }
 
+impl Route {
+    /// Whether a request may carry an `Idempotency-Key`: only where the handler keeps its answer for it. What would be
+    /// kept of a sign-in is a hash of the password.
+    pub(super) fn is_keyed(&self) -> bool {
+        self.area.kind == Kind::Api && self.method == Method::POST && self.doc.contract.keeps_answer
+    }
+}
+
 /// Limits of a route, where they differ from the settings.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {

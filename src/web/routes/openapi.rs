@@ -24,8 +24,6 @@ use crate::web::error::ErrorBody;
 
 const KEPT: &str =
     "Up to 128 visible ASCII characters. The same request with the same key gets the stored answer for 24 hours.";
-const NOT_KEPT: &str = "Up to 128 visible ASCII characters. Requests with the same key do not run at the same time; the \
-                        answer is not stored.";
 const DESCRIPTION: &str = "The HTTP interface of Nightshift. Answers carry `X-Request-Id`, the caller's own if it sent \
                            one. Requests are limited to the caller's organisation.";
 
@@ -102,13 +100,13 @@ fn method(method: &Method) -> HttpMethod {
 fn operation(route: Route) -> Operation {
     let id = operation_id(&route);
     let as_page = route.area.kind == Kind::Page;
-    let keyed = is_keyed(&route);
+    let keyed = route.is_keyed();
     let errors = errors(&route);
     let securities = security::requirements(&route);
     let names = route.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
     let mut contract = route.doc.contract;
     if keyed {
-        contract.header("Idempotency-Key", if contract.keeps_answer { KEPT } else { NOT_KEPT });
+        contract.header("Idempotency-Key", KEPT);
     }
     let path = names.zip(contract.path).map(|(name, schema)| {
         ParameterBuilder::new()
@@ -181,7 +179,7 @@ fn errors(route: &Route) -> BTreeMap<u16, String> {
             add(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is of another type.");
         }
     }
-    let keyed = is_keyed(route);
+    let keyed = route.is_keyed();
     if keyed || kind == Kind::Api && !route.access.anybody || kind == Kind::Page && contract.has_caller {
         add(StatusCode::CONFLICT, "It conflicts with how things stand.");
     }
@@ -220,11 +218,6 @@ fn error(when: &str, waits: bool, as_page: bool) -> Response {
     }
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorBody::name()))).build();
     response.content("application/json", content).build()
-}
-
-/// Whether requests may carry an `Idempotency-Key`, and be refused for it.
-fn is_keyed(route: &Route) -> bool {
-    route.area.kind == Kind::Api && route.method == Method::POST
 }
 
 /// What a derived schema gives for the default of a field that may be missing: null and the empty text stand for no
