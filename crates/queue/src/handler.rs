@@ -66,8 +66,8 @@ pub trait Handler<S>: Job {
 /// }
 /// ```
 ///
-/// Hooks are given the job as it was read. One that can't be read, or is of no known kind, has no hook run: when it ends, that is
-/// logged and [`DeadJob::unreadable`] tells the program's own hook; its retry is refused with the reason.
+/// Hooks are given the job as it was read. One that can't be read, or is of no known kind, has no hook run: when it
+/// ends, that is logged and [`DeadJob::unreadable`] tells the program's own hook; its retry is refused with the reason.
 pub trait Hooks<J: ?Sized = Self> {
     /// Runs in the transaction in which a job dies or is cancelled. A transient failure is tried again; after any other,
     /// which is logged, the job ends without it.

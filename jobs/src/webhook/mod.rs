@@ -4,7 +4,7 @@ pub mod stripe_process;
 pub mod twilio_status;
 pub mod vapi_process;
 
-use nightshift_db::Tx;
+use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
 use nightshift_queue::{DeadJob, Hooks, Job, JobError, RetriedJob, Revival};
@@ -21,6 +21,20 @@ pub fn key(delivery: &InboxId) -> String {
 pub trait ActsOnDelivery: Job {
     /// The delivery's row in the inbox.
     fn inbox_id(&self) -> &InboxId;
+}
+
+/// A delivery whose body is kept.
+struct Stored {
+    /// As it was received.
+    body: String,
+    received_at: Timestamp,
+}
+
+/// The delivery that the job acts on. The job fails for good when its body is no longer kept.
+async fn stored(tx: &mut Tx, job: &impl ActsOnDelivery) -> Result<Stored, JobError> {
+    let received = inbox::load(tx, job.inbox_id()).await.or_decide()?;
+    let body = received.payload.ok_or_else(|| JobError::fail("the delivery's body is no longer kept"))?;
+    Ok(Stored { body, received_at: received.received_at })
 }
 
 /// The hooks of such jobs.

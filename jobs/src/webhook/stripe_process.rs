@@ -11,13 +11,13 @@ use nightshift_domain::bookings::payments::Report;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox;
 use nightshift_providers::stripe::Event;
-use nightshift_queue::{Handler, Job, JobContext, JobError, JobResult, Keys, OrFail, Outcome, Policy, Subject};
+use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, OrFail, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
-use crate::webhook::{ActsOnDelivery, DeliveryHooks, key};
+use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, key, stored};
 use crate::{App, booking, subject};
 
 /// A stored Stripe event.
@@ -65,10 +65,7 @@ impl Handler<App> for WebhookStripeProcess {
     /// Acts on the event and notes what became of it, in one transaction.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
-        let received = inbox::load(&mut tx, &self.inbox_id).await.or_decide()?;
-        let Some(body) = received.payload else {
-            return Err(JobError::fail("the event's body is no longer kept"));
-        };
+        let Stored { body, .. } = stored(&mut tx, &self).await?;
         let event = Event::parse(body.as_bytes()).or_fail()?;
         let by = Actor::Webhook { inbox_id: self.inbox_id.clone() };
         let report = Report {

@@ -10,13 +10,13 @@ use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
 use nightshift_domain::messaging::delivery::{Report, apply_report};
 use nightshift_providers::twilio::StatusCallback;
-use nightshift_queue::{Handler, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, Subject};
+use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::decide::OrDecide;
 use crate::sms::report::our_status;
-use crate::webhook::{ActsOnDelivery, DeliveryHooks, key};
+use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, key, stored};
 use crate::{App, subject};
 
 const KNOWN_WITHIN: Duration = Duration::from_secs(120);
@@ -69,10 +69,7 @@ impl Handler<App> for WebhookTwilioStatus {
     /// Moves the text forward.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
-        let received = inbox::load(&mut tx, &self.inbox_id).await.or_decide()?;
-        let Some(body) = received.payload else {
-            return Err(JobError::fail("the report's body is no longer kept"));
-        };
+        let Stored { body, received_at } = stored(&mut tx, &self).await?;
         let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: self.inbox_id.clone() });
         let mut settled = InboxStatus::Ignored;
         let report = StatusCallback::parse(body.as_bytes());
@@ -84,7 +81,7 @@ impl Handler<App> for WebhookTwilioStatus {
             match apply_report(&mut tx, &report.message_sid, status, code.as_deref(), &by, now).await.or_decide()? {
                 Report::Applied(_) => (settled, verdict) = (InboxStatus::Processed, "applied"),
                 Report::Stale => settled = InboxStatus::Processed,
-                Report::Unknown if now < received.received_at + KNOWN_WITHIN => return Ok(Outcome::poll(LOOK_AGAIN)),
+                Report::Unknown if now < received_at + KNOWN_WITHIN => return Ok(Outcome::poll(LOOK_AGAIN)),
                 Report::Unknown => verdict = "about no text of ours",
             }
         }

@@ -10,14 +10,14 @@ use nightshift_domain::calls;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
 use nightshift_providers::vapi::{Progress, Report};
-use nightshift_queue::{Handler, Job, JobContext, JobError, JobResult, Keys, OrFail, Outcome, Policy, Subject};
+use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, OrFail, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::booking_call::ending::ending_of;
 use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
-use crate::webhook::{ActsOnDelivery, DeliveryHooks, key};
+use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, key, stored};
 use crate::{App, booking_call, subject};
 
 const KNOWN_WITHIN: Duration = Duration::from_secs(120);
@@ -70,10 +70,7 @@ impl Handler<App> for WebhookVapiProcess {
     /// Ends the call, or has it looked at now.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
-        let received = inbox::load(&mut tx, &self.inbox_id).await.or_decide()?;
-        let Some(body) = received.payload else {
-            return Err(JobError::fail("the report's body is no longer kept"));
-        };
+        let Stored { body, received_at } = stored(&mut tx, &self).await?;
         let report = Report::parse(body.as_bytes()).or_fail()?;
         let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: self.inbox_id.clone() });
         let enqueuer = Enqueuer::of(&ctx);
@@ -85,7 +82,7 @@ impl Handler<App> for WebhookVapiProcess {
             let Some(id) =
                 calls::by_report(&mut tx, &reported.id, reported.booking_call_id(), now).await.or_decide()?
             else {
-                if now < received.received_at + KNOWN_WITHIN {
+                if now < received_at + KNOWN_WITHIN {
                     return Ok(Outcome::poll(LOOK_AGAIN));
                 }
                 inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;

@@ -38,8 +38,8 @@ impl Receiver {
     /// Stores one delivery and says, after the commit, whether its event is new.
     ///
     /// # Errors
-    /// 503 when the database is away, or `overloaded` when too many deliveries wait already. After an error of the commit itself the
-    /// delivery may still be stored; its repeat then finds it.
+    /// 503 when the database is away, or `overloaded` when too many deliveries wait already. After an error of the commit
+    /// itself the delivery may still be stored; its repeat then finds it.
     pub async fn take(&self, accepted: Accepted) -> Result<Recorded> {
         Ok(self.0.try_submit(accepted).await?)
     }
