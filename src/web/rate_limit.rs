@@ -1,14 +1,15 @@
 //! Requests per minute and caller: token buckets in memory, per process.
 //!
 //! A bucket holds a minute's worth, so a caller that was quiet may come in a burst. The number of buckets is bounded:
-//! when there is no room, those that are full again (their callers are quiet) make some.
+//! a new caller takes the place of the one that was quiet for the longest. Whoever keeps sending keeps its bucket,
+//! however many addresses somebody else sends from.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use hashlink::LruCache;
 use nightshift_db::Timestamp;
 
 use crate::config::Http;
@@ -18,7 +19,6 @@ const CALLERS_MAX: usize = 50_000;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Whom this program limits, and how.
-#[derive(Debug)]
 pub struct RateLimits {
     /// Sessions and keys, by their ids.
     pub callers: RateLimiter<String>,
@@ -44,10 +44,9 @@ impl RateLimits {
 }
 
 /// Limits callers of kind `K`.
-#[derive(Debug)]
 pub struct RateLimiter<K> {
     per_minute: f64,
-    buckets: Mutex<HashMap<K, Bucket>>,
+    buckets: Mutex<LruCache<K, Bucket>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +59,7 @@ impl<K: Eq + Hash> RateLimiter<K> {
     /// Allows each caller `per_minute` requests a minute.
     #[must_use]
     pub fn new(per_minute: u32) -> Self {
-        Self { per_minute: f64::from(per_minute.max(1)), buckets: Mutex::new(HashMap::new()) }
+        Self { per_minute: f64::from(per_minute.max(1)), buckets: Mutex::new(LruCache::new(CALLERS_MAX)) }
     }
 
     /// Counts a request of `caller`; the time to wait when it is one too many.
@@ -69,13 +68,6 @@ impl<K: Eq + Hash> RateLimiter<K> {
     /// How long until the next one would be taken.
     pub fn take(&self, caller: K, now: Timestamp) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= CALLERS_MAX && !buckets.contains_key(&caller) {
-            buckets.retain(|_, bucket| self.filled(*bucket, now) < self.per_minute);
-            if buckets.len() >= CALLERS_MAX {
-                // Nobody is quiet: forgetting all is fairer than refusing whoever comes new.
-                buckets.clear();
-            }
-        }
         let bucket = buckets.entry(caller).or_insert(Bucket { tokens: self.per_minute, at: now });
         let tokens = self.filled(*bucket, now);
         if tokens < 1.0 {
@@ -91,7 +83,7 @@ impl<K: Eq + Hash> RateLimiter<K> {
     /// How long until one would be taken.
     pub fn look(&self, caller: &K, now: Timestamp) -> Result<(), Duration> {
         let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let tokens = buckets.get(caller).map_or(self.per_minute, |bucket| self.filled(*bucket, now));
+        let tokens = buckets.peek(caller).map_or(self.per_minute, |bucket| self.filled(*bucket, now));
         if tokens < 1.0 { Err(MINUTE.mul_f64((1.0 - tokens) / self.per_minute)) } else { Ok(()) }
     }
 
@@ -133,13 +125,16 @@ mod tests {
     }
 
     #[test]
-    fn quiet_callers_make_room() {
+    fn a_million_addresses_take_bounded_memory_and_no_callers_limit_is_lifted() {
         let limiter = RateLimiter::new(60);
-        for caller in 0..CALLERS_MAX {
-            assert_eq!(limiter.take(caller, at(0)), Ok(()));
+        assert!((0..60).all(|_| limiter.take(0, at(0)).is_ok()));
+        for other in 1..=1_000_000 {
+            assert_eq!(limiter.take(other, at(0)), Ok(()));
+            if other % 10_000 == 0 {
+                assert!(limiter.take(0, at(0)).is_err(), "a caller over its limit stays there");
+            }
         }
-        assert_eq!(limiter.take(CALLERS_MAX, at(10_000)), Ok(()));
-        assert_eq!(limiter.buckets.lock().map(|buckets| buckets.len()).unwrap_or_default(), 1);
+        assert_eq!(limiter.buckets.lock().map(|buckets| buckets.len()).unwrap_or_default(), CALLERS_MAX);
     }
 
     #[test]
