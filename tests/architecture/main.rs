@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
+mod circles;
+mod imports;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
