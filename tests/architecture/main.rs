@@ -303,7 +303,9 @@ fn every_promise_is_shown_by_a_test_that_exists() {
             "crates/db/src",
             "crates/domain/tests/flow",
             "crates/providers/tests/it",
-            "crates/queue/src",
+            "crates/queue/src/job",
+            "crates/queue/src/runtime",
+            "crates/queue/src/store",
             "crates/queue/tests/it",
             "crates/queue/src/schedule",
         ];

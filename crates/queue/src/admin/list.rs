@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::FromRow;
 
 use crate::Queue;
-use crate::lifecycle::State;
+use crate::store::lifecycle::State;
 
 /// Which jobs; what is not set does not narrow.
 #[derive(Debug, Clone, Default)]

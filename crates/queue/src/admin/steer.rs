@@ -7,12 +7,12 @@ use nightshift_db::{DbError, Engine, Timestamp, Tx};
 use sqlx::FromRow;
 
 use super::Filter;
-use crate::claim::Claimed;
-use crate::finish::CANCELLED;
-use crate::handler::Revival;
-use crate::lifecycle::{Event, Life, Refusal, State, apply};
-use crate::registry::{End, Registry};
-use crate::wake::Woken;
+use crate::handlers::handler::Revival;
+use crate::handlers::registry::{End, Registry};
+use crate::store::claim::Claimed;
+use crate::store::finish::CANCELLED;
+use crate::store::lifecycle::{Event, Life, Refusal, State, apply};
+use crate::store::wake::Woken;
 use crate::{ErrorClass, JobError, Queue};
 
 /// What became of it.

@@ -7,9 +7,9 @@ use super::error_of;
 use super::words::{ordinal, span, time_of_day};
 use crate::Queue;
 use crate::admin::JobRow;
-use crate::control::{self, HeldBack};
-use crate::lifecycle::State;
-use crate::worker::ALIVE_FOR;
+use crate::runtime::worker::ALIVE_FOR;
+use crate::store::control::{self, HeldBack};
+use crate::store::lifecycle::State;
 
 /// Jobs ahead are counted up to here.
 const AHEAD_MAX: i64 = 1_000;

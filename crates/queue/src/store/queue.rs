@@ -6,9 +6,9 @@ use futures_util::future::BoxFuture;
 use nightshift_db::{BatchWrite, Clock, Db, DbError, Engine, GroupCommit, GroupLimits, Timestamp, Tx};
 use tokio::task::AbortHandle;
 
-use crate::enqueue::{Enqueued, NewJob, insert, insert_alone};
-use crate::lifecycle::State;
-use crate::wake::Wake;
+use crate::store::enqueue::{Enqueued, NewJob, insert, insert_alone};
+use crate::store::lifecycle::State;
+use crate::store::wake::Wake;
 use crate::{Job, JobError};
 
 /// A job could not be enqueued.

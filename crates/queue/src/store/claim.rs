@@ -8,8 +8,8 @@
 use nightshift_db::{Db, Engine, Json, Query, Result, Timestamp, Tx};
 use serde_json::json;
 
-use crate::control;
-use crate::lifecycle::{Life, State};
+use crate::store::control;
+use crate::store::lifecycle::{Life, State};
 
 /// What one pool can take.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,9 +19,9 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tower::layer::util::Identity;
 
-use crate::run::Run;
-use crate::runner::Runner;
-use crate::wake::Wake;
+use crate::runtime::run::Run;
+use crate::runtime::runner::Runner;
+use crate::store::wake::Wake;
 
 /// Before a worker that ended by itself is started again.
 const PAUSE_AFTER_END: Duration = Duration::from_millis(100);

@@ -6,8 +6,8 @@
 use nightshift_db::{Db, Engine, Query, Result, Timestamp, Tx, new_id, sabotage};
 use serde_json::{Value, json};
 
-use crate::job::Mode;
-use crate::queue::EnqueueError;
+use crate::job::payload::Mode;
+use crate::store::queue::EnqueueError;
 use crate::{Job, JobInfo};
 
 /// Largest payload, in bytes of JSON.

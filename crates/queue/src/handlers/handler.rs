@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use nightshift_db::{Timestamp, Tx};
 
-use crate::job::{PayloadError, Subject};
+use crate::job::payload::{PayloadError, Subject};
 use crate::{ErrorClass, Job, JobContext, JobError, JobInfo, JobResult};
 
 /// A job that can be run; `S` is what the handlers of the program share.

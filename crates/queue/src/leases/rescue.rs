@@ -12,12 +12,12 @@ use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, sabotage};
 
 use crate::ErrorClass;
 use crate::JobError;
-use crate::claim::Claimed;
-use crate::finish::{Ended, write_attempts, write_dead, write_rows};
-use crate::keeper::LEASE;
-use crate::lifecycle::{Event, apply};
-use crate::registry::Registry;
-use crate::wake::Wake;
+use crate::handlers::registry::Registry;
+use crate::leases::keeper::LEASE;
+use crate::store::claim::Claimed;
+use crate::store::finish::{Ended, write_attempts, write_dead, write_rows};
+use crate::store::lifecycle::{Event, apply};
+use crate::store::wake::Wake;
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// More than the renewal interval.

@@ -6,11 +6,12 @@ use std::sync::Mutex;
 use nightshift_db::{Clock, Db, Timestamp, Tx};
 use tokio::sync::watch;
 
-use crate::enqueue::NewJob;
-use crate::job::Mode;
-use crate::queue::EnqueueError;
-use crate::runner::Signal;
-use crate::{Enqueued, Job, JobError, Queue, steps};
+use crate::job::payload::Mode;
+use crate::runtime::runner::Signal;
+use crate::store::enqueue::NewJob;
+use crate::store::queue::EnqueueError;
+use crate::store::steps;
+use crate::{Enqueued, Job, JobError, Queue};
 
 /// Bytes of a handler's notes that are kept with a failed attempt.
 const NOTES_BYTES_MAX: usize = 4096;

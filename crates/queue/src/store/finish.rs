@@ -14,11 +14,11 @@ use nightshift_db::{Clock, Db, Engine, Query, Result, Timestamp, Tx, failpoint};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::claim::Claimed;
-use crate::lifecycle::{AttemptOutcome, Change, State};
-use crate::registry::{End, Registry};
-use crate::run::Ending;
-use crate::wake::{Wake, Woken};
+use crate::handlers::registry::{End, Registry};
+use crate::runtime::run::Ending;
+use crate::store::claim::Claimed;
+use crate::store::lifecycle::{AttemptOutcome, Change, State};
+use crate::store::wake::{Wake, Woken};
 use crate::{ErrorClass, JobError};
 
 const BATCH_MAX: usize = 512;

@@ -11,12 +11,12 @@ use nightshift_db::{Clock, Timestamp};
 use tokio::sync::{mpsc, watch};
 
 use crate::ErrorClass;
-use crate::claim::Claimed;
-use crate::finish::Ended;
-use crate::held::{Held, Hold};
-use crate::job::{Policy, retry_at};
-use crate::lifecycle::{Event, apply};
-use crate::runner::Signal;
+use crate::job::payload::{Policy, retry_at};
+use crate::leases::held::{Held, Hold};
+use crate::runtime::runner::Signal;
+use crate::store::claim::Claimed;
+use crate::store::finish::Ended;
+use crate::store::lifecycle::{Event, apply};
 
 /// Results that may wait; beyond that handlers wait for room.
 const WAITING_MAX: usize = 1024;
@@ -128,7 +128,7 @@ mod tests {
     use std::panic::AssertUnwindSafe;
 
     use super::*;
-    use crate::lifecycle::State;
+    use crate::store::lifecycle::State;
 
     fn claimed() -> Claimed {
         let now = Timestamp::from_unix_ms(0);

@@ -12,17 +12,17 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use crate::Queue;
-use crate::dispatcher::{Dispatcher, Lane, pause_after_error};
-use crate::finish::Writer;
-use crate::held::Held;
-use crate::keeper;
-use crate::pool::{self, Slots};
-use crate::registry::Registry;
-use crate::rescue::Rescue;
-use crate::run::Runs;
-use crate::runner::Runner;
-use crate::supervise::supervise;
-use crate::wake::Wake;
+use crate::handlers::registry::Registry;
+use crate::leases::held::Held;
+use crate::leases::keeper;
+use crate::leases::rescue::Rescue;
+use crate::runtime::dispatcher::{Dispatcher, Lane, pause_after_error};
+use crate::runtime::pool::{self, Slots};
+use crate::runtime::run::Runs;
+use crate::runtime::runner::Runner;
+use crate::runtime::supervise::supervise;
+use crate::store::finish::Writer;
+use crate::store::wake::Wake;
 
 /// Slots of a queue that is not named in the options.
 const SLOTS_DEFAULT: usize = 256;

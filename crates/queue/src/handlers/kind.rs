@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use nightshift_db::Tx;
 
-use crate::claim::Claimed;
-use crate::handler::{DeadJob, Following, Handler, Hooks, RetriedJob, Revival};
-use crate::job::{PayloadError, Policy, Subject};
+use crate::handlers::handler::{DeadJob, Following, Handler, Hooks, RetriedJob, Revival};
+use crate::job::payload::{PayloadError, Policy, Subject};
+use crate::store::claim::Claimed;
 use crate::{Job, JobContext, JobResult};
 
 pub(crate) type Running = Pin<Box<dyn Future<Output = JobResult> + Send>>;

@@ -14,9 +14,9 @@ use nightshift_db::{Clock, Db, Engine, Query, Result, Timestamp};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::held::{Held, Holding};
-use crate::wake::Wake;
-use crate::worker::HOT_SETTINGS;
+use crate::leases::held::{Held, Holding};
+use crate::runtime::worker::HOT_SETTINGS;
+use crate::store::wake::Wake;
 
 /// How long a claim holds without renewal.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);

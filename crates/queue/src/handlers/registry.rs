@@ -7,11 +7,11 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use nightshift_db::{Timestamp, Tx};
 
-use crate::claim::Claimed;
-use crate::handler::{DeadJob, Following, Handler, OnDead, OnRetry, RetriedJob, Revival};
-use crate::job::PayloadError;
-use crate::kind::{Decoded, Kind};
-use crate::runner::info_of;
+use crate::handlers::handler::{DeadJob, Following, Handler, OnDead, OnRetry, RetriedJob, Revival};
+use crate::handlers::kind::{Decoded, Kind};
+use crate::job::payload::PayloadError;
+use crate::runtime::runner::info_of;
+use crate::store::claim::Claimed;
 use crate::{ErrorClass, JobError, Policy};
 
 /// All kinds of a worker.

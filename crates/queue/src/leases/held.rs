@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::claim::Claimed;
-use crate::runner::Signal;
+use crate::runtime::runner::Signal;
+use crate::store::claim::Claimed;
 
 /// One claim: the job and the lease it was claimed under. A process may lose a job and claim it anew while the first
 /// run still goes on, so the job's id alone does not name what it holds.

@@ -10,11 +10,11 @@ use std::time::Duration;
 use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, new_id, sabotage};
 use tokio::sync::{mpsc, watch};
 
-use crate::claim::{self, Claim, Outlook, Want};
-use crate::keeper::LEASE;
-use crate::pool::{Delivered, Slot, Slots};
-use crate::run::Runs;
-use crate::wake::Wake;
+use crate::leases::keeper::LEASE;
+use crate::runtime::pool::{Delivered, Slot, Slots};
+use crate::runtime::run::Runs;
+use crate::store::claim::{self, Claim, Outlook, Want};
+use crate::store::wake::Wake;
 
 /// Between routine looks of an idle process.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

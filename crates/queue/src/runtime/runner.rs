@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use crate::claim::Claimed;
-use crate::finish::Ended;
-use crate::job::{Mode, retry_at};
-use crate::lifecycle::{Change, Event, apply};
-use crate::outcome::SKIPPED;
-use crate::registry::Registry;
-use crate::run::Run;
+use crate::handlers::registry::Registry;
+use crate::job::outcome::SKIPPED;
+use crate::job::payload::{Mode, retry_at};
+use crate::runtime::run::Run;
+use crate::store::claim::Claimed;
+use crate::store::finish::Ended;
+use crate::store::lifecycle::{Change, Event, apply};
 use crate::{ErrorClass, JobContext, JobError, JobInfo, JobResult, Outcome, Queue};
 
 /// What is said to a running job from outside.

@@ -1,0 +1,8 @@
+//! The parts of a running worker: the dispatcher claims jobs, pools run them, the writer stores how they ended.
+
+pub(crate) mod dispatcher;
+pub(crate) mod pool;
+pub(crate) mod run;
+pub(crate) mod runner;
+pub(crate) mod supervise;
+pub(crate) mod worker;
