@@ -22,12 +22,13 @@ mod runtime;
 pub mod schedule;
 mod store;
 
-pub use handlers::context::{JobContext, JobInfo};
+pub use handlers::context::JobContext;
 pub use handlers::handler::{DeadJob, Following, Handler, Hooks, NoHooks, OnDead, OnRetry, RetriedJob, Revival};
 pub use handlers::registry::Registry;
-pub use job::outcome::{ErrorClass, JobError, JobResult, OrFail, OrRetry, Outcome};
-pub use job::payload::{Backoff, Job, Keys, Mode, PayloadError, Policy, Subject};
+pub use job::{
+    Backoff, EnqueueError, Enqueued, ErrorClass, Job, JobError, JobInfo, JobResult, Keys, Mode, NewJob, OrFail,
+    OrRetry, Outcome, PayloadError, Policy, Subject,
+};
 pub use runtime::worker::{Health, Worker, WorkerHandle, WorkerOptions};
-pub use store::enqueue::{Enqueued, NewJob};
-pub use store::queue::{EnqueueError, Queue};
+pub use store::queue::Queue;
 pub use store::{control, effects, lifecycle, retention};

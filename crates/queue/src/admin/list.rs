@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::FromRow;
 
-use crate::Queue;
 use crate::store::lifecycle::State;
+use crate::store::queue::Queue;
 
 /// Which jobs; what is not set does not narrow.
 #[derive(Debug, Clone, Default)]

@@ -9,11 +9,12 @@ use sqlx::FromRow;
 use super::Filter;
 use crate::handlers::handler::Revival;
 use crate::handlers::registry::{End, Registry};
+use crate::job::{ErrorClass, JobError};
 use crate::store::claim::Claimed;
 use crate::store::finish::CANCELLED;
 use crate::store::lifecycle::{Event, Life, Refusal, State, apply};
+use crate::store::queue::Queue;
 use crate::store::wake::Woken;
-use crate::{ErrorClass, JobError, Queue};
 
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,53 +1,17 @@
 //! What a running handler holds.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use nightshift_db::{Clock, Db, Timestamp, Tx};
 use tokio::sync::watch;
 
-use crate::job::payload::Mode;
-use crate::runtime::runner::Signal;
-use crate::store::enqueue::NewJob;
-use crate::store::queue::EnqueueError;
+use crate::handlers::signal::Signal;
+use crate::job::{EnqueueError, Enqueued, Job, JobError, JobInfo, NewJob};
+use crate::store::queue::Queue;
 use crate::store::steps;
-use crate::{Enqueued, Job, JobError, Queue};
 
 /// Bytes of a handler's notes that are kept with a failed attempt.
 const NOTES_BYTES_MAX: usize = 4096;
-
-/// The facts of one claimed job.
-#[derive(Debug, Clone)]
-pub struct JobInfo {
-    /// Its id.
-    pub id: String,
-    /// Its pool.
-    pub queue: String,
-    /// Its kind.
-    pub kind: String,
-    /// Its organisation.
-    pub org_id: Option<String>,
-    /// Which attempt this is, from 1.
-    pub attempt: i64,
-    /// Failures after which it is dead.
-    pub max_attempts: i64,
-    /// Times it has asked to be called again.
-    pub polls: i64,
-    /// The polling's deadline, once a poll has set it.
-    pub poll_deadline: Option<Timestamp>,
-    /// When it became due.
-    pub run_at: Timestamp,
-    /// When it was enqueued.
-    pub created_at: Timestamp,
-    /// Ties it to a request, webhook or booking.
-    pub correlation_id: Option<String>,
-    /// The job that caused it.
-    pub parent_job_id: Option<String>,
-    /// W3C trace context.
-    pub traceparent: Option<String>,
-    /// Whether its outside effects are real.
-    pub mode: Option<Mode>,
-}
 
 /// Handed to a handler with its job; `S` is the program's own state.
 pub struct JobContext<S> {

@@ -5,8 +5,8 @@ use std::pin::Pin;
 
 use nightshift_db::{Timestamp, Tx};
 
-use crate::job::payload::{PayloadError, Subject};
-use crate::{ErrorClass, Job, JobContext, JobError, JobInfo, JobResult};
+use crate::handlers::context::JobContext;
+use crate::job::{ErrorClass, Job, JobError, JobInfo, JobResult, PayloadError, Subject};
 
 /// A job that can be run; `S` is what the handlers of the program share.
 ///

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use nightshift_db::Tx;
 
+use crate::handlers::context::JobContext;
 use crate::handlers::handler::{DeadJob, Following, Handler, Hooks, RetriedJob, Revival};
-use crate::job::payload::{PayloadError, Policy, Subject};
+use crate::job::{Job, JobResult, PayloadError, Policy, Subject};
 use crate::store::claim::Claimed;
-use crate::{Job, JobContext, JobResult};
 
 pub(crate) type Running = Pin<Box<dyn Future<Output = JobResult> + Send>>;
 

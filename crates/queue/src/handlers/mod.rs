@@ -4,3 +4,4 @@ pub(crate) mod context;
 pub(crate) mod handler;
 pub(crate) mod kind;
 pub(crate) mod registry;
+pub(crate) mod signal;

@@ -9,10 +9,8 @@ use nightshift_db::{Timestamp, Tx};
 
 use crate::handlers::handler::{DeadJob, Following, Handler, OnDead, OnRetry, RetriedJob, Revival};
 use crate::handlers::kind::{Decoded, Kind};
-use crate::job::payload::PayloadError;
-use crate::runtime::runner::info_of;
+use crate::job::{ErrorClass, JobError, PayloadError, Policy};
 use crate::store::claim::Claimed;
-use crate::{ErrorClass, JobError, Policy};
 
 /// All kinds of a worker.
 pub struct Registry<S> {
@@ -112,7 +110,7 @@ impl<S: Send + Sync + 'static> Registry<S> {
                 (None, Some(error))
             }
         };
-        let mut info = info_of(end.claimed);
+        let mut info = end.claimed.info();
         info.attempt = end.attempts;
         let subject = job.as_ref().and_then(|job| job.subject());
         (job, DeadJob { info, subject, unreadable, class: end.class, error: end.error, at: end.at })

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::runtime::runner::Signal;
+use crate::handlers::signal::Signal;
 use crate::store::claim::Claimed;
 
 /// One claim: the job and the lease it was claimed under. A process may lose a job and claim it anew while the first

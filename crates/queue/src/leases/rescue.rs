@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, sabotage};
 
-use crate::ErrorClass;
-use crate::JobError;
 use crate::handlers::registry::Registry;
+use crate::job::{ErrorClass, JobError};
 use crate::leases::keeper::LEASE;
 use crate::store::claim::Claimed;
 use crate::store::finish::{Ended, write_attempts, write_dead, write_rows};

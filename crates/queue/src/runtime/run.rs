@@ -10,10 +10,9 @@ use std::sync::Arc;
 use nightshift_db::{Clock, Timestamp};
 use tokio::sync::{mpsc, watch};
 
-use crate::ErrorClass;
-use crate::job::payload::{Policy, retry_at};
+use crate::handlers::signal::Signal;
+use crate::job::{ErrorClass, Policy, retry_at};
 use crate::leases::held::{Held, Hold};
-use crate::runtime::runner::Signal;
 use crate::store::claim::Claimed;
 use crate::store::finish::Ended;
 use crate::store::lifecycle::{Event, apply};

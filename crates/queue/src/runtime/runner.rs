@@ -14,27 +14,15 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracing::Instrument;
 
+use crate::handlers::context::JobContext;
 use crate::handlers::registry::Registry;
-use crate::job::outcome::SKIPPED;
-use crate::job::payload::{Mode, retry_at};
+use crate::handlers::signal::Signal;
+use crate::job::{ErrorClass, JobError, JobInfo, JobResult, Outcome, SKIPPED, retry_at};
 use crate::runtime::run::Run;
 use crate::store::claim::Claimed;
 use crate::store::finish::Ended;
 use crate::store::lifecycle::{Change, Event, apply};
-use crate::{ErrorClass, JobContext, JobError, JobInfo, JobResult, Outcome, Queue};
-
-/// What is said to a running job from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signal {
-    /// Go on.
-    Run,
-    /// A person wants it cancelled; it ends at its next checkpoint.
-    Cancel,
-    /// The grace time is over: it is given back as it is.
-    GiveBack,
-    /// Its lease is lost: stop, and write nothing.
-    Lost,
-}
+use crate::store::queue::Queue;
 
 /// Everything a pool needs to run jobs.
 pub(crate) struct Runner<S> {
@@ -60,7 +48,7 @@ impl<S: Send + Sync + 'static> Runner<S> {
         let claimed = run.claimed();
         let started_at = self.queue.clock().now();
         let signal = run.signal();
-        let info = Arc::new(info_of(claimed));
+        let info = Arc::new(claimed.info());
         metrics::histogram!("nightshift_job_queue_seconds", "kind" => claimed.kind.clone())
             .record(started_at.since(claimed.run_at).as_secs_f64());
         let notes = Arc::new(Mutex::new(String::new()));
@@ -179,25 +167,6 @@ async fn interrupted(signal: &mut watch::Receiver<Signal>) -> HowItEnded {
         Ok(Signal::GiveBack) => HowItEnded::GivenBack,
         // Without a sender nobody holds the lease for us any more.
         _ => HowItEnded::Lost,
-    }
-}
-
-pub(crate) fn info_of(claimed: &Claimed) -> JobInfo {
-    JobInfo {
-        id: claimed.id.clone(),
-        queue: claimed.queue.clone(),
-        kind: claimed.kind.clone(),
-        org_id: claimed.org_id.clone(),
-        attempt: claimed.attempts + 1,
-        max_attempts: claimed.max_attempts,
-        polls: claimed.polls,
-        poll_deadline: claimed.poll_deadline,
-        run_at: claimed.run_at,
-        created_at: claimed.created_at,
-        correlation_id: claimed.correlation_id.clone(),
-        parent_job_id: claimed.parent_job_id.clone(),
-        traceparent: claimed.traceparent.clone(),
-        mode: claimed.mode.as_deref().and_then(Mode::parse),
     }
 }
 

@@ -11,7 +11,6 @@ use nightshift_db::{Clock, Db, Engine, Json, Timestamp, failpoint, new_id};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
-use crate::Queue;
 use crate::handlers::registry::Registry;
 use crate::leases::held::Held;
 use crate::leases::keeper;
@@ -22,6 +21,7 @@ use crate::runtime::run::Runs;
 use crate::runtime::runner::Runner;
 use crate::runtime::supervise::supervise;
 use crate::store::finish::Writer;
+use crate::store::queue::Queue;
 use crate::store::wake::Wake;
 
 /// Slots of a queue that is not named in the options.

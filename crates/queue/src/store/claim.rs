@@ -8,6 +8,7 @@
 use nightshift_db::{Db, Engine, Json, Query, Result, Timestamp, Tx};
 use serde_json::json;
 
+use crate::job::{JobInfo, Mode};
 use crate::store::control;
 use crate::store::lifecycle::{Life, State};
 
@@ -67,6 +68,26 @@ impl Claimed {
             poll_deadline: self.poll_deadline,
             cancel_requested: self.cancel_requested,
             parked: false,
+        }
+    }
+
+    /// What its handler and hooks are told about it.
+    pub(crate) fn info(&self) -> JobInfo {
+        JobInfo {
+            id: self.id.clone(),
+            queue: self.queue.clone(),
+            kind: self.kind.clone(),
+            org_id: self.org_id.clone(),
+            attempt: self.attempts + 1,
+            max_attempts: self.max_attempts,
+            polls: self.polls,
+            poll_deadline: self.poll_deadline,
+            run_at: self.run_at,
+            created_at: self.created_at,
+            correlation_id: self.correlation_id.clone(),
+            parent_job_id: self.parent_job_id.clone(),
+            traceparent: self.traceparent.clone(),
+            mode: self.mode.as_deref().and_then(Mode::parse),
         }
     }
 }

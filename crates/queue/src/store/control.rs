@@ -8,7 +8,7 @@ use std::time::Duration;
 use nightshift_db::{Db, Engine, Result, Timestamp, Tx};
 use sqlx::FromRow;
 
-use crate::Queue;
+use crate::store::queue::Queue;
 
 /// A queue's settings and state.
 #[derive(Debug, Clone, PartialEq, FromRow)]

@@ -15,7 +15,7 @@
 use nightshift_db::{DbError, Result, Timestamp, Tx, new_id, sabotage};
 use sqlx::FromRow;
 
-use crate::Mode;
+use crate::job::Mode;
 
 /// Where an effect stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

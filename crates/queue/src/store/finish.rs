@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::handlers::registry::{End, Registry};
+use crate::job::{ErrorClass, JobError};
 use crate::runtime::run::Ending;
 use crate::store::claim::Claimed;
 use crate::store::lifecycle::{AttemptOutcome, Change, State};
 use crate::store::wake::{Wake, Woken};
-use crate::{ErrorClass, JobError};
 
 const BATCH_MAX: usize = 512;
 const RETRY_EVERY: Duration = Duration::from_millis(500);

@@ -21,7 +21,7 @@ use nightshift_db::{Timestamp, sabotage};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ErrorClass;
+use crate::job::ErrorClass;
 
 /// Leases a job may lose before it is taken for one that kills its process.
 pub const CRASHES_MAX: i64 = 3;

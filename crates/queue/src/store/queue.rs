@@ -6,35 +6,10 @@ use futures_util::future::BoxFuture;
 use nightshift_db::{BatchWrite, Clock, Db, DbError, Engine, GroupCommit, GroupLimits, Timestamp, Tx};
 use tokio::task::AbortHandle;
 
-use crate::store::enqueue::{Enqueued, NewJob, insert, insert_alone};
+use crate::job::{EnqueueError, Enqueued, Job, NewJob};
+use crate::store::enqueue::{insert, insert_alone};
 use crate::store::lifecycle::State;
 use crate::store::wake::Wake;
-use crate::{Job, JobError};
-
-/// A job could not be enqueued.
-#[derive(Debug, thiserror::Error)]
-pub enum EnqueueError {
-    /// The database refused or could not be reached.
-    #[error(transparent)]
-    Db(#[from] DbError),
-    /// The payload is no JSON or too large.
-    #[error("the payload of a {kind} job {why}")]
-    Payload {
-        /// The job's kind.
-        kind: &'static str,
-        /// What is wrong with it.
-        why: String,
-    },
-}
-
-impl From<EnqueueError> for JobError {
-    fn from(error: EnqueueError) -> Self {
-        match error {
-            EnqueueError::Db(error) => error.into(),
-            EnqueueError::Payload { .. } => JobError::fail(error),
-        }
-    }
-}
 
 /// A cheap handle to the queue; clones share it.
 #[derive(Clone)]

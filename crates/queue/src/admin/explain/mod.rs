@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use self::words::span;
 use super::JobRow;
-use crate::Queue;
-use crate::job::outcome::SKIPPED;
+use crate::job::SKIPPED;
 use crate::store::lifecycle::State;
+use crate::store::queue::Queue;
 
 /// Explains `job`, which left `result`, as of now, for example `waits 4 min 12 s for attempt 3 of 6: Twilio answered
 /// 503`. A job that found nothing to do says so: it is never `done`.

@@ -5,11 +5,11 @@ use sqlx::FromRow;
 
 use super::error_of;
 use super::words::{ordinal, span, time_of_day};
-use crate::Queue;
 use crate::admin::JobRow;
 use crate::runtime::worker::ALIVE_FOR;
 use crate::store::control::{self, HeldBack};
 use crate::store::lifecycle::State;
+use crate::store::queue::Queue;
 
 /// Jobs ahead are counted up to here.
 const AHEAD_MAX: i64 = 1_000;
