@@ -47,25 +47,6 @@ const KNOWN: &[(&str, &[&str])] = &[
         &["simulator/callbacks.rs", "simulator/twilio.rs", "simulator/twilio_api.rs", "simulator/twilio_list.rs"],
     ),
     ("crates/providers/src", &["simulator/vapi.rs", "simulator/vapi_call.rs"]),
-    ("crates/queue/src", &["admin/explain/mod.rs", "admin/explain/waiting.rs", "admin/list.rs"]),
-    (
-        "crates/queue/src",
-        &[
-            "handlers/context.rs",
-            "handlers/handler.rs",
-            "handlers/kind.rs",
-            "handlers/registry.rs",
-            "leases/held.rs",
-            "runtime/run.rs",
-            "runtime/runner.rs",
-            "store/claim.rs",
-            "store/control.rs",
-            "store/enqueue.rs",
-            "store/finish.rs",
-            "store/queue.rs",
-        ],
-    ),
-    ("crates/queue/src", &["leases/keeper.rs", "leases/rescue.rs", "runtime/dispatcher.rs", "runtime/worker.rs"]),
     (
         "jobs/src",
         &[

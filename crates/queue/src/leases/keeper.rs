@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::leases::held::{Held, Holding};
-use crate::runtime::worker::HOT_SETTINGS;
+use crate::store::hot;
 use crate::store::wake::Wake;
 
 /// How long a claim holds without renewal.
@@ -111,7 +111,7 @@ pub(crate) fn start(
         };
         // The sibling is made in here: a connection belongs to the runtime that opened it.
         runtime.block_on(async {
-            let db = db.sibling(1, HOT_SETTINGS);
+            let db = hot::one_connection(&db);
             while AssertUnwindSafe(keep(&db, &clock, &held, &wake, stop.clone())).catch_unwind().await.is_err() {
                 tracing::error!("renewing leases panicked; trying again");
                 tokio::time::sleep(RETRY_EVERY).await;

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, sabotage};
 
+use crate::handlers::end::write_dead;
 use crate::handlers::registry::Registry;
 use crate::job::{ErrorClass, JobError};
 use crate::leases::keeper::LEASE;
 use crate::store::claim::Claimed;
-use crate::store::finish::{Ended, write_attempts, write_dead, write_rows};
+use crate::store::finish::{Ended, write_attempts, write_rows};
 use crate::store::lifecycle::{Event, apply};
 use crate::store::wake::Wake;
 

@@ -2,7 +2,9 @@
 
 pub(crate) mod dispatcher;
 pub(crate) mod pool;
+pub(crate) mod presence;
 pub(crate) mod run;
 pub(crate) mod runner;
 pub(crate) mod supervise;
 pub(crate) mod worker;
+pub(crate) mod writer;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use nightshift_db::{Clock, Db, Engine, Json, Timestamp, failpoint, new_id};
+use nightshift_db::{Clock, Db, Engine, Timestamp, failpoint, new_id};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
@@ -17,10 +17,12 @@ use crate::leases::keeper;
 use crate::leases::rescue::Rescue;
 use crate::runtime::dispatcher::{Dispatcher, Lane, pause_after_error};
 use crate::runtime::pool::{self, Slots};
+use crate::runtime::presence::Presence;
 use crate::runtime::run::Runs;
 use crate::runtime::runner::Runner;
 use crate::runtime::supervise::supervise;
-use crate::store::finish::Writer;
+use crate::runtime::writer::Writer;
+use crate::store::hot;
 use crate::store::queue::Queue;
 use crate::store::wake::Wake;
 
@@ -28,22 +30,6 @@ use crate::store::wake::Wake;
 const SLOTS_DEFAULT: usize = 256;
 /// The dispatcher has had no answer from the database for so long: the worker is not ready.
 const STALE_AFTER: Duration = Duration::from_secs(30);
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(20);
-/// A worker without a heartbeat for so long is taken for dead by those who look.
-pub(crate) const ALIVE_FOR: Duration = HEARTBEAT_EVERY.saturating_mul(3);
-/// Connections that only the queue's own statements use, so handlers can't use them up.
-const HOT_CONNECTIONS: u32 = 3;
-/// The queue's statements are written for its indexes and probe them row by row; a planner misled by the statistics of a
-/// table that was empty a minute ago must not scan it, nor walk the index of millions of finished jobs to merge it with
-/// the few that it claims. One plan serves all parameters: planning a claim anew takes a fifth of its time.
-pub(crate) const HOT_SETTINGS: &[(&str, &str)] = &[
-    ("enable_seqscan", "off"),
-    ("enable_bitmapscan", "off"),
-    ("enable_mergejoin", "off"),
-    ("enable_hashjoin", "off"),
-    ("jit", "off"),
-    ("plan_cache_mode", "force_generic_plan"),
-];
 
 /// How a worker runs.
 #[derive(Debug, Clone, Default)]
@@ -86,7 +72,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
         let wake = queue.wake().clone();
         let registry = Arc::new(registry);
         let held = Arc::new(Held::default());
-        let hot = queue.db().sibling(HOT_CONNECTIONS, HOT_SETTINGS);
+        let hot = hot::connections(queue.db());
         let worker_id = new_id(clock.now());
         let (stop, stopped) = watch::channel(false);
         let (keeper_stop, keeper_stopped) = watch::channel(false);
@@ -188,59 +174,6 @@ async fn hear_others(db: Db, wake: Arc<Wake>) {
             .await;
         }
     }
-}
-
-/// The worker's row, for people to look at. Nothing is decided by it.
-#[derive(Clone)]
-struct Presence {
-    db: Db,
-    clock: Clock,
-    id: String,
-    queues: Vec<String>,
-    held: Arc<Held>,
-}
-
-impl Presence {
-    async fn keep(self) -> nightshift_db::Result<()> {
-        let started_at = self.clock.now();
-        loop {
-            if let Err(error) = self.beat(started_at).await {
-                tracing::debug!(%error, "the worker's heartbeat could not be written");
-            }
-            self.clock.sleep(HEARTBEAT_EVERY).await;
-        }
-    }
-
-    async fn beat(&self, started_at: Timestamp) -> nightshift_db::Result<()> {
-        self.db
-            .write(
-                "INSERT INTO workers (id, hostname, queues, started_at, heartbeat_at, running)
-                 VALUES ($1, $2, $3, $4, $5, $6)
-                 ON CONFLICT (id) DO UPDATE SET heartbeat_at = $5, running = $6, updated_at = $5",
-            )
-            .bind(&self.id)
-            .bind(hostname())
-            .bind(Json(&self.queues))
-            .bind(started_at)
-            .bind(self.clock.now())
-            .bind(i64::try_from(self.held.count()).unwrap_or(i64::MAX))
-            .execute()
-            .await?;
-        Ok(())
-    }
-
-    async fn leave(&self) -> nightshift_db::Result<()> {
-        self.db.write("DELETE FROM workers WHERE id = $1").bind(&self.id).execute().await?;
-        Ok(())
-    }
-}
-
-fn hostname() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map(|name| name.trim().to_owned())
-        .ok()
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// Whether a worker gets on.

@@ -28,7 +28,7 @@ pub async fn explain(queue: &Queue, job: &JobRow, result: Option<&Value>) -> Res
             None => "done".to_owned(),
         },
         State::Cancelled => "cancelled by a person".to_owned(),
-        State::Dead => format!("dead after {} of {} attempts: {}", job.attempts, job.max_attempts, error_of(job)),
+        State::Dead => format!("dead after {} of {} attempts: {}", job.attempts, job.max_attempts, job.error_text()),
         State::Running if job.cancel_requested => {
             "runs, and ends at its next checkpoint: cancelled by a person".to_owned()
         }
@@ -41,8 +41,4 @@ pub async fn explain(queue: &Queue, job: &JobRow, result: Option<&Value>) -> Res
             None => waiting::reason(queue, job, now).await?,
         },
     })
-}
-
-fn error_of(job: &JobRow) -> &str {
-    job.last_error.as_deref().unwrap_or("no error is recorded")
 }
