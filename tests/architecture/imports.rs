@@ -41,12 +41,6 @@ const KNOWN: &[(&str, &[&str])] = &[
     ),
     ("crates/domain/src", &["calls/complete.rs", "calls/late.rs", "calls/mod.rs", "calls/requests.rs"]),
     ("crates/domain/src", &["messaging/choice.rs", "messaging/numbers/mod.rs", "messaging/threads.rs"]),
-    ("crates/providers/src", &["json/mod.rs", "json/parser.rs"]),
-    (
-        "crates/providers/src",
-        &["simulator/callbacks.rs", "simulator/twilio.rs", "simulator/twilio_api.rs", "simulator/twilio_list.rs"],
-    ),
-    ("crates/providers/src", &["simulator/vapi.rs", "simulator/vapi_call.rs"]),
     (
         "jobs/src",
         &[
