@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod circles;
+mod floors;
 mod imports;
+mod modules;
 
 use std::collections::BTreeSet;
 use std::fs;

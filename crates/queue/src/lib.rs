@@ -6,6 +6,19 @@
 //! sleeping task, so a process may be killed at any moment and nothing is lost, and ten thousand waiting jobs cost ten
 //! thousand rows.
 //!
+//! The crate is built in floors. A file uses its own floor and those below it, never one above:
+//!
+//! ```text
+//!   runtime     claims jobs, runs them, stores how they ended    what a program starts: Worker
+//!   leases      renews leases, rescues jobs that lost theirs
+//!   handlers    the program's code for each kind, the registry   admin      lists, explains, retries, cancels
+//!   store       rows, statements, the Queue handle, wake-ups     schedule   enqueues what the clock asks for
+//!   job         payload, keys, policy, outcome: values only
+//! ```
+//!
+//! `admin` stands on `handlers` and `schedule` on `store`; neither knows `leases` or `runtime`, so a process that runs no
+//! jobs can use both.
+//!
 //! **Invariant:** the queue knows nothing of bookings, messages or HTTP; what a kind does when its attempts are used up
 //! is handed in by the kind.
 
