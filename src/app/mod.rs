@@ -4,6 +4,7 @@
 //! one database. A process starts without its database and gets to work when the database is there; until then it
 //! answers 503.
 
+mod error;
 mod prepare;
 pub(crate) mod timekeeping;
 
@@ -12,7 +13,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nightshift_db::{Clock, Db, DbError, new_id};
+use nightshift_db::{Clock, Db, new_id};
 use nightshift_domain::calls::Dialing;
 use nightshift_jobs::{App, Caller, Calls, ProductionLine, Reconciliation, TestLine};
 use nightshift_providers::sms::SmsSender;
@@ -25,7 +26,8 @@ use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{SessionSecretError, Settings, SmsProvider, session_secret};
+pub use self::error::StartError;
+use crate::config::{Settings, SmsProvider, session_secret};
 use crate::web::receiver::{Receiver, Refusals};
 use crate::web::{self, Failures, Hub, RateLimits, Running, Shared, Web};
 use crate::{scheduler, telemetry};
@@ -63,37 +65,6 @@ impl FromStr for Role {
         let role = Self::ALL.iter().find(|role| role.as_str() == word).copied();
         role.ok_or_else(|| "a role is web, worker or scheduler".to_owned())
     }
-}
-
-/// The program could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The settings must not serve.
-    #[error("{}", .0.join("\n"))]
-    Refused(Vec<String>),
-    /// The address can't be listened on.
-    #[error("{address} can't be listened on: {source}; another program may use the port, PORT=0 takes a free one")]
-    Listen {
-        /// As set.
-        address: String,
-        /// The operating system's answer.
-        source: std::io::Error,
-    },
-    /// The session secret can't be kept.
-    #[error(transparent)]
-    Secret(#[from] SessionSecretError),
-    /// The database is not what it must be.
-    #[error(transparent)]
-    Db(#[from] DbError),
-    /// The schema is older than the program.
-    #[error("the database lacks the migrations {}; run `nightshift migrate`, or set database.auto_migrate", .0.join(", "))]
-    NotMigrated(Vec<&'static str>),
-    /// A client of an outside service can't be built.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// The metrics recorder or a thread can't be started.
-    #[error("{0}")]
-    Setup(String),
 }
 
 /// A started program. Dropped, it is cut off; see [`RunningApp::stop`].

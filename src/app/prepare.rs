@@ -7,7 +7,7 @@ use nightshift_domain::Error as DomainError;
 use nightshift_domain::exceptions::{self, ExceptionKind, Problem, Severity};
 use tokio::task::AbortHandle;
 
-use super::StartError;
+use super::error::StartError;
 use crate::config::{Environment, Settings};
 
 /// Between two tries to reach a database that is away.

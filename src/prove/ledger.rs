@@ -11,7 +11,7 @@ use nightshift_domain::viewer::Viewer;
 use nightshift_providers::simulator::Simulator;
 use nightshift_queue::Queue;
 
-use super::load::{booking_id, client_phone, provider_phone, requester_phone};
+use super::people::{booking_id, client_phone, provider_phone, requester_phone};
 use crate::output::complain;
 
 /// Outside of the program, so that killing it takes nothing away.

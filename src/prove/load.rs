@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::ledger::Ledger;
+use super::people::{booking_id, provider_phone, requester_phone};
 
 pub(super) const STRIPE_SECRET: &str = "whsec_prove_only";
 const PAYERS: u32 = 6;
@@ -17,14 +18,6 @@ const CALLERS: u32 = 2;
 /// What the client pays, which is what the booking costs.
 const PRICE: i64 = 4_000;
 const PATIENCE: Duration = Duration::from_secs(300);
-
-pub(super) fn booking_id(n: u32) -> String {
-    format!("booking-{n}")
-}
-
-pub(super) fn client_phone(n: u32) -> String {
-    format!("+1555{:07}", 2_000_000 + n)
-}
 
 /// The senders.
 pub(super) struct Load {
@@ -105,14 +98,6 @@ async fn call(http: &reqwest::Client, url: &str, next: &AtomicU32, calls: u32, l
         ledger.wanted(n);
         tokio::time::sleep(Duration::from_millis(fastrand::u64(100..700))).await;
     }
-}
-
-pub(super) fn provider_phone(n: u32) -> String {
-    format!("+1415{:07}", 5_000_000 + n)
-}
-
-pub(super) fn requester_phone(n: u32) -> String {
-    format!("+1416{:07}", 5_000_000 + n)
 }
 
 /// None when nobody answered; asking again is the same wish.

@@ -7,9 +7,9 @@
 
 mod ledger;
 mod load;
+mod people;
 mod process;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -172,12 +172,12 @@ async fn prepare(db: &Db, bookings: u32) -> anyhow::Result<()> {
     let clients: Vec<_> = (0..bookings)
         .map(|n| {
             json!({"id": format!("client-{n}"), "orgId": "org-prove", "firstName": "Test", "lastName": "Client",
-                   "phone": load::client_phone(n)})
+                   "phone": people::client_phone(n)})
         })
         .collect();
     let booked: Vec<_> = (0..bookings)
         .map(|n| {
-            json!({"id": load::booking_id(n), "orgId": "org-prove", "clientId": format!("client-{n}"),
+            json!({"id": people::booking_id(n), "orgId": "org-prove", "clientId": format!("client-{n}"),
                    "service": "dog_walking", "startAt": "2099-12-31T10:00:00Z", "endAt": "2099-12-31T11:00:00Z"})
         })
         .collect();
@@ -237,9 +237,4 @@ async fn settle(queue: &Queue) -> anyhow::Result<usize> {
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-}
-
-/// Where the processes write their log lines.
-fn log_file(folder: &std::path::Path) -> PathBuf {
-    folder.join("log.txt")
 }

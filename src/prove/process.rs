@@ -1,12 +1,10 @@
 //! The program as processes of their own, to be killed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use nightshift_providers::simulator::ReservedPort;
-
-use super::log_file;
 
 /// How processes are started.
 pub(super) struct Program {
@@ -57,4 +55,9 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Where the processes write their log lines.
+pub(super) fn log_file(folder: &Path) -> PathBuf {
+    folder.join("log.txt")
 }

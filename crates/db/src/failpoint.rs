@@ -1,7 +1,7 @@
 //! Named places where tests can make the process fail.
 //!
 //! Built in only with the feature `failpoints` (tests turn it on); otherwise [`hit`] is nothing. A place is armed by
-//! [`arm`] or, for a whole process, by the variable `NIGHTSHIFT_FAILPOINTS`, a comma list of `name=action` or
+//! `arm` or, for a whole process, by the variable `NIGHTSHIFT_FAILPOINTS`, a comma list of `name=action` or
 //! `name=action:times` with the actions `abort` (as `kill -9`), `panic`, `error` (as if the database had been away),
 //! and `delay:MS` (`delay` takes no count).
 //!

@@ -9,16 +9,20 @@
 
 mod clock;
 mod connections;
+mod engine;
 mod error;
 pub mod failpoint;
+mod file;
 mod group_commit;
 mod id;
 mod limit;
 mod migrations;
+mod options;
 mod pool;
 mod query;
 pub mod sabotage;
 mod session;
+mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timeline;
@@ -27,13 +31,15 @@ mod trouble;
 mod tx;
 
 pub use clock::Clock;
+pub use engine::Engine;
 pub use error::{DbError, Outage, Result};
 pub use group_commit::{BatchWrite, GroupCommit, GroupLimits};
 pub use id::new_id;
 pub use migrations::{MIGRATIONS, MigrationState, migrate, migration_state};
-pub use pool::{Db, DbOptions, Engine};
+pub use options::DbOptions;
+pub use pool::Db;
 pub use query::{Bind, FromRow, Query};
-pub use session::{Setting, settings};
+pub use settings::{Setting, settings};
 pub use sqlx::types::Json;
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub use tx::Tx;

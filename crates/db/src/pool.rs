@@ -12,39 +12,13 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use crate::connections::Connections;
 use crate::query::Target;
-use crate::{Clock, DbError, Query, Result, Timestamp, Tx, sabotage, session};
+use crate::{Clock, DbError, DbOptions, Engine, Query, Result, Timestamp, Tx, file, sabotage};
 
 /// How long a write waits for its turn on the SQLite file, in this process and among others, before it gives up.
 const SQLITE_BUSY_LIMIT: Duration = Duration::from_secs(30);
 
 /// The server's time is asked for again when the answer took longer.
 const SLOW_ANSWER: Duration = Duration::from_millis(50);
-
-/// Which engine a database runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
-    /// Embedded, one machine.
-    Sqlite,
-    /// A server, many machines.
-    Postgres,
-}
-
-/// Limits of a connection pool.
-#[derive(Debug, Clone)]
-pub struct DbOptions {
-    /// PostgreSQL connections, or SQLite readers (its writer comes on top).
-    pub connections_max: u32,
-    /// How long a caller waits for a connection before the database counts as unavailable.
-    pub acquire_timeout: Duration,
-    /// How long PostgreSQL may work on one statement.
-    pub statement_limit: Duration,
-}
-
-impl Default for DbOptions {
-    fn default() -> Self {
-        Self { connections_max: 16, acquire_timeout: Duration::from_secs(3), statement_limit: Duration::from_secs(20) }
-    }
-}
 
 /// A cheap handle to the database; clones share its connections.
 #[derive(Debug, Clone)]
@@ -101,7 +75,7 @@ impl Db {
         let readers =
             Connections::sqlite(connect.pragma("query_only", "TRUE"), limits(options.connections_max.clamp(1, 4)));
         let db = Self { writers, readers, sqlite_path: Some(path.to_owned()) };
-        session::check_file(&db, writer, path).await?;
+        file::check(&db.writers, writer, path).await?;
         Ok(db)
     }
 

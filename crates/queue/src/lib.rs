@@ -6,6 +6,19 @@
 //! sleeping task, so a process may be killed at any moment and nothing is lost, and ten thousand waiting jobs cost ten
 //! thousand rows.
 //!
+//! The crate is built in floors. A file uses its own floor and those below it, never one above:
+//!
+//! ```text
+//!   runtime     claims jobs, runs them, stores how they ended    what a program starts: Worker
+//!   leases      renews leases, rescues jobs that lost theirs
+//!   handlers    the program's code for each kind, the registry   admin      lists, explains, retries, cancels
+//!   store       rows, statements, the Queue handle, wake-ups     schedule   enqueues what the clock asks for
+//!   job         payload, keys, policy, outcome: values only
+//! ```
+//!
+//! `admin` stands on `handlers` and `schedule` on `store`; neither knows `leases` or `runtime`, so a process that runs no
+//! jobs can use both.
+//!
 //! **Invariant:** the queue knows nothing of bookings, messages or HTTP; what a kind does when its attempts are used up
 //! is handed in by the kind.
 
@@ -15,38 +28,20 @@
 struct Readme;
 
 pub mod admin;
-mod claim;
-mod context;
-pub mod control;
-mod dispatcher;
-pub mod effects;
-mod enqueue;
-mod finish;
-mod handler;
-mod held;
+mod handlers;
 mod job;
-mod keeper;
-mod kind;
-pub mod lifecycle;
-mod outcome;
-mod pool;
-mod queue;
-mod registry;
-mod rescue;
-pub mod retention;
-mod run;
-mod runner;
+mod leases;
+mod runtime;
 pub mod schedule;
-mod steps;
-mod supervise;
-mod wake;
-mod worker;
+mod store;
 
-pub use context::{JobContext, JobInfo};
-pub use enqueue::{Enqueued, NewJob};
-pub use handler::{DeadJob, Following, Handler, Hooks, NoHooks, OnDead, OnRetry, RetriedJob, Revival};
-pub use job::{Backoff, Job, Keys, Mode, PayloadError, Policy, Subject};
-pub use outcome::{ErrorClass, JobError, JobResult, OrFail, OrRetry, Outcome};
-pub use queue::{EnqueueError, Queue};
-pub use registry::Registry;
-pub use worker::{Health, Worker, WorkerHandle, WorkerOptions};
+pub use handlers::context::JobContext;
+pub use handlers::handler::{DeadJob, Following, Handler, Hooks, NoHooks, OnDead, OnRetry, RetriedJob, Revival};
+pub use handlers::registry::Registry;
+pub use job::{
+    Backoff, EnqueueError, Enqueued, ErrorClass, Job, JobError, JobInfo, JobResult, Keys, Mode, NewJob, OrFail,
+    OrRetry, Outcome, PayloadError, Policy, Subject,
+};
+pub use runtime::worker::{Health, Worker, WorkerHandle, WorkerOptions};
+pub use store::queue::Queue;
+pub use store::{control, effects, lifecycle, retention};

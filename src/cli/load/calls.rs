@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::Load;
+use super::amount::Load;
 use super::connection::Connection;
 use super::report::Report;
 use crate::output::say;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
+use super::amount::f64_of;
+
 /// Longer than anything waits.
 const LONGEST_US: u64 = 600_000_000;
 
@@ -45,12 +47,12 @@ impl Report {
     /// One object: what was measured, how many a second, how long they took.
     pub(super) fn json(&self, what: &Value, took: Duration) -> Value {
         let requests = self.latencies.len();
-        let ms = |micros: u64| (super::f64_of(micros) / 10.0).round() / 100.0;
+        let ms = |micros: u64| (f64_of(micros) / 10.0).round() / 100.0;
         let by_status: serde_json::Map<String, Value> =
             self.by_status.iter().map(|(status, count)| (status.to_string(), json!(count))).collect();
         let mut object = json!({
             "requests": requests,
-            "requests_per_s": (super::f64_of(requests) / took.as_secs_f64()).round(),
+            "requests_per_s": (f64_of(requests) / took.as_secs_f64()).round(),
             "p50_ms": ms(self.latencies.value_at_quantile(0.5)),
             "p90_ms": ms(self.latencies.value_at_quantile(0.9)),
             "p99_ms": ms(self.latencies.value_at_quantile(0.99)),

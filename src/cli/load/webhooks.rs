@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::Load;
+use super::amount::Load;
 use super::connection::Connection;
 use super::report::Report;
 use crate::config::Settings;

@@ -12,6 +12,7 @@
 )]
 
 mod network;
+mod server;
 mod template;
 
 use std::net::SocketAddr;
@@ -19,15 +20,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tempfile::TempDir;
 
+use self::server::{connect, new_name, server_url, url_of};
 use crate::{Db, DbOptions, Engine};
 
 pub use network::{Network, Weather};
-
-/// Names the PostgreSQL server that tests may create databases on.
-pub const POSTGRES_URL_VARIABLE: &str = "NIGHTSHIFT_TEST_POSTGRES_URL";
+pub use server::POSTGRES_URL_VARIABLE;
 
 /// A database that lives as long as this value.
 pub struct TestDb {
@@ -121,28 +121,6 @@ async fn open_postgres(name: &str) -> TestDb {
     let url = url_of(&server, name);
     let db = Db::connect(&url, &DbOptions::default()).await.expect("the address is readable");
     TestDb { db, url, _cleanup: Cleanup::Postgres { server, name: name.to_owned() } }
-}
-
-fn server_url() -> String {
-    let Ok(server) = std::env::var(POSTGRES_URL_VARIABLE) else {
-        panic!("{POSTGRES_URL_VARIABLE} is not set: run the tests with ./test, which starts a PostgreSQL");
-    };
-    server
-}
-
-/// The name of a database that no other test has.
-fn new_name() -> String {
-    format!("test_{}", uuid::Uuid::new_v4().simple())
-}
-
-fn url_of(server: &str, name: &str) -> String {
-    let options = PgConnectOptions::from_str(server).expect("the test server's address is readable");
-    options.database(name).to_url_lossy().to_string()
-}
-
-async fn connect(server: &str) -> PgConnection {
-    let options = PgConnectOptions::from_str(server).expect("the test server's address is readable");
-    options.connect().await.expect("the test server answers")
 }
 
 impl Drop for Cleanup {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use super::{connect, new_name, url_of};
+use super::server::{connect, new_name, url_of};
 use crate::migrations::{lock_file, sql_of};
 use crate::{Db, DbOptions, Engine, MIGRATIONS, migrate};
 

@@ -1,6 +1,6 @@
 //! Passwords: Argon2id with the crate's defaults (OWASP's recommendation of 19 MiB, 2 passes), stored as PHC strings.
 //!
-//! Whatever is hashed or verified takes a turn at [`hashing`]; there is no other way to make a [`Hashed`] password.
+//! Whatever is hashed or verified takes a turn at `hashing`; there is no other way to make a [`Hashed`] password.
 
 use argon2::password_hash::rand_core::{OsRng, RngCore};
 use argon2::password_hash::{Output, PasswordHash, Salt, SaltString};

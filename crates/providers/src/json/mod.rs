@@ -12,19 +12,11 @@ mod parser;
 use serde_json::Value;
 
 pub use fields::Fields;
+pub use parser::NotJson;
+
 use parser::Parser;
 
-/// Arrays and objects within each other; what lies deeper is read as null. It is the limit of the strict reader.
-const DEPTH_MAX: usize = 127;
 const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// The bytes do not have the structure of JSON, for instance because they end in the middle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not JSON from byte {at} on")]
-pub struct NotJson {
-    /// Where reading stopped, counted from zero.
-    pub at: usize,
-}
 
 /// Reads a document. Of what the standard forbids or leaves open:
 /// - half a surrogate pair, an unknown escape and bytes that are not UTF-8 become U+FFFD,

@@ -2,9 +2,17 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::{DEPTH_MAX, NotJson};
-
+/// Arrays and objects within each other; what lies deeper is read as null. It is the limit of the strict reader.
+const DEPTH_MAX: usize = 127;
 const REPLACEMENT: char = '\u{fffd}';
+
+/// The bytes do not have the structure of JSON, for instance because they end in the middle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not JSON from byte {at} on")]
+pub struct NotJson {
+    /// Where reading stopped, counted from zero.
+    pub at: usize,
+}
 
 /// Reads one document from its first byte to its last.
 pub(super) struct Parser<'a> {

@@ -2,6 +2,7 @@
 //!
 //! A message's state moves on whether or not anybody hears of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use form_urlencoded::Serializer;
@@ -47,8 +48,21 @@ impl Plan {
     }
 }
 
+/// Sends the callbacks, before the answer or after it.
+pub(super) async fn call_back(twilio: &Arc<FakeTwilio>, message: &StoredMessage, plan: Plan) {
+    if plan.before_answer {
+        send(twilio, message, plan).await;
+    } else {
+        let (twilio, message) = (twilio.clone(), message.clone());
+        let stop = twilio.stop.clone();
+        twilio.tasks.clone().spawn(async move {
+            stop.run_until_cancelled(send(&twilio, &message, plan)).await;
+        });
+    }
+}
+
 /// Moves the message through its states and tells its callback address of each.
-pub(super) async fn send(twilio: &FakeTwilio, message: &StoredMessage, plan: Plan) {
+async fn send(twilio: &FakeTwilio, message: &StoredMessage, plan: Plan) {
     let target = message.status_callback.as_deref().filter(|_| plan.posts).map(Target::parse);
     for (status, error_code) in plan.steps {
         if !plan.before_answer {

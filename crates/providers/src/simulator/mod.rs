@@ -23,7 +23,9 @@ mod stripe;
 mod twilio;
 mod twilio_api;
 mod twilio_list;
+mod twilio_wire;
 mod vapi;
+mod vapi_account;
 mod vapi_api;
 mod vapi_call;
 mod vapi_list;
@@ -43,7 +45,8 @@ pub use ledger::{Ledger, Requests, SentCallback, StoredMessage};
 pub use reserved_port::ReservedPort;
 pub use stripe::{DeliveryAnswer, DeliveryError, StripeSender, payment_succeeded};
 pub use twilio::{FakeTwilio, TwilioAccount};
-pub use vapi::{FakeVapi, VapiAccount, VapiRequests};
+pub use vapi::{FakeVapi, VapiRequests};
+pub use vapi_account::VapiAccount;
 pub use vapi_call::{CallScript, PlacedCall, StartScript};
 
 /// The accounts that the simulator knows, one per service.

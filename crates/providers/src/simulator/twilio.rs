@@ -16,10 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::callbacks::{self, Plan};
 use super::faults::{Fault, FaultRule, Faults};
 use super::ledger::{Ledger, StoredMessage};
-use super::twilio_api::{ApiError, SendForm};
+use super::twilio_wire::{ApiError, SendForm};
 use crate::http::{ClientError, Timeouts, http_client_with};
 use crate::twilio::MessageStatus;
 
@@ -75,8 +74,8 @@ pub struct FakeTwilio {
     ledger: Mutex<Ledger>,
     changes: watch::Sender<u64>,
     request_slots: Semaphore,
-    tasks: TaskTracker,
-    stop: CancellationToken,
+    pub(super) tasks: TaskTracker,
+    pub(super) stop: CancellationToken,
 }
 
 impl FakeTwilio {
@@ -183,19 +182,6 @@ impl FakeTwilio {
         };
         self.change(|ledger| ledger.store(message.clone()));
         message
-    }
-
-    /// Sends the callbacks, before the answer or after it.
-    pub(super) async fn call_back(self: &Arc<Self>, message: &StoredMessage, plan: Plan) {
-        let (twilio, message) = (self.clone(), message.clone());
-        if plan.before_answer {
-            callbacks::send(&twilio, &message, plan).await;
-        } else {
-            let stop = self.stop.clone();
-            self.tasks.spawn(async move {
-                stop.run_until_cancelled(callbacks::send(&twilio, &message, plan)).await;
-            });
-        }
     }
 }
 

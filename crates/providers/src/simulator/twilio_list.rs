@@ -15,7 +15,7 @@ use serde_json::json;
 use super::faults::{Fault, Stage};
 use super::ledger::StoredMessage;
 use super::twilio::FakeTwilio;
-use super::twilio_api::{ApiError, authorization, resource};
+use super::twilio_wire::{ApiError, authorization, resource};
 
 /// Begins a page token; the SID of the last message of the page before follows.
 const TOKEN: &str = "PA";

@@ -7,8 +7,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound, Utc};
-use secrecy::{ExposeSecret, SecretString};
+use chrono::SubsecRound;
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -16,44 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::vapi_account::VapiAccount;
 use super::vapi_call::{CallScript, PlacedCall, appointment};
 use crate::http::{ClientError, Timeouts, http_client_with};
-
-/// How the fake account behaves.
-#[derive(Clone)]
-pub struct VapiAccount {
-    /// Opens the API.
-    pub api_key: SecretString,
-    /// The assistant that speaks.
-    pub assistant_id: String,
-    /// The number that calls.
-    pub phone_number_id: String,
-    /// A credential with which reports can be proven instead of headers.
-    pub credential_id: String,
-    /// What that credential shows as a bearer token.
-    pub credential_secret: SecretString,
-    /// The simulator's clock, which need not be that of the program under test.
-    pub now: fn() -> DateTime<Utc>,
-}
-
-impl Default for VapiAccount {
-    fn default() -> Self {
-        Self {
-            api_key: SecretString::from("simulated-vapi-key"),
-            assistant_id: "a5515700-0000-4000-8000-000000000001".to_owned(),
-            phone_number_id: "9401e000-0000-4000-8000-000000000001".to_owned(),
-            credential_id: "c4ede000-0000-4000-8000-000000000001".to_owned(),
-            credential_secret: SecretString::from("simulated"),
-            now: Utc::now,
-        }
-    }
-}
-
-impl fmt::Debug for VapiAccount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VapiAccount").field("assistant_id", &self.assistant_id).finish_non_exhaustive()
-    }
-}
 
 /// How often each request was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::vapi::VapiAccount;
+use super::vapi_account::VapiAccount;
 
 /// What happens when a call is started. "Placing" is the point after which the phone rings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

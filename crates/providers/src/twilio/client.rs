@@ -1,4 +1,4 @@
-//! Twilio's REST API: send a text. How one whose fate is unknown is looked for is in [`super::lookup`].
+//! Twilio's REST API: send a text. How one whose fate is unknown is looked for is in `lookup.rs`.
 //!
 //! The client never sends twice by itself: whether a failed request may be repeated is the caller's decision, by the
 //! class of the error. Nothing it prints holds a phone number, a text or the token.

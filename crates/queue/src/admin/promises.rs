@@ -2,7 +2,7 @@
 
 use nightshift_db::{Db, Timestamp};
 
-use crate::lifecycle::CRASHES_MAX;
+use crate::store::lifecycle::CRASHES_MAX;
 
 /// A promise that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]

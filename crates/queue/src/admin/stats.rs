@@ -8,7 +8,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use super::list::lowest_id;
-use crate::Queue;
+use crate::store::queue::Queue;
 
 /// Figures of one queue.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]

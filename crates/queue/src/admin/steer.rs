@@ -7,13 +7,14 @@ use nightshift_db::{DbError, Engine, Timestamp, Tx};
 use sqlx::FromRow;
 
 use super::Filter;
-use crate::claim::Claimed;
-use crate::finish::CANCELLED;
-use crate::handler::Revival;
-use crate::lifecycle::{Event, Life, Refusal, State, apply};
-use crate::registry::{End, Registry};
-use crate::wake::Woken;
-use crate::{ErrorClass, JobError, Queue};
+use crate::handlers::handler::Revival;
+use crate::handlers::registry::{End, Registry};
+use crate::job::{ErrorClass, JobError};
+use crate::store::claim::Claimed;
+use crate::store::finish::CANCELLED;
+use crate::store::lifecycle::{Event, Life, Refusal, State, apply};
+use crate::store::queue::Queue;
+use crate::store::wake::Woken;
 
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

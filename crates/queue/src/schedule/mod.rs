@@ -17,7 +17,7 @@ pub use calendar::{BadCron, Occurrence, Timetable};
 pub use overview::{ScheduleView, ScopeView, SlotView, overview, set_enabled};
 pub use slots::Scheduler;
 
-use crate::{EnqueueError, NewJob};
+use crate::job::{EnqueueError, NewJob};
 
 /// Whose local time counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use chrono_tz::Tz;
 use nightshift_db::{Db, Timestamp, Tx};
 
 use super::{Due, Overlap, Schedule, Scope, ZoneMode};
-use crate::{EnqueueError, Enqueued, Queue};
+use crate::job::{EnqueueError, Enqueued};
+use crate::store::queue::Queue;
 
 /// An occurrence that is fired later than this was missed.
 const MISSED_AFTER: Duration = Duration::from_secs(60);

@@ -18,7 +18,7 @@ use crate::messaging::message::MessageStatus;
 /// A report that came before the answer stays.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
 pub async fn record_sent(tx: &mut Tx, id: &MessageId, sid: &str, by: &Actor, now: Timestamp) -> Result<()> {
     let text = lock(tx, id).await?;
     if text.provider_message_sid.is_some() {
@@ -59,7 +59,7 @@ pub async fn adopt_sid(tx: &mut Tx, id: &MessageId, sid: &str, by: &Actor, now: 
 /// stays as it is. `opted_out` when the provider says the recipient wants no texts, which then holds for all numbers.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
 pub async fn record_refused(
     tx: &mut Tx,
     id: &MessageId,
@@ -98,7 +98,7 @@ pub async fn record_refused(
 /// One whose booking has moved meanwhile is taken back instead.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
 pub async fn back_to_queue(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
     lock(tx, id).await?;
     tx.query(
@@ -115,7 +115,7 @@ pub async fn back_to_queue(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Resul
 /// Marks a text whose attempt ended without an answer. True when it is unconfirmed now, so that somebody must find out.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
 pub async fn mark_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<bool> {
     let text = lock(tx, id).await?;
     if text.status == MessageStatus::Unconfirmed {
@@ -136,7 +136,7 @@ pub async fn mark_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Re
 /// Puts before people that nobody knows whether a text left, because the job that would find out has ended.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
 pub async fn tell_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
     let text = lock(tx, id).await?;
     let problem = Problem::new(ExceptionKind::SmsUnconfirmed, Severity::Medium, unconfirmed(id))
@@ -158,7 +158,7 @@ async fn known(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
 /// now been sent again.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
 pub async fn resend_once(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<Option<i64>> {
     let text = lock(tx, id).await?;
     if text.status != MessageStatus::Unconfirmed || text.provider_message_sid.is_some() || text.resends > 0 {

@@ -3,13 +3,12 @@
 use nightshift_db::{Result, Timestamp};
 use sqlx::FromRow;
 
-use super::error_of;
 use super::words::{ordinal, span, time_of_day};
-use crate::Queue;
 use crate::admin::JobRow;
-use crate::control::{self, HeldBack};
-use crate::lifecycle::State;
-use crate::worker::ALIVE_FOR;
+use crate::store::control::{self, HeldBack};
+use crate::store::lifecycle::State;
+use crate::store::queue::Queue;
+use crate::store::workers::ALIVE_FOR;
 
 /// Jobs ahead are counted up to here.
 const AHEAD_MAX: i64 = 1_000;
@@ -93,7 +92,7 @@ async fn time(queue: &Queue, job: &JobRow, now: Timestamp) -> Result<String> {
     let wait = span(job.run_at.since(now));
     if job.state == State::Retrying {
         let (next, all) = (job.attempts + 1, job.max_attempts);
-        return Ok(format!("waits {wait} for attempt {next} of {all}: {}", error_of(job)));
+        return Ok(format!("waits {wait} for attempt {next} of {all}: {}", job.error_text()));
     }
     if was_put_off(queue, job).await? {
         return Ok(format!("waits {wait}: a person started it anew for {}", time_of_day(job.run_at)));

@@ -1,0 +1,59 @@
+//! Ending a job without success: its row, its attempt and what the hooks do, in one transaction.
+
+use nightshift_db::{Db, Timestamp};
+
+use crate::handlers::registry::{End, Registry};
+use crate::job::{ErrorClass, JobError};
+use crate::store::finish::{CANCELLED, Ended, Written, write_attempts, write_rows};
+use crate::store::lifecycle::State;
+
+/// Ends a job without success: the row, the attempt, and what its kind and the program want to follow, all or nothing.
+/// What follows must not keep the job alive: if it is refused for good or panics, the job ends without it.
+///
+/// With `expired_before` only a lease that ran out by then is ended.
+pub(crate) async fn write_dead<S: Send + Sync + 'static>(
+    db: &Db,
+    ended: &Ended,
+    expired_before: Option<Timestamp>,
+    now: Timestamp,
+    registry: &Registry<S>,
+) -> Result<Vec<Written>, JobError> {
+    match write_dead_and(Some(registry), db, ended, expired_before, now).await {
+        Err(error) if !error.may_retry() => {
+            tracing::error!(job.id = %ended.claimed.id, job.kind = %ended.claimed.kind, %error,
+                "what follows a job that ended without success was refused");
+            write_dead_and(None::<&Registry<S>>, db, ended, expired_before, now).await
+        }
+        written => written,
+    }
+}
+
+/// With the hooks of `registry`, if there is one.
+async fn write_dead_and<S: Send + Sync + 'static>(
+    registry: Option<&Registry<S>>,
+    db: &Db,
+    ended: &Ended,
+    expired_before: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Vec<Written>, JobError> {
+    let batch = std::slice::from_ref(ended);
+    let mut tx = db.begin().await?;
+    let written = write_rows(&mut tx, batch, expired_before, now).await?;
+    if written.is_empty() {
+        return Ok(written);
+    }
+    write_attempts(&mut tx, batch, &written).await?;
+    if let Some(registry) = registry {
+        let (class, error) = match ended.change.life.state {
+            State::Cancelled => (ErrorClass::Cancelled, CANCELLED.to_owned()),
+            _ => ended.error.clone().unwrap_or((ErrorClass::Permanent, String::new())),
+        };
+        let end = End { claimed: &ended.claimed, attempts: ended.change.life.attempts, class, error, at: now };
+        registry.follow_end(&mut tx, end).await?;
+    }
+    tx.commit().await?;
+    if ended.change.died() {
+        metrics::counter!("nightshift_jobs_dead_total", "kind" => ended.claimed.kind.clone()).increment(1);
+    }
+    Ok(written)
+}

@@ -1,0 +1,185 @@
+//! The kinds a worker knows: the table of contents of what it can do.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use nightshift_db::{Timestamp, Tx};
+
+use crate::handlers::handler::{DeadJob, Following, Handler, OnDead, OnRetry, RetriedJob, Revival};
+use crate::handlers::kind::{Decoded, Kind};
+use crate::job::{ErrorClass, JobError, PayloadError, Policy};
+use crate::store::claim::Claimed;
+
+/// All kinds of a worker.
+pub struct Registry<S> {
+    kinds: BTreeMap<&'static str, Kind<S>>,
+    on_any_dead: Option<OnDead>,
+    on_any_retry: Option<OnRetry>,
+}
+
+/// How a job ends without success.
+pub(crate) struct End<'a> {
+    /// Its row as it was claimed.
+    pub claimed: &'a Claimed,
+    /// Failures by now.
+    pub attempts: i64,
+    pub class: ErrorClass,
+    pub error: String,
+    pub at: Timestamp,
+}
+
+impl<S: Send + Sync + 'static> Default for Registry<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Send + Sync + 'static> Registry<S> {
+    /// A worker that knows nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { kinds: BTreeMap::new(), on_any_dead: None, on_any_retry: None }
+    }
+
+    /// Adds the kind of `J`: its handler and its hooks.
+    #[must_use]
+    pub fn job<J: Handler<S>>(mut self) -> Self {
+        self.kinds.insert(J::KIND, Kind::of::<J>());
+        self
+    }
+
+    /// What happens whenever a job dies or is cancelled, before the hook of its own kind.
+    #[must_use]
+    pub fn on_any_dead(mut self, hook: OnDead) -> Self {
+        self.on_any_dead = Some(hook);
+        self
+    }
+
+    /// What happens whenever a job that ended without success is started anew, before the hook of its own kind.
+    #[must_use]
+    pub fn on_any_retry(mut self, hook: OnRetry) -> Self {
+        self.on_any_retry = Some(hook);
+        self
+    }
+
+    /// Runs what follows the end of a job without success, in the transaction that ends it, up to the first error: the
+    /// transaction is of no use after one.
+    ///
+    /// A payload that can't be read costs only the hook of the job's own kind: the program's hook is told of it.
+    pub(crate) async fn follow_end(&self, tx: &mut Tx, end: End<'_>) -> Result<(), JobError> {
+        let (job, dead) = self.told(end);
+        if let Some(hook) = self.on_any_dead {
+            caught(|| hook(tx, &dead)).await?;
+        }
+        match job {
+            Some(job) => caught(|| job.on_dead(tx, &dead)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The same for a job that a person cancels, in a transaction that must outlive a hook that fails for good: what that
+    /// one wrote is undone, and the others run.
+    pub(crate) async fn follow_cancel(&self, tx: &mut Tx, end: End<'_>) -> Result<(), JobError> {
+        let (job, dead) = self.told(end);
+        if let Some(hook) = self.on_any_dead {
+            tx.query("SAVEPOINT hook").execute().await?;
+            let followed = caught(|| hook(tx, &dead)).await;
+            refused_alone(tx, &dead, followed).await?;
+        }
+        if let Some(job) = job {
+            tx.query("SAVEPOINT hook").execute().await?;
+            let followed = caught(|| job.on_dead(tx, &dead)).await;
+            refused_alone(tx, &dead, followed).await?;
+        }
+        Ok(())
+    }
+
+    /// What the hooks are told of a job's end, and the job, if it can be read.
+    fn told(&self, end: End<'_>) -> (Option<Arc<dyn Decoded>>, DeadJob) {
+        let read = match self.get(&end.claimed.kind) {
+            Some(kind) => kind.read(end.claimed),
+            None => Err(PayloadError("this program knows no jobs of this kind".to_owned())),
+        };
+        let (job, unreadable) = match read {
+            Ok(job) => (Some(job), None),
+            Err(error) => {
+                tracing::error!(job.id = %end.claimed.id, job.kind = %end.claimed.kind, %error,
+                    "what a job was about is left as it is: the job can't be read");
+                (None, Some(error))
+            }
+        };
+        let mut info = end.claimed.info();
+        info.attempt = end.attempts;
+        let subject = job.as_ref().and_then(|job| job.subject());
+        (job, DeadJob { info, subject, unreadable, class: end.class, error: end.error, at: end.at })
+    }
+
+    /// Runs what precedes the retry of a job that ended without success, in the transaction that starts it anew.
+    ///
+    /// A job whose payload can't be read would only be parked again, so its retry is pointless.
+    pub(crate) async fn revive(
+        &self,
+        tx: &mut Tx,
+        kind: &Kind<S>,
+        claimed: &Claimed,
+        at: Timestamp,
+    ) -> Result<Revival, JobError> {
+        let job = match kind.read(claimed) {
+            Ok(job) => job,
+            Err(unreadable) => return Ok(Revival::Pointless(unreadable.0)),
+        };
+        let retried = RetriedJob { id: claimed.id.clone(), kind: claimed.kind.clone(), at };
+        if let Some(hook) = self.on_any_retry
+            && let Revival::Pointless(why) = hook(tx, &retried).await?
+        {
+            return Ok(Revival::Pointless(why));
+        }
+        job.on_retry(tx, &retried).await
+    }
+
+    pub(crate) fn get(&self, kind: &str) -> Option<&Kind<S>> {
+        self.kinds.get(kind)
+    }
+
+    /// Names of the kinds, sorted.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        self.kinds.keys().copied().collect()
+    }
+
+    /// How each kind is retried.
+    pub(crate) fn policies(&self) -> BTreeMap<&'static str, Policy> {
+        self.kinds.iter().map(|(name, kind)| (*name, kind.policy)).collect()
+    }
+
+    /// Names of the queues the kinds run in, sorted.
+    #[must_use]
+    pub fn queues(&self) -> Vec<&'static str> {
+        let mut queues: Vec<_> = self.kinds.values().map(|kind| kind.queue).collect();
+        queues.sort_unstable();
+        queues.dedup();
+        queues
+    }
+}
+
+/// A hook that panics has failed for good.
+async fn caught<'a>(hook: impl FnOnce() -> Following<'a, ()>) -> Result<(), JobError> {
+    let followed = AssertUnwindSafe(async { hook().await }).catch_unwind().await;
+    followed.unwrap_or_else(|_| Err(JobError::fail("it panicked")))
+}
+
+/// Ends the savepoint of a hook. What a hook that failed for good has written is undone, and its error logged.
+async fn refused_alone(tx: &mut Tx, dead: &DeadJob, followed: Result<(), JobError>) -> Result<(), JobError> {
+    if let Err(error) = followed {
+        if error.may_retry() {
+            return Err(error);
+        }
+        tracing::error!(job.id = %dead.info.id, job.kind = %dead.info.kind, %error,
+            "what follows a cancelled job was refused");
+        tx.query("ROLLBACK TO SAVEPOINT hook").execute().await?;
+    }
+    tx.query("RELEASE SAVEPOINT hook").execute().await?;
+    Ok(())
+}

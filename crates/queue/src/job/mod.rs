@@ -1,0 +1,21 @@
+//! What a job is, as values: its payload, keys and policy, how an attempt ends, and the job that is to be enqueued.
+//!
+//! Nothing here reads or writes the database.
+
+mod info;
+mod keys;
+mod mode;
+mod new_job;
+mod outcome;
+mod payload;
+mod policy;
+
+pub use info::JobInfo;
+pub use keys::Keys;
+pub use mode::Mode;
+pub use new_job::{EnqueueError, Enqueued, NewJob};
+pub(crate) use outcome::SKIPPED;
+pub use outcome::{ErrorClass, JobError, JobResult, OrFail, OrRetry, Outcome};
+pub use payload::{Job, PayloadError, Subject};
+pub(crate) use policy::retry_at;
+pub use policy::{Backoff, Policy};

@@ -1,0 +1,156 @@
+//! Keeping leases alive.
+//!
+//! A thread of its own with a runtime and a connection of its own renews all leases of the process in one statement
+//! every ten seconds, so handlers that block every other thread can't make the process look dead. The same statement
+//! tells which jobs are to be cancelled, and which leases are lost: those are stopped. A hint that somebody wants a job
+//! cancelled is followed by a question only: hints may come many times a second, and a write would cause the next.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use nightshift_db::{Clock, Db, Engine, Query, Result, Timestamp};
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::leases::held::{Held, Holding};
+use crate::store::hot;
+use crate::store::wake::Wake;
+
+/// How long a claim holds without renewal.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+/// Between renewals: two may fail before a lease runs out.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// Between two questions what is to be cancelled: on SQLite every commit is a hint that something may be.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+/// Between tries while the database does not answer.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// One probe of the primary key per held job (the state is written so that no index of running jobs fits); whoever no
+/// longer holds the lease is left out.
+///
+/// Renewal never waits for a row: those that are locked are mostly being finished by this very process, in batches whose
+/// rows come in another order, and two statements that wait for each other's rows would be a deadlock. A row that is
+/// skipped is held all the same, and renewed the next time.
+const RENEW_POSTGRES: &str = "
+WITH held AS (SELECT id, lease_id FROM unnest($1::text[], $2::text[]) AS held (id, lease_id)),
+free AS MATERIALIZED (
+  SELECT jobs.id FROM held
+  JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state || '' = 'running'
+  FOR NO KEY UPDATE OF jobs SKIP LOCKED),
+renewed AS (UPDATE jobs SET leased_until = $3 FROM free WHERE jobs.id = free.id)
+SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM held
+JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state || '' = 'running'";
+
+const RENEW_SQLITE: &str = "
+UPDATE jobs SET leased_until = $2
+FROM json_each($1) AS held
+WHERE jobs.id = held.value->>0 AND jobs.lease_id = held.value->>1 AND +jobs.state = 'running'
+RETURNING jobs.id, jobs.lease_id, jobs.cancel_requested";
+
+async fn renew(db: &Db, held: &Held, now: Timestamp) -> Result<()> {
+    let holdings = held.holdings();
+    if holdings.is_empty() {
+        return Ok(());
+    }
+    let engine = db.engine();
+    let sql = if engine == Engine::Postgres { RENEW_POSTGRES } else { RENEW_SQLITE };
+    // The time is the parameter after the holdings: $3 for PostgreSQL's two arrays, $2 for SQLite's one text.
+    let still_held = bind(db.write(sql), &holdings, engine).bind(now + LEASE).all().await?;
+    held.learn(holdings, &still_held);
+    Ok(())
+}
+
+const ASK_POSTGRES: &str = "
+SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM unnest($1::text[], $2::text[]) AS held (id, lease_id)
+JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state || '' = 'running'";
+
+const ASK_SQLITE: &str = "
+SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM json_each($1) AS held
+JOIN jobs ON jobs.id = held.value->>0 AND jobs.lease_id = held.value->>1 AND +jobs.state = 'running'";
+
+/// As [`renew`], without renewing.
+async fn ask(db: &Db, held: &Held) -> Result<()> {
+    let holdings = held.holdings();
+    if holdings.is_empty() {
+        return Ok(());
+    }
+    let engine = db.engine();
+    let sql = if engine == Engine::Postgres { ASK_POSTGRES } else { ASK_SQLITE };
+    let still_held = bind(db.read(sql), &holdings, engine).all().await?;
+    held.learn(holdings, &still_held);
+    Ok(())
+}
+
+/// Two arrays on PostgreSQL, one JSON text on SQLite.
+fn bind<'c>(query: Query<'c>, holdings: &[Holding], engine: Engine) -> Query<'c> {
+    match engine {
+        Engine::Postgres => {
+            let (ids, leases): (Vec<&str>, Vec<&str>) =
+                holdings.iter().map(|(id, lease_id)| (id.as_str(), lease_id.as_str())).unzip();
+            query.bind_array(ids).bind_array(leases)
+        }
+        Engine::Sqlite => query.bind(json!(holdings).to_string()),
+    }
+}
+
+/// Runs the renewal on a thread of its own until `stop` is set or dropped.
+pub(crate) fn start(
+    db: &Db,
+    clock: Clock,
+    held: Arc<Held>,
+    wake: Arc<Wake>,
+    stop: watch::Receiver<bool>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let db = db.clone();
+    std::thread::Builder::new().name("lease-keeper".to_owned()).spawn(move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return tracing::error!(%error, "no runtime for the lease keeper; leases will run out"),
+        };
+        // The sibling is made in here: a connection belongs to the runtime that opened it.
+        runtime.block_on(async {
+            let db = hot::one_connection(&db);
+            while AssertUnwindSafe(keep(&db, &clock, &held, &wake, stop.clone())).catch_unwind().await.is_err() {
+                tracing::error!("renewing leases panicked; trying again");
+                tokio::time::sleep(RETRY_EVERY).await;
+            }
+        });
+    })
+}
+
+async fn keep(db: &Db, clock: &Clock, held: &Held, wake: &Wake, mut stop: watch::Receiver<bool>) {
+    let mut renew_at = clock.now() + RENEW_EVERY;
+    let mut steps = clock.steps();
+    loop {
+        if clock.steps() != steps {
+            // Leases of the time before end too early or too late by the time after.
+            steps = clock.steps();
+            renew_at = clock.now();
+        }
+        tokio::select! {
+            // A worker that has ended renews nothing, even if a renewal is due.
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = clock.sleep_until(renew_at) => {
+                let now = clock.now();
+                renew_at = match renew(db, held, now).await {
+                    // From its beginning, as the leases are: a slow statement must not bring their ends nearer.
+                    Ok(()) => now + RENEW_EVERY,
+                    Err(error) => {
+                        tracing::warn!(%error, jobs = held.count(), "the leases could not be renewed; trying again");
+                        clock.now() + RETRY_EVERY
+                    }
+                };
+            }
+            () = wake.cancelled() => {
+                if let Err(error) = ask(db, held).await {
+                    tracing::debug!(%error, "which jobs are to be cancelled could not be read; renewing soon to learn it");
+                    renew_at = renew_at.min(clock.now() + RETRY_EVERY);
+                }
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+        }
+    }
+}

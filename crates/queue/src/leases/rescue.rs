@@ -1,0 +1,151 @@
+//! Taking back jobs whose lease ran out.
+//!
+//! By expired lease only, never by age, host or worker name. A job that has lost its third lease is dead: one that
+//! kills its process must not go on killing. After the database was away, and after a clock was set, the rescue waits until the living had
+//! time to renew.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, sabotage};
+
+use crate::handlers::end::write_dead;
+use crate::handlers::registry::Registry;
+use crate::job::{ErrorClass, JobError};
+use crate::leases::keeper::LEASE;
+use crate::store::claim::Claimed;
+use crate::store::finish::{Ended, write_attempts, write_rows};
+use crate::store::lifecycle::{Event, apply};
+use crate::store::wake::Wake;
+
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// More than the renewal interval.
+const PAUSE_AFTER_OUTAGE: Duration = Duration::from_secs(12);
+/// More than others may take to notice that a server's clock was set, and to renew.
+const PAUSE_AFTER_STEP: Duration = Duration::from_secs(35);
+const BATCH_MAX: i64 = 100;
+
+/// The head of index jobs_leased.
+const EXPIRED: &str = "
+SELECT id, queue, kind, org_id, CAST(payload AS TEXT) AS payload, payload_version, priority, run_at, group_key, attempts,
+  max_attempts, crashes, polls, poll_deadline, cancel_requested, mode, correlation_id, parent_job_id, traceparent,
+  created_at, started_at, lease_id
+FROM jobs WHERE state = 'running' AND leased_until < $1 ORDER BY leased_until LIMIT $2";
+
+/// Leases that end later than any lease can: they were taken before the clock was set back.
+const FAR: &str = "SELECT id, lease_id, leased_until FROM jobs WHERE state = 'running' AND leased_until > $1 LIMIT $2";
+/// The living renew such a lease when they notice that the clock was set. One that nobody renews belongs to nobody.
+const EXPIRE: &str = "
+UPDATE jobs SET leased_until = $4 WHERE id = $1 AND lease_id = $2 AND leased_until = $3 AND state = 'running'";
+
+/// A lease as it was seen.
+type Lease = (String, String, Timestamp);
+
+pub(crate) struct Rescue<S> {
+    pub db: Db,
+    pub clock: Clock,
+    pub registry: Arc<Registry<S>>,
+    pub wake: Arc<Wake>,
+    /// Leases that end too late, and when they were first seen so.
+    pub far: Mutex<HashMap<Lease, Timestamp>>,
+}
+
+impl<S: Send + Sync + 'static> Rescue<S> {
+    /// Looks for ever.
+    pub(crate) async fn run(self: Arc<Self>) -> Result<()> {
+        let mut steps = self.clock.steps();
+        loop {
+            self.clock.sleep(LOOK_EVERY).await;
+            // Asked for its effect: a clock that was set meanwhile is noticed now.
+            let _ = self.clock.now();
+            if self.clock.steps() != steps {
+                steps = self.clock.steps();
+                tracing::info!("the clock was set; lost leases are looked for once the living have renewed theirs");
+                self.clock.sleep(PAUSE_AFTER_STEP).await;
+                continue;
+            }
+            if let Err(error) = self.look().await {
+                tracing::warn!(%error, "lost leases could not be looked for; trying again later");
+                self.clock.sleep(PAUSE_AFTER_OUTAGE).await;
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<(), JobError> {
+        self.db.agree_on_time_once(&self.clock).await?;
+        let mut now = self.clock.now();
+        if sabotage::is("the_living_are_rescued") {
+            now = now + Duration::from_secs(3600);
+        }
+        self.expire_far(now).await?;
+        let expired: Vec<Claimed> = self.db.read(EXPIRED).bind(now).bind(BATCH_MAX).all().await?;
+        let mut rescued = false;
+        for claimed in expired {
+            let id = claimed.id.clone();
+            match self.take_back(claimed, now).await {
+                Ok(taken_back) => rescued |= taken_back,
+                Err(error) if error.may_retry() => return Err(error),
+                // The others must not wait for this one.
+                Err(error) => tracing::error!(job.id = id, %error, "a lost job could not be taken back"),
+            }
+        }
+        if rescued {
+            self.wake.look_everywhere();
+        }
+        Ok(())
+    }
+
+    /// Lets a lease run out that would hold for as long as the clock was set back, once it was seen unrenewed for longer
+    /// than the living take.
+    async fn expire_far(&self, now: Timestamp) -> Result<()> {
+        let far: Vec<Lease> = self.db.read(FAR).bind(now + 2 * LEASE).bind(BATCH_MAX).all().await?;
+        let abandoned: Vec<Lease> = {
+            let mut seen = self.far.lock().unwrap_or_else(PoisonError::into_inner);
+            *seen = far.into_iter().map(|lease| (lease.clone(), seen.get(&lease).copied().unwrap_or(now))).collect();
+            seen.iter()
+                .filter(|(_, first)| now.since(**first) >= PAUSE_AFTER_STEP)
+                .map(|(lease, _)| lease.clone())
+                .collect()
+        };
+        for (id, lease_id, until) in abandoned {
+            self.db.write(EXPIRE).bind(&id).bind(&lease_id).bind(until).bind(now).execute().await?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether the lease had really run out by the time the row was locked.
+    async fn take_back(&self, claimed: Claimed, now: Timestamp) -> Result<bool, JobError> {
+        let Ok(change) = apply(&claimed.life(), &Event::LeaseLost, now) else { return Ok(false) };
+        let started_at = claimed.started_at.unwrap_or(claimed.run_at);
+        let error = Some((ErrorClass::LeaseLost, "the process that ran it stopped renewing its lease".to_owned()));
+        let ended = Ended {
+            claimed: Arc::new(claimed),
+            change,
+            result: None,
+            error,
+            notes: String::new(),
+            started_at,
+            ended_at: now,
+        };
+        // Both write only if the lease was not renewed in between.
+        let written = if ended.change.ended_in_vain() {
+            write_dead(&self.db, &ended, Some(now), now, &self.registry).await?
+        } else {
+            let batch = std::slice::from_ref(&ended);
+            let mut tx = self.db.begin().await?;
+            let written = write_rows(&mut tx, batch, Some(now), now).await?;
+            write_attempts(&mut tx, batch, &written).await?;
+            failpoint::hit("rescue.before_commit").await?;
+            tx.commit().await?;
+            written
+        };
+        if !written.is_empty() {
+            metrics::counter!("nightshift_leases_lost_total").increment(1);
+            tracing::warn!(job.id = %ended.claimed.id, job.kind = %ended.claimed.kind,
+                job.state = ended.change.life.state.as_str(), job.crashes = ended.change.life.crashes,
+                "a lost job was taken back");
+        }
+        Ok(!written.is_empty())
+    }
+}

@@ -1,0 +1,10 @@
+//! The parts of a running worker: the dispatcher claims jobs, pools run them, the writer stores how they ended.
+
+pub(crate) mod dispatcher;
+pub(crate) mod pool;
+pub(crate) mod presence;
+pub(crate) mod run;
+pub(crate) mod runner;
+pub(crate) mod supervise;
+pub(crate) mod worker;
+pub(crate) mod writer;

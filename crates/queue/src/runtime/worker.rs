@@ -1,0 +1,257 @@
+//! A worker process: everything that claims, runs and finishes jobs, started and stopped together.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use nightshift_db::{Clock, Db, Engine, Timestamp, failpoint, new_id};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+
+use crate::handlers::registry::Registry;
+use crate::leases::held::Held;
+use crate::leases::keeper;
+use crate::leases::rescue::Rescue;
+use crate::runtime::dispatcher::{Dispatcher, Lane, pause_after_error};
+use crate::runtime::pool::{self, Slots};
+use crate::runtime::presence::Presence;
+use crate::runtime::run::Runs;
+use crate::runtime::runner::Runner;
+use crate::runtime::supervise::supervise;
+use crate::runtime::writer::Writer;
+use crate::store::hot;
+use crate::store::queue::Queue;
+use crate::store::wake::Wake;
+
+/// Slots of a queue that is not named in the options.
+const SLOTS_DEFAULT: usize = 256;
+/// The dispatcher has had no answer from the database for so long: the worker is not ready.
+const STALE_AFTER: Duration = Duration::from_secs(30);
+
+/// How a worker runs.
+#[derive(Debug, Clone, Default)]
+pub struct WorkerOptions {
+    /// Jobs at a time by queue; queues of the registry that are not named get a default that is meant to be fast.
+    pub concurrency: BTreeMap<String, usize>,
+    /// Runs only these queues; all of the registry's when empty.
+    pub queues: Vec<String>,
+}
+
+/// A worker about to start.
+pub struct Worker<S> {
+    queue: Queue,
+    registry: Registry<S>,
+    app: Arc<S>,
+    options: WorkerOptions,
+}
+
+impl<S: Send + Sync + 'static> Worker<S> {
+    /// A worker of `queue` that knows the kinds of `registry`; handlers share `app`.
+    #[must_use]
+    pub fn new(queue: Queue, registry: Registry<S>, app: Arc<S>) -> Self {
+        Self { queue, registry, app, options: WorkerOptions::default() }
+    }
+
+    /// Sets the options.
+    #[must_use]
+    pub fn options(mut self, options: WorkerOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Starts claiming. It needs no database yet: it keeps trying until there is one.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread for the lease keeper.
+    pub fn start(self) -> std::io::Result<WorkerHandle> {
+        let Self { queue, registry, app, options } = self;
+        let clock = queue.clock().clone();
+        let wake = queue.wake().clone();
+        let registry = Arc::new(registry);
+        let held = Arc::new(Held::default());
+        let hot = hot::connections(queue.db());
+        let worker_id = new_id(clock.now());
+        let (stop, stopped) = watch::channel(false);
+        let (keeper_stop, keeper_stopped) = watch::channel(false);
+        let last_claim_ms = Arc::new(AtomicI64::new(clock.now().unix_ms()));
+
+        let (runs, mut endings) = Runs::channel(held.clone(), clock.clone(), registry.policies());
+        let writer = Writer { db: hot.clone(), clock: clock.clone(), registry: registry.clone(), wake: wake.clone() };
+        let writing = tokio::spawn(async move { writer.run(&mut endings).await });
+
+        let names: Vec<String> =
+            registry.queues().into_iter().filter(|name| options.runs(name)).map(str::to_owned).collect();
+        let runner = Arc::new(Runner { registry: registry.clone(), app: app.clone(), queue: queue.clone() });
+        let mut pools = JoinSet::new();
+        let mut lanes = Vec::new();
+        for name in &names {
+            let capacity = options.concurrency.get(name).copied().unwrap_or(SLOTS_DEFAULT).max(1);
+            let (sender, receiver) = mpsc::unbounded_channel();
+            lanes.push(Lane { slots: Slots::new(name.clone(), capacity, wake.clone()), deliveries: sender });
+            let deliveries = Arc::new(Mutex::new(receiver));
+            pools.spawn(pool::run(format!("{name}-{worker_id}"), deliveries, runner.clone()));
+        }
+        drop(runner);
+
+        let dispatcher = Dispatcher {
+            db: hot.clone(),
+            clock: clock.clone(),
+            worker_id: worker_id.clone(),
+            kinds: registry.names(),
+            lanes,
+            wake: wake.clone(),
+            runs,
+            last_claim_ms: last_claim_ms.clone(),
+            unparked: AtomicBool::new(false),
+        };
+        let dispatching = tokio::spawn(dispatch(dispatcher, stopped));
+        keeper::start(&hot, clock.clone(), held.clone(), wake.clone(), keeper_stopped)?;
+        let rescue = Arc::new(Rescue {
+            db: hot.clone(),
+            clock: clock.clone(),
+            registry,
+            wake: wake.clone(),
+            far: Mutex::default(),
+        });
+        let presence =
+            Presence { db: hot.clone(), clock: clock.clone(), id: worker_id, queues: names, held: held.clone() };
+        let services = vec![
+            tokio::spawn(supervise("rescue", move || rescue.clone().run())).abort_handle(),
+            tokio::spawn(hear_others(hot.clone(), wake)).abort_handle(),
+            tokio::spawn(supervise("presence", {
+                let presence = presence.clone();
+                move || presence.clone().keep()
+            }))
+            .abort_handle(),
+        ];
+        Ok(WorkerHandle {
+            health: Health { clock, last_claim_ms, stopping: stop.subscribe() },
+            stop,
+            keeper_stop,
+            held,
+            pools,
+            dispatching,
+            writing,
+            services,
+            presence,
+        })
+    }
+}
+
+impl WorkerOptions {
+    fn runs(&self, queue: &str) -> bool {
+        self.queues.is_empty() || self.queues.iter().any(|name| name == queue)
+    }
+}
+
+/// Dispatches until told to stop; whatever fails is tried again.
+async fn dispatch(dispatcher: Dispatcher, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        match AssertUnwindSafe(dispatcher.run(&mut stop)).catch_unwind().await {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => tracing::warn!(%error, "jobs could not be claimed; trying again"),
+            Err(_) => tracing::error!("claiming jobs panicked; trying again"),
+        }
+        pause_after_error().await;
+    }
+    // Dropping the lanes here ends the pools once they have run what they hold.
+}
+
+async fn hear_others(db: Db, wake: Arc<Wake>) {
+    match db.engine() {
+        Engine::Postgres => {
+            supervise("listener", || wake.listen(&db)).await;
+        }
+        Engine::Sqlite => {
+            let path = db.sqlite_path().map(std::path::Path::to_owned).unwrap_or_default();
+            supervise("listener", || async {
+                wake.watch(&path).await;
+                Ok(())
+            })
+            .await;
+        }
+    }
+}
+
+/// Whether a worker gets on.
+#[derive(Clone)]
+pub struct Health {
+    clock: Clock,
+    last_claim_ms: Arc<AtomicI64>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Health {
+    /// Why the worker is not ready, if it is not.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        if *self.stopping.borrow() {
+            return Some("the worker is shutting down".to_owned());
+        }
+        let last = Timestamp::from_unix_ms(self.last_claim_ms.load(Ordering::Acquire));
+        let silent = self.clock.now().since(last);
+        (silent > STALE_AFTER).then(|| format!("no successful claim for {} s", silent.as_secs()))
+    }
+}
+
+/// A running worker.
+pub struct WorkerHandle {
+    health: Health,
+    stop: watch::Sender<bool>,
+    keeper_stop: watch::Sender<bool>,
+    held: Arc<Held>,
+    pools: JoinSet<()>,
+    dispatching: JoinHandle<()>,
+    writing: JoinHandle<()>,
+    services: Vec<AbortHandle>,
+    presence: Presence,
+}
+
+impl WorkerHandle {
+    /// For readiness checks.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// Stops claiming, lets running jobs end within `grace` of real time, gives the rest back at once, and returns when
+    /// all results are written.
+    pub async fn shutdown(mut self, grace: Duration) {
+        self.stop.send_replace(true);
+        let _ = (&mut self.dispatching).await;
+        let all_ended = async { while self.pools.join_next().await.is_some() {} };
+        tokio::pin!(all_ended);
+        if tokio::time::timeout(grace, &mut all_ended).await.is_err() {
+            tracing::warn!(jobs = self.held.running(), "the grace time is over; running jobs are given back");
+            // Armed to end the process here, not to fail.
+            let _ = failpoint::hit("shutdown.grace_over").await;
+            self.held.give_all_back();
+            all_ended.await;
+        }
+        // All runners are gone, so the writer ends once it has written what it has.
+        if tokio::time::timeout(grace.max(Duration::from_secs(5)), &mut self.writing).await.is_err() {
+            tracing::error!(
+                jobs = self.held.count(),
+                "results could not be written before the end; leases will run out"
+            );
+            self.writing.abort();
+        }
+        self.services.iter().for_each(AbortHandle::abort);
+        self.keeper_stop.send_replace(true);
+        if let Err(error) = self.presence.leave().await {
+            tracing::debug!(%error, "the worker's row could not be removed");
+        }
+    }
+}
+
+impl Drop for WorkerHandle {
+    fn drop(&mut self) {
+        self.dispatching.abort();
+        self.writing.abort();
+        self.services.iter().for_each(AbortHandle::abort);
+        self.keeper_stop.send_replace(true);
+    }
+}

@@ -1,0 +1,180 @@
+//! No two files import each other, directly or over others.
+
+use std::collections::BTreeSet;
+
+use crate::circles::{Circle, Imports};
+use crate::{root, sources};
+
+/// The `src` folders that are one crate each.
+pub const CRATES: [&str; 6] =
+    ["crates/db/src", "crates/domain/src", "crates/providers/src", "crates/queue/src", "jobs/src", "src"];
+
+/// What a crate's files import from each other. Its `main.rs`, if it has one, is another crate.
+pub fn imports(folder: &str) -> Imports {
+    let top = root().join(folder);
+    let sources: Vec<(String, String)> = sources(folder)
+        .into_iter()
+        .filter_map(|path| {
+            let name = path.strip_prefix(&top).ok()?.to_str()?.to_owned();
+            (name != "main.rs").then(|| (name, std::fs::read_to_string(&path).unwrap()))
+        })
+        .collect();
+    Imports::of(&sources)
+}
+
+/// Circles that are still there: the crate and the files, or a folder (`web/`) that a circle lies within. The list only
+/// becomes shorter: an entry whose circle is gone, or has lost a file, fails the test until it is mended.
+const KNOWN: &[(&str, &[&str])] = &[
+    (
+        "crates/domain/src",
+        &[
+            "automations/execute.rs",
+            "automations/ledger/ending.rs",
+            "automations/ledger/waiting.rs",
+            "automations/told.rs",
+            "messaging/delivery/outbound.rs",
+            "messaging/delivery/take_back.rs",
+            "messaging/masking.rs",
+        ],
+    ),
+    ("crates/domain/src", &["calls/complete.rs", "calls/late.rs", "calls/mod.rs", "calls/requests.rs"]),
+    ("crates/domain/src", &["messaging/choice.rs", "messaging/numbers/mod.rs", "messaging/threads.rs"]),
+    (
+        "jobs/src",
+        &[
+            "automation/mod.rs",
+            "automation/run.rs",
+            "sms/confirm_delivery.rs",
+            "sms/mod.rs",
+            "sms/send.rs",
+            "thread/assign_number.rs",
+            "thread/mod.rs",
+        ],
+    ),
+    ("jobs/src", &["booking_call/mod.rs", "booking_call/poll.rs", "booking_call/start.rs"]),
+    ("jobs/src", &["pricing/mod.rs", "pricing/reconcile.rs", "pricing/reconcile_chunk.rs"]),
+    ("src", &["web/"]),
+];
+
+fn described(folder: &str, circle: &Circle) -> String {
+    let mut text = format!("{folder}: (\"{folder}\", &{:?})\n", circle.files);
+    for (file, items, next) in &circle.shortest {
+        text += &format!("    {file} -> {next}: {}\n", items.join(", "));
+    }
+    text
+}
+
+fn is_known(circle: &Circle, known: &[&str]) -> bool {
+    match known {
+        [folder] if folder.ends_with('/') => circle.files.iter().all(|file| file.starts_with(folder)),
+        files => files == circle.files,
+    }
+}
+
+#[test]
+fn no_files_import_each_other() {
+    let mut gone: BTreeSet<_> = KNOWN.iter().collect();
+    let mut new = String::new();
+    for folder in CRATES {
+        for circle in imports(folder).circles() {
+            let known = KNOWN.iter().find(|(place, files)| *place == folder && is_known(&circle, files));
+            match known {
+                Some(known) => drop(gone.remove(known)),
+                None => new += &described(folder, &circle),
+            }
+        }
+    }
+    assert!(new.is_empty() && gone.is_empty(), "circles of imports:\n{new}\nlisted, but no longer there: {gone:#?}");
+}
+
+fn tree(files: &[(&str, &str)]) -> Imports {
+    let files: Vec<(String, String)> =
+        files.iter().map(|(name, source)| ((*name).to_owned(), (*source).to_owned())).collect();
+    Imports::of(&files)
+}
+
+/// Every import as `file -> other: items`.
+fn all(files: &[(&str, &str)]) -> Vec<String> {
+    let imports = tree(files);
+    let line = |(file, other, items): (&str, &str, &BTreeSet<String>)| {
+        format!("{file} -> {other}: {}", items.iter().cloned().collect::<Vec<_>>().join(" "))
+    };
+    imports.all().map(line).collect()
+}
+
+#[test]
+fn an_import_leads_to_the_file_that_defines_the_item() {
+    let files = [
+        ("lib.rs", "mod a; mod b; mod c; pub use b::{Thing, inner::Deep as Renamed};"),
+        ("a.rs", "use crate::{Thing, Renamed}; use crate::b::Thing as Other; use std::fmt::Debug;"),
+        ("b/mod.rs", "pub mod inner; pub struct Thing;"),
+        ("b/inner.rs", "pub struct Deep;"),
+        ("c.rs", "use crate::b::*; fn f(_: Thing) -> inner::Deep { super::b::inner::Deep }"),
+    ];
+    let expected =
+        ["a.rs -> b/inner.rs: Deep", "a.rs -> b/mod.rs: Thing", "c.rs -> b/inner.rs: Deep", "c.rs -> b/mod.rs: Thing"];
+    assert_eq!(all(&files), expected);
+}
+
+#[test]
+fn a_path_within_code_macros_and_attributes_is_an_import() {
+    let files = [
+        ("lib.rs", "mod a; mod b; mod c; mod d;"),
+        ("a.rs", "use crate::b; fn f() { if true { b::go(); } }"),
+        ("b.rs", "pub fn go() {} pub struct B; macro_rules! kinds { ($x:ident) => { pub struct $x; } } kinds!(Made);"),
+        ("c.rs", "fn f(x: X) { println!(\"{} {}\", x.b, [crate::b::go()]); }"),
+        ("d.rs", "use crate::b::Made; #[schema(value_type = crate::b::B)] struct D { b: u8 }"),
+    ];
+    assert_eq!(all(&files), ["a.rs -> b.rs: go", "c.rs -> b.rs: go", "d.rs -> b.rs: B Made"]);
+}
+
+#[test]
+fn modules_re_exports_and_tests_are_no_imports() {
+    let files = [
+        ("lib.rs", "mod a; mod b; #[cfg(test)] mod far; pub use a::A; pub(crate) use b::go;"),
+        ("a.rs", "use crate::b; pub struct A; #[cfg(test)] mod tests { use crate::b::go; use super::*; }"),
+        ("b.rs", "use crate::A; pub fn go() {} #[cfg(test)] fn f() { crate::far::f() }"),
+        ("far.rs", "use crate::A; pub fn f() {}"),
+    ];
+    assert_eq!(all(&files), ["b.rs -> a.rs: A"]);
+}
+
+#[test]
+fn a_function_and_a_module_of_one_name_are_told_apart() {
+    let files = [
+        ("lib.rs", "pub mod a; mod b; mod c;"),
+        ("a/mod.rs", "mod explain; pub use explain::explain;"),
+        ("a/explain.rs", "pub fn explain() {} pub fn error() {}"),
+        ("b.rs", "use crate::a::explain; fn f() { explain() }"),
+        ("c.rs", "use crate::a; fn f() { a::explain() }"),
+    ];
+    assert_eq!(all(&files), ["b.rs -> a/explain.rs: explain", "c.rs -> a/explain.rs: explain"]);
+}
+
+#[test]
+fn a_circle_is_reported_with_its_shortest_way() {
+    let imports = tree(&[
+        ("lib.rs", "mod a; mod b; mod c; mod d; mod e;"),
+        ("a.rs", "use crate::b::B; pub struct A;"),
+        ("b.rs", "use crate::c::C; pub struct B;"),
+        ("c.rs", "use crate::a::A; use crate::d::D; pub struct C;"),
+        ("d.rs", "fn f() { crate::c::C } pub struct D;"),
+        ("e.rs", "use crate::a::A;"),
+    ]);
+    let circles = imports.circles();
+    let [circle] = circles.as_slice() else { panic!("one circle, not {}", circles.len()) };
+    assert_eq!(circle.files, ["a.rs", "b.rs", "c.rs", "d.rs"]);
+    let step = |file: &str, item: &str, next: &str| (file.to_owned(), vec![item.to_owned()], next.to_owned());
+    assert_eq!(circle.shortest, [step("c.rs", "D", "d.rs"), step("d.rs", "C", "c.rs")]);
+}
+
+#[test]
+fn a_parent_that_calls_a_child_which_uses_its_type_is_a_circle() {
+    let imports = tree(&[
+        ("lib.rs", "mod area;"),
+        ("area/mod.rs", "mod child; pub struct Row; pub fn read() { child::load() }"),
+        ("area/child.rs", "use super::Row; pub fn load() -> Row { Row }"),
+    ]);
+    let files: Vec<_> = imports.circles().into_iter().map(|circle| circle.files).collect();
+    assert_eq!(files, [["area/child.rs", "area/mod.rs"]]);
+}
