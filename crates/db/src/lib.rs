@@ -17,7 +17,9 @@ mod limit;
 mod migrations;
 mod pool;
 mod query;
+pub mod rows;
 pub mod sabotage;
+mod select;
 mod session;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -33,6 +35,8 @@ pub use id::new_id;
 pub use migrations::{MIGRATIONS, MigrationState, migrate, migration_state};
 pub use pool::{Db, DbOptions, Engine};
 pub use query::{Bind, FromRow, Query};
+pub use rows::RowsStatement;
+pub use select::{Order, Select, Values};
 pub use session::{Setting, settings};
 pub use sqlx::types::Json;
 pub use timestamp::{ParseTimestampError, Timestamp};

@@ -12,6 +12,7 @@
 )]
 
 mod network;
+pub(crate) mod statements;
 mod template;
 
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ use tempfile::TempDir;
 use crate::{Db, DbOptions, Engine};
 
 pub use network::{Network, Weather};
+pub use statements::statements_of;
 
 /// Names the PostgreSQL server that tests may create databases on.
 pub const POSTGRES_URL_VARIABLE: &str = "NIGHTSHIFT_TEST_POSTGRES_URL";
