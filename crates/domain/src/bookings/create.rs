@@ -1,6 +1,6 @@
 //! Making a booking.
 
-use nightshift_db::{Json, Timestamp, Tx};
+use nightshift_db::{RowsStatement, Timestamp, Tx, columns};
 use serde_json::json;
 
 use super::booking::booking_columns;
@@ -8,17 +8,44 @@ use super::{Booking, NewBooking, Status, history, oddities};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::ids::{BookingId, HistoryId, OrgId, SitterId};
+use crate::ids::{BookingId, ClientId, HistoryId, OrgId, SitterId};
 use crate::people::clients;
 use crate::pricing;
 use crate::problems::Problems;
 use crate::warning::Warning;
 
-const INSERT: &str = booking_columns!(
-    "INSERT INTO bookings (id, org_id, client_id, sitter_id, service, start_at, end_at, quantity, add_ons, address,
-                           notes, discount_minor, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) RETURNING",
-    ""
+/// What a booking is made of.
+struct NewRow<'r> {
+    id: &'r BookingId,
+    org: &'r OrgId,
+    client: &'r ClientId,
+    asked: &'r NewBooking,
+    now: Timestamp,
+}
+
+columns! {
+    /// What is written of a new booking; the rest has its defaults.
+    struct NewColumns(new: NewRow<'r>, 'r) {
+        id: text = new.id.as_str(),
+        org_id: text = new.org.as_str(),
+        client_id: text = new.client.as_str(),
+        sitter_id: text = new.asked.sitter_id.as_ref().map(SitterId::as_str),
+        service: text = new.asked.service.as_str(),
+        start_at: timestamptz = new.asked.start_at,
+        end_at: timestamptz = new.asked.end_at,
+        quantity: bigint = new.asked.quantity,
+        add_ons: json = json!(new.asked.add_ons).to_string(),
+        address: text = new.asked.address.as_deref(),
+        notes: text = new.asked.notes.as_deref(),
+        discount_minor: bigint = new.asked.discount_minor,
+        created_at: timestamptz = new.now,
+        updated_at: timestamptz = new.now,
+    }
+}
+
+static INSERT: RowsStatement<NewColumns> = RowsStatement::new(
+    0,
+    concat!("INSERT INTO bookings ({columns}) VALUES ({values}) RETURNING ", booking_columns!("")),
 );
 
 const PRICE: &str = "UPDATE bookings SET total_minor = $2, currency = $3, pricing_snapshot_id = $4 WHERE id = $1";
@@ -57,29 +84,14 @@ pub(crate) async fn create_as(
         check_sitter(tx, org, sitter).await?;
     }
     let contact = clients::Contact {
-        phone: new.phone,
-        first_name: Some(new.first_name),
-        last_name: Some(new.last_name),
-        email: new.email,
+        phone: new.phone.clone(),
+        first_name: Some(new.first_name.clone()),
+        last_name: Some(new.last_name.clone()),
+        email: new.email.clone(),
     };
     let client = clients::find_or_create(tx, org, &contact, now).await?;
-    let mut booking: Booking = tx
-        .query(INSERT)
-        .bind(id)
-        .bind(org)
-        .bind(&client.id)
-        .bind(&new.sitter_id)
-        .bind(&new.service)
-        .bind(new.start_at)
-        .bind(new.end_at)
-        .bind(new.quantity)
-        .bind(Json(&new.add_ons))
-        .bind(&new.address)
-        .bind(&new.notes)
-        .bind(new.discount_minor)
-        .bind(now)
-        .one()
-        .await?;
+    let row = NewRow { id: &id, org, client: &client.id, asked: &new, now };
+    let mut booking: Booking = INSERT.bind_values(tx.query(INSERT.sql(tx.engine())), &row).one().await?;
     let priced = pricing::price_new(tx, &mut booking, now).await?;
     if priced {
         tx.query(PRICE)
