@@ -1,6 +1,6 @@
 //! The booking row.
 
-use nightshift_db::{Db, Engine, Json, Timestamp, Tx, row};
+use nightshift_db::{Db, Engine, Json, Timestamp, Tx, columns, row};
 
 use super::{PaymentStatus, Status};
 use crate::actor::Actor;
@@ -65,6 +65,31 @@ row! {
     }
 }
 pub(super) use booking_columns;
+
+columns! {
+    /// What is written of a booking when it is made and with every change.
+    pub(super) struct WrittenColumns(booking: &'r Booking, 'r) {
+        sitter_id: text = booking.sitter_id.as_ref().map(SitterId::as_str),
+        service: text = booking.service.as_str(),
+        start_at: timestamptz = booking.start_at,
+        end_at: timestamptz = booking.end_at,
+        status: text = booking.status.as_str(),
+        quantity: bigint = booking.quantity,
+        add_ons: json = serde_json::json!(booking.add_ons).to_string(),
+        address: text = booking.address.as_deref(),
+        notes: text = booking.notes.as_deref(),
+        payment_status: text = booking.payment_status.as_str(),
+        paid_minor: bigint = booking.paid_minor,
+        refunded_minor: bigint = booking.refunded_minor,
+        stripe_payment_intent_id: text = booking.stripe_payment_intent_id.as_deref(),
+        confirmed_at: timestamptz = booking.confirmed_at,
+        cancelled_at: timestamptz = booking.cancelled_at,
+        discount_minor: bigint = booking.discount_minor,
+        total_minor: bigint = booking.total_minor,
+        currency: text = booking.currency.as_deref(),
+        pricing_snapshot_id: text = booking.pricing_snapshot_id.as_ref().map(SnapshotId::as_str),
+    }
+}
 
 const BY_ID: &str = concat!("SELECT ", booking_columns!(""), " FROM bookings WHERE id = $1");
 const BY_ID_LOCKED: &str = concat!("SELECT ", booking_columns!(""), " FROM bookings WHERE id = $1 FOR NO KEY UPDATE");

@@ -1,43 +1,18 @@
 //! Changing a booking's status, and the one statement that stores a changed booking.
 
-use nightshift_db::{RowsStatement, Timestamp, Tx, columns};
+use nightshift_db::{RowsStatement, Timestamp, Tx};
 use serde_json::json;
 
-use super::booking::{booking_columns, lock_of};
+use super::booking::{WrittenColumns, booking_columns, lock_of};
 use super::{Booking, Status, Transition, history, oddities, transition};
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::automations;
-use crate::ids::{BookingId, HistoryId, OrgId, SitterId, SnapshotId};
+use crate::ids::{BookingId, HistoryId, OrgId};
 use crate::warning::Warning;
 use crate::{Error, Result};
 
-columns! {
-    /// What of a booking can change.
-    struct ChangeableColumns(booking: &'r Booking, 'r) {
-        sitter_id: text = booking.sitter_id.as_ref().map(SitterId::as_str),
-        service: text = booking.service.as_str(),
-        start_at: timestamptz = booking.start_at,
-        end_at: timestamptz = booking.end_at,
-        status: text = booking.status.as_str(),
-        quantity: bigint = booking.quantity,
-        add_ons: json = json!(booking.add_ons).to_string(),
-        address: text = booking.address.as_deref(),
-        notes: text = booking.notes.as_deref(),
-        payment_status: text = booking.payment_status.as_str(),
-        paid_minor: bigint = booking.paid_minor,
-        refunded_minor: bigint = booking.refunded_minor,
-        stripe_payment_intent_id: text = booking.stripe_payment_intent_id.as_deref(),
-        confirmed_at: timestamptz = booking.confirmed_at,
-        cancelled_at: timestamptz = booking.cancelled_at,
-        discount_minor: bigint = booking.discount_minor,
-        total_minor: bigint = booking.total_minor,
-        currency: text = booking.currency.as_deref(),
-        pricing_snapshot_id: text = booking.pricing_snapshot_id.as_ref().map(SnapshotId::as_str),
-    }
-}
-
-static STORE: RowsStatement<ChangeableColumns> = RowsStatement::new(
+static STORE: RowsStatement<WrittenColumns> = RowsStatement::new(
     3,
     concat!(
         "UPDATE bookings SET {assignments}, version = version + 1, updated_at = $3

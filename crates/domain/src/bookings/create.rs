@@ -1,51 +1,26 @@
 //! Making a booking.
 
-use nightshift_db::{RowsStatement, Timestamp, Tx, columns};
+use nightshift_db::{Json, RowsStatement, Timestamp, Tx};
 use serde_json::json;
 
-use super::booking::booking_columns;
-use super::{Booking, NewBooking, Status, history, oddities};
+use super::booking::{WrittenColumns, booking_columns};
+use super::{Booking, NewBooking, PaymentStatus, Status, history, oddities};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::ids::{BookingId, ClientId, HistoryId, OrgId, SitterId};
+use crate::ids::{BookingId, HistoryId, OrgId, SitterId};
 use crate::people::clients;
 use crate::pricing;
 use crate::problems::Problems;
 use crate::warning::Warning;
 
-/// What a booking is made of.
-struct NewRow<'r> {
-    id: &'r BookingId,
-    org: &'r OrgId,
-    client: &'r ClientId,
-    asked: &'r NewBooking,
-    now: Timestamp,
-}
-
-columns! {
-    /// What is written of a new booking; the rest has its defaults.
-    struct NewColumns(new: NewRow<'r>, 'r) {
-        id: text = new.id.as_str(),
-        org_id: text = new.org.as_str(),
-        client_id: text = new.client.as_str(),
-        sitter_id: text = new.asked.sitter_id.as_ref().map(SitterId::as_str),
-        service: text = new.asked.service.as_str(),
-        start_at: timestamptz = new.asked.start_at,
-        end_at: timestamptz = new.asked.end_at,
-        quantity: bigint = new.asked.quantity,
-        add_ons: json = json!(new.asked.add_ons).to_string(),
-        address: text = new.asked.address.as_deref(),
-        notes: text = new.asked.notes.as_deref(),
-        discount_minor: bigint = new.asked.discount_minor,
-        created_at: timestamptz = new.now,
-        updated_at: timestamptz = new.now,
-    }
-}
-
-static INSERT: RowsStatement<NewColumns> = RowsStatement::new(
-    0,
-    concat!("INSERT INTO bookings ({columns}) VALUES ({values}) RETURNING ", booking_columns!("")),
+static INSERT: RowsStatement<WrittenColumns> = RowsStatement::new(
+    4,
+    concat!(
+        "INSERT INTO bookings (id, org_id, client_id, created_at, updated_at, {columns})
+         VALUES ($1, $2, $3, $4, $4, {values}) RETURNING ",
+        booking_columns!("")
+    ),
 );
 
 const PRICE: &str = "UPDATE bookings SET total_minor = $2, currency = $3, pricing_snapshot_id = $4 WHERE id = $1";
@@ -84,14 +59,41 @@ pub(crate) async fn create_as(
         check_sitter(tx, org, sitter).await?;
     }
     let contact = clients::Contact {
-        phone: new.phone.clone(),
-        first_name: Some(new.first_name.clone()),
-        last_name: Some(new.last_name.clone()),
-        email: new.email.clone(),
+        phone: new.phone,
+        first_name: Some(new.first_name),
+        last_name: Some(new.last_name),
+        email: new.email,
     };
     let client = clients::find_or_create(tx, org, &contact, now).await?;
-    let row = NewRow { id: &id, org, client: &client.id, asked: &new, now };
-    let mut booking: Booking = INSERT.bind_values(tx.query(INSERT.sql(tx.engine())), &row).one().await?;
+    let booking = Booking {
+        id,
+        org_id: org.clone(),
+        client_id: client.id,
+        sitter_id: new.sitter_id,
+        service: new.service,
+        start_at: new.start_at,
+        end_at: new.end_at,
+        status: Status::Pending,
+        quantity: new.quantity,
+        add_ons: Json(new.add_ons),
+        address: new.address,
+        notes: new.notes,
+        discount_minor: new.discount_minor,
+        total_minor: None,
+        currency: None,
+        pricing_snapshot_id: None,
+        payment_status: PaymentStatus::Unpaid,
+        paid_minor: 0,
+        refunded_minor: 0,
+        stripe_payment_intent_id: None,
+        confirmed_at: None,
+        cancelled_at: None,
+        version: 1,
+        created_at: now,
+    };
+    let query = tx.query(INSERT.sql(tx.engine()));
+    let query = query.bind(&booking.id).bind(&booking.org_id).bind(&booking.client_id).bind(booking.created_at);
+    let mut booking: Booking = INSERT.bind_values(query, &&booking).one().await?;
     let priced = pricing::price_new(tx, &mut booking, now).await?;
     if priced {
         tx.query(PRICE)
