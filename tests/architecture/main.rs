@@ -110,6 +110,25 @@ fn both_engines_have_the_same_migrations() {
     assert_eq!(names("sqlite"), names("postgres"));
 }
 
+/// A new column is as many places; `CONTRIBUTING.md` lists them.
+#[test]
+fn a_column_of_bookings_is_named_in_five_files_of_its_area_at_most() {
+    let area = root().join("crates/domain/src/bookings");
+    for column in ["address", "notes", "add_ons", "discount_minor", "confirmed_at", "stripe_payment_intent_id"] {
+        let mut named = Vec::new();
+        for path in sources("crates/domain/src/bookings").into_iter().filter(|path| path.parent() == Some(&area)) {
+            let source = fs::read_to_string(&path).unwrap();
+            let program = source.split("#[cfg(test)]").next().unwrap();
+            let code = program.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let mut words = code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+            if words.any(|word| word == column) {
+                named.push(path);
+            }
+        }
+        assert!(named.len() <= 5, "{column} is named in {named:?}");
+    }
+}
+
 #[test]
 fn every_setting_is_explained_and_in_the_operators_guide() {
     let defaults = text("config/default.toml");

@@ -20,7 +20,9 @@ mod migrations;
 mod options;
 mod pool;
 mod query;
+pub mod rows;
 pub mod sabotage;
+mod select;
 mod session;
 mod settings;
 #[cfg(feature = "testing")]
@@ -39,6 +41,8 @@ pub use migrations::{MIGRATIONS, MigrationState, migrate, migration_state};
 pub use options::DbOptions;
 pub use pool::Db;
 pub use query::{Bind, FromRow, Query};
+pub use rows::RowsStatement;
+pub use select::{Order, Select, Values};
 pub use settings::{Setting, settings};
 pub use sqlx::types::Json;
 pub use timestamp::{ParseTimestampError, Timestamp};

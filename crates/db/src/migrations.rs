@@ -51,6 +51,7 @@ pub const MIGRATIONS: &[Step] = steps![
     14 => "0014_texts_state_times",
     15 => "0015_payments",
     16 => "0016_waiting_texts",
+    17 => "0017_lists",
 ];
 
 /// Which steps a database has.

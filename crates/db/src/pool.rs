@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use crate::connections::Connections;
 use crate::query::Target;
-use crate::{Clock, DbError, DbOptions, Engine, Query, Result, Timestamp, Tx, file, sabotage};
+use crate::{Clock, DbError, DbOptions, Engine, Query, Result, Select, Timestamp, Tx, file, sabotage};
 
 /// How long a write waits for its turn on the SQLite file, in this process and among others, before it gives up.
 const SQLITE_BUSY_LIMIT: Duration = Duration::from_secs(30);
@@ -164,6 +164,11 @@ impl Db {
     /// A statement that only reads, outside any transaction.
     pub fn read(&self, sql: &'static str) -> Query<'_> {
         Query::new(Target::Pool(&self.readers), sql)
+    }
+
+    /// As [`read`](Self::read), with conditions that depend on which filters are set; `head` is what stands before them.
+    pub fn select(&self, head: &'static str) -> Select<'_> {
+        Select::new(self.read(""), head)
     }
 
     /// A single statement that writes and commits by itself.

@@ -5,7 +5,7 @@
 
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments, Encode, Sqlite, Type};
+use sqlx::{Arguments, Encode, SqlStr, Sqlite, Type};
 
 use crate::connections::{Connection, Connections, Line};
 use crate::limit::TimeLimit;
@@ -51,13 +51,15 @@ enum Parameters {
 pub struct Query<'c> {
     target: Target<'c>,
     parameters: Parameters,
-    sql: &'static str,
+    sql: SqlStr,
     unbound: Option<sqlx::error::BoxDynError>,
 }
 
 /// Runs one of sqlx's fetch methods on whatever the statement is aimed at.
 macro_rules! run {
     ($query:ident, $build:path, $method:ident) => {{
+        #[cfg(feature = "testing")]
+        crate::testing::statements::note($query.sql.as_str());
         if let Some(error) = $query.unbound {
             return Err(DbError::Value(error));
         }
@@ -107,7 +109,26 @@ impl<'c> Query<'c> {
             Engine::Postgres => Parameters::Postgres(PgArguments::default()),
             Engine::Sqlite => Parameters::Sqlite(SqliteArguments::default()),
         };
-        Self { target, parameters, sql, unbound: None }
+        Self { target, parameters, sql: SqlStr::from_static(sql), unbound: None }
+    }
+
+    /// The same statement with another text.
+    pub(crate) fn with_sql(self, sql: SqlStr) -> Self {
+        Self { sql, ..self }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sql(&self) -> &str {
+        self.sql.as_str()
+    }
+
+    /// The engine it will run on.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match self.parameters {
+            Parameters::Postgres(_) => Engine::Postgres,
+            Parameters::Sqlite(_) => Engine::Sqlite,
+        }
     }
 
     /// Binds the next parameter. A value that can't be encoded is reported when the statement runs.
@@ -120,6 +141,18 @@ impl<'c> Query<'c> {
             self.unbound.get_or_insert(error);
         }
         self
+    }
+
+    /// Binds the next parameter, unless it could not be made; that is reported when the statement runs.
+    #[doc(hidden)]
+    pub fn bind_encoded<'q, T: Bind<'q>>(mut self, value: Result<T, sqlx::error::BoxDynError>) -> Self {
+        match value {
+            Ok(value) => self.bind(value),
+            Err(error) => {
+                self.unbound.get_or_insert(error);
+                self
+            }
+        }
     }
 
     /// Binds the next parameter, an array: only PostgreSQL takes one, so the statement is one for PostgreSQL.

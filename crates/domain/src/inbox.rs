@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use nightshift_db::{Engine, Timestamp, Tx, new_id};
+use nightshift_db::{RowsStatement, Timestamp, Tx, columns, new_id};
 use serde_json::{Value, json};
 
 use crate::audit::Event;
@@ -71,37 +71,57 @@ pub struct Recorded {
     pub first: bool,
 }
 
+columns! {
+    /// What is stored of an event.
+    struct EventColumns(event: EventRow<'r>, 'r) {
+        id: text = event.id.as_str(),
+        provider: text = event.delivery.provider.as_str(),
+        event_key: text = event.delivery.event_key.as_str(),
+        event_type: text = event.delivery.event_type.as_deref(),
+        verified: boolean = event.delivery.verified,
+        headers: json = event.delivery.headers.to_string(),
+        payload: text = event.delivery.payload.as_str(),
+        deliveries: bigint = event.deliveries,
+    }
+}
+
 /// One row per event; an event that stands counts its deliveries. Finds it by the unique (provider, event_key).
 /// Rows are sorted by that key, so that two processes never wait for each other crosswise.
-const UPSERT_POSTGRES: &str = "
-INSERT INTO webhook_inbox (id, provider, event_key, event_type, verified, headers, payload, deliveries,
-                           received_at, created_at, updated_at)
-SELECT id, provider, event_key, event_type, verified, headers::jsonb, payload, deliveries, $9, $9, $9
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::bigint[])
-  AS new (id, provider, event_key, event_type, verified, headers, payload, deliveries)
-ON CONFLICT (provider, event_key) DO UPDATE
-SET deliveries = webhook_inbox.deliveries + excluded.deliveries, updated_at = $9
-RETURNING id, provider, event_key";
+static UPSERT: RowsStatement<EventColumns> = RowsStatement::new(
+    1,
+    "INSERT INTO webhook_inbox ({columns}, received_at, created_at, updated_at)
+     SELECT {columns}, $1, $1, $1 FROM {rows} AS new WHERE TRUE
+     ON CONFLICT (provider, event_key) DO UPDATE
+     SET deliveries = webhook_inbox.deliveries + excluded.deliveries, updated_at = $1
+     RETURNING id, provider, event_key",
+);
 
-const UPSERT_SQLITE: &str = "
-INSERT INTO webhook_inbox (id, provider, event_key, event_type, verified, headers, payload, deliveries,
-                           received_at, created_at, updated_at)
-SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, $2, $2, $2
-FROM json_each($1) WHERE TRUE
-ON CONFLICT (provider, event_key) DO UPDATE
-SET deliveries = webhook_inbox.deliveries + excluded.deliveries, updated_at = $2
-RETURNING id, provider, event_key";
+/// An audit entry about a delivery.
+struct LogRow<'a> {
+    id: String,
+    event: Event,
+    status: &'static str,
+    recorded: &'a Recorded,
+    delivery: &'a Delivery,
+    metadata: String,
+}
 
-const LOG_POSTGRES: &str = "
-INSERT INTO event_log (id, event_type, status, actor_type, inbox_id, correlation_id, metadata, created_at)
-SELECT id, event_type, status, 'webhook', inbox_id, correlation_id, metadata::jsonb, $7
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
-  AS new (id, event_type, status, inbox_id, correlation_id, metadata)";
+columns! {
+    /// What is logged of a delivery.
+    struct LogColumns(entry: LogRow<'r>, 'r) {
+        id: text = entry.id.as_str(),
+        event_type: text = entry.event.as_str(),
+        status: text = entry.status,
+        inbox_id: text = entry.recorded.inbox_id.as_str(),
+        correlation_id: text = entry.delivery.request_id.as_str(),
+        metadata: json = entry.metadata.as_str(),
+    }
+}
 
-const LOG_SQLITE: &str = "
-INSERT INTO event_log (id, event_type, status, actor_type, inbox_id, correlation_id, metadata, created_at)
-SELECT value->>0, value->>1, value->>2, 'webhook', value->>3, value->>4, value->>5, $2
-FROM json_each($1)";
+static LOG: RowsStatement<LogColumns> = RowsStatement::new(
+    1,
+    "INSERT INTO event_log ({columns}, actor_type, created_at) SELECT {columns}, 'webhook', $1 FROM {rows} AS new",
+);
 
 /// Stores a batch of deliveries, with an audit entry for each, in two statements. The answers stand in the batch's order.
 ///
@@ -153,73 +173,25 @@ fn events_of<'a>(batch: &[&'a Delivery], now: Timestamp) -> Vec<EventRow<'a>> {
 }
 
 async fn upsert(tx: &mut Tx, events: &[EventRow<'_>], now: Timestamp) -> Result<HashMap<(Provider, String), InboxId>> {
-    fn column<'a, T: 'a>(events: &'a [EventRow<'a>], field: impl Fn(&'a EventRow<'a>) -> T) -> Vec<T> {
-        events.iter().map(field).collect()
-    }
-    let rows: Vec<(InboxId, Provider, String)> = if tx.engine() == Engine::Postgres {
-        tx.query(UPSERT_POSTGRES)
-            .bind_array(column(events, |event| event.id.as_str()))
-            .bind_array(column(events, |event| event.delivery.provider.as_str()))
-            .bind_array(column(events, |event| event.delivery.event_key.as_str()))
-            .bind_array(column(events, |event| event.delivery.event_type.as_deref()))
-            .bind_array(column(events, |event| event.delivery.verified))
-            .bind_array(column(events, |event| event.delivery.headers.to_string()))
-            .bind_array(column(events, |event| event.delivery.payload.as_str()))
-            .bind_array(column(events, |event| event.deliveries))
-            .bind(now)
-            .all()
-            .await?
-    } else {
-        let rows = column(events, |event| {
-            let delivery = event.delivery;
-            json!([
-                event.id,
-                delivery.provider,
-                delivery.event_key,
-                delivery.event_type,
-                delivery.verified,
-                delivery.headers.to_string(),
-                delivery.payload,
-                event.deliveries,
-            ])
-        });
-        tx.query(UPSERT_SQLITE).bind(Value::from(rows).to_string()).bind(now).all().await?
-    };
+    let sql = UPSERT.sql(tx.engine());
+    let rows: Vec<(InboxId, Provider, String)> = UPSERT.bind_rows(tx.query(sql).bind(now), events).all().await?;
     Ok(rows.into_iter().map(|(id, provider, key)| ((provider, key), id)).collect())
 }
 
 async fn log(tx: &mut Tx, batch: &[&Delivery], recorded: &[Recorded], now: Timestamp) -> Result<()> {
     let mut entries = Vec::with_capacity(batch.len());
-    for (delivery, recorded) in batch.iter().zip(recorded) {
-        let metadata = json!({ "eventType": delivery.event_type, "duplicate": !recorded.first }).to_string();
-        entries.push((delivery.provider.received_event(), "success", recorded, delivery, metadata));
+    let mut add = |event, status, recorded, delivery, metadata: Value| {
+        let (id, metadata) = (new_id(now), metadata.to_string());
+        entries.push(LogRow { id, event, status, recorded, delivery, metadata });
+    };
+    for (&delivery, recorded) in batch.iter().zip(recorded) {
+        let metadata = json!({ "eventType": delivery.event_type, "duplicate": !recorded.first });
+        add(delivery.provider.received_event(), "success", recorded, delivery, metadata);
         if !delivery.verified {
-            let metadata = json!({ "provider": delivery.provider }).to_string();
-            entries.push((Event::WebhookUnverified, "info", recorded, delivery, metadata));
+            add(Event::WebhookUnverified, "info", recorded, delivery, json!({ "provider": delivery.provider }));
         }
     }
-    let ids: Vec<String> = entries.iter().map(|_| new_id(now)).collect();
-    if tx.engine() == Engine::Postgres {
-        tx.query(LOG_POSTGRES)
-            .bind_array(ids)
-            .bind_array(entries.iter().map(|entry| entry.0.as_str()).collect::<Vec<_>>())
-            .bind_array(entries.iter().map(|entry| entry.1).collect::<Vec<_>>())
-            .bind_array(entries.iter().map(|entry| entry.2.inbox_id.as_str()).collect::<Vec<_>>())
-            .bind_array(entries.iter().map(|entry| entry.3.request_id.as_str()).collect::<Vec<_>>())
-            .bind_array(entries.iter().map(|entry| entry.4.as_str()).collect::<Vec<_>>())
-            .bind(now)
-            .execute()
-            .await?;
-    } else {
-        let rows: Vec<Value> = ids
-            .iter()
-            .zip(&entries)
-            .map(|(id, (event, status, recorded, delivery, metadata))| {
-                json!([id, event, status, recorded.inbox_id, delivery.request_id, metadata])
-            })
-            .collect();
-        tx.query(LOG_SQLITE).bind(Value::from(rows).to_string()).bind(now).execute().await?;
-    }
+    LOG.bind_rows(tx.query(LOG.sql(tx.engine())).bind(now), &entries).execute().await?;
     Ok(())
 }
 

@@ -21,6 +21,7 @@ pub mod exceptions;
 pub mod idempotency;
 pub mod ids;
 pub mod inbox;
+mod list;
 pub mod messaging;
 pub mod page;
 pub mod people;

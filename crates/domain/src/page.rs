@@ -103,6 +103,13 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// The same page with each row made into something else.
+    pub(crate) fn map<U>(self, shown: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(shown).collect(), next_cursor: self.next_cursor }
+    }
+}
+
 /// A `LIKE ... ESCAPE '\'` pattern, in lower case, for texts that contain what somebody typed.
 pub(crate) fn contains_pattern(typed: &str) -> String {
     let mut pattern = String::with_capacity(typed.len() + 2);

@@ -450,10 +450,6 @@ async fn add_booking(tx: &mut Tx, seed: &Seed, item: &SeedBooking, now: Timestam
         .filter(|client| client.org_id == item.org_id)
         .ok_or_else(|| Error::invalid("clientId", "is none of this file's clients of the same organisation"))?;
     let draft = Draft {
-        first_name: Some(client.first_name.clone()),
-        last_name: Some(client.last_name.clone()),
-        phone: Some(client.phone.clone()),
-        email: client.email.clone(),
         service: Some(item.service.clone()),
         start_at: Some(item.start_at.clone()),
         end_at: Some(item.end_at.clone()),
@@ -463,6 +459,7 @@ async fn add_booking(tx: &mut Tx, seed: &Seed, item: &SeedBooking, now: Timestam
         address: item.address.clone(),
         notes: item.notes.clone(),
         sitter_id: item.sitter_id.clone(),
+        ..Draft::of_client(&client.first_name, &client.last_name, &client.phone, client.email.clone())
     };
     let by = Actor::system("seed");
     let country = organizations::country_in(tx, &item.org_id).await?;

@@ -32,6 +32,17 @@ pub enum Reach {
     Nothing,
 }
 
+/// What narrows a list to the rows that a viewer may see; only a [`Viewer`] makes one.
+#[derive(Debug)]
+pub(crate) struct Scope<'v>([Option<(&'static str, &'v str)>; 2]);
+
+impl<'v> Scope<'v> {
+    /// Conditions, and the value of each.
+    pub(crate) fn into_conditions(self) -> impl Iterator<Item = (&'static str, &'v str)> {
+        self.0.into_iter().flatten()
+    }
+}
+
 /// Somebody who reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Viewer {
@@ -182,6 +193,45 @@ impl Viewer {
             Reach::Request(request) => Ok((None, Some(request))),
             _ => Ok((self.org_rows().map_err(|_| Error::NotFound)?, None)),
         }
+    }
+
+    /// [`org_rows`](Self::org_rows) as the scope of a list; `org` is the condition on the organisation.
+    ///
+    /// # Errors
+    /// As [`org_rows`](Self::org_rows).
+    pub(crate) fn org_scope(&self, org: &'static str) -> Result<Scope<'_>> {
+        Ok(Scope([self.org_rows()?.map(|id| (org, id.as_str())), None]))
+    }
+
+    /// [`own_organization`](Self::own_organization) as the scope of a list.
+    ///
+    /// # Errors
+    /// As [`own_organization`](Self::own_organization).
+    pub(crate) fn own_org_scope(&self, org: &'static str) -> Result<Scope<'_>> {
+        Ok(Scope([Some((org, self.own_organization()?.as_str())), None]))
+    }
+
+    /// [`organization`](Self::organization) as the scope of a list in which a sitter's part is narrowed otherwise.
+    ///
+    /// # Errors
+    /// As [`organization`](Self::organization).
+    pub(crate) fn organization_scope(&self, org: &'static str) -> Result<Scope<'_>> {
+        Ok(Scope([Some((org, self.organization()?.as_str())), None]))
+    }
+
+    /// The rows of the viewer's organisation and of one sitter: the one who reads, whoever is named; for others the one
+    /// that is named, or all. `org` and `sitter` are the conditions.
+    ///
+    /// # Errors
+    /// As [`organization`](Self::organization).
+    pub(crate) fn sitter_scope<'v>(
+        &'v self,
+        org: &'static str,
+        sitter: &'static str,
+        named: Option<&'v SitterId>,
+    ) -> Result<Scope<'v>> {
+        let of_sitter = self.sitter_id().or(named).map(|id| (sitter, id.as_str()));
+        Ok(Scope([Some((org, self.organization()?.as_str())), of_sitter]))
     }
 
     /// The `LIKE` pattern of a search in names and phone numbers. None for those who are not shown clients' numbers:

@@ -13,6 +13,7 @@
 
 mod network;
 mod server;
+pub(crate) mod statements;
 mod template;
 
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ use crate::{Db, DbOptions, Engine};
 
 pub use network::{Network, Weather};
 pub use server::POSTGRES_URL_VARIABLE;
+pub use statements::statements_of;
 
 /// A database that lives as long as this value.
 pub struct TestDb {

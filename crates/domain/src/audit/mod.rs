@@ -14,7 +14,8 @@ pub use event::Event;
 use crate::Result;
 use crate::actor::Actor;
 use crate::ids::{BookingId, ClientId, EventId, InboxId, OrgId, SitterId, ThreadId};
-use crate::page::{Cursor, Limit, Page};
+use crate::list::{List, newest_first};
+use crate::page::{Limit, Page};
 use crate::viewer::Viewer;
 
 /// An entry to be written.
@@ -179,6 +180,8 @@ pub struct EntryView {
     created_at: Timestamp,
 }
 
+newest_first!(EntryView: "created_at" = created_at, "id" = id);
+
 fn as_json<S: serde::Serializer>(value: &Json<Value>, serializer: S) -> Result<S::Ok, S::Error> {
     value.0.serialize(serializer)
 }
@@ -211,34 +214,17 @@ pub async fn list(
     cursor: Option<&str>,
     limit: Limit,
 ) -> Result<Page<EntryView>> {
-    let cursor = Cursor::parse(cursor)?;
-    let rows: Vec<EntryView> = db
-        .read(
-            "SELECT id, org_id, event_type, status, actor_type, actor_id, booking_id, thread_id, client_id, sitter_id,
-                    job_id, inbox_id, correlation_id, metadata, created_at
-             FROM event_log
-             WHERE (CAST($1 AS TEXT) IS NULL OR org_id = $1)
-               AND (CAST($2 AS TEXT) IS NULL OR event_type = $2)
-               AND (CAST($3 AS TEXT) IS NULL OR status = $3)
-               AND (CAST($4 AS TEXT) IS NULL OR booking_id = $4)
-               AND (CAST($5 AS TEXT) IS NULL OR correlation_id = $5)
-               AND ($6 IS NULL OR created_at >= $6)
-               AND ($7 IS NULL OR created_at < $7)
-               AND (CAST($9 AS TEXT) IS NULL OR created_at < $8 OR (created_at = $8 AND id < $9))
-             ORDER BY created_at DESC, id DESC LIMIT $10",
-        )
-        .bind(viewer.org_rows()?)
-        .bind(&filter.event_type)
-        .bind(&filter.status)
-        .bind(&filter.booking)
-        .bind(&filter.correlation)
-        .bind(filter.from)
-        .bind(filter.to)
-        .bind(cursor.as_ref().map(|cursor| cursor.at))
-        .bind(cursor.as_ref().map(|cursor| cursor.id.as_str()))
-        .bind(limit.rows_wanted())
-        .all()
-        .await?;
-    let (items, next_cursor) = limit.cut(rows, |row| Cursor { at: row.created_at, id: row.id.to_string() });
-    Ok(Page { items, next_cursor })
+    const HEAD: &str = "
+        SELECT id, org_id, event_type, status, actor_type, actor_id, booking_id, thread_id, client_id, sitter_id, job_id,
+               inbox_id, correlation_id, metadata, created_at
+        FROM event_log";
+    List::new(db, HEAD, viewer.org_scope("org_id = $1")?)
+        .filter("event_type = $1", filter.event_type.as_ref())
+        .filter("status = $1", filter.status.as_ref())
+        .filter("booking_id = $1", filter.booking.as_ref())
+        .filter("correlation_id = $1", filter.correlation.as_ref())
+        .filter("created_at >= $1", filter.from)
+        .filter("created_at < $1", filter.to)
+        .page(cursor, limit)
+        .await
 }

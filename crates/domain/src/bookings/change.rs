@@ -1,9 +1,9 @@
 //! Changing a booking's status, and the one statement that stores a changed booking.
 
-use nightshift_db::{Json, Timestamp, Tx};
+use nightshift_db::{RowsStatement, Timestamp, Tx};
 use serde_json::json;
 
-use super::booking::{booking_columns, lock_of};
+use super::booking::{WrittenColumns, booking_columns, lock_of};
 use super::{Booking, Status, Transition, history, oddities, transition};
 use crate::actor::Actor;
 use crate::audit::{self, Event};
@@ -12,14 +12,13 @@ use crate::ids::{BookingId, HistoryId, OrgId};
 use crate::warning::Warning;
 use crate::{Error, Result};
 
-const STORE: &str = booking_columns!(
-    "UPDATE bookings
-     SET sitter_id = $3, service = $4, start_at = $5, end_at = $6, status = $7, quantity = $8, add_ons = $9,
-         address = $10, notes = $11, payment_status = $12, paid_minor = $13, refunded_minor = $14,
-         stripe_payment_intent_id = $15, confirmed_at = $16, cancelled_at = $17, discount_minor = $18,
-         total_minor = $19, currency = $20, pricing_snapshot_id = $21, version = version + 1, updated_at = $22
-     WHERE id = $1 AND version = $2 RETURNING",
-    ""
+static STORE: RowsStatement<WrittenColumns> = RowsStatement::new(
+    3,
+    concat!(
+        "UPDATE bookings SET {assignments}, version = version + 1, updated_at = $3
+         WHERE id = $1 AND version = $2 RETURNING ",
+        booking_columns!("")
+    ),
 );
 
 /// What a request did to a booking, and what must follow from it in the same transaction.
@@ -157,32 +156,8 @@ pub(super) async fn record_status(
 /// Stores every column that can change and raises the version. The caller holds the booking's lock; should the row
 /// have changed all the same, nothing is stored.
 pub(crate) async fn store(tx: &mut Tx, booking: &Booking, now: Timestamp) -> Result<Booking> {
-    tx.query(STORE)
-        .bind(&booking.id)
-        .bind(booking.version)
-        .bind(&booking.sitter_id)
-        .bind(&booking.service)
-        .bind(booking.start_at)
-        .bind(booking.end_at)
-        .bind(booking.status)
-        .bind(booking.quantity)
-        .bind(Json(&booking.add_ons.0))
-        .bind(&booking.address)
-        .bind(&booking.notes)
-        .bind(booking.payment_status)
-        .bind(booking.paid_minor)
-        .bind(booking.refunded_minor)
-        .bind(&booking.stripe_payment_intent_id)
-        .bind(booking.confirmed_at)
-        .bind(booking.cancelled_at)
-        .bind(booking.discount_minor)
-        .bind(booking.total_minor)
-        .bind(&booking.currency)
-        .bind(&booking.pricing_snapshot_id)
-        .bind(now)
-        .optional()
-        .await?
-        .ok_or_else(version_conflict)
+    let query = tx.query(STORE.sql(tx.engine())).bind(&booking.id).bind(booking.version).bind(now);
+    STORE.bind_values(query, &booking).optional().await?.ok_or_else(version_conflict)
 }
 
 pub(super) fn version_conflict() -> Error {

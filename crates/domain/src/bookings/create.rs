@@ -1,10 +1,10 @@
 //! Making a booking.
 
-use nightshift_db::{Json, Timestamp, Tx};
+use nightshift_db::{Json, RowsStatement, Timestamp, Tx};
 use serde_json::json;
 
-use super::booking::booking_columns;
-use super::{Booking, NewBooking, Status, history, oddities};
+use super::booking::{WrittenColumns, booking_columns};
+use super::{Booking, NewBooking, PaymentStatus, Status, history, oddities};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
@@ -14,11 +14,13 @@ use crate::pricing;
 use crate::problems::Problems;
 use crate::warning::Warning;
 
-const INSERT: &str = booking_columns!(
-    "INSERT INTO bookings (id, org_id, client_id, sitter_id, service, start_at, end_at, quantity, add_ons, address,
-                           notes, discount_minor, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) RETURNING",
-    ""
+static INSERT: RowsStatement<WrittenColumns> = RowsStatement::new(
+    4,
+    concat!(
+        "INSERT INTO bookings (id, org_id, client_id, created_at, updated_at, {columns})
+         VALUES ($1, $2, $3, $4, $4, {values}) RETURNING ",
+        booking_columns!("")
+    ),
 );
 
 const PRICE: &str = "UPDATE bookings SET total_minor = $2, currency = $3, pricing_snapshot_id = $4 WHERE id = $1";
@@ -63,23 +65,35 @@ pub(crate) async fn create_as(
         email: new.email,
     };
     let client = clients::find_or_create(tx, org, &contact, now).await?;
-    let mut booking: Booking = tx
-        .query(INSERT)
-        .bind(id)
-        .bind(org)
-        .bind(&client.id)
-        .bind(&new.sitter_id)
-        .bind(&new.service)
-        .bind(new.start_at)
-        .bind(new.end_at)
-        .bind(new.quantity)
-        .bind(Json(&new.add_ons))
-        .bind(&new.address)
-        .bind(&new.notes)
-        .bind(new.discount_minor)
-        .bind(now)
-        .one()
-        .await?;
+    let booking = Booking {
+        id,
+        org_id: org.clone(),
+        client_id: client.id,
+        sitter_id: new.sitter_id,
+        service: new.service,
+        start_at: new.start_at,
+        end_at: new.end_at,
+        status: Status::Pending,
+        quantity: new.quantity,
+        add_ons: Json(new.add_ons),
+        address: new.address,
+        notes: new.notes,
+        discount_minor: new.discount_minor,
+        total_minor: None,
+        currency: None,
+        pricing_snapshot_id: None,
+        payment_status: PaymentStatus::Unpaid,
+        paid_minor: 0,
+        refunded_minor: 0,
+        stripe_payment_intent_id: None,
+        confirmed_at: None,
+        cancelled_at: None,
+        version: 1,
+        created_at: now,
+    };
+    let query = tx.query(INSERT.sql(tx.engine()));
+    let query = query.bind(&booking.id).bind(&booking.org_id).bind(&booking.client_id).bind(booking.created_at);
+    let mut booking: Booking = INSERT.bind_values(query, &&booking).one().await?;
     let priced = pricing::price_new(tx, &mut booking, now).await?;
     if priced {
         tx.query(PRICE)

@@ -88,6 +88,17 @@ pub struct NewBooking {
 }
 
 impl Draft {
+    /// A booking for this client, with nothing else filled in.
+    pub(crate) fn of_client(first_name: &str, last_name: &str, phone: &str, email: Option<String>) -> Self {
+        Self {
+            first_name: Some(first_name.to_owned()),
+            last_name: Some(last_name.to_owned()),
+            phone: Some(phone.to_owned()),
+            email,
+            ..Self::default()
+        }
+    }
+
     /// The booking asked for. A phone number without its country is read as in `country`, the organisation's.
     ///
     /// # Errors

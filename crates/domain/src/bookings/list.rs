@@ -2,19 +2,21 @@
 
 use nightshift_db::{Db, Timestamp, Tx};
 
+use super::booking::booking_columns;
 use super::view::Row;
 use super::{BookingView, Status};
 use crate::ids::{BookingId, ClientId, SitterId};
-use crate::page::{Cursor, Limit, Page};
+use crate::list::{List, newest_first};
+use crate::page::{Limit, Page};
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 macro_rules! select_rows {
     ($rest:literal) => {
         concat!(
-            "SELECT b.id, b.client_id, c.first_name, c.last_name, c.phone_number, b.sitter_id, s.name AS sitter_name,
-                    b.service, b.start_at, b.end_at, b.status, b.quantity, b.add_ons, b.address, b.notes,
-                    b.discount_minor, b.total_minor, b.currency, b.pricing_snapshot_id, b.payment_status, b.confirmed_at, b.version, b.created_at
+            "SELECT ",
+            booking_columns!("b."),
+            ", c.first_name, c.last_name, c.phone_number, s.name AS sitter_name
              FROM bookings b
              JOIN clients c ON c.id = b.client_id
              LEFT JOIN sitters s ON s.id = b.sitter_id ",
@@ -22,6 +24,8 @@ macro_rules! select_rows {
         )
     };
 }
+
+newest_first!(Row: "b.created_at" = booking.created_at, "b.id" = booking.id);
 
 /// Which bookings to list; what is none does not matter.
 #[derive(Debug, Clone, Default)]
@@ -87,36 +91,19 @@ pub async fn list(
     cursor: Option<&str>,
     limit: Limit,
 ) -> Result<Page<BookingView>> {
-    let after = Cursor::parse(cursor)?;
-    let pattern = viewer.search(filter.q.as_deref());
-    let rows: Vec<Row> = db
-        .read(select_rows!(
-            "WHERE b.org_id = $1
-               AND ($2 IS NULL OR b.status = $2)
-               AND ($3 IS NULL OR b.start_at >= $3)
-               AND ($4 IS NULL OR b.start_at < $4)
-               AND ($5 IS NULL OR b.client_id = $5)
-               AND ($6 IS NULL OR b.sitter_id = $6)
-               AND ($7 IS NULL
-                    OR LOWER(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) LIKE $7 ESCAPE '\\'
-                    OR LOWER(b.service) LIKE $7 ESCAPE '\\'
-                    OR c.phone_number LIKE $7 ESCAPE '\\')
-               AND ($9 IS NULL OR (b.created_at, b.id) < ($8, $9))
-             ORDER BY b.created_at DESC, b.id DESC
-             LIMIT $10"
-        ))
-        .bind(viewer.organization()?)
-        .bind(filter.status)
-        .bind(filter.from)
-        .bind(filter.to)
-        .bind(&filter.client_id)
-        .bind(viewer.sitter_id().or(filter.sitter_id.as_ref()))
-        .bind(&pattern)
-        .bind(after.as_ref().map(|cursor| cursor.at))
-        .bind(after.as_ref().map(|cursor| cursor.id.as_str()))
-        .bind(limit.rows_wanted())
-        .all()
+    let scope = viewer.sitter_scope("b.org_id = $1", "b.sitter_id = $1", filter.sitter_id.as_ref())?;
+    let page: Page<Row> = List::new(db, select_rows!(""), scope)
+        .filter("b.status = $1", filter.status)
+        .filter("b.start_at >= $1", filter.from)
+        .filter("b.start_at < $1", filter.to)
+        .filter("b.client_id = $1", filter.client_id.as_ref())
+        .filter(
+            "LOWER(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) LIKE $1 ESCAPE '\\'
+             OR LOWER(b.service) LIKE $1 ESCAPE '\\'
+             OR c.phone_number LIKE $1 ESCAPE '\\'",
+            viewer.search(filter.q.as_deref()),
+        )
+        .page(cursor, limit)
         .await?;
-    let (rows, next_cursor) = limit.cut(rows, |row| Cursor { at: row.created_at, id: row.id.to_string() });
-    Ok(Page { items: rows.into_iter().map(|row| row.into_view(viewer.audience())).collect(), next_cursor })
+    Ok(page.map(|row| row.into_view(viewer.audience())))
 }

@@ -1,10 +1,10 @@
 //! Bookings as the API shows them.
 
-use nightshift_db::{Json, Timestamp};
+use nightshift_db::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{PaymentStatus, Status};
+use super::{Booking, PaymentStatus, Status};
 use crate::audience::Audience;
 use crate::ids::{BookingId, ClientId, SitterId, SnapshotId};
 use crate::phone::PhoneNumber;
@@ -57,62 +57,46 @@ impl std::fmt::Debug for ClientView {
     }
 }
 
-/// A row that joins a booking with the names around it.
+/// A booking with the names around it.
 #[derive(sqlx::FromRow)]
 pub(super) struct Row {
-    pub id: BookingId,
-    pub client_id: ClientId,
+    #[sqlx(flatten)]
+    pub booking: Booking,
     pub first_name: Option<String>,
     pub last_name: Option<String>,
     pub phone_number: PhoneNumber,
-    pub sitter_id: Option<SitterId>,
     pub sitter_name: Option<String>,
-    pub service: String,
-    pub start_at: Timestamp,
-    pub end_at: Timestamp,
-    pub status: Status,
-    pub quantity: i64,
-    pub add_ons: Json<Vec<String>>,
-    pub discount_minor: i64,
-    pub address: Option<String>,
-    pub notes: Option<String>,
-    pub total_minor: Option<i64>,
-    pub currency: Option<String>,
-    pub pricing_snapshot_id: Option<SnapshotId>,
-    pub payment_status: PaymentStatus,
-    pub confirmed_at: Option<Timestamp>,
-    pub version: i64,
-    pub created_at: Timestamp,
 }
 
 impl Row {
     pub(super) fn into_view(self, audience: Audience) -> BookingView {
+        let booking = self.booking;
         BookingView {
             client: ClientView {
                 first_name: self.first_name,
                 last_name: self.last_name,
                 phone: audience.client_phone(&self.phone_number),
             },
-            id: self.id,
-            client_id: self.client_id,
-            sitter_id: self.sitter_id,
+            id: booking.id,
+            client_id: booking.client_id,
+            sitter_id: booking.sitter_id,
             sitter_name: self.sitter_name,
-            service: self.service,
-            start_at: self.start_at,
-            end_at: self.end_at,
-            status: self.status,
-            quantity: self.quantity,
-            add_ons: self.add_ons.0,
-            discount_minor: self.discount_minor,
-            address: self.address,
-            notes: self.notes,
-            total_minor: self.total_minor,
-            currency: self.currency,
-            payment_status: self.payment_status,
-            pricing_snapshot_id: self.pricing_snapshot_id,
-            confirmed_at: self.confirmed_at,
-            version: self.version,
-            created_at: self.created_at,
+            service: booking.service,
+            start_at: booking.start_at,
+            end_at: booking.end_at,
+            status: booking.status,
+            quantity: booking.quantity,
+            add_ons: booking.add_ons.0,
+            discount_minor: booking.discount_minor,
+            address: booking.address,
+            notes: booking.notes,
+            total_minor: booking.total_minor,
+            currency: booking.currency,
+            payment_status: booking.payment_status,
+            pricing_snapshot_id: booking.pricing_snapshot_id,
+            confirmed_at: booking.confirmed_at,
+            version: booking.version,
+            created_at: booking.created_at,
         }
     }
 }

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use super::{CallMode, CallStatus, RequestStatus};
 use crate::audience::Audience;
 use crate::ids::{CallId, OrgId, ProviderId, RequestId};
-use crate::page::{Cursor, Limit, Page};
+use crate::list::{List, newest_first};
+use crate::page::{Limit, Page};
 use crate::phone::PhoneNumber;
 use crate::viewer::Viewer;
 use crate::{Error, Result};
@@ -155,6 +156,8 @@ impl RequestRow {
     }
 }
 
+newest_first!(RequestRow: "created_at" = created_at, "id" = id);
+
 /// One request with its providers and the call under way.
 ///
 /// # Errors
@@ -216,23 +219,11 @@ pub async fn list(
     cursor: Option<&str>,
     limit: Limit,
 ) -> Result<Page<RequestView>> {
-    let after = Cursor::parse(cursor)?;
-    let rows: Vec<RequestRow> = db
-        .read(select_requests!(
-            "WHERE org_id = $1 AND (CAST($2 AS TEXT) IS NULL OR status = $2)
-               AND (CAST($3 AS TEXT) IS NULL OR (created_at, id) < ($4, $3))
-             ORDER BY created_at DESC, id DESC LIMIT $5"
-        ))
-        .bind(viewer.own_organization()?)
-        .bind(status)
-        .bind(after.as_ref().map(|cursor| cursor.id.clone()))
-        .bind(after.as_ref().map(|cursor| cursor.at))
-        .bind(limit.rows_wanted())
-        .all()
+    let page: Page<RequestRow> = List::new(db, select_requests!(""), viewer.own_org_scope("org_id = $1")?)
+        .filter("status = $1", status)
+        .page(cursor, limit)
         .await?;
-    let cursor = |row: &RequestRow| Cursor { at: row.created_at, id: row.id.as_str().to_owned() };
-    let (rows, next_cursor) = limit.cut(rows, cursor);
-    Ok(Page { items: rows.into_iter().map(|row| row.into_view(viewer.audience(), None)).collect(), next_cursor })
+    Ok(page.map(|row| row.into_view(viewer.audience(), None)))
 }
 
 /// A call by what callers know it by.

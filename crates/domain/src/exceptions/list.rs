@@ -1,12 +1,13 @@
 //! Reading the work queue.
 
-use nightshift_db::{Db, Json, Timestamp};
+use nightshift_db::{Db, Json, Order, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{ExceptionKind, Severity, Status};
 use crate::ids::{BookingId, ClientId, DriftId, ExceptionId, InboxId, OrgId, ThreadId};
+use crate::list::{List, Listed};
 use crate::page::{Cursor, Limit, Page};
 use crate::viewer::Viewer;
 use crate::{Error, Result};
@@ -55,7 +56,7 @@ impl ExceptionView {
 }
 
 macro_rules! exception_columns {
-    ($before:literal, $after:literal) => {
+    ($before:expr, $after:literal) => {
         concat!(
             $before,
             " id, org_id, type, severity, status, title, detail, booking_id, thread_id, client_id, job_id, inbox_id,
@@ -106,11 +107,40 @@ pub async fn get(db: &Db, viewer: &Viewer, id: &ExceptionId) -> Result<Exception
     db.read(BY_ID).bind(id).bind(viewer.org_rows()?).optional().await?.ok_or(Error::NotFound)
 }
 
+/// Where a severity stands in the order. An index has this very text.
+macro_rules! rank {
+    () => {
+        "CASE severity WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END"
+    };
+}
+
 #[derive(sqlx::FromRow)]
 struct Ranked {
     rank: i64,
     #[sqlx(flatten)]
     view: ExceptionView,
+}
+
+impl Listed for Ranked {
+    const ORDER: Order = Order::ascending(&[rank!(), "created_at", "id"]);
+    type Key = (i64, Timestamp, String);
+
+    // The order has three parts; the cursor's id holds the first and the last.
+    fn cursor(&self) -> Cursor {
+        Cursor { at: self.view.created_at, id: format!("{}|{}", self.rank, self.view.id) }
+    }
+
+    fn key(cursor: Cursor) -> Result<Self::Key> {
+        let (rank, id) = cursor.id.split_once('|').ok_or(Error::BadCursor)?;
+        Ok((rank.parse().map_err(|_| Error::BadCursor)?, cursor.at, id.to_owned()))
+    }
+}
+
+/// The filters that items are listed and counted by; severity is not counted by.
+fn matching<'c>(list: List<'c>, filter: &Filter) -> List<'c> {
+    list.only("status = $1", (filter.status(),))
+        .filter("type = $1", filter.kind.as_ref())
+        .filter("booking_id = $1", filter.booking.as_ref())
 }
 
 /// One page of the items that a viewer may see and that match, the most urgent first, then the oldest.
@@ -124,44 +154,12 @@ pub async fn list(
     cursor: Option<&str>,
     limit: Limit,
 ) -> Result<Page<ExceptionView>> {
-    const PAGE: &str = exception_columns!(
-        "SELECT * FROM (
-             SELECT CAST(CASE severity WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END AS BIGINT) AS rank,",
-        "FROM exceptions
-             WHERE status = $1
-               AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)
-               AND (CAST($3 AS TEXT) IS NULL OR type = $3)
-               AND (CAST($4 AS TEXT) IS NULL OR severity = $4)
-               AND (CAST($5 AS TEXT) IS NULL OR booking_id = $5)) AS ranked
-         WHERE CAST($8 AS TEXT) IS NULL OR (rank, created_at, id) > ($6, $7, $8)
-         ORDER BY rank, created_at, id
-         LIMIT $9"
-    );
-    let after = Cursor::parse(cursor)?;
-    // The order has three parts; the cursor's id holds the first and the last.
-    let after = match &after {
-        None => None,
-        Some(Cursor { at, id }) => {
-            let (rank, id) = id.split_once('|').ok_or(Error::BadCursor)?;
-            Some((rank.parse::<i64>().map_err(|_| Error::BadCursor)?, *at, id))
-        }
-    };
-    let rows: Vec<Ranked> = db
-        .read(PAGE)
-        .bind(filter.status())
-        .bind(viewer.org_rows()?)
-        .bind(&filter.kind)
-        .bind(filter.severity)
-        .bind(&filter.booking)
-        .bind(after.map(|(rank, _, _)| rank))
-        .bind(after.map(|(_, at, _)| at))
-        .bind(after.map(|(_, _, id)| id))
-        .bind(limit.rows_wanted())
-        .all()
+    const HEAD: &str = exception_columns!(concat!("SELECT CAST(", rank!(), " AS BIGINT) AS rank,"), "FROM exceptions");
+    let page: Page<Ranked> = matching(List::new(db, HEAD, viewer.org_scope("org_id = $1")?), filter)
+        .filter("severity = $1", filter.severity)
+        .page(cursor, limit)
         .await?;
-    let (rows, next_cursor) =
-        limit.cut(rows, |row| Cursor { at: row.view.created_at, id: format!("{}|{}", row.rank, row.view.id) });
-    Ok(Page { items: rows.into_iter().map(|row| row.view).collect(), next_cursor })
+    Ok(page.map(|row| row.view))
 }
 
 /// How many items a viewer may see that match, whatever their severity.
@@ -169,21 +167,9 @@ pub async fn list(
 /// # Errors
 /// [`Error::Forbidden`] for sitters.
 pub async fn counts(db: &Db, viewer: &Viewer, filter: &Filter) -> Result<Counts> {
-    let rows: Vec<(Severity, i64)> = db
-        .read(
-            "SELECT severity, count(*) FROM exceptions
-             WHERE status = $1
-               AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)
-               AND (CAST($3 AS TEXT) IS NULL OR type = $3)
-               AND (CAST($4 AS TEXT) IS NULL OR booking_id = $4)
-             GROUP BY severity",
-        )
-        .bind(filter.status())
-        .bind(viewer.org_rows()?)
-        .bind(&filter.kind)
-        .bind(&filter.booking)
-        .all()
-        .await?;
+    const HEAD: &str = "SELECT severity, count(*) FROM exceptions";
+    let rows: Vec<(Severity, i64)> =
+        matching(List::new(db, HEAD, viewer.org_scope("org_id = $1")?), filter).end("GROUP BY severity").all().await?;
     let count = |wanted: Severity| rows.iter().find(|(severity, _)| *severity == wanted).map_or(0, |(_, count)| *count);
     Ok(Counts { high: count(Severity::High), medium: count(Severity::Medium), low: count(Severity::Low) })
 }

@@ -9,7 +9,8 @@ use super::threads::{Mailbox, Scope, ThreadStatus, mailbox};
 use super::windows::{WindowStatus, status_at};
 use crate::audience::Audience;
 use crate::ids::{BookingId, ClientId, NumberId, SitterId, ThreadId, WindowId};
-use crate::page::{Cursor, Limit, Page};
+use crate::list::{List, newest_first};
+use crate::page::{Limit, Page};
 use crate::phone::PhoneNumber;
 use crate::viewer::Viewer;
 use crate::{Error, Result};
@@ -140,6 +141,8 @@ impl Row {
     }
 }
 
+newest_first!(Row: "COALESCE(t.last_message_at, t.created_at)" = sorted_at, "t.id" = id);
+
 /// One thread for the API.
 ///
 /// # Errors
@@ -172,47 +175,33 @@ pub async fn list(
     limit: Limit,
     now: Timestamp,
 ) -> Result<Page<ThreadView>> {
-    let after = Cursor::parse(cursor)?;
-    let pattern = viewer.search(filter.q.as_deref());
-    let rows: Vec<Row> = db
-        .read(select_rows!(
-            "WHERE t.org_id = $1
-               AND ($2 IS NULL
-                    OR ($2 = 'sitter') = (t.assigned_sitter_id IS NOT NULL
-                                          AND t.scope IN ('client_booking', 'client_general')))
-               AND ($3 IS NULL OR t.scope = $3)
-               AND ($4 IS NULL OR t.number_class = $4)
-               AND ($5 IS NULL OR (t.owner_unread > 0) = $5)
-               AND ($6 IS NULL OR t.booking_id = $6)
-               AND ($7 IS NULL OR t.assigned_sitter_id = $7)
-               AND ($8 IS NULL
-                    OR LOWER(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) LIKE $8 ESCAPE '\\'
-                    OR LOWER(s.name) LIKE $8 ESCAPE '\\'
-                    OR c.phone_number LIKE $8 ESCAPE '\\')
-               AND (CAST($12 AS TEXT) IS NULL
-                    OR (t.status = 'open' AND w.thread_id = t.id AND w.sitter_id = $12
-                        AND w.cancelled_at IS NULL AND w.starts_at <= $13 AND $13 < w.ends_at))
-               AND ($10 IS NULL OR (COALESCE(t.last_message_at, t.created_at), t.id) < ($9, $10))
-             ORDER BY COALESCE(t.last_message_at, t.created_at) DESC, t.id DESC
-             LIMIT $11"
-        ))
-        .bind(viewer.organization()?)
-        .bind(filter.mailbox)
-        .bind(filter.scope)
-        .bind(filter.number_class)
-        .bind(filter.unread)
-        .bind(&filter.booking_id)
-        .bind(&filter.sitter_id)
-        .bind(&pattern)
-        .bind(after.as_ref().map(|cursor| cursor.at))
-        .bind(after.as_ref().map(|cursor| cursor.id.as_str()))
-        .bind(limit.rows_wanted())
-        .bind(viewer.sitter_id())
-        .bind(now)
-        .all()
+    let mut list = List::new(db, select_rows!(""), viewer.organization_scope("t.org_id = $1")?);
+    if let Some(sitter) = viewer.sitter_id() {
+        list = list.only(
+            "t.status = 'open' AND w.thread_id = t.id AND w.sitter_id = $1
+             AND w.cancelled_at IS NULL AND w.starts_at <= $2 AND $2 < w.ends_at",
+            (sitter, now),
+        );
+    }
+    let page: Page<Row> = list
+        .filter(
+            "($1 = 'sitter') = (t.assigned_sitter_id IS NOT NULL AND t.scope IN ('client_booking', 'client_general'))",
+            filter.mailbox,
+        )
+        .filter("t.scope = $1", filter.scope)
+        .filter("t.number_class = $1", filter.number_class)
+        .filter("(t.owner_unread > 0) = $1", filter.unread)
+        .filter("t.booking_id = $1", filter.booking_id.as_ref())
+        .filter("t.assigned_sitter_id = $1", filter.sitter_id.as_ref())
+        .filter(
+            "LOWER(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) LIKE $1 ESCAPE '\\'
+             OR LOWER(s.name) LIKE $1 ESCAPE '\\'
+             OR c.phone_number LIKE $1 ESCAPE '\\'",
+            viewer.search(filter.q.as_deref()),
+        )
+        .page(cursor, limit)
         .await?;
-    let (rows, next_cursor) = limit.cut(rows, |row| Cursor { at: row.sorted_at, id: row.id.to_string() });
-    Ok(Page { items: rows.into_iter().map(|row| row.into_view(viewer.audience(), now)).collect(), next_cursor })
+    Ok(page.map(|row| row.into_view(viewer.audience(), now)))
 }
 
 /// The threads that are open to a sitter at `now`: those with an active window of the sitter who reads. For other
@@ -226,15 +215,13 @@ pub async fn open_to_sitter(
     named: Option<&SitterId>,
     now: Timestamp,
 ) -> Result<Vec<ThreadView>> {
-    let rows: Vec<Row> = db
-        .read(select_rows!(
-            "WHERE t.org_id = $1 AND t.status = 'open' AND w.thread_id = t.id AND (CAST($2 AS TEXT) IS NULL OR w.sitter_id = $2)
-               AND w.cancelled_at IS NULL AND w.starts_at <= $3 AND $3 < w.ends_at
-             ORDER BY COALESCE(t.last_message_at, t.created_at) DESC, t.id DESC"
-        ))
-        .bind(viewer.organization()?)
-        .bind(viewer.sitter_id().or(named))
-        .bind(now)
+    let scope = viewer.sitter_scope("t.org_id = $1", "w.sitter_id = $1", named)?;
+    let rows: Vec<Row> = List::new(db, select_rows!(""), scope)
+        .only(
+            "t.status = 'open' AND w.thread_id = t.id AND w.cancelled_at IS NULL AND w.starts_at <= $1 AND $1 < w.ends_at",
+            (now,),
+        )
+        .end("ORDER BY COALESCE(t.last_message_at, t.created_at) DESC, t.id DESC")
         .all()
         .await?;
     Ok(rows.into_iter().map(|row| row.into_view(Audience::Sitter, now)).collect())

@@ -1,6 +1,6 @@
 //! Texts as pages and the API show them.
 
-use nightshift_db::{Db, Timestamp, Tx};
+use nightshift_db::{Db, Order, Timestamp, Tx};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -8,6 +8,7 @@ use super::message::{ActorType, Direction, MessageStatus, RoutedTo};
 use super::{inbox, threads};
 use crate::automations::AutomationType;
 use crate::ids::{MessageId, NumberId, ThreadId};
+use crate::list::List;
 use crate::page::Limit;
 use crate::viewer::Viewer;
 use crate::{Error, Result};
@@ -68,19 +69,16 @@ pub async fn list(
     if !inbox::is_open_to(db, viewer, thread, now).await? {
         return Err(Error::NotFound);
     }
-    let mut messages: Vec<MessageView> = db
-        .read(select_views!(
-            "WHERE m.thread_id = $1
-               AND ($2 IS NULL OR (m.created_at, m.id) < (SELECT b.created_at, b.id FROM message_events b
-                                                          WHERE b.id = $2 AND b.thread_id = $1))
-             ORDER BY m.created_at DESC, m.id DESC
-             LIMIT $3"
-        ))
-        .bind(thread)
-        .bind(before)
-        .bind(limit.rows())
-        .all()
-        .await?;
+    // A text that is not of this thread comes after nothing.
+    let mut list = List::new(db, select_views!(""), viewer.organization_scope("t.org_id = $1")?)
+        .only("m.thread_id = $1", (thread,));
+    if let Some(before) = before {
+        list = list.only(
+            "(m.created_at, m.id) < (SELECT b.created_at, b.id FROM message_events b WHERE b.id = $1 AND b.thread_id = $2)",
+            (before, thread),
+        );
+    }
+    let mut messages: Vec<MessageView> = list.rows(Order::descending(&["m.created_at", "m.id"]), limit).all().await?;
     messages.reverse();
     Ok(messages)
 }

@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
-use nightshift_db::{Db, Timestamp, Tx};
+use nightshift_db::{Db, Order, Timestamp, Tx};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Result;
 use crate::bookings::Booking;
 use crate::ids::{BookingId, OrgId, SitterId, ThreadId, WindowId};
+use crate::list::List;
 use crate::page::Limit;
 use crate::text_enum::text_enum;
 use crate::viewer::Viewer;
@@ -259,33 +260,27 @@ struct ViewRow {
 /// # Errors
 /// [`Forbidden`](crate::Error::Forbidden) for viewers without an organisation.
 pub async fn list(db: &Db, viewer: &Viewer, filter: &Filter, limit: Limit, now: Timestamp) -> Result<Vec<WindowView>> {
-    let rows: Vec<ViewRow> = db
-        .read(
-            "SELECT w.id, w.booking_id, w.thread_id, w.sitter_id, s.name AS sitter_name, w.starts_at, w.ends_at,
-                    w.cancelled_at
-             FROM assignment_windows w LEFT JOIN sitters s ON s.id = w.sitter_id
-             WHERE w.org_id = $1
-               AND ($2 IS NULL OR w.booking_id = $2)
-               AND ($3 IS NULL OR w.sitter_id = $3)
-               AND ($4 IS NULL OR w.ends_at > $4)
-               AND ($5 IS NULL OR w.starts_at < $5)
-               AND ($6 IS NULL OR $6 = CASE WHEN w.cancelled_at IS NOT NULL THEN 'cancelled'
-                                            WHEN $7 < w.starts_at THEN 'future'
-                                            WHEN $7 < w.ends_at THEN 'active'
-                                            ELSE 'past' END)
-             ORDER BY w.starts_at DESC, w.id DESC
-             LIMIT $8",
-        )
-        .bind(viewer.organization()?)
-        .bind(&filter.booking_id)
-        .bind(viewer.sitter_id().or(filter.sitter_id.as_ref()))
-        .bind(filter.from)
-        .bind(filter.to)
-        .bind(filter.status)
-        .bind(now)
-        .bind(limit.rows())
-        .all()
-        .await?;
+    const HEAD: &str = "
+        SELECT w.id, w.booking_id, w.thread_id, w.sitter_id, s.name AS sitter_name, w.starts_at, w.ends_at, w.cancelled_at
+        FROM assignment_windows w LEFT JOIN sitters s ON s.id = w.sitter_id";
+    let scope = viewer.sitter_scope("w.org_id = $1", "w.sitter_id = $1", filter.sitter_id.as_ref())?;
+    let mut list = List::new(db, HEAD, scope)
+        .filter("w.booking_id = $1", filter.booking_id.as_ref())
+        .filter("w.ends_at > $1", filter.from)
+        .filter("w.starts_at < $1", filter.to);
+    // As `status_at`.
+    list = match filter.status {
+        None => list,
+        Some(WindowStatus::Cancelled) => list.only("w.cancelled_at IS NOT NULL", ()),
+        Some(WindowStatus::Future) => list.only("w.cancelled_at IS NULL AND w.starts_at > $1", (now,)),
+        Some(WindowStatus::Active) => {
+            list.only("w.cancelled_at IS NULL AND w.starts_at <= $1 AND w.ends_at > $1", (now,))
+        }
+        Some(WindowStatus::Past) => {
+            list.only("w.cancelled_at IS NULL AND w.starts_at <= $1 AND w.ends_at <= $1", (now,))
+        }
+    };
+    let rows: Vec<ViewRow> = list.rows(Order::descending(&["w.starts_at", "w.id"]), limit).all().await?;
     Ok(rows
         .into_iter()
         .map(|row| WindowView {

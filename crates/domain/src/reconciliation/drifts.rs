@@ -9,7 +9,8 @@ use super::drift::Cause;
 use crate::Result;
 use crate::exceptions::Severity;
 use crate::ids::{BookingId, DriftId, RunId};
-use crate::page::{Cursor, Limit, Page};
+use crate::list::{List, newest_first};
+use crate::page::{Limit, Page};
 use crate::pricing::Line;
 use crate::viewer::Viewer;
 
@@ -48,6 +49,8 @@ macro_rules! drift_rows {
     };
 }
 
+newest_first!(DriftView: "d.created_at" = created_at, "d.id" = id);
+
 /// One page of what a run found, newest first.
 ///
 /// # Errors
@@ -62,23 +65,11 @@ pub async fn list(
     limit: Limit,
 ) -> Result<Page<DriftView>> {
     super::get(db, viewer, run).await?;
-    let cursor = Cursor::parse(cursor)?;
-    let rows: Vec<DriftView> = db
-        .read(drift_rows!(
-            "WHERE d.run_id = $1
-               AND (CAST($2 AS TEXT) IS NULL OR d.severity = $2)
-               AND (CAST($4 AS TEXT) IS NULL OR (d.created_at, d.id) < ($3, $4))
-             ORDER BY d.created_at DESC, d.id DESC LIMIT $5"
-        ))
-        .bind(run)
-        .bind(severity)
-        .bind(cursor.as_ref().map(|cursor| cursor.at))
-        .bind(cursor.as_ref().map(|cursor| cursor.id.as_str()))
-        .bind(limit.rows_wanted())
-        .all()
-        .await?;
-    let (items, next_cursor) = limit.cut(rows, |row| Cursor { at: row.created_at, id: row.id.to_string() });
-    Ok(Page { items, next_cursor })
+    List::new(db, drift_rows!(""), viewer.org_scope("d.org_id = $1")?)
+        .only("d.run_id = $1", (run,))
+        .filter("d.severity = $1", severity)
+        .page(cursor, limit)
+        .await
 }
 
 /// The difference that an exception is about, if it is there for the viewer.

@@ -11,7 +11,8 @@ use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
 use crate::exceptions::{self, ExceptionKind, Problem, Severity};
 use crate::ids::{BookingId, OrgId, RunId};
-use crate::page::{Cursor, Limit, Page};
+use crate::list::{List, newest_first};
+use crate::page::{Limit, Page};
 use crate::text_enum::text_enum;
 use crate::viewer::Viewer;
 use crate::{Error, Result};
@@ -309,27 +310,13 @@ fn failure_of(org: &OrgId) -> String {
     format!("reconciliation_failed:{org}")
 }
 
+newest_first!(Run: "created_at" = created_at, "id" = id);
+
 /// One page of the runs that a viewer may see, newest first.
 ///
 /// # Errors
 /// [`Error::BadCursor`]; [`Error::Forbidden`] for sitters.
 pub async fn list(db: &Db, viewer: &Viewer, cursor: Option<&str>, limit: Limit) -> Result<Page<Run>> {
-    const PAGE: &str = run_columns!(
-        "SELECT",
-        "FROM reconciliation_runs
-         WHERE (CAST($1 AS TEXT) IS NULL OR org_id = $1)
-           AND (CAST($3 AS TEXT) IS NULL OR (created_at, id) < ($2, $3))
-         ORDER BY created_at DESC, id DESC LIMIT $4"
-    );
-    let cursor = Cursor::parse(cursor)?;
-    let rows: Vec<Run> = db
-        .read(PAGE)
-        .bind(viewer.org_rows()?)
-        .bind(cursor.as_ref().map(|cursor| cursor.at))
-        .bind(cursor.as_ref().map(|cursor| cursor.id.as_str()))
-        .bind(limit.rows_wanted())
-        .all()
-        .await?;
-    let (items, next_cursor) = limit.cut(rows, |run| Cursor { at: run.created_at, id: run.id.to_string() });
-    Ok(Page { items, next_cursor })
+    const HEAD: &str = run_columns!("SELECT", "FROM reconciliation_runs");
+    List::new(db, HEAD, viewer.org_scope("org_id = $1")?).page(cursor, limit).await
 }

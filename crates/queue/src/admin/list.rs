@@ -1,6 +1,6 @@
 //! Lists and single jobs.
 
-use nightshift_db::{Result, Timestamp};
+use nightshift_db::{Order, Result, Timestamp};
 use serde::Serialize;
 use sqlx::FromRow;
 
@@ -32,63 +32,66 @@ pub struct Filter {
     pub dedup_key: Option<String>,
 }
 
-/// A job in a list.
-#[derive(Debug, Clone, PartialEq, FromRow, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JobRow {
-    /// Its id.
-    pub id: String,
-    /// Its pool.
-    pub queue: String,
-    /// Its kind.
-    pub kind: String,
-    /// Its organisation.
-    pub org_id: Option<String>,
-    /// Where it stands.
-    #[sqlx(try_from = "String")]
-    pub state: State,
-    /// 0 first.
-    pub priority: i64,
-    /// Ended attempts.
-    pub attempts: i64,
-    /// Failures after which it is dead.
-    pub max_attempts: i64,
-    /// Leases lost.
-    pub crashes: i64,
-    /// Times it asked to be called again.
-    pub polls: i64,
-    /// Not before.
-    pub run_at: Timestamp,
-    /// Why it is parked, if it is.
-    pub parked_reason: Option<String>,
-    /// Unique while unfinished.
-    pub dedup_key: Option<String>,
-    /// Unique for ever.
-    pub once_key: Option<String>,
-    /// Its group.
-    pub group_key: Option<String>,
-    /// Whether its group is kept strictly in order.
-    pub group_strict: bool,
-    /// Whether a person wants it ended.
-    pub cancel_requested: bool,
-    /// The latest error.
-    pub last_error: Option<String>,
-    /// Its class.
-    pub last_error_class: Option<String>,
-    /// Whether its outside effects are real.
-    pub mode: Option<String>,
-    /// Request, webhook or booking it belongs to.
-    pub correlation_id: Option<String>,
-    /// The job that caused it.
-    pub parent_job_id: Option<String>,
-    /// When it was enqueued.
-    pub created_at: Timestamp,
-    /// When the latest attempt started.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-    /// How long the latest attempt took.
-    pub duration_ms: Option<i64>,
+nightshift_db::row! {
+    columns = job_columns $;
+    /// A job in a list.
+    #[derive(Debug, Clone, PartialEq, FromRow, Serialize)]
+    #[serde(rename_all = "camelCase")]
+    pub struct JobRow {
+        /// Its id.
+        pub id: String,
+        /// Its pool.
+        pub queue: String,
+        /// Its kind.
+        pub kind: String,
+        /// Its organisation.
+        pub org_id: Option<String>,
+        /// Where it stands.
+        #[sqlx(try_from = "String")]
+        pub state: State,
+        /// 0 first.
+        pub priority: i64,
+        /// Ended attempts.
+        pub attempts: i64,
+        /// Failures after which it is dead.
+        pub max_attempts: i64,
+        /// Leases lost.
+        pub crashes: i64,
+        /// Times it asked to be called again.
+        pub polls: i64,
+        /// Not before.
+        pub run_at: Timestamp,
+        /// Why it is parked, if it is.
+        pub parked_reason: Option<String>,
+        /// Unique while unfinished.
+        pub dedup_key: Option<String>,
+        /// Unique for ever.
+        pub once_key: Option<String>,
+        /// Its group.
+        pub group_key: Option<String>,
+        /// Whether its group is kept strictly in order.
+        pub group_strict: bool,
+        /// Whether a person wants it ended.
+        pub cancel_requested: bool,
+        /// The latest error.
+        pub last_error: Option<String>,
+        /// Its class.
+        pub last_error_class: Option<String>,
+        /// Whether its outside effects are real.
+        pub mode: Option<String>,
+        /// Request, webhook or booking it belongs to.
+        pub correlation_id: Option<String>,
+        /// The job that caused it.
+        pub parent_job_id: Option<String>,
+        /// When it was enqueued.
+        pub created_at: Timestamp,
+        /// When the latest attempt started.
+        pub started_at: Option<Timestamp>,
+        /// When it ended.
+        pub finished_at: Option<Timestamp>,
+        /// How long the latest attempt took.
+        pub duration_ms: Option<i64>,
+    }
 }
 
 impl JobRow {
@@ -107,30 +110,11 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// Walks the primary key backwards from the cursor; filters are applied on the way.
-const LIST: &str = "
-SELECT id, queue, kind, org_id, state, priority, attempts, max_attempts, crashes, polls, run_at, parked_reason, dedup_key,
-  once_key, group_key, group_strict, cancel_requested, last_error, last_error_class, mode, correlation_id, parent_job_id,
-  created_at, started_at, finished_at, duration_ms
-FROM jobs
-WHERE (CAST($1 AS TEXT) IS NULL OR id < $1)
-  AND (CAST($2 AS TEXT) IS NULL OR queue = $2)
-  AND (CAST($3 AS TEXT) IS NULL OR kind = $3)
-  AND (CAST($4 AS TEXT) IS NULL OR state = $4)
-  AND (CAST($5 AS TEXT) IS NULL OR org_id = $5)
-  AND (CAST($6 AS TEXT) IS NULL OR last_error_class = $6)
-  AND (CAST($7 AS TEXT) IS NULL OR lower(last_error) LIKE $7 ESCAPE '!')
-  AND (CAST($8 AS TEXT) IS NULL OR id >= $8)
-  AND (CAST($9 AS TEXT) IS NULL OR id < $9)
-  AND (CAST($10 AS TEXT) IS NULL OR correlation_id = $10)
-  AND (CAST($11 AS TEXT) IS NULL OR dedup_key = $11)
-ORDER BY id DESC LIMIT $12";
+/// Newest first by the primary key, which holds the time: no index is kept for this list alone.
+const NEWEST: Order = Order::descending(&["id"]);
 
-const ONE: &str = "
-SELECT id, queue, kind, org_id, state, priority, attempts, max_attempts, crashes, polls, run_at, parked_reason, dedup_key,
-  once_key, group_key, group_strict, cancel_requested, last_error, last_error_class, mode, correlation_id, parent_job_id,
-  created_at, started_at, finished_at, duration_ms
-FROM jobs WHERE id = $1";
+const LIST: &str = concat!("SELECT ", job_columns!(""), " FROM jobs");
+const ONE: &str = concat!("SELECT ", job_columns!(""), " FROM jobs WHERE id = $1");
 
 impl Queue {
     /// Jobs that match, newest first, at most `limit`, older than the id `after`.
@@ -145,19 +129,19 @@ impl Queue {
         });
         let mut jobs: Vec<JobRow> = self
             .db()
-            .read(LIST)
-            .bind(after)
-            .bind(&filter.queue)
-            .bind(&filter.kind)
-            .bind(filter.state.map(State::as_str))
-            .bind(&filter.org_id)
-            .bind(&filter.error_class)
-            .bind(error)
-            .bind(filter.since.map(lowest_id))
-            .bind(filter.until.map(lowest_id))
-            .bind(&filter.correlation_id)
-            .bind(&filter.dedup_key)
-            .bind(limit + 1)
+            .select(LIST)
+            .filter("queue = $1", filter.queue.as_ref())
+            .filter("kind = $1", filter.kind.as_ref())
+            .filter("state = $1", filter.state.map(State::as_str))
+            .filter("org_id = $1", filter.org_id.as_ref())
+            .filter("last_error_class = $1", filter.error_class.as_ref())
+            .filter("lower(last_error) LIKE $1 ESCAPE '!'", error)
+            .filter("id >= $1", filter.since.map(lowest_id))
+            .filter("id < $1", filter.until.map(lowest_id))
+            .filter("correlation_id = $1", filter.correlation_id.as_ref())
+            .filter("dedup_key = $1", filter.dedup_key.as_ref())
+            .after(NEWEST, after.map(|id| (id,)))
+            .ordered(NEWEST, limit + 1)
             .all()
             .await?;
         let more = i64::try_from(jobs.len()).unwrap_or(i64::MAX) > limit;

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use nightshift_db::{Clock, Db, Engine, Query, Result, Timestamp};
-use serde_json::json;
+use nightshift_db::{Clock, Db, Engine, Result, RowsStatement, Timestamp, columns};
 use tokio::sync::watch;
 
 use crate::leases::held::{Held, Holding};
@@ -27,27 +26,41 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 /// Between tries while the database does not answer.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
+columns! {
+    /// What a lease is held by.
+    struct HeldColumns(holding: Holding, 'r) {
+        id: text = holding.0.as_str(),
+        lease_id: text = holding.1.as_str(),
+    }
+}
+
 /// One probe of the primary key per held job (the state is written so that no index of running jobs fits); whoever no
 /// longer holds the lease is left out.
 ///
 /// Renewal never waits for a row: those that are locked are mostly being finished by this very process, in batches whose
 /// rows come in another order, and two statements that wait for each other's rows would be a deadlock. A row that is
 /// skipped is held all the same, and renewed the next time.
-const RENEW_POSTGRES: &str = "
-WITH held AS (SELECT id, lease_id FROM unnest($1::text[], $2::text[]) AS held (id, lease_id)),
+static RENEW_POSTGRES: RowsStatement<HeldColumns> = RowsStatement::new(
+    1,
+    "
+WITH held AS (SELECT {columns} FROM {rows} AS held),
 free AS MATERIALIZED (
   SELECT jobs.id FROM held
   JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state || '' = 'running'
   FOR NO KEY UPDATE OF jobs SKIP LOCKED),
-renewed AS (UPDATE jobs SET leased_until = $3 FROM free WHERE jobs.id = free.id)
+renewed AS (UPDATE jobs SET leased_until = $1 FROM free WHERE jobs.id = free.id)
 SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM held
-JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state || '' = 'running'";
+JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state || '' = 'running'",
+);
 
-const RENEW_SQLITE: &str = "
-UPDATE jobs SET leased_until = $2
-FROM json_each($1) AS held
-WHERE jobs.id = held.value->>0 AND jobs.lease_id = held.value->>1 AND +jobs.state = 'running'
-RETURNING jobs.id, jobs.lease_id, jobs.cancel_requested";
+static RENEW_SQLITE: RowsStatement<HeldColumns> = RowsStatement::new(
+    1,
+    "
+UPDATE jobs SET leased_until = $1
+FROM {rows} AS held
+WHERE jobs.id = held.id AND jobs.lease_id = held.lease_id AND +jobs.state = 'running'
+RETURNING jobs.id, jobs.lease_id, jobs.cancel_requested",
+);
 
 async fn renew(db: &Db, held: &Held, now: Timestamp) -> Result<()> {
     let holdings = held.holdings();
@@ -55,20 +68,18 @@ async fn renew(db: &Db, held: &Held, now: Timestamp) -> Result<()> {
         return Ok(());
     }
     let engine = db.engine();
-    let sql = if engine == Engine::Postgres { RENEW_POSTGRES } else { RENEW_SQLITE };
-    // The time is the parameter after the holdings: $3 for PostgreSQL's two arrays, $2 for SQLite's one text.
-    let still_held = bind(db.write(sql), &holdings, engine).bind(now + LEASE).all().await?;
+    let renew = if engine == Engine::Postgres { &RENEW_POSTGRES } else { &RENEW_SQLITE };
+    let still_held = renew.bind_rows(db.write(renew.sql(engine)).bind(now + LEASE), &holdings).all().await?;
     held.learn(holdings, &still_held);
     Ok(())
 }
 
-const ASK_POSTGRES: &str = "
-SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM unnest($1::text[], $2::text[]) AS held (id, lease_id)
-JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state || '' = 'running'";
-
-const ASK_SQLITE: &str = "
-SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM json_each($1) AS held
-JOIN jobs ON jobs.id = held.value->>0 AND jobs.lease_id = held.value->>1 AND +jobs.state = 'running'";
+static ASK: RowsStatement<HeldColumns> = RowsStatement::new(
+    0,
+    "
+SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM {rows} AS held
+JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state || '' = 'running'",
+);
 
 /// As [`renew`], without renewing.
 async fn ask(db: &Db, held: &Held) -> Result<()> {
@@ -76,23 +87,9 @@ async fn ask(db: &Db, held: &Held) -> Result<()> {
     if holdings.is_empty() {
         return Ok(());
     }
-    let engine = db.engine();
-    let sql = if engine == Engine::Postgres { ASK_POSTGRES } else { ASK_SQLITE };
-    let still_held = bind(db.read(sql), &holdings, engine).all().await?;
+    let still_held = ASK.bind_rows(db.read(ASK.sql(db.engine())), &holdings).all().await?;
     held.learn(holdings, &still_held);
     Ok(())
-}
-
-/// Two arrays on PostgreSQL, one JSON text on SQLite.
-fn bind<'c>(query: Query<'c>, holdings: &[Holding], engine: Engine) -> Query<'c> {
-    match engine {
-        Engine::Postgres => {
-            let (ids, leases): (Vec<&str>, Vec<&str>) =
-                holdings.iter().map(|(id, lease_id)| (id.as_str(), lease_id.as_str())).unzip();
-            query.bind_array(ids).bind_array(leases)
-        }
-        Engine::Sqlite => query.bind(json!(holdings).to_string()),
-    }
 }
 
 /// Runs the renewal on a thread of its own until `stop` is set or dropped.

@@ -3,36 +3,48 @@
 //! Twins are kept out by unique indexes, never by locks: a row that meets one is left out, and the job that already
 //! stands is named in the answer. A duplicate never fails a batch.
 
-use nightshift_db::{Db, Engine, Query, Result, Timestamp, Tx, new_id};
-use serde_json::{Value, json};
+use nightshift_db::{Db, Engine, Query, Result, RowsStatement, Timestamp, Tx, columns, new_id};
 
 use crate::job::{Enqueued, Mode, NewJob};
 
-/// One row per array element; rows that meet a dedup or once key are left out.
-const INSERT_POSTGRES: &str = "
-INSERT INTO jobs (id, queue, kind, org_id, payload, payload_version, priority, run_at, waiting, dedup_key, once_key,
-                  group_key, group_strict, max_attempts, mode, correlation_id, parent_job_id, traceparent,
-                  created_at, updated_at)
-SELECT id, queue, kind, org_id, payload::jsonb, payload_version, priority, run_at, run_at > $18, dedup_key, once_key,
-       group_key, group_strict, max_attempts, mode, correlation_id, parent_job_id, traceparent, $18, $18
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::timestamptz[],
-            $9::text[], $10::text[], $11::text[], $12::boolean[], $13::bigint[], $14::text[], $15::text[],
-            $16::text[], $17::text[])
-  AS new (id, queue, kind, org_id, payload, payload_version, priority, run_at, dedup_key, once_key,
-          group_key, group_strict, max_attempts, mode, correlation_id, parent_job_id, traceparent)
-ON CONFLICT DO NOTHING
-RETURNING id";
+/// A job with its new id, about to be written; the time is that of the enqueue.
+struct NewRow<'r> {
+    id: &'r str,
+    job: &'r NewJob,
+    now: Timestamp,
+}
 
-/// The same from a JSON array per row: looking members up by name would take half as long again.
-const INSERT_SQLITE: &str = "
-INSERT INTO jobs (id, queue, kind, org_id, payload, payload_version, priority, run_at, waiting, dedup_key, once_key,
-                  group_key, group_strict, max_attempts, mode, correlation_id, parent_job_id, traceparent,
-                  created_at, updated_at)
-SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>7 > $2, value->>8,
-       value->>9, value->>10, value->>11, value->>12, value->>13, value->>14, value->>15, value->>16, $2, $2
-FROM json_each($1) WHERE TRUE
-ON CONFLICT DO NOTHING
-RETURNING id";
+columns! {
+    /// What is written of a new job.
+    struct NewColumns(new: NewRow<'r>, 'r) {
+        id: text = new.id,
+        queue: text = new.job.queue.as_str(),
+        kind: text = new.job.kind,
+        org_id: text = new.job.org_id.as_deref(),
+        payload: json = new.job.payload.as_str(),
+        payload_version: bigint = new.job.payload_version,
+        priority: bigint = new.job.priority,
+        run_at: timestamptz = new.job.run_at.unwrap_or(new.now),
+        dedup_key: text = new.job.keys.dedup.as_deref(),
+        once_key: text = new.job.keys.once.as_deref(),
+        group_key: text = new.job.keys.group.as_deref(),
+        group_strict: boolean = new.job.keys.strict,
+        max_attempts: bigint = new.job.max_attempts,
+        mode: text = new.job.mode.map(Mode::as_str),
+        correlation_id: text = new.job.correlation_id.as_deref(),
+        parent_job_id: text = new.job.parent_job_id.as_deref(),
+        traceparent: text = new.job.traceparent.as_deref(),
+    }
+}
+
+/// Rows that meet a dedup or once key are left out.
+static INSERT: RowsStatement<NewColumns> = RowsStatement::new(
+    1,
+    "INSERT INTO jobs ({columns}, waiting, created_at, updated_at)
+     SELECT {columns}, run_at > $1, $1, $1 FROM {rows} AS new WHERE TRUE
+     ON CONFLICT DO NOTHING
+     RETURNING id",
+);
 
 /// The job that keeps a new one out. Two probes of unique indexes.
 const FIND_TWIN: &str = "
@@ -90,7 +102,7 @@ async fn insert_rows(tx: &mut Tx, ids: &[String], jobs: &[NewJob], now: Timestam
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// The engine's statement with its parameters: an array per column on PostgreSQL, one JSON text on SQLite.
+/// The statement with its parameters.
 fn insertion<'c>(
     query: impl FnOnce(&'static str) -> Query<'c>,
     engine: Engine,
@@ -98,56 +110,6 @@ fn insertion<'c>(
     jobs: &[NewJob],
     now: Timestamp,
 ) -> Query<'c> {
-    fn column<'a, T: 'a>(jobs: &'a [NewJob], field: impl Fn(&'a NewJob) -> T) -> Vec<T> {
-        jobs.iter().map(field).collect()
-    }
-    let query = match engine {
-        Engine::Sqlite => {
-            let rows: Vec<Value> = ids.iter().zip(jobs).map(|(id, job)| as_json(id, job, now)).collect();
-            query(INSERT_SQLITE).bind(Value::from(rows).to_string())
-        }
-        Engine::Postgres => query(INSERT_POSTGRES)
-            .bind_array(ids)
-            .bind_array(column(jobs, |job| job.queue.as_str()))
-            .bind_array(column(jobs, |job| job.kind))
-            .bind_array(column(jobs, |job| job.org_id.as_deref()))
-            .bind_array(column(jobs, |job| job.payload.as_str()))
-            .bind_array(column(jobs, |job| job.payload_version))
-            .bind_array(column(jobs, |job| job.priority))
-            .bind_array(column(jobs, |job| job.run_at.unwrap_or(now)))
-            .bind_array(column(jobs, |job| job.keys.dedup.as_deref()))
-            .bind_array(column(jobs, |job| job.keys.once.as_deref()))
-            .bind_array(column(jobs, |job| job.keys.group.as_deref()))
-            .bind_array(column(jobs, |job| job.keys.strict))
-            .bind_array(column(jobs, |job| job.max_attempts))
-            .bind_array(column(jobs, |job| job.mode.map(Mode::as_str)))
-            .bind_array(column(jobs, |job| job.correlation_id.as_deref()))
-            .bind_array(column(jobs, |job| job.parent_job_id.as_deref()))
-            .bind_array(column(jobs, |job| job.traceparent.as_deref())),
-    };
-    query.bind(now)
-}
-
-/// In the order of the columns.
-fn as_json(id: &str, job: &NewJob, now: Timestamp) -> Value {
-    let keys = &job.keys;
-    json!([
-        id,
-        job.queue,
-        job.kind,
-        job.org_id,
-        job.payload,
-        job.payload_version,
-        job.priority,
-        job.run_at.unwrap_or(now),
-        keys.dedup,
-        keys.once,
-        keys.group,
-        keys.strict,
-        job.max_attempts,
-        job.mode.map(Mode::as_str),
-        job.correlation_id,
-        job.parent_job_id,
-        job.traceparent,
-    ])
+    let rows: Vec<NewRow<'_>> = ids.iter().zip(jobs).map(|(id, job)| NewRow { id, job, now }).collect();
+    INSERT.bind_rows(query(INSERT.sql(engine)).bind(now), &rows)
 }

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use nightshift_db::{Db, Engine, Query, Result, Timestamp, Tx, failpoint};
-use serde_json::{Value, json};
+use nightshift_db::{Db, Engine, Query, Result, RowsStatement, Timestamp, Tx, columns, failpoint};
+use serde_json::Value;
 
 use crate::job::ErrorClass;
 use crate::store::claim::Claimed;
@@ -52,51 +52,48 @@ async fn write_all_now(db: &Db, batch: &[Ended], now: Timestamp) -> Result<Vec<W
     Ok(written)
 }
 
-/// One probe of the primary key per row. `lease_id` is the fence. With `$17`, the row must also have outlived its lease
-/// (rescue: the owner may have renewed it a moment ago). A job that a person wants cancelled is not written as waiting
-/// again: its end is written by itself, with what follows it; and no other is written as cancelled. The state is written so that no index of running jobs fits: they would be walked once for each row of the batch.
-const FINISH_POSTGRES: &str = "
-UPDATE jobs
-SET state = ended.state,
-    attempts = ended.attempts, crashes = ended.crashes, polls = ended.polls, run_at = ended.run_at,
-    waiting = ended.waiting, parked_reason = ended.parked_reason, poll_deadline = ended.poll_deadline,
-    last_error = coalesce(ended.error, jobs.last_error),
-    last_error_class = coalesce(ended.error_class, jobs.last_error_class),
-    result = ended.result::jsonb, duration_ms = ended.duration_ms,
-    finished_at = CASE WHEN ended.state IN ('succeeded', 'dead', 'cancelled') THEN $16 END,
-    lease_id = NULL, leased_until = NULL, updated_at = $16
-FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::timestamptz[],
-            $8::boolean[], $9::text[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::bigint[],
-            $15::timestamptz[])
-  AS ended (id, lease_id, state, attempts, crashes, polls, run_at, waiting, parked_reason, poll_deadline, error,
-            error_class, result, duration_ms, ended_at)
-WHERE jobs.id = ended.id AND jobs.lease_id = ended.lease_id AND jobs.state || '' = 'running'
-  AND ($17::timestamptz IS NULL OR jobs.leased_until < $17)
-  AND CASE WHEN ended.state IN ('queued', 'retrying') THEN NOT jobs.cancel_requested
-           WHEN ended.state = 'cancelled' THEN jobs.cancel_requested ELSE TRUE END
-RETURNING jobs.id";
+columns! {
+    /// What an attempt that has ended writes.
+    struct EndedColumns(ended: Ended, 'r) {
+        id: text = ended.claimed.id.as_str(),
+        lease_id: text = ended.claimed.lease_id.as_str(),
+        state: text = ended.change.life.state.as_str(),
+        attempts: bigint = ended.change.life.attempts,
+        crashes: bigint = ended.change.life.crashes,
+        polls: bigint = ended.change.life.polls,
+        run_at: timestamptz = ended.change.life.run_at,
+        waiting: boolean = ended.waits(),
+        parked_reason: text = ended.parked_reason(),
+        poll_deadline: timestamptz = ended.change.life.poll_deadline,
+        error: text = ended.error_text(),
+        error_class: text = ended.error_class(),
+        result: json = ended.result.as_ref().map(Value::to_string),
+        duration_ms: bigint = ended.duration_ms(),
+    }
+}
 
-/// The plus keeps SQLite from the index of running jobs.
-const FINISH_SQLITE: &str = "
-UPDATE jobs
-SET state = ended.state,
-    attempts = ended.attempts, crashes = ended.crashes, polls = ended.polls, run_at = ended.run_at,
-    waiting = ended.waiting, parked_reason = ended.parked_reason, poll_deadline = ended.poll_deadline,
-    last_error = coalesce(ended.error, jobs.last_error),
-    last_error_class = coalesce(ended.error_class, jobs.last_error_class),
-    result = ended.result, duration_ms = ended.duration_ms,
-    finished_at = CASE WHEN ended.state IN ('succeeded', 'dead', 'cancelled') THEN $2 END,
-    lease_id = NULL, leased_until = NULL, updated_at = $2
-FROM (SELECT value->>0 AS id, value->>1 AS lease_id, value->>2 AS state, value->>3 AS attempts, value->>4 AS crashes,
-             value->>5 AS polls, value->>6 AS run_at, value->>7 AS waiting, value->>8 AS parked_reason,
-             value->>9 AS poll_deadline, value->>10 AS error, value->>11 AS error_class, value->>12 AS result,
-             value->>13 AS duration_ms
-      FROM json_each($1)) AS ended
-WHERE jobs.id = ended.id AND jobs.lease_id = ended.lease_id AND +jobs.state = 'running'
-  AND ($3 IS NULL OR jobs.leased_until < $3)
-  AND CASE WHEN ended.state IN ('queued', 'retrying') THEN NOT jobs.cancel_requested
-           WHEN ended.state = 'cancelled' THEN jobs.cancel_requested ELSE TRUE END
-RETURNING jobs.id";
+/// One probe of the primary key per row. `lease_id` is the fence. With `$2`, the row must also have outlived its lease
+/// (rescue: the owner may have renewed it a moment ago). A job that a person wants cancelled is not written as waiting
+/// again: its end is written by itself, with what follows it; and no other is written as cancelled. The state is written
+/// so that no index of running jobs fits: they would be walked once for each row of the batch.
+static FINISH: RowsStatement<EndedColumns> = RowsStatement::new(
+    2,
+    "UPDATE jobs
+     SET state = ended.state,
+         attempts = ended.attempts, crashes = ended.crashes, polls = ended.polls, run_at = ended.run_at,
+         waiting = ended.waiting, parked_reason = ended.parked_reason, poll_deadline = ended.poll_deadline,
+         last_error = coalesce(ended.error, jobs.last_error),
+         last_error_class = coalesce(ended.error_class, jobs.last_error_class),
+         result = ended.result, duration_ms = ended.duration_ms,
+         finished_at = CASE WHEN ended.state IN ('succeeded', 'dead', 'cancelled') THEN $1 END,
+         lease_id = NULL, leased_until = NULL, updated_at = $1
+     FROM {rows} AS ended
+     WHERE jobs.id = ended.id AND jobs.lease_id = ended.lease_id AND jobs.state || '' = 'running'
+       AND ($2 IS NULL OR jobs.leased_until < $2)
+       AND CASE WHEN ended.state IN ('queued', 'retrying') THEN NOT jobs.cancel_requested
+                WHEN ended.state = 'cancelled' THEN jobs.cancel_requested ELSE TRUE END
+     RETURNING jobs.id",
+);
 
 /// Writes the rows whose lease still holds; `expired_before` is for rescue.
 pub(crate) async fn write_rows(
@@ -109,7 +106,7 @@ pub(crate) async fn write_rows(
     finish(|sql| tx.query(sql), engine, batch, expired_before, now).all().await
 }
 
-/// The engine's statement with its parameters: an array per column on PostgreSQL, one JSON text on SQLite.
+/// The statement with its parameters.
 fn finish<'c>(
     query: impl FnOnce(&'static str) -> Query<'c>,
     engine: Engine,
@@ -117,53 +114,7 @@ fn finish<'c>(
     expired_before: Option<Timestamp>,
     now: Timestamp,
 ) -> Query<'c> {
-    fn column<'a, T: 'a>(batch: &'a [Ended], field: impl Fn(&'a Ended) -> T) -> Vec<T> {
-        batch.iter().map(field).collect()
-    }
-    let query = match engine {
-        Engine::Sqlite => {
-            let rows: Vec<Value> = batch.iter().map(as_json).collect();
-            query(FINISH_SQLITE).bind(Value::from(rows).to_string())
-        }
-        Engine::Postgres => query(FINISH_POSTGRES)
-            .bind_array(column(batch, |ended| ended.claimed.id.as_str()))
-            .bind_array(column(batch, |ended| ended.claimed.lease_id.as_str()))
-            .bind_array(column(batch, |ended| ended.change.life.state.as_str()))
-            .bind_array(column(batch, |ended| ended.change.life.attempts))
-            .bind_array(column(batch, |ended| ended.change.life.crashes))
-            .bind_array(column(batch, |ended| ended.change.life.polls))
-            .bind_array(column(batch, |ended| ended.change.life.run_at))
-            .bind_array(column(batch, Ended::waits))
-            .bind_array(column(batch, Ended::parked_reason))
-            .bind_array(column(batch, |ended| ended.change.life.poll_deadline))
-            .bind_array(column(batch, Ended::error_text))
-            .bind_array(column(batch, Ended::error_class))
-            .bind_array(column(batch, |ended| ended.result.as_ref().map(Value::to_string)))
-            .bind_array(column(batch, Ended::duration_ms))
-            .bind_array(column(batch, |ended| ended.ended_at)),
-    };
-    query.bind(now).bind(expired_before)
-}
-
-/// In the order in which [`FINISH_SQLITE`] names them.
-fn as_json(ended: &Ended) -> Value {
-    let life = &ended.change.life;
-    json!([
-        ended.claimed.id,
-        ended.claimed.lease_id,
-        life.state.as_str(),
-        life.attempts,
-        life.crashes,
-        life.polls,
-        life.run_at,
-        ended.waits(),
-        ended.parked_reason(),
-        life.poll_deadline,
-        ended.error_text(),
-        ended.error_class(),
-        ended.result.as_ref().map(Value::to_string),
-        ended.duration_ms(),
-    ])
+    FINISH.bind_rows(query(FINISH.sql(engine)).bind(now).bind(expired_before), batch)
 }
 
 impl Ended {

@@ -16,6 +16,7 @@ mod history;
 mod hooks;
 mod leases;
 mod lifecycle;
+mod list;
 mod panics;
 mod polls;
 mod retention;

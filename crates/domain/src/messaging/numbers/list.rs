@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::{Number, NumberClass, NumberStatus, Provider};
 use crate::Result;
 use crate::ids::{NumberId, SitterId, ThreadId};
+use crate::list::List;
 use crate::text_enum::text_enum;
 use crate::viewer::Viewer;
 
@@ -66,28 +67,21 @@ pub async fn list(
     class: Option<NumberClass>,
     status: Option<NumberStatus>,
 ) -> Result<Vec<NumberView>> {
-    let org = viewer.org_rows()?;
-    let numbers: Vec<Number> = db
-        .read(
-            "SELECT id, org_id, e164, number_class, assigned_sitter_id, status, provider
-             FROM message_numbers
-             WHERE (CAST($1 AS TEXT) IS NULL OR org_id = $1) AND ($2 IS NULL OR number_class = $2) AND ($3 IS NULL OR status = $3)
-             ORDER BY org_id, position, id",
-        )
-        .bind(org)
-        .bind(class)
-        .bind(status)
+    const NUMBERS: &str = "
+        SELECT id, org_id, e164, number_class, assigned_sitter_id, status, provider FROM message_numbers";
+    const CARRIED: &str = "
+        SELECT t.message_number_id, t.id,
+               TRIM(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) AS client_name
+        FROM message_threads t LEFT JOIN clients c ON c.id = t.client_id";
+    let numbers: Vec<Number> = List::new(db, NUMBERS, viewer.org_scope("org_id = $1")?)
+        .filter("number_class = $1", class)
+        .filter("status = $1", status)
+        .end("ORDER BY org_id, position, id")
         .all()
         .await?;
-    let carried: Vec<ThreadRow> = db
-        .read(
-            "SELECT t.message_number_id, t.id,
-                    TRIM(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) AS client_name
-             FROM message_threads t LEFT JOIN clients c ON c.id = t.client_id
-             WHERE (CAST($1 AS TEXT) IS NULL OR t.org_id = $1) AND t.status = 'open' AND t.message_number_id IS NOT NULL
-             ORDER BY t.created_at, t.id",
-        )
-        .bind(org)
+    let carried: Vec<ThreadRow> = List::new(db, CARRIED, viewer.org_scope("t.org_id = $1")?)
+        .only("t.status = 'open' AND t.message_number_id IS NOT NULL", ())
+        .end("ORDER BY t.created_at, t.id")
         .all()
         .await?;
     let mut threads: HashMap<NumberId, Vec<CarriedThread>> = HashMap::new();

@@ -1,0 +1,224 @@
+//! Lists: whatever the filters, each returns the rows that match, in its order, page by page, and reads them from an
+//! index.
+
+mod tables;
+
+use nightshift_db::sqlx::{self, AssertSqlSafe, Row as _};
+use nightshift_db::testing::statements_of;
+use nightshift_db::{Db, Engine};
+use nightshift_domain::page::Limit;
+use nightshift_domain::pricing::{self, RuleDraft};
+use nightshift_domain::viewer::Viewer;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::json;
+
+use crate::fixture::*;
+use tables::*;
+
+/// Whether a row matches, worked out without a database.
+fn matches(list: &str, row: &Values, filter: &Values) -> bool {
+    filter.iter().all(|(name, wanted)| match (list, *name) {
+        ("bookings", "from") => row["start"] >= *wanted,
+        ("bookings", "to") => row["start"] < *wanted,
+        ("windows", "from") => row["end"] > *wanted,
+        (_, "from") => row["at"] >= *wanted,
+        (_, "to") => row["at"] < *wanted,
+        ("windows", "status") => {
+            let now = now().to_string();
+            let state = match () {
+                () if row["status"] == "cancelled" => "cancelled",
+                () if now < row["at"] => "future",
+                () if now < row["end"] => "active",
+                () => "past",
+            };
+            state == wanted
+        }
+        ("threads", "booking") => row["scope"] == "internal" && row[name] == *wanted,
+        ("threads", "mailbox") => (row["scope"] == "client_booking") == (wanted == "sitter"),
+        ("windows", "booking") => row["booking of its own"] == *wanted,
+        _ => row[name] == *wanted,
+    }) && (list != "exceptions" || filter.contains_key("status") || row["status"] == "open")
+}
+
+/// Where a row stands in its list.
+fn sorted(list: &str, rows: &mut [&Values]) {
+    let rank = |row: &Values| match row["severity"].as_str() {
+        "high" => 0,
+        "medium" => 1,
+        _ => 2,
+    };
+    if list == "exceptions" {
+        rows.sort_by_key(|row| (rank(row), row["at"].clone(), row["id"].clone()));
+    } else {
+        rows.sort_by_key(|row| std::cmp::Reverse((row["at"].clone(), row["id"].clone())));
+    }
+}
+
+fn one_of(runner: &mut TestRunner, values: &'static [&'static str]) -> String {
+    proptest::sample::select(values).new_tree(runner).unwrap().current().to_owned()
+}
+
+fn random_row(runner: &mut TestRunner, list: &ListOf, place: usize) -> Values {
+    let mut row = Values::from([
+        ("id", format!("{}-{}", list.name, uuid_like(runner))),
+        ("org", if list.name == "drifts" { "org-1".to_owned() } else { one_of(runner, ORGS) }),
+        ("at", one_of(runner, DAYS)),
+        ("start", one_of(runner, DAYS)),
+        ("end", "2024-12-24T00:00:00.000Z".to_owned()),
+        ("booking of its own", format!("booking-{}", place + 10)),
+    ]);
+    if list.name == "windows" && row["at"] == DAYS[0] {
+        row.insert("end", "2024-12-21T00:00:00.000Z".to_owned());
+    }
+    for (name, values) in list.filters.iter().filter(|(name, _)| !matches!(*name, "from" | "to" | "mailbox")) {
+        row.insert(name, one_of(runner, values));
+    }
+    row
+}
+
+fn uuid_like(runner: &mut TestRunner) -> String {
+    "[0-9a-f]{12}".new_tree(runner).unwrap().current()
+}
+
+/// What other rows refer to.
+async fn prepare(business: &Business) {
+    let db = &business.db;
+    for id in ["client-1", "client-2"] {
+        db.write("INSERT INTO clients (id, org_id, phone_number) VALUES ($1, 'org-1', $2)")
+            .bind(id)
+            .bind(format!("+155501002{}0", &id[7..]))
+            .execute()
+            .await
+            .unwrap();
+    }
+    for place in 0..60 {
+        db.write(
+            "INSERT INTO bookings (id, org_id, client_id, service, start_at, end_at, created_at)
+             VALUES ($1, 'org-2', 'client-1', 'walk', $2, $3, $2)",
+        )
+        .bind(format!("booking-{place}"))
+        .bind(at(DAYS[0]))
+        .bind(at(DAYS[1]))
+        .execute()
+        .await
+        .unwrap();
+    }
+    db.write(
+        "INSERT INTO reconciliation_runs (id, org_id, local_date, trigger_kind, cutoff_at, started_at, created_at)
+         VALUES ('run', 'org-1', 'a', 'scheduled', $1, $1, $1)",
+    )
+    .bind(at("2024-01-01T00:00:00Z"))
+    .execute()
+    .await
+    .unwrap();
+    let rule: RuleDraft = serde_json::from_value(json!({
+        "service": "dog_walking", "effectiveFrom": "2024-01-01T00:00:00Z", "baseMinor": 2000, "unitMinutes": 30,
+    }))
+    .unwrap();
+    business.write(async |tx| pricing::add(tx, &org(), rule.check().unwrap(), &owner(), noon()).await.unwrap()).await;
+    assert!(business.book(|_| {}).await.booking.pricing_snapshot_id.is_some());
+}
+
+#[tokio::test]
+async fn whatever_the_filters_a_list_returns_what_matches_in_its_order_page_by_page() {
+    on_both(async |business| {
+        prepare(&business).await;
+        let db = &business.db;
+        let mut runner = TestRunner::deterministic();
+        for list in LISTS {
+            let rows: Vec<Values> = (0..40).map(|place| random_row(&mut runner, list, place)).collect();
+            for row in &rows {
+                insert(db, list.name, row).await;
+            }
+            for _ in 0..30 {
+                let mut filter = Values::new();
+                for (name, values) in list.filters {
+                    if proptest::bool::weighted(0.4).new_tree(&mut runner).unwrap().current() {
+                        filter.insert(name, one_of(&mut runner, values));
+                    }
+                }
+                let all = list.across_orgs && any::<bool>().new_tree(&mut runner).unwrap().current();
+                let viewer = if all { Viewer::all() } else { viewer_of(&org()) };
+                let mut wanted: Vec<&Values> = rows
+                    .iter()
+                    .filter(|row| (all || row["org"] == "org-1") && matches(list.name, row, &filter))
+                    .collect();
+                sorted(list.name, &mut wanted);
+                let wanted: Vec<&str> = wanted.iter().map(|row| row["id"].as_str()).collect();
+
+                let size =
+                    if list.name == "windows" { 200 } else { (1i64..8).new_tree(&mut runner).unwrap().current() };
+                let (mut found, mut cursor) = (Vec::new(), None);
+                loop {
+                    let limit = Limit::asked(Some(size));
+                    let (ids, next) = page(db, &viewer, list.name, &filter, cursor.as_deref(), limit).await.unwrap();
+                    assert!(ids.len() <= usize::try_from(size).unwrap());
+                    found.extend(ids);
+                    let Some(next) = next else { break };
+                    cursor = Some(next);
+                }
+                // What the fixture itself made has ids of its own.
+                found.retain(|id| id.starts_with(&format!("{}-", list.name)));
+                assert_eq!(found, wanted, "{} {filter:?} of all: {all} on {:?}", list.name, db.engine());
+            }
+        }
+    })
+    .await;
+}
+
+/// Filters that leave so few rows that sorting them is right.
+const FEW: &[&str] = &["booking", "correlation", "client"];
+
+/// The steps by which SQLite would carry a statement out.
+async fn plan(db: &Db, sql: &str) -> Vec<String> {
+    let path = db.sqlite_path().unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    let rows =
+        sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).fetch_all(&mut connection).await.unwrap();
+    rows.iter().map(|row| row.get("detail")).collect()
+}
+
+#[tokio::test]
+async fn the_first_page_of_every_list_is_read_from_an_index_in_its_order() {
+    let mut wrong = Vec::new();
+    for database in nightshift_db::testing::engines().await {
+        if database.engine() != Engine::Sqlite {
+            continue;
+        }
+        let db = &database.db;
+        db.write(
+            "INSERT INTO reconciliation_runs (id, org_id, local_date, trigger_kind, cutoff_at, started_at)
+             VALUES ('run', 'platform', 'a', 'manual', '2024-01-01T00:00:00.000Z', '2024-01-01T00:00:00.000Z')",
+        )
+        .execute()
+        .await
+        .unwrap();
+        for list in LISTS {
+            let single = list.filters.iter().map(|(name, values)| Values::from([(*name, values[0].to_owned())]));
+            for filter in std::iter::once(Values::new()).chain(single) {
+                for viewer in [Viewer::all(), viewer_of(&"platform".into())] {
+                    if viewer.org_id().is_none() && !list.across_orgs {
+                        continue;
+                    }
+                    let (read, statements) =
+                        statements_of(page(db, &viewer, list.name, &filter, None, Limit::default())).await;
+                    read.unwrap();
+                    let sql = statements.last().unwrap();
+                    let few = filter.keys().any(|name| FEW.contains(name));
+                    let steps = plan(db, sql).await;
+                    let is_wrong = |step: &&String| {
+                        let scan = step.starts_with("SCAN") && !step.contains("INDEX") && !step.contains("JOIN");
+                        scan || (step.contains("TEMP B-TREE FOR ORDER BY") && !few)
+                    };
+                    if steps.iter().any(|step| is_wrong(&step)) {
+                        wrong.push(format!("{} {filter:?} as {:?}: {steps:#?}\n{sql}", list.name, viewer.reach()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
