@@ -5,66 +5,32 @@
 //! VAPI answers that it knows of none is the call placed, and a look-up that fails ends the call rather than risk a
 //! second ring. When it never succeeds, the person may choose again and somebody sees why.
 
+mod payload;
+
 use std::time::Duration;
 
 use nightshift_db::{Timestamp, Tx, failpoint};
 use nightshift_domain::Error;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::calls::{self, Begun, Call, CallMode, Ending, Made, Request};
-use nightshift_domain::ids::{CallId, RequestId};
+use nightshift_domain::ids::CallId;
 use nightshift_providers::vapi::{Lookup, StartError, VapiClient};
 use nightshift_queue::effects::{self, Effect, EffectState};
-use nightshift_queue::{
-    DeadJob, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival, Subject,
-};
-use serde::{Deserialize, Serialize};
+use nightshift_queue::{DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival};
 use serde_json::json;
 
 use super::{ending, mode_of};
 use crate::caller::Caller;
 use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
-use crate::{App, booking_call, provider_calls, subject};
+use crate::{App, booking_call, provider_calls};
+
+pub use payload::BookingCallStart;
 
 /// The ledger's name of the effect.
 const EFFECT: &str = "booking_call";
 /// A request whose answer was lost may still be worked on; what VAPI lists before that proves nothing.
 const SETTLED_AFTER: Duration = Duration::from_secs(30);
-
-/// A call that is wanted.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BookingCallStart {
-    /// The call.
-    pub booking_call_id: CallId,
-    /// The request it is for.
-    pub service_request_id: RequestId,
-}
-
-impl BookingCallStart {
-    /// Names the one job that places a call.
-    #[must_use]
-    pub fn key(call: &CallId) -> String {
-        format!("call.start:{call}")
-    }
-}
-
-impl Job for BookingCallStart {
-    const KIND: &'static str = "booking_call.start";
-    const QUEUE: &'static str = "calls";
-
-    fn keys(&self) -> Keys {
-        Keys::once(Self::key(&self.booking_call_id)).group(format!("request:{}", self.service_request_id))
-    }
-
-    fn subject(&self) -> Option<Subject> {
-        subject::call(&self.booking_call_id)
-    }
-
-    fn policy() -> Policy {
-        Policy::fast(3).timeout(Duration::from_secs(60))
-    }
-}
 
 impl Handler<App> for BookingCallStart {
     type Hooks = Self;

@@ -4,80 +4,35 @@
 //! An attempt that finds that record may find a text that has left already, so it asks nobody anything: it hands the
 //! text to [`sms.confirm_delivery`](super::confirm_delivery), which finds out.
 
+mod payload;
+
 use std::time::Duration;
 
 use nightshift_db::{Timestamp, Tx, failpoint};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::ids::{MessageId, ThreadId};
+use nightshift_domain::ids::MessageId;
 use nightshift_domain::messaging::delivery::{self, Envelope, Outbound, Turn};
 use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_domain::messaging::{masking, numbers};
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::{SendError, SendMessage, SentMessage};
 use nightshift_queue::{
-    DeadJob, ErrorClass, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob,
-    Revival, Subject, effects,
+    DeadJob, ErrorClass, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival, effects,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::effect::{EFFECT, revive};
 use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
-use crate::{App, provider_calls, sms, subject, thread};
+use crate::{App, provider_calls, sms, thread};
+
+pub use payload::SmsSend;
 
 /// A text that goes nowhere is delivered so soon.
 const MOCK_DELIVERED_AFTER: Duration = Duration::from_secs(1);
 /// A text that has waited so long for its conversation's number is given up: what it says may have passed. A person may
 /// retry it.
 const NUMBER_AWAITED: Duration = Duration::from_secs(24 * 3600);
-
-/// A stored text that is to leave.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SmsSend {
-    /// The text.
-    pub message_event_id: MessageId,
-    /// Its conversation, whose texts leave one after the other.
-    pub thread_id: ThreadId,
-    /// How often it was sent again after an attempt of which the provider turned out to know nothing.
-    #[serde(default)]
-    pub resend: i64,
-}
-
-impl SmsSend {
-    /// The first sending of a text.
-    #[must_use]
-    pub fn first(message_event_id: MessageId, thread_id: ThreadId) -> Self {
-        Self { message_event_id, thread_id, resend: 0 }
-    }
-
-    /// Names the job that sends a text for the first time, or for the n-th time again.
-    #[must_use]
-    pub fn key(text: &MessageId, resend: i64) -> String {
-        match resend {
-            0 => format!("sms:{text}"),
-            n => format!("sms:{text}:r{n}"),
-        }
-    }
-}
-
-impl Job for SmsSend {
-    const KIND: &'static str = "sms.send";
-    const QUEUE: &'static str = "sms";
-
-    fn keys(&self) -> Keys {
-        Keys::once(Self::key(&self.message_event_id, self.resend)).group(format!("thread:{}", self.thread_id))
-    }
-
-    fn subject(&self) -> Option<Subject> {
-        subject::text(&self.message_event_id)
-    }
-
-    fn policy() -> Policy {
-        Policy::standard(6).timeout(Duration::from_secs(30))
-    }
-}
 
 impl Handler<App> for SmsSend {
     type Hooks = Self;
