@@ -20,6 +20,7 @@ mod context;
 pub mod control;
 mod dispatcher;
 pub mod effects;
+pub mod effects_perform;
 mod enqueue;
 mod finish;
 mod handler;
