@@ -27,20 +27,7 @@ pub fn imports(folder: &str) -> Imports {
 const KNOWN: &[(&str, &[&str])] = &[
     ("crates/db/src", &["connections.rs", "pool.rs", "query.rs", "session.rs", "tx.rs"]),
     ("crates/db/src", &["testing/mod.rs", "testing/template.rs"]),
-    (
-        "crates/domain/src",
-        &[
-            "automations/execute.rs",
-            "automations/ledger/ending.rs",
-            "automations/ledger/waiting.rs",
-            "automations/told.rs",
-            "messaging/delivery/outbound.rs",
-            "messaging/delivery/take_back.rs",
-            "messaging/masking.rs",
-        ],
-    ),
-    ("crates/domain/src", &["calls/complete.rs", "calls/late.rs", "calls/mod.rs", "calls/requests.rs"]),
-    ("crates/domain/src", &["messaging/choice.rs", "messaging/numbers/mod.rs", "messaging/threads.rs"]),
+    ("crates/domain/src", &["calls/complete.rs", "calls/late.rs"]),
     ("crates/providers/src", &["json/mod.rs", "json/parser.rs"]),
     (
         "crates/providers/src",
