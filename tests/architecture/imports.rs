@@ -27,7 +27,6 @@ pub fn imports(folder: &str) -> Imports {
 const KNOWN: &[(&str, &[&str])] = &[
     ("crates/db/src", &["connections.rs", "pool.rs", "query.rs", "session.rs", "tx.rs"]),
     ("crates/db/src", &["testing/mod.rs", "testing/template.rs"]),
-    ("crates/domain/src", &["calls/complete.rs", "calls/late.rs"]),
     ("crates/providers/src", &["json/mod.rs", "json/parser.rs"]),
     (
         "crates/providers/src",

@@ -5,21 +5,24 @@
 //! together end it once.
 
 mod call;
+mod closing;
 mod complete;
-mod late;
 mod past;
 mod request;
 mod requests;
 mod schedule;
 mod start;
+mod tell;
 mod view;
 
 pub use call::{Call, CallMode, CallStatus, load, lock, peek};
-pub use complete::{Completed, Ending, Made, complete, tell_anyway};
+pub use closing::{Ending, Made};
+pub use complete::{Completed, complete};
 pub use request::{Request, RequestStatus};
 pub use requests::{NewProvider, NewRequest, add_providers, cancel_request, create};
 pub use schedule::{Schedule, Scheduled, prefers_past, schedule};
 pub use start::{Begun, Dialing, adopt, analysing, begin, by_report, not_started, started};
+pub use tell::tell_anyway;
 pub use view::{
     CallView, ProviderView, RequestView, call_by_execution, list, org_of_request, request_of_execution, view,
 };
