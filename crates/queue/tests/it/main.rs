@@ -17,6 +17,7 @@ mod hooks;
 mod leases;
 mod lifecycle;
 mod panics;
+mod perform;
 mod polls;
 mod retention;
 mod sabotage;
