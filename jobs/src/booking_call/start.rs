@@ -83,8 +83,8 @@ impl Performable for Placing<'_> {
     async fn ask(&self, permit: Permit<Box<Call>>) -> Answer<NotPlaced> {
         let answer = match self.caller {
             Caller::Simulated => return Answer::NotSent(NotPlaced::MadeUp),
-            Caller::Test(line) => line.start(permit.request(), self.ctx.app.vapi_webhook()).await,
-            Caller::Production(line) => line.start(permit.request(), self.ctx.app.vapi_webhook()).await,
+            Caller::Test(line) => line.start(&permit, self.ctx.app.vapi_webhook()).await,
+            Caller::Production(line) => line.start(&permit, self.ctx.app.vapi_webhook()).await,
         };
         provider_calls::count("vapi", "start", answer.as_ref().map_or_else(StartError::class, |_| "ok"));
         match answer {

@@ -1,9 +1,9 @@
 //! What clients are told about when their booking takes place.
 //!
-//! Three promises, all kept here: a text leaves only while what it says of its booking is true; the last text about a
-//! booking's time states the time that holds; and nobody is told the same time twice in a row. The booking's lock is
-//! what makes them hold: a time is changed and a text written only under it, and whoever changes a time takes back, in
-//! the same transaction, the texts that have not left.
+//! Three promises, kept here and by what [`stated`](super::stated) calls outdated: a text leaves only while what it says
+//! of its booking is true; the last text about a booking's time states the time that holds; and nobody is told the same
+//! time twice in a row. The booking's lock is what makes them hold: a time is changed and a text written only under it,
+//! and whoever changes a time takes back, in the same transaction, the texts that have not left.
 
 use nightshift_db::{Timestamp, Tx};
 
