@@ -9,6 +9,14 @@ use nightshift_domain::people::users::User;
 
 use super::kit::Choice;
 
+/// Characters of an id that a list shows; the page of the row shows all of it.
+const ID_CHARS: usize = 6;
+
+/// The end of an id, which tells it from its neighbours.
+fn short(id: &str) -> &str {
+    id.char_indices().nth_back(ID_CHARS - 1).map_or(id, |(at, _)| &id[at..])
+}
+
 /// What an exception is about: a word and an id.
 fn subject(item: &ExceptionView) -> Option<(&'static str, &str)> {
     let booking = item.booking_id.as_ref().map(|id| ("Booking", id.as_str()));

@@ -4,7 +4,7 @@
 //! loaded with, and makes the links: the next and the previous page, and the list without one of its filters. The macros
 //! `filters`, `chips`, `states` and `pager` of `parts.html` show it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::{DynTemplate, Template};
 use axum::extract::FromRequestParts;
@@ -45,20 +45,20 @@ pub(in crate::web::pages) trait Filters: Serialize + DeserializeOwned + Default 
 /// Where in a list, and which part of its page.
 #[derive(Debug, Default, serde::Deserialize, IntoParams, ToSchema)]
 #[schema(as = ListPlace)]
-struct Place {
+pub(super) struct Place {
     /// Where the page starts, as the page before it told; the first page without it.
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
     /// Where the pages before it start.
-    back: Option<String>,
+    pub(super) back: Option<String>,
     /// `list` for the list alone.
-    fragment: Option<String>,
+    pub(super) fragment: Option<String>,
 }
 
 /// What an address asks of a list. A value that a filter does not have filters nothing.
 pub(in crate::web::pages) struct Asked<F> {
     pub(in crate::web::pages) filters: F,
-    path: String,
-    place: Place,
+    pub(super) path: String,
+    pub(super) place: Place,
 }
 
 impl<F: Filters> FromRequestParts<Web> for Asked<F> {
@@ -66,7 +66,7 @@ impl<F: Filters> FromRequestParts<Web> for Asked<F> {
 
     async fn from_request_parts(parts: &mut Parts, _: &Web) -> Result<Self> {
         let text = parts.uri.query().unwrap_or_default();
-        let mut names = std::collections::BTreeSet::new();
+        let mut names = BTreeSet::new();
         if !form_urlencoded::parse(text.as_bytes()).all(|(name, _)| names.insert(name)) {
             return Err(ApiError::bad_request("bad_query", "A parameter is given twice."));
         }
@@ -227,4 +227,15 @@ fn pairs<F: Filters>(filters: &F) -> BTreeMap<String, String> {
 fn address<'a>(path: &str, pairs: impl Iterator<Item = (&'a String, &'a String)>) -> String {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_told_exactly_up_to_ten_thousand() {
+        let told = [0, 999, 1_000, 9_999, 10_000, 3_000_000].map(|rows| count(&rows));
+        assert_eq!(told, ["0", "999", "1,000", "9,999", "10,000+", "10,000+"]);
+    }
 }

@@ -7,6 +7,8 @@
 
 mod choices;
 mod form;
+#[cfg(test)]
+mod hostile;
 mod list;
 mod money;
 mod nav;
