@@ -16,9 +16,9 @@ use utoipa::ToSchema;
 
 use super::{Extra, render, viewer_for};
 use crate::web::api::calls::store_wish;
-use crate::web::auth::{Caller, link};
+use crate::web::auth::Caller;
 use crate::web::error::{ApiError, Result};
-use crate::web::pages::extract;
+use crate::web::pages::kit::{PageForm, Shell};
 use crate::web::path::Path;
 use crate::web::state::Web;
 
@@ -27,7 +27,6 @@ use crate::web::state::Web;
 #[schema(as = BookForm)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::web::pages) struct Booking {
-    csrf: String,
     /// `yes` when the visitor was asked about a date in the past and means it.
     #[serde(default)]
     past_is_meant: String,
@@ -95,13 +94,11 @@ impl Shown {
 /// `POST /request/{id}/book`
 pub(in crate::web::pages) async fn book(
     State(web): State<Web>,
+    shell: Shell,
     caller: Caller,
     Path(id): Path<RequestId>,
-    extract::Form(form): extract::Form<Booking>,
+    PageForm { form, .. }: PageForm<Booking>,
 ) -> Result<Response> {
-    if !link::is_form_of(&web.session_secret, &id, &form.csrf) {
-        return Err(ApiError::not_found());
-    }
     let viewer = viewer_for(&web, &caller, &id).map_err(|_| ApiError::not_found())?;
     let (wrong, asks_about_past) = match start(&web, &caller, &viewer, &id, &form).await {
         Ok(true) => return Ok(back(&id, "started")),
@@ -111,7 +108,7 @@ pub(in crate::web::pages) async fn book(
         Err(error) => return Err(error),
     };
     let shown = Shown { filled: form.filled, wrong, asks_about_past };
-    render(&web, &caller, &id, &Extra::default(), Some(shown)).await
+    render(&web, shell, &caller, &id, &Extra::default(), Some(shown)).await
 }
 
 fn back(id: &RequestId, notice: &str) -> Response {

@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 use nightshift_domain::audience::Audience;
 use nightshift_domain::calls::{self, ProviderView, RequestStatus, RequestView};
 use nightshift_domain::ids::RequestId;
-use nightshift_domain::people::organizations;
 use nightshift_domain::stream;
 use nightshift_domain::viewer::{Reach, Viewer};
 use serde::Deserialize;
@@ -20,9 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use self::appointment::Appointment;
 use self::book::Shown;
 use self::status::{CallStep, LiveStatus};
-use super::extract::Query;
-use super::page;
-use super::shell::local;
+use super::kit::{Query, Shell, page_or_block};
 use crate::web::api::calls::with_polls;
 use crate::web::auth::{Caller, Principal, link};
 use crate::web::error::{ApiError, Result};
@@ -46,11 +43,10 @@ pub(super) struct Extra {
 #[derive(Template)]
 #[template(path = "request.html", blocks = ["now"])]
 struct Page<'a> {
-    organization: String,
+    shell: Shell,
     request: &'a RequestView,
     providers: &'a [ProviderView],
     status: LiveStatus,
-    created: String,
     /// The last event that the page knows of.
     seq: i64,
     notice: &'a str,
@@ -69,6 +65,7 @@ impl Page<'_> {
 /// `GET /request/{id}`
 pub(super) async fn show(
     State(web): State<Web>,
+    shell: Shell,
     caller: Caller,
     Path(id): Path<RequestId>,
     Query(extra): Query<Extra>,
@@ -76,7 +73,7 @@ pub(super) async fn show(
     if let Some(token) = extra.t.as_deref() {
         return open(&web, &id, token);
     }
-    render(&web, &caller, &id, &extra, None).await
+    render(&web, shell, &caller, &id, &extra, None).await
 }
 
 /// Keeps a good token in a cookie, and takes it out of the address: addresses are copied and logged.
@@ -108,7 +105,6 @@ fn viewer_for(web: &Web, caller: &Caller, id: &RequestId) -> Result<Viewer> {
 
 /// The form by which a provider is booked.
 struct Form<'a> {
-    csrf: String,
     /// The organisation's zone, in which a date is past or not.
     zone: &'static str,
     /// Whom it is open for; none while the dialog is closed.
@@ -117,7 +113,14 @@ struct Form<'a> {
 }
 
 /// The page; with the form as it was `refused`, if it was.
-async fn render(web: &Web, caller: &Caller, id: &RequestId, extra: &Extra, refused: Option<Shown>) -> Result<Response> {
+async fn render(
+    web: &Web,
+    shell: Shell,
+    caller: &Caller,
+    id: &RequestId,
+    extra: &Extra,
+    refused: Option<Shown>,
+) -> Result<Response> {
     let viewer = viewer_for(web, caller, id)?;
     // Read first: an event after it may be in the page already, and one before it is.
     let seq = stream::latest(&web.db).await?;
@@ -126,20 +129,18 @@ async fn render(web: &Web, caller: &Caller, id: &RequestId, extra: &Extra, refus
         with_polls(web, call).await?;
     }
     let owner = calls::org_of_request(&web.db, &viewer, id).await?;
-    let (organization, zone) = organizations::name_and_zone(&web.db, &owner).await?;
+    let shell = shell.in_org(web, &owner).await?;
+    let zone = shell.zone;
     let providers = request.providers.take().unwrap_or_default();
     let shown = refused.unwrap_or_else(|| Shown::new(&request, extra.book.as_deref()));
     let status = if shown.wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let page_of_request = Page {
-        organization,
+    let page = Page {
         status: LiveStatus::of(&request, web.clock.now()),
-        created: local(request.created_at, zone),
         seq,
         notice: extra.notice.as_deref().unwrap_or_default(),
         appointment: Appointment::of(&request, &providers, zone),
         may_change: matches!(caller.principal(), Principal::Local { .. }) || *viewer.reach() != Reach::All,
         form: Form {
-            csrf: link::form_token(&web.session_secret, id),
             zone: zone.name(),
             provider: providers
                 .iter()
@@ -149,9 +150,7 @@ async fn render(web: &Web, caller: &Caller, id: &RequestId, extra: &Extra, refus
         },
         request: &request,
         providers: &providers,
+        shell,
     };
-    if extra.fragment.is_some() {
-        return Ok(page(StatusCode::OK, &page_of_request.as_now()));
-    }
-    Ok(page(status, &page_of_request))
+    Ok(page_or_block(status, &page, extra.fragment.as_deref(), &[("now", &page.as_now())]))
 }
