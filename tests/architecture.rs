@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
+#[path = "architecture/pages.rs"]
+mod pages;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -10,12 +10,11 @@ use nightshift_domain::Error;
 use nightshift_domain::exceptions::{self, ExceptionView, Status};
 use nightshift_domain::ids::ExceptionId;
 use nightshift_domain::people::users::{self, User};
-use nightshift_domain::pricing::Line;
 use nightshift_domain::reconciliation::{self, DriftView};
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::compared::{self, Compared};
 use crate::web::auth::Caller;
 use crate::web::error::Result;
 use crate::web::pages::kit::{PageForm, Shell, Typed, money, page};
@@ -28,10 +27,9 @@ struct DetailPage<'a> {
     shell: &'a Shell,
     item: &'a ExceptionView,
     drift: Option<&'a DriftView>,
-    recomputed: Vec<Line>,
+    lines: Vec<Compared>,
     facts: Vec<(String, String)>,
     workers: &'a [User],
-    assignee: Option<&'a str>,
     typed: Typed,
 }
 
@@ -60,23 +58,20 @@ async fn render(
         None => None,
     };
     let workers = users::workers_of(&web.db, item.org_id.as_ref()).await?;
-    let assignee = item
-        .assigned_to
-        .as_deref()
-        .map(|id| workers.iter().find(|user| user.id.as_str() == id).map_or(id, |user| user.name.as_str()));
-    let recomputed = drift.as_ref().map(|drift| drift.detail.0["recomputedLines"].clone());
     let page_of = DetailPage {
         facts: facts(&item),
-        recomputed: recomputed.and_then(|lines| serde_json::from_value(lines).ok()).unwrap_or_default(),
+        lines: drift.as_ref().map(compared::lines).unwrap_or_default(),
         drift: drift.as_ref(),
         workers: &workers,
         shell,
         item: &item,
-        assignee,
         typed,
     };
     Ok(page(status, &page_of))
 }
+
+/// Facts that a page shows at most.
+const FACTS_MAX: usize = 9;
 
 /// What is known, as names and values; nested values as they are. A drift has its table.
 fn facts(item: &ExceptionView) -> Vec<(String, String)> {
@@ -87,17 +82,30 @@ fn facts(item: &ExceptionView) -> Vec<(String, String)> {
         ("Job", item.job_id.clone()),
         ("Webhook", item.inbox_id.as_ref().map(ToString::to_string)),
     ];
-    let ids = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let ids: Vec<_> = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    let is_told = |text: &String| ids.iter().any(|(_, id)| id == text);
     let detail = item.detail.0.as_object().filter(|_| item.drift_id.is_none());
     let detail = detail.into_iter().flatten().filter(|(_, value)| !value.is_null());
     let detail = detail.map(|(name, value)| {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        (name.clone(), text)
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        (in_words(name), text)
     });
-    ids.chain(detail).collect()
+    let detail: Vec<_> = detail.filter(|(_, text)| !is_told(text)).collect();
+    ids.into_iter().chain(detail).take(FACTS_MAX).collect()
+}
+
+/// `fromNumber` as people read it: `From number`.
+fn in_words(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 4);
+    for (at, letter) in name.chars().enumerate() {
+        match letter {
+            _ if at == 0 => words.extend(letter.to_uppercase()),
+            '_' => words.push(' '),
+            'A'..='Z' => words.extend([' ', letter.to_ascii_lowercase()]),
+            _ => words.push(letter),
+        }
+    }
+    words
 }
 
 /// The form that gives an item to somebody.
@@ -139,12 +147,8 @@ pub(in crate::web::pages) async fn snooze(
     PageForm { form, typed }: PageForm<Snooze>,
 ) -> Result<Response> {
     let change = async |tx: &mut Tx| {
-        let zone = match caller.viewer().org_id() {
-            Some(org) => nightshift_domain::people::organizations::zone(&web.db, org).await?,
-            None => chrono_tz::Tz::UTC,
-        };
-        let typed = NaiveDateTime::parse_from_str(&form.until, "%Y-%m-%dT%H:%M");
-        let until = typed.ok().and_then(|local| zone.from_local_datetime(&local).earliest());
+        let local = NaiveDateTime::parse_from_str(&form.until, "%Y-%m-%dT%H:%M");
+        let until = local.ok().and_then(|local| shell.zone.from_local_datetime(&local).earliest());
         let until = until.ok_or_else(|| Error::invalid("until", "must be a date and time"))?;
         let until = Timestamp::from(until.with_timezone(&chrono::Utc));
         exceptions::snooze(tx, &caller.viewer(), &id, until, &caller.actor(), web.clock.now()).await
@@ -193,5 +197,16 @@ async fn act(
     match changed {
         Ok(()) => Ok(Redirect::to(&format!("/exceptions/{id}")).into_response()),
         Err(error) => render(web, shell, caller, id, error.status, typed.refused(&error)?).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_facts_read_as_words() {
+        let read = ["fromNumber", "error_class", "jobId", "e", ""].map(in_words);
+        assert_eq!(read, ["From number", "Error class", "Job id", "E", ""]);
     }
 }

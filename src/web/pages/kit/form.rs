@@ -28,7 +28,7 @@ pub(in crate::web::pages) struct PageForm<T> {
 /// What was typed into a form, by field, and what is wrong with it. Empty for a form that is shown for the first time.
 #[derive(Debug, Clone, Default)]
 pub(in crate::web::pages) struct Typed {
-    values: BTreeMap<String, String>,
+    pub(super) values: BTreeMap<String, String>,
     wrong: BTreeMap<String, String>,
     refusal: Option<String>,
 }

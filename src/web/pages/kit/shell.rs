@@ -113,6 +113,11 @@ impl Shell {
         Moment::new(*at, self.now, self.zone)
     }
 
+    /// When the page was made.
+    pub(in crate::web::pages) fn made(&self) -> Moment {
+        self.time(&self.now)
+    }
+
     /// The value of `aria-current` for an entry of the navigation: none elsewhere.
     pub(in crate::web::pages) fn current(&self, entry: &Entry) -> Option<&'static str> {
         let rest = self.path.strip_prefix(entry.path)?;
