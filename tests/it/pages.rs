@@ -230,3 +230,53 @@ async fn a_preferred_date_in_the_past_is_asked_about_once_more() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_form_with_a_mistake_comes_back_as_it_was_filled_in_and_a_masked_phone_means_the_stored_one() {
+    on_both_with(with_auth, async |nightshift| {
+        let visitor = Visitor::new(&nightshift).await;
+        let page = visitor.form(&nightshift).await;
+        let (csrf, provider) = (field(&page.text, "csrf"), field(&page.text, "providerId"));
+        let masked = field(&page.text, "customerPhone");
+        assert!(masked.contains('•'), "{masked}");
+        let filled = [("csrf", csrf), ("providerId", provider), ("customerName", "Bea"), ("customerPhone", "12")];
+        let refused = visitor.book(&nightshift, &filled).await.expect(422);
+        assert!(refused.text.contains("aria-describedby=\"customerPhone-wrong\""), "{}", refused.text);
+        assert!(refused.text.contains("value=\"Bea\"") && refused.text.contains("value=\"12\""), "{}", refused.text);
+        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        let filled = [("csrf", csrf), ("providerId", provider), ("customerPhone", masked)];
+        visitor.book(&nightshift, &filled).await.expect(303);
+        let told: Vec<(String,)> = nightshift.rows("SELECT request_body FROM booking_calls").await;
+        assert!(told[0].0.contains("+14155550199"), "{told:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_booked_appointment_has_a_calendar_file_when_its_words_can_be_read() {
+    on_both_with(with_auth, async |nightshift| {
+        let visitor = Visitor::new(&nightshift).await;
+        let file = format!("/request/{}/appointment.ics", visitor.id);
+        nightshift.send(Method::GET, &file, &visitor.cookie(), None).await.expect(404);
+        let page = visitor.form(&nightshift).await;
+        let form = [("csrf", field(&page.text, "csrf")), ("providerId", field(&page.text, "providerId"))];
+        visitor.book(&nightshift, &form).await.expect(303);
+        nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
+        let words =
+            "UPDATE providers SET booking_date = '2025-01-07', booking_time = '2:30 PM' WHERE booking_confirmed";
+        nightshift.db.write(words).execute().await.unwrap();
+        let page = visitor.page(&nightshift).await;
+        assert!(page.text.contains("2025-01-07 at 2:30 PM") && page.text.contains(&file), "{}", page.text);
+        assert!(page.text.contains("Tuesday 7 January 2025, 14:30 "), "{}", page.text);
+        assert!(page.text.contains(">Simulated<"), "{}", page.text);
+        let calendar = nightshift.send(Method::GET, &file, &visitor.cookie(), None).await.expect(200);
+        assert!(calendar.text.starts_with("BEGIN:VCALENDAR\r\n"), "{}", calendar.text);
+        assert!(calendar.text.contains("\r\nSUMMARY:Teeth cleaning <b>&: Bright Dental\r\n"), "{}", calendar.text);
+        nightshift.get(&file).await.expect(404);
+        let words = "UPDATE providers SET booking_time = 'in the morning' WHERE booking_confirmed";
+        nightshift.db.write(words).execute().await.unwrap();
+        assert!(!visitor.page(&nightshift).await.text.contains(".ics"));
+        nightshift.send(Method::GET, &file, &visitor.cookie(), None).await.expect(404);
+    })
+    .await;
+}
