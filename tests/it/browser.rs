@@ -149,3 +149,23 @@ async fn a_preferred_date_in_the_past_is_asked_about_in_the_dialog() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_live_update_keeps_the_dialog_and_its_texts_and_the_focus_goes_back_to_what_opened_it() {
+    let Some(browser) = Browser::start(1000, 900).await else { return };
+    on_both_with(live, async |nightshift| {
+        browser.open(&link(&nightshift).await).await;
+        browser.becomes("document.documentElement.dataset.stream", "open").await;
+        // The dialog stays as it is over an update, and gives the focus back to what opened it.
+        browser.click(FIRST_CARD).await;
+        browser.becomes("document.querySelector('#book').matches(':modal')", true).await;
+        browser.eval("document.querySelector('#book [name=customerName]').value = 'Bea'").await;
+        nightshift.db.write("UPDATE providers SET recommendation = 'Close by'").execute().await.unwrap();
+        browser.eval("document.dispatchEvent(new Event('sent'))").await;
+        browser.becomes("document.querySelectorAll('.cards li .section > p:last-child:not(.meta)').length", 2).await;
+        assert_eq!(browser.eval("document.querySelector('#book [name=customerName]').value").await, "Bea");
+        browser.press("\u{E00C}").await;
+        browser.becomes("document.activeElement === document.querySelector('.cards li:first-child .btn')", true).await;
+    })
+    .await;
+}
