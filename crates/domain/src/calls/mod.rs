@@ -18,6 +18,7 @@ mod view;
 pub use call::{Call, CallMode, CallStatus, load, lock, peek};
 pub use closing::{Ending, Made};
 pub use complete::{Completed, complete};
+pub use past::appointment_at;
 pub use request::{Request, RequestStatus};
 pub use requests::{NewProvider, NewRequest, add_providers, cancel_request, create};
 pub use schedule::{Schedule, Scheduled, prefers_past, schedule};
