@@ -5,6 +5,7 @@
 mod circles;
 mod floors;
 mod imports;
+mod links;
 mod modules;
 mod pages;
 
