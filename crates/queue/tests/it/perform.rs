@@ -105,7 +105,7 @@ impl Performable for Parcel {
 
     async fn ask(&self, permit: Permit<String>) -> Answer<&'static str> {
         self.die_at(Crash::BeforeTheRequest).await;
-        assert_eq!(permit.request(), &self.key);
+        assert_eq!(permit.into_request(), self.key);
         self.requests.fetch_add(1, Ordering::SeqCst);
         self.die_at(Crash::AfterTheRequest).await;
         self.step.reply.answer()
@@ -171,6 +171,7 @@ async fn attempts(bed: &Bed, key: &str, steps: &[Step]) {
             assert_eq!(requests, usize::from(left), "{step:?}");
         }
         match performed {
+            Some(Performed::Settled(record)) => assert_eq!(Some(record.state), before),
             Some(Performed::Unclear(record)) => {
                 assert!(!may_ask, "{step:?} {before:?}");
                 let (Some(found), Some(before)) = (step.found, before) else { continue };
