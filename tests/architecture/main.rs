@@ -239,6 +239,26 @@ fn a_job_knows_no_other_job() {
     }
 }
 
+/// Requests that must not be sent twice are made where `perform` hands out their permit.
+#[test]
+fn what_leaves_the_program_is_made_where_it_is_performed() {
+    let makers = [
+        ("SendMessage", "jobs/src/sms/send.rs"),
+        ("StartCall", "jobs/src/caller.rs"),
+        ("effects::reserve", "crates/queue/src/handlers/perform.rs"),
+        ("effects::ask", "crates/queue/src/handlers/perform.rs"),
+    ];
+    for path in [sources("jobs/src"), sources("src"), sources("crates/queue/src")].concat() {
+        let code = code(&path);
+        for (made, maker) in makers {
+            let named = code.match_indices(made).any(|(at, _)| {
+                !code[at + made.len()..].starts_with(|next: char| next.is_alphanumeric() || next == '_')
+            });
+            assert!(!named || path == root().join(maker), "{} names {made}", path.display());
+        }
+    }
+}
+
 /// Apart from operations: what they are given to enqueue with, the clock, and the receiver, which stores a delivery
 /// together with its job.
 #[test]

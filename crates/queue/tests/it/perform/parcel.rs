@@ -230,7 +230,7 @@ impl Performable for Parcel<'_> {
 
     async fn ask(&self, permit: Permit<String>) -> Answer<&'static str> {
         self.die_at(Break::BeforeTheRequest).await;
-        assert_eq!(permit.request(), self.key);
+        assert_eq!(permit.into_request(), self.key);
         let stored = stored(self.db, self.key).await;
         assert_eq!((stored.ledger, stored.row), (Some(EffectState::Asked), EffectState::Asked), "a request left early");
         self.requests.fetch_add(1, Ordering::SeqCst);
