@@ -1,5 +1,7 @@
 //! Bodies of the API: JSON, read so that what is wrong is named and nothing of the content is repeated.
 
+use std::collections::BTreeMap;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
@@ -74,27 +76,29 @@ impl<T: DeserializeOwned> FromRequest<Web> for JsonOrForm<T> {
             expect_json(&headers)?;
             return Ok(Self(parse(&body)?));
         }
-        Ok(Self(parse_form(&body)?))
+        Ok(Self(parse_fields(form_urlencoded::parse(&body).into_owned().collect())?))
     }
 }
 
-/// A body that must be a form.
+/// The fields of a body that must be a form; of several with one name the last one counts.
 ///
 /// # Errors
-/// 400, 413, 415, 422.
-pub async fn form<T: DeserializeOwned>(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<T> {
+/// 400, 413, 415.
+pub async fn form_fields(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<BTreeMap<String, String>> {
     const FORM: &str = "application/x-www-form-urlencoded";
     let body = limits::read_body(headers, body, bytes_max).await?;
     if limits::media_type(headers).as_deref() != Some(FORM) {
         return Err(limits::unsupported(FORM));
     }
-    parse_form(&body)
+    Ok(form_urlencoded::parse(&body).into_owned().collect())
 }
 
-/// All fields are texts; of several with one name the last one counts.
-fn parse_form<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    let fields: serde_json::Map<_, _> =
-        form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect();
+/// Reads a type from the fields of a form, all of which are texts.
+///
+/// # Errors
+/// 422 that names the field.
+pub fn parse_fields<T: DeserializeOwned>(fields: BTreeMap<String, String>) -> Result<T> {
+    let fields: serde_json::Map<_, _> = fields.into_iter().map(|(name, value)| (name, value.into())).collect();
     parse(serde_json::Value::from(fields).to_string().as_bytes())
 }
 

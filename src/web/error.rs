@@ -79,7 +79,7 @@ impl ApiError {
     /// 404.
     #[must_use]
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here, or not for you.")
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found.")
     }
 
     /// 405: the address takes other methods only.

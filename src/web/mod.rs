@@ -32,7 +32,7 @@ mod state;
 pub mod stream;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::from_fn_with_state;
 
 pub use auth::Failures;
@@ -45,8 +45,12 @@ pub use stream::Hub;
 /// All that this program answers.
 pub fn router(web: Web) -> Router {
     routes::routed(&web)
-        .fallback(async |request: Request| pages::unrouted(&request, ApiError::not_found()))
-        .method_not_allowed_fallback(async |request: Request| pages::unrouted(&request, ApiError::method_not_allowed()))
+        .fallback(async |State(web): State<Web>, request: Request| {
+            pages::unrouted(&web, request, ApiError::not_found()).await
+        })
+        .method_not_allowed_fallback(async |State(web): State<Web>, request: Request| {
+            pages::unrouted(&web, request, ApiError::method_not_allowed()).await
+        })
         .layer(from_fn_with_state(web.clone(), request_id::layer))
         .with_state(web)
 }

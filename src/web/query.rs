@@ -47,6 +47,17 @@ pub fn refused(problems: BTreeMap<String, String>) -> ApiError {
 /// What is said of a parameter that a route does not have.
 pub const UNKNOWN: &str = "is not a parameter of this list";
 
+/// Reads a query, without the parameters that are not valid: for pages, whose forms only offer values that are.
+pub fn lenient<T: DeserializeOwned + Default>(query: &str) -> T {
+    let wrong = match read(query) {
+        Ok(value) => return value,
+        Err(wrong) => wrong,
+    };
+    let pairs = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| !wrong.contains_key(name.as_ref()));
+    let rest = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    read(&rest).unwrap_or_default()
+}
+
 /// Reads a query. What is wrong is left out and the rest read again, until all that is wrong is known.
 fn read<T: DeserializeOwned>(query: &str) -> Result<T, BTreeMap<String, String>> {
     let mut given: BTreeMap<String, String> =

@@ -6,6 +6,7 @@ mod circles;
 mod floors;
 mod imports;
 mod modules;
+mod pages;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -58,18 +58,26 @@ type Lacking<'a> = (&'a str, &'a Caller, &'a [(&'a str, &'a str)], &'a str);
 async fn a_form_that_lacks_something_is_answered_with_a_page_that_names_it() {
     on_both_with(with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
-        let cases: [Lacking; 6] = [
-            ("/exceptions/none/assign", &owner, &[("csrf", "x")], "userId"),
-            ("/exceptions/none/snooze", &owner, &[("csrf", "x")], "until"),
-            ("/exceptions/none/resolve", &owner, &[("note", "done")], "csrf"),
-            ("/request/none/book", &Caller::Nobody, &[("csrf", "x")], "providerId"),
+        let csrf = token(&look(&nightshift, "/exceptions", &owner).await);
+        let cases: [Lacking; 4] = [
+            ("/exceptions/none/assign", &owner, &[("csrf", &csrf)], "userId"),
+            ("/exceptions/none/snooze", &owner, &[("csrf", &csrf)], "until"),
+            ("/request/none/book", &owner, &[("csrf", &csrf)], "providerId"),
             ("/login", &Caller::Nobody, &[("email", "a@b.example")], "password"),
-            ("/logout", &owner, &[], "csrf"),
         ];
         for (path, caller, fields, missing) in cases {
             let page = form(&nightshift, path, caller, fields).await.expect(422);
             assert_is_page(&page);
             assert!(page.text.contains(&format!("<b>{missing}</b> is required")), "{path}: {}", page.text);
+        }
+        for (path, fields) in [("/exceptions/none/resolve", &[("note", "done")][..]), ("/logout", &[])] {
+            let page = form(&nightshift, path, &owner, fields).await.expect(403);
+            assert_is_page(&page);
+            assert!(
+                page.text.contains("This form has expired. Reload the page and try again."),
+                "{path}: {}",
+                page.text
+            );
         }
         let json = nightshift.send_with(Method::POST, "/logout", &owner, Some(serde_json::json!({})), &[]).await;
         assert_is_page(&json.expect(415));

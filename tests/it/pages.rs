@@ -181,7 +181,7 @@ async fn a_form_of_another_page_books_nothing() {
         let visitor = Visitor::new(&nightshift).await;
         let page = visitor.page(&nightshift).await;
         let provider = field(&page.text, "providerId").to_owned();
-        visitor.book(&nightshift, &[("csrf", "made up"), ("providerId", &provider)]).await.expect(404);
+        visitor.book(&nightshift, &[("csrf", "made up"), ("providerId", &provider)]).await.expect(403);
         let csrf = field(&page.text, "csrf");
         let failed = visitor.book(&nightshift, &[("csrf", csrf), ("providerId", "none")]).await.expect(303);
         assert!(failed.header("location").unwrap().ends_with("?notice=failed"));

@@ -60,6 +60,18 @@ impl Access {
         Self { keys, ..self }
     }
 
+    /// The people who may use it, in words: `owners and operators`.
+    #[must_use]
+    pub fn people(self) -> String {
+        let people = [(self.owner, "owners"), (self.sitter, "sitters"), (self.ops, "operators")];
+        let mut named: Vec<&str> = people.into_iter().filter_map(|(may, name)| may.then_some(name)).collect();
+        match named.pop() {
+            Some(last) if !named.is_empty() => format!("{} and {last}", named.join(", ")),
+            Some(only) => only.to_owned(),
+            None => "nobody".to_owned(),
+        }
+    }
+
     /// The caller that `principal` is on this route.
     ///
     /// # Errors

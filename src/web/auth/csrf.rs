@@ -1,13 +1,12 @@
 //! A page of another site can make a browser send our cookie, but not hide where it comes from.
 
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-
-use secrecy::SecretString;
 use subtle::ConstantTimeEq;
 
-use super::Principal;
 use super::link::mac;
+use super::{Caller, Principal};
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
@@ -25,17 +24,39 @@ pub(super) fn check(web: &Web, request: &Parts, principal: &Principal) -> Result
     Ok(())
 }
 
-/// What the forms of somebody's pages carry, so that no other page can send them.
-pub fn form_token(secret: &SecretString, principal: &Principal) -> String {
-    match principal {
-        Principal::User { session, .. } => mac(secret, b"form-of-session:", session.as_str()),
-        _ => mac(secret, b"form-of-session:", ""),
+/// What the forms of a page carry, so that no other page can send them. It belongs to the session; for holders of links
+/// to the request that the address names, so that further links leave it as it is.
+pub async fn form_token(web: &Web, parts: &mut Parts) -> String {
+    let caller = parts.extensions.get::<Caller>().cloned();
+    match caller.as_ref().map_or(&Principal::Nobody, Caller::principal) {
+        Principal::Link(_) => {
+            let named = RawPathParams::from_request_parts(parts, &()).await;
+            let id = named.iter().flatten().find(|(name, _)| *name == "id").map(|(_, id)| id);
+            mac(&web.session_secret, b"form:", id.unwrap_or_default())
+        }
+        principal => session_token(web, principal),
     }
 }
 
-/// Whether `shown` is what the forms of somebody's pages carry.
-pub fn is_form_of(secret: &SecretString, principal: &Principal, shown: &str) -> bool {
-    shown.as_bytes().ct_eq(form_token(secret, principal).as_bytes()).into()
+/// What the forms carry that are on every page of somebody signed in.
+pub fn session_token(web: &Web, principal: &Principal) -> String {
+    let session = match principal {
+        Principal::User { session, .. } => session.as_str(),
+        _ => "",
+    };
+    mac(&web.session_secret, b"form-of-session:", session)
+}
+
+/// Refuses a form whose token, compared in constant time, is not its page's.
+///
+/// # Errors
+/// 403 `form_expired`.
+pub async fn check_form(web: &Web, parts: &mut Parts, shown: &str) -> Result<()> {
+    let right = form_token(web, parts).await;
+    if bool::from(shown.as_bytes().ct_eq(right.as_bytes())) {
+        return Ok(());
+    }
+    Err(ApiError::forbidden("form_expired", "This form has expired. Reload the page and try again."))
 }
 
 /// 403.

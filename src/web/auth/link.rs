@@ -74,18 +74,6 @@ pub fn is_good(secret: &SecretString, request: &RequestId, shown: &str) -> bool 
     Tokens(vec![shown.to_owned()]).open(secret, request)
 }
 
-/// What the forms of a request's page carry, so that no other page can send them.
-#[must_use]
-pub fn form_token(secret: &SecretString, request: &RequestId) -> String {
-    mac(secret, b"form:", request.as_str())
-}
-
-/// Whether `shown` is what the forms of a request's page carry.
-#[must_use]
-pub fn is_form_of(secret: &SecretString, request: &RequestId, shown: &str) -> bool {
-    shown.as_bytes().ct_eq(form_token(secret, request).as_bytes()).into()
-}
-
 /// The link under which a request is seen and booked.
 #[must_use]
 pub fn url(public_url: &str, secret: &SecretString, request: &RequestId) -> String {

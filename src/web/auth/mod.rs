@@ -26,7 +26,7 @@ use nightshift_domain::viewer::{Reach, Viewer};
 pub use self::access::Access;
 pub use self::failures::Failures;
 pub use self::principal::Principal;
-use super::error::{ApiError, Result};
+use super::error::{ApiError, Cause, Result};
 use super::state::Web;
 
 /// Lets a request through to a route with this access, with its caller known; else answers 401, 403 or 429.
@@ -37,21 +37,35 @@ pub async fn layer(State((web, access)): State<(Web, Access)>, request: Request,
         Ok(identified) => identified,
         Err(error) => return error.into_response(),
     };
-    if let Err(error) = csrf::check(&web, &parts, &identified.principal) {
-        return error.into_response();
-    }
-    let caller = match access.admit(identified.principal) {
-        Ok(caller) => caller,
-        Err(error) => return error.into_response(),
+    let known = Known(identified.principal.clone());
+    let admitted = csrf::check(&web, &parts, &identified.principal).and_then(|()| access.admit(identified.principal));
+    let mut response = match admitted {
+        Ok(caller) => {
+            parts.extensions.insert(caller);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(error) => error.into_response(),
     };
-    parts.extensions.insert(caller);
-    let mut response = next.run(Request::from_parts(parts, body)).await;
+    if Cause::of(&response).is_some() {
+        response.extensions_mut().insert(known);
+    }
     if let Some(renewed) = identified.renewed_cookie
         && !response.headers().contains_key(axum::http::header::SET_COOKIE)
     {
         response.headers_mut().insert(axum::http::header::SET_COOKIE, renewed);
     }
     response
+}
+
+/// Who was answered with an error, in the answer's extensions: the error's page shows them their bar. It grants nothing.
+#[derive(Debug, Clone)]
+pub struct Known(pub Principal);
+
+impl Known {
+    /// Who sent a request that fits no route; nobody when that can't be found out.
+    pub async fn unrouted(web: &Web, request: &Parts) -> Principal {
+        principal::identify(web, request).await.map_or(Principal::Nobody, |identified| identified.principal)
+    }
 }
 
 /// Who a handler acts for. It exists only where the route's access was granted.

@@ -13,6 +13,11 @@ use crate::web::error::ApiError;
 use crate::web::path::Path;
 use crate::web::routes::{Contract, Gives};
 
+/// The icon of every page, small enough to be part of it.
+pub(super) const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http:%2F%2Fwww.w3.org/2000/svg' viewBox='0 0 20 20'%3E%3Crect \
+                               width='20' height='20' rx='5' fill='%23171a2f'/%3E%3Cpath fill='%23f4c25b' \
+                               d='M11.6 4.4a6 6 0 1 0 4 8.2 5 5 0 0 1-4-8.2z'/%3E%3C/svg%3E";
+
 /// Hex digits of the hash in a name.
 const DIGITS: usize = 16;
 

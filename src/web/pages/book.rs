@@ -11,10 +11,10 @@ use nightshift_domain::viewer::Viewer;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::extract::Form;
+use super::kit::{PageForm, Shell};
 use super::request::{Extra, render, viewer_for};
 use crate::web::api::calls::store_wish;
-use crate::web::auth::{Caller, link};
+use crate::web::auth::Caller;
 use crate::web::error::{ApiError, Result};
 use crate::web::path::Path;
 use crate::web::state::Web;
@@ -24,7 +24,6 @@ use crate::web::state::Web;
 #[schema(as = BookForm)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Booking {
-    csrf: String,
     /// `yes` when the visitor was asked about a date in the past and means it.
     #[serde(default)]
     past_is_meant: String,
@@ -71,17 +70,15 @@ impl Asked {
 /// `POST /request/{id}/book`
 pub(super) async fn book(
     State(web): State<Web>,
+    shell: Shell,
     caller: Caller,
     Path(id): Path<RequestId>,
-    Form(form): Form<Booking>,
+    PageForm { form, .. }: PageForm<Booking>,
 ) -> Result<Response> {
-    if !link::is_form_of(&web.session_secret, &id, &form.csrf) {
-        return Err(ApiError::not_found());
-    }
     let viewer = viewer_for(&web, &caller, &id).map_err(|_| ApiError::not_found())?;
     let notice = match start(&web, &caller, &viewer, &id, &form).await {
         Ok(true) => "started",
-        Ok(false) => return render(&web, &caller, &id, &Extra::default(), Some(&form.filled)).await,
+        Ok(false) => return render(&web, &caller, &id, &Extra::default(), shell.csrf, Some(&form.filled)).await,
         Err(error) if error.status.is_client_error() => "failed",
         Err(error) => return Err(error),
     };

@@ -15,9 +15,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::book::Asked;
-use super::extract::Query;
-use super::page;
-use super::shell::local;
+use super::kit::{Query, Shell, local, page};
 use crate::web::api::calls::with_polls;
 use crate::web::auth::{Caller, Principal, link};
 use crate::web::error::{ApiError, Result};
@@ -93,6 +91,7 @@ impl Body<'_> {
 /// `GET /request/{id}`
 pub(super) async fn show(
     State(web): State<Web>,
+    shell: Shell,
     caller: Caller,
     Path(id): Path<RequestId>,
     Query(extra): Query<Extra>,
@@ -100,7 +99,7 @@ pub(super) async fn show(
     if let Some(token) = extra.t.as_deref() {
         return open(&web, &id, token);
     }
-    render(&web, &caller, &id, &extra, None).await
+    render(&web, &caller, &id, &extra, shell.csrf, None).await
 }
 
 /// Keeps a good token in a cookie, and takes it out of the address: addresses are copied and logged.
@@ -136,6 +135,7 @@ pub(super) async fn render(
     caller: &Caller,
     id: &RequestId,
     extra: &Extra,
+    csrf: String,
     asked: Option<&Asked>,
 ) -> Result<Response> {
     let viewer = viewer_for(web, caller, id)?;
@@ -163,7 +163,7 @@ pub(super) async fn render(
                 .is_some_and(|number| number.starts_with("SIM-")),
         booked: booked.filter(|_| request.status == RequestStatus::Completed),
         may_book: may_change && request.status == RequestStatus::Recommended,
-        csrf: link::form_token(&web.session_secret, id),
+        csrf,
         notice: extra.notice.as_deref().and_then(notice),
         zone: zone.name(),
         asked,

@@ -10,10 +10,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Form, Query};
-use super::page;
-use super::problem::refusal;
-use crate::web::auth::{Caller, csrf, login};
+use super::kit::{PageForm, Query, landing, page, refusal};
+use crate::web::auth::{Caller, Principal, login};
 use crate::web::body::JsonOrForm;
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
@@ -57,10 +55,7 @@ pub(super) async fn submit(
 ) -> Result<Response> {
     match login::sign_in(&web, &parts, &typed.email, &typed.password).await {
         Ok(signed_in) => {
-            let to = inside(&typed.next).unwrap_or(match signed_in.user.role {
-                Role::Owner | Role::Ops => "/exceptions",
-                Role::Sitter => "/login",
-            });
+            let to = inside(&typed.next).unwrap_or(landing(signed_in.user.role));
             Ok(signed_in.answer(|_| Redirect::to(to)).into_response())
         }
         Err(error) => match sentence(&error) {
@@ -97,22 +92,23 @@ fn in_words(seconds: u64) -> String {
     }
 }
 
+/// The form that signs out. It has nothing but the token.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = SignOutForm)]
-pub(super) struct Token {
-    csrf: String,
-}
+pub(super) struct SignOut {}
 
 /// `POST /logout`
-pub(super) async fn out(
-    State(web): State<Web>,
-    caller: Caller,
-    Form(Token { csrf: shown }): Form<Token>,
-) -> Result<Response> {
-    if !csrf::is_form_of(&web.session_secret, caller.principal(), &shown) {
-        return Ok(Redirect::to("/login").into_response());
-    }
+pub(super) async fn out(State(web): State<Web>, caller: Caller, _: PageForm<SignOut>) -> Result<Response> {
     Ok(with_cookie(Redirect::to("/login"), login::sign_out(&web, &caller).await?))
+}
+
+/// `GET /`: leads to the first page of the caller's role.
+pub(super) async fn home(caller: Caller) -> Response {
+    let role = match caller.principal() {
+        Principal::User { user, .. } => user.role,
+        _ => Role::Owner,
+    };
+    Redirect::to(landing(role)).into_response()
 }
 
 fn with_cookie(redirect: Redirect, cookie: HeaderValue) -> Response {

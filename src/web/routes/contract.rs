@@ -16,7 +16,7 @@ use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Required, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
@@ -99,6 +99,16 @@ impl Contract {
             body.content(*media_type, ContentBuilder::new().schema(Some(schema.clone())).build())
         });
         self.body = Some(body.build());
+    }
+
+    /// Adds a form of a page: the fields of a type and the token of the page.
+    pub fn page_form<T: ToSchema>(&mut self, token: &str) {
+        let fields = named::<T>(&mut self.taken);
+        let token = ObjectBuilder::new().property(token, String::schema()).required(token);
+        let schema = AllOfBuilder::new().item(fields).item(token);
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        let body = RequestBodyBuilder::new().required(Some(Required::True));
+        self.body = Some(body.content("application/x-www-form-urlencoded", content).build());
     }
 
     /// Adds a body that somebody else defines.

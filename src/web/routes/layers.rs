@@ -27,8 +27,10 @@ pub(super) fn surround(web: &Web, route: Route) -> MethodRouter<Web> {
         }
         Kind::Page => {
             let handler = handler.route_layer(from_fn(contention::layer)).route_layer(body).route_layer(auth);
-            let handler = if access.anybody { handler } else { handler.route_layer(from_fn(pages::guard)) };
-            handler.route_layer(timeout).route_layer(place).route_layer(from_fn(pages::errors))
+            let handler =
+                if access.anybody { handler } else { handler.route_layer(from_fn_with_state(access, pages::guard)) };
+            let errors = from_fn_with_state(web.clone(), pages::errors);
+            handler.route_layer(timeout).route_layer(place).route_layer(errors)
         }
         Kind::Webhook => handler.route_layer(timeout).route_layer(place),
         Kind::Asset => handler.route_layer(place),

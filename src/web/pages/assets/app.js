@@ -36,7 +36,7 @@
     fetching = (async () => {
       try {
         const address = new URL(location.href);
-        address.searchParams.set("fragment", "main");
+        address.searchParams.set("fragment", live.dataset.fragment ?? "main");
         const answer = await fetch(address, { credentials: "same-origin" });
         if (answer.ok && !live.querySelector("details[open]")) live.innerHTML = await answer.text();
       } catch { /* The next event, or the visitor, tries again. */ }
@@ -124,7 +124,7 @@
   let broken = null;
   function watch() {
     // From what the page showed when it was rendered: nothing between that and now is missed.
-    const topics = encodeURIComponent(live.dataset.topic);
+    const topics = encodeURIComponent(live.dataset.live ?? live.dataset.topic);
     const source = new EventSource(`/api/events/stream?topics=${topics}&lastEventId=${live.dataset.seq}`);
     source.addEventListener("open", () => {
       clearTimeout(broken);

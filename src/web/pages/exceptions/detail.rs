@@ -1,0 +1,199 @@
+//! `/exceptions/{id}`: an exception, and what is done about it.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use chrono::{NaiveDateTime, TimeZone};
+use nightshift_db::{Timestamp, Tx};
+use nightshift_domain::Error;
+use nightshift_domain::exceptions::{self, ExceptionView, Status};
+use nightshift_domain::ids::ExceptionId;
+use nightshift_domain::people::users::{self, User};
+use nightshift_domain::reconciliation::{self, DriftView};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::compared::{self, Compared};
+use crate::web::auth::Caller;
+use crate::web::error::Result;
+use crate::web::pages::kit::{PageForm, Shell, Typed, money, page};
+use crate::web::path::Path;
+use crate::web::state::Web;
+
+#[derive(Template)]
+#[template(path = "exception.html")]
+struct DetailPage<'a> {
+    shell: &'a Shell,
+    item: &'a ExceptionView,
+    drift: Option<&'a DriftView>,
+    lines: Vec<Compared>,
+    facts: Vec<(String, String)>,
+    workers: &'a [User],
+    typed: Typed,
+}
+
+/// `GET /exceptions/{id}`
+pub(in crate::web::pages) async fn show(
+    State(web): State<Web>,
+    shell: Shell,
+    caller: Caller,
+    Path(id): Path<ExceptionId>,
+) -> Result<Response> {
+    render(&web, &shell, &caller, &id, StatusCode::OK, Typed::default()).await
+}
+
+async fn render(
+    web: &Web,
+    shell: &Shell,
+    caller: &Caller,
+    id: &ExceptionId,
+    status: StatusCode,
+    typed: Typed,
+) -> Result<Response> {
+    let viewer = caller.viewer();
+    let item = exceptions::get(&web.db, &viewer, id).await?;
+    let drift = match &item.drift_id {
+        Some(drift) => reconciliation::drift_of_exception(&web.db, &viewer, drift).await?,
+        None => None,
+    };
+    let workers = users::workers_of(&web.db, item.org_id.as_ref()).await?;
+    let page_of = DetailPage {
+        facts: facts(&item),
+        lines: drift.as_ref().map(compared::lines).unwrap_or_default(),
+        drift: drift.as_ref(),
+        workers: &workers,
+        shell,
+        item: &item,
+        typed,
+    };
+    Ok(page(status, &page_of))
+}
+
+/// Facts that a page shows at most.
+const FACTS_MAX: usize = 9;
+
+/// What is known, as names and values; nested values as they are. A drift has its table.
+fn facts(item: &ExceptionView) -> Vec<(String, String)> {
+    let known = [
+        ("Booking", item.booking_id.as_ref().map(ToString::to_string)),
+        ("Conversation", item.thread_id.as_ref().map(ToString::to_string)),
+        ("Client", item.client_id.as_ref().map(ToString::to_string)),
+        ("Job", item.job_id.clone()),
+        ("Webhook", item.inbox_id.as_ref().map(ToString::to_string)),
+    ];
+    let ids = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let detail = item.detail.0.as_object().filter(|_| item.drift_id.is_none());
+    let detail = detail.into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let detail = detail.map(|(name, value)| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        (in_words(name), text)
+    });
+    ids.chain(detail).take(FACTS_MAX).collect()
+}
+
+/// `fromNumber` as people read it: `From number`.
+fn in_words(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 4);
+    for (at, letter) in name.chars().enumerate() {
+        match letter {
+            _ if at == 0 => words.extend(letter.to_uppercase()),
+            '_' => words.push(' '),
+            'A'..='Z' => words.extend([' ', letter.to_ascii_lowercase()]),
+            _ => words.push(letter),
+        }
+    }
+    words
+}
+
+/// The form that gives an item to somebody.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AssignForm)]
+pub(in crate::web::pages) struct Assign {
+    #[serde(rename = "userId")]
+    user_id: String,
+}
+
+/// `POST /exceptions/{id}/assign`
+pub(in crate::web::pages) async fn assign(
+    State(web): State<Web>,
+    shell: Shell,
+    caller: Caller,
+    Path(id): Path<ExceptionId>,
+    PageForm { form, typed }: PageForm<Assign>,
+) -> Result<Response> {
+    let user = form.user_id.as_str().into();
+    let change = async |tx: &mut Tx| {
+        exceptions::assign(tx, &caller.viewer(), &id, &user, &caller.actor(), web.clock.now()).await
+    };
+    act(&web, &shell, &caller, &id, typed, change).await
+}
+
+/// The form that puts an item off.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SnoozeForm)]
+pub(in crate::web::pages) struct Snooze {
+    until: String,
+}
+
+/// `POST /exceptions/{id}/snooze`
+pub(in crate::web::pages) async fn snooze(
+    State(web): State<Web>,
+    shell: Shell,
+    caller: Caller,
+    Path(id): Path<ExceptionId>,
+    PageForm { form, typed }: PageForm<Snooze>,
+) -> Result<Response> {
+    let change = async |tx: &mut Tx| {
+        let local = NaiveDateTime::parse_from_str(&form.until, "%Y-%m-%dT%H:%M");
+        let until = local.ok().and_then(|local| shell.zone.from_local_datetime(&local).earliest());
+        let until = until.ok_or_else(|| Error::invalid("until", "must be a date and time"))?;
+        let until = Timestamp::from(until.with_timezone(&chrono::Utc));
+        exceptions::snooze(tx, &caller.viewer(), &id, until, &caller.actor(), web.clock.now()).await
+    };
+    act(&web, &shell, &caller, &id, typed, change).await
+}
+
+/// The form that closes an item.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ResolveForm)]
+pub(in crate::web::pages) struct Resolve {
+    #[serde(default)]
+    #[schema(required = true)]
+    note: String,
+}
+
+/// `POST /exceptions/{id}/resolve`
+pub(in crate::web::pages) async fn resolve(
+    State(web): State<Web>,
+    shell: Shell,
+    caller: Caller,
+    Path(id): Path<ExceptionId>,
+    PageForm { form, typed }: PageForm<Resolve>,
+) -> Result<Response> {
+    let change = async |tx: &mut Tx| {
+        exceptions::close(tx, &caller.viewer(), &id, &form.note, &caller.actor(), web.clock.now()).await
+    };
+    act(&web, &shell, &caller, &id, typed, change).await
+}
+
+/// Does what a form asks for and goes back to the item; what makes no sense is told beside its field.
+async fn act(
+    web: &Web,
+    shell: &Shell,
+    caller: &Caller,
+    id: &ExceptionId,
+    typed: Typed,
+    change: impl AsyncFnOnce(&mut Tx) -> nightshift_domain::Result<ExceptionView>,
+) -> Result<Response> {
+    let changed: Result<()> = async {
+        let mut tx = web.db.begin().await?;
+        change(&mut tx).await?;
+        Ok(tx.commit().await?)
+    }
+    .await;
+    match changed {
+        Ok(()) => Ok(Redirect::to(&format!("/exceptions/{id}")).into_response()),
+        Err(error) => render(web, shell, caller, id, error.status, typed.refused(&error)?).await,
+    }
+}

@@ -1,0 +1,241 @@
+//! Lists: what the address asks for, and the list that answers it.
+//!
+//! [`Asked`] reads filters and place from the address. [`List`] holds the rows, or the error that they could not be
+//! loaded with, and makes the links: the next and the previous page, and the list without one of its filters. The macros
+//! `filters`, `chips`, `states` and `pager` of `parts.html` show it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use askama::{DynTemplate, Template};
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+use nightshift_domain::page::Page;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::render::page_or_block;
+use crate::web::error::{ApiError, Result};
+use crate::web::query;
+use crate::web::request_id;
+use crate::web::routes::{Contract, Takes};
+use crate::web::state::Web;
+
+/// The block of a list's template that is its live part.
+const BLOCK: &str = "list";
+/// Earlier pages that the address remembers, for `Newer`.
+const BACK_MAX: usize = 20;
+/// Stands for the first page among the pages that the address remembers.
+const FIRST: &str = "-";
+/// From here on a count is not told exactly.
+const COUNT_MAX: i64 = 10_000;
+
+/// The filters of a list, as one type that the address is read into and written from. What equals the default does not
+/// filter and is not in the address.
+pub(in crate::web::pages) trait Filters: Serialize + DeserializeOwned + Default {
+    /// The words of a filter that is on.
+    fn words(&self, name: &str, value: &str) -> String {
+        format!("{name}: {}", value.replace('_', " "))
+    }
+}
+
+/// Where in a list, and which part of its page.
+#[derive(Debug, Default, serde::Deserialize, IntoParams, ToSchema)]
+#[schema(as = ListPlace)]
+pub(super) struct Place {
+    /// Where the page starts, as the page before it told; the first page without it.
+    pub(super) cursor: Option<String>,
+    /// Where the pages before it start.
+    pub(super) back: Option<String>,
+    /// `list` for the list alone.
+    pub(super) fragment: Option<String>,
+}
+
+/// What an address asks of a list. A value that a filter does not have filters nothing.
+pub(in crate::web::pages) struct Asked<F> {
+    pub(in crate::web::pages) filters: F,
+    pub(super) path: String,
+    pub(super) place: Place,
+}
+
+impl<F: Filters> FromRequestParts<Web> for Asked<F> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Web) -> Result<Self> {
+        let text = parts.uri.query().unwrap_or_default();
+        let mut names = BTreeSet::new();
+        if !form_urlencoded::parse(text.as_bytes()).all(|(name, _)| names.insert(name)) {
+            return Err(ApiError::bad_request("bad_query", "A parameter is given twice."));
+        }
+        let path = parts.uri.path().to_owned();
+        Ok(Self { filters: query::lenient(text), place: query::lenient(text), path })
+    }
+}
+
+impl<F: IntoParams + ToSchema> Takes for Asked<F> {
+    fn describe(contract: &mut Contract) {
+        contract.query::<F>();
+        contract.query::<Place>();
+    }
+}
+
+impl<F: Filters> Asked<F> {
+    /// Where the page starts.
+    pub(in crate::web::pages) fn cursor(&self) -> Option<&str> {
+        self.place.cursor.as_deref()
+    }
+
+    /// The list of what was found, or of the failure to find it. `total` is how many match on all pages.
+    ///
+    /// # Errors
+    /// An error that is the caller's, such as a cursor that is none.
+    pub(in crate::web::pages) fn list<T>(self, found: Result<Page<T>>, total: i64) -> Result<List<F, T>> {
+        let (page, failure) = match found {
+            Ok(page) => (page, None),
+            Err(error) if error.status.is_server_error() => {
+                (Page { items: Vec::new(), next_cursor: None }, Some(error))
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(List { asked: self, items: page.items, next: page.next_cursor, total, failure })
+    }
+}
+
+/// A list as its page shows it.
+pub(in crate::web::pages) struct List<F, T> {
+    asked: Asked<F>,
+    pub(in crate::web::pages) items: Vec<T>,
+    next: Option<String>,
+    total: i64,
+    failure: Option<ApiError>,
+}
+
+/// A filter that is on.
+pub(in crate::web::pages) struct Chip {
+    pub(in crate::web::pages) text: String,
+    /// The list without it.
+    pub(in crate::web::pages) without: String,
+}
+
+impl<F: Filters, T> List<F, T> {
+    /// The page, or its block `list` alone; with the status of the failure when there is one.
+    pub(in crate::web::pages) fn answer(&self, page: &impl Template, block: &dyn DynTemplate) -> Response {
+        let status = self.failure.as_ref().map_or(StatusCode::OK, |error| error.status);
+        let mut response = page_or_block(status, page, self.asked.place.fragment.as_deref(), &[(BLOCK, block)]);
+        if let Some(error) = &self.failure {
+            error.clone().mark(&mut response);
+        }
+        response
+    }
+
+    /// The filters in force.
+    pub(in crate::web::pages) fn filters(&self) -> &F {
+        &self.asked.filters
+    }
+
+    /// The list without filters.
+    pub(in crate::web::pages) fn path(&self) -> &str {
+        &self.asked.path
+    }
+
+    /// This page of the list.
+    pub(in crate::web::pages) fn here(&self) -> String {
+        self.link(self.asked.place.cursor.as_deref(), self.asked.place.back.as_deref())
+    }
+
+    /// The request by which the log tells why the rows could not be loaded.
+    pub(in crate::web::pages) fn failed(&self) -> Option<String> {
+        self.failure.as_ref().map(|_| request_id::current())
+    }
+
+    /// The filters that are on, each with the way to take it off.
+    pub(in crate::web::pages) fn chips(&self) -> Vec<Chip> {
+        let on = self.on();
+        let chip = |(name, value): (&String, &String)| {
+            let rest = on.iter().filter(|(other, _)| *other != name);
+            Chip { text: self.filters().words(name, value), without: address(self.path(), rest) }
+        };
+        on.iter().map(chip).collect()
+    }
+
+    /// The page after this one.
+    pub(in crate::web::pages) fn older(&self) -> Option<String> {
+        let next = self.next.as_deref()?;
+        let here = self.asked.place.cursor.as_deref().unwrap_or(FIRST);
+        let back = self.back().into_iter().chain([here]).collect::<Vec<_>>();
+        let back = back[back.len().saturating_sub(BACK_MAX)..].join(".");
+        Some(self.link(Some(next), Some(&back)))
+    }
+
+    /// The page before this one.
+    pub(in crate::web::pages) fn newer(&self) -> Option<String> {
+        self.asked.place.cursor.as_ref()?;
+        let mut back = self.back();
+        let cursor = back.pop().filter(|cursor| *cursor != FIRST);
+        let back = Some(back.join(".")).filter(|back| !back.is_empty());
+        Some(self.link(cursor, back.as_deref()))
+    }
+
+    /// How many rows are shown of how many.
+    pub(in crate::web::pages) fn shown(&self) -> String {
+        let total = i64::try_from(self.items.len()).unwrap_or(i64::MAX).max(self.total);
+        format!("{} of {}", self.items.len(), count(&total))
+    }
+
+    fn back(&self) -> Vec<&str> {
+        self.asked.place.back.iter().flat_map(|back| back.split('.')).filter(|cursor| !cursor.is_empty()).collect()
+    }
+
+    fn on(&self) -> BTreeMap<String, String> {
+        let (mut on, default) = (pairs(self.filters()), pairs(&F::default()));
+        on.retain(|name, value| default.get(name) != Some(value));
+        on
+    }
+
+    fn link(&self, cursor: Option<&str>, back: Option<&str>) -> String {
+        let place = [("cursor", cursor), ("back", back)];
+        let place = place.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+        let all: Vec<_> = self.on().into_iter().chain(place).collect();
+        address(self.path(), all.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// A count as people read it, `10,000+` from ten thousand on.
+pub(in crate::web::pages) fn count(rows: &i64) -> String {
+    let (thousands, rest) = (rows.clamp(&0, &COUNT_MAX) / 1000, rows % 1000);
+    match rows {
+        COUNT_MAX.. => "10,000+".to_owned(),
+        1000.. => format!("{thousands},{rest:03}"),
+        _ => rows.to_string(),
+    }
+}
+
+/// The names and values of filters; what is not set is left out.
+fn pairs<F: Filters>(filters: &F) -> BTreeMap<String, String> {
+    let Ok(Value::Object(fields)) = serde_json::to_value(filters) else { return BTreeMap::new() };
+    let text = |value: Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text).filter(|text| !text.is_empty()),
+        other => Some(other.to_string()),
+    };
+    fields.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect()
+}
+
+fn address<'a>(path: &str, pairs: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_told_exactly_up_to_ten_thousand() {
+        let told = [0, 999, 1_000, 9_999, 10_000, 3_000_000].map(|rows| count(&rows));
+        assert_eq!(told, ["0", "999", "1,000", "9,999", "10,000+", "10,000+"]);
+    }
+}

@@ -1,0 +1,31 @@
+//! What stands behind the question mark of a page's address. What can't be read becomes an [`ApiError`], which is shown
+//! as a page.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::web::error::{ApiError, Result};
+use crate::web::routes::{Contract, Takes};
+use crate::web::state::Web;
+
+/// The parameters of a page.
+pub(in crate::web::pages) struct Query<T>(pub(in crate::web::pages) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Web> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self> {
+        let axum::extract::Query(read) = axum::extract::Query::from_request_parts(parts, web)
+            .await
+            .map_err(|refused| ApiError::bad_request("bad_query", refused.body_text()))?;
+        Ok(Self(read))
+    }
+}
+
+impl<T: IntoParams + ToSchema> Takes for Query<T> {
+    fn describe(contract: &mut Contract) {
+        contract.query::<T>();
+    }
+}
