@@ -6,7 +6,7 @@
 //! [`idempotency`] (has this been answered before), [`contention`] (once more, if another transaction was in the way) and
 //! its handler in [`api`]; for a page, [`auth`], [`contention`] and its handler in [`pages`], which renders every error.
 //!
-//! Every route is a row of [`routes::table`]; the kind of a row decides which of these surround its handler.
+//! Every route is a row of [`table`]; the kind of a row decides which of these surround its handler.
 //!
 //! **Invariant:** no business rule and no SQL; a handler calls the domain, enqueues what follows, and commits.
 
@@ -18,6 +18,7 @@ mod contention;
 mod error;
 mod health;
 mod idempotency;
+mod layers;
 mod limits;
 mod note_limit;
 mod pages;
@@ -30,6 +31,7 @@ pub mod routes;
 pub mod server;
 mod state;
 pub mod stream;
+mod table;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -41,10 +43,11 @@ pub use idempotency::Running;
 pub use rate_limit::RateLimits;
 pub use state::{Shared, Web};
 pub use stream::Hub;
+pub use table::{document, table};
 
 /// All that this program answers.
 pub fn router(web: Web) -> Router {
-    routes::routed(&web)
+    table::routed(&web)
         .fallback(async |State(web): State<Web>, request: Request| {
             pages::unrouted(&web, request, ApiError::not_found()).await
         })
