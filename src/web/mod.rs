@@ -1,6 +1,6 @@
 //! Answering requests.
 //!
-//! A request passes, from the outside in: [`server`] (connections, slow clients), [`request_id`] (its id, metrics, and
+//! A request passes, from the outside in: [`server`] (connections, slow clients), [`observe`] (its id, metrics, and
 //! the log line of a failure), [`limits`] (how many, how large, how long), and then, for a webhook, the [`receiver`],
 //! which proves who sent it, stores it and answers; for a call of the API, [`auth`] (who is it and may they),
 //! [`idempotency`] (has this been answered before), [`contention`] (once more, if another transaction was in the way) and
@@ -21,6 +21,7 @@ mod idempotency;
 mod layers;
 mod limits;
 mod note_limit;
+mod observe;
 mod pages;
 mod path;
 mod query;
@@ -54,6 +55,6 @@ pub fn router(web: Web) -> Router {
         .method_not_allowed_fallback(async |State(web): State<Web>, request: Request| {
             pages::unrouted(&web, request, ApiError::method_not_allowed()).await
         })
-        .layer(from_fn_with_state(web.clone(), request_id::layer))
+        .layer(from_fn_with_state(web.clone(), observe::layer))
         .with_state(web)
 }
