@@ -1,4 +1,4 @@
-//! The id of a request: with it, and as what the task that answers it knows.
+//! The id of a request: among its extensions, and as a value of the task that answers it.
 
 /// The request's name, also the correlation id of what it causes.
 #[derive(Debug, Clone)]
