@@ -302,6 +302,19 @@ fn what_jobs_must_follow_is_done_by_operations_only() {
     }
 }
 
+/// One behaviour each, and few enough to be read at once.
+#[test]
+fn script_modules_stay_small() {
+    let folder = fs::read_dir(root().join("src/web/pages/assets/js")).unwrap();
+    let lines = folder.map(|entry| {
+        let path = entry.unwrap().path();
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= 120, "{} has {lines} lines", path.display());
+        lines
+    });
+    assert!(lines.sum::<usize>() < 600, "the script has too many lines");
+}
+
 #[test]
 fn every_decision_is_listed() {
     let index = text("docs/decisions/README.md");

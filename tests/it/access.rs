@@ -67,6 +67,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("POST /api/webhooks/vapi", "signed"),
     ("GET /request/{id}", "everybody"),
     ("POST /request/{id}/book", "everybody"),
+    ("GET /request/{id}/appointment.ics", "everybody"),
     ("GET /login", "everybody"),
     ("POST /login", "everybody"),
     ("POST /logout", "page o s p"),

@@ -28,8 +28,8 @@ async fn link(nightshift: &Nightshift) -> String {
     made.json()["data"]["requestUrl"].as_str().unwrap().to_owned()
 }
 
-const FIRST_FORM: &str = "li.card:first-child form button[type=submit]";
-const FIRST_CARD: &str = "li.card:first-child summary";
+const CONFIRM: &str = "#book button[type=submit]";
+const FIRST_CARD: &str = ".cards li:first-child .btn";
 
 #[tokio::test]
 async fn c2_c10_c11_c13_c15_booking_is_told_in_toasts_and_confirmed_without_a_reload() {
@@ -42,7 +42,7 @@ async fn c2_c10_c11_c13_c15_booking_is_told_in_toasts_and_confirmed_without_a_re
         browser.click(FIRST_CARD).await;
         browser.sees(&["Book Bright Dental", "Preferred date", "Confirm & Book"]).await;
         browser.becomes("document.activeElement.name", "preferredDate").await;
-        browser.click(FIRST_FORM).await;
+        browser.click(CONFIRM).await;
         browser
             .sees(&[
                 "Booking call started!",
@@ -52,7 +52,7 @@ async fn c2_c10_c11_c13_c15_booking_is_told_in_toasts_and_confirmed_without_a_re
                 "Connecting to provider...",
             ])
             .await;
-        browser.becomes("document.querySelectorAll('li.card button[disabled]').length", 2).await;
+        browser.becomes("document.querySelectorAll('.cards button[disabled]').length", 2).await;
         nightshift.simulator.vapi().wait_for_calls(1, Duration::from_secs(10)).await;
         nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
         browser
@@ -97,17 +97,14 @@ async fn c15_a_call_that_cannot_be_started_or_ends_without_a_booking_is_told_and
         browser.sees(&["Confirm & Book"]).await;
         assert_eq!(browser.eval(fits).await, true, "the dialog is wider than the window");
         browser.press("\u{E00C}").await;
-        browser.becomes("document.querySelectorAll('details[open]').length", 0).await;
+        browser.becomes("document.querySelectorAll('dialog[open]').length", 0).await;
         browser.eval(&format!("document.querySelector('{FIRST_CARD}').focus()")).await;
         browser.press("\u{E007}").await;
         browser.sees(&["Confirm & Book"]).await;
-        browser.eval(&format!("document.querySelector('{FIRST_FORM}').focus()")).await;
+        browser.eval(&format!("document.querySelector('{CONFIRM}').focus()")).await;
         browser.press("\u{E007}").await;
         browser
-            .sees(&[
-                "The call did not end in a booking. You can try again or pick another provider.",
-                "Recommendations ready",
-            ])
+            .sees(&["The call ended without a booking. Try again or choose another provider.", "Recommendations ready"])
             .await;
 
         // Somebody cancels the request while its page is open: the server's reason is told. Opened anew, so that no
@@ -117,7 +114,7 @@ async fn c15_a_call_that_cannot_be_started_or_ends_without_a_booking_is_told_and
         browser.sees(&["Recommendations ready"]).await;
         nightshift.db.write("UPDATE service_requests SET status = 'CANCELLED'").execute().await.unwrap();
         browser.click(FIRST_CARD).await;
-        browser.click(FIRST_FORM).await;
+        browser.click(CONFIRM).await;
         browser.sees(&["Failed to start booking call", "the request is CANCELLED"]).await;
         nightshift.db.write("UPDATE service_requests SET status = 'FAILED'").execute().await.unwrap();
     })
@@ -131,24 +128,44 @@ async fn a_preferred_date_in_the_past_is_asked_about_in_the_dialog() {
         browser.open(&link(&nightshift).await).await;
         browser.sees(&["Recommendations ready"]).await;
         browser.click(FIRST_CARD).await;
-        let shown = "!document.querySelector('li.card:first-child [data-past]').hidden";
+        let shown = "!document.querySelector('#book [data-past]').hidden";
         browser.becomes(shown, false).await;
         let fill = |date: &str| {
             format!(
-                "(() => {{ const field = document.querySelector('li.card:first-child [name=preferredDate]');
+                "(() => {{ const field = document.querySelector('#book [name=preferredDate]');
                     field.value = '{date}'; field.dispatchEvent(new Event('input', {{ bubbles: true }})); }})()"
             )
         };
         browser.eval(&fill("2001-12-31")).await;
-        browser.click(FIRST_FORM).await;
+        browser.click(CONFIRM).await;
         browser.becomes(shown, true).await;
         browser.eval(&fill("2001-12-30")).await;
         browser.becomes(shown, false).await;
-        browser.click(FIRST_FORM).await;
+        browser.click(CONFIRM).await;
         browser.becomes(shown, true).await;
         assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
-        browser.click(FIRST_FORM).await;
+        browser.click(CONFIRM).await;
         browser.sees(&["Booking call started!"]).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_live_update_keeps_the_dialog_and_its_texts_and_the_focus_goes_back_to_what_opened_it() {
+    let Some(browser) = Browser::start(1000, 900).await else { return };
+    on_both_with(live, async |nightshift| {
+        browser.open(&link(&nightshift).await).await;
+        browser.becomes("document.documentElement.dataset.stream", "open").await;
+        // The dialog stays as it is over an update, and gives the focus back to what opened it.
+        browser.click(FIRST_CARD).await;
+        browser.becomes("document.querySelector('#book').matches(':modal')", true).await;
+        browser.eval("document.querySelector('#book [name=customerName]').value = 'Bea'").await;
+        nightshift.db.write("UPDATE providers SET recommendation = 'Close by'").execute().await.unwrap();
+        browser.eval("document.dispatchEvent(new Event('sent'))").await;
+        browser.becomes("document.querySelectorAll('.cards li .section > p:last-child:not(.meta)').length", 2).await;
+        assert_eq!(browser.eval("document.querySelector('#book [name=customerName]').value").await, "Bea");
+        browser.press("\u{E00C}").await;
+        browser.becomes("document.activeElement === document.querySelector('.cards li:first-child .btn')", true).await;
     })
     .await;
 }

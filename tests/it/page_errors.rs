@@ -170,23 +170,30 @@ async fn only_operators_are_shown_ids_of_organisations_whatever_the_zone() {
 }
 
 #[tokio::test]
-async fn an_asset_is_kept_for_ever_under_the_name_of_its_content_and_for_a_minute_under_its_former_name() {
+async fn assets_are_kept_for_ever_under_the_names_of_their_contents_and_no_other() {
     on_both_with(with_auth, async |nightshift| {
         let page = look(&nightshift, "/login", &Caller::Nobody).await.expect(200);
-        for (before, extension, media_type) in [
-            ("href=\"/assets/", "css", "text/css; charset=utf-8"),
-            ("src=\"/assets/", "js", "text/javascript; charset=utf-8"),
-        ] {
-            let at = page.text.find(before).unwrap_or_else(|| panic!("no {extension} in\n{}", page.text));
-            let path = page.text[at..].split('"').nth(1).unwrap();
+        let named = |before: &str| -> Vec<String> {
+            page.text.split(before).skip(1).map(|rest| format!("/assets/{}", rest.split('"').next().unwrap())).collect()
+        };
+        let css = named("<link rel=\"stylesheet\" href=\"/assets/");
+        let preloaded = named("<link rel=\"modulepreload\" href=\"/assets/");
+        let main = named("<script type=\"module\" src=\"/assets/");
+        assert_eq!((css.len(), main.len()), (1, 1), "{}", page.text);
+        let mut imported = std::collections::BTreeSet::new();
+        for path in css.iter().chain(&main).chain(&preloaded) {
             let asset = nightshift.get(path).await.expect(200);
             assert_eq!(asset.header("cache-control"), Some("public, max-age=31536000, immutable"), "{path}");
-            assert_eq!(asset.header("content-type"), Some(media_type));
-            // A page of the release before this one, still open or still served by another process.
-            let former = nightshift.get(&format!("/assets/app.{extension}")).await.expect(200);
-            assert_eq!(former.header("cache-control"), Some("public, max-age=60"));
-            assert_eq!((former.header("content-type"), &former.text), (Some(media_type), &asset.text));
-            let gone = nightshift.get(&format!("/assets/app-0000000000000000.{extension}")).await.expect(404);
+            let media_type = if path.ends_with("css") { "text/css" } else { "text/javascript" };
+            assert_eq!(asset.header("content-type"), Some(format!("{media_type}; charset=utf-8").as_str()));
+            let imports = asset.text.split("from \"./").skip(1).map(|rest| rest.split('"').next().unwrap());
+            imported.extend(imports.map(|name| format!("/assets/{name}")));
+        }
+        // What is imported is loaded with the page, not one round trip later.
+        assert_eq!(imported, preloaded.into_iter().collect());
+        // Of another release, or by a name without a hash.
+        for name in ["app-0000000000000000.css", "main-0000000000000000.js", "app.css", "app.js", "main.js"] {
+            let gone = nightshift.get(&format!("/assets/{name}")).await.expect(404);
             assert_eq!(gone.header("cache-control"), Some("no-store"));
         }
     })

@@ -38,8 +38,19 @@ impl Visitor {
     }
 
     async fn page(&self, nightshift: &Nightshift) -> Answer {
-        let page =
-            nightshift.send(Method::GET, &format!("/request/{}", self.id), &self.cookie(), None).await.expect(200);
+        self.open(nightshift, &format!("/request/{}", self.id)).await
+    }
+
+    /// The page with the first provider's form open, where its link leads without scripts.
+    async fn form(&self, nightshift: &Nightshift) -> Answer {
+        let page = self.page(nightshift).await;
+        let at = page.text.find("?book=").unwrap_or_else(|| panic!("nobody can be chosen in\n{}", page.text));
+        let query = page.text[at..].split('#').next().unwrap();
+        self.open(nightshift, &format!("/request/{}{query}", self.id)).await
+    }
+
+    async fn open(&self, nightshift: &Nightshift, path: &str) -> Answer {
+        let page = nightshift.send(Method::GET, path, &self.cookie(), None).await.expect(200);
         for number in ["4155550199", "4155550177", "4155550178"] {
             assert!(!page.text.contains(number), "{number} is shown:\n{}", page.text);
         }
@@ -124,7 +135,7 @@ async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation
     on_both_with(live, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: Some(3), ..CallScript::default() });
         let visitor = Visitor::new(&nightshift).await;
-        let page = visitor.page(&nightshift).await;
+        let page = visitor.form(&nightshift).await;
         let (csrf, provider) = (field(&page.text, "csrf"), field(&page.text, "providerId"));
         let booked =
             visitor.book(&nightshift, &[("csrf", csrf), ("providerId", provider), ("preferredDate", "")]).await;
@@ -150,7 +161,7 @@ async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation
         nightshift.quiet().await;
         nightshift.pass(std::time::Duration::from_secs(5)).await;
         let page = visitor.page(&nightshift).await;
-        assert!(page.text.contains("On the call...") && page.text.contains("data-since="), "{}", page.text);
+        assert!(page.text.contains("On the call...") && page.text.contains("data-elapsed="), "{}", page.text);
 
         nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
         let page = visitor.page(&nightshift).await;
@@ -167,10 +178,11 @@ async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation
         }
         assert!(!page.text.contains("Simulated") && !page.text.contains("http-equiv"));
         let part = nightshift
-            .send(Method::GET, &format!("/request/{}?fragment=main", visitor.id), &visitor.cookie(), None)
+            .send(Method::GET, &format!("/request/{}?fragment=now", visitor.id), &visitor.cookie(), None)
             .await
             .expect(200);
-        assert!(part.text.contains("Appointment Confirmed!") && !part.text.contains("<html"));
+        let heading = "<h2 id=\"confirmed\">Appointment Confirmed!</h2>";
+        assert!(part.text.contains(heading) && !part.text.contains("<html") && !part.text.contains("<h1"));
     })
     .await;
 }
@@ -179,7 +191,7 @@ async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation
 async fn a_form_of_another_page_books_nothing() {
     on_both_with(with_auth, async |nightshift| {
         let visitor = Visitor::new(&nightshift).await;
-        let page = visitor.page(&nightshift).await;
+        let page = visitor.form(&nightshift).await;
         let provider = field(&page.text, "providerId").to_owned();
         visitor.book(&nightshift, &[("csrf", "made up"), ("providerId", &provider)]).await.expect(403);
         let csrf = field(&page.text, "csrf");
@@ -194,7 +206,7 @@ async fn a_form_of_another_page_books_nothing() {
 async fn a_preferred_date_in_the_past_is_asked_about_once_more() {
     on_both_with(with_auth, async |nightshift| {
         let visitor = Visitor::new(&nightshift).await;
-        let page = visitor.page(&nightshift).await;
+        let page = visitor.form(&nightshift).await;
         let (csrf, provider) = (field(&page.text, "csrf"), field(&page.text, "providerId"));
         let filled = [
             ("csrf", csrf),
@@ -205,7 +217,7 @@ async fn a_preferred_date_in_the_past_is_asked_about_once_more() {
             ("customerPhone", "+14155550111"),
         ];
         let asked = visitor.book(&nightshift, &filled).await.expect(200);
-        assert_eq!(asked.text.matches("<details class=\"book\" open>").count(), 1);
+        assert!(asked.text.contains("aria-labelledby=\"book-heading\" open "), "{}", asked.text);
         assert_eq!(asked.text.matches("role=\"alert\" data-past>This date is in the past.").count(), 1);
         for (_, value) in &filled {
             assert!(asked.text.contains(&format!("value=\"{value}\"")), "{value} is lost:\n{}", asked.text);
@@ -215,6 +227,56 @@ async fn a_preferred_date_in_the_past_is_asked_about_once_more() {
         let booked = visitor.book(&nightshift, &meant).await.expect(303);
         assert!(booked.header("location").unwrap().ends_with("?notice=started"));
         assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_form_with_a_mistake_comes_back_as_it_was_filled_in_and_a_masked_phone_means_the_stored_one() {
+    on_both_with(with_auth, async |nightshift| {
+        let visitor = Visitor::new(&nightshift).await;
+        let page = visitor.form(&nightshift).await;
+        let (csrf, provider) = (field(&page.text, "csrf"), field(&page.text, "providerId"));
+        let masked = field(&page.text, "customerPhone");
+        assert!(masked.contains('•'), "{masked}");
+        let filled = [("csrf", csrf), ("providerId", provider), ("customerName", "Bea"), ("customerPhone", "12")];
+        let refused = visitor.book(&nightshift, &filled).await.expect(422);
+        assert!(refused.text.contains("aria-describedby=\"customerPhone-wrong\""), "{}", refused.text);
+        assert!(refused.text.contains("value=\"Bea\"") && refused.text.contains("value=\"12\""), "{}", refused.text);
+        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        let filled = [("csrf", csrf), ("providerId", provider), ("customerPhone", masked)];
+        visitor.book(&nightshift, &filled).await.expect(303);
+        let told: Vec<(String,)> = nightshift.rows("SELECT CAST(request_body AS TEXT) FROM booking_calls").await;
+        assert!(told[0].0.contains("+14155550199"), "{told:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_booked_appointment_has_a_calendar_file_when_its_words_can_be_read() {
+    on_both_with(with_auth, async |nightshift| {
+        let visitor = Visitor::new(&nightshift).await;
+        let file = format!("/request/{}/appointment.ics", visitor.id);
+        nightshift.send(Method::GET, &file, &visitor.cookie(), None).await.expect(404);
+        let page = visitor.form(&nightshift).await;
+        let form = [("csrf", field(&page.text, "csrf")), ("providerId", field(&page.text, "providerId"))];
+        visitor.book(&nightshift, &form).await.expect(303);
+        nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
+        let words =
+            "UPDATE providers SET booking_date = '2025-01-07', booking_time = '2:30 PM' WHERE booking_confirmed";
+        nightshift.db.write(words).execute().await.unwrap();
+        let page = visitor.page(&nightshift).await;
+        assert!(page.text.contains("2025-01-07 at 2:30 PM") && page.text.contains(&file), "{}", page.text);
+        assert!(page.text.contains("Tuesday 7 January 2025, 14:30 "), "{}", page.text);
+        assert!(page.text.contains(">Simulated<"), "{}", page.text);
+        let calendar = nightshift.send(Method::GET, &file, &visitor.cookie(), None).await.expect(200);
+        assert!(calendar.text.starts_with("BEGIN:VCALENDAR\r\n"), "{}", calendar.text);
+        assert!(calendar.text.contains("\r\nSUMMARY:Teeth cleaning <b>&: Bright Dental\r\n"), "{}", calendar.text);
+        nightshift.get(&file).await.expect(404);
+        let words = "UPDATE providers SET booking_time = 'in the morning' WHERE booking_confirmed";
+        nightshift.db.write(words).execute().await.unwrap();
+        assert!(!visitor.page(&nightshift).await.text.contains(".ics"));
+        nightshift.send(Method::GET, &file, &visitor.cookie(), None).await.expect(404);
     })
     .await;
 }

@@ -1,8 +1,10 @@
-//! The style sheet and the script, built into the program.
+//! The style sheet and the modules of the script, built into the program.
 //!
 //! An asset's name holds the hash of its content, so a browser keeps it for ever, and a page of this release loads the
-//! script of this release or none.
+//! files of this release or none. A module is hashed after its imports were rewritten to such names: a change of one
+//! module changes the names of all that import it.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use axum::http::{HeaderValue, header};
@@ -20,33 +22,80 @@ pub(super) const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http:%2F%2Fwww.w
 
 /// Hex digits of the hash in a name.
 const DIGITS: usize = 16;
+/// The module that a page loads; it imports the others.
+const MAIN: &str = "main.js";
 
-/// A file that pages load.
-pub(super) struct Asset {
-    /// Under `/assets/`.
-    name: String,
-    media_type: &'static str,
-    content: &'static str,
+macro_rules! modules {
+    ($($name:literal),+ $(,)?) => { [$(($name, include_str!(concat!("assets/js/", $name)))),+] };
 }
 
-/// The style sheet of all pages.
-pub(super) static CSS: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("css", "text/css; charset=utf-8", include_str!("assets/app.css")));
-/// The script of all pages.
-pub(super) static JS: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("js", "text/javascript; charset=utf-8", include_str!("assets/app.js")));
+/// Every file in `assets/js/`. A module comes after those that it imports.
+const MODULES: [(&str, &str); 8] =
+    modules!["elapsed.js", "past.js", "toasts.js", "swap.js", "dialog.js", "send.js", "live.js", "main.js"];
+const CSS: &str = include_str!("assets/app.css");
 
-impl Asset {
-    fn new(extension: &str, media_type: &'static str, content: &'static str) -> Self {
-        let hash = hex::encode(Sha256::digest(content));
-        let name = format!("app-{}.{extension}", hash.get(..DIGITS).unwrap_or(&hash));
-        Self { name, media_type, content }
-    }
+static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets::build(CSS, &MODULES));
 
-    /// Its address.
-    pub(super) fn path(&self) -> String {
-        format!("/assets/{}", self.name)
+/// A file that pages load.
+struct Asset {
+    media_type: &'static str,
+    content: String,
+}
+
+struct Assets {
+    /// By name under `/assets/`.
+    by_name: BTreeMap<String, Asset>,
+    css: String,
+    main: String,
+    /// What [`MAIN`] imports, directly or not.
+    imported: Vec<String>,
+}
+
+impl Assets {
+    fn build(css: &str, modules: &[(&str, &str)]) -> Self {
+        let mut by_name = BTreeMap::new();
+        let mut add = |stem: &str, extension: &str, media_type, content: String| {
+            let hash = hex::encode(Sha256::digest(&content));
+            let name = format!("{stem}-{}.{extension}", hash.get(..DIGITS).unwrap_or(&hash));
+            by_name.insert(name.clone(), Asset { media_type, content });
+            name
+        };
+        let css = add("app", "css", "text/css; charset=utf-8", css.to_owned());
+        let mut named: Vec<(&str, String)> = Vec::new();
+        for (module, content) in modules {
+            let content = named.iter().fold((*content).to_owned(), |content, (imported, name)| {
+                content.replace(&format!("\"./{imported}\""), &format!("\"./{name}\""))
+            });
+            let stem = module.trim_end_matches(".js");
+            named.push((module, add(stem, "js", "text/javascript; charset=utf-8", content)));
+        }
+        let (main, imported): (Vec<_>, Vec<_>) = named.into_iter().partition(|(module, _)| *module == MAIN);
+        Self {
+            by_name,
+            css,
+            main: main.into_iter().map(|(_, name)| name).collect(),
+            imported: imported.into_iter().map(|(_, name)| name).collect(),
+        }
     }
+}
+
+fn path(name: &str) -> String {
+    format!("/assets/{name}")
+}
+
+/// The address of the style sheet.
+pub(super) fn css() -> String {
+    path(&ASSETS.css)
+}
+
+/// The address of the module that starts the others.
+pub(super) fn main_module() -> String {
+    path(&ASSETS.main)
+}
+
+/// The addresses of all other modules. A page names them, so that a browser need not read one to ask for the next.
+pub(super) fn imported_modules() -> impl Iterator<Item = String> {
+    ASSETS.imported.iter().map(|name| path(name))
 }
 
 /// A file, or the error that there is none.
@@ -66,21 +115,55 @@ impl Gives for File {
 
 /// `GET /assets/{name}`
 pub(super) async fn show(Path(name): Path<String>) -> File {
-    let assets = [(&CSS, "app.css"), (&JS, "app.js")];
-    let Some((asset, _)) = assets.into_iter().find(|(asset, former)| asset.name == name || *former == name) else {
+    let Some(asset) = ASSETS.by_name.get(&name) else {
         // During a deployment another process may have it: the browser must ask again.
         let mut response = ApiError::not_found().into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         return File(response);
     };
-    // Pages of the release before this one name their assets so, and are still served and open while this one is
-    // deployed. The next release drops these names.
-    let is_former = asset.name != name;
-    let keep = if is_former { "public, max-age=60" } else { "public, max-age=31536000, immutable" };
     let headers = [
         (header::CONTENT_TYPE, asset.media_type),
-        (header::CACHE_CONTROL, keep),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    File((headers, asset.content).into_response())
+    File((headers, asset.content.as_str()).into_response())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_served_with_hashed_imports_only() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/pages/assets/js");
+        let mut files: Vec<String> =
+            std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        files.sort();
+        let mut listed = MODULES.map(|(name, _)| name.to_owned());
+        listed.sort();
+        assert_eq!(files, listed);
+        for (name, asset) in &ASSETS.by_name {
+            for import in asset.content.split("from \"").skip(1) {
+                let imported = import.split('"').next().unwrap().trim_start_matches("./");
+                assert!(ASSETS.imported.iter().any(|known| known == imported), "{name} imports {imported}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_of_a_module_renames_all_that_import_it() {
+        let build = |leaf| {
+            Assets::build(
+                "",
+                &[("leaf.js", leaf), ("other.js", ""), ("main.js", "import \"./leaf.js\"; import \"./other.js\"")],
+            )
+        };
+        let (one, two) = (build("1"), build("2"));
+        assert_ne!(one.main, two.main);
+        assert_ne!(one.imported[0], two.imported[0]);
+        assert_eq!(one.imported[1], two.imported[1]);
+        let rewritten = &one.by_name[&one.main].content;
+        assert_eq!(*rewritten, format!("import \"./{}\"; import \"./{}\"", one.imported[0], one.imported[1]));
+    }
 }

@@ -1,10 +1,9 @@
 //! Pages: rendered here, usable without scripts, kept live by them.
 //!
-//! A page is a template and the facts it shows. One style sheet and one script serve all of them; nothing comes from
+//! A page is a template and the facts it shows. One style sheet and one set of script modules serve all of them; nothing comes from
 //! elsewhere, and the policy sent with every page says so to the browser.
 
 mod assets;
-mod book;
 mod exceptions;
 mod kit;
 mod request;
@@ -27,7 +26,11 @@ pub(super) fn routes() -> Vec<Route> {
         PAGES
             .get("/request/{id}", Access::ANYBODY, "A request for an appointment", request::show)
             .text("For holders of its link, its owner and operators. `t` is the link's token; a cookie keeps it."),
-        PAGES.post("/request/{id}/book", Access::ANYBODY, "Choose a provider", book::book),
+        PAGES.post("/request/{id}/book", Access::ANYBODY, "Choose a provider", request::book::book),
+        PAGES
+            .get("/request/{id}/appointment.ics", Access::ANYBODY, "A booked appointment", request::appointment::show)
+            .text("A file for calendars. There is one when date and time of the appointment can be read.")
+            .error(StatusCode::NOT_FOUND, "There is no such appointment."),
         PAGES.get("/login", Access::ANYBODY, "The sign-in", sign_in::show),
         PAGES
             .post("/login", Access::ANYBODY, "Sign in", sign_in::submit)
@@ -41,7 +44,12 @@ pub(super) fn routes() -> Vec<Route> {
         PAGES.post("/exceptions/{id}/snooze", WORKERS, "Put an exception off", exceptions::detail::snooze),
         PAGES.post("/exceptions/{id}/resolve", WORKERS, "Close an exception", exceptions::detail::resolve),
         FILES
-            .get("/assets/{name}", Access::ANYBODY, "The style sheet or the script of the pages", assets::show)
+            .get(
+                "/assets/{name}",
+                Access::ANYBODY,
+                "The style sheet or a module of the script of the pages",
+                assets::show,
+            )
             .text("Its name holds the hash of its content.")
             .error(StatusCode::NOT_FOUND, "There is no such file in this release."),
     ]

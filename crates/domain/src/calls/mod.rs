@@ -22,6 +22,7 @@ use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 pub use complete::{Completed, Ending, Made, complete, tell_anyway};
+pub use past::appointment_at;
 pub use requests::{NewProvider, NewRequest, add_providers, cancel_request, create};
 pub use schedule::{Schedule, Scheduled, prefers_past, schedule};
 pub use start::{Begun, Dialing, adopt, analysing, begin, by_report, not_started, started};

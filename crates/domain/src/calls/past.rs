@@ -1,10 +1,10 @@
-//! Whether an appointment lies in the past, as far as its words tell.
+//! When an appointment is, and whether that lies in the past, as far as its words tell.
 //!
 //! Dates and times of appointments are what people and language models wrote. Only a date of the form `YYYY-MM-DD` is
 //! judged, on the calendar of the organisation's zone; on the present day also a time that can be read. Anything else,
 //! such as `Dec 1` or `in the morning`, counts as not past.
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{NaiveDate, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 use nightshift_db::Timestamp;
 
@@ -19,6 +19,15 @@ pub(super) fn is_past(date: &str, time: Option<&str>, zone: Tz, now: Timestamp) 
         Some(time) if date == local.date() => time < local.time(),
         _ => date < local.date(),
     }
+}
+
+/// The instant that a date of the form `YYYY-MM-DD` and a time of day name in `zone`. None when one of them can't be
+/// read, or when the clocks of the zone skip that time.
+#[must_use]
+pub fn appointment_at(date: &str, time: &str, zone: Tz) -> Option<Timestamp> {
+    let local = day(date)?.and_time(time_of_day(time)?);
+    let at = zone.from_local_datetime(&local).earliest()?;
+    Some(Timestamp::from_unix_ms(at.timestamp_millis()))
 }
 
 /// `2024-12-31`, and nothing that merely begins like it.
@@ -83,6 +92,18 @@ mod tests {
     fn words_are_not_judged() {
         for date in ["Dec 1", "TBD", "", "12/31/2001", "2001-02-30", "2001-1-1", "2001-01-01T10:00:00Z", "tomorrow"] {
             assert!(!past(date, "10:00", "2024-12-31T19:00:00Z"), "{date}");
+        }
+    }
+
+    #[test]
+    fn an_appointment_whose_words_can_be_read_has_an_instant() {
+        let at = |date, time| appointment_at(date, time, chrono_tz::America::New_York).map(|at| at.to_string());
+        assert_eq!(at("2024-12-31", "2:30 PM").unwrap(), "2024-12-31T19:30:00.000Z");
+        assert_eq!(at("2024-07-01", "09:00").unwrap(), "2024-07-01T13:00:00.000Z");
+        // The first of the two hours when clocks are set back; none of the hour that is skipped.
+        assert_eq!(at("2024-11-03", "01:30").unwrap(), "2024-11-03T05:30:00.000Z");
+        for (date, time) in [("2024-03-10", "02:30"), ("Dec 31", "10:00"), ("2024-12-31", "in the morning")] {
+            assert_eq!(at(date, time), None, "{date} {time}");
         }
     }
 

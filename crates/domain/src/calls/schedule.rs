@@ -181,7 +181,10 @@ fn body(
     {
         problems.add("providerPhone", "is not the provider's phone");
     }
-    let customer_phone = match wish.customer_phone.as_deref().filter(|given| !given.trim().is_empty()) {
+    // A form shows the stored phone masked, and sends it back so when nobody changed it.
+    let stored = request.user_phone.as_ref().map(PhoneNumber::masked);
+    let is_new = |given: &&str| !given.trim().is_empty() && Some(given.trim()) != stored.as_deref();
+    let customer_phone = match wish.customer_phone.as_deref().filter(is_new) {
         Some(given) => problems.phone("customerPhone", Some(given), country),
         None => request.user_phone.clone(),
     };

@@ -82,14 +82,16 @@ fn facts(item: &ExceptionView) -> Vec<(String, String)> {
         ("Job", item.job_id.clone()),
         ("Webhook", item.inbox_id.as_ref().map(ToString::to_string)),
     ];
-    let ids = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let ids: Vec<_> = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    let is_told = |text: &String| ids.iter().any(|(_, id)| id == text);
     let detail = item.detail.0.as_object().filter(|_| item.drift_id.is_none());
     let detail = detail.into_iter().flatten().filter(|(_, value)| !value.is_null());
     let detail = detail.map(|(name, value)| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         (in_words(name), text)
     });
-    ids.chain(detail).take(FACTS_MAX).collect()
+    let detail: Vec<_> = detail.filter(|(_, text)| !is_told(text)).collect();
+    ids.into_iter().chain(detail).take(FACTS_MAX).collect()
 }
 
 /// `fromNumber` as people read it: `From number`.
@@ -195,5 +197,16 @@ async fn act(
     match changed {
         Ok(()) => Ok(Redirect::to(&format!("/exceptions/{id}")).into_response()),
         Err(error) => render(web, shell, caller, id, error.status, typed.refused(&error)?).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_facts_read_as_words() {
+        let read = ["fromNumber", "error_class", "jobId", "e", ""].map(in_words);
+        assert_eq!(read, ["From number", "Error class", "Job id", "E", ""]);
     }
 }

@@ -29,4 +29,3 @@ pub(super) use self::query::Query;
 pub(super) use self::render::*;
 pub(super) use self::shell::Shell;
 pub(in crate::web) use self::shell::guard;
-pub(super) use self::time::local;

@@ -62,7 +62,7 @@ impl fmt::Display for Moment {
 }
 
 /// Day and clock of a zone: `Mon 30 Dec 2024, 10:00 EST`.
-pub(in crate::web::pages) fn local(at: Timestamp, zone: Tz) -> String {
+fn local(at: Timestamp, zone: Tz) -> String {
     at.to_datetime().with_timezone(&zone).format("%a %-d %b %Y, %H:%M %Z").to_string()
 }
 

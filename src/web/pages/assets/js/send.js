@@ -1,0 +1,38 @@
+// Forms with `data-send="ADDRESS"` are sent as JSON while the page stays. `data-toast` names three toasts: NAME.sending at
+// once, NAME.sent for 202, NAME.refused for everything else, which may use the answer's `error`.
+import { toast } from "./toasts.js";
+
+// What was filled into the dialog that a form stands in, for its toasts.
+function filledIn(form) {
+  const places = [...(form.closest("dialog")?.querySelectorAll("[data-fill]") ?? [])];
+  return Object.fromEntries(places.map((place) => [place.dataset.fill, place.value ?? place.textContent]));
+}
+
+async function send(form) {
+  const name = form.dataset.toast;
+  const values = Object.fromEntries(new FormData(form));
+  // They are for the form's own address.
+  for (const own of (form.dataset.unsent ?? "").split(" ")) delete values[own];
+  const sending = toast(`${name}.sending`, filledIn(form));
+  try {
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(form.dataset.send, { method: "POST", headers, body: JSON.stringify(values) });
+    if (answer.status !== 202) return toast(`${name}.refused`, await answer.json().catch(() => ({})));
+    // A live update may have told more already.
+    const shown = document.getElementById(sending?.id);
+    if (!shown || shown === sending) toast(`${name}.sent`);
+    return document.dispatchEvent(new Event("sent"));
+  } catch {
+    return toast(`${name}.refused`);
+  }
+}
+
+export function start() {
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.dataset.send) return;
+    event.preventDefault();
+    send(form);
+    form.closest("dialog")?.close();
+  });
+}

@@ -1,0 +1,56 @@
+//! The status block of a request: its words, and what the call under way is at.
+
+use nightshift_db::Timestamp;
+use nightshift_domain::calls::{CallStatus, RequestStatus, RequestView};
+
+/// What the block shows.
+pub(super) struct LiveStatus {
+    /// What the style sheet knows it by; empty for the usual look.
+    pub(super) is: &'static str,
+    pub(super) label: &'static str,
+    /// The call that books; none in every other status.
+    pub(super) call: Option<CallStep>,
+}
+
+/// How far the call is.
+pub(super) struct CallStep {
+    pub(super) words: &'static str,
+    /// Seconds since somebody answered; none before.
+    pub(super) elapsed: Option<u64>,
+}
+
+impl LiveStatus {
+    pub(super) fn of(request: &RequestView, now: Timestamp) -> Self {
+        let plain = |is, label| Self { is, label, call: None };
+        match request.status {
+            RequestStatus::Pending | RequestStatus::Searching => plain("", "Looking for providers..."),
+            RequestStatus::Calling => plain("", "Calling providers..."),
+            RequestStatus::Analyzing => plain("", "Comparing answers..."),
+            RequestStatus::Recommended => plain("", "Recommendations ready"),
+            RequestStatus::Completed => plain("done", "Completed"),
+            RequestStatus::Failed => plain("ended", "This request was not completed."),
+            RequestStatus::Cancelled => plain("ended", "This request was cancelled."),
+            RequestStatus::Booking => {
+                Self { is: "booking", label: "Scheduling appointment...", call: Some(CallStep::of(request, now)) }
+            }
+        }
+    }
+}
+
+impl CallStep {
+    fn of(request: &RequestView, now: Timestamp) -> Self {
+        let call = request.active_call.as_ref();
+        match call.filter(|call| call.status == CallStatus::InProgress && call.poll_count >= 1) {
+            Some(call) => {
+                let elapsed = call.started_at.map(|started| now.since(started).as_secs());
+                Self { words: "On the call...", elapsed }
+            }
+            None => Self { words: "Connecting to provider...", elapsed: None },
+        }
+    }
+
+    /// Minutes and seconds: `0:42`.
+    pub(super) fn clock(seconds: &u64) -> String {
+        format!("{}:{:02}", seconds / 60, seconds % 60)
+    }
+}
