@@ -53,7 +53,6 @@ const KNOWN: &[(&str, &[&str])] = &[
     ),
     ("jobs/src", &["booking_call/mod.rs", "booking_call/poll.rs", "booking_call/start.rs"]),
     ("jobs/src", &["pricing/mod.rs", "pricing/reconcile.rs", "pricing/reconcile_chunk.rs"]),
-    ("src", &["web/pages/book.rs", "web/pages/request.rs"]),
 ];
 
 fn described(folder: &str, circle: &Circle) -> String {

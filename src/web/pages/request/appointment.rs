@@ -12,7 +12,7 @@ use nightshift_domain::calls::{self, ProviderView, RequestStatus, RequestView};
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::people::organizations;
 
-use super::viewer_for;
+use super::viewer::viewer_for;
 use crate::web::auth::Caller;
 use crate::web::error::{ApiError, Result};
 use crate::web::path::Path;

@@ -2,23 +2,25 @@
 
 pub(super) mod appointment;
 pub(super) mod book;
+mod form;
 mod status;
+mod viewer;
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use nightshift_domain::audience::Audience;
 use nightshift_domain::calls::{self, ProviderView, RequestStatus, RequestView};
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::stream;
-use nightshift_domain::viewer::{Reach, Viewer};
+use nightshift_domain::viewer::Reach;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use self::appointment::Appointment;
-use self::book::Shown;
+use self::form::Shown;
 use self::status::{CallStep, LiveStatus};
+use self::viewer::viewer_for;
 use super::kit::{Query, Shell, page_or_block};
 use crate::web::api::calls::with_polls;
 use crate::web::auth::{Caller, Principal, link};
@@ -88,19 +90,6 @@ fn open(web: &Web, id: &RequestId, token: &str) -> Result<Response> {
     let mut response = Redirect::to(&format!("/request/{id}")).into_response();
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)
-}
-
-/// Who may see it: holders of its link, its owner, ops. To everybody else it is not there. Pages show nobody a number in
-/// full.
-fn viewer_for(web: &Web, caller: &Caller, id: &RequestId) -> Result<Viewer> {
-    let viewer = match caller.principal() {
-        Principal::Nobody | Principal::Key(_) => return Err(ApiError::not_found()),
-        _ => caller.viewer_of(web, id)?,
-    };
-    if viewer.sitter_id().is_some() {
-        return Err(ApiError::not_found());
-    }
-    Ok(viewer.shown_to(Audience::Sitter))
 }
 
 /// The form by which a provider is booked.
