@@ -1,11 +1,12 @@
 //! The telephone of this program: nobody, the operator's own phone, or the provider.
 //!
 //! Which of them is decided when the program starts, and each is a type of its own. The test line has no way to be given
-//! a number: it knows the one phone that it calls.
+//! a number: it knows the one phone that it calls. A line places a call only with the permit of its effect.
 
 use nightshift_domain::calls::{Call, Dialing};
 use nightshift_domain::phone::PhoneNumber;
 use nightshift_providers::vapi::{StartCall, StartError, StartedCall, VapiClient, Webhook};
+use nightshift_queue::effects::Permit;
 use serde_json::{Value, json};
 
 /// Whom this program's calls reach.
@@ -58,13 +59,22 @@ impl Caller {
 }
 
 impl TestLine {
-    pub(crate) async fn start(&self, call: &Call, webhook: Option<Webhook>) -> Result<StartedCall, StartError> {
-        self.vapi.start(&words(call, self.phone.e164(), webhook)).await
+    pub(crate) async fn start(
+        &self,
+        permit: &Permit<Box<Call>>,
+        webhook: Option<Webhook>,
+    ) -> Result<StartedCall, StartError> {
+        self.vapi.start(&words(permit.request(), self.phone.e164(), webhook)).await
     }
 }
 
 impl ProductionLine {
-    pub(crate) async fn start(&self, call: &Call, webhook: Option<Webhook>) -> Result<StartedCall, StartError> {
+    pub(crate) async fn start(
+        &self,
+        permit: &Permit<Box<Call>>,
+        webhook: Option<Webhook>,
+    ) -> Result<StartedCall, StartError> {
+        let call = permit.request();
         self.vapi.start(&words(call, call.original_phone.e164(), webhook)).await
     }
 }

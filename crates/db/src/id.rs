@@ -21,6 +21,16 @@ pub fn new_id(now: Timestamp) -> String {
     Uuid::new_v7(UuidTime::from_unix(&*context, seconds, nanos)).to_string()
 }
 
+/// The smallest UUIDv7 of a millisecond: an id made at or after it is not smaller.
+///
+/// An id may be larger than its time says: within a process ids never go back, although a clock may.
+#[must_use]
+pub fn lowest_id(at: Timestamp) -> String {
+    let ms = u64::try_from(at.unix_ms()).unwrap_or(0);
+    let hex = format!("{ms:012x}");
+    format!("{}-{}-7000-8000-000000000000", &hex[..8], &hex[8..12])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

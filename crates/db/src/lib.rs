@@ -36,7 +36,7 @@ pub use clock::Clock;
 pub use engine::Engine;
 pub use error::{DbError, Outage, Result};
 pub use group_commit::{BatchWrite, GroupCommit, GroupLimits};
-pub use id::new_id;
+pub use id::{lowest_id, new_id};
 pub use migrations::{MIGRATIONS, MigrationState, migrate, migration_state};
 pub use options::DbOptions;
 pub use pool::Db;

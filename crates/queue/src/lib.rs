@@ -28,6 +28,11 @@
 struct Readme;
 
 pub mod admin;
+pub mod effects {
+    //! The ledger of effects, and the protocol that sends one once.
+    pub use crate::handlers::perform::{Answer, Attempt, Performable, Performed, Permit, Turn, perform, settle};
+    pub use crate::store::effects::*;
+}
 mod handlers;
 mod job;
 mod leases;
@@ -44,4 +49,4 @@ pub use job::{
 };
 pub use runtime::worker::{Health, Worker, WorkerHandle, WorkerOptions};
 pub use store::queue::Queue;
-pub use store::{control, effects, lifecycle, retention};
+pub use store::{control, lifecycle, retention};

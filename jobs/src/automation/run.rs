@@ -1,59 +1,19 @@
 //! Writes an automatic text that is due into its conversation, by the same operation as a person's text.
 
-use std::time::Duration;
+mod payload;
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::automations::ledger::{self, Reopened};
 use nightshift_domain::automations::{EXECUTOR, Executed, execute};
-use nightshift_domain::ids::AutomationRunId;
-use nightshift_queue::{
-    DeadJob, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival, Subject,
-};
-use serde::{Deserialize, Serialize};
+use nightshift_queue::{DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival};
 use serde_json::json;
 
 use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
-use crate::{App, sms, subject, thread};
+use crate::{App, sms, thread};
 
-/// A row of the ledger.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AutomationRun {
-    /// The row.
-    pub automation_run_id: AutomationRunId,
-}
-
-impl AutomationRun {
-    /// Names the one job that a run has.
-    #[must_use]
-    pub fn key(run: &AutomationRunId) -> String {
-        format!("automation:{run}")
-    }
-
-    /// Names the successor of a job of the run's that has ended.
-    pub(crate) fn key_after(run: &AutomationRunId, ended: &str) -> String {
-        format!("{}:after:{ended}", Self::key(run))
-    }
-}
-
-impl Job for AutomationRun {
-    const KIND: &'static str = "automation.run";
-    const QUEUE: &'static str = "sms";
-
-    fn keys(&self) -> Keys {
-        Keys::once(Self::key(&self.automation_run_id))
-    }
-
-    fn subject(&self) -> Option<Subject> {
-        subject::automation(&self.automation_run_id)
-    }
-
-    fn policy() -> Policy {
-        Policy::standard(5).timeout(Duration::from_secs(30))
-    }
-}
+pub use payload::AutomationRun;
 
 impl Handler<App> for AutomationRun {
     type Hooks = Self;

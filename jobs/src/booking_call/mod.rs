@@ -6,7 +6,7 @@ pub mod start;
 
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::calls::{self, Call, CallMode, Completed, Ending, Made, Schedule, Scheduled};
+use nightshift_domain::calls::{self, CallMode, Completed, Ending, Made, Schedule, Scheduled};
 use nightshift_domain::ids::CallId;
 use nightshift_domain::viewer::Viewer;
 use nightshift_queue::Mode;
@@ -46,14 +46,15 @@ pub async fn schedule(
 pub(crate) async fn record_placed(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
-    call: &Call,
+    call: &CallId,
+    mode: CallMode,
     vapi_call_id: &str,
     by: &Actor,
     at: Timestamp,
 ) -> Result<(), Error> {
-    if calls::started(tx, &call.id, vapi_call_id, by, enqueuer.now()).await? {
-        let new = enqueuer.new_job(&BookingCallPoll { booking_call_id: call.id.clone() })?.run_at(at).priority(3);
-        enqueuer.enqueue(tx, new.mode(mode_of(call.mode))).await?;
+    if calls::started(tx, call, vapi_call_id, by, enqueuer.now()).await? {
+        let new = enqueuer.new_job(&BookingCallPoll { booking_call_id: call.clone() })?.run_at(at).priority(3);
+        enqueuer.enqueue(tx, new.mode(mode_of(mode))).await?;
     }
     Ok(())
 }

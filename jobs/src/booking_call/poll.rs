@@ -4,59 +4,24 @@
 //! counted with the job, so a restart goes on where it was. A report by webhook may end the call first; then there is
 //! nothing left to do.
 
-use std::time::Duration;
+mod payload;
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::calls::{self, Call, Ending, Made};
-use nightshift_domain::ids::CallId;
 use nightshift_providers::vapi::Progress;
-use nightshift_queue::{
-    DeadJob, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival, Subject,
-};
-use serde::{Deserialize, Serialize};
+use nightshift_queue::{DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival};
 use serde_json::json;
 
 use super::ending::{self, ending_of, ending_with};
 use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
-use crate::{App, booking_call, provider_calls, subject};
+use crate::{App, booking_call, provider_calls};
+
+pub use payload::BookingCallPoll;
 
 /// Looks after the first that saw the end without what came of it. VAPI works that out in seconds.
 const ANALYSIS_LOOKS: i64 = 6;
-
-/// A call in the air.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BookingCallPoll {
-    /// The call.
-    pub booking_call_id: CallId,
-}
-
-impl BookingCallPoll {
-    /// Names the one job that polls a call.
-    #[must_use]
-    pub fn key(call: &CallId) -> String {
-        format!("call.poll:{call}")
-    }
-}
-
-impl Job for BookingCallPoll {
-    const KIND: &'static str = "booking_call.poll";
-    const QUEUE: &'static str = "calls";
-
-    fn keys(&self) -> Keys {
-        Keys::dedup(Self::key(&self.booking_call_id))
-    }
-
-    fn subject(&self) -> Option<Subject> {
-        subject::call(&self.booking_call_id)
-    }
-
-    fn policy() -> Policy {
-        Policy::standard(6).timeout(Duration::from_secs(20))
-    }
-}
 
 impl Handler<App> for BookingCallPoll {
     type Hooks = Self;

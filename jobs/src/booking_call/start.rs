@@ -5,107 +5,184 @@
 //! VAPI answers that it knows of none is the call placed, and a look-up that fails ends the call rather than risk a
 //! second ring. When it never succeeds, the person may choose again and somebody sees why.
 
+mod payload;
+
 use std::time::Duration;
 
-use nightshift_db::{Timestamp, Tx, failpoint};
+use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::Error;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::calls::{self, Begun, Call, CallMode, Ending, Made, Request};
-use nightshift_domain::ids::{CallId, RequestId};
-use nightshift_providers::vapi::{Lookup, StartError, VapiClient};
-use nightshift_queue::effects::{self, Effect, EffectState};
-use nightshift_queue::{
-    DeadJob, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival, Subject,
-};
-use serde::{Deserialize, Serialize};
+use nightshift_domain::calls::{self, Begun, Call, CallMode, Ending, Made};
+use nightshift_domain::ids::CallId;
+use nightshift_providers::vapi::{Lookup, StartError};
+use nightshift_queue::effects::{Answer, Performable, Performed, Permit, Turn, perform, settle};
+use nightshift_queue::effects::{Effect, EffectState};
+use nightshift_queue::{DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival};
 use serde_json::json;
 
 use super::{ending, mode_of};
 use crate::caller::Caller;
 use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
-use crate::{App, booking_call, provider_calls, subject};
+use crate::{App, booking_call, provider_calls};
 
-/// The ledger's name of the effect.
-const EFFECT: &str = "booking_call";
+pub use payload::BookingCallStart;
+
 /// A request whose answer was lost may still be worked on; what VAPI lists before that proves nothing.
 const SETTLED_AFTER: Duration = Duration::from_secs(30);
-
-/// A call that is wanted.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BookingCallStart {
-    /// The call.
-    pub booking_call_id: CallId,
-    /// The request it is for.
-    pub service_request_id: RequestId,
-}
-
-impl BookingCallStart {
-    /// Names the one job that places a call.
-    #[must_use]
-    pub fn key(call: &CallId) -> String {
-        format!("call.start:{call}")
-    }
-}
-
-impl Job for BookingCallStart {
-    const KIND: &'static str = "booking_call.start";
-    const QUEUE: &'static str = "calls";
-
-    fn keys(&self) -> Keys {
-        Keys::once(Self::key(&self.booking_call_id)).group(format!("request:{}", self.service_request_id))
-    }
-
-    fn subject(&self) -> Option<Subject> {
-        subject::call(&self.booking_call_id)
-    }
-
-    fn policy() -> Policy {
-        Policy::fast(3).timeout(Duration::from_secs(60))
-    }
-}
 
 impl Handler<App> for BookingCallStart {
     type Hooks = Self;
 
     /// Places the call, or makes it up.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
-        let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
-        let caller = ctx.app.caller();
-        let mut tx = ctx.begin().await?;
-        let (call, request) = match calls::begin(&mut tx, &self.booking_call_id, &caller.dialing(), &by, now).await {
-            Ok(Begun::Start(call, request)) => (call, request),
-            Ok(Begun::Not(why)) => return Ok(Outcome::skip(why)),
+        let by = Actor::system(ctx.job.id.as_str());
+        let placing = Placing { ctx: &ctx, id: &self.booking_call_id, caller: ctx.app.caller(), by };
+        match perform(&ctx, &placing).await? {
+            Performed::Ended(ended) => ended,
+            Performed::Unclear(Some(record)) => placing.find_out(&record).await,
+            Performed::Unclear(None) => Err(JobError::fail("the ledger of effects does not know the call")),
+        }
+    }
+}
+
+struct Placing<'a> {
+    ctx: &'a JobContext<App>,
+    id: &'a CallId,
+    caller: &'a Caller,
+    by: Actor,
+}
+
+impl Performable for Placing<'_> {
+    const KIND: &'static str = "booking_call";
+    type Request = Box<Call>;
+    type Error = NotPlaced;
+
+    fn key(&self) -> &str {
+        self.id.as_str()
+    }
+
+    /// Fixes whom the call reaches. A made-up call ends here.
+    async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Turn<Box<Call>>, JobError> {
+        let call = match calls::begin(tx, self.id, &self.caller.dialing(), &self.by, now).await {
+            Ok(Begun::Start(call, _)) => call,
+            Ok(Begun::Not(why)) => return Ok(Turn::Over(Ok(Outcome::skip(why)))),
             Err(Error::Conflict { message, .. }) => {
-                return end(&ctx, tx, &self.booking_call_id, Ending::Failed { reason: message }, &by).await;
+                return Ok(Turn::Over(self.end(tx, Ending::Failed { reason: message }).await?));
             }
             Err(error) => return Err(error).or_decide(),
         };
         tell_determination(&call);
-        if matches!(caller, Caller::Simulated) {
-            return end(&ctx, tx, &call.id, made_up(&call, now), &by).await;
+        if matches!(self.caller, Caller::Simulated) {
+            return Ok(Turn::Over(self.end(tx, made_up(&call, now)).await?));
         }
-        let (key, mode) = (call.id.as_str(), mode_of(call.mode));
-        let effect = effects::reserve(&mut tx, EFFECT, key, Some(&ctx.job.id), mode, now).await?;
-        let may_place = effects::ask(&mut tx, &effect.id, now).await?;
-        tx.commit().await?;
-        let placing = Placing { ctx: &ctx, call: &call, request: &request, effect: &effect, by };
-        if !may_place {
-            return placing.find_out(caller).await;
-        }
-        failpoint::hit("booking_call.start.after_ask").await?;
-        let answer = match caller {
-            Caller::Simulated => return Err(JobError::fail("a made-up call is never placed")),
-            Caller::Test(line) => line.start(&call, ctx.app.vapi_webhook()).await,
-            Caller::Production(line) => line.start(&call, ctx.app.vapi_webhook()).await,
+        let mode = mode_of(call.mode);
+        Ok(Turn::Ask { request: call, mode })
+    }
+
+    async fn ask(&self, permit: Permit<Box<Call>>) -> Answer<NotPlaced> {
+        let answer = match self.caller {
+            Caller::Simulated => return Answer::NotSent(NotPlaced::MadeUp),
+            Caller::Test(line) => line.start(&permit, self.ctx.app.vapi_webhook()).await,
+            Caller::Production(line) => line.start(&permit, self.ctx.app.vapi_webhook()).await,
         };
-        failpoint::hit("booking_call.start.after_answer").await?;
         provider_calls::count("vapi", "start", answer.as_ref().map_or_else(StartError::class, |_| "ok"));
         match answer {
-            Ok(started) => placing.placed(&started.id).await,
-            Err(error) => placing.not_placed(error).await,
+            Ok(started) => Answer::Taken(started.id),
+            Err(error @ (StartError::NotSent { .. } | StartError::RateLimited { .. })) => Answer::NotSent(error.into()),
+            Err(error @ StartError::Refused { .. }) => Answer::Refused(error.into()),
+            Err(error @ StartError::Ambiguous { .. }) => Answer::Unclear(error.to_string()),
         }
+    }
+
+    /// A call that was placed is looked at from here on until it ends.
+    async fn settle(&self, tx: &mut Tx, answer: &Answer<NotPlaced>, now: Timestamp) -> Result<JobResult, JobError> {
+        match answer {
+            Answer::Taken(vapi_call_id) => {
+                let (mode, at) = (self.caller.dialing().mode(), now + self.ctx.app.poll_interval());
+                let enqueuer = Enqueuer::of(self.ctx);
+                booking_call::record_placed(&enqueuer, tx, self.id, mode, vapi_call_id, &self.by, at).await?;
+                Ok(Ok(Outcome::done_with(json!({"vapiCallId": vapi_call_id}))))
+            }
+            Answer::NotSent(NotPlaced::Unlisted) => {
+                calls::not_started(tx, self.id, now).await.or_decide()?;
+                Ok(Ok(Outcome::poll(Duration::from_millis(1))))
+            }
+            Answer::NotSent(error) => Ok(Err(error.to_retry())),
+            Answer::Refused(error) => self.end(tx, Ending::Failed { reason: error.to_string() }).await,
+            Answer::Unclear(doubt) => {
+                self.ctx.note(doubt);
+                Ok(Ok(Outcome::poll(SETTLED_AFTER)))
+            }
+        }
+    }
+}
+
+/// Why a call was not placed.
+#[derive(Debug, thiserror::Error)]
+enum NotPlaced {
+    /// By VAPI's answer.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// By its list, after an earlier attempt.
+    #[error("VAPI lists no such call")]
+    Unlisted,
+    /// This program places no calls.
+    #[error("a made-up call is never placed")]
+    MadeUp,
+}
+
+impl NotPlaced {
+    fn to_retry(&self) -> JobError {
+        let retry = JobError::retry(self);
+        match self {
+            Self::Start(StartError::RateLimited { retry_after: Some(wait) }) => retry.after(*wait),
+            Self::MadeUp => JobError::fail(self),
+            _ => retry,
+        }
+    }
+}
+
+impl Placing<'_> {
+    /// Ends the call and enqueues the text to the person.
+    async fn end(&self, tx: &mut Tx, ending: Ending) -> Result<JobResult, JobError> {
+        booking_call::finish(&Enqueuer::of(self.ctx), tx, self.id, &ending, None, &self.by).await?;
+        Ok(Ok(Outcome::done_with(json!({"ended": true}))))
+    }
+
+    /// An earlier attempt may have made a phone ring.
+    async fn find_out(&self, record: &Effect) -> JobResult {
+        let answer = match (record.state, &record.provider_ref) {
+            (EffectState::Confirmed, Some(vapi_call_id)) => Answer::Taken(vapi_call_id.clone()),
+            (EffectState::Refused, _) => return Ok(Outcome::skip("VAPI has refused the call")),
+            _ => {
+                let now = self.ctx.now();
+                let asked_at = record.asked_at.unwrap_or(now);
+                let settled_at = asked_at + SETTLED_AFTER;
+                if settled_at > now {
+                    return Ok(Outcome::poll(settled_at.since(now)));
+                }
+                self.look_up(asked_at).await?
+            }
+        };
+        settle(self.ctx, self, Some(record), &answer).await?
+    }
+
+    async fn look_up(&self, asked_at: Timestamp) -> Result<Answer<NotPlaced>, JobError> {
+        let vapi = self.caller.vapi().ok_or_else(|| JobError::fail("this program has no connection to VAPI"))?;
+        let call = calls::peek(self.ctx.db(), self.id).await.or_decide()?;
+        let lookup = Lookup {
+            name: call.execution_id,
+            booking_call_id: call.id.as_str().to_owned(),
+            since: asked_at.to_datetime(),
+        };
+        let found = vapi.find(&lookup).await;
+        provider_calls::count("vapi", "find", if found.is_ok() { "ok" } else { "failed" });
+        if let Some(found) = found.map_err(JobError::retry)? {
+            return Ok(Answer::Taken(found.id));
+        }
+        tracing::info!(call.id = %call.id, request.id = %call.service_request_id, "a call of unknown fate was never placed");
+        Ok(Answer::NotSent(NotPlaced::Unlisted))
     }
 }
 
@@ -128,99 +205,6 @@ fn made_up(call: &Call, now: Timestamp) -> Ending {
     let number = Some(format!("SIM-{}", now.unix_ms()));
     let made = Made { date: or_tbd("preferredDate"), time: or_tbd("preferredTime"), number };
     Ending::Confirmed { made, transcript: None }
-}
-
-/// Ends the call and enqueues the text to the person, in one transaction.
-async fn end(ctx: &JobContext<App>, mut tx: Tx, call: &CallId, ending: Ending, by: &Actor) -> JobResult {
-    booking_call::finish(&Enqueuer::of(ctx), &mut tx, call, &ending, None, by).await?;
-    tx.commit().await?;
-    Ok(Outcome::done_with(json!({"ended": true})))
-}
-
-struct Placing<'a> {
-    ctx: &'a JobContext<App>,
-    call: &'a Call,
-    request: &'a Request,
-    effect: &'a Effect,
-    by: Actor,
-}
-
-impl Placing<'_> {
-    /// VAPI has it: from here on it is looked at until it ends.
-    async fn placed(&self, vapi_call_id: &str) -> JobResult {
-        let now = self.ctx.now();
-        let mut tx = self.ctx.begin().await?;
-        effects::confirm(&mut tx, &self.effect.id, vapi_call_id, now).await?;
-        let at = now + self.ctx.app.poll_interval();
-        booking_call::record_placed(&Enqueuer::of(self.ctx), &mut tx, self.call, vapi_call_id, &self.by, at).await?;
-        tx.commit().await?;
-        Ok(Outcome::done_with(json!({"vapiCallId": vapi_call_id})))
-    }
-
-    async fn not_placed(&self, error: StartError) -> JobResult {
-        let now = self.ctx.now();
-        let mut tx = self.ctx.begin().await?;
-        match error {
-            StartError::NotSent { .. } | StartError::RateLimited { .. } => {
-                effects::not_sent(&mut tx, &self.effect.id, &error.to_string(), now).await?;
-                tx.commit().await?;
-                let retry = JobError::retry(&error);
-                Err(match error {
-                    StartError::RateLimited { retry_after: Some(wait) } => retry.after(wait),
-                    _ => retry,
-                })
-            }
-            StartError::Refused { .. } => {
-                effects::refuse(&mut tx, &self.effect.id, &error.to_string(), now).await?;
-                end(self.ctx, tx, &self.call.id, Ending::Failed { reason: error.to_string() }, &self.by).await
-            }
-            StartError::Ambiguous { .. } => {
-                effects::doubt(&mut tx, &self.effect.id, &error.to_string(), now).await?;
-                tx.commit().await?;
-                self.ctx.note(&error.to_string());
-                Ok(Outcome::poll(SETTLED_AFTER))
-            }
-        }
-    }
-
-    /// An earlier attempt may have made a phone ring.
-    async fn find_out(&self, caller: &Caller) -> JobResult {
-        if let (EffectState::Confirmed, Some(vapi_call_id)) = (self.effect.state, &self.effect.provider_ref) {
-            return self.placed(vapi_call_id).await;
-        }
-        if self.effect.state == EffectState::Refused {
-            return Ok(Outcome::skip("VAPI has refused the call"));
-        }
-        let Some(vapi) = caller.vapi() else { return Err(JobError::fail("this program has no connection to VAPI")) };
-        let asked_at = self.effect.asked_at.unwrap_or(self.ctx.now());
-        let settled_at = asked_at + SETTLED_AFTER;
-        if settled_at > self.ctx.now() {
-            return Ok(Outcome::poll(settled_at.since(self.ctx.now())));
-        }
-        match self.look_up(vapi, asked_at).await? {
-            Some(vapi_call_id) => self.placed(&vapi_call_id).await,
-            None => {
-                let now = self.ctx.now();
-                let mut tx = self.ctx.begin().await?;
-                effects::not_sent(&mut tx, &self.effect.id, "VAPI lists no such call", now).await?;
-                calls::not_started(&mut tx, &self.call.id, now).await.or_decide()?;
-                tx.commit().await?;
-                tracing::info!(call.id = %self.call.id, request.id = %self.request.id, "a call of unknown fate was never placed");
-                Ok(Outcome::poll(Duration::from_millis(1)))
-            }
-        }
-    }
-
-    async fn look_up(&self, vapi: &VapiClient, asked_at: Timestamp) -> Result<Option<String>, JobError> {
-        let lookup = Lookup {
-            name: self.call.execution_id.clone(),
-            booking_call_id: self.call.id.as_str().to_owned(),
-            since: asked_at.to_datetime(),
-        };
-        let found = vapi.find(&lookup).await;
-        provider_calls::count("vapi", "find", if found.is_ok() { "ok" } else { "failed" });
-        found.map(|found| found.map(|call| call.id)).map_err(JobError::retry)
-    }
 }
 
 impl Hooks for BookingCallStart {

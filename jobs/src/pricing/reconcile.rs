@@ -3,58 +3,19 @@
 //! The run is a row, and the bookings are gone over by [`pricing.reconcile.chunk`](crate::pricing::reconcile_chunk).
 //! A run that stands already is carried on from where it was, unless it is complete.
 
-use std::time::Duration;
+mod payload;
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::ids::OrgId;
-use nightshift_domain::reconciliation::{self, RunStatus, Trigger};
-use nightshift_queue::{
-    DeadJob, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival,
-};
-use serde::{Deserialize, Serialize};
+use nightshift_domain::reconciliation::{self, RunStatus};
+use nightshift_queue::{DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival};
 use serde_json::json;
 
 use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
 use crate::{App, pricing};
 
-/// A check that is due.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PricingReconcile {
-    /// Whose bookings.
-    pub org_id: OrgId,
-    /// The day in the organisation's zone, `YYYY-MM-DD`.
-    pub local_date: String,
-    /// The clock, or somebody.
-    pub trigger_kind: Trigger,
-    /// Counts those of a day that somebody asked for; 0 for the clock's.
-    #[serde(default)]
-    pub attempt_no: i64,
-    /// Whether the clock was late, because no scheduler ran.
-    #[serde(default)]
-    pub missed: bool,
-}
-
-impl Job for PricingReconcile {
-    const KIND: &'static str = "pricing.reconcile";
-    const QUEUE: &'static str = "reconciliation";
-    const PRIORITY: i64 = 8;
-
-    fn keys(&self) -> Keys {
-        let (org, date) = (&self.org_id, &self.local_date);
-        // One by the clock for every local date, also when the organisation changes its zone.
-        Keys::once(match self.trigger_kind {
-            Trigger::Scheduled => format!("recon:{org}:{date}"),
-            Trigger::Manual => format!("recon:{org}:{date}:m{}", self.attempt_no),
-        })
-    }
-
-    fn policy() -> Policy {
-        Policy::standard(5).timeout(Duration::from_secs(600))
-    }
-}
+pub use payload::PricingReconcile;
 
 impl Handler<App> for PricingReconcile {
     type Hooks = Self;

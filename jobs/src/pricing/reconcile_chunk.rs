@@ -5,17 +5,13 @@
 //! next in the transaction of its last one; a run belongs to one job at a time, so one that was cut off goes on where
 //! it was, and one that is run twice does nothing the second time.
 
-use std::time::Duration;
+mod payload;
 
 use nightshift_db::{Tx, failpoint};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::ids::{BookingId, OrgId, RunId};
-use nightshift_domain::reconciliation::{self, Check, Progress, Run, Shielded};
+use nightshift_domain::reconciliation::{self, Check, Progress, Shielded};
 use nightshift_domain::viewer::Viewer;
-use nightshift_queue::{
-    DeadJob, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival,
-};
-use serde::{Deserialize, Serialize};
+use nightshift_queue::{DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival};
 use serde_json::json;
 
 use crate::app::Reconciliation;
@@ -23,43 +19,10 @@ use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
 use crate::{App, pricing};
 
+pub use payload::PricingReconcileChunk;
+
 /// Chunks of one job: enough that claiming and finishing it costs next to nothing, few enough that it ends in a second.
 const CHUNKS: usize = 25;
-
-/// A stretch of a run.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PricingReconcileChunk {
-    /// The run.
-    pub run_id: RunId,
-    /// Whose bookings.
-    pub org_id: OrgId,
-    /// The last booking that was done when the job was made.
-    pub after_id: Option<BookingId>,
-}
-
-impl PricingReconcileChunk {
-    /// The stretch that begins where the run stands.
-    pub fn next_of(run: &Run) -> Self {
-        Self { run_id: run.id.clone(), org_id: run.org_id.clone(), after_id: run.cursor_booking_id.clone() }
-    }
-}
-
-impl Job for PricingReconcileChunk {
-    const KIND: &'static str = "pricing.reconcile.chunk";
-    const QUEUE: &'static str = "reconciliation";
-    const PRIORITY: i64 = 8;
-
-    fn keys(&self) -> Keys {
-        // With the place: a job that hands the run over is itself not done yet.
-        let after = self.after_id.as_ref().map_or("", BookingId::as_str);
-        Keys::dedup(format!("recon.chunk:{}:{after}", self.run_id))
-    }
-
-    fn policy() -> Policy {
-        Policy::standard(5).timeout(Duration::from_secs(300))
-    }
-}
 
 impl Handler<App> for PricingReconcileChunk {
     type Hooks = Self;

@@ -5,6 +5,8 @@
 //! something else may be this text as the provider altered it: then nothing is sent, and people are shown it. Only when
 //! nothing is left, twice, is the text sent again, and that once.
 
+mod payload;
+
 use std::time::Duration;
 
 use nightshift_db::{Timestamp, Tx};
@@ -15,17 +17,17 @@ use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::{Candidate, Lookup};
 use nightshift_queue::{
-    DeadJob, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob, Revival, Subject,
-    effects,
+    DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival, effects,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::effect::{EFFECT, revive};
 use super::report::our_status;
 use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
-use crate::{App, provider_calls, sms, subject};
+use crate::{App, provider_calls, sms};
+
+pub use payload::SmsConfirmDelivery;
 
 /// Between two questions, for lists lag.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
@@ -33,39 +35,6 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 const WITHOUT_IT: &str = "the provider did not list it";
 /// A message that nobody knows may turn out to be another unclear text of ours; after so many answers it has not.
 const ANSWERS_IN_DOUBT: i64 = 5;
-
-/// A text of which it is not known whether it left.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SmsConfirmDelivery {
-    /// The text.
-    pub message_event_id: MessageId,
-}
-
-impl SmsConfirmDelivery {
-    /// Names the one job that asks after a text.
-    #[must_use]
-    pub fn key(text: &MessageId) -> String {
-        format!("smsconf:{text}")
-    }
-}
-
-impl Job for SmsConfirmDelivery {
-    const KIND: &'static str = "sms.confirm_delivery";
-    const QUEUE: &'static str = "sms";
-
-    fn keys(&self) -> Keys {
-        Keys::dedup(Self::key(&self.message_event_id))
-    }
-
-    fn subject(&self) -> Option<Subject> {
-        subject::text(&self.message_event_id)
-    }
-
-    fn policy() -> Policy {
-        Policy::fast(5).timeout(Duration::from_secs(20))
-    }
-}
 
 impl Handler<App> for SmsConfirmDelivery {
     type Hooks = Self;

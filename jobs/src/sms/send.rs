@@ -4,27 +4,30 @@
 //! An attempt that finds that record may find a text that has left already, so it asks nobody anything: it hands the
 //! text to [`sms.confirm_delivery`](super::confirm_delivery), which finds out.
 
+mod payload;
+
 use std::time::Duration;
 
-use nightshift_db::{Timestamp, Tx, failpoint};
+use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::ids::{MessageId, ThreadId};
-use nightshift_domain::messaging::delivery::{self, Envelope, Outbound, Turn};
+use nightshift_domain::ids::MessageId;
+use nightshift_domain::messaging::delivery::{self, Envelope, Outbound};
 use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_domain::messaging::{masking, numbers};
 use nightshift_providers::sms::SmsSender;
-use nightshift_providers::twilio::{SendError, SendMessage, SentMessage};
+use nightshift_providers::twilio::{SendError, SendMessage};
+use nightshift_queue::effects::{Answer, Performable, Performed, Permit, Turn, perform, settle};
 use nightshift_queue::{
-    DeadJob, ErrorClass, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, Outcome, Policy, RetriedJob,
-    Revival, Subject, effects,
+    DeadJob, ErrorClass, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::effect::{EFFECT, revive};
 use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
-use crate::{App, provider_calls, sms, subject, thread};
+use crate::{App, provider_calls, sms, thread};
+
+pub use payload::SmsSend;
 
 /// A text that goes nowhere is delivered so soon.
 const MOCK_DELIVERED_AFTER: Duration = Duration::from_secs(1);
@@ -32,84 +35,20 @@ const MOCK_DELIVERED_AFTER: Duration = Duration::from_secs(1);
 /// retry it.
 const NUMBER_AWAITED: Duration = Duration::from_secs(24 * 3600);
 
-/// A stored text that is to leave.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SmsSend {
-    /// The text.
-    pub message_event_id: MessageId,
-    /// Its conversation, whose texts leave one after the other.
-    pub thread_id: ThreadId,
-    /// How often it was sent again after an attempt of which the provider turned out to know nothing.
-    #[serde(default)]
-    pub resend: i64,
-}
-
-impl SmsSend {
-    /// The first sending of a text.
-    #[must_use]
-    pub fn first(message_event_id: MessageId, thread_id: ThreadId) -> Self {
-        Self { message_event_id, thread_id, resend: 0 }
-    }
-
-    /// Names the job that sends a text for the first time, or for the n-th time again.
-    #[must_use]
-    pub fn key(text: &MessageId, resend: i64) -> String {
-        match resend {
-            0 => format!("sms:{text}"),
-            n => format!("sms:{text}:r{n}"),
-        }
-    }
-}
-
-impl Job for SmsSend {
-    const KIND: &'static str = "sms.send";
-    const QUEUE: &'static str = "sms";
-
-    fn keys(&self) -> Keys {
-        Keys::once(Self::key(&self.message_event_id, self.resend)).group(format!("thread:{}", self.thread_id))
-    }
-
-    fn subject(&self) -> Option<Subject> {
-        subject::text(&self.message_event_id)
-    }
-
-    fn policy() -> Policy {
-        Policy::standard(6).timeout(Duration::from_secs(30))
-    }
-}
-
 impl Handler<App> for SmsSend {
     type Hooks = Self;
 
     /// Sends the text when its number's turn has come.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let sending = Sending { id: &self.message_event_id, by: Actor::system(ctx.job.id.as_str()), ctx: &ctx };
-        let (envelope, sender) = match sending.begin().await? {
-            Begun::Send(envelope, sender) => (envelope, sender),
-            Begun::Ended(outcome) => return Ok(outcome),
-        };
-        failpoint::hit("sms.send.after_ask").await?;
-        let message = SendMessage {
-            from: envelope.from.e164(),
-            to: envelope.to.e164(),
-            body: envelope.body.clone(),
-            status_callback: Some(ctx.app.status_callback()),
-        };
-        let answer = sender.send(self.message_event_id.as_str(), &message).await;
-        failpoint::hit("sms.send.after_answer").await?;
-        provider_calls::count(sender.provider(), "send", answer.as_ref().map_or_else(SendError::class, |_| "ok"));
-        match answer {
-            Ok(sent) => sending.sent(&sent, sender).await,
-            Err(error) => sending.not_taken(error).await,
+        match perform(&ctx, &sending).await? {
+            Performed::Ended(ended) => ended,
+            Performed::Unclear(record) => {
+                let unclear = Answer::Unclear("an earlier attempt ended without an answer".to_owned());
+                settle(&ctx, &sending, record.as_ref(), &unclear).await?
+            }
         }
     }
-}
-
-/// What came of a text's turn.
-enum Begun<'a> {
-    Send(Box<Envelope>, &'a SmsSender),
-    Ended(Outcome),
 }
 
 struct Sending<'a> {
@@ -118,44 +57,110 @@ struct Sending<'a> {
     ctx: &'a JobContext<App>,
 }
 
-impl<'a> Sending<'a> {
-    /// Commits the intent, if the text may leave now.
-    async fn begin(&self) -> Result<Begun<'a>, JobError> {
-        let now = self.ctx.now();
-        let mut tx = self.ctx.begin().await?;
-        let mut text = delivery::load(&mut tx, self.id).await.or_decide()?;
+/// A text and who sends it.
+struct Leaving<'a> {
+    envelope: Box<Envelope>,
+    sender: &'a SmsSender,
+}
+
+impl<'a> Performable for Sending<'a> {
+    const KIND: &'static str = EFFECT;
+    type Request = Leaving<'a>;
+    type Error = SendError;
+
+    fn key(&self) -> &str {
+        self.id.as_str()
+    }
+
+    /// The text may leave when its number is in service, the number's turn has come and nobody has opted out.
+    async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Turn<Leaving<'a>>, JobError> {
+        let over = |outcome| Ok(Turn::Over(Ok(outcome)));
+        let mut text = delivery::load(tx, self.id).await.or_decide()?;
         if text.status == MessageStatus::Queued {
-            let Some(number) = delivery::number_in_service(&mut tx, &text, now).await.or_decide()? else {
-                let wait = self.wait_for_number(&mut tx, &text, now).await?;
-                tx.commit().await?;
-                return Ok(Begun::Ended(wait));
+            let Some(number) = delivery::number_in_service(tx, &text, now).await.or_decide()? else {
+                return over(self.wait_for_number(tx, &text, now).await?);
             };
             text.from_number_id = Some(number);
         }
-        let sender = self.sender_of(&mut tx, &text).await?;
+        let sender = self.sender_of(tx, &text).await?;
         if text.status == MessageStatus::Queued
             && let (Some(number), SmsSender::Twilio(_)) = (&text.from_number_id, sender)
         {
-            let slot = delivery::take_send_slot(&mut tx, number, self.id, now).await.or_decide()?;
+            let slot = delivery::take_send_slot(tx, number, self.id, now).await.or_decide()?;
             if slot > now {
-                tx.commit().await?;
-                return Ok(Begun::Ended(Outcome::poll(slot.since(now))));
+                return over(Outcome::poll(slot.since(now)));
             }
         }
-        let begun = match delivery::begin_send(&mut tx, self.id, &self.by, now).await.or_decide()? {
-            Turn::Send(envelope) if self.ask(&mut tx, sender, now).await? => Begun::Send(envelope, sender),
-            Turn::Send(_) | Turn::Unclear { .. } => {
-                self.find_out(&mut tx, "an earlier attempt ended without an answer", now).await?;
-                Begun::Ended(Outcome::done_with(json!({"verdict": "unconfirmed"})))
+        match delivery::begin_send(tx, self.id, &self.by, now).await.or_decide()? {
+            delivery::Turn::Send(envelope) => {
+                Ok(Turn::Ask { request: Leaving { envelope, sender }, mode: App::mode(sender) })
             }
-            Turn::NoNumber => Begun::Ended(self.wait_for_number(&mut tx, &text, now).await?),
-            Turn::Settled(status) => Begun::Ended(self.settled(&mut tx, &text, status, now).await?),
-            Turn::Blocked(reason) => Begun::Ended(Outcome::skip(format!("the text may not be sent: {reason}"))),
-        };
-        tx.commit().await?;
-        Ok(begun)
+            delivery::Turn::Unclear { .. } => Ok(Turn::Unclear),
+            delivery::Turn::NoNumber => over(self.wait_for_number(tx, &text, now).await?),
+            delivery::Turn::Settled(status) => over(self.settled(tx, &text, status, now).await?),
+            delivery::Turn::Blocked(reason) => over(Outcome::skip(format!("the text may not be sent: {reason}"))),
+        }
     }
 
+    async fn ask(&self, permit: Permit<Leaving<'a>>) -> Answer<SendError> {
+        let Leaving { envelope, sender } = permit.request();
+        let message = SendMessage {
+            from: envelope.from.e164(),
+            to: envelope.to.e164(),
+            body: envelope.body.clone(),
+            status_callback: Some(self.ctx.app.status_callback()),
+        };
+        let answer = sender.send(self.id.as_str(), &message).await;
+        provider_calls::count(sender.provider(), "send", answer.as_ref().map_or_else(SendError::class, |_| "ok"));
+        match answer {
+            Ok(sent) => {
+                tracing::info!(message.id = %self.id, message.sid = %sent.sid, "a text was sent");
+                Answer::Taken(sent.sid)
+            }
+            Err(error @ (SendError::NotSent { .. } | SendError::RateLimited { .. })) => Answer::NotSent(error),
+            Err(error @ SendError::Refused { .. }) => Answer::Refused(error),
+            Err(error @ SendError::Ambiguous { .. }) => Answer::Unclear(error.to_string()),
+        }
+    }
+
+    async fn settle(&self, tx: &mut Tx, answer: &Answer<SendError>, now: Timestamp) -> Result<JobResult, JobError> {
+        match answer {
+            Answer::Taken(sid) => {
+                delivery::record_sent(tx, self.id, sid, &self.by, now).await.or_decide()?;
+                let sent = Outcome::done_with(json!({"sid": sid}));
+                Ok(Ok(if is_mock(sid) { Outcome::poll(MOCK_DELIVERED_AFTER) } else { sent }))
+            }
+            Answer::NotSent(error) => {
+                delivery::back_to_queue(tx, self.id, now).await.or_decide()?;
+                let retry = JobError::retry(error);
+                Ok(Err(error.retry_after().map_or(retry.clone(), |wait| retry.after(wait))))
+            }
+            Answer::Refused(error) => {
+                let code = error.code().map_or_else(|| "refused".to_owned(), |code| code.to_string());
+                let opted_out = error.opted_out();
+                delivery::record_refused(tx, self.id, &code, opted_out, &self.by, now).await.or_decide()?;
+                Ok(if opted_out {
+                    Ok(Outcome::skip("the recipient has opted out"))
+                } else {
+                    Err(JobError::fail(error))
+                })
+            }
+            Answer::Unclear(_) => {
+                if delivery::mark_unconfirmed(tx, self.id, now).await.or_decide()? {
+                    sms::ask_after(&Enqueuer::of(self.ctx), tx, self.id).await?;
+                }
+                Ok(Ok(Outcome::done_with(json!({"verdict": "unconfirmed"}))))
+            }
+        }
+    }
+}
+
+/// Whether a text with this SID went to nobody.
+fn is_mock(sid: &str) -> bool {
+    sid.starts_with("SMmock-")
+}
+
+impl<'a> Sending<'a> {
     /// The text stays as it is: its conversation is looked after, and this job wakes up when that has a number again.
     async fn wait_for_number(&self, tx: &mut Tx, text: &Outbound, now: Timestamp) -> Result<Outcome, JobError> {
         masking::report_missing(tx, &text.thread_id, now).await.or_decide()?;
@@ -176,13 +181,6 @@ impl<'a> Sending<'a> {
         self.ctx.app.sender(provider).map_err(JobError::fail)
     }
 
-    /// Whether this attempt is the one that may ask the provider.
-    async fn ask(&self, tx: &mut Tx, sender: &SmsSender, now: Timestamp) -> Result<bool, JobError> {
-        let (key, mode) = (self.id.as_str(), App::mode(sender));
-        let effect = effects::reserve(tx, EFFECT, key, Some(&self.ctx.job.id), mode, now).await?;
-        Ok(effects::ask(tx, &effect.id, now).await?)
-    }
-
     /// A text that has left needs nothing more. One that went to nobody has by now been delivered.
     async fn settled(
         &self,
@@ -191,66 +189,12 @@ impl<'a> Sending<'a> {
         status: MessageStatus,
         now: Timestamp,
     ) -> Result<Outcome, JobError> {
-        let mocked = text.provider_message_sid.as_deref().filter(|sid| sid.starts_with("SMmock-"));
+        let mocked = text.provider_message_sid.as_deref().filter(|sid| is_mock(sid));
         if let (MessageStatus::Sent, Some(sid)) = (status, mocked) {
             delivery::apply_report(tx, sid, MessageStatus::Delivered, None, &self.by, now).await.or_decide()?;
             return Ok(Outcome::done_with(json!({"sid": sid})));
         }
         Ok(Outcome::skip(format!("the text is {status}")))
-    }
-
-    async fn sent(&self, sent: &SentMessage, sender: &SmsSender) -> JobResult {
-        let now = self.ctx.now();
-        let mut tx = self.ctx.begin().await?;
-        delivery::record_sent(&mut tx, self.id, &sent.sid, &self.by, now).await.or_decide()?;
-        if let Some(effect) = effects::find(&mut tx, EFFECT, self.id.as_str()).await? {
-            effects::confirm(&mut tx, &effect.id, &sent.sid, now).await?;
-        }
-        tx.commit().await?;
-        tracing::info!(message.id = %self.id, message.sid = %sent.sid, "a text was sent");
-        Ok(match sender {
-            SmsSender::Mock => Outcome::poll(MOCK_DELIVERED_AFTER),
-            SmsSender::Twilio(_) => Outcome::done_with(json!({"sid": sent.sid})),
-        })
-    }
-
-    async fn not_taken(&self, error: SendError) -> JobResult {
-        let now = self.ctx.now();
-        let mut tx = self.ctx.begin().await?;
-        let effect = effects::find(&mut tx, EFFECT, self.id.as_str()).await?;
-        let effect = effect.as_ref().map_or("", |effect| effect.id.as_str());
-        let ended = match &error {
-            SendError::NotSent { .. } | SendError::RateLimited { .. } => {
-                delivery::back_to_queue(&mut tx, self.id, now).await.or_decide()?;
-                effects::not_sent(&mut tx, effect, &error.to_string(), now).await?;
-                let retry = JobError::retry(&error);
-                Err(error.retry_after().map_or(retry.clone(), |wait| retry.after(wait)))
-            }
-            SendError::Refused { .. } => {
-                let code = error.code().map_or_else(|| "refused".to_owned(), |code| code.to_string());
-                let opted_out = error.opted_out();
-                delivery::record_refused(&mut tx, self.id, &code, opted_out, &self.by, now).await.or_decide()?;
-                effects::refuse(&mut tx, effect, &error.to_string(), now).await?;
-                if opted_out { Ok(Outcome::skip("the recipient has opted out")) } else { Err(JobError::fail(&error)) }
-            }
-            SendError::Ambiguous { .. } => {
-                self.find_out(&mut tx, &error.to_string(), now).await?;
-                Ok(Outcome::done_with(json!({"verdict": "unconfirmed"})))
-            }
-        };
-        tx.commit().await?;
-        ended
-    }
-
-    /// It is not known whether the text left: somebody must ask before it is sent again.
-    async fn find_out(&self, tx: &mut Tx, why: &str, now: Timestamp) -> Result<(), JobError> {
-        if let Some(effect) = effects::find(tx, EFFECT, self.id.as_str()).await? {
-            effects::doubt(tx, &effect.id, why, now).await?;
-        }
-        if delivery::mark_unconfirmed(tx, self.id, now).await.or_decide()? {
-            sms::ask_after(&Enqueuer::of(self.ctx), tx, self.id).await?;
-        }
-        Ok(())
     }
 }
 

@@ -2,58 +2,19 @@
 //!
 //! When a number comes into service the next try is made at once.
 
-use std::time::Duration;
+mod payload;
 
 use nightshift_domain::actor::Actor;
 use nightshift_domain::confirmation;
-use nightshift_domain::ids::ThreadId;
 use nightshift_domain::messaging::masking::NumberGiven;
-use nightshift_queue::{Handler, Job, JobContext, JobError, JobResult, Keys, NoHooks, Outcome, Policy, Subject};
-use serde::{Deserialize, Serialize};
+use nightshift_queue::{Handler, JobContext, JobError, JobResult, NoHooks, Outcome};
 use serde_json::json;
 
 use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
-use crate::{App, subject, thread};
+use crate::{App, thread};
 
-const EVERY: Duration = Duration::from_secs(600);
-
-/// A conversation without a number.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ThreadAssignNumber {
-    /// The conversation.
-    pub thread_id: ThreadId,
-}
-
-impl ThreadAssignNumber {
-    /// Names the one job that looks for a conversation's number.
-    pub(crate) fn key(thread: &ThreadId) -> String {
-        format!("assign:{thread}")
-    }
-
-    /// Names the one that follows a job that runs already.
-    pub(crate) fn next_key(thread: &ThreadId) -> String {
-        format!("{}:next", Self::key(thread))
-    }
-}
-
-impl Job for ThreadAssignNumber {
-    const KIND: &'static str = "thread.assign_number";
-    const QUEUE: &'static str = "bookings";
-
-    fn keys(&self) -> Keys {
-        Keys::dedup(Self::key(&self.thread_id))
-    }
-
-    fn subject(&self) -> Option<Subject> {
-        subject::conversation(&self.thread_id)
-    }
-
-    fn policy() -> Policy {
-        Policy::every(EVERY, 144).timeout(Duration::from_secs(15))
-    }
-}
+pub use payload::ThreadAssignNumber;
 
 impl Handler<App> for ThreadAssignNumber {
     type Hooks = NoHooks;

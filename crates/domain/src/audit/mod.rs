@@ -4,7 +4,9 @@
 
 mod event;
 
-use nightshift_db::{Db, Json, Timestamp, Tx, new_id};
+use std::time::Duration;
+
+use nightshift_db::{Db, Json, Order, Timestamp, Tx, lowest_id, new_id};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -14,9 +16,12 @@ pub use event::Event;
 use crate::Result;
 use crate::actor::Actor;
 use crate::ids::{BookingId, ClientId, EventId, InboxId, OrgId, SitterId, ThreadId};
-use crate::list::{List, newest_first};
-use crate::page::{Limit, Page};
+use crate::list::{List, Listed};
+use crate::page::{Cursor, Limit, Page};
 use crate::viewer::Viewer;
+
+/// A clock that was set back by more than this has made ids whose entries a list up to a time leaves out.
+const CLOCK_SET_BACK_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// An entry to be written.
 #[derive(Debug, Clone)]
@@ -180,7 +185,19 @@ pub struct EntryView {
     created_at: Timestamp,
 }
 
-newest_first!(EntryView: "created_at" = created_at, "id" = id);
+/// The order in which entries were recorded, last first, which is that of their ids.
+impl Listed for EntryView {
+    const ORDER: Order = Order::descending(&["id"]);
+    type Key = (String,);
+
+    fn cursor(&self) -> Cursor {
+        Cursor { at: self.created_at, id: self.id.to_string() }
+    }
+
+    fn key(cursor: Cursor) -> Result<Self::Key> {
+        Ok((cursor.id,))
+    }
+}
 
 fn as_json<S: serde::Serializer>(value: &Json<Value>, serializer: S) -> Result<S::Ok, S::Error> {
     value.0.serialize(serializer)
@@ -223,7 +240,9 @@ pub async fn list(
         .filter("status = $1", filter.status.as_ref())
         .filter("booking_id = $1", filter.booking.as_ref())
         .filter("correlation_id = $1", filter.correlation.as_ref())
+        .filter("id >= $1", filter.from.map(lowest_id))
         .filter("created_at >= $1", filter.from)
+        .filter("id < $1", filter.to.map(|to| lowest_id(to + CLOCK_SET_BACK_MAX)))
         .filter("created_at < $1", filter.to)
         .page(cursor, limit)
         .await

@@ -12,8 +12,9 @@ use serde_json::json;
 
 use super::automation::zone_named;
 use super::ledger::{self, Run, RunStatus};
+use super::stated::{self, Stated};
 use super::template::{self, Variables};
-use super::told::{self, Stated};
+use super::told;
 use super::{AutomationType, Recipient, load, quiet_hours_of};
 use crate::Result;
 use crate::actor::Actor;
@@ -24,9 +25,6 @@ use crate::messaging::masking;
 use crate::messaging::numbers::{self, Number};
 use crate::messaging::post::{Blocked, Posted, post_for_run};
 use crate::messaging::threads;
-
-/// The name of the operation in logs and in the ledger.
-pub const EXECUTOR: &str = "sendAutomationMessageViaThread";
 
 /// A text about something that begins this soon after the quiet hours goes out at night rather than too late.
 const NOTICE: Duration = Duration::from_secs(2 * 3600);
@@ -139,8 +137,8 @@ async fn lock_with_thread(tx: &mut Tx, id: &AutomationRunId) -> Result<(Run, Opt
 
 /// Why the client need not hear of the booking's time any more.
 async fn unwanted(tx: &mut Tx, run: &Run, booking: &Booking, now: Timestamp) -> Result<Option<&'static str>> {
-    if told::states_time(run.kind) && booking.status == Status::Cancelled {
-        return Ok(Some(told::CANCELLED));
+    if stated::states_time(run.kind) && booking.status == Status::Cancelled {
+        return Ok(Some(stated::CANCELLED));
     }
     if run.kind == AutomationType::BookingReminder && booking.start_at <= now {
         return Ok(Some("booking_started"));

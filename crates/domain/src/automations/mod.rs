@@ -8,9 +8,12 @@ mod automation;
 mod execute;
 pub mod ledger;
 pub mod quiet_hours;
+mod stated;
 pub mod template;
 mod told;
 
 pub use automation::{Automation, AutomationType, Recipient, list, load, quiet_hours_of, seed_defaults};
-pub use execute::{EXECUTOR, Executed, execute};
-pub(crate) use told::{CANCELLED, MOVED, confirmation_taken_back, outdated, repeated, take_back};
+pub use execute::{Executed, execute};
+pub use ledger::EXECUTOR;
+pub(crate) use stated::{CANCELLED, MOVED, outdated, repeated};
+pub(crate) use told::{confirmation_taken_back, take_back};

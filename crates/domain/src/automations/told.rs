@@ -1,61 +1,20 @@
 //! What clients are told about when their booking takes place.
 //!
-//! Three promises, all kept here: a text leaves only while what it says of its booking is true; the last text about a
-//! booking's time states the time that holds; and nobody is told the same time twice in a row. The booking's lock is
-//! what makes them hold: a time is changed and a text written only under it, and whoever changes a time takes back, in
-//! the same transaction, the texts that have not left.
-
-use std::time::Duration;
+//! Three promises, kept here and by what [`stated`](super::stated) calls outdated: a text leaves only while what it says
+//! of its booking is true; the last text about a booking's time states the time that holds; and nobody is told the same
+//! time twice in a row. The booking's lock is what makes them hold: a time is changed and a text written only under it,
+//! and whoever changes a time takes back, in the same transaction, the texts that have not left.
 
 use nightshift_db::{Timestamp, Tx};
 
 use super::AutomationType;
 use super::ledger::Run;
+use super::stated::{CANCELLED, MOVED, shown_alike};
 use crate::Result;
 use crate::actor::Actor;
 use crate::bookings::{Booking, Status};
 use crate::ids::{AutomationRunId, BookingId, MessageId};
 use crate::messaging::delivery;
-use crate::messaging::message::MessageStatus;
-
-/// The reason of a text that was taken back, or not written, because its booking has moved.
-pub(crate) const MOVED: &str = "booking_moved";
-/// The same for a booking that was cancelled.
-pub(crate) const CANCELLED: &str = "booking_cancelled";
-
-/// Texts show whole minutes.
-const SHOWN: Duration = Duration::from_secs(60);
-
-/// The start of a booking that a text states.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Stated {
-    /// The start.
-    pub start_at: Timestamp,
-    /// The booking's version with it, which orders texts even when the clock was set back.
-    pub version: i64,
-}
-
-impl Stated {
-    /// What a text of this kind states about its booking; none when it states nothing that may still change.
-    pub(super) fn by(kind: AutomationType, booking: Option<&Booking>) -> Option<Self> {
-        let booking = booking.filter(|_| states_time(kind))?;
-        Some(Self { start_at: booking.start_at, version: booking.version })
-    }
-}
-
-/// Whether texts of this kind say when a booking takes place.
-pub(super) const fn states_time(kind: AutomationType) -> bool {
-    matches!(
-        kind,
-        AutomationType::BookingConfirmation | AutomationType::BookingReminder | AutomationType::BookingRescheduled
-    )
-}
-
-/// Whether a text shows the same date and time for both.
-fn shown_alike(a: Timestamp, b: Timestamp) -> bool {
-    let minute = |at: Timestamp| at.unix_ms().div_euclid(i64::try_from(SHOWN.as_millis()).unwrap_or(i64::MAX));
-    minute(a) == minute(b)
-}
 
 /// Whether nothing is left to tell: the last text about the booking's time states the present one, or a confirmation
 /// that is not written yet will. Texts that were refused or not delivered told nobody anything.
@@ -129,70 +88,4 @@ pub(crate) async fn take_back(tx: &mut Tx, booking: &Booking, by: &Actor, now: T
         }
     }
     Ok(())
-}
-
-#[derive(sqlx::FromRow)]
-struct Returned {
-    states_start_at: Option<Timestamp>,
-    start_at: Timestamp,
-    status: Status,
-    followed: bool,
-}
-
-/// Why a text that comes back unsent may not be tried again: what it says of its booking is no longer true, or a later
-/// text has told the client more. The caller holds the text.
-pub(crate) async fn outdated(tx: &mut Tx, run: &AutomationRunId) -> Result<Option<&'static str>> {
-    let returned: Option<Returned> = tx
-        .query(
-            "SELECT r.states_start_at, b.start_at, b.status,
-                    EXISTS (SELECT 1 FROM automation_runs o JOIN message_events e ON e.id = o.message_event_id
-                            WHERE o.booking_id = r.booking_id AND o.states_version > r.states_version
-                              AND o.type IN ('bookingConfirmation', 'bookingRescheduled')
-                              AND e.status NOT IN ('failed', 'undelivered')) AS followed
-             FROM automation_runs r JOIN bookings b ON b.id = r.booking_id
-             WHERE r.id = $1 AND r.type IN ('bookingConfirmation', 'bookingReminder', 'bookingRescheduled')",
-        )
-        .bind(run)
-        .optional()
-        .await?;
-    let Some(returned) = returned else { return Ok(None) };
-    if returned.status == Status::Cancelled {
-        return Ok(Some(CANCELLED));
-    }
-    let moved = returned.states_start_at.is_some_and(|stated| !shown_alike(stated, returned.start_at));
-    Ok((moved || returned.followed).then_some(MOVED))
-}
-
-#[derive(sqlx::FromRow)]
-struct Line {
-    id: MessageId,
-    #[sqlx(rename = "type")]
-    kind: AutomationType,
-    status: MessageStatus,
-    states_start_at: Option<Timestamp>,
-}
-
-/// Texts about moves that wait to leave and repeat the text before them, as happens when the one between them is taken
-/// back. `run` is any run about the booking.
-pub(crate) async fn repeated(tx: &mut Tx, run: &AutomationRunId) -> Result<Vec<MessageId>> {
-    let told: Vec<Line> = tx
-        .query(
-            "SELECT e.id, r.type, e.status, r.states_start_at
-             FROM automation_runs r JOIN message_events e ON e.id = r.message_event_id
-             WHERE r.booking_id = (SELECT booking_id FROM automation_runs WHERE id = $1)
-               AND r.type IN ('bookingConfirmation', 'bookingReminder', 'bookingRescheduled')
-               AND e.status NOT IN ('failed', 'undelivered') AND r.states_version IS NOT NULL
-             ORDER BY r.states_version, e.id",
-        )
-        .bind(run)
-        .all()
-        .await?;
-    let pairs = told.iter().zip(told.iter().skip(1));
-    Ok(pairs
-        .filter(|(before, text)| {
-            let same = before.states_start_at.zip(text.states_start_at).is_some_and(|(a, b)| shown_alike(a, b));
-            same && text.kind == AutomationType::BookingRescheduled && text.status == MessageStatus::Queued
-        })
-        .map(|(_, text)| text.id.clone())
-        .collect())
 }

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{RequestStatus, lock_request_in, lock_request_seen};
+use super::RequestStatus;
+use super::request::{lock_request_in, lock_request_seen};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::country::Country;

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::past::is_past;
+use super::request::lock_request_seen;
 use super::requests::announce;
-use super::{CallMode, CallStatus, Request, RequestStatus, lock_request_seen};
+use super::{CallMode, CallStatus, Request, RequestStatus};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::country::Country;

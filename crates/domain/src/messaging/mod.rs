@@ -12,5 +12,6 @@ pub mod message;
 pub mod messages;
 pub mod numbers;
 pub mod post;
+mod scope;
 pub mod threads;
 pub mod windows;

@@ -11,19 +11,7 @@ use crate::phone::PhoneNumber;
 use crate::text_enum::text_enum;
 use crate::{Error, Result};
 
-text_enum! {
-    /// What a conversation is about.
-    pub enum Scope as ThreadScope {
-        /// One booking, with its client.
-        ClientBooking = "client_booking",
-        /// Anything else with a client.
-        ClientGeneral = "client_general",
-        /// The owner with a sitter.
-        OwnerSitter = "owner_sitter",
-        /// Within the organisation.
-        Internal = "internal",
-    }
-}
+pub use super::scope::Scope;
 
 text_enum! {
     /// Whether a conversation goes on.

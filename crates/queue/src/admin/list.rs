@@ -1,6 +1,6 @@
 //! Lists and single jobs.
 
-use nightshift_db::{Order, Result, Timestamp};
+use nightshift_db::{Order, Result, Timestamp, lowest_id};
 use serde::Serialize;
 use sqlx::FromRow;
 
@@ -157,11 +157,4 @@ impl Queue {
     pub async fn job(&self, id: &str) -> Result<Option<JobRow>> {
         self.db().read(ONE).bind(id).optional().await
     }
-}
-
-/// The smallest UUIDv7 of a millisecond: ids from it on were made at or after it.
-pub(super) fn lowest_id(at: Timestamp) -> String {
-    let ms = u64::try_from(at.unix_ms()).unwrap_or(0);
-    let hex = format!("{ms:012x}");
-    format!("{}-{}-7000-8000-000000000000", &hex[..8], &hex[8..12])
 }

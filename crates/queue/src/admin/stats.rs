@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nightshift_db::{Result, Timestamp};
+use nightshift_db::{Result, Timestamp, lowest_id};
 use serde::Serialize;
 use sqlx::FromRow;
 
-use super::list::lowest_id;
 use crate::store::queue::Queue;
 
 /// Figures of one queue.

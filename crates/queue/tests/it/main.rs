@@ -18,6 +18,7 @@ mod leases;
 mod lifecycle;
 mod list;
 mod panics;
+mod perform;
 mod polls;
 mod retention;
 mod sabotage;

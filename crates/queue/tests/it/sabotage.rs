@@ -19,6 +19,7 @@ const CAUGHT: &[(&str, &str)] = &[
     ("groups_forgotten", "groups::jobs_of_a_group_run_one_at_a_time_in_order"),
     ("answered_without_a_commit", "enqueue::submitted_jobs_share_commits_and_are_answered_after_them"),
     ("effects_asked_again", "effects::an_effect_is_asked_once_and_only_proof_that_nothing_left_lets_it_be_asked_again"),
+    ("effects_asked_again", "perform::a_request_leaves_again_only_when_it_is_proven_that_none_left"),
     ("slots_fire_twice", "schedule::each_occurrence_has_one_job_however_many_schedulers_look"),
     ("nobody_else_is_woken", "wakeups::a_job_of_another_process_starts_without_the_clock_moving"),
 ];

@@ -7,9 +7,11 @@ use super::{Run, RunStatus, announce, lock, run_columns};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::EXECUTOR;
 use crate::exceptions::{self, ExceptionKind, Problem, Severity};
 use crate::ids::{AutomationRunId, MessageId, ThreadId};
+
+/// The name of the operation in logs and in the ledger.
+pub const EXECUTOR: &str = "sendAutomationMessageViaThread";
 
 /// Ends a waiting run as not wanted. One that ended before stays as it is.
 ///

@@ -11,7 +11,7 @@ use nightshift_db::{Engine, Json, Timestamp, Tx};
 use serde_json::{Value, json};
 
 pub(crate) use ending::reopen_unsent;
-pub use ending::{Reopened, reopen_failed, set_failed, set_skipped, set_success};
+pub use ending::{EXECUTOR, Reopened, reopen_failed, set_failed, set_skipped, set_success};
 pub use view::{Filter, LedgerRunDetail, LedgerRunView, list, view};
 pub(super) use waiting::{Written, set_blocked, set_scheduled, set_written};
 pub use waiting::{release_blocked, reopen_skipped, skip_unwritten, waiting_for_front_desk};

@@ -6,7 +6,7 @@ use super::{Run, RunToStart, RunsToStart, announce, run_columns, set_skipped};
 use crate::Result;
 use crate::actor::Actor;
 use crate::automations::AutomationType;
-use crate::automations::told::Stated;
+use crate::automations::stated::Stated;
 use crate::ids::{AutomationRunId, BookingId, MessageId, OrgId, ThreadId};
 
 /// The text a run has written.

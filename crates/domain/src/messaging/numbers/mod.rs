@@ -1,11 +1,13 @@
 //! Masking numbers: which an organisation has, what they are for, and which one a thread gets.
 
 mod admin;
+mod class;
 mod list;
 
 use nightshift_db::{Engine, Tx};
 
 pub use admin::{NewNumber, NumberPatch, add, patch};
+pub use class::NumberClass;
 pub use list::{CarriedThread, NumberView, Usage, list};
 
 use super::choice::{self, Candidate, Reason};
@@ -14,18 +16,6 @@ use crate::Result;
 use crate::ids::{ClientId, NumberId, OrgId, SitterId, ThreadId};
 use crate::phone::PhoneNumber;
 use crate::text_enum::text_enum;
-
-text_enum! {
-    /// What a number is for.
-    pub enum NumberClass {
-        /// Shared by many conversations.
-        Pool = "pool",
-        /// One sitter's own.
-        Sitter = "sitter",
-        /// The organisation's main line.
-        FrontDesk = "front_desk",
-    }
-}
 
 text_enum! {
     /// Whether a number may be given to a thread; only active ones are.

@@ -1,0 +1,90 @@
+//! Telling the person of an appointment that a call made, unless people must look at it first.
+//!
+//! A real call that reports an appointment in the past has misheard something. The request is done all the same, since
+//! there is an appointment, but people look at it before anybody is told a date that is over.
+
+use nightshift_db::{Timestamp, Tx};
+use serde_json::json;
+
+use super::closing::Made;
+use super::past::is_past;
+use super::{Call, CallMode, Request, lock};
+use crate::actor::Actor;
+use crate::audit::Event;
+use crate::automations::AutomationType;
+use crate::automations::ledger::{self, NewRun, RunToStart, RunsToStart};
+use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::ids::CallId;
+use crate::people::clients::{self, Contact};
+use crate::people::organizations;
+use crate::phone::PhoneNumber;
+use crate::{Result, audit};
+
+/// Writes the ledger's row for the text to the person. None when nobody can be told, or people must look first.
+pub(super) async fn tell(
+    tx: &mut Tx,
+    call: &Call,
+    request: &Request,
+    made: &Made,
+    provider: &str,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Option<RunToStart>> {
+    if call.mode != CallMode::Simulated {
+        let zone = organizations::zone_in(tx, &call.org_id).await?;
+        if is_past(&made.date, Some(&made.time), zone, now) {
+            show_past(tx, call, request, made, now).await?;
+            return Ok(None);
+        }
+    }
+    let asked = call.asked("customerPhone").and_then(|text| PhoneNumber::stored(text).ok());
+    let Some(phone) = asked.or_else(|| request.user_phone.clone()) else {
+        let entry = crate::audit_entry(Event::BookingCallSmsFailed, "warning", by).org(&call.org_id);
+        let entry = entry.correlation(request.id.as_str());
+        audit::record(tx, entry.metadata(json!({"bookingCallId": call.id, "reason": "no phone"})), now).await?;
+        return Ok(None);
+    };
+    let name = call.asked("customerName").map(str::to_owned).or_else(|| request.contact_name.clone());
+    let contact = Contact { phone, first_name: name, last_name: None, email: None };
+    let client = clients::find_or_create(tx, &call.org_id, &contact, now).await?;
+    let new = NewRun {
+        org_id: &call.org_id,
+        kind: AutomationType::ProviderBookingConfirmed,
+        trigger_ref: format!("booking_call:{}:confirmed", call.id),
+        booking_id: None,
+        thread_id: None,
+        client_id: Some(&client.id),
+        sitter_id: None,
+        scheduled_for: None,
+        blocked: false,
+        variables: Some(json!({
+            "providerName": provider, "date": made.date, "time": made.time,
+            "confirmationNumber": made.number.as_deref().unwrap_or("none given"),
+        })),
+    };
+    let (run, _) = ledger::insert(tx, &new, now).await?;
+    tx.query("UPDATE booking_calls SET sms_event_id = $2 WHERE id = $1").bind(&call.id).bind(&run.id).execute().await?;
+    Ok(run.to_start())
+}
+
+/// Shows people an appointment that is over already.
+async fn show_past(tx: &mut Tx, call: &Call, request: &Request, made: &Made, now: Timestamp) -> Result<()> {
+    let problem =
+        Problem::new(ExceptionKind::AppointmentInPast, Severity::High, format!("appointment_in_past:{}", call.id))
+            .title("A call reported an appointment in the past; nobody was told of it")
+            .detail(json!({"bookingCallId": call.id, "serviceRequestId": request.id, "providerId": call.provider_id,
+                       "date": made.date, "time": made.time, "confirmationNumber": made.number}))
+            .org(&call.org_id);
+    exceptions::raise(tx, &problem, now).await.map(|_| ())
+}
+
+/// Tells the person although the result could not be stored: they have an appointment.
+///
+/// # Errors
+/// A database error.
+pub async fn tell_anyway(tx: &mut Tx, id: &CallId, made: &Made, by: &Actor, now: Timestamp) -> Result<RunsToStart> {
+    let (call, request) = lock(tx, id).await?;
+    let (provider,): (String,) =
+        tx.query("SELECT name FROM providers WHERE id = $1").bind(&call.provider_id).one().await?;
+    tell(tx, &call, &request, made, &provider, by, now).await.map(RunsToStart::from)
+}
