@@ -9,12 +9,12 @@
 //! Every route is a row of the [`table`](mod@table); the kind of a row decides which of these surround its handler.
 //!
 //! Files use only files below them. From the lowest up:
-//! - [`error`], and [`request_id`], which every error answer names;
+//! - [`request_id`], which every error answer names, and [`error`];
 //! - what the process keeps between requests: failed sign-ins, refused webhooks, keys in use, writers, the [`Hub`];
 //! - [`state`], which holds all of it and is handed to every handler;
 //! - who asks ([`auth`]) and what a route is ([`routes`]);
 //! - what handlers read and answer: [`path`], [`query`], [`body`], [`answer`], [`idempotency`];
-//! - handlers and the rows of their routes: [`api`], [`receiver`], [`stream`], [`pages`], [`health`];
+//! - handlers and the rows of their routes: [`api`], [`auth::login`], [`receiver`], [`stream`], [`pages`], [`health`];
 //! - [`layers`], [`table`](mod@table), [`router`].
 //!
 //! **Invariant:** no business rule and no SQL; a handler calls the domain, enqueues what follows, and commits.
