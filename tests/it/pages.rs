@@ -267,8 +267,7 @@ async fn a_booked_appointment_has_a_calendar_file_when_its_words_can_be_read() {
         let form = [("csrf", field(&page.text, "csrf")), ("providerId", field(&page.text, "providerId"))];
         visitor.book(&nightshift, &form).await.expect(303);
         nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
-        let words =
-            "UPDATE providers SET booking_date = '2025-01-07', booking_time = '2:30 PM',
+        let words = "UPDATE providers SET booking_date = '2025-01-07', booking_time = '2:30 PM',
                 confirmation_number = 'BD441' WHERE booking_confirmed";
         nightshift.db.write(words).execute().await.unwrap();
         let page = visitor.page(&nightshift).await;

@@ -31,7 +31,15 @@ macro_rules! modules {
 
 /// Every file in `assets/js/`. A module comes after those that it imports.
 const MODULES: [(&str, &str); 9] = modules![
-    "elapsed.js", "past.js", "times.js", "toasts.js", "swap.js", "dialog.js", "send.js", "live.js", "main.js",
+    "elapsed.js",
+    "past.js",
+    "times.js",
+    "toasts.js",
+    "swap.js",
+    "dialog.js",
+    "send.js",
+    "live.js",
+    "main.js",
 ];
 const CSS: &str = include_str!("assets/app.css");
 
