@@ -116,7 +116,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     if let Command::Openapi = command {
-        say!("{}", serde_json::to_string_pretty(crate::web::routes::document())?);
+        say!("{}", serde_json::to_string_pretty(crate::web::document())?);
         return Ok(ExitCode::SUCCESS);
     }
     nightshift_providers::tls::install();

@@ -1,7 +1,7 @@
 //! The one shape of every error answer, and how errors of the layers below become it.
 //!
 //! A handler returns [`ApiError`], which becomes an answer with a JSON body. Every error answer, also one that a page
-//! renders, carries its error as [`Cause`] for the layers around the handler: [`request_id`](super::request_id) logs it,
+//! renders, carries its error as [`Cause`] for the layers around the handler: [`observe`](super::observe) logs it,
 //! [`contention`](super::contention) decides by it whether to run the request again, and the pages render it. The text
 //! of an internal error goes to the log and never to the caller.
 

@@ -264,7 +264,7 @@ fn what_leaves_the_program_is_made_where_it_is_performed() {
 #[test]
 fn only_the_operations_of_an_area_enqueue() {
     let beside =
-        ["jobs/src/enqueuer.rs", "jobs/src/schedules.rs", "src/web/receiver/source.rs", "src/web/receiver/store.rs"];
+        ["jobs/src/enqueuer.rs", "jobs/src/schedules.rs", "src/web/receiver/job_for.rs", "src/web/receiver/store.rs"];
     let beside = beside.map(|file| root().join(file));
     let areas = root().join("jobs/src");
     let may = |path: &PathBuf| beside.contains(path) || (path.starts_with(&areas) && path.ends_with("mod.rs"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nightshift::web::routes::table;
+use nightshift::web::table;
 use nightshift_domain::access::api_keys::Scope;
 use reqwest::{Client, Method};
 use serde_json::json;

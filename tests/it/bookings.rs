@@ -1,6 +1,6 @@
 //! Bookings over the API: what is taken, what is refused and why, and the record of every status.
 
-use nightshift::web::routes::table;
+use nightshift::web::table;
 use nightshift_db::{Engine, Timestamp};
 use nightshift_domain::access::api_keys::Scope;
 use reqwest::Method;

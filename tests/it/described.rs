@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use nightshift::web::routes::{Kind, document, table};
+use nightshift::web::routes::Kind;
+use nightshift::web::{document, table};
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -28,6 +28,7 @@ mod openapi;
 mod overload;
 mod page_errors;
 mod page_kit;
+mod page_scripts;
 mod pages;
 mod phones;
 #[cfg(target_os = "linux")]

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use nightshift::web::auth::Access;
-use nightshift::web::routes::{Kind, document, table};
+use nightshift::web::routes::Kind;
+use nightshift::web::{document, table};
 use serde_json::Value;
 
 use crate::support::nightshift::on_both_with;

@@ -3,7 +3,8 @@
 use nightshift_domain::access::api_keys::Scope;
 use nightshift_domain::people::users::Role;
 
-use super::{Caller, Principal};
+use super::caller::Caller;
+use super::principal::Principal;
 use crate::web::error::{ApiError, Result};
 
 /// Who may use a route.

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::web::error::{ApiError, Result};
-use crate::web::state::Web;
 
 const NAME: &str = "session";
 
@@ -30,20 +29,27 @@ pub(super) struct Claim {
 }
 
 /// The cookie of a session until `until`.
-pub(super) fn issue(web: &Web, session: &SessionId, user: &UserId, until: Timestamp) -> Result<HeaderValue> {
+pub(super) fn issue(
+    public_url: &str,
+    secret: &SecretString,
+    session: &SessionId,
+    user: &UserId,
+    until: Timestamp,
+) -> Result<HeaderValue> {
     let claim = Claim { session: session.clone(), user: user.clone(), exp: until.unix_seconds() };
-    let text = sign(&claim, &web.session_secret).map_err(ApiError::internal)?;
-    header_value(web, NAME, &text, LONGEST.as_secs())
+    let text = sign(&claim, secret).map_err(ApiError::internal)?;
+    header_value(public_url, NAME, &text, LONGEST.as_secs())
 }
 
 /// A cookie that ends the browser's.
-pub(super) fn end(web: &Web) -> Result<HeaderValue> {
-    header_value(web, NAME, "", 0)
+pub(super) fn end(public_url: &str) -> Result<HeaderValue> {
+    header_value(public_url, NAME, "", 0)
 }
 
-/// A cookie that scripts can't read and other sites can't use.
-pub(super) fn header_value(web: &Web, name: &str, text: &str, max_age_s: u64) -> Result<HeaderValue> {
-    let secure = if web.public_url.starts_with("https://") { "; Secure" } else { "" };
+/// A cookie that scripts can't read and other sites can't use; where the program is reached by HTTPS, it is sent over
+/// HTTPS only.
+pub(super) fn header_value(public_url: &str, name: &str, text: &str, max_age_s: u64) -> Result<HeaderValue> {
+    let secure = if public_url.starts_with("https://") { "; Secure" } else { "" };
     let value = format!("{name}={text}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
     HeaderValue::from_str(&value).map_err(ApiError::internal)
 }

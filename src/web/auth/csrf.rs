@@ -5,8 +5,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use subtle::ConstantTimeEq;
 
+use super::caller::Caller;
 use super::link::mac;
-use super::{Caller, Principal};
+use super::principal::Principal;
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 

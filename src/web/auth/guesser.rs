@@ -19,7 +19,6 @@ use subtle::ConstantTimeEq;
 use super::cookie;
 use super::link::mac;
 use crate::web::error::Result;
-use crate::web::state::Web;
 
 /// A device is remembered for so long after it has signed in.
 const REMEMBERED: Duration = Duration::from_secs(180 * 24 * 3600);
@@ -68,9 +67,9 @@ impl Visitor {
     }
 
     /// The cookie that makes this device known from now on.
-    pub(super) fn remember(&self, web: &Web, now: Timestamp) -> Result<HeaderValue> {
+    pub(super) fn remember(&self, public_url: &str, now: Timestamp) -> Result<HeaderValue> {
         let text = self.remembered(now);
-        cookie::header_value(web, &cookie_name(&self.account), &text, REMEMBERED.as_secs())
+        cookie::header_value(public_url, &cookie_name(&self.account), &text, REMEMBERED.as_secs())
     }
 
     fn remembered(&self, now: Timestamp) -> String {

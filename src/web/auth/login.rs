@@ -124,7 +124,10 @@ pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretStr
             return Err(error);
         }
     };
-    let cookies = [cookie::issue(web, &session.id, &user.id, session.expires_at)?, visitor.remember(web, now)?];
+    let cookies = [
+        cookie::issue(&web.public_url, &web.session_secret, &session.id, &user.id, session.expires_at)?,
+        visitor.remember(&web.public_url, now)?,
+    ];
     Ok(SignedIn { user, cookies })
 }
 
@@ -161,7 +164,7 @@ pub async fn sign_out(web: &Web, caller: &Caller) -> Result<HeaderValue> {
         sessions::revoke(&mut tx, session, web.clock.now()).await?;
         tx.commit().await?;
     }
-    cookie::end(web)
+    cookie::end(&web.public_url)
 }
 
 /// Who asks.

@@ -92,8 +92,10 @@ async fn find(web: &Web, request: &Parts, address: IpAddr) -> Result<Identified>
     };
     Ok(match sessions::resume(&web.db, &claim.session, web.clock.now()).await? {
         Some(live) => {
-            let renewed_cookie =
-                live.renewed_until.map(|until| cookie::issue(web, &claim.session, &live.user.id, until)).transpose()?;
+            let renewed_cookie = live
+                .renewed_until
+                .map(|until| cookie::issue(&web.public_url, &web.session_secret, &claim.session, &live.user.id, until))
+                .transpose()?;
             Identified { principal: Principal::User { user: live.user, session: claim.session }, renewed_cookie }
         }
         None => plain(nobody()),

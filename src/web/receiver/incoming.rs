@@ -12,6 +12,7 @@ use crate::web::error::{ApiError, Result};
 use crate::web::limits;
 use crate::web::rate_limit::network;
 use crate::web::request_id::RequestId;
+use crate::web::routes::{Contract, Takes};
 use crate::web::state::Web;
 
 /// PostgreSQL indexes no text of more than about 2700 bytes.
@@ -41,6 +42,11 @@ impl FromRequest<Web> for Incoming {
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
         Ok(Self { uri: parts.uri, headers: parts.headers, body, request_id })
     }
+}
+
+// What it reads is told by the row.
+impl Takes for Incoming {
+    fn describe(_: &mut Contract) {}
 }
 
 impl Incoming {

@@ -6,6 +6,7 @@
 //! after the commit.
 
 mod incoming;
+mod job_for;
 mod refusals;
 mod source;
 mod store;
@@ -20,8 +21,9 @@ use axum::http::StatusCode;
 use nightshift_domain::inbox::{Delivery, Provider};
 
 pub use incoming::Incoming;
+pub use job_for::JobFor;
 pub use refusals::Refusals;
-pub use source::{JobFor, Read, Source, unreadable};
+pub use source::{Read, Source, unreadable};
 pub use store::Receiver;
 
 use self::store::Accepted;
@@ -84,7 +86,7 @@ async fn verify<S: Source>(web: &Web, incoming: &Incoming) -> Result<bool> {
         Verdict::Accept { verified } => Ok(verified),
         Verdict::Refuse { status, reason } => {
             count(S::PROVIDER, "refused");
-            web.refusals.record(web, S::PROVIDER, &incoming.request_id, reason).await;
+            web.refusals.record(&web.db, S::PROVIDER, &incoming.request_id, reason, web.clock.now()).await;
             Err(ApiError::new(status, "bad_signature", format!("The webhook's signature was refused: {reason}.")))
         }
     }

@@ -15,7 +15,6 @@ use nightshift_domain::inbox::Provider;
 use serde_json::json;
 
 use crate::web::note_limit::NoteLimit;
-use crate::web::state::Web;
 
 /// Entries written per provider and minute.
 const WRITTEN_PER_MINUTE: u32 = 60;
@@ -50,14 +49,20 @@ struct Note {
 
 impl Refusals {
     /// Writes down a refusal, within bounds. The caller is answered the same whether or not it could be written.
-    pub(super) async fn record(&self, web: &Web, provider: Provider, request_id: &str, reason: &'static str) {
-        let now = web.clock.now();
+    pub(super) async fn record(
+        &self,
+        db: &Db,
+        provider: Provider,
+        request_id: &str,
+        reason: &'static str,
+        now: Timestamp,
+    ) {
         let note = {
             let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             recent.entry(provider).or_default().note(now)
         };
         let Some(note) = note else { return };
-        if let Err(error) = write(&web.db, provider, request_id, reason, &note, now).await {
+        if let Err(error) = write(db, provider, request_id, reason, &note, now).await {
             tracing::warn!(%error, provider = provider.as_str(), "a refused webhook could not be put on record");
         }
     }

@@ -1,12 +1,11 @@
 //! What differs between one provider's webhook and another's.
 
 use axum::response::IntoResponse;
-use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{Provider, Recorded};
 use nightshift_providers::SignatureError;
-use nightshift_queue::{EnqueueError, Job, NewJob};
 
-use super::Incoming;
+use super::incoming::Incoming;
+use super::job_for::JobFor;
 use crate::web::error::{ApiError, Result};
 use crate::web::routes::{Gives, Proof};
 use crate::web::state::Web;
@@ -57,23 +56,4 @@ pub struct Read<S> {
 /// The answer to a body that is not `what`.
 pub fn unreadable(what: &str, error: impl std::fmt::Display) -> ApiError {
     ApiError::bad_request("bad_body", format!("The body can't be read as {what}: {error}."))
-}
-
-/// Makes the job that acts on an event, once the event's row in the inbox is known. It may be asked more than once: a
-/// batch that fails is written again, delivery by delivery.
-pub struct JobFor(Box<dyn Fn(InboxId) -> Result<NewJob, EnqueueError> + Send + Sync>);
-
-impl JobFor {
-    /// The job that `make` says.
-    pub fn new<J: Job>(make: impl Fn(InboxId) -> J + Send + Sync + 'static) -> Self {
-        Self(Box::new(move |inbox| NewJob::of(&make(inbox))))
-    }
-
-    /// The job for the event in row `inbox`.
-    ///
-    /// # Errors
-    /// When its payload can't be written or is too large.
-    pub(super) fn make(&self, inbox: InboxId) -> Result<NewJob, EnqueueError> {
-        (self.0)(inbox)
-    }
 }

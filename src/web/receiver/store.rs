@@ -5,7 +5,7 @@ use nightshift_domain::Error as DomainError;
 use nightshift_domain::inbox::{self, Delivery, Recorded};
 use nightshift_queue::{EnqueueError, Queue};
 
-use super::JobFor;
+use super::job_for::JobFor;
 use crate::web::error::Result;
 
 /// A delivery that is to be stored, and the job that its event asks for.

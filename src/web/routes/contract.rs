@@ -22,7 +22,6 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::web::auth::Caller;
 use crate::web::error::ApiError;
-use crate::web::receiver::Incoming;
 use crate::web::state::Web;
 
 /// Schemas by name.
@@ -240,7 +239,7 @@ macro_rules! takes_nothing {
 }
 
 // What these read is told by the row, or is nobody's business.
-takes_nothing!(State<Web>, Incoming, ConnectInfo<SocketAddr>, HeaderMap, Parts, Request);
+takes_nothing!(State<Web>, ConnectInfo<SocketAddr>, HeaderMap, Parts, Request);
 
 impl Takes for Caller {
     fn describe(contract: &mut Contract) {

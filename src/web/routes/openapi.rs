@@ -1,7 +1,6 @@
-//! The table of routes as an OpenAPI 3.1 document.
+//! Routes as an OpenAPI 3.1 document.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use axum::http::{Method, StatusCode, header};
 use axum::response::IntoResponse;
@@ -18,7 +17,8 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required
 use utoipa::{PartialSchema, ToSchema};
 
 use super::contract::{Contract, Gives, Schemas};
-use super::{Area, Kind, Route, security, table};
+use super::route::{Area, Kind, Route};
+use super::security;
 use crate::web::auth::Access;
 use crate::web::error::ErrorBody;
 
@@ -29,32 +29,19 @@ const DESCRIPTION: &str = "The HTTP interface of Nightshift. Answers carry `X-Re
 
 const DOCUMENTATION: Area = Area::of(Kind::Api, "Documentation");
 
-/// The route of the document itself.
-pub(super) fn route() -> Route {
+/// The route of the document itself. `json` is the document of all routes, this one included.
+pub(in crate::web) fn route(json: fn() -> &'static str) -> Route {
+    let show = async move || Document(json());
     DOCUMENTATION.get("/api/openapi.json", Access::ANYBODY, "This description", show)
 }
 
-/// The document.
-#[must_use]
-pub fn document() -> &'static OpenApi {
-    static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| describe(table()));
-    &DOCUMENT
-}
-
-/// `GET /api/openapi.json`
-async fn show() -> Document {
-    Document
-}
-
 /// The document as an answer.
-struct Document;
+struct Document(&'static str);
 
 impl IntoResponse for Document {
     fn into_response(self) -> axum::response::Response {
-        // Maps with text keys and numbers that are finite always become JSON.
-        static JSON: LazyLock<String> = LazyLock::new(|| serde_json::to_string(document()).unwrap_or_default());
         let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=300")];
-        (headers, JSON.as_str()).into_response()
+        (headers, self.0).into_response()
     }
 }
 
@@ -65,7 +52,8 @@ impl Gives for Document {
     }
 }
 
-fn describe(routes: Vec<Route>) -> OpenApi {
+/// The document that describes these routes.
+pub(in crate::web) fn describe(routes: Vec<Route>) -> OpenApi {
     let mut schemas = BTreeMap::from([(ErrorBody::name().into_owned(), ErrorBody::schema())]);
     let mut paths = PathsBuilder::new();
     let mut areas = Vec::new();
@@ -295,6 +283,7 @@ fn is_nullable(schema: &RefOr<Schema>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::table;
 
     #[test]
     fn every_operation_has_an_id_of_its_own() {

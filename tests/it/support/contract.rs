@@ -18,7 +18,7 @@ struct Contract {
 }
 
 static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
-    let document = serde_json::to_value(nightshift::web::routes::document()).expect("the document is JSON");
+    let document = serde_json::to_value(nightshift::web::document()).expect("the document is JSON");
     let mut components = document["components"].clone();
     let mut composed = BTreeSet::new();
     find_composed(&components, &mut composed);

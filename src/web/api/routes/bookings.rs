@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use super::{OWNER, OWNER_AND_OPS, READ_BOOKINGS, WRITE_BOOKINGS};
+use super::who::{OWNER, OWNER_AND_OPS, READ_BOOKINGS, WRITE_BOOKINGS};
 use crate::web::api::{bookings, pricing, reconciliation};
 use crate::web::auth::{Access, login};
 use crate::web::routes::{Area, Kind, Route};

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use super::{OWNER, OWNER_AND_OPS, READ_MESSAGES, WRITE_MESSAGES};
+use super::who::{OWNER, OWNER_AND_OPS, READ_MESSAGES, WRITE_MESSAGES};
 use crate::web::api::{numbers, threads, windows};
 use crate::web::auth::Access;
 use crate::web::routes::{Area, Kind, Route};

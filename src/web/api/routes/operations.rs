@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use nightshift_domain::access::api_keys::Scope;
 
-use super::{EXCEPTIONS, JOBS, OPS, OWNER, OWNER_AND_OPS};
+use super::who::{EXCEPTIONS, JOBS, OPS, OWNER, OWNER_AND_OPS};
 use crate::web::api::{event_log, exceptions, jobs, ledger, schedules};
 use crate::web::routes::{Area, Kind, Route};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 
-use super::{OWNER, OWNER_AND_OPS, REQUESTS};
+use super::who::{OWNER, OWNER_AND_OPS, REQUESTS};
 use crate::web::api::{calls, service_requests};
 use crate::web::routes::{Area, Kind, Route};
 

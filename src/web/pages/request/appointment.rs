@@ -12,7 +12,7 @@ use nightshift_domain::calls::{self, ProviderView, RequestStatus, RequestView};
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::people::organizations;
 
-use super::viewer_for;
+use super::viewer::viewer_for;
 use crate::web::auth::Caller;
 use crate::web::error::{ApiError, Result};
 use crate::web::path::Path;
@@ -50,11 +50,6 @@ impl<'a> Appointment<'a> {
             at: date.zip(time).and_then(|(date, time)| calls::appointment_at(date, time, zone)),
             zone,
         })
-    }
-
-    /// Whether nobody was called: such calls number their bookings so.
-    pub(super) fn is_simulated(&self) -> bool {
-        self.number.is_some_and(|number| number.starts_with("SIM-"))
     }
 
     /// Day and time in words, with the zone.

@@ -2,23 +2,25 @@
 
 pub(super) mod appointment;
 pub(super) mod book;
+mod form;
 mod status;
+mod viewer;
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use nightshift_domain::audience::Audience;
-use nightshift_domain::calls::{self, ProviderView, RequestStatus, RequestView};
+use nightshift_domain::calls::{self, CallMode, ProviderView, RequestStatus, RequestView};
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::stream;
-use nightshift_domain::viewer::{Reach, Viewer};
+use nightshift_domain::viewer::Reach;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use self::appointment::Appointment;
-use self::book::Shown;
+use self::form::Shown;
 use self::status::{CallStep, LiveStatus};
+use self::viewer::viewer_for;
 use super::kit::{Query, Shell, page_or_block};
 use crate::web::api::calls::with_polls;
 use crate::web::auth::{Caller, Principal, link};
@@ -51,6 +53,8 @@ struct Page<'a> {
     seq: i64,
     notice: &'a str,
     appointment: Option<Appointment<'a>>,
+    /// Whether nobody was called for the appointment.
+    is_simulated: bool,
     /// Whether this viewer may choose a provider, once there are any.
     may_change: bool,
     form: Form<'a>,
@@ -90,19 +94,6 @@ fn open(web: &Web, id: &RequestId, token: &str) -> Result<Response> {
     Ok(response)
 }
 
-/// Who may see it: holders of its link, its owner, ops. To everybody else it is not there. Pages show nobody a number in
-/// full.
-fn viewer_for(web: &Web, caller: &Caller, id: &RequestId) -> Result<Viewer> {
-    let viewer = match caller.principal() {
-        Principal::Nobody | Principal::Key(_) => return Err(ApiError::not_found()),
-        _ => caller.viewer_of(web, id)?,
-    };
-    if viewer.sitter_id().is_some() {
-        return Err(ApiError::not_found());
-    }
-    Ok(viewer.shown_to(Audience::Sitter))
-}
-
 /// The form by which a provider is booked.
 struct Form<'a> {
     /// The organisation's zone, in which a date is past or not.
@@ -134,11 +125,17 @@ async fn render(
     let providers = request.providers.take().unwrap_or_default();
     let shown = refused.unwrap_or_else(|| Shown::new(&request, extra.book.as_deref()));
     let status = if shown.wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let appointment = Appointment::of(&request, &providers, zone);
+    let is_simulated = match appointment {
+        Some(_) => calls::mode_of_confirmed(&web.db, &viewer, id).await? == Some(CallMode::Simulated),
+        None => false,
+    };
     let page = Page {
         status: LiveStatus::of(&request, web.clock.now()),
         seq,
         notice: extra.notice.as_deref().unwrap_or_default(),
-        appointment: Appointment::of(&request, &providers, zone),
+        appointment,
+        is_simulated,
         may_change: matches!(caller.principal(), Principal::Local { .. }) || *viewer.reach() != Reach::All,
         form: Form {
             zone: zone.name(),

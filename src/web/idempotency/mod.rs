@@ -6,9 +6,9 @@
 //! panic, because its time was up or because its client hung up. When the database is away just then, the key is taken
 //! over by the next request of this process, which knows that nobody runs behind it ([`Running`]).
 
-use std::collections::HashSet;
+mod running;
+
 use std::convert::Infallible;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -18,8 +18,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use nightshift_db::Tx;
-use nightshift_domain::idempotency::{self, Begun, Holder, RequestKey};
+use nightshift_domain::idempotency::{self, Begun, RequestKey};
 use serde::Serialize;
+
+pub use running::Running;
 
 use super::answer::Answer;
 use super::auth::{Caller, Principal};
@@ -35,39 +37,6 @@ const LENGTH_MAX: usize = 128;
 
 /// Before a request whose key is held is worth sending again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// The requests with a key that this process runs.
-pub struct Running {
-    /// Names this process among all that ever were.
-    process: String,
-    requests: Mutex<HashSet<String>>,
-}
-
-impl Running {
-    /// None yet, in the process `process`.
-    #[must_use]
-    pub fn of(process: String) -> Self {
-        Self { process, requests: Mutex::default() }
-    }
-
-    fn requests(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn begin(&self, request: String) -> Holder {
-        self.requests().insert(request.clone());
-        Holder { process: self.process.clone(), request }
-    }
-
-    fn end(&self, holder: &Holder) {
-        self.requests().remove(&holder.request);
-    }
-
-    /// Whether `holder` was a request of this process and is no longer. Of other processes' nothing is known.
-    fn is_over(&self, holder: &Holder) -> bool {
-        holder.process == self.process && !self.requests().contains(&holder.request)
-    }
-}
 
 /// A key that this request holds; dropped, it is given back.
 struct Held {

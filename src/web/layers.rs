@@ -3,9 +3,9 @@
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::MethodRouter;
 
-use super::{Kind, Route};
-use crate::web::state::Web;
-use crate::web::{auth, contention, idempotency, limits, pages};
+use super::routes::{Kind, Route};
+use super::state::Web;
+use super::{auth, contention, idempotency, limits, pages};
 
 /// The route's handler with all that surrounds it.
 pub(super) fn surround(web: &Web, route: Route) -> MethodRouter<Web> {

@@ -1,0 +1,86 @@
+//! The ways a caller can prove who they are, as the document names and explains them.
+
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+/// A proof of who sends a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// An API key.
+    Key,
+    /// The cookie of a session.
+    Session,
+    /// The token of a request's link.
+    RequestToken,
+    /// The token that the operator has set for metrics.
+    MetricsToken,
+    /// Stripe's signature.
+    Stripe,
+    /// Twilio's signature.
+    Twilio,
+    /// VAPI's shared secret in a header of its own.
+    VapiSecret,
+    /// VAPI's shared secret as a bearer token.
+    VapiBearer,
+    /// VAPI's signature; its timestamp goes with it.
+    VapiSignature,
+    /// The time of VAPI's signature.
+    VapiTimestamp,
+}
+
+impl Proof {
+    pub(super) const ALL: [Self; 10] = [
+        Self::Key,
+        Self::Session,
+        Self::RequestToken,
+        Self::MetricsToken,
+        Self::Stripe,
+        Self::Twilio,
+        Self::VapiSecret,
+        Self::VapiBearer,
+        Self::VapiSignature,
+        Self::VapiTimestamp,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Key => "apiKey",
+            Self::Session => "session",
+            Self::RequestToken => "requestToken",
+            Self::MetricsToken => "metricsToken",
+            Self::Stripe => "stripeSignature",
+            Self::Twilio => "twilioSignature",
+            Self::VapiSecret => "vapiSecret",
+            Self::VapiBearer => "vapiBearer",
+            Self::VapiSignature => "vapiSignature",
+            Self::VapiTimestamp => "vapiTimestamp",
+        }
+    }
+
+    pub(super) fn scheme(self) -> SecurityScheme {
+        match self {
+            Self::Key => bearer("`jk_...`, made by `nightshift api-keys create`. Its scopes decide what it may do."),
+            Self::Session => SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+                "session",
+                "Set by `POST /api/auth/login`.",
+            ))),
+            Self::RequestToken => {
+                header("X-Request-Token", "The `t` of a request's link. It opens that request and nothing else.")
+            }
+            Self::MetricsToken => bearer("The setting `http.metrics_token`."),
+            Self::Stripe => header("Stripe-Signature", "At most 300 seconds old."),
+            Self::Twilio => header("X-Twilio-Signature", "Over `PUBLIC_URL`, the path and the form."),
+            Self::VapiSecret => header("X-Vapi-Secret", "The shared secret."),
+            Self::VapiBearer => bearer("The shared secret."),
+            Self::VapiSignature => header("X-Signature", "HMAC-SHA256 of `{timestamp}.{body}`, in hex."),
+            Self::VapiTimestamp => header("X-Timestamp", "The time that `X-Signature` covers."),
+        }
+    }
+}
+
+fn header(name: &str, description: &str) -> SecurityScheme {
+    SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, description)))
+}
+
+fn bearer(description: &str) -> SecurityScheme {
+    SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build())
+}
