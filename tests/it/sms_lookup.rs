@@ -228,7 +228,7 @@ async fn a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent() 
             ],
         };
         for statement in put_back {
-            db.write(*statement).execute().await.unwrap();
+            db.write(statement).execute().await.unwrap();
         }
         let mut tx = db.begin().await.unwrap();
         queue.resume(&mut tx, "sms").await.unwrap();
