@@ -112,11 +112,24 @@ fn both_engines_have_the_same_migrations() {
     assert_eq!(names("sqlite"), names("postgres"));
 }
 
-/// A new column is as many places; `CONTRIBUTING.md` lists them.
+/// A new column is as many places; `CONTRIBUTING.md` lists them. Columns that rules are about are in more files.
 #[test]
 fn a_column_of_bookings_is_named_in_five_files_of_its_area_at_most() {
+    const IN_MORE: &[(&str, &str)] = &[
+        ("id", "statements and history name the booking"),
+        ("sitter_id", "lists and the history are narrowed to a sitter"),
+        ("service", "lists are searched by it, and one without a price is warned of"),
+        ("start_at", "lists are filtered by it, and an odd time is warned of"),
+        ("end_at", "an odd time is warned of"),
+        ("status", "transitions, and lists are filtered by it"),
+    ];
     let area = root().join("crates/domain/src/bookings");
-    for column in ["address", "notes", "add_ons", "discount_minor", "confirmed_at", "stripe_payment_intent_id"] {
+    let source = text("crates/domain/src/bookings/booking.rs");
+    let fields = source.split_once("pub struct Booking {").unwrap().1.split_once("\n    }").unwrap().0;
+    let columns = fields.lines().filter_map(|line| line.trim_start().strip_prefix("pub ")?.split_once(':'));
+    let columns: Vec<&str> = columns.map(|(column, _)| column).collect();
+    assert!(columns.len() > 20, "the fields of Booking are read");
+    for column in columns {
         let mut named = Vec::new();
         for path in sources("crates/domain/src/bookings").into_iter().filter(|path| path.parent() == Some(&area)) {
             let source = fs::read_to_string(&path).unwrap();
@@ -127,7 +140,8 @@ fn a_column_of_bookings_is_named_in_five_files_of_its_area_at_most() {
                 named.push(path);
             }
         }
-        assert!(named.len() <= 5, "{column} is named in {named:?}");
+        let in_more = IN_MORE.iter().any(|(name, _)| *name == column);
+        assert_eq!(named.len() > 5, in_more, "{column} is named in {named:?}");
     }
 }
 
