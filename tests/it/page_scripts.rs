@@ -283,10 +283,14 @@ async fn the_script_tells_ages_in_the_servers_words_and_goes_on_while_the_page_i
         browser.eval(&seen(true)).await;
         assert_eq!(browser.eval("window.timers.size").await, 0, "a hidden page goes on ticking");
 
-        // What a live update brings has the age that it came with.
+        // What a live update brings has the age that it came with, and goes on from there.
         browser.eval(&seen(false)).await;
+        nightshift.clock.advance(Duration::from_secs(120));
         refetch(&browser).await;
-        browser.becomes(&youngest, "0 min").await;
+        browser.becomes(&youngest, "2 min").await;
+        browser.eval(&pass(60)).await;
+        browser.eval("window.timers.values().next().value[0]()").await;
+        assert_eq!(browser.eval(&youngest).await, "3 min");
     })
     .await;
 }
