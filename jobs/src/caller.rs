@@ -5,7 +5,7 @@
 
 use nightshift_domain::calls::{Call, Dialing};
 use nightshift_domain::phone::PhoneNumber;
-use nightshift_providers::vapi::{StartCall, StartError, StartedCall, VapiClient, Webhook};
+use nightshift_providers::vapi::{self, AskError, Lookup, StartCall, StartError, StartedCall, VapiClient, Webhook};
 use nightshift_queue::effects::Permit;
 use serde_json::{Value, json};
 
@@ -23,17 +23,14 @@ pub enum Caller {
 /// Calls one phone, whoever is to be called.
 #[derive(Debug, Clone)]
 pub struct TestLine {
-    /// The service.
-    pub vapi: VapiClient,
-    /// That phone.
-    pub phone: PhoneNumber,
+    vapi: VapiClient,
+    phone: PhoneNumber,
 }
 
 /// Calls providers.
 #[derive(Debug, Clone)]
 pub struct ProductionLine {
-    /// The service.
-    pub vapi: VapiClient,
+    vapi: VapiClient,
 }
 
 impl Caller {
@@ -47,35 +44,70 @@ impl Caller {
         }
     }
 
-    /// The service, unless nobody is called.
-    #[must_use]
-    pub fn vapi(&self) -> Option<&VapiClient> {
+    /// Whether the service answers and takes the key.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn check(&self) -> Result<(), AskError> {
+        match self.records() {
+            Some(records) => records.0.check().await,
+            None => Ok(()),
+        }
+    }
+
+    /// What the service knows of calls, unless nobody is called.
+    pub(crate) fn records(&self) -> Option<CallRecords<'_>> {
         match self {
             Self::Simulated => None,
-            Self::Test(line) => Some(&line.vapi),
-            Self::Production(line) => Some(&line.vapi),
+            Self::Test(line) => Some(CallRecords(&line.vapi)),
+            Self::Production(line) => Some(CallRecords(&line.vapi)),
         }
     }
 }
 
+/// Reads what the service knows of calls, and places none.
+pub(crate) struct CallRecords<'a>(&'a VapiClient);
+
+impl CallRecords<'_> {
+    pub(crate) async fn get(&self, vapi_call_id: &str) -> Result<vapi::Call, AskError> {
+        self.0.get(vapi_call_id).await
+    }
+
+    pub(crate) async fn find(&self, lookup: &Lookup) -> Result<Option<StartedCall>, AskError> {
+        self.0.find(lookup).await
+    }
+}
+
 impl TestLine {
+    /// A line to `phone` alone.
+    #[must_use]
+    pub fn new(vapi: VapiClient, phone: PhoneNumber) -> Self {
+        Self { vapi, phone }
+    }
+
     pub(crate) async fn start(
         &self,
-        permit: &Permit<Box<Call>>,
+        permit: Permit<Box<Call>>,
         webhook: Option<Webhook>,
     ) -> Result<StartedCall, StartError> {
-        self.vapi.start(&words(permit.request(), self.phone.e164(), webhook)).await
+        self.vapi.start(&words(&permit.into_request(), self.phone.e164(), webhook)).await
     }
 }
 
 impl ProductionLine {
+    /// A line to whoever is to be called.
+    #[must_use]
+    pub fn new(vapi: VapiClient) -> Self {
+        Self { vapi }
+    }
+
     pub(crate) async fn start(
         &self,
-        permit: &Permit<Box<Call>>,
+        permit: Permit<Box<Call>>,
         webhook: Option<Webhook>,
     ) -> Result<StartedCall, StartError> {
-        let call = permit.request();
-        self.vapi.start(&words(call, call.original_phone.e164(), webhook)).await
+        let call = permit.into_request();
+        self.vapi.start(&words(&call, call.original_phone.e164(), webhook)).await
     }
 }
 

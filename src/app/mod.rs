@@ -223,8 +223,8 @@ pub fn caller(settings: &Settings, dialing: &Dialing) -> Result<Caller, ClientEr
     let client = || VapiClient::new(&vapi.base_url, key.clone(), assistant.clone(), number.clone(), http_client()?);
     Ok(match dialing {
         Dialing::Simulated => Caller::Simulated,
-        Dialing::Test(phone) => Caller::Test(TestLine { vapi: client()?, phone: phone.clone() }),
-        Dialing::Production => Caller::Production(ProductionLine { vapi: client()? }),
+        Dialing::Test(phone) => Caller::Test(TestLine::new(client()?, phone.clone())),
+        Dialing::Production => Caller::Production(ProductionLine::new(client()?)),
     })
 }
 

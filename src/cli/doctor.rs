@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use nightshift_db::{Clock, Db, migration_state};
+use nightshift_domain::calls::Dialing;
 use nightshift_domain::people::doubtful::{self, Doubtful};
 use nightshift_domain::phone::Doubt;
-use nightshift_jobs::Caller;
 use nightshift_queue::Queue;
 
 use super::{open, published};
@@ -255,20 +255,20 @@ async fn check_sms(settings: &Settings, findings: &mut Findings) {
 }
 
 async fn check_calls(settings: &Settings, findings: &mut Findings) {
-    let reached = match caller(settings, &settings.calls.dialing()) {
-        Ok(Caller::Simulated) => {
+    let dialing = settings.calls.dialing();
+    let whom = match &dialing {
+        Dialing::Simulated => {
             return findings.note("calls", "LIVE_CALL_ENABLED is not true: calls are made up and nobody is called");
         }
-        Ok(Caller::Test(line)) => Ok((line.vapi, format!("test phone {}", line.phone.masked()))),
-        Ok(Caller::Production(line)) => Ok((line.vapi, "providers".to_owned())),
+        Dialing::Test(phone) => format!("test phone {}", phone.masked()),
+        Dialing::Production => "providers".to_owned(),
+    };
+    let checked = match caller(settings, &dialing) {
+        Ok(caller) => caller.check().await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    let checked = match reached {
-        Ok((vapi, whom)) => vapi.check().await.map(|()| whom).map_err(|error| error.to_string()),
-        Err(error) => Err(error),
-    };
     match checked {
-        Ok(whom) => {
+        Ok(()) => {
             findings.good(
                 "calls",
                 format_args!("{} answers and takes the key; calls reach {whom}", settings.vapi.base_url),

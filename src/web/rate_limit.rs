@@ -68,7 +68,11 @@ impl<K: Eq + Hash> RateLimiter<K> {
     /// How long until the next one would be taken.
     pub fn take(&self, caller: K, now: Timestamp) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.entry(caller).or_insert(Bucket { tokens: self.per_minute, at: now });
+        // Not `entry`: it evicts the oldest bucket before it looks for the caller's, which may be that one.
+        let Some(bucket) = buckets.get_mut(&caller) else {
+            buckets.insert(caller, Bucket { tokens: self.per_minute - 1.0, at: now });
+            return Ok(());
+        };
         let tokens = self.filled(*bucket, now);
         if tokens < 1.0 {
             return Err(MINUTE.mul_f64((1.0 - tokens) / self.per_minute));
@@ -77,13 +81,13 @@ impl<K: Eq + Hash> RateLimiter<K> {
         Ok(())
     }
 
-    /// The time to wait, without counting a request.
+    /// The time to wait, without counting a request. It keeps the caller's bucket from being evicted as a request does.
     ///
     /// # Errors
     /// How long until one would be taken.
     pub fn look(&self, caller: &K, now: Timestamp) -> Result<(), Duration> {
-        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let tokens = buckets.peek(caller).map_or(self.per_minute, |bucket| self.filled(*bucket, now));
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let tokens = buckets.get(caller).map_or(self.per_minute, |bucket| self.filled(*bucket, now));
         if tokens < 1.0 { Err(MINUTE.mul_f64((1.0 - tokens) / self.per_minute)) } else { Ok(()) }
     }
 
@@ -135,6 +139,28 @@ mod tests {
             }
         }
         assert_eq!(limiter.buckets.lock().map(|buckets| buckets.len()).unwrap_or_default(), CALLERS_MAX);
+    }
+
+    #[test]
+    fn a_caller_that_is_only_looked_at_keeps_its_limit() {
+        let limiter = RateLimiter::new(1);
+        assert_eq!(limiter.take(0, at(0)), Ok(()));
+        for other in 1..=2 * CALLERS_MAX {
+            assert_eq!(limiter.take(other, at(0)), Ok(()));
+            if other % 10_000 == 0 {
+                assert!(limiter.look(&0, at(0)).is_err(), "the bucket is evicted after {other} others");
+            }
+        }
+    }
+
+    #[test]
+    fn the_request_of_the_oldest_caller_does_not_evict_its_own_bucket() {
+        let limiter = RateLimiter::new(1);
+        for caller in 0..2 * CALLERS_MAX {
+            assert_eq!(limiter.take(caller, at(0)), Ok(()));
+        }
+        let oldest = limiter.buckets.lock().ok().and_then(|buckets| buckets.iter().next().map(|(caller, _)| *caller));
+        assert!(oldest.is_some_and(|oldest| limiter.take(oldest, at(0)).is_err()), "{oldest:?}");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Finds files of one crate that import each other in a circle.
 //!
 //! A file imports another when its code names something that the other file defines, in a `use` or in a path within the
-//! code, macros and attributes included. Names are followed through `pub use` to the file that defines the item.
-//! `mod x;`, a `pub use` and the import of a whole module are no imports by themselves, and neither is what
-//! `#[cfg(test)]` hides. A method called on a value names no path, so it is not seen.
+//! code, macros and attributes included. Names are followed through `use` and `pub use`, those within a function too,
+//! to the file that defines the item. `mod x;`, a `pub use` and the import of a whole module are no imports by
+//! themselves, and neither is what `#[cfg(test)]` hides.
+//!
+//! Three ways to use another file are not seen: a method called on a value, which names no path, a path within a
+//! string, such as `#[serde(with = "...")]`, and a name that comes from a `use x::*` within a function.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -36,7 +39,7 @@ impl Imports {
         let mut imports = BTreeMap::new();
         for (name, file) in &files {
             if tree.is_program(&module_of(name)) {
-                let mut reader = Reader { tree: &tree, module: module_of(name), file: name, found: BTreeMap::new() };
+                let mut reader = Reader::new(&tree, name);
                 file.items.iter().for_each(|item| reader.visit_item(item));
                 imports.insert((*name).clone(), reader.found);
             }
@@ -117,39 +120,65 @@ struct Reader<'a> {
     tree: &'a Tree,
     module: Path,
     file: &'a str,
+    /// What names stand for by the `use`s of the blocks that are open, the innermost last.
+    blocks: Vec<Vec<(String, Path)>>,
     found: BTreeMap<String, BTreeSet<String>>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(tree: &'a Tree, file: &'a str) -> Self {
+        Self { tree, module: module_of(file), file, blocks: Vec::new(), found: BTreeMap::new() }
+    }
+
     fn note(&mut self, path: &[String]) {
-        if let Some(Target::Item { file, name }) = self.tree.resolve(&self.module, path, 0)
+        let path = self.written_out(path);
+        if let Some(Target::Item { file, name }) = self.tree.resolve(&self.module, &path, 0)
             && file != self.file
         {
             self.found.entry(file).or_default().insert(name);
         }
     }
 
+    /// A path with what the `use`s of the open blocks make of its first name.
+    fn written_out(&self, path: &[String]) -> Path {
+        let mut path = path.to_vec();
+        // A `use` may begin with the name of another one, but hardly of so many.
+        for _ in 0..8 {
+            let Some(first) = path.first() else { break };
+            let uses = self.blocks.iter().rev().flatten();
+            let Some((_, before)) =
+                uses.into_iter().find(|(name, before)| name == first && before.first() != Some(first))
+            else {
+                break;
+            };
+            path.splice(..1, before.iter().cloned());
+        }
+        path
+    }
+
     /// The paths among the tokens of a macro or an attribute.
     fn read(&mut self, tokens: TokenStream) {
         let mut path = Path::new();
         let mut colons = 0;
-        let mut follows_dot = false;
+        // What follows one dot is a field or a method, what follows two is the end of a range.
+        let mut dots = 0;
         for token in tokens {
             match token {
                 TokenTree::Ident(ident) => {
                     if colons != 2 {
                         self.note(&std::mem::take(&mut path));
                     }
-                    if !follows_dot {
+                    if dots != 1 {
                         path.push(ident.to_string());
                     }
-                    (colons, follows_dot) = (0, false);
+                    (colons, dots) = (0, 0);
                 }
                 TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
                 other => {
                     self.note(&std::mem::take(&mut path));
                     colons = 0;
-                    follows_dot = matches!(&other, TokenTree::Punct(punct) if punct.as_char() == '.');
+                    let is_dot = matches!(&other, TokenTree::Punct(punct) if punct.as_char() == '.');
+                    dots = if is_dot { dots + 1 } else { 0 };
                     if let TokenTree::Group(group) = other {
                         self.read(group.stream());
                     }
@@ -183,6 +212,18 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         if matches!(item.vis, syn::Visibility::Inherited) {
             leaves(&item.tree, &mut Path::new(), &mut |path, _| self.note(&path));
         }
+    }
+
+    fn visit_block(&mut self, block: &'ast syn::Block) {
+        let mut names = Vec::new();
+        for statement in &block.stmts {
+            if let syn::Stmt::Item(syn::Item::Use(item)) = statement {
+                leaves(&item.tree, &mut Path::new(), &mut |path, name| names.extend(name.map(|name| (name, path))));
+            }
+        }
+        self.blocks.push(names);
+        visit::visit_block(self, block);
+        self.blocks.pop();
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {

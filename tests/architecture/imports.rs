@@ -79,6 +79,30 @@ fn a_path_within_code_macros_and_attributes_is_an_import() {
 }
 
 #[test]
+fn a_path_behind_a_range_is_an_import_and_a_field_is_none() {
+    let files = [
+        ("lib.rs", "mod a; mod b; mod c; mod d;"),
+        ("a.rs", "fn f(x: u8) -> bool { matches!(x, 0..crate::b::MAX) }"),
+        ("b.rs", "pub const MAX: u8 = 1; pub fn go() {}"),
+        ("c.rs", "fn f(x: u8) -> bool { matches!(x, crate::b::MAX..=crate::b::MAX) || matches!(x, ..=crate::b::MAX) }"),
+        ("d.rs", "use crate::b::MAX; fn f(x: X) { vec![x.go, x.b::<u8>()] }"),
+    ];
+    assert_eq!(all(&files), ["a.rs -> b.rs: MAX", "c.rs -> b.rs: MAX", "d.rs -> b.rs: MAX"]);
+}
+
+#[test]
+fn an_import_within_a_function_is_followed_and_ends_with_its_block() {
+    let files = [
+        ("lib.rs", "mod a; mod b; mod c; mod d;"),
+        ("a.rs", "fn f() { use crate::b; if true { b::go(); } }"),
+        ("b.rs", "pub mod inner { pub fn deep() {} } pub fn go() {}"),
+        ("c.rs", "fn f() { { use crate::b::{self as other, inner}; vec![other::go(), inner::deep()]; } b::go() }"),
+        ("d.rs", "fn f() { { use crate::b; } b::go() } fn g() { use b::go; }"),
+    ];
+    assert_eq!(all(&files), ["a.rs -> b.rs: go", "c.rs -> b.rs: deep go"]);
+}
+
+#[test]
 fn modules_re_exports_and_tests_are_no_imports() {
     let files = [
         ("lib.rs", "mod a; mod b; #[cfg(test)] mod far; pub use a::A; pub(crate) use b::go;"),

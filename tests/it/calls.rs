@@ -324,6 +324,28 @@ async fn a_call_without_an_appointment_lets_the_person_choose_again() {
 }
 
 #[tokio::test]
+async fn a_call_without_an_appointment_leaves_its_time_and_its_words_with_the_provider() {
+    on_both_with(production, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript { confirmed: false, ..CallScript::default() });
+        let request = request(&nightshift).await;
+        request.schedule(&nightshift).await.expect(202);
+        nightshift.until(RECOMMENDED, 1).await;
+        let ended: Vec<(Timestamp, String)> =
+            nightshift.rows("SELECT ended_at, transcript FROM booking_calls WHERE status = 'not_confirmed'").await;
+        let [(at, said)] = ended.as_slice() else { panic!("one call, not {ended:?}") };
+        assert!(said.contains("appointment"), "{said}");
+        let called: Vec<(String, Timestamp, String, bool)> = nightshift
+            .rows(
+                "SELECT id, last_call_at, call_transcript, booking_confirmed FROM providers
+                 WHERE last_call_at IS NOT NULL OR call_transcript IS NOT NULL",
+            )
+            .await;
+        assert_eq!(called, [(request.providers[0].clone(), *at, said.clone(), false)]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn c7_a_call_that_is_refused_fails_is_shown_and_may_be_tried_again() {
     on_both_with(production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript {

@@ -29,6 +29,7 @@ mod overload;
 mod page_errors;
 mod page_forms;
 mod page_kit;
+mod page_scripts;
 mod pages;
 mod phones;
 #[cfg(target_os = "linux")]

@@ -177,6 +177,11 @@ async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation
             assert!(page.text.contains(text), "{text} is missing in\n{}", page.text);
         }
         assert!(!page.text.contains("Simulated") && !page.text.contains("http-equiv"));
+        // Providers may number their appointments in any way.
+        let number = "UPDATE providers SET confirmation_number = 'SIM-441' WHERE booking_confirmed";
+        nightshift.db.write(number).execute().await.unwrap();
+        let page = visitor.page(&nightshift).await;
+        assert!(page.text.contains("SIM-441") && !page.text.contains("Simulated"), "{}", page.text);
         let part = nightshift
             .send(Method::GET, &format!("/request/{}?fragment=now", visitor.id), &visitor.cookie(), None)
             .await
@@ -297,8 +302,8 @@ async fn a_booked_appointment_has_a_calendar_file_when_its_words_can_be_read() {
         let form = [("csrf", field(&page.text, "csrf")), ("providerId", field(&page.text, "providerId"))];
         visitor.book(&nightshift, &form).await.expect(303);
         nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
-        let words =
-            "UPDATE providers SET booking_date = '2025-01-07', booking_time = '2:30 PM' WHERE booking_confirmed";
+        let words = "UPDATE providers SET booking_date = '2025-01-07', booking_time = '2:30 PM',
+                confirmation_number = 'BD441' WHERE booking_confirmed";
         nightshift.db.write(words).execute().await.unwrap();
         let page = visitor.page(&nightshift).await;
         assert!(page.text.contains("2025-01-07 at 2:30 PM") && page.text.contains(&file), "{}", page.text);

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use nightshift_db::Engine;
 use nightshift_providers::http_client;
 use nightshift_providers::simulator::{Fault, FaultRule};
 use nightshift_providers::twilio::{SendMessage, TwilioClient};
@@ -189,6 +190,58 @@ async fn a_text_that_is_found_brings_along_what_became_of_it() {
         nightshift.skip_waits_until(ASKED, 1).await;
         nightshift.quiet().await;
         assert_eq!(texts(&nightshift).await, [("failed".to_owned(), Some("30007".to_owned()))]);
+        assert_eq!(received(&nightshift, "On my way"), 1);
+    })
+    .await;
+}
+
+/// The first attempt lost its lease while it waited for the provider. The second has just found that it may have sent the
+/// text when the first proves that nothing left, and puts the text back to be sent.
+#[tokio::test]
+async fn a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent() {
+    on_both(async |nightshift| {
+        let path = conversation(&nightshift).await;
+        let db = &nightshift.db;
+        let queue = &nightshift.app.queue;
+        let mut tx = db.begin().await.unwrap();
+        queue.pause(&mut tx, "sms", "test", "so that the text waits").await.unwrap();
+        tx.commit().await.unwrap();
+        write(&nightshift, &path, "On my way").await;
+        db.write(
+            "INSERT INTO effects (id, kind, business_key, mode, state)
+             SELECT 'first', 'sms', id, 'live', 'asked' FROM message_events WHERE status = 'queued'",
+        )
+        .execute()
+        .await
+        .unwrap();
+        // Stands for the first attempt, whose change comes between two transactions of the second.
+        let put_back: &[&str] = match db.engine() {
+            Engine::Sqlite => {
+                &["CREATE TRIGGER put_back AFTER UPDATE OF status ON message_events WHEN new.status = 'sending'
+                 BEGIN UPDATE message_events SET status = 'queued' WHERE id = new.id; END"]
+            }
+            Engine::Postgres => &[
+                "CREATE FUNCTION put_back() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN new.status := 'queued'; RETURN new; END $$",
+                "CREATE TRIGGER put_back BEFORE UPDATE OF status ON message_events FOR EACH ROW
+                 WHEN (new.status = 'sending') EXECUTE FUNCTION put_back()",
+            ],
+        };
+        for statement in put_back {
+            db.write(statement).execute().await.unwrap();
+        }
+        let mut tx = db.begin().await.unwrap();
+        queue.resume(&mut tx, "sms").await.unwrap();
+        tx.commit().await.unwrap();
+        nightshift.until("SELECT count(*) FROM effects WHERE id = 'first' AND state = 'unknown'", 1).await;
+        let drop = match db.engine() {
+            Engine::Sqlite => "DROP TRIGGER put_back",
+            Engine::Postgres => "DROP TRIGGER put_back ON message_events",
+        };
+        db.write(drop).execute().await.unwrap();
+        db.write("UPDATE effects SET state = 'reserved' WHERE id = 'first'").execute().await.unwrap();
+        nightshift.skip_waits_until(UNFINISHED, 0).await;
+        nightshift.quiet().await;
         assert_eq!(received(&nightshift, "On my way"), 1);
     })
     .await;

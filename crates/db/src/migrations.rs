@@ -51,7 +51,12 @@ pub const MIGRATIONS: &[Step] = steps![
     14 => "0014_texts_state_times",
     15 => "0015_payments",
     16 => "0016_waiting_texts",
-    17 => "0017_lists",
+    17 => "0017_exceptions_lists",
+    18 => "0018_bookings_list",
+    19 => "0019_pricing_drifts_list",
+    20 => "0020_reconciliation_runs_list",
+    21 => "0021_automation_runs_list",
+    22 => "0022_event_log_list",
 ];
 
 /// Which steps a database has.

@@ -124,8 +124,29 @@ impl<C: Columns> RowsStatement<C> {
 /// }
 /// ```
 /// The types are those of [`kind`]; a value that is none of the Rust types of its kind does not compile.
+///
+/// Where a struct with named fields is stored whole, `all fields of Booking but id, version` behind the columns makes
+/// it a compile error when a field is neither a column nor among those named here.
 #[macro_export]
 macro_rules! columns {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis struct $name:ident($row:ident: $Row:ty, $life:lifetime) {
+            $($column:ident: $kind:ident = $value:expr),+ $(,)?
+        }
+        all fields of $Whole:ident but $($unwritten:ident),+
+    ) => {
+        $crate::columns! {
+            $(#[$meta])*
+            $visibility struct $name($row: $Row, $life) {
+                $($column: $kind = $value),+
+            }
+        }
+
+        const _: fn(&$Whole) = |whole| {
+            let $Whole { $($column: _,)+ $($unwritten: _),+ } = whole;
+        };
+    };
     (
         $(#[$meta:meta])*
         $visibility:vis struct $name:ident($row:ident: $Row:ty, $life:lifetime) {

@@ -93,6 +93,15 @@ impl<'c> Select<'c> {
         self.bind(values)
     }
 
+    /// As [`only`](Self::only), written so that no index is used for the condition: it is checked row by row.
+    pub fn check<'q>(mut self, condition: &'static str, values: impl Values<'q>) -> Self {
+        self.connect();
+        self.sql.push('(');
+        self.push(condition);
+        self.sql.push_str(" IS TRUE)");
+        self.bind(values)
+    }
+
     /// Only rows for which this holds, when the filter is set.
     pub fn filter<'q, T: Bind<'q>>(self, condition: &'static str, value: Option<T>) -> Self {
         match value {
@@ -192,11 +201,12 @@ mod tests {
             .filter("a = $1", Some(1i64))
             .only("b < $2 OR c LIKE $1 OR d = $1", ("x", 2i64))
             .filter("e = $1", Some(true))
+            .check("f = $1", ("y",))
             .after(NEWEST, Some((3i64, "id")));
         assert_eq!(
             text(all.ordered(NEWEST, 5)),
             "SELECT 1 FROM t WHERE (a = $1) AND (b < $3 OR c LIKE $2 OR d = $2) AND (e = $4) \
-             AND (t.at, t.id) < ($5, $6) ORDER BY t.at DESC, t.id DESC LIMIT $7 "
+             AND ((f = $5) IS TRUE) AND (t.at, t.id) < ($6, $7) ORDER BY t.at DESC, t.id DESC LIMIT $8 "
         );
         let by_id = Order::ascending(&["id"]);
         let one = db.select("SELECT 1 FROM t").after(by_id, Some(("id",)));

@@ -32,7 +32,7 @@ impl Handler<App> for BookingCallPoll {
         if call.status.is_final() {
             return Ok(Outcome::skip(format!("the call is {}", call.status)));
         }
-        let (Some(vapi), Some(vapi_call_id)) = (ctx.app.caller().vapi(), &call.vapi_call_id) else {
+        let (Some(vapi), Some(vapi_call_id)) = (ctx.app.caller().records(), &call.vapi_call_id) else {
             return Err(JobError::fail("this program has no connection to VAPI, or the call was never placed"));
         };
         let look = ctx.job.polls + 1;

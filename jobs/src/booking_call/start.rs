@@ -15,8 +15,7 @@ use nightshift_domain::actor::Actor;
 use nightshift_domain::calls::{self, Begun, Call, CallMode, Ending, Made};
 use nightshift_domain::ids::CallId;
 use nightshift_providers::vapi::{Lookup, StartError};
-use nightshift_queue::effects::{Answer, Performable, Performed, Permit, Turn, perform, settle};
-use nightshift_queue::effects::{Effect, EffectState};
+use nightshift_queue::effects::{Answer, Effect, Performable, Performed, Permit, Turn, perform, settle};
 use nightshift_queue::{DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival};
 use serde_json::json;
 
@@ -40,6 +39,7 @@ impl Handler<App> for BookingCallStart {
         let placing = Placing { ctx: &ctx, id: &self.booking_call_id, caller: ctx.app.caller(), by };
         match perform(&ctx, &placing).await? {
             Performed::Ended(ended) => ended,
+            Performed::Settled(record) => placing.take_over(&record).await,
             Performed::Unclear(Some(record)) => placing.find_out(&record).await,
             Performed::Unclear(None) => Err(JobError::fail("the ledger of effects does not know the call")),
         }
@@ -83,8 +83,8 @@ impl Performable for Placing<'_> {
     async fn ask(&self, permit: Permit<Box<Call>>) -> Answer<NotPlaced> {
         let answer = match self.caller {
             Caller::Simulated => return Answer::NotSent(NotPlaced::MadeUp),
-            Caller::Test(line) => line.start(&permit, self.ctx.app.vapi_webhook()).await,
-            Caller::Production(line) => line.start(&permit, self.ctx.app.vapi_webhook()).await,
+            Caller::Test(line) => line.start(permit, self.ctx.app.vapi_webhook()).await,
+            Caller::Production(line) => line.start(permit, self.ctx.app.vapi_webhook()).await,
         };
         provider_calls::count("vapi", "start", answer.as_ref().map_or_else(StartError::class, |_| "ok"));
         match answer {
@@ -150,26 +150,28 @@ impl Placing<'_> {
         Ok(Ok(Outcome::done_with(json!({"ended": true}))))
     }
 
+    /// An earlier attempt ended, and the ledger tells how.
+    async fn take_over(&self, record: &Effect) -> JobResult {
+        match &record.provider_ref {
+            Some(vapi_call_id) => settle(self.ctx, self, Some(record), &Answer::Taken(vapi_call_id.clone())).await?,
+            None => Ok(Outcome::skip("VAPI has refused the call")),
+        }
+    }
+
     /// An earlier attempt may have made a phone ring.
     async fn find_out(&self, record: &Effect) -> JobResult {
-        let answer = match (record.state, &record.provider_ref) {
-            (EffectState::Confirmed, Some(vapi_call_id)) => Answer::Taken(vapi_call_id.clone()),
-            (EffectState::Refused, _) => return Ok(Outcome::skip("VAPI has refused the call")),
-            _ => {
-                let now = self.ctx.now();
-                let asked_at = record.asked_at.unwrap_or(now);
-                let settled_at = asked_at + SETTLED_AFTER;
-                if settled_at > now {
-                    return Ok(Outcome::poll(settled_at.since(now)));
-                }
-                self.look_up(asked_at).await?
-            }
-        };
+        let now = self.ctx.now();
+        let asked_at = record.asked_at.unwrap_or(now);
+        let settled_at = asked_at + SETTLED_AFTER;
+        if settled_at > now {
+            return Ok(Outcome::poll(settled_at.since(now)));
+        }
+        let answer = self.look_up(asked_at).await?;
         settle(self.ctx, self, Some(record), &answer).await?
     }
 
     async fn look_up(&self, asked_at: Timestamp) -> Result<Answer<NotPlaced>, JobError> {
-        let vapi = self.caller.vapi().ok_or_else(|| JobError::fail("this program has no connection to VAPI"))?;
+        let vapi = self.caller.records().ok_or_else(|| JobError::fail("this program has no connection to VAPI"))?;
         let call = calls::peek(self.ctx.db(), self.id).await.or_decide()?;
         let lookup = Lookup {
             name: call.execution_id,

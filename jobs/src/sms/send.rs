@@ -16,7 +16,7 @@ use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_domain::messaging::{masking, numbers};
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::{SendError, SendMessage};
-use nightshift_queue::effects::{Answer, Performable, Performed, Permit, Turn, perform, settle};
+use nightshift_queue::effects::{Answer, Effect, Performable, Performed, Permit, Turn, perform, settle};
 use nightshift_queue::{
     DeadJob, ErrorClass, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival,
 };
@@ -31,6 +31,8 @@ pub use payload::SmsSend;
 
 /// A text that goes nowhere is delivered so soon.
 const MOCK_DELIVERED_AFTER: Duration = Duration::from_secs(1);
+/// A text that an earlier attempt has put back to be sent is sent so soon.
+const SEND_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// A text that has waited so long for its conversation's number is given up: what it says may have passed. A person may
 /// retry it.
 const NUMBER_AWAITED: Duration = Duration::from_secs(24 * 3600);
@@ -43,10 +45,8 @@ impl Handler<App> for SmsSend {
         let sending = Sending { id: &self.message_event_id, by: Actor::system(ctx.job.id.as_str()), ctx: &ctx };
         match perform(&ctx, &sending).await? {
             Performed::Ended(ended) => ended,
-            Performed::Unclear(record) => {
-                let unclear = Answer::Unclear("an earlier attempt ended without an answer".to_owned());
-                settle(&ctx, &sending, record.as_ref(), &unclear).await?
-            }
+            Performed::Settled(record) => sending.unclear(Some(&record)).await,
+            Performed::Unclear(record) => sending.unclear(record.as_ref()).await,
         }
     }
 }
@@ -103,7 +103,7 @@ impl<'a> Performable for Sending<'a> {
     }
 
     async fn ask(&self, permit: Permit<Leaving<'a>>) -> Answer<SendError> {
-        let Leaving { envelope, sender } = permit.request();
+        let Leaving { envelope, sender } = permit.into_request();
         let message = SendMessage {
             from: envelope.from.e164(),
             to: envelope.to.e164(),
@@ -148,6 +148,9 @@ impl<'a> Performable for Sending<'a> {
             Answer::Unclear(_) => {
                 if delivery::mark_unconfirmed(tx, self.id, now).await.or_decide()? {
                     sms::ask_after(&Enqueuer::of(self.ctx), tx, self.id).await?;
+                } else if delivery::load(tx, self.id).await.or_decide()?.status == MessageStatus::Queued {
+                    // The earlier attempt was slow, not dead, and has proven meanwhile that nothing left.
+                    return Ok(Ok(Outcome::poll(SEND_AGAIN_AFTER)));
                 }
                 Ok(Ok(Outcome::done_with(json!({"verdict": "unconfirmed"}))))
             }
@@ -161,6 +164,12 @@ fn is_mock(sid: &str) -> bool {
 }
 
 impl<'a> Sending<'a> {
+    /// An earlier attempt may have sent the text: its provider is asked.
+    async fn unclear(&self, record: Option<&Effect>) -> JobResult {
+        let unclear = Answer::Unclear("an earlier attempt ended without an answer".to_owned());
+        settle(self.ctx, self, record, &unclear).await?
+    }
+
     /// The text stays as it is: its conversation is looked after, and this job wakes up when that has a number again.
     async fn wait_for_number(&self, tx: &mut Tx, text: &Outbound, now: Timestamp) -> Result<Outcome, JobError> {
         masking::report_missing(tx, &text.thread_id, now).await.or_decide()?;

@@ -46,7 +46,11 @@ impl Browser {
             format!("--user-data-dir={}", profile.path().display()),
             format!("--window-size={width},{height}"),
         ];
-        let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}});
+        let options = json!({
+            "goog:chromeOptions": {"args": arguments},
+            "goog:loggingPrefs": {"browser": "SEVERE"},
+        });
+        let wanted = json!({"capabilities": {"alwaysMatch": options}});
         let base = format!("http://127.0.0.1:{port}");
         let made: Value =
             http.post(format!("{base}/session")).json(&wanted).send().await.unwrap().json().await.unwrap();
@@ -85,6 +89,24 @@ impl Browser {
             assert!(started.elapsed() < PATIENCE, "{expression} is {value}, not {wanted}");
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
+    }
+
+    /// The errors in the console since the last call.
+    pub async fn errors(&self) -> Vec<String> {
+        let entries = self.command("/se/log", json!({"type": "browser"})).await;
+        let entries = entries.as_array().expect("a list");
+        entries.iter().map(|entry| entry["message"].as_str().expect("a message").to_owned()).collect()
+    }
+
+    /// Sets a cookie of the host of the page.
+    pub async fn set_cookie(&self, name: &str, value: &str) {
+        self.command("/cookie", json!({"cookie": {"name": name, "value": value, "httpOnly": true}})).await;
+    }
+
+    /// Deletes all cookies of the host of the page.
+    pub async fn forget_cookies(&self) {
+        let answer = self.http.delete(format!("{}/cookie", self.session)).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{answer:?}");
     }
 
     /// What a visitor can read.

@@ -89,6 +89,7 @@ columns! {
         currency: text = booking.currency.as_deref(),
         pricing_snapshot_id: text = booking.pricing_snapshot_id.as_ref().map(SnapshotId::as_str),
     }
+    all fields of Booking but id, org_id, client_id, version, created_at
 }
 
 const BY_ID: &str = concat!("SELECT ", booking_columns!(""), " FROM bookings WHERE id = $1");

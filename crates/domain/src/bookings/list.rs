@@ -96,7 +96,7 @@ pub async fn list(
         .filter("b.status = $1", filter.status)
         .filter("b.start_at >= $1", filter.from)
         .filter("b.start_at < $1", filter.to)
-        .filter("b.client_id = $1", filter.client_id.as_ref())
+        .selective("b.client_id = $1", filter.client_id.as_ref())
         .filter(
             "LOWER(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) LIKE $1 ESCAPE '\\'
              OR LOWER(b.service) LIKE $1 ESCAPE '\\'

@@ -138,9 +138,16 @@ impl Listed for Ranked {
 
 /// The filters that items are listed and counted by; severity is not counted by.
 fn matching<'c>(list: List<'c>, filter: &Filter) -> List<'c> {
-    list.only("status = $1", (filter.status(),))
-        .filter("type = $1", filter.kind.as_ref())
-        .filter("booking_id = $1", filter.booking.as_ref())
+    let status = filter.status();
+    let list = match &filter.booking {
+        // By the index `exceptions_of_bookings`, which holds those that are not resolved.
+        Some(booking) if status != Status::Resolved => list
+            .check("status = $1", Some(status))
+            .only("status <> 'resolved'", ())
+            .selective("booking_id = $1", Some(booking)),
+        booking => list.only("status = $1", (status,)).filter("booking_id = $1", booking.as_ref()),
+    };
+    list.filter("type = $1", filter.kind.as_ref())
 }
 
 /// One page of the items that a viewer may see and that match, the most urgent first, then the oldest.

@@ -127,12 +127,17 @@ impl Queue {
             let literal = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
             format!("%{literal}%")
         });
-        let mut jobs: Vec<JobRow> = self
-            .db()
-            .select(LIST)
+        let mut list = self.db().select(LIST);
+        list = match filter.state {
+            // Few, in an index of their own. A correlation leaves still fewer, by its index.
+            Some(State::Dead) if filter.correlation_id.is_none() => {
+                list.only("id IN (SELECT id FROM jobs WHERE state = 'dead')", ())
+            }
+            state => list.filter("state = $1", state.map(State::as_str)),
+        };
+        let mut jobs: Vec<JobRow> = list
             .filter("queue = $1", filter.queue.as_ref())
             .filter("kind = $1", filter.kind.as_ref())
-            .filter("state = $1", filter.state.map(State::as_str))
             .filter("org_id = $1", filter.org_id.as_ref())
             .filter("last_error_class = $1", filter.error_class.as_ref())
             .filter("lower(last_error) LIKE $1 ESCAPE '!'", error)

@@ -4,9 +4,9 @@
 //! that it may leave, commits, sends the request, and settles the answer together with the caller's own rows in a
 //! second transaction. No transaction is open while the request is under way.
 //!
-//! It promises that a request leaves only with a committed intent, and that an attempt that finds an intent of an
-//! earlier one sends nothing: the caller gets [`Performed::Unclear`] and asks the provider. Only a settlement that proves
-//! that nothing left lets the request leave again.
+//! It promises that [`Performable::ask`] runs only with a committed intent, and that an attempt that finds an intent of
+//! an earlier one sends nothing: the caller gets [`Performed::Unclear`] and asks the provider. Only a settlement that
+//! proves that nothing left lets the request leave again.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -73,10 +73,10 @@ pub struct Permit<R> {
 }
 
 impl<R> Permit<R> {
-    /// What to send.
+    /// What to send. The permit is used up: whoever sends again must prove that nothing left, and perform again.
     #[must_use]
-    pub fn request(&self) -> &R {
-        &self.request
+    pub fn into_request(self) -> R {
+        self.request
     }
 }
 
@@ -98,8 +98,11 @@ pub enum Answer<E> {
 pub enum Performed {
     /// The job ends like this, and all of it is committed.
     Ended(JobResult),
+    /// The ledger knows how an earlier attempt ended, so this one sent nothing.
+    Settled(Effect),
     /// An earlier attempt may have sent the request, so this one sent nothing. Holds the ledger's record, if there is
-    /// one: ask the provider, then [`settle`].
+    /// one: ask the provider, then [`settle`]. The earlier attempt may still be under way and settle first, so `settle`
+    /// may find the caller's rows as something else than about to be sent.
     Unclear(Option<Effect>),
 }
 
@@ -135,7 +138,7 @@ pub async fn perform<P: Performable>(attempt: impl Into<Attempt<'_>>, effect: &P
         Turn::Unclear => {
             let found = effects::find(&mut tx, P::KIND, effect.key()).await?;
             tx.commit().await?;
-            return Ok(Performed::Unclear(found));
+            return Ok(earlier(found));
         }
         Turn::Over(ended) => {
             tx.commit().await?;
@@ -146,7 +149,7 @@ pub async fn perform<P: Performable>(attempt: impl Into<Attempt<'_>>, effect: &P
     let may_ask = effects::ask(&mut tx, &record.id, now).await?;
     tx.commit().await?;
     if !may_ask {
-        return Ok(Performed::Unclear(Some(record)));
+        return Ok(earlier(Some(record)));
     }
     failpoint::hit(&format!("{}.after_ask", attempt.job_kind)).await?;
     let answer = effect.ask(Permit { request }).await;
@@ -154,8 +157,15 @@ pub async fn perform<P: Performable>(attempt: impl Into<Attempt<'_>>, effect: &P
     settle(attempt, effect, Some(&record), &answer).await.map(Performed::Ended)
 }
 
+fn earlier(record: Option<Effect>) -> Performed {
+    match record {
+        Some(record) if record.state.is_settled() => Performed::Settled(record),
+        record => Performed::Unclear(record),
+    }
+}
+
 /// Settles an effect, and the caller's rows with it, by the answer to its request or by what the provider knows of it.
-/// Without a record only the rows change.
+/// Without a record only the rows change, and a record that was settled before stays as it is.
 ///
 /// # Errors
 /// A database error, or what the caller's step failed with.

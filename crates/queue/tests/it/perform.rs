@@ -1,138 +1,78 @@
-//! Performing an effect against a provider that counts, with a crash at any point of any attempt.
+//! Performing an effect against a provider that counts, with a crash or an error at any point of any attempt.
+//!
+//! Each case has a row of its own beside the ledger. The two must say the same whatever happened.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod parcel;
 
-use nightshift_db::{Timestamp, Tx};
-use nightshift_queue::effects::{self, EffectState};
-use nightshift_queue::effects::{Answer, Attempt, Performable, Performed, Permit, Turn, perform, settle};
-use nightshift_queue::{JobError, JobResult, Mode, Outcome};
+use std::sync::atomic::Ordering;
+
+use nightshift_queue::Outcome;
+use nightshift_queue::effects::{Attempt, EffectState, Performed, perform, settle};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
-use tokio::sync::Notify;
 
+use self::parcel::{Break, Decision, End, Parcel, Reply, Step, Stored, prepare, settled_as, stored};
 use crate::bed::{Bed, on_both_engines};
 
-const KIND: &str = "parcel";
-
-/// Where an attempt dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Crash {
-    Never,
-    BeforeTheIntent,
-    BeforeTheRequest,
-    AfterTheRequest,
-    BeforeTheSettlement,
+fn step() -> impl Strategy<Value = Step> {
+    let decision = prop_oneof![6 => Just(Decision::Ask), 1 => Just(Decision::Unclear), 1 => Just(Decision::Over)];
+    let broken = prop_oneof![
+        5 => Just(Break::Never),
+        1 => Just(Break::InBegin),
+        1 => Just(Break::BeginFails),
+        1 => Just(Break::IntentFails),
+        1 => Just(Break::BeforeTheRequest),
+        2 => Just(Break::AfterTheRequest),
+        2 => Just(Break::InSettle),
+        1 => Just(Break::SettleFails),
+        1 => Just(Break::SettlementFails),
+    ];
+    let reply = || prop_oneof![Just(Reply::Taken), Just(Reply::Refused), Just(Reply::NotSent), Just(Reply::Unclear)];
+    let probe = prop_oneof![
+        3 => Just(Break::Never),
+        1 => Just(Break::InSettle),
+        1 => Just(Break::SettleFails),
+        1 => Just(Break::SettlementFails),
+    ];
+    let found = prop::option::weighted(0.7, (reply(), probe));
+    (decision, broken, reply(), found).prop_map(|(decision, broken, reply, found)| Step {
+        decision,
+        broken,
+        reply,
+        found,
+    })
 }
 
+/// How an attempt has to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reply {
-    Taken,
-    Refused,
-    NotSent,
+enum Expected {
+    Died,
+    Failed,
+    /// The job ends as `settle` says.
+    Ended,
+    /// The job ends as `begin` says.
+    Over,
+    /// The ledger knows how an earlier attempt ended.
+    Settled,
     Unclear,
 }
 
-impl Reply {
-    fn answer(self) -> Answer<&'static str> {
-        match self {
-            Self::Taken => Answer::Taken("P1".to_owned()),
-            Self::Refused => Answer::Refused("no"),
-            Self::NotSent => Answer::NotSent("unreachable"),
-            Self::Unclear => Answer::Unclear("no answer".to_owned()),
-        }
-    }
-}
-
-/// One attempt: where it dies, what the provider answers, and what is found out when an earlier one was unclear.
-#[derive(Debug, Clone, Copy)]
-struct Step {
-    crash: Crash,
-    reply: Reply,
-    found: Option<Reply>,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let crash = prop_oneof![
-        4 => Just(Crash::Never),
-        1 => Just(Crash::BeforeTheIntent),
-        1 => Just(Crash::BeforeTheRequest),
-        2 => Just(Crash::AfterTheRequest),
-        2 => Just(Crash::BeforeTheSettlement),
-    ];
-    let reply = prop_oneof![Just(Reply::Taken), Just(Reply::Refused), Just(Reply::NotSent), Just(Reply::Unclear)];
-    let found = prop_oneof![Just(None), Just(Some(Reply::NotSent)), Just(Some(Reply::Taken))];
-    (crash, reply, found).prop_map(|(crash, reply, found)| Step { crash, reply, found })
-}
-
-struct Parcel {
-    key: String,
-    step: Step,
-    requests: AtomicUsize,
-    died: Notify,
-}
-
-impl Parcel {
-    fn new(key: &str, step: Step) -> Self {
-        Self { key: key.to_owned(), step, requests: AtomicUsize::new(0), died: Notify::new() }
-    }
-
-    async fn die(&self) -> ! {
-        self.died.notify_one();
-        std::future::pending().await
-    }
-
-    async fn die_at(&self, crash: Crash) {
-        if self.step.crash == crash {
-            self.die().await;
-        }
-    }
-}
-
-impl Performable for Parcel {
-    const KIND: &'static str = KIND;
-    type Request = String;
-    type Error = &'static str;
-
-    fn key(&self) -> &str {
-        &self.key
-    }
-
-    async fn begin(&self, _: &mut Tx, _: Timestamp) -> Result<Turn<String>, JobError> {
-        self.die_at(Crash::BeforeTheIntent).await;
-        Ok(Turn::Ask { request: self.key.clone(), mode: Mode::Live })
-    }
-
-    async fn ask(&self, permit: Permit<String>) -> Answer<&'static str> {
-        self.die_at(Crash::BeforeTheRequest).await;
-        assert_eq!(permit.request(), &self.key);
-        self.requests.fetch_add(1, Ordering::SeqCst);
-        self.die_at(Crash::AfterTheRequest).await;
-        self.step.reply.answer()
-    }
-
-    async fn settle(&self, _: &mut Tx, _: &Answer<&'static str>, _: Timestamp) -> Result<JobResult, JobError> {
-        self.die_at(Crash::BeforeTheSettlement).await;
-        Ok(Ok(Outcome::done()))
-    }
-}
-
-async fn state(bed: &Bed, key: &str) -> Option<EffectState> {
-    let mut tx = bed.tx().await;
-    let found = effects::find(&mut tx, KIND, key).await.unwrap();
-    tx.rollback().await.unwrap();
-    found.map(|effect| effect.state)
-}
-
-/// The state after a settlement that was committed.
-fn settled_as(before: EffectState, reply: Reply) -> EffectState {
-    match (before, reply) {
-        (EffectState::Confirmed | EffectState::Refused, _) => before,
-        (EffectState::Reserved, Reply::NotSent | Reply::Unclear) => before,
-        (_, Reply::Taken) => EffectState::Confirmed,
-        (_, Reply::Refused) => EffectState::Refused,
-        (_, Reply::NotSent) => EffectState::Reserved,
-        (_, Reply::Unclear) => EffectState::Unknown,
+/// The ledger's state after an attempt, whether `begin` is committed, the number of requests, and the end.
+fn expected(before: Option<EffectState>, step: Step) -> (Option<EffectState>, bool, usize, Expected) {
+    let asked = Some(EffectState::Asked);
+    let earlier = if before.is_some_and(EffectState::is_settled) { Expected::Settled } else { Expected::Unclear };
+    match (step.broken, step.decision) {
+        (Break::InBegin, _) => (before, false, 0, Expected::Died),
+        (Break::BeginFails, _) => (before, false, 0, Expected::Failed),
+        (_, Decision::Over) => (before, true, 0, Expected::Over),
+        (_, Decision::Unclear) => (before, true, 0, earlier),
+        (_, Decision::Ask) if !matches!(before, None | Some(EffectState::Reserved)) => (before, true, 0, earlier),
+        (Break::IntentFails, _) => (before, false, 0, Expected::Failed),
+        (Break::BeforeTheRequest, _) => (asked, true, 0, Expected::Died),
+        (Break::AfterTheRequest | Break::InSettle, _) => (asked, true, 1, Expected::Died),
+        (Break::SettleFails | Break::SettlementFails, _) => (asked, true, 1, Expected::Failed),
+        (Break::Never, _) => (Some(settled_as(EffectState::Asked, step.reply)), true, 1, Expected::Ended),
     }
 }
 
@@ -142,48 +82,61 @@ async fn attempts(bed: &Bed, key: &str, steps: &[Step]) {
     // Whether it is proven that no request has left so far.
     let mut none_left = true;
     for step in steps {
-        let before = state(bed, key).await;
-        let may_ask = matches!(before, None | Some(EffectState::Reserved));
-        let parcel = Parcel::new(key, *step);
-        let performed = tokio::select! {
-            performed = perform(attempt, &parcel) => Some(performed.unwrap()),
-            () = parcel.died.notified() => None,
-        };
+        let parcel = Parcel::new(&bed.db, key, *step).await;
+        let before = stored(&bed.db, key).await;
+        let end = parcel.unless_it_dies(perform(attempt, &parcel)).await;
         let requests = parcel.requests.load(Ordering::SeqCst);
-        let after = state(bed, key).await;
+        let after = stored(&bed.db, key).await;
         assert!(requests == 0 || none_left, "a second request: {step:?} {before:?}");
         if requests > 0 {
-            none_left = step.crash == Crash::Never && step.reply == Reply::NotSent;
+            none_left = step.broken == Break::Never && step.reply == Reply::NotSent;
         }
-        if !may_ask {
-            assert_eq!(requests, 0, "an earlier request may have left: {step:?} {before:?}");
-            assert_eq!(after, before, "{step:?}");
-        } else {
-            let expected = match step.crash {
-                Crash::BeforeTheIntent => before,
-                Crash::BeforeTheRequest | Crash::AfterTheRequest | Crash::BeforeTheSettlement => {
-                    Some(EffectState::Asked)
+        let (ledger, begun, expected_requests, expected_end) = expected(before.ledger, *step);
+        let row = ledger.unwrap_or(EffectState::Reserved);
+        let expected = Stored { ledger, row, begun: before.begun + i64::from(begun) };
+        assert_eq!(after, expected, "{step:?} {before:?}");
+        assert_eq!(requests, expected_requests, "{step:?} {before:?}");
+        let (found, seen) = match end {
+            End::Died => (None, Expected::Died),
+            End::Failed => (None, Expected::Failed),
+            End::Ok(Performed::Ended(Ok(Outcome::Skip(_)))) => (None, Expected::Over),
+            End::Ok(Performed::Ended(ended)) => {
+                assert_eq!(ended.is_ok(), step.reply == Reply::Taken, "{step:?}");
+                (None, Expected::Ended)
+            }
+            // Settled again it must stay as it is: whoever found it unclear may have been overtaken.
+            End::Ok(Performed::Settled(record)) => {
+                assert_eq!(Some(record.state), before.ledger, "{step:?}");
+                (step.found.map(|found| (Some(record), found)), Expected::Settled)
+            }
+            End::Ok(Performed::Unclear(record)) => {
+                assert_eq!(record.as_ref().map(|record| record.state), before.ledger, "{step:?}");
+                (step.found.map(|found| (record, found)), Expected::Unclear)
+            }
+        };
+        assert_eq!(seen, expected_end, "{step:?} {before:?}");
+        let Some((record, (reply, broken))) = found else { continue };
+
+        let before = after;
+        let prober = Parcel::new(&bed.db, key, Step { broken, ..*step }).await;
+        let end = prober.unless_it_dies(settle(attempt, &prober, record.as_ref(), &reply.answer())).await;
+        let (row, ledger) = (settled_as(before.row, reply), before.ledger.map(|state| settled_as(state, reply)));
+        // Where the ledger has nothing to change it does not fail.
+        let fails = broken == Break::SettleFails || (broken == Break::SettlementFails && ledger != before.ledger);
+        let after = stored(&bed.db, key).await;
+        match end {
+            End::Died => assert_eq!((broken, after), (Break::InSettle, before), "{step:?}"),
+            End::Failed => assert_eq!((fails, after), (true, before), "{step:?}"),
+            End::Ok(ended) => {
+                assert!(!fails && broken != Break::InSettle, "{step:?} {before:?}");
+                assert_eq!(ended.is_ok(), reply == Reply::Taken, "{step:?}");
+                assert_eq!(after, Stored { row, ledger, ..before }, "{step:?} {before:?}");
+                none_left |= reply == Reply::NotSent && before.ledger.is_some_and(|state| !state.is_settled());
+                // Without a record only the row changed: the two differ from here on.
+                if after.ledger.is_none() {
+                    return;
                 }
-                Crash::Never => Some(settled_as(EffectState::Asked, step.reply)),
-            };
-            assert_eq!(after, expected, "{step:?} {before:?}");
-            let left = !matches!(step.crash, Crash::BeforeTheIntent | Crash::BeforeTheRequest);
-            assert_eq!(requests, usize::from(left), "{step:?}");
-        }
-        match performed {
-            Some(Performed::Unclear(record)) => {
-                assert!(!may_ask, "{step:?} {before:?}");
-                let (Some(found), Some(before)) = (step.found, before) else { continue };
-                let prober = Parcel::new(key, Step { crash: Crash::Never, ..*step });
-                settle(attempt, &prober, record.as_ref(), &found.answer()).await.unwrap().unwrap();
-                assert_eq!(state(bed, key).await, Some(settled_as(before, found)), "{step:?} {before:?}");
-                none_left |= found == Reply::NotSent && !before.is_settled();
             }
-            Some(Performed::Ended(ended)) => {
-                ended.unwrap();
-                assert!(may_ask && step.crash == Crash::Never, "{step:?} {before:?}");
-            }
-            None => assert_ne!(step.crash, Crash::Never),
         }
     }
 }
@@ -191,6 +144,7 @@ async fn attempts(bed: &Bed, key: &str, steps: &[Step]) {
 #[tokio::test]
 async fn a_request_leaves_again_only_when_it_is_proven_that_none_left() {
     on_both_engines(async |bed| {
+        prepare(&bed.db).await;
         let mut runner = TestRunner::new(Config::default());
         for case in 0..60 {
             let steps = prop::collection::vec(step(), 1..8).new_tree(&mut runner).unwrap().current();
@@ -206,11 +160,13 @@ async fn a_request_leaves_again_only_when_it_is_proven_that_none_left() {
 async fn of_two_attempts_at_once_one_asks() {
     on_both_engines(async |bed| {
         let attempt = Attempt { db: &bed.db, clock: &bed.clock, job_id: "j1", job_kind: "parcel.send" };
-        let taken = Step { crash: Crash::Never, reply: Reply::Taken, found: None };
-        let (one, other) = (Parcel::new("twice", taken), Parcel::new("twice", taken));
+        prepare(&bed.db).await;
+        let taken = Step { decision: Decision::Ask, broken: Break::Never, reply: Reply::Taken, found: None };
+        let (one, other) = (Parcel::new(&bed.db, "twice", taken).await, Parcel::new(&bed.db, "twice", taken).await);
         let (first, second) = tokio::join!(perform(attempt, &one), perform(attempt, &other));
-        let unclear = [first.unwrap(), second.unwrap()].iter().filter(|p| matches!(p, Performed::Unclear(_))).count();
-        assert_eq!(unclear, 1);
+        // The other one comes before or after the answer is stored.
+        let ended = [first.unwrap(), second.unwrap()].iter().filter(|p| matches!(p, Performed::Ended(_))).count();
+        assert_eq!(ended, 1);
         assert_eq!(one.requests.load(Ordering::SeqCst) + other.requests.load(Ordering::SeqCst), 1);
     })
     .await;

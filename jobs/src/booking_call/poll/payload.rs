@@ -1,4 +1,4 @@
-//! What a `booking_call.poll` job is stored as: its payload, and by it its keys, its policy and what it is about.
+//! What a `booking_call.poll` job is stored as: its payload, and with it its keys, its policy and what it is about.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a `pricing.reconcile.chunk` job is stored as: its payload, and by it its keys, its policy and what it is about.
+//! What a `pricing.reconcile.chunk` job is stored as: its payload, and with it its keys and its policy.
 
 use std::time::Duration;
 

@@ -39,7 +39,10 @@ pub(super) fn routes() -> Vec<Route> {
             exceptions::assign,
         )
         .error(StatusCode::CONFLICT, "`exception_resolved`."),
-        OPERATIONS.get("/api/event-log", OWNER_AND_OPS, "List the event log", event_log::list).text("Newest first."),
+        OPERATIONS.get("/api/event-log", OWNER_AND_OPS, "List the event log", event_log::list).text(
+            "In the order in which entries were recorded, by id, the last first. When a clock was ahead and the \
+                 process restarted, entries from before stand first until time catches up.",
+        ),
         OPERATIONS.get(
             "/api/ops/schedules",
             OPS.and_keys(JOBS),

@@ -1,13 +1,25 @@
 //! Times as pages show them: relative while young, else day and clock in the reader's zone with its abbreviation.
+//!
+//! Relative times go on in the browser: each carries its age and the rule for its words, which `times.js` follows. The
+//! words of the page come from the same rule.
 
 use std::fmt;
-use std::time::Duration;
 
 use chrono_tz::Tz;
 use nightshift_db::Timestamp;
 
-/// A time is told relative to now until it is this old.
-const YOUNG: Duration = Duration::from_secs(24 * 60 * 60);
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// A step of a rule for the words of an age: it takes ages below so many seconds, or all if 0, and tells them with these
+/// words, in which `{}` stands for the age in units of so many seconds.
+type Step<'a> = (u64, u64, &'a str);
+
+/// An age in its largest unit.
+const AGE: [Step<'static>; 3] = [(HOUR, MINUTE, "{} min"), (DAY, HOUR, "{} h"), (0, DAY, "{} d")];
+/// A young time. After the last step comes the clock.
+const AGO: [Step<'static>; 3] = [(MINUTE, MINUTE, "just now"), (HOUR, MINUTE, "{} min ago"), (DAY, HOUR, "{} h ago")];
 
 /// An instant as a reader sees it. It displays as text; the macro `time` of `parts.html` makes the element of it.
 #[derive(Debug, Clone, Copy)]
@@ -39,26 +51,52 @@ impl Moment {
 
     /// How long ago, in its largest unit: `31 min`, `8 h`, `3 d`.
     pub(in crate::web::pages) fn age(&self) -> String {
-        let minutes = self.now.since(self.at).as_secs() / 60;
-        match minutes {
-            0..60 => format!("{minutes} min"),
-            60..1440 => format!("{} h", minutes / 60),
-            _ => format!("{} d", minutes / 1440),
-        }
+        words(&AGE, self.now.since(self.at).as_secs())
+    }
+
+    /// For the attribute `data-age`; none for a time to come.
+    pub(in crate::web::pages) fn seconds(&self) -> Option<u64> {
+        (self.at <= self.now).then(|| self.now.since(self.at).as_secs())
+    }
+
+    /// For the attribute `data-words` of an age.
+    #[expect(clippy::unused_self, reason = "templates call it on what they show")]
+    pub(in crate::web::pages) fn age_rule(self) -> String {
+        rule(&AGE)
+    }
+
+    /// For the attribute `data-words` of a time.
+    pub(in crate::web::pages) fn time_rule(&self) -> String {
+        rule(&time_steps(&self.clock()))
     }
 }
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let age = self.now.since(self.at);
-        if self.at > self.now || age >= YOUNG {
-            return f.write_str(&self.clock());
-        }
-        match age.as_secs() {
-            0..60 => f.write_str("just now"),
-            _ => write!(f, "{} ago", self.age()),
+        let clock = self.clock();
+        match self.seconds() {
+            Some(seconds) => f.write_str(&words(&time_steps(&clock), seconds)),
+            None => f.write_str(&clock),
         }
     }
+}
+
+/// The rule for a time whose day and clock are these.
+fn time_steps(clock: &str) -> [Step<'_>; 4] {
+    let [now, minutes, hours] = AGO;
+    [now, minutes, hours, (0, DAY, clock)]
+}
+
+/// What a rule says of an age.
+fn words(steps: &[Step<'_>], seconds: u64) -> String {
+    let step = steps.iter().find(|(below, ..)| *below == 0 || seconds < *below);
+    step.map(|(_, unit, words)| words.replace("{}", &(seconds / unit).to_string())).unwrap_or_default()
+}
+
+/// A rule as `times.js` reads it.
+fn rule(steps: &[Step<'_>]) -> String {
+    let steps: Vec<String> = steps.iter().map(|(below, unit, words)| format!("{below} {unit} {words}")).collect();
+    steps.join("|")
 }
 
 /// Day and clock of a zone: `Mon 30 Dec 2024, 10:00 EST`.
@@ -68,6 +106,8 @@ fn local(at: Timestamp, zone: Tz) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

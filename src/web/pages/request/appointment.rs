@@ -52,11 +52,6 @@ impl<'a> Appointment<'a> {
         })
     }
 
-    /// Whether nobody was called: such calls number their bookings so.
-    pub(super) fn is_simulated(&self) -> bool {
-        self.number.is_some_and(|number| number.starts_with("SIM-"))
-    }
-
     /// Day and time in words, with the zone.
     pub(super) fn in_words(&self, at: &Timestamp) -> String {
         at.to_datetime().with_timezone(&self.zone).format("%A %-d %B %Y, %H:%M %Z").to_string()

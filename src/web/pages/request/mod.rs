@@ -10,7 +10,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use nightshift_domain::calls::{self, ProviderView, RequestStatus, RequestView};
+use nightshift_domain::calls::{self, CallMode, ProviderView, RequestStatus, RequestView};
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::stream;
 use nightshift_domain::viewer::Reach;
@@ -53,6 +53,8 @@ struct Page<'a> {
     seq: i64,
     notice: &'a str,
     appointment: Option<Appointment<'a>>,
+    /// Whether nobody was called for the appointment.
+    is_simulated: bool,
     /// Whether this viewer may choose a provider, once there are any.
     may_change: bool,
     form: Form<'a>,
@@ -124,11 +126,17 @@ async fn render(
         typed: form::blank(&request, extra.book.as_deref()),
         asks_about_past: false,
     });
+    let appointment = Appointment::of(&request, &providers, zone);
+    let is_simulated = match appointment {
+        Some(_) => calls::mode_of_confirmed(&web.db, &viewer, id).await? == Some(CallMode::Simulated),
+        None => false,
+    };
     let page = Page {
         status: LiveStatus::of(&request, web.clock.now()),
         seq,
         notice: extra.notice.as_deref().unwrap_or_default(),
-        appointment: Appointment::of(&request, &providers, zone),
+        appointment,
+        is_simulated,
         may_change: matches!(caller.principal(), Principal::Local { .. }) || *viewer.reach() != Reach::All,
         form: Form {
             zone: zone.name(),

@@ -151,11 +151,11 @@ pub async fn list(
     limit: Limit,
 ) -> Result<Page<LedgerRunView>> {
     let page: Page<Row> = List::new(db, select_rows!(""), viewer.org_scope("r.org_id = $1")?)
-        // Written so that the unique index by type does not fit: all runs of a type would be sorted for one page.
-        .filter("r.type || '' = $1", filter.kind)
+        // By the unique index that begins with the type, all runs of a type would be sorted for one page.
+        .check("r.type = $1", filter.kind)
         .filter("r.status = $1", filter.status)
         .filter("r.recipient = $1", filter.recipient)
-        .filter("r.booking_id = $1", filter.booking_id.as_ref())
+        .selective("r.booking_id = $1", filter.booking_id.as_ref())
         .filter("r.created_at >= $1", filter.from)
         .filter("r.created_at < $1", filter.to)
         .page(cursor, limit)

@@ -26,6 +26,8 @@ pub struct ListOf {
     pub name: &'static str,
     pub filters: &'static [(&'static str, &'static [&'static str])],
     pub across_orgs: bool,
+    /// Whether sitters read it.
+    pub of_sitters: bool,
 }
 
 pub const LISTS: &[ListOf] = &[
@@ -40,6 +42,7 @@ pub const LISTS: &[ListOf] = &[
             ("to", DAYS),
         ],
         across_orgs: true,
+        of_sitters: false,
     },
     ListOf {
         name: "ledger",
@@ -52,6 +55,7 @@ pub const LISTS: &[ListOf] = &[
             ("to", DAYS),
         ],
         across_orgs: true,
+        of_sitters: false,
     },
     ListOf {
         name: "exceptions",
@@ -62,6 +66,7 @@ pub const LISTS: &[ListOf] = &[
             ("booking", BOOKINGS),
         ],
         across_orgs: true,
+        of_sitters: false,
     },
     ListOf {
         name: "bookings",
@@ -71,12 +76,14 @@ pub const LISTS: &[ListOf] = &[
             ("sitter", &["sitter-1", "sitter-2"]),
             ("from", DAYS),
             ("to", DAYS),
+            ("q", &["love", "ACE H", "0210", "walk"]),
         ],
         across_orgs: false,
+        of_sitters: true,
     },
-    ListOf { name: "requests", filters: &[("status", &["PENDING", "FAILED"])], across_orgs: false },
-    ListOf { name: "runs", filters: &[], across_orgs: true },
-    ListOf { name: "drifts", filters: &[("severity", &["high", "low"])], across_orgs: true },
+    ListOf { name: "requests", filters: &[("status", &["PENDING", "FAILED"])], across_orgs: false, of_sitters: false },
+    ListOf { name: "runs", filters: &[], across_orgs: true, of_sitters: false },
+    ListOf { name: "drifts", filters: &[("severity", &["high", "low"])], across_orgs: true, of_sitters: false },
     ListOf {
         name: "threads",
         filters: &[
@@ -86,8 +93,10 @@ pub const LISTS: &[ListOf] = &[
             ("booking", BOOKINGS),
             ("sitter", &["sitter-1", "sitter-2"]),
             ("mailbox", &["owner", "sitter"]),
+            ("q", &["love", "ACE H", "0210", "sam two"]),
         ],
         across_orgs: false,
+        of_sitters: true,
     },
     ListOf {
         name: "windows",
@@ -99,6 +108,7 @@ pub const LISTS: &[ListOf] = &[
             ("to", DAYS),
         ],
         across_orgs: false,
+        of_sitters: true,
     },
 ];
 
@@ -161,7 +171,7 @@ pub async fn page(
                 to: time("to"),
                 client_id: text("client").map(Into::into),
                 sitter_id: text("sitter").map(Into::into),
-                q: None,
+                q: text("q"),
             };
             ids(bookings::list(db, viewer, &filter, cursor, limit).await?)
         }
@@ -182,7 +192,7 @@ pub async fn page(
                 unread: text("unread").map(|word| word.parse().unwrap()),
                 booking_id: text("booking").map(Into::into),
                 sitter_id: text("sitter").map(Into::into),
-                q: None,
+                q: text("q"),
             };
             ids(inbox::list(db, viewer, &filter, cursor, limit, now()).await?)
         }
@@ -285,8 +295,8 @@ pub async fn insert(db: &Db, list: &str, row: &Values) {
         "threads" => db
             .write(
                 "INSERT INTO message_threads (id, org_id, created_at, scope, number_class, owner_unread, booking_id,
-                                              assigned_sitter_id)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                                              assigned_sitter_id, client_id)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             )
             .bind(id)
             .bind(org)
@@ -295,7 +305,8 @@ pub async fn insert(db: &Db, list: &str, row: &Values) {
             .bind(own("class"))
             .bind(i64::from(row["unread"] == "true"))
             .bind(if row["scope"] == "internal" { own("booking") } else { own("booking of its own") })
-            .bind(own("sitter")),
+            .bind(own("sitter"))
+            .bind(own("client")),
         "windows" => db
             .write(
                 "INSERT INTO assignment_windows (id, org_id, starts_at, ends_at, sitter_id, booking_id, cancelled_at)
@@ -311,4 +322,20 @@ pub async fn insert(db: &Db, list: &str, row: &Values) {
         other => panic!("no list {other}"),
     };
     query.execute().await.unwrap();
+    if list == "threads" && row["scope"] == "client_booking" {
+        let (from, to) = if row["window"] == "past" { (DAYS[0], DAYS[1]) } else { (DAYS[1], DAYS[2]) };
+        db.write(
+            "INSERT INTO assignment_windows (id, org_id, starts_at, ends_at, sitter_id, booking_id, thread_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $1)",
+        )
+        .bind(own("id"))
+        .bind(own("org"))
+        .bind(at(from))
+        .bind(at(to))
+        .bind(own("sitter of its window"))
+        .bind(own("booking of its own"))
+        .execute()
+        .await
+        .unwrap();
+    }
 }

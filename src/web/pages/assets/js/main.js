@@ -4,6 +4,7 @@ import { start as startElapsed } from "./elapsed.js";
 import { start as startLive } from "./live.js";
 import { start as startPast } from "./past.js";
 import { start as startSend } from "./send.js";
+import { start as startTimes } from "./times.js";
 import { start as startToasts } from "./toasts.js";
 
 startToasts();
@@ -12,4 +13,5 @@ startDialogs();
 startPast();
 startSend();
 startElapsed();
+startTimes();
 startLive();

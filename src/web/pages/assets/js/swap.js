@@ -65,11 +65,12 @@ export function focus(id, part) {
   part.focus({ preventScroll: true });
 }
 
-// Makes the content of `part` that of `html`.
+// Makes the content of `part` that of `html`, and tells it by the event `swapped`.
 export function swap(part, html) {
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   const fresh = document.createElement("template");
   fresh.innerHTML = html;
   morphChildren(part, fresh.content);
   if (focused && (!focused.isConnected || focused.disabled)) focus(focused.id, part);
+  part.dispatchEvent(new Event("swapped", { bubbles: true }));
 }
