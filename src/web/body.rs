@@ -123,13 +123,25 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     })?;
     read.end().map_err(|error| describe(".", &error))?;
     // No database text holds a NUL, wherever in the body it stands.
-    if body.windows(NUL.len()).any(|bytes| bytes == NUL) {
+    if holds_nul(body) {
         return Err(ApiError::invalid("body", "must not hold NUL characters"));
     }
     Ok(value)
 }
 
-const NUL: &[u8] = b"\\u0000";
+/// Whether a text of this JSON document holds a NUL, which can only be written as an escape. What a backslash escapes is
+/// skipped with it, so that an escaped backslash before `u0000` is none.
+fn holds_nul(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        rest = &rest[at..];
+        if rest.starts_with(b"\\u0000") {
+            return true;
+        }
+        rest = rest.get(2..).unwrap_or_default();
+    }
+    false
+}
 
 /// serde's own sentence repeats what was sent; only what was expected is told.
 fn describe(path: &str, error: &serde_json::Error) -> ApiError {
@@ -188,6 +200,8 @@ mod tests {
         assert_eq!(refusal("").0, 400);
         assert_eq!(refusal(r#"{"firstName":"a"} x"#).0, 400);
         assert_eq!(refusal(r#"{"firstName":"a\u0000"}"#).0, 422);
+        assert_eq!(refusal(r#"{"firstName":"a\\\u0000"}"#).0, 422);
+        assert_eq!(refusal(r#"{"firstName":"a\\u0000\n\\"}"#).0, 200, "six visible characters are no NUL");
         assert_eq!(refusal("[]").0, 422);
     }
 }

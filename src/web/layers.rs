@@ -1,8 +1,12 @@
 //! What surrounds a handler, by the kind of its route: in one place, so that no route lacks any of it.
 
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::handler::Handler;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::MethodRouter;
 
+use super::error::ApiError;
 use super::routes::{Kind, Route};
 use super::state::Web;
 use super::{auth, contention, idempotency, limits, pages};
@@ -29,11 +33,26 @@ pub(super) fn surround(web: &Web, route: Route) -> MethodRouter<Web> {
             let handler = handler.route_layer(from_fn(contention::layer)).route_layer(body).route_layer(auth);
             let handler =
                 if access.anybody { handler } else { handler.route_layer(from_fn_with_state(access, pages::guard)) };
+            // Once within the limits, for the page of an error may need the database, and once for the limits' own errors.
             let errors = from_fn_with_state(web.clone(), pages::errors);
-            handler.route_layer(timeout).route_layer(place).route_layer(errors)
+            handler.route_layer(errors.clone()).route_layer(timeout).route_layer(place).route_layer(errors)
         }
         Kind::Webhook => handler.route_layer(timeout).route_layer(place),
         Kind::Asset => handler.route_layer(place),
         Kind::Probe => handler,
     }
+}
+
+/// Adds the answers to requests that fit no route, within the limits of all others: a page for a browser, JSON for
+/// programs.
+pub(super) fn with_fallbacks(web: &Web, router: Router<Web>) -> Router<Web> {
+    let timeout = from_fn_with_state(web.settings.http.request_timeout, limits::in_time);
+    let place = from_fn_with_state(web.clone(), limits::within);
+    let errors = from_fn_with_state(web.clone(), pages::unrouted_errors);
+    let answer = |error: fn() -> ApiError| {
+        let answer =
+            async move |State(web): State<Web>, request: Request| pages::unrouted(&web, request, error()).await;
+        answer.layer(errors.clone()).layer(timeout.clone()).layer(place.clone()).layer(errors.clone())
+    };
+    router.fallback(answer(ApiError::not_found)).method_not_allowed_fallback(answer(ApiError::method_not_allowed))
 }

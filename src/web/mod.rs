@@ -44,7 +44,6 @@ pub mod stream;
 mod table;
 
 use axum::Router;
-use axum::extract::{Request, State};
 use axum::middleware::from_fn_with_state;
 
 pub use auth::Failures;
@@ -57,13 +56,7 @@ pub use table::{document, table};
 
 /// All that this program answers.
 pub fn router(web: Web) -> Router {
-    table::routed(&web)
-        .fallback(async |State(web): State<Web>, request: Request| {
-            pages::unrouted(&web, request, ApiError::not_found()).await
-        })
-        .method_not_allowed_fallback(async |State(web): State<Web>, request: Request| {
-            pages::unrouted(&web, request, ApiError::method_not_allowed()).await
-        })
+    layers::with_fallbacks(&web, table::routed(&web))
         .layer(from_fn_with_state(web.clone(), observe::layer))
         .with_state(web)
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use serde::de::value::StrDeserializer;
+use serde::de::value::{SeqDeserializer, StrDeserializer};
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use utoipa::{IntoParams, ToSchema};
@@ -47,24 +47,36 @@ pub fn refused(problems: BTreeMap<String, String>) -> ApiError {
 /// What is said of a parameter that a route does not have.
 pub const UNKNOWN: &str = "is not a parameter of this list";
 
-/// Reads a query, without the parameters that are not valid: for pages, whose forms only offer values that are.
-pub fn lenient<T: DeserializeOwned + Default>(query: &str) -> T {
-    let wrong = match read(query) {
+/// Reads a query, without the parameters that are not valid: for pages, whose forms only offer values that are. Those
+/// named in `many` are read as lists of texts, with all that are given.
+pub fn lenient<T: DeserializeOwned + Default>(query: &str, many: &[&str]) -> T {
+    let wrong = match read_with(query, many) {
         Ok(value) => return value,
         Err(wrong) => wrong,
     };
     let pairs = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| !wrong.contains_key(name.as_ref()));
     let rest = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-    read(&rest).unwrap_or_default()
+    read_with(&rest, many).unwrap_or_default()
 }
 
 /// Reads a query. What is wrong is left out and the rest read again, until all that is wrong is known.
 fn read<T: DeserializeOwned>(query: &str) -> Result<T, BTreeMap<String, String>> {
-    let mut given: BTreeMap<String, String> =
-        form_urlencoded::parse(query.as_bytes()).into_owned().filter(|(_, value)| !value.is_empty()).collect();
+    read_with(query, &[])
+}
+
+fn read_with<T: DeserializeOwned>(query: &str, many: &[&str]) -> Result<T, BTreeMap<String, String>> {
+    let mut given: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned().filter(|(_, value)| !value.is_empty()) {
+        let has_many = many.contains(&name.as_str());
+        let values = given.entry(name).or_default();
+        if !has_many {
+            values.clear();
+        }
+        values.push(value);
+    }
     let mut problems = BTreeMap::new();
     loop {
-        let mut fields = Fields { rest: given.iter(), value: "", name: None };
+        let mut fields = Fields { rest: given.iter(), values: &[], name: None };
         let wrong = match T::deserialize(&mut fields) {
             Ok(value) if problems.is_empty() => return Ok(value),
             Ok(_) => return Err(problems),
@@ -123,8 +135,8 @@ impl serde::de::Error for Wrong {
 
 /// The parameters as a map that remembers which one is being read.
 struct Fields<'a> {
-    rest: std::collections::btree_map::Iter<'a, String, String>,
-    value: &'a str,
+    rest: std::collections::btree_map::Iter<'a, String, Vec<String>>,
+    values: &'a [String],
     name: Option<&'a str>,
 }
 
@@ -145,25 +157,31 @@ impl<'de> MapAccess<'de> for &mut Fields<'_> {
     type Error = Wrong;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Wrong> {
-        let Some((name, value)) = self.rest.next() else { return Ok(None) };
-        (self.name, self.value) = (Some(name.as_str()), value.as_str());
+        let Some((name, values)) = self.rest.next() else { return Ok(None) };
+        (self.name, self.values) = (Some(name.as_str()), values.as_slice());
         let name: StrDeserializer<'_, Wrong> = name.as_str().into_deserializer();
         seed.deserialize(name).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
-        seed.deserialize(Text(self.value))
+        seed.deserialize(Text(self.values))
     }
 }
 
-/// A value, which is whatever its text says.
-struct Text<'a>(&'a str);
+/// A value, which is whatever its text says; the last of several texts, unless they are read as a list.
+struct Text<'a>(&'a [String]);
+
+impl Text<'_> {
+    fn last(&self) -> &str {
+        self.0.last().map_or("", String::as_str)
+    }
+}
 
 impl<'de> Deserializer<'de> for Text<'_> {
     type Error = Wrong;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        visitor.visit_str(self.0)
+        visitor.visit_str(self.last())
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
@@ -175,15 +193,19 @@ impl<'de> Deserializer<'de> for Text<'_> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        visitor.visit_bool(self.0.parse().map_err(|_| Wrong::Value("must be true or false".to_owned()))?)
+        visitor.visit_bool(self.last().parse().map_err(|_| Wrong::Value("must be true or false".to_owned()))?)
     }
 
     fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        visitor.visit_i64(self.0.parse().map_err(|_| Wrong::Value("must be a whole number".to_owned()))?)
+        visitor.visit_i64(self.last().parse().map_err(|_| Wrong::Value("must be a whole number".to_owned()))?)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        visitor.visit_seq(SeqDeserializer::new(self.0.iter().map(String::as_str)))
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple
         tuple_struct map struct enum identifier ignored_any
     }
 }

@@ -69,6 +69,9 @@ async fn people_sign_in_and_are_led_where_they_wanted_to_go_and_nowhere_else() {
             ("/exceptions?severity=high", "/exceptions?severity=high"),
             ("//evil.example/", "/exceptions"),
             ("https://evil.example/", "/exceptions"),
+            ("/\t/evil.example/", "/exceptions"),
+            ("/\u{1}x", "/exceptions"),
+            ("/é", "/exceptions"),
         ] {
             let right = [("email", business::OWNER), ("password", business::PASSWORD), ("next", next)];
             let in_ = form(&nightshift, "/login", &Caller::Nobody, &right).await.expect(303);
@@ -206,6 +209,9 @@ async fn d24_production_that_takes_webhooks_from_anybody_says_so_until_it_no_lon
         let page = look(&nightshift, "/exceptions", &ops).await.expect(200);
         assert!(page.text.contains("Webhook signatures are not enforced."));
         assert!(page.text.contains("Webhooks are taken without a valid signature"));
+        let sitter = nightshift.sign_in(business::SITTER).await;
+        let page = look(&nightshift, "/exceptions", &sitter).await.expect(403);
+        assert!(!page.text.contains("Webhook signatures"), "a sitter can't mend it: {}", page.text);
         // Started again with validation, it is over.
         let mut careful = crate::support::nightshift::settings_for(&nightshift.url, &nightshift.simulator);
         careful.environment = Environment::Production;

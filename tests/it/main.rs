@@ -27,6 +27,7 @@ mod numbers;
 mod openapi;
 mod overload;
 mod page_errors;
+mod page_forms;
 mod page_kit;
 mod page_scripts;
 mod pages;

@@ -158,6 +158,50 @@ async fn an_address_that_leads_nowhere_is_a_page_for_browsers_and_json_for_progr
 }
 
 #[tokio::test]
+async fn an_address_that_leads_nowhere_is_within_the_limits_of_all_others() {
+    let few = |settings: &mut nightshift::config::Settings| {
+        with_auth(settings);
+        settings.http.rate_limit_per_minute = 3;
+    };
+    on_both_with(few, async |nightshift| {
+        for _ in 0..3 {
+            ask(&nightshift, "/nowhere", &Caller::Nobody, "text/html", "few").await.expect(404);
+        }
+        let waits = ask(&nightshift, "/nowhere", &Caller::Nobody, "text/html", "few").await.expect(429);
+        assert_is_page(&waits);
+        assert!(waits.header("retry-after").is_some());
+        let waits = ask(&nightshift, "/logout", &Caller::Nobody, "text/html", "few").await.expect(429);
+        assert_is_page(&waits);
+    })
+    .await;
+    let full = |settings: &mut nightshift::config::Settings| settings.http.requests_in_flight_max = 0;
+    on_both_with(full, async |nightshift| {
+        let page = ask(&nightshift, "/nowhere", &Caller::Nobody, "text/html", "full").await.expect(503);
+        assert_is_page(&page);
+        let answer = ask(&nightshift, "/api/nowhere", &Caller::Nobody, "*/*", "full").await.expect(503);
+        assert_eq!(answer.code(), "overloaded");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_problem_page_prolongs_the_session_as_any_other_page() {
+    on_both_with(with_auth, async |nightshift| {
+        for (who, path, status) in [
+            (business::OWNER, "/nowhere", 404),
+            (business::SITTER, "/exceptions", 403),
+            (business::OWNER, "/logout", 405),
+        ] {
+            let caller = nightshift.sign_in(who).await;
+            nightshift.clock.advance(std::time::Duration::from_secs(3600));
+            let page = ask(&nightshift, path, &caller, "text/html", "prolonged").await.expect(status);
+            assert!(page.header("set-cookie").is_some_and(|cookie| cookie.starts_with("session=")), "{path}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn only_operators_are_shown_ids_of_organisations_whatever_the_zone() {
     on_both_with(with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;

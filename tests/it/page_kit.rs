@@ -89,6 +89,48 @@ async fn a_list_has_four_states_and_the_frame_stands_in_each() {
 }
 
 #[tokio::test]
+async fn a_list_without_rows_still_tells_its_counts_and_the_way_back() {
+    on_both_with(with_auth, async |nightshift| {
+        let owner = nightshift.sign_in(business::OWNER).await;
+        raised(&nightshift, 51).await;
+        let medium = look(&nightshift, "/exceptions?severity=medium&fragment=list", &owner).await.expect(200);
+        assert!(medium.text.contains("Nothing matches these filters.") && medium.text.contains("26 high"));
+        let first = look(&nightshift, "/exceptions?type=job_dead", &owner).await.expect(200);
+        assert!(link(&first, "Older").is_none());
+        let older = link(&look(&nightshift, "/exceptions", &owner).await.expect(200), "Older").unwrap();
+        nightshift.db.write("UPDATE exceptions SET severity = 'high'").execute().await.unwrap();
+        let later = look(&nightshift, &format!("{older}&severity=low"), &owner).await.expect(200);
+        assert!(later.text.contains("Nothing follows.") && !later.text.contains("Nothing matches"), "{}", later.text);
+        assert_eq!(link(&later, "Newer").as_deref(), Some("/exceptions?severity=low"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_read_leaves_the_frame_of_the_list() {
+    on_both_with(with_auth, async |nightshift| {
+        let owner = nightshift.sign_in(business::OWNER).await;
+        for (query, sentence, first) in [
+            ("cursor=x&severity=low", "This page of the list is not there any more.", "/exceptions?severity=low"),
+            (
+                "severity=low&severity=high",
+                "The address of this list names a filter twice.",
+                "/exceptions?severity=high",
+            ),
+        ] {
+            let page = look(&nightshift, &format!("/exceptions?{query}"), &owner).await.expect(400);
+            for part in ["<h1>Exceptions</h1>", "<form method=\"get\"", "Sign out", sentence] {
+                assert!(page.text.contains(part), "{part} is missing in\n{}", page.text);
+            }
+            assert_eq!(link(&page, "Show the first page").as_deref(), Some(first));
+        }
+        let odd = look(&nightshift, "/request/none?book=a&book=b", &owner).await.expect(400);
+        assert!(odd.text.contains("The address of this page is not valid. Check the link."), "{}", odd.text);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_live_block_is_the_same_in_the_page_and_by_itself() {
     on_both_with(with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
@@ -161,8 +203,8 @@ async fn a_refused_form_comes_back_with_what_was_typed_and_the_mistake_by_its_fi
         let typed = [("csrf", csrf.as_str()), ("until", "<b>\"soon")];
         let page = form(&nightshift, &format!("{path}/snooze"), &owner, &typed).await.expect(422);
         for part in [
-            "value=\"&#60;b&#62;&#34;soon\" aria-invalid=\"true\" aria-describedby=\"wrong-until\"",
-            "id=\"wrong-until\" role=\"alert\">must be a date and time",
+            "value=\"&#60;b&#62;&#34;soon\" aria-invalid=\"true\" aria-describedby=\"wrong-snooze-until\"",
+            "id=\"wrong-snooze-until\" role=\"alert\">must be a date and time",
         ] {
             assert!(page.text.contains(part), "{part} is missing in\n{}", page.text);
         }

@@ -208,6 +208,21 @@ async fn a_form_of_another_page_books_nothing() {
 }
 
 #[tokio::test]
+async fn the_form_of_one_request_books_nothing_of_another() {
+    on_both_with(with_auth, async |nightshift| {
+        let (one, two) = (Visitor::new(&nightshift).await, Visitor::new(&nightshift).await);
+        let (of_one, of_two) = (one.form(&nightshift).await, two.form(&nightshift).await);
+        let provider = field(&of_two.text, "providerId").to_owned();
+        let foreign = [("csrf", field(&of_one.text, "csrf")), ("providerId", provider.as_str())];
+        two.book(&nightshift, &foreign).await.expect(403);
+        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        let own = [("csrf", field(&of_two.text, "csrf")), ("providerId", provider.as_str())];
+        two.book(&nightshift, &own).await.expect(303);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_preferred_date_in_the_past_is_asked_about_once_more() {
     on_both_with(with_auth, async |nightshift| {
         let visitor = Visitor::new(&nightshift).await;
@@ -246,13 +261,33 @@ async fn a_form_with_a_mistake_comes_back_as_it_was_filled_in_and_a_masked_phone
         assert!(masked.contains('•'), "{masked}");
         let filled = [("csrf", csrf), ("providerId", provider), ("customerName", "Bea"), ("customerPhone", "12")];
         let refused = visitor.book(&nightshift, &filled).await.expect(422);
-        assert!(refused.text.contains("aria-describedby=\"customerPhone-wrong\""), "{}", refused.text);
+        assert!(refused.text.contains("aria-describedby=\"wrong-book-customerPhone\""), "{}", refused.text);
         assert!(refused.text.contains("value=\"Bea\"") && refused.text.contains("value=\"12\""), "{}", refused.text);
         assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
         let filled = [("csrf", csrf), ("providerId", provider), ("customerPhone", masked)];
         visitor.book(&nightshift, &filled).await.expect(303);
         let told: Vec<(String,)> = nightshift.rows("SELECT CAST(request_body AS TEXT) FROM booking_calls").await;
         assert!(told[0].0.contains("+14155550199"), "{told:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_form_whose_request_was_cancelled_meanwhile_says_so() {
+    on_both_with(with_auth, async |nightshift| {
+        let visitor = Visitor::new(&nightshift).await;
+        let page = visitor.form(&nightshift).await;
+        let (csrf, provider) = (field(&page.text, "csrf"), field(&page.text, "providerId"));
+        assert!(!page.text.contains("maxlength=\"10\""), "inputs for dates take no maxlength: {}", page.text);
+        let cancel = "UPDATE service_requests SET status = 'CANCELLED'";
+        nightshift.db.write(cancel).execute().await.unwrap();
+        let filled = [("csrf", csrf), ("providerId", provider), ("customerName", "Bea")];
+        let refused = visitor.book(&nightshift, &filled).await.expect(409);
+        let told = "role=\"alert\"><strong>Failed to start booking call</strong> the request is ";
+        assert!(refused.text.contains(told), "{}", refused.text);
+        let mistaken = [("csrf", csrf), ("providerId", provider), ("customerPhone", "12")];
+        let refused = visitor.book(&nightshift, &mistaken).await;
+        assert!(refused.text.contains("<strong>Failed to start booking call</strong>"), "{}", refused.text);
     })
     .await;
 }

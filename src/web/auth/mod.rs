@@ -16,6 +16,7 @@ mod principal;
 
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -23,7 +24,7 @@ pub use self::access::Access;
 pub use self::caller::Caller;
 pub use self::failures::Failures;
 pub use self::principal::Principal;
-use super::error::Cause;
+use super::error::{ApiError, Cause};
 use super::state::Web;
 
 /// Lets a request through to a route with this access, with its caller known; else answers 401, 403 or 429.
@@ -43,24 +44,35 @@ pub async fn layer(State((web, access)): State<(Web, Access)>, request: Request,
         }
         Err(error) => error.into_response(),
     };
-    if Cause::of(&response).is_some() {
+    mark(&mut response, known, identified.renewed_cookie);
+    response
+}
+
+/// Answers a request that fits no route with `error`. Nobody is known where it can't be found out who asks; who asks too
+/// often is told to wait.
+pub async fn unrouted(web: &Web, request: &Parts, error: ApiError) -> Response {
+    let identified = match principal::identify(web, request).await {
+        Ok(identified) => identified,
+        Err(refused) if refused.status == StatusCode::TOO_MANY_REQUESTS => return refused.into_response(),
+        Err(_) => return error.into_response(),
+    };
+    let mut response = error.into_response();
+    mark(&mut response, Known(identified.principal), identified.renewed_cookie);
+    response
+}
+
+/// Says of an error who was answered with it, and sends the cookie of a prolonged session.
+fn mark(response: &mut Response, known: Known, renewed_cookie: Option<HeaderValue>) {
+    if Cause::of(response).is_some() {
         response.extensions_mut().insert(known);
     }
-    if let Some(renewed) = identified.renewed_cookie
-        && !response.headers().contains_key(axum::http::header::SET_COOKIE)
+    if let Some(renewed) = renewed_cookie
+        && !response.headers().contains_key(header::SET_COOKIE)
     {
-        response.headers_mut().insert(axum::http::header::SET_COOKIE, renewed);
+        response.headers_mut().insert(header::SET_COOKIE, renewed);
     }
-    response
 }
 
 /// Who was answered with an error, in the answer's extensions: the error's page shows them their bar. It grants nothing.
 #[derive(Debug, Clone)]
 pub struct Known(pub Principal);
-
-impl Known {
-    /// Who sent a request that fits no route; nobody when that can't be found out.
-    pub async fn unrouted(web: &Web, request: &Parts) -> Principal {
-        principal::identify(web, request).await.map_or(Principal::Nobody, |identified| identified.principal)
-    }
-}

@@ -11,7 +11,7 @@ mod sign_in;
 
 use axum::http::StatusCode;
 
-pub(super) use self::kit::{errors, guard, unrouted};
+pub(super) use self::kit::{errors, guard, unrouted, unrouted_errors};
 use super::auth::{Access, login};
 use super::routes::{Area, Kind, Route};
 

@@ -67,10 +67,12 @@ pub(super) async fn submit(
     }
 }
 
-/// Only addresses of our own: a link to the sign-in must not lead elsewhere.
+/// Only addresses of our own: a link to the sign-in must not lead elsewhere. Browsers drop tabs and line ends from an
+/// address and read `\` as `/`, so only printable ASCII without `\` is let through.
 fn inside(next: &str) -> Option<&str> {
-    let ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n']);
-    ours.then_some(next)
+    let ours = next.starts_with('/') && !next.starts_with("//");
+    let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    (ours && plain).then_some(next)
 }
 
 fn sentence(error: &ApiError) -> Option<String> {
@@ -133,6 +135,9 @@ mod tests {
         assert_eq!(inside("/exceptions?severity=high"), Some("/exceptions?severity=high"));
         for elsewhere in ["", "https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"] {
             assert_eq!(inside(elsewhere), None, "{elsewhere}");
+        }
+        for unreadable in (0..=b' ').map(char::from).chain(['\u{7f}', '\u{85}', 'é', '\u{2028}']) {
+            assert_eq!(inside(&format!("/{unreadable}/evil.example")), None, "{unreadable:?}");
         }
     }
 }

@@ -4,7 +4,8 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use chrono::{NaiveDateTime, TimeZone};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone};
+use chrono_tz::Tz;
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::Error;
 use nightshift_domain::exceptions::{self, ExceptionView, Status};
@@ -29,8 +30,25 @@ struct DetailPage<'a> {
     drift: Option<&'a DriftView>,
     lines: Vec<Compared>,
     facts: Vec<(String, String)>,
+    more_facts: Vec<(String, String)>,
     workers: &'a [User],
     typed: Typed,
+}
+
+impl DetailPage<'_> {
+    /// Whether somebody was chosen who can't be, so that the choice must not fall on whoever is first.
+    fn chose_another(&self) -> bool {
+        let typed = self.typed.value("userId");
+        !typed.is_empty() && self.workers.iter().all(|user| user.id.as_str() != typed)
+    }
+
+    /// Whether somebody is chosen in the form: as it was typed, or as things stand.
+    fn is_chosen(&self, user: &User) -> bool {
+        match self.typed.value("userId") {
+            "" => self.item.assigned_to.as_deref() == Some(user.id.as_str()),
+            typed => typed == user.id.as_str(),
+        }
+    }
 }
 
 /// `GET /exceptions/{id}`
@@ -58,8 +76,11 @@ async fn render(
         None => None,
     };
     let workers = users::workers_of(&web.db, item.org_id.as_ref()).await?;
+    let mut facts = facts(&item);
+    let more_facts = facts.split_off(facts.len().min(FACTS_MAX));
     let page_of = DetailPage {
-        facts: facts(&item),
+        facts,
+        more_facts,
         lines: drift.as_ref().map(compared::lines).unwrap_or_default(),
         drift: drift.as_ref(),
         workers: &workers,
@@ -70,7 +91,7 @@ async fn render(
     Ok(page(status, &page_of))
 }
 
-/// Facts that a page shows at most.
+/// Facts that a page shows at once; the others are folded.
 const FACTS_MAX: usize = 9;
 
 /// What is known, as names and values; nested values as they are. A drift has its table.
@@ -91,7 +112,7 @@ fn facts(item: &ExceptionView) -> Vec<(String, String)> {
         (in_words(name), text)
     });
     let detail: Vec<_> = detail.filter(|(_, text)| !is_told(text)).collect();
-    ids.into_iter().chain(detail).take(FACTS_MAX).collect()
+    ids.into_iter().chain(detail).collect()
 }
 
 /// `fromNumber` as people read it: `From number`.
@@ -148,12 +169,20 @@ pub(in crate::web::pages) async fn snooze(
 ) -> Result<Response> {
     let change = async |tx: &mut Tx| {
         let local = NaiveDateTime::parse_from_str(&form.until, "%Y-%m-%dT%H:%M");
-        let until = local.ok().and_then(|local| shell.zone.from_local_datetime(&local).earliest());
+        let until = local.ok().and_then(|local| instant(local, shell.zone));
         let until = until.ok_or_else(|| Error::invalid("until", "must be a date and time"))?;
         let until = Timestamp::from(until.with_timezone(&chrono::Utc));
         exceptions::snooze(tx, &caller.viewer(), &id, until, &caller.actor(), web.clock.now()).await
     };
     act(&web, &shell, &caller, &id, typed, change).await
+}
+
+/// The instant at which clocks in a zone show a time; the first one after it when they skip it. None at the ends of the
+/// calendar.
+fn instant(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Tz>> {
+    // No clock has skipped more than a day.
+    let later = (0..=24 * 60).filter_map(|minutes| local.checked_add_signed(TimeDelta::minutes(minutes)));
+    later.filter_map(|local| zone.from_local_datetime(&local).earliest()).next()
 }
 
 /// The form that closes an item.
@@ -203,6 +232,19 @@ async fn act(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_that_the_clocks_skip_is_the_next_one_that_they_show() {
+        let zone = chrono_tz::America::New_York;
+        for (typed, means) in [
+            ("2025-03-09T01:59", "2025-03-09T01:59:00-05:00"),
+            ("2025-03-09T02:30", "2025-03-09T03:00:00-04:00"),
+            ("2025-11-02T01:30", "2025-11-02T01:30:00-04:00"),
+        ] {
+            let local = NaiveDateTime::parse_from_str(typed, "%Y-%m-%dT%H:%M").ok();
+            assert_eq!(local.and_then(|local| instant(local, zone)).map(|at| at.to_rfc3339()), Some(means.to_owned()));
+        }
+    }
 
     #[test]
     fn names_of_facts_read_as_words() {

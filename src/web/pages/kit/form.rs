@@ -34,6 +34,12 @@ pub(in crate::web::pages) struct Typed {
 }
 
 impl Typed {
+    /// A form with these values, by field, before anybody typed into it.
+    pub(in crate::web::pages) fn of<const N: usize>(values: [(&str, &str); N]) -> Self {
+        let values = values.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { values, ..Self::default() }
+    }
+
     /// What was typed into a field; nothing before anything was.
     pub(in crate::web::pages) fn value(&self, name: &str) -> &str {
         self.values.get(name).map_or("", String::as_str)
@@ -42,6 +48,11 @@ impl Typed {
     /// What is wrong with a field.
     pub(in crate::web::pages) fn wrong(&self, name: &str) -> Option<&str> {
         self.wrong.get(name).map(String::as_str)
+    }
+
+    /// Whether anything is wrong with it.
+    pub(in crate::web::pages) fn is_refused(&self) -> bool {
+        self.refusal.is_some() || !self.wrong.is_empty()
     }
 
     /// Why the form as a whole was refused, when no field is to blame.

@@ -4,7 +4,7 @@
 //! loaded with, and makes the links: the next and the previous page, and the list without one of its filters. The macros
 //! `filters`, `chips`, `states` and `pager` of `parts.html` show it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use askama::{DynTemplate, Template};
 use axum::extract::FromRequestParts;
@@ -36,6 +36,12 @@ const COUNT_MAX: i64 = 10_000;
 /// The filters of a list, as one type that the address is read into and written from. What equals the default does not
 /// filter and is not in the address.
 pub(in crate::web::pages) trait Filters: Serialize + DeserializeOwned + Default {
+    /// Parameters that links keep but that are no filters, such as a tab: they have no chip, and clearing the filters
+    /// leaves them.
+    const KEPT: &'static [&'static str] = &[];
+    /// Filters with several values: fields that are lists of texts. Each value has its own parameter and its own chip.
+    const MANY: &'static [&'static str] = &[];
+
     /// The words of a filter that is on.
     fn words(&self, name: &str, value: &str) -> String {
         format!("{name}: {}", value.replace('_', " "))
@@ -59,19 +65,27 @@ pub(in crate::web::pages) struct Asked<F> {
     pub(in crate::web::pages) filters: F,
     pub(super) path: String,
     pub(super) place: Place,
+    /// Why the address can't be read.
+    pub(super) refused: Option<ApiError>,
 }
 
 impl<F: Filters> FromRequestParts<Web> for Asked<F> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Web) -> Result<Self> {
+        Ok(Self::read(parts))
+    }
+}
+
+impl<F: Filters> Asked<F> {
+    fn read(parts: &Parts) -> Self {
         let text = parts.uri.query().unwrap_or_default();
         let mut names = BTreeSet::new();
-        if !form_urlencoded::parse(text.as_bytes()).all(|(name, _)| names.insert(name)) {
-            return Err(ApiError::bad_request("bad_query", "A parameter is given twice."));
-        }
+        let mut single = form_urlencoded::parse(text.as_bytes()).filter(|(name, _)| !F::MANY.contains(&name.as_ref()));
+        let refused = (!single.all(|(name, _)| names.insert(name)))
+            .then(|| ApiError::bad_request("bad_query", "The address of this list names a filter twice."));
         let path = parts.uri.path().to_owned();
-        Ok(Self { filters: query::lenient(text), place: query::lenient(text), path })
+        Self { filters: query::lenient(text, F::MANY), place: query::lenient(text, &[]), path, refused }
     }
 }
 
@@ -91,11 +105,12 @@ impl<F: Filters> Asked<F> {
     /// The list of what was found, or of the failure to find it. `total` is how many match on all pages.
     ///
     /// # Errors
-    /// An error that is the caller's, such as a cursor that is none.
-    pub(in crate::web::pages) fn list<T>(self, found: Result<Page<T>>, total: i64) -> Result<List<F, T>> {
+    /// An error that is about the caller, such as one of access.
+    pub(in crate::web::pages) fn list<T>(mut self, found: Result<Page<T>>, total: i64) -> Result<List<F, T>> {
+        let found = self.refused.take().map_or(found, Err);
         let (page, failure) = match found {
             Ok(page) => (page, None),
-            Err(error) if error.status.is_server_error() => {
+            Err(error) if error.status.is_server_error() || error.status == StatusCode::BAD_REQUEST => {
                 (Page { items: Vec::new(), next_cursor: None }, Some(error))
             }
             Err(error) => return Err(error),
@@ -137,8 +152,13 @@ impl<F: Filters, T> List<F, T> {
     }
 
     /// The list without filters.
-    pub(in crate::web::pages) fn path(&self) -> &str {
-        &self.asked.path
+    pub(in crate::web::pages) fn clear(&self) -> String {
+        address(&self.asked.path, self.on().iter().filter(|(name, _)| is_kept::<F>(name)))
+    }
+
+    /// The first page of the list.
+    pub(in crate::web::pages) fn first(&self) -> String {
+        self.link(None, None)
     }
 
     /// This page of the list.
@@ -151,14 +171,23 @@ impl<F: Filters, T> List<F, T> {
         self.failure.as_ref().map(|_| request_id::current())
     }
 
+    /// What is wrong with the address, when that is why there are no rows.
+    pub(in crate::web::pages) fn misread(&self) -> Option<&str> {
+        let error = self.failure.as_ref().filter(|error| error.status.is_client_error())?;
+        match error.code {
+            "bad_cursor" => Some("This page of the list is not there any more."),
+            _ => Some(&error.message),
+        }
+    }
+
     /// The filters that are on, each with the way to take it off.
     pub(in crate::web::pages) fn chips(&self) -> Vec<Chip> {
         let on = self.on();
-        let chip = |(name, value): (&String, &String)| {
-            let rest = on.iter().filter(|(other, _)| *other != name);
-            Chip { text: self.filters().words(name, value), without: address(self.path(), rest) }
+        let chip = |filter: &(String, String)| {
+            let rest = on.iter().filter(|other| *other != filter);
+            Chip { text: self.filters().words(&filter.0, &filter.1), without: address(&self.asked.path, rest) }
         };
-        on.iter().map(chip).collect()
+        on.iter().filter(|(name, _)| !is_kept::<F>(name)).map(chip).collect()
     }
 
     /// The page after this one.
@@ -189,9 +218,9 @@ impl<F: Filters, T> List<F, T> {
         self.asked.place.back.iter().flat_map(|back| back.split('.')).filter(|cursor| !cursor.is_empty()).collect()
     }
 
-    fn on(&self) -> BTreeMap<String, String> {
+    fn on(&self) -> Vec<(String, String)> {
         let (mut on, default) = (pairs(self.filters()), pairs(&F::default()));
-        on.retain(|name, value| default.get(name) != Some(value));
+        on.retain(|filter| !default.contains(filter));
         on
     }
 
@@ -199,7 +228,7 @@ impl<F: Filters, T> List<F, T> {
         let place = [("cursor", cursor), ("back", back)];
         let place = place.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
         let all: Vec<_> = self.on().into_iter().chain(place).collect();
-        address(self.path(), all.iter().map(|(name, value)| (name, value)))
+        address(&self.asked.path, all.iter())
     }
 }
 
@@ -214,24 +243,82 @@ pub(in crate::web::pages) fn count(rows: &i64) -> String {
 }
 
 /// The names and values of filters; what is not set is left out.
-fn pairs<F: Filters>(filters: &F) -> BTreeMap<String, String> {
-    let Ok(Value::Object(fields)) = serde_json::to_value(filters) else { return BTreeMap::new() };
+fn pairs<F: Filters>(filters: &F) -> Vec<(String, String)> {
+    let Ok(Value::Object(fields)) = serde_json::to_value(filters) else { return Vec::new() };
     let text = |value: Value| match value {
         Value::Null => None,
         Value::String(text) => Some(text).filter(|text| !text.is_empty()),
         other => Some(other.to_string()),
     };
-    fields.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect()
+    let values = fields.into_iter().flat_map(|(name, value)| match value {
+        Value::Array(values) => values.into_iter().map(|value| (name.clone(), value)).collect(),
+        value => vec![(name, value)],
+    });
+    values.filter_map(|(name, value)| Some((name, text(value)?))).collect()
 }
 
-fn address<'a>(path: &str, pairs: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+fn is_kept<F: Filters>(name: &str) -> bool {
+    F::KEPT.contains(&name)
+}
+
+fn address<'a>(path: &str, pairs: impl Iterator<Item = &'a (String, String)>) -> String {
+    let pairs = pairs.map(|(name, value)| (name, value));
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Request;
+
     use super::*;
+
+    #[derive(Debug, Default, PartialEq, Serialize, serde::Deserialize)]
+    #[serde(default)]
+    struct Sample {
+        tab: Option<String>,
+        tag: Vec<String>,
+        q: Option<String>,
+    }
+
+    impl Filters for Sample {
+        const KEPT: &'static [&'static str] = &["tab"];
+        const MANY: &'static [&'static str] = &["tag"];
+    }
+
+    fn list(query: &str) -> List<Sample, i32> {
+        let request = Request::get(format!("/things?{query}")).body(()).map(Request::into_parts);
+        let asked = request.map(|(parts, ())| Asked::read(&parts));
+        let found = Ok(Page { items: vec![1], next_cursor: Some("c".to_owned()) });
+        match asked.map(|asked: Asked<Sample>| asked.list(found, 1)) {
+            Ok(Ok(list)) => list,
+            _ => panic!("{query} is no list"),
+        }
+    }
+
+    #[test]
+    fn a_filter_may_have_several_values_and_what_is_no_filter_stays_without_a_chip() {
+        let list = list("tab=mine&tag=a%26b&tag=c&q=x");
+        assert_eq!(list.filters().tag, ["a&b", "c"]);
+        assert_eq!(list.older().as_deref(), Some("/things?q=x&tab=mine&tag=a%26b&tag=c&cursor=c&back=-"));
+        assert_eq!(list.clear(), "/things?tab=mine");
+        let chips: Vec<_> = list.chips().into_iter().map(|chip| (chip.text, chip.without)).collect();
+        let chip = |text: &str, without: &str| (text.to_owned(), format!("/things?{without}"));
+        assert_eq!(
+            chips,
+            [
+                chip("q: x", "tab=mine&tag=a%26b&tag=c"),
+                chip("tag: a&b", "q=x&tab=mine&tag=c"),
+                chip("tag: c", "q=x&tab=mine&tag=a%26b"),
+            ]
+        );
+    }
+
+    #[test]
+    fn only_a_filter_with_one_value_must_not_be_given_twice() {
+        assert_eq!(list("tag=a&tag=a&q=x").misread(), None);
+        assert_eq!(list("q=x&q=y").misread(), Some("The address of this list names a filter twice."));
+    }
 
     #[test]
     fn counts_are_told_exactly_up_to_ten_thousand() {

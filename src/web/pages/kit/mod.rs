@@ -24,7 +24,7 @@ pub(super) use self::list::{Asked, Filters, List, count};
 pub(super) use self::money::money;
 pub(super) use self::nav::landing;
 pub(super) use self::problem::refusal;
-pub(in crate::web) use self::problem::{layer as errors, unrouted};
+pub(in crate::web) use self::problem::{layer as errors, unrouted, unrouted_layer as unrouted_errors};
 pub(super) use self::query::Query;
 pub(super) use self::render::*;
 pub(super) use self::shell::Shell;

@@ -2,13 +2,13 @@
 
 use askama::Template;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::render::page;
+use super::render::{keep_cookies, page};
 use super::shell::Shell;
-use crate::web::auth::{Known, Principal};
+use crate::web::auth::{self, Known};
 use crate::web::error::{ApiError, Cause};
 use crate::web::request_id;
 use crate::web::state::Web;
@@ -23,13 +23,34 @@ struct Problem<'a> {
     error: &'a ApiError,
     /// By which the log tells more.
     request_id: String,
+    way_on: WayOn,
 }
 
-impl Problem<'_> {
-    /// Whether the same request may work later.
-    fn may_try_again(&self) -> bool {
-        self.error.status.is_server_error()
+/// Where a problem page leads.
+enum WayOn {
+    /// To the same address, which may work later.
+    Again,
+    /// To the page whose form was sent.
+    Form(String),
+    Start,
+    Nowhere,
+}
+
+impl WayOn {
+    /// A form is not sent again by a link; its page is there, one step up.
+    fn from(method: &Method, path: &str, error: &ApiError, is_known: bool) -> Self {
+        match error.status {
+            _ if !method.is_safe() => Self::Form(page_of_form(path).to_owned()),
+            status if status.is_server_error() => Self::Again,
+            _ if is_known => Self::Start,
+            _ => Self::Nowhere,
+        }
     }
+}
+
+/// The page that a form belongs to: its address is that of the form without the last part.
+pub(in crate::web::pages) fn page_of_form(path: &str) -> &str {
+    path.rsplit_once('/').map(|(page, _)| page).filter(|page| !page.is_empty()).unwrap_or("/")
 }
 
 /// The title and the sentence of an error's page.
@@ -46,14 +67,6 @@ fn words(error: &ApiError) -> (&str, &str) {
     }
 }
 
-/// The page of an error, with what the error asks of programs.
-async fn rendered(web: &Web, path: &str, error: &ApiError, known: Option<&Principal>) -> Response {
-    let is_away = error.status == StatusCode::SERVICE_UNAVAILABLE;
-    let (title, text) = words(error);
-    let shell = Shell::of_problem(web, path, known, is_away).await;
-    refusal(error.clone(), &Problem { shell, title, text, error, request_id: request_id::current() })
-}
-
 /// A page that shows an error, with what the error asks of programs.
 pub(in crate::web::pages) fn refusal(error: ApiError, template: &impl Template) -> Response {
     let mut response = page(error.status, template);
@@ -63,28 +76,38 @@ pub(in crate::web::pages) fn refusal(error: ApiError, template: &impl Template) 
 
 /// Wraps every page: an error that no handler has rendered becomes a page.
 pub(in crate::web) async fn layer(State(web): State<Web>, request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = next.run(request).await;
     let Some(error) = Cause::of(&response).filter(|_| !is_page(&response)) else { return response };
     let known = response.extensions().get::<Known>().map(|Known(principal)| principal);
-    let mut page = rendered(&web, &path, error, known).await;
-    for cookie in response.headers().get_all(header::SET_COOKIE) {
-        page.headers_mut().append(header::SET_COOKIE, cookie.clone());
-    }
+    let is_away = error.status == StatusCode::SERVICE_UNAVAILABLE;
+    let (title, text) = words(error);
+    let shell = Shell::of_problem(&web, &path, known, is_away).await;
+    let way_on = WayOn::from(&method, &path, error, shell.who.is_some());
+    let problem = Problem { shell, title, text, error, request_id: request_id::current(), way_on };
+    let mut page = refusal(error.clone(), &problem);
+    keep_cookies(&response, &mut page);
     page
 }
 
-/// The answer to a request that fits no route: a page for a browser, JSON for programs and for all of the API.
+/// As [`layer`], around the answer to a request that fits no route: programs and all of the API are left with JSON.
+pub(in crate::web) async fn unrouted_layer(web: State<Web>, request: Request, next: Next) -> Response {
+    if wants_page(request.uri(), request.headers()) { layer(web, request, next).await } else { next.run(request).await }
+}
+
+/// The answer to a request that fits no route. Only a page needs to know who asks.
 pub(in crate::web) async fn unrouted(web: &Web, request: Request, error: ApiError) -> Response {
     let (parts, _) = request.into_parts();
-    let path = parts.uri.path();
-    let accepted = parts.headers.get_all(header::ACCEPT);
-    let by_browser = accepted.iter().any(|value| value.to_str().is_ok_and(|types| types.contains("text/html")));
-    if by_browser && path != "/api" && !path.starts_with("/api/") {
-        let known = Known::unrouted(web, &parts).await;
-        return rendered(web, path, &error, Some(&known)).await;
+    if wants_page(&parts.uri, &parts.headers) {
+        return auth::unrouted(web, &parts, error).await;
     }
     error.into_response()
+}
+
+fn wants_page(uri: &Uri, headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT);
+    let by_browser = accepted.iter().any(|value| value.to_str().is_ok_and(|types| types.contains("text/html")));
+    by_browser && uri.path() != "/api" && !uri.path().starts_with("/api/")
 }
 
 fn is_page(response: &Response) -> bool {

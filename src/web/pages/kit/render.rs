@@ -50,3 +50,10 @@ fn answer(status: StatusCode, rendered: askama::Result<String>) -> Response {
     }
     response
 }
+
+/// Sends the cookies of an answer with the one that takes its place.
+pub(super) fn keep_cookies(replaced: &Response, response: &mut Response) {
+    for cookie in replaced.headers().get_all(header::SET_COOKIE) {
+        response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+    }
+}

@@ -13,6 +13,7 @@ use nightshift_domain::people::organizations;
 use nightshift_domain::people::users::Role;
 
 use super::nav::{self, Entry};
+use super::render::keep_cookies;
 use super::time::Moment;
 use crate::config::Environment;
 use crate::web::auth::{Access, Caller, Known, Principal, csrf};
@@ -33,7 +34,7 @@ pub(in crate::web::pages) struct Shell {
     pub(in crate::web::pages) csrf: String,
     /// Whether the page is about all organisations, so that each row says of which it is.
     pub(in crate::web::pages) names_organizations: bool,
-    /// Whether webhooks are taken from anybody, in production.
+    /// Whether webhooks are taken from anybody, in production, and the reader is somebody who can mend it.
     pub(in crate::web::pages) unverified: bool,
     /// In whose time times are shown.
     pub(in crate::web::pages) zone: Tz,
@@ -74,7 +75,7 @@ impl Shell {
             who: Some(who),
             signed_in,
             names_organizations: role == Role::Ops,
-            unverified: production && !web.settings.webhooks.validation,
+            unverified: production && !web.settings.webhooks.validation && role != Role::Sitter,
             entries: nav::entries(role),
             ..bare
         }
@@ -88,6 +89,23 @@ impl Shell {
             return shell;
         }
         shell.clone().placed(web, principal).await.unwrap_or(shell)
+    }
+
+    /// A frame of texts that are all `text`.
+    #[cfg(test)]
+    pub(super) fn sample(text: &str) -> Self {
+        Self {
+            place: text.to_owned(),
+            who: Some(text.to_owned()),
+            signed_in: true,
+            csrf: text.to_owned(),
+            names_organizations: true,
+            unverified: true,
+            zone: Tz::UTC,
+            entries: nav::entries(Role::Owner),
+            path: text.to_owned(),
+            now: Timestamp::from_unix_ms(0),
+        }
     }
 
     /// Names the organisation and takes over its zone.
@@ -159,6 +177,7 @@ pub(in crate::web) async fn guard(State(access): State<Access>, request: Request
         Some((StatusCode::FORBIDDEN, "role")) => {
             let text = format!("This page is for {}.", access.people());
             let mut refused = ApiError::forbidden("role", text).into_response();
+            keep_cookies(&response, &mut refused);
             if let Some(known) = response.extensions_mut().remove::<Known>() {
                 refused.extensions_mut().insert(known);
             }

@@ -4,9 +4,8 @@
 //! is more often a slip than meant: the form comes back with a question, and its second sending counts. Nothing is
 //! stored before that.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use nightshift_domain::calls;
 use nightshift_domain::ids::RequestId;
@@ -14,9 +13,9 @@ use nightshift_domain::viewer::Viewer;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::form::{Filled, Shown};
+use super::form::Filled;
 use super::viewer::viewer_for;
-use super::{Extra, render};
+use super::{Back, Extra, render};
 use crate::web::api::calls::store_wish;
 use crate::web::auth::Caller;
 use crate::web::error::{ApiError, Result};
@@ -42,22 +41,27 @@ pub(in crate::web::pages) async fn book(
     shell: Shell,
     caller: Caller,
     Path(id): Path<RequestId>,
-    PageForm { form, .. }: PageForm<Booking>,
+    PageForm { form, typed }: PageForm<Booking>,
 ) -> Result<Response> {
     let viewer = viewer_for(&web, &caller, &id).map_err(|_| ApiError::not_found())?;
-    let (wrong, asks_about_past) = match start(&web, &caller, &viewer, &id, &form).await {
-        Ok(true) => return Ok(back(&id, "started")),
-        Ok(false) => (BTreeMap::new(), true),
-        Err(error) if !error.fields.is_empty() && !error.fields.contains_key("providerId") => (error.fields, false),
-        Err(error) if error.status.is_client_error() => return Ok(back(&id, "failed")),
-        Err(error) => return Err(error),
+    let back = match start(&web, &caller, &viewer, &id, &form).await {
+        Ok(true) => return Ok(back_with(&id, "started")),
+        Ok(false) => Back { status: StatusCode::OK, typed, asks_about_past: true },
+        Err(error) if tells_nothing(&error) => return Ok(back_with(&id, "failed")),
+        Err(error) => Back { status: error.status, typed: typed.refused(&error)?, asks_about_past: false },
     };
-    let shown = Shown { filled: form.filled, wrong, asks_about_past };
-    render(&web, shell, &caller, &id, &Extra::default(), Some(shown)).await
+    render(&web, shell, &caller, &id, &Extra::default(), Some(back)).await
 }
 
-fn back(id: &RequestId, notice: &str) -> Response {
+fn back_with(id: &RequestId, notice: &str) -> Response {
+    let id: String = form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect();
     Redirect::to(&format!("/request/{id}?notice={notice}")).into_response()
+}
+
+/// Whether an error is the sender's and has no words for a visitor: no link and no button of the page leads to it.
+fn tells_nothing(error: &ApiError) -> bool {
+    let is_told = matches!(error.status, StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT);
+    error.fields.contains_key("providerId") || (error.status.is_client_error() && !is_told)
 }
 
 /// Starts the call; false when the visitor is to be asked first.

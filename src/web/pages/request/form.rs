@@ -1,14 +1,14 @@
-//! The form by which a provider is booked: what is filled in, and what is wrong with it.
+//! The form by which a provider is booked: what is sent, and how the page shows it.
 
-use std::collections::BTreeMap;
-
-use nightshift_domain::calls::{RequestView, Schedule};
+use nightshift_domain::calls::{ProviderView, RequestView, Schedule};
 use nightshift_domain::ids::RequestId;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::web::pages::kit::Typed;
+
 /// What a visitor filled in.
-#[derive(Default, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[schema(as = BookFormFields)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Filled {
@@ -40,27 +40,29 @@ impl Filled {
 }
 
 /// The form as the page shows it.
-pub(super) struct Shown {
-    pub(super) filled: Filled,
-    /// What is wrong, by field.
-    pub(super) wrong: BTreeMap<String, String>,
+pub(super) struct Form<'a> {
+    /// The organisation's zone, in which a date is past or not.
+    pub(super) zone: &'static str,
+    /// Whom it is open for; none while the dialog is closed.
+    pub(super) provider: Option<&'a ProviderView>,
+    pub(super) typed: Typed,
     pub(super) asks_about_past: bool,
 }
 
-impl Shown {
-    /// A new form, for the provider of this id.
-    pub(super) fn new(request: &RequestView, provider_id: Option<&str>) -> Self {
-        let filled = Filled {
-            provider_id: provider_id.unwrap_or_default().to_owned(),
-            customer_name: request.contact_name.clone().unwrap_or_default(),
-            customer_phone: request.user_phone.clone().unwrap_or_default(),
-            ..Filled::default()
-        };
-        Self { filled, wrong: BTreeMap::new(), asks_about_past: false }
+impl Form<'_> {
+    /// What became of a form that was sent and can't be shown again, for the request has changed meanwhile.
+    pub(super) fn lost(&self) -> Option<&str> {
+        let is_back = self.typed.is_refused() || self.asks_about_past;
+        let told = self.typed.refusal().unwrap_or("The request has changed meanwhile; nothing was booked.");
+        (is_back && self.provider.is_none()).then_some(told)
     }
+}
 
-    /// What is wrong with a field.
-    pub(super) fn wrong(&self, field: &str) -> Option<&str> {
-        self.wrong.get(field).map(String::as_str)
-    }
+/// What a new form holds, for the provider of this id.
+pub(super) fn blank(request: &RequestView, provider_id: Option<&str>) -> Typed {
+    Typed::of([
+        ("providerId", provider_id.unwrap_or_default()),
+        ("customerName", request.contact_name.as_deref().unwrap_or_default()),
+        ("customerPhone", request.user_phone.as_deref().unwrap_or_default()),
+    ])
 }

@@ -18,10 +18,10 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use self::appointment::Appointment;
-use self::form::Shown;
+use self::form::Form;
 use self::status::{CallStep, LiveStatus};
 use self::viewer::viewer_for;
-use super::kit::{Query, Shell, page_or_block};
+use super::kit::{Query, Shell, Typed, page_or_block};
 use crate::web::api::calls::with_polls;
 use crate::web::auth::{Caller, Principal, link};
 use crate::web::error::{ApiError, Result};
@@ -94,23 +94,21 @@ fn open(web: &Web, id: &RequestId, token: &str) -> Result<Response> {
     Ok(response)
 }
 
-/// The form by which a provider is booked.
-struct Form<'a> {
-    /// The organisation's zone, in which a date is past or not.
-    zone: &'static str,
-    /// Whom it is open for; none while the dialog is closed.
-    provider: Option<&'a ProviderView>,
-    shown: Shown,
+/// A form that was sent and comes back.
+struct Back {
+    status: StatusCode,
+    typed: Typed,
+    asks_about_past: bool,
 }
 
-/// The page; with the form as it was `refused`, if it was.
+/// The page; with the form as it comes back, if one was sent.
 async fn render(
     web: &Web,
     shell: Shell,
     caller: &Caller,
     id: &RequestId,
     extra: &Extra,
-    refused: Option<Shown>,
+    back: Option<Back>,
 ) -> Result<Response> {
     let viewer = viewer_for(web, caller, id)?;
     // Read first: an event after it may be in the page already, and one before it is.
@@ -123,8 +121,11 @@ async fn render(
     let shell = shell.in_org(web, &owner).await?;
     let zone = shell.zone;
     let providers = request.providers.take().unwrap_or_default();
-    let shown = refused.unwrap_or_else(|| Shown::new(&request, extra.book.as_deref()));
-    let status = if shown.wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let Back { status, typed, asks_about_past } = back.unwrap_or_else(|| Back {
+        status: StatusCode::OK,
+        typed: form::blank(&request, extra.book.as_deref()),
+        asks_about_past: false,
+    });
     let appointment = Appointment::of(&request, &providers, zone);
     let is_simulated = match appointment {
         Some(_) => calls::mode_of_confirmed(&web.db, &viewer, id).await? == Some(CallMode::Simulated),
@@ -141,9 +142,10 @@ async fn render(
             zone: zone.name(),
             provider: providers
                 .iter()
-                .find(|provider| provider.id.as_str() == shown.filled.provider_id)
+                .find(|provider| provider.id.as_str() == typed.value("providerId"))
                 .filter(|_| request.status == RequestStatus::Recommended),
-            shown,
+            typed,
+            asks_about_past,
         },
         request: &request,
         providers: &providers,
