@@ -74,7 +74,7 @@ function morphChildren(old, fresh) {
 
 // Focuses the element of this id; where there is none that can be, the part itself.
 export function focus(id, part) {
-  const element = id && document.getElementById(id);
+  const element = id ? document.getElementById(id) : null;
   element?.focus();
   if (element && document.activeElement === element) return;
   if (!part) return;
