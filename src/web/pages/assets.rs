@@ -30,8 +30,17 @@ macro_rules! modules {
 }
 
 /// Every file in `assets/js/`. A module comes after those that it imports.
-const MODULES: [(&str, &str); 8] =
-    modules!["elapsed.js", "past.js", "toasts.js", "swap.js", "dialog.js", "send.js", "live.js", "main.js"];
+const MODULES: [(&str, &str); 9] = modules![
+    "elapsed.js",
+    "past.js",
+    "toasts.js",
+    "swap.js",
+    "dialog.js",
+    "send.js",
+    "part.js",
+    "live.js",
+    "main.js",
+];
 const CSS: &str = include_str!("assets/app.css");
 
 static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets::build(CSS, &MODULES));
