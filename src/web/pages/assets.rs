@@ -30,10 +30,11 @@ macro_rules! modules {
 }
 
 /// Every file in `assets/js/`. A module comes after those that it imports.
-const MODULES: [(&str, &str); 9] = modules![
+const MODULES: [(&str, &str); 10] = modules![
     "elapsed.js",
     "past.js",
     "toasts.js",
+    "mistakes.js",
     "swap.js",
     "dialog.js",
     "send.js",
