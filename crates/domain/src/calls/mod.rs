@@ -25,5 +25,6 @@ pub use schedule::{Schedule, Scheduled, prefers_past, schedule};
 pub use start::{Begun, Dialing, adopt, analysing, begin, by_report, not_started, started};
 pub use tell::tell_anyway;
 pub use view::{
-    CallView, ProviderView, RequestView, call_by_execution, list, org_of_request, request_of_execution, view,
+    CallView, ProviderView, RequestView, call_by_execution, last_call_status, list, org_of_request,
+    request_of_execution, view,
 };

@@ -244,6 +244,27 @@ pub async fn call_by_execution(db: &Db, viewer: &Viewer, execution_id: &str) -> 
     .ok_or(Error::NotFound)
 }
 
+/// The status of a request's newest call. None before the first, and for a request that the viewer may not see.
+///
+/// # Errors
+/// [`Error::NotFound`] for a viewer who sees no requests.
+pub async fn last_call_status(db: &Db, viewer: &Viewer, id: &RequestId) -> Result<Option<CallStatus>> {
+    let (org, request) = viewer.request_rows()?;
+    let found: Option<(CallStatus,)> = db
+        .read(
+            "SELECT status FROM booking_calls
+             WHERE service_request_id = $1 AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)
+               AND (CAST($3 AS TEXT) IS NULL OR service_request_id = $3)
+             ORDER BY created_at DESC, id DESC LIMIT 1",
+        )
+        .bind(id)
+        .bind(org)
+        .bind(request)
+        .optional()
+        .await?;
+    Ok(found.map(|(status,)| status))
+}
+
 /// The request that an execution is for. Its id opens nothing: it is what the token of a link is compared with, before
 /// there is a viewer.
 ///

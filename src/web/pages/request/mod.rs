@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use nightshift_domain::audience::Audience;
-use nightshift_domain::calls::{self, ProviderView, RequestStatus, RequestView};
+use nightshift_domain::calls::{self, CallStatus, ProviderView, RequestStatus, RequestView};
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::stream;
 use nightshift_domain::viewer::{Reach, Viewer};
@@ -50,6 +50,8 @@ struct Page<'a> {
     /// The last event that the page knows of.
     seq: i64,
     notice: &'a str,
+    /// Whether the last call ended without a booking, and another may be made.
+    call_failed: bool,
     appointment: Option<Appointment<'a>>,
     /// Whether this viewer may choose a provider, once there are any.
     may_change: bool,
@@ -134,9 +136,15 @@ async fn render(
     let providers = request.providers.take().unwrap_or_default();
     let shown = refused.unwrap_or_else(|| Shown::new(&request, extra.book.as_deref()));
     let status = if shown.wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let call_failed = request.status == RequestStatus::Recommended
+        && matches!(
+            calls::last_call_status(&web.db, &viewer, id).await?,
+            Some(CallStatus::NotConfirmed | CallStatus::Failed | CallStatus::Timeout)
+        );
     let page = Page {
         status: LiveStatus::of(&request, web.clock.now()),
         seq,
+        call_failed,
         notice: extra.notice.as_deref().unwrap_or_default(),
         appointment: Appointment::of(&request, &providers, zone),
         may_change: matches!(caller.principal(), Principal::Local { .. }) || *viewer.reach() != Reach::All,
