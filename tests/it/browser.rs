@@ -237,7 +237,7 @@ async fn a_live_part_that_is_refused_for_now_is_fetched_again() {
         browser.becomes("document.documentElement.dataset.stream", "open").await;
         browser
             .eval(
-                "(() => { const real = window.fetch; window.refusals = [429, 408, 503];
+                "(() => { const real = window.fetch; window.refusals = [429, 408];
                     window.fetch = async (...asked) => window.refusals.length
                         ? new Response('', { status: window.refusals.shift() }) : real(...asked); })()",
             )
