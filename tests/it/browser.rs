@@ -169,3 +169,103 @@ async fn a_live_update_keeps_the_dialog_and_its_texts_and_the_focus_goes_back_to
     })
     .await;
 }
+
+/// Has the page fetch its live part.
+const REFETCH: &str = "document.dispatchEvent(new Event('sent'))";
+
+#[tokio::test]
+async fn a_mistake_in_a_form_that_a_script_sent_is_told_by_its_field() {
+    let Some(browser) = Browser::start(1000, 900).await else { return };
+    on_both_with(live, async |nightshift| {
+        browser.open(&link(&nightshift).await).await;
+        browser.sees(&["Recommendations ready"]).await;
+        browser.click(FIRST_CARD).await;
+        browser.eval("document.querySelector('#book [name=customerName]').value = 'Bea'").await;
+        browser.eval("document.querySelector('#book [name=customerPhone]').value = '12'").await;
+        browser.click(CONFIRM).await;
+        browser.becomes("document.activeElement.getAttribute('aria-invalid')", "true").await;
+        browser.sees(&["Failed to start booking call"]).await;
+        let state = "(() => { const field = document.activeElement, told = field.labels[0].querySelector('.wrong');
+            return [field.name, field.value, field.form.elements.customerName.value, field.closest('dialog').matches(':modal'),
+                told.role, told.textContent !== '', field.getAttribute('aria-describedby') === told.id]; })()";
+        assert_eq!(browser.eval(state).await, json!(["customerPhone", "12", "Bea", true, "alert", true, true]));
+
+        // What was right is sent without what was said of the mistake.
+        browser.eval("document.querySelector('#book [name=customerPhone]').value = ''").await;
+        browser.click(CONFIRM).await;
+        browser.sees(&["Booking call started!"]).await;
+        assert_eq!(browser.eval("document.querySelectorAll('#book .wrong, #book [aria-invalid]').length").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_live_update_keeps_the_focus_in_its_row_when_rows_come_go_and_move() {
+    let Some(browser) = Browser::start(1000, 900).await else { return };
+    on_both_with(live, async |nightshift| {
+        browser.open(&link(&nightshift).await).await;
+        browser.becomes("document.documentElement.dataset.stream", "open").await;
+        let names = "[...document.querySelectorAll('.cards h3')].map((name) => name.textContent).join()";
+        browser.becomes(names, "Bright Dental,Mission Smiles").await;
+        browser.eval("(window.row = document.querySelector('.cards li:last-child')).querySelector('a').focus()").await;
+        let stays = "window.row.isConnected && window.row.contains(document.activeElement)";
+        for (statement, rows) in [
+            (
+                "UPDATE providers SET created_at = '2000-01-01T00:00:00.000Z' WHERE name = 'Mission Smiles'",
+                "Mission Smiles,Bright Dental",
+            ),
+            (
+                "UPDATE providers SET created_at = '1999-01-01T00:00:00.000Z' WHERE name = 'Bright Dental'",
+                "Bright Dental,Mission Smiles",
+            ),
+            ("DELETE FROM providers WHERE name = 'Bright Dental'", "Mission Smiles"),
+        ] {
+            nightshift.db.write(statement).execute().await.unwrap();
+            browser.eval(REFETCH).await;
+            browser.becomes(names, rows).await;
+            assert_eq!(browser.eval(stays).await, true, "after {statement}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_live_part_that_is_refused_for_now_is_fetched_again() {
+    let Some(browser) = Browser::start(1000, 900).await else { return };
+    on_both_with(live, async |nightshift| {
+        browser.open(&link(&nightshift).await).await;
+        browser.becomes("document.documentElement.dataset.stream", "open").await;
+        browser
+            .eval(
+                "(() => { const real = window.fetch; window.refusals = [429, 408];
+                    window.fetch = async (...asked) => window.refusals.length
+                        ? new Response('', { status: window.refusals.shift() }) : real(...asked); })()",
+            )
+            .await;
+        nightshift.db.write("UPDATE providers SET recommendation = 'Changed meanwhile'").execute().await.unwrap();
+        browser.eval(REFETCH).await;
+        browser.sees(&["Changed meanwhile"]).await;
+        assert_eq!(browser.eval("window.refusals.length").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_that_a_form_led_to_fetches_its_part_from_the_page_of_the_request() {
+    let Some(browser) = Browser::start(1000, 900).await else { return };
+    on_both_with(live, async |nightshift| {
+        browser.open(&link(&nightshift).await).await;
+        browser.becomes("document.documentElement.dataset.stream", "open").await;
+        browser.click(FIRST_CARD).await;
+        // Sent as without scripts.
+        let send = "(() => { const form = document.querySelector('#book form'); form.elements.customerPhone.value = '12'; form.submit(); })()";
+        browser.eval(send).await;
+        browser.becomes("location.pathname.endsWith('/book')", true).await;
+        browser.becomes("document.documentElement.dataset.stream", "open").await;
+        nightshift.db.write("UPDATE providers SET recommendation = 'Changed meanwhile'").execute().await.unwrap();
+        browser.eval(REFETCH).await;
+        browser.becomes("document.querySelectorAll('.cards li .section > p:last-child:not(.meta)').length", 2).await;
+        assert_eq!(browser.eval("document.querySelector('#book [name=customerPhone]').value").await, "12");
+    })
+    .await;
+}

@@ -1,6 +1,6 @@
 //! The request's page, as the server renders it: texts, links, forms without scripts, and what it never shows.
 
-use nightshift_providers::simulator::CallScript;
+use nightshift_providers::simulator::{CallScript, StartScript};
 use reqwest::Method;
 use serde_json::json;
 
@@ -149,7 +149,7 @@ async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation
             "Scheduling Your Appointment",
             "Our AI is calling the provider to book your appointment",
             "Connecting to provider...",
-            "<noscript><meta http-equiv=\"refresh\" content=\"10\"></noscript>",
+            &format!("<noscript><meta http-equiv=\"refresh\" content=\"10;url=/request/{}\"></noscript>", visitor.id),
             "disabled>Book this provider",
         ] {
             assert!(page.text.contains(text), "{text} is missing in\n{}", page.text);
@@ -182,12 +182,43 @@ async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation
         nightshift.db.write(number).execute().await.unwrap();
         let page = visitor.page(&nightshift).await;
         assert!(page.text.contains("SIM-441") && !page.text.contains("Simulated"), "{}", page.text);
+        let noticed = nightshift.send(Method::GET, &path, &visitor.cookie(), None).await.expect(200);
+        assert!(!noticed.text.contains("role=\"status\"><strong>Booking call started!"), "{}", noticed.text);
         let part = nightshift
             .send(Method::GET, &format!("/request/{}?fragment=now", visitor.id), &visitor.cookie(), None)
             .await
             .expect(200);
         let heading = "<h2 id=\"confirmed\">Appointment Confirmed!</h2>";
         assert!(part.text.contains(heading) && !part.text.contains("<html") && !part.text.contains("<h1"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_that_ended_without_a_booking_is_told_until_the_next_one() {
+    let live = |settings: &mut nightshift::config::Settings| {
+        settings.auth.enabled = true;
+        settings.calls.live = true;
+    };
+    on_both_with(live, async |nightshift| {
+        nightshift.simulator.vapi().script(CallScript {
+            start: StartScript::Refused,
+            times: 1,
+            ..CallScript::default()
+        });
+        let told = "data-is=\"bad\">The call ended without a booking. Try again or choose another provider.</p>";
+        let visitor = Visitor::new(&nightshift).await;
+        let page = visitor.form(&nightshift).await;
+        assert!(!page.text.contains(told), "{}", page.text);
+        let form = [("csrf", field(&page.text, "csrf")), ("providerId", field(&page.text, "providerId"))];
+        visitor.book(&nightshift, &form).await.expect(303);
+        nightshift.until("SELECT count(*) FROM booking_calls WHERE status = 'failed'", 1).await;
+        let path = format!("/request/{}?notice=started", visitor.id);
+        let page = visitor.open(&nightshift, &path).await;
+        assert!(page.text.contains(told), "{}", page.text);
+        assert!(!page.text.contains("role=\"status\"><strong>Booking call started!"), "{}", page.text);
+        visitor.book(&nightshift, &form).await.expect(303);
+        assert!(!visitor.page(&nightshift).await.text.contains(told));
     })
     .await;
 }

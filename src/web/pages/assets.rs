@@ -30,14 +30,16 @@ macro_rules! modules {
 }
 
 /// Every file in `assets/js/`. A module comes after those that it imports.
-const MODULES: [(&str, &str); 9] = modules![
+const MODULES: [(&str, &str); 11] = modules![
     "elapsed.js",
     "past.js",
     "times.js",
     "toasts.js",
+    "mistakes.js",
     "swap.js",
     "dialog.js",
     "send.js",
+    "part.js",
     "live.js",
     "main.js",
 ];

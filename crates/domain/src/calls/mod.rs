@@ -25,6 +25,5 @@ pub use schedule::{Schedule, Scheduled, prefers_past, schedule};
 pub use start::{Begun, Dialing, adopt, analysing, begin, by_report, not_started, started};
 pub use tell::tell_anyway;
 pub use view::{
-    CallView, ProviderView, RequestView, call_by_execution, list, mode_of_confirmed, org_of_request,
-    request_of_execution, view,
+    CallView, ProviderView, RequestView, call_by_execution, last_call, list, org_of_request, request_of_execution, view,
 };

@@ -244,26 +244,24 @@ pub async fn call_by_execution(db: &Db, viewer: &Viewer, execution_id: &str) -> 
     .ok_or(Error::NotFound)
 }
 
-/// The mode of the call that made a request's appointment. None when no call of it was confirmed.
+/// Status and mode of a request's newest call, which is the one that made its appointment if one did. None before the first, and for a request that the viewer may not see.
 ///
 /// # Errors
 /// [`Error::NotFound`] for a viewer who sees no requests.
-pub async fn mode_of_confirmed(db: &Db, viewer: &Viewer, id: &RequestId) -> Result<Option<CallMode>> {
+pub async fn last_call(db: &Db, viewer: &Viewer, id: &RequestId) -> Result<Option<(CallStatus, CallMode)>> {
     let (org, request) = viewer.request_rows()?;
-    let found: Option<(CallMode,)> = db
-        .read(
-            "SELECT mode FROM booking_calls
-             WHERE service_request_id = $1 AND status = 'confirmed'
-               AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)
+    db.read(
+        "SELECT status, mode FROM booking_calls
+             WHERE service_request_id = $1 AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)
                AND (CAST($3 AS TEXT) IS NULL OR service_request_id = $3)
              ORDER BY created_at DESC, id DESC LIMIT 1",
-        )
-        .bind(id)
-        .bind(org)
-        .bind(request)
-        .optional()
-        .await?;
-    Ok(found.map(|(mode,)| mode))
+    )
+    .bind(id)
+    .bind(org)
+    .bind(request)
+    .optional()
+    .await
+    .map_err(Into::into)
 }
 
 /// The request that an execution is for. Its id opens nothing: it is what the token of a link is compared with, before

@@ -42,7 +42,8 @@ struct Page {
     list: List<Filters, ExceptionView>,
     counts: Counts,
     workers: Vec<User>,
-    seq: i64,
+    /// The last event that the page knows of; none when it could not be read.
+    seq: Option<i64>,
 }
 
 /// `GET /exceptions`
@@ -54,9 +55,9 @@ pub(in crate::web::pages) async fn show(
 ) -> Result<Response> {
     let Filters { kind, severity, status } = &asked.filters;
     let filter = Filter { kind: kind.clone(), severity: *severity, status: Some(*status), booking: None };
-    let (viewer, mut counts, mut workers, mut seq) = (caller.viewer(), Counts::default(), Vec::new(), 0);
+    let (viewer, mut counts, mut workers, mut seq) = (caller.viewer(), Counts::default(), Vec::new(), None);
     let found = async {
-        seq = stream::latest(&web.db).await?;
+        seq = Some(stream::latest(&web.db).await?);
         counts = exceptions::counts(&web.db, &viewer, &filter).await?;
         workers = users::workers_of(&web.db, viewer.org_id()).await?;
         Ok(exceptions::list(&web.db, &viewer, &filter, asked.cursor(), Limit::default()).await?)

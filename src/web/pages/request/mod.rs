@@ -10,7 +10,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use nightshift_domain::calls::{self, CallMode, ProviderView, RequestStatus, RequestView};
+use nightshift_domain::calls::{self, CallMode, CallStatus, ProviderView, RequestStatus, RequestView};
 use nightshift_domain::ids::RequestId;
 use nightshift_domain::stream;
 use nightshift_domain::viewer::Reach;
@@ -52,6 +52,8 @@ struct Page<'a> {
     /// The last event that the page knows of.
     seq: i64,
     notice: &'a str,
+    /// Whether the last call ended without a booking, and another may be made.
+    call_failed: bool,
     appointment: Option<Appointment<'a>>,
     /// Whether nobody was called for the appointment.
     is_simulated: bool,
@@ -127,13 +129,14 @@ async fn render(
         asks_about_past: false,
     });
     let appointment = Appointment::of(&request, &providers, zone);
-    let is_simulated = match appointment {
-        Some(_) => calls::mode_of_confirmed(&web.db, &viewer, id).await? == Some(CallMode::Simulated),
-        None => false,
-    };
+    let last_call = calls::last_call(&web.db, &viewer, id).await?;
+    let is_simulated = appointment.is_some() && matches!(last_call, Some((_, CallMode::Simulated)));
+    let call_failed = request.status == RequestStatus::Recommended
+        && matches!(last_call, Some((CallStatus::NotConfirmed | CallStatus::Failed | CallStatus::Timeout, _)));
     let page = Page {
         status: LiveStatus::of(&request, web.clock.now()),
         seq,
+        call_failed,
         notice: extra.notice.as_deref().unwrap_or_default(),
         appointment,
         is_simulated,

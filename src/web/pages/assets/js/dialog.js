@@ -1,5 +1,6 @@
 // Dialogs: a link `data-dialog="ID"` opens the dialog of that id instead of the page that has it open. What the dialog
 // marks as `data-fill="NAME"` becomes the link's `data-NAME`: the value of a field, the text of anything else.
+import { clear } from "./mistakes.js";
 import { focus } from "./swap.js";
 
 // The id of what opened a dialog: the element itself may be swapped meanwhile.
@@ -11,10 +12,11 @@ function fill(dialog, link) {
   }
 }
 
-function open(dialog) {
+export function open(dialog) {
   dialog.close();
   dialog.showModal();
-  dialog.querySelector("[autofocus], [aria-invalid=true], input:not([type=hidden])")?.focus();
+  const first = dialog.querySelector("[aria-invalid=true]") ?? dialog.querySelector("[autofocus], input:not([type=hidden])");
+  first?.focus();
 }
 
 function watch(dialog) {
@@ -36,6 +38,7 @@ export function start() {
     if (!dialog || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     fill(dialog, link);
+    for (const form of dialog.querySelectorAll("form")) clear(form);
     open(dialog);
     opener = link.id;
   });

@@ -1,55 +1,15 @@
-// Live parts: `data-live` names a topic, `data-fragment` the part of the page to fetch, `data-events` the events after
-// which to fetch it, `data-seq` the last event that the page knew. One connection serves all parts of a page.
-import { swap } from "./swap.js";
+// Live updates: `data-live` names the topic of a part, `data-events` the events after which it is fetched, `data-seq` the
+// last event that the page knew, if it knew one. One connection serves all parts of a page.
+import { GONE, Part, asked, longer } from "./part.js";
 import { toast } from "./toasts.js";
 
-const RETRY_MS = { first: 1000, most: 30_000 };
+// A deployment ends all streams at once: neither do all pages come back at once, nor do they fetch their parts at once.
+const SPREAD_MS = { least: 500, most: 3000, refresh: 2000 };
+// What may pass until the server says why it refuses the stream.
+const ANSWER_MS_MAX = 20_000;
 
-// The next wait after `ms`, spread so that pages do not come back all at once.
-function longer(ms) {
-  return Math.min(RETRY_MS.most, ms * 2) * (0.75 + Math.random() / 2);
-}
-
-class Part {
-  constructor(element) {
-    this.element = element;
-    this.events = (element.dataset.events ?? "").split(" ").filter(Boolean);
-    this.fetching = false;
-    this.again = false;
-    this.retry = RETRY_MS.first;
-  }
-
-  // Fetches the part; an event while it is fetched leads to one more fetch.
-  async refresh() {
-    clearTimeout(this.timer);
-    this.again = true;
-    if (this.fetching) return;
-    this.fetching = true;
-    while (this.again) {
-      this.again = false;
-      if (await this.fetchOnce()) this.retry = RETRY_MS.first;
-      else {
-        this.timer = setTimeout(() => this.refresh(), this.retry);
-        this.retry = longer(this.retry);
-      }
-    }
-    this.fetching = false;
-  }
-
-  async fetchOnce() {
-    const address = new URL(location.href);
-    address.searchParams.set("fragment", this.element.dataset.fragment);
-    address.searchParams.delete("notice");
-    try {
-      const answer = await fetch(address, { redirect: "manual" });
-      // Led elsewhere (to the sign-in), refused or gone: the browser shows what there is now instead.
-      if (answer.type === "opaqueredirect" || [401, 403, 404].includes(answer.status)) location.reload();
-      else if (answer.ok) swap(this.element, await answer.text());
-      return answer.status < 500;
-    } catch {
-      return false;
-    }
-  }
+function firstWait() {
+  return SPREAD_MS.least + Math.random() * (SPREAD_MS.most - SPREAD_MS.least);
 }
 
 class Connection {
@@ -58,30 +18,36 @@ class Connection {
     this.paused = document.getElementById("paused");
     this.topics = [...new Set(parts.map((part) => part.element.dataset.live))].join(",");
     this.events = new Set(parts.flatMap((part) => part.events));
-    // Nothing that happened after the page was rendered is missed.
-    this.last = Math.min(...parts.map((part) => Number(part.element.dataset.seq)));
-    this.wait = RETRY_MS.first;
+    // A page that does not know the last event begins with the present.
+    const known = parts.map((part) => part.element.dataset.seq);
+    this.last = known.includes(undefined) ? "" : Math.min(...known);
+    this.wait = firstWait();
     this.broken = null;
+  }
+
+  address() {
+    return `/api/events/stream?topics=${encodeURIComponent(this.topics)}&lastEventId=${this.last}`;
   }
 
   open() {
     clearTimeout(this.timer);
     this.source?.close();
-    const source = new EventSource(`/api/events/stream?topics=${encodeURIComponent(this.topics)}&lastEventId=${this.last}`);
+    const source = new EventSource(this.address());
     this.source = source;
     source.addEventListener("open", () => this.opened());
     source.addEventListener("error", () => this.failed());
     for (const name of this.events) source.addEventListener(name, (event) => this.happened(name, event));
   }
 
+  // What happened between the page, or the last connection, and this one may have come as no event.
   opened() {
     const was = this.broken;
     clearTimeout(this.broken);
     this.broken = null;
-    this.wait = RETRY_MS.first;
+    this.wait = firstWait();
     this.paused.hidden = true;
     document.documentElement.dataset.stream = "open";
-    if (was) for (const part of this.parts) part.refresh();
+    for (const part of this.parts) part.refresh(was ? Math.random() * SPREAD_MS.refresh : 0);
   }
 
   failed() {
@@ -91,10 +57,32 @@ class Connection {
       this.paused.hidden = false;
       delete document.documentElement.dataset.stream;
     }, Number(this.paused.dataset.afterSeconds) * 1000);
-    // An answer that is no stream: perhaps nobody is signed in any more, which the fragment's answer tells.
-    if (refused) for (const part of this.parts) part.refresh();
-    this.timer = setTimeout(() => this.open(), this.wait);
+    this.later(() => (refused ? this.ask() : this.open()));
+  }
+
+  // Does something after the next wait, which is `least` milliseconds or more.
+  later(act, least = 0) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(act, Math.max(least, this.wait));
     this.wait = longer(this.wait);
+  }
+
+  // Asks why the stream was refused, which an EventSource does not tell.
+  async ask() {
+    const asking = new AbortController();
+    const limit = setTimeout(() => asking.abort(), ANSWER_MS_MAX);
+    try {
+      const answer = await fetch(this.address(), { signal: asking.signal });
+      if (answer.ok) return this.open();
+      // Perhaps nobody is signed in any more: then the answer to the part leads elsewhere.
+      if (GONE.includes(answer.status)) for (const part of this.parts) part.refresh();
+      this.later(() => this.ask(), asked(answer));
+    } catch {
+      this.later(() => this.ask());
+    } finally {
+      clearTimeout(limit);
+      asking.abort();
+    }
   }
 
   happened(name, event) {

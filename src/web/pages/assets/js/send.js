@@ -1,11 +1,21 @@
 // Forms with `data-send="ADDRESS"` are sent as JSON while the page stays. `data-toast` names three toasts: NAME.sending at
-// once, NAME.sent for 202, NAME.refused for everything else, which may use the answer's `error`.
+// once, NAME.sent for 202, NAME.refused for everything else, which may use the answer's `error`. Mistakes that the answer
+// names in `fields` are shown in the form, whose dialog opens again.
+import { open } from "./dialog.js";
+import { clear, show } from "./mistakes.js";
 import { toast } from "./toasts.js";
 
 // What was filled into the dialog that a form stands in, for its toasts.
 function filledIn(form) {
   const places = [...(form.closest("dialog")?.querySelectorAll("[data-fill]") ?? [])];
   return Object.fromEntries(places.map((place) => [place.dataset.fill, place.value ?? place.textContent]));
+}
+
+// Shows what is wrong, unless the dialog is open again already, perhaps for something else.
+function refused(form, name, told) {
+  const dialog = form.closest("dialog");
+  if (!dialog?.open && show(form, told.fields ?? {}) && dialog) open(dialog);
+  return toast(`${name}.refused`, told);
 }
 
 async function send(form) {
@@ -17,7 +27,7 @@ async function send(form) {
   try {
     const headers = { "content-type": "application/json" };
     const answer = await fetch(form.dataset.send, { method: "POST", headers, body: JSON.stringify(values) });
-    if (answer.status !== 202) return toast(`${name}.refused`, await answer.json().catch(() => ({})));
+    if (answer.status !== 202) return refused(form, name, await answer.json().catch(() => ({})));
     // A live update may have told more already.
     const shown = document.getElementById(sending?.id);
     if (!shown || shown === sending) toast(`${name}.sent`);
@@ -32,6 +42,7 @@ export function start() {
     const form = event.target;
     if (!form.dataset.send) return;
     event.preventDefault();
+    clear(form);
     send(form);
     form.closest("dialog")?.close();
   });
