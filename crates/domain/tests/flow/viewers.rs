@@ -214,10 +214,7 @@ async fn reads(
             one("request's call", calls::call_by_execution(db, viewer, &id("execution")).await.map(drop)),
             one(
                 "request's last call",
-                calls::last_call_status(db, viewer, &request)
-                    .await
-                    .and_then(|status| status.ok_or(Error::NotFound))
-                    .map(drop),
+                calls::last_call(db, viewer, &request).await.and_then(|status| status.ok_or(Error::NotFound)).map(drop),
             ),
             one("request's organisation", calls::org_of_request(db, viewer, &request).await.map(drop)),
             one("request's topic", Topic::Request(request).check(db, viewer).await),
