@@ -258,7 +258,7 @@ async fn every_read_gives_each_viewer_its_own_rows_and_no_others() {
             (Viewer::nobody(), "", "", "", "", ""),
         ] {
             let found = together(reads(&business, &viewer, &booking).await);
-            assert_eq!(found.len(), 26);
+            assert_eq!(found.len(), 27);
             for (read, names) in found {
                 let wanted = match read.split(' ').next().unwrap() {
                     "own" => own,
