@@ -107,13 +107,14 @@ async fn c15_a_call_that_cannot_be_started_or_ends_without_a_booking_is_told_and
             .sees(&["The call ended without a booking. Try again or choose another provider.", "Recommendations ready"])
             .await;
 
-        // Somebody cancels the request while its page is open: the server's reason is told. Opened anew, so that no
+        // Somebody cancels the request while the dialog is open: the server's reason is told. Opened anew, so that no
         // live update of what went before is still under way.
         let here = browser.eval("location.href").await;
         browser.open(here.as_str().unwrap()).await;
         browser.sees(&["Recommendations ready"]).await;
-        nightshift.db.write("UPDATE service_requests SET status = 'CANCELLED'").execute().await.unwrap();
         browser.click(FIRST_CARD).await;
+        browser.sees(&["Confirm & Book"]).await;
+        nightshift.db.write("UPDATE service_requests SET status = 'CANCELLED'").execute().await.unwrap();
         browser.click(CONFIRM).await;
         browser.sees(&["Failed to start booking call", "the request is CANCELLED"]).await;
         nightshift.db.write("UPDATE service_requests SET status = 'FAILED'").execute().await.unwrap();
