@@ -13,7 +13,8 @@
 //! - what the process keeps between requests: failed sign-ins, refused webhooks, keys in use, writers, the [`Hub`];
 //! - [`state`], which holds all of it and is handed to every handler;
 //! - who asks ([`auth`]) and what a route is ([`routes`]);
-//! - what handlers read and answer: [`path`], [`query`], [`body`], [`answer`], [`idempotency`];
+//! - what handlers read and answer: [`path`], [`query`], [`body`], [`answer`], [`idempotency`], and what the API and pages
+//!   share of [`calls`];
 //! - handlers and the rows of their routes: [`api`], [`auth::login`], [`receiver`], [`stream`], [`pages`], [`health`];
 //! - [`layers`], [`table`](mod@table), [`router`].
 //!
@@ -23,6 +24,7 @@ mod answer;
 pub mod api;
 pub mod auth;
 mod body;
+mod calls;
 mod contention;
 mod error;
 mod health;

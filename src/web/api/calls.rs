@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, Schedule, Scheduled};
-use nightshift_domain::ids::RequestId;
+use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, Schedule};
 use nightshift_domain::viewer::Viewer;
 use nightshift_jobs::Enqueuer;
 use nightshift_jobs::booking_call;
-use nightshift_jobs::booking_call::poll::BookingCallPoll;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -19,6 +17,7 @@ use super::data::Data;
 use crate::web::answer::{Accepted, Answer, Located};
 use crate::web::auth::{Caller, Principal};
 use crate::web::body::{JsonBody, OptionalJson};
+use crate::web::calls::{schedule_call, with_polls};
 use crate::web::contention;
 use crate::web::error::{ApiError, Result};
 use crate::web::idempotency::Answering;
@@ -98,7 +97,7 @@ pub async fn schedule_async(
     JsonBody(wish): JsonBody<Schedule>,
 ) -> Result<Located<Data<CallStarted>, 202>> {
     let mut tx = web.db.begin().await?;
-    let scheduled = store_wish(&web, &caller, &mut tx, wish).await?;
+    let scheduled = schedule_call(&web, &caller, &mut tx, wish).await?;
     let place = format!("/api/v1/bookings/executions/{}", scheduled.execution_id);
     let started = CallStarted {
         booking_initiated: true,
@@ -117,7 +116,7 @@ pub async fn schedule(
     JsonBody(wish): JsonBody<Schedule>,
 ) -> Result<Answer<Data<Outcome>>> {
     let mut tx = web.db.begin().await?;
-    let scheduled = store_wish(&web, &caller, &mut tx, wish).await?;
+    let scheduled = schedule_call(&web, &caller, &mut tx, wish).await?;
     tx.commit().await?;
     let viewer = caller.viewer_of(&web, &scheduled.request_id)?;
     let call = wait_for_end(&web, &viewer, &scheduled.execution_id).await?;
@@ -128,24 +127,6 @@ pub async fn schedule(
         answering.clone().commit(&web, tx, answer).await
     })
     .await
-}
-
-/// Stores a wish for a call, with the job that places it.
-///
-/// # Errors
-/// As the domain refuses it; 404 for the link of another request.
-pub(in crate::web) async fn store_wish(
-    web: &Web,
-    caller: &Caller,
-    tx: &mut nightshift_db::Tx,
-    wish: Schedule,
-) -> Result<Scheduled> {
-    let request = RequestId::from(wish.service_request_id.clone().unwrap_or_default());
-    let viewer = caller.viewer_of(web, &request)?;
-    // The job that places the call fixes the mode for good; this is what it will be.
-    let mode = web.dialing.mode();
-    let enqueuer = Enqueuer::of_request(&web.queue);
-    Ok(booking_call::schedule(&enqueuer, tx, &viewer, wish, mode, &caller.actor()).await?)
 }
 
 async fn wait_for_end(web: &Web, viewer: &Viewer, execution_id: &str) -> Result<CallView> {
@@ -216,13 +197,4 @@ pub async fn cancel(
     booking_call::cancel(&Enqueuer::of_request(&web.queue), &mut tx, &call.id, &caller.actor()).await?;
     let cancelled = CallCancelled { execution_id: call.execution_id, status: CallStatus::Cancelled };
     answering.commit(&web, tx, Data::of(cancelled)).await
-}
-
-/// Counts the looks at a call that goes on: they are with the job that looks.
-pub(in crate::web) async fn with_polls(web: &Web, call: &mut CallView) -> Result<()> {
-    if !call.status.is_final() {
-        let polls = web.queue.polls_of(&BookingCallPoll::key(&call.id)).await?;
-        call.poll_count = call.poll_count.max(polls.unwrap_or(0));
-    }
-    Ok(())
 }

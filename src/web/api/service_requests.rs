@@ -13,11 +13,11 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::bookings::Empty;
-use super::calls::with_polls;
 use super::data::Data;
 use crate::web::answer::{Answer, Created};
 use crate::web::auth::{Caller, link};
 use crate::web::body::{JsonBody, OptionalJson};
+use crate::web::calls::with_polls;
 use crate::web::error::Result;
 use crate::web::idempotency::Answering;
 use crate::web::path::Path;

@@ -16,8 +16,8 @@ use utoipa::ToSchema;
 use super::form::Filled;
 use super::viewer::viewer_for;
 use super::{Back, Extra, render};
-use crate::web::api::calls::store_wish;
 use crate::web::auth::Caller;
+use crate::web::calls::schedule_call;
 use crate::web::error::{ApiError, Result};
 use crate::web::pages::kit::{PageForm, Shell};
 use crate::web::path::Path;
@@ -74,7 +74,7 @@ async fn start(web: &Web, caller: &Caller, viewer: &Viewer, id: &RequestId, form
         return Ok(false);
     }
     // Its job is enqueued with it.
-    let _ = store_wish(web, caller, &mut tx, wish).await?;
+    let _ = schedule_call(web, caller, &mut tx, wish).await?;
     tx.commit().await?;
     Ok(true)
 }
