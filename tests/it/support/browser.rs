@@ -9,6 +9,27 @@ use serde_json::{Value, json};
 /// Longer than a page takes on the busiest machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// chromedriver takes a free port of IPv4 and then the same of IPv6, and exits when somebody else has that one.
+const DRIVERS_MAX: usize = 5;
+
+/// A chromedriver and its port. None when it exited instead.
+fn driver() -> Option<(Child, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver starts; ./test installs it");
+    let lines = BufReader::new(driver.stdout.take().expect("its output")).lines();
+    let port = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_suffix('.')?.split("on port ").nth(1)?.parse::<u16>().ok());
+    if port.is_none() {
+        driver.wait().expect("its output has ended");
+    }
+    Some((driver, port?))
+}
+
 /// One headless Chromium with one window.
 pub struct Browser {
     driver: Child,
@@ -23,17 +44,7 @@ impl Browser {
         if std::env::var_os("NIGHTSHIFT_TEST_NO_BROWSER").is_some() {
             return None;
         }
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts; ./test installs it");
-        let lines = BufReader::new(driver.stdout.take().expect("its output")).lines();
-        let port = lines
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_suffix('.')?.split("on port ").nth(1)?.parse::<u16>().ok())
-            .expect("chromedriver tells its port");
+        let (driver, port) = (0..DRIVERS_MAX).find_map(|_| driver()).expect("chromedriver tells its port");
         let profile = tempfile::tempdir().expect("a folder");
         nightshift_providers::tls::install();
         let http = reqwest::Client::new();
