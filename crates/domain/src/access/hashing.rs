@@ -20,7 +20,7 @@ const PLACES_MAX: usize = 8;
 const WAITING_MAX: usize = 32;
 /// Longest wait for a place.
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// The retry delay told to callers that get no place. Most places are free again by then.
+/// The retry delay reported to callers that get no place. Most places are free again by then.
 const RETRY: Duration = Duration::from_secs(1);
 
 static HASHING: LazyLock<Arc<Hashing>> = LazyLock::new(|| {

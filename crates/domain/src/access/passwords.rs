@@ -1,7 +1,7 @@
 //! Passwords: Argon2id with the crate's default parameters (19 MiB and 2 passes, as OWASP recommends), stored as
 //! PHC strings.
 //!
-//! Hashing and verifying both need a slot from `hashing`. A [`Hashed`] password can be made in no other way.
+//! Hashing and verifying both need a slot from `hashing`. There is no other way to make a [`Hashed`] password.
 
 use argon2::password_hash::rand_core::{OsRng, RngCore};
 use argon2::password_hash::{Output, PasswordHash, Salt, SaltString};

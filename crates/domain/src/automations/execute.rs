@@ -51,6 +51,7 @@ pub enum Executed {
     Ended(AutomationRunStatus),
 }
 
+/// Executes a run. A run that has ended or has written its text stays unchanged.
 ///
 /// # Errors
 /// [`Error::NotFound`](crate::Error::NotFound) if there is no such run.

@@ -61,7 +61,7 @@ pub(crate) async fn confirmation_taken_back(tx: &mut Tx, booking: &BookingId) ->
     Ok(confirmations > 0 && confirmations == taken_back)
 }
 
-/// Returns whether a run tells of a move. Such a run was caused by a version of the booking.
+/// Returns whether a run's text is about a move. Such a run was caused by a version of the booking.
 pub(super) fn tells_of_move(run: &AutomationRun) -> bool {
     run.kind != AutomationType::BookingReminder
         && run.trigger_ref.rsplit_once(":v").is_some_and(|(_, version)| version.parse::<i64>().is_ok())

@@ -1,7 +1,7 @@
 //! Warnings about unusual but allowed values of a booking.
 //!
 //! Bookings in the past are allowed, for imports and for visits that are entered afterwards, and a service may get its
-//! price later. Such values are more often typing errors, so whoever creates, moves or confirms the booking gets a
+//! price later. Such values are more often typing errors, so creating, moving or confirming such a booking returns a
 //! warning.
 
 use std::time::Duration;

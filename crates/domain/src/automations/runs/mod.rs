@@ -207,6 +207,7 @@ pub async fn insert(tx: &mut Tx, new: &NewAutomationRun<'_>, now: Timestamp) -> 
 const BY_ID: &str = run_columns!("SELECT", "FROM automation_runs WHERE id = $1");
 const BY_ID_LOCKED: &str = run_columns!("SELECT", "FROM automation_runs WHERE id = $1 FOR NO KEY UPDATE");
 
+/// Returns the run without locking it.
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is no such run.
