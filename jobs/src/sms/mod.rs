@@ -34,7 +34,7 @@ pub struct PostedText {
 ///
 /// # Errors
 /// As [`post::post`], or an error of the queue.
-/// As [`post::post`]; the queue's.
+/// As [`post::post`], or an error of the queue.
 pub async fn post(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
