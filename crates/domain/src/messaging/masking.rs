@@ -137,8 +137,8 @@ pub async fn has_something_to_say(tx: &mut Tx, thread: &ThreadId) -> Result<bool
         .await?)
 }
 
-/// Lists the threads of an organisation with an outside participant that have no number in service or have an open
-/// exception about it: open threads, and closed threads with waiting texts.
+/// Lists the threads of an organisation with an outside participant that are open without a number in service, or that
+/// have an unresolved exception about a missing number.
 pub async fn waiting_for_number(tx: &mut Tx, org: &OrgId) -> Result<Vec<ThreadId>> {
     let waiting: Vec<(ThreadId,)> = tx
         .query(

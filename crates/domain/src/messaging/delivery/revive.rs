@@ -17,8 +17,8 @@ use crate::ids::{BookingId, MessageId};
 use crate::messaging::message::MessageStatus;
 
 /// Moves a failed text back to `to`: `queued` if it is certain that it was not sent, `unconfirmed` if that has to be
-/// found out. The automation run that wrote it waits again too. A text that has not failed is left unchanged. The inner
-/// error is the reason why the text can't be brought back.
+/// found out. The automation run that wrote it waits again too. A text that still waits for its sending or its outcome
+/// is left unchanged. The inner error is the reason why the text can't be brought back.
 ///
 /// # Errors
 /// [`Error::NotFound`](crate::Error::NotFound) if there is no such outbound text.
