@@ -1,9 +1,9 @@
-//! What a failed rule means for the job that called it.
+//! Converts an error of a rule into the error of the job that called the rule.
 
 use nightshift_domain::Error;
 use nightshift_queue::JobError;
 
-/// The rule's error itself says whether it may pass: a database that is away will be back; a missing row, an invalid
+/// Decides whether to retry by the rule's error: a database that is down will be back, but a missing row, an invalid
 /// value or a conflict will stay.
 pub(crate) trait OrJobError<T> {
     fn or_job_error(self) -> Result<T, JobError>;

@@ -1,4 +1,4 @@
-//! Writes an automatic text that is due into its conversation, by the same operation as a person's text.
+//! Writes a due automatic text into its thread, by the same operation as a person's text.
 
 mod payload;
 
@@ -18,7 +18,7 @@ pub use payload::AutomationRun;
 impl Handler<App> for AutomationRun {
     type Hooks = Self;
 
-    /// Executes the run: its text is stored and its sending follows, in one transaction.
+    /// Executes the run: stores its text and enqueues the sending in one transaction.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
         let mut tx = ctx.begin().await?;
@@ -47,13 +47,13 @@ impl Handler<App> for AutomationRun {
 }
 
 impl Hooks for AutomationRun {
-    /// A run whose job ended without success is failed.
+    /// Marks the run as failed.
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let by = Actor::system(dead.info.id.as_str());
         runs::set_failed(tx, &job.automation_run_id, &dead.error, &by, dead.at).await.or_job_error()
     }
 
-    /// A failed run that has written nothing waits for its text again.
+    /// Reopens a failed run that has not written its text.
     async fn on_retry(job: &Self, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
         let by = Actor::system(&retried.id);
         Ok(match runs::reopen_failed(tx, &job.automation_run_id, &by, retried.at).await.or_job_error()? {

@@ -1,4 +1,4 @@
-//! Bookings: each operation makes a change and enqueues, in the same transaction, what follows from it.
+//! Bookings: each operation makes a change and enqueues the jobs that follow from it in the same transaction.
 
 pub mod confirm;
 mod group;
@@ -22,31 +22,28 @@ use group::group;
 use rescheduled::BookingRescheduled;
 use status_changed::BookingStatusChanged;
 
-/// What confirmed a booking: a request.
+/// The trigger of a confirmation by a request.
 const BY_REQUEST: &str = "api";
-/// What confirmed a booking: a payment.
+/// The trigger of a confirmation by a payment.
 const BY_PAYMENT: &str = "stripe";
 
-/// A booking that was made.
 pub struct CreatedBooking {
-    /// What was made.
     pub created: Created,
-    /// The job that follows its first status.
+    /// The id of the job that follows the first status.
     pub job: String,
 }
 
 /// A booking that was changed, or asked to be confirmed again.
 pub struct Changed {
-    /// What changed.
     pub change: StatusChange,
-    /// The job whose end means that all of it has taken effect; none when nothing follows.
+    /// The id of the job after which the whole change has taken effect; `None` if no job follows.
     pub job: Option<String>,
 }
 
-/// Makes a booking.
+/// Creates a booking.
 ///
 /// # Errors
-/// As [`bookings::create`]; the queue's.
+/// As [`bookings::create`], or an error of the queue.
 pub async fn create(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -61,10 +58,10 @@ pub async fn create(
     Ok(CreatedBooking { created, job })
 }
 
-/// Changes what a patch names.
+/// Applies a patch to a booking.
 ///
 /// # Errors
-/// As [`bookings::patch`]; the queue's.
+/// As [`bookings::patch`], or an error of the queue.
 pub async fn change(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -77,10 +74,10 @@ pub async fn change(
     followed(enqueuer, tx, change, BY_REQUEST, by).await
 }
 
-/// Confirms a booking. One that is confirmed already is confirmed again: what its confirmation lacks is made.
+/// Confirms a booking. Confirming a booking again creates whatever its confirmation lacks.
 ///
 /// # Errors
-/// As [`bookings::confirm`]; the queue's.
+/// As [`bookings::confirm`], or an error of the queue.
 pub async fn confirm(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -95,7 +92,7 @@ pub async fn confirm(
 /// Cancels a booking.
 ///
 /// # Errors
-/// As [`bookings::cancel`]; the queue's.
+/// As [`bookings::cancel`], or an error of the queue.
 pub async fn cancel(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -108,7 +105,7 @@ pub async fn cancel(
     followed(enqueuer, tx, change, BY_REQUEST, by).await
 }
 
-/// Acts on what Stripe tells about money.
+/// Applies a fact about a payment that Stripe reported.
 pub(crate) async fn receive_payment(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -133,7 +130,7 @@ async fn followed(
     Ok(Changed { change, job })
 }
 
-/// Enqueues what follows from a change. Answers with the last job.
+/// Enqueues the jobs that follow from a change. Returns the id of the last one.
 async fn follow(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -157,8 +154,8 @@ async fn follow(
     Ok(last.map(|job| job.id().to_owned()))
 }
 
-/// One confirmation waits at a time. One that already runs may have passed what was just changed, so the change gets a
-/// run of its own after it; the booking's group keeps the two apart.
+/// Enqueues the confirmation of a booking. At most one waits at a time. One that is running may have passed the step
+/// that the change affects, so the change gets a further job, which the booking's group runs after it.
 async fn enqueue_confirm(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,

@@ -1,4 +1,4 @@
-//! Moves what hangs on a booking's time: its window and its reminder; and tells the client.
+//! Moves the window and the reminder of a booking whose time has changed, and texts the client.
 
 use std::time::Duration;
 
@@ -13,13 +13,11 @@ use crate::enqueuer::Enqueuer;
 use crate::job_error::OrJobError;
 use crate::{App, automation, subject};
 
-/// A booking whose time was changed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BookingRescheduled {
-    /// The booking.
     pub booking_id: BookingId,
-    /// Its version with the new time.
+    /// The booking's version with the new time.
     pub version: i64,
 }
 
@@ -43,7 +41,7 @@ impl Job for BookingRescheduled {
 impl Handler<App> for BookingRescheduled {
     type Hooks = NoHooks;
 
-    /// Follows the change in one transaction.
+    /// Handles the change in one transaction.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
         let mut tx = ctx.begin().await?;

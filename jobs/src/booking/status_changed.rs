@@ -1,4 +1,4 @@
-//! Does what a booking's new status asks for: a reminder, an end of the window, a word to the client.
+//! Handles a booking's new status: the reminder, the end of the window, a text to the client.
 
 use std::time::Duration;
 
@@ -15,13 +15,11 @@ use crate::enqueuer::Enqueuer;
 use crate::job_error::OrJobError;
 use crate::{App, automation, subject, thread};
 
-/// A row of a booking's status history.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BookingStatusChanged {
-    /// The row.
+    /// The entry of the status history.
     pub history_id: HistoryId,
-    /// Its booking.
     pub booking_id: BookingId,
 }
 
@@ -45,7 +43,7 @@ impl Job for BookingStatusChanged {
 impl Handler<App> for BookingStatusChanged {
     type Hooks = NoHooks;
 
-    /// Follows the change in one transaction.
+    /// Handles the change in one transaction.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
         let enqueuer = Enqueuer::of(&ctx);

@@ -1,7 +1,7 @@
-//! Looks at a call until it has ended, and ends it here.
+//! Polls a call until it has ended, and then ends it here.
 //!
-//! A call in the air is a row with a time, not a task: ten thousand of them cost ten thousand rows. The looks are
-//! counted with the job, so a restart goes on where it was. A report by webhook may end the call first; then there is
+//! A running call is a row with a due time, not a task, so ten thousand calls cost ten thousand rows. The job stores
+//! the number of polls, so polling continues after a restart. If a report by webhook ends the call first, there is
 //! nothing left to do.
 
 mod payload;
@@ -20,13 +20,14 @@ use crate::{App, booking_call, provider_calls};
 
 pub use payload::BookingCallPoll;
 
-/// Looks after the first that saw the end without what came of it. VAPI works that out in seconds.
+/// How many polls to wait for the outcome after the poll that first saw the end. VAPI computes the outcome within
+/// seconds.
 const ANALYSIS_LOOKS: i64 = 6;
 
 impl Handler<App> for BookingCallPoll {
     type Hooks = Self;
 
-    /// Looks once.
+    /// Polls the call once.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let call = calls::peek(ctx.db(), &self.booking_call_id).await.or_job_error()?;
         if call.status.is_final() {
@@ -57,13 +58,13 @@ impl Handler<App> for BookingCallPoll {
     }
 }
 
-/// Ends the call with what came of it.
+/// Ends the call with `ending`.
 async fn finish(ctx: &JobContext<App>, call: &Call, ending: Ending, look: i64) -> JobResult {
     let by = Actor::system(ctx.job.id.as_str());
     match store(ctx, call, &ending, look, &by).await {
         Ok(()) => Ok(Outcome::done_with(json!({"polls": look}))),
         Err(error) => {
-            // The person has an appointment whether or not we could write it down.
+            // The person has an appointment even if it could not be stored.
             if let (Ending::Confirmed { made, .. }, true) = (&ending, ctx.job.attempt >= ctx.job.max_attempts)
                 && let Err(silent) = notify_despite_failure(ctx, call, made, &by).await
             {

@@ -1,9 +1,9 @@
 //! Places a call that books an appointment, once.
 //!
-//! That a call is about to be placed is committed before VAPI is asked, in the ledger of effects. An attempt that finds
-//! that record without an answer may find a phone that is ringing: it looks the call up by our name for it. Only when
-//! VAPI answers that it knows of none is the call placed, and a look-up that fails ends the call rather than risk a
-//! second ring. When it never succeeds, the person may choose again and somebody sees why.
+//! The intent is committed in the ledger of effects before the request to VAPI. An attempt that finds an intent without
+//! an answer can't know whether the phone rang, so it looks the call up at VAPI by our own id of it. The call is placed
+//! only if VAPI answers that it knows no such call. If the lookup fails, the job retries it; if no lookup succeeds, the
+//! call ends without a second ring, the person may choose again, and an exception shows why.
 
 mod payload;
 
@@ -27,13 +27,14 @@ use crate::{App, booking_call, provider_calls};
 
 pub use payload::BookingCallStart;
 
-/// A request whose answer was lost may still be worked on; what VAPI lists before that proves nothing.
+/// VAPI may still be working on a request whose answer was lost, so its list proves nothing before this time has
+/// passed.
 const SETTLED_AFTER: Duration = Duration::from_secs(30);
 
 impl Handler<App> for BookingCallStart {
     type Hooks = Self;
 
-    /// Places the call, or makes it up.
+    /// Places the call, or simulates it.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let by = Actor::system(ctx.job.id.as_str());
         let placing = Placing { ctx: &ctx, id: &self.booking_call_id, dialer: ctx.app.dialer(), by };
@@ -62,7 +63,7 @@ impl Performable for Placing<'_> {
         self.id.as_str()
     }
 
-    /// Fixes whom the call reaches. A made-up call ends here.
+    /// Decides which phone the call reaches. A simulated call ends here.
     async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Decision<Box<Call>>, JobError> {
         let call = match calls::begin(tx, self.id, &self.dialer.dialing(), &self.by, now).await {
             Ok(StartDecision::Start(call, _)) => call,
@@ -95,7 +96,7 @@ impl Performable for Placing<'_> {
         }
     }
 
-    /// A call that was placed is looked at from here on until it ends.
+    /// Records a placed call, which is polled from then on until it ends.
     async fn settle(&self, tx: &mut Tx, answer: &Answer<NotPlaced>, now: Timestamp) -> Result<JobResult, JobError> {
         match answer {
             Answer::Taken(vapi_call_id) => {
@@ -118,16 +119,15 @@ impl Performable for Placing<'_> {
     }
 }
 
-/// Why a call was not placed.
 #[derive(Debug, thiserror::Error)]
 enum NotPlaced {
-    /// By VAPI's answer.
+    /// VAPI answered with an error.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// By its list, after an earlier attempt.
+    /// VAPI's list of calls does not contain it, after an earlier attempt.
     #[error("VAPI lists no such call")]
     Unlisted,
-    /// This program places no calls.
+    /// This program only simulates calls.
     #[error("a made-up call is never placed")]
     MadeUp,
 }
@@ -150,7 +150,7 @@ impl Placing<'_> {
         Ok(Ok(Outcome::done_with(json!({"ended": true}))))
     }
 
-    /// An earlier attempt ended, and the ledger tells how.
+    /// Continues from an earlier attempt whose result is in the ledger.
     async fn take_over(&self, record: &Effect) -> JobResult {
         match &record.provider_ref {
             Some(vapi_call_id) => settle(self.ctx, self, Some(record), &Answer::Taken(vapi_call_id.clone())).await?,
@@ -158,7 +158,7 @@ impl Placing<'_> {
         }
     }
 
-    /// An earlier attempt may have made a phone ring.
+    /// Looks for the call of an earlier attempt, which may have made the phone ring.
     async fn find_out(&self, record: &Effect) -> JobResult {
         let now = self.ctx.now();
         let asked_at = record.asked_at.unwrap_or(now);
@@ -188,7 +188,7 @@ impl Placing<'_> {
     }
 }
 
-/// Whom the call reaches and why, without telling the number.
+/// Logs which phone the call reaches and why, with masked numbers.
 fn tell_determination(call: &Call) {
     let mode = match call.mode {
         CallMode::Simulated => "SIMULATED",

@@ -1,4 +1,4 @@
-//! Brings back, every few minutes, what people put off until now.
+//! Reopens snoozed exceptions whose time has come, every few minutes.
 
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use serde_json::json;
 use crate::App;
 use crate::job_error::OrJobError;
 
-/// One look.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExceptionsWake {}
 
@@ -31,7 +30,6 @@ impl Job for ExceptionsWake {
 impl Handler<App> for ExceptionsWake {
     type Hooks = NoHooks;
 
-    /// Wakes what is due.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
         let woken = exceptions::wake(&mut tx, ctx.now()).await.or_job_error()?;

@@ -1,4 +1,4 @@
-//! Forgets, once a day, what is past its time.
+//! Deletes data past its retention time, once a day.
 
 use std::time::Duration;
 
@@ -12,7 +12,6 @@ use serde_json::json;
 use crate::App;
 use crate::job_error::OrJobError;
 
-/// A day's sweep.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RetentionSweep {
@@ -21,7 +20,7 @@ pub struct RetentionSweep {
 }
 
 impl RetentionSweep {
-    /// The sweep of the day that has this instant.
+    /// Creates the sweep of the day that contains `at`.
     #[must_use]
     pub fn of_day(at: nightshift_db::Timestamp) -> Self {
         Self { utc_date: at.to_datetime().format("%F").to_string() }
@@ -45,7 +44,8 @@ impl Job for RetentionSweep {
 impl Handler<App> for RetentionSweep {
     type Hooks = NoHooks;
 
-    /// Sweeps in small batches, each a transaction of its own; a sweep that was cut off goes on where it was.
+    /// Sweeps in small batches, each in its own transaction, so that a sweep that is interrupted continues where it
+    /// was.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let now = ctx.now();
         let jobs = nightshift_queue::retention::sweep(ctx.db(), now).await?;

@@ -1,8 +1,8 @@
 //! Sends one text, once.
 //!
-//! That a text is about to leave is committed before the provider is asked, as `sending` and in the ledger of effects.
-//! An attempt that finds that record may find a text that has left already, so it asks nobody anything: it hands the
-//! text to [`sms.confirm_delivery`](super::confirm_delivery), which finds out.
+//! The intent is committed before the request to the carrier, as the status `sending` and in the ledger of effects. An
+//! attempt that finds the intent can't know whether the text was sent, so it sends nothing and leaves the text to
+//! [`sms.confirm_delivery`](super::confirm_delivery).
 
 mod payload;
 
@@ -29,18 +29,18 @@ use crate::{App, provider_calls, sms, thread};
 
 pub use payload::SmsSend;
 
-/// A text that goes nowhere is delivered so soon.
+/// The time after which a simulated text counts as delivered.
 const MOCK_DELIVERED_AFTER: Duration = Duration::from_secs(1);
-/// A text that an earlier attempt has put back to be sent is sent so soon.
+/// The time after which a text that an earlier attempt has put back into the queue is sent.
 const SEND_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// A text that has waited so long for its conversation's number is given up: what it says may have passed. A person may
-/// retry it.
+/// A text that waited this long for its thread's number fails, because its content may be outdated. An operator may
+/// retry the job.
 const NUMBER_AWAITED: Duration = Duration::from_secs(24 * 3600);
 
 impl Handler<App> for SmsSend {
     type Hooks = Self;
 
-    /// Sends the text when its number's turn has come.
+    /// Sends the text when its number has a slot.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let sending = Sending { id: &self.message_event_id, by: Actor::system(ctx.job.id.as_str()), ctx: &ctx };
         match perform(&ctx, &sending).await? {
@@ -57,7 +57,7 @@ struct Sending<'a> {
     ctx: &'a JobContext<App>,
 }
 
-/// A text and who sends it.
+/// A text to send and its sender.
 struct Leaving<'a> {
     envelope: Box<Envelope>,
     sender: &'a SmsSender,
@@ -72,7 +72,8 @@ impl<'a> Performable for Sending<'a> {
         self.id.as_str()
     }
 
-    /// The text may leave when its number is in service, the number's turn has come and nobody has opted out.
+    /// Decides whether the text may be sent: its number is in service and has a slot, and the recipient has not opted
+    /// out.
     async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Decision<Leaving<'a>>, JobError> {
         let over = |outcome| Ok(Decision::Over(Ok(outcome)));
         let mut text = delivery::load(tx, self.id).await.or_job_error()?;
@@ -151,7 +152,7 @@ impl<'a> Performable for Sending<'a> {
                 if delivery::mark_unconfirmed(tx, self.id, now).await.or_job_error()? {
                     sms::ask_after(&Enqueuer::of(self.ctx), tx, self.id).await?;
                 } else if delivery::load(tx, self.id).await.or_job_error()?.status == MessageStatus::Queued {
-                    // The earlier attempt was slow, not dead, and has proven meanwhile that nothing left.
+                    // The earlier attempt was slow, not dead, and has found out in the meantime that nothing was sent.
                     return Ok(Ok(Outcome::poll(SEND_AGAIN_AFTER)));
                 }
                 Ok(Ok(Outcome::done_with(json!({"verdict": "unconfirmed"}))))
@@ -160,19 +161,19 @@ impl<'a> Performable for Sending<'a> {
     }
 }
 
-/// Whether a text with this SID went to nobody.
+/// Whether the text with this SID was simulated.
 fn is_mock(sid: &str) -> bool {
     sid.starts_with("SMmock-")
 }
 
 impl<'a> Sending<'a> {
-    /// An earlier attempt may have sent the text: its provider is asked.
+    /// Marks a text as unconfirmed that an earlier attempt may have sent, so that its outcome is found out.
     async fn unclear(&self, record: Option<&Effect>) -> JobResult {
         let unclear = Answer::Unclear("an earlier attempt ended without an answer".to_owned());
         settle(self.ctx, self, record, &unclear).await?
     }
 
-    /// The text stays as it is: its conversation is looked after, and this job wakes up when that has a number again.
+    /// Keeps the text waiting while a job looks for the thread's number. This job is woken when the thread has one.
     async fn wait_for_number(&self, tx: &mut Tx, text: &Outbound, now: Timestamp) -> Result<Outcome, JobError> {
         masking::report_missing(tx, &text.thread_id, now).await.or_job_error()?;
         thread::find_number(&Enqueuer::of(self.ctx), tx, &text.thread_id).await?;
@@ -192,7 +193,7 @@ impl<'a> Sending<'a> {
         self.ctx.app.sender(provider).map_err(JobError::fail)
     }
 
-    /// A text that has left needs nothing more. One that went to nobody has by now been delivered.
+    /// Ends the job of a text that was sent. A simulated text becomes delivered.
     async fn settled(
         &self,
         tx: &mut Tx,
@@ -210,8 +211,8 @@ impl<'a> Sending<'a> {
 }
 
 impl Hooks for SmsSend {
-    /// A text whose job ended without success will not leave. Of one that may have left it is said that nobody knows:
-    /// retrying the job finds out.
+    /// Marks the text as failed, or as unconfirmed with an exception if it may have been sent: retrying the job finds
+    /// out.
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let id = &job.message_event_id;
         if delivery::mark_unconfirmed(tx, id, dead.at).await.or_job_error()? {

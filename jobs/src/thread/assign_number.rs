@@ -1,6 +1,6 @@
-//! Tries again to find a masking number for a conversation that got none, every ten minutes for a day.
+//! Looks for a masking number for a thread without one, every ten minutes for a day.
 //!
-//! When a number comes into service the next try is made at once.
+//! When a number comes into service, the next attempt is made at once.
 
 mod payload;
 
@@ -19,7 +19,7 @@ pub use payload::ThreadAssignNumber;
 impl Handler<App> for ThreadAssignNumber {
     type Hooks = NoHooks;
 
-    /// Looks for a number, and sets free what waited for it.
+    /// Looks for a number, and releases what waited for it.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
         let mut tx = ctx.begin().await?;

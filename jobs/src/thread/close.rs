@@ -1,4 +1,4 @@
-//! Closes a conversation a week after its booking was completed.
+//! Closes a thread a week after its booking was completed.
 
 use std::time::Duration;
 
@@ -11,11 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::job_error::OrJobError;
 use crate::{App, subject};
 
-/// A conversation whose booking is over.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ThreadClose {
-    /// The conversation.
     pub thread_id: ThreadId,
 }
 
@@ -39,7 +37,6 @@ impl Job for ThreadClose {
 impl Handler<App> for ThreadClose {
     type Hooks = NoHooks;
 
-    /// Closes it.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
         let by = Actor::system(ctx.job.id.as_str());

@@ -1,8 +1,8 @@
-//! Acts on what Stripe told: a payment confirms its booking, a refund is noted, the rest is kept and left alone.
+//! Processes a Stripe event: a payment confirms its booking, a refund is recorded, other events are stored and ignored.
 //!
-//! Stripe delivers late, twice and in any order; the rules it calls take that. A payment may be told by the payment
-//! itself, by the checkout it came through, or by both, of which only one may name the booking. Money that belongs to
-//! nothing here is put in front of people, until a later event explains it.
+//! Stripe delivers events late, more than once and in any order, and the rules of payments handle that. A payment may
+//! be reported by the payment itself, by its checkout, or by both, of which only one may name the booking. Money that
+//! belongs to no booking raises an exception, until a later event explains it.
 
 use std::time::Duration;
 
@@ -20,16 +20,14 @@ use crate::job_error::OrJobError;
 use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, key, stored};
 use crate::{App, booking, subject};
 
-/// A stored Stripe event.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookStripeProcess {
-    /// Its row in the inbox.
     pub inbox_id: InboxId,
 }
 
 impl WebhookStripeProcess {
-    /// Acts on the event stored under `inbox_id`.
+    /// Creates the job for the event stored under `inbox_id`.
     #[must_use]
     pub fn new(inbox_id: InboxId) -> Self {
         Self { inbox_id }
@@ -62,7 +60,7 @@ impl ActsOnDelivery for WebhookStripeProcess {
 impl Handler<App> for WebhookStripeProcess {
     type Hooks = DeliveryHooks;
 
-    /// Acts on the event and notes what became of it, in one transaction.
+    /// Processes the event and records its outcome in one transaction.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
         let Stored { body, .. } = stored(&mut tx, &self).await?;

@@ -1,7 +1,7 @@
-//! Applies what Twilio reports about a text.
+//! Applies Twilio's report about a text.
 //!
-//! A report may overtake the answer to the request that sent the text. One about a text that is not known is looked at
-//! again for two minutes, then it was about somebody else's.
+//! A report may arrive before the answer to the request that sent the text. If the text is unknown, the job retries for
+//! two minutes. After that the report is about a text of somebody else, and is ignored.
 
 use std::time::Duration;
 
@@ -22,18 +22,16 @@ use crate::{App, subject};
 const KNOWN_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// A stored report.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookTwilioStatus {
-    /// Its row in the inbox.
     pub inbox_id: InboxId,
-    /// Which text it is about, in Twilio's words.
+    /// Twilio's id of the text. Empty if the report names no text.
     pub sid: String,
 }
 
 impl WebhookTwilioStatus {
-    /// Applies the report stored under `inbox_id`. `sid` is empty when the report names no text.
+    /// Creates the job for the report stored under `inbox_id`. `sid` is empty if the report names no text.
     #[must_use]
     pub fn new(inbox_id: InboxId, sid: String) -> Self {
         Self { inbox_id, sid }
@@ -66,7 +64,6 @@ impl ActsOnDelivery for WebhookTwilioStatus {
 impl Handler<App> for WebhookTwilioStatus {
     type Hooks = DeliveryHooks;
 
-    /// Moves the text forward.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
         let Stored { body, received_at } = stored(&mut tx, &self).await?;

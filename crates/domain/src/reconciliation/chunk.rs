@@ -1,4 +1,4 @@
-//! One chunk of a run: read and compared without a transaction, then recorded in one.
+//! One chunk of a run: read and compared outside a transaction, then recorded in one.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::ids::{BookingId, DriftId, OrgId, SnapshotId};
 use crate::people::organizations;
 use crate::pricing::{Inputs, Line, NotComputable, Price, RuleBook};
 
-/// A booking as a run sees it. Index: `bookings_by_org`.
+/// A booking to compare. Index: `bookings_by_org`.
 #[derive(sqlx::FromRow)]
 struct Row {
     id: BookingId,
@@ -42,7 +42,7 @@ WHERE b.org_id = $1 AND b.id > $2 AND b.status <> 'cancelled' AND b.end_at >= $3
   AND b.created_at <= $4 AND b.updated_at <= $4
 ORDER BY b.id LIMIT $5";
 
-/// A booking that differs, and how its price came about then and would now.
+/// A booking whose price differs, with the recomputed lines.
 struct Drifted {
     booking: BookingId,
     snapshot: Option<SnapshotId>,
@@ -51,21 +51,21 @@ struct Drifted {
     recomputed: Vec<Line>,
 }
 
-/// What a chunk came to.
+/// The result of examining a chunk.
 pub struct Findings {
-    /// Where the run stands when this is recorded; none when there was nothing left.
+    /// The run's cursor after this chunk; `None` if no bookings were left.
     cursor: Option<BookingId>,
-    /// Whether these were the last.
+    /// Whether this is the last chunk.
     last: bool,
     checked: i64,
     skipped_no_snapshot: i64,
     drifted: Vec<Drifted>,
     not_computable: Vec<(BookingId, NotComputable)>,
-    /// Exceptions whose cause is gone, and what to note.
+    /// Fingerprints of exceptions whose cause is gone, and the note to resolve each with.
     gone: Vec<(String, &'static str)>,
 }
 
-/// What bookings are compared with. Loaded once for a number of chunks.
+/// The rules and settings of an organisation for a check. Loaded once for several chunks.
 pub struct Check {
     book: RuleBook,
     thresholds: Thresholds,
@@ -74,11 +74,8 @@ pub struct Check {
 }
 
 impl Check {
-    /// For chunks of `size` bookings of an organisation that ended not longer than `lookback` before the run began;
-    /// `thresholds` are those of organisations that have none of their own.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Loads a check with chunks of `size` bookings, for bookings that ended at most `lookback` before the run began.
+    /// `thresholds` apply to organisations that have none of their own.
     pub async fn load(db: &Db, org: &OrgId, size: i64, lookback: Duration, thresholds: Thresholds) -> Result<Self> {
         let book = RuleBook::load(db, org).await?;
         let thresholds = organizations::thresholds(db, org, thresholds).await?;
@@ -87,9 +84,6 @@ impl Check {
 }
 
 /// Compares the next bookings of `run`. Only reads.
-///
-/// # Errors
-/// A database error.
 pub async fn examine(db: &Db, run: &ReconciliationRun, check: &Check) -> Result<Findings> {
     let Check { book, thresholds, size, lookback } = check;
     let after = run.cursor_booking_id.as_ref().map_or("", BookingId::as_str);
@@ -150,7 +144,7 @@ fn compare_booking(book: &RuleBook, row: &Row, thresholds: Thresholds) -> Compar
     else {
         return Comparison::NoSnapshot;
     };
-    // The calendar is the one it was priced by: an organisation that moves does not change what was agreed.
+    // The time zone is the one of the snapshot: a move of the organisation does not change the agreed price.
     let present = Inputs {
         service: row.service.clone(),
         start_at: row.start_at,
@@ -184,8 +178,8 @@ fn changed_inputs(priced: &Inputs, present: &Inputs) -> Vec<&'static str> {
     fields.into_iter().filter_map(|(field, changed)| changed.then_some(field)).collect()
 }
 
-/// Exceptions of earlier runs, in the chunk's range of ids, whose cause is gone: the booking is in order now, or is no
-/// longer looked at. One that was changed since the cutoff is left to the next run.
+/// Finds exceptions of earlier runs, in the chunk's range of ids, whose cause is gone: the booking's price is right
+/// now, or the booking is no longer checked. A booking that was changed since the cutoff is left to the next run.
 async fn gone(
     db: &Db,
     run: &ReconciliationRun,
@@ -218,19 +212,17 @@ async fn gone(
         .collect())
 }
 
-/// How a run stands after a chunk.
+/// The state of a run after a chunk.
 #[derive(Debug, Clone)]
 #[must_use = "enqueue what follows: `pricing.reconcile.chunk` while there are more bookings"]
 pub enum RunProgress {
-    /// Another job carries the run on, or it has ended: nothing was recorded.
+    /// Another job carries the run on, or the run has ended. Nothing was recorded.
     NotOurs,
-    /// There are more bookings.
     More(Box<ReconciliationRun>),
-    /// It is completed.
     Completed(Box<ReconciliationRun>),
 }
 
-/// Only the run's own job may, and only from where it read.
+/// Only the run's own job may advance the run, and only from the cursor that it read.
 const ADVANCE: &str = run_columns!(
     "UPDATE reconciliation_runs
      SET cursor_booking_id = COALESCE($4, cursor_booking_id), checked = checked + $5,
@@ -241,10 +233,7 @@ const ADVANCE: &str = run_columns!(
     ""
 );
 
-/// Records what a chunk came to, with the run's new place, in a transaction that cannot write bookings.
-///
-/// # Errors
-/// A database error.
+/// Records the findings of a chunk and the run's new cursor, in a transaction that cannot write bookings.
 pub async fn record(
     shielded: &mut Shielded,
     run: &ReconciliationRun,

@@ -1,4 +1,4 @@
-//! Executing runs of the ledger, and reading it.
+//! Executing and listing automation runs.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ async fn quiet_hours_do_not_hold_back_what_would_come_too_late() {
             .await
             .unwrap();
         let (_, start) = started(&business).await;
-        // The booking starts at ten; nine would be less than two hours before it.
+        // The booking starts at 10:00. The quiet hours end at 9:00, which is less than two hours before it.
         let night = at("2024-12-31T02:00:00Z");
         assert!(matches!(business.execute(&start, night).await, Executed::Written { .. }));
     })
@@ -215,7 +215,7 @@ async fn a_sitters_text_goes_through_the_sitters_own_thread() {
             assert!(matches!(executed, Executed::Written { used_thread: true, .. }), "{executed:?}");
             let stored: String = business.db.read("SELECT number_class FROM message_threads").scalar().await.unwrap();
             assert_eq!(stored, class);
-            // A number of their own later on does not move the thread.
+            // A number that the sitter gets later does not change the thread's number.
             if reference == "a" {
                 business.add_number("own", "sitter", "org-1").await;
             }

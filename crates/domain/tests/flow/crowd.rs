@@ -1,4 +1,4 @@
-//! Everything that can happen to a booking, at the same moment: nothing waits for ever, nothing is made twice.
+//! All changes to a booking at the same moment: nothing blocks for ever, and nothing is created twice.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The way of an outbound text to its recipient.
+//! The delivery of an outbound text.
 
 use std::time::Duration;
 
@@ -219,7 +219,7 @@ async fn a_number_gives_out_one_slot_a_second_also_to_many_at_once() {
         }
         slots.sort_unstable();
         assert_eq!(slots, (0..20).map(|second| second * 1000).collect::<Vec<u128>>());
-        // After a pause nothing is saved up.
+        // Slots that pass unused during a pause are not saved up.
         let later = noon() + Duration::from_secs(3600);
         business.set("UPDATE message_events SET send_slot_at = NULL").await;
         let slot = business.write(async |tx| delivery::take_send_slot(tx, &number, &first, later).await.unwrap()).await;
@@ -241,7 +241,7 @@ async fn the_run_of_a_text_is_loaded_with_it() {
 }
 
 proptest! {
-    /// Reports in any order and number: the rank never falls, and what is final stays.
+    /// Reports in any order and number never lower the rank, and a final status never changes.
     #[test]
     fn reports_only_move_forward(reports in prop::collection::vec(prop::sample::select(MessageStatus::ALL), 0..30)) {
         let mut status = MessageStatus::Sent;

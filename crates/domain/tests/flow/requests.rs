@@ -1,4 +1,4 @@
-//! Requests for an appointment, changed by those who see them and by nobody else.
+//! Service requests are changed only by viewers who may see them.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn request(business: &Business) -> ServiceRequestId {
     made.unwrap().0
 }
 
-/// What is done to a request.
+/// Tries every change to a service request.
 async fn attempts(business: &Business, viewer: &Viewer, id: &ServiceRequestId) -> [Result<()>; 2] {
     let providers = business.db.read("SELECT id FROM providers WHERE service_request_id = $1").bind(id);
     let (provider_id,): (String,) = providers.one().await.unwrap();
@@ -62,7 +62,7 @@ async fn a_request_is_scheduled_and_cancelled_by_those_alone_who_see_it() {
     .await;
 }
 
-/// On SQLite whoever writes waits for whoever writes, whatever it is about.
+/// On SQLite every writer waits for every other writer.
 #[tokio::test]
 async fn a_stranger_to_a_request_does_not_wait_for_those_who_change_it() {
     on_both(async |business| {

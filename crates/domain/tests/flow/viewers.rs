@@ -1,7 +1,7 @@
-//! Every read, by every kind of viewer: each gets its own rows and no others.
+//! Every read with every kind of viewer: each viewer gets its own rows and no others.
 //!
-//! There is one of everything for each of three sitters: `1a` and `1b` of one organisation, `2` of another. A read
-//! gives the names of the rows it returned.
+//! There is one row of everything for each of three sitters: `1a` and `1b` of one organisation, `2` of another. A read
+//! gives the names of the rows that it returned.
 
 use std::collections::HashMap;
 
@@ -23,10 +23,10 @@ use serde_json::json;
 use crate::fixture::*;
 
 const NAMES: [&str; 3] = ["1a", "1b", "2"];
-/// While the windows of all are active.
+/// All windows are active at this time.
 const NOW: &str = "2024-12-31T10:30:00Z";
 
-/// Rows of one sitter; each id ends in the sitter's name.
+/// Inserts the rows of one sitter. Each id ends in the sitter's name.
 async fn insert(business: &Business, name: &str, org: &str, sitter: &str) -> BookingId {
     let org_id = OrgId::from(org.to_owned());
     let rule: RuleDraft = serde_json::from_value(json!({
@@ -135,7 +135,8 @@ async fn insert(business: &Business, name: &str, org: &str, sitter: &str) -> Boo
     booking.id
 }
 
-/// The names of what a read returned; none when it was refused, which is the only way it may fail.
+/// Returns the names of the rows that a read returned, or none if it was refused, which is the only error it may
+/// return.
 fn names<T: Serialize>(rows: Result<Vec<T>>, field: &str) -> Vec<String> {
     let rows = match rows {
         Ok(rows) => rows,
@@ -153,7 +154,7 @@ fn names<T: Serialize>(rows: Result<Vec<T>>, field: &str) -> Vec<String> {
     names
 }
 
-/// What a viewer gets of each read.
+/// Returns what a viewer gets from each read.
 async fn reads(
     business: &Business,
     viewer: &Viewer,
@@ -223,7 +224,7 @@ async fn reads(
     found
 }
 
-/// Reads in the order of their first row, with the rows of all.
+/// Merges the results of reads with the same name.
 fn together(found: Vec<(&'static str, Vec<String>)>) -> Vec<(&'static str, Vec<String>)> {
     let mut all: Vec<(&'static str, Vec<String>)> = Vec::new();
     for (read, names) in found {
@@ -246,8 +247,8 @@ async fn every_read_gives_each_viewer_its_own_rows_and_no_others() {
         }
         let sitter = |id: &str| Viewer::sitter(org(), SitterId::from(id.to_owned()));
         let org_2 = OrgId::from("org-2".to_owned());
-        // By the first words of a read: what is of one organisation and its sitters, what bookings are to all who see
-        // them, what sitters have no part in, the same within one organisation, and requests.
+        // By the prefix of a read: reads of one organisation including its sitters; reads of bookings; reads that
+        // sitters may not make; the same within one organisation; and reads of service requests.
         for (viewer, own, bookings, orgs, one_org, requests) in [
             (Viewer::all(), "", "1a 1b 2", "1a 1b 2", "", "1a 1b 2"),
             (viewer_of(&org()), "1a 1b", "1a 1b", "1a 1b", "1a 1b", "1a 1b"),

@@ -1,4 +1,4 @@
-//! Bringing back a text that was given up, because a person wants it sent after all.
+//! Bringing back a failed text because an operator retries it.
 
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
@@ -16,12 +16,12 @@ use crate::exceptions;
 use crate::ids::{BookingId, MessageId};
 use crate::messaging::message::MessageStatus;
 
-/// Takes a failed text back to `to`: `queued` when it is certain that nothing left, `unconfirmed` when that is to be
-/// found out. the automation run that asked for it waits again too. A text that has not ended stays as it is. Otherwise
-/// the reason why it can't be brought back.
+/// Moves a failed text back to `to`: `queued` if it is certain that it was not sent, `unconfirmed` if that has to be
+/// found out. The automation run that wrote it waits again too. A text that still waits for its sending or its outcome
+/// is left unchanged. The inner error is the reason why the text can't be brought back.
 ///
 /// # Errors
-/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) if there is no such outbound text.
 pub async fn revive(
     tx: &mut Tx,
     id: &MessageId,
@@ -29,7 +29,8 @@ pub async fn revive(
     by: &Actor,
     now: Timestamp,
 ) -> Result<std::result::Result<(), String>> {
-    // A change of the booking's time takes back its unsent texts: it must not happen between the look and the change.
+    // A change of the booking's time takes back its unsent texts, so it must not happen between the check and the
+    // update.
     let booking: Option<(BookingId,)> = tx
         .query(
             "SELECT r.booking_id FROM message_events AS m JOIN automation_runs AS r ON r.id = m.automation_run_id

@@ -17,34 +17,34 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewNumber {
-    /// The number.
+    /// The phone number, best in international form such as +12125550123.
     pub e164: String,
-    /// What it is for.
+    /// What the number is for.
     pub number_class: NumberClass,
-    /// The sitter; required for a sitter's number and refused for others.
+    /// The sitter to whom the number belongs. Required for a sitter's number and refused for others.
     #[serde(default)]
     pub assigned_sitter_id: Option<SitterId>,
-    /// Who carries its texts.
+    /// Which company sends its texts.
     pub provider: SmsCarrier,
 }
 
-/// A change of a number.
+/// A change to a number.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NumberPatch {
-    /// Its new status.
+    /// The new status.
     pub status: Option<NumberStatus>,
-    /// The sitter it now belongs to.
+    /// The sitter to whom the number now belongs.
     pub assigned_sitter_id: Option<SitterId>,
-    /// Take it out of service although threads use it.
+    /// Take the number out of service even if threads use it.
     pub force: bool,
 }
 
 /// Takes a number into service.
 ///
 /// # Errors
-/// [`Error::Conflict`] `duplicate` when the number exists already, in whichever organisation, or when the sitter or the
-/// organisation already has its one active number of this class; [`Error::Invalid`] by field.
+/// [`Error::Conflict`] `duplicate` if the number exists already, in any organisation, or if the sitter or the
+/// organisation already has its one active number of this class; [`Error::Invalid`] with a message for each field.
 pub async fn add(tx: &mut Tx, org: &OrgId, new: &NewNumber, by: &Actor, now: Timestamp) -> Result<Number> {
     let country = organizations::country_in(tx, org).await?;
     let mut field_errors = FieldErrors::default();
@@ -114,8 +114,9 @@ async fn check_assignment(
 /// Changes a number's status or sitter.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Conflict`] `in_use` for taking a number out of service that open threads use, without
-/// `force`, or `duplicate` when the sitter already has an active number; [`Error::Invalid`] for an unknown sitter.
+/// [`Error::NotFound`] if the organisation has no such number; [`Error::Conflict`] `in_use` if open threads use a
+/// number to be taken out of service and `force` is not set, or `duplicate` if the sitter already has an active number;
+/// [`Error::Invalid`] for an unknown sitter.
 pub async fn patch(
     tx: &mut Tx,
     org: &OrgId,

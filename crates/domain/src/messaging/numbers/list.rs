@@ -1,4 +1,4 @@
-//! Numbers as pages and the API show them: with how they are used, and by whom.
+//! Numbers as the pages and the API show them, with the threads that use them.
 
 use std::collections::HashMap;
 
@@ -14,18 +14,18 @@ use crate::text_enum::text_enum;
 use crate::viewer::Viewer;
 
 text_enum! {
-    /// How a number is used, as lists show it.
+    /// Whether a number is in use, as lists show it.
     pub enum Usage {
-        /// It carries an open thread.
+        /// Carries an open thread.
         InUse = "In use",
-        /// It could carry one.
+        /// Active, without an open thread.
         Available = "Available",
-        /// It may not carry a new one.
+        /// May not be given to a new thread.
         Inactive = "Inactive",
     }
 }
 
-/// A number in JSON.
+/// A masking number.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Number)]
 #[serde(rename_all = "camelCase")]
@@ -55,7 +55,7 @@ struct ThreadRow {
     client_name: String,
 }
 
-/// The numbers that a viewer may see in their order, with the open threads each carries.
+/// Lists the numbers of the viewer's organisation with the open threads that each carries.
 ///
 /// # Errors
 /// [`Forbidden`](crate::Error::Forbidden) for sitters.
