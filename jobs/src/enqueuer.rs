@@ -73,7 +73,7 @@ impl<'a> Enqueuer<'a> {
     }
 
     /// Makes the unfinished job with this dedup key due now, if there is one.
-    pub(crate) async fn hasten_by_dedup_key(&self, tx: &mut Tx, key: &str) -> Result<(), EnqueueError> {
+    pub(crate) async fn run_now_by_dedup_key(&self, tx: &mut Tx, key: &str) -> Result<(), EnqueueError> {
         if let Some(id) = self.queue.unfinished_with(tx, key).await? {
             self.run_now(tx, &id).await?;
         }
@@ -81,7 +81,7 @@ impl<'a> Enqueuer<'a> {
     }
 
     /// Makes the unfinished job with this once key due now, if there is one.
-    pub(crate) async fn hasten_by_once_key(&self, tx: &mut Tx, key: &str) -> Result<(), EnqueueError> {
+    pub(crate) async fn run_now_by_once_key(&self, tx: &mut Tx, key: &str) -> Result<(), EnqueueError> {
         if let Some(id) = self.queue.unfinished_once(tx, key).await? {
             self.run_now(tx, &id).await?;
         }

@@ -292,7 +292,7 @@ fn only_the_operations_of_an_area_enqueue() {
             ".enqueue_new(",
             ".enqueue_all(",
             ".run_now(",
-            ".hasten_by",
+            ".run_now_by",
         ];
         for enqueuing in enqueuing {
             assert!(!code.contains(enqueuing), "{} enqueues: {enqueuing}", path.display());

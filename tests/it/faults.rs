@@ -154,7 +154,7 @@ impl<'a> Round<'a> {
 /// Lets jobs that wait for their next attempt have it, and leases of claims whose answer was lost run out, without
 /// waiting as long as they do.
 async fn run_now(world: &World, queue: &Queue) {
-    world.hasten_doubts().await;
+    world.run_look_ups_now().await;
     let retrying = Filter { state: Some(State::Retrying), ..Filter::default() };
     for job in queue.list(&retrying, None, 100).await.unwrap().jobs {
         let mut tx = world.db().begin().await.unwrap();

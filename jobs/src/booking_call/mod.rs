@@ -105,7 +105,7 @@ pub(crate) async fn notify_despite_failure(
 
 /// Makes the job that polls a call due now.
 pub(crate) async fn poll_now(enqueuer: &Enqueuer<'_>, tx: &mut Tx, call: &CallId) -> Result<(), Error> {
-    Ok(enqueuer.hasten_by_dedup_key(tx, &BookingCallPoll::key(call)).await?)
+    Ok(enqueuer.run_now_by_dedup_key(tx, &BookingCallPoll::key(call)).await?)
 }
 
 /// Returns whether the effects of a call are real.

@@ -72,7 +72,7 @@ pub(crate) async fn send(
 
 /// Makes the sending of a text due now that waited for its thread's number.
 pub(crate) async fn send_now(enqueuer: &Enqueuer<'_>, tx: &mut Tx, text: &WaitingText) -> Result<(), Error> {
-    Ok(enqueuer.hasten_by_once_key(tx, &SmsSend::key(&text.id, text.resends)).await?)
+    Ok(enqueuer.run_now_by_once_key(tx, &SmsSend::key(&text.id, text.resends)).await?)
 }
 
 /// Enqueues the job that finds out the outcome of a text, due after [`ASK_AFTER`].

@@ -44,7 +44,7 @@ impl World {
             if last == wanted {
                 return;
             }
-            self.hasten_doubts().await;
+            self.run_look_ups_now().await;
             tokio::time::sleep(LOOK_EVERY).await;
         }
         let jobs: Vec<(String, String, Option<String>)> = self
@@ -72,7 +72,7 @@ impl World {
     }
 
     /// The time after which a text or a call of unknown fate is asked after need not pass in a test.
-    pub async fn hasten_doubts(&self) {
+    pub async fn run_look_ups_now(&self) {
         let asked = "UPDATE effects SET asked_at = $1 WHERE kind = 'booking_call' AND state IN ('asked', 'unknown')";
         self.set_back(asked).await;
         self.set_back("UPDATE job_steps SET finished_at = $1 WHERE step = 'the provider did not list it'").await;
@@ -87,7 +87,7 @@ impl World {
             let mut tx = self.db().begin().await.expect("a transaction");
             // It may have started meanwhile.
             if queue.run_now(&mut tx, &id).await.is_ok() {
-                tx.commit().await.expect("it is hastened");
+                tx.commit().await.expect("it is made due");
             }
         }
     }
