@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use nightshift_domain::messaging::numbers::Provider;
+use nightshift_domain::messaging::numbers::SmsCarrier;
 use nightshift_domain::reconciliation::Thresholds;
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::vapi::{Webhook, WebhookProof};
 use nightshift_queue::Mode;
 
-use crate::caller::Caller;
+use crate::dialer::Dialer;
 
 /// Twilio is asked to try a report three times, also when we answer with an error or not in time; by itself it would
 /// give up after one.
@@ -39,7 +39,7 @@ pub struct Reconciliation {
 #[derive(Debug, Clone)]
 pub struct Calls {
     /// Whom they reach.
-    pub caller: Caller,
+    pub dialer: Dialer,
     /// What proves VAPI's reports; without it, it is not asked to report.
     pub webhook_proof: Option<WebhookProof>,
     /// Between two looks.
@@ -67,8 +67,8 @@ impl App {
     }
 
     /// Whom this program's calls reach.
-    pub(crate) fn caller(&self) -> &Caller {
-        &self.calls.caller
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.calls.dialer
     }
 
     /// Between two looks at a call.
@@ -99,12 +99,12 @@ impl App {
 
     /// Who sends the texts of a number, or why nobody does. A number of nobody's needs no service; as long as the
     /// program is set to send no texts, no number's texts leave.
-    pub(crate) fn sender(&self, provider: Provider) -> Result<&SmsSender, &'static str> {
+    pub(crate) fn sender(&self, provider: SmsCarrier) -> Result<&SmsSender, &'static str> {
         const NOBODY: &SmsSender = &SmsSender::Mock;
         match (provider, &self.sms) {
-            (Provider::Mock, _) => Ok(NOBODY),
-            (_, SmsSender::Mock) | (Provider::Twilio, _) => Ok(&self.sms),
-            (Provider::Openphone, _) => Err("this program has no connection to OpenPhone"),
+            (SmsCarrier::Mock, _) => Ok(NOBODY),
+            (_, SmsSender::Mock) | (SmsCarrier::Twilio, _) => Ok(&self.sms),
+            (SmsCarrier::Openphone, _) => Err("this program has no connection to OpenPhone"),
         }
     }
 

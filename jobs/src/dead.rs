@@ -4,13 +4,13 @@
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audit::{self, Entry, Event};
-use nightshift_domain::exceptions::{self, ExceptionKind, Problem, Severity};
+use nightshift_domain::exceptions::{self, ExceptionKind, NewException, Severity};
 use nightshift_domain::ids::OrgId;
 use nightshift_domain::stream;
 use nightshift_queue::{DeadJob, ErrorClass, Following, JobError, RetriedJob, Revival};
 use serde_json::json;
 
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 use crate::subject;
 
 /// For every kind: audit log, exception, live update.
@@ -32,7 +32,7 @@ pub(crate) fn any<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
             }
         };
         let data = json!({"jobId": dead.info.id, "kind": dead.info.kind, "state": state});
-        stream::append(tx, org.as_ref(), "jobs", "job.changed", &data, dead.at).await.or_decide()
+        stream::append(tx, org.as_ref(), "jobs", "job.changed", &data, dead.at).await.or_job_error()
     })
 }
 
@@ -42,13 +42,13 @@ async fn cancelled_unread(tx: &mut Tx, dead: &DeadJob, org: Option<&OrgId>) -> R
     let info = &dead.info;
     let fingerprint = format!("job:{}:cancelled_unread:{}", info.kind, org.map_or("", OrgId::as_str));
     let title = format!("A cancelled {} job could not be read; what it was about still waits", info.kind);
-    let mut problem = Problem::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
+    let mut problem = NewException::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
         .title(&title)
         .detail(json!({"jobId": info.id, "kind": info.kind, "queue": info.queue, "unreadable": true}));
     if let Some(org) = org {
         problem = problem.org(org);
     }
-    exceptions::raise(tx, &problem, dead.at).await.or_decide()?;
+    exceptions::raise(tx, &problem, dead.at).await.or_job_error()?;
     Ok(())
 }
 
@@ -67,7 +67,7 @@ async fn given_up(tx: &mut Tx, dead: &DeadJob, org: Option<&OrgId>) -> Result<()
     // Two dead jobs about the same thing are one exception.
     let about = dead.subject.as_ref().map_or(info.id.as_str(), |subject| &subject.id);
     let fingerprint = format!("job:{}:{}:{about}", info.kind, dead.class);
-    let mut problem = Problem::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
+    let mut problem = NewException::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
         .title(&format!("A {} job was given up", info.kind))
         .detail(facts)
         .job(&info.id);
@@ -83,8 +83,8 @@ async fn given_up(tx: &mut Tx, dead: &DeadJob, org: Option<&OrgId>) -> Result<()
     if let Some(inbox) = dead.subject.as_ref().and_then(subject::as_delivery) {
         (entry, problem) = (entry.inbox(&inbox), problem.inbox(&inbox));
     }
-    audit::record(tx, entry, dead.at).await.or_decide()?;
-    exceptions::raise(tx, &problem, dead.at).await.or_decide()?;
+    audit::record(tx, entry, dead.at).await.or_job_error()?;
+    exceptions::raise(tx, &problem, dead.at).await.or_job_error()?;
     Ok(())
 }
 
@@ -92,7 +92,7 @@ async fn given_up(tx: &mut Tx, dead: &DeadJob, org: Option<&OrgId>) -> Result<()
 pub(crate) fn any_retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
     Box::pin(async move {
         let note = "a person started the job anew";
-        exceptions::resolve_of_job(tx, ExceptionKind::JobDead, &retried.id, note, retried.at).await.or_decide()?;
+        exceptions::resolve_of_job(tx, ExceptionKind::JobDead, &retried.id, note, retried.at).await.or_job_error()?;
         Ok(Revival::Ready)
     })
 }

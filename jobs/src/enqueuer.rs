@@ -18,7 +18,7 @@ pub struct Enqueuer<'a> {
 
 /// What waking a job came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hastened {
+pub(crate) enum RunNow {
     /// It runs now.
     Woken,
     /// It runs already, and may have looked at what it waits for before.
@@ -64,19 +64,19 @@ impl<'a> Enqueuer<'a> {
     }
 
     /// Runs a waiting job now.
-    pub(crate) async fn hasten(&self, tx: &mut Tx, id: &str) -> Result<Hastened, EnqueueError> {
-        match self.queue.hasten(tx, id).await {
-            Ok(_) => Ok(Hastened::Woken),
+    pub(crate) async fn run_now(&self, tx: &mut Tx, id: &str) -> Result<RunNow, EnqueueError> {
+        match self.queue.run_now(tx, id).await {
+            Ok(_) => Ok(RunNow::Woken),
             Err(SteerError::Db(error)) => Err(error.into()),
-            Err(_) if self.is_running(tx, id).await? => Ok(Hastened::Running),
-            Err(_) => Ok(Hastened::Ended),
+            Err(_) if self.is_running(tx, id).await? => Ok(RunNow::Running),
+            Err(_) => Ok(RunNow::Ended),
         }
     }
 
     /// Runs the unfinished job with this dedup key now, if there is one.
     pub(crate) async fn hasten_by_dedup_key(&self, tx: &mut Tx, key: &str) -> Result<(), EnqueueError> {
         if let Some(id) = self.queue.unfinished_with(tx, key).await? {
-            self.hasten(tx, &id).await?;
+            self.run_now(tx, &id).await?;
         }
         Ok(())
     }
@@ -84,7 +84,7 @@ impl<'a> Enqueuer<'a> {
     /// Runs the unfinished job with this once key now, if there is one.
     pub(crate) async fn hasten_by_once_key(&self, tx: &mut Tx, key: &str) -> Result<(), EnqueueError> {
         if let Some(id) = self.queue.unfinished_once(tx, key).await? {
-            self.hasten(tx, &id).await?;
+            self.run_now(tx, &id).await?;
         }
         Ok(())
     }

@@ -291,7 +291,7 @@ fn only_the_operations_of_an_area_enqueue() {
             ".enqueue(",
             ".enqueue_new(",
             ".enqueue_all(",
-            ".hasten(",
+            ".run_now(",
             ".hasten_by",
         ];
         for enqueuing in enqueuing {
@@ -312,12 +312,12 @@ fn what_jobs_must_follow_is_done_by_operations_only() {
         ("jobs/src/booking/payment.rs", &["report.payment_succeeded(", ".checkout_paid(", ".invoice_paid("]),
         (
             "jobs/src/booking_call/mod.rs",
-            &["calls::schedule(", "calls::started(", "calls::tell_anyway(", "calls::complete("],
+            &["calls::schedule(", "calls::started(", "calls::notify_despite_failure(", "calls::complete("],
         ),
         ("jobs/src/sms/mod.rs", &["post::post("]),
         (
             "jobs/src/thread/mod.rs",
-            &["numbers::add(", "numbers::patch(", "masking::waiting_for_number(", "ledger::waiting_for_front_desk("],
+            &["numbers::add(", "numbers::patch(", "masking::waiting_for_number(", "runs::waiting_for_front_desk("],
         ),
         ("jobs/src/pricing/mod.rs", &["reconciliation::begin(", "reconciliation::hand_over("]),
         ("jobs/src/seed.rs", &["seed::load("]),

@@ -136,7 +136,7 @@ impl<'a> Round<'a> {
         let confirmed = "SELECT count(*) FROM automation_runs AS r JOIN message_events AS e ON e.id = r.message_event_id
                          WHERE r.type = 'bookingConfirmation' AND r.status = 'success' AND e.status IN ('sent', 'delivered')";
         while self.world.count(confirmed).await < bookings {
-            hasten(self.world, queue).await;
+            run_now(self.world, queue).await;
             self.wait_for("a confirmation was waited for", PATIENCE).await;
         }
     }
@@ -153,13 +153,13 @@ impl<'a> Round<'a> {
 
 /// Lets jobs that wait for their next attempt have it, and leases of claims whose answer was lost run out, without
 /// waiting as long as they do.
-async fn hasten(world: &World, queue: &Queue) {
+async fn run_now(world: &World, queue: &Queue) {
     world.hasten_doubts().await;
     let retrying = Filter { state: Some(State::Retrying), ..Filter::default() };
     for job in queue.list(&retrying, None, 100).await.unwrap().jobs {
         let mut tx = world.db().begin().await.unwrap();
         // It may have started meanwhile.
-        if queue.hasten(&mut tx, &job.id).await.is_ok() {
+        if queue.run_now(&mut tx, &job.id).await.is_ok() {
             tx.commit().await.unwrap();
         }
     }

@@ -58,7 +58,7 @@ impl Holder {
 
 /// What to do with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Begun {
+pub enum KeyState {
     /// Run it; then [`finish`] or [`abandon`].
     Fresh,
     /// Answer this, it ran before.
@@ -105,7 +105,13 @@ RETURNING state";
 ///
 /// # Errors
 /// A database error. The key may have been taken all the same: [`abandon`] it.
-pub async fn begin(db: &Db, request: &RequestKey, body: &[u8], gone: Option<&Holder>, now: Timestamp) -> Result<Begun> {
+pub async fn begin(
+    db: &Db,
+    request: &RequestKey,
+    body: &[u8],
+    gone: Option<&Holder>,
+    now: Timestamp,
+) -> Result<KeyState> {
     let sha256 = hex::encode(Sha256::digest(body));
     let taken: Option<(String,)> = db
         .write(TAKE)
@@ -123,7 +129,7 @@ pub async fn begin(db: &Db, request: &RequestKey, body: &[u8], gone: Option<&Hol
         .await?;
     failpoint::hit("idempotency.after_take").await?;
     if taken.is_some() {
-        return Ok(Begun::Fresh);
+        return Ok(KeyState::Fresh);
     }
     let standing: Option<Standing> = db
         .read(
@@ -137,12 +143,12 @@ pub async fn begin(db: &Db, request: &RequestKey, body: &[u8], gone: Option<&Hol
         .optional()
         .await?;
     Ok(match standing {
-        Some(row) if row.request_sha256 != sha256 => Begun::Mismatch,
+        Some(row) if row.request_sha256 != sha256 => KeyState::Mismatch,
         Some(Standing { state, status_code: Some(status), response_body: Some(body), .. }) if state == "done" => {
-            Begun::Replay { status: u16::try_from(status).unwrap_or(500), body }
+            KeyState::Replay { status: u16::try_from(status).unwrap_or(500), body }
         }
         // Given up this moment by the request that held it: the caller asks again like after any 409.
-        other => Begun::InProgress { by: other.and_then(|row| Holder::parse(&row.holder?)) },
+        other => KeyState::InProgress { by: other.and_then(|row| Holder::parse(&row.holder?)) },
     })
 }
 

@@ -87,9 +87,9 @@ ids! {
     /// An entry of the audit log.
     EventId,
     /// A request for an appointment elsewhere.
-    RequestId,
+    ServiceRequestId,
     /// Somebody who may give one.
-    ProviderId,
+    ServiceProviderId,
     /// A call that asks for one.
     CallId,
     /// A version of a service's price.
@@ -97,7 +97,7 @@ ids! {
     /// What a booking was priced with.
     SnapshotId,
     /// A run of the reconciliation.
-    RunId,
+    ReconciliationRunId,
     /// A difference that a run found.
     DriftId,
 }

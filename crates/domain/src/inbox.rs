@@ -15,7 +15,7 @@ use crate::{Error, Result};
 
 text_enum! {
     /// Where a webhook comes from.
-    pub enum Provider {
+    pub enum WebhookSource {
         /// Payments.
         Stripe = "stripe",
         /// Texts, by OpenPhone.
@@ -29,7 +29,7 @@ text_enum! {
     }
 }
 
-impl Provider {
+impl WebhookSource {
     /// The event that records a delivery from here.
     #[must_use]
     pub fn received_event(self) -> Event {
@@ -46,7 +46,7 @@ impl Provider {
 #[derive(Debug, Clone)]
 pub struct Delivery {
     /// Where from.
-    pub provider: Provider,
+    pub provider: WebhookSource,
     /// What the provider calls the event; the same event has the same key.
     pub event_key: String,
     /// Its type in the provider's words.
@@ -131,7 +131,7 @@ pub async fn record(tx: &mut Tx, batch: &[&Delivery], now: Timestamp) -> Result<
     let events = events_of(batch, now);
     let mut standing = upsert(tx, &events, now).await?;
     let mut recorded = Vec::with_capacity(batch.len());
-    let mut new: HashMap<(Provider, &str), &str> = events
+    let mut new: HashMap<(WebhookSource, &str), &str> = events
         .iter()
         .map(|event| ((event.delivery.provider, event.delivery.event_key.as_str()), event.id.as_str()))
         .collect();
@@ -157,7 +157,7 @@ struct EventRow<'a> {
 }
 
 fn events_of<'a>(batch: &[&'a Delivery], now: Timestamp) -> Vec<EventRow<'a>> {
-    let mut places: HashMap<(Provider, &str), usize> = HashMap::with_capacity(batch.len());
+    let mut places: HashMap<(WebhookSource, &str), usize> = HashMap::with_capacity(batch.len());
     let mut events: Vec<EventRow<'a>> = Vec::with_capacity(batch.len());
     for delivery in batch {
         match places.entry((delivery.provider, delivery.event_key.as_str())) {
@@ -172,9 +172,13 @@ fn events_of<'a>(batch: &[&'a Delivery], now: Timestamp) -> Vec<EventRow<'a>> {
     events
 }
 
-async fn upsert(tx: &mut Tx, events: &[EventRow<'_>], now: Timestamp) -> Result<HashMap<(Provider, String), InboxId>> {
+async fn upsert(
+    tx: &mut Tx,
+    events: &[EventRow<'_>],
+    now: Timestamp,
+) -> Result<HashMap<(WebhookSource, String), InboxId>> {
     let sql = UPSERT.sql(tx.engine());
-    let rows: Vec<(InboxId, Provider, String)> = UPSERT.bind_rows(tx.query(sql).bind(now), events).all().await?;
+    let rows: Vec<(InboxId, WebhookSource, String)> = UPSERT.bind_rows(tx.query(sql).bind(now), events).all().await?;
     Ok(rows.into_iter().map(|(id, provider, key)| ((provider, key), id)).collect())
 }
 
@@ -201,7 +205,7 @@ pub struct Received {
     /// Its row.
     pub id: InboxId,
     /// Where from.
-    pub provider: Provider,
+    pub provider: WebhookSource,
     /// What the provider calls the event.
     pub event_key: String,
     /// The body; none once it is too old to be kept.

@@ -17,7 +17,7 @@ use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Draft};
 use crate::country::Country;
 use crate::ids::{BookingId, ClientId, NumberId, OrgId, RuleId, SitterId, UserId};
-use crate::messaging::numbers::{NumberClass, Provider};
+use crate::messaging::numbers::{NumberClass, SmsCarrier};
 use crate::people::organizations;
 use crate::people::users::{Role, normal_email};
 use crate::phone::PhoneNumber;
@@ -138,7 +138,7 @@ pub struct SeedNumber {
     number_class: NumberClass,
     #[serde(default)]
     assigned_sitter_id: Option<SitterId>,
-    provider: Provider,
+    provider: SmsCarrier,
 }
 
 /// A text of an organisation.
@@ -195,7 +195,6 @@ pub struct SeedBooking {
 /// How many items were new.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "named like the parts of the file")]
 pub struct Seeded {
     pub organizations: u64,
     pub sitters: u64,
@@ -346,7 +345,7 @@ async fn add_user(tx: &mut Tx, item: &SeedUser, now: Timestamp) -> Result<u64> {
         return Ok(0);
     }
     let hash = match &item.password {
-        Some(password) => Some(passwords::hash(passwords::wait_in_line(), password).await?),
+        Some(password) => Some(passwords::hash(passwords::request_operator_slot(), password).await?),
         None => None,
     };
     Ok(tx

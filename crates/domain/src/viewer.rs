@@ -7,7 +7,7 @@
 //! Jobs and the command line read as [`Viewer::all`].
 
 use crate::audience::Audience;
-use crate::ids::{OrgId, RequestId, SitterId};
+use crate::ids::{OrgId, ServiceRequestId, SitterId};
 use crate::page::contains_pattern;
 use crate::{Error, Result};
 
@@ -27,7 +27,7 @@ pub enum Reach {
         sitter: SitterId,
     },
     /// One request for an appointment, with its providers and calls.
-    Request(RequestId),
+    Request(ServiceRequestId),
     /// None.
     Nothing,
 }
@@ -71,7 +71,7 @@ impl Viewer {
 
     /// Whoever holds the link of a request.
     #[must_use]
-    pub fn of_request(request: RequestId) -> Self {
+    pub fn of_request(request: ServiceRequestId) -> Self {
         Self::new(Reach::Request(request), Audience::Sitter)
     }
 
@@ -135,7 +135,7 @@ impl Viewer {
 
     /// Whether they see this request for an appointment, which belongs to `org`.
     #[must_use]
-    pub fn sees_request(&self, org: &OrgId, request: &RequestId) -> bool {
+    pub fn sees_request(&self, org: &OrgId, request: &ServiceRequestId) -> bool {
         match &self.reach {
             Reach::Request(own) => own == request,
             _ => self.sees_org(Some(org)),
@@ -188,7 +188,7 @@ impl Viewer {
     ///
     /// # Errors
     /// [`Error::NotFound`] for sitters and nobody: requests are read by their ids alone.
-    pub(crate) fn request_rows(&self) -> Result<(Option<&OrgId>, Option<&RequestId>)> {
+    pub(crate) fn request_rows(&self) -> Result<(Option<&OrgId>, Option<&ServiceRequestId>)> {
         match &self.reach {
             Reach::Request(request) => Ok((None, Some(request))),
             _ => Ok((self.org_rows().map_err(|_| Error::NotFound)?, None)),

@@ -3,10 +3,10 @@
 pub mod run;
 
 use nightshift_db::Tx;
-use nightshift_domain::automations::ledger::RunToStart;
+use nightshift_domain::automations::runs::RunToStart;
 use nightshift_queue::{Enqueued, Keys};
 
-use crate::enqueuer::{Enqueuer, Hastened};
+use crate::enqueuer::{Enqueuer, RunNow};
 use crate::error::Error;
 
 use run::AutomationRun;
@@ -20,7 +20,7 @@ pub(crate) async fn start(enqueuer: &Enqueuer<'_>, tx: &mut Tx, run: &RunToStart
         new = new.run_at(at);
     }
     let Enqueued::Existing { id } = enqueuer.enqueue(tx, new.clone()).await? else { return Ok(()) };
-    if enqueuer.hasten(tx, &id).await? == Hastened::Ended {
+    if enqueuer.run_now(tx, &id).await? == RunNow::Ended {
         enqueuer.enqueue(tx, new.keys(Keys::once(AutomationRun::key_after(&run.run_id, &id)))).await?;
     }
     Ok(())

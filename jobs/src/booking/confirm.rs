@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::group::group;
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, automation, subject, thread};
 
 /// A booking that was confirmed, perhaps again.
@@ -109,7 +109,7 @@ impl Confirmation<'_> {
     /// Ends the job here when there is nothing to confirm, or never will be.
     async fn load(&self) -> Result<Option<JobResult>, JobError> {
         let mut tx = self.ctx.begin().await?;
-        let loaded = confirmation::load(&mut tx, self.id, &self.by, self.ctx.now()).await.or_decide()?;
+        let loaded = confirmation::load(&mut tx, self.id, &self.by, self.ctx.now()).await.or_job_error()?;
         let ended = match loaded {
             Loaded::Ready(_) => None,
             Loaded::Skip(why) => Some(Ok(Outcome::skip(why))),
@@ -122,7 +122,7 @@ impl Confirmation<'_> {
 
     async fn thread(&self) -> Result<Option<ThreadStep>, JobError> {
         let mut tx = self.ctx.begin().await?;
-        let step = confirmation::thread(&mut tx, self.id, &self.by, self.ctx.now()).await.or_decide()?;
+        let step = confirmation::thread(&mut tx, self.id, &self.by, self.ctx.now()).await.or_job_error()?;
         if let Some(step) = &step {
             let output = json!({"threadId": step.thread_id, "created": step.created});
             self.ctx.step_done(&mut tx, "thread", output).await?;
@@ -133,7 +133,7 @@ impl Confirmation<'_> {
 
     async fn number(&self) -> Result<Option<NumberStep>, JobError> {
         let mut tx = self.ctx.begin().await?;
-        let step = confirmation::number(&mut tx, self.id, &self.by, self.ctx.now()).await.or_decide()?.into_option();
+        let step = confirmation::number(&mut tx, self.id, &self.by, self.ctx.now()).await.or_job_error()?.into_option();
         if let Some(step) = &step {
             thread::resume(&Enqueuer::of(self.ctx), &mut tx, step).await?;
             let output = json!({"numberId": step.given.number().map(|number| &number.number_id)});
@@ -146,7 +146,7 @@ impl Confirmation<'_> {
     async fn window(&self) -> Result<Option<WindowStep>, JobError> {
         let mut tx = self.ctx.begin().await?;
         let grace = self.ctx.app.window_grace();
-        let step = confirmation::window(&mut tx, self.id, grace, &self.by, self.ctx.now()).await.or_decide()?;
+        let step = confirmation::window(&mut tx, self.id, grace, &self.by, self.ctx.now()).await.or_job_error()?;
         if let Some(step) = &step {
             self.ctx.step_done(&mut tx, "window", json!({"windowId": step.window_id})).await?;
         }
@@ -156,7 +156,7 @@ impl Confirmation<'_> {
 
     async fn automation(&self) -> Result<Option<AutomationStep>, JobError> {
         let mut tx = self.ctx.begin().await?;
-        let step = confirmation::automation(&mut tx, self.id, self.ctx.now()).await.or_decide()?.into_option();
+        let step = confirmation::automation(&mut tx, self.id, self.ctx.now()).await.or_job_error()?.into_option();
         if let Some(step) = &step {
             if let Some(run) = &step.start {
                 automation::start(&Enqueuer::of(self.ctx), &mut tx, run).await?;
@@ -170,7 +170,7 @@ impl Confirmation<'_> {
 
     async fn audit(&self, outcome: &confirmation::Outcome) -> Result<(), JobError> {
         let mut tx = self.ctx.begin().await?;
-        confirmation::audit(&mut tx, self.id, outcome, &self.by, self.ctx.now()).await.or_decide()?;
+        confirmation::audit(&mut tx, self.id, outcome, &self.by, self.ctx.now()).await.or_job_error()?;
         self.ctx.step_done(&mut tx, "audit", json!({})).await?;
         Ok(tx.commit().await?)
     }
@@ -183,12 +183,12 @@ impl Hooks for BookingConfirm {
             return Ok(());
         }
         let by = Actor::system(dead.info.id.as_str());
-        confirmation::fail(tx, &job.booking_id, &dead.error, &by, dead.at).await.or_decide()
+        confirmation::fail(tx, &job.booking_id, &dead.error, &by, dead.at).await.or_job_error()
     }
 
     /// A booking that is not to be confirmed any more needs no other run; each step of the others looks at what stands.
     async fn on_retry(job: &Self, tx: &mut Tx, _: &RetriedJob) -> Result<Revival, JobError> {
-        Ok(match confirmation::to_be_confirmed(tx, &job.booking_id).await.or_decide()? {
+        Ok(match confirmation::to_be_confirmed(tx, &job.booking_id).await.or_job_error()? {
             Ok(()) => Revival::Ready,
             Err(why) => Revival::Pointless(why.to_owned()),
         })

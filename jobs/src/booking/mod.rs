@@ -8,7 +8,7 @@ pub mod status_changed;
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::bookings::payments::{Handled, Report};
+use nightshift_domain::bookings::payments::{Handled, PaymentReport};
 use nightshift_domain::bookings::{self, Created, NewBooking, Patch, StatusChange};
 use nightshift_domain::ids::{BookingId, OrgId};
 use nightshift_providers::stripe::StripeFact;
@@ -28,7 +28,7 @@ const BY_REQUEST: &str = "api";
 const BY_PAYMENT: &str = "stripe";
 
 /// A booking that was made.
-pub struct Made {
+pub struct CreatedBooking {
     /// What was made.
     pub created: Created,
     /// The job that follows its first status.
@@ -53,12 +53,12 @@ pub async fn create(
     org: &OrgId,
     new: NewBooking,
     by: &Actor,
-) -> Result<Made, Error> {
+) -> Result<CreatedBooking, Error> {
     let created = bookings::create(tx, org, new, by, enqueuer.now()).await?;
     let booking = &created.booking;
     let job = BookingStatusChanged { history_id: created.history_id.clone(), booking_id: booking.id.clone() };
     let job = enqueuer.enqueue(tx, about(enqueuer, &job, &booking.org_id, &booking.id)?).await?.id().to_owned();
-    Ok(Made { created, job })
+    Ok(CreatedBooking { created, job })
 }
 
 /// Changes what a patch names.
@@ -112,7 +112,7 @@ pub async fn cancel(
 pub(crate) async fn receive_payment(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
-    report: &Report<'_>,
+    report: &PaymentReport<'_>,
     fact: StripeFact,
 ) -> Result<Handled, Error> {
     let handled = payment::tell(report, tx, fact, enqueuer.now()).await?;

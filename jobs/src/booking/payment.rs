@@ -2,13 +2,13 @@
 
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::bookings::payments::{
-    Handled, Refusal, Report, ReportedCheckout, ReportedInvoice, ReportedPayment, ReportedRefund,
+    Handled, PaymentReport, Refusal, ReportedCheckout, ReportedInvoice, ReportedPayment, ReportedRefund,
 };
 use nightshift_providers::stripe::{Checkout, PaymentStatus, StripeFact};
 
 /// Reports the event's fact to the domain.
 pub(super) async fn tell(
-    report: &Report<'_>,
+    report: &PaymentReport<'_>,
     tx: &mut Tx,
     fact: StripeFact,
     now: Timestamp,

@@ -9,8 +9,8 @@ use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outco
 use serde::{Deserialize, Serialize};
 
 use super::group::group;
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, automation, subject};
 
 /// A booking whose time was changed.
@@ -49,7 +49,7 @@ impl Handler<App> for BookingRescheduled {
         let mut tx = ctx.begin().await?;
         let grace = ctx.app.window_grace();
         let runs =
-            confirmation::rescheduled(&mut tx, &self.booking_id, self.version, grace, &by, now).await.or_decide()?;
+            confirmation::rescheduled(&mut tx, &self.booking_id, self.version, grace, &by, now).await.or_job_error()?;
         for run in &runs {
             automation::start(&Enqueuer::of(&ctx), &mut tx, run).await?;
         }

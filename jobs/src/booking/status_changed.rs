@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nightshift_domain::actor::Actor;
-use nightshift_domain::automations::ledger::RunsToStart;
+use nightshift_domain::automations::runs::RunsToStart;
 use nightshift_domain::bookings::{self, Status};
 use nightshift_domain::confirmation;
 use nightshift_domain::ids::{BookingId, HistoryId};
@@ -11,8 +11,8 @@ use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outco
 use serde::{Deserialize, Serialize};
 
 use super::group::group;
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, automation, subject, thread};
 
 /// A row of a booking's status history.
@@ -50,12 +50,12 @@ impl Handler<App> for BookingStatusChanged {
         let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
         let enqueuer = Enqueuer::of(&ctx);
         let mut tx = ctx.begin().await?;
-        let record = bookings::load_record(&mut tx, &self.history_id).await.or_decide()?;
+        let record = bookings::load_record(&mut tx, &self.history_id).await.or_job_error()?;
         let runs = match record.to_status {
-            Status::Confirmed => confirmation::confirmed(&mut tx, &record, &by, now).await.or_decide()?,
-            Status::Cancelled => confirmation::cancelled(&mut tx, &record, &by, now).await.or_decide()?,
+            Status::Confirmed => confirmation::confirmed(&mut tx, &record, &by, now).await.or_job_error()?,
+            Status::Cancelled => confirmation::cancelled(&mut tx, &record, &by, now).await.or_job_error()?,
             Status::Completed => {
-                if let Some(close) = confirmation::completed(&mut tx, &record).await.or_decide()?.into_option() {
+                if let Some(close) = confirmation::completed(&mut tx, &record).await.or_job_error()?.into_option() {
                     thread::close_at(&enqueuer, &mut tx, &close).await?;
                 }
                 RunsToStart::default()

@@ -2,12 +2,12 @@
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::calls::{self, Call, Ending, Made};
+use nightshift_domain::calls::{self, Appointment, Call, Ending};
 use nightshift_domain::ids::CallId;
 use nightshift_providers::vapi::{CallOutcome, Progress};
 use nightshift_queue::{DeadJob, ErrorClass, JobError, Revival};
 
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 
 /// What a transcript may hold, in characters: a long call, and no more.
 const TRANSCRIPT_CHARS_MAX: usize = 100_000;
@@ -29,7 +29,7 @@ pub(crate) fn ending_with(outcome: CallOutcome, call: &Call) -> Ending {
         Some(confirmation) => {
             let or_wished =
                 |given: Option<String>, wished| given.unwrap_or_else(|| call.asked(wished).unwrap_or("TBD").to_owned());
-            let made = Made {
+            let made = Appointment {
                 date: or_wished(confirmation.date, "preferredDate"),
                 time: or_wished(confirmation.time, "preferredTime"),
                 number: confirmation.number,
@@ -48,13 +48,13 @@ pub(crate) async fn give_up(tx: &mut Tx, call: &CallId, dead: &DeadJob) -> Resul
         _ => Ending::Failed { reason: dead.error.clone() },
     };
     // Nobody is told of such an end, so nothing follows.
-    let _ = calls::complete(tx, call, &ending, None, &by, dead.at).await.or_decide()?;
+    let _ = calls::complete(tx, call, &ending, None, &by, dead.at).await.or_job_error()?;
     Ok(())
 }
 
 /// A call that is over is not placed or polled again: the person may have chosen somebody else meanwhile.
 pub(crate) async fn revive(tx: &mut Tx, call: &CallId) -> Result<Revival, JobError> {
-    let (call, _) = calls::lock(tx, call).await.or_decide()?;
+    let (call, _) = calls::lock(tx, call).await.or_job_error()?;
     Ok(if call.status.is_final() {
         Revival::Pointless(format!("the call is over ({}); ask for a new one at its request", call.status))
     } else {

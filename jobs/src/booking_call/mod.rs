@@ -6,7 +6,7 @@ pub mod start;
 
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::calls::{self, CallMode, Completed, Ending, Made, Schedule, Scheduled};
+use nightshift_domain::calls::{self, Appointment, CallMode, Completed, Ending, NewCall, Scheduled};
 use nightshift_domain::ids::CallId;
 use nightshift_domain::viewer::Viewer;
 use nightshift_queue::Mode;
@@ -26,11 +26,11 @@ pub async fn schedule(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
     viewer: &Viewer,
-    wish: Schedule,
+    new_call: NewCall,
     mode: CallMode,
     by: &Actor,
 ) -> Result<Scheduled, Error> {
-    let scheduled = calls::schedule(tx, viewer, wish, mode, by, enqueuer.now()).await?;
+    let scheduled = calls::schedule(tx, viewer, new_call, mode, by, enqueuer.now()).await?;
     if scheduled.created {
         let job = BookingCallStart {
             booking_call_id: scheduled.call_id.clone(),
@@ -89,14 +89,14 @@ pub async fn cancel(enqueuer: &Enqueuer<'_>, tx: &mut Tx, call: &CallId, by: &Ac
 }
 
 /// Has the person told of an appointment although it could not be stored.
-pub(crate) async fn tell_anyway(
+pub(crate) async fn notify_despite_failure(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
     call: &CallId,
-    made: &Made,
+    made: &Appointment,
     by: &Actor,
 ) -> Result<(), Error> {
-    for run in calls::tell_anyway(tx, call, made, by, enqueuer.now()).await? {
+    for run in calls::notify_despite_failure(tx, call, made, by, enqueuer.now()).await? {
         automation::start(enqueuer, tx, &run).await?;
     }
     Ok(())

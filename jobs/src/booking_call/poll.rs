@@ -8,14 +8,14 @@ mod payload;
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::calls::{self, Call, Ending, Made};
+use nightshift_domain::calls::{self, Appointment, Call, Ending};
 use nightshift_providers::vapi::Progress;
 use nightshift_queue::{DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival};
 use serde_json::json;
 
 use super::ending::{self, ending_of, ending_with};
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, booking_call, provider_calls};
 
 pub use payload::BookingCallPoll;
@@ -28,11 +28,11 @@ impl Handler<App> for BookingCallPoll {
 
     /// Looks once.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
-        let call = calls::peek(ctx.db(), &self.booking_call_id).await.or_decide()?;
+        let call = calls::peek(ctx.db(), &self.booking_call_id).await.or_job_error()?;
         if call.status.is_final() {
             return Ok(Outcome::skip(format!("the call is {}", call.status)));
         }
-        let (Some(vapi), Some(vapi_call_id)) = (ctx.app.caller().records(), &call.vapi_call_id) else {
+        let (Some(vapi), Some(vapi_call_id)) = (ctx.app.dialer().records(), &call.vapi_call_id) else {
             return Err(JobError::fail("this program has no connection to VAPI, or the call was never placed"));
         };
         let look = ctx.job.polls + 1;
@@ -42,7 +42,7 @@ impl Handler<App> for BookingCallPoll {
         match seen.map(|seen| seen.progress()) {
             Ok(Progress::Analysing(outcome)) => {
                 let mut tx = ctx.begin().await?;
-                let first = calls::analysing(&mut tx, &call.id, look, ctx.now()).await.or_decide()?;
+                let first = calls::analysing(&mut tx, &call.id, look, ctx.now()).await.or_job_error()?;
                 tx.commit().await?;
                 if look - first < ANALYSIS_LOOKS {
                     again
@@ -65,7 +65,7 @@ async fn finish(ctx: &JobContext<App>, call: &Call, ending: Ending, look: i64) -
         Err(error) => {
             // The person has an appointment whether or not we could write it down.
             if let (Ending::Confirmed { made, .. }, true) = (&ending, ctx.job.attempt >= ctx.job.max_attempts)
-                && let Err(silent) = tell_anyway(ctx, call, made, &by).await
+                && let Err(silent) = notify_despite_failure(ctx, call, made, &by).await
             {
                 ctx.note(&format!("the person could not be told either: {silent}"));
             }
@@ -81,9 +81,14 @@ async fn store(ctx: &JobContext<App>, call: &Call, ending: &Ending, look: i64, b
     Ok(tx.commit().await?)
 }
 
-async fn tell_anyway(ctx: &JobContext<App>, call: &Call, made: &Made, by: &Actor) -> Result<(), JobError> {
+async fn notify_despite_failure(
+    ctx: &JobContext<App>,
+    call: &Call,
+    made: &Appointment,
+    by: &Actor,
+) -> Result<(), JobError> {
     let mut tx = ctx.begin().await?;
-    booking_call::tell_anyway(&Enqueuer::of(ctx), &mut tx, &call.id, made, by).await?;
+    booking_call::notify_despite_failure(&Enqueuer::of(ctx), &mut tx, &call.id, made, by).await?;
     Ok(tx.commit().await?)
 }
 

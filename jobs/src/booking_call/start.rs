@@ -12,17 +12,17 @@ use std::time::Duration;
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::Error;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::calls::{self, Begun, Call, CallMode, Ending, Made};
+use nightshift_domain::calls::{self, Appointment, Call, CallMode, Ending, StartDecision};
 use nightshift_domain::ids::CallId;
 use nightshift_providers::vapi::{Lookup, StartError};
-use nightshift_queue::effects::{Answer, Effect, Performable, Performed, Permit, Turn, perform, settle};
+use nightshift_queue::effects::{Answer, Decision, Effect, Performable, Performed, Permit, perform, settle};
 use nightshift_queue::{DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival};
 use serde_json::json;
 
 use super::{ending, mode_of};
-use crate::caller::Caller;
-use crate::decide::OrDecide;
+use crate::dialer::Dialer;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, booking_call, provider_calls};
 
 pub use payload::BookingCallStart;
@@ -36,7 +36,7 @@ impl Handler<App> for BookingCallStart {
     /// Places the call, or makes it up.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let by = Actor::system(ctx.job.id.as_str());
-        let placing = Placing { ctx: &ctx, id: &self.booking_call_id, caller: ctx.app.caller(), by };
+        let placing = Placing { ctx: &ctx, id: &self.booking_call_id, dialer: ctx.app.dialer(), by };
         match perform(&ctx, &placing).await? {
             Performed::Ended(ended) => ended,
             Performed::Settled(record) => placing.take_over(&record).await,
@@ -49,7 +49,7 @@ impl Handler<App> for BookingCallStart {
 struct Placing<'a> {
     ctx: &'a JobContext<App>,
     id: &'a CallId,
-    caller: &'a Caller,
+    dialer: &'a Dialer,
     by: Actor,
 }
 
@@ -63,35 +63,35 @@ impl Performable for Placing<'_> {
     }
 
     /// Fixes whom the call reaches. A made-up call ends here.
-    async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Turn<Box<Call>>, JobError> {
-        let call = match calls::begin(tx, self.id, &self.caller.dialing(), &self.by, now).await {
-            Ok(Begun::Start(call, _)) => call,
-            Ok(Begun::Not(why)) => return Ok(Turn::Over(Ok(Outcome::skip(why)))),
+    async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Decision<Box<Call>>, JobError> {
+        let call = match calls::begin(tx, self.id, &self.dialer.dialing(), &self.by, now).await {
+            Ok(StartDecision::Start(call, _)) => call,
+            Ok(StartDecision::Skip(why)) => return Ok(Decision::Over(Ok(Outcome::skip(why)))),
             Err(Error::Conflict { message, .. }) => {
-                return Ok(Turn::Over(self.end(tx, Ending::Failed { reason: message }).await?));
+                return Ok(Decision::Over(self.end(tx, Ending::Failed { reason: message }).await?));
             }
-            Err(error) => return Err(error).or_decide(),
+            Err(error) => return Err(error).or_job_error(),
         };
         tell_determination(&call);
-        if matches!(self.caller, Caller::Simulated) {
-            return Ok(Turn::Over(self.end(tx, made_up(&call, now)).await?));
+        if matches!(self.dialer, Dialer::Simulated) {
+            return Ok(Decision::Over(self.end(tx, made_up(&call, now)).await?));
         }
         let mode = mode_of(call.mode);
-        Ok(Turn::Ask { request: call, mode })
+        Ok(Decision::Ask { request: call, mode })
     }
 
     async fn ask(&self, permit: Permit<Box<Call>>) -> Answer<NotPlaced> {
-        let answer = match self.caller {
-            Caller::Simulated => return Answer::NotSent(NotPlaced::MadeUp),
-            Caller::Test(line) => line.start(permit, self.ctx.app.vapi_webhook()).await,
-            Caller::Production(line) => line.start(permit, self.ctx.app.vapi_webhook()).await,
+        let answer = match self.dialer {
+            Dialer::Simulated => return Answer::NotSent(NotPlaced::MadeUp),
+            Dialer::Test(line) => line.start(permit, self.ctx.app.vapi_webhook()).await,
+            Dialer::Production(line) => line.start(permit, self.ctx.app.vapi_webhook()).await,
         };
         provider_calls::count("vapi", "start", answer.as_ref().map_or_else(StartError::class, |_| "ok"));
         match answer {
             Ok(started) => Answer::Taken(started.id),
             Err(error @ (StartError::NotSent { .. } | StartError::RateLimited { .. })) => Answer::NotSent(error.into()),
             Err(error @ StartError::Refused { .. }) => Answer::Refused(error.into()),
-            Err(error @ StartError::Ambiguous { .. }) => Answer::Unclear(error.to_string()),
+            Err(error @ StartError::Unclear { .. }) => Answer::Unclear(error.to_string()),
         }
     }
 
@@ -99,13 +99,13 @@ impl Performable for Placing<'_> {
     async fn settle(&self, tx: &mut Tx, answer: &Answer<NotPlaced>, now: Timestamp) -> Result<JobResult, JobError> {
         match answer {
             Answer::Taken(vapi_call_id) => {
-                let (mode, at) = (self.caller.dialing().mode(), now + self.ctx.app.poll_interval());
+                let (mode, at) = (self.dialer.dialing().mode(), now + self.ctx.app.poll_interval());
                 let enqueuer = Enqueuer::of(self.ctx);
                 booking_call::record_placed(&enqueuer, tx, self.id, mode, vapi_call_id, &self.by, at).await?;
                 Ok(Ok(Outcome::done_with(json!({"vapiCallId": vapi_call_id}))))
             }
             Answer::NotSent(NotPlaced::Unlisted) => {
-                calls::not_started(tx, self.id, now).await.or_decide()?;
+                calls::not_started(tx, self.id, now).await.or_job_error()?;
                 Ok(Ok(Outcome::poll(Duration::from_millis(1))))
             }
             Answer::NotSent(error) => Ok(Err(error.to_retry())),
@@ -171,8 +171,8 @@ impl Placing<'_> {
     }
 
     async fn look_up(&self, asked_at: Timestamp) -> Result<Answer<NotPlaced>, JobError> {
-        let vapi = self.caller.records().ok_or_else(|| JobError::fail("this program has no connection to VAPI"))?;
-        let call = calls::peek(self.ctx.db(), self.id).await.or_decide()?;
+        let vapi = self.dialer.records().ok_or_else(|| JobError::fail("this program has no connection to VAPI"))?;
+        let call = calls::peek(self.ctx.db(), self.id).await.or_job_error()?;
         let lookup = Lookup {
             name: call.execution_id,
             booking_call_id: call.id.as_str().to_owned(),
@@ -205,7 +205,7 @@ fn tell_determination(call: &Call) {
 fn made_up(call: &Call, now: Timestamp) -> Ending {
     let or_tbd = |field| call.asked(field).unwrap_or("TBD").to_owned();
     let number = Some(format!("SIM-{}", now.unix_ms()));
-    let made = Made { date: or_tbd("preferredDate"), time: or_tbd("preferredTime"), number };
+    let made = Appointment { date: or_tbd("preferredDate"), time: or_tbd("preferredTime"), number };
     Ending::Confirmed { made, transcript: None }
 }
 

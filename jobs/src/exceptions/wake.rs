@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 
 /// One look.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ impl Handler<App> for ExceptionsWake {
     /// Wakes what is due.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
-        let woken = exceptions::wake(&mut tx, ctx.now()).await.or_decide()?;
+        let woken = exceptions::wake(&mut tx, ctx.now()).await.or_job_error()?;
         tx.commit().await?;
         Ok(Outcome::done_with(json!({"woken": woken})))
     }

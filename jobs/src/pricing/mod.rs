@@ -6,7 +6,7 @@ pub mod reconcile_chunk;
 use nightshift_db::Tx;
 use nightshift_domain::Error as DomainError;
 use nightshift_domain::ids::OrgId;
-use nightshift_domain::reconciliation::{self, Begun, Run, RunStatus, Trigger};
+use nightshift_domain::reconciliation::{self, BegunRun, ReconciliationRun, ReconciliationStatus, Trigger};
 
 use crate::enqueuer::Enqueuer;
 use crate::error::Error;
@@ -40,18 +40,18 @@ pub async fn reconcile_now(
 }
 
 /// Begins the run of a check that is due, or finds the one that stands, and has it carried on unless it is completed.
-pub(crate) async fn begin(enqueuer: &Enqueuer<'_>, tx: &mut Tx, check: &PricingReconcile) -> Result<Begun, Error> {
+pub(crate) async fn begin(enqueuer: &Enqueuer<'_>, tx: &mut Tx, check: &PricingReconcile) -> Result<BegunRun, Error> {
     let PricingReconcile { org_id, local_date, trigger_kind, attempt_no, missed } = check;
     let begun =
         reconciliation::begin(tx, org_id, local_date, *trigger_kind, *attempt_no, *missed, enqueuer.now()).await?;
-    if !(begun.resumed && begun.run.status == RunStatus::Completed) {
+    if !(begun.resumed && begun.run.status == ReconciliationStatus::Completed) {
         carry_on(enqueuer, tx, &begun.run).await?;
     }
     Ok(begun)
 }
 
 /// Hands a run over to a new job, which goes on where the run stands.
-pub(crate) async fn carry_on(enqueuer: &Enqueuer<'_>, tx: &mut Tx, run: &Run) -> Result<(), Error> {
+pub(crate) async fn carry_on(enqueuer: &Enqueuer<'_>, tx: &mut Tx, run: &ReconciliationRun) -> Result<(), Error> {
     let new = enqueuer.new_job(&PricingReconcileChunk::next_of(run))?.correlation(run.id.as_str());
     let job = enqueuer.enqueue(tx, new).await?;
     Ok(reconciliation::hand_over(tx, &run.id, job.id(), enqueuer.now()).await?)

@@ -9,14 +9,14 @@ mod payload;
 
 use nightshift_db::{Tx, failpoint};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::reconciliation::{self, Check, Progress, Shielded};
+use nightshift_domain::reconciliation::{self, Check, RunProgress, Shielded};
 use nightshift_domain::viewer::Viewer;
 use nightshift_queue::{DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival};
 use serde_json::json;
 
 use crate::app::Reconciliation;
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, pricing};
 
 pub use payload::PricingReconcileChunk;
@@ -30,27 +30,27 @@ impl Handler<App> for PricingReconcileChunk {
     /// Carries the run on.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let Reconciliation { chunk_size, lookback, thresholds } = ctx.app.reconciliation();
-        let mut run = reconciliation::get(ctx.db(), &Viewer::all(), &self.run_id).await.or_decide()?;
-        let check = Check::load(ctx.db(), &run.org_id, chunk_size, lookback, thresholds).await.or_decide()?;
+        let mut run = reconciliation::get(ctx.db(), &Viewer::all(), &self.run_id).await.or_job_error()?;
+        let check = Check::load(ctx.db(), &run.org_id, chunk_size, lookback, thresholds).await.or_job_error()?;
         for chunk in 1..=CHUNKS {
             ctx.checkpoint()?;
-            let findings = reconciliation::examine(ctx.db(), &run, &check).await.or_decide()?;
+            let findings = reconciliation::examine(ctx.db(), &run, &check).await.or_job_error()?;
             failpoint::hit("pricing.reconcile.chunk.examined").await?;
-            let mut shielded = Shielded::over(ctx.begin().await?).await.or_decide()?;
+            let mut shielded = Shielded::over(ctx.begin().await?).await.or_job_error()?;
             let progress =
-                reconciliation::record(&mut shielded, &run, &findings, &ctx.job.id, ctx.now()).await.or_decide()?;
+                reconciliation::record(&mut shielded, &run, &findings, &ctx.job.id, ctx.now()).await.or_job_error()?;
             match progress {
-                Progress::NotOurs => return Ok(Outcome::skip("another job carries the run on, or it has ended")),
-                Progress::More(advanced) => run = *advanced,
-                Progress::Completed(_) => {
-                    shielded.commit().await.or_decide()?;
+                RunProgress::NotOurs => return Ok(Outcome::skip("another job carries the run on, or it has ended")),
+                RunProgress::More(advanced) => run = *advanced,
+                RunProgress::Completed(_) => {
+                    shielded.commit().await.or_job_error()?;
                     return Ok(Outcome::done_with(json!({"completed": true})));
                 }
             }
             if chunk == CHUNKS {
                 pricing::carry_on(&Enqueuer::of(&ctx), shielded.tx(), &run).await?;
             }
-            shielded.commit().await.or_decide()?;
+            shielded.commit().await.or_job_error()?;
             failpoint::hit("pricing.reconcile.chunk.recorded").await?;
         }
         Ok(Outcome::done())
@@ -63,12 +63,12 @@ impl Hooks for PricingReconcileChunk {
         let by = Actor::system(dead.info.id.as_str());
         reconciliation::fail(tx, &job.org_id, Some(&job.run_id), &dead.error, &by, &dead.info.id, dead.at)
             .await
-            .or_decide()
+            .or_job_error()
     }
 
     /// A run goes on where it was, unless it is completed or in other hands.
     async fn on_retry(job: &Self, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
-        Ok(if reconciliation::is_carried_by(tx, &job.run_id, &retried.id).await.or_decide()? {
+        Ok(if reconciliation::is_carried_by(tx, &job.run_id, &retried.id).await.or_job_error()? {
             Revival::Ready
         } else {
             Revival::Pointless("another job carries the run on, or it is completed".to_owned())

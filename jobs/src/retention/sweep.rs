@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 
 /// A day's sweep.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,13 +49,13 @@ impl Handler<App> for RetentionSweep {
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let now = ctx.now();
         let jobs = nightshift_queue::retention::sweep(ctx.db(), now).await?;
-        let records = retention::sweep(ctx.db(), now).await.or_decide()?;
+        let records = retention::sweep(ctx.db(), now).await.or_job_error()?;
         let counts = json!({"utcDate": self.utc_date, "queue": jobs, "records": records});
         let mut tx = ctx.begin().await?;
         let entry = Entry::new(Event::RetentionSwept, "success", &Actor::system(ctx.job.id.as_str()))
             .job(&ctx.job.id)
             .metadata(counts.clone());
-        audit::record(&mut tx, entry, now).await.or_decide()?;
+        audit::record(&mut tx, entry, now).await.or_job_error()?;
         tx.commit().await?;
         Ok(Outcome::done_with(counts))
     }

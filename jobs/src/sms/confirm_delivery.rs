@@ -23,8 +23,8 @@ use serde_json::json;
 
 use super::effect::{EFFECT, revive};
 use super::report::our_status;
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, provider_calls, sms};
 
 pub use payload::SmsConfirmDelivery;
@@ -43,7 +43,7 @@ impl Handler<App> for SmsConfirmDelivery {
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let id = &self.message_event_id;
         let mut tx = ctx.begin().await?;
-        let unclear = delivery::unclear(&mut tx, id, ctx.now()).await.or_decide()?;
+        let unclear = delivery::unclear(&mut tx, id, ctx.now()).await.or_job_error()?;
         tx.rollback().await?;
         let Some(envelope) = unclear else {
             return Ok(Outcome::skip("it is known by now what became of the text"));
@@ -64,7 +64,7 @@ impl Handler<App> for SmsConfirmDelivery {
             }
             Finding::Unknown if answers < ANSWERS_IN_DOUBT => return Ok(Outcome::poll(ASK_AGAIN)),
             Finding::Unknown => {
-                delivery::record_refused(&mut tx, id, delivery::POSSIBLY_SENT, false, &by, now).await.or_decide()?;
+                delivery::record_refused(&mut tx, id, delivery::POSSIBLY_SENT, false, &by, now).await.or_job_error()?;
                 effects::refuse(&mut tx, effect, "the provider lists a text that may be this one", now).await?;
                 "shown to people: it may have left"
             }
@@ -73,12 +73,12 @@ impl Handler<App> for SmsConfirmDelivery {
                 return Ok(Outcome::poll(ASK_AGAIN));
             }
             Finding::Nothing => {
-                if let Some(resend) = delivery::resend_once(&mut tx, id, now).await.or_decide()? {
+                if let Some(resend) = delivery::resend_once(&mut tx, id, now).await.or_job_error()? {
                     effects::not_sent(&mut tx, effect, "the provider knows of no such text", now).await?;
                     sms::send(&Enqueuer::of(&ctx), &mut tx, id, &envelope.thread_id, resend).await?;
                     "sent again"
                 } else {
-                    delivery::record_refused(&mut tx, id, "unconfirmed", false, &by, now).await.or_decide()?;
+                    delivery::record_refused(&mut tx, id, "unconfirmed", false, &by, now).await.or_job_error()?;
                     effects::refuse(&mut tx, effect, "twice the provider did not know of the text", now).await?;
                     "given up"
                 }
@@ -127,11 +127,11 @@ async fn adopt(tx: &mut Tx, id: &MessageId, found: &Candidate, by: &Actor, now: 
     let sid = &found.message.sid;
     if let Err(error) = delivery::adopt_sid(tx, id, sid, by, now).await {
         let taken = matches!(&error, nightshift_domain::Error::Db(error) if error.is_unique_violation());
-        return if taken { Err(JobError::retry(error)) } else { Err(error).or_decide() };
+        return if taken { Err(JobError::retry(error)) } else { Err(error).or_job_error() };
     }
     if let Some(status) = our_status(found.message.status) {
         let code = found.error_code.map(|code| code.to_string());
-        apply_report(tx, sid, status, code.as_deref(), by, now).await.or_decide()?;
+        apply_report(tx, sid, status, code.as_deref(), by, now).await.or_job_error()?;
     }
     Ok(())
 }
@@ -158,7 +158,7 @@ async fn ask(sender: &SmsSender, envelope: &Envelope) -> Result<Vec<Candidate>, 
 async fn unclaimed(tx: &mut Tx, candidates: Vec<Candidate>) -> Result<Vec<Candidate>, JobError> {
     let mut unclaimed = Vec::new();
     for candidate in candidates {
-        if delivery::find_by_sid(tx, &candidate.message.sid).await.or_decide()?.is_none() {
+        if delivery::find_by_sid(tx, &candidate.message.sid).await.or_job_error()?.is_none() {
             unclaimed.push(candidate);
         }
     }
@@ -169,13 +169,14 @@ impl Hooks for SmsConfirmDelivery {
     /// Nobody could be asked: the text counts as not delivered, and people see it.
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let by = Actor::system(dead.info.id.as_str());
-        delivery::record_refused(tx, &job.message_event_id, "unconfirmed", false, &by, dead.at).await.or_decide()
+        delivery::record_refused(tx, &job.message_event_id, "unconfirmed", false, &by, dead.at).await.or_job_error()
     }
 
     /// Somebody is to be asked after all: the text is of unknown fate again.
     async fn on_retry(job: &Self, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
         let revival = revive(tx, &job.message_event_id, retried).await?;
-        let unclear = delivery::load(tx, &job.message_event_id).await.or_decide()?.status == MessageStatus::Unconfirmed;
+        let unclear =
+            delivery::load(tx, &job.message_event_id).await.or_job_error()?.status == MessageStatus::Unconfirmed;
         Ok(match revival {
             Revival::Ready if !unclear => Revival::Pointless("it is known that the text did not leave".to_owned()),
             revival => revival,

@@ -8,7 +8,7 @@ use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_queue::effects::{self, EffectState};
 use nightshift_queue::{JobError, RetriedJob, Revival};
 
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 
 /// The ledger's name for the sending of a text.
 pub(super) const EFFECT: &str = "sms";
@@ -23,7 +23,7 @@ pub(super) async fn revive(tx: &mut Tx, id: &MessageId, retried: &RetriedJob) ->
         None | Some(EffectState::Reserved | EffectState::Refused) => MessageStatus::Queued,
     };
     let by = Actor::system(&retried.id);
-    if let Err(why) = delivery::revive(tx, id, to, &by, retried.at).await.or_decide()? {
+    if let Err(why) = delivery::revive(tx, id, to, &by, retried.at).await.or_job_error()? {
         return Ok(Revival::Pointless(why));
     }
     if let Some(refused) = effect.filter(|effect| effect.state == EffectState::Refused) {

@@ -23,7 +23,7 @@ use send::SmsSend;
 const ASK_AFTER: Duration = Duration::from_secs(120);
 
 /// A person's text.
-pub struct Written {
+pub struct PostedText {
     /// What became of it.
     pub posted: Posted,
     /// The job that sends it; none when it was refused.
@@ -43,10 +43,10 @@ pub async fn post(
     author: &Author,
     post: &Post,
     by: &Actor,
-) -> Result<Written, Error> {
+) -> Result<PostedText, Error> {
     let posted = post::post(tx, org, thread, author, post, by, enqueuer.now()).await?;
     let Posted::Queued { message_id, thread_id, not_before, repeated: _ } = &posted else {
-        return Ok(Written { posted, job: None });
+        return Ok(PostedText { posted, job: None });
     };
     let job = SmsSend::first(message_id.clone(), thread_id.clone());
     let mut new = enqueuer.new_job(&job)?.org(org.as_str()).priority(2);
@@ -54,7 +54,7 @@ pub async fn post(
         new = new.run_at(*at);
     }
     let job = Some(enqueuer.enqueue(tx, new).await?.id().to_owned());
-    Ok(Written { posted, job })
+    Ok(PostedText { posted, job })
 }
 
 /// Sends a stored text, for the first time or for the `resend`-th time again.

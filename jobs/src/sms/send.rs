@@ -16,15 +16,15 @@ use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_domain::messaging::{masking, numbers};
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::{SendError, SendMessage};
-use nightshift_queue::effects::{Answer, Effect, Performable, Performed, Permit, Turn, perform, settle};
+use nightshift_queue::effects::{Answer, Decision, Effect, Performable, Performed, Permit, perform, settle};
 use nightshift_queue::{
     DeadJob, ErrorClass, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival,
 };
 use serde_json::json;
 
 use super::effect::{EFFECT, revive};
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, provider_calls, sms, thread};
 
 pub use payload::SmsSend;
@@ -73,11 +73,11 @@ impl<'a> Performable for Sending<'a> {
     }
 
     /// The text may leave when its number is in service, the number's turn has come and nobody has opted out.
-    async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Turn<Leaving<'a>>, JobError> {
-        let over = |outcome| Ok(Turn::Over(Ok(outcome)));
-        let mut text = delivery::load(tx, self.id).await.or_decide()?;
+    async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Decision<Leaving<'a>>, JobError> {
+        let over = |outcome| Ok(Decision::Over(Ok(outcome)));
+        let mut text = delivery::load(tx, self.id).await.or_job_error()?;
         if text.status == MessageStatus::Queued {
-            let Some(number) = delivery::number_in_service(tx, &text, now).await.or_decide()? else {
+            let Some(number) = delivery::number_in_service(tx, &text, now).await.or_job_error()? else {
                 return over(self.wait_for_number(tx, &text, now).await?);
             };
             text.from_number_id = Some(number);
@@ -86,19 +86,21 @@ impl<'a> Performable for Sending<'a> {
         if text.status == MessageStatus::Queued
             && let (Some(number), SmsSender::Twilio(_)) = (&text.from_number_id, sender)
         {
-            let slot = delivery::take_send_slot(tx, number, self.id, now).await.or_decide()?;
+            let slot = delivery::take_send_slot(tx, number, self.id, now).await.or_job_error()?;
             if slot > now {
                 return over(Outcome::poll(slot.since(now)));
             }
         }
-        match delivery::begin_send(tx, self.id, &self.by, now).await.or_decide()? {
-            delivery::Turn::Send(envelope) => {
-                Ok(Turn::Ask { request: Leaving { envelope, sender }, mode: App::mode(sender) })
+        match delivery::begin_send(tx, self.id, &self.by, now).await.or_job_error()? {
+            delivery::SendDecision::Send(envelope) => {
+                Ok(Decision::Ask { request: Leaving { envelope, sender }, mode: App::mode(sender) })
             }
-            delivery::Turn::Unclear { .. } => Ok(Turn::Unclear),
-            delivery::Turn::NoNumber => over(self.wait_for_number(tx, &text, now).await?),
-            delivery::Turn::Settled(status) => over(self.settled(tx, &text, status, now).await?),
-            delivery::Turn::Blocked(reason) => over(Outcome::skip(format!("the text may not be sent: {reason}"))),
+            delivery::SendDecision::Unclear { .. } => Ok(Decision::Unclear),
+            delivery::SendDecision::NoNumber => over(self.wait_for_number(tx, &text, now).await?),
+            delivery::SendDecision::Settled(status) => over(self.settled(tx, &text, status, now).await?),
+            delivery::SendDecision::Blocked(reason) => {
+                over(Outcome::skip(format!("the text may not be sent: {reason}")))
+            }
         }
     }
 
@@ -119,26 +121,26 @@ impl<'a> Performable for Sending<'a> {
             }
             Err(error @ (SendError::NotSent { .. } | SendError::RateLimited { .. })) => Answer::NotSent(error),
             Err(error @ SendError::Refused { .. }) => Answer::Refused(error),
-            Err(error @ SendError::Ambiguous { .. }) => Answer::Unclear(error.to_string()),
+            Err(error @ SendError::Unclear { .. }) => Answer::Unclear(error.to_string()),
         }
     }
 
     async fn settle(&self, tx: &mut Tx, answer: &Answer<SendError>, now: Timestamp) -> Result<JobResult, JobError> {
         match answer {
             Answer::Taken(sid) => {
-                delivery::record_sent(tx, self.id, sid, &self.by, now).await.or_decide()?;
+                delivery::record_sent(tx, self.id, sid, &self.by, now).await.or_job_error()?;
                 let sent = Outcome::done_with(json!({"sid": sid}));
                 Ok(Ok(if is_mock(sid) { Outcome::poll(MOCK_DELIVERED_AFTER) } else { sent }))
             }
             Answer::NotSent(error) => {
-                delivery::back_to_queue(tx, self.id, now).await.or_decide()?;
+                delivery::back_to_queue(tx, self.id, now).await.or_job_error()?;
                 let retry = JobError::retry(error);
                 Ok(Err(error.retry_after().map_or(retry.clone(), |wait| retry.after(wait))))
             }
             Answer::Refused(error) => {
                 let code = error.code().map_or_else(|| "refused".to_owned(), |code| code.to_string());
                 let opted_out = error.opted_out();
-                delivery::record_refused(tx, self.id, &code, opted_out, &self.by, now).await.or_decide()?;
+                delivery::record_refused(tx, self.id, &code, opted_out, &self.by, now).await.or_job_error()?;
                 Ok(if opted_out {
                     Ok(Outcome::skip("the recipient has opted out"))
                 } else {
@@ -146,9 +148,9 @@ impl<'a> Performable for Sending<'a> {
                 })
             }
             Answer::Unclear(_) => {
-                if delivery::mark_unconfirmed(tx, self.id, now).await.or_decide()? {
+                if delivery::mark_unconfirmed(tx, self.id, now).await.or_job_error()? {
                     sms::ask_after(&Enqueuer::of(self.ctx), tx, self.id).await?;
-                } else if delivery::load(tx, self.id).await.or_decide()?.status == MessageStatus::Queued {
+                } else if delivery::load(tx, self.id).await.or_job_error()?.status == MessageStatus::Queued {
                     // The earlier attempt was slow, not dead, and has proven meanwhile that nothing left.
                     return Ok(Ok(Outcome::poll(SEND_AGAIN_AFTER)));
                 }
@@ -172,7 +174,7 @@ impl<'a> Sending<'a> {
 
     /// The text stays as it is: its conversation is looked after, and this job wakes up when that has a number again.
     async fn wait_for_number(&self, tx: &mut Tx, text: &Outbound, now: Timestamp) -> Result<Outcome, JobError> {
-        masking::report_missing(tx, &text.thread_id, now).await.or_decide()?;
+        masking::report_missing(tx, &text.thread_id, now).await.or_job_error()?;
         thread::find_number(&Enqueuer::of(self.ctx), tx, &text.thread_id).await?;
         self.ctx.note("its conversation has no number in service");
         if now >= self.ctx.job.created_at + NUMBER_AWAITED {
@@ -183,10 +185,10 @@ impl<'a> Sending<'a> {
 
     async fn sender_of(&self, tx: &mut Tx, text: &Outbound) -> Result<&'a SmsSender, JobError> {
         let number = match &text.from_number_id {
-            Some(id) => numbers::load(tx, id).await.or_decide()?,
+            Some(id) => numbers::load(tx, id).await.or_job_error()?,
             None => None,
         };
-        let provider = number.map_or(numbers::Provider::Mock, |number| number.provider);
+        let provider = number.map_or(numbers::SmsCarrier::Mock, |number| number.provider);
         self.ctx.app.sender(provider).map_err(JobError::fail)
     }
 
@@ -200,7 +202,7 @@ impl<'a> Sending<'a> {
     ) -> Result<Outcome, JobError> {
         let mocked = text.provider_message_sid.as_deref().filter(|sid| is_mock(sid));
         if let (MessageStatus::Sent, Some(sid)) = (status, mocked) {
-            delivery::apply_report(tx, sid, MessageStatus::Delivered, None, &self.by, now).await.or_decide()?;
+            delivery::apply_report(tx, sid, MessageStatus::Delivered, None, &self.by, now).await.or_job_error()?;
             return Ok(Outcome::done_with(json!({"sid": sid})));
         }
         Ok(Outcome::skip(format!("the text is {status}")))
@@ -212,12 +214,12 @@ impl Hooks for SmsSend {
     /// retrying the job finds out.
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let id = &job.message_event_id;
-        if delivery::mark_unconfirmed(tx, id, dead.at).await.or_decide()? {
-            return delivery::tell_unconfirmed(tx, id, dead.at).await.or_decide();
+        if delivery::mark_unconfirmed(tx, id, dead.at).await.or_job_error()? {
+            return delivery::tell_unconfirmed(tx, id, dead.at).await.or_job_error();
         }
         let by = Actor::system(dead.info.id.as_str());
         let code = if dead.class == ErrorClass::Cancelled { "cancelled" } else { "given_up" };
-        delivery::record_refused(tx, id, code, false, &by, dead.at).await.or_decide()
+        delivery::record_refused(tx, id, code, false, &by, dead.at).await.or_job_error()
     }
 
     async fn on_retry(job: &Self, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {

@@ -10,8 +10,8 @@ use nightshift_domain::messaging::masking::NumberGiven;
 use nightshift_queue::{Handler, JobContext, JobError, JobResult, NoHooks, Outcome};
 use serde_json::json;
 
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, thread};
 
 pub use payload::ThreadAssignNumber;
@@ -23,7 +23,7 @@ impl Handler<App> for ThreadAssignNumber {
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
         let mut tx = ctx.begin().await?;
-        let step = confirmation::assign_number(&mut tx, &self.thread_id, &by, now).await.or_decide()?;
+        let step = confirmation::assign_number(&mut tx, &self.thread_id, &by, now).await.or_job_error()?;
         let Some(step) = step.into_option() else {
             tx.commit().await?;
             return Ok(Outcome::skip("the conversation needs no number any more"));

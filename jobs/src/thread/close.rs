@@ -8,7 +8,7 @@ use nightshift_domain::ids::ThreadId;
 use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 use crate::{App, subject};
 
 /// A conversation whose booking is over.
@@ -43,7 +43,7 @@ impl Handler<App> for ThreadClose {
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
         let by = Actor::system(ctx.job.id.as_str());
-        confirmation::close_thread(&mut tx, &self.thread_id, &by, ctx.now()).await.or_decide()?;
+        confirmation::close_thread(&mut tx, &self.thread_id, &by, ctx.now()).await.or_job_error()?;
         tx.commit().await?;
         Ok(Outcome::done())
     }

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::automations::ledger;
+use nightshift_domain::automations::runs;
 use nightshift_domain::confirmation::CloseThread;
 use nightshift_domain::ids::{NumberId, OrgId, ThreadId};
 use nightshift_domain::messaging::masking::{self, NumberGiven, NumberStep};
 use nightshift_domain::messaging::numbers::{self, NewNumber, Number, NumberPatch};
 use nightshift_queue::{Enqueued, Keys};
 
-use crate::enqueuer::{Enqueuer, Hastened};
+use crate::enqueuer::{Enqueuer, RunNow};
 use crate::error::Error;
 use crate::{automation, sms};
 
@@ -67,13 +67,13 @@ pub async fn find_numbers(enqueuer: &Enqueuer<'_>, tx: &mut Tx, org: &OrgId) -> 
         let next = Keys::dedup(ThreadAssignNumber::next_key(&thread_id));
         let new = enqueuer.new_job(&ThreadAssignNumber { thread_id })?.org(org.as_str());
         if let Enqueued::Existing { id } = enqueuer.enqueue(tx, new.clone()).await?
-            && enqueuer.hasten(tx, &id).await? == Hastened::Running
+            && enqueuer.run_now(tx, &id).await? == RunNow::Running
         {
             // It may have looked before this change.
             enqueuer.enqueue(tx, new.keys(next)).await?;
         }
     }
-    for run in ledger::waiting_for_front_desk(tx, org).await? {
+    for run in runs::waiting_for_front_desk(tx, org).await? {
         automation::start(enqueuer, tx, &run).await?;
     }
     Ok(())

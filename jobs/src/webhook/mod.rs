@@ -9,7 +9,7 @@ use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
 use nightshift_queue::{DeadJob, Hooks, Job, JobError, RetriedJob, Revival};
 
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 
 /// Names the one job that acts on a delivery, whoever it came from.
 #[must_use]
@@ -32,7 +32,7 @@ struct Stored {
 
 /// The delivery that the job acts on. The job fails for good when its body is no longer kept.
 async fn stored(tx: &mut Tx, job: &impl ActsOnDelivery) -> Result<Stored, JobError> {
-    let received = inbox::load(tx, job.inbox_id()).await.or_decide()?;
+    let received = inbox::load(tx, job.inbox_id()).await.or_job_error()?;
     let body = received.payload.ok_or_else(|| JobError::fail("the delivery's body is no longer kept"))?;
     Ok(Stored { body, received_at: received.received_at })
 }
@@ -44,12 +44,12 @@ pub enum DeliveryHooks {}
 impl<J: ActsOnDelivery> Hooks<J> for DeliveryHooks {
     /// The inbox says that this delivery was given up.
     async fn on_dead(job: &J, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
-        inbox::settle(tx, job.inbox_id(), InboxStatus::Failed, None, &dead.info.id, dead.at).await.or_decide()
+        inbox::settle(tx, job.inbox_id(), InboxStatus::Failed, None, &dead.info.id, dead.at).await.or_job_error()
     }
 
     /// The delivery is to be acted on after all, as long as its body is kept.
     async fn on_retry(job: &J, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
-        let reopened = inbox::reopen(tx, job.inbox_id(), retried.at).await.or_decide()?;
+        let reopened = inbox::reopen(tx, job.inbox_id(), retried.at).await.or_job_error()?;
         Ok(if reopened {
             Revival::Ready
         } else {

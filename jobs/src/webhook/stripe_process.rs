@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use nightshift_domain::actor::Actor;
-use nightshift_domain::bookings::payments::Report;
+use nightshift_domain::bookings::payments::PaymentReport;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox;
 use nightshift_providers::stripe::Event;
@@ -15,8 +15,8 @@ use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, OrFail, Outcom
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, key, stored};
 use crate::{App, booking, subject};
 
@@ -68,7 +68,7 @@ impl Handler<App> for WebhookStripeProcess {
         let Stored { body, .. } = stored(&mut tx, &self).await?;
         let event = Event::parse(body.as_bytes()).or_fail()?;
         let by = Actor::Webhook { inbox_id: self.inbox_id.clone() };
-        let report = Report {
+        let report = PaymentReport {
             inbox_id: &self.inbox_id,
             by: &by,
             event_type: event.kind.as_deref().unwrap_or_default(),
@@ -78,7 +78,7 @@ impl Handler<App> for WebhookStripeProcess {
         let handled = booking::receive_payment(&Enqueuer::of(&ctx), &mut tx, &report, event.fact()).await?;
         inbox::settle(&mut tx, &self.inbox_id, handled.status, handled.org.as_ref(), &ctx.job.id, ctx.now())
             .await
-            .or_decide()?;
+            .or_job_error()?;
         tx.commit().await?;
         Ok(Outcome::done_with(json!({"verdict": handled.word})))
     }

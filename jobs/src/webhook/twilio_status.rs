@@ -8,13 +8,13 @@ use std::time::Duration;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
-use nightshift_domain::messaging::delivery::{Report, apply_report};
+use nightshift_domain::messaging::delivery::{ReportOutcome, apply_report};
 use nightshift_providers::twilio::StatusCallback;
 use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 use crate::sms::report::our_status;
 use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, key, stored};
 use crate::{App, subject};
@@ -78,14 +78,14 @@ impl Handler<App> for WebhookTwilioStatus {
             && let Some(status) = our_status(report.status)
         {
             let code = report.error_code.map(|code| code.to_string());
-            match apply_report(&mut tx, &report.message_sid, status, code.as_deref(), &by, now).await.or_decide()? {
-                Report::Applied(_) => (settled, verdict) = (InboxStatus::Processed, "applied"),
-                Report::Stale => settled = InboxStatus::Processed,
-                Report::Unknown if now < received_at + KNOWN_WITHIN => return Ok(Outcome::poll(LOOK_AGAIN)),
-                Report::Unknown => verdict = "about no text of ours",
+            match apply_report(&mut tx, &report.message_sid, status, code.as_deref(), &by, now).await.or_job_error()? {
+                ReportOutcome::Applied(_) => (settled, verdict) = (InboxStatus::Processed, "applied"),
+                ReportOutcome::Stale => settled = InboxStatus::Processed,
+                ReportOutcome::Unknown if now < received_at + KNOWN_WITHIN => return Ok(Outcome::poll(LOOK_AGAIN)),
+                ReportOutcome::Unknown => verdict = "about no text of ours",
             }
         }
-        inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;
+        inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_job_error()?;
         tx.commit().await?;
         Ok(Outcome::done_with(json!({"verdict": verdict})))
     }

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::booking_call::ending::ending_of;
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, key, stored};
 use crate::{App, booking_call, subject};
 
@@ -80,17 +80,17 @@ impl Handler<App> for WebhookVapiProcess {
         // Steps on the way are of no use: whoever looks at the call sees where it stands.
         if let Some(reported) = report.call.as_ref().filter(|_| progress != Progress::Underway) {
             let Some(id) =
-                calls::by_report(&mut tx, &reported.id, reported.booking_call_id(), now).await.or_decide()?
+                calls::by_report(&mut tx, &reported.id, reported.booking_call_id(), now).await.or_job_error()?
             else {
                 if now < received_at + KNOWN_WITHIN {
                     return Ok(Outcome::poll(LOOK_AGAIN));
                 }
-                inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;
+                inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_job_error()?;
                 tx.commit().await?;
                 return Ok(Outcome::done_with(json!({"verdict": "about no call of ours"})));
             };
             settled = InboxStatus::Processed;
-            let call = calls::load(&mut tx, &id).await.or_decide()?;
+            let call = calls::load(&mut tx, &id).await.or_job_error()?;
             match ending_of(progress, &call) {
                 Some(ending) => {
                     let ended = booking_call::finish(&enqueuer, &mut tx, &id, &ending, None, &by).await?;
@@ -101,7 +101,7 @@ impl Handler<App> for WebhookVapiProcess {
             }
             booking_call::poll_now(&enqueuer, &mut tx, &id).await?;
         }
-        inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;
+        inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_job_error()?;
         tx.commit().await?;
         Ok(Outcome::done_with(json!({"verdict": verdict})))
     }

@@ -86,7 +86,7 @@ impl World {
         for (id,) in waiting {
             let mut tx = self.db().begin().await.expect("a transaction");
             // It may have started meanwhile.
-            if queue.hasten(&mut tx, &id).await.is_ok() {
+            if queue.run_now(&mut tx, &id).await.is_ok() {
                 tx.commit().await.expect("it is hastened");
             }
         }

@@ -12,8 +12,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::field_errors::{FieldErrors, TextLimit};
 use crate::ids::{ApiKeyId, OrgId};
-use crate::problems::{Problems, TextLimit};
 use crate::text_enum::text_enum;
 use crate::{Error, Result};
 
@@ -84,14 +84,14 @@ pub async fn create(
     scopes: &BTreeSet<Scope>,
     now: Timestamp,
 ) -> Result<Issued> {
-    let mut problems = Problems::default();
+    let mut field_errors = FieldErrors::default();
     if !(TextLimit { chars_max: 200 }).allows(name.trim()) {
-        problems.add("name", "must have 1 to 200 characters");
+        field_errors.add("name", "must have 1 to 200 characters");
     }
     if scopes.is_empty() {
-        problems.add("scopes", "names at least one scope");
+        field_errors.add("scopes", "names at least one scope");
     }
-    problems.finish()?;
+    field_errors.finish()?;
     if let Some(org) = org {
         let known = tx.query("SELECT id FROM organizations WHERE id = $1").bind(org).optional::<(OrgId,)>().await?;
         known.ok_or_else(|| Error::invalid("org", "there is no such organisation"))?;

@@ -1,6 +1,6 @@
 //! Passwords: Argon2id with the crate's defaults (OWASP's recommendation of 19 MiB, 2 passes), stored as PHC strings.
 //!
-//! Whatever is hashed or verified takes a turn at `hashing`; there is no other way to make a [`Hashed`] password.
+//! Whatever is hashed or verified takes a slot at `hashing`; there is no other way to make a [`Hashed`] password.
 
 use argon2::password_hash::rand_core::{OsRng, RngCore};
 use argon2::password_hash::{Output, PasswordHash, Salt, SaltString};
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-pub use super::hashing::{Turn, line_up, wait_in_line};
+pub use super::hashing::{HashSlot, request_operator_slot, request_slot};
 use crate::{Error, Result};
 
 /// Shortest password taken, in characters.
@@ -42,8 +42,8 @@ impl std::fmt::Debug for Hashed {
 /// Hashes a password that somebody chose. It takes tens of milliseconds, so it is done before a transaction begins.
 ///
 /// # Errors
-/// When it is too short or too long; [`Error::Busy`] when the turn came too late.
-pub async fn hash(turn: Turn, password: &SecretString) -> Result<Hashed> {
+/// When it is too short or too long; [`Error::Busy`] when the slot came too late.
+pub async fn hash(slot: HashSlot, password: &SecretString) -> Result<Hashed> {
     let text = password.expose_secret();
     if text.chars().count() < CHARS_MIN || text.len() > BYTES_MAX {
         return Err(Error::invalid(
@@ -52,7 +52,7 @@ pub async fn hash(turn: Turn, password: &SecretString) -> Result<Hashed> {
         ));
     }
     let password = password.clone();
-    turn.run(move |memory| hash_in(memory, &password))
+    slot.run(move |memory| hash_in(memory, &password))
         .await?
         .map(Hashed)
         .map_err(|error| Error::invalid("password", error.to_string()))
@@ -83,14 +83,14 @@ pub fn random() -> SecretString {
 /// Whether `password` is the one whose hash is stored. Without a stored hash the answer is no, after the same work.
 ///
 /// # Errors
-/// [`Error::Busy`] when the turn came too late; nothing was compared then.
-pub async fn verify(turn: Turn, password: &SecretString, stored: Option<&str>) -> Result<bool> {
+/// [`Error::Busy`] when the slot came too late; nothing was compared then.
+pub async fn verify(slot: HashSlot, password: &SecretString, stored: Option<&str>) -> Result<bool> {
     if password.expose_secret().len() > BYTES_MAX {
         // Nobody has one as long as that, whatever the account.
         return Ok(false);
     }
     let (password, stored) = (password.clone(), stored.map(str::to_owned));
-    turn.run(move |memory| {
+    slot.run(move |memory| {
         let right = is_hash_of(memory, &password, stored.as_deref().unwrap_or(NOBODYS)).unwrap_or(false);
         right && stored.is_some()
     })
@@ -133,12 +133,12 @@ mod tests {
     use super::*;
 
     async fn is(password: &str, stored: Option<&str>) -> bool {
-        verify(wait_in_line(), &password.into(), stored).await.unwrap()
+        verify(request_operator_slot(), &password.into(), stored).await.unwrap()
     }
 
     #[tokio::test]
     async fn the_right_password_alone_is_taken() {
-        let stored = hash(wait_in_line(), &"correct horse".into()).await.unwrap();
+        let stored = hash(request_operator_slot(), &"correct horse".into()).await.unwrap();
         let stored = stored.as_str();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
         assert!(is("correct horse", Some(stored)).await);
@@ -150,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn hashes_are_those_of_the_crate_both_ways() {
-        let ours = hash(wait_in_line(), &"correct horse".into()).await.unwrap();
+        let ours = hash(request_operator_slot(), &"correct horse".into()).await.unwrap();
         let parsed = PasswordHash::new(ours.as_str()).unwrap();
         Argon2::default().verify_password(b"correct horse", &parsed).unwrap();
         let salt = SaltString::generate(&mut OsRng);
@@ -170,6 +170,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_password_is_refused() {
-        assert!(hash(wait_in_line(), &"short".into()).await.is_err());
+        assert!(hash(request_operator_slot(), &"short".into()).await.is_err());
     }
 }

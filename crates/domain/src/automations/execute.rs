@@ -11,7 +11,7 @@ use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
 use super::automation::zone_named;
-use super::ledger::{self, Run, RunStatus};
+use super::runs::{self, AutomationRun, AutomationRunStatus};
 use super::stated::{self, Stated};
 use super::template::{self, Variables};
 use super::told;
@@ -54,7 +54,7 @@ pub enum Executed {
         thread: Option<ThreadId>,
     },
     /// It ended, now or before.
-    Ended(RunStatus),
+    Ended(AutomationRunStatus),
 }
 
 /// Executes a run of the ledger.
@@ -63,7 +63,7 @@ pub enum Executed {
 /// [`Error::NotFound`](crate::Error::NotFound) when there is no such run.
 pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timestamp) -> Result<Executed> {
     let (run, booking) = lock_with_thread(tx, id).await?;
-    if !matches!(run.status, RunStatus::Pending | RunStatus::Blocked) {
+    if !matches!(run.status, AutomationRunStatus::Pending | AutomationRunStatus::Blocked) {
         return Ok(Executed::Ended(run.status));
     }
     if let (Some(message_id), Some(thread_id)) = (run.message_event_id.clone(), run.thread_id.clone()) {
@@ -88,29 +88,29 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
     if automation.quiet_hours
         && let Some(until) = hold_until(tx, &run, starts_at, now).await?
     {
-        ledger::set_scheduled(tx, &run.id, until, now).await?;
+        runs::set_scheduled(tx, &run.id, until, now).await?;
         return Ok(Executed::Hold { until });
     }
     if !has_recipient(&run) {
         return fail(tx, &run, "no_recipient", by, now).await;
     }
     let Some((thread_id, used_thread)) = destination(tx, &run, by, now).await? else {
-        ledger::set_blocked(tx, &run, None, now).await?;
+        runs::set_blocked(tx, &run, None, now).await?;
         masking::report_no_front_desk(tx, &run.org_id, now).await?;
         return Ok(Executed::Blocked { thread: None });
     };
-    if run.status == RunStatus::Blocked && run.thread_id.is_none() {
+    if run.status == AutomationRunStatus::Blocked && run.thread_id.is_none() {
         masking::front_desk_found(tx, &run.org_id, now).await?;
     }
     match post_for_run(tx, &thread_id, &run.id, &body, by, now).await? {
         Posted::Queued { message_id, .. } => {
             let stated = Stated::by(run.kind, booking.as_ref());
-            let text = ledger::Written { thread: &thread_id, message: &message_id, body: &body, used_thread, stated };
-            ledger::set_written(tx, &run.id, text, now).await?;
+            let text = runs::WrittenText { thread: &thread_id, message: &message_id, body: &body, used_thread, stated };
+            runs::set_written(tx, &run.id, text, now).await?;
             Ok(Executed::Written { message_id, thread_id, used_thread })
         }
         Posted::Blocked(Blocked::NoNumber) => {
-            ledger::set_blocked(tx, &run, Some(&thread_id), now).await?;
+            runs::set_blocked(tx, &run, Some(&thread_id), now).await?;
             masking::report_missing(tx, &thread_id, now).await?;
             Ok(Executed::Blocked { thread: Some(thread_id) })
         }
@@ -119,8 +119,8 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
 }
 
 /// The run, held after the booking it is about and its thread: the order in which whoever holds several takes them.
-async fn lock_with_thread(tx: &mut Tx, id: &AutomationRunId) -> Result<(Run, Option<Booking>)> {
-    let run = ledger::load(tx, id).await?;
+async fn lock_with_thread(tx: &mut Tx, id: &AutomationRunId) -> Result<(AutomationRun, Option<Booking>)> {
+    let run = runs::load(tx, id).await?;
     let booking = match &run.booking_id {
         Some(booking) => Some(bookings::lock(tx, booking).await?),
         None => None,
@@ -132,11 +132,11 @@ async fn lock_with_thread(tx: &mut Tx, id: &AutomationRunId) -> Result<(Run, Opt
     {
         threads::lock(tx, &thread.id).await?;
     }
-    Ok((ledger::lock(tx, id).await?, booking))
+    Ok((runs::lock(tx, id).await?, booking))
 }
 
 /// Why the client need not hear of the booking's time any more.
-async fn unwanted(tx: &mut Tx, run: &Run, booking: &Booking, now: Timestamp) -> Result<Option<&'static str>> {
+async fn unwanted(tx: &mut Tx, run: &AutomationRun, booking: &Booking, now: Timestamp) -> Result<Option<&'static str>> {
     if stated::states_time(run.kind) && booking.status == Status::Cancelled {
         return Ok(Some(stated::CANCELLED));
     }
@@ -149,14 +149,14 @@ async fn unwanted(tx: &mut Tx, run: &Run, booking: &Booking, now: Timestamp) -> 
     Ok(None)
 }
 
-async fn skip(tx: &mut Tx, run: &Run, reason: &str, by: &Actor, now: Timestamp) -> Result<Executed> {
-    ledger::set_skipped(tx, &run.id, reason, by, now).await?;
-    Ok(Executed::Ended(RunStatus::Skipped))
+async fn skip(tx: &mut Tx, run: &AutomationRun, reason: &str, by: &Actor, now: Timestamp) -> Result<Executed> {
+    runs::set_skipped(tx, &run.id, reason, by, now).await?;
+    Ok(Executed::Ended(AutomationRunStatus::Skipped))
 }
 
-async fn fail(tx: &mut Tx, run: &Run, error: &str, by: &Actor, now: Timestamp) -> Result<Executed> {
-    ledger::set_failed(tx, &run.id, error, by, now).await?;
-    Ok(Executed::Ended(RunStatus::Failed))
+async fn fail(tx: &mut Tx, run: &AutomationRun, error: &str, by: &Actor, now: Timestamp) -> Result<Executed> {
+    runs::set_failed(tx, &run.id, error, by, now).await?;
+    Ok(Executed::Ended(AutomationRunStatus::Failed))
 }
 
 #[derive(sqlx::FromRow)]
@@ -170,7 +170,7 @@ struct Subject {
 
 /// The values for the run's template and, when it is about a booking, the moment that begins. What the run's metadata
 /// holds under `variables` comes on top.
-async fn variables(tx: &mut Tx, run: &Run) -> Result<(Variables, Option<Timestamp>)> {
+async fn variables(tx: &mut Tx, run: &AutomationRun) -> Result<(Variables, Option<Timestamp>)> {
     let subject: Subject = tx
         .query(
             "SELECT o.timezone, o.name AS business, c.first_name, b.service, b.start_at
@@ -202,12 +202,17 @@ async fn variables(tx: &mut Tx, run: &Run) -> Result<(Variables, Option<Timestam
 }
 
 /// The end of the organisation's quiet hours, unless waiting for it would leave too little notice.
-async fn hold_until(tx: &mut Tx, run: &Run, starts_at: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>> {
+async fn hold_until(
+    tx: &mut Tx,
+    run: &AutomationRun,
+    starts_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
     let end = quiet_hours_of(tx, &run.org_id).await?.and_then(|quiet| quiet.end_after(now));
     Ok(end.filter(|end| starts_at.is_none_or(|starts_at| starts_at < now || *end + NOTICE <= starts_at)))
 }
 
-fn has_recipient(run: &Run) -> bool {
+fn has_recipient(run: &AutomationRun) -> bool {
     run.thread_id.is_some()
         || match run.recipient {
             Recipient::Client | Recipient::Requester => run.client_id.is_some(),
@@ -216,7 +221,7 @@ fn has_recipient(run: &Run) -> bool {
 }
 
 /// The thread a run's text goes into, and whether it is the one it belongs to; none when there is no number for it.
-async fn destination(tx: &mut Tx, run: &Run, by: &Actor, now: Timestamp) -> Result<Option<(ThreadId, bool)>> {
+async fn destination(tx: &mut Tx, run: &AutomationRun, by: &Actor, now: Timestamp) -> Result<Option<(ThreadId, bool)>> {
     if let Some(thread) = &run.thread_id {
         return Ok(Some((thread.clone(), true)));
     }
@@ -253,7 +258,7 @@ async fn destination(tx: &mut Tx, run: &Run, by: &Actor, now: Timestamp) -> Resu
 
 async fn record_fallback(
     tx: &mut Tx,
-    run: &Run,
+    run: &AutomationRun,
     thread: &ThreadId,
     number: &Number,
     by: &Actor,

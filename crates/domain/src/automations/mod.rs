@@ -6,14 +6,14 @@
 
 mod automation;
 mod execute;
-pub mod ledger;
 pub mod quiet_hours;
+pub mod runs;
 mod stated;
 pub mod template;
 mod told;
 
 pub use automation::{Automation, AutomationType, Recipient, list, load, quiet_hours_of, seed_defaults};
 pub use execute::{Executed, execute};
-pub use ledger::EXECUTOR;
+pub use runs::EXECUTOR;
 pub(crate) use stated::{CANCELLED, MOVED, outdated, repeated};
 pub(crate) use told::{confirmation_taken_back, take_back};

@@ -8,7 +8,7 @@
 use nightshift_db::{Timestamp, Tx};
 
 use super::AutomationType;
-use super::ledger::Run;
+use super::runs::AutomationRun;
 use super::stated::{CANCELLED, MOVED, shown_alike};
 use crate::Result;
 use crate::actor::Actor;
@@ -62,7 +62,7 @@ pub(crate) async fn confirmation_taken_back(tx: &mut Tx, booking: &BookingId) ->
 }
 
 /// Whether a run tells of a move: its cause is a version of the booking.
-pub(super) fn tells_of_move(run: &Run) -> bool {
+pub(super) fn tells_of_move(run: &AutomationRun) -> bool {
     run.kind != AutomationType::BookingReminder
         && run.trigger_ref.rsplit_once(":v").is_some_and(|(_, version)| version.parse::<i64>().is_ok())
 }

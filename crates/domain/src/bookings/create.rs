@@ -8,10 +8,10 @@ use super::{Booking, NewBooking, PaymentStatus, Status, history, oddities};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
+use crate::field_errors::FieldErrors;
 use crate::ids::{BookingId, HistoryId, OrgId, SitterId};
 use crate::people::clients;
 use crate::pricing;
-use crate::problems::Problems;
 use crate::warning::Warning;
 
 static INSERT: RowsStatement<WrittenColumns> = RowsStatement::new(
@@ -122,9 +122,9 @@ pub(super) async fn check_sitter(tx: &mut Tx, org: &OrgId, sitter: &SitterId) ->
         .bind(org)
         .scalar()
         .await?;
-    let mut problems = Problems::default();
+    let mut field_errors = FieldErrors::default();
     if !known {
-        problems.add("sitterId", "is not an active sitter of this organisation");
+        field_errors.add("sitterId", "is not an active sitter of this organisation");
     }
-    problems.finish()
+    field_errors.finish()
 }

@@ -13,7 +13,6 @@ use crate::phone::PhoneNumber;
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Booking)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct BookingView {
     pub id: BookingId,
     pub client_id: ClientId,

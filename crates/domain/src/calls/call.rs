@@ -3,8 +3,8 @@
 use nightshift_db::{Db, Engine, Json, Timestamp, Tx};
 use serde_json::Value;
 
-use super::request::{Request, lock_request};
-use crate::ids::{CallId, OrgId, ProviderId, RequestId};
+use super::request::{ServiceRequest, lock_request};
+use crate::ids::{CallId, OrgId, ServiceProviderId, ServiceRequestId};
 use crate::phone::PhoneNumber;
 use crate::text_enum::text_enum;
 use crate::{Error, Result};
@@ -59,9 +59,9 @@ pub struct Call {
     /// Whose it is.
     pub org_id: OrgId,
     /// The request it is for.
-    pub service_request_id: RequestId,
+    pub service_request_id: ServiceRequestId,
     /// Who is called.
-    pub provider_id: ProviderId,
+    pub provider_id: ServiceProviderId,
     /// What callers of the API know it by.
     pub execution_id: String,
     /// Whom it reaches.
@@ -125,7 +125,7 @@ pub async fn peek(db: &Db, id: &CallId) -> Result<Call> {
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none.
-pub async fn lock(tx: &mut Tx, id: &CallId) -> Result<(Call, Request)> {
+pub async fn lock(tx: &mut Tx, id: &CallId) -> Result<(Call, ServiceRequest)> {
     let seen = load(tx, id).await?;
     let request = lock_request(tx, &seen.service_request_id).await?;
     let sql = if tx.engine() == Engine::Postgres { BY_ID_LOCKED } else { BY_ID };

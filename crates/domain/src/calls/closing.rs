@@ -5,13 +5,13 @@
 
 use serde_json::{Value, json};
 
-use super::{CallMode, CallStatus, RequestStatus};
+use super::{CallMode, CallStatus, ServiceRequestStatus};
 use crate::audit::Event;
 use crate::exceptions::Severity;
 
 /// An appointment that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
+pub struct Appointment {
     /// The day, in the words of the call.
     pub date: String,
     /// The time of day.
@@ -26,7 +26,7 @@ pub enum Ending {
     /// With an appointment.
     Confirmed {
         /// It.
-        made: Made,
+        made: Appointment,
         /// What was said.
         transcript: Option<String>,
     },
@@ -56,18 +56,18 @@ pub(super) struct Facts {
     /// Whom the call reaches.
     pub mode: CallMode,
     /// The status of its request.
-    pub request: RequestStatus,
+    pub request: ServiceRequestStatus,
     /// Whether a later call was made for the request.
     pub newer_call: bool,
 }
 
 /// What is to be done with an end that arrived.
 #[derive(Debug, PartialEq)]
-pub(super) enum Verdict<'a> {
+pub(super) enum EndingDecision<'a> {
     /// The call ends, or ends otherwise than it seemed.
     Close(Closing<'a>),
     /// People must sort out this appointment: it came too late to be taken.
-    Show(&'a Made),
+    Show(&'a Appointment),
     /// Nothing: it tells nothing new, or nothing that matters.
     Ignore,
 }
@@ -88,7 +88,7 @@ pub(super) struct Closing<'a> {
     /// Why there is no appointment.
     pub failure_reason: Option<&'a str>,
     /// The request's new status; none when it stays.
-    pub request: Option<RequestStatus>,
+    pub request: Option<ServiceRequestStatus>,
     /// The live updates, in this order.
     pub announced: &'static [&'static str],
     /// The audit entry.
@@ -101,7 +101,7 @@ pub(super) struct Closing<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome<'a> {
     /// An appointment.
-    Booked(&'a Made),
+    Booked(&'a Appointment),
     /// A talk without an appointment.
     Talked,
     /// No talk.
@@ -132,25 +132,25 @@ pub(super) enum ExceptionChange {
 
 /// Decides what an end means. The first end of a call counts, except for an appointment that comes to light late: that
 /// is taken while its request still waits and no newer call was made for it, and shown to people otherwise.
-pub(super) fn decide<'a>(facts: Facts, ending: &'a Ending) -> Verdict<'a> {
+pub(super) fn decide<'a>(facts: Facts, ending: &'a Ending) -> EndingDecision<'a> {
     if !facts.call.is_final() {
-        return Verdict::Close(closing(facts, ending, false));
+        return EndingDecision::Close(closing(facts, ending, false));
     }
-    let Ending::Confirmed { made, .. } = ending else { return Verdict::Ignore };
+    let Ending::Confirmed { made, .. } = ending else { return EndingDecision::Ignore };
     match facts.call {
-        CallStatus::Confirmed => Verdict::Ignore,
+        CallStatus::Confirmed => EndingDecision::Ignore,
         CallStatus::Timeout | CallStatus::Failed | CallStatus::NotConfirmed
-            if facts.request == RequestStatus::Recommended && !facts.newer_call =>
+            if facts.request == ServiceRequestStatus::Recommended && !facts.newer_call =>
         {
-            Verdict::Close(closing(facts, ending, true))
+            EndingDecision::Close(closing(facts, ending, true))
         }
-        _ => Verdict::Show(made),
+        _ => EndingDecision::Show(made),
     }
 }
 
 fn closing<'a>(facts: Facts, ending: &'a Ending, late: bool) -> Closing<'a> {
     // The person may choose again.
-    let reopened = (facts.request == RequestStatus::Booking).then_some(RequestStatus::Recommended);
+    let reopened = (facts.request == ServiceRequestStatus::Booking).then_some(ServiceRequestStatus::Recommended);
     // A made-up call that fails is a fault of ours, but no client waits for it.
     let raise =
         |severity| ExceptionChange::Raise(if facts.mode == CallMode::Simulated { Severity::Low } else { severity });
@@ -174,7 +174,7 @@ fn closing<'a>(facts: Facts, ending: &'a Ending, late: bool) -> Closing<'a> {
             result: Some(result_of(made)),
             transcript: transcript.as_deref(),
             failure_reason: None,
-            request: Some(RequestStatus::Completed),
+            request: Some(ServiceRequestStatus::Completed),
             announced: &["provider.updated", "booking.confirmed"],
             audited: Audited { event: Event::BookingCallCompleted, status: "success", reason: None },
             exception: if late { ExceptionChange::Resolve } else { ExceptionChange::Keep },
@@ -216,7 +216,7 @@ fn closing<'a>(facts: Facts, ending: &'a Ending, late: bool) -> Closing<'a> {
 }
 
 /// The result in the form in which callers and the language model write it.
-fn result_of(made: &Made) -> Value {
+fn result_of(made: &Appointment) -> Value {
     json!({"booking_confirmed": true, "confirmed_date": made.date, "confirmed_time": made.time,
            "confirmation_number": made.number})
 }

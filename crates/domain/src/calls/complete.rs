@@ -5,13 +5,13 @@
 use nightshift_db::{Json, Timestamp, Tx};
 use serde_json::{Value, json};
 
-use super::closing::{Audited, Closing, Ending, ExceptionChange, Facts, Made, Outcome, Verdict, decide};
+use super::closing::{Appointment, Audited, Closing, Ending, EndingDecision, ExceptionChange, Facts, Outcome, decide};
 use super::requests::{announce, set_status};
 use super::tell::tell;
-use super::{Call, CallStatus, Request, lock};
+use super::{Call, CallStatus, ServiceRequest, lock};
 use crate::actor::Actor;
-use crate::automations::ledger::RunToStart;
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::automations::runs::RunToStart;
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::CallId;
 use crate::{Result, audit};
 
@@ -46,17 +46,17 @@ pub async fn complete(
     let newer_call = late_appointment && has_newer_call(tx, &call).await?;
     let facts = Facts { call: call.status, mode: call.mode, request: request.status, newer_call };
     match decide(facts, ending) {
-        Verdict::Close(closing) => {
+        EndingDecision::Close(closing) => {
             let run = apply(tx, &call, &request, &closing, by, now).await?;
             close(tx, &call, &closing, polls, now).await?;
             record(tx, &call, &request, &closing, by, now).await?;
             Ok(Completed::Now { run })
         }
-        Verdict::Show(made) => {
+        EndingDecision::Show(made) => {
             show_late(tx, &call, &request, made, now).await?;
             Ok(Completed::Before(call.status))
         }
-        Verdict::Ignore => Ok(Completed::Before(call.status)),
+        EndingDecision::Ignore => Ok(Completed::Before(call.status)),
     }
 }
 
@@ -73,7 +73,7 @@ async fn has_newer_call(tx: &mut Tx, call: &Call) -> Result<bool> {
 async fn apply(
     tx: &mut Tx,
     call: &Call,
-    request: &Request,
+    request: &ServiceRequest,
     closing: &Closing<'_>,
     by: &Actor,
     now: Timestamp,
@@ -105,9 +105,9 @@ async fn apply(
 async fn apply_booking(
     tx: &mut Tx,
     call: &Call,
-    request: &Request,
+    request: &ServiceRequest,
     closing: &Closing<'_>,
-    made: &Made,
+    made: &Appointment,
     by: &Actor,
     now: Timestamp,
 ) -> Result<Option<RunToStart>> {
@@ -142,7 +142,7 @@ async fn apply_booking(
     tell(tx, call, request, made, &name, by, now).await
 }
 
-async fn set_request(tx: &mut Tx, request: &Request, closing: &Closing<'_>, now: Timestamp) -> Result<()> {
+async fn set_request(tx: &mut Tx, request: &ServiceRequest, closing: &Closing<'_>, now: Timestamp) -> Result<()> {
     match closing.request {
         Some(status) => set_status(tx, &request.id, status, now).await,
         None => Ok(()),
@@ -179,7 +179,7 @@ async fn close(tx: &mut Tx, call: &Call, closing: &Closing<'_>, polls: Option<i6
 async fn record(
     tx: &mut Tx,
     call: &Call,
-    request: &Request,
+    request: &ServiceRequest,
     closing: &Closing<'_>,
     by: &Actor,
     now: Timestamp,
@@ -196,7 +196,7 @@ async fn record(
     let fingerprint = format!("booking_call:{}", call.id);
     match closing.exception {
         ExceptionChange::Raise(severity) => {
-            let problem = Problem::new(ExceptionKind::BookingCallFailed, severity, fingerprint)
+            let problem = NewException::new(ExceptionKind::BookingCallFailed, severity, fingerprint)
                 .title("A booking call did not come to an end")
                 .detail(metadata)
                 .org(&call.org_id);
@@ -208,9 +208,15 @@ async fn record(
 }
 
 /// Shows people an appointment that came after its call was given up and can't be taken.
-async fn show_late(tx: &mut Tx, call: &Call, request: &Request, made: &Made, now: Timestamp) -> Result<()> {
+async fn show_late(
+    tx: &mut Tx,
+    call: &Call,
+    request: &ServiceRequest,
+    made: &Appointment,
+    now: Timestamp,
+) -> Result<()> {
     let problem =
-        Problem::new(ExceptionKind::LateBookingConfirmation, Severity::High, format!("late_booking:{}", call.id))
+        NewException::new(ExceptionKind::LateBookingConfirmation, Severity::High, format!("late_booking:{}", call.id))
             .title("An appointment was made after its call had been given up")
             .detail(json!({"bookingCallId": call.id, "serviceRequestId": request.id, "was": call.status,
                            "date": made.date, "time": made.time, "confirmationNumber": made.number}))

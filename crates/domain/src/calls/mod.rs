@@ -16,14 +16,15 @@ mod tell;
 mod view;
 
 pub use call::{Call, CallMode, CallStatus, load, lock, peek};
-pub use closing::{Ending, Made};
+pub use closing::{Appointment, Ending};
 pub use complete::{Completed, complete};
 pub use past::appointment_at;
-pub use request::{Request, RequestStatus};
-pub use requests::{NewProvider, NewRequest, add_providers, cancel_request, create};
-pub use schedule::{Schedule, Scheduled, prefers_past, schedule};
-pub use start::{Begun, Dialing, adopt, analysing, begin, by_report, not_started, started};
-pub use tell::tell_anyway;
+pub use request::{ServiceRequest, ServiceRequestStatus};
+pub use requests::{NewServiceProvider, NewServiceRequest, add_providers, cancel_request, create};
+pub use schedule::{NewCall, Scheduled, prefers_past, schedule};
+pub use start::{Dialing, StartDecision, adopt, analysing, begin, by_report, not_started, started};
+pub use tell::notify_despite_failure;
 pub use view::{
-    CallView, ProviderView, RequestView, call_by_execution, last_call, list, org_of_request, request_of_execution, view,
+    CallView, ServiceProviderView, ServiceRequestView, call_by_execution, last_call, list, org_of_request,
+    request_of_execution, view,
 };

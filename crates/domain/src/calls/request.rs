@@ -2,7 +2,7 @@
 
 use nightshift_db::{Engine, Tx};
 
-use crate::ids::{CallId, OrgId, RequestId};
+use crate::ids::{CallId, OrgId, ServiceRequestId};
 use crate::phone::PhoneNumber;
 use crate::text_enum::text_enum;
 use crate::viewer::Viewer;
@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 text_enum! {
     /// How far a request has come.
-    pub enum RequestStatus {
+    pub enum ServiceRequestStatus {
         /// Nobody has looked yet.
         Pending = "PENDING",
         /// Providers are looked for.
@@ -34,9 +34,9 @@ text_enum! {
 
 /// A request as it is stored.
 #[derive(Clone, sqlx::FromRow)]
-pub struct Request {
+pub struct ServiceRequest {
     /// Its id.
-    pub id: RequestId,
+    pub id: ServiceRequestId,
     /// Whose it is.
     pub org_id: OrgId,
     /// What is asked for.
@@ -48,7 +48,7 @@ pub struct Request {
     /// Where.
     pub location: Option<String>,
     /// How far it has come.
-    pub status: RequestStatus,
+    pub status: ServiceRequestStatus,
     /// The call under way.
     pub active_booking_call_id: Option<CallId>,
 }
@@ -65,7 +65,7 @@ macro_rules! request_of {
 const REQUEST: &str = request_of!("");
 const REQUEST_LOCKED: &str = request_of!(" FOR NO KEY UPDATE");
 
-pub(super) async fn lock_request(tx: &mut Tx, id: &RequestId) -> Result<Request> {
+pub(super) async fn lock_request(tx: &mut Tx, id: &ServiceRequestId) -> Result<ServiceRequest> {
     lock_request_in(tx, None, id).await
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn lock_request(tx: &mut Tx, id: &RequestId) -> Result<Request>
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub(super) async fn lock_request_in(tx: &mut Tx, org: Option<&OrgId>, id: &RequestId) -> Result<Request> {
+pub(super) async fn lock_request_in(tx: &mut Tx, org: Option<&OrgId>, id: &ServiceRequestId) -> Result<ServiceRequest> {
     let sql = if tx.engine() == Engine::Postgres { REQUEST_LOCKED } else { REQUEST };
     tx.query(sql).bind(id).bind(org).optional().await?.ok_or(Error::NotFound)
 }
@@ -82,7 +82,7 @@ pub(super) async fn lock_request_in(tx: &mut Tx, org: Option<&OrgId>, id: &Reque
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub(super) async fn lock_request_seen(tx: &mut Tx, viewer: &Viewer, id: &RequestId) -> Result<Request> {
+pub(super) async fn lock_request_seen(tx: &mut Tx, viewer: &Viewer, id: &ServiceRequestId) -> Result<ServiceRequest> {
     let (org, request) = viewer.request_rows()?;
     if request.is_some_and(|request| request != id) {
         return Err(Error::NotFound);

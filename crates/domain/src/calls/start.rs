@@ -3,7 +3,7 @@
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
-use super::{Call, CallMode, CallStatus, Request, RequestStatus, lock};
+use super::{Call, CallMode, CallStatus, ServiceRequest, ServiceRequestStatus, lock};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::ids::CallId;
@@ -44,27 +44,27 @@ impl Dialing {
 }
 
 /// What a call's turn to start found.
-pub enum Begun {
+pub enum StartDecision {
     /// It may be started: mode and phone are fixed.
-    Start(Box<Call>, Box<Request>),
+    Start(Box<Call>, Box<ServiceRequest>),
     /// It is over, was placed already, or is not what its request waits for.
-    Not(&'static str),
+    Skip(&'static str),
 }
 
 /// Fixes a call's mode and phone, the first time for good, and notes that its start is attempted.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Conflict`] `mode_changed` when it was begun in another mode than this program's.
-pub async fn begin(tx: &mut Tx, id: &CallId, dialing: &Dialing, by: &Actor, now: Timestamp) -> Result<Begun> {
+pub async fn begin(tx: &mut Tx, id: &CallId, dialing: &Dialing, by: &Actor, now: Timestamp) -> Result<StartDecision> {
     let (mut call, request) = lock(tx, id).await?;
     if call.status.is_final() {
-        return Ok(Begun::Not("the call is over"));
+        return Ok(StartDecision::Skip("the call is over"));
     }
-    if request.status != RequestStatus::Booking || request.active_booking_call_id.as_ref() != Some(id) {
-        return Ok(Begun::Not("the request does not wait for this call"));
+    if request.status != ServiceRequestStatus::Booking || request.active_booking_call_id.as_ref() != Some(id) {
+        return Ok(StartDecision::Skip("the request does not wait for this call"));
     }
     if call.vapi_call_id.is_some() {
-        return Ok(Begun::Not("the call was placed already"));
+        return Ok(StartDecision::Skip("the call was placed already"));
     }
     if call.status == CallStatus::Starting {
         // Whom it may reach was decided once. A program that would reach somebody else must not start it.
@@ -73,7 +73,7 @@ pub async fn begin(tx: &mut Tx, id: &CallId, dialing: &Dialing, by: &Actor, now:
                 format!("the call was begun as {} and this program's calls are {}", call.mode, dialing.mode());
             return Err(Error::conflict("mode_changed", message));
         }
-        return Ok(Begun::Start(Box::new(call), Box::new(request)));
+        return Ok(StartDecision::Start(Box::new(call), Box::new(request)));
     }
     call.mode = dialing.mode();
     if let Dialing::Test(phone) = dialing {
@@ -97,7 +97,7 @@ pub async fn begin(tx: &mut Tx, id: &CallId, dialing: &Dialing, by: &Actor, now:
         .correlation(request.id.as_str())
         .metadata(json!({"bookingCallId": id, "executionId": call.execution_id, "mode": call.mode}));
     audit::record(tx, entry, now).await?;
-    Ok(Begun::Start(Box::new(call), Box::new(request)))
+    Ok(StartDecision::Start(Box::new(call), Box::new(request)))
 }
 
 /// VAPI has taken the call. False when it is over already: a report was faster.

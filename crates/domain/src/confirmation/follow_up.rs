@@ -11,7 +11,7 @@ use super::to_follow::ToFollow;
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::ledger::{self, NewRun, RunToStart, RunsToStart};
+use crate::automations::runs::{self, NewAutomationRun, RunToStart, RunsToStart};
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Booking, Status, StatusRecord};
 use crate::ids::{BookingId, ThreadId};
@@ -45,7 +45,7 @@ pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Time
     for kind in
         [AutomationType::BookingReminder, AutomationType::BookingConfirmation, AutomationType::BookingRescheduled]
     {
-        ledger::skip_unwritten(tx, &booking.id, kind, None, automations::CANCELLED, by, now).await?;
+        runs::skip_unwritten(tx, &booking.id, kind, None, automations::CANCELLED, by, now).await?;
     }
     if !matches!(record.from_status, Some(Status::Confirmed | Status::InProgress)) {
         return Ok(RunsToStart::default());
@@ -100,7 +100,7 @@ async fn tell_of_move(
     let started = tell(tx, booking, kind, trigger_ref.clone(), now).await?;
     if started.is_some() {
         let (kind, keep) = (AutomationType::BookingRescheduled, Some(trigger_ref.as_str()));
-        ledger::skip_unwritten(tx, &booking.id, kind, keep, automations::MOVED, by, now).await?;
+        runs::skip_unwritten(tx, &booking.id, kind, keep, automations::MOVED, by, now).await?;
     }
     Ok(started)
 }
@@ -147,18 +147,18 @@ async fn remind(tx: &mut Tx, booking: &Booking, by: &Actor, now: Timestamp) -> R
     let trigger_ref = format!("booking:{}:reminder:{}", booking.id, booking.start_at.unix_ms());
     let keep = wanted.then_some(trigger_ref.as_str());
     let kind = AutomationType::BookingReminder;
-    ledger::skip_unwritten(tx, &booking.id, kind, keep, automations::MOVED, by, now).await?;
+    runs::skip_unwritten(tx, &booking.id, kind, keep, automations::MOVED, by, now).await?;
     if !wanted {
         return Ok(None);
     }
     let thread = threads::of_booking(tx, &booking.id).await?;
     let new = new_run(booking, thread.as_ref(), kind, trigger_ref, Some(due));
-    let (run, created) = ledger::insert(tx, &new, now).await?;
+    let (run, created) = runs::insert(tx, &new, now).await?;
     if created {
         return Ok(run.to_start());
     }
     // The booking moved away and back again.
-    Ok(ledger::reopen_skipped(tx, &run.id, now).await?.and_then(|run| run.to_start()))
+    Ok(runs::reopen_skipped(tx, &run.id, now).await?.and_then(|run| run.to_start()))
 }
 
 /// Enters a text about the booking that is due now.
@@ -171,7 +171,7 @@ async fn tell(
 ) -> Result<Option<RunToStart>> {
     let thread = threads::of_booking(tx, &booking.id).await?;
     let due = delay(tx, booking, kind, now).await?;
-    let (run, created) = ledger::insert(tx, &new_run(booking, thread.as_ref(), kind, trigger_ref, due), now).await?;
+    let (run, created) = runs::insert(tx, &new_run(booking, thread.as_ref(), kind, trigger_ref, due), now).await?;
     Ok(run.to_start().filter(|_| created))
 }
 
@@ -181,8 +181,8 @@ fn new_run<'a>(
     kind: AutomationType,
     trigger_ref: String,
     scheduled_for: Option<Timestamp>,
-) -> NewRun<'a> {
-    NewRun {
+) -> NewAutomationRun<'a> {
+    NewAutomationRun {
         org_id: &booking.org_id,
         kind,
         trigger_ref,

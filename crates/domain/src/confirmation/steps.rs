@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::to_follow::ToFollow;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::ledger::{self, NewRun, RunStatus, RunToStart};
+use crate::automations::runs::{self, AutomationRunStatus, NewAutomationRun, RunToStart};
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Booking, Status};
 use crate::ids::{AutomationRunId, BookingId, ThreadId, WindowId};
@@ -198,7 +198,7 @@ pub(super) async fn record_window(
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows: `automation.run` for a row entered now"]
 pub struct AutomationStep {
-    /// The confirmation's ledger row.
+    /// The confirmation's automation run.
     pub run_id: AutomationRunId,
     /// Whether it was entered now.
     pub created: bool,
@@ -217,7 +217,7 @@ pub async fn automation(tx: &mut Tx, id: &BookingId, now: Timestamp) -> Result<T
     let thread = threads::of_booking(tx, id).await?;
     let blocked = thread.as_ref().is_some_and(|thread| thread.message_number_id.is_none());
     let scheduled_for = delay(tx, &booking, AutomationType::BookingConfirmation, now).await?;
-    let new = NewRun {
+    let new = NewAutomationRun {
         org_id: &booking.org_id,
         kind: AutomationType::BookingConfirmation,
         trigger_ref: format!("booking:{id}:confirmed"),
@@ -229,9 +229,9 @@ pub async fn automation(tx: &mut Tx, id: &BookingId, now: Timestamp) -> Result<T
         blocked,
         variables: None,
     };
-    let (run, created) = ledger::insert(tx, &new, now).await?;
+    let (run, created) = runs::insert(tx, &new, now).await?;
     let start = run.to_start().filter(|_| created);
-    Ok(AutomationStep { blocked: run.status == RunStatus::Blocked, run_id: run.id, created, start }.into())
+    Ok(AutomationStep { blocked: run.status == AutomationRunStatus::Blocked, run_id: run.id, created, start }.into())
 }
 
 /// When an automation with a delay is due; none for at once.

@@ -3,7 +3,7 @@
 use nightshift_db::{Timestamp, Tx};
 use serde_json::{Value, json};
 
-use super::Status;
+use super::ExceptionStatus;
 use super::list::{ExceptionView, exception_columns};
 use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
@@ -110,7 +110,7 @@ pub async fn assign(
 /// # Errors
 /// A database error.
 pub async fn wake(tx: &mut Tx, now: Timestamp) -> Result<usize> {
-    let woken: Vec<(ExceptionId, Option<OrgId>, Status)> = tx
+    let woken: Vec<(ExceptionId, Option<OrgId>, ExceptionStatus)> = tx
         .query(
             "UPDATE exceptions
              SET status = CASE WHEN assigned_to IS NULL THEN 'open' ELSE 'in_progress' END, snoozed_until = NULL,

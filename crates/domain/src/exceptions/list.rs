@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{ExceptionKind, Severity, Status};
+use super::{ExceptionKind, ExceptionStatus, Severity};
 use crate::ids::{BookingId, ClientId, DriftId, ExceptionId, InboxId, OrgId, ThreadId};
 use crate::list::{List, Listed};
 use crate::page::{Cursor, Limit, Page};
@@ -16,7 +16,6 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
 #[schema(as = Exception)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the table `exceptions`")]
 pub struct ExceptionView {
     pub id: ExceptionId,
     pub org_id: Option<OrgId>,
@@ -24,7 +23,7 @@ pub struct ExceptionView {
     #[serde(rename = "type")]
     pub kind: String,
     pub severity: Severity,
-    pub status: Status,
+    pub status: ExceptionStatus,
     pub title: String,
     #[schema(value_type = Object)]
     pub detail: Json<Value>,
@@ -76,21 +75,20 @@ pub struct Filter {
     /// By severity.
     pub severity: Option<Severity>,
     /// By status; `open` when not given.
-    pub status: Option<Status>,
+    pub status: Option<ExceptionStatus>,
     /// By booking.
     pub booking: Option<BookingId>,
 }
 
 impl Filter {
-    fn status(&self) -> Status {
-        self.status.unwrap_or(Status::Open)
+    fn status(&self) -> ExceptionStatus {
+        self.status.unwrap_or(ExceptionStatus::Open)
     }
 }
 
 /// How many items of each severity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ExceptionCounts)]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct Counts {
     pub high: i64,
     pub medium: i64,
@@ -141,7 +139,7 @@ fn matching<'c>(list: List<'c>, filter: &Filter) -> List<'c> {
     let status = filter.status();
     let list = match &filter.booking {
         // By the index `exceptions_of_bookings`, which holds those that are not resolved.
-        Some(booking) if status != Status::Resolved => list
+        Some(booking) if status != ExceptionStatus::Resolved => list
             .check("status = $1", Some(status))
             .only("status <> 'resolved'", ())
             .selective("booking_id = $1", Some(booking)),

@@ -31,7 +31,7 @@ text_enum! {
 
 text_enum! {
     /// What became of an item.
-    pub enum Status as ExceptionStatus {
+    pub enum ExceptionStatus {
         /// Nobody has it yet.
         Open = "open",
         /// Somebody has it.
@@ -45,7 +45,7 @@ text_enum! {
 
 /// Trouble to be raised.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct NewException {
     kind: ExceptionKind,
     severity: Severity,
     fingerprint: String,
@@ -60,7 +60,7 @@ pub struct Problem {
     drift: Option<DriftId>,
 }
 
-impl Problem {
+impl NewException {
     /// Trouble of a kind, told from other trouble by its fingerprint.
     pub fn new(kind: ExceptionKind, severity: Severity, fingerprint: impl Into<String>) -> Self {
         Self {
@@ -147,7 +147,7 @@ impl Problem {
 ///
 /// # Errors
 /// A database error.
-pub async fn raise(tx: &mut Tx, problem: &Problem, now: Timestamp) -> Result<ExceptionId> {
+pub async fn raise(tx: &mut Tx, problem: &NewException, now: Timestamp) -> Result<ExceptionId> {
     let (id,): (ExceptionId,) = tx
         .query(
             "INSERT INTO exceptions (id, org_id, type, severity, fingerprint, title, detail, booking_id, thread_id,

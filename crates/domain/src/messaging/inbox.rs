@@ -39,7 +39,6 @@ pub struct Filter {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Thread)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct ThreadView {
     pub id: ThreadId,
     pub scope: Scope,
@@ -62,7 +61,6 @@ pub struct ThreadView {
 /// The window of a thread's booking in JSON.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct WindowSummary {
     pub id: WindowId,
     pub starts_at: Timestamp,

@@ -11,8 +11,8 @@ use super::threads::{self, Scope, Thread};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::ledger::{self, RunsToStart};
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::automations::runs::{self, RunsToStart};
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::{MessageId, NumberId, OrgId, SitterId, ThreadId};
 
 /// A thread's number.
@@ -131,7 +131,7 @@ async fn settle(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<(RunsT
         .bind(thread)
         .all()
         .await?;
-    Ok((ledger::release_blocked(tx, thread, now).await?, texts))
+    Ok((runs::release_blocked(tx, thread, now).await?, texts))
 }
 
 /// Whether a text waits to be written into this thread, or to leave from it.
@@ -186,7 +186,7 @@ async fn raise_missing(tx: &mut Tx, thread: &Thread, now: Timestamp) -> Result<(
         Scope::ClientBooking => "A confirmed booking has no number to text from",
         _ => "A conversation has no number to text from",
     };
-    let mut problem = Problem::new(ExceptionKind::NoNumberAvailable, Severity::High, fingerprint(&thread.id))
+    let mut problem = NewException::new(ExceptionKind::NoNumberAvailable, Severity::High, fingerprint(&thread.id))
         .title(title)
         .org(&thread.org_id)
         .thread(&thread.id);
@@ -213,7 +213,7 @@ pub async fn needs_none(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Resul
 /// # Errors
 /// When the database refuses.
 pub async fn report_no_front_desk(tx: &mut Tx, org: &OrgId, now: Timestamp) -> Result<()> {
-    let problem = Problem::new(ExceptionKind::NoNumberAvailable, Severity::High, no_front_desk(org))
+    let problem = NewException::new(ExceptionKind::NoNumberAvailable, Severity::High, no_front_desk(org))
         .title("There is no front desk number, and a text waits for one")
         .org(org);
     exceptions::raise(tx, &problem, now).await?;

@@ -17,7 +17,6 @@ use crate::{Error, Result};
 #[derive(Clone, Serialize, sqlx::FromRow, ToSchema)]
 #[schema(as = Message)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct MessageView {
     pub id: MessageId,
     pub direction: Direction,

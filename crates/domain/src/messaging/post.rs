@@ -16,8 +16,8 @@ use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::automations;
 use crate::automations::quiet_hours::QuietHours;
+use crate::field_errors::{FieldErrors, TextLimit};
 use crate::ids::{AutomationRunId, MessageId, NumberId, OrgId, SitterId, ThreadId, UserId};
-use crate::problems::{Problems, TextLimit};
 use crate::stream;
 use crate::{Error, Result};
 
@@ -225,16 +225,16 @@ pub async fn post_for_run(
 }
 
 fn check(post: &Post) -> Result<()> {
-    let mut problems = Problems::default();
+    let mut field_errors = FieldErrors::default();
     if post.body.trim().is_empty() {
-        problems.add("body", "is required");
+        field_errors.add("body", "is required");
     } else if !BODY.allows(&post.body) {
-        problems.add("body", "must be at most 1600 characters and without control characters");
+        field_errors.add("body", "must be at most 1600 characters and without control characters");
     }
     if post.client_ref.as_deref().is_some_and(|reference| !CLIENT_REF.allows(reference)) {
-        problems.add("clientRef", "must be 1 to 128 characters");
+        field_errors.add("clientRef", "must be 1 to 128 characters");
     }
-    problems.finish()
+    field_errors.finish()
 }
 
 /// The text that the same reference stored before.

@@ -231,7 +231,6 @@ pub struct Filter {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Window)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct WindowView {
     pub id: WindowId,
     pub booking_id: BookingId,

@@ -5,9 +5,9 @@ use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::access::passwords::{self, Hashed, Turn};
+use crate::access::passwords::{self, HashSlot, Hashed};
+use crate::field_errors::{FieldErrors, TextLimit};
 use crate::ids::{OrgId, SitterId, UserId};
-use crate::problems::{Problems, TextLimit};
 use crate::text_enum::text_enum;
 use crate::{Error, Result};
 
@@ -117,21 +117,21 @@ pub async fn create(tx: &mut Tx, new: NewUser, now: Timestamp) -> Result<User> {
 }
 
 fn check(new: &NewUser, email: &str) -> Result<()> {
-    let mut problems = Problems::default();
+    let mut field_errors = FieldErrors::default();
     let well_formed = email.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'));
     if !well_formed || email.contains(char::is_whitespace) || email.len() > 254 {
-        problems.add("email", "must be an address such as ann@example.com");
+        field_errors.add("email", "must be an address such as ann@example.com");
     }
     if !(TextLimit { chars_max: 200 }).allows(new.name.trim()) {
-        problems.add("name", "must have 1 to 200 characters");
+        field_errors.add("name", "must have 1 to 200 characters");
     }
     if (new.role == Role::Ops) != new.org_id.is_none() {
-        problems.add("org", "is required for owners and sitters, and not allowed for ops");
+        field_errors.add("org", "is required for owners and sitters, and not allowed for ops");
     }
     if (new.role == Role::Sitter) != new.sitter_id.is_some() {
-        problems.add("sitter", "is required for sitters, and allowed for them alone");
+        field_errors.add("sitter", "is required for sitters, and allowed for them alone");
     }
-    problems.finish()
+    field_errors.finish()
 }
 
 /// Sets a user's password and ends their sessions.
@@ -160,8 +160,8 @@ pub async fn set_password(tx: &mut Tx, email: &str, password: &Hashed, now: Time
 /// Takes the same time whether or not there is such a user, so that addresses can't be guessed by the clock.
 ///
 /// # Errors
-/// [`Busy`](Error::Busy) when the turn came too late; a database error.
-pub async fn with_password(db: &Db, turn: Turn, email: &str, password: &SecretString) -> Result<Option<User>> {
+/// [`Busy`](Error::Busy) when the slot came too late; a database error.
+pub async fn with_password(db: &Db, slot: HashSlot, email: &str, password: &SecretString) -> Result<Option<User>> {
     #[derive(sqlx::FromRow)]
     struct Row {
         password_hash: Option<String>,
@@ -177,6 +177,6 @@ pub async fn with_password(db: &Db, turn: Turn, email: &str, password: &SecretSt
         .optional()
         .await?;
     let stored = row.as_ref().and_then(|row| row.password_hash.as_deref());
-    let right = passwords::verify(turn, password, stored).await?;
+    let right = passwords::verify(slot, password, stored).await?;
     Ok(row.filter(|_| right).map(|row| row.user))
 }

@@ -14,7 +14,6 @@ use utoipa::ToSchema;
 
 /// What a rule says, without when and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the table `pricing_rules`")]
 pub struct Terms {
     pub base_minor: i64,
     pub unit_minutes: i64,
@@ -31,7 +30,6 @@ pub struct Terms {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PriceInputs)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of a booking")]
 pub struct Inputs {
     pub service: String,
     pub start_at: Timestamp,

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use super::calculate::{Inputs, NotComputable, Price, Terms, calculate};
 use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
+use crate::field_errors::{FieldErrors, TextLimit};
 use crate::ids::{OrgId, RuleId};
-use crate::problems::{Problems, TextLimit};
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
@@ -25,7 +25,6 @@ const AMOUNT_MAX: i64 = 1_000_000_000;
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Serialize, ToSchema)]
 #[schema(as = PriceRule)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the table `pricing_rules`")]
 pub struct Rule {
     pub id: RuleId,
     pub service: String,
@@ -65,7 +64,6 @@ impl Rule {
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[schema(as = NewPriceRule)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct RuleDraft {
     #[schema(required = true, nullable = false)]
     pub service: Option<String>,
@@ -100,13 +98,13 @@ impl RuleDraft {
     /// # Errors
     /// [`Error::Invalid`] with a sentence for every field that is missing or makes no sense.
     pub fn check(self) -> Result<NewRule> {
-        let mut problems = Problems::default();
-        let service = problems.required("service", self.service, CODE);
-        let effective_from = problems.moment("effectiveFrom", self.effective_from.as_deref());
+        let mut field_errors = FieldErrors::default();
+        let service = field_errors.required("service", self.service, CODE);
+        let effective_from = field_errors.moment("effectiveFrom", self.effective_from.as_deref());
         let mut whole = |field: &str, value: Option<i64>, default: Option<i64>, least: i64, most: i64| {
             let value = value.or(default);
             if value.is_none_or(|value| !(least..=most).contains(&value)) {
-                problems.add(field, format!("must be a whole number from {least} to {most}"));
+                field_errors.add(field, format!("must be a whole number from {least} to {most}"));
             }
             value.unwrap_or(least)
         };
@@ -124,21 +122,21 @@ impl RuleDraft {
         let is_date =
             |text: &String| NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok_and(|date| date.to_string() == *text);
         if terms.holidays.len() > LIST_MAX || !terms.holidays.iter().all(is_date) {
-            problems.add("holidays", "must be at most 1000 dates such as 2025-12-25");
+            field_errors.add("holidays", "must be at most 1000 dates such as 2025-12-25");
         }
         let is_add_on = |(code, minor): (&String, &i64)| CODE.allows(code) && (0..=AMOUNT_MAX).contains(minor);
         if terms.add_ons.len() > LIST_MAX || !terms.add_ons.iter().all(is_add_on) {
-            problems
+            field_errors
                 .add("addOns", "must be at most 1000 codes of 1 to 64 characters with an amount in minor units each");
         }
         if self.currency.as_deref().is_some_and(|code| !is_currency(code)) {
-            problems.add("currency", "must be an ISO 4217 code such as USD");
+            field_errors.add("currency", "must be an ISO 4217 code such as USD");
         }
         match (service, effective_from) {
-            (Some(service), Some(effective_from)) if problems.is_empty() => {
+            (Some(service), Some(effective_from)) if field_errors.is_empty() => {
                 Ok(NewRule { service, effective_from, terms, currency: self.currency })
             }
-            _ => Err(problems.into_error()),
+            _ => Err(field_errors.into_error()),
         }
     }
 }

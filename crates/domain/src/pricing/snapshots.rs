@@ -13,7 +13,6 @@ use crate::ids::{BookingId, OrgId, RuleId, SnapshotId};
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
 #[schema(as = PriceSnapshot)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the table `pricing_snapshots`")]
 pub struct Snapshot {
     pub id: SnapshotId,
     pub booking_id: BookingId,

@@ -7,12 +7,12 @@ use nightshift_db::{Db, Json, Timestamp, Tx};
 use serde_json::{Value, json};
 
 use super::drift::{Amounts, Drift, Thresholds, compare};
-use super::runs::{Run, complete, run_columns};
+use super::runs::{ReconciliationRun, complete, run_columns};
 use super::shield::Shielded;
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::{BookingId, DriftId, OrgId, SnapshotId};
 use crate::people::organizations;
 use crate::pricing::{Inputs, Line, NotComputable, Price, RuleBook};
@@ -90,7 +90,7 @@ impl Check {
 ///
 /// # Errors
 /// A database error.
-pub async fn examine(db: &Db, run: &Run, check: &Check) -> Result<Findings> {
+pub async fn examine(db: &Db, run: &ReconciliationRun, check: &Check) -> Result<Findings> {
     let Check { book, thresholds, size, lookback } = check;
     let after = run.cursor_booking_id.as_ref().map_or("", BookingId::as_str);
     let rows: Vec<Row> = db
@@ -114,13 +114,13 @@ pub async fn examine(db: &Db, run: &Run, check: &Check) -> Result<Findings> {
     };
     let mut in_order = BTreeSet::new();
     for row in rows {
-        match verdict(book, &row, *thresholds) {
-            Verdict::NoSnapshot => findings.skipped_no_snapshot += 1,
-            Verdict::InOrder => {
+        match compare_booking(book, &row, *thresholds) {
+            Comparison::NoSnapshot => findings.skipped_no_snapshot += 1,
+            Comparison::InOrder => {
                 findings.checked += 1;
                 in_order.insert(row.id);
             }
-            Verdict::Drifted { drift, changed, price } => {
+            Comparison::Drifted { drift, changed, price } => {
                 findings.checked += 1;
                 findings.drifted.push(Drifted {
                     booking: row.id,
@@ -130,7 +130,7 @@ pub async fn examine(db: &Db, run: &Run, check: &Check) -> Result<Findings> {
                     recomputed: price.lines,
                 });
             }
-            Verdict::NotComputable(why) => findings.not_computable.push((row.id, why)),
+            Comparison::NotComputable(why) => findings.not_computable.push((row.id, why)),
         }
     }
     let until = findings.cursor.as_ref().filter(|_| !last);
@@ -138,17 +138,17 @@ pub async fn examine(db: &Db, run: &Run, check: &Check) -> Result<Findings> {
     Ok(findings)
 }
 
-enum Verdict {
+enum Comparison {
     NoSnapshot,
     InOrder,
     Drifted { drift: Drift, changed: Vec<&'static str>, price: Price },
     NotComputable(NotComputable),
 }
 
-fn verdict(book: &RuleBook, row: &Row, thresholds: Thresholds) -> Verdict {
+fn compare_booking(book: &RuleBook, row: &Row, thresholds: Thresholds) -> Comparison {
     let (Some(Json(priced)), Some(snapshot_minor), Some(priced_at)) = (&row.inputs, row.snapshot_minor, row.priced_at)
     else {
-        return Verdict::NoSnapshot;
+        return Comparison::NoSnapshot;
     };
     // The calendar is the one it was priced by: an organisation that moves does not change what was agreed.
     let present = Inputs {
@@ -162,13 +162,13 @@ fn verdict(book: &RuleBook, row: &Row, thresholds: Thresholds) -> Verdict {
     };
     let price = match book.price(&present, priced_at) {
         Ok(price) => price,
-        Err(why) => return Verdict::NotComputable(why),
+        Err(why) => return Comparison::NotComputable(why),
     };
     let amounts = Amounts { booking_minor: row.total_minor, snapshot_minor, recomputed_minor: price.total_minor };
     let changed = changed_inputs(priced, &present);
     match compare(amounts, !changed.is_empty(), thresholds) {
-        None => Verdict::InOrder,
-        Some(drift) => Verdict::Drifted { drift, changed, price },
+        None => Comparison::InOrder,
+        Some(drift) => Comparison::Drifted { drift, changed, price },
     }
 }
 
@@ -188,7 +188,7 @@ fn changed_inputs(priced: &Inputs, present: &Inputs) -> Vec<&'static str> {
 /// longer looked at. One that was changed since the cutoff is left to the next run.
 async fn gone(
     db: &Db,
-    run: &Run,
+    run: &ReconciliationRun,
     after: &str,
     until: Option<&BookingId>,
     lookback: Duration,
@@ -221,13 +221,13 @@ async fn gone(
 /// How a run stands after a chunk.
 #[derive(Debug, Clone)]
 #[must_use = "enqueue what follows: `pricing.reconcile.chunk` while there are more bookings"]
-pub enum Progress {
+pub enum RunProgress {
     /// Another job carries the run on, or it has ended: nothing was recorded.
     NotOurs,
     /// There are more bookings.
-    More(Box<Run>),
+    More(Box<ReconciliationRun>),
     /// It is completed.
-    Completed(Box<Run>),
+    Completed(Box<ReconciliationRun>),
 }
 
 /// Only the run's own job may, and only from where it read.
@@ -247,18 +247,18 @@ const ADVANCE: &str = run_columns!(
 /// A database error.
 pub async fn record(
     shielded: &mut Shielded,
-    run: &Run,
+    run: &ReconciliationRun,
     findings: &Findings,
     job: &str,
     now: Timestamp,
-) -> Result<Progress> {
+) -> Result<RunProgress> {
     let tx = shielded.tx();
     let with = |severity: Severity| {
         let count = findings.drifted.iter().filter(|drifted| drifted.drift.severity == severity).count();
         i64::try_from(count).unwrap_or(i64::MAX)
     };
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let advanced: Option<Run> = tx
+    let advanced: Option<ReconciliationRun> = tx
         .query(ADVANCE)
         .bind(&run.id)
         .bind(job)
@@ -274,7 +274,7 @@ pub async fn record(
         .bind(now)
         .optional()
         .await?;
-    let Some(advanced) = advanced else { return Ok(Progress::NotOurs) };
+    let Some(advanced) = advanced else { return Ok(RunProgress::NotOurs) };
     let by = Actor::system(job);
     for drifted in &findings.drifted {
         record_drift(tx, run, drifted, &by, job, now).await?;
@@ -286,13 +286,20 @@ pub async fn record(
         exceptions::resolve(tx, fingerprint, note, now).await?;
     }
     if !findings.last {
-        return Ok(Progress::More(Box::new(advanced)));
+        return Ok(RunProgress::More(Box::new(advanced)));
     }
     complete(tx, &advanced, &by, job, now).await?;
-    Ok(Progress::Completed(Box::new(advanced)))
+    Ok(RunProgress::Completed(Box::new(advanced)))
 }
 
-async fn record_drift(tx: &mut Tx, run: &Run, drifted: &Drifted, by: &Actor, job: &str, now: Timestamp) -> Result<()> {
+async fn record_drift(
+    tx: &mut Tx,
+    run: &ReconciliationRun,
+    drifted: &Drifted,
+    by: &Actor,
+    job: &str,
+    now: Timestamp,
+) -> Result<()> {
     let (id, drift) = (DriftId::new(now), &drifted.drift);
     let detail = json!({
         "snapshotId": drifted.snapshot, "changedInputs": drifted.changed, "recomputedLines": drifted.recomputed,
@@ -323,7 +330,7 @@ async fn record_drift(tx: &mut Tx, run: &Run, drifted: &Drifted, by: &Actor, job
         .await?;
     let title = if drift.drift_minor > 0 { "A client is charged too much" } else { "A client is charged too little" };
     let problem =
-        Problem::new(ExceptionKind::PricingDrift, drift.severity, format!("pricing_drift:{}", drifted.booking))
+        NewException::new(ExceptionKind::PricingDrift, drift.severity, format!("pricing_drift:{}", drifted.booking))
             .title(title)
             .detail(facts)
             .org(&run.org_id)
@@ -335,7 +342,7 @@ async fn record_drift(tx: &mut Tx, run: &Run, drifted: &Drifted, by: &Actor, job
 
 async fn record_not_computable(
     tx: &mut Tx,
-    run: &Run,
+    run: &ReconciliationRun,
     booking: &BookingId,
     why: &NotComputable,
     by: &Actor,
@@ -344,12 +351,15 @@ async fn record_not_computable(
 ) -> Result<()> {
     let facts = json!({"runId": run.id, "error": why.to_string()});
     audit::record(tx, entry(Event::PricingReconciliationFailed, "failed", run, booking, by, job, &facts), now).await?;
-    let problem =
-        Problem::new(ExceptionKind::ReconciliationFailed, Severity::Low, format!("pricing_not_computable:{booking}"))
-            .title("A booking's price cannot be worked out")
-            .detail(facts)
-            .org(&run.org_id)
-            .booking(booking);
+    let problem = NewException::new(
+        ExceptionKind::ReconciliationFailed,
+        Severity::Low,
+        format!("pricing_not_computable:{booking}"),
+    )
+    .title("A booking's price cannot be worked out")
+    .detail(facts)
+    .org(&run.org_id)
+    .booking(booking);
     exceptions::raise(tx, &problem, now).await?;
     Ok(())
 }
@@ -357,7 +367,7 @@ async fn record_not_computable(
 fn entry(
     event: Event,
     status: &'static str,
-    run: &Run,
+    run: &ReconciliationRun,
     booking: &BookingId,
     by: &Actor,
     job: &str,

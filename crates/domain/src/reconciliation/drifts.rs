@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::drift::Cause;
 use crate::Result;
 use crate::exceptions::Severity;
-use crate::ids::{BookingId, DriftId, RunId};
+use crate::ids::{BookingId, DriftId, ReconciliationRunId};
 use crate::list::{List, newest_first};
 use crate::page::{Limit, Page};
 use crate::pricing::Line;
@@ -18,10 +18,9 @@ use crate::viewer::Viewer;
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
 #[schema(as = PriceDrift)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the table `pricing_drifts`")]
 pub struct DriftView {
     pub id: DriftId,
-    pub run_id: RunId,
+    pub run_id: ReconciliationRunId,
     pub booking_id: BookingId,
     pub stored_minor: i64,
     pub recomputed_minor: i64,
@@ -59,7 +58,7 @@ newest_first!(DriftView: "d.created_at" = created_at, "d.id" = id);
 pub async fn list(
     db: &Db,
     viewer: &Viewer,
-    run: &RunId,
+    run: &ReconciliationRunId,
     severity: Option<Severity>,
     cursor: Option<&str>,
     limit: Limit,

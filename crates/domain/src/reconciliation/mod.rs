@@ -11,12 +11,12 @@ mod drifts;
 mod runs;
 mod shield;
 
-pub use chunk::{Check, Findings, Progress, examine, record};
+pub use chunk::{Check, Findings, RunProgress, examine, record};
 pub use day::{day, parse_day};
 pub use drift::{Amounts, Cause, Drift, Thresholds, compare};
 pub use drifts::{DriftView, drift_of_exception, list as drifts};
 pub use runs::{
-    Begun, Run, RunStatus, Trigger, begin, current, fail, get, hand_over, is_carried_by, list, next_attempt, of_day,
-    remaining,
+    BegunRun, ReconciliationRun, ReconciliationStatus, Trigger, begin, current, fail, get, hand_over, is_carried_by,
+    list, next_attempt, of_day, remaining,
 };
 pub use shield::Shielded;

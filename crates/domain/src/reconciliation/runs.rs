@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
-use crate::ids::{BookingId, OrgId, RunId};
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
+use crate::ids::{BookingId, OrgId, ReconciliationRunId};
 use crate::list::{List, newest_first};
 use crate::page::{Limit, Page};
 use crate::text_enum::text_enum;
@@ -29,7 +29,7 @@ text_enum! {
 
 text_enum! {
     /// Where a run stands.
-    pub enum RunStatus as ReconciliationStatus {
+    pub enum ReconciliationStatus {
         /// It goes on, or will as soon as a worker is there.
         Running = "running",
         /// It went over every booking.
@@ -43,9 +43,9 @@ text_enum! {
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
 #[schema(as = ReconciliationRun)]
 #[serde(rename_all = "camelCase")]
-pub struct Run {
+pub struct ReconciliationRun {
     /// Its id.
-    pub id: RunId,
+    pub id: ReconciliationRunId,
     /// Whose bookings.
     pub org_id: OrgId,
     /// For which of the organisation's days.
@@ -55,7 +55,7 @@ pub struct Run {
     /// 0 for the clock's, counted up for those that somebody asked for.
     pub attempt_no: i64,
     /// Where it stands.
-    pub status: RunStatus,
+    pub status: ReconciliationStatus,
     /// Whether the clock fired it late.
     pub missed: bool,
     /// Bookings changed later are left to the next run.
@@ -115,9 +115,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7, $7) ON CONFLICT DO NOTHING";
 /// A run that is to be carried on.
 #[derive(Debug, Clone)]
 #[must_use = "enqueue what follows: `pricing.reconcile.chunk`"]
-pub struct Begun {
+pub struct BegunRun {
     /// It.
-    pub run: Run,
+    pub run: ReconciliationRun,
     /// Whether it was begun before.
     pub resumed: bool,
 }
@@ -134,10 +134,10 @@ pub async fn begin(
     attempt_no: i64,
     missed: bool,
     now: Timestamp,
-) -> Result<Begun> {
+) -> Result<BegunRun> {
     let new = tx
         .query(INSERT)
-        .bind(RunId::new(now))
+        .bind(ReconciliationRunId::new(now))
         .bind(org)
         .bind(local_date)
         .bind(trigger)
@@ -147,14 +147,14 @@ pub async fn begin(
         .execute()
         .await?;
     let run = tx.query(OF_DAY).bind(org).bind(local_date).bind(trigger).bind(attempt_no).one().await?;
-    Ok(Begun { run, resumed: new == 0 })
+    Ok(BegunRun { run, resumed: new == 0 })
 }
 
 /// From now on `job` carries the run on, and no other.
 ///
 /// # Errors
 /// A database error.
-pub async fn hand_over(tx: &mut Tx, run: &RunId, job: &str, now: Timestamp) -> Result<()> {
+pub async fn hand_over(tx: &mut Tx, run: &ReconciliationRunId, job: &str, now: Timestamp) -> Result<()> {
     tx.query(
         "UPDATE reconciliation_runs SET job_id = $2, status = 'running', error = NULL, updated_at = $3 WHERE id = $1",
     )
@@ -170,9 +170,9 @@ pub async fn hand_over(tx: &mut Tx, run: &RunId, job: &str, now: Timestamp) -> R
 ///
 /// # Errors
 /// [`Error::NotFound`], also for another organisation's; [`Error::Forbidden`] for sitters.
-pub async fn get(db: &Db, viewer: &Viewer, id: &RunId) -> Result<Run> {
+pub async fn get(db: &Db, viewer: &Viewer, id: &ReconciliationRunId) -> Result<ReconciliationRun> {
     let org = viewer.org_rows()?;
-    let run: Option<Run> = db.read(BY_ID).bind(id).optional().await?;
+    let run: Option<ReconciliationRun> = db.read(BY_ID).bind(id).optional().await?;
     run.filter(|run| org.is_none_or(|org| run.org_id == *org)).ok_or(Error::NotFound)
 }
 
@@ -180,8 +180,8 @@ pub async fn get(db: &Db, viewer: &Viewer, id: &RunId) -> Result<Run> {
 ///
 /// # Errors
 /// A database error.
-pub async fn current(tx: &mut Tx, org: &OrgId) -> Result<Option<RunId>> {
-    let running: Option<(RunId,)> = tx
+pub async fn current(tx: &mut Tx, org: &OrgId) -> Result<Option<ReconciliationRunId>> {
+    let running: Option<(ReconciliationRunId,)> = tx
         .query("SELECT id FROM reconciliation_runs WHERE org_id = $1 AND status = 'running' LIMIT 1")
         .bind(org)
         .optional()
@@ -209,7 +209,7 @@ pub async fn next_attempt(tx: &mut Tx, org: &OrgId, local_date: &str) -> Result<
 ///
 /// # Errors
 /// A database error.
-pub async fn remaining(db: &Db, run: &Run, lookback: Duration) -> Result<i64> {
+pub async fn remaining(db: &Db, run: &ReconciliationRun, lookback: Duration) -> Result<i64> {
     Ok(db
         .read(
             "SELECT count(*) FROM bookings
@@ -225,7 +225,13 @@ pub async fn remaining(db: &Db, run: &Run, lookback: Duration) -> Result<i64> {
 }
 
 /// Closes the books of a run that went over every booking.
-pub(super) async fn complete(tx: &mut Tx, run: &Run, by: &Actor, job: &str, now: Timestamp) -> Result<()> {
+pub(super) async fn complete(
+    tx: &mut Tx,
+    run: &ReconciliationRun,
+    by: &Actor,
+    job: &str,
+    now: Timestamp,
+) -> Result<()> {
     tx.query("UPDATE reconciliation_runs SET status = 'completed', finished_at = $2, updated_at = $2 WHERE id = $1")
         .bind(&run.id)
         .bind(now)
@@ -250,7 +256,7 @@ pub(super) async fn complete(tx: &mut Tx, run: &Run, by: &Actor, job: &str, now:
 pub async fn fail(
     tx: &mut Tx,
     org: &OrgId,
-    run: Option<&RunId>,
+    run: Option<&ReconciliationRunId>,
     error: &str,
     by: &Actor,
     job: &str,
@@ -268,7 +274,7 @@ pub async fn fail(
     let facts = json!({"runId": run, "error": error});
     let entry = Entry::new(Event::PricingReconciliationFailed, "failed", by).org(org).job(job).metadata(facts.clone());
     audit::record(tx, entry, now).await?;
-    let problem = Problem::new(ExceptionKind::ReconciliationFailed, Severity::Medium, failure_of(org))
+    let problem = NewException::new(ExceptionKind::ReconciliationFailed, Severity::Medium, failure_of(org))
         .title("The nightly price check was given up")
         .detail(facts)
         .org(org)
@@ -287,7 +293,7 @@ pub async fn of_day(
     local_date: &str,
     trigger: Trigger,
     attempt_no: i64,
-) -> Result<Option<Run>> {
+) -> Result<Option<ReconciliationRun>> {
     Ok(tx.query(OF_DAY).bind(org).bind(local_date).bind(trigger).bind(attempt_no).optional().await?)
 }
 
@@ -295,7 +301,7 @@ pub async fn of_day(
 ///
 /// # Errors
 /// A database error.
-pub async fn is_carried_by(tx: &mut Tx, run: &RunId, job: &str) -> Result<bool> {
+pub async fn is_carried_by(tx: &mut Tx, run: &ReconciliationRunId, job: &str) -> Result<bool> {
     Ok(tx
         .query(
             "SELECT EXISTS (SELECT 1 FROM reconciliation_runs WHERE id = $1 AND job_id = $2 AND status <> 'completed')",
@@ -310,13 +316,13 @@ fn failure_of(org: &OrgId) -> String {
     format!("reconciliation_failed:{org}")
 }
 
-newest_first!(Run: "created_at" = created_at, "id" = id);
+newest_first!(ReconciliationRun: "created_at" = created_at, "id" = id);
 
 /// One page of the runs that a viewer may see, newest first.
 ///
 /// # Errors
 /// [`Error::BadCursor`]; [`Error::Forbidden`] for sitters.
-pub async fn list(db: &Db, viewer: &Viewer, cursor: Option<&str>, limit: Limit) -> Result<Page<Run>> {
+pub async fn list(db: &Db, viewer: &Viewer, cursor: Option<&str>, limit: Limit) -> Result<Page<ReconciliationRun>> {
     const HEAD: &str = run_columns!("SELECT", "FROM reconciliation_runs");
     List::new(db, HEAD, viewer.org_scope("org_id = $1")?).page(cursor, limit).await
 }

@@ -7,7 +7,7 @@ use nightshift_db::Db;
 
 use crate::audience::Audience;
 use crate::calls;
-use crate::ids::RequestId;
+use crate::ids::ServiceRequestId;
 use crate::viewer::{Reach, Viewer};
 use crate::{Error, Result};
 
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Topic {
     /// One request for an appointment.
-    Request(RequestId),
+    Request(ServiceRequestId),
     /// One conversation.
     Thread(String),
     /// What concerns one sitter.

@@ -1,7 +1,7 @@
 //! The confirmation's steps, and what follows when a confirmed booking changes.
 
 use nightshift_domain::automations::Executed;
-use nightshift_domain::automations::ledger::{RunStatus, RunToStart, RunsToStart};
+use nightshift_domain::automations::runs::{AutomationRunStatus, RunToStart, RunsToStart};
 use nightshift_domain::bookings::{self, Patch, StatusChange};
 use nightshift_domain::confirmation::{self, Loaded};
 use nightshift_domain::ids::BookingId;
@@ -299,7 +299,7 @@ async fn a_cancellation_closes_the_window_and_tells_the_client_once() {
         let executed = business.execute(&start, noon()).await;
         assert!(matches!(executed, Executed::Written { .. }));
         let executed = business.execute(&reminder, at("2024-12-30T10:00:00Z")).await;
-        assert_eq!(executed, Executed::Ended(RunStatus::Skipped));
+        assert_eq!(executed, Executed::Ended(AutomationRunStatus::Skipped));
         assert_eq!(business.audited("window.updated").await, 1);
     })
     .await;

@@ -7,7 +7,7 @@ use nightshift_db::testing::{TestDb, engines};
 use nightshift_db::{Db, Timestamp, Tx};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audience::Audience;
-use nightshift_domain::automations::ledger::RunToStart;
+use nightshift_domain::automations::runs::RunToStart;
 use nightshift_domain::automations::{Executed, execute, seed_defaults};
 use nightshift_domain::bookings::{self, Booking, Created, Draft};
 use nightshift_domain::confirmation::{self, Outcome};

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 
 use nightshift_db::Timestamp;
 use nightshift_domain::automations::Executed;
-use nightshift_domain::automations::ledger::RunToStart;
+use nightshift_domain::automations::runs::RunToStart;
 use nightshift_domain::bookings::{self, Booking, Patch};
 use nightshift_domain::confirmation;
 use nightshift_domain::ids::{HistoryId, MessageId};
-use nightshift_domain::messaging::delivery::{self, Turn};
+use nightshift_domain::messaging::delivery::{self, SendDecision};
 use serde_json::json;
 
 use crate::fixture::*;
@@ -120,7 +120,7 @@ impl<'a> Story<'a> {
         }
         let id = self.waiting.swap_remove(at % self.waiting.len());
         let turn = self.business.write(async |tx| delivery::begin_send(tx, &id, &job(), noon()).await.unwrap()).await;
-        let Turn::Send(envelope) = turn else { return };
+        let SendDecision::Send(envelope) = turn else { return };
         let present = format!("31 Dec 2024 at {}:00", self.hour);
         assert!(envelope.body.contains(&present), "{present} holds when it says: {}", envelope.body);
         assert_eq!(envelope.body.contains("cancelled"), self.cancelled, "{}", envelope.body);

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use nightshift_db::Json;
 use nightshift_domain::audience::Audience;
-use nightshift_domain::automations::ledger;
+use nightshift_domain::automations::runs;
 use nightshift_domain::bookings::{self, Draft};
-use nightshift_domain::ids::{BookingId, OrgId, RequestId, SitterId};
+use nightshift_domain::ids::{BookingId, OrgId, ServiceRequestId, SitterId};
 use nightshift_domain::messaging::{inbox, messages, numbers, windows};
 use nightshift_domain::page::Limit;
 use nightshift_domain::pricing::{self, RuleDraft};
@@ -177,7 +177,7 @@ async fn reads(
         assert_eq!(usize::try_from(counted.low).unwrap(), rows.len());
     }
     found.push(("org exceptions", names(rows, "id")));
-    let rows = ledger::list(db, viewer, &ledger::Filter::default(), None, limit).await.map(|page| page.items);
+    let rows = runs::list(db, viewer, &runs::Filter::default(), None, limit).await.map(|page| page.items);
     found.push(("org ledger", names(rows, "id")));
     let filter = audit::Filter { event_type: Some("test.seen".to_owned()), ..audit::Filter::default() };
     let rows = audit::list(db, viewer, &filter, None, limit).await.map(|page| page.items);
@@ -190,7 +190,7 @@ async fn reads(
 
     for name in NAMES {
         let id = |kind: &str| format!("{kind}-{name}");
-        let (booking, request) = (&booking[name], RequestId::from(id("request")));
+        let (booking, request) = (&booking[name], ServiceRequestId::from(id("request")));
         let one =
             |read: &'static str, seen: Result<()>| (read, names(seen.map(|()| vec![json!({"name": name})]), "name"));
         let drift = reconciliation::drift_of_exception(db, viewer, &id("drift").into()).await;
@@ -205,7 +205,7 @@ async fn reads(
             one("booking", bookings::get(db, viewer, booking).await.map(drop)),
             one("booking's history", bookings::status_history(db, viewer, booking).await.map(drop)),
             one("org exception", exceptions::get(db, viewer, &id("exception").into()).await.map(drop)),
-            one("org ledger run", ledger::view(db, viewer, &id("automation").into()).await.map(drop)),
+            one("org ledger run", runs::view(db, viewer, &id("automation").into()).await.map(drop)),
             one("org run", reconciliation::get(db, viewer, &id("run").into()).await.map(drop)),
             ("org drifts", names(drifts.map(|page| page.items), "id")),
             one("org drift", drift),
@@ -254,7 +254,7 @@ async fn every_read_gives_each_viewer_its_own_rows_and_no_others() {
             (viewer_of(&org_2), "2", "2", "2", "2", "2"),
             (sitter("sitter-1"), "1a", "1a", "", "", ""),
             (sitter("sitter-2"), "1b", "1b", "", "", ""),
-            (Viewer::of_request(RequestId::from("request-1b".to_owned())), "", "", "", "", "1b"),
+            (Viewer::of_request(ServiceRequestId::from("request-1b".to_owned())), "", "", "", "", "1b"),
             (Viewer::nobody(), "", "", "", "", ""),
         ] {
             let found = together(reads(&business, &viewer, &booking).await);
@@ -321,7 +321,7 @@ fn an_event_goes_to_those_who_see_what_it_is_about() {
         data: Json(json!({})),
     };
     let sitter = Viewer::sitter(org(), sitter());
-    let link = Viewer::of_request(RequestId::from("r".to_owned()));
+    let link = Viewer::of_request(ServiceRequestId::from("r".to_owned()));
     for (event, all, own, sitters, links) in [
         (event(Some("org-1"), "threads"), true, true, true, false),
         (event(Some("org-2"), "threads"), true, false, false, false),

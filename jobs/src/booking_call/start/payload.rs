@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nightshift_domain::ids::{CallId, RequestId};
+use nightshift_domain::ids::{CallId, ServiceRequestId};
 use nightshift_queue::{Job, Keys, Policy, Subject};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub struct BookingCallStart {
     /// The call.
     pub booking_call_id: CallId,
     /// The request it is for.
-    pub service_request_id: RequestId,
+    pub service_request_id: ServiceRequestId,
 }
 
 impl BookingCallStart {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use nightshift_domain::ids::{BookingId, OrgId, RunId};
-use nightshift_domain::reconciliation::Run;
+use nightshift_domain::ids::{BookingId, OrgId, ReconciliationRunId};
+use nightshift_domain::reconciliation::ReconciliationRun;
 use nightshift_queue::{Job, Keys, Policy};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct PricingReconcileChunk {
     /// The run.
-    pub run_id: RunId,
+    pub run_id: ReconciliationRunId,
     /// Whose bookings.
     pub org_id: OrgId,
     /// The last booking that was done when the job was made.
@@ -21,7 +21,7 @@ pub struct PricingReconcileChunk {
 
 impl PricingReconcileChunk {
     /// The stretch that begins where the run stands.
-    pub fn next_of(run: &Run) -> Self {
+    pub fn next_of(run: &ReconciliationRun) -> Self {
         Self { run_id: run.id.clone(), org_id: run.org_id.clone(), after_id: run.cursor_booking_id.clone() }
     }
 }

@@ -4,15 +4,15 @@
 use nightshift_db::{Timestamp, Tx};
 use serde_json::{Value, json};
 
-use super::report::Report;
+use super::report::PaymentReport;
 use super::unplaced::unmatched;
 use super::{AmountMismatch, Paid, Payment};
 use crate::Result;
 use crate::bookings::Booking;
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::BookingId;
 
-impl Report<'_> {
+impl PaymentReport<'_> {
     /// Raises what is odd about a payment that was placed.
     pub(super) async fn doubts(&self, tx: &mut Tx, paid: &Paid, payment: &Payment, now: Timestamp) -> Result<()> {
         let booking = &paid.change.booking;
@@ -25,14 +25,14 @@ impl Report<'_> {
                 "secondPaymentIntentId": payment.payment_intent_id,
             });
             let fingerprint = second(&booking.id, payment.payment_intent_id.as_deref());
-            let problem = Problem::new(ExceptionKind::PaymentAmountMismatch, Severity::Medium, fingerprint)
+            let problem = NewException::new(ExceptionKind::PaymentAmountMismatch, Severity::Medium, fingerprint)
                 .title("A booking was paid twice")
                 .detail(self.received(payment, both));
             self.raise_about(tx, booking, problem, now).await?;
         }
         if paid.after_cancellation {
             let fingerprint = after_cancellation(&booking.id, payment.payment_intent_id.as_deref());
-            let problem = Problem::new(ExceptionKind::PaymentAfterCancellation, Severity::High, fingerprint)
+            let problem = NewException::new(ExceptionKind::PaymentAfterCancellation, Severity::High, fingerprint)
                 .title("A cancelled booking was paid")
                 .detail(self.received(payment, json!({"cancelledAt": booking.cancelled_at})));
             self.raise_about(tx, booking, problem, now).await?;
@@ -62,13 +62,13 @@ impl Report<'_> {
         } else {
             return exceptions::resolve(tx, &fingerprint, "the payment is the price", now).await;
         };
-        let problem = Problem::new(ExceptionKind::PaymentAmountMismatch, Severity::Medium, fingerprint)
+        let problem = NewException::new(ExceptionKind::PaymentAmountMismatch, Severity::Medium, fingerprint)
             .title(title)
             .detail(self.received(payment, more));
         self.raise_about(tx, booking, problem, now).await
     }
 
-    async fn raise_about(&self, tx: &mut Tx, booking: &Booking, problem: Problem, now: Timestamp) -> Result<()> {
+    async fn raise_about(&self, tx: &mut Tx, booking: &Booking, problem: NewException, now: Timestamp) -> Result<()> {
         let problem = problem.org(&booking.org_id).booking(&booking.id).client(&booking.client_id).inbox(self.inbox_id);
         exceptions::raise(tx, &problem, now).await.map(|_| ())
     }

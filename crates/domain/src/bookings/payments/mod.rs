@@ -3,7 +3,7 @@
 //! Reports come late, twice and in any order, so each is noted at its payment, amounts are set and never added, and what
 //! the booking shows follows from all of its payments (`standing`). A report that changes nothing writes nothing.
 //!
-//! [`Report`] has a function for each fact that a provider reports; [`mark_paid`] and [`mark_refunded`] are the changes of
+//! [`PaymentReport`] has a function for each fact that a provider reports; [`mark_paid`] and [`mark_refunded`] are the changes of
 //! bookings behind them.
 
 mod doubts;
@@ -18,7 +18,7 @@ use nightshift_db::{Engine, Timestamp, Tx};
 use serde_json::json;
 
 pub use self::received::{ReportedCheckout, ReportedInvoice, ReportedPayment};
-pub use self::report::{Handled, Report};
+pub use self::report::{Handled, PaymentReport};
 pub use self::returned::{Refusal, ReportedRefund};
 use self::standing::One;
 use super::change::{set_status, store};

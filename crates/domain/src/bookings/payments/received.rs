@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use nightshift_db::{Timestamp, Tx};
 
 use super::known::{self, Known};
-use super::report::{Handled, Report, hold};
+use super::report::{Handled, PaymentReport, hold};
 use super::unplaced::{Unplaced, explained};
 use super::{Payment, mark_paid};
 use crate::bookings::lock;
@@ -62,7 +62,7 @@ pub struct ReportedInvoice<'a> {
     pub currency: Option<&'a str>,
 }
 
-impl Report<'_> {
+impl PaymentReport<'_> {
     /// A payment succeeded. A checkout may have named its booking before, or may do so later.
     ///
     /// # Errors

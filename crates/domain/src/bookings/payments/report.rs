@@ -14,7 +14,7 @@ use crate::inbox::InboxStatus;
 
 /// The report that is acted on.
 #[derive(Debug, Clone, Copy)]
-pub struct Report<'a> {
+pub struct PaymentReport<'a> {
     /// Its row in the inbox.
     pub inbox_id: &'a InboxId,
     /// Who acts.

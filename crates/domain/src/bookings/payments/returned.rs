@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::doubts::given_back;
 use super::received::{NO_SUCH, ReportedPayment};
-use super::report::{Handled, Report, hold};
+use super::report::{Handled, PaymentReport, hold};
 use super::unplaced::{Unplaced, explained};
 use super::{Refund, mark_refunded};
 use crate::audit::{self, Entry, Event};
@@ -39,7 +39,7 @@ pub struct ReportedRefund<'a> {
     pub currency: Option<&'a str>,
 }
 
-impl Report<'_> {
+impl PaymentReport<'_> {
     /// A payment failed. It is put on record and changes nothing: the same payment may still succeed, or already has.
     ///
     /// # Errors

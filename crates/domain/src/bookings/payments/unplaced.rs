@@ -7,10 +7,10 @@
 use nightshift_db::{Timestamp, Tx};
 use serde_json::{Value, json};
 
-use super::report::{Handled, Report};
+use super::report::{Handled, PaymentReport};
 use crate::Result;
 use crate::audit::{self, Entry, Event};
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::people::organizations;
 
 /// Money of which nobody here knows what it is for.
@@ -30,12 +30,12 @@ pub(super) struct Unplaced<'a> {
     pub currency: Option<&'a str>,
 }
 
-impl Report<'_> {
+impl PaymentReport<'_> {
     /// A payment that belongs to nothing known here.
     pub(super) async fn unplaced(&self, tx: &mut Tx, money: Unplaced<'_>, now: Timestamp) -> Result<Handled> {
         // The payment and its checkout tell of the same money.
         let subject = money.payment_intent_id.or(money.session_id).unwrap_or(self.inbox_id.as_str());
-        let problem = Problem::new(ExceptionKind::PaymentUnmatched, Severity::Medium, unmatched(subject))
+        let problem = NewException::new(ExceptionKind::PaymentUnmatched, Severity::Medium, unmatched(subject))
             .title("A payment belongs to no booking");
         self.raise(tx, problem, &money, now).await?;
         Ok(Handled::of_nobody(if money.names.is_none() { "names no booking" } else { "unmatched" }))
@@ -44,13 +44,13 @@ impl Report<'_> {
     /// A failed payment or a refund that belongs to nothing known here.
     pub(super) async fn unknown(&self, tx: &mut Tx, money: Unplaced<'_>, now: Timestamp) -> Result<Handled> {
         let subject = money.payment_intent_id.unwrap_or(self.inbox_id.as_str());
-        let problem = Problem::new(ExceptionKind::WebhookUnmatched, Severity::Medium, unknown(subject))
+        let problem = NewException::new(ExceptionKind::WebhookUnmatched, Severity::Medium, unknown(subject))
             .title("A payment was refunded or failed for a booking that does not exist here");
         self.raise(tx, problem, &money, now).await?;
         Ok(Handled::of_nobody("unmatched"))
     }
 
-    async fn raise(&self, tx: &mut Tx, problem: Problem, money: &Unplaced<'_>, now: Timestamp) -> Result<()> {
+    async fn raise(&self, tx: &mut Tx, problem: NewException, money: &Unplaced<'_>, now: Timestamp) -> Result<()> {
         let entry = Entry::new(Event::WebhookUnmatched, "warning", self.by).metadata(self.facts(money));
         audit::record(tx, entry, now).await?;
         let problem = problem.detail(self.facts(money)).inbox(self.inbox_id);

@@ -17,9 +17,9 @@ mod unclear;
 
 pub use number::number_in_service;
 pub use outbound::{Outbound, find_by_sid, load};
-pub use report::{Report, apply_report, rank};
+pub use report::{ReportOutcome, apply_report, rank};
 pub use revive::revive;
-pub use send::{Envelope, Turn, begin_send};
+pub use send::{Envelope, SendDecision, begin_send};
 pub use settle::{
     adopt_sid, back_to_queue, mark_unconfirmed, record_refused, record_sent, resend_once, tell_unconfirmed,
 };

@@ -7,7 +7,7 @@ use crate::Result;
 use crate::ids::NumberId;
 
 /// The number in service that a text leaves from: the one it was written for, else the one that its conversation has
-/// now. The text and the ledger's row that asked for it go along. None when neither is in service.
+/// now. The text and the automation run that asked for it go along. None when neither is in service.
 ///
 /// # Errors
 /// When the database refuses.

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
-use crate::automations::ledger;
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::automations::runs;
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::{AutomationRunId, MessageId, NumberId, OrgId, ThreadId};
 use crate::messaging::message::MessageStatus;
 use crate::stream;
@@ -27,7 +27,7 @@ pub struct Outbound {
     pub provider_message_sid: Option<String>,
     /// The number it leaves from.
     pub from_number_id: Option<NumberId>,
-    /// The ledger row that asked for it, for an automatic text.
+    /// The automation run that asked for it, for an automatic text.
     pub automation_run_id: Option<AutomationRunId>,
     /// When its number's rate lets it leave, once asked for.
     pub send_slot_at: Option<Timestamp>,
@@ -115,7 +115,7 @@ impl Outbound {
         audit::record(tx, self.entry(Event::MessageFailed, "failed", by).metadata(metadata), now).await?;
         exceptions::raise(
             tx,
-            &Problem::new(ExceptionKind::SmsUndelivered, Severity::Medium, undelivered(&self.id))
+            &NewException::new(ExceptionKind::SmsUndelivered, Severity::Medium, undelivered(&self.id))
                 .title("A text message did not arrive")
                 .org(&self.org_id)
                 .thread(&self.thread_id)
@@ -124,7 +124,7 @@ impl Outbound {
         )
         .await?;
         if let Some(run) = self.automation_run_id.as_ref().filter(|_| self.provider_message_sid.is_none()) {
-            ledger::set_failed(tx, run, error_code.unwrap_or(status.as_str()), by, now).await?;
+            runs::set_failed(tx, run, error_code.unwrap_or(status.as_str()), by, now).await?;
         }
         self.announce(tx, status, now).await
     }

@@ -9,7 +9,7 @@ use crate::messaging::message::MessageStatus;
 
 /// What a provider's report did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Report {
+pub enum ReportOutcome {
     /// No text has this id (yet: a report may come before the answer to the request that caused it).
     Unknown,
     /// The text had come at least as far already.
@@ -30,11 +30,11 @@ pub async fn apply_report(
     error_code: Option<&str>,
     by: &Actor,
     now: Timestamp,
-) -> Result<Report> {
-    let Some(found) = find_by_sid(tx, sid).await? else { return Ok(Report::Unknown) };
+) -> Result<ReportOutcome> {
+    let Some(found) = find_by_sid(tx, sid).await? else { return Ok(ReportOutcome::Unknown) };
     let text = lock(tx, &found.id).await?;
     if rank(status) <= rank(text.status) {
-        return Ok(Report::Stale);
+        return Ok(ReportOutcome::Stale);
     }
     tx.query(
         "UPDATE message_events
@@ -54,7 +54,7 @@ pub async fn apply_report(
     } else {
         text.announce(tx, status, now).await?;
     }
-    Ok(Report::Applied(status))
+    Ok(ReportOutcome::Applied(status))
 }
 
 /// How far along a status is; a text never goes to a lower or equal rank by a report.

@@ -10,14 +10,14 @@ use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::automations;
-use crate::automations::ledger::{self, RunStatus};
+use crate::automations::runs::{self, AutomationRunStatus};
 use crate::bookings;
 use crate::exceptions;
 use crate::ids::{BookingId, MessageId};
 use crate::messaging::message::MessageStatus;
 
 /// Takes a failed text back to `to`: `queued` when it is certain that nothing left, `unconfirmed` when that is to be
-/// found out. The ledger's row that asked for it waits again too. A text that has not ended stays as it is. Otherwise
+/// found out. the automation run that asked for it waits again too. A text that has not ended stays as it is. Otherwise
 /// the reason why it can't be brought back.
 ///
 /// # Errors
@@ -64,7 +64,7 @@ pub async fn revive(
         return Ok(Err("what it tells of has begun meanwhile".to_owned()));
     }
     if let Some(run) = &text.automation_run_id {
-        let taken_back = ledger::lock(tx, run).await?.status == RunStatus::Skipped;
+        let taken_back = runs::lock(tx, run).await?.status == AutomationRunStatus::Skipped;
         if taken_back || automations::outdated(tx, run).await?.is_some() {
             return Ok(Err("its booking has changed since, and what it says no longer holds".to_owned()));
         }
@@ -78,7 +78,7 @@ pub async fn revive(
     .execute()
     .await?;
     if let Some(run) = &text.automation_run_id {
-        ledger::reopen_unsent(tx, run, now).await?;
+        runs::reopen_unsent(tx, run, now).await?;
     }
     exceptions::resolve(tx, &undelivered(id), "a person has it sent again", now).await?;
     let metadata = json!({"messageId": id, "status": to, "errorCode": text.error_code});

@@ -7,10 +7,10 @@ use super::OPTED_OUT;
 use super::outbound::{Outbound, lock};
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::ledger;
+use crate::automations::runs;
 use crate::ids::{MessageId, OrgId, ThreadId};
 use crate::messaging::message::MessageStatus;
-use crate::messaging::numbers::{NumberStatus, Provider};
+use crate::messaging::numbers::{NumberStatus, SmsCarrier};
 use crate::messaging::threads::Scope;
 use crate::phone::PhoneNumber;
 use crate::{Error, Result};
@@ -25,7 +25,7 @@ pub struct Envelope {
     /// Its thread.
     pub thread_id: ThreadId,
     /// Who carries it.
-    pub provider: Provider,
+    pub provider: SmsCarrier,
     /// The masking number.
     pub from: PhoneNumber,
     /// The recipient.
@@ -37,7 +37,7 @@ pub struct Envelope {
 }
 
 /// What to do with a text whose turn has come.
-pub enum Turn {
+pub enum SendDecision {
     /// Ask the provider; that it is about to be asked is on record.
     Send(Box<Envelope>),
     /// It may have left already: an earlier attempt ended without an answer. Find out before anything is sent again.
@@ -59,7 +59,7 @@ pub(super) struct Addresses {
     pub(super) body: String,
     pub(super) from: Option<PhoneNumber>,
     from_status: Option<NumberStatus>,
-    pub(super) provider: Option<Provider>,
+    pub(super) provider: Option<SmsCarrier>,
     client_phone: Option<PhoneNumber>,
     opted_out_at: Option<Timestamp>,
     sitter_phone: Option<PhoneNumber>,
@@ -81,14 +81,14 @@ impl Addresses {
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such outbound text.
-pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp) -> Result<Turn> {
+pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp) -> Result<SendDecision> {
     let text = lock(tx, id).await?;
     match text.status {
         MessageStatus::Queued if text.provider_message_sid.is_none() => {}
         MessageStatus::Sending | MessageStatus::Unconfirmed if text.provider_message_sid.is_none() => {
-            return Ok(Turn::Unclear { since: text.send_started_at.unwrap_or(now) });
+            return Ok(SendDecision::Unclear { since: text.send_started_at.unwrap_or(now) });
         }
-        status => return Ok(Turn::Settled(status)),
+        status => return Ok(SendDecision::Settled(status)),
     }
     let addresses = addresses(tx, &text).await?;
     let to = addresses.recipient();
@@ -103,10 +103,10 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
     };
     if let Some(reason) = blocked {
         block(tx, &text, reason, by, now).await?;
-        return Ok(Turn::Blocked(reason));
+        return Ok(SendDecision::Blocked(reason));
     }
     if addresses.from_status != Some(NumberStatus::Active) {
-        return Ok(Turn::NoNumber);
+        return Ok(SendDecision::NoNumber);
     }
     let (Some(to), Some(from), Some(provider)) = (to, addresses.from, addresses.provider) else {
         return Err(Error::NotFound);
@@ -116,7 +116,7 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
         .bind(now)
         .execute()
         .await?;
-    Ok(Turn::Send(Box::new(Envelope {
+    Ok(SendDecision::Send(Box::new(Envelope {
         message_id: text.id,
         org_id: text.org_id,
         thread_id: text.thread_id,
@@ -184,7 +184,7 @@ async fn block(tx: &mut Tx, text: &Outbound, reason: &'static str, by: &Actor, n
     let metadata = json!({"messageId": text.id, "reason": reason});
     audit::record(tx, text.entry(Event::MessageBlocked, "warning", by).metadata(metadata), now).await?;
     if let Some(run) = &text.automation_run_id {
-        ledger::set_skipped(tx, run, reason, by, now).await?;
+        runs::set_skipped(tx, run, reason, by, now).await?;
     }
     text.announce(tx, MessageStatus::Failed, now).await
 }

@@ -9,8 +9,8 @@ use super::take_back::unless_outdated;
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::ledger;
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::automations::runs;
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::MessageId;
 use crate::messaging::message::MessageStatus;
 
@@ -39,7 +39,7 @@ pub async fn record_sent(tx: &mut Tx, id: &MessageId, sid: &str, by: &Actor, now
     let metadata = json!({"providerMessageSid": sid, "fromNumberId": text.from_number_id});
     audit::record(tx, text.entry(Event::MessageSent, "success", by).metadata(metadata), now).await?;
     if let Some(run) = &text.automation_run_id {
-        ledger::set_success(tx, run, &text.id, by, now).await?;
+        runs::set_success(tx, run, &text.id, by, now).await?;
     }
     if text.status == MessageStatus::Unconfirmed {
         known(tx, id, now).await?;
@@ -139,7 +139,7 @@ pub async fn mark_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Re
 /// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
 pub async fn tell_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
     let text = lock(tx, id).await?;
-    let problem = Problem::new(ExceptionKind::SmsUnconfirmed, Severity::Medium, unconfirmed(id))
+    let problem = NewException::new(ExceptionKind::SmsUnconfirmed, Severity::Medium, unconfirmed(id))
         .title("It is not known whether a text message left")
         .org(&text.org_id)
         .thread(&text.thread_id)

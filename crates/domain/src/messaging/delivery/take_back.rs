@@ -7,7 +7,7 @@ use super::outbound::{Outbound, lock};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::{self, ledger};
+use crate::automations::{self, runs};
 use crate::ids::MessageId;
 use crate::messaging::message::MessageStatus;
 
@@ -57,7 +57,7 @@ async fn end(tx: &mut Tx, text: &Outbound, reason: &'static str, by: &Actor, now
     let metadata = json!({"messageId": text.id, "reason": reason});
     audit::record(tx, text.entry(Event::MessageTakenBack, "info", by).metadata(metadata), now).await?;
     if let Some(run) = &text.automation_run_id {
-        ledger::set_skipped(tx, run, reason, by, now).await?;
+        runs::set_skipped(tx, run, reason, by, now).await?;
     }
     text.announce(tx, MessageStatus::Failed, now).await
 }

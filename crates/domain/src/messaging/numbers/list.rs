@@ -6,7 +6,7 @@ use nightshift_db::Db;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Number, NumberClass, NumberStatus, Provider};
+use super::{Number, NumberClass, NumberStatus, SmsCarrier};
 use crate::Result;
 use crate::ids::{NumberId, SitterId, ThreadId};
 use crate::list::List;
@@ -29,13 +29,12 @@ text_enum! {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Number)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct NumberView {
     pub id: NumberId,
     pub e164: String,
     pub number_class: NumberClass,
     pub status: NumberStatus,
-    pub provider: Provider,
+    pub provider: SmsCarrier,
     pub usage: Usage,
     pub threads: Vec<CarriedThread>,
     pub assigned_sitter_id: Option<SitterId>,
@@ -44,7 +43,6 @@ pub struct NumberView {
 /// An open thread that a number carries.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct CarriedThread {
     pub id: ThreadId,
     pub client_name: Option<String>,

@@ -31,7 +31,7 @@ text_enum! {
 
 text_enum! {
     /// Who carries a number's texts.
-    pub enum Provider as Carrier {
+    pub enum SmsCarrier as Carrier {
         /// Twilio.
         Twilio = "twilio",
         /// OpenPhone (Quo).
@@ -57,7 +57,7 @@ pub struct Number {
     /// Whether it may be given out.
     pub status: NumberStatus,
     /// Who carries its texts.
-    pub provider: Provider,
+    pub provider: SmsCarrier,
 }
 
 /// A number by its id.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nightshift_db::{Db, Timestamp};
-use nightshift_domain::automations::ledger;
+use nightshift_domain::automations::runs;
 use nightshift_domain::messaging::{inbox, windows};
 use nightshift_domain::page::{Limit, Page};
 use nightshift_domain::viewer::Viewer;
@@ -145,7 +145,7 @@ pub async fn page(
             ids(audit::list(db, viewer, &filter, cursor, limit).await?)
         }
         "ledger" => {
-            let filter = ledger::Filter {
+            let filter = runs::Filter {
                 kind: text("type").map(|word| word.parse().unwrap()),
                 status: text("status").map(|word| word.parse().unwrap()),
                 recipient: text("recipient").map(|word| word.parse().unwrap()),
@@ -153,7 +153,7 @@ pub async fn page(
                 from: time("from"),
                 to: time("to"),
             };
-            ids(ledger::list(db, viewer, &filter, cursor, limit).await?)
+            ids(runs::list(db, viewer, &filter, cursor, limit).await?)
         }
         "exceptions" => {
             let filter = exceptions::Filter {

@@ -5,12 +5,12 @@ use nightshift_queue::JobError;
 
 /// The rule's error itself says whether it may pass: a database that is away will be back; a missing row, an invalid
 /// value or a conflict will stay.
-pub(crate) trait OrDecide<T> {
-    fn or_decide(self) -> Result<T, JobError>;
+pub(crate) trait OrJobError<T> {
+    fn or_job_error(self) -> Result<T, JobError>;
 }
 
-impl<T> OrDecide<T> for Result<T, Error> {
-    fn or_decide(self) -> Result<T, JobError> {
+impl<T> OrJobError<T> for Result<T, Error> {
+    fn or_job_error(self) -> Result<T, JobError> {
         self.map_err(|error| if error.is_transient() { JobError::retry(error) } else { JobError::fail(error) })
     }
 }

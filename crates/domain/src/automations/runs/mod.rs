@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 pub(crate) use ending::reopen_unsent;
 pub use ending::{EXECUTOR, Reopened, reopen_failed, set_failed, set_skipped, set_success};
-pub use view::{Filter, LedgerRunDetail, LedgerRunView, list, view};
-pub(super) use waiting::{Written, set_blocked, set_scheduled, set_written};
+pub use view::{AutomationRunDetail, AutomationRunView, Filter, list, view};
+pub(super) use waiting::{WrittenText, set_blocked, set_scheduled, set_written};
 pub use waiting::{release_blocked, reopen_skipped, skip_unwritten, waiting_for_front_desk};
 
 use super::{AutomationType, Recipient};
@@ -26,7 +26,7 @@ use crate::{Error, Result};
 
 text_enum! {
     /// How far a run has come.
-    pub enum RunStatus as AutomationRunStatus {
+    pub enum AutomationRunStatus {
         /// It waits or is under way.
         Pending = "pending",
         /// The provider took its text.
@@ -40,9 +40,9 @@ text_enum! {
     }
 }
 
-/// A ledger row.
+/// A automation run.
 #[derive(Clone, sqlx::FromRow)]
-pub struct Run {
+pub struct AutomationRun {
     /// Its id.
     pub id: AutomationRunId,
     /// Whose it is.
@@ -63,7 +63,7 @@ pub struct Run {
     /// The sitter it goes to.
     pub sitter_id: Option<SitterId>,
     /// How far it has come.
-    pub status: RunStatus,
+    pub status: AutomationRunStatus,
     /// Its text, once written.
     pub message_event_id: Option<MessageId>,
     /// Whether it went through the thread it belongs to.
@@ -88,7 +88,7 @@ use run_columns;
 
 /// A run to enter.
 #[derive(Debug, Clone)]
-pub struct NewRun<'a> {
+pub struct NewAutomationRun<'a> {
     /// Whose it is.
     pub org_id: &'a OrgId,
     /// What it is about; fixes who gets it.
@@ -156,11 +156,11 @@ impl<'a> IntoIterator for &'a RunsToStart {
     }
 }
 
-impl Run {
+impl AutomationRun {
     /// What must follow for a run that waits; nothing for one that ended or is blocked.
     #[must_use]
     pub fn to_start(&self) -> Option<RunToStart> {
-        (self.status == RunStatus::Pending)
+        (self.status == AutomationRunStatus::Pending)
             .then(|| RunToStart { run_id: self.id.clone(), not_before: self.scheduled_for })
     }
 
@@ -180,9 +180,9 @@ impl Run {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, now: Timestamp) -> Result<(Run, bool)> {
-    let status = if new.blocked { RunStatus::Blocked } else { RunStatus::Pending };
-    let made: Option<Run> = tx
+pub async fn insert(tx: &mut Tx, new: &NewAutomationRun<'_>, now: Timestamp) -> Result<(AutomationRun, bool)> {
+    let status = if new.blocked { AutomationRunStatus::Blocked } else { AutomationRunStatus::Pending };
+    let made: Option<AutomationRun> = tx
         .query(run_columns!(
             "INSERT INTO automation_runs
                  (id, org_id, type, recipient, trigger_ref, booking_id, thread_id, client_id, sitter_id, status, error,
@@ -229,7 +229,7 @@ const BY_ID_LOCKED: &str = run_columns!("SELECT", "FROM automation_runs WHERE id
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none.
-pub async fn load(tx: &mut Tx, id: &AutomationRunId) -> Result<Run> {
+pub async fn load(tx: &mut Tx, id: &AutomationRunId) -> Result<AutomationRun> {
     tx.query(BY_ID).bind(id).optional().await?.ok_or(Error::NotFound)
 }
 
@@ -237,7 +237,7 @@ pub async fn load(tx: &mut Tx, id: &AutomationRunId) -> Result<Run> {
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none.
-pub async fn lock(tx: &mut Tx, id: &AutomationRunId) -> Result<Run> {
+pub async fn lock(tx: &mut Tx, id: &AutomationRunId) -> Result<AutomationRun> {
     let sql = match tx.engine() {
         Engine::Postgres => BY_ID_LOCKED,
         Engine::Sqlite => BY_ID,
@@ -246,7 +246,7 @@ pub async fn lock(tx: &mut Tx, id: &AutomationRunId) -> Result<Run> {
 }
 
 /// Tells those who watch the ledger.
-async fn announce(tx: &mut Tx, run: &Run, now: Timestamp) -> Result<()> {
+async fn announce(tx: &mut Tx, run: &AutomationRun, now: Timestamp) -> Result<()> {
     let data = json!({"runId": run.id, "type": run.kind, "status": run.status, "bookingId": run.booking_id});
     stream::append(tx, Some(&run.org_id), "ledger", "automation.run", &data, now).await
 }

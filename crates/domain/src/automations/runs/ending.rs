@@ -3,11 +3,11 @@
 use nightshift_db::{Json, Timestamp, Tx};
 use serde_json::{Value, json};
 
-use super::{Run, RunStatus, announce, lock, run_columns};
+use super::{AutomationRun, AutomationRunStatus, announce, lock, run_columns};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::{AutomationRunId, MessageId, ThreadId};
 
 /// The name of the operation in logs and in the ledger.
@@ -18,7 +18,7 @@ pub const EXECUTOR: &str = "sendAutomationMessageViaThread";
 /// # Errors
 /// When the database refuses.
 pub async fn set_skipped(tx: &mut Tx, id: &AutomationRunId, reason: &str, by: &Actor, now: Timestamp) -> Result<()> {
-    end(tx, id, RunStatus::Skipped, reason, "info", by, now).await?;
+    end(tx, id, AutomationRunStatus::Skipped, reason, "info", by, now).await?;
     Ok(())
 }
 
@@ -28,11 +28,11 @@ pub async fn set_skipped(tx: &mut Tx, id: &AutomationRunId, reason: &str, by: &A
 /// # Errors
 /// When the database refuses.
 pub async fn set_failed(tx: &mut Tx, id: &AutomationRunId, error: &str, by: &Actor, now: Timestamp) -> Result<()> {
-    let Some(run) = end(tx, id, RunStatus::Failed, error, "failed", by, now).await? else { return Ok(()) };
+    let Some(run) = end(tx, id, AutomationRunStatus::Failed, error, "failed", by, now).await? else { return Ok(()) };
     if run.message_event_id.is_some() {
         return Ok(());
     }
-    let mut problem = Problem::new(ExceptionKind::AutomationFailed, Severity::Medium, failure_of(id))
+    let mut problem = NewException::new(ExceptionKind::AutomationFailed, Severity::Medium, failure_of(id))
         .title("An automatic text was not written")
         .org(&run.org_id)
         .detail(json!({"automationRunId": id, "type": run.kind, "error": error}));
@@ -59,7 +59,7 @@ pub enum Reopened {
     /// Its text is written; the text's own job is the one to retry.
     Written,
     /// It ended otherwise and stays so.
-    Ended(RunStatus),
+    Ended(AutomationRunStatus),
 }
 
 /// Lets a failed run that has written nothing wait for its text again, because a person wants it after all.
@@ -70,8 +70,8 @@ pub async fn reopen_failed(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: T
     let run = lock(tx, id).await?;
     match run.status {
         _ if run.message_event_id.is_some() => return Ok(Reopened::Written),
-        RunStatus::Pending | RunStatus::Blocked => return Ok(Reopened::Waits),
-        RunStatus::Failed => {}
+        AutomationRunStatus::Pending | AutomationRunStatus::Blocked => return Ok(Reopened::Waits),
+        AutomationRunStatus::Failed => {}
         ended => return Ok(Reopened::Ended(ended)),
     }
     let run = back_to_pending(tx, id, now).await?;
@@ -83,13 +83,13 @@ pub async fn reopen_failed(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: T
 
 /// Lets a run whose text failed wait for that text again.
 pub(crate) async fn reopen_unsent(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> Result<()> {
-    if lock(tx, id).await?.status == RunStatus::Failed {
+    if lock(tx, id).await?.status == AutomationRunStatus::Failed {
         back_to_pending(tx, id, now).await?;
     }
     Ok(())
 }
 
-async fn back_to_pending(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> Result<Run> {
+async fn back_to_pending(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> Result<AutomationRun> {
     let run = tx
         .query(run_columns!(
             "UPDATE automation_runs SET status = 'pending', error = NULL, executed_at = NULL, updated_at = $2
@@ -107,13 +107,13 @@ async fn back_to_pending(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> R
 async fn end(
     tx: &mut Tx,
     id: &AutomationRunId,
-    status: RunStatus,
+    status: AutomationRunStatus,
     reason: &str,
     outcome: &'static str,
     by: &Actor,
     now: Timestamp,
-) -> Result<Option<Run>> {
-    let ended: Option<Run> = tx
+) -> Result<Option<AutomationRun>> {
+    let ended: Option<AutomationRun> = tx
         .query(run_columns!(
             "UPDATE automation_runs SET status = $2, error = $3, executed_at = $4, updated_at = $4
              WHERE id = $1 AND status IN ('pending', 'blocked') RETURNING",
@@ -144,7 +144,7 @@ pub async fn set_success(
     now: Timestamp,
 ) -> Result<()> {
     let run = lock(tx, id).await?;
-    if matches!(run.status, RunStatus::Success) {
+    if matches!(run.status, AutomationRunStatus::Success) {
         return Ok(());
     }
     let mut metadata = run.metadata.0.clone();
@@ -154,7 +154,7 @@ pub async fn set_success(
         fields.insert("endpoint".to_owned(), json!(run.thread_id.as_ref().map(endpoint)));
         fields.insert("correlationId".to_owned(), json!(run.booking_id));
     }
-    let done: Run = tx
+    let done: AutomationRun = tx
         .query(run_columns!(
             "UPDATE automation_runs
              SET status = 'success', error = NULL, message_event_id = $2, metadata = $3, executed_at = $4,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// Whom this program's calls reach.
 #[derive(Debug, Clone)]
-pub enum Caller {
+pub enum Dialer {
     /// Nobody: calls are made up.
     Simulated,
     /// The operator's own phone.
@@ -33,7 +33,7 @@ pub struct ProductionLine {
     vapi: VapiClient,
 }
 
-impl Caller {
+impl Dialer {
     /// As the domain stamps it on a call.
     #[must_use]
     pub fn dialing(&self) -> Dialing {

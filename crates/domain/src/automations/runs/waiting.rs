@@ -2,7 +2,7 @@
 
 use nightshift_db::{Timestamp, Tx};
 
-use super::{Run, RunToStart, RunsToStart, announce, run_columns, set_skipped};
+use super::{AutomationRun, RunToStart, RunsToStart, announce, run_columns, set_skipped};
 use crate::Result;
 use crate::actor::Actor;
 use crate::automations::AutomationType;
@@ -10,7 +10,7 @@ use crate::automations::stated::Stated;
 use crate::ids::{AutomationRunId, BookingId, MessageId, OrgId, ThreadId};
 
 /// The text a run has written.
-pub(in crate::automations) struct Written<'a> {
+pub(in crate::automations) struct WrittenText<'a> {
     pub thread: &'a ThreadId,
     pub message: &'a MessageId,
     pub body: &'a str,
@@ -24,7 +24,7 @@ pub(in crate::automations) struct Written<'a> {
 pub(in crate::automations) async fn set_written(
     tx: &mut Tx,
     id: &AutomationRunId,
-    text: Written<'_>,
+    text: WrittenText<'_>,
     now: Timestamp,
 ) -> Result<()> {
     tx.query(
@@ -50,7 +50,7 @@ pub(in crate::automations) async fn set_written(
 /// Lets a run wait for its thread's number, or for a number at all.
 pub(in crate::automations) async fn set_blocked(
     tx: &mut Tx,
-    run: &Run,
+    run: &AutomationRun,
     thread: Option<&ThreadId>,
     now: Timestamp,
 ) -> Result<()> {
@@ -87,7 +87,7 @@ pub(in crate::automations) async fn set_scheduled(
 /// # Errors
 /// When the database refuses.
 pub async fn release_blocked(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<RunsToStart> {
-    let released: Vec<Run> = tx
+    let released: Vec<AutomationRun> = tx
         .query(run_columns!(
             "UPDATE automation_runs SET status = 'pending', error = NULL, updated_at = $2
              WHERE thread_id = $1 AND status = 'blocked' RETURNING",
@@ -100,7 +100,7 @@ pub async fn release_blocked(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> 
     for run in &released {
         announce(tx, run, now).await?;
     }
-    Ok(released.iter().filter_map(Run::to_start).collect())
+    Ok(released.iter().filter_map(AutomationRun::to_start).collect())
 }
 
 /// The runs that wait for their organisation's front desk number, because they belong to no conversation yet.
@@ -153,7 +153,7 @@ pub async fn skip_unwritten(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn reopen_skipped(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> Result<Option<Run>> {
+pub async fn reopen_skipped(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> Result<Option<AutomationRun>> {
     let run = tx
         .query(run_columns!(
             "UPDATE automation_runs SET status = 'pending', error = NULL, executed_at = NULL, updated_at = $2

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::RunStatus;
+use super::AutomationRunStatus;
 use crate::automations::{AutomationType, Recipient};
 use crate::ids::{AutomationRunId, BookingId, MessageId, NumberId, ThreadId};
 use crate::list::{List, newest_first};
@@ -20,7 +20,7 @@ pub struct Filter {
     /// About this.
     pub kind: Option<AutomationType>,
     /// That stand so.
-    pub status: Option<RunStatus>,
+    pub status: Option<AutomationRunStatus>,
     /// For these.
     pub recipient: Option<Recipient>,
     /// Of this booking.
@@ -35,13 +35,12 @@ pub struct Filter {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = AutomationRun)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
-pub struct LedgerRunView {
+pub struct AutomationRunView {
     pub id: AutomationRunId,
     #[serde(rename = "type")]
     pub kind: AutomationType,
     pub recipient: Recipient,
-    pub status: RunStatus,
+    pub status: AutomationRunStatus,
     pub from_number: Option<NumberId>,
     #[serde(rename = "fromNumberE164")]
     pub from_number_e164: Option<String>,
@@ -58,10 +57,10 @@ pub struct LedgerRunView {
 /// A run with how it was executed.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = AutomationRunDetail)]
-pub struct LedgerRunDetail {
+pub struct AutomationRunDetail {
     /// The run.
     #[serde(flatten)]
-    pub run: LedgerRunView,
+    pub run: AutomationRunView,
     /// Executor, whether the thread was used, the endpoint.
     #[schema(value_type = Object)]
     pub metadata: Value,
@@ -73,7 +72,7 @@ struct Row {
     #[sqlx(rename = "type")]
     kind: AutomationType,
     recipient: Recipient,
-    status: RunStatus,
+    status: AutomationRunStatus,
     from_number_id: Option<NumberId>,
     from_number_e164: Option<PhoneNumber>,
     thread_id: Option<ThreadId>,
@@ -101,10 +100,10 @@ macro_rules! select_rows {
 
 newest_first!(Row: "r.created_at" = created_at, "r.id" = id);
 
-impl From<Row> for LedgerRunDetail {
+impl From<Row> for AutomationRunDetail {
     fn from(row: Row) -> Self {
         Self {
-            run: LedgerRunView {
+            run: AutomationRunView {
                 id: row.id,
                 kind: row.kind,
                 recipient: row.recipient,
@@ -129,14 +128,14 @@ impl From<Row> for LedgerRunDetail {
 ///
 /// # Errors
 /// [`Error::NotFound`], also for another organisation's; [`Error::Forbidden`] for sitters.
-pub async fn view(db: &Db, viewer: &Viewer, id: &AutomationRunId) -> Result<LedgerRunDetail> {
+pub async fn view(db: &Db, viewer: &Viewer, id: &AutomationRunId) -> Result<AutomationRunDetail> {
     let row: Option<Row> = db
         .read(select_rows!("WHERE r.id = $1 AND (CAST($2 AS TEXT) IS NULL OR r.org_id = $2)"))
         .bind(id)
         .bind(viewer.org_rows()?)
         .optional()
         .await?;
-    row.map(LedgerRunDetail::from).ok_or(Error::NotFound)
+    row.map(AutomationRunDetail::from).ok_or(Error::NotFound)
 }
 
 /// A page of the runs that a viewer may see. Index: `automation_runs_newest`.
@@ -149,7 +148,7 @@ pub async fn list(
     filter: &Filter,
     cursor: Option<&str>,
     limit: Limit,
-) -> Result<Page<LedgerRunView>> {
+) -> Result<Page<AutomationRunView>> {
     let page: Page<Row> = List::new(db, select_rows!(""), viewer.org_scope("r.org_id = $1")?)
         // By the unique index that begins with the type, all runs of a type would be sorted for one page.
         .check("r.type = $1", filter.kind)
@@ -160,5 +159,5 @@ pub async fn list(
         .filter("r.created_at < $1", filter.to)
         .page(cursor, limit)
         .await?;
-    Ok(page.map(|row| LedgerRunDetail::from(row).run))
+    Ok(page.map(|row| AutomationRunDetail::from(row).run))
 }

@@ -10,7 +10,7 @@ use crate::phone::PhoneNumber;
 
 /// Sentences by field; a field's first problem stays.
 #[derive(Debug, Default)]
-pub(crate) struct Problems(BTreeMap<String, String>);
+pub(crate) struct FieldErrors(BTreeMap<String, String>);
 
 /// What a text may be.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ impl TextLimit {
     }
 }
 
-impl Problems {
+impl FieldErrors {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
