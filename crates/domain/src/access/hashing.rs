@@ -1,8 +1,8 @@
-//! Where Argon2 runs: the only place that calls it, so that its memory and its share of the processor are bounded.
+//! Runs Argon2. No other module calls it, so its memory and processor use are bounded.
 //!
-//! A hash fills 19 MiB and takes a core for tens of milliseconds. As many run at a time as there are cores, at most
-//! [`PLACES_MAX`]; [`WAITING_MAX`] more wait for up to [`TIMEOUT`]; everybody else is told to come back. An operator's
-//! command waits as long as it takes. The memory is kept and used again, so a burst of sign-ins costs no more than the
+//! A hash fills 19 MiB and takes a core for tens of milliseconds. As many hashes run at a time as there are cores, at
+//! most [`PLACES_MAX`]; [`WAITING_MAX`] more callers wait for up to [`TIMEOUT`]; all others get [`Error::Busy`]. An
+//! operator's command waits without a limit. Memory is reused, so a burst of sign-ins needs no more memory than the
 //! first few did.
 
 use std::num::NonZeroUsize;
@@ -14,50 +14,48 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{Error, Result};
 
-/// Hashes at a time, however many cores there are: 8 hold 152 MiB.
+/// Hashes at a time, whatever the number of cores. Eight of them hold 152 MiB.
 const PLACES_MAX: usize = 8;
-/// Callers that wait for a place.
+/// Callers that may wait for a place.
 const WAITING_MAX: usize = 32;
 /// Longest wait for a place.
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// What callers that find no place are asked to wait: most places are free again by then.
+/// The retry delay reported to callers that get no place. Most places are free again by then.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The hashing of this process.
 static HASHING: LazyLock<Arc<Hashing>> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     Arc::new(Hashing::new(cores.min(PLACES_MAX), WAITING_MAX, TIMEOUT))
 });
 
-/// A bounded number of places to hash at, and the memory for them.
+/// A bounded number of hashing places, and the memory for them.
 struct Hashing {
-    /// Everybody who hashes or waits to.
+    /// One permit for each caller that hashes or waits.
     room: Arc<Semaphore>,
-    /// Those who hash.
+    /// One permit for each caller that hashes.
     places: Arc<Semaphore>,
     timeout: Duration,
-    /// Memory that is not in use; as many pieces as have ever been needed at a time.
+    /// Memory that is not in use: as many buffers as were ever needed at the same time.
     idle: Mutex<Vec<Vec<Block>>>,
 }
 
-/// The right to hash one password, after a wait if need be. Dropped, it is given back.
+/// The right to hash one password. Dropping it gives the slot back.
 #[must_use = "somebody else could have had this slot"]
 pub struct HashSlot {
     hashing: Arc<Hashing>,
-    /// Held by those whose number is limited.
+    /// `None` for an operator, whose wait has no limit.
     room: Option<OwnedSemaphorePermit>,
 }
 
-/// Asks for a slot to hash on behalf of anybody. It costs nothing, so callers ask before they do anything else with a
-/// password.
+/// Requests a slot for any caller. A request does no work, so make it before anything else is done with a password.
 ///
 /// # Errors
-/// [`Error::Busy`] when as many as may wait do so already.
+/// [`Error::Busy`] if [`WAITING_MAX`] callers wait already.
 pub fn request_slot() -> Result<HashSlot> {
     Hashing::request_slot(&HASHING)
 }
 
-/// A slot to hash for an operator, who would rather wait than be turned away.
+/// Returns a slot for an operator, who waits for a place without a limit.
 pub fn request_operator_slot() -> HashSlot {
     HashSlot { hashing: HASHING.clone(), room: None }
 }
@@ -77,7 +75,7 @@ impl Hashing {
         Ok(HashSlot { hashing: this.clone(), room: Some(room) })
     }
 
-    /// Memory for one hash; none when the machine has no more.
+    /// Returns memory for one hash, or `None` if the machine has no more.
     fn memory(&self) -> Option<Vec<Block>> {
         if let Some(memory) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Some(memory);
@@ -95,10 +93,10 @@ impl Hashing {
 }
 
 impl HashSlot {
-    /// Waits for a place and does `work` there, away from the threads that serve requests.
+    /// Waits for a place and runs `work` on a blocking thread, away from the threads that serve requests.
     ///
     /// # Errors
-    /// [`Error::Busy`] when no place, or no memory, could be had; nothing was done then.
+    /// [`Error::Busy`] if no place became free in time, no memory was available, or `work` panicked.
     pub(super) async fn run<T: Send + 'static>(
         self,
         work: impl FnOnce(&mut [Block]) -> T + Send + 'static,
@@ -112,7 +110,7 @@ impl HashSlot {
         // The places are never closed.
         let place = place.map_err(|_| busy())?;
         let done = tokio::task::spawn_blocking(move || {
-            // Held by the work itself: it goes on when the request that asked for it is gone.
+            // The work itself holds the permits: it goes on after its request is gone.
             let _held = (room, place);
             let mut memory = hashing.memory()?;
             let done = work(&mut memory);
@@ -164,7 +162,7 @@ mod tests {
         assert!(matches!(first.run(|_| ()).await, Err(Error::Busy(_))), "there was a second place");
         drop(place);
         second.run(|_| ()).await.unwrap();
-        // Whatever became of them, their room is free again.
+        // Both have given their room back, whether they failed or succeeded.
         let _again = (Hashing::request_slot(&hashing).unwrap(), Hashing::request_slot(&hashing).unwrap());
     }
 

@@ -1,4 +1,4 @@
-//! A booking as somebody sends it, and the check that turns it into one that can be made.
+//! The request body of a new booking, and its validation.
 
 use std::time::Duration;
 
@@ -17,17 +17,17 @@ const CODE: TextLimit = TextLimit { chars_max: 64 };
 const EMAIL: TextLimit = TextLimit { chars_max: 254 };
 pub(super) const ADDRESS: TextLimit = TextLimit { chars_max: 500 };
 pub(super) const NOTES: TextLimit = TextLimit { chars_max: 4000 };
-/// Pets or visits in one booking.
+/// Largest number of pets or visits in one booking.
 const QUANTITY_MAX: i64 = 1000;
 const ADD_ONS_MAX: usize = 50;
-/// Days of 24 hours from the start of a booking to its end; more is a typing error.
+/// Longest booking, in days of 24 hours. A longer one is taken for a typing error.
 const DAYS_MAX: u128 = 31;
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Minor units; more is a typing error.
+/// Largest discount, in minor units. A larger one is taken for a typing error.
 const DISCOUNT_MAX: i64 = 1_000_000_000;
 
-/// A booking to be made.
-// Everything is optional here, so that the check can name all that is wrong at once.
+/// A booking to be created.
+// Every field is optional, so that the check can report all faults at once.
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[schema(as = NewBooking)]
 #[serde(rename_all = "camelCase", default)]
@@ -45,49 +45,42 @@ pub struct Draft {
     pub start_at: Option<String>,
     #[schema(required = true, nullable = false, format = DateTime)]
     pub end_at: Option<String>,
-    /// Pets or visits, 1 to 1000; 1 when not given.
+    /// Pets or visits, 1 to 1000. The default is 1.
     pub quantity: Option<i64>,
     pub add_ons: Option<Vec<String>>,
-    /// Taken off the price, in minor units; 0 when not given.
+    /// Discount on the price, in minor units. The default is 0.
     pub discount_minor: Option<i64>,
     pub address: Option<String>,
     pub notes: Option<String>,
     pub sitter_id: Option<SitterId>,
 }
 
-/// A booking that makes sense in itself; whether its sitter exists is for the database to say.
+/// A validated booking. Whether its sitter exists is checked when it is created.
 #[derive(Clone)]
 pub struct NewBooking {
-    /// The client's first name.
     pub first_name: String,
-    /// The client's last name.
     pub last_name: String,
-    /// The client's phone, by which the client is found or made.
+    /// The client is found or created by this number.
     pub phone: PhoneNumber,
-    /// The client's email.
     pub email: Option<String>,
-    /// Service code.
     pub service: String,
-    /// When it starts.
     pub start_at: Timestamp,
-    /// When it ends; later than the start.
+    /// Later than `start_at`.
     pub end_at: Timestamp,
-    /// At least one.
+    /// Pets or visits, at least 1.
     pub quantity: i64,
-    /// Codes of what is ordered on top.
+    /// Codes of extra services.
     pub add_ons: Vec<String>,
-    /// Taken off its price, in minor units.
+    /// Discount on the price, in minor units.
     pub discount_minor: i64,
-    /// Where it takes place.
     pub address: Option<String>,
-    /// What the sitter should know.
+    /// Notes for the sitter.
     pub notes: Option<String>,
-    /// Who should do it.
     pub sitter_id: Option<SitterId>,
 }
 
 impl Draft {
-    /// A booking for this client, with nothing else filled in.
+    /// Returns a draft with this client and no other fields.
     pub(crate) fn of_client(first_name: &str, last_name: &str, phone: &str, email: Option<String>) -> Self {
         Self {
             first_name: Some(first_name.to_owned()),
@@ -98,10 +91,10 @@ impl Draft {
         }
     }
 
-    /// The booking asked for. A phone number without its country is read as in `country`, the organisation's.
+    /// Validates the draft. A phone number without a country code is read as a number of `country`, the organisation's.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) with a sentence for every field that is missing or makes no sense.
+    /// [`Error::Invalid`](crate::Error::Invalid) with a message for every field that is missing or invalid.
     pub fn check(self, country: Option<Country>) -> Result<NewBooking> {
         let mut field_errors = FieldErrors::default();
         let first_name = field_errors.required("firstName", self.first_name, NAME);
@@ -148,7 +141,7 @@ impl Draft {
     }
 }
 
-/// Checks when a booking takes place: it ends after it starts, and lasts 31 days at most.
+/// Checks that a booking ends after it starts and lasts at most 31 days.
 pub(super) fn check_span(field_errors: &mut FieldErrors, start_at: Option<Timestamp>, end_at: Option<Timestamp>) {
     let (Some(start_at), Some(end_at)) = (start_at, end_at) else { return };
     if end_at <= start_at {

@@ -1,6 +1,6 @@
-//! Ending a call, once: result, request, audit, live update and the text to the person in one transaction.
+//! Ends a call once: result, request, audit entry, live update and the text to the requester in one transaction.
 //!
-//! What the end changes is decided first, as one value ([`closing`](super::closing)); this file writes it.
+//! What the end changes is decided first, as one value ([`closing`](super::closing)). This file stores it.
 
 use nightshift_db::{Json, Timestamp, Tx};
 use serde_json::{Value, json};
@@ -15,24 +15,21 @@ use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::CallId;
 use crate::{Result, audit};
 
-/// What ending a call did.
+/// What [`complete`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows: `automation.run` for the text about an appointment"]
 pub enum Completed {
-    /// It ended now; `automation.run` must follow for the text.
     Now {
-        /// The text to the person, when there is one.
+        /// The text to the requester, for which `automation.run` must follow. `None` if there is no text.
         run: Option<RunToStart>,
     },
-    /// It was over before, and what came now is on record.
+    /// The call had ended before, with this status. A late appointment was raised as an exception; anything else
+    /// changed nothing.
     Before(CallStatus),
 }
 
-/// Ends a call with `polls` looks behind it. One that is over already stays as it ended, except for an appointment that
-/// comes to light late.
-///
-/// # Errors
-/// A database error.
+/// Ends a call. `polls` is the number of polls so far; `None` leaves the stored number. A call that has ended stays
+/// unchanged, except for an appointment that is reported late.
 pub async fn complete(
     tx: &mut Tx,
     id: &CallId,
@@ -69,7 +66,8 @@ async fn has_newer_call(tx: &mut Tx, call: &Call) -> Result<bool> {
         .await?)
 }
 
-/// Changes the provider and the request by what the call came to, and tells the person of an appointment.
+/// Updates the service provider and the request by the outcome of the call, and notifies the requester of an
+/// appointment.
 async fn apply(
     tx: &mut Tx,
     call: &Call,
@@ -101,7 +99,7 @@ async fn apply(
     Ok(None)
 }
 
-/// The provider gave an appointment: it is kept, the request is done, the person is told.
+/// Stores the appointment, completes the request and notifies the requester.
 async fn apply_booking(
     tx: &mut Tx,
     call: &Call,
@@ -207,7 +205,7 @@ async fn record(
     }
 }
 
-/// Shows people an appointment that came after its call was given up and can't be taken.
+/// Raises an exception about an appointment that was reported after its call was given up and can't be accepted.
 async fn show_late(
     tx: &mut Tx,
     call: &Call,

@@ -1,8 +1,9 @@
-//! Appointments elsewhere: somebody asks for a service, providers are recommended, and a call books one of them.
+//! Service requests: a user asks for a service, service providers are recommended, and a call books an appointment with
+//! one of them.
 //!
-//! A request is `BOOKING` exactly while one call of it is not over; the database holds it to one. Whatever ends a call
-//! goes through [`complete`](fn@complete), which looks first whether it is over already: a poll and a report that arrive
-//! together end it once.
+//! A request is `BOOKING` exactly while it has a call that has not ended; a constraint of the database allows only one.
+//! Every end of a call goes through [`complete`](fn@complete), which first checks whether the call has ended already. A
+//! poll and a report that arrive together therefore end it once.
 
 mod call;
 mod closing;

@@ -1,4 +1,4 @@
-//! A request as it is stored, and how a transaction gets hold of it.
+//! The row of a service request, and functions to lock it.
 
 use nightshift_db::{Engine, Tx};
 
@@ -9,47 +9,40 @@ use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 text_enum! {
-    /// How far a request has come.
     pub enum ServiceRequestStatus {
-        /// Nobody has looked yet.
+        /// Created, without recommendations.
         Pending = "PENDING",
-        /// Providers are looked for.
+        /// Service providers are being searched.
         Searching = "SEARCHING",
-        /// Providers are asked.
+        /// Service providers are being asked.
         Calling = "CALLING",
-        /// Their answers are compared.
+        /// The answers of service providers are being compared.
         Analyzing = "ANALYZING",
-        /// There are providers to choose from.
+        /// There are service providers to choose from.
         Recommended = "RECOMMENDED",
-        /// A call books one of them.
+        /// A call to one of the service providers is active.
         Booking = "BOOKING",
-        /// It is booked.
+        /// An appointment was made.
         Completed = "COMPLETED",
-        /// It came to nothing.
+        /// The request ended without an appointment.
         Failed = "FAILED",
-        /// It is not wanted any more.
         Cancelled = "CANCELLED",
     }
 }
 
-/// A request as it is stored.
 #[derive(Clone, sqlx::FromRow)]
 pub struct ServiceRequest {
-    /// Its id.
     pub id: ServiceRequestId,
-    /// Whose it is.
     pub org_id: OrgId,
-    /// What is asked for.
+    /// The service that is requested.
     pub title: String,
-    /// Who asks.
+    /// The requester's phone number.
     pub user_phone: Option<PhoneNumber>,
-    /// Their name.
+    /// The requester's name.
     pub contact_name: Option<String>,
-    /// Where.
     pub location: Option<String>,
-    /// How far it has come.
     pub status: ServiceRequestStatus,
-    /// The call under way.
+    /// The call that has not ended, if there is one.
     pub active_booking_call_id: Option<CallId>,
 }
 
@@ -69,19 +62,21 @@ pub(super) async fn lock_request(tx: &mut Tx, id: &ServiceRequestId) -> Result<S
     lock_request_in(tx, None, id).await
 }
 
-/// The request, held until the transaction ends, if it belongs to `org`; one of another organisation is not waited for.
+/// Locks the request until the transaction ends and returns it, if it belongs to `org`. Does not wait for the lock of
+/// another organisation's request.
 ///
 /// # Errors
-/// [`Error::NotFound`].
+/// [`Error::NotFound`] if there is no such request in `org`.
 pub(super) async fn lock_request_in(tx: &mut Tx, org: Option<&OrgId>, id: &ServiceRequestId) -> Result<ServiceRequest> {
     let sql = if tx.engine() == Engine::Postgres { REQUEST_LOCKED } else { REQUEST };
     tx.query(sql).bind(id).bind(org).optional().await?.ok_or(Error::NotFound)
 }
 
-/// The request, held until the transaction ends, if the viewer may see it; others are not waited for.
+/// Locks the request until the transaction ends and returns it, if the viewer may see it. Does not wait for the lock of
+/// a request that the viewer may not see.
 ///
 /// # Errors
-/// [`Error::NotFound`].
+/// [`Error::NotFound`] if there is no such request or the viewer may not see it.
 pub(super) async fn lock_request_seen(tx: &mut Tx, viewer: &Viewer, id: &ServiceRequestId) -> Result<ServiceRequest> {
     let (org, request) = viewer.request_rows()?;
     if request.is_some_and(|request| request != id) {

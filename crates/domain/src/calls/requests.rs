@@ -1,4 +1,4 @@
-//! Making requests, recommending providers, cancelling.
+//! Creates and cancels service requests, and adds recommended service providers.
 
 use nightshift_db::{Timestamp, Tx};
 use serde::Deserialize;
@@ -21,7 +21,7 @@ const SHORT: TextLimit = TextLimit { chars_max: 200 };
 const LONG: TextLimit = TextLimit { chars_max: 4_000 };
 const PROVIDERS_MAX: usize = 50;
 
-/// A request to be made, as callers send it.
+/// A service request to be created.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[schema(as = NewServiceRequest)]
 #[serde(rename_all = "camelCase", default)]
@@ -36,7 +36,7 @@ pub struct NewServiceRequest {
     pub providers: Vec<NewServiceProvider>,
 }
 
-/// A provider to be recommended, as callers send it. Rating and rank may be numbers or words.
+/// A service provider to be recommended. Rating and rank may be numbers or words.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[schema(as = NewServiceProvider)]
 #[serde(rename_all = "camelCase", default)]
@@ -60,7 +60,7 @@ struct ServiceProvider {
     earliest_availability: Option<String>,
 }
 
-/// Makes a request; with providers it is ready to be booked.
+/// Creates a request. With service providers it is `RECOMMENDED`, otherwise `PENDING`.
 ///
 /// # Errors
 /// [`Error::Invalid`] by field.
@@ -104,10 +104,11 @@ pub async fn create(
     Ok((id, status))
 }
 
-/// Recommends providers for a request that is not booked yet. One that stands already is left as it is.
+/// Adds recommended service providers to a request that has not ended. A provider that the request has already stays
+/// unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Conflict`] `invalid_transition`; [`Error::Invalid`] by field.
+/// [`Error::NotFound`]; [`Error::Conflict`] `invalid_transition` if the request has ended; [`Error::Invalid`] by field.
 pub async fn add_providers(
     tx: &mut Tx,
     org: &OrgId,
@@ -139,11 +140,11 @@ pub async fn add_providers(
     audit::record(tx, entry.metadata(json!({"serviceRequestId": id, "providers": count})), now).await
 }
 
-/// Ends a request that nobody wants any more. Cancelling it again changes nothing.
+/// Cancels a request. Cancelling it again changes nothing.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for one that the viewer may not see; [`Error::Conflict`] `invalid_transition` when it is
-/// over or being booked.
+/// [`Error::NotFound`] if there is no such request or the viewer may not see it; [`Error::Conflict`]
+/// `invalid_transition` if the request has ended or a call for it is active.
 pub async fn cancel_request(
     tx: &mut Tx,
     viewer: &Viewer,
@@ -168,7 +169,7 @@ pub async fn cancel_request(
     audit::record(tx, entry, now).await
 }
 
-/// Writes a request's status and tells those who watch it.
+/// Stores a request's status and appends a live update for the pages that show the request.
 pub(super) async fn set_status(
     tx: &mut Tx,
     id: &ServiceRequestId,
@@ -188,7 +189,7 @@ pub(super) async fn set_status(
     announce(tx, &org, id, "request.status", &json!({"serviceRequestId": id, "status": status}), now).await
 }
 
-/// Tells those who watch a request.
+/// Appends a live update for the pages that show the request.
 pub(super) async fn announce(
     tx: &mut Tx,
     org: &OrgId,

@@ -1,4 +1,4 @@
-//! Wanting a call: the request becomes `BOOKING`, and the call stands, before anybody is answered.
+//! Schedules a call: the request becomes `BOOKING` and the call is stored before the API answers.
 
 use nightshift_db::{Json, Timestamp, Tx};
 use serde::Deserialize;
@@ -22,10 +22,10 @@ use crate::{Error, Result, audit};
 
 const FIELD: TextLimit = TextLimit { chars_max: 200 };
 const NOTES: TextLimit = TextLimit { chars_max: 2_000 };
-/// Calls that share a millisecond and the beginning of their provider's id.
+/// Limit of the numeric suffix that makes an execution id unique within its millisecond.
 const DUPLICATES_MAX: u32 = 1_000;
 
-/// A call to be made, as callers send it. What is missing comes from the stored request and provider.
+/// A call to be made. Missing fields are taken from the stored request and service provider.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NewCall {
@@ -44,23 +44,20 @@ pub struct NewCall {
     pub notes: Option<String>,
 }
 
-/// A call that stands.
+/// A call that is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows: `booking_call.start` for a new call"]
 pub struct Scheduled {
-    /// Its id.
     pub call_id: CallId,
-    /// What callers know it by.
+    /// The id that callers of the API know.
     pub execution_id: String,
-    /// The request it is for.
     pub request_id: ServiceRequestId,
-    /// Whose it is.
     pub org_id: OrgId,
-    /// Whom it reaches, as things stand.
+    /// The mode in which the call would start now.
     pub mode: CallMode,
-    /// Whether it is new; otherwise it was wanted before.
+    /// False if the same call was scheduled before.
     pub created: bool,
-    /// What is odd about what was asked for.
+    /// Unusual values in the request, such as a preferred date in the past.
     pub warnings: Vec<Warning>,
 }
 
@@ -71,12 +68,13 @@ struct ServiceProvider {
     phone: PhoneNumber,
 }
 
-/// Wants a call for a request.
+/// Schedules a call for a request. If the same service provider is being called already, returns that call.
 ///
 /// # Errors
-/// [`Error::NotFound`] for a request that is unknown or that the viewer may not see, or for a provider of another one;
-/// [`Error::Conflict`] `booking_in_progress` while another provider is called, `invalid_transition` when the request is
-/// over, `not_ready` before it has recommendations; [`Error::Invalid`] by field.
+/// [`Error::NotFound`] if the request is unknown or the viewer may not see it, or if the service provider is not one of
+/// its recommendations; [`Error::Conflict`] `booking_in_progress` while another service provider is called,
+/// `invalid_transition` if the request has ended, `not_ready` if it has no recommendations yet; [`Error::Invalid`] by
+/// field.
 pub async fn schedule(
     tx: &mut Tx,
     viewer: &Viewer,
@@ -133,10 +131,10 @@ pub async fn schedule(
     Ok(Scheduled { call_id, execution_id, request_id, org_id, mode, created: true, warnings })
 }
 
-/// Says when the preferred date is over, on the organisation's calendar.
+/// Returns a warning if the preferred date is in the past in the organisation's zone.
 ///
 /// # Errors
-/// [`Error::NotFound`] for an unknown organisation; a database error.
+/// [`Error::NotFound`] for an unknown organisation.
 pub async fn prefers_past(tx: &mut Tx, org: &OrgId, new_call: &NewCall, now: Timestamp) -> Result<Option<Warning>> {
     let Some(date) = new_call.preferred_date.as_deref() else { return Ok(None) };
     let zone = organizations::zone_in(tx, org).await?;
@@ -147,7 +145,7 @@ pub async fn prefers_past(tx: &mut Tx, org: &OrgId, new_call: &NewCall, now: Tim
     }))
 }
 
-/// The same wish again is the same call.
+/// Returns the active call if it is to the same service provider.
 async fn under_way(
     tx: &mut Tx,
     request: &ServiceRequest,
@@ -173,7 +171,7 @@ async fn under_way(
     }
 }
 
-/// What the call is told, complete.
+/// Returns the complete request body of the call.
 fn body(
     new_call: NewCall,
     request: &ServiceRequest,
@@ -186,7 +184,7 @@ fn body(
     {
         field_errors.add("providerPhone", "is not the provider's phone");
     }
-    // A form shows the stored phone masked, and sends it back so when nobody changed it.
+    // A form shows the stored phone number masked. If it comes back masked, the user did not change it.
     let stored = request.user_phone.as_ref().map(PhoneNumber::masked);
     let is_new = |given: &&str| !given.trim().is_empty() && Some(given.trim()) != stored.as_deref();
     let customer_phone = match new_call.customer_phone.as_deref().filter(is_new) {

@@ -1,7 +1,7 @@
-//! Telling the person of an appointment that a call made, unless people must look at it first.
+//! Notifies the requester of an appointment that a call made, unless staff must check it first.
 //!
-//! A real call that reports an appointment in the past has misheard something. The request is done all the same, since
-//! there is an appointment, but people look at it before anybody is told a date that is over.
+//! A real (not simulated) call that reports an appointment in the past has probably misheard. The request is completed
+//! all the same, because there is an appointment, but an exception is raised and no text with a past date is sent.
 
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
@@ -20,7 +20,8 @@ use crate::people::organizations;
 use crate::phone::PhoneNumber;
 use crate::{Result, audit};
 
-/// Writes the automation run for the text to the person. None when nobody can be told, or people must look first.
+/// Inserts the automation run for the text to the requester. Returns `None` if there is no phone number, or if staff
+/// must check the appointment first.
 pub(super) async fn tell(
     tx: &mut Tx,
     call: &Call,
@@ -67,7 +68,7 @@ pub(super) async fn tell(
     Ok(run.to_start())
 }
 
-/// Shows people an appointment that is over already.
+/// Raises an exception about an appointment in the past.
 async fn show_past(
     tx: &mut Tx,
     call: &Call,
@@ -84,10 +85,7 @@ async fn show_past(
     exceptions::raise(tx, &problem, now).await.map(|_| ())
 }
 
-/// Tells the person although the result could not be stored: they have an appointment.
-///
-/// # Errors
-/// A database error.
+/// Notifies the requester although the result of the call could not be stored, because the appointment exists.
 pub async fn notify_despite_failure(
     tx: &mut Tx,
     id: &CallId,

@@ -1,4 +1,4 @@
-//! Requests, providers and calls as the API shows them.
+//! Service requests, service providers and calls as the API shows them.
 
 use nightshift_db::{Db, Json, Timestamp};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::phone::PhoneNumber;
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
-/// A request in JSON.
+/// A service request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = ServiceRequest)]
 #[serde(rename_all = "camelCase")]
@@ -35,7 +35,7 @@ pub struct ServiceRequestView {
     pub active_call: Option<CallView>,
 }
 
-/// A provider in JSON.
+/// A service provider that was recommended for a request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = ServiceProvider)]
 #[serde(rename_all = "camelCase")]
@@ -54,7 +54,7 @@ pub struct ServiceProviderView {
     pub last_call_at: Option<Timestamp>,
 }
 
-/// A call in JSON.
+/// A call that books an appointment.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow, ToSchema)]
 #[schema(as = BookingCall)]
 #[serde(rename_all = "camelCase")]
@@ -66,7 +66,7 @@ pub struct CallView {
     pub provider_id: ServiceProviderId,
     pub mode: CallMode,
     pub status: CallStatus,
-    /// While it goes on, the looks so far are with the job that looks.
+    /// Number of polls until the call ended. During the call it is not updated here; the job that polls counts.
     pub poll_count: i64,
     #[schema(value_type = Option<Object>)]
     #[serde(serialize_with = "plain")]
@@ -155,10 +155,10 @@ impl RequestRow {
 
 newest_first!(RequestRow: "created_at" = created_at, "id" = id);
 
-/// One request with its providers and the call under way.
+/// Returns one request with its service providers and its active call.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for one that the viewer may not see.
+/// [`Error::NotFound`] if there is no such request or the viewer may not see it.
 pub async fn view(db: &Db, viewer: &Viewer, id: &ServiceRequestId) -> Result<ServiceRequestView> {
     let audience = viewer.audience();
     let (org, request) = viewer.request_rows()?;
@@ -205,10 +205,11 @@ pub async fn view(db: &Db, viewer: &Viewer, id: &ServiceRequestId) -> Result<Ser
     Ok(ServiceRequestView { providers: Some(providers), ..row.into_view(audience, active) })
 }
 
-/// The requests of the viewer's organisation, newest first, without their providers.
+/// Returns a page of the requests of the viewer's organisation, newest first, without their service providers.
 ///
 /// # Errors
-/// [`Error::BadCursor`]; [`Error::Forbidden`] for sitters and for viewers without an organisation.
+/// [`Error::BadCursor`] for an unknown cursor; [`Error::Forbidden`] for sitters and for viewers without an
+/// organisation.
 pub async fn list(
     db: &Db,
     viewer: &Viewer,
@@ -223,10 +224,10 @@ pub async fn list(
     Ok(page.map(|row| row.into_view(viewer.audience(), None)))
 }
 
-/// A call by what callers know it by.
+/// Returns a call by its execution id, the id that callers of the API know.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for one that the viewer may not see.
+/// [`Error::NotFound`] if there is no such call or the viewer may not see it.
 pub async fn call_by_execution(db: &Db, viewer: &Viewer, execution_id: &str) -> Result<CallView> {
     let (org, request) = viewer.request_rows()?;
     db.read(select_calls!(
@@ -241,10 +242,11 @@ pub async fn call_by_execution(db: &Db, viewer: &Viewer, execution_id: &str) -> 
     .ok_or(Error::NotFound)
 }
 
-/// Status and mode of a request's newest call, which is the one that made its appointment if one did. None before the first, and for a request that the viewer may not see.
+/// Returns status and mode of a request's newest call. If an appointment was made, that call made it. Returns `None`
+/// before the first call, and for a request that the viewer may not see.
 ///
 /// # Errors
-/// [`Error::NotFound`] for a viewer who sees no requests.
+/// [`Error::NotFound`] for a viewer who may see no requests.
 pub async fn last_call(db: &Db, viewer: &Viewer, id: &ServiceRequestId) -> Result<Option<(CallStatus, CallMode)>> {
     let (org, request) = viewer.request_rows()?;
     db.read(
@@ -261,11 +263,8 @@ pub async fn last_call(db: &Db, viewer: &Viewer, id: &ServiceRequestId) -> Resul
     .map_err(Into::into)
 }
 
-/// The request that an execution is for. Its id opens nothing: it is what the token of a link is compared with, before
-/// there is a viewer.
-///
-/// # Errors
-/// A database error.
+/// Returns the request that an execution is for, or `None` if the execution is unknown. There is no viewer yet: the id
+/// is compared with the token of a link and grants no access by itself.
 pub async fn request_of_execution(db: &Db, execution_id: &str) -> Result<Option<ServiceRequestId>> {
     let found: Option<(ServiceRequestId,)> = db
         .read("SELECT service_request_id FROM booking_calls WHERE execution_id = $1")
@@ -275,10 +274,10 @@ pub async fn request_of_execution(db: &Db, execution_id: &str) -> Result<Option<
     Ok(found.map(|(id,)| id))
 }
 
-/// The organisation that a request belongs to.
+/// Returns the organisation that a request belongs to.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for one that the viewer may not see.
+/// [`Error::NotFound`] if there is no such request or the viewer may not see it.
 pub async fn org_of_request(db: &Db, viewer: &Viewer, id: &ServiceRequestId) -> Result<OrgId> {
     let found: Option<(OrgId,)> =
         db.read("SELECT org_id FROM service_requests WHERE id = $1").bind(id).optional().await?;

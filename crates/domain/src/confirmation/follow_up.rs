@@ -1,6 +1,7 @@
-//! What follows when a booking changes after it was confirmed, or with it: reminders, windows, and a word to the client.
+//! What follows when a confirmed booking changes, or when a booking is confirmed: reminders, windows and texts to the
+//! client.
 //!
-//! Like the confirmation's steps these look at what stands and may run again.
+//! Like the steps of the confirmation, these functions read the current state and may run again.
 
 use std::time::Duration;
 
@@ -18,25 +19,19 @@ use crate::ids::{BookingId, ThreadId};
 use crate::messaging::threads::{self, Thread, ThreadStatus};
 use crate::messaging::windows::{self, WindowChange};
 
-/// How long before its start a booking is brought to mind.
+/// How long before its start a booking's reminder is sent.
 const REMINDER_LEAD: Duration = Duration::from_secs(24 * 3600);
-/// How long a conversation stays open after its booking is completed.
+/// How long a conversation stays open after its booking was completed.
 const THREAD_STAYS_OPEN: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// After a booking became confirmed: its reminder is in the ledger, if it starts more than a day from now.
-///
-/// # Errors
-/// When the database refuses.
+/// After a booking was confirmed: schedules its reminder, if it starts more than a day from now.
 pub async fn confirmed(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Timestamp) -> Result<RunsToStart> {
     let booking = bookings::lock(tx, &record.booking_id).await?;
     remind(tx, &booking, by, now).await.map(RunsToStart::from)
 }
 
-/// After a booking was cancelled: its window is closed, texts that are not written yet are not wanted any more, and the
-/// client hears of it if the booking had been confirmed.
-///
-/// # Errors
-/// When the database refuses.
+/// After a booking was cancelled: closes its window, skips texts that are not written yet, and notifies the client if
+/// the booking had been confirmed.
 pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Timestamp) -> Result<RunsToStart> {
     let booking = bookings::lock(tx, &record.booking_id).await?;
     if let Some(window) = windows::cancel(tx, &booking.id, now).await? {
@@ -54,11 +49,9 @@ pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Time
     tell(tx, &booking, AutomationType::BookingCancelled, trigger_ref, now).await.map(RunsToStart::from)
 }
 
-/// After a booking's time was changed in `version`: the window has the new times, the reminder moves, and the client
-/// hears of it, unless the last text said the same. Nothing for a booking that is not confirmed; its confirmation will find the new time.
-///
-/// # Errors
-/// When the database refuses.
+/// After a booking's time was changed in `version`: updates the window, moves the reminder and notifies the client,
+/// unless the last text stated the same time. Does nothing for a booking that is not confirmed, because its
+/// confirmation will use the new time.
 pub async fn rescheduled(
     tx: &mut Tx,
     id: &BookingId,
@@ -81,9 +74,9 @@ pub async fn rescheduled(
     Ok(reminder.into_iter().chain(word).collect())
 }
 
-/// Enters the text about a move, which stands for earlier moves that nobody was told of. A client whose confirmation was
-/// taken back because of the move is told of a confirmed booking. Whether there still is something to tell is decided
-/// when the text is written.
+/// Inserts the run of the text about a move. It replaces the unwritten texts about earlier moves. A client whose
+/// confirmation was taken back because of the move gets a confirmation instead. Whether the text is still needed is
+/// decided when it is written.
 async fn tell_of_move(
     tx: &mut Tx,
     booking: &Booking,
@@ -105,20 +98,16 @@ async fn tell_of_move(
     Ok(started)
 }
 
-/// A conversation that is to be closed some time later.
+/// A conversation to be closed later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue `thread.close` for it"]
 pub struct CloseThread {
-    /// The conversation.
     pub thread_id: ThreadId,
-    /// When.
     pub at: Timestamp,
 }
 
-/// After a booking was completed: its conversation stays open for a week. None when there is none to close.
-///
-/// # Errors
-/// When the database can't be read.
+/// After a booking was completed: its conversation stays open for a week. The result is empty if there is no
+/// conversation to close.
 pub async fn completed(tx: &mut Tx, record: &StatusRecord) -> Result<ToFollow<CloseThread>> {
     let thread = threads::of_booking(tx, &record.booking_id).await?;
     let close = thread
@@ -127,10 +116,10 @@ pub async fn completed(tx: &mut Tx, record: &StatusRecord) -> Result<ToFollow<Cl
     Ok(close.into())
 }
 
-/// Closes a conversation; one that is closed stays so.
+/// Closes a conversation. A closed conversation stays unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`](crate::Error::NotFound) when there is none.
+/// [`Error::NotFound`](crate::Error::NotFound) if there is no such conversation.
 pub async fn close_thread(tx: &mut Tx, id: &ThreadId, by: &Actor, now: Timestamp) -> Result<()> {
     let thread = threads::lock(tx, id).await?;
     if thread.status == ThreadStatus::Closed {
@@ -140,7 +129,7 @@ pub async fn close_thread(tx: &mut Tx, id: &ThreadId, by: &Actor, now: Timestamp
     audit::record(tx, thread.entry(Event::ThreadClosed, "success", by), now).await
 }
 
-/// Enters the reminder for the booking's present start and takes back those for other starts.
+/// Schedules the reminder for the booking's current start and skips the reminders for other starts.
 async fn remind(tx: &mut Tx, booking: &Booking, by: &Actor, now: Timestamp) -> Result<Option<RunToStart>> {
     let due = booking.start_at - REMINDER_LEAD;
     let wanted = matches!(booking.status, Status::Confirmed | Status::InProgress) && due > now;
@@ -157,11 +146,11 @@ async fn remind(tx: &mut Tx, booking: &Booking, by: &Actor, now: Timestamp) -> R
     if created {
         return Ok(run.to_start());
     }
-    // The booking moved away and back again.
+    // The booking was moved to another time and back again.
     Ok(runs::reopen_skipped(tx, &run.id, now).await?.and_then(|run| run.to_start()))
 }
 
-/// Enters a text about the booking that is due now.
+/// Inserts the run of a text about the booking, due after the automation's delay.
 async fn tell(
     tx: &mut Tx,
     booking: &Booking,

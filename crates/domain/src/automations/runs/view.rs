@@ -1,4 +1,4 @@
-//! The ledger as the API shows it, newest first.
+//! Automation runs as the API shows them, newest first.
 
 use nightshift_db::{Db, Json, Timestamp};
 use serde::Serialize;
@@ -14,24 +14,20 @@ use crate::phone::PhoneNumber;
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
-/// Which runs to list; what is none does not matter.
+/// Selects runs. A field that is `None` does not restrict the result.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// About this.
     pub kind: Option<AutomationType>,
-    /// That stand so.
     pub status: Option<AutomationRunStatus>,
-    /// For these.
     pub recipient: Option<Recipient>,
-    /// Of this booking.
     pub booking_id: Option<BookingId>,
-    /// Entered then or later.
+    /// Earliest creation time, inclusive.
     pub from: Option<Timestamp>,
-    /// Entered before.
+    /// Latest creation time, exclusive.
     pub to: Option<Timestamp>,
 }
 
-/// A run in JSON. `from_number` is the number's id and equals the `messageNumberId` of the thread.
+/// An automation run. `fromNumber` is the number's id and equals the `messageNumberId` of the thread.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = AutomationRun)]
 #[serde(rename_all = "camelCase")]
@@ -54,14 +50,13 @@ pub struct AutomationRunView {
     pub executed_at: Option<Timestamp>,
 }
 
-/// A run with how it was executed.
+/// An automation run with details of its execution.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = AutomationRunDetail)]
 pub struct AutomationRunDetail {
-    /// The run.
     #[serde(flatten)]
     pub run: AutomationRunView,
-    /// Executor, whether the thread was used, the endpoint.
+    /// The executor, whether the thread was used, and the endpoint.
     #[schema(value_type = Object)]
     pub metadata: Value,
 }
@@ -124,10 +119,10 @@ impl From<Row> for AutomationRunDetail {
     }
 }
 
-/// One run for the API.
+/// Returns one run for the API.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for another organisation's; [`Error::Forbidden`] for sitters.
+/// [`Error::NotFound`] if there is no such run or it belongs to another organisation; [`Error::Forbidden`] for sitters.
 pub async fn view(db: &Db, viewer: &Viewer, id: &AutomationRunId) -> Result<AutomationRunDetail> {
     let row: Option<Row> = db
         .read(select_rows!("WHERE r.id = $1 AND (CAST($2 AS TEXT) IS NULL OR r.org_id = $2)"))
@@ -138,10 +133,10 @@ pub async fn view(db: &Db, viewer: &Viewer, id: &AutomationRunId) -> Result<Auto
     row.map(AutomationRunDetail::from).ok_or(Error::NotFound)
 }
 
-/// A page of the runs that a viewer may see. Index: `automation_runs_newest`.
+/// Returns a page of the runs that a viewer may see. Index: `automation_runs_newest`.
 ///
 /// # Errors
-/// [`Error::BadCursor`] for a cursor that none of these pages gave; [`Error::Forbidden`] for sitters.
+/// [`Error::BadCursor`] for a cursor that no page of this list returned; [`Error::Forbidden`] for sitters.
 pub async fn list(
     db: &Db,
     viewer: &Viewer,
@@ -150,7 +145,8 @@ pub async fn list(
     limit: Limit,
 ) -> Result<Page<AutomationRunView>> {
     let page: Page<Row> = List::new(db, select_rows!(""), viewer.org_scope("r.org_id = $1")?)
-        // By the unique index that begins with the type, all runs of a type would be sorted for one page.
+        // `check` keeps the planner from the unique index that begins with the type. With that index it would sort all
+        // runs of a type for one page.
         .check("r.type = $1", filter.kind)
         .filter("r.status = $1", filter.status)
         .filter("r.recipient = $1", filter.recipient)

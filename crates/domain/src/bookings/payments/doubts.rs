@@ -1,5 +1,5 @@
-//! Payments that were placed, but whose money a person should look at: another amount than the price, a second payment,
-//! a payment after the cancellation. What is no longer odd is resolved.
+//! Exceptions about payments that have a booking but need a person's decision: the amount differs from the price, a
+//! second payment, a payment after the cancellation. An exception whose cause is gone is resolved.
 
 use nightshift_db::{Timestamp, Tx};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::BookingId;
 
 impl PaymentReport<'_> {
-    /// Raises what is odd about a payment that was placed.
+    /// Raises exceptions about what is unusual about a payment of a booking.
     pub(super) async fn doubts(&self, tx: &mut Tx, paid: &Paid, payment: &Payment, now: Timestamp) -> Result<()> {
         let booking = &paid.change.booking;
         if paid.pays {
@@ -40,7 +40,8 @@ impl PaymentReport<'_> {
         Ok(())
     }
 
-    /// This payment pays the booking now: it is no second one, and only its amount can be odd.
+    /// Handles the payment that now pays the booking: resolves the exception about a second payment, and raises or
+    /// resolves the one about the amount.
     pub(super) async fn pays(
         &self,
         tx: &mut Tx,
@@ -85,7 +86,7 @@ impl PaymentReport<'_> {
     }
 }
 
-/// The whole payment went back to the payer: nobody has to find out what it was for, nor decide about it.
+/// Resolves the exceptions about a payment that was fully refunded.
 pub(super) async fn given_back(tx: &mut Tx, payment: &str, booking: Option<&BookingId>, now: Timestamp) -> Result<()> {
     let mut settled = vec![unmatched(payment)];
     if let Some(booking) = booking {

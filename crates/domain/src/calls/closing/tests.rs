@@ -1,4 +1,4 @@
-//! Every end of a call in every situation.
+//! Tests of every end of a call in every state.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn made() -> Appointment {
     Appointment { date: "2030-01-02".to_owned(), time: "10:00".to_owned(), number: Some("BD441".to_owned()) }
 }
 
-/// Each ending, those of a talk with all that may be known of it and with nothing.
+/// Returns each ending. Endings with a conversation come with all optional fields and with none.
 fn endings() -> [Ending; 7] {
     let transcript = Some("hello".to_owned());
     [
@@ -32,7 +32,7 @@ fn situations() -> impl Iterator<Item = Facts> {
     })
 }
 
-/// The end of a call under way, written out for each ending.
+/// Returns the expected end of an active call for each ending.
 fn first_end<'a>(facts: Facts, ending: &'a Ending) -> Closing<'a> {
     let simulated = facts.mode == CallMode::Simulated;
     let request = (facts.request == ServiceRequestStatus::Booking).then_some(ServiceRequestStatus::Recommended);
