@@ -258,7 +258,7 @@ fn a_job_knows_no_other_job() {
 fn what_leaves_the_program_is_made_where_it_is_performed() {
     let makers = [
         ("SendMessage", "jobs/src/sms/send.rs"),
-        ("StartCall", "jobs/src/caller.rs"),
+        ("StartCall", "jobs/src/dialer.rs"),
         ("effects::reserve", "crates/queue/src/handlers/perform.rs"),
         ("effects::ask", "crates/queue/src/handlers/perform.rs"),
     ];
