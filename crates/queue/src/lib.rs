@@ -1,10 +1,10 @@
 //! A durable job queue on SQLite and PostgreSQL.
 //!
 //! A job is a row. It is enqueued in the transaction of the change that causes it, claimed under a lease, run by an
-//! [apalis](https://docs.rs/apalis) worker, and finished by a write that checks the lease. Its states and transitions are
-//! one pure function ([`lifecycle`]), whose results the SQL stores. Retries, delays and polls are times in the row, never
-//! a sleeping task, so a process may be killed at any moment without loss, and ten thousand waiting jobs cost ten thousand
-//! rows.
+//! [apalis](https://docs.rs/apalis) worker, and finished by a write that checks the lease. Its states and transitions
+//! are one pure function ([`lifecycle`]), whose results the SQL stores. Retries, delays and polls are times in the row,
+//! never a sleeping task, so a process may be killed at any moment without loss, and ten thousand waiting jobs cost ten
+//! thousand rows.
 //!
 //! The crate is built in layers. A file uses its own layer and those below it, never one above:
 //!
@@ -16,11 +16,11 @@
 //!   job         payload, keys, policy, outcome: values only
 //! ```
 //!
-//! `admin` uses `handlers`, and `schedule` uses `store`. Neither uses `leases` or `runtime`, so a process that runs no jobs
-//! can use both.
+//! `admin` uses `handlers`, and `schedule` uses `store`. Neither uses `leases` or `runtime`, so a process that runs no
+//! jobs can use both.
 //!
-//! **Invariant:** the queue knows nothing of bookings, messages or HTTP. The hooks of a kind do what must follow when a job
-//! ends without success.
+//! **Invariant:** the queue knows nothing of bookings, messages or HTTP. The hooks of a kind do what must follow when a
+//! job ends without success.
 
 #![warn(missing_docs)]
 
