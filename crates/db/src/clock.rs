@@ -49,8 +49,8 @@ impl System {
 }
 
 impl Clock {
-    /// Returns the machine's clock. If the machine's clock is set back by at most two seconds, the returned time stands
-    /// still until that time is reached again; larger changes are followed.
+    /// Returns the machine's clock. If the machine's clock is set back by at most two seconds, the returned time does
+    /// not change until that time is reached again. Larger changes are followed.
     #[must_use]
     pub fn system() -> Self {
         let timeline = Timeline::new(monotonic_ms(), wall_ms());

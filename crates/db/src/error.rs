@@ -10,7 +10,8 @@ pub type Result<T, E = DbError> = std::result::Result<T, E>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// The database can't be reached, is starting or stopping, or is full. The operation may succeed later.
+    /// The database can't be reached, is starting or stopping, or is full. It is unknown whether the operation was
+    /// executed. It may succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(#[source] Outage),
     /// Too many writes are already waiting for the database. Nothing was stored; the operation may succeed later.

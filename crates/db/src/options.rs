@@ -9,7 +9,7 @@ pub struct DbOptions {
     pub connections_max: u32,
     /// How long a caller waits for a connection before it gets [`DbError::Unavailable`](crate::DbError::Unavailable).
     pub acquire_timeout: Duration,
-    /// PostgreSQL's `statement_timeout`.
+    /// PostgreSQL's `statement_timeout`. Zero means no limit.
     pub statement_limit: Duration,
 }
 

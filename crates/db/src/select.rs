@@ -1,9 +1,9 @@
 //! A `SELECT` that has only the conditions of the filters that are set.
 //!
-//! `($1 IS NULL OR status = $1)` would need one text for every combination of filters, but would hide the column from
-//! the indexes, because the text is planned once for all values. [`Select`] writes only the conditions whose filters
-//! are set, and the planner sees `status = $1`. Each combination is a text of its own; the driver caches the last 100
-//! prepared texts per connection, so memory is bounded, and planning an uncached one takes less than a millisecond.
+//! `($1 IS NULL OR status = $1)` would allow one text for all combinations of filters, but no index could be used for
+//! the column, because the text is planned once for all values. [`Select`] writes only the conditions whose filters are
+//! set, so the planner sees `status = $1`. Each combination has its own text; the driver caches the last 100 prepared
+//! texts per connection, so memory is bounded, and planning an uncached one takes less than a millisecond.
 //!
 //! **Invariant:** SQL is made only of `&'static str` pieces of the program; values are always bound. Each piece numbers
 //! its placeholders from `$1`, and the builder renumbers them.

@@ -1,10 +1,10 @@
 //! The calculation of the current time from two unreliable clocks.
 //!
 //! The machine's wall clock has a date but may be wrong or be set; its monotonic clock is never set but has no date. A
-//! [`Timeline`] adds the monotonic clock to a known date, taken from the wall clock or from a server. It never goes
-//! back by less than [`STEP_MS`]: it stands still until it is caught up with. A larger difference, forward or back,
-//! means that a date was wrong. It is applied and counted as a step, because times that were stored before it can't be
-//! compared.
+//! [`Timeline`] adds the monotonic clock to a known date, taken from the wall clock or from a server. If that date goes
+//! back by at most [`STEP_MS`], the time does not change until the old value is reached again. A larger difference,
+//! forward or back, means that a date was wrong. It is applied and counted as a step, because times that were stored
+//! before it can't be compared with later ones.
 //!
 //! Pure calculation without I/O: callers pass the values of both clocks, in milliseconds.
 

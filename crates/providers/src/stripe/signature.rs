@@ -2,7 +2,7 @@
 //!
 //! The signed text is `{t}.{raw body}`, byte for byte; the key is the whole text of the secret, including `whsec_`.
 //! While a secret is being rotated, there may be several `v1` and several configured secrets. The age is checked only
-//! after a signature has matched, so that the answer tells nothing to other senders.
+//! after a signature has matched, so that it reveals nothing to other senders.
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};

@@ -68,7 +68,7 @@ const CHECKS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Returns the invariants of the queue that do not hold. Reads all jobs several times.
+/// Returns the invariants of the queue that do not hold. Reads the whole table of jobs.
 pub async fn broken(db: &Db, now: Timestamp) -> nightshift_db::Result<Vec<Broken>> {
     let mut found = Vec::new();
     for (promise, sql) in CHECKS {

@@ -33,6 +33,6 @@ pub struct JobInfo {
     pub parent_job_id: Option<String>,
     /// W3C trace context of its cause.
     pub traceparent: Option<String>,
-    /// Whether its external effects are real. `None` if its cause set no mode.
+    /// Whether its external effects are real. `None` if it has no mode.
     pub mode: Option<Mode>,
 }

@@ -2,15 +2,15 @@
 //!
 //! The intent is a row, identified by the business fact that causes the effect, and is committed before the request is
 //! sent. The answer settles it. An attempt that finds an effect that was asked without a stored answer must not send
-//! the request again: it marks the effect as `unknown` and asks the provider. Only if nothing was sent for certain may
-//! the request be sent again.
+//! the request again: it marks the effect as `unknown` and asks the provider. The request may be sent again only if it
+//! is certain that nothing was sent.
 //!
 //! ```text
 //! reserved --ask--> asked --confirm--> confirmed
 //!    ^               |  \---refuse---> refused
 //!    |               +-----doubt-----> unknown --confirm--> confirmed
 //!    +---- not_sent -+---- not_sent ------+    \--refuse--> refused
-//!    +---- reopen (a person's retry) ------------------------/
+//!    +---- reopen (an operator's retry) ---------------------/
 //! ```
 
 use nightshift_db::{DbError, Result, Timestamp, Tx, new_id, sabotage};
@@ -151,7 +151,7 @@ pub async fn refuse(tx: &mut Tx, id: &str, error: &str, now: Timestamp) -> Resul
     settle(tx, "UPDATE effects SET state = 'refused', error = $2, settled_at = $3, updated_at = $3 WHERE id = $1 AND state IN ('reserved', 'asked', 'unknown')", id, error, now).await
 }
 
-/// Records that the request was sent and its answer was lost. Returns false unless the effect was asked.
+/// Records that the request may have been sent and its answer was lost. Returns false unless the effect was asked.
 pub async fn mark_unknown(tx: &mut Tx, id: &str, error: &str, now: Timestamp) -> Result<bool> {
     settle(
         tx,
@@ -163,8 +163,8 @@ pub async fn mark_unknown(tx: &mut Tx, id: &str, error: &str, now: Timestamp) ->
     .await
 }
 
-/// Records that nothing was sent for certain, so that the request may be sent again. Returns false unless the effect
-/// was asked or unknown.
+/// Records that nothing was sent, of which the caller must be certain, so that the request may be sent again. Returns
+/// false unless the effect was asked or unknown.
 pub async fn not_sent(tx: &mut Tx, id: &str, error: &str, now: Timestamp) -> Result<bool> {
     settle(tx, "UPDATE effects SET state = 'reserved', error = $2, updated_at = $3 WHERE id = $1 AND state IN ('asked', 'unknown')", id, error, now).await
 }

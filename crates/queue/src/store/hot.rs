@@ -2,7 +2,7 @@
 
 use nightshift_db::Db;
 
-/// Number of connections of a worker's queue. Handlers can't exhaust them, because they use others.
+/// Number of connections for these statements. Handlers can't exhaust them, because they use others.
 const HOT_CONNECTIONS: u32 = 3;
 /// The planner settings of these connections. The queue's statements are written for its indexes, which they probe row
 /// by row. Statistics of a table that was empty a minute ago must not make the planner scan the table, or merge the few

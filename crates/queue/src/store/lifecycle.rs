@@ -11,7 +11,7 @@
 //!    |     poll,          |
 //!    |     lost lease     +-- fail (attempts left) --> retrying -- claim --> running
 //!    |
-//!    +-- retry by ops -- dead, cancelled, retrying          cancel: queued, retrying --> cancelled
+//!    +-- operator's retry -- dead, cancelled, retrying          cancel: queued, retrying --> cancelled
 //! ```
 
 use std::fmt;
