@@ -1,9 +1,9 @@
-//! The one source of "now".
+//! The only source of the current time.
 //!
-//! Everything that stamps, compares or waits for a time asks a [`Clock`]. Production uses the machine's, which on a
-//! database server goes by the server's ([`Db::agree_on_time`](crate::Db::agree_on_time)), so that all processes of a
-//! database tell the same time; tests hold a clock that stands still until it is moved, so that a day of retries passes in
-//! a millisecond and nothing sleeps.
+//! All code that stores, compares or waits for a time asks a [`Clock`]. The production clock is the machine's; with a
+//! database server it follows the server's clock ([`Db::agree_on_time`](crate::Db::agree_on_time)), so that all
+//! processes of a database have the same time. Tests use a manual clock, which stands still until it is moved: a day of
+//! retries passes in a millisecond and no test sleeps.
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::Timestamp;
 use crate::timeline::Timeline;
 
-/// A cheap handle; clones show the same time.
+/// A cheap handle to a clock. Clones share the clock.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
 
@@ -26,7 +26,7 @@ enum Source {
 #[derive(Debug)]
 struct System {
     timeline: Mutex<Timeline>,
-    /// The timeline's count of steps, for those who wait.
+    /// Mirrors the timeline's number of steps, to wake tasks in [`Clock::stepped`].
     steps: watch::Sender<u64>,
 }
 
@@ -35,12 +35,12 @@ impl System {
         self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets `change` have the timeline, and tells those who wait when it has stepped.
+    /// Runs `change` on the timeline, then wakes the waiting tasks if it has stepped.
     fn with<T>(&self, change: impl FnOnce(&mut Timeline) -> T) -> T {
         let mut timeline = self.timeline();
         let before = timeline.steps();
         let answer = change(&mut timeline);
-        // Under the lock, so that the counts are sent in their order.
+        // Sent while the lock is held, so that the counts are sent in order.
         if timeline.steps() != before {
             self.steps.send_replace(timeline.steps());
         }
@@ -49,20 +49,20 @@ impl System {
 }
 
 impl Clock {
-    /// The machine's clock. It is followed when it is set, and never goes back by less than two seconds.
+    /// Returns the machine's clock. If the machine's clock is set back by at most two seconds, the returned time does
+    /// not change until that time is reached again. Larger changes are followed.
     #[must_use]
     pub fn system() -> Self {
         let timeline = Timeline::new(monotonic_ms(), wall_ms());
         Self(Source::System(Arc::new(System { timeline: Mutex::new(timeline), steps: watch::Sender::new(0) })))
     }
 
-    /// A clock that stands at `start` until [`Clock::advance`] or [`Clock::set`] moves it.
+    /// Returns a clock that stands at `start` until [`Clock::advance`] or [`Clock::set`] moves it.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
         Self(Source::Manual(watch::Sender::new(start)))
     }
 
-    /// The present instant.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
@@ -73,7 +73,8 @@ impl Clock {
         }
     }
 
-    /// From now on this clock goes by a server's, which showed `server` in the middle of a question that took `took`.
+    /// Synchronises this clock with a server's, which returned `server` in answer to a query that took `took`. The
+    /// server is assumed to have read its clock in the middle of that time.
     pub(crate) fn agree(&self, server: Timestamp, took: Duration) {
         let half_ms = i64::try_from(took.as_millis() / 2).unwrap_or(i64::MAX);
         if let Source::System(system) = &self.0 {
@@ -82,17 +83,17 @@ impl Clock {
         }
     }
 
-    /// Whether a server should be asked before this clock is relied on.
+    /// Returns whether this clock can follow a server's: manual clocks can't.
     pub(crate) fn can_agree(&self) -> bool {
         matches!(self.0, Source::System(_))
     }
 
-    /// Whether it goes by a server's clock.
+    /// Returns whether this clock follows a server's.
     pub(crate) fn has_agreed(&self) -> bool {
         matches!(&self.0, Source::System(system) if system.timeline().is_by_server())
     }
 
-    /// By how many milliseconds the machine's own clock is ahead of this one; negative when it is behind.
+    /// Returns how far the machine's clock is ahead of this one, in milliseconds; negative if it is behind.
     #[must_use]
     pub fn machine_ahead_ms(&self) -> i64 {
         match &self.0 {
@@ -101,22 +102,23 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock forward and wakes whatever waits for a time that has now come. The system clock ignores it.
+    /// Moves a manual clock forward and wakes the tasks whose time has come. Does nothing on the system clock.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(now) = &self.0 {
             now.send_modify(|now| *now = *now + by);
         }
     }
 
-    /// Sets a manual clock, also backwards. The system clock ignores it.
+    /// Sets a manual clock, forward or back. Does nothing on the system clock.
     pub fn set(&self, to: Timestamp) {
         if let Source::Manual(now) = &self.0 {
             now.send_replace(to);
         }
     }
 
-    /// Grows whenever the machine's or the server's clock was set or the machine has slept: times that were written
-    /// before that can't be compared with this clock until whoever wrote them has noticed too.
+    /// Returns the number of steps so far: times that the machine's or the server's clock was set or the machine was
+    /// asleep. A time stored by another process before a step can't be compared with this clock until that process has
+    /// noticed the step too.
     #[must_use]
     pub fn steps(&self) -> u64 {
         match &self.0 {
@@ -125,18 +127,19 @@ impl Clock {
         }
     }
 
-    /// Waits until there are more steps than `seen`.
+    /// Waits until the number of steps is greater than `seen`.
     pub async fn stepped(&self, seen: u64) {
         match &self.0 {
             Source::System(system) => {
-                // The sender lives in `self`, so the channel cannot close while we wait.
+                // The sender is in `self`, so the channel cannot close during the wait.
                 let _ = system.steps.subscribe().wait_for(|steps| *steps > seen).await;
             }
             Source::Manual(_) => std::future::pending().await,
         }
     }
 
-    /// Waits until this clock shows `at` or later, or has stepped: whoever waits in a loop works out anew what for.
+    /// Waits until this clock shows `at` or later, or until it steps. After a step the caller must calculate `at`
+    /// again.
     pub async fn sleep_until(&self, at: Timestamp) {
         match &self.0 {
             Source::System(_) => {
@@ -147,7 +150,7 @@ impl Clock {
                         if left.is_zero() {
                             return;
                         }
-                        // Looked at now and then, so that a step is noticed.
+                        // Wakes at least once a second, so that a step is noticed.
                         tokio::time::sleep(left.min(Duration::from_secs(1))).await;
                     }
                 };
@@ -157,13 +160,13 @@ impl Clock {
                 }
             }
             Source::Manual(now) => {
-                // The sender lives in `self`, so the channel cannot close while we wait.
+                // The sender is in `self`, so the channel cannot close during the wait.
                 let _ = now.subscribe().wait_for(|now| *now >= at).await;
             }
         }
     }
 
-    /// Waits for `duration`, however the clock is set meanwhile.
+    /// Waits for `duration`, regardless of steps.
     pub async fn sleep(&self, duration: Duration) {
         match &self.0 {
             Source::System(_) => tokio::time::sleep(duration).await,
@@ -172,13 +175,14 @@ impl Clock {
     }
 }
 
-/// Milliseconds since this process first asked; not set by anybody, and standing while the machine sleeps.
+/// Returns the milliseconds since this function was first called. This clock is never set, and stops while the machine
+/// is asleep.
 fn monotonic_ms() -> i64 {
     static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
     i64::try_from(BEGAN.elapsed().as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The machine's date in milliseconds since 1970.
+/// Returns the machine's wall clock in milliseconds since 1970.
 fn wall_ms() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX).saturating_add(skew_ms())
@@ -189,8 +193,8 @@ const fn skew_ms() -> i64 {
     0
 }
 
-/// How wrong a test wants this process's wall clock to be: `NIGHTSHIFT_CLOCK_SKEW_MS`, and after so many milliseconds of
-/// the process's life `NIGHTSHIFT_CLOCK_STEP`, as in `5000=60000`, which adds to it.
+/// Returns the error that a test has given to the wall clock: `NIGHTSHIFT_CLOCK_SKEW_MS`, plus the second number of
+/// `NIGHTSHIFT_CLOCK_STEP` (`5000=60000`) once the process has run for the first number of milliseconds.
 #[cfg(feature = "failpoints")]
 fn skew_ms() -> i64 {
     static SKEW_MS: LazyLock<i64> =
@@ -207,7 +211,7 @@ fn skew_ms() -> i64 {
 mod tests {
     use super::*;
 
-    /// Waits end when the time has come by the corrected clock, and those who watch are told of the correction.
+    /// A correction by the server ends a wait whose time has passed, and is reported as a step.
     #[tokio::test]
     async fn who_waits_is_told_when_the_clock_is_corrected() {
         let clock = Clock::system();
@@ -224,7 +228,7 @@ mod tests {
         clock.agree(far, Duration::ZERO);
         assert!(waiting.await.is_ok_and(|shown| shown >= far));
         assert!(clock.machine_ahead_ms() <= -3_590_000, "{}", clock.machine_ahead_ms());
-        // A manual clock is nobody's but the test's.
+        // A manual clock ignores servers.
         let manual = Clock::manual(now);
         manual.agree(far, Duration::ZERO);
         assert_eq!((manual.now(), manual.steps()), (now, 0));

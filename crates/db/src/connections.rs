@@ -1,10 +1,10 @@
-//! Connections to either engine.
+//! Pools of connections to either engine.
 //!
-//! The driver's own pool asks a connection whether it still lives before and after each use, which makes three round
-//! trips out of one, and waits for the answer for ever. Here a connection that was in use a moment ago is used as it is,
-//! and any other is asked first, within a time limit. One that failed or was left in the middle of something is dropped,
-//! and with it all that are as old: a server that went away took them along. A file does not go away, so connections to
-//! SQLite are never asked.
+//! The driver's own pool pings a connection before and after each use, which triples the round trips, and waits for the
+//! answer without a timeout. This pool pings a connection only if it was idle for a second, and with a timeout. A
+//! connection that failed, or was dropped in the middle of a statement, is closed; if the cause may affect others too
+//! (the server restarted), all connections of the same generation are closed. SQLite connections are never pinged,
+//! because a file can't go away.
 
 use std::io;
 use std::sync::Arc;
@@ -23,11 +23,11 @@ use crate::session::{self, ConnectError};
 use crate::trouble::Trust;
 use crate::{DbError, DbOptions, Engine, Outage, Result};
 
-/// A connection to a server that was not used for so long is asked whether it still lives.
+/// A PostgreSQL connection that was idle for longer is pinged before its next use.
 const ASK_AFTER: Duration = Duration::from_secs(1);
-/// Between two tries to reach a server that refuses connections, as one that starts does.
+/// The pause between two attempts to connect while the server refuses connections, as it does while it starts.
 const CONNECT_AGAIN: Duration = Duration::from_millis(100);
-/// How much longer than the server is waited for its answer before the connection counts as dead.
+/// How much longer than the server's own limit this side waits for an answer, before the connection counts as dead.
 const NETWORK: Duration = Duration::from_secs(5);
 
 /// A pool of connections; clones share it.
@@ -41,15 +41,15 @@ pub(crate) struct Connections {
 struct Connector {
     to: Endpoint,
     timeout: Duration,
-    /// Connections of an earlier generation are not to be trusted.
+    /// Connections of an earlier generation are closed instead of reused.
     generation: Arc<AtomicU64>,
-    /// Whether a connection was made before.
+    /// Whether a connection has succeeded before.
     connected: AtomicBool,
 }
 
 #[derive(Debug)]
 enum Endpoint {
-    /// With what each session is set to.
+    /// The connect options and the settings of each session.
     Postgres(PgConnectOptions, Vec<(String, String)>),
     Sqlite(SqliteConnectOptions),
 }
@@ -64,7 +64,7 @@ pub(crate) enum Connection {
 struct Pooled {
     connection: Connection,
     generation: u64,
-    /// Nothing is left over from its last use.
+    /// Whether the last use ended properly, so that no transaction or unread answer is left.
     clean: bool,
 }
 
@@ -73,7 +73,7 @@ impl Manager for Connector {
     type Error = ConnectError;
 
     fn create(&self) -> impl Future<Output = Result<Pooled, ConnectError>> + Send {
-        // On the heap, or each statement would carry the room that making a connection needs.
+        // Boxed, because otherwise the future of each statement would contain the large future of connecting.
         Box::pin(self.connect())
     }
 
@@ -121,7 +121,7 @@ impl Connector {
 }
 
 impl Connections {
-    /// To a server, which is not contacted yet.
+    /// Creates a pool for a PostgreSQL server, which is not contacted yet.
     pub(crate) fn postgres(options: PgConnectOptions, limits: DbOptions) -> Self {
         Self::to_server(options, Vec::new(), limits, Arc::default())
     }
@@ -136,7 +136,7 @@ impl Connections {
         Self::to(Endpoint::Postgres(options, settings), limits, generation)
     }
 
-    /// To a file, which is not opened yet.
+    /// Creates a pool for an SQLite file, which is not opened yet.
     pub(crate) fn sqlite(options: SqliteConnectOptions, limits: DbOptions) -> Self {
         Self::to(Endpoint::Sqlite(options), limits, Arc::default())
     }
@@ -159,14 +159,14 @@ impl Connections {
         }
     }
 
-    /// Connections of its own to the same server, with settings of their own. SQLite has one writer, so its connections
-    /// are shared.
+    /// Returns a separate pool for the same server, with its own limits and additional settings. On SQLite, which has a
+    /// single writer, the pool is shared.
     pub(crate) fn sibling(&self, limits: impl FnOnce(&DbOptions) -> DbOptions, settings: &[(&str, &str)]) -> Self {
         match &self.pool.manager().to {
             Endpoint::Postgres(options, own) => {
                 let more = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
                 let settings = own.iter().cloned().chain(more).collect();
-                // What one of them learns about the server, all learn.
+                // The generation is shared: a failure that one pool detects invalidates the connections of the other.
                 let generation = self.pool.manager().generation.clone();
                 Self::to_server(options.clone(), settings, limits(&self.limits), generation)
             }
@@ -181,7 +181,7 @@ impl Connections {
         }
     }
 
-    /// What a statement may take on these connections.
+    /// Returns the time limit of a statement on these connections.
     pub(crate) fn time_limit(&self) -> TimeLimit {
         match self.engine() {
             Engine::Postgres => TimeLimit::of(self.limits.statement_limit + NETWORK),
@@ -189,10 +189,10 @@ impl Connections {
         }
     }
 
-    /// A connection that nobody else uses meanwhile.
+    /// Takes a connection for exclusive use.
     ///
     /// # Errors
-    /// [`DbError::Unavailable`] when the database can't be reached or all connections stay in use.
+    /// [`DbError::Unavailable`] if the database can't be reached or no connection becomes free in time.
     pub(crate) async fn take(&self) -> Result<PooledConnection> {
         let mut pooled = self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) => self.unreached(error),
@@ -205,8 +205,9 @@ impl Connections {
         Ok(PooledConnection { pooled, generation, time_limit: self.time_limit(), trusted: true })
     }
 
-    /// Why there is no connection. A server that has let this program in once and does not now (a password that is being
-    /// changed, a new server that is not set up yet) is away: whoever has something to store keeps it until it is back.
+    /// Returns the error for a failed attempt to connect. If an earlier attempt had succeeded, the error is transient
+    /// even if the server refuses this program (its password is being changed, a new server is not set up yet), so that
+    /// callers keep their data and retry.
     fn unreached(&self, error: ConnectError) -> DbError {
         let known = self.pool.manager().connected.load(Ordering::Acquire);
         match error {
@@ -217,20 +218,17 @@ impl Connections {
         }
     }
 
-    /// Grows with each finding that connections are not to be trusted any more, those for LISTEN included.
+    /// Returns the number of times that connections were found to be unusable. Connections for LISTEN depend on it too.
     pub(crate) fn generation(&self) -> u64 {
         self.pool.manager().generation.load(Ordering::Acquire)
     }
 
-    /// None of the connections that there are is used again.
+    /// Makes sure that none of the current connections is used again.
     pub(crate) fn distrust_all(&self) {
         self.pool.manager().generation.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// A connection for LISTEN, which only PostgreSQL has.
-    ///
-    /// # Errors
-    /// When the server can't be reached.
+    /// Opens a connection for LISTEN. Returns `None` on SQLite.
     pub(crate) async fn listener(&self) -> Result<Option<PgListener>> {
         let Endpoint::Postgres(options, _) = &self.pool.manager().to else { return Ok(None) };
         let pool = PgPoolOptions::new()
@@ -240,12 +238,12 @@ impl Connections {
         Ok(Some(PgListener::connect_with(&pool).await?))
     }
 
-    /// Those in use are closed when they are given back.
+    /// Closes all connections. Those in use are closed when they are returned.
     pub(crate) async fn close(&self) {
         let idle = self.pool.retain(|_, _| false).removed;
         self.pool.close();
         for pooled in idle {
-            // It is gone either way.
+            // An error doesn't matter: the connection is closed either way.
             let _ = match pooled.connection {
                 Connection::Postgres(connection) => connection.close().await,
                 Connection::Sqlite(connection) => connection.close().await,
@@ -254,13 +252,13 @@ impl Connections {
     }
 }
 
-/// A connection in use. Unless it is given back with [`PooledConnection::done`] it is closed when dropped.
+/// A connection in use. If it is dropped without [`PooledConnection::done`], it is closed instead of reused.
 #[derive(Debug)]
 pub(crate) struct PooledConnection {
     pooled: Object<Connector>,
     generation: Arc<AtomicU64>,
     time_limit: TimeLimit,
-    /// No statement has shown that the connection is not to be used again.
+    /// False once a statement has failed in a way that makes the connection unusable.
     trusted: bool,
 }
 
@@ -280,20 +278,16 @@ impl PooledConnection {
         self.time_limit
     }
 
-    /// Gives the connection back after its last statement, unless that shows it to be dead.
-    ///
-    /// # Errors
-    /// The statement's.
+    /// Returns the connection to the pool after its last statement, or closes it if `result` shows that it is unusable.
+    /// Passes `result` on.
     pub(crate) fn done<T>(mut self, result: Result<T>) -> Result<T> {
         let result = self.heed(result);
         self.pooled.clean = self.trusted;
         result
     }
 
-    /// Ends a transaction. One that could not be ended may still be open: its connection is closed, which ends it.
-    ///
-    /// # Errors
-    /// The statement's.
+    /// Ends a transaction with `command`. If that fails, the transaction may still be open, so the connection is
+    /// closed.
     pub(crate) async fn end(mut self, command: &'static str) -> Result<()> {
         let ended = self.time_limit.run(self.command(command)).await;
         let ended = self.heed(ended);
@@ -301,7 +295,7 @@ impl PooledConnection {
         ended
     }
 
-    /// Takes note of what `result` tells about this connection and those that are as old.
+    /// Updates the state of this connection, and of its generation, according to `result`. Passes `result` on.
     pub(crate) fn heed<T>(&mut self, result: Result<T>) -> Result<T> {
         let trust = result.as_ref().map_or_else(DbError::trust, |_| Trust::Keep);
         if trust == Trust::DropAll {
@@ -311,10 +305,7 @@ impl PooledConnection {
         result
     }
 
-    /// A statement without parameters and rows.
-    ///
-    /// # Errors
-    /// The statement's.
+    /// Runs a statement that has no parameters and returns no rows.
     pub(crate) async fn command(&mut self, sql: &'static str) -> Result<()> {
         match &mut self.pooled.connection {
             Connection::Postgres(connection) => connection.execute(sql).await.map(drop)?,

@@ -1,10 +1,10 @@
-//! The two engines, for the few places where they differ.
+//! The two database engines.
 
-/// Which engine a database runs on.
+/// The engine of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// Embedded, one machine.
+    /// Embedded: all processes run on the machine that holds the file.
     Sqlite,
-    /// A server, many machines.
+    /// A server: processes may run on many machines.
     Postgres,
 }

@@ -1,4 +1,4 @@
-//! What can go wrong between the program and its database, sorted by what the caller should do.
+//! The error type of the database, divided by what the caller should do.
 
 use std::error::Error;
 use std::io;
@@ -6,70 +6,66 @@ use std::sync::Arc;
 
 use crate::trouble::{self, Meaning, Trust};
 
-/// The usual result of this crate.
 pub type Result<T, E = DbError> = std::result::Result<T, E>;
 
-/// A failed database operation.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// The database can't be reached, is starting, stopping or full. Nothing is known to be stored; try again later.
+    /// The database can't be reached, is starting or stopping, or is full. It is unknown whether the operation was
+    /// executed. It may succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(#[source] Outage),
-    /// Too many writes wait for the database already. Nothing of this one is stored; try again later.
+    /// Too many writes are already waiting for the database. Nothing was stored; the operation may succeed later.
     #[error("too many writes are waiting for the database")]
     Overloaded,
-    /// Another transaction was in the way (deadlock, serialisation, lock time-out), or the session no longer knew what was
-    /// prepared on it. Try again at once.
+    /// Another transaction was in the way (deadlock, serialisation failure, lock timeout), or the session lost its
+    /// prepared statements. The operation may succeed if retried at once.
     #[error("the database asks to try again: {0}")]
     Contention(#[source] Arc<sqlx::Error>),
-    /// A unique index refused the row.
     #[error("a unique constraint refused the row ({constraint})")]
     Unique {
-        /// PostgreSQL: the index's name. SQLite: `table.column` of its columns.
+        /// PostgreSQL: the name of the index. SQLite: `table.column` for each of its columns.
         constraint: String,
     },
-    /// No row where exactly one was expected.
+    /// A query for exactly one row returned none.
     #[error("the row does not exist")]
     NotFound,
-    /// The address or an option of the database makes no sense.
+    /// The address or an option of the database is invalid.
     #[error("bad database setting: {0}")]
     Config(String),
-    /// The schema is not what this program needs.
     #[error("migration failed: {0}")]
     Migration(#[source] sqlx::migrate::MigrateError),
-    /// Any other refusal: a constraint, a type, a statement. Trying again changes nothing.
+    /// Any other refusal, such as a constraint, a type or a syntax error. A retry fails again.
     #[error("the database refused the statement: {0}")]
     Refused(#[source] sqlx::Error),
-    /// A value can't be written, so the database was not asked. Trying again changes nothing.
+    /// A value can't be encoded; nothing was sent to the database. A retry fails again.
     #[error("a value can't be stored: {0}")]
     Value(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// Why the database is not available.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Outage {
-    /// The driver failed, or the server says that it is away.
+    /// The driver failed, or the server reports that it is unavailable.
     #[error(transparent)]
     Driver(Arc<sqlx::Error>),
-    /// No answer came in time; the statement may have been carried out.
+    /// No answer came within the time limit. The statement may have been executed.
     #[error("no answer came in time")]
     TimedOut,
-    /// All connections stayed in use.
+    /// All connections remained in use until the timeout.
     #[error("no connection became free in time")]
     NoConnection,
-    /// A server that was in use before can't be used as it is set up now.
+    /// A server that was usable before now has settings that make it unusable.
     #[error("{0}")]
     Unfit(String),
-    /// This process has closed its connections or is ending.
+    /// This process has closed its connections or is exiting.
     #[error("this process has closed it")]
     Closed,
     /// The code that writes a batch panicked.
     #[error("writing it panicked")]
     Panicked,
-    /// The folder of an SQLite file or the lock beside it can't be used.
+    /// The folder of an SQLite file, or the lock file next to it, can't be used.
     #[error("{0}")]
     File(Arc<io::Error>),
-    /// A test has made the place fail.
+    /// A test has armed a fail point.
     #[cfg(feature = "failpoints")]
     #[error("armed to fail")]
     Armed,
@@ -82,12 +78,11 @@ impl From<io::Error> for Outage {
 }
 
 impl DbError {
-    /// The driver's error, of a database that is away.
     pub(crate) fn away(error: sqlx::Error) -> Self {
         Self::Unavailable(Outage::Driver(Arc::new(error)))
     }
 
-    /// The same error for another caller of the same batch. Of one that is not transient the text remains.
+    /// Returns the same error for another caller of the same batch. A non-transient error keeps only its text.
     pub(crate) fn for_another(&self) -> Self {
         match self {
             Self::Unavailable(outage) => Self::Unavailable(outage.clone()),
@@ -97,13 +92,13 @@ impl DbError {
         }
     }
 
-    /// Whether the same operation may succeed later without a change.
+    /// Returns whether the same operation may succeed later without a change.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Overloaded | Self::Contention(_))
     }
 
-    /// What becomes of the connection on which this happened.
+    /// Returns whether the connection with this error may be used again.
     pub(crate) fn trust(&self) -> Trust {
         match self {
             Self::Unavailable(Outage::Driver(error)) | Self::Contention(error) => trouble::of(error).1,
@@ -118,7 +113,6 @@ impl DbError {
         }
     }
 
-    /// Whether a unique index refused the row.
     #[must_use]
     pub fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Unique { .. })
@@ -149,7 +143,7 @@ impl From<sqlx::Error> for DbError {
 }
 
 impl From<sqlx::migrate::MigrateError> for DbError {
-    /// A database that is away when it should be migrated is away, and no more.
+    /// An error that is transient stays so: only a refused or an invalid migration becomes [`DbError::Migration`].
     fn from(error: sqlx::migrate::MigrateError) -> Self {
         use sqlx::migrate::MigrateError as M;
         match error {

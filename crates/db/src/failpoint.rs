@@ -1,41 +1,35 @@
-//! Named places where tests can make the process fail.
+//! Named places in the code where tests can make the process fail.
 //!
-//! Built in only with the feature `failpoints` (tests turn it on); otherwise [`hit`] is nothing. A place is armed by
-//! `arm` or, for a whole process, by the variable `NIGHTSHIFT_FAILPOINTS`, a comma list of `name=action` or
-//! `name=action:times` with the actions `abort` (as `kill -9`), `panic`, `error` (as if the database had been away),
-//! and `delay:MS` (`delay` takes no count).
-//!
-//! The database itself can be made to fail at its n-th statement since the process began: `NIGHTSHIFT_FAIL_STATEMENT`,
-//! `n=before` (it never got there), `n=after` (it was carried out, and the answer got lost), `n=hang` (no answer for two
-//! seconds, and then none). Beginnings and commits count as statements.
+//! Compiled in only with the feature `failpoints`; otherwise [`hit`] does nothing. A place is armed by `arm`, or by the
+//! variable `NIGHTSHIFT_FAILPOINTS`, a comma-separated list of `name=action` or `name=action:times`. The actions are
+//! `abort` (as `kill -9`), `panic`, `error` (as if the database were unavailable) and `delay:MS` (without a count).
+//! `NIGHTSHIFT_FAIL_STATEMENT` makes the n-th statement of the process fail, counting `BEGIN` and `COMMIT`: `n=before`
+//! (not executed), `n=after` (executed, but the answer is lost) or `n=hang` (no answer for two seconds, then an error).
 
-/// What happens at an armed place.
+/// What an armed place does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// The process ends at once, without any cleaning up.
+    /// Ends the process at once, without any cleanup.
     Abort,
-    /// The task panics.
+    /// Panics.
     Panic,
-    /// The place fails as if the database had been away.
+    /// Returns the error of an unavailable database.
     Error,
-    /// The task waits.
+    /// Waits this many milliseconds, then continues.
     DelayMs(u64),
 }
 
-/// Does what the place `name` is armed with.
+/// Executes the action that is armed for the place `name`, if any.
 ///
 /// # Errors
-/// When it is armed to fail.
+/// [`DbError::Unavailable`](crate::DbError::Unavailable) if the place is armed with [`Action::Error`].
 #[cfg(not(feature = "failpoints"))]
 #[inline]
 pub async fn hit(_name: &str) -> crate::Result<()> {
     Ok(())
 }
 
-/// Runs a statement, unless it is the one that is to fail.
-///
-/// # Errors
-/// The statement's, or that the database is away.
+/// Runs a statement, or makes it fail as `NIGHTSHIFT_FAIL_STATEMENT` says.
 #[cfg(not(feature = "failpoints"))]
 #[inline]
 pub(crate) async fn statement<T>(run: impl Future<Output = crate::Result<T>>) -> crate::Result<T> {
@@ -81,10 +75,10 @@ mod faults {
         Some((number.parse().ok()?, fault))
     });
 
-    /// Runs a statement, unless it is the one that is to fail.
+    /// Runs a statement, or makes it fail as `NIGHTSHIFT_FAIL_STATEMENT` says.
     ///
     /// # Errors
-    /// The statement's, or that the database is away.
+    /// The statement's error, or [`DbError::Unavailable`](crate::DbError::Unavailable) if this statement must fail.
     pub(crate) async fn statement<T>(run: impl Future<Output = Result<T>>) -> Result<T> {
         let Some((number, fault)) = *ARMED else { return run.await };
         if RUN.fetch_add(1, Ordering::Relaxed) + 1 != number {
@@ -135,15 +129,14 @@ mod armed {
         places().insert(name.to_owned(), (action, times));
     }
 
-    /// Disarms all places.
     pub fn disarm_all() {
         places().clear();
     }
 
-    /// Does what the place `name` is armed with.
+    /// Executes the action that is armed for the place `name`, if any.
     ///
     /// # Errors
-    /// When it is armed to fail.
+    /// [`DbError::Unavailable`](crate::DbError::Unavailable) if the place is armed with [`Action::Error`].
     #[expect(clippy::panic, reason = "that is what it is armed for")]
     pub async fn hit(name: &str) -> Result<()> {
         let action = {

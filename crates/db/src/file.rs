@@ -1,4 +1,4 @@
-//! What the file of an SQLite database must allow.
+//! Checks that an SQLite file supports what this program needs: writes and the write-ahead log.
 
 use std::path::Path;
 
@@ -7,7 +7,10 @@ use crate::query::Target;
 use crate::trouble::Trust;
 use crate::{DbError, Query, Result};
 
-/// Refuses a file on which the promises would not hold.
+/// Checks that the file can be written and is in WAL mode.
+///
+/// # Errors
+/// [`DbError::Config`] if the file is read-only or can't be switched to WAL mode.
 pub(crate) async fn check(writers: &Connections, mut writer: PooledConnection, path: &Path) -> Result<()> {
     let shown = path.display();
     let read_only = is_read_only(&mut writer).await;
@@ -24,16 +27,17 @@ pub(crate) async fn check(writers: &Connections, mut writer: PooledConnection, p
     Ok(())
 }
 
-/// Whether SQLite has opened the file for reading only. Asked of SQLite: a file that is opened and closed beside it loses
-/// the locks that SQLite holds on it in this process.
+/// Returns whether SQLite has opened the file read-only. This asks SQLite instead of opening the file, because closing
+/// a second file handle would release the POSIX locks that SQLite holds on the file in this process.
 async fn is_read_only(writer: &mut PooledConnection) -> Result<bool> {
-    // Another process may be writing, which shows as well that the file can be written.
+    // Without a busy timeout: if another process is writing, BEGIN fails at once with "busy", which also proves that
+    // the file can be written.
     writer.command("PRAGMA busy_timeout = 0").await?;
     let begun = writer.command("BEGIN IMMEDIATE").await;
     if begun.is_ok() {
         writer.command("ROLLBACK").await?;
     }
-    // As in `open_sqlite`.
+    // The value of `SQLITE_BUSY_LIMIT` in `pool.rs`.
     writer.command("PRAGMA busy_timeout = 30000").await?;
     Ok(begun.is_err_and(|error| error.trust() == Trust::DropAll))
 }

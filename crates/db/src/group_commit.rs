@@ -1,8 +1,8 @@
-//! Many small concurrent writes, few transactions.
+//! Group commit: stores many small concurrent writes in few transactions.
 //!
-//! A commit costs one wait for the disk however much it holds. Callers hand in an item and wait; while one transaction
-//! commits, the next items gather, and go together into the following one. Nobody waits for a timer: an idle writer
-//! writes the first item at once, a busy one grows its batches by itself. Each caller is answered only after its commit.
+//! A commit costs one wait for the disk, whatever its size. Callers submit an item and wait. While one transaction
+//! commits, new items gather, and the next transaction stores all of them. There is no timer: an idle writer writes the
+//! first item at once, and batches grow only under load. Each caller gets its answer after the commit.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -15,23 +15,22 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{Db, DbError, Outage, Result, Tx, failpoint, sabotage};
 
-/// Writes a batch of items in one transaction.
 pub trait BatchWrite: Send + Sync + 'static {
-    /// What a caller hands in.
+    /// What a caller submits.
     type Item: Send + Sync + 'static;
-    /// What it gets back after the commit.
+    /// What the caller gets after the commit.
     type Answer: Send + 'static;
-    /// The [`failpoint`]s before and after the commit.
+    /// The names of the [`failpoint`]s before and after the commit.
     const FAILPOINTS: [&'static str; 2];
 
-    /// Writes `items` within `tx`; one answer per item, in their order.
+    /// Writes `items` within `tx` and returns one answer per item, in the same order.
     ///
     /// # Errors
-    /// An error rolls the whole batch back. Unless it is transient the items are then tried one by one, so that a bad
-    /// item fails alone.
+    /// An error rolls back the whole batch. Unless it is transient, each item is then written in a transaction of its
+    /// own, so that only the bad item fails.
     fn write(&self, tx: &mut Tx, items: &[Self::Item]) -> impl Future<Output = Result<Vec<Self::Answer>>> + Send;
 
-    /// The same as one statement that commits by itself, for items that can be written so.
+    /// Writes `items` with one statement that commits by itself. Returns `None` if they need a transaction.
     fn write_alone<'a>(
         &'a self,
         _db: &'a Db,
@@ -41,14 +40,14 @@ pub trait BatchWrite: Send + Sync + 'static {
     }
 }
 
-/// How much a group commit takes on.
+/// The limits of a group commit.
 #[derive(Debug, Clone, Copy)]
 pub struct GroupLimits {
-    /// Items in one transaction.
+    /// Maximum number of items in one transaction.
     pub batch_max: usize,
-    /// Items that may wait; a caller beyond that waits for room.
+    /// Maximum number of waiting items. Further callers wait until there is room, or are refused.
     pub waiting_max: usize,
-    /// Transactions at a time; SQLite has one writer and gains nothing from more.
+    /// Number of concurrent transactions. More than one is useless on SQLite, which has one writer.
     pub writers: usize,
 }
 
@@ -60,7 +59,7 @@ impl Default for GroupLimits {
 
 type Waiting<W> = (<W as BatchWrite>::Item, oneshot::Sender<Result<<W as BatchWrite>::Answer>>);
 
-/// A cheap handle; when the last one is dropped the writer ends after what it already took.
+/// A cheap handle. When the last clone is dropped, the writer tasks end after the items that were already submitted.
 pub struct GroupCommit<W: BatchWrite> {
     waiting: mpsc::Sender<Waiting<W>>,
 }
@@ -84,20 +83,20 @@ impl<W: BatchWrite> GroupCommit<W> {
         Self { waiting: sender }
     }
 
-    /// Hands in one item and waits until it is committed.
+    /// Submits one item and waits until it is committed.
     ///
     /// # Errors
-    /// The error of its transaction. After an error of the commit itself the item may still have been stored.
+    /// The error of its transaction. If the commit itself failed, the item may have been stored nevertheless.
     pub async fn submit(&self, item: W::Item) -> Result<W::Answer> {
         let (answer, answered) = oneshot::channel();
         self.waiting.send((item, answer)).await.map_err(|_| DbError::Unavailable(Outage::Closed))?;
         answered.await.map_err(|_| DbError::Unavailable(Outage::Closed))?
     }
 
-    /// Like [`GroupCommit::submit`], but refuses at once when too many items wait already.
+    /// As [`GroupCommit::submit`], but does not wait for room.
     ///
     /// # Errors
-    /// [`DbError::Overloaded`] when there is no room; else as [`GroupCommit::submit`].
+    /// [`DbError::Overloaded`] if too many items are waiting; otherwise the errors of [`GroupCommit::submit`].
     pub async fn try_submit(&self, item: W::Item) -> Result<W::Answer> {
         let (answer, answered) = oneshot::channel();
         self.waiting.try_send((item, answer)).map_err(|refused| match refused {
@@ -123,7 +122,7 @@ async fn write_batches<W: BatchWrite>(
         match write_guarded(&db, &*write, &items).await {
             Ok(answers) => {
                 for (caller, answer) in callers.into_iter().zip(answers) {
-                    // A caller that has gone away (its client hung up) needs no answer; the item is stored.
+                    // The caller is gone if its client has disconnected. The item is stored nevertheless.
                     let _ = caller.send(Ok(answer));
                 }
             }
@@ -145,7 +144,7 @@ async fn write_batches<W: BatchWrite>(
     }
 }
 
-/// A panic fails its batch like an error of the database; the writer goes on with the next one.
+/// Writes a batch. A panic becomes an error of this batch, so that the writer task continues with the next one.
 async fn write_guarded<W: BatchWrite>(db: &Db, write: &W, items: &[W::Item]) -> Result<Vec<W::Answer>> {
     AssertUnwindSafe(write_once(db, write, items)).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(items = items.len(), "writing a batch panicked");

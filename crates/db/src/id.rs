@@ -8,22 +8,22 @@ use crate::Timestamp;
 
 static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
-/// A new UUIDv7 in text form (36 characters).
+/// Returns a new UUIDv7 in text form (36 characters).
 ///
-/// Ids made by one process in one millisecond still sort in the order in which they were made, which is what the
-/// order of jobs in a group rests on. Source: RFC 9562, section 6.2, method 1.
+/// Ids that one process creates within one millisecond sort in the order of their creation. The order of the jobs of a
+/// group depends on this. Source: RFC 9562, section 6.2, method 1.
 #[must_use]
 pub fn new_id(now: Timestamp) -> String {
-    // A poisoned lock only means that another thread panicked in here; the counter stays usable.
+    // A poisoned lock only means that another thread panicked in this function; the counter stays valid.
     let context = CONTEXT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let seconds = u64::try_from(now.unix_seconds()).unwrap_or(0);
     let nanos = u32::try_from(now.unix_ms().rem_euclid(1000) * 1_000_000).unwrap_or(0);
     Uuid::new_v7(UuidTime::from_unix(&*context, seconds, nanos)).to_string()
 }
 
-/// The smallest UUIDv7 of a millisecond: an id made at or after it is not smaller.
+/// Returns the smallest UUIDv7 of a millisecond. No id that is created at or after that time is smaller.
 ///
-/// An id may be larger than its time says: within a process ids never go back, although a clock may.
+/// An id may be larger than its time implies: ids of one process never decrease, even if its clock is set back.
 #[must_use]
 pub fn lowest_id(at: Timestamp) -> String {
     let ms = u64::try_from(at.unix_ms()).unwrap_or(0);

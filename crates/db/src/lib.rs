@@ -1,11 +1,11 @@
 //! Database access shared by the queue and the domain.
 //!
-//! One pool type ([`Db`]), one transaction type ([`Tx`]) and one statement type ([`Query`]) stand over the native
-//! SQLite and PostgreSQL drivers, so that nearly every statement is one text that both engines take. Here too live
-//! the things every row needs: [`Timestamp`]s in milliseconds, one [`Clock`], sortable ids, typed errors, migrations,
-//! and [`GroupCommit`], which turns many small concurrent writes into few transactions.
+//! [`Db`] (pool), [`Tx`] (transaction) and [`Query`] (statement) wrap the native SQLite and PostgreSQL drivers, so that
+//! nearly every statement has one text for both engines. The crate also provides [`Timestamp`]s in milliseconds, the
+//! [`Clock`], sortable ids, typed errors, migrations, and [`GroupCommit`], which stores many small concurrent writes in
+//! few transactions.
 //!
-//! **Invariant:** nothing here knows a table of the product, a job or a request.
+//! **Invariant:** this crate knows no table of the product, no jobs and no requests.
 
 mod clock;
 mod connections;
@@ -48,5 +48,5 @@ pub use sqlx::types::Json;
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub use tx::Tx;
 
-/// The drivers, for the few statements whose text differs by engine.
+/// The driver crate, for the few statements whose text differs by engine.
 pub use sqlx;

@@ -1,26 +1,27 @@
-//! How long a statement may take.
+//! The time limit of a statement.
 
 use std::time::Duration;
 
 use crate::{DbError, Outage, Result, failpoint};
 
-/// How long a statement may take, its way over the network included. Beyond that the connection counts as dead: one
-/// whose other end is gone without a word would be waited for for a quarter of an hour.
+/// The time limit of a statement, including the network. When it is exceeded, the connection counts as dead. Without
+/// it, a statement on a connection whose peer has vanished would wait until TCP gives up, about 15 minutes later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimeLimit(Option<Duration>);
 
 impl TimeLimit {
-    /// For an engine without a network, which has limits of its own.
+    /// No limit, for SQLite: there is no network, and its busy timeout limits the wait.
     pub(crate) const NONE: Self = Self(None);
 
     pub(crate) fn of(limit: Duration) -> Self {
         Self(Some(limit))
     }
 
-    /// Runs one statement; every statement of the program passes here.
+    /// Runs one statement. Every statement of the program passes through here.
     ///
     /// # Errors
-    /// The statement's; [`DbError::Unavailable`] when it took too long. It may have been carried out all the same.
+    /// The statement's error; [`DbError::Unavailable`] if the limit is exceeded. The statement may have been executed
+    /// nevertheless.
     pub(crate) async fn run<T>(self, statement: impl Future<Output = Result<T>>) -> Result<T> {
         let statement = failpoint::statement(statement);
         let Some(limit) = self.0 else { return statement.await };

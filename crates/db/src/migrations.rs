@@ -1,7 +1,8 @@
-//! The schema's steps, built into the program, the same numbers and names for both engines.
+//! The schema migrations, compiled into the program. Both engines have the same numbers and names.
 //!
-//! Steps only add (expand first, contract in a later release), so that two versions can run side by side. Several
-//! processes may start at once: PostgreSQL is guarded by an advisory lock, an SQLite file by a lock file beside it.
+//! Migrations only add (expand first, contract in a later release), so that two versions of the program can run side by
+//! side. Several processes may migrate at once: PostgreSQL is guarded by an advisory lock, an SQLite file by a lock
+//! file next to it.
 
 use std::path::PathBuf;
 
@@ -11,12 +12,12 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use crate::connections::Connection;
 use crate::{Db, DbError, Engine, Outage, Result};
 
-/// One step of the schema.
+/// One migration.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
-    /// Order and identity.
+    /// Determines the order and identifies the migration.
     pub version: i64,
-    /// The file's name without its ending.
+    /// The name of its files without the extension.
     pub name: &'static str,
     postgres: &'static str,
     sqlite: &'static str,
@@ -33,7 +34,7 @@ macro_rules! steps {
     };
 }
 
-/// Every step, oldest first. Adding one means adding it here and a file of that name for each engine.
+/// All migrations, oldest first. To add one, list it here and add a file of that name for each engine.
 pub const MIGRATIONS: &[Step] = steps![
     1 => "0001_queue",
     2 => "0002_people",
@@ -59,17 +60,17 @@ pub const MIGRATIONS: &[Step] = steps![
     22 => "0022_event_log_list",
 ];
 
-/// Which steps a database has.
+/// The migrations that a database has and lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationState {
-    /// Steps that are in force.
+    /// Versions that were applied.
     pub applied: Vec<i64>,
-    /// Names of the steps this program knows and the database lacks.
+    /// Names of the migrations that this program knows and the database lacks.
     pub missing: Vec<&'static str>,
 }
 
 impl MigrationState {
-    /// Whether the database has all this program needs.
+    /// Returns whether the database has every migration of this program.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.missing.is_empty()
@@ -89,15 +90,15 @@ fn migrator(engine: Engine) -> Migrator {
         Migration::new(step.version, step.name.into(), MigrationType::Simple, sql, false)
     });
     let mut migrator = Migrator::with_migrations(steps.collect());
-    // A newer version of the program may already have added steps; it promises that they don't disturb this one.
+    // A newer version of the program may have added migrations, which by rule don't disturb this version.
     migrator.set_ignore_missing(true);
     migrator
 }
 
-/// Brings the database to this program's version. Safe to call from several processes at once.
+/// Applies the missing migrations. Safe to call from several processes at once.
 ///
 /// # Errors
-/// [`DbError::Migration`] when a step fails or a step in force was changed afterwards.
+/// [`DbError::Migration`] if a migration fails, or if one that was applied has been changed since.
 pub async fn migrate(db: &Db) -> Result<()> {
     let lock = match db.sqlite_path() {
         Some(path) => Some(lock_file(path.with_extension("migrate-lock")).await?),
@@ -105,7 +106,7 @@ pub async fn migrate(db: &Db) -> Result<()> {
     };
     let migrator = migrator(db.engine());
     let mut line = db.unhurried().take().await?;
-    // Not `run`, whose bounds hide from the compiler that this future may go to another thread.
+    // Not `Migrator::run`: with its trait bounds the compiler can't prove that this future is `Send`.
     let migrated = match line.connection() {
         Connection::Postgres(connection) => migrator.run_direct(None, connection, false).await,
         Connection::Sqlite(connection) => migrator.run_direct(None, connection, false).await,
@@ -114,7 +115,7 @@ pub async fn migrate(db: &Db) -> Result<()> {
     line.done(migrated.map_err(DbError::from))
 }
 
-/// Waits until no other process holds the file's lock.
+/// Locks the file and waits while another process holds the lock. The lock ends when the result is dropped.
 pub(crate) async fn lock_file(path: PathBuf) -> Result<std::fs::File> {
     let locked = tokio::task::spawn_blocking(move || {
         let file = std::fs::File::create(path)?;
@@ -127,10 +128,7 @@ pub(crate) async fn lock_file(path: PathBuf) -> Result<std::fs::File> {
         .map_err(|error: std::io::Error| DbError::Unavailable(error.into()))
 }
 
-/// What the database has and lacks, without changing it.
-///
-/// # Errors
-/// [`DbError::Unavailable`] when the database can't be reached.
+/// Returns the migrations that the database has and lacks, without changing it.
 pub async fn migration_state(db: &Db) -> Result<MigrationState> {
     let table_exists: bool = db
         .read(match db.engine() {

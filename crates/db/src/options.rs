@@ -1,15 +1,15 @@
-//! How many connections a pool has, and how long its callers and its statements may take.
+//! The limits of a connection pool.
 
 use std::time::Duration;
 
-/// Limits of a connection pool.
+/// The size and the timeouts of a connection pool.
 #[derive(Debug, Clone)]
 pub struct DbOptions {
-    /// PostgreSQL connections, or SQLite readers (its writer comes on top).
+    /// Maximum number of PostgreSQL connections, or of SQLite readers (the SQLite writer is one more).
     pub connections_max: u32,
-    /// How long a caller waits for a connection before the database counts as unavailable.
+    /// How long a caller waits for a connection before it gets [`DbError::Unavailable`](crate::DbError::Unavailable).
     pub acquire_timeout: Duration,
-    /// How long PostgreSQL may work on one statement.
+    /// PostgreSQL's `statement_timeout`. Zero means no limit.
     pub statement_limit: Duration,
 }
 

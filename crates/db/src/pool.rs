@@ -1,7 +1,8 @@
-//! The database, on whichever engine.
+//! The database handle.
 //!
-//! SQLite gets one writer connection, whose transactions start with `BEGIN IMMEDIATE`, and a pool of read-only ones:
-//! readers never wait for the writer and "database is locked" never reaches a caller. PostgreSQL gets one pool.
+//! SQLite gets one writer connection, whose transactions start with `BEGIN IMMEDIATE`, and a pool of read-only
+//! connections: readers never wait for the writer, and callers never see "database is locked". PostgreSQL gets one
+//! pool.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -14,10 +15,10 @@ use crate::connections::Connections;
 use crate::query::Target;
 use crate::{Clock, DbError, DbOptions, Engine, Query, Result, Select, Timestamp, Tx, file, sabotage};
 
-/// How long a write waits for its turn on the SQLite file, in this process and among others, before it gives up.
+/// SQLite's busy timeout: how long a write waits for other writers of the file, in this process or another one.
 const SQLITE_BUSY_LIMIT: Duration = Duration::from_secs(30);
 
-/// The server's time is asked for again when the answer took longer.
+/// If the server takes longer to answer, its time is requested a second time.
 const SLOW_ANSWER: Duration = Duration::from_millis(50);
 
 /// A cheap handle to the database; clones share its connections.
@@ -29,12 +30,12 @@ pub struct Db {
 }
 
 impl Db {
-    /// Opens `sqlite://path/to/file.db` (made when missing, with its folder) or `postgres://...`.
+    /// Opens `sqlite://path/to/file.db` or `postgres://...`. A missing SQLite file is created, with its folder.
     ///
     /// PostgreSQL is not contacted yet, so a process can start before its database does.
     ///
     /// # Errors
-    /// [`DbError::Config`] for an address of another kind; [`DbError::Unavailable`] when the file can't be opened.
+    /// [`DbError::Config`] for another kind of address; [`DbError::Unavailable`] if the SQLite file can't be opened.
     pub async fn connect(url: &str, options: &DbOptions) -> Result<Self> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let connect = PgConnectOptions::from_str(url)
@@ -70,7 +71,7 @@ impl Db {
         let limits =
             |connections_max| DbOptions { connections_max, acquire_timeout: SQLITE_BUSY_LIMIT, ..options.clone() };
         let writers = Connections::sqlite(connect.clone(), limits(1));
-        // Opened now, so that a path that can't be opened is told at once.
+        // Opened now, so that a bad path is reported at once.
         let writer = writers.take().await?;
         let readers =
             Connections::sqlite(connect.pragma("query_only", "TRUE"), limits(options.connections_max.clamp(1, 4)));
@@ -79,24 +80,22 @@ impl Db {
         Ok(db)
     }
 
-    /// Whether the database takes writes: not on a standby, nor where somebody has made it read-only.
-    ///
-    /// # Errors
-    /// When the database can't be reached.
+    /// Returns whether the database accepts writes. A standby server and a database that is set to read-only don't.
     pub async fn is_writable(&self) -> Result<bool> {
         if self.engine() == Engine::Sqlite {
             return Ok(true);
         }
         let read_only: bool = self.read("SELECT current_setting('transaction_read_only') = 'on'").scalar().await?;
         if read_only {
-            // It may be the session alone, from a time that is over.
+            // Only this session may be read-only, from a time when the server was a standby.
             self.writers.distrust_all();
         }
         Ok(!read_only)
     }
 
-    /// Another handle on the same database whose connections nobody else can use up, with PostgreSQL settings of its
-    /// own (`[("enable_seqscan", "off")]`). SQLite, which has one writer, shares its connections.
+    /// Returns another handle to the same database with connections of its own, so that other users can't exhaust them,
+    /// and with its own PostgreSQL settings, such as `[("enable_seqscan", "off")]`. On SQLite the connections are
+    /// shared, because there is only one writer.
     #[must_use]
     pub fn sibling(&self, connections_max: u32, settings: &[(&str, &str)]) -> Self {
         if self.engine() == Engine::Sqlite {
@@ -106,45 +105,41 @@ impl Db {
         Self { writers: connections.clone(), readers: connections, sqlite_path: None }
     }
 
-    /// The connection that may change the schema, which takes as long as it needs.
+    /// Returns a single connection without a statement timeout, for migrations.
     pub(crate) fn unhurried(&self) -> Connections {
         let limits =
             |limits: &DbOptions| DbOptions { connections_max: 1, statement_limit: Duration::ZERO, ..limits.clone() };
         self.writers.sibling(limits, &[])
     }
 
-    /// The engine underneath.
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.writers.engine()
     }
 
-    /// A connection for LISTEN, which only PostgreSQL has.
-    ///
-    /// # Errors
-    /// When the server can't be reached.
+    /// Opens a connection for LISTEN. Returns `None` on SQLite.
     pub async fn listener(&self) -> Result<Option<PgListener>> {
         self.writers.listener().await
     }
 
-    /// Changes whenever connections turn out to lead nowhere or to a server that can't be used: what listens on an older
-    /// one should listen anew.
+    /// Returns a number that increases whenever open connections turn out to be dead or to lead to an unusable server.
+    /// Listeners that were opened at a lower number must be opened again.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.writers.generation()
     }
 
-    /// The SQLite file, whose write-ahead log other processes write to as well.
+    /// Returns the path of the SQLite file, `None` on PostgreSQL.
     #[must_use]
     pub fn sqlite_path(&self) -> Option<&Path> {
         self.sqlite_path.as_deref()
     }
 
     /// Starts a transaction that may write. On SQLite it holds the only writer until it ends, so it must be short and
-    /// must not wait for anything outside.
+    /// must not wait for anything but the database.
     ///
     /// # Errors
-    /// [`DbError::Unavailable`] when no connection could be had.
+    /// [`DbError::Unavailable`] if no connection is available.
     pub async fn begin(&self) -> Result<Tx> {
         self.writers.time_limit().run(self.begin_now()).await
     }
@@ -161,25 +156,22 @@ impl Db {
         }
     }
 
-    /// A statement that only reads, outside any transaction.
+    /// Builds a statement that only reads, outside any transaction.
     pub fn read(&self, sql: &'static str) -> Query<'_> {
         Query::new(Target::Pool(&self.readers), sql)
     }
 
-    /// As [`read`](Self::read), with conditions that depend on which filters are set; `head` is what stands before them.
+    /// Builds a `SELECT` whose conditions depend on which filters are set. `head` is the text before the conditions.
     pub fn select(&self, head: &'static str) -> Select<'_> {
         Select::new(self.read(""), head)
     }
 
-    /// A single statement that writes and commits by itself.
+    /// Builds a statement that writes and commits by itself.
     pub fn write(&self, sql: &'static str) -> Query<'_> {
         Query::new(Target::Pool(&self.writers), sql)
     }
 
-    /// The time on the machine that runs the database: this one's, for SQLite.
-    ///
-    /// # Errors
-    /// When the database can't be reached.
+    /// Returns the time of the machine that runs the database. For SQLite this is the local machine.
     pub async fn server_time(&self) -> Result<Timestamp> {
         self.read(match self.engine() {
             Engine::Postgres => "SELECT now()",
@@ -189,11 +181,12 @@ impl Db {
         .await
     }
 
-    /// Lets `clock` go by the server's, so that all processes of a database tell the same time, whatever their machines'
-    /// clocks show. Nothing is asked on SQLite, whose processes share a machine, and a manual clock stays as it is.
+    /// Synchronises `clock` with the server's clock, so that all processes of a database have the same time, whatever
+    /// the clocks of their machines show. Does nothing on SQLite, whose processes share one machine, and for a manual
+    /// clock.
     ///
     /// # Errors
-    /// When the database can't be reached; the clock goes on as it was.
+    /// [`DbError::Unavailable`] if the database can't be reached. The clock then continues unchanged.
     pub async fn agree_on_time(&self, clock: &Clock) -> Result<()> {
         if self.engine() == Engine::Sqlite || !clock.can_agree() {
             return Ok(());
@@ -204,7 +197,7 @@ impl Db {
             Ok::<_, DbError>((server, asked.elapsed()))
         };
         let mut answer = ask().await?;
-        // The first one may have had to make a connection; a slow answer says little about the time.
+        // The first answer may include the time for connecting, and a slow answer is an imprecise one.
         if answer.1 > SLOW_ANSWER {
             let again = ask().await?;
             if again.1 < answer.1 {
@@ -215,15 +208,12 @@ impl Db {
         Ok(())
     }
 
-    /// As [`Db::agree_on_time`], unless it was done before.
-    ///
-    /// # Errors
-    /// When the database can't be reached.
+    /// As [`Db::agree_on_time`], but does nothing if the clock has been synchronised before.
     pub async fn agree_on_time_once(&self, clock: &Clock) -> Result<()> {
         if clock.has_agreed() { Ok(()) } else { self.agree_on_time(clock).await }
     }
 
-    /// Closes all connections, those in use when they are given back.
+    /// Closes all connections. Those in use are closed when they are returned.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writers.close().await;

@@ -1,7 +1,7 @@
-//! One statement, on whichever engine.
+//! One statement and its parameters, for either engine.
 //!
-//! Built by [`Db::read`](crate::Db::read), [`Db::write`](crate::Db::write) or [`Tx::query`](crate::Tx::query);
-//! placeholders are `$1`, `$2`, ... on both engines, values are always bound.
+//! Created by [`Db::read`](crate::Db::read), [`Db::write`](crate::Db::write) or [`Tx::query`](crate::Tx::query).
+//! Placeholders are `$1`, `$2`, ... on both engines, and values are always bound.
 
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
@@ -11,12 +11,12 @@ use crate::connections::{Connection, Connections, PooledConnection};
 use crate::limit::TimeLimit;
 use crate::{DbError, Engine, Result};
 
-/// A value both engines can take as a parameter.
+/// A value that both engines accept as a parameter.
 pub trait Bind<'q>: Encode<'q, sqlx::Postgres> + Type<sqlx::Postgres> + Encode<'q, Sqlite> + Type<Sqlite> {}
 impl<'q, T> Bind<'q> for T where T: Encode<'q, sqlx::Postgres> + Type<sqlx::Postgres> + Encode<'q, Sqlite> + Type<Sqlite>
 {}
 
-/// A type that can be read from a row of either engine; derive [`sqlx::FromRow`].
+/// A type that can be read from a row of either engine. Derive [`sqlx::FromRow`] to get it.
 pub trait FromRow: for<'r> sqlx::FromRow<'r, PgRow> + for<'r> sqlx::FromRow<'r, SqliteRow> + Send + Unpin {}
 impl<T> FromRow for T where T: for<'r> sqlx::FromRow<'r, PgRow> + for<'r> sqlx::FromRow<'r, SqliteRow> + Send + Unpin {}
 
@@ -46,7 +46,7 @@ enum Parameters {
     Sqlite(SqliteArguments),
 }
 
-/// A statement with its bound parameters, not yet run.
+/// A statement with its bound parameters.
 #[must_use = "a statement does nothing until it is run"]
 pub struct Query<'c> {
     target: Target<'c>,
@@ -55,7 +55,7 @@ pub struct Query<'c> {
     unbound: Option<sqlx::error::BoxDynError>,
 }
 
-/// Runs one of sqlx's fetch methods on whatever the statement is aimed at.
+/// Runs one of sqlx's fetch methods on the query's target.
 macro_rules! run {
     ($query:ident, $build:path, $method:ident) => {{
         #[cfg(feature = "testing")]
@@ -112,7 +112,6 @@ impl<'c> Query<'c> {
         Self { target, parameters, sql: SqlStr::from_static(sql), unbound: None }
     }
 
-    /// The same statement with another text.
     pub(crate) fn with_sql(self, sql: SqlStr) -> Self {
         Self { sql, ..self }
     }
@@ -122,7 +121,6 @@ impl<'c> Query<'c> {
         self.sql.as_str()
     }
 
-    /// The engine it will run on.
     #[must_use]
     pub fn engine(&self) -> Engine {
         match self.parameters {
@@ -131,7 +129,7 @@ impl<'c> Query<'c> {
         }
     }
 
-    /// Binds the next parameter. A value that can't be encoded is reported when the statement runs.
+    /// Binds the next parameter. An error of encoding is returned when the statement runs.
     pub fn bind<'q, T: Bind<'q>>(mut self, value: T) -> Self {
         let bound = match &mut self.parameters {
             Parameters::Postgres(arguments) => arguments.add(value),
@@ -143,7 +141,7 @@ impl<'c> Query<'c> {
         self
     }
 
-    /// Binds the next parameter, unless it could not be made; that is reported when the statement runs.
+    /// Binds the next parameter. An error in `value` is returned when the statement runs.
     #[doc(hidden)]
     pub fn bind_encoded<'q, T: Bind<'q>>(mut self, value: Result<T, sqlx::error::BoxDynError>) -> Self {
         match value {
@@ -155,7 +153,7 @@ impl<'c> Query<'c> {
         }
     }
 
-    /// Binds the next parameter, an array: only PostgreSQL takes one, so the statement is one for PostgreSQL.
+    /// Binds an array as the next parameter. Only for statements on PostgreSQL, because SQLite has no arrays.
     pub fn bind_array<'q, T>(mut self, values: T) -> Self
     where
         T: Encode<'q, sqlx::Postgres> + Type<sqlx::Postgres>,
@@ -170,10 +168,7 @@ impl<'c> Query<'c> {
         self
     }
 
-    /// Runs the statement; the number of rows it changed.
-    ///
-    /// # Errors
-    /// [`DbError`] by what the caller should do.
+    /// Runs the statement and returns the number of affected rows.
     pub async fn execute(self) -> Result<u64> {
         self.target
             .time_limit()
@@ -184,10 +179,7 @@ impl<'c> Query<'c> {
             .await
     }
 
-    /// All rows.
-    ///
-    /// # Errors
-    /// [`DbError`] by what the caller should do.
+    /// Returns all rows.
     pub async fn all<T: FromRow>(self) -> Result<Vec<T>> {
         self.target
             .time_limit()
@@ -198,10 +190,7 @@ impl<'c> Query<'c> {
             .await
     }
 
-    /// The first row, if any.
-    ///
-    /// # Errors
-    /// [`DbError`] by what the caller should do.
+    /// Returns the first row, or `None`.
     pub async fn optional<T: FromRow>(self) -> Result<Option<T>> {
         self.target
             .time_limit()
@@ -212,18 +201,18 @@ impl<'c> Query<'c> {
             .await
     }
 
-    /// The one row.
+    /// Returns the first row.
     ///
     /// # Errors
-    /// [`DbError::NotFound`] when there is none; else by what the caller should do.
+    /// [`DbError::NotFound`] if there is no row.
     pub async fn one<T: FromRow>(self) -> Result<T> {
         self.optional().await?.ok_or(DbError::NotFound)
     }
 
-    /// The first column of the one row, as in `SELECT count(*) ...`.
+    /// Returns the first column of the first row, as in `SELECT count(*) ...`.
     ///
     /// # Errors
-    /// [`DbError::NotFound`] when there is no row; else by what the caller should do.
+    /// [`DbError::NotFound`] if there is no row.
     pub async fn scalar<T>(self) -> Result<T>
     where
         (T,): FromRow,

@@ -1,17 +1,10 @@
-//! Many rows in one statement, whose columns are listed once.
+//! Statements over many rows whose columns are declared once.
 //!
-//! [`columns!`](crate::columns) declares the columns of a row: name, SQL type, and the value for a Rust value. From that
-//! one list come the texts and the parameters of both engines: an array per column for PostgreSQL's `unnest`, one JSON
-//! text of arrays for SQLite's `json_each` (looking members up by name would take half as long again).
+//! [`columns!`](crate::columns) declares the columns of a row: name, SQL type, and the expression for the value. The
+//! texts and parameters of both engines are generated from that list: one array per column for PostgreSQL's `unnest`,
+//! one JSON text of arrays for SQLite's `json_each` (reading members by name would take 50 % longer).
 //!
-//! A [`RowsStatement`] is written once for both engines, with the parameters of its own first (`$1`, `$2`, ...) and
-//! these words where the columns belong:
-//! - `{columns}`: their names, `id, queue, kind`
-//! - `{rows}`: the rows as a table of the columns, to be given a name: `FROM {rows} AS new`
-//! - `{values}`: the parameters of a single row, `$2, $3, $4`
-//! - `{assignments}`: the columns of a single row set to them, `id = $2, queue = $3, kind = $4`
-//!
-//! Its text is put together at its first use and kept; after that a use formats no SQL.
+//! A [`RowsStatement`] builds its text at the first use and keeps it; later uses format no SQL.
 
 use std::sync::OnceLock;
 
@@ -19,22 +12,21 @@ use serde::Serialize;
 
 use crate::{Engine, Query};
 
-/// A column of a row: its name, and its type on PostgreSQL (SQLite stores what it is given).
+/// A column of a row. SQLite ignores the types.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
-    /// The column's name, in the table as in the statement.
     pub name: &'static str,
-    /// The type its values are sent in.
+    /// The PostgreSQL type in which its values are sent.
     pub sent_as: &'static str,
-    /// The type they are wanted in.
+    /// The PostgreSQL type to which the values are cast.
     pub wanted_as: &'static str,
 }
 
-/// The columns of a row; implemented by [`columns!`](crate::columns).
+/// The columns of a row, implemented by [`columns!`](crate::columns).
 pub trait Columns {
-    /// What a row is made of.
+    /// The Rust value that is stored as one row.
     type Row<'r>;
-    /// Its columns, in the order of its parameters.
+    /// The columns in the order of the parameters.
     const COLUMNS: &'static [Column];
     /// Binds many rows, for `{rows}`.
     #[doc(hidden)]
@@ -45,6 +37,12 @@ pub trait Columns {
 }
 
 /// A statement over rows of `C`, for both engines.
+///
+/// The text starts its own parameters at `$1` and contains these placeholders:
+/// - `{columns}`: the names of the columns, `id, queue, kind`
+/// - `{rows}`: the rows as a table expression, which needs an alias: `FROM {rows} AS new`
+/// - `{values}`: the parameters of a single row, `$2, $3, $4`
+/// - `{assignments}`: the columns set to the parameters of a single row, `id = $2, queue = $3, kind = $4`
 pub struct RowsStatement<C> {
     text: &'static str,
     own: usize,
@@ -54,13 +52,13 @@ pub struct RowsStatement<C> {
 }
 
 impl<C: Columns> RowsStatement<C> {
-    /// `own` is the number of its parameters that belong to no row; they are bound first.
+    /// Creates a statement. `own` is the number of its own parameters, which are bound before those of the rows.
     #[must_use]
     pub const fn new(own: usize, text: &'static str) -> Self {
         Self { text, own, postgres: OnceLock::new(), sqlite: OnceLock::new(), columns: std::marker::PhantomData }
     }
 
-    /// The text for an engine.
+    /// Returns the text for an engine.
     pub fn sql(&'static self, engine: Engine) -> &'static str {
         let kept = match engine {
             Engine::Postgres => &self.postgres,
@@ -69,12 +67,12 @@ impl<C: Columns> RowsStatement<C> {
         kept.get_or_init(|| self.build(engine))
     }
 
-    /// Binds the rows of `{rows}`, once the statement's own parameters are bound.
+    /// Binds the rows of `{rows}`. The statement's own parameters must be bound before.
     pub fn bind_rows<'c>(&self, query: Query<'c>, rows: &[C::Row<'_>]) -> Query<'c> {
         C::bind_rows(query, rows)
     }
 
-    /// Binds the row of `{values}` or `{assignments}`, once the statement's own parameters are bound.
+    /// Binds the row of `{values}` or `{assignments}`. The statement's own parameters must be bound before.
     pub fn bind_values<'c>(&self, query: Query<'c>, row: &C::Row<'_>) -> Query<'c> {
         C::bind_values(query, row)
     }
@@ -123,10 +121,10 @@ impl<C: Columns> RowsStatement<C> {
 ///     }
 /// }
 /// ```
-/// The types are those of [`kind`]; a value that is none of the Rust types of its kind does not compile.
+/// The types are those of [`kind`]. A value of a Rust type that its kind does not accept does not compile.
 ///
-/// Where a struct with named fields is stored whole, `all fields of Booking but id, version` behind the columns makes
-/// it a compile error when a field is neither a column nor among those named here.
+/// For a struct that is stored as a whole, add `all fields of Booking but id, version` after the columns. A field of
+/// `Booking` that is neither a column nor listed there is then a compile error.
 #[macro_export]
 macro_rules! columns {
     (
@@ -185,7 +183,7 @@ macro_rules! columns {
     };
 }
 
-/// The kinds of columns: the SQL type of each, and the Rust types that it takes.
+/// The kinds of columns: the SQL type of each, and the Rust types that it accepts.
 pub mod kind {
     use crate::Timestamp;
 
@@ -196,19 +194,19 @@ pub mod kind {
                 pub trait $Trait {}
                 $(impl $Trait for $type {} impl $Trait for Option<$type> {})+
 
-                /// The value itself, which is of a type that the kind takes.
+                /// Returns the value. Compiles only for the Rust types of this kind.
                 #[inline]
                 pub fn $kind<T: $Trait>(value: T) -> T {
                     value
                 }
             )+
 
-            /// A column of each kind.
+            /// Constructors of [`Column`], one for each kind.
             pub mod column {
                 use super::super::Column;
 
                 $(
-                    /// A column of this kind.
+                    /// Returns a column of this kind.
                     #[must_use]
                     pub const fn $kind(name: &'static str) -> Column {
                         Column { name, sent_as: $sent, wanted_as: $wanted }
@@ -219,20 +217,20 @@ pub mod kind {
     }
 
     kinds! {
-        /// What a text column takes.
+        /// The Rust types of a text column.
         text as "text" sent as "text": Text for &str, String;
-        /// What a column of JSON takes: JSON that is text already.
+        /// The Rust types of a JSON column: texts that are JSON already.
         json as "jsonb" sent as "text": JsonText for &str, String;
-        /// What a column of whole numbers takes.
+        /// The Rust types of a column of integers.
         bigint as "bigint" sent as "bigint": Bigint for i64;
-        /// What a column of truth values takes.
+        /// The Rust types of a boolean column.
         boolean as "boolean" sent as "boolean": Boolean for bool;
-        /// What a column of times takes.
+        /// The Rust types of a column of times.
         timestamptz as "timestamptz" sent as "timestamptz": Time for Timestamp;
     }
 }
 
-/// Rows as one JSON text: an array for each, its values in the columns' order.
+/// Writes rows as one JSON text: an array of arrays, whose values have the order of the columns.
 #[doc(hidden)]
 #[derive(Default)]
 pub struct JsonRows {
@@ -241,12 +239,12 @@ pub struct JsonRows {
 }
 
 impl JsonRows {
-    /// Begins the next row.
+    /// Starts the next row.
     pub fn row(&mut self) {
         self.text.extend_from_slice(if self.text.is_empty() { b"[[" } else { b"],[" });
     }
 
-    /// Adds the next value of the row.
+    /// Appends a value to the row.
     pub fn value(&mut self, value: &impl Serialize) {
         if self.text.last() != Some(&b'[') {
             self.text.push(b',');
@@ -256,10 +254,10 @@ impl JsonRows {
         }
     }
 
-    /// The text of all rows.
+    /// Returns the text of all rows.
     ///
     /// # Errors
-    /// The first value that is no JSON.
+    /// The error of the first value that could not be serialised.
     pub fn finish(mut self) -> Result<String, sqlx::error::BoxDynError> {
         if let Some(error) = self.failed {
             return Err(error.into());
@@ -269,9 +267,9 @@ impl JsonRows {
     }
 }
 
-/// Declares a struct that is read from a row, and a macro with the names of its columns, for statements that return it.
+/// Declares a struct that is read from a row, and a macro that lists its columns for statements that return it.
 ///
-/// `booking_columns!("b.")` is the text `b.id, b.org_id, ...`, to be used within `concat!`.
+/// `booking_columns!("b.")` expands to the text `b.id, b.org_id, ...`, for use within `concat!`.
 #[macro_export]
 macro_rules! row {
     (

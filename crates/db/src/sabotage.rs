@@ -1,9 +1,9 @@
-//! Deliberate defects, to show that the tests would notice them.
+//! Deliberate defects that show whether the tests notice them.
 //!
-//! Built in only with the feature `sabotage` (tests turn it on); otherwise [`is`] is a constant no. A process has the
-//! defect that the variable `NIGHTSHIFT_SABOTAGE` names.
+//! Compiled in only with the feature `sabotage`; otherwise [`is`] always returns false. The variable
+//! `NIGHTSHIFT_SABOTAGE` names the defect of a process.
 
-/// Whether this process is to have the defect `name`.
+/// Returns whether this process has the defect `name`.
 #[cfg(not(feature = "sabotage"))]
 #[inline]
 #[must_use]
@@ -11,7 +11,7 @@ pub const fn is(_name: &str) -> bool {
     false
 }
 
-/// Whether this process is to have the defect `name`.
+/// Returns whether this process has the defect `name`.
 #[cfg(feature = "sabotage")]
 #[must_use]
 pub fn is(name: &str) -> bool {

@@ -1,15 +1,12 @@
-//! A `SELECT` whose conditions are those of the filters that are set.
+//! A `SELECT` that has only the conditions of the filters that are set.
 //!
-//! `($1 IS NULL OR status = $1)` keeps one text for every combination of filters, and hides the column from the
-//! indexes: the text is planned once for all values. [`Select`] writes only the conditions that narrow something, so the
-//! planner sees `status = $1`, or nothing.
+//! `($1 IS NULL OR status = $1)` would allow one text for all combinations of filters, but no index could be used for
+//! the column, because the text is planned once for all values. [`Select`] writes only the conditions whose filters are
+//! set, so the planner sees `status = $1`. Each combination has its own text; the driver caches the last 100 prepared
+//! texts per connection, so memory is bounded, and planning an uncached one takes less than a millisecond.
 //!
-//! **Invariant:** every piece of SQL is a `&'static str` of the program; values are only ever bound. A piece counts its
-//! own placeholders from `$1`, and the builder renumbers them to where the piece stands.
-//!
-//! Each combination of filters is a text of its own, which a connection prepares once. The driver keeps the 100 texts
-//! used last for each connection and closes the others, so that memory is bounded; a list is asked with few of its
-//! combinations, and one that is rare costs a planning of less than a millisecond.
+//! **Invariant:** SQL is made only of `&'static str` pieces of the program; values are always bound. Each piece numbers
+//! its placeholders from `$1`, and the builder renumbers them.
 
 use std::fmt::Write as _;
 
@@ -17,11 +14,11 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use crate::query::{Bind, Query};
 
-/// Values bound by one piece of SQL, as its `$1`, `$2`, ...: a tuple of up to three.
+/// Values that are bound to one piece of SQL, as its `$1`, `$2`, ...: a tuple of up to three.
 pub trait Values<'q> {
-    /// How many there are.
+    /// Number of values.
     const COUNT: usize;
-    /// Binds them in their order.
+    /// Binds the values in order.
     #[doc(hidden)]
     fn bind_to<'c>(self, query: Query<'c>) -> Query<'c>;
 }
@@ -46,7 +43,7 @@ values!(1: A 0);
 values!(2: A 0, B 1);
 values!(3: A 0, B 1, C 2);
 
-/// The order of a list: columns that together are unique, all in the same direction.
+/// The order of a list: columns that are unique together, all in the same direction.
 #[derive(Debug, Clone, Copy)]
 pub struct Order {
     columns: &'static [&'static str],
@@ -55,20 +52,18 @@ pub struct Order {
 }
 
 impl Order {
-    /// Smallest first.
     #[must_use]
     pub const fn ascending(columns: &'static [&'static str]) -> Self {
         Self { columns, direction: "", after: '>' }
     }
 
-    /// Largest first.
     #[must_use]
     pub const fn descending(columns: &'static [&'static str]) -> Self {
         Self { columns, direction: " DESC", after: '<' }
     }
 }
 
-/// A statement that is being put together; made by [`Db::select`](crate::Db::select).
+/// A statement under construction, created by [`Db::select`](crate::Db::select).
 #[must_use = "a statement does nothing until it is run"]
 pub struct Select<'c> {
     query: Query<'c>,
@@ -78,22 +73,21 @@ pub struct Select<'c> {
 }
 
 impl<'c> Select<'c> {
-    /// `head` is everything up to the conditions: `SELECT ... FROM ...`.
+    /// Starts a statement with `head`, everything before the conditions: `SELECT ... FROM ...`.
     pub(crate) fn new(query: Query<'c>, head: &'static str) -> Self {
-        // Room for the head and a handful of conditions.
         let mut sql = String::with_capacity(head.len() + 256);
         sql.push_str(head);
         Self { query, sql, bound: 0, narrowed: false }
     }
 
-    /// Only rows for which this holds.
+    /// Adds a condition.
     pub fn only<'q>(mut self, condition: &'static str, values: impl Values<'q>) -> Self {
         self.connect();
         self.push(condition);
         self.bind(values)
     }
 
-    /// As [`only`](Self::only), written so that no index is used for the condition: it is checked row by row.
+    /// Adds a condition in a form that no index can serve, so that it is checked row by row.
     pub fn check<'q>(mut self, condition: &'static str, values: impl Values<'q>) -> Self {
         self.connect();
         self.sql.push('(');
@@ -102,7 +96,7 @@ impl<'c> Select<'c> {
         self.bind(values)
     }
 
-    /// Only rows for which this holds, when the filter is set.
+    /// Adds a condition if `value` is set.
     pub fn filter<'q, T: Bind<'q>>(self, condition: &'static str, value: Option<T>) -> Self {
         match value {
             Some(value) => self.only(condition, (value,)),
@@ -110,12 +104,12 @@ impl<'c> Select<'c> {
         }
     }
 
-    /// Only rows that follow this key in the order, when there is one.
+    /// Adds the condition that a row comes after `key` in `order`, if there is a key.
     pub fn after<'q>(mut self, order: Order, key: Option<impl Values<'q>>) -> Self {
         let Some(key) = key else { return self };
         self.connect();
         let first = self.bound + 1;
-        // One column is compared by itself: a row value of one is no syntax.
+        // One column is compared by itself: SQL has no row value with a single member.
         match order.columns {
             [column] => {
                 let _ = write!(self.sql, "{column} {} ${first}", order.after);
@@ -132,7 +126,7 @@ impl<'c> Select<'c> {
         self.bind(key)
     }
 
-    /// The statement for at most `limit` rows in this order.
+    /// Finishes the statement: at most `limit` rows in this order.
     pub fn ordered(mut self, order: Order, limit: i64) -> Query<'c> {
         self.sql.push_str(" ORDER BY ");
         for (place, column) in order.columns.iter().enumerate() {
@@ -143,11 +137,11 @@ impl<'c> Select<'c> {
         self.bind((limit,)).end("")
     }
 
-    /// The statement with this behind its conditions: `GROUP BY ...`, `ORDER BY ...`.
+    /// Finishes the statement with the text that follows the conditions: `GROUP BY ...`, `ORDER BY ...`.
     pub fn end(mut self, tail: &'static str) -> Query<'c> {
         self.sql.push(' ');
         self.sql.push_str(tail);
-        // Nothing in it but pieces of the program and numbers of placeholders.
+        // Safe: the text consists of pieces of the program and placeholder numbers.
         self.query.with_sql(AssertSqlSafe(self.sql).into_sql_str())
     }
 
@@ -156,7 +150,7 @@ impl<'c> Select<'c> {
         self.narrowed = true;
     }
 
-    /// Adds a piece, with its placeholders moved behind those that are bound already.
+    /// Appends a piece in parentheses and renumbers its placeholders to follow those that are already bound.
     fn push(&mut self, piece: &'static str) {
         self.sql.push('(');
         let mut rest = piece;

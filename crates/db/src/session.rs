@@ -1,13 +1,13 @@
-//! What a session is set to, and what it must be.
+//! Setup and checks of a PostgreSQL session.
 //!
-//! A role, a database or a server may come with settings that this program is not written for: a limit that ends
-//! statements, another isolation, commits that are not on disk when they are answered. What a session can set is set right
-//! after connecting, in the one round trip that also reads what it can't: start-up parameters would do the same but for
-//! poolers, which refuse those they don't know.
+//! A role, a database or a server may have settings that this program is not written for: a limit that ends statements,
+//! another isolation level, commits that are acknowledged before they are on disk. Each session therefore sets what can
+//! be set, and checks the rest, in one round trip after connecting. Startup parameters could do the same, but poolers
+//! refuse those they don't know.
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
-/// What every session is set to, on top of what its pool asks for.
+/// Settings of every session. Its pool may add more.
 const SETTINGS: &[(&str, &str)] = &[
     ("client_encoding", "UTF8"),
     ("timezone", "UTC"),
@@ -15,35 +15,33 @@ const SETTINGS: &[(&str, &str)] = &[
     ("intervalstyle", "iso_8601"),
     ("standard_conforming_strings", "on"),
     ("default_transaction_isolation", "read committed"),
-    // A transaction that somebody left open would hold its locks.
+    // Ends a transaction that was left open, which would otherwise keep its locks.
     ("idle_in_transaction_session_timeout", "20s"),
-    // A statement's limit holds for its locks too.
+    // No separate limit: the statement timeout includes the wait for locks.
     ("lock_timeout", "0"),
 ];
 
-/// Those that not every version has: sessions that are idle are kept, a transaction ends with its statements.
+/// Switches off, in server versions that have them, the timeouts for idle sessions and for whole transactions.
 const OPTIONAL: &str = "SELECT set_config(name, '0', false) FROM pg_settings
 WHERE name IN ('idle_session_timeout', 'transaction_timeout') AND setting <> '0'";
 
-/// A commit is answered when it is on disk; what is stricter than that stays.
+/// Makes a commit wait for the disk. Stricter values of `synchronous_commit` stay.
 const SYNCHRONOUS: &str =
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 const FACTS: &str = "SELECT current_setting('server_encoding') AS encoding, current_schema() AS schema,
   current_setting('search_path') AS search_path";
 
-/// There is no session.
+/// A session could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
-    /// The driver's error.
     #[error(transparent)]
     Driver(#[from] sqlx::Error),
-    /// The server answers and can't be used.
     #[error(transparent)]
     Unfit(#[from] Unfit),
 }
 
-/// The server can't be used as it is set up.
+/// The server's configuration makes it unusable.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unfit {
     #[error(
@@ -60,11 +58,11 @@ pub(crate) enum Unfit {
     Silent,
 }
 
-/// Brings a new session to where statements may be run on it. `settings` come after [`SETTINGS`], so they win.
+/// Sets up and checks a new session. `settings` are applied after [`SETTINGS`] and override them.
 pub(crate) async fn prepare(connection: &mut PgConnection, settings: &[(String, String)]) -> Result<(), ConnectError> {
     let own = SETTINGS.iter().copied();
     let all = own.chain(settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    // Names and values are this program's own; the quotes keep a value together.
+    // Names and values come from this program, so they need no escaping.
     let mut sql: String = all.map(|(name, value)| format!("SET {name} = '{value}';\n")).collect();
     sql.push_str(&format!("{OPTIONAL};\n{SYNCHRONOUS};\n{FACTS}"));
     let rows = connection.fetch_all(AssertSqlSafe(sql)).await?;

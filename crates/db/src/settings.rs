@@ -1,18 +1,16 @@
-//! The settings of the database that this program depends on, and what is wrong with them.
+//! The database settings that this program depends on, and checks of their values.
 
 use crate::{Db, Engine, Result};
 
-/// One setting of the database, as a session of this program sees it.
+/// One setting of the database, as seen by a session of this program.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Setting {
-    /// Its name there.
     pub name: String,
-    /// Its value.
     pub value: String,
 }
 
 impl Setting {
-    /// What is wrong with it and what to do, when it costs what this program promises.
+    /// Describes the problem, and what to do about it, if the value breaks a guarantee of this program.
     #[must_use]
     pub fn trouble(&self) -> Option<&'static str> {
         match (self.name.as_str(), self.value.as_str()) {
@@ -41,10 +39,7 @@ UNION ALL SELECT 'synchronous', CAST(synchronous AS TEXT) FROM pragma_synchronou
 UNION ALL SELECT 'foreign_keys', CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys
 UNION ALL SELECT 'encoding', encoding FROM pragma_encoding";
 
-/// The settings that matter here, as this program's sessions see them.
-///
-/// # Errors
-/// When the database can't be reached.
+/// Returns the settings that this program depends on, as seen by its sessions.
 pub async fn settings(db: &Db) -> Result<Vec<Setting>> {
     db.write(match db.engine() {
         Engine::Postgres => SETTINGS_POSTGRES,

@@ -1,39 +1,38 @@
-//! What time it is, told from two clocks that can't both be relied on.
+//! The calculation of the current time from two unreliable clocks.
 //!
-//! The machine's wall clock knows the date and may be wrong or be set; its monotonic clock is never set and knows no date.
-//! A [`Timeline`] goes on with the monotonic clock from an instant of which it knows the date: by the wall clock, or by a
-//! server's once it has been asked. Time never goes back by less than [`STEP_MS`]: it stands still until it is caught up
-//! with. By more it does, for then a date was wrong; that is a step, as one forward is, and whoever compares times that
-//! were written before it must be told.
+//! The machine's wall clock has a date but may be wrong or be set; its monotonic clock is never set but has no date. A
+//! [`Timeline`] adds the monotonic clock to a known date, taken from the wall clock or from a server. If that date goes
+//! back by at most [`STEP_MS`], the time does not change until the old value is reached again. A larger difference,
+//! forward or back, means that a date was wrong. It is applied and counted as a step, because times that were stored
+//! before it can't be compared with later ones.
 //!
-//! A pure account, without I/O: both clocks are handed in, in milliseconds.
+//! Pure calculation without I/O: callers pass the values of both clocks, in milliseconds.
 
-/// Two clocks that differ by more do not drift: one of them was set, or the machine was asleep.
+/// The smallest difference between two clocks that is not drift: one of them was set, or the machine was asleep.
 pub(crate) const STEP_MS: i64 = 2_000;
 
-/// The account.
+/// The state of the calculation.
 #[derive(Debug, Clone)]
 pub(crate) struct Timeline {
-    /// What the monotonic clock is ahead of the time that is told; negative for Unix time.
+    /// The monotonic clock minus the returned time; negative for Unix time.
     base_ms: i64,
-    /// The same for the wall clock, when it was last looked at.
+    /// The monotonic clock minus the wall clock, when last read.
     wall_base_ms: i64,
-    /// The last time that was told.
+    /// The last returned time.
     told_ms: i64,
-    /// A server's clock is gone by, and the wall clock only shows whether something has happened to the machine.
+    /// Whether the date comes from a server. The wall clock is then used only to detect steps.
     by_server: bool,
-    /// Steps so far.
     steps: u64,
 }
 
 impl Timeline {
-    /// Begins with the wall clock.
+    /// Starts with the wall clock's date.
     pub(crate) fn new(monotonic_ms: i64, wall_ms: i64) -> Self {
         let base_ms = monotonic_ms - wall_ms;
         Self { base_ms, wall_base_ms: base_ms, told_ms: wall_ms, by_server: false, steps: 0 }
     }
 
-    /// What time it is. Notices when the wall clock was set or the machine was asleep.
+    /// Returns the current time. Counts a step if the wall clock was set or the machine was asleep.
     pub(crate) fn tell(&mut self, monotonic_ms: i64, wall_ms: i64) -> i64 {
         let wall_base_ms = monotonic_ms - wall_ms;
         let stepped = (wall_base_ms - self.wall_base_ms).abs() > STEP_MS;
@@ -48,10 +47,10 @@ impl Timeline {
         self.told_ms
     }
 
-    /// Goes by a server, which tells `server_ms` give or take `uncertain_ms`.
+    /// Takes the date from a server, whose time is `server_ms` with an error of at most `uncertain_ms`.
     pub(crate) fn agree(&mut self, monotonic_ms: i64, server_ms: i64, uncertain_ms: i64) {
         let apart_ms = server_ms - (monotonic_ms - self.base_ms);
-        // Not worth more than the answer's way over the network.
+        // A difference within the error of the measurement is no reason to adjust.
         if self.by_server && apart_ms.abs() <= uncertain_ms {
             return;
         }
@@ -67,17 +66,16 @@ impl Timeline {
         self.steps += 1;
     }
 
-    /// Whether a server was asked.
+    /// Returns whether the date comes from a server.
     pub(crate) fn is_by_server(&self) -> bool {
         self.by_server
     }
 
-    /// How far the machine's wall clock is ahead.
+    /// Returns how far the wall clock is ahead of the returned time.
     pub(crate) fn wall_ahead_ms(&self) -> i64 {
         self.base_ms - self.wall_base_ms
     }
 
-    /// Grows with each step.
     pub(crate) fn steps(&self) -> u64 {
         self.steps
     }
@@ -95,7 +93,7 @@ mod tests {
         // A minute forward, then an hour back.
         assert_eq!((line.tell(2_000, 1_062_000), line.steps()), (1_062_000, 1));
         assert_eq!((line.tell(3_000, -2_537_000), line.steps()), (-2_537_000, 2));
-        // Half a second back is waited for.
+        // Half a second back: the time stands still.
         assert_eq!((line.tell(4_000, -2_536_500), line.steps()), (-2_536_500, 2));
         assert_eq!(line.tell(4_100, -2_536_900), -2_536_500);
         assert_eq!(line.tell(5_000, -2_536_000), -2_536_000);
@@ -106,20 +104,21 @@ mod tests {
         let mut line = Timeline::new(0, 60_000);
         line.agree(0, 0, 10);
         assert_eq!((line.tell(1_000, 61_000), line.steps(), line.wall_ahead_ms()), (1_000, 1, 60_000));
-        // Set meanwhile: noticed, so that the server is asked again, and not followed.
+        // The wall clock was set: this counts as a step, so that the server is asked again, but the time does not
+        // follow.
         assert_eq!((line.tell(2_000, 0), line.steps(), line.wall_ahead_ms()), (2_000, 2, -2_000));
-        // Asleep for an hour: the monotonic clock did not see it.
+        // The machine was asleep for an hour, during which the monotonic clock stopped.
         assert_eq!((line.tell(3_000, 3_601_000), line.steps()), (3_000, 3));
         line.agree(3_000, 3_603_000, 10);
         assert_eq!((line.tell(3_000, 3_601_000), line.steps()), (3_603_000, 4));
-        // A difference that the network explains changes nothing.
+        // A difference within the uncertainty changes nothing.
         line.agree(4_000, 3_604_008, 10);
         assert_eq!(line.tell(4_000, 3_602_000), 3_604_000);
     }
 
     proptest! {
-        /// Whatever the wall clock and the server do, between two steps time never goes back, and it goes as fast as the
-        /// monotonic clock but for what is less than a step.
+        /// Between two steps the time never goes back, and it advances no more than the monotonic clock plus one step,
+        /// whatever the wall clock and the server do.
         #[test]
         fn time_goes_on_between_steps(
             moves in proptest::collection::vec((0_i64..5_000, -10_000_i64..10_000, proptest::option::of(-5_000_i64..5_000)), 1..60)

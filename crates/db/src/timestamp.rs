@@ -1,7 +1,7 @@
-//! Instants in UTC with millisecond precision, the only time type that is stored.
+//! Instants in UTC with millisecond precision. No other type of time is stored.
 //!
-//! PostgreSQL keeps them as `TIMESTAMPTZ`. SQLite keeps them as text of fixed width, `2024-12-31T10:00:00.000Z`,
-//! which sorts like the instants it stands for, so the same comparison works on both engines.
+//! PostgreSQL stores them as `TIMESTAMPTZ`, SQLite as text of fixed width, `2024-12-31T10:00:00.000Z`. The text sorts
+//! like the instants, so comparisons have the same SQL on both engines.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -21,7 +21,7 @@ use sqlx::{Decode, Encode, Postgres, Sqlite, Type};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The instant `unix_ms` milliseconds after the Unix epoch, held within the years 0 to 9999.
+    /// Returns the instant `unix_ms` milliseconds after the Unix epoch, limited to the years 0 to 9999.
     #[must_use]
     pub fn from_unix_ms(unix_ms: i64) -> Self {
         const YEAR_0: i64 = -62_167_219_200_000;
@@ -29,29 +29,28 @@ impl Timestamp {
         Self(unix_ms.clamp(YEAR_0, YEAR_9999))
     }
 
-    /// Milliseconds since the Unix epoch.
     #[must_use]
     pub fn unix_ms(self) -> i64 {
         self.0
     }
 
-    /// Whole seconds since the Unix epoch.
+    /// Returns the whole seconds since the Unix epoch, rounded down.
     #[must_use]
     pub fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1000)
     }
 
-    /// The same instant for calendar arithmetic.
+    /// Converts to a type for calendar arithmetic.
     #[must_use]
     pub fn to_datetime(self) -> DateTime<Utc> {
         match Utc.timestamp_millis_opt(self.0) {
             chrono::LocalResult::Single(at) => at,
-            // `from_unix_ms` keeps the value inside what chrono can hold.
+            // Unreachable: `from_unix_ms` limits the value to the range of chrono.
             _ => DateTime::UNIX_EPOCH,
         }
     }
 
-    /// Time from `earlier` to this instant; zero when `earlier` is in fact later.
+    /// Returns the time from `earlier` to this instant, or zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -1,32 +1,32 @@
-//! What an error of a driver means: one table for the whole program.
+//! Classifies the errors of the drivers. This is the only place that does.
 //!
-//! Three questions are answered here and nowhere else. What should the caller do ([`Meaning`]: wait for the database, try
-//! again at once, or give up)? May the connection be used again, and may those that are as old ([`Trust`])? The server
-//! names its errors by SQLSTATE: a class of two characters and three more; SQLite by a number whose low byte is its class.
+//! Each error answers two questions: what should the caller do ([`Meaning`]), and may this connection and the others of
+//! its generation be used again ([`Trust`])? PostgreSQL identifies errors by SQLSTATE, whose first two characters are
+//! the class; SQLite by a number whose low byte is the class.
 
-/// What the caller should do.
+/// What the caller should do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
-    /// The database is away, full or not to be written to: try again later.
+    /// Retry later: the database is unavailable, full or read-only.
     Unavailable,
-    /// Try again at once; nothing of it stands.
+    /// Retry at once: nothing was stored.
     Contention,
-    /// Trying again changes nothing.
+    /// Don't retry: the same operation would fail again.
     Refused,
 }
 
-/// What becomes of the connection the error came over.
+/// What to do with the connection on which the error occurred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Trust {
-    /// It is as good as before.
+    /// Keep it.
     Keep,
-    /// Its state is not to be relied on: it is closed.
+    /// Close it, because its state is unknown.
     DropThis,
-    /// What happened to it has happened to all that are as old: all are closed.
+    /// Close it and all others of its generation, because the cause affects them too.
     DropAll,
 }
 
-/// What a server's error means. `routine` is the function of the server that raised it: unlike the message it is never
+/// Classifies an error of PostgreSQL. `routine` is the server function that raised it; unlike the message it is never
 /// translated.
 pub(crate) fn of_postgres(code: &str, routine: Option<&str>) -> (Meaning, Trust) {
     use Meaning::{Contention, Refused, Unavailable};
@@ -35,58 +35,59 @@ pub(crate) fn of_postgres(code: &str, routine: Option<&str>) -> (Meaning, Trust)
     match (class, code) {
         // Connection exceptions.
         ("08", _) => (Unavailable, DropAll),
-        // "cached plan must not change result type": the schema changed under the statements that all have prepared.
+        // "cached plan must not change result type": the schema has changed since the statements were prepared.
         ("0A", _) if routine == Some("RevalidateCachedQuery") => (Contention, DropAll),
-        // Read-only: a standby, or sessions from the time when this server was one. New sessions may be writable.
+        // The server is read-only: it is a standby, or was one when this session started. New sessions may be writable.
         ("25", "25006") => (Unavailable, DropAll),
-        // The server has ended this session, which took too long over its transaction.
+        // The server has ended this session because its transaction was idle or took too long.
         ("25", "25P03" | "25P04") => (Unavailable, DropThis),
-        // In the middle of a failed transaction: outside of one, somebody has left it behind.
+        // The session is in a failed transaction. Since this error is seen outside of that transaction, it was left
+        // open.
         ("25", "25P02") => (Unavailable, DropThis),
         ("25", _) => (Refused, DropThis),
-        // A prepared statement or a portal is unknown, or there twice: the session is not the one it was prepared on.
+        // A prepared statement or a portal is unknown or exists already: a pooler has exchanged the server session.
         ("26", _) | (_, "42P05") => (Contention, DropAll),
         ("34", _) => (Contention, DropThis),
-        // A transaction that may or may not have been carried out.
+        // It is unknown whether the transaction was committed.
         ("40", "40003") => (Unavailable, DropThis),
-        // Serialisation failure, deadlock.
+        // Serialisation failure, deadlock, lock timeout.
         ("40", _) | (_, "55P03") => (Contention, Keep),
-        // Out of memory, of disk, of connections.
+        // Out of memory, disk space or connections.
         ("53", _) => (Unavailable, Keep),
-        // The server is not in the state for it, as in recovery.
+        // The server is not in the state that the statement requires, for example because it is in recovery.
         ("55", "55000") => (Refused, DropThis),
-        // The statement was ended (its time is over), and only that.
+        // Only the statement was cancelled, usually by its timeout.
         ("57", "57014") => (Unavailable, Keep),
-        // The server ends, restarts, or has ended this session.
+        // The server is shutting down or starting, or has ended this session.
         ("57", _) => (Unavailable, DropAll),
-        // The server's disk or files.
+        // I/O error of the server.
         ("58", _) => (Unavailable, DropThis),
-        // Its own mistake, or damage.
+        // Internal error or corrupted data.
         ("XX", _) => (Refused, DropThis),
         _ => (Refused, Keep),
     }
 }
 
-/// What an error of SQLite means, by its extended code.
+/// Classifies an error of SQLite by its extended code.
 pub(crate) fn of_sqlite(code: u32) -> (Meaning, Trust) {
     use Meaning::{Contention, Refused, Unavailable};
     use Trust::{DropAll, DropThis, Keep};
     match code & 0xff {
         // Busy, locked.
         5 | 6 => (Contention, Keep),
-        // Read-only: a connection opened while the file could not be written stays so.
+        // Read-only: a connection that was opened while the file was not writable stays read-only.
         8 => (Unavailable, DropAll),
         // I/O error, cannot open.
         10 | 14 => (Unavailable, DropThis),
-        // Full.
+        // Disk full.
         13 => (Unavailable, Keep),
-        // Damaged, no database.
+        // Corrupted, or not a database.
         11 | 26 => (Refused, DropThis),
         _ => (Refused, Keep),
     }
 }
 
-/// What any error of a driver means.
+/// Classifies any error of a driver.
 pub(crate) fn of(error: &sqlx::Error) -> (Meaning, Trust) {
     use sqlx::Error as E;
     use sqlx::postgres::PgDatabaseError;

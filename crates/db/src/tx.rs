@@ -1,16 +1,16 @@
-//! A transaction on whichever engine, with things to do once it is committed.
+//! A transaction with actions to run after its commit.
 
 use crate::connections::PooledConnection;
 use crate::query::Target;
 use crate::{Engine, Query, Result};
 
-/// An open transaction that can write. Dropped without [`Tx::commit`] it is rolled back.
+/// An open transaction that can write. Rolled back if dropped without [`Tx::commit`].
 pub struct Tx {
     open: Open,
     after_commit: Vec<Box<dyn FnOnce() + Send>>,
 }
 
-/// The connection until the transaction ends; dropped, it is rolled back behind the back of whoever dropped it.
+/// The connection until the transaction ends. When dropped, the transaction is rolled back in a spawned task.
 struct Open(Option<PooledConnection>);
 
 impl Open {
@@ -32,7 +32,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // Without a runtime the program ends, and the connection with it.
+        // Without a runtime the process is ending, which closes the connection and thereby rolls back.
         if let (Some(line), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(line.end("ROLLBACK"));
         }
@@ -44,28 +44,28 @@ impl Tx {
         Self { open: Open(Some(line)), after_commit: Vec::new() }
     }
 
-    /// The engine underneath, for the few statements whose text differs.
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.open.line().engine()
     }
 
-    /// A statement within this transaction.
+    /// Builds a statement within this transaction.
     pub fn query(&mut self, sql: &'static str) -> Query<'_> {
         Query::new(Target::PooledConnection(self.open.line_mut()), sql)
     }
 
-    /// Runs `action` once the transaction is committed; never when it is rolled back.
+    /// Runs `action` after the commit, and not at all after a rollback.
     ///
-    /// It must be quick and must not fail: its effect is only a hint (waking a worker), the committed rows are the truth.
+    /// The action must be fast and must not fail. It is only a hint, such as waking a worker: the committed rows must
+    /// suffice.
     pub fn after_commit(&mut self, action: impl FnOnce() + Send + 'static) {
         self.after_commit.push(Box::new(action));
     }
 
-    /// Commits, then runs what [`Tx::after_commit`] collected.
+    /// Commits, then runs the actions of [`Tx::after_commit`].
     ///
     /// # Errors
-    /// When the commit failed or its answer was lost; the caller can't know then whether it took place.
+    /// The commit failed or its answer was lost. The caller can't know whether the transaction was committed.
     pub async fn commit(self) -> Result<()> {
         self.open.end("COMMIT").await?;
         for action in self.after_commit {
@@ -74,10 +74,10 @@ impl Tx {
         Ok(())
     }
 
-    /// Rolls back now instead of when nobody waits for it.
+    /// Rolls back and waits until that is done.
     ///
     /// # Errors
-    /// When the connection is lost, which rolls back as well.
+    /// The connection was lost, which also rolls back.
     pub async fn rollback(self) -> Result<()> {
         self.open.end("ROLLBACK").await
     }

@@ -1,8 +1,8 @@
-//! The HTTP client that everything going out shares.
+//! The HTTP client for all outgoing requests.
 //!
-//! Time limits are part of the contract with the services: no connection within 3 s means the request never left, no
-//! answer within 10 s means that nobody knows. Redirects are not followed: an API that redirects is misconfigured, and
-//! credentials do not travel.
+//! The meaning of an error depends on its timeouts: no connection within 3 s means that the request was not sent, no
+//! answer within 10 s means that the outcome is unknown. Redirects are not followed, because an API that redirects is
+//! misconfigured, and credentials must not be sent to another host.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use crate::tls;
 
-/// A service that asks for more patience than this is not waited for longer.
+/// Longest accepted `Retry-After`. Longer ones are reduced to it.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// How long a request may take.
+/// The timeouts of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// Name look-up, TCP and TLS together.
+    /// For DNS, TCP and TLS together.
     pub connect: Duration,
     /// From the start of the request to the last byte of the answer.
     pub total: Duration,
@@ -29,29 +29,29 @@ impl Default for Timeouts {
     }
 }
 
-/// The client could not be built, or was given an address it cannot use.
+/// The client could not be built, or was given an invalid address.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// TLS or the resolver could not be set up.
     #[error("the HTTP client cannot be set up: {0}")]
     Setup(String),
-    /// Not an `http` or `https` address.
+    /// The text is not an `http` or `https` address.
     #[error("not an http or https address: {0}")]
     Address(String),
 }
 
-/// A client with the default [`Timeouts`]. Build one per process and clone it: clones share their connections.
+/// Returns a client with the default [`Timeouts`]. Build one per process and clone it: clones share their connections.
 ///
 /// # Errors
-/// [`ClientError::Setup`] when TLS cannot be set up.
+/// [`ClientError::Setup`] if TLS can't be set up.
 pub fn http_client() -> Result<reqwest::Client, ClientError> {
     http_client_with(Timeouts::default())
 }
 
-/// A client with other time limits.
+/// Returns a client with these timeouts.
 ///
 /// # Errors
-/// [`ClientError::Setup`] when TLS cannot be set up.
+/// [`ClientError::Setup`] if TLS can't be set up.
 pub fn http_client_with(timeouts: Timeouts) -> Result<reqwest::Client, ClientError> {
     tls::install();
     let builder = || {
@@ -59,13 +59,14 @@ pub fn http_client_with(timeouts: Timeouts) -> Result<reqwest::Client, ClientErr
             .connect_timeout(timeouts.connect)
             .timeout(timeouts.total)
             .redirect(reqwest::redirect::Policy::none())
-            // Shorter than any server keeps idle connections: one that dies under a request leaves its fate open.
+            // Shorter than servers keep idle connections. If a server closes one during a request, the outcome is
+            // unknown.
             .pool_idle_timeout(Duration::from_secs(20))
             .user_agent(concat!("nightshift/", env!("CARGO_PKG_VERSION")))
     };
     builder().build().or_else(|problem| {
-        // A bare machine may have no CA certificates. Plain HTTP, which the simulators speak, must work there; https
-        // then trusts nobody and fails to connect.
+        // The machine may have no CA certificates. Plain HTTP, which the simulators speak, must still work. HTTPS then
+        // trusts no certificate and fails to connect.
         let client = builder().tls_certs_only([]).build().map_err(|e| ClientError::Setup(innermost(&e)))?;
         tracing::warn!(
             error = %innermost(&problem),
@@ -75,7 +76,7 @@ pub fn http_client_with(timeouts: Timeouts) -> Result<reqwest::Client, ClientErr
     })
 }
 
-/// Reads an address from the settings.
+/// Parses an address from the settings.
 pub(crate) fn parse_base_url(text: &str) -> Result<reqwest::Url, ClientError> {
     let url = reqwest::Url::parse(text).map_err(|e| ClientError::Address(e.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base() {
@@ -84,8 +85,8 @@ pub(crate) fn parse_base_url(text: &str) -> Result<reqwest::Url, ClientError> {
     Ok(url)
 }
 
-/// The wait that `Retry-After` asks for, given as seconds or as a date. A date is read against the answer's own `Date`
-/// where there is one, so that a wrong clock here does not matter.
+/// Returns the delay that `Retry-After` requests, in seconds or as a date. A date is compared with the answer's `Date`
+/// header if there is one, so that a wrong local clock does not matter.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if let Ok(seconds) = text.parse::<u64>() {
@@ -102,7 +103,7 @@ fn http_date(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc2822(text).ok().map(|at| at.to_utc())
 }
 
-/// What went wrong at the bottom of an error. The layers above add the address, which may carry a phone number.
+/// Returns the text of the innermost cause. Outer errors add the address, which may contain a phone number.
 pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     let mut text = None;

@@ -1,12 +1,12 @@
-//! The outside services: signatures, payloads, clients, and simulators that speak real HTTP.
+//! External services: webhook signatures, payloads, API clients, and simulators that speak real HTTP.
 //!
-//! One module per service ([`stripe`], [`twilio`], [`vapi`]), each with the same parts: `signature` proves who sent a webhook,
-//! the payload module turns its body into a typed fact, `client` speaks to the service's API and says of every failure
-//! what it means for sending again. [`json`] reads whatever they send. [`sms`] picks the service that texts go through, [`simulator`] stands in for all of
-//! them in tests and the demo.
+//! Each service ([`stripe`], [`twilio`], [`vapi`]) has a module: `signature` verifies the sender of a webhook, payload
+//! modules convert its body to a typed value, and `client` calls the API and classifies each failure by whether the
+//! request may be sent again. [`json`] parses what they send, [`sms`] selects the service for texts, and [`simulator`]
+//! replaces all of them in tests and the demo.
 //!
-//! **Invariant:** nothing here knows of databases, bookings or the queue, and no error or log line holds a secret, a
-//! phone number or the text of a message.
+//! **Invariant:** this crate knows nothing of databases, bookings or the queue. No error or log line contains a secret,
+//! a phone number or the text of a message.
 
 pub mod http;
 pub mod json;

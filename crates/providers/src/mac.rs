@@ -1,4 +1,4 @@
-//! Keyed digests for webhook signatures, and the comparison that tells nothing by its duration.
+//! Keyed digests for webhook signatures, and a comparison in constant time.
 
 use hmac::digest::KeyInit;
 use hmac::{Hmac, Mac};
@@ -6,17 +6,17 @@ use sha1::Sha1;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-/// HMAC-SHA256 over the concatenation of `parts`.
+/// Returns the HMAC-SHA256 of the concatenated `parts`.
 pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     digest::<Hmac<Sha256>>(key, parts)
 }
 
-/// HMAC-SHA1 over the concatenation of `parts`. Twilio asks for it; HMAC keeps SHA-1 sound here.
+/// Returns the HMAC-SHA1 of the concatenated `parts`. Twilio requires it; the weakness of SHA-1 does not affect HMAC.
 pub(crate) fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     digest::<Hmac<Sha1>>(key, parts)
 }
 
-/// Whether both are the same bytes. Takes the same time wherever they differ; only the length shows.
+/// Compares in a time that does not depend on where the two differ, only on their length.
 pub(crate) fn same(left: &[u8], right: &[u8]) -> bool {
     left.ct_eq(right).into()
 }

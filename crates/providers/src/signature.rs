@@ -1,8 +1,8 @@
-//! Why a webhook's signature was refused, in the same words for every service.
+//! The reasons for rejecting a webhook's signature, the same for all services.
 //!
-//! The reason is for the event log and metrics: it names what was wrong, never what was sent.
+//! They appear in the event log and in metrics, and never contain what was sent.
 
-/// A webhook that is not proven to come from its service.
+/// The reason why a webhook is not proven to come from its service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// No secret is configured, so nothing can be verified.
@@ -11,28 +11,28 @@ pub enum SignatureError {
     /// The signature header is absent or empty.
     #[error("the signature header is missing")]
     Missing,
-    /// The header does not follow the service's grammar.
+    /// The header does not have the service's format.
     #[error("the signature header is malformed")]
     Malformed,
-    /// The header names a key that is not configured here.
+    /// The header names a key that is not configured.
     #[error("the signature names a key that is not configured")]
     UnknownKey,
-    /// The digest the address carries is not that of the body.
+    /// The digest in the address is not that of the body.
     #[error("the body is not the one that was signed")]
     BodyMismatch,
-    /// No signature fits the body under any configured secret.
+    /// No signature matches the body under any configured secret.
     #[error("no signature matches")]
     NoMatch,
-    /// The signature is good and older than the tolerance: a replay, or a clock that is wrong.
+    /// The signature matches but is older than the tolerance: a replay, or a wrong clock.
     #[error("the signature is {age_s} s old")]
     TooOld {
-        /// Age in seconds by the receiver's clock.
+        /// Age in seconds by the local clock.
         age_s: i64,
     },
 }
 
 impl SignatureError {
-    /// The machine-readable reason.
+    /// Returns a machine-readable code.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {

@@ -1,22 +1,22 @@
-//! The service that texts go out through, as `SMS_PROVIDER` names it.
+//! The service that sends texts, selected by `SMS_PROVIDER`.
 //!
-//! An enum, not a trait: the services are few and known, and each answers in the same terms. The mock needs no network
-//! and gives every text the same SID however often it is sent.
+//! An enum instead of a trait, because there are few services and all return the same types. The mock needs no network,
+//! and returns the same SID for a text however often it is sent.
 
 use crate::twilio::MessageStatus;
 use crate::twilio::{Candidate, Lookup, LookupError, SendError, SendMessage, SentMessage, TwilioClient};
 
-/// Sends texts.
+/// Sends texts through one service.
 #[derive(Debug, Clone)]
 pub enum SmsSender {
-    /// Takes every text and sends none.
+    /// Accepts every text and sends none.
     Mock,
     /// Twilio, or its simulator.
     Twilio(TwilioClient),
 }
 
 impl SmsSender {
-    /// The name under which numbers and messages are filed.
+    /// Returns the name under which numbers and messages are stored.
     #[must_use]
     pub fn provider(&self) -> &'static str {
         match self {
@@ -25,10 +25,10 @@ impl SmsSender {
         }
     }
 
-    /// Sends one text, once. `event_id` names the message on our side.
+    /// Sends a text with a single request. `event_id` is our id of the message.
     ///
     /// # Errors
-    /// The text was not confirmed as taken; the class says whether it may be sent again.
+    /// The text was not confirmed as accepted. The class of the error says whether it may be sent again.
     pub async fn send(&self, event_id: &str, message: &SendMessage) -> Result<SentMessage, SendError> {
         match self {
             Self::Mock => Ok(mock(event_id)),
@@ -36,10 +36,10 @@ impl SmsSender {
         }
     }
 
-    /// Looks for a text that may have gone out: all messages that may be it, oldest first. The mock has taken every text.
+    /// Returns all messages that may be a text with an unknown outcome, oldest first. The mock has accepted every text.
     ///
     /// # Errors
-    /// The service could not be asked, so the text's fate stays unknown.
+    /// The service could not be asked, so the outcome remains unknown.
     pub async fn candidates(&self, event_id: &str, lookup: &Lookup) -> Result<Vec<Candidate>, LookupError> {
         match self {
             Self::Mock => Ok(vec![Candidate { message: mock(event_id), same_text: true, error_code: None }]),
@@ -47,10 +47,7 @@ impl SmsSender {
         }
     }
 
-    /// Asks whether the service answers and knows our account. The mock always does.
-    ///
-    /// # Errors
-    /// How it did not.
+    /// Checks that the service answers and accepts the credentials. The mock always does.
     pub async fn check(&self) -> Result<(), LookupError> {
         match self {
             Self::Mock => Ok(()),

@@ -1,37 +1,37 @@
 //! A durable job queue on SQLite and PostgreSQL.
 //!
-//! A job is a row. It is enqueued in the transaction of whatever causes it, claimed under a lease, run by an
-//! [apalis](https://docs.rs/apalis) worker, and finished by a write that the lease fences. What a job can go through is
-//! one pure function ([`lifecycle`]); the SQL is its shadow. Retries, waits and polls are times in the row, never a
-//! sleeping task, so a process may be killed at any moment and nothing is lost, and ten thousand waiting jobs cost ten
+//! A job is a row. It is enqueued in the transaction of the change that causes it, claimed under a lease, run by an
+//! [apalis](https://docs.rs/apalis) worker, and finished by a write that checks the lease. Its states and transitions
+//! are one pure function ([`lifecycle`]), whose results the SQL stores. Retries, delays and polls are times in the row,
+//! never a sleeping task, so a process may be killed at any moment without loss, and ten thousand waiting jobs cost ten
 //! thousand rows.
 //!
-//! The crate is built in floors. A file uses its own floor and those below it, never one above:
+//! The crate is built in layers. A file uses its own layer and those below it, never one above:
 //!
 //! ```text
-//!   runtime     claims jobs, runs them, stores how they ended    what a program starts: Worker
-//!   leases      renews leases, rescues jobs that lost theirs
+//!   runtime     claims jobs, runs them, stores their outcomes    what a program starts: Worker
+//!   leases      renews leases, rescues jobs whose lease expired
 //!   handlers    the program's code for each kind, the registry   admin      lists, explains, retries, cancels
-//!   store       rows, statements, the Queue handle, wake-ups     schedule   enqueues what the clock asks for
+//!   store       rows, statements, the Queue handle, wake-ups     schedule   enqueues jobs at scheduled times
 //!   job         payload, keys, policy, outcome: values only
 //! ```
 //!
-//! `admin` stands on `handlers` and `schedule` on `store`; neither knows `leases` or `runtime`, so a process that runs no
+//! `admin` uses `handlers`, and `schedule` uses `store`. Neither uses `leases` or `runtime`, so a process that runs no
 //! jobs can use both.
 //!
-//! **Invariant:** the queue knows nothing of bookings, messages or HTTP; what a kind does when its attempts are used up
-//! is handed in by the kind.
+//! **Invariant:** the queue knows nothing of bookings, messages or HTTP. The hooks of a kind do what must follow when a
+//! job ends without success.
 
 #![warn(missing_docs)]
 
-/// The worker of the README, compiled so that it stays true.
+/// The example of the README, compiled so that it stays correct.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
 pub mod admin;
 pub mod effects {
-    //! The ledger of effects, and the protocol that sends one once.
+    //! The ledger of effects, and the protocol that sends each of them once.
     pub use crate::handlers::perform::{Answer, Attempt, Decision, Performable, Performed, Permit, perform, settle};
     pub use crate::store::effects::*;
 }

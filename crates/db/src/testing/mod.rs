@@ -1,9 +1,9 @@
 //! Fresh, migrated databases of both engines for tests.
 //!
-//! A test loops over [`engines`] (or asks for [`empty`] ones); each database is its own and is gone when dropped.
-//! Migrated databases are copies of a [`template`], which is migrated once; tests of migrations begin with [`empty`].
-//! PostgreSQL's address comes from `NIGHTSHIFT_TEST_POSTGRES_URL`, which `./test` sets. Without it tests fail: half a
-//! test run must not look like a whole one.
+//! Each database belongs to one test and is deleted when dropped. Migrated databases are copies of a [`template`],
+//! which is migrated once; tests of migrations use [`empty`]. The PostgreSQL server's address comes from
+//! `NIGHTSHIFT_TEST_POSTGRES_URL`, which `./test` sets. Without it tests fail instead of being skipped, so that a
+//! partial test run can't pass for a complete one.
 
 #![expect(
     clippy::expect_used,
@@ -31,11 +31,11 @@ pub use network::{Network, Weather};
 pub use server::POSTGRES_URL_VARIABLE;
 pub use statements::statements_of;
 
-/// A database that lives as long as this value.
+/// A database that is deleted when this value is dropped.
 pub struct TestDb {
-    /// Open and, unless asked for empty, migrated.
+    /// Migrated, unless an empty database was requested.
     pub db: Db,
-    /// Its address, for starting programs on it.
+    /// The address, for starting programs on this database.
     pub url: String,
     _cleanup: Cleanup,
 }
@@ -48,21 +48,21 @@ enum Cleanup {
         server: String,
         name: String,
     },
-    /// Whoever made it removes it.
+    /// Something else deletes the database.
     None,
 }
 
 impl TestDb {
-    /// A database that stands already and stays.
+    /// Wraps a database that exists already and is not deleted.
     #[must_use]
     pub fn existing(db: Db, url: String) -> Self {
         Self { db, url, _cleanup: Cleanup::None }
     }
 
-    /// A network that leads to the server, and this database's address over it.
+    /// Starts a simulated [`Network`] in front of the server, and returns it with this database's address through it.
     ///
     /// # Panics
-    /// When there is no server.
+    /// If the database is not on a server.
     pub async fn over_a_network(&self) -> (Network, String) {
         let options = PgConnectOptions::from_str(&self.url).expect("the address of a server");
         let host = options.get_host().parse().expect("the test server listens on an address of this machine");
@@ -71,32 +71,31 @@ impl TestDb {
         (network, url)
     }
 
-    /// The engine underneath.
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.db.engine()
     }
 }
 
-/// One migrated database of each engine.
+/// Creates one migrated database for each engine.
 pub async fn engines() -> Vec<TestDb> {
     let (folder, file) = sqlite_folder();
     template::copy_sqlite(&file).await;
     vec![open_sqlite(folder, &file).await, open_postgres(&template::copy_postgres(&server_url()).await).await]
 }
 
-/// One database of each engine without any table.
+/// Creates one database without tables for each engine.
 pub async fn empty() -> Vec<TestDb> {
     vec![sqlite().await, postgres().await]
 }
 
-/// An empty SQLite file.
+/// Creates an empty SQLite file.
 pub async fn sqlite() -> TestDb {
     let (folder, file) = sqlite_folder();
     open_sqlite(folder, &file).await
 }
 
-/// An empty PostgreSQL database.
+/// Creates an empty PostgreSQL database.
 pub async fn postgres() -> TestDb {
     let name = new_name();
     let mut connection = connect(&server_url()).await;
@@ -129,7 +128,7 @@ impl Drop for Cleanup {
     fn drop(&mut self) {
         let Self::Postgres { server, name } = self else { return };
         let (server, name) = (server.clone(), name.clone());
-        // Drop may run on a runtime's thread, which must not block on another future; a thread of its own may.
+        // Drop may run on a thread of a runtime, which must not block on a future. A new thread may.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
             runtime.block_on(async {
@@ -137,7 +136,7 @@ impl Drop for Cleanup {
                 connection.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).await.ok()
             })
         });
-        // A database left behind goes away with the throw-away server; nothing to report.
+        // A database that can't be dropped disappears with the temporary server.
         let _ = dropped.join();
     }
 }

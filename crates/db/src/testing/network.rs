@@ -1,4 +1,4 @@
-//! A network that can be made worse.
+//! A TCP proxy that can delay, lose or cut the traffic to a server.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,23 +9,23 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-/// What becomes of what is sent.
+/// How the network treats traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weather {
-    /// It arrives.
+    /// Passes everything on.
     Fair,
-    /// It arrives later.
+    /// Passes everything on after a delay.
     Slow(Duration),
-    /// What is asked arrives, what is answered does not.
+    /// Passes requests on and discards answers.
     Unanswered,
-    /// Nothing arrives, and nobody is told: the other end is gone without a word. Connections that saw this weather
-    /// stay dead when it is over.
+    /// Discards everything without closing connections, as if the other end had vanished. Connections that existed
+    /// meanwhile stay dead afterwards.
     Gone,
-    /// Connections break, new ones too.
+    /// Closes all connections, new ones included.
     Cut,
 }
 
-/// A way to a server that leads over this network.
+/// A listening proxy to one server.
 #[derive(Debug)]
 pub struct Network {
     address: SocketAddr,
@@ -34,7 +34,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// A way to `server`, in fair weather.
+    /// Starts a proxy to `server` that passes everything on.
     pub async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
@@ -48,13 +48,12 @@ impl Network {
         Self { address, weather, accepting: accepting.abort_handle() }
     }
 
-    /// Where the way begins.
+    /// Returns the address on which the proxy listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Changes the weather.
     pub fn set(&self, weather: Weather) {
         self.weather.send_replace(weather);
     }
@@ -85,11 +84,11 @@ async fn connect(client: TcpStream, server: SocketAddr, weather: watch::Receiver
 }
 
 async fn becomes(weather: &mut watch::Receiver<Weather>, what: impl Fn(Weather) -> bool) {
-    // Without a sender the test is over.
+    // A closed channel means that the test is over.
     let _ = weather.wait_for(|now| what(*now)).await;
 }
 
-/// Ends when the sender has ended; what is lost is waited for by the other side for ever.
+/// Passes bytes on until the sender closes. After a loss it never returns, so that the other side keeps waiting.
 async fn pass_on(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,

@@ -1,11 +1,11 @@
-//! The PostgreSQL server that tests make their databases on.
+//! The PostgreSQL server on which tests create their databases.
 
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
-/// Names the PostgreSQL server that tests may create databases on.
+/// The variable with the address of the PostgreSQL server on which tests may create databases.
 pub const POSTGRES_URL_VARIABLE: &str = "NIGHTSHIFT_TEST_POSTGRES_URL";
 
 pub(super) fn server_url() -> String {
@@ -15,7 +15,7 @@ pub(super) fn server_url() -> String {
     server
 }
 
-/// The name of a database that no other test has.
+/// Returns a unique name for a database.
 pub(super) fn new_name() -> String {
     format!("test_{}", uuid::Uuid::new_v4().simple())
 }

@@ -1,4 +1,4 @@
-//! The texts of the statements that something runs, for tests that ask the database how it would carry them out.
+//! Records the texts of statements, for tests that check how the database would execute them.
 
 use std::cell::RefCell;
 
@@ -6,7 +6,7 @@ tokio::task_local! {
     static NOTED: RefCell<Vec<String>>;
 }
 
-/// Runs `work`; its answer, and the texts of the statements that its own task ran.
+/// Runs `work`, and returns its result and the texts of the statements that its own task ran.
 pub async fn statements_of<T>(work: impl Future<Output = T>) -> (T, Vec<String>) {
     NOTED
         .scope(RefCell::default(), async {
@@ -16,7 +16,7 @@ pub async fn statements_of<T>(work: impl Future<Output = T>) -> (T, Vec<String>)
         .await
 }
 
-/// Notes a statement, when somebody asked for it.
+/// Records a statement if it runs within [`statements_of`].
 pub(crate) fn note(sql: &str) {
     let _ = NOTED.try_with(|noted| noted.borrow_mut().push(sql.to_owned()));
 }

@@ -1,8 +1,8 @@
 //! Migrated databases to copy, one per engine and set of migrations.
 //!
-//! The first test that needs one makes it while the others wait: for the lock of a file, or for a lock on the server. It
-//! is complete before it has the name that copies are made of. The name tells the migrations, so a template that was made
-//! from others is never used.
+//! The first test that needs a template creates it, while the others wait for a lock: a lock file for SQLite, an
+//! advisory lock for PostgreSQL. A template gets its final name only when it is complete. The name contains a hash of
+//! the migrations, so a template of other migrations is never used.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -13,12 +13,12 @@ use super::server::{connect, new_name, url_of};
 use crate::migrations::{lock_file, sql_of};
 use crate::{Db, DbOptions, Engine, MIGRATIONS, migrate};
 
-/// Held on the server while a template is made.
+/// The advisory lock that is held while a template is created.
 const LOCK: i64 = 0x6e73_7465_6d70;
-/// "The database does not exist", said of the template.
+/// The SQLSTATE of "the database does not exist", here the template.
 const UNDEFINED_DATABASE: &str = "3D000";
 
-/// Copies the migrated file to `file`, which is not there yet.
+/// Copies the migrated file to `file`, which must not exist yet.
 pub(super) async fn copy_sqlite(file: &Path) {
     let template = std::env::temp_dir().join(name(Engine::Sqlite)).with_extension("db");
     if !template.exists() {
@@ -32,19 +32,19 @@ async fn make_sqlite(template: &Path) {
     if template.exists() {
         return;
     }
-    // What a killed process left behind is its own.
+    // In a folder of its own, so that the rest of a killed process does not disturb.
     let folder = tempfile::tempdir_in(std::env::temp_dir()).expect("a temporary folder");
     let unfinished = folder.path().join("template.db");
     let url = format!("sqlite://{}", unfinished.display());
     let db = Db::connect(&url, &DbOptions::default()).await.expect("the SQLite file opens");
     migrate(&db).await.expect("a fresh database migrates");
-    // The last connection that closes takes the write-ahead log into the file.
+    // Closing the last connection moves the write-ahead log into the file.
     db.close().await;
     assert!(!unfinished.with_extension("db-wal").exists(), "all of the template is in one file");
     std::fs::rename(&unfinished, template).expect("the template gets its name");
 }
 
-/// Makes a migrated database on `server` and returns its name.
+/// Creates a migrated database on `server` and returns its name.
 pub(super) async fn copy_postgres(server: &str) -> String {
     let mut connection = connect(server).await;
     let (new, template) = (new_name(), name(Engine::Postgres));
@@ -72,14 +72,14 @@ async fn make_postgres(server: &str, connection: &mut PgConnection, template: &s
             Db::connect(&url_of(server, &unfinished), &DbOptions::default()).await.expect("the address is readable");
         migrate(&db).await.expect("a fresh database migrates");
         db.close().await;
-        // Nobody changes it by mistake, and no connection keeps it from being copied.
+        // Prevents changes by mistake, and connections, which would prevent copying.
         run(format!("ALTER DATABASE {unfinished} WITH ALLOW_CONNECTIONS false")).await;
         run(format!("ALTER DATABASE {unfinished} RENAME TO {template}")).await;
     }
     run(format!("SELECT pg_advisory_unlock({LOCK})")).await;
 }
 
-/// What the template for today's migrations is called.
+/// Returns the name of the template for the current migrations.
 fn name(engine: Engine) -> String {
     let mut hasher = DefaultHasher::new();
     for step in MIGRATIONS {

@@ -1,45 +1,45 @@
-//! What is needed of a value, by dotted paths. Whatever is not of a type that makes sense is absent.
+//! Typed access to values by dotted paths. A value that does not have the requested type counts as absent.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-/// Ids and codes of every provider are far shorter; a longer one would not fit into an index.
+/// Providers' ids and codes are far shorter. A longer one would not fit into an index.
 const ID_CHARS_MAX: usize = 255;
-/// Beyond it not every whole number has a float of its own.
+/// 2^53. Beyond it, not every integer has an exact float.
 const EXACT_FLOAT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// An object's fields. Reading never fails: null, a wrong type and a path through something that is no object are all
-/// absence.
+/// The fields of an object. Reading never fails: null, a value of the wrong type, and a path through something that is
+/// not an object all count as absent.
 #[derive(Debug, Clone, Copy)]
 pub struct Fields<'a>(&'a Value);
 
 impl<'a> Fields<'a> {
-    /// Of this value.
+    /// Returns the fields of `value`.
     #[must_use]
     pub fn of(value: &'a Value) -> Self {
         Self(value)
     }
 
-    /// The value at `path`, unless it is null.
+    /// Returns the value at `path`, unless it is null.
     #[must_use]
     pub fn at(self, path: &str) -> Option<&'a Value> {
         path.split('.').try_fold(self.0, |value, name| value.as_object()?.get(name)).filter(|value| !value.is_null())
     }
 
-    /// The fields of the object at `path`; none of them when there is no object.
+    /// Returns the fields of the object at `path`, or no fields if there is no object.
     #[must_use]
     pub fn within(self, path: &str) -> Self {
         Self(self.at(path).unwrap_or(&Value::Null))
     }
 
-    /// The entries of the array at `path`.
+    /// Returns the entries of the array at `path`.
     #[must_use]
     pub fn list(self, path: &str) -> Option<&'a [Value]> {
         self.at(path)?.as_array().map(Vec::as_slice)
     }
 
-    /// Text without the white space around it; blank is absent, a number is its digits. A NUL, which PostgreSQL stores
-    /// in no text, becomes U+FFFD.
+    /// Returns trimmed text. Blank text counts as absent, and a number becomes its digits. NUL, which PostgreSQL can't
+    /// store in text, becomes U+FFFD.
     #[must_use]
     pub fn text(self, path: &str) -> Option<String> {
         let text = match self.at(path)? {
@@ -51,21 +51,20 @@ impl<'a> Fields<'a> {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// Text that can be an id or a code: at most 255 characters, none of them a control character or one that had to be
-    /// replaced.
+    /// Returns text that can be an id or a code: at most 255 characters, without control characters and U+FFFD.
     #[must_use]
     pub fn id(self, path: &str) -> Option<String> {
         let odd = |character: char| character.is_control() || character == '\u{fffd}';
         self.text(path).filter(|text| text.chars().count() <= ID_CHARS_MAX && !text.contains(odd))
     }
 
-    /// The id of a linked object, which may be there as a whole.
+    /// Returns the id of a linked object, which may be given as an id or as the expanded object.
     #[must_use]
     pub fn link(self, path: &str) -> Option<String> {
         if self.at(path)?.is_object() { self.within(path).id("id") } else { self.id(path) }
     }
 
-    /// A whole number, also as text or with a fraction of zero.
+    /// Returns an integer. It may be given as text, or with a fraction of zero.
     #[must_use]
     pub fn whole(self, path: &str) -> Option<i64> {
         match self.at(path)? {
@@ -75,13 +74,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A whole number that is not negative.
+    /// Returns an integer that is not negative.
     #[must_use]
     pub fn amount(self, path: &str) -> Option<i64> {
         self.whole(path).filter(|amount| *amount >= 0)
     }
 
-    /// A flag, also as text.
+    /// Returns a boolean, which may be given as text.
     #[must_use]
     pub fn flag(self, path: &str) -> Option<bool> {
         match self.at(path)? {
@@ -91,7 +90,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// An instant in Unix seconds.
+    /// Returns an instant that is given in Unix seconds.
     #[must_use]
     pub fn time(self, path: &str) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp(self.whole(path)?, 0)

@@ -1,10 +1,10 @@
-//! JSON as providers really send it, read without refusing what is of no use here.
+//! A tolerant JSON parser for providers' messages.
 //!
-//! A message is needed for a few of its fields. Whatever stands in the others (half of an emoji, bytes that are not
-//! UTF-8, a number beyond every type, nesting without end) must not cost the message: a webhook that is refused comes
-//! again for days with the same bytes. [`read`] takes the bytes, [`Fields`] takes from the value what is needed.
+//! Only a few fields of a message are needed. A defect in another field (half a surrogate pair, invalid UTF-8, a number
+//! that is too large, excessive nesting) must not reject the message, because the provider would send the same bytes
+//! again for days. [`read`] parses the bytes, and [`Fields`] gives typed access.
 //!
-//! **Invariant:** no error holds a value, and nothing that is read here overflows the stack.
+//! **Invariant:** no error contains a value, and no input overflows the stack.
 
 mod fields;
 mod parser;
@@ -18,18 +18,18 @@ use parser::Parser;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads a document. Of what the standard forbids or leaves open:
-/// - half a surrogate pair, an unknown escape and bytes that are not UTF-8 become U+FFFD,
-/// - a number that no type here can hold becomes null, as do `NaN` and `Infinity`,
-/// - of a name that occurs twice in one object the last value counts, as in the providers' own libraries,
-/// - what is nested too deeply becomes null,
-/// - a byte order mark in front and NULs at the end are passed over.
+/// Parses a document. Input that the standard forbids or leaves open is accepted:
+/// - half a surrogate pair, an unknown escape and invalid UTF-8 become U+FFFD,
+/// - a number that no type can represent becomes null, as do `NaN` and `Infinity`,
+/// - if a name occurs twice in an object, the last value counts, as in the providers' own libraries,
+/// - values that are nested too deeply become null,
+/// - a leading byte order mark and trailing NULs are ignored.
 ///
 /// # Errors
-/// [`NotJson`] when the structure is broken.
+/// [`NotJson`] if the structure is invalid.
 pub fn read(bytes: &[u8]) -> Result<Value, NotJson> {
     let body = bytes.strip_prefix(BOM).unwrap_or(bytes);
-    // Nearly every document is well-formed, and the strict reader is the faster one.
+    // Nearly all documents are valid, and the strict parser is faster.
     if let Ok(value) = serde_json::from_slice(body) {
         return Ok(value);
     }
@@ -144,7 +144,7 @@ mod tests {
             let _ = read(&body);
         }
 
-        /// Bytes that are near JSON reach further into the reader than arbitrary ones.
+        /// Input that resembles JSON reaches further into the parser than random bytes.
         #[test]
         fn nearly_json_is_read_or_refused(body in "[\\[\\]{}\",:\\\\u0-9dDeE+. -]{0,80}") {
             let strict: Option<Value> = serde_json::from_str(&body).ok();

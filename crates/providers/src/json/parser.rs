@@ -1,20 +1,20 @@
-//! The tolerant reader: keeps the structure of a document and replaces in it what can't be kept.
+//! The tolerant parser: keeps the structure of a document and replaces values that can't be represented.
 
 use serde_json::{Map, Number, Value};
 
-/// Arrays and objects within each other; what lies deeper is read as null. It is the limit of the strict reader.
+/// Maximum nesting depth, the same as in the strict parser. Deeper values become null.
 const DEPTH_MAX: usize = 127;
 const REPLACEMENT: char = '\u{fffd}';
 
-/// The bytes do not have the structure of JSON, for instance because they end in the middle.
+/// The input does not have the structure of JSON, for example because it is truncated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not JSON from byte {at} on")]
 pub struct NotJson {
-    /// Where reading stopped, counted from zero.
+    /// Offset in bytes at which parsing stopped.
     pub at: usize,
 }
 
-/// Reads one document from its first byte to its last.
+/// Parses one document that must span the whole input.
 pub(super) struct Parser<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -57,7 +57,7 @@ impl<'a> Parser<'a> {
             let name = self.string()?;
             self.skip_space();
             self.expect(b':')?;
-            // The last value of a name counts.
+            // If a name occurs twice, the last value counts.
             object.insert(name, self.value(depth + 1)?);
             self.skip_space();
             if self.take(b'}') {
@@ -84,7 +84,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Passes over an array or object, however deep, without recursion. Only its brackets and texts are looked at.
+    /// Skips an array or object of any depth, without recursion. Checks only brackets and strings.
     fn skip_nested(&mut self) -> Result<Value> {
         let mut open = Vec::new();
         while let Some(byte) = self.peek() {
@@ -125,7 +125,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The character behind a backslash. Of an unknown escape only the backslash is passed over.
+    /// Returns the character of an escape sequence. If it is unknown, only the backslash is consumed.
     fn escaped(&mut self) -> char {
         let known = match self.peek() {
             Some(same @ (b'"' | b'\\' | b'/')) => char::from(same),
@@ -144,7 +144,7 @@ impl<'a> Parser<'a> {
         known
     }
 
-    /// What follows `\u`: four hex digits, or two times four for a character outside the basic plane.
+    /// Parses the rest of `\u`: four hex digits, or a surrogate pair.
     fn unicode(&mut self) -> char {
         let Some(unit) = self.four_hex() else { return REPLACEMENT };
         self.at += 4;
@@ -168,7 +168,7 @@ impl<'a> Parser<'a> {
         digits.iter().try_fold(0, |sum, digit| Some(sum * 16 + char::from(*digit).to_digit(16)?))
     }
 
-    /// A number or a word. A number that no type holds is null.
+    /// Parses a number or a literal. A number that no type can represent becomes null.
     fn bare(&mut self) -> Result<Value> {
         let rest = &self.bytes[self.at..];
         let end = rest.iter().position(|byte| !(byte.is_ascii_alphanumeric() || b"+-.".contains(byte)));
@@ -215,7 +215,7 @@ fn number(token: &str) -> Value {
     if let Ok(whole) = token.parse::<u64>() {
         return whole.into();
     }
-    // Without its sign, zero would not be what the strict reader makes of it.
+    // Negative zero must become a float, as in the strict parser.
     match token.parse::<i64>() {
         Ok(whole) if whole != 0 => whole.into(),
         _ => token.parse().ok().and_then(Number::from_f64).map_or(Value::Null, Value::Number),

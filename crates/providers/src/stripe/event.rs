@@ -1,7 +1,8 @@
 //! The envelope of a Stripe event.
 //!
-//! Any JSON object is one: Stripe adds fields at will, older endpoints send older shapes, pings and thin events carry no
-//! object, and what can't be read is absent. What an event means is told by [`Event::fact`].
+//! Any JSON object is accepted, because Stripe adds fields at any time, older endpoints send older formats, and pings
+//! and thin events have no object. Fields that can't be read are absent. [`Event::fact`] returns the meaning of an
+//! event.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -9,42 +10,40 @@ use serde_json::Value;
 use super::fact::StripeFact;
 use crate::json::{self, Fields, NotJson};
 
-/// One event as delivered.
+/// A delivered event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// `evt_...`; hand-made deliveries may lack it.
+    /// `evt_...`; absent in some deliveries that were made by hand.
     pub id: Option<String>,
-    /// Stripe's `type`, such as `payment_intent.succeeded`. An event without one means nothing to us.
+    /// Stripe's `type`, such as `payment_intent.succeeded`. An event without one is ignored.
     pub kind: Option<String>,
-    /// When Stripe made the event, which may be weeks before a resend.
+    /// Time at which Stripe created the event, which may be weeks before a redelivery.
     pub created: Option<DateTime<Utc>>,
-    /// Whether real money moved.
+    /// Whether real money is involved.
     pub livemode: bool,
-    /// `data.object`: what the event is about, as it stood then; null in a thin event, which only names it.
+    /// `data.object`: the object of the event in its state at that time. Null in a thin event, which has none.
     pub object: Value,
 }
 
-/// The body is not an event. Holds no values.
+/// The body is not an event. The error contains no values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
-    /// Not JSON at all.
     #[error("the body is {0}")]
     NotJson(#[from] NotJson),
-    /// JSON, but no object.
     #[error("the body is not an object")]
     NotAnObject,
 }
 
 impl Event {
-    /// Reads a request's raw body.
+    /// Parses the raw body of a request.
     ///
     /// # Errors
-    /// [`EventError`] when it is no JSON object.
+    /// [`EventError`] if the body is not a JSON object.
     pub fn parse(body: &[u8]) -> Result<Self, EventError> {
         Self::from_value(json::read(body)?)
     }
 
-    /// Reads a body that was parsed already.
+    /// Converts a body that is parsed already.
     ///
     /// # Errors
     /// [`EventError::NotAnObject`].
@@ -63,7 +62,7 @@ impl Event {
         })
     }
 
-    /// What happened, for the types that are acted on; [`StripeFact::Other`] for all else.
+    /// Returns what happened, or [`StripeFact::Other`] for a type that is not acted on.
     #[must_use]
     pub fn fact(&self) -> StripeFact {
         StripeFact::read(self.kind.as_deref().unwrap_or_default(), Fields::of(&self.object))

@@ -1,14 +1,14 @@
-//! What a Stripe event means to us: the types that are acted on, with the fields the actions read.
+//! The types of Stripe events that are acted on, with the fields that are needed.
 //!
-//! Amounts are in the currency's smallest unit. A link to another object is its id, or the object itself when the
-//! endpoint expands it; both are read. What is absent, null, blank or of a type that makes no sense is `None`: reading
-//! never fails, and whoever acts on a fact says what it can't do without.
+//! Amounts are in the currency's smallest unit. A linked object may be given as its id or, if the endpoint expands it,
+//! as the object. A field that is absent, null, blank or of the wrong type is `None`: parsing never fails, and the code
+//! that acts on a fact checks for the fields it requires.
 
 use chrono::{DateTime, Utc};
 
 use crate::json::Fields;
 
-/// One event, read.
+/// The meaning of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StripeFact {
     /// `payment_intent.succeeded`
@@ -25,45 +25,46 @@ pub enum StripeFact {
     InvoicePaymentFailed(InvoicePaymentFailed),
     /// `customer.subscription.deleted`
     SubscriptionDeleted(SubscriptionDeleted),
-    /// A type that is stored and not acted on.
+    /// Any other type, which is stored and not acted on.
     Other,
 }
 
-/// Money has come in.
+/// A payment was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentSucceeded {
     /// `pi_...`
     pub payment_intent_id: Option<String>,
     /// `metadata.bookingId`
     pub booking_id: Option<String>,
-    /// What was received; the intent's amount where the event does not say.
+    /// The received amount, or the intent's amount if the event does not contain it.
     pub amount_minor: Option<i64>,
-    /// Lower-case ISO code.
+    /// Lower-case ISO 4217 code.
     pub currency: Option<String>,
     /// `cus_...`
     pub customer_id: Option<String>,
 }
 
-/// An attempt to pay failed. Not final: the same intent may still succeed, and the two may arrive in any order.
+/// A payment attempt failed. This is not final: the same intent may still succeed, and the events may arrive in any
+/// order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentFailed {
     /// `pi_...`
     pub payment_intent_id: Option<String>,
     /// `metadata.bookingId`
     pub booking_id: Option<String>,
-    /// What was to be paid.
+    /// The amount that was to be paid.
     pub amount_minor: Option<i64>,
-    /// Lower-case ISO code.
+    /// Lower-case ISO 4217 code.
     pub currency: Option<String>,
     /// `last_payment_error.code`, such as `card_declined`
     pub code: Option<String>,
     /// `last_payment_error.decline_code`, such as `insufficient_funds`
     pub decline_code: Option<String>,
-    /// `last_payment_error.message`, Stripe's sentence for the payer.
+    /// `last_payment_error.message`, Stripe's message for the payer.
     pub message: Option<String>,
 }
 
-/// Money went back, in part or whole.
+/// A charge was refunded, in part or in full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChargeRefunded {
     /// `ch_...`
@@ -72,17 +73,17 @@ pub struct ChargeRefunded {
     pub payment_intent_id: Option<String>,
     /// `metadata.bookingId` of the charge.
     pub booking_id: Option<String>,
-    /// What was charged.
+    /// The amount that was charged.
     pub amount_minor: Option<i64>,
-    /// The running total of all refunds so far: set it, never add it.
+    /// The sum of all refunds of the charge so far: store it, don't add it.
     pub amount_refunded_minor: Option<i64>,
-    /// Lower-case ISO code.
+    /// Lower-case ISO 4217 code.
     pub currency: Option<String>,
-    /// Whether all of it went back.
+    /// Whether the whole amount was refunded.
     pub fully_refunded: bool,
 }
 
-/// A checkout was completed, which does not yet mean paid, or the slow payment of one has arrived.
+/// A checkout was completed, which does not imply that it is paid, or the delayed payment of a checkout has succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkout {
     /// `cs_...`
@@ -91,55 +92,55 @@ pub struct Checkout {
     pub client_id: Option<String>,
     /// `metadata.bookingId`
     pub booking_id: Option<String>,
-    /// `client_reference_id`: whatever the maker of the session put there, a client's or a booking's id.
+    /// `client_reference_id`: a client's or a booking's id, depending on who created the session.
     pub reference: Option<String>,
     /// `payment`, `setup` or `subscription`
     pub mode: Option<String>,
-    /// Whether the money is there.
+    /// Whether the payment has been received.
     pub payment_status: PaymentStatus,
     /// `cus_...`
     pub customer_id: Option<String>,
-    /// `pi_...`; none in subscription mode.
+    /// `pi_...`; `None` in subscription mode.
     pub payment_intent_id: Option<String>,
     /// `sub_...`; only in subscription mode.
     pub subscription_id: Option<String>,
-    /// The session's total.
+    /// The total of the session.
     pub amount_total_minor: Option<i64>,
-    /// Lower-case ISO code.
+    /// Lower-case ISO 4217 code.
     pub currency: Option<String>,
 }
 
 /// `payment_status` of a checkout session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PaymentStatus {
-    /// The money is there.
+    /// The payment was received.
     Paid,
-    /// A slow payment method: another event tells how it ends.
+    /// The payment method is delayed. A later event reports the result.
     Unpaid,
-    /// Nothing was to be paid.
+    /// There was nothing to pay.
     NoPaymentRequired,
-    /// The event does not say, or says what we do not know.
+    /// The event contains no status or an unknown one.
     Unknown,
 }
 
-/// An invoice was paid: a subscription's, or one that was made by hand or by a checkout.
+/// An invoice was paid: of a subscription, of a checkout, or one that was created by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvoicePaid {
     /// `in_...`
     pub invoice_id: Option<String>,
     /// `metadata.bookingId`
     pub booking_id: Option<String>,
-    /// Whether a subscription made it.
+    /// Whether the invoice belongs to a subscription.
     pub of_subscription: bool,
-    /// What was paid in all.
+    /// The sum of its payments.
     pub amount_paid_minor: Option<i64>,
-    /// Lower-case ISO code.
+    /// Lower-case ISO 4217 code.
     pub currency: Option<String>,
-    /// `pi_...` of each payment, as far as the event names them.
+    /// `pi_...` of each payment that the event contains.
     pub payment_intent_ids: Vec<String>,
 }
 
-/// A subscription's invoice could not be collected.
+/// The payment of a subscription's invoice failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvoicePaymentFailed {
     /// `in_...`
@@ -148,15 +149,15 @@ pub struct InvoicePaymentFailed {
     pub customer_id: Option<String>,
     /// `sub_...`
     pub subscription_id: Option<String>,
-    /// `clientId` in the subscription's metadata, else in the invoice's.
+    /// `clientId` in the metadata of the subscription, or else of the invoice.
     pub client_id: Option<String>,
-    /// What is due.
+    /// The amount due.
     pub amount_due_minor: Option<i64>,
-    /// Lower-case ISO code.
+    /// Lower-case ISO 4217 code.
     pub currency: Option<String>,
-    /// How often it was tried.
+    /// Number of payment attempts so far.
     pub attempt_count: Option<i64>,
-    /// When Stripe tries again; `None` when it does not.
+    /// When Stripe retries the payment; `None` if it does not.
     pub next_attempt_at: Option<DateTime<Utc>>,
 }
 
@@ -169,7 +170,6 @@ pub struct SubscriptionDeleted {
     pub customer_id: Option<String>,
     /// `metadata.clientId`
     pub client_id: Option<String>,
-    /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
 }
 
@@ -180,7 +180,7 @@ impl StripeFact {
             "payment_intent.payment_failed" => Self::PaymentFailed(payment_failed(fields)),
             "charge.refunded" => Self::ChargeRefunded(charge_refunded(fields)),
             "checkout.session.completed" => Self::Checkout(checkout(fields, PaymentStatus::Unknown)),
-            // Its name says what became of the payment.
+            // The type of these events determines the status.
             "checkout.session.async_payment_succeeded" => Self::Checkout(checkout(fields, PaymentStatus::Paid)),
             "checkout.session.async_payment_failed" => Self::PaymentFailed(checkout_failed(fields)),
             "invoice.paid" => Self::InvoicePaid(invoice_paid(fields)),
@@ -260,7 +260,7 @@ fn checkout_failed(fields: Fields<'_>) -> PaymentFailed {
 
 fn invoice_paid(fields: Fields<'_>) -> InvoicePaid {
     let listed = fields.list("payments.data").unwrap_or_default();
-    // Older endpoints name the subscription at the top.
+    // Older API versions have the subscription at the top level.
     let subscription =
         ["parent.subscription_details", "subscription"].into_iter().any(|path| fields.at(path).is_some());
     let reason = fields.id("billing_reason").unwrap_or_default();
@@ -270,7 +270,7 @@ fn invoice_paid(fields: Fields<'_>) -> InvoicePaid {
         of_subscription: subscription || reason.starts_with("subscription"),
         amount_paid_minor: fields.amount("amount_paid"),
         currency: fields.id("currency"),
-        // Older endpoints name the payment at the top; newer ones list payments when they are asked to.
+        // Older API versions have a single payment at the top level; newer ones list payments if they are expanded.
         payment_intent_ids: fields
             .link("payment_intent")
             .into_iter()
@@ -283,7 +283,7 @@ fn invoice_payment_failed(fields: Fields<'_>) -> InvoicePaymentFailed {
     InvoicePaymentFailed {
         invoice_id: fields.id("id"),
         customer_id: fields.link("customer"),
-        // Older endpoints still send it at the top.
+        // Older API versions have it at the top level.
         subscription_id: fields
             .link("parent.subscription_details.subscription")
             .or_else(|| fields.link("subscription")),

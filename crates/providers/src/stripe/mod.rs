@@ -1,4 +1,4 @@
-//! Stripe: only its webhooks are read; nothing is ever sent to it.
+//! Stripe. Only its webhooks are read; no requests are sent to it.
 
 pub mod event;
 mod fact;

@@ -1,8 +1,8 @@
 //! The `Stripe-Signature` header: `t=<unix seconds>,v1=<hex HMAC-SHA256>[,v1=...]`.
 //!
-//! Signed is `{t}.{raw body}`, byte for byte; the key is the whole secret text, `whsec_` included. Several `v1` stand
-//! there while a secret is rolled, and several secrets may be configured for the same reason. The age is looked at only
-//! once a signature fits, so that a stranger learns nothing from it.
+//! The signed text is `{t}.{raw body}`, byte for byte; the key is the whole text of the secret, including `whsec_`.
+//! While a secret is being rotated, there may be several `v1` and several configured secrets. The age is checked only
+//! after a signature has matched, so that it reveals nothing to other senders.
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
@@ -10,17 +10,17 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::SignatureError;
 use crate::mac::{hmac_sha256, same};
 
-/// The header's name, in lower case.
+/// Name of the header in lower case.
 pub const HEADER: &str = "stripe-signature";
 
-/// A signature of exactly this age, in seconds, still passes.
+/// Maximum age of a signature in seconds, inclusive.
 pub const TOLERANCE_S: i64 = 300;
 
-/// Verifies that one of `secrets` signed exactly this body, at most [`TOLERANCE_S`] seconds before `now`. Returns when
-/// it was signed (Unix seconds). A time in the future is accepted, as Stripe's own libraries do.
+/// Verifies that one of `secrets` signed this body at most [`TOLERANCE_S`] seconds before `now`. Returns the time of
+/// the signature in Unix seconds. A time in the future is accepted, as in Stripe's own libraries.
 ///
 /// # Errors
-/// Says why the signature was refused.
+/// The reason why the signature is rejected.
 pub fn verify(
     header: Option<&[u8]>,
     body: &[u8],
@@ -36,7 +36,7 @@ pub fn verify(
     for secret in secrets {
         let expected = digest(secret, claim.timestamp, body);
         for signature in &claim.signatures {
-            // Every pair is compared, so that the time taken tells nothing about which one fits.
+            // Every pair is compared, so that the duration does not reveal which one matches.
             fits |= same(signature.as_bytes(), expected.as_bytes());
         }
     }
@@ -50,7 +50,7 @@ pub fn verify(
     Ok(claim.timestamp)
 }
 
-/// The header value with which Stripe would deliver `body` at `timestamp` (Unix seconds).
+/// Returns the header value that Stripe would send with `body` at `timestamp` (Unix seconds).
 #[must_use]
 pub fn sign(secret: &SecretString, timestamp: i64, body: &[u8]) -> String {
     format!("t={timestamp},v1={}", digest(secret, timestamp, body))
@@ -61,14 +61,14 @@ fn digest(secret: &SecretString, timestamp: i64, body: &[u8]) -> String {
     hex::encode(hmac_sha256(secret.expose_secret().as_bytes(), &[signed_at.as_bytes(), b".", body]))
 }
 
-/// What the header claims.
+/// The parsed header.
 struct Claim<'a> {
     timestamp: i64,
     signatures: Vec<&'a str>,
 }
 
 impl<'a> Claim<'a> {
-    /// `None` without a readable `t` and at least one `v1`. Other schemes are passed over.
+    /// Returns `None` unless there is a valid `t` and at least one `v1`. Other schemes are ignored.
     fn parse(header: &'a [u8]) -> Option<Self> {
         let header = std::str::from_utf8(header).ok()?;
         let mut timestamp = None;

@@ -1,7 +1,7 @@
-//! Twilio's REST API: send a text. How one whose fate is unknown is looked for is in `lookup.rs`.
+//! The client of Twilio's REST API, which sends texts. `lookup.rs` searches for a text with an unknown outcome.
 //!
-//! The client never sends twice by itself: whether a failed request may be repeated is the caller's decision, by the
-//! class of the error. Nothing it prints holds a phone number, a text or the token.
+//! The client never retries by itself. The caller decides by the class of the error whether a failed request may be
+//! repeated. No debug output contains a phone number, a text or the token.
 
 use std::fmt;
 
@@ -14,15 +14,15 @@ use super::status::MessageStatus;
 use crate::http::{ClientError, parse_base_url};
 use crate::json::{self, Fields};
 
-/// Where Twilio's API lives.
+/// The address of Twilio's API.
 pub const BASE_URL: &str = "https://api.twilio.com";
 
-/// One account at Twilio. Clones share their connections.
+/// A client for one Twilio account. Clones share its connections.
 #[derive(Clone)]
 pub struct TwilioClient {
     base_url: Url,
     account_sid: String,
-    /// The account itself or one of its API keys, and the secret of either.
+    /// The SID of the account or of one of its API keys, to which `secret` belongs.
     user: String,
     secret: SecretString,
     http: reqwest::Client,
@@ -31,30 +31,29 @@ pub struct TwilioClient {
 /// A text to send.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SendMessage {
-    /// Our number, E.164.
+    /// Our number in E.164 format.
     pub from: String,
-    /// The recipient, E.164.
+    /// The recipient's number in E.164 format.
     pub to: String,
-    /// The text, at most 1600 characters.
+    /// At most 1600 characters.
     pub body: String,
-    /// Where Twilio reports what becomes of it. A fragment sets its retries and is not part of what it signs.
+    /// The address to which Twilio reports the status. A fragment configures Twilio's retries and is not signed.
     pub status_callback: Option<String>,
 }
 
-/// A text that Twilio has taken.
+/// A text that Twilio has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentMessage {
     /// `SM...`
     pub sid: String,
-    /// How far it has come.
     pub status: MessageStatus,
 }
 
 impl TwilioClient {
-    /// A client for the API at `base_url`, which is [`BASE_URL`] or a simulator's address.
+    /// Creates a client for the API at `base_url`, which is [`BASE_URL`] or a simulator's address.
     ///
     /// # Errors
-    /// [`ClientError::Address`] when `base_url` is none.
+    /// [`ClientError::Address`] if `base_url` is not an address.
     pub fn new(
         base_url: &str,
         account_sid: impl Into<String>,
@@ -66,16 +65,17 @@ impl TwilioClient {
         Ok(Self { base_url: parse_base_url(base_url)?, account_sid, user, secret: auth_token, http })
     }
 
-    /// The same account, asked with an API key (`SK...`) instead of its auth token: a key can be revoked by itself.
+    /// Authenticates with an API key (`SK...`) instead of the auth token. Unlike the token, a key can be revoked by
+    /// itself.
     #[must_use]
     pub fn with_api_key(self, key_sid: impl Into<String>, secret: SecretString) -> Self {
         Self { user: key_sid.into(), secret, ..self }
     }
 
-    /// Sends one text. Asks once; see [`SendError`] for what each failure means.
+    /// Sends one text with a single request. [`SendError`] says what each failure means.
     ///
     /// # Errors
-    /// The text was not confirmed as taken.
+    /// The text was not confirmed as accepted.
     pub async fn send(&self, message: &SendMessage) -> Result<SentMessage, SendError> {
         let mut form = vec![("From", &message.from), ("To", &message.to), ("Body", &message.body)];
         if let Some(callback) = &message.status_callback {
@@ -86,19 +86,19 @@ impl TwilioClient {
         let http_status = answer.status().as_u16();
         let headers = answer.headers().clone();
         if answer.status().is_success() {
-            // Twilio has it, so whatever is wrong with the rest of the answer leaves only the SID unknown.
+            // Twilio has accepted the text. If the rest of the answer is unusable, only the SID is unknown.
             let body = answer.bytes().await.map_err(|e| SendError::from_transport(&e))?;
             let taken = json::read(&body).ok();
             return taken
                 .and_then(|taken| SentMessage::read(&taken))
                 .ok_or(SendError::Unclear { cause: UnclearCause::Unreadable { http_status }, retry_after: None });
         }
-        // The status alone tells enough when the body does not come through.
+        // If the body can't be received, the status is enough to classify the error.
         let body = answer.bytes().await.unwrap_or_default();
         Err(SendError::from_answer(http_status, &headers, &body))
     }
 
-    /// Reads one page of a list.
+    /// Fetches one page of a list.
     pub(super) async fn get(&self, url: Url) -> Result<Value, LookupError> {
         let answer = self.authorized(self.http.get(url)).send().await.map_err(|e| LookupError::from_transport(&e))?;
         let http_status = answer.status();
@@ -122,7 +122,7 @@ impl TwilioClient {
         url
     }
 
-    /// The next page, as long as it is on the host that may see the token.
+    /// Returns the URL of the next page. A page on another host is refused, because that host must not see the token.
     pub(super) fn same_host(&self, uri: &str) -> Result<Url, LookupError> {
         let url = self.base_url.join(uri).map_err(|_| LookupError::Unreadable)?;
         if url.origin() == self.base_url.origin() { Ok(url) } else { Err(LookupError::Unreadable) }
@@ -130,7 +130,7 @@ impl TwilioClient {
 }
 
 impl SentMessage {
-    /// What is read of a message. None without a SID: nobody can ask then what became of it.
+    /// Reads a message. Returns `None` if it has no SID, because its status could never be queried.
     pub(super) fn read(message: &Value) -> Option<Self> {
         let fields = Fields::of(message);
         let status = MessageStatus::parse(&fields.id("status").unwrap_or_default());

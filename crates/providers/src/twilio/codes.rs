@@ -1,19 +1,19 @@
-//! What Twilio's error codes mean, in our own words.
+//! The meaning of Twilio's error codes.
 //!
-//! Twilio's sentences quote the recipient's number, so they are never passed on: a code is explained from this table.
+//! Twilio's messages contain the recipient's number, so they are never shown. This table explains the codes instead.
 
-/// Why Twilio will not send a message, by what has to be done about it.
+/// Why Twilio does not send a message, by what must be done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// The recipient has opted out: record it, never send again until they opt in.
+    /// The recipient has opted out. Record it, and send nothing until they opt in.
     OptedOut,
-    /// The recipient's number cannot get texts: flag the contact.
+    /// The recipient's number can't receive texts. Flag the contact.
     Recipient,
-    /// Our own number is wrong or not ours: somebody must look at the settings.
+    /// Our number is invalid or not ours. An operator must check the settings.
     Sender,
-    /// The account may not send there.
+    /// The account may not send to this recipient.
     NotPermitted,
-    /// The account's credentials or address are wrong: nothing will get through.
+    /// The credentials or the account SID are wrong. No text can be sent.
     Account,
     /// The text is empty or too long.
     Body,
@@ -36,14 +36,14 @@ impl Refusal {
         }
     }
 
-    /// Whether all further sends will fail in the same way until somebody changes the settings.
+    /// Returns whether all further texts will fail until an operator changes the settings.
     #[must_use]
     pub fn needs_operator(self) -> bool {
         matches!(self, Self::Sender | Self::Account)
     }
 }
 
-/// What an error code of a refusal or a status callback means. Unknown codes get a general sentence.
+/// Returns the meaning of an error code of a refusal or a status callback. Unknown codes have a general text.
 #[must_use]
 pub fn explain(code: u32) -> &'static str {
     match code {

@@ -1,7 +1,7 @@
-//! What a failed request to Twilio means for sending again.
+//! Classifies failed requests to Twilio by whether they may be sent again.
 //!
-//! Twilio knows no idempotency key for messages, so the one question that counts is whether a text may have gone out.
-//! Each class answers it. None of them holds a phone number, the text, or Twilio's own sentence, which quotes both.
+//! Twilio has no idempotency keys for messages, so the important question is whether a text may have been sent. Each
+//! class answers it. No error contains a phone number, the text, or Twilio's message, which quotes both.
 
 use std::time::Duration;
 
@@ -11,76 +11,62 @@ use super::codes::{Refusal, explain};
 use crate::http::{innermost, retry_after};
 use crate::json::{self, Fields};
 
-/// A text was not confirmed as taken.
+/// A text was not confirmed as accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// The request never left: no name, no connection, no TLS. Safe to send again.
+    /// The request was not sent: DNS, TCP or TLS failed. It is safe to send the text again.
     #[error("Twilio could not be reached: {cause}")]
-    NotSent {
-        /// The system's reason.
-        cause: String,
-    },
-    /// Twilio turned the request away unprocessed because there is too much of it. Safe to send again later.
+    NotSent { cause: String },
+    /// Twilio rejected the request unprocessed, because there are too many. It is safe to send the text again later.
     #[error("Twilio asks to wait: {}", rate_limit_text(*.code))]
     RateLimited {
-        /// How long Twilio asks to wait.
+        /// The delay that Twilio requests.
         retry_after: Option<Duration>,
-        /// Twilio's code; 21611 (the number's own queue is full) is worth an alarm.
+        /// Twilio's error code. 21611 (the queue of the sending number is full) is worth an alert.
         code: Option<u32>,
     },
-    /// Twilio will not send this text. Sending it again changes nothing.
+    /// Twilio refused the text. A retry would be refused too.
     #[error("Twilio refused the message (HTTP {http_status}{}): {message}", code_text(*.code))]
     Refused {
-        /// HTTP status of the answer.
         http_status: u16,
-        /// Twilio's error code.
         code: Option<u32>,
-        /// What the code means, in our words.
+        /// The meaning of the code, by [`explain`].
         message: &'static str,
     },
-    /// The text may have gone out or not: look it up before sending again.
+    /// The text may have been sent. Look it up before sending it again.
     #[error("it is not known whether Twilio took the message: {cause}")]
     Unclear {
-        /// Where it was lost sight of.
         cause: UnclearCause,
-        /// How long Twilio asks to wait.
+        /// The delay that Twilio requests.
         retry_after: Option<Duration>,
     },
 }
 
-/// How a request's fate was lost from sight.
+/// Why the outcome of a request is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnclearCause {
-    /// No whole answer within the time limit.
+    /// There was no complete answer within the timeout.
     #[error("no answer in time")]
     Timeout,
-    /// The connection broke after the request had begun to leave.
+    /// The connection was lost after part of the request may have been sent.
     #[error("the connection was lost: {0}")]
     ConnectionLost(String),
-    /// The service failed, which it may have done after taking the message.
+    /// Twilio failed, perhaps after it had accepted the message.
     #[error("HTTP {http_status}{}", code_text(*.code))]
-    ServerError {
-        /// HTTP status of the answer.
-        http_status: u16,
-        /// Twilio's error code.
-        code: Option<u32>,
-    },
-    /// It said yes in a way that cannot be read.
+    ServerError { http_status: u16, code: Option<u32> },
+    /// Twilio answered with success, but the answer can't be read.
     #[error("an answer that cannot be read (HTTP {http_status})")]
-    Unreadable {
-        /// HTTP status of the answer.
-        http_status: u16,
-    },
+    Unreadable { http_status: u16 },
 }
 
 impl SendError {
-    /// Whether the recipient has opted out (21610).
+    /// Returns whether the recipient has opted out (code 21610).
     #[must_use]
     pub fn opted_out(&self) -> bool {
         self.refusal() == Some(Refusal::OptedOut)
     }
 
-    /// Why Twilio will not send the message, when it said so.
+    /// Returns why Twilio refused the message. `None` for any other error.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
@@ -89,7 +75,7 @@ impl SendError {
         }
     }
 
-    /// Twilio's error code, if it gave one.
+    /// Returns Twilio's error code, if the answer contained one.
     #[must_use]
     pub fn code(&self) -> Option<u32> {
         match self {
@@ -100,7 +86,7 @@ impl SendError {
         }
     }
 
-    /// How long Twilio asked to wait.
+    /// Returns the delay that Twilio requested.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -109,7 +95,7 @@ impl SendError {
         }
     }
 
-    /// A short name of the class, for metrics.
+    /// Returns a short name of the class for metrics.
     #[must_use]
     pub fn class(&self) -> &'static str {
         match self {
@@ -120,7 +106,7 @@ impl SendError {
         }
     }
 
-    /// No answer came.
+    /// Classifies a request without an answer.
     pub(super) fn from_transport(error: &reqwest::Error) -> Self {
         let cause = innermost(error);
         if error.is_connect() || error.is_builder() {
@@ -132,61 +118,51 @@ impl SendError {
         }
     }
 
-    /// An answer came, and it is not a yes.
+    /// Classifies an answer that is not a success.
     pub(super) fn from_answer(http_status: u16, headers: &HeaderMap, body: &[u8]) -> Self {
         let code = error_code(body);
         let retry_after = retry_after(headers);
         match (http_status, code) {
-            // 20429 is documented as never processed, whatever status it comes with.
+            // 20429 is documented as never processed, whatever the HTTP status is.
             (429, _) | (_, Some(20429 | 21611)) => Self::RateLimited { retry_after, code },
-            // 408 comes from something in between, which cannot know.
+            // 408 comes from a proxy, which can't know whether Twilio processed the request.
             (408 | 500.., _) => Self::Unclear { cause: UnclearCause::ServerError { http_status, code }, retry_after },
             _ => Self::Refused { http_status, code, message: code.map_or("no reason was given", explain) },
         }
     }
 }
 
-/// The list of messages could not be read, so whether a text went out stays unknown.
+/// The list of messages could not be read, so the outcome of a text remains unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LookupError {
-    /// No answer, or half of one. Worth another try.
+    /// There was no complete answer. A retry may succeed.
     #[error("Twilio could not be asked: {cause}")]
-    Unreachable {
-        /// The system's reason.
-        cause: String,
-    },
-    /// Too many requests.
+    Unreachable { cause: String },
     #[error("Twilio asks to wait")]
     RateLimited {
-        /// How long Twilio asks to wait.
+        /// The delay that Twilio requests.
         retry_after: Option<Duration>,
     },
-    /// Twilio has a problem. Worth another try.
+    /// Twilio has an internal problem. A retry may succeed.
     #[error("Twilio has a problem (HTTP {http_status})")]
     Unavailable {
-        /// HTTP status of the answer.
         http_status: u16,
-        /// How long Twilio asks to wait.
+        /// The delay that Twilio requests.
         retry_after: Option<Duration>,
     },
-    /// Twilio will not tell. Asking again changes nothing until the settings do.
+    /// Twilio refused the request. A retry fails until the settings change.
     #[error("Twilio refused to list messages (HTTP {http_status}{})", code_text(*.code))]
-    Refused {
-        /// HTTP status of the answer.
-        http_status: u16,
-        /// Twilio's error code.
-        code: Option<u32>,
-    },
+    Refused { http_status: u16, code: Option<u32> },
     /// The answer is not a list of messages.
     #[error("Twilio's list of messages cannot be read")]
     Unreadable,
-    /// More messages than are read, so "not there" would prove nothing.
+    /// The list has more messages than are read, so the absence of a message would prove nothing.
     #[error("Twilio lists too many messages to look through")]
     TooMany,
 }
 
 impl LookupError {
-    /// How long Twilio asked to wait.
+    /// Returns the delay that Twilio requested.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -195,7 +171,7 @@ impl LookupError {
         }
     }
 
-    /// Whether asking again is of no use.
+    /// Returns whether a retry would fail too.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::TooMany)

@@ -1,15 +1,15 @@
-//! Whether a text that Twilio lists is the one that we sent.
+//! Decides whether a text that Twilio lists is the one that we sent.
 //!
-//! Twilio does not show every text as it was given: line ends differ, accents may be composed otherwise, and a trial
-//! account puts words of its own in front. What merely looks alike counts as another text, for a caller that is not sure
-//! must not send again anyway.
+//! Twilio may show a text in another form: line breaks differ, accents may be composed differently, and trial accounts
+//! get a prefix. A text that is only similar counts as a different one. That is safe, because a caller that is not sure
+//! does not send again.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// How the words end that a service puts in front of a text: `Sent from your Twilio trial account - `.
+/// The last characters of prefixes such as `Sent from your Twilio trial account - `.
 const ENDS_OF_PREFIX: [char; 3] = ['-', ':', '\n'];
 
-/// Whether `shown` is `ours`, as it is or behind words that the service put in front.
+/// Returns whether `shown` is `ours`, perhaps with a prefix that the service added.
 pub(super) fn is_same_text(shown: &str, ours: &str) -> bool {
     let (shown, ours) = (normalized(shown), normalized(ours));
     match shown.strip_suffix(&ours) {
@@ -19,7 +19,7 @@ pub(super) fn is_same_text(shown: &str, ours: &str) -> bool {
     }
 }
 
-/// The text with `\n` as its only line end, nothing blank at the end of lines and around all, and composed accents.
+/// Returns the text with `\n` as line break, without white space at the ends of lines and of the text, in Unicode NFC.
 fn normalized(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let lines: Vec<&str> = text.split('\n').map(str::trim_end).collect();

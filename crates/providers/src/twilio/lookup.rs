@@ -1,7 +1,8 @@
-//! The search for a text whose fate is unknown, in Twilio's list of messages.
+//! Searches Twilio's list of messages for a text with an unknown outcome.
 //!
-//! The list is narrowed by the two numbers alone. A filter by `DateSent` would hide what Twilio still has queued, for
-//! such a text has no date yet; so the list, newest first, is read until a page was made before sending began.
+//! The list is filtered only by the two numbers. A filter by `DateSent` would hide queued texts, which have no such
+//! date yet. The list is sorted newest first, and pages are read until all messages of a page were created before the
+//! first attempt to send.
 
 use std::fmt;
 
@@ -14,41 +15,41 @@ use super::error::LookupError;
 use super::likeness::is_same_text;
 use crate::json::Fields;
 
-/// By how much Twilio's clock may differ from ours when its times are compared with ours.
+/// Maximum difference between Twilio's clock and ours when times are compared.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// Messages of one page. Two numbers exchange hardly so many in the minutes that are looked through.
+/// Number of messages per page. Two numbers hardly exchange as many within the few minutes that are searched.
 const PAGE_SIZE: &str = "200";
 
-/// A look-up reads at most this many pages.
+/// Maximum number of pages that one lookup reads.
 const PAGES_MAX: usize = 25;
 
-/// A text whose fate is unknown.
+/// A text with an unknown outcome.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Lookup {
-    /// Our number, E.164.
+    /// Our number in E.164 format.
     pub from: String,
-    /// The recipient, E.164.
+    /// The recipient's number in E.164 format.
     pub to: String,
-    /// The text that was sent.
     pub body: String,
-    /// When sending began.
+    /// Time of the first attempt to send it.
     pub since: DateTime<Utc>,
 }
 
-/// A message between the same two numbers, made since sending began.
+/// A message between the two numbers that was created since the first attempt to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// The message.
     pub message: SentMessage,
-    /// Whether it says what was sent. One that does not may still be it, if nobody knows it as another text.
+    /// Whether its text is the one that was sent. If not, it may still be the message, unless it is known as another
+    /// one.
     pub same_text: bool,
-    /// Why it did not arrive, when it did not.
+    /// Why it was not delivered. `None` if it was, or may still be.
     pub error_code: Option<u32>,
 }
 
 impl TwilioClient {
-    /// The oldest message that says what was sent. `None` means Twilio does not list one (yet: its lists lag by seconds).
+    /// Returns the oldest message with the text that was sent. `None` means that Twilio does not list one, perhaps
+    /// because its lists lag by some seconds.
     ///
     /// # Errors
     /// The list could not be read.
@@ -56,9 +57,9 @@ impl TwilioClient {
         Ok(self.candidates(lookup).await?.into_iter().find(|found| found.same_text).map(|found| found.message))
     }
 
-    /// All messages with the same sender and recipient made since sending began, oldest first. A caller that knows the
-    /// SIDs of its other messages can tell them apart: of what is left, one with the same text is the one looked for, and
-    /// one with another text leaves cause.
+    /// Returns all messages with the same sender and recipient that were created since the first attempt to send,
+    /// oldest first. A caller can exclude those whose SIDs it knows. Of the others, one with the same text is the
+    /// message, and one with another text leaves the outcome unknown.
     ///
     /// # Errors
     /// The list could not be read.
@@ -90,10 +91,7 @@ impl TwilioClient {
         Err(LookupError::TooMany)
     }
 
-    /// Reads a list with one entry: whether Twilio answers and takes our credentials. Changes nothing.
-    ///
-    /// # Errors
-    /// How it did not.
+    /// Checks that Twilio answers and accepts our credentials, by reading a list with one entry.
     pub async fn check(&self) -> Result<(), LookupError> {
         let mut url = self.messages_url();
         url.query_pairs_mut().append_pair("PageSize", "1");
@@ -115,14 +113,14 @@ impl Page {
         let fields = Fields::of(page);
         let messages = fields.list("messages")?.iter().map(Listed::read).collect();
         let next_page_uri = fields.text("next_page_uri");
-        // A next page that can't be read is no end of the list.
+        // A next page that can't be read is not the end of the list.
         let whole = next_page_uri.is_some() || fields.at("next_page_uri").is_none();
         whole.then_some(Self { messages, next_page_uri })
     }
 }
 
-/// A message as the list shows it. What can't be read is none, and a message of which that is so may be the one looked
-/// for: it never passes for another.
+/// A message in the list. Fields that can't be read are `None`. Such a message may be the one that is looked for, so it
+/// never counts as a different one.
 struct Listed {
     sent: Option<SentMessage>,
     body: Option<String>,
@@ -145,7 +143,8 @@ impl Listed {
         }
     }
 
-    /// Compared here too: a filter that the service ignored would otherwise pass off another's text for ours.
+    /// Checks the numbers again, because a service that ignores the filter would return messages of others. A number
+    /// that can't be read counts as equal.
     fn may_be_between(&self, lookup: &Lookup) -> bool {
         let same =
             |shown: &Option<String>, ours: &str| shown.as_deref().is_none_or(|shown| digits(shown).eq(digits(ours)));
@@ -160,7 +159,7 @@ impl Listed {
             .ok_or(LookupError::Unreadable)
     }
 
-    /// None when it can't be told whether it is the one looked for.
+    /// Returns `None` if it can't be decided whether this is the message.
     fn into_candidate(self, lookup: &Lookup) -> Option<Candidate> {
         let (Some(message), Some(body), Some(_), Some(_)) = (self.sent, self.body, self.from, self.to) else {
             return None;

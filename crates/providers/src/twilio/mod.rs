@@ -1,4 +1,4 @@
-//! Twilio: text messages out and in, and the callbacks that tell what became of them.
+//! Twilio: sends texts, and reads inbound texts and status callbacks.
 
 pub mod client;
 mod codes;

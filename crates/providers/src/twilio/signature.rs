@@ -1,12 +1,10 @@
-//! The `X-Twilio-Signature` header: base64 of an HMAC over the address that Twilio was told to call.
+//! The `X-Twilio-Signature` header: a base64 HMAC of the address that Twilio calls.
 //!
-//! A form post signs the address and every parameter, sorted by name; a JSON post signs the address alone, which then
-//! carries the body's hash as `bodySHA256`. The address is the public one, built from the configured base and not from
-//! the request line, and is accepted with and without its port, as Twilio's own libraries do. There is no time in it:
-//! replays verify, and are told by the message's SID.
-//!
-//! Accounts may sign with a shared key instead of the auth token and say so in a second header. That header alone never
-//! chooses a key or an algorithm: the key it names must be configured here.
+//! For a form, the signed text is the address and all parameters sorted by name; for JSON it is the address alone,
+//! which contains the body's hash as `bodySHA256`. The address is the public one, built from the configured base URL,
+//! and is accepted with and without its port, as in Twilio's own libraries. It contains no time: replays pass, and are
+//! detected by the message's SID. An account may sign with a shared key instead of the auth token, and names it in a
+//! second header; that key must be configured here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,34 +16,33 @@ use sha2::{Digest, Sha256};
 use crate::SignatureError;
 use crate::mac::{hmac_sha1, hmac_sha256, same};
 
-/// The signature's header, in lower case.
+/// Name of the signature header in lower case.
 pub const HEADER: &str = "x-twilio-signature";
 
-/// The header that announces a shared key, in lower case.
+/// Name of the header that announces a shared key, in lower case.
 pub const SETTINGS_HEADER: &str = "x-twilio-webhooks-signature-settings";
 
-/// What a webhook may be signed with.
+/// The keys with which a webhook may be signed.
 #[derive(Debug, Clone, Default)]
 pub struct Keys {
-    /// The account's auth tokens; two while one is rolled.
+    /// The account's auth tokens. Two while the token is being rotated.
     pub auth_tokens: Vec<SecretString>,
-    /// Shared keys, when the account uses them.
+    /// The shared keys. Empty unless the account uses them.
     pub shared_keys: Vec<SharedKey>,
 }
 
-/// A named key that signs webhooks in place of the auth token.
+/// A named key that signs webhooks instead of the auth token.
 #[derive(Debug, Clone)]
 pub struct SharedKey {
     /// `webhooks_sharedkey_...`
     pub name: String,
-    /// Its secret.
     pub secret: SecretString,
 }
 
-/// A received webhook, as far as its signature goes.
+/// The signed parts of a received webhook.
 #[derive(Debug, Clone, Copy)]
 pub struct Signed<'a> {
-    /// The public address: base, path and query as Twilio was given them.
+    /// The public address, with path and query as configured at Twilio.
     pub url: &'a str,
     /// The raw body.
     pub body: &'a [u8],
@@ -62,19 +59,19 @@ enum Algorithm {
 }
 
 impl Keys {
-    /// Keys with auth tokens alone, which is what nearly every account has.
+    /// Returns keys with auth tokens only, which nearly all accounts use.
     #[must_use]
     pub fn auth_tokens(tokens: impl IntoIterator<Item = SecretString>) -> Self {
         Self { auth_tokens: tokens.into_iter().collect(), shared_keys: Vec::new() }
     }
 
-    /// Whether there is nothing to verify with.
+    /// Returns whether there is no key to verify with.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.auth_tokens.is_empty() && self.shared_keys.is_empty()
     }
 
-    /// The secrets that may have signed, and how.
+    /// Returns the secrets and the algorithm that the settings header selects. Without it, the auth tokens and SHA-1.
     fn chosen_by(&self, settings: Option<&[u8]>) -> Result<(Vec<&SecretString>, Algorithm), SignatureError> {
         let Some(settings) = settings else {
             if self.auth_tokens.is_empty() {
@@ -100,10 +97,10 @@ impl Keys {
     }
 }
 
-/// Verifies that Twilio made this request.
+/// Verifies that Twilio sent this request.
 ///
 /// # Errors
-/// Says why the signature was refused.
+/// The reason why the signature is rejected.
 pub fn verify(keys: &Keys, request: &Signed<'_>) -> Result<(), SignatureError> {
     if keys.is_empty() {
         return Err(SignatureError::NotConfigured);
@@ -123,14 +120,14 @@ pub fn verify(keys: &Keys, request: &Signed<'_>) -> Result<(), SignatureError> {
     let mut fits = false;
     for secret in secrets {
         for url in with_and_without_port(url) {
-            // Every pair is compared, so that the time taken tells nothing about which one fits.
+            // Every pair is compared, so that the duration does not reveal which one matches.
             fits |= same(signature, digest(secret, algorithm, &url, &parameters).as_bytes());
         }
     }
     if fits { Ok(()) } else { Err(SignatureError::NoMatch) }
 }
 
-/// The header value with which Twilio would post the form `body` to `url`. A fragment of the address is not signed.
+/// Returns the header value that Twilio would send with the form `body` to `url`. A fragment of the URL is not signed.
 #[must_use]
 pub fn sign_form(auth_token: &SecretString, url: &str, body: &[u8]) -> String {
     digest(auth_token, Algorithm::Sha1, without_fragment(url), &joined(form_urlencoded::parse(body)))
@@ -145,7 +142,7 @@ fn digest(secret: &SecretString, algorithm: Algorithm, url: &str, parameters: &s
     })
 }
 
-/// Name and value of each parameter, sorted by name; a repeated name with its distinct values, sorted.
+/// Concatenates name and value of each parameter, sorted by name. A repeated name has its distinct values, sorted.
 fn joined(form: form_urlencoded::Parse<'_>) -> String {
     let mut sorted: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (name, value) in form {
@@ -165,19 +162,19 @@ fn without_fragment(url: &str) -> &str {
     url.split_once('#').map_or(url, |(before, _)| before)
 }
 
-/// The body's hash, where the address carries one.
+/// Returns the hash of the body, if the address contains one.
 fn body_hash(url: &str) -> Option<String> {
     let (_, query) = url.split_once('?')?;
     form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "bodySHA256").map(|(_, value)| value.into_owned())
 }
 
-/// The address as given, and with its port taken away or the scheme's own added. Text surgery, because every other
-/// character has to stay as it is.
+/// Returns the address as given, and with its port removed or the scheme's default port added. Edits the text instead
+/// of parsing it, because all other characters must stay the same.
 fn with_and_without_port(url: &str) -> Vec<String> {
     let mut addresses = vec![url.to_owned()];
     let Some((scheme, rest)) = url.split_once("://") else { return addresses };
     let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    // After the credentials, and after the brackets of an IPv6 address.
+    // The port follows the credentials and the brackets of an IPv6 address.
     let host_at = authority.rfind('@').map_or(0, |at| at + 1);
     let port_from = authority.rfind(']').map_or(host_at, |at| at + 1);
     match authority[port_from..].find(':') {

@@ -1,29 +1,28 @@
-//! The states of a message at Twilio, and their order.
+//! The statuses of a message at Twilio, and their order.
 //!
-//! Callbacks come doubled and out of order, so a message only ever moves to a state of higher rank. Many messages end at
-//! `sent`, because no carrier ever sends a receipt.
+//! Callbacks may be repeated and out of order, so a message only changes to a status of higher rank. Many messages
+//! never get further than `sent`, because their carrier sends no receipts.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// `MessageStatus` of a callback, `status` of a message.
+/// `MessageStatus` of a callback, or `status` of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageStatus {
-    /// Taken by a messaging service, sender not chosen yet.
+    /// Accepted by a messaging service, which has not selected a sender yet.
     Accepted,
-    /// To be sent later.
     Scheduled,
     /// Waiting at Twilio.
     Queued,
-    /// On its way to the carrier.
+    /// Being passed to the carrier.
     Sending,
-    /// Taken by the carrier.
+    /// Accepted by the carrier.
     Sent,
     /// Delivered to some of several recipients.
     PartiallyDelivered,
-    /// On the handset.
+    /// Delivered to the handset.
     Delivered,
     /// The carrier could not deliver it.
     Undelivered,
@@ -33,17 +32,17 @@ pub enum MessageStatus {
     Canceled,
     /// Read by the recipient.
     Read,
-    /// Inbound, on its way.
+    /// Inbound and incomplete.
     Receiving,
-    /// Inbound, complete.
+    /// Inbound and complete.
     Received,
-    /// A word that Twilio did not document.
+    /// A status that Twilio does not document.
     #[serde(other)]
     Unknown,
 }
 
 impl MessageStatus {
-    /// Reads Twilio's word for it.
+    /// Parses Twilio's name of a status.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         match text {
@@ -64,7 +63,7 @@ impl MessageStatus {
         }
     }
 
-    /// Twilio's word for it.
+    /// Returns Twilio's name of the status.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -85,7 +84,8 @@ impl MessageStatus {
         }
     }
 
-    /// How far a message has come. What is unknown or inbound has rank 0 and moves nothing.
+    /// Returns how far a message has progressed. Unknown and inbound statuses have rank 0, so they never replace
+    /// another.
     #[must_use]
     pub fn rank(self) -> u8 {
         match self {
@@ -98,13 +98,13 @@ impl MessageStatus {
         }
     }
 
-    /// Whether a message in state `current` may move to this state.
+    /// Returns whether a message with the status `current` may change to this status.
     #[must_use]
     pub fn moves_on_from(self, current: Self) -> bool {
         self.rank() > current.rank()
     }
 
-    /// Whether the message will not reach its recipient.
+    /// Returns whether the message will not reach its recipient.
     #[must_use]
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Undelivered | Self::Failed | Self::Canceled)

@@ -1,25 +1,25 @@
-//! The forms that Twilio posts: a status callback, and an inbound text.
+//! The forms that Twilio posts: status callbacks and inbound texts.
 //!
-//! Parameters that are not read here are left alone: Twilio adds new ones without notice.
+//! Other parameters are ignored, because Twilio adds new ones without notice.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use super::status::MessageStatus;
 
-/// Twilio attaches at most this many pictures to a text.
+/// Maximum number of media that Twilio attaches to a text.
 const MEDIA_MAX: usize = 10;
 
-/// The form lacks what every such webhook carries.
+/// The form lacks a required parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
-    /// A parameter is absent or empty.
+    /// The parameter is absent or empty.
     #[error("{0} is missing")]
     Missing(&'static str),
 }
 
 impl WebhookError {
-    /// The parameter at fault.
+    /// Returns the name of the missing parameter.
     #[must_use]
     pub fn parameter(&self) -> &'static str {
         match self {
@@ -28,76 +28,73 @@ impl WebhookError {
     }
 }
 
-/// What became of a text that was sent.
+/// The status of a text that we sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StatusCallback {
     /// `SM...` of the text.
     pub message_sid: String,
-    /// How far it has come.
     pub status: MessageStatus,
-    /// Why it failed, when it did; see [`super::explain`].
+    /// Why it failed, if it did; see [`super::explain`].
     pub error_code: Option<u32>,
-    /// The recipient, E.164.
+    /// The recipient's number in E.164 format.
     pub to: Option<String>,
-    /// Our number, E.164.
+    /// Our number in E.164 format.
     pub from: Option<String>,
 }
 
-/// A text that somebody sent to one of our numbers.
+/// A text that was sent to one of our numbers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct InboundSms {
-    /// `SM...` or `MM...`
     pub message_sid: String,
-    /// Mostly E.164; short codes and names occur.
+    /// Usually in E.164 format; may be a short code or a name.
     pub from: String,
-    /// Our number, E.164.
+    /// Our number in E.164 format.
     pub to: String,
-    /// The text; empty when only pictures came.
+    /// Empty if the message has only media.
     pub body: String,
     /// Pictures and other media, at most ten.
     pub media: Vec<Media>,
-    /// Twilio has recognised and answered an opt-out keyword.
+    /// Set if Twilio has recognised and answered an opt-out keyword.
     pub opt_out: Option<OptOut>,
 }
 
-/// One attachment.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Media {
-    /// Where to fetch it, with the account's credentials.
+    /// The address from which it can be fetched with the account's credentials.
     pub url: String,
-    /// Such as `image/jpeg`.
+    /// For example `image/jpeg`.
     pub content_type: Option<String>,
 }
 
 /// `OptOutType` of an inbound text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptOut {
-    /// No more texts.
+    /// The sender wants no more texts.
     Stop,
-    /// Texts again.
+    /// The sender wants texts again.
     Start,
-    /// Who is this?
+    /// The sender asks who we are.
     Help,
 }
 
 impl StatusCallback {
-    /// Reads a form body.
+    /// Parses a form body.
     ///
     /// # Errors
-    /// [`WebhookError`] without `MessageSid` or `MessageStatus`.
+    /// [`WebhookError`] if `MessageSid` or `MessageStatus` is missing.
     pub fn parse(body: &[u8]) -> Result<Self, WebhookError> {
         let form = Form::parse(body);
         Ok(Self {
             message_sid: form.required("MessageSid")?,
             status: MessageStatus::parse(&form.required("MessageStatus")?),
-            // Twilio writes 0 for "none" in some products.
+            // Some of Twilio's products send 0 for "no error".
             error_code: form.text("ErrorCode").and_then(|code| code.parse().ok()).filter(|code| *code != 0),
             to: form.text("To"),
             from: form.text("From"),
         })
     }
 
-    /// What tells repeated deliveries of this callback: `{MessageSid}:{MessageStatus}`.
+    /// Returns `{MessageSid}:{MessageStatus}`, which is the same for repeated deliveries of this callback.
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}:{}", self.message_sid, self.status)
@@ -105,10 +102,10 @@ impl StatusCallback {
 }
 
 impl InboundSms {
-    /// Reads a form body.
+    /// Parses a form body.
     ///
     /// # Errors
-    /// [`WebhookError`] without `MessageSid`, `From` or `To`.
+    /// [`WebhookError`] if `MessageSid`, `From` or `To` is missing.
     pub fn parse(body: &[u8]) -> Result<Self, WebhookError> {
         let form = Form::parse(body);
         let media = (0..MEDIA_MAX).filter_map(|n| {
@@ -131,7 +128,7 @@ impl InboundSms {
     }
 }
 
-/// A decoded form; of a repeated name the first value counts.
+/// A decoded form. If a name occurs twice, its first value counts.
 struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Form<'a> {
@@ -139,12 +136,12 @@ impl<'a> Form<'a> {
         Self(form_urlencoded::parse(body).collect())
     }
 
-    /// The value as sent. A NUL, which no database text may hold, is replaced.
+    /// Returns the untrimmed value. NUL, which PostgreSQL can't store in text, becomes U+FFFD.
     fn raw(&self, name: &str) -> Option<String> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.replace('\0', "\u{fffd}"))
     }
 
-    /// The value without the white space around it; empty counts as absent.
+    /// Returns the trimmed value. An empty value counts as absent.
     fn text(&self, name: &str) -> Option<String> {
         self.raw(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }

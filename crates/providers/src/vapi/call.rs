@@ -1,14 +1,13 @@
-//! A call as VAPI shows it, and where it stands.
+//! A call at VAPI, and its progress.
 
 use serde_json::Value;
 
 use super::findings::{CallOutcome, Findings};
 use crate::json::Fields;
 
-/// A call, as far as it is read.
+/// A call with the fields that are needed.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// VAPI's id.
     pub id: String,
     status: Option<String>,
     name: Option<String>,
@@ -16,28 +15,28 @@ pub struct Call {
     pub(super) findings: Findings,
 }
 
-/// Where a call stands.
+/// The progress of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// It waits, rings or is being spoken.
+    /// It is queued, ringing or in progress.
     Underway,
-    /// It is over, and what came of it has not been worked out yet. That takes seconds.
+    /// It has ended, and VAPI is still analysing its result, which takes seconds.
     Analysing(CallOutcome),
-    /// It is over.
+    /// It has ended, and its result is complete.
     Ended(CallOutcome),
-    /// VAPI has no call any more, and will never tell what came of it.
+    /// VAPI no longer has the call, so its result will never be known.
     Lost {
-        /// Its status in VAPI's words.
+        /// The status that VAPI reported.
         status: &'static str,
     },
 }
 
 impl Call {
-    /// Reads a call; none without an id.
+    /// Reads a call. Returns `None` if it has no id.
     #[must_use]
     pub fn read(call: &Value) -> Option<Self> {
         let fields = Fields::of(call);
-        // VAPI keeps our metadata with the overrides it came with; older calls have it at the top.
+        // VAPI returns our metadata within the overrides with which it was sent; older calls have it at the top level.
         let ours = ["assistantOverrides.metadata.bookingCallId", "metadata.bookingCallId"];
         Some(Self {
             id: fields.id("id")?,
@@ -48,18 +47,18 @@ impl Call {
         })
     }
 
-    /// Where it stands.
+    /// Returns the progress that VAPI reports for the call.
     #[must_use]
     pub fn progress(&self) -> Progress {
         Progress::of(self.status.as_deref(), &self.findings, false)
     }
 
-    /// Whether this is the call that was started under `name` for `booking_call_id`.
+    /// Returns whether this is the call that was started as `name` for `booking_call_id`.
     pub(super) fn is_ours(&self, name: &str, booking_call_id: &str) -> bool {
         self.booking_call_id() == Some(booking_call_id) || self.name.as_deref() == Some(name)
     }
 
-    /// Our id, which was put into its metadata.
+    /// Returns our id of the call, which is stored in its metadata.
     #[must_use]
     pub fn booking_call_id(&self) -> Option<&str> {
         self.booking_call_id.as_deref()
@@ -67,7 +66,7 @@ impl Call {
 }
 
 impl Progress {
-    /// What a status and the findings so far mean. In the `last_report` nothing is late any more.
+    /// Returns the progress for a status and the known findings. `last_report` says that no findings will be added.
     pub(super) fn of(status: Option<&str>, findings: &Findings, last_report: bool) -> Self {
         match status {
             Some("ended") if findings.are_complete(last_report) => Self::Ended(findings.outcome()),

@@ -1,4 +1,4 @@
-//! The client: start, look at, find.
+//! The client of VAPI's API: starts, polls and looks up calls.
 
 use std::fmt;
 
@@ -13,16 +13,16 @@ use super::refusal::told;
 use crate::http::{ClientError, parse_base_url};
 use crate::json as tolerant;
 
-/// Where VAPI is.
+/// The address of VAPI's API.
 pub const BASE_URL: &str = "https://api.vapi.ai";
-/// The longest name that VAPI keeps.
+/// Maximum length of a call's name at VAPI.
 const NAME_CHARS_MAX: usize = 40;
-/// As many as VAPI lists at once.
+/// Maximum number of calls that VAPI lists at once.
 const LIST_LIMIT: usize = 1000;
-/// Its clock is not ours.
+/// Maximum difference between VAPI's clock and ours when times are compared.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
-/// Speaks to VAPI for one assistant and one number.
+/// A client for one assistant and one phone number. Clones share its connections.
 #[derive(Clone)]
 pub struct VapiClient {
     base_url: Url,
@@ -32,62 +32,58 @@ pub struct VapiClient {
     http: reqwest::Client,
 }
 
-/// A call to make.
+/// A call to start.
 #[derive(Clone)]
 pub struct StartCall {
-    /// Whom to call, E.164.
+    /// The number to call in E.164 format.
     pub number: String,
-    /// Our name for it, 40 characters at most.
+    /// Our name for the call, at most 40 characters.
     pub name: String,
-    /// Our id of it.
     pub booking_call_id: String,
-    /// What the assistant is told.
+    /// The values that the assistant's prompt uses.
     pub variables: Value,
-    /// Where VAPI reports to; nowhere when there is none.
+    /// The webhook for VAPI's reports. `None` for no reports.
     pub webhook: Option<Webhook>,
 }
 
-/// Where VAPI reports to.
+/// The webhook to which VAPI reports on a call.
 #[derive(Debug, Clone)]
 pub struct Webhook {
-    /// The address.
     pub url: String,
-    /// What proves there that it is VAPI.
+    /// How VAPI proves its identity there.
     pub proof: WebhookProof,
 }
 
-/// What VAPI's reports carry as a proof.
+/// How VAPI's webhooks are authenticated.
 #[derive(Debug, Clone)]
 pub enum WebhookProof {
-    /// This secret, in a header of its own.
+    /// By this secret in a header.
     Secret(SecretString),
-    /// What the credential of this id, stored at VAPI, makes of it.
+    /// By the credential with this id, which is stored at VAPI.
     Credential(String),
 }
 
-/// A call that VAPI has taken.
+/// A call that VAPI has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartedCall {
-    /// VAPI's id.
     pub id: String,
 }
 
-/// Which call may have been made.
+/// A call that may have been started.
 #[derive(Debug, Clone)]
 pub struct Lookup {
-    /// Our name for it.
+    /// Our name for the call.
     pub name: String,
-    /// Our id of it.
     pub booking_call_id: String,
-    /// When it was first asked for.
+    /// Time of the first attempt to start it.
     pub since: DateTime<Utc>,
 }
 
 impl VapiClient {
-    /// A client of the API at `base_url`.
+    /// Creates a client for the API at `base_url`.
     ///
     /// # Errors
-    /// [`ClientError::Address`] when `base_url` is none.
+    /// [`ClientError::Address`] if `base_url` is not an address.
     pub fn new(
         base_url: &str,
         api_key: SecretString,
@@ -104,7 +100,7 @@ impl VapiClient {
         })
     }
 
-    /// Starts a call. Asks once; see [`StartError`] for what each failure means.
+    /// Starts a call with a single request. [`StartError`] says what each failure means.
     ///
     /// # Errors
     /// The call was not confirmed as started.
@@ -114,11 +110,11 @@ impl VapiClient {
         let answer = self.authorized(request).send().await.map_err(|e| StartError::from_transport(&e))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         if !status.is_success() {
-            // The status alone tells enough when the body does not come through.
+            // If the body can't be received, the status is enough to classify the error.
             let body = answer.bytes().await.unwrap_or_default();
             return Err(StartError::from_answer(status.as_u16(), &headers, told(&body, &asked)));
         }
-        // VAPI has it, so whatever is wrong with the rest of the answer leaves only its id unknown.
+        // VAPI has accepted the call. If the rest of the answer is unusable, only the id is unknown.
         let unreadable = || StartError::Unclear { cause: "an answer that can't be read".to_owned() };
         let body = answer.bytes().await.map_err(|e| StartError::from_transport(&e))?;
         let taken = tolerant::read(&body).ok().and_then(|call| Call::read(&call)).ok_or_else(unreadable)?;
@@ -132,7 +128,7 @@ impl VapiClient {
             "serverMessages": ["status-update", "end-of-call-report"],
         });
         if let Some(Webhook { url, proof }) = &call.webhook {
-            // VAPI repeats a report only when it is asked to.
+            // VAPI retries a report only if it is given a backoff plan.
             overrides["server"] = json!({
                 "url": url, "backoffPlan": {"type": "exponential", "maxRetries": 5, "baseDelaySeconds": 2},
             });
@@ -152,18 +148,15 @@ impl VapiClient {
         })
     }
 
-    /// Looks at a call.
-    ///
-    /// # Errors
-    /// It could not be looked at.
+    /// Fetches a call.
     pub async fn get(&self, id: &str) -> Result<Call, AskError> {
         Call::read(&self.ask(self.url(&[id])).await?).ok_or(AskError::Unreadable)
     }
 
-    /// The call that may have been started. `None` means that VAPI lists none.
+    /// Returns the call that may have been started. `None` means that VAPI lists no such call.
     ///
     /// # Errors
-    /// The list could not be read; then nothing is known.
+    /// The list could not be read completely, so the outcome remains unknown.
     pub async fn find(&self, lookup: &Lookup) -> Result<Option<StartedCall>, AskError> {
         let mut url = self.url(&[]);
         let since = (lookup.since - CLOCK_SKEW).to_rfc3339_opts(SecondsFormat::Millis, true);
@@ -177,17 +170,14 @@ impl VapiClient {
         if let Some(call) = calls.iter().find(|call| call.is_ours(&lookup.name, &lookup.booking_call_id)) {
             return Ok(Some(StartedCall { id: call.id.clone() }));
         }
-        // A full page may hide it, and so may a call without an id: not finding it there proves nothing.
+        // The call may be missing from a full page, or be one without an id, so not finding it proves nothing.
         if listed.len() >= LIST_LIMIT {
             return Err(AskError::TooMany);
         }
         if calls.len() < listed.len() { Err(AskError::Unreadable) } else { Ok(None) }
     }
 
-    /// Asks for a list with one entry: whether VAPI answers and takes our key. Changes nothing.
-    ///
-    /// # Errors
-    /// How it did not.
+    /// Checks that VAPI answers and accepts our key, by reading a list with one entry.
     pub async fn check(&self) -> Result<(), AskError> {
         let mut url = self.url(&[]);
         url.query_pairs_mut().append_pair("limit", "1");

@@ -1,5 +1,5 @@
-//! What a failed request to VAPI means for calling again. No class holds a phone number or a name: of VAPI's own sentence,
-//! which may quote them, only words are kept that can be neither.
+//! Classifies failed requests to VAPI by whether they may be sent again. No error contains a phone number or a name: of
+//! VAPI's message, which may quote them, only safe words are kept.
 
 use std::time::Duration;
 
@@ -10,36 +10,32 @@ use crate::http::{innermost, retry_after};
 /// A call was not confirmed as started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
-    /// The request never left. Safe to start again.
+    /// The request was not sent. It is safe to start the call again.
     #[error("VAPI could not be reached: {cause}")]
-    NotSent {
-        /// The system's reason.
-        cause: String,
-    },
-    /// VAPI turned the request away unprocessed because there is too much of it. Safe to start again later.
+    NotSent { cause: String },
+    /// VAPI rejected the request unprocessed, because there are too many. It is safe to start the call again later.
     #[error("VAPI asks to wait")]
     RateLimited {
-        /// How long.
+        /// The delay that VAPI requests.
         retry_after: Option<Duration>,
     },
-    /// VAPI will not make this call.
+    /// VAPI refused to make this call.
     #[error("VAPI refused the call (HTTP {http_status}){}", cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default())]
     Refused {
-        /// HTTP status of the answer.
         http_status: u16,
-        /// What of VAPI's sentence is safe to show.
+        /// The part of VAPI's message that is safe to show.
         cause: Option<String>,
     },
-    /// A phone may be ringing or not: look the call up before starting it again.
+    /// A phone may be ringing. Look the call up before starting it again.
     #[error("it is not known whether VAPI started the call: {cause}")]
     Unclear {
-        /// How its fate was lost from sight.
+        /// Why the outcome is unknown.
         cause: String,
     },
 }
 
 impl StartError {
-    /// A short name of the class, for metrics.
+    /// Returns a short name of the class for metrics.
     #[must_use]
     pub fn class(&self) -> &'static str {
         match self {
@@ -70,36 +66,29 @@ impl StartError {
     }
 }
 
-/// A call, or the list of calls, could not be looked at. Asking again changes nothing at VAPI.
+/// A call or the list of calls could not be read. A repeated request changes nothing at VAPI.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
-    /// No whole answer.
+    /// There was no complete answer.
     #[error("VAPI could not be asked: {cause}")]
-    Unreachable {
-        /// The system's reason.
-        cause: String,
-    },
-    /// VAPI asks to wait, or has trouble of its own.
+    Unreachable { cause: String },
+    /// VAPI requests a delay, or has an internal problem.
     #[error("VAPI has no answer now (HTTP {http_status})")]
     Unavailable {
-        /// HTTP status of the answer.
         http_status: u16,
-        /// How long to wait, if it said so.
+        /// The delay that VAPI requests.
         retry_after: Option<Duration>,
     },
-    /// VAPI knows no such call.
+    /// VAPI has no such call.
     #[error("VAPI knows no such call")]
     NotFound,
-    /// VAPI will not tell: wrong credentials, most likely.
+    /// VAPI refused the request, most likely because of wrong credentials.
     #[error("VAPI refused to tell (HTTP {http_status})")]
-    Refused {
-        /// HTTP status of the answer.
-        http_status: u16,
-    },
-    /// An answer that is not VAPI's.
+    Refused { http_status: u16 },
+    /// The answer does not have VAPI's format.
     #[error("VAPI's answer can't be read")]
     Unreadable,
-    /// More calls since then than can be looked through.
+    /// The list has more calls than are read.
     #[error("too many calls to look through")]
     TooMany,
 }

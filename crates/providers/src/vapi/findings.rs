@@ -1,9 +1,9 @@
-//! What came of a call: the data that a language model made of it, wherever VAPI puts them.
+//! The result of a call: the data that a language model extracts from it.
 //!
 //! The data are in `artifact.structuredOutputs`, a map from an output's id to its `name` and `result`, or in the older
-//! `analysis.structuredData`. They are made after the call, apart from the summary, and may come later than its end.
-//! Fields may be missing, of another type, or wrong: nothing but `booking_confirmed: true` is a booking, and nothing that
-//! can't be read fails a call.
+//! `analysis.structuredData`. They are created after the call, separately from the summary, and may arrive later than
+//! its end. Fields may be missing, wrong or of another type. Only `booking_confirmed: true` counts as a booking, and
+//! unreadable data never make a call fail.
 
 use std::fmt;
 
@@ -12,46 +12,43 @@ use sha2::{Digest, Sha256};
 
 use crate::json::Fields;
 
-/// A date or time longer than this is no date or time.
+/// Maximum length of a field. A longer one is no date, time or number.
 const FIELD_CHARS_MAX: usize = 100;
-/// The fields that our assistants are asked to fill.
+/// The fields that our assistants must fill.
 const DATA: [&str; 4] = ["booking_confirmed", "confirmed_date", "confirmed_time", "confirmation_number"];
 
-/// What is known of a call so far.
+/// The findings about a call so far.
 #[derive(Clone)]
 pub(super) struct Findings {
-    /// Our fields; none while there are no data.
+    /// Our fields. `None` until there are data.
     data: Option<Map<String, Value>>,
-    /// Outputs whose conditions were not met: they will never come.
+    /// Whether outputs were skipped because their conditions were not met. They will never be created.
     skipped: bool,
     ended_reason: Option<String>,
     transcript: Option<String>,
 }
 
-/// What came of a call that is over.
+/// The result of a call that has ended.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CallOutcome {
-    /// The appointment, if one was made.
+    /// The appointment. `None` if none was made.
     pub confirmation: Option<Confirmation>,
-    /// Why the call ended, in VAPI's words.
+    /// VAPI's `endedReason`.
     pub ended_reason: Option<String>,
-    /// What was said.
     pub transcript: Option<String>,
 }
 
-/// An appointment, in the words of the call.
+/// An appointment, in the words used in the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmation {
-    /// The day.
     pub date: Option<String>,
-    /// The time of day.
     pub time: Option<String>,
-    /// The provider's number for it.
+    /// The confirmation number that the called business gave.
     pub number: Option<String>,
 }
 
 impl Findings {
-    /// Of a call, or of a report's message.
+    /// Reads the findings of a call, or of a report's message.
     pub(super) fn read(fields: Fields<'_>) -> Self {
         let skipped = fields.at("artifact.skippedStructuredOutputs");
         Self {
@@ -62,7 +59,7 @@ impl Findings {
         }
     }
 
-    /// With what `other` knows besides.
+    /// Fills what is missing from `other`.
     pub(super) fn or(self, other: &Self) -> Self {
         Self {
             data: self.data.or_else(|| other.data.clone()),
@@ -72,7 +69,7 @@ impl Findings {
         }
     }
 
-    /// Whether nothing more is to come. While outputs are still being made, one that was skipped may not be ours.
+    /// Returns whether nothing will be added. Before the last report, a skipped output may not be ours.
     pub(super) fn are_complete(&self, last_report: bool) -> bool {
         self.data.is_some() || (last_report && self.skipped)
     }
@@ -85,14 +82,14 @@ impl Findings {
         }
     }
 
-    /// The same for the same findings, another one when there is more to know.
+    /// Returns a digest that changes whenever there are more findings.
     pub(super) fn digest(&self) -> String {
         let known = serde_json::json!([self.data, self.skipped, self.ended_reason, self.transcript]);
         hex::encode(&Sha256::digest(known.to_string().as_bytes())[..8])
     }
 }
 
-/// Without what was said: logs show it by mistake.
+/// Omits the transcript and the data, which must not appear in logs.
 impl fmt::Debug for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Findings")
@@ -102,7 +99,7 @@ impl fmt::Debug for Findings {
     }
 }
 
-/// Without what was said: logs show it by mistake.
+/// Omits the transcript and the data, which must not appear in logs.
 impl fmt::Debug for CallOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallOutcome")
@@ -112,8 +109,8 @@ impl fmt::Debug for CallOutcome {
     }
 }
 
-/// Our fields from whichever output holds them: as fields of its result, or as the result of an output of that name. An
-/// output that tells of a booking comes first.
+/// Returns our fields from all outputs: from the fields of a result, or from the result of an output with the field's
+/// name. Outputs that confirm a booking take precedence.
 fn of_outputs(fields: Fields<'_>) -> Option<Map<String, Value>> {
     let outputs: Vec<&Value> = match fields.at("artifact.structuredOutputs")? {
         Value::Object(outputs) => outputs.values().collect(),
@@ -233,7 +230,7 @@ mod tests {
             "3": {"name": "confirmed_time", "result": "10:00"}, "4": {"name": "confirmation_number", "result": "TC-7"},
         });
         assert_eq!(confirmed(&outputs(apart)), expected);
-        // Outputs of other kinds are no data; the older place still counts.
+        // Outputs of other kinds contain no data, so the older place is read.
         let mut value = outputs(json!({"a": {"name": "mood", "result": {"score": 7}}, "b": {"name": "late"}, "c": 7}));
         assert!(!read(&value).are_complete(true));
         value["analysis"] = json!({"structuredData": booked});

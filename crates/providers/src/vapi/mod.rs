@@ -1,7 +1,7 @@
-//! VAPI: AI phone calls that are started, looked at until they end, and reported by webhook.
+//! VAPI: starts AI phone calls, polls them until they end, and reads the webhooks that report on them.
 //!
-//! A call that rings twice is the worst that can happen here. VAPI knows no idempotency key, so [`StartError`] says of
-//! every failure whether a phone may be ringing, and [`VapiClient::find`] looks a call up by what we named it.
+//! The worst possible error is to call somebody twice. VAPI has no idempotency keys, so [`StartError`] says for every
+//! failure whether a phone may be ringing, and [`VapiClient::find`] looks a call up by our name for it.
 
 mod call;
 pub mod client;

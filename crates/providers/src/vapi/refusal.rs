@@ -1,8 +1,8 @@
-//! What VAPI says when it refuses a request, without what it may quote.
+//! Makes VAPI's refusals safe to show.
 //!
-//! An operator who sees nothing but "HTTP 400" can't mend anything; VAPI's sentences name the field and the rule, and
-//! may quote a phone number or a name. Words are kept when they are names of fields that we sent or stand in a short list;
-//! of all others, and of every number, only that they were there.
+//! An operator can't correct a problem from "HTTP 400" alone. VAPI's messages name the field and the rule, but may
+//! quote a phone number or a name. So only words that are names of sent fields or are in a short list are kept. All
+//! other words and all numbers are replaced by an ellipsis.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ const MESSAGES_MAX: usize = 5;
 const CHARS_MAX: usize = 300;
 const LEFT_OUT: &str = "…";
 
-/// Words of rules and of VAPI's own things.
+/// Words of validation rules, and names of VAPI's own concepts.
 const PLAIN: &str = "
     a access account add address allowed already an and any api are array as assistant at authorization available bad
     balance be been between body boolean call calls cannot card characters concurrency contain contains correct could
@@ -27,7 +27,7 @@ const PLAIN: &str = "
     that the there this timeout to token too twilio type unauthorized unknown unsupported upgrade url use used uuid valid
     value values vapi wallet was webhook with without you your e.164";
 
-/// The safe part of a refusal's body, when there is any. `asked` is what we sent.
+/// Returns the safe part of a refusal's body, or `None` if there is none. `asked` is the request.
 pub(super) fn told(body: &[u8], asked: &Value) -> Option<String> {
     let answer = json::read(body).ok()?;
     let fields = Fields::of(&answer);
@@ -47,7 +47,7 @@ fn without_quotes(sentence: &str, known: &HashSet<String>) -> String {
     let mut kept: Vec<&str> = Vec::new();
     for word in sentence.split_whitespace() {
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
-        // A path such as assistantOverrides.server.url is as safe as its parts.
+        // A path such as assistantOverrides.server.url is safe if all of its parts are.
         let path = bare.split(['.', '[', ']']).filter(|part| !part.is_empty()).collect::<Vec<_>>();
         let is_known = |part: &str| known.contains(&part.to_lowercase());
         if is_known(bare) || (!path.is_empty() && path.into_iter().all(is_known)) {
@@ -59,7 +59,7 @@ fn without_quotes(sentence: &str, known: &HashSet<String>) -> String {
     kept.join(" ")
 }
 
-/// The names of all fields, which are ours or VAPI's and never a person's.
+/// Adds the names of all fields. They are ours or VAPI's, so they never contain personal data.
 fn add_names(value: &Value, known: &mut HashSet<String>) {
     match value {
         Value::Object(object) => {

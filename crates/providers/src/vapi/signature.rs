@@ -1,7 +1,7 @@
-//! Who sent a webhook.
+//! Authenticates VAPI's webhooks.
 //!
-//! VAPI signs as its credential is configured. Taken are: the secret itself in `X-Vapi-Secret` or as a bearer token, and
-//! an HMAC-SHA256 in hex over `{timestamp}.{body}` in `X-Signature` with `X-Timestamp` (its documented default).
+//! What VAPI sends depends on its credential. Accepted are the secret itself, in `X-Vapi-Secret` or as a bearer token,
+//! and a hex HMAC-SHA256 of `{timestamp}.{body}` in `X-Signature` with `X-Timestamp` (VAPI's documented default).
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
@@ -9,33 +9,33 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::SignatureError;
 use crate::mac::{hmac_sha256, same};
 
-/// Header of the shared secret.
+/// Name of the header with the shared secret.
 pub const SECRET_HEADER: &str = "x-vapi-secret";
-/// Header of the HMAC.
+/// Name of the header with the HMAC.
 pub const SIGNATURE_HEADER: &str = "x-signature";
-/// Header of the time that was signed.
+/// Name of the header with the signed time.
 pub const TIMESTAMP_HEADER: &str = "x-timestamp";
 const TOLERANCE_S: i64 = 300;
-/// A larger timestamp is in milliseconds: as seconds it would lie beyond the year 5000.
+/// Larger timestamps are in milliseconds: as seconds they would be after the year 5000.
 const SECONDS_MAX: i64 = 100_000_000_000;
 
-/// The headers that may prove a delivery.
+/// The headers that authenticate a delivery.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Proof<'a> {
-    /// `X-Vapi-Secret`.
+    /// `X-Vapi-Secret`
     pub secret: Option<&'a [u8]>,
-    /// `Authorization`.
+    /// `Authorization`
     pub authorization: Option<&'a [u8]>,
-    /// `X-Signature`.
+    /// `X-Signature`
     pub signature: Option<&'a [u8]>,
     /// `X-Timestamp`, in seconds or milliseconds.
     pub timestamp: Option<&'a [u8]>,
 }
 
-/// Checks a delivery against each secret.
+/// Verifies that VAPI sent this delivery, with any of `secrets`.
 ///
 /// # Errors
-/// Says why it was refused.
+/// The reason why the delivery is rejected.
 pub fn verify(
     proof: Proof<'_>,
     body: &[u8],
@@ -50,7 +50,7 @@ pub fn verify(
     }
     let bearer = proof.authorization.and_then(|value| value.strip_prefix(b"Bearer "));
     let shown = proof.secret.or(bearer).filter(|shown| !shown.is_empty()).ok_or(SignatureError::Missing)?;
-    // Every secret is compared, so that the time taken tells nothing about which one fits.
+    // Every secret is compared, so that the duration does not reveal which one matches.
     let fits = secrets.iter().fold(false, |fits, secret| fits | same(shown, secret.expose_secret().as_bytes()));
     if fits { Ok(()) } else { Err(SignatureError::NoMatch) }
 }
@@ -78,7 +78,7 @@ fn verify_hmac(
     if age_s > TOLERANCE_S { Err(SignatureError::TooOld { age_s }) } else { Ok(()) }
 }
 
-/// The `X-Signature` with which VAPI would deliver `body` at `timestamp`.
+/// Returns the `X-Signature` that VAPI would send with `body` at `timestamp`.
 #[must_use]
 pub fn sign(secret: &SecretString, timestamp: i64, body: &[u8]) -> String {
     hex::encode(hmac_sha256(secret.expose_secret().as_bytes(), &[timestamp.to_string().as_bytes(), b".", body]))

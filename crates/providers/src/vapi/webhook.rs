@@ -1,6 +1,6 @@
-//! What VAPI reports: that a call's status changed, and at its end what came of it.
+//! VAPI's webhooks: changes of a call's status, and the result at its end.
 //!
-//! Any JSON object is a report: there are many kinds that don't matter here, and new ones come.
+//! Any JSON object is accepted as a report, because there are many kinds that are not needed, and VAPI adds new ones.
 
 use serde_json::Value;
 
@@ -8,33 +8,31 @@ use super::call::{Call, Progress};
 use super::findings::Findings;
 use crate::json::{self, Fields, NotJson};
 
-/// A report, as far as it is read.
+/// A report with the fields that are needed.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// `status-update`, `end-of-call-report`, or one of many that don't matter here.
+    /// `status-update`, `end-of-call-report`, or one of many kinds that are ignored.
     pub kind: Option<String>,
-    /// The call; some kinds have none.
+    /// The call. `None` for kinds of reports without one.
     pub call: Option<Call>,
     status: Option<String>,
     findings: Findings,
 }
 
-/// A body that is no report.
+/// The body is not a report. The error contains no values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReportError {
-    /// Not JSON at all.
     #[error("the body is {0}")]
     NotJson(#[from] NotJson),
-    /// JSON, but no object.
     #[error("the body is not an object")]
     NotAnObject,
 }
 
 impl Report {
-    /// Reads a webhook's body.
+    /// Parses the body of a webhook.
     ///
     /// # Errors
-    /// [`ReportError`] when it is no JSON object.
+    /// [`ReportError`] if the body is not a JSON object.
     pub fn parse(body: &[u8]) -> Result<Self, ReportError> {
         let body = json::read(body)?;
         if !body.is_object() {
@@ -46,7 +44,7 @@ impl Report {
         Ok(Self {
             kind: message.id("type"),
             status: message.id("status"),
-            // What the message lacks, the call in it may have.
+            // Findings that the message lacks may be in the call within it.
             findings: match &call {
                 Some(call) => findings.or(&call.findings),
                 None => findings,
@@ -55,8 +53,9 @@ impl Report {
         })
     }
 
-    /// What makes two deliveries the same report: call, type and status, and at the end of a call what is known of it. A
-    /// later report of the same end may know more, and must not pass for a repetition.
+    /// Returns the key that is the same for repeated deliveries of a report: call, type and status, and for a call that
+    /// has ended a digest of the findings. A later report of the same end may have more findings and must not count as
+    /// a duplicate. Returns `None` for a report without a call or a type.
     #[must_use]
     pub fn key(&self) -> Option<String> {
         let (call, kind) = (self.call.as_ref()?, self.kind.as_deref()?);
@@ -64,11 +63,11 @@ impl Report {
         Some(if self.progress() == Progress::Underway { key } else { format!("{key}:{}", self.findings.digest()) })
     }
 
-    /// Where its call stands.
+    /// Returns the progress of the call.
     #[must_use]
     pub fn progress(&self) -> Progress {
         match self.kind.as_deref() {
-            // It is sent when everything that belongs to it has been made.
+            // This report is sent when all findings have been created.
             Some("end-of-call-report") => Progress::of(Some("ended"), &self.findings, true),
             Some("status-update") => Progress::of(self.status.as_deref(), &self.findings, false),
             _ => Progress::Underway,

@@ -1,5 +1,5 @@
-//! Everything about one job: its row, payload, result, failed attempts, steps, follow-ups, and why it stands where it
-//! stands.
+//! Everything about one job: its row, payload, result, failed attempts, steps, child jobs, and an explanation of its
+//! state.
 
 use nightshift_db::{Result, Timestamp};
 use serde::Serialize;
@@ -10,37 +10,37 @@ use super::explain::explain;
 use super::list::JobRow;
 use crate::store::queue::Queue;
 
-/// An attempt that did not end in success.
+/// An attempt that did not succeed.
 #[derive(Debug, Clone, PartialEq, FromRow, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
-    /// Which, from 1.
+    /// Number of the attempt, counted from 1.
     pub attempt: i64,
-    /// Process that ran it.
+    /// The worker that ran it.
     pub worker_id: Option<String>,
-    /// Start.
+    /// Start of the attempt.
     pub started_at: Timestamp,
-    /// End.
+    /// End of the attempt.
     pub ended_at: Timestamp,
     /// Class of the failure, or `cancelled`.
     pub outcome: String,
-    /// Its error.
+    /// Text of the error.
     pub error: Option<String>,
     /// The handler's last notes.
     pub log: Option<String>,
 }
 
-/// A finished step.
+/// A completed step.
 #[derive(Debug, Clone, PartialEq, FromRow, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepRow {
-    /// Its name.
+    /// Name of the step.
     pub step: String,
     /// `done` or `skipped`.
     pub status: String,
-    /// What it left, as JSON text.
+    /// Output of the step as JSON text.
     pub output: String,
-    /// When.
+    /// Time of completion.
     pub finished_at: Timestamp,
 }
 
@@ -48,28 +48,25 @@ pub struct StepRow {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobDetail {
-    /// The job.
+    /// The row of the job.
     #[serde(flatten)]
     pub job: JobRow,
-    /// Its payload; callers redact it before they show it.
+    /// The payload. It may hold personal data, so callers must redact it before they show it.
     pub payload: Value,
-    /// What it left.
+    /// The result. `None` if the job stored none.
     pub result: Option<Value>,
-    /// Its failed attempts, oldest first.
+    /// The attempts that did not succeed, oldest first.
     pub attempt_history: Vec<Attempt>,
-    /// Its finished steps.
+    /// The completed steps, oldest first.
     pub steps: Vec<StepRow>,
-    /// Ids of the jobs it caused.
+    /// Ids of the jobs that it enqueued, oldest first, at most 200.
     pub children: Vec<String>,
-    /// Why it stands where it stands, in one sentence.
+    /// The reason for its state, in one sentence.
     pub explanation: String,
 }
 
 impl Queue {
-    /// Everything about the job `id`, if there is one.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Returns everything about the job `id`, or `None` if there is no such job.
     pub async fn detail(&self, id: &str) -> Result<Option<JobDetail>> {
         let Some(job) = self.job(id).await? else { return Ok(None) };
         let db = self.db();

@@ -1,4 +1,4 @@
-//! Lists and single jobs.
+//! Lists of jobs and single jobs.
 
 use nightshift_db::{Order, Result, Timestamp, lowest_id};
 use serde::Serialize;
@@ -7,28 +7,28 @@ use sqlx::FromRow;
 use crate::store::lifecycle::State;
 use crate::store::queue::Queue;
 
-/// Which jobs; what is not set does not narrow.
+/// Conditions for a list of jobs. A field that is `None` adds no condition.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// By queue.
+    /// Name of the queue.
     pub queue: Option<String>,
-    /// By kind.
+    /// The kind.
     pub kind: Option<String>,
-    /// By state.
+    /// The state.
     pub state: Option<State>,
-    /// By organisation.
+    /// The organisation's id.
     pub org_id: Option<String>,
-    /// By class of the last error, as stored.
+    /// Stored text of the last error's class, such as `transient`.
     pub error_class: Option<String>,
-    /// Text in the last error, ignoring case.
+    /// Text that the last error contains, ignoring case.
     pub error: Option<String>,
-    /// Created at or after.
+    /// Created at or after this time.
     pub since: Option<Timestamp>,
-    /// Created before.
+    /// Created before this time.
     pub until: Option<Timestamp>,
-    /// By correlation id.
+    /// The correlation id.
     pub correlation_id: Option<String>,
-    /// By dedup key.
+    /// The deduplication key.
     pub dedup_key: Option<String>,
 }
 
@@ -38,64 +38,64 @@ nightshift_db::row! {
     #[derive(Debug, Clone, PartialEq, FromRow, Serialize)]
     #[serde(rename_all = "camelCase")]
     pub struct JobRow {
-        /// Its id.
+        /// The job's id.
         pub id: String,
-        /// Its pool.
+        /// Name of its queue.
         pub queue: String,
         /// Its kind.
         pub kind: String,
-        /// Its organisation.
+        /// Its organisation. `None` if it belongs to none.
         pub org_id: Option<String>,
-        /// Where it stands.
+        /// Its state.
         #[sqlx(try_from = "String")]
         pub state: State,
-        /// 0 first.
+        /// From 0 (first) to 9 (last).
         pub priority: i64,
-        /// Ended attempts.
+        /// Number of attempts that count; see [`Life::attempts`](crate::lifecycle::Life::attempts).
         pub attempts: i64,
-        /// Failures after which it is dead.
+        /// Number of failed attempts after which it is dead.
         pub max_attempts: i64,
-        /// Leases lost.
+        /// Number of lost leases.
         pub crashes: i64,
-        /// Times it asked to be called again.
+        /// Number of polls.
         pub polls: i64,
-        /// Not before.
+        /// Time before which it is not claimed.
         pub run_at: Timestamp,
-        /// Why it is parked, if it is.
+        /// Why it is parked. `None` if it is not.
         pub parked_reason: Option<String>,
-        /// Unique while unfinished.
+        /// Deduplication key, unique among unfinished jobs.
         pub dedup_key: Option<String>,
-        /// Unique for ever.
+        /// Once key, unique among all jobs.
         pub once_key: Option<String>,
-        /// Its group.
+        /// Group key.
         pub group_key: Option<String>,
-        /// Whether its group is kept strictly in order.
+        /// Whether the order of its group is strict.
         pub group_strict: bool,
-        /// Whether a person wants it ended.
+        /// Whether an operator has requested to cancel it.
         pub cancel_requested: bool,
-        /// The latest error.
+        /// The latest error. `None` if no attempt has failed.
         pub last_error: Option<String>,
-        /// Its class.
+        /// Class of the latest error.
         pub last_error_class: Option<String>,
-        /// Whether its outside effects are real.
+        /// Whether its external effects are real. `None` if it has no mode.
         pub mode: Option<String>,
-        /// Request, webhook or booking it belongs to.
+        /// Connects it with the request, webhook or booking that caused it.
         pub correlation_id: Option<String>,
-        /// The job that caused it.
+        /// The job that enqueued it.
         pub parent_job_id: Option<String>,
-        /// When it was enqueued.
+        /// Time of the enqueue.
         pub created_at: Timestamp,
-        /// When the latest attempt started.
+        /// Start of the latest attempt. `None` if it was never claimed.
         pub started_at: Option<Timestamp>,
-        /// When it ended.
+        /// Time at which it ended. `None` while it is unfinished.
         pub finished_at: Option<Timestamp>,
-        /// How long the latest attempt took.
+        /// Duration of the latest attempt in milliseconds.
         pub duration_ms: Option<i64>,
     }
 }
 
 impl JobRow {
-    /// The latest error, or words that say that there is none.
+    /// Returns the latest error, or a text that there is none.
     pub(super) fn error_text(&self) -> &str {
         self.last_error.as_deref().unwrap_or("no error is recorded")
     }
@@ -104,32 +104,30 @@ impl JobRow {
 /// One page of a list, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    /// The jobs.
+    /// The jobs of this page.
     pub jobs: Vec<JobRow>,
-    /// Pass it as `after` for the next page.
+    /// The value of `after` for the next page. `None` on the last page.
     pub next: Option<String>,
 }
 
-/// Newest first by the primary key, which holds the time: no index is kept for this list alone.
+/// Newest first. Ids begin with the time of creation, so the primary key serves this order.
 const NEWEST: Order = Order::descending(&["id"]);
 
 const LIST: &str = concat!("SELECT ", job_columns!(""), " FROM jobs");
 const ONE: &str = concat!("SELECT ", job_columns!(""), " FROM jobs WHERE id = $1");
 
 impl Queue {
-    /// Jobs that match, newest first, at most `limit`, older than the id `after`.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Returns the jobs that match, newest first, at most `limit`, and only those older than the id `after`.
     pub async fn list(&self, filter: &Filter, after: Option<&str>, limit: i64) -> Result<Page> {
-        // LIKE's own signs in the text are meant literally.
+        // Wildcards of LIKE in the text are escaped, so that they match literally.
         let error = filter.error.as_ref().map(|text| {
             let literal = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
             format!("%{literal}%")
         });
         let mut list = self.db().select(LIST);
         list = match filter.state {
-            // Few, in an index of their own. A correlation leaves still fewer, by its index.
+            // Dead jobs are few and have an index of their own. A correlation id matches still fewer jobs, by its own
+            // index.
             Some(State::Dead) if filter.correlation_id.is_none() => {
                 list.only("id IN (SELECT id FROM jobs WHERE state = 'dead')", ())
             }
@@ -155,10 +153,7 @@ impl Queue {
         Ok(Page { jobs, next })
     }
 
-    /// The job `id` without its details, if there is one.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Returns the job `id` without its details, or `None` if there is no such job.
     pub async fn job(&self, id: &str) -> Result<Option<JobRow>> {
         self.db().read(ONE).bind(id).optional().await
     }

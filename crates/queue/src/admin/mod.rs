@@ -1,6 +1,7 @@
-//! Looking at jobs and steering single ones: what the ops console and the command line stand on.
+//! Lists and explains jobs, and retries, cancels and hastens them, for the operator pages and the command line.
 //!
-//! Every change goes through the life cycle. Lists use keyset pages; nothing counts the history.
+//! Every change is a transition of the [lifecycle](crate::lifecycle). Lists are paged by key, and no statement counts
+//! the whole history.
 
 mod detail;
 mod explain;

@@ -1,27 +1,27 @@
-//! What must hold of the queue's tables at any moment, asked of live data.
+//! Checks of live data against the invariants of the queue's tables.
 
 use nightshift_db::{Db, Timestamp};
 
 use crate::store::lifecycle::CRASHES_MAX;
 
-/// A promise that does not hold.
+/// An invariant that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
-    /// The promise.
+    /// The invariant, as a sentence.
     pub promise: &'static str,
-    /// Some of the rows that break it.
+    /// Some of the rows that violate it.
     pub examples: Vec<String>,
 }
 
-/// Rows named as examples.
+/// Maximum number of rows in [`Broken::examples`].
 const EXAMPLES: usize = 5;
-/// A lease runs out after 30 s and is looked for every 5 s.
+/// A lease lasts 30 s and expired ones are rescued every 5 s, so one that is overdue by this much was not rescued.
 const LEASE_OVERDUE: std::time::Duration = std::time::Duration::from_secs(90);
-/// An effect whose answer was lost is asked after long before.
+/// Time after which an effect whose answer was lost should have been settled with the provider's help.
 const EFFECT_OVERDUE: std::time::Duration = std::time::Duration::from_secs(3600);
 
 impl Broken {
-    /// A promise and the rows that break it; none when there are none.
+    /// Returns the invariant with the rows that violate it, or `None` if there are no such rows.
     #[must_use]
     pub fn by(promise: &'static str, rows: Vec<(String,)>) -> Option<Self> {
         let examples: Vec<String> = rows.into_iter().map(|(row,)| row).take(EXAMPLES).collect();
@@ -29,7 +29,8 @@ impl Broken {
     }
 }
 
-/// Each promise and the statement that finds what breaks it; `$1` is when something is overdue.
+/// The invariants, each with the statement that finds its violations. `$1` is the time before which something is
+/// overdue.
 const CHECKS: &[(&str, &str)] = &[
     (
         "a running job has a lease",
@@ -67,10 +68,7 @@ const CHECKS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The promises of the queue that do not hold. Reads all of the jobs once.
-///
-/// # Errors
-/// A database error.
+/// Returns the invariants of the queue that do not hold. Reads the whole table of jobs.
 pub async fn broken(db: &Db, now: Timestamp) -> nightshift_db::Result<Vec<Broken>> {
     let mut found = Vec::new();
     for (promise, sql) in CHECKS {
@@ -94,11 +92,8 @@ pub async fn broken(db: &Db, now: Timestamp) -> nightshift_db::Result<Vec<Broken
     Ok(found)
 }
 
-/// Whether a job with this once or dedup key, or one that succeeds it (the key and more behind a colon), is unfinished,
-/// or waits as dead for a person.
-///
-/// # Errors
-/// A database error.
+/// Returns whether there is an unfinished or dead job for this key. The key may be a job's once or deduplication key,
+/// or the part of its once key before a colon.
 pub async fn is_taken_care_of(db: &Db, key: &str) -> nightshift_db::Result<bool> {
     db.read(
         "SELECT EXISTS (SELECT 1 FROM jobs
@@ -109,10 +104,7 @@ pub async fn is_taken_care_of(db: &Db, key: &str) -> nightshift_db::Result<bool>
     .await
 }
 
-/// Effects of which nobody knows yet whether they took place.
-///
-/// # Errors
-/// A database error.
+/// Returns the number of effects whose outcome is unknown or not yet stored.
 pub async fn effects_in_doubt(db: &Db) -> nightshift_db::Result<i64> {
     db.read("SELECT count(*) FROM effects WHERE state IN ('asked', 'unknown')").scalar().await
 }

@@ -1,4 +1,4 @@
-//! Figures per queue. Unfinished jobs are counted, the history only by what its last hour holds.
+//! Numbers per queue. Finished jobs are counted only for the last hour.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,27 +9,27 @@ use sqlx::FromRow;
 
 use crate::store::queue::Queue;
 
-/// Figures of one queue.
+/// The numbers of one queue.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QueueStats {
-    /// Its name.
+    /// Name of the queue.
     pub queue: String,
-    /// Claimable now.
+    /// Jobs that can be claimed now.
     pub ready: i64,
-    /// Wait for a time.
+    /// Jobs that wait for their time or a retry.
     pub waiting: i64,
-    /// Of the ready and waiting ones, those that failed before.
+    /// Ready and waiting jobs that have failed before.
     pub retrying: i64,
-    /// Run now.
+    /// Running jobs.
     pub running: i64,
-    /// Wait for a person.
+    /// Dead jobs, which wait for an operator.
     pub dead: i64,
-    /// Payload could not be read.
+    /// Jobs whose payload could not be read.
     pub parked: i64,
-    /// How long the oldest claimable job has been due.
+    /// Seconds since the oldest claimable job became due. `None` if no job is claimable.
     pub oldest_ready_seconds: Option<u64>,
-    /// Succeeded among those enqueued in the last hour.
+    /// Jobs enqueued within the last hour that have succeeded.
     pub succeeded_last_hour: i64,
 }
 
@@ -58,10 +58,8 @@ FROM jobs WHERE state IN ('queued', 'retrying', 'running', 'dead')
 GROUP BY queue ORDER BY queue";
 
 impl Queue {
-    /// Figures of every queue that has unfinished or dead jobs, or had any in the last hour.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Returns the numbers of every queue that has unfinished or dead jobs, or jobs that were enqueued and succeeded
+    /// within the last hour.
     pub async fn stats(&self) -> Result<Vec<QueueStats>> {
         let now = self.clock().now();
         let mut queues = BTreeMap::new();

@@ -1,7 +1,8 @@
-//! Retrying, cancelling and hastening jobs by hand.
+//! Retries, cancels and hastens jobs on an operator's request.
 //!
-//! What a job is about goes with it: a cancelled job's subject hears of its end, a retried one's is brought back, in
-//! the same transaction. That is why retrying and cancelling ask the registry, and only hastening the queue alone.
+//! In the same transaction, the hooks of the kind update what the job is about: its end after a cancel, its revival
+//! before a retry. Retrying and cancelling are therefore methods of the registry; only hastening needs no more than the
+//! queue.
 
 use nightshift_db::{DbError, Engine, Timestamp, Tx};
 use sqlx::FromRow;
@@ -16,34 +17,34 @@ use crate::store::lifecycle::{Event, Life, Refusal, State, apply};
 use crate::store::queue::Queue;
 use crate::store::wake::Woken;
 
-/// What became of it.
+/// The result of a request to change a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Steered {
-    /// It is done: the job stands as asked.
+    /// The job was changed as requested.
     Done,
-    /// The job runs; it will end at its next checkpoint.
+    /// The job is running, and will be cancelled at its next checkpoint.
     Requested,
 }
 
-/// Why a job could not be steered.
+/// The reason why a job could not be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SteerError {
     /// There is no such job.
     #[error("there is no such job")]
     NotFound,
-    /// Its state does not allow it.
+    /// The job's state does not allow the change.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Another unfinished job holds its dedup key.
+    /// Another unfinished job has the same deduplication key.
     #[error("another unfinished job has the same dedup key")]
     Duplicate,
-    /// Another run would find nothing to do.
+    /// A retry would find nothing to do, for the given reason.
     #[error("a retry would do nothing: {0}")]
     Pointless(String),
-    /// This program can't run it.
+    /// This program has no handler for the job's kind.
     #[error("this program knows no jobs of kind {0}")]
     UnknownKind(String),
-    /// What the job is about could not be brought along.
+    /// A hook of the kind failed.
     #[error("what the job is about could not be changed: {0}")]
     Subject(JobError),
     /// The database failed.
@@ -51,18 +52,18 @@ pub enum SteerError {
     Db(#[from] DbError),
 }
 
-/// What a bulk action did.
+/// The result of a bulk action.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BulkOutcome {
-    /// Jobs changed.
+    /// Number of jobs that were changed.
     pub changed: u64,
-    /// Jobs that matched but could not be changed.
+    /// Number of jobs that matched but could not be changed.
     pub skipped: u64,
-    /// Some of the latter: the job's id and the reason.
+    /// Ids of some of the skipped jobs, each with the reason.
     pub reasons: Vec<(String, String)>,
 }
 
-/// Reasons that a bulk action names.
+/// Maximum number of entries in [`BulkOutcome::reasons`].
 const REASONS_MAX: usize = 20;
 
 impl BulkOutcome {
@@ -103,12 +104,13 @@ macro_rules! one_job {
 }
 
 impl<S: Send + Sync + 'static> Registry<S> {
-    /// Starts a dead, cancelled or waiting job anew with a fresh budget of attempts, and brings back what it is about;
-    /// its history is kept.
+    /// Restarts a dead, cancelled or waiting job with all its attempts, and revives what it is about. Its history is
+    /// kept. The job becomes due at `run_at`, or at once if that is `None`.
     ///
     /// # Errors
-    /// [`SteerError`]: running and succeeded jobs are refused, those of which another run would find nothing to do, and
-    /// one whose dedup key another job holds by now.
+    /// [`SteerError::Refused`] for a running or succeeded job, [`SteerError::Pointless`] if another run would find
+    /// nothing to do, [`SteerError::Duplicate`] if another unfinished job has its deduplication key,
+    /// [`SteerError::NotFound`], [`SteerError::UnknownKind`], or [`SteerError::Subject`] if the hook failed.
     pub async fn retry(
         &self,
         queue: &Queue,
@@ -130,10 +132,11 @@ impl<S: Send + Sync + 'static> Registry<S> {
         queue.write(tx, id, &after, now).await
     }
 
-    /// Ends a waiting job and tells what it is about, or asks a running one to end at its next checkpoint.
+    /// Cancels a waiting job and runs the kind's hook, or requests that a running job stops at its next checkpoint.
     ///
     /// # Errors
-    /// [`SteerError`]: ended jobs are refused.
+    /// [`SteerError::Refused`] for a job that has ended, [`SteerError::NotFound`], or [`SteerError::Subject`] if the
+    /// hook failed.
     pub async fn cancel(&self, queue: &Queue, tx: &mut Tx, id: &str) -> Result<Steered, SteerError> {
         let now = queue.clock().now();
         let row = load(tx, id).await?;
@@ -142,16 +145,17 @@ impl<S: Send + Sync + 'static> Registry<S> {
         if after.state == State::Cancelled {
             let (attempts, error) = (row.job.attempts, CANCELLED.to_owned());
             let end = End { claimed: &row.job, attempts, class: ErrorClass::Cancelled, error, at: now };
-            // As for a job that dies: what follows its end must not keep it alive.
+            // As for a job that dies, the hooks must not be able to keep it from ending.
             self.follow_cancel(tx, end).await.map_err(SteerError::Subject)?;
         }
         Ok(steered)
     }
 
-    /// Retries all jobs that match, at most `max`, spread evenly over `spread`. Each in a transaction of its own.
+    /// Retries all jobs that match, at most `max`, each in its own transaction. Their due times are spread evenly over
+    /// `spread`.
     ///
     /// # Errors
-    /// A database error; what was changed until then stays changed.
+    /// A database error. Jobs that were changed before it stay changed.
     pub async fn retry_all(
         &self,
         queue: &Queue,
@@ -179,10 +183,10 @@ impl<S: Send + Sync + 'static> Registry<S> {
 }
 
 impl Queue {
-    /// Runs a waiting job now: what it waits for has happened.
+    /// Makes a waiting job due now, because what it waits for has happened.
     ///
     /// # Errors
-    /// [`SteerError`]: running and ended jobs are refused.
+    /// [`SteerError::Refused`] for a job that is running or has ended, [`SteerError::NotFound`].
     pub async fn run_now(&self, tx: &mut Tx, id: &str) -> Result<Steered, SteerError> {
         let now = self.clock().now();
         let after = apply(&load(tx, id).await?.life(), &Event::RunNow, now)?.life;
@@ -229,7 +233,7 @@ impl Queue {
     }
 }
 
-/// The job, held until the transaction ends.
+/// Reads the job and locks it until the transaction ends.
 async fn load(tx: &mut Tx, id: &str) -> Result<Row, SteerError> {
     let sql = if tx.engine() == Engine::Postgres { one_job!(" FOR UPDATE") } else { one_job!("") };
     tx.query(sql).bind(id).optional().await?.ok_or(SteerError::NotFound)

@@ -1,38 +1,38 @@
-//! What a handler and the hooks are told about a claimed job, apart from its payload.
+//! What handlers and hooks learn about a claimed job, apart from its payload.
 
 use nightshift_db::Timestamp;
 
 use crate::job::Mode;
 
-/// The facts of one claimed job.
+/// The attributes of a claimed job.
 #[derive(Debug, Clone)]
 pub struct JobInfo {
-    /// Its id.
+    /// The job's id, a UUIDv7.
     pub id: String,
-    /// Its pool.
+    /// The queue from which it was claimed.
     pub queue: String,
-    /// Its kind.
+    /// Its [`Job::KIND`](crate::Job::KIND).
     pub kind: String,
-    /// Its organisation.
+    /// The organisation it belongs to. `None` if it belongs to none.
     pub org_id: Option<String>,
-    /// Which attempt this is, from 1.
+    /// Number of this attempt, counted from 1.
     pub attempt: i64,
-    /// Failures after which it is dead.
+    /// Number of failed attempts after which the job is dead.
     pub max_attempts: i64,
-    /// Times it has asked to be called again.
+    /// Number of times it has returned [`Outcome::Poll`](crate::Outcome::Poll).
     pub polls: i64,
-    /// The polling's deadline, once a poll has set it.
+    /// Deadline of the polling. `None` until a poll sets it.
     pub poll_deadline: Option<Timestamp>,
-    /// When it became due.
+    /// Time from which it could be claimed.
     pub run_at: Timestamp,
-    /// When it was enqueued.
+    /// Time of the enqueue.
     pub created_at: Timestamp,
-    /// Ties it to a request, webhook or booking.
+    /// Connects it with the request, webhook or booking that caused it.
     pub correlation_id: Option<String>,
-    /// The job that caused it.
+    /// The job that enqueued it. `None` if something else did.
     pub parent_job_id: Option<String>,
-    /// W3C trace context.
+    /// W3C trace context of its cause.
     pub traceparent: Option<String>,
-    /// Whether its outside effects are real.
+    /// Whether its external effects are real. `None` if it has no mode.
     pub mode: Option<Mode>,
 }

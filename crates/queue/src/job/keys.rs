@@ -1,39 +1,39 @@
-//! The keys of a job, which keep duplicates out and put jobs of one group in order.
+//! The keys of a job, which prevent duplicates and order the jobs of a group.
 
-/// Keys of one job.
+/// The keys of one job. `None` means that the job has no such key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys {
-    /// Unique while the job is unfinished.
+    /// Deduplication key, unique among unfinished jobs.
     pub dedup: Option<String>,
-    /// Unique for ever.
+    /// Once key, unique among all jobs, finished ones included.
     pub once: Option<String>,
-    /// At most one job of a group runs at a time, oldest first.
+    /// Group key. At most one job of a group runs at a time, and the oldest due job is claimed first.
     pub group: Option<String>,
-    /// An unfinished older job of the group holds back younger ones even while it waits.
+    /// Whether an unfinished job of the group holds back younger ones even while it waits for its time or a retry.
     pub strict: bool,
 }
 
 impl Keys {
-    /// A second job with this key is not made while the first is unfinished.
+    /// Returns keys with this deduplication key: no second job is created while one with the same key is unfinished.
     #[must_use]
     pub fn dedup(key: impl Into<String>) -> Self {
         Self { dedup: Some(key.into()), ..Self::default() }
     }
 
-    /// A second job with this key is never made.
+    /// Returns keys with this once key: no second job with the same key is ever created.
     #[must_use]
     pub fn once(key: impl Into<String>) -> Self {
         Self { once: Some(key.into()), ..Self::default() }
     }
 
-    /// Runs the jobs of a group one at a time; one that waits for a retry lets younger ones pass.
+    /// Adds a group key. While a job of the group waits for its time or a retry, younger ones may run.
     #[must_use]
     pub fn group(mut self, key: impl Into<String>) -> Self {
         self.group = Some(key.into());
         self
     }
 
-    /// Runs the jobs of a group one at a time, strictly in order.
+    /// Adds a strict group key. While a job of the group waits for its time or a retry, younger ones wait too.
     #[must_use]
     pub fn strict_group(mut self, key: impl Into<String>) -> Self {
         self.group = Some(key.into());

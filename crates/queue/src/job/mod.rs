@@ -1,6 +1,6 @@
-//! What a job is, as values: its payload, keys and policy, how an attempt ends, and the job that is to be enqueued.
+//! The values that describe a job: payload, keys, policy, outcome of an attempt, and the job to be enqueued.
 //!
-//! Nothing here reads or writes the database.
+//! This module does not access the database.
 
 mod info;
 mod keys;

@@ -1,21 +1,21 @@
-//! Whether what a job sends to the outside reaches anybody.
+//! Whether the external effects of a job are real.
 
 use serde::{Deserialize, Serialize};
 
-/// Whether a job's outside effects are real.
+/// Whether the external effects of a job, such as texts and calls, are real.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Nothing leaves.
+    /// Nothing is sent.
     Simulated,
-    /// It leaves, but to a test address.
+    /// Everything is sent to a test address.
     Test,
-    /// It leaves.
+    /// Everything is sent to its recipient.
     Live,
 }
 
 impl Mode {
-    /// The text stored in the database.
+    /// Returns the text that is stored in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,13 +1,13 @@
-//! A job that is to be enqueued, and what became of it.
+//! A job to be enqueued, and the result of enqueueing it.
 
 use nightshift_db::{DbError, Timestamp, sabotage};
 
 use crate::job::{Job, JobError, JobInfo, Keys, Mode};
 
-/// Largest payload, in bytes of JSON.
+/// Maximum size of a payload in bytes of JSON.
 pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 
-/// A job to be enqueued, with everything its kind says already filled in.
+/// A job to be enqueued. The attributes that its kind determines are already set.
 #[derive(Debug, Clone)]
 pub struct NewJob {
     pub(crate) kind: &'static str,
@@ -26,10 +26,10 @@ pub struct NewJob {
 }
 
 impl NewJob {
-    /// A job as its kind says.
+    /// Creates a job with the queue, priority, attempts and keys of its kind.
     ///
     /// # Errors
-    /// [`EnqueueError::Payload`] when it can't be written as JSON or is too large.
+    /// [`EnqueueError::Payload`] if the payload can't be serialised as JSON or is larger than 64 KiB.
     pub fn of<J: Job>(job: &J) -> Result<Self, EnqueueError> {
         let bad = |why: String| EnqueueError::Payload { kind: J::KIND, why };
         let payload = serde_json::to_string(job).map_err(|error| bad(error.to_string()))?;
@@ -58,75 +58,76 @@ impl NewJob {
         })
     }
 
-    /// Whether another job may keep it out.
+    /// Returns whether it has a key, so that another job may be its duplicate.
     pub(crate) fn may_have_duplicate(&self) -> bool {
         self.keys.dedup.is_some() || self.keys.once.is_some()
     }
 
-    /// Not before `at`.
+    /// Sets the time before which the job is not claimed. Without it the job is due at once.
     #[must_use]
     pub fn run_at(mut self, at: Timestamp) -> Self {
         self.run_at = Some(at);
         self
     }
 
-    /// 0 first, 9 last.
+    /// Sets the priority, from 0 (first) to 9 (last). Other values are limited to that range.
     #[must_use]
     pub fn priority(mut self, priority: i64) -> Self {
         self.priority = priority.clamp(0, 9);
         self
     }
 
-    /// Keys for this job instead of those its kind gives it.
+    /// Replaces the keys of its kind.
     #[must_use]
     pub fn keys(mut self, keys: Keys) -> Self {
         self.keys = keys;
         self
     }
 
-    /// Runs it in another pool than its kind's.
+    /// Replaces the queue of its kind.
     #[must_use]
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.queue = queue.into();
         self
     }
 
-    /// The organisation it belongs to.
+    /// Sets the organisation to which the job belongs.
     #[must_use]
     pub fn org(mut self, org_id: impl Into<String>) -> Self {
         self.org_id = Some(org_id.into());
         self
     }
 
-    /// Ties it to a request, webhook or booking.
+    /// Sets the id that connects the job with a request, webhook or booking.
     #[must_use]
     pub fn correlation(mut self, id: impl Into<String>) -> Self {
         self.correlation_id = Some(id.into());
         self
     }
 
-    /// W3C trace context of what caused it.
+    /// Sets the W3C trace context of the job's cause.
     #[must_use]
     pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
         self.traceparent = Some(traceparent.into());
         self
     }
 
-    /// Whether its outside effects are real.
+    /// Sets whether its external effects are real.
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = Some(mode);
         self
     }
 
-    /// Its effects are of a kind of their own: whether those of its cause are real says nothing about them.
+    /// Removes the mode, for a job whose effects don't depend on the mode of its cause.
     #[must_use]
     pub fn without_mode(mut self) -> Self {
         self.mode = None;
         self
     }
 
-    /// Caused by `job`, whose organisation, correlation, trace and mode it takes over where it has none of its own.
+    /// Sets `job` as the parent. Organisation, correlation id, trace context and mode are copied from it where they are
+    /// not set yet.
     #[must_use]
     pub fn caused_by(mut self, job: &JobInfo) -> Self {
         self.parent_job_id = Some(job.id.clone());
@@ -138,23 +139,23 @@ impl NewJob {
     }
 }
 
-/// What became of an enqueue.
+/// The result of an enqueue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Enqueued {
-    /// A new job.
+    /// A new job was created.
     Created {
-        /// Its id.
+        /// The new job's id.
         id: String,
     },
-    /// One with the same key stands already.
+    /// The job is a duplicate: a job with the same key exists already.
     Existing {
-        /// Its id.
+        /// The existing job's id.
         id: String,
     },
 }
 
 impl Enqueued {
-    /// The job that stands for the request now.
+    /// Returns the id of the new or the existing job.
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
@@ -162,25 +163,25 @@ impl Enqueued {
         }
     }
 
-    /// Whether this call made it.
+    /// Returns whether a new job was created.
     #[must_use]
     pub fn is_created(&self) -> bool {
         matches!(self, Self::Created { .. })
     }
 }
 
-/// A job could not be enqueued.
+/// The error of enqueueing a job.
 #[derive(Debug, thiserror::Error)]
 pub enum EnqueueError {
-    /// The database refused or could not be reached.
+    /// The database refused the row or is unavailable.
     #[error(transparent)]
     Db(#[from] DbError),
-    /// The payload is no JSON or too large.
+    /// The payload can't be serialised as JSON or is too large.
     #[error("the payload of a {kind} job {why}")]
     Payload {
-        /// The job's kind.
+        /// The kind of the job.
         kind: &'static str,
-        /// What is wrong with it.
+        /// The problem, as the rest of a sentence: "has 70000 bytes, ...".
         why: String,
     },
 }

@@ -1,4 +1,4 @@
-//! How a handler ends: an [`Outcome`], or a [`JobError`] that carries the decision what to do about it.
+//! The end of an attempt: an [`Outcome`], or a [`JobError`] that decides what to do about the failure.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,73 +7,73 @@ use nightshift_db::{DbError, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a handler returns.
+/// The return type of a handler.
 pub type JobResult = Result<Outcome, JobError>;
 
-/// The member of a stored result that says why there was nothing to do.
+/// The member of a stored result that holds the reason of [`Outcome::Skip`].
 pub(crate) const SKIPPED: &str = "skipped";
 
-/// A handler's answer when nothing went wrong.
+/// The result of an attempt that did not fail.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// Finished; the value, if any, is stored with the job.
+    /// The job has succeeded. The value, if any, is stored as its result.
     Done(Option<Value>),
-    /// Not finished: call again after a while. Spends no attempt and holds no worker slot.
+    /// The job is not finished and must be called again later. Costs no attempt, and holds no worker slot meanwhile.
     Poll {
-        /// Wait before the next call.
+        /// The delay until the next call.
         after: Duration,
-        /// The polling as a whole must be done by then; counted from the first poll that names it.
+        /// Deadline of the whole polling. The first poll that gives one sets it; later values are ignored.
         until: Option<Timestamp>,
     },
-    /// Nothing to do any more; ends the job as succeeded with the reason.
+    /// There is nothing left to do. The job succeeds with this reason as its result.
     Skip(String),
 }
 
 impl Outcome {
-    /// Finished, nothing to store.
+    /// The job has succeeded and has no result.
     #[must_use]
     pub fn done() -> Self {
         Self::Done(None)
     }
 
-    /// Finished; `result` is stored with the job.
+    /// The job has succeeded with `result`.
     #[must_use]
     pub fn done_with(result: Value) -> Self {
         Self::Done(Some(result))
     }
 
-    /// Nothing to do any more.
+    /// There is nothing left to do, for the reason `why`.
     pub fn skip(why: impl Into<String>) -> Self {
         Self::Skip(why.into())
     }
 
-    /// Call again after `after`.
+    /// The job must be called again after `after`, without a deadline.
     #[must_use]
     pub fn poll(after: Duration) -> Self {
         Self::Poll { after, until: None }
     }
 }
 
-/// What kind of failure ended an attempt.
+/// The class of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorClass {
-    /// May pass: network, 5xx, 429, lock time-out.
+    /// May succeed later: network errors, 5xx, 429, lock timeouts.
     Transient,
-    /// Will not pass: validation, 4xx, missing row.
+    /// Fails again on every retry: validation, 4xx, a missing row.
     Permanent,
-    /// The attempt, or the polling as a whole, took too long.
+    /// The attempt exceeded the policy's timeout, or a poll its deadline.
     Timeout,
     /// The handler panicked.
     Panic,
-    /// The lease ran out.
+    /// The lease expired.
     LeaseLost,
-    /// A person ended it.
+    /// An operator cancelled the job.
     Cancelled,
 }
 
 impl ErrorClass {
-    /// The text stored in the database.
+    /// Returns the text that is stored in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -95,8 +95,8 @@ impl fmt::Display for ErrorClass {
 
 const INTERRUPTED: &str = "stopped at a checkpoint";
 
-/// A failed attempt and what should follow. There is no conversion from errors in general: each `?` in a handler says
-/// [`OrRetry::or_retry`] or [`OrFail::or_fail`], so nothing is retried by accident.
+/// A failed attempt, with the decision whether to retry. There is no general conversion from errors, so that nothing is
+/// retried by accident: each `?` in a handler uses [`OrRetry::or_retry`] or [`OrFail::or_fail`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobError {
     pub(crate) class: ErrorClass,
@@ -105,17 +105,17 @@ pub struct JobError {
 }
 
 impl JobError {
-    /// A failure that may pass; tried again by the kind's policy.
+    /// Creates a failure that may pass. The job is retried according to its kind's policy.
     pub fn retry(error: impl fmt::Display) -> Self {
         Self { class: ErrorClass::Transient, after: None, message: error.to_string() }
     }
 
-    /// A failure that will not pass: the job is dead at once.
+    /// Creates a permanent failure. The job is dead at once.
     pub fn fail(error: impl fmt::Display) -> Self {
         Self { class: ErrorClass::Permanent, after: None, message: error.to_string() }
     }
 
-    /// Try again after `after` instead of what the policy says (a provider's `Retry-After`).
+    /// Replaces the policy's backoff by this delay, for example a provider's `Retry-After`.
     #[must_use]
     pub fn after(mut self, after: Duration) -> Self {
         self.after = Some(after);
@@ -131,7 +131,8 @@ impl JobError {
         Self { class: ErrorClass::Panic, after: None, message: format!("the handler panicked: {message}") }
     }
 
-    /// The handler stopped at a checkpoint because the job is to be cancelled or the process ends.
+    /// Creates the error of a handler that stopped at a checkpoint, because the job is being cancelled or the process
+    /// is shutting down.
     pub(crate) fn interrupted() -> Self {
         Self { class: ErrorClass::Transient, after: None, message: INTERRUPTED.to_owned() }
     }
@@ -140,13 +141,13 @@ impl JobError {
         self.message == INTERRUPTED
     }
 
-    /// What kind of failure it is.
+    /// Returns the class of the failure.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         self.class
     }
 
-    /// Whether the job may be tried again.
+    /// Returns whether the job may be retried.
     #[must_use]
     pub fn may_retry(&self) -> bool {
         self.class != ErrorClass::Permanent
@@ -161,28 +162,28 @@ impl fmt::Display for JobError {
 
 impl std::error::Error for JobError {}
 
-/// The database itself says whether it is worth trying again.
+/// A transient error of the database is retried; any other is permanent.
 impl From<DbError> for JobError {
     fn from(error: DbError) -> Self {
         if error.is_transient() { Self::retry(error) } else { Self::fail(error) }
     }
 }
 
-/// Turns an error into a retry.
+/// Converts an error into one that is retried.
 pub trait OrRetry<T> {
-    /// The failure may pass.
+    /// Converts the error into a transient [`JobError`].
     ///
     /// # Errors
-    /// The error, as one to retry.
+    /// The error as one to retry.
     fn or_retry(self) -> Result<T, JobError>;
 }
 
-/// Turns an error into a permanent failure.
+/// Converts an error into a permanent failure.
 pub trait OrFail<T> {
-    /// The failure will not pass.
+    /// Converts the error into a permanent [`JobError`].
     ///
     /// # Errors
-    /// The error, as a permanent one.
+    /// The error as a permanent failure.
     fn or_fail(self) -> Result<T, JobError>;
 }
 

@@ -1,46 +1,46 @@
-//! How often a job is tried, when the next attempt may start, and how long one may take.
+//! The retry policy of a kind: number of attempts, backoff, and timeout of an attempt.
 
 use std::time::Duration;
 
 use nightshift_db::Timestamp;
 
-/// How a kind is retried.
+/// How jobs of a kind are retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// Failures after which a job is dead.
+    /// Number of failed attempts after which a job is dead.
     pub max_attempts: i64,
-    /// Waits between attempts.
+    /// The delays between attempts.
     pub backoff: Backoff,
-    /// How long one attempt may take.
+    /// Maximum duration of one attempt.
     pub timeout: Duration,
 }
 
 impl Policy {
-    /// 5 s, 15 s, 60 s, 5 min, 15 min, then every hour.
+    /// Retries after 5 s, 15 s, 60 s, 5 min and 15 min, then every hour. An attempt may take 30 s.
     #[must_use]
     pub const fn standard(max_attempts: i64) -> Self {
         Self { max_attempts, backoff: Backoff::Standard, timeout: Duration::from_secs(30) }
     }
 
-    /// 1 s, 2 s, 5 s, 10 s, then every 30 s.
+    /// Retries after 1 s, 2 s, 5 s and 10 s, then every 30 s. An attempt may take 30 s.
     #[must_use]
     pub const fn fast(max_attempts: i64) -> Self {
         Self { max_attempts, backoff: Backoff::Fast, timeout: Duration::from_secs(30) }
     }
 
-    /// Always the same wait.
+    /// Retries after the same delay every time. An attempt may take 30 s.
     #[must_use]
     pub const fn every(wait: Duration, max_attempts: i64) -> Self {
         Self { max_attempts, backoff: Backoff::Every(wait), timeout: Duration::from_secs(30) }
     }
 
-    /// One attempt.
+    /// Makes one attempt of at most 30 s and no retry.
     #[must_use]
     pub const fn once() -> Self {
         Self { max_attempts: 1, backoff: Backoff::Fast, timeout: Duration::from_secs(30) }
     }
 
-    /// Sets how long one attempt may take.
+    /// Sets the maximum duration of one attempt.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -48,19 +48,19 @@ impl Policy {
     }
 }
 
-/// The waits between attempts.
+/// The delays between attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backoff {
     /// 5 s, 15 s, 60 s, 5 min, 15 min, then every hour.
     Standard,
     /// 1 s, 2 s, 5 s, 10 s, then every 30 s.
     Fast,
-    /// The same wait every time.
+    /// The same delay every time.
     Every(Duration),
 }
 
 impl Backoff {
-    /// The wait after the `failures`-th failure (from 1), before jitter.
+    /// Returns the delay after the `failures`-th failure (counted from 1), before jitter.
     #[must_use]
     pub fn base(self, failures: i64) -> Duration {
         const STANDARD: [u64; 6] = [5, 15, 60, 300, 900, 3600];
@@ -76,15 +76,15 @@ impl Backoff {
         }
     }
 
-    /// The wait after the `failures`-th failure; `dice` in 0..1 spreads it by 20 % to either side, so that jobs that
-    /// failed together do not come back together.
+    /// Returns the delay after the `failures`-th failure, with jitter: `dice` from 0 to 1 changes it by -20 % to +20 %,
+    /// so that jobs that failed together are not retried together.
     #[must_use]
     pub fn wait(self, failures: i64, dice: f64) -> Duration {
         self.base(failures).mul_f64(0.8 + 0.4 * dice.clamp(0.0, 1.0))
     }
 }
 
-/// When the next attempt may start.
+/// Returns when the next attempt may start. `asked` is the delay that the handler requested.
 pub(crate) fn retry_at(
     policy: &Policy,
     failures: i64,
@@ -92,7 +92,8 @@ pub(crate) fn retry_at(
     now: Timestamp,
     dice: f64,
 ) -> Timestamp {
-    // A provider's Retry-After is a floor: it knows better than our table when it will answer again.
+    // A requested delay, such as a provider's Retry-After, replaces the backoff: the provider knows better when it will
+    // answer again.
     let wait = policy.backoff.wait(failures, dice);
     now + asked.map_or(wait, |asked| asked.max(Duration::from_millis(1)))
 }

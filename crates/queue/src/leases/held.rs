@@ -1,8 +1,8 @@
-//! The leases this process holds.
+//! The leases that this process holds.
 //!
-//! A [`Hold`] is one of them. Its lease is renewed as long as it lives and not a moment longer: whoever works on the job
-//! carries it, and when that ends, in whatever way, the hold is dropped and the lease runs out at the latest 30 s later.
-//! Nothing here talks to the database; the keeper renews what is held and tells here what it learns.
+//! A [`Hold`] is one of them. Its lease is renewed for as long as the value lives. The task that works on the job owns
+//! it, so when that task ends, in whatever way, the hold is dropped and the lease expires at most 30 s later. This
+//! module does not access the database; the keeper renews the leases and reports the results here.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,27 +12,28 @@ use tokio::sync::watch;
 use crate::handlers::signal::Signal;
 use crate::store::claim::Claimed;
 
-/// One claim: the job and the lease it was claimed under. A process may lose a job and claim it anew while the first
-/// run still goes on, so the job's id alone does not name what it holds.
+/// The ids of a job and of the lease under which it was claimed. The job's id alone is not enough: a process may lose a
+/// job and claim it again while the first run is still going on.
 pub(crate) type Holding = (String, String);
 
 struct HeldJob {
     signal: watch::Sender<Signal>,
-    /// Its end is being written; a missing row then means that it has been.
+    /// Whether its outcome is being written. A row that no longer has the lease then means that the outcome was
+    /// written.
     finishing: bool,
 }
 
-/// All holds of this process.
+/// All leases that this process holds.
 #[derive(Default)]
 pub(crate) struct Held(Mutex<HashMap<Holding, HeldJob>>);
 
-/// A claim whose lease is renewed until this is dropped.
+/// A claim whose lease is renewed until this value is dropped.
 pub(crate) struct Hold {
     held: Arc<Held>,
     holding: Holding,
 }
 
-/// What the database says about a lease that was asked about: it is still ours.
+/// A row of a renewal: the lease is still held.
 #[derive(sqlx::FromRow)]
 pub(crate) struct StillHeld {
     pub id: String,
@@ -41,7 +42,7 @@ pub(crate) struct StillHeld {
 }
 
 impl Hold {
-    /// Holds the lease of `claimed`, which the database has just given.
+    /// Holds the lease of a job that has just been claimed.
     pub(crate) fn of(held: &Arc<Held>, claimed: &Claimed) -> Self {
         let holding = (claimed.id.clone(), claimed.lease_id.clone());
         let signal = watch::Sender::new(if claimed.cancel_requested { Signal::Cancel } else { Signal::Run });
@@ -49,7 +50,7 @@ impl Hold {
         Self { held: held.clone(), holding }
     }
 
-    /// What is said to the job from outside.
+    /// Returns the signals for this job's run.
     pub(crate) fn signal(&self) -> watch::Receiver<Signal> {
         let lost = || watch::Sender::new(Signal::Lost).subscribe();
         self.held.jobs().get(&self.holding).map_or_else(lost, |job| job.signal.subscribe())
@@ -59,7 +60,7 @@ impl Hold {
         self.held.jobs().get(&self.holding).is_some_and(|job| *job.signal.borrow() == Signal::Cancel)
     }
 
-    /// From now on the row may be gone because its end was written.
+    /// Marks the outcome as being written, after which the row may no longer have the lease.
     pub(crate) fn finishing(&self) {
         if let Some(job) = self.held.jobs().get_mut(&self.holding) {
             job.finishing = true;
@@ -82,12 +83,12 @@ impl Held {
         self.jobs().len()
     }
 
-    /// Jobs whose handler still runs.
+    /// Returns the number of jobs whose handler is still running.
     pub(crate) fn running(&self) -> usize {
         self.jobs().values().filter(|job| !job.finishing).count()
     }
 
-    /// The grace time is over: everything that still runs is given back.
+    /// Signals all running jobs to return themselves to the queue, because the grace period of a shutdown is over.
     pub(crate) fn give_all_back(&self) {
         for job in self.jobs().values() {
             job.signal.send_replace(Signal::GiveBack);
@@ -98,7 +99,8 @@ impl Held {
         self.jobs().keys().cloned().collect()
     }
 
-    /// Stops what is lost or to be cancelled, after the database was asked about `asked`.
+    /// Signals the jobs whose lease is lost or that must be cancelled, according to `answers`, the database's answer
+    /// about `asked`.
     pub(crate) fn learn(&self, asked: Vec<Holding>, answers: &[StillHeld]) {
         let still_held: HashMap<(&str, &str), bool> =
             answers.iter().map(|held| ((held.id.as_str(), held.lease_id.as_str()), held.cancel_requested)).collect();
@@ -119,7 +121,7 @@ impl Held {
 }
 
 impl HeldJob {
-    /// Sends `signal` unless the last one must stand; whether it was sent.
+    /// Sends `signal` if `over` accepts the current signal. Returns whether it was sent.
     fn tell(&self, signal: Signal, over: impl Fn(Signal) -> bool) -> bool {
         self.signal.send_if_modified(|now| {
             let sent = over(*now);

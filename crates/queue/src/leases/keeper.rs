@@ -1,9 +1,9 @@
-//! Keeping leases alive.
+//! Renews the leases of this process.
 //!
-//! A thread of its own with a runtime and a connection of its own renews all leases of the process in one statement
-//! every ten seconds, so handlers that block every other thread can't make the process look dead. The same statement
-//! tells which jobs are to be cancelled, and which leases are lost: those are stopped. A hint that somebody wants a job
-//! cancelled is followed by a question only: hints may come many times a second, and a write would cause the next.
+//! A thread with its own runtime and connection renews all leases with one statement every ten seconds, so handlers
+//! that block all other threads can't make the process lose its leases. The statement also returns which jobs must be
+//! cancelled and which leases are lost; those jobs are stopped. A hint that a job may have to be cancelled causes only
+//! a query: hints may arrive many times a second, and on SQLite a write would cause the next one.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,29 +17,29 @@ use crate::leases::held::{Held, Holding};
 use crate::store::hot;
 use crate::store::wake::Wake;
 
-/// How long a claim holds without renewal.
+/// How long a lease lasts without renewal.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
-/// Between renewals: two may fail before a lease runs out.
+/// Interval between renewals. Two may fail before a lease expires.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
-/// Between two questions what is to be cancelled: on SQLite every commit is a hint that something may be.
+/// Minimum pause between two queries for jobs to cancel. On SQLite every commit is a hint.
 const ASK_EVERY: Duration = Duration::from_millis(100);
-/// Between tries while the database does not answer.
+/// Pause before a retry while the database is unavailable.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 columns! {
-    /// What a lease is held by.
+    /// The columns that identify a held lease.
     struct HeldColumns(holding: Holding, 'r) {
         id: text = holding.0.as_str(),
         lease_id: text = holding.1.as_str(),
     }
 }
 
-/// One probe of the primary key per held job (the state is written so that no index of running jobs fits); whoever no
-/// longer holds the lease is left out.
+/// Probes the primary key once per held job and returns the leases that are still held. `jobs.state || ''` keeps the
+/// planner from using an index of running jobs.
 ///
-/// Renewal never waits for a row: those that are locked are mostly being finished by this very process, in batches whose
-/// rows come in another order, and two statements that wait for each other's rows would be a deadlock. A row that is
-/// skipped is held all the same, and renewed the next time.
+/// Renewal never waits for a row lock. Most locked rows are being finished by this same process, in batches with
+/// another order of rows, and two statements that wait for each other's rows would deadlock. A skipped row still counts
+/// as held, and is renewed the next time.
 static RENEW_POSTGRES: RowsStatement<HeldColumns> = RowsStatement::new(
     1,
     "
@@ -81,7 +81,7 @@ SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM {rows} AS held
 JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state || '' = 'running'",
 );
 
-/// As [`renew`], without renewing.
+/// As [`renew`], but only reads.
 async fn ask(db: &Db, held: &Held) -> Result<()> {
     let holdings = held.holdings();
     if holdings.is_empty() {
@@ -92,7 +92,7 @@ async fn ask(db: &Db, held: &Held) -> Result<()> {
     Ok(())
 }
 
-/// Runs the renewal on a thread of its own until `stop` is set or dropped.
+/// Starts the thread that renews the leases until `stop` is set or dropped.
 pub(crate) fn start(
     db: &Db,
     clock: Clock,
@@ -106,7 +106,7 @@ pub(crate) fn start(
             Ok(runtime) => runtime,
             Err(error) => return tracing::error!(%error, "no runtime for the lease keeper; leases will run out"),
         };
-        // The sibling is made in here: a connection belongs to the runtime that opened it.
+        // Opened here, because a connection belongs to the runtime that opened it.
         runtime.block_on(async {
             let db = hot::one_connection(&db);
             while AssertUnwindSafe(keep(&db, &clock, &held, &wake, stop.clone())).catch_unwind().await.is_err() {
@@ -122,18 +122,19 @@ async fn keep(db: &Db, clock: &Clock, held: &Held, wake: &Wake, mut stop: watch:
     let mut steps = clock.steps();
     loop {
         if clock.steps() != steps {
-            // Leases of the time before end too early or too late by the time after.
+            // Leases from before the step expire too early or too late by the new time.
             steps = clock.steps();
             renew_at = clock.now();
         }
         tokio::select! {
-            // A worker that has ended renews nothing, even if a renewal is due.
+            // Polled in order: after a stop no lease is renewed, even if a renewal is due.
             biased;
             _ = stop.wait_for(|stop| *stop) => return,
             () = clock.sleep_until(renew_at) => {
                 let now = clock.now();
                 renew_at = match renew(db, held, now).await {
-                    // From its beginning, as the leases are: a slow statement must not bring their ends nearer.
+                    // Counted from the start, as the leases are, so that a slow statement does not delay the next
+                    // renewal.
                     Ok(()) => now + RENEW_EVERY,
                     Err(error) => {
                         tracing::warn!(%error, jobs = held.count(), "the leases could not be renewed; trying again");

@@ -1,5 +1,5 @@
-//! The leases of claimed jobs: which of them this process holds, their renewal, and the rescue of jobs whose lease ran
-//! out.
+//! The leases of claimed jobs: those that this process holds, their renewal, and the rescue of jobs whose lease has
+//! expired.
 
 pub(crate) mod held;
 pub(crate) mod keeper;

@@ -1,8 +1,8 @@
-//! Taking back jobs whose lease ran out.
+//! Rescues jobs whose lease has expired.
 //!
-//! By expired lease only, never by age, host or worker name. A job that has lost its third lease is dead: one that
-//! kills its process must not go on killing. After the database was away, and after a clock was set, the rescue waits until the living had
-//! time to renew.
+//! Only an expired lease counts, never age, host or worker name. A job that loses its third lease is dead, because it
+//! may be what kills its process. After an outage of the database, and after a clock was set, the rescue waits until
+//! live workers have had time to renew their leases.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,26 +20,26 @@ use crate::store::lifecycle::{Event, apply};
 use crate::store::wake::Wake;
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// More than the renewal interval.
+/// Longer than the renewal interval.
 const PAUSE_AFTER_OUTAGE: Duration = Duration::from_secs(12);
-/// More than others may take to notice that a server's clock was set, and to renew.
+/// Longer than other processes need to notice that a server's clock was set, and to renew.
 const PAUSE_AFTER_STEP: Duration = Duration::from_secs(35);
 const BATCH_MAX: i64 = 100;
 
-/// The head of index jobs_leased.
+/// Reads the first entries of index jobs_leased.
 const EXPIRED: &str = "
 SELECT id, queue, kind, org_id, CAST(payload AS TEXT) AS payload, payload_version, priority, run_at, group_key, attempts,
   max_attempts, crashes, polls, poll_deadline, cancel_requested, mode, correlation_id, parent_job_id, traceparent,
   created_at, started_at, lease_id
 FROM jobs WHERE state = 'running' AND leased_until < $1 ORDER BY leased_until LIMIT $2";
 
-/// Leases that end later than any lease can: they were taken before the clock was set back.
+/// Leases that expire later than any lease can: they were given before the clock was set back.
 const FAR: &str = "SELECT id, lease_id, leased_until FROM jobs WHERE state = 'running' AND leased_until > $1 LIMIT $2";
-/// The living renew such a lease when they notice that the clock was set. One that nobody renews belongs to nobody.
+/// Live workers renew such a lease when they notice that the clock was set. A lease that is not renewed has no owner.
 const EXPIRE: &str = "
 UPDATE jobs SET leased_until = $4 WHERE id = $1 AND lease_id = $2 AND leased_until = $3 AND state = 'running'";
 
-/// A lease as it was seen.
+/// Ids of the job and the lease, and the lease's expiry, as last read.
 type Lease = (String, String, Timestamp);
 
 pub(crate) struct Rescue<S> {
@@ -47,17 +47,17 @@ pub(crate) struct Rescue<S> {
     pub clock: Clock,
     pub registry: Arc<Registry<S>>,
     pub wake: Arc<Wake>,
-    /// Leases that end too late, and when they were first seen so.
+    /// Leases that expire too late, with the time when they were first seen.
     pub far: Mutex<HashMap<Lease, Timestamp>>,
 }
 
 impl<S: Send + Sync + 'static> Rescue<S> {
-    /// Looks for ever.
+    /// Rescues jobs periodically; never returns.
     pub(crate) async fn run(self: Arc<Self>) -> Result<()> {
         let mut steps = self.clock.steps();
         loop {
             self.clock.sleep(LOOK_EVERY).await;
-            // Asked for its effect: a clock that was set meanwhile is noticed now.
+            // Called only for its effect: it detects whether the clock was set meanwhile.
             let _ = self.clock.now();
             if self.clock.steps() != steps {
                 steps = self.clock.steps();
@@ -86,7 +86,7 @@ impl<S: Send + Sync + 'static> Rescue<S> {
             match self.take_back(claimed, now).await {
                 Ok(taken_back) => rescued |= taken_back,
                 Err(error) if error.may_retry() => return Err(error),
-                // The others must not wait for this one.
+                // The other jobs must not wait for this one.
                 Err(error) => tracing::error!(job.id = id, %error, "a lost job could not be taken back"),
             }
         }
@@ -96,8 +96,8 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         Ok(())
     }
 
-    /// Lets a lease run out that would hold for as long as the clock was set back, once it was seen unrenewed for longer
-    /// than the living take.
+    /// Lets a lease expire that was given before the clock was set back, if it has been seen without a renewal for
+    /// longer than live workers need.
     async fn expire_far(&self, now: Timestamp) -> Result<()> {
         let far: Vec<Lease> = self.db.read(FAR).bind(now + 2 * LEASE).bind(BATCH_MAX).all().await?;
         let abandoned: Vec<Lease> = {
@@ -114,7 +114,8 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         Ok(())
     }
 
-    /// Returns whether the lease had really run out by the time the row was locked.
+    /// Returns the job to the queue, or makes it dead. Returns false if the lease had been renewed before the row was
+    /// locked.
     async fn take_back(&self, claimed: Claimed, now: Timestamp) -> Result<bool, JobError> {
         let Ok(change) = apply(&claimed.life(), &Event::LeaseLost, now) else { return Ok(false) };
         let started_at = claimed.started_at.unwrap_or(claimed.run_at);
@@ -128,7 +129,7 @@ impl<S: Send + Sync + 'static> Rescue<S> {
             started_at,
             ended_at: now,
         };
-        // Both write only if the lease was not renewed in between.
+        // Both write only if the lease was not renewed in the meantime.
         let written = if ended.change.ended_in_vain() {
             write_dead(&self.db, &ended, Some(now), now, &self.registry).await?
         } else {

@@ -1,9 +1,9 @@
-//! From a cron expression and a zone to instants.
+//! Calculates instants from a cron expression and a time zone.
 //!
-//! The expression is evaluated on the local calendar as if every day had 24 hours, and each local time then becomes one
-//! instant: a time that the zone skips (clocks go forward) is the first instant after the gap, a time that comes twice
-//! (clocks go back) is the first of the two. So each local time is due exactly once, and later local times are never
-//! due earlier.
+//! The expression is evaluated on the local calendar as if every day had 24 hours. Each local time then becomes one
+//! instant: a time that is skipped when clocks go forward becomes the first instant after the gap, and a time that
+//! occurs twice when clocks go back becomes the first of the two. So each local time is due exactly once, and a later
+//! local time is never due earlier.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use chrono::{DurationRound, LocalResult, NaiveDateTime, Offset, TimeDelta, TimeZ
 use chrono_tz::Tz;
 use nightshift_db::Timestamp;
 
-/// The text is no cron expression.
+/// The error of parsing a text that is not a cron expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a cron expression such as \"0 0 2 * * *\" (second minute hour day month weekday): {0}")]
 pub struct BadCron(String);
@@ -35,24 +35,24 @@ impl fmt::Display for Timetable {
     }
 }
 
-/// One time at which something is due.
+/// One time at which a timetable is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Occurrence {
-    /// By the local calendar; this is what is unique.
+    /// The local time, which identifies the occurrence.
     pub local: NaiveDateTime,
-    /// The instant it stands for.
+    /// The instant of the local time.
     pub at: Timestamp,
 }
 
-/// Clocks are not changed by more, and not twice within it.
+/// No zone changes its clocks by more than this, or twice within it.
 const A_DAY: TimeDelta = TimeDelta::days(1);
 
 impl Timetable {
-    /// The last occurrence at or before `now`.
+    /// Returns the last occurrence at or before `now`, or `None` if there is none.
     #[must_use]
     pub fn latest(&self, zone: Tz, now: Timestamp) -> Option<Occurrence> {
         let utc = now.to_datetime().naive_utc();
-        // After clocks went back, local times that are still ahead on the clock may already be past.
+        // After clocks went back, local times ahead of the clock may already have occurred.
         let ahead = offset(zone, utc).max(offset(zone, utc - A_DAY));
         let until = Utc.from_utc_datetime(&(utc + ahead + TimeDelta::seconds(1)));
         self.0
@@ -62,10 +62,10 @@ impl Timetable {
             .find(|occurrence| occurrence.at <= now)
     }
 
-    /// Occurrences after `after`, in their order.
+    /// Returns the occurrences after `after`, in order.
     pub fn upcoming(&self, zone: Tz, after: Timestamp) -> impl Iterator<Item = Occurrence> + '_ {
         let utc = after.to_datetime().naive_utc();
-        // Before clocks go forward, the times they skip are behind on the clock of the day after.
+        // If clocks go forward within a day, the skipped local times are behind the clock by then.
         let behind = offset(zone, utc).min(offset(zone, utc + A_DAY));
         let from = Utc.from_utc_datetime(&(utc + behind - TimeDelta::seconds(1)));
         self.0
@@ -83,14 +83,14 @@ fn occurrence(zone: Tz, local: NaiveDateTime) -> Occurrence {
     Occurrence { local, at: instant(zone, local) }
 }
 
-/// The one instant that a local time stands for.
+/// Returns the instant of a local time.
 fn instant(zone: Tz, local: NaiveDateTime) -> Timestamp {
     let resolve = |local: NaiveDateTime| match zone.from_local_datetime(&local) {
         LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => Some(Timestamp::from(at.with_timezone(&Utc))),
         LocalResult::None => None,
     };
     let minute = local.duration_trunc(TimeDelta::minutes(1)).unwrap_or(local);
-    // Gaps end on whole minutes, and none is longer than the date line is wide.
+    // Gaps end on whole minutes, and the longest are those of zones that changed sides of the date line.
     let after_gap = || (1..=26 * 60).find_map(|minutes| resolve(minute + TimeDelta::minutes(minutes)));
     resolve(local).or_else(after_gap).unwrap_or_else(|| Timestamp::from(local.and_utc()))
 }
@@ -131,19 +131,19 @@ mod tests {
     fn the_latest_is_the_last_that_has_come() {
         let (two, berlin) = (TWO.parse::<Timetable>().unwrap(), chrono_tz::Europe::Berlin);
         let latest = |now: &str| two.latest(berlin, at(now)).unwrap().at;
-        // On the night clocks go back: just before, at, and after 02:00; and when the clock shows 02:00 again.
+        // In the night in which clocks go back: just before, at, and after 02:00, and when the clock shows 02:00 again.
         assert_eq!(latest("2025-10-25T23:59:59.999Z"), at("2025-10-25T00:00:00Z"));
         for now in ["2025-10-26T00:00:00Z", "2025-10-26T00:30:00Z", "2025-10-26T01:00:00Z", "2025-10-26T23:00:00Z"] {
             assert_eq!(latest(now), at("2025-10-26T00:00:00Z"), "{now}");
         }
-        // A quarter of an hour before the second 01:45 of New York, the first is long past.
+        // A quarter of an hour before New York's clocks show 01:45 for the second time; the first time has long passed.
         let quarters = "0 45 * * * *".parse::<Timetable>().unwrap();
         let latest = quarters.latest(chrono_tz::America::New_York, at("2025-11-02T06:30:00Z")).unwrap();
         assert_eq!(
             (latest.local.time(), latest.at),
             (NaiveTime::from_hms_opt(1, 45, 0).unwrap(), at("2025-11-02T05:45:00Z"))
         );
-        // Expressions that never come, or no longer.
+        // Expressions that never occur, or no longer do.
         assert_eq!(
             "0 0 0 1 1 * 2001".parse::<Timetable>().unwrap().upcoming(Tz::UTC, at("2025-01-01T00:00:00Z")).next(),
             None
@@ -158,14 +158,14 @@ mod tests {
         }
     }
 
-    /// The first instant at which a zone's clock shows `local` or later, found by looking at the clock.
+    /// Returns the first instant at which the clock of a zone shows `local` or later, by trying instants.
     fn first_showing(zone: Tz, local: NaiveDateTime) -> Timestamp {
         let shows = |utc: NaiveDateTime| utc + offset(zone, utc);
         let (earlier, later) = (offset(zone, local - A_DAY), offset(zone, local + A_DAY));
         if earlier == later {
             return Timestamp::from((local - earlier).and_utc());
         }
-        // Minute by minute: Casey put its clocks forward at one minute past midnight.
+        // In steps of a minute, because Casey's clocks went forward at one minute past midnight.
         let mut utc = local - earlier.max(later);
         while shows(utc) < local {
             utc += TimeDelta::minutes(1);
@@ -173,8 +173,8 @@ mod tests {
         Timestamp::from(utc.and_utc())
     }
 
-    /// What a zone's clocks show between two instants: the first offset, and each change to the second. Zones of which
-    /// this is the same can't be told apart.
+    /// Returns the offset of a zone at the first instant, and each change of it until the second one. Zones with the
+    /// same result are equivalent.
     fn changes(zone: Tz, from: NaiveDateTime, until: NaiveDateTime) -> Vec<(NaiveDateTime, TimeDelta)> {
         let mut now = offset(zone, from);
         let mut changes = vec![(from, now)];
@@ -206,7 +206,7 @@ mod tests {
                 assert_eq!(next.local, day.and_hms_opt(2, 0, 0).unwrap(), "{zone}: a date was left out or came twice");
                 assert_eq!(next.at, first_showing(zone, next.local), "{zone} {day}");
                 assert!(next.at > now, "{zone} {day}");
-                // Whoever looks then finds this one and no other; once a week, and whenever clocks are changed.
+                // At `next.at`, `latest` must return this occurrence. Checked once a week and whenever clocks change.
                 let changed = offset(zone, next.local - A_DAY) != offset(zone, next.local + A_DAY);
                 if changed || day.weekday() == Weekday::Mon {
                     assert_eq!(two.latest(zone, next.at), Some(next), "{zone} {day}");
@@ -215,7 +215,7 @@ mod tests {
                 day = day.succ_opt().unwrap();
             }
         };
-        // Many names stand for the same clocks: of those, one is enough.
+        // Many zone names are aliases; one of each group of equivalent zones is enough.
         let around = |date: NaiveDate, days| date.and_time(NaiveTime::MIN) + TimeDelta::days(days);
         let mut known = HashSet::new();
         let is_new = |zone: &Tz| known.insert(changes(*zone, around(first, -4), around(last, 4)));

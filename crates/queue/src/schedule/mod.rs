@@ -1,9 +1,9 @@
-//! Jobs by the clock.
+//! Enqueues jobs at scheduled times.
 //!
-//! A schedule is a cron expression in a zone's local time. Each of its occurrences is a row, unique by schedule, scope
-//! and local time, and inserting the row is what fires it: any number of schedulers may run, and each occurrence has
-//! one job. Which occurrence is the latest is worked out from the present instant ([`calendar`]), so a scheduler keeps
-//! nothing in memory that it could lose; one that was down for a week fires the latest occurrence, once, as missed.
+//! A schedule is a cron expression in a zone's local time. Each occurrence has a row, unique by schedule, scope and
+//! local time, and fires when its row is inserted. So any number of schedulers may run, and each occurrence has at most
+//! one job. The latest occurrence is calculated from the current time ([`calendar`]), so a scheduler has no state to
+//! lose: after a week without one, the latest occurrence fires once, marked as missed.
 
 pub mod calendar;
 mod overview;
@@ -19,12 +19,12 @@ pub use slots::Scheduler;
 
 use crate::job::{EnqueueError, NewJob};
 
-/// Whose local time counts.
+/// The local time in which a schedule's cron expression is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ZoneMode {
-    /// UTC, once for all.
+    /// UTC. The schedule has a single scope.
     Utc,
-    /// That of each scope.
+    /// The local time of each scope.
     PerScope,
 }
 
@@ -37,12 +37,12 @@ impl ZoneMode {
     }
 }
 
-/// What happens to an occurrence when the job of the one before has not ended.
+/// What happens to an occurrence if the job of the previous one has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overlap {
-    /// It is skipped; its row says so.
+    /// The occurrence is skipped, which its row records.
     Skip,
-    /// Its job is enqueued all the same.
+    /// The job is enqueued nevertheless.
     Queue,
 }
 
@@ -55,43 +55,43 @@ impl Overlap {
     }
 }
 
-/// Something that happens by the clock.
+/// A schedule.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    /// Its name, for ever.
+    /// The stored name. It must never change.
     pub name: &'static str,
-    /// When.
+    /// The times at which it is due.
     pub timetable: Timetable,
-    /// In whose time.
+    /// The local time in which the timetable is evaluated.
     pub zone: ZoneMode,
-    /// What if the last one still runs.
+    /// What happens if the previous job has not ended.
     pub overlap: Overlap,
     /// The kind of its jobs.
     pub kind: &'static str,
-    /// The job of an occurrence.
+    /// Creates the job of an occurrence.
     pub job: fn(&Due) -> Result<NewJob, EnqueueError>,
 }
 
-/// Somebody with a local time.
+/// An owner of a local time, such as an organisation, for which schedules fire separately.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// Who; empty for a schedule in UTC.
+    /// The id of the owner. Empty for a schedule in UTC.
     pub id: String,
-    /// Where.
+    /// The time zone.
     pub zone: Tz,
-    /// Occurrences before it are none of this scope's.
+    /// Occurrences before this time don't fire.
     pub since: Timestamp,
 }
 
-/// An occurrence that is to have its job.
+/// An occurrence that is about to fire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
-    /// Whose; empty for a schedule in UTC.
+    /// The id of the scope. Empty for a schedule in UTC.
     pub scope: String,
-    /// In local time.
+    /// The local time.
     pub local: NaiveDateTime,
-    /// When it was due.
+    /// The instant at which it was due.
     pub at: Timestamp,
-    /// Whether it comes late, because no scheduler ran.
+    /// Whether it fires late, because no scheduler was running.
     pub missed: bool,
 }

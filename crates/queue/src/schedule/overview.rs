@@ -1,4 +1,4 @@
-//! Schedules as people see them: when each was last fired, and when it will be next.
+//! Schedules as shown to operators, with their last and next occurrences.
 
 use chrono_tz::Tz;
 use nightshift_db::{Db, Timestamp, Tx};
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::slots::slot;
 use super::{Schedule, Scope, ZoneMode};
 
-/// Occurrences shown ahead.
+/// Number of future occurrences shown.
 const AHEAD: usize = 3;
 
 /// A schedule.
@@ -16,19 +16,19 @@ const AHEAD: usize = 3;
 #[schema(as = Schedule)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleView {
-    /// Its name.
+    /// Name of the schedule.
     pub name: &'static str,
-    /// When, as a cron expression.
+    /// Cron expression: second, minute, hour, day of month, month, day of week, and optionally year.
     pub cron: String,
-    /// `utc`, or `org` for each organisation's own time.
+    /// `utc`, or `org` for the local time of each organisation.
     pub timezone_mode: &'static str,
-    /// What if the last one is not done: `skip` or `queue`.
+    /// What happens if the job of the previous occurrence has not ended: `skip` or `queue`.
     pub overlap: &'static str,
-    /// The kind of its jobs.
+    /// Kind of the jobs that it enqueues.
     pub job_kind: &'static str,
-    /// Whether it is switched on.
+    /// Whether the schedule is enabled.
     pub enabled: bool,
-    /// For whom, in the order of the next occurrence.
+    /// The local times in which it fires, ordered by their next occurrence.
     pub scopes: Vec<ScopeView>,
 }
 
@@ -37,49 +37,46 @@ pub struct ScheduleView {
 #[schema(as = ScheduleScope)]
 #[serde(rename_all = "camelCase")]
 pub struct ScopeView {
-    /// The organisation; none for UTC.
+    /// The organisation. Null for UTC.
     pub org_id: Option<String>,
-    /// IANA name.
+    /// IANA name of the time zone.
     pub timezone: &'static str,
-    /// The last occurrence that has its row.
+    /// The last occurrence that has fired or was skipped.
     pub last: Option<SlotView>,
-    /// The next ones.
+    /// The next occurrences.
     pub next: Vec<NextView>,
 }
 
-/// An occurrence that is past.
+/// A past occurrence.
 #[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow, ToSchema)]
 #[schema(as = PastOccurrence)]
 #[serde(rename_all = "camelCase")]
 pub struct SlotView {
-    /// In local time.
+    /// Local time, for example `2024-12-31T02:00:00`.
     pub local_slot: String,
-    /// When it was due.
+    /// Time at which it was due.
     pub due_at: Timestamp,
-    /// When it was fired.
+    /// Time at which it fired.
     pub fired_at: Timestamp,
-    /// Whether that was late, because no scheduler ran.
+    /// Whether it fired late, because no scheduler was running.
     pub missed: bool,
-    /// `fired`, or `skipped` because the one before was not done.
+    /// `fired`, or `skipped` because the job of the previous occurrence had not ended.
     pub outcome: String,
-    /// Its job.
+    /// The enqueued job. Null if the occurrence was skipped.
     pub job_id: Option<String>,
 }
 
-/// An occurrence to come.
+/// A future occurrence.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = NextOccurrence)]
 pub struct NextView {
-    /// In local time.
+    /// Local time, for example `2024-12-31T02:00:00`.
     pub local: String,
-    /// The instant.
+    /// Time at which it is due.
     pub at: Timestamp,
 }
 
-/// What is known of `schedules`, with the first `limit` scopes of each.
-///
-/// # Errors
-/// A database error.
+/// Returns the state of `schedules`, each with the first `limit` scopes.
 pub async fn overview(
     db: &Db,
     schedules: &[Schedule],
@@ -134,11 +131,8 @@ async fn scope_view(db: &Db, schedule: &Schedule, scope: &Scope, now: Timestamp)
     })
 }
 
-/// Switches a schedule on or off. Occurrences while it was off are not made up for. False when there is none such, or
-/// no scheduler has run yet.
-///
-/// # Errors
-/// A database error.
+/// Enables or disables a schedule. Occurrences that were due while it was disabled never fire. Returns false if there
+/// is no such schedule, or if no scheduler has run yet.
 pub async fn set_enabled(tx: &mut Tx, name: &str, enabled: bool, now: Timestamp) -> nightshift_db::Result<bool> {
     let found = tx
         .query(

@@ -1,4 +1,4 @@
-//! Firing: the row of an occurrence and its job, in one transaction.
+//! Fires occurrences: inserts the row of an occurrence and its job in one transaction.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,31 +11,32 @@ use super::{Due, Overlap, Schedule, Scope, ZoneMode};
 use crate::job::{EnqueueError, Enqueued};
 use crate::store::queue::Queue;
 
-/// An occurrence that is fired later than this was missed.
+/// An occurrence that fires later than this after its due time counts as missed.
 const MISSED_AFTER: Duration = Duration::from_secs(60);
-/// Occurrences fired in one transaction.
+/// Maximum number of occurrences fired in one transaction.
 const BATCH: usize = 100;
 
-/// Finds out what is due, and fires it. Any number of them may run.
+/// Fires the occurrences that are due. Any number of schedulers may run at once.
 pub struct Scheduler {
     queue: Queue,
     schedules: Vec<Schedule>,
-    /// The last local time known to have its row, by schedule and scope: it saves asking again, and decides nothing.
+    /// The last local time known to have fired, by schedule and scope. Only a cache that saves statements: the rows
+    /// decide.
     fired: HashMap<(&'static str, String), String>,
     known: bool,
 }
 
 impl Scheduler {
-    /// For `schedules`, on a queue.
+    /// Creates a scheduler of `schedules` for a queue.
     #[must_use]
     pub fn new(queue: Queue, schedules: Vec<Schedule>) -> Self {
         Self { queue, schedules, fired: HashMap::new(), known: false }
     }
 
-    /// Fires what is due now, of schedules in UTC and of each of `scopes`. Answers when the next occurrence is due.
+    /// Fires what is due now, of the schedules in UTC and of each of `scopes`. Returns when the next occurrence is due.
     ///
     /// # Errors
-    /// A database error; what was fired until then stays fired, and the rest is found due again.
+    /// [`EnqueueError`]. Occurrences that have fired stay fired, and the next call fires the others.
     pub async fn tick(&mut self, scopes: &[Scope]) -> Result<Option<Timestamp>, EnqueueError> {
         let db = self.queue.db().clone();
         if !self.known {
@@ -89,7 +90,7 @@ impl Scheduler {
     }
 }
 
-/// The unique name of an occurrence within its schedule and scope; sorts like the times.
+/// Returns the text that identifies an occurrence within its schedule and scope. It sorts like the times.
 pub(super) fn slot(local: NaiveDateTime) -> String {
     local.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
@@ -165,7 +166,7 @@ async fn last_unfinished(tx: &mut Tx, schedule: &str, scope: &str, slot: &str) -
     Ok(state.is_some_and(|state| matches!(state.as_str(), "queued" | "running" | "retrying")))
 }
 
-/// Writes down which schedules this program has. One whose times changed starts anew.
+/// Stores the schedules of this program. A schedule whose definition has changed starts anew.
 async fn register(db: &Db, schedules: &[Schedule], now: Timestamp) -> nightshift_db::Result<()> {
     for schedule in schedules {
         db.write(
@@ -187,7 +188,7 @@ async fn register(db: &Db, schedules: &[Schedule], now: Timestamp) -> nightshift
     Ok(())
 }
 
-/// Since when each schedule that is switched on has been.
+/// Returns the enabled schedules by name, with the time since when each is active.
 async fn active_since(db: &Db) -> nightshift_db::Result<HashMap<String, Timestamp>> {
     let rows: Vec<(String, Timestamp)> =
         db.read("SELECT name, active_since FROM schedules WHERE enabled").all().await?;

@@ -1,9 +1,9 @@
-//! Taking due jobs under a lease.
+//! Claims due jobs under a lease.
 //!
-//! One statement claims for all pools with free slots. Order: priority, then due time, then age. Left alone are paused
-//! queues, kinds this process does not know, and jobs of a group of which another runs or an older one comes first.
-//! Queues with a limit that holds over all processes are claimed one by one under a lock on their row; everything else
-//! takes no lock but those on the claimed rows.
+//! One statement claims for all pools with free slots, ordered by priority, then due time, then age. It skips paused
+//! queues, kinds that this process has no handler for, and jobs of a group in which another job is running or an older
+//! one goes first. Queues with a concurrency or rate limit are claimed one by one, under a lock on the queue's row; all
+//! other claims lock only the claimed rows.
 
 use nightshift_db::{Db, Engine, Json, Query, Result, Timestamp, Tx};
 use serde_json::json;
@@ -12,14 +12,14 @@ use crate::job::{JobInfo, Mode};
 use crate::store::control;
 use crate::store::lifecycle::{Life, State};
 
-/// What one pool can take.
+/// The number of jobs that one pool can take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Want {
     pub queue: String,
     pub slots: usize,
 }
 
-/// Who claims, and for how long.
+/// The parameters of a claim that are the same for all queues.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim<'a> {
     pub worker_id: &'a str,
@@ -29,7 +29,7 @@ pub(crate) struct Claim<'a> {
     pub now: Timestamp,
 }
 
-/// A claimed job as it comes from the database.
+/// A claimed job as stored in the database.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct Claimed {
     pub id: String,
@@ -71,7 +71,7 @@ impl Claimed {
         }
     }
 
-    /// What its handler and hooks are told about it.
+    /// Returns what its handler and hooks learn about the job.
     pub(crate) fn info(&self) -> JobInfo {
         JobInfo {
             id: self.id.clone(),
@@ -92,7 +92,8 @@ impl Claimed {
     }
 }
 
-/// Per queue one range of index jobs_ready, as many rows as there are slots; per grouped row one probe of jobs_group.
+/// Reads one range of index jobs_ready per queue, as many rows as there are slots, and probes jobs_group once per
+/// grouped row.
 const CLAIM_POSTGRES: &str = "
 WITH picked AS MATERIALIZED (
   SELECT job.id
@@ -118,13 +119,13 @@ RETURNING jobs.id, queue, kind, org_id, payload::text, payload_version, priority
   max_attempts, crashes, polls, poll_deadline, cancel_requested, mode, correlation_id, parent_job_id, traceparent,
   created_at, started_at, lease_id";
 
-/// Which of the wanted queues have anything due: one probe each, without the write lock.
+/// The wanted queues that have due jobs. One probe each, and no write lock.
 const READY_QUEUES_SQLITE: &str = "
 SELECT want.value FROM json_each($1) AS want
 WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = want.value AND state IN ('queued', 'retrying') AND NOT waiting)
   AND NOT EXISTS (SELECT 1 FROM queues WHERE name = want.value AND paused)";
 
-/// The same as on PostgreSQL for one queue; the transaction is the only writer, so nothing needs locking or skipping.
+/// As [`CLAIM_POSTGRES`], for one queue. The transaction is the only writer, so no rows need to be locked or skipped.
 const CLAIM_SQLITE: &str = "
 UPDATE jobs
 SET state = 'running', worker_id = $4, lease_id = $5, leased_until = $6, started_at = $7, updated_at = $7
@@ -144,15 +145,15 @@ RETURNING id, queue, kind, org_id, payload, payload_version, priority, run_at, g
   max_attempts, crashes, polls, poll_deadline, cancel_requested, mode, correlation_id, parent_job_id, traceparent,
   created_at, started_at, lease_id";
 
-/// What a round of claims brought.
+/// The result of a round of claims.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     pub jobs: Vec<Claimed>,
-    /// A limit over all processes may be holding jobs back.
+    /// Whether the limit of a queue may have kept due jobs from being claimed.
     pub held_back: bool,
 }
 
-/// Claims for all of `wants`; `limited` names the queues whose limits hold over all processes.
+/// Claims jobs for all of `wants`. `limited` names the queues that have a concurrency or rate limit.
 pub(crate) async fn claim(db: &Db, wants: &[Want], limited: &[String], claim: &Claim<'_>) -> Result<Taken> {
     let (bounded, free): (Vec<Want>, Vec<Want>) = wants.iter().cloned().partition(|want| limited.contains(&want.queue));
     let mut taken = Taken::default();
@@ -182,7 +183,7 @@ async fn claim_free(db: &Db, wants: &[Want], claim: &Claim<'_>) -> Result<Vec<Cl
     let mut ready = wants.iter().filter(|want| ready.iter().any(|(queue,)| *queue == want.queue));
     let (Some(first), second) = (ready.next(), ready.next()) else { return Ok(Vec::new()) };
     let Some(second) = second else {
-        // One statement is its own transaction: one way to the database instead of three.
+        // A single statement is its own transaction: one round trip instead of three.
         return sqlite_claim(db.write(CLAIM_SQLITE), first, claim).all().await;
     };
     let mut tx = db.begin().await?;
@@ -201,28 +202,28 @@ async fn claim_in(tx: &mut Tx, want: &Want, claim: &Claim<'_>) -> Result<Vec<Cla
     }
 }
 
-/// The parameters of [`CLAIM_POSTGRES`].
+/// Binds the parameters of [`CLAIM_POSTGRES`].
 fn postgres_claim<'c>(query: Query<'c>, wants: &[Want], claim: &Claim<'_>) -> Query<'c> {
     let queues: Vec<&str> = wants.iter().map(|want| want.queue.as_str()).collect();
     let slots: Vec<i64> = wants.iter().map(|want| i64::try_from(want.slots).unwrap_or(i64::MAX)).collect();
     bind_claim(query.bind_array(queues).bind_array(slots).bind_array(claim.kinds), claim)
 }
 
-/// The parameters of [`CLAIM_SQLITE`].
+/// Binds the parameters of [`CLAIM_SQLITE`].
 fn sqlite_claim<'c>(query: Query<'c>, want: &Want, claim: &Claim<'_>) -> Query<'c> {
     let slots = i64::try_from(want.slots).unwrap_or(i64::MAX);
     bind_claim(query.bind(&want.queue).bind(slots).bind(json!(claim.kinds).to_string()), claim)
 }
 
-/// The parameters that both end with.
+/// Binds the last parameters, which both statements share.
 fn bind_claim<'c>(query: Query<'c>, claim: &Claim<'_>) -> Query<'c> {
     query.bind(claim.worker_id).bind(claim.lease_id).bind(claim.leased_until).bind(claim.now)
 }
 
-/// Rows promoted in one statement; more are left for the next round.
+/// Maximum number of jobs promoted in one statement. The next round promotes the rest.
 const PROMOTE_MAX: i64 = 2_000;
 
-/// A range of index jobs_waiting.
+/// Reads a range of index jobs_waiting.
 const PROMOTE_POSTGRES: &str = "
 UPDATE jobs SET waiting = FALSE WHERE id IN (
   SELECT id FROM jobs
@@ -235,14 +236,14 @@ UPDATE jobs SET waiting = FALSE WHERE id IN (
   WHERE state IN ('queued', 'retrying') AND waiting AND parked_reason IS NULL AND run_at <= $1
   ORDER BY run_at LIMIT $2)";
 
-/// Marks jobs whose time has come as claimable. Returns whether there may be more.
+/// Marks jobs that have become due as claimable. Returns whether there may be more.
 pub(crate) async fn promote_due(db: &Db, now: Timestamp) -> Result<bool> {
     let sql = if db.engine() == Engine::Postgres { PROMOTE_POSTGRES } else { PROMOTE_SQLITE };
     let promoted = db.write(sql).bind(now).bind(PROMOTE_MAX).execute().await?;
     Ok(promoted == PROMOTE_MAX.unsigned_abs())
 }
 
-/// When the next waiting job becomes due: the first entry of index jobs_waiting.
+/// Returns when the next waiting job becomes due, `None` if no job waits. Reads the first entry of index jobs_waiting.
 pub(crate) async fn next_due(db: &Db) -> Result<Option<Timestamp>> {
     db.read(
         "SELECT min(run_at) FROM jobs
@@ -252,17 +253,17 @@ pub(crate) async fn next_due(db: &Db) -> Result<Option<Timestamp>> {
     .await
 }
 
-/// What a dispatcher must know of the database before it claims.
+/// What a dispatcher must know before it claims.
 #[derive(Debug, Default)]
 pub(crate) struct Outlook {
-    /// As [`next_due`].
+    /// The result of [`next_due`].
     pub next_due: Option<Timestamp>,
-    /// Queues with a limit over all processes.
+    /// The queues that have a concurrency or rate limit.
     pub limited: Vec<String>,
 }
 
 impl Outlook {
-    /// In one statement: an idle process makes it every few seconds.
+    /// Reads everything in one statement, because idle processes run it every few seconds.
     pub(crate) async fn read(db: &Db) -> Result<Self> {
         let rows: Vec<(Option<Timestamp>, Option<String>)> = db
             .read(
@@ -278,7 +279,7 @@ impl Outlook {
     }
 }
 
-/// Releases jobs that an older program could not read, so that this one may try.
+/// Releases the parked jobs of these kinds, which an older program could not read. Returns their number.
 pub(crate) async fn unpark(db: &Db, kinds: &[&'static str], now: Timestamp) -> Result<u64> {
     let sql = if db.engine() == Engine::Postgres {
         "UPDATE jobs SET parked_reason = NULL, waiting = FALSE, updated_at = $2

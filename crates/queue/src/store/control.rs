@@ -1,7 +1,7 @@
-//! Steering queues: pause and resume, and limits that hold over all processes.
+//! Pauses and resumes queues, and limits them across all processes.
 //!
-//! Only queues that differ from the default have a row. The number of running jobs is counted from the live leases
-//! each time, never kept in a counter that a crash could falsify. The rate is a token bucket stored in the row.
+//! Only queues with settings that differ from the defaults have a row. Running jobs are counted each time, never kept
+//! in a counter, which a crash could falsify. The rate limit is a token bucket stored in the row.
 
 use std::time::Duration;
 
@@ -10,43 +10,41 @@ use sqlx::FromRow;
 
 use crate::store::queue::Queue;
 
-/// A queue's settings and state.
+/// The settings and the state of a queue.
 #[derive(Debug, Clone, PartialEq, FromRow)]
 pub struct QueueState {
-    /// Its name.
+    /// Name of the queue.
     pub name: String,
-    /// Whether claims are stopped.
+    /// Whether its jobs are kept from being claimed.
     pub paused: bool,
-    /// Who paused it.
+    /// Who paused it. `None` if it is not paused.
     pub paused_by: Option<String>,
-    /// Why.
+    /// The reason given for the pause. `None` if it is not paused.
     pub paused_reason: Option<String>,
-    /// Since when.
+    /// Time of the pause. `None` if it is not paused.
     pub paused_at: Option<Timestamp>,
-    /// Jobs running at a time over all processes.
+    /// Maximum number of running jobs across all processes. `None` for no limit.
     pub concurrency: Option<i64>,
-    /// Jobs started per second over all processes.
+    /// Maximum number of jobs started per second across all processes. `None` for no limit.
     pub rate_per_second: Option<f64>,
-    /// Starts that may come at once after a quiet time.
+    /// Number of jobs that may start at once after an idle time, under the rate limit.
     pub burst: i64,
 }
 
-/// Limits over all processes; `None` lifts one.
+/// Limits across all processes. `None` removes a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Limits {
-    /// Jobs running at a time.
+    /// Maximum number of running jobs, greater than zero.
     pub concurrency: Option<i64>,
-    /// Jobs started per second.
+    /// Maximum number of jobs started per second, greater than zero.
     pub rate_per_second: Option<f64>,
-    /// Starts that may come at once after a quiet time; 1 when not given.
+    /// Number of jobs that may start at once after an idle time, greater than zero; `None` means 1.
     pub burst: Option<i64>,
 }
 
 impl Queue {
-    /// Stops claims of `name` in all processes; what runs goes on, enqueueing goes on.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Stops all processes from claiming jobs of the queue `name`. Running jobs continue, and jobs can still be
+    /// enqueued.
     pub async fn pause(&self, tx: &mut Tx, name: &str, by: &str, reason: &str) -> Result<()> {
         let now = self.clock().now();
         tx.query(
@@ -63,10 +61,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Lets claims of `name` go on. Returns whether it was paused.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Lets jobs of the queue `name` be claimed again. Returns whether it was paused.
     pub async fn resume(&self, tx: &mut Tx, name: &str) -> Result<bool> {
         let resumed = tx
             .query(
@@ -83,10 +78,10 @@ impl Queue {
         Ok(resumed > 0)
     }
 
-    /// Sets limits of `name` that hold over all processes.
+    /// Replaces the limits of the queue `name`, which hold across all processes.
     ///
     /// # Errors
-    /// A database error, also for limits that are not positive.
+    /// [`DbError::Refused`](nightshift_db::DbError::Refused) if a limit is not greater than zero.
     pub async fn limit(&self, tx: &mut Tx, name: &str, limits: Limits) -> Result<()> {
         tx.query(
             "INSERT INTO queues (name, concurrency, rate_per_second, burst) VALUES ($1, $2, $3, $4)
@@ -105,10 +100,7 @@ impl Queue {
         Ok(())
     }
 
-    /// All queues that differ from the default.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Returns all queues with settings that differ from the defaults, by name.
     pub async fn settings(&self) -> Result<Vec<QueueState>> {
         self.db()
             .read(
@@ -129,13 +121,13 @@ struct Bucket {
     tokens_at: Option<Timestamp>,
 }
 
-/// A bucket that was last used so far in the future was used by a clock that has been set back since. The clocks of
-/// several machines differ by less, and must not refill each other's bucket.
+/// If a bucket was last used further in the future than this, the clock has been set back since. The clocks of
+/// different machines differ by less, so a smaller difference must not refill the bucket.
 const SET_BACK: Duration = Duration::from_secs(10);
 
-/// How many jobs of a limited queue may be claimed now, at most `slots`. Locks the queue's row until the end of `tx`.
+/// Returns how many jobs of a limited queue may be claimed now, at most `slots`. Locks the queue's row until `tx` ends.
 pub(crate) async fn allowance(tx: &mut Tx, queue: &str, slots: usize, now: Timestamp) -> Result<usize> {
-    // On SQLite the transaction is the only writer, which is lock enough.
+    // On SQLite no lock is needed: the transaction is the only writer.
     let sql = match tx.engine() {
         Engine::Postgres => {
             "SELECT concurrency, rate_per_second, burst, tokens, tokens_at FROM queues WHERE name = $1 FOR UPDATE"
@@ -146,7 +138,7 @@ pub(crate) async fn allowance(tx: &mut Tx, queue: &str, slots: usize, now: Times
         return Ok(slots);
     };
     if bucket.tokens_at.is_some_and(|at| at > now + SET_BACK) {
-        // It fills from now on, rather than from when the clock has come so far again.
+        // The bucket fills from now on. Otherwise it would stay empty until the clock reaches the old time again.
         bucket.tokens_at = Some(now);
         tx.query("UPDATE queues SET tokens_at = $2 WHERE name = $1").bind(queue).bind(now).execute().await?;
     }
@@ -164,17 +156,17 @@ pub(crate) async fn allowance(tx: &mut Tx, queue: &str, slots: usize, now: Times
     Ok(usize::try_from(allowed).unwrap_or(0))
 }
 
-/// What a limit over all processes keeps a due job waiting for.
+/// The limit that keeps a due job from starting.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum HeldBack {
-    /// As many jobs of the queue run as may.
+    /// The queue has as many running jobs as its limit allows.
     Full { running: i64, limit: i64 },
     /// The bucket holds less than one token.
     Slow { per_second: f64, next: Timestamp },
 }
 
-/// Whether a limit of `queue` lets nothing start at `now`. Only looks: one probe of `queues`, and as many rows of index
-/// jobs_running as the limit allows.
+/// Returns the limit of `queue` that lets no job start at `now`, if any. Only reads: one probe of `queues`, and at most
+/// as many rows of index jobs_running as the limit allows.
 pub(crate) async fn held_back(db: &Db, queue: &str, now: Timestamp) -> Result<Option<HeldBack>> {
     let bucket: Option<Bucket> = db
         .read("SELECT concurrency, rate_per_second, burst, tokens, tokens_at FROM queues WHERE name = $1")
@@ -199,12 +191,12 @@ pub(crate) async fn held_back(db: &Db, queue: &str, now: Timestamp) -> Result<Op
     let missing = 1.0 - tokens(&bucket, now);
     Ok(bucket.rate_per_second.filter(|_| missing > 0.0).map(|per_second| HeldBack::Slow {
         per_second,
-        // A wait that is too long to be a duration is as good as none that ends.
+        // A wait that is too long for a Duration is as good as endless.
         next: now + Duration::try_from_secs_f64(missing / per_second).unwrap_or(Duration::MAX),
     }))
 }
 
-/// Takes `count` tokens out of the bucket of a queue locked by [`allowance`].
+/// Takes `count` tokens from the bucket of a queue that [`allowance`] has locked.
 pub(crate) async fn spend(tx: &mut Tx, queue: &str, count: usize, now: Timestamp) -> Result<()> {
     let bucket: Option<Bucket> = tx
         .query("SELECT concurrency, rate_per_second, burst, tokens, tokens_at FROM queues WHERE name = $1")
@@ -224,7 +216,7 @@ pub(crate) async fn spend(tx: &mut Tx, queue: &str, count: usize, now: Timestamp
     Ok(())
 }
 
-/// What the bucket holds now; a bucket never used is full.
+/// Returns the number of tokens in the bucket now. A bucket that was never used is full.
 #[expect(clippy::cast_precision_loss, reason = "bursts are small numbers")]
 fn tokens(bucket: &Bucket, now: Timestamp) -> f64 {
     let full = bucket.burst as f64;

@@ -1,15 +1,16 @@
-//! The ledger of outside effects: a text to send, a call to place.
+//! The ledger of effects: requests that must not be sent twice, such as a text or a call.
 //!
-//! The intent is a row, keyed by the business fact that asks for it, and committed before the request leaves. The
-//! answer settles it. An attempt that finds an intent that was asked but has no answer must not ask again: it makes it
-//! `unknown` and finds out from the provider what became of it. Only proof that nothing left lets it be asked anew.
+//! The intent is a row, identified by the business fact that causes the effect, and is committed before the request is
+//! sent. The answer settles it. An attempt that finds an effect that was asked without a stored answer must not send
+//! the request again: it marks the effect as `unknown` and asks the provider. The request may be sent again only if it
+//! is certain that nothing was sent.
 //!
 //! ```text
 //! reserved --ask--> asked --confirm--> confirmed
 //!    ^               |  \---refuse---> refused
 //!    |               +-----doubt-----> unknown --confirm--> confirmed
 //!    +---- not_sent -+---- not_sent ------+    \--refuse--> refused
-//!    +---- reopen (a person's retry) ------------------------/
+//!    +---- reopen (an operator's retry) ---------------------/
 //! ```
 
 use nightshift_db::{DbError, Result, Timestamp, Tx, new_id, sabotage};
@@ -17,18 +18,18 @@ use sqlx::FromRow;
 
 use crate::job::Mode;
 
-/// Where an effect stands.
+/// The state of an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EffectState {
-    /// Intended; nothing has left.
+    /// The intent is stored; nothing was sent.
     Reserved,
-    /// The request may have left; no answer is stored.
+    /// The request may have been sent; no answer is stored.
     Asked,
-    /// The provider took it.
+    /// The provider accepted the request.
     Confirmed,
-    /// The provider will not take it.
+    /// The provider refused the request.
     Refused,
-    /// It is not known whether the provider took it.
+    /// It is unknown whether the provider accepted the request.
     Unknown,
 }
 
@@ -44,23 +45,23 @@ impl EffectState {
         })
     }
 
-    /// Whether it is known how it ended.
+    /// Returns whether the outcome is known.
     #[must_use]
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Confirmed | Self::Refused)
     }
 }
 
-/// One effect.
+/// An effect in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
-    /// Its id.
+    /// The id of the row.
     pub id: String,
-    /// Where it stands.
+    /// The current state.
     pub state: EffectState,
-    /// The provider's name for it, once known.
+    /// The provider's id for it. `None` until the effect is confirmed.
     pub provider_ref: Option<String>,
-    /// When the request was about to leave, for look-ups at the provider.
+    /// Time just before the last request, for searches at the provider. `None` if it was never asked.
     pub asked_at: Option<Timestamp>,
 }
 
@@ -80,11 +81,8 @@ impl TryFrom<Row> for Effect {
     }
 }
 
-/// Notes the intent, or finds the one that stands. `business_key` names the fact that asks for the effect, so however
-/// many jobs ask for it there is one row.
-///
-/// # Errors
-/// A database error.
+/// Stores the intent of an effect, or returns the existing one. `business_key` identifies the fact that causes the
+/// effect: there is one row for it, however many jobs reserve it.
 pub async fn reserve(
     tx: &mut Tx,
     kind: &str,
@@ -109,10 +107,7 @@ pub async fn reserve(
     find(tx, kind, business_key).await?.ok_or(DbError::NotFound)
 }
 
-/// The effect of a business fact, if it was ever intended.
-///
-/// # Errors
-/// A database error.
+/// Returns the effect of a business fact, or `None` if it was never reserved.
 pub async fn find(tx: &mut Tx, kind: &str, business_key: &str) -> Result<Option<Effect>> {
     tx.query("SELECT id, state, provider_ref, asked_at FROM effects WHERE kind = $1 AND business_key = $2")
         .bind(kind)
@@ -123,11 +118,8 @@ pub async fn find(tx: &mut Tx, kind: &str, business_key: &str) -> Result<Option<
         .transpose()
 }
 
-/// The request is about to leave. Returns whether this caller may send it: only one that found it reserved may.
-/// Commit before sending.
-///
-/// # Errors
-/// A database error.
+/// Marks the request as about to be sent, which must be committed before it is sent. Returns whether the caller may
+/// send it; only if the effect was reserved.
 pub async fn ask(tx: &mut Tx, id: &str, now: Timestamp) -> Result<bool> {
     let changed = tx
         .query("UPDATE effects SET state = 'asked', asked_at = $2, error = NULL, updated_at = $2 WHERE id = $1 AND state = 'reserved'")
@@ -138,10 +130,8 @@ pub async fn ask(tx: &mut Tx, id: &str, now: Timestamp) -> Result<bool> {
     Ok(changed == 1 || sabotage::is("effects_asked_again"))
 }
 
-/// The provider took it and calls it `provider_ref`.
-///
-/// # Errors
-/// A database error.
+/// Records that the provider accepted the request and identifies it as `provider_ref`. Returns false if the effect was
+/// already settled.
 pub async fn confirm(tx: &mut Tx, id: &str, provider_ref: &str, now: Timestamp) -> Result<bool> {
     let changed = tx
         .query(
@@ -156,18 +146,12 @@ pub async fn confirm(tx: &mut Tx, id: &str, provider_ref: &str, now: Timestamp) 
     Ok(changed == 1)
 }
 
-/// The provider will not take it.
-///
-/// # Errors
-/// A database error.
+/// Records that the provider refused the request. Returns false if the effect was already settled.
 pub async fn refuse(tx: &mut Tx, id: &str, error: &str, now: Timestamp) -> Result<bool> {
     settle(tx, "UPDATE effects SET state = 'refused', error = $2, settled_at = $3, updated_at = $3 WHERE id = $1 AND state IN ('reserved', 'asked', 'unknown')", id, error, now).await
 }
 
-/// The request left and its answer was lost.
-///
-/// # Errors
-/// A database error.
+/// Records that the request may have been sent and its answer was lost. Returns false unless the effect was asked.
 pub async fn mark_unknown(tx: &mut Tx, id: &str, error: &str, now: Timestamp) -> Result<bool> {
     settle(
         tx,
@@ -179,18 +163,14 @@ pub async fn mark_unknown(tx: &mut Tx, id: &str, error: &str, now: Timestamp) ->
     .await
 }
 
-/// It is proven that nothing left: it may be asked again.
-///
-/// # Errors
-/// A database error.
+/// Records that nothing was sent, of which the caller must be certain, so that the request may be sent again. Returns
+/// false unless the effect was asked or unknown.
 pub async fn not_sent(tx: &mut Tx, id: &str, error: &str, now: Timestamp) -> Result<bool> {
     settle(tx, "UPDATE effects SET state = 'reserved', error = $2, updated_at = $3 WHERE id = $1 AND state IN ('asked', 'unknown')", id, error, now).await
 }
 
-/// A person wants what the provider refused to be asked anew: nothing left. True when it was refused and is reserved.
-///
-/// # Errors
-/// A database error.
+/// Reserves an effect again that the provider refused, when an operator retries it. Returns false unless it was
+/// refused.
 pub async fn reopen(tx: &mut Tx, id: &str, now: Timestamp) -> Result<bool> {
     let reopened = tx
         .query(

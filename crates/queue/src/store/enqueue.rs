@@ -1,13 +1,13 @@
-//! Writing new jobs: one statement for however many.
+//! Inserts new jobs, any number in one statement.
 //!
-//! Duplicates are kept out by unique indexes, never by locks: a row that meets one is left out, and the job that already
-//! stands is named in the answer. A duplicate never fails a batch.
+//! Unique indexes prevent duplicates, without locks: a duplicate is not inserted, and the result names the existing
+//! job. A duplicate never makes a batch fail.
 
 use nightshift_db::{Db, Engine, Query, Result, RowsStatement, Timestamp, Tx, columns, new_id};
 
 use crate::job::{Enqueued, Mode, NewJob};
 
-/// A job with its new id, about to be written; the time is that of the enqueue.
+/// A job to insert, with its new id and the time of the enqueue.
 struct NewRow<'r> {
     id: &'r str,
     job: &'r NewJob,
@@ -15,7 +15,7 @@ struct NewRow<'r> {
 }
 
 columns! {
-    /// What is written of a new job.
+    /// The columns of a new job.
     struct NewColumns(new: NewRow<'r>, 'r) {
         id: text = new.id,
         queue: text = new.job.queue.as_str(),
@@ -37,7 +37,7 @@ columns! {
     }
 }
 
-/// Rows that meet a dedup or once key are left out.
+/// Skips rows whose dedup or once key exists already.
 static INSERT: RowsStatement<NewColumns> = RowsStatement::new(
     1,
     "INSERT INTO jobs ({columns}, waiting, created_at, updated_at)
@@ -46,14 +46,14 @@ static INSERT: RowsStatement<NewColumns> = RowsStatement::new(
      RETURNING id",
 );
 
-/// The job that keeps a new one out. Two probes of unique indexes.
+/// The job of which a new one is a duplicate. Two probes of unique indexes.
 const FIND_DUPLICATE: &str = "
 SELECT id FROM jobs WHERE dedup_key = $1 AND dedup_key IS NOT NULL AND state IN ('queued', 'running', 'retrying')
 UNION ALL
 SELECT id FROM jobs WHERE once_key = $2 AND once_key IS NOT NULL
 LIMIT 1";
 
-/// Times a duplicate may vanish between the insert that met it and the look-up before we give up on the database.
+/// How often to retry an insert that met a duplicate which was gone before it could be read.
 const TWIN_TRIES: usize = 5;
 
 pub(crate) async fn insert(tx: &mut Tx, jobs: &[NewJob], now: Timestamp) -> Result<Vec<Enqueued>> {
@@ -74,7 +74,7 @@ pub(crate) async fn insert(tx: &mut Tx, jobs: &[NewJob], now: Timestamp) -> Resu
     Ok(enqueued)
 }
 
-/// As [`insert`], as a transaction of its own, for jobs none of which has a duplicate: one way to the database.
+/// As [`insert`], in a transaction of its own, for jobs without keys: one round trip.
 pub(crate) async fn insert_alone(db: &Db, jobs: &[NewJob], now: Timestamp) -> Result<Vec<Enqueued>> {
     let ids: Vec<String> = jobs.iter().map(|_| new_id(now)).collect();
     insertion(|sql| db.write(sql), db.engine(), &ids, jobs, now).execute().await?;
@@ -88,7 +88,7 @@ async fn find_duplicate_or_insert(tx: &mut Tx, id: String, job: &NewJob, now: Ti
         if let Some((id,)) = duplicate {
             return Ok(Enqueued::Existing { id });
         }
-        // The duplicate finished in the meantime, so its dedup key is free.
+        // The duplicate has finished meanwhile, so its dedup key is free.
         let ids = [id.clone()];
         if !insert_rows(tx, &ids, std::slice::from_ref(job), now).await?.is_empty() {
             return Ok(Enqueued::Created { id });
@@ -103,7 +103,7 @@ async fn insert_rows(tx: &mut Tx, ids: &[String], jobs: &[NewJob], now: Timestam
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// The statement with its parameters.
+/// Builds the insert with its parameters.
 fn insertion<'c>(
     query: impl FnOnce(&'static str) -> Query<'c>,
     engine: Engine,

@@ -1,7 +1,7 @@
-//! The statements that write how attempts ended, many in one.
+//! Stores the outcomes of attempts, many in one statement.
 //!
-//! Every write holds the lease the job was claimed under: a process that was frozen, lost its lease and woke up changes
-//! nothing.
+//! Every write checks the lease under which the job was claimed. A process that was suspended and has lost its lease
+//! changes nothing.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::job::ErrorClass;
 use crate::store::claim::Claimed;
 use crate::store::lifecycle::{AttemptOutcome, Change, State};
 
-/// The error of a job that a person ended.
+/// The error of a job that an operator cancelled.
 pub(crate) const CANCELLED: &str = "cancelled by a person";
 
-/// An attempt that has ended, and what it does to its job.
+/// An attempt that has ended, and the resulting change of its job.
 #[derive(Debug, Clone)]
 pub(crate) struct Ended {
     pub claimed: Arc<Claimed>,
@@ -32,7 +32,7 @@ pub(crate) struct Written {
     pub id: String,
 }
 
-/// Writes a batch of which no job ends without success.
+/// Writes a batch that contains no dead or cancelled job.
 pub(crate) async fn write_all(db: &Db, batch: &[Ended], now: Timestamp) -> Result<Vec<Written>> {
     failpoint::hit("finish.before_commit").await?;
     let written = write_all_now(db, batch, now).await?;
@@ -42,7 +42,7 @@ pub(crate) async fn write_all(db: &Db, batch: &[Ended], now: Timestamp) -> Resul
 
 async fn write_all_now(db: &Db, batch: &[Ended], now: Timestamp) -> Result<Vec<Written>> {
     if batch.iter().all(|ended| ended.change.attempt.is_none()) {
-        // One statement is its own transaction: one way to the database instead of three.
+        // A single statement is its own transaction: one round trip instead of three.
         return finish(|sql| db.write(sql), db.engine(), batch, None, now).all().await;
     }
     let mut tx = db.begin().await?;
@@ -53,7 +53,7 @@ async fn write_all_now(db: &Db, batch: &[Ended], now: Timestamp) -> Result<Vec<W
 }
 
 columns! {
-    /// What an attempt that has ended writes.
+    /// The columns that the end of an attempt writes.
     struct EndedColumns(ended: Ended, 'r) {
         id: text = ended.claimed.id.as_str(),
         lease_id: text = ended.claimed.lease_id.as_str(),
@@ -72,10 +72,11 @@ columns! {
     }
 }
 
-/// One probe of the primary key per row. `lease_id` is the fence. With `$2`, the row must also have outlived its lease
-/// (rescue: the owner may have renewed it a moment ago). A job that a person wants cancelled is not written as waiting
-/// again: its end is written by itself, with what follows it; and no other is written as cancelled. The state is written
-/// so that no index of running jobs fits: they would be walked once for each row of the batch.
+/// Probes the primary key once per row. `lease_id` is the fence. If `$2` is given, for the rescue, the lease must also
+/// have expired before it, because the owner may have renewed the lease meanwhile. A job with a request to cancel is
+/// not written as waiting, since it must be written as cancelled, in a transaction with what follows; and without a
+/// request no job is written as cancelled. `jobs.state || ''` keeps the planner from using an index of running jobs,
+/// which it would scan once for each row of the batch.
 static FINISH: RowsStatement<EndedColumns> = RowsStatement::new(
     2,
     "UPDATE jobs
@@ -95,7 +96,8 @@ static FINISH: RowsStatement<EndedColumns> = RowsStatement::new(
      RETURNING jobs.id",
 );
 
-/// Writes the rows whose lease still holds; `expired_before` is for rescue.
+/// Writes the rows whose lease still holds. The rescue passes `expired_before`, and only leases that expired earlier
+/// match.
 pub(crate) async fn write_rows(
     tx: &mut Tx,
     batch: &[Ended],
@@ -106,7 +108,7 @@ pub(crate) async fn write_rows(
     finish(|sql| tx.query(sql), engine, batch, expired_before, now).all().await
 }
 
-/// The statement with its parameters.
+/// Builds the statement with its parameters.
 fn finish<'c>(
     query: impl FnOnce(&'static str) -> Query<'c>,
     engine: Engine,
@@ -118,7 +120,7 @@ fn finish<'c>(
 }
 
 impl Ended {
-    /// The same attempt, as the end of a job that a person wants cancelled.
+    /// Turns this into the end of a job that is being cancelled.
     pub(crate) fn cancelled(mut self) -> Self {
         self.change.life.state = State::Cancelled;
         self.change.life.parked = false;
@@ -135,7 +137,7 @@ impl Ended {
         self.error_text().filter(|_| self.change.life.parked)
     }
 
-    /// The same with what no engine can store replaced: PostgreSQL refuses a NUL in text and in JSON.
+    /// Replaces the NUL characters in all texts, which PostgreSQL can store neither in text nor in JSON.
     pub(crate) fn storable(mut self) -> Self {
         replace_nul(&mut self.notes);
         if let Some((_, text)) = &mut self.error {
@@ -186,7 +188,7 @@ fn replace_nul_within(value: &mut Value) {
     }
 }
 
-/// The history of attempts that did not end in success, for the rows that were written.
+/// Records in the history the attempts that did not succeed, of the rows that were written.
 pub(crate) async fn write_attempts(tx: &mut Tx, batch: &[Ended], written: &[Written]) -> Result<()> {
     for ended in batch {
         let Some(outcome) = ended.change.attempt else { continue };

@@ -1,12 +1,13 @@
-//! The connections of a worker's own statements, apart from those of the handlers.
+//! Database connections for the queue's own statements, separate from those of the handlers.
 
 use nightshift_db::Db;
 
-/// Connections that only the queue's own statements use, so handlers can't use them up.
+/// Number of connections for these statements. Handlers can't exhaust them, because they use others.
 const HOT_CONNECTIONS: u32 = 3;
-/// The queue's statements are written for its indexes and probe them row by row; a planner misled by the statistics of a
-/// table that was empty a minute ago must not scan it, nor walk the index of millions of finished jobs to merge it with
-/// the few that it claims. One plan serves all parameters: planning a claim anew takes a fifth of its time.
+/// The planner settings of these connections. The queue's statements are written for its indexes, which they probe row
+/// by row. Statistics of a table that was empty a minute ago must not make the planner scan the table, or merge the few
+/// claimed jobs with an index of millions of finished ones. One generic plan serves all parameters, because planning
+/// takes a fifth of a claim's time.
 const HOT_SETTINGS: &[(&str, &str)] = &[
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
@@ -16,12 +17,12 @@ const HOT_SETTINGS: &[(&str, &str)] = &[
     ("plan_cache_mode", "force_generic_plan"),
 ];
 
-/// For everything that claims, finishes and rescues.
+/// Opens the connections for claims, finishes and the rescue.
 pub(crate) fn connections(db: &Db) -> Db {
     db.sibling(HOT_CONNECTIONS, HOT_SETTINGS)
 }
 
-/// One that belongs to the calling runtime, for a thread of its own.
+/// Opens a single connection for the calling runtime, for a thread of its own.
 pub(crate) fn one_connection(db: &Db) -> Db {
     db.sibling(1, HOT_SETTINGS)
 }

@@ -1,7 +1,7 @@
-//! The life of a job: (life, event, now) -> life.
+//! The state machine of a job: (life, event, now) -> life.
 //!
-//! A pure function without I/O. Every change of a job's state in the database is one of these transitions; the
-//! statements that write them only add the fence (a finish must hold the lease it was claimed with).
+//! A pure function without I/O. Every change of a job's state in the database is one of its transitions. The statements
+//! that store them only add a check of the lease.
 //!
 //! ```text
 //!            claim              done, skip
@@ -11,7 +11,7 @@
 //!    |     poll,          |
 //!    |     lost lease     +-- fail (attempts left) --> retrying -- claim --> running
 //!    |
-//!    +-- retry by ops -- dead, cancelled, retrying          cancel: queued, retrying --> cancelled
+//!    +-- operator's retry -- dead, cancelled, retrying          cancel: queued, retrying --> cancelled
 //! ```
 
 use std::fmt;
@@ -23,25 +23,25 @@ use utoipa::ToSchema;
 
 use crate::job::ErrorClass;
 
-/// Leases a job may lose before it is taken for one that kills its process.
+/// Number of lost leases after which a job is dead, because it may be what kills its process.
 pub const CRASHES_MAX: i64 = 3;
 
-/// Where a job stands.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[schema(as = JobState)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Waits to be claimed, now or from `run_at` on.
+    /// Waiting for a worker, now or until its `runAt`.
     Queued,
-    /// A worker holds it under a lease.
+    /// Being run by a worker under a lease.
     Running,
-    /// Failed before and waits for its next attempt.
+    /// Failed before, and waiting for its next attempt.
     Retrying,
-    /// Done.
+    /// Finished successfully.
     Succeeded,
-    /// Gave up; waits for a person.
+    /// Failed for good, and waiting for an operator.
     Dead,
-    /// Ended by a person.
+    /// Cancelled by an operator.
     Cancelled,
 }
 
@@ -50,7 +50,7 @@ impl State {
     pub const ALL: [State; 6] =
         [Self::Queued, Self::Running, Self::Retrying, Self::Succeeded, Self::Dead, Self::Cancelled];
 
-    /// The text stored in the database.
+    /// Returns the text that is stored in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -63,19 +63,19 @@ impl State {
         }
     }
 
-    /// Whether the job has ended.
+    /// Returns whether the job has ended.
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Dead | Self::Cancelled)
     }
 
-    /// Whether the job has ended without success.
+    /// Returns whether the job has ended without success.
     #[must_use]
     pub fn ended_in_vain(self) -> bool {
         matches!(self, Self::Dead | Self::Cancelled)
     }
 
-    /// Whether the job waits to be claimed.
+    /// Returns whether the job waits to be claimed.
     #[must_use]
     pub fn is_claimable(self) -> bool {
         matches!(self, Self::Queued | Self::Retrying)
@@ -88,7 +88,7 @@ impl fmt::Display for State {
     }
 }
 
-/// The text names no state.
+/// The error of parsing a text that is not a state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown state {0:?}; one of queued, running, retrying, succeeded, dead, cancelled")]
 pub struct UnknownState(String);
@@ -110,120 +110,120 @@ impl TryFrom<String> for State {
 /// The part of a job that events change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Life {
-    /// Where it stands.
+    /// The current state.
     pub state: State,
-    /// Ended attempts that count: failures and the success. Polls, releases and lost leases do not.
+    /// Number of attempts that count: failures and the success. Polls, releases and lost leases don't count.
     pub attempts: i64,
-    /// Failures after which it is dead.
+    /// Number of failed attempts after which the job is dead.
     pub max_attempts: i64,
-    /// Leases lost.
+    /// Number of lost leases.
     pub crashes: i64,
-    /// Times the handler asked to be called again.
+    /// Number of polls: times that the handler asked to be called again.
     pub polls: i64,
-    /// Not before.
+    /// Time before which the job is not claimed.
     pub run_at: Timestamp,
-    /// A poll may not go on beyond this.
+    /// Time after which no poll may be scheduled. `None` for no deadline.
     pub poll_deadline: Option<Timestamp>,
-    /// A person wants it ended; it is as soon as it would wait again.
+    /// Whether an operator has requested to cancel the running job. It is cancelled instead of waiting again.
     pub cancel_requested: bool,
-    /// Its payload could not be read; nobody claims it until it is released.
+    /// Whether its payload could not be read. A parked job is not claimed until it is released.
     pub parked: bool,
 }
 
-/// What happens to a job.
+/// An event in the life of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A worker takes it.
+    /// A worker claims it.
     Claim,
-    /// The handler is done, or found nothing to do any more.
+    /// The handler has finished, or found nothing left to do.
     Done,
-    /// The handler asks to be called again at `at`; the first poll sets the deadline.
+    /// The handler asks to be called again.
     Poll {
-        /// When to call again.
+        /// Time of the next call.
         at: Timestamp,
-        /// Deadline of the whole polling, if the handler gave one.
+        /// Deadline of the whole polling. Ignored if an earlier poll set one.
         until: Option<Timestamp>,
     },
-    /// The attempt failed. With `retry_at` it may be tried again, without it is over.
+    /// The attempt failed.
     Fail {
-        /// What kind of failure.
+        /// Class of the failure.
         class: ErrorClass,
-        /// When to try again, unless the failure is permanent.
+        /// Time of the next attempt. `None` if the failure is permanent.
         retry_at: Option<Timestamp>,
     },
-    /// The lease ran out: the process died, hung or was cut off.
+    /// The lease expired: the process died, hung or lost its connection.
     LeaseLost,
-    /// The worker gives it back unstarted or interrupted, at shutdown.
+    /// The worker returns the job at shutdown, before or during its attempt.
     Release,
     /// The payload could not be read.
     Park,
-    /// A person ends it.
+    /// An operator cancels it.
     Cancel,
-    /// A person starts it anew, with a fresh budget of attempts.
+    /// An operator restarts it, with all its attempts.
     Retry {
-        /// Not before.
+        /// Time before which the job is not claimed.
         run_at: Timestamp,
     },
-    /// Something it waits for has happened: run it now instead of at `run_at`.
+    /// What the job waited for has happened: it becomes due now instead of at `run_at`.
     RunNow,
 }
 
-/// Why an event does not apply.
+/// The reason why an event does not apply to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The job has ended.
     #[error("the job has already ended")]
     Final,
-    /// The event is for running jobs.
+    /// The event applies only to running jobs.
     #[error("the job is not running")]
     NotRunning,
-    /// The event is for jobs that wait.
+    /// The event does not apply to running jobs.
     #[error("the job is running")]
     Running,
-    /// The job is not due, or parked.
+    /// The job is not due, or it is parked.
     #[error("the job is not due")]
     NotDue,
-    /// A job that succeeded can't be tried again.
+    /// A job that has succeeded can't be retried.
     #[error("the job has succeeded")]
     Succeeded,
 }
 
-/// How an ended attempt goes into the history.
+/// The outcome of an attempt in the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptOutcome {
     /// It failed.
     Failed(ErrorClass),
-    /// It was running when a person ended it.
+    /// It ended because an operator cancelled the job.
     Cancelled,
 }
 
-/// The result of an event.
+/// The result of applying an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The job afterwards.
+    /// The job after the event.
     pub life: Life,
-    /// The attempt that goes into the history, if one ended without success.
+    /// The outcome to record in the history. `None` unless the event ended an attempt without success.
     pub attempt: Option<AttemptOutcome>,
 }
 
 impl Change {
-    /// Whether this event killed the job.
+    /// Returns whether this event made the job dead.
     #[must_use]
     pub fn died(&self) -> bool {
         self.life.state == State::Dead
     }
 
-    /// Whether this event ended the job without success: what the job is about must hear of it.
+    /// Returns whether this event ended the job without success, so that the kind's hooks must run.
     #[must_use]
     pub fn ended_in_vain(&self) -> bool {
         self.life.state.ended_in_vain()
     }
 }
 
-/// Applies `event` at `now`.
+/// Applies `event` at the time `now`.
 ///
 /// # Errors
-/// [`Refusal`] when the event does not fit the job's state; the job is unchanged then.
+/// [`Refusal`] if the event does not apply to the job's state.
 pub fn apply(life: &Life, event: &Event, now: Timestamp) -> Result<Change, Refusal> {
     let mut next = life.clone();
     let mut attempt = None;
@@ -329,7 +329,7 @@ fn require_running(life: &Life) -> Result<(), Refusal> {
     }
 }
 
-/// The job would wait; a wish to cancel it ends it instead.
+/// Makes the job wait for `run_at`, or cancels it if that was requested.
 fn wait_again(life: &mut Life, state: State, run_at: Timestamp) {
     if life.cancel_requested {
         life.state = State::Cancelled;

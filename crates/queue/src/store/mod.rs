@@ -1,6 +1,6 @@
-//! The queue's tables: rows, the statements that read and write them, and the handle that callers enqueue with.
+//! The tables of the queue: rows, the statements that read and write them, and the handle for enqueueing.
 //!
-//! What a row can go through is decided by [`lifecycle`]; a statement writes its result and checks the lease.
+//! [`lifecycle`] decides which changes a row can go through; the statements store its results and check the lease.
 
 pub(crate) mod claim;
 pub mod control;

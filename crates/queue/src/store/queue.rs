@@ -1,4 +1,4 @@
-//! The handle that everything which enqueues holds.
+//! The handle to the queue, with which jobs are enqueued.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::store::enqueue::{insert, insert_alone};
 use crate::store::lifecycle::State;
 use crate::store::wake::Wake;
 
-/// A cheap handle to the queue; clones share it.
+/// A cheap handle to the queue. Clones share its state.
 #[derive(Clone)]
 pub struct Queue(Arc<Inner>);
 
@@ -32,26 +32,26 @@ impl Drop for Inner {
 }
 
 impl Queue {
-    /// A handle on a migrated database. Must be called within a tokio runtime.
+    /// Creates a handle on a migrated database. Must be called within a Tokio runtime, because it spawns tasks.
     #[must_use]
     pub fn new(db: Db, clock: Clock) -> Self {
         let wake = Wake::new();
         let announcer =
             (db.engine() == Engine::Postgres).then(|| tokio::spawn(wake.clone().announce(db.clone())).abort_handle());
         let batch = EnqueueBatch { clock: clock.clone(), wake: wake.clone() };
-        // A second transaction fills while the first one waits for the disk; SQLite has one writer.
+        // On PostgreSQL a second transaction fills while the first one waits for the disk. SQLite has one writer.
         let writers = if db.engine() == Engine::Postgres { 2 } else { 1 };
         let group = GroupCommit::start(db.clone(), batch, GroupLimits { writers, ..GroupLimits::default() });
         Self(Arc::new(Inner { db, clock, wake, group, announcer }))
     }
 
-    /// The database the jobs are in.
+    /// Returns the database that holds the jobs.
     #[must_use]
     pub fn db(&self) -> &Db {
         &self.0.db
     }
 
-    /// The clock that jobs are timed by.
+    /// Returns the clock that determines the times of jobs.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.0.clock
@@ -61,10 +61,11 @@ impl Queue {
         &self.0.wake
     }
 
-    /// Enqueues `job` in `tx`: it exists if and only if the transaction commits, and workers are woken then.
+    /// Enqueues `job` in `tx`. The job exists if and only if the transaction commits, and workers are woken after the
+    /// commit.
     ///
     /// # Errors
-    /// [`EnqueueError`]; a duplicate is not an error but named in the answer.
+    /// [`EnqueueError`]. A duplicate is no error but [`Enqueued::Existing`].
     pub async fn enqueue<J: Job>(&self, tx: &mut Tx, job: &J) -> Result<Enqueued, EnqueueError> {
         let mut enqueued = self.enqueue_all(tx, vec![NewJob::of(job)?]).await?;
         enqueued.pop().ok_or(EnqueueError::Db(DbError::NotFound))
@@ -79,7 +80,7 @@ impl Queue {
         enqueued.pop().ok_or(EnqueueError::Db(DbError::NotFound))
     }
 
-    /// Enqueues many jobs in one statement; one answer per job, in their order.
+    /// Enqueues many jobs with one statement. Returns one result per job, in the same order.
     ///
     /// # Errors
     /// As [`Queue::enqueue`].
@@ -87,10 +88,7 @@ impl Queue {
         Ok(insert_and_wake(tx, &jobs, &self.0.clock, &self.0.wake).await?)
     }
 
-    /// Where a job stands, as `tx` sees it.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Returns the state of a job, as seen by `tx`, or `None` if there is no such job.
     pub async fn state(&self, tx: &mut Tx, id: &str) -> nightshift_db::Result<Option<State>> {
         #[derive(sqlx::FromRow)]
         struct Row {
@@ -101,10 +99,7 @@ impl Queue {
         Ok(row.map(|row| row.state))
     }
 
-    /// The unfinished job that holds a dedup key, if there is one.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Returns the id of the unfinished job with this deduplication key, or `None`.
     pub async fn unfinished_with(&self, tx: &mut Tx, dedup_key: &str) -> nightshift_db::Result<Option<String>> {
         let found: Option<(String,)> = tx
             .query("SELECT id FROM jobs WHERE dedup_key = $1 AND state IN ('queued', 'running', 'retrying')")
@@ -114,10 +109,7 @@ impl Queue {
         Ok(found.map(|(id,)| id))
     }
 
-    /// The unfinished job with a once key.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Returns the id of the unfinished job with this once key, or `None` if there is none or it has finished.
     pub async fn unfinished_once(&self, tx: &mut Tx, once_key: &str) -> nightshift_db::Result<Option<String>> {
         let found: Option<(String,)> = tx
             .query("SELECT id FROM jobs WHERE once_key = $1 AND state IN ('queued', 'running', 'retrying')")
@@ -127,10 +119,8 @@ impl Queue {
         Ok(found.map(|(id,)| id))
     }
 
-    /// How often the unfinished job that holds a dedup key has asked to be called again.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Returns the number of polls of the unfinished job with this deduplication key, or `None` if there is no such
+    /// job.
     pub async fn polls_of(&self, dedup_key: &str) -> nightshift_db::Result<Option<i64>> {
         let found: Option<(i64,)> = self
             .db()
@@ -141,8 +131,8 @@ impl Queue {
         Ok(found.map(|(polls,)| polls))
     }
 
-    /// Enqueues a job that belongs to no other change, together with those of other callers in one transaction;
-    /// answers after the commit.
+    /// Enqueues a job that belongs to no other change, and returns after the commit. Concurrent calls share
+    /// transactions.
     ///
     /// # Errors
     /// As [`Queue::enqueue`].
@@ -199,8 +189,8 @@ async fn insert_and_wake(
     Ok(enqueued)
 }
 
-/// Of the jobs that were made, one that runs at once and the first that runs later: what runs at once says nothing about
-/// what becomes due soon after.
+/// Returns the due times to announce for the jobs that were created: one that is due now, and the earliest later one.
+/// Both are needed, because waking workers now does not tell them about a later time.
 fn worth_telling(jobs: &[NewJob], enqueued: &[Enqueued], now: Timestamp) -> impl Iterator<Item = Timestamp> + use<> {
     let created = jobs.iter().zip(enqueued).filter(|(_, enqueued)| enqueued.is_created());
     let (ready, later): (Vec<Timestamp>, Vec<Timestamp>) =

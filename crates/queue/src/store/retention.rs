@@ -1,49 +1,49 @@
-//! Forgetting finished jobs by age.
+//! Deletes finished jobs by age.
 //!
-//! Ids sort by creation, so the sweep walks the primary key from the oldest job on and stops at those too young to have
-//! expired: it reads what it removes and little more, whatever the size of the table, in short transactions.
+//! Ids sort by creation, so the sweep walks the primary key from the oldest job and stops at jobs that are too young to
+//! have expired. It reads little more than what it deletes, whatever the size of the table, in short transactions.
 
 use std::time::Duration;
 
 use nightshift_db::{Db, Result, Timestamp, new_id};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long ended jobs are kept, with their attempts and steps.
+/// How long finished jobs are kept after their end, by state. Their attempts and steps are deleted with them.
 pub const KEPT: [(&str, Duration); 3] =
     [("succeeded", DAY.saturating_mul(14)), ("cancelled", DAY.saturating_mul(30)), ("dead", DAY.saturating_mul(90))];
-/// Worker rows without a heartbeat for so long are removed.
+/// Rows of workers whose last heartbeat is older than this are deleted.
 const STALE_WORKERS: Duration = DAY;
-/// Occurrences of schedules are forgotten after so long, but for the newest: it says what has been fired.
+/// Fired slots older than this are deleted, except for the newest of each schedule, which says what has been fired.
 const OLD_SLOTS: Duration = DAY.saturating_mul(30);
 const BATCH: i64 = 1_000;
 
-/// What a sweep removed.
+/// The number of rows that a sweep deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Swept {
-    /// Jobs that succeeded.
+    /// Succeeded jobs.
     pub succeeded: u64,
-    /// Jobs that were cancelled.
+    /// Cancelled jobs.
     pub cancelled: u64,
     /// Dead jobs.
     pub dead: u64,
-    /// Rows of workers that are gone.
+    /// Workers that no longer send heartbeats.
     pub workers: u64,
-    /// Rows of schedules' occurrences.
+    /// Fired slots of schedules.
     pub slots: u64,
 }
 
-/// One step along the primary key: the last id of the next thousand jobs, and the removal of the expired among them.
+/// One step along the primary key: the last id of the next batch of jobs.
 const STEP: &str = "SELECT max(id) FROM (SELECT id FROM jobs WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3) AS next";
 const REMOVE: &str = "
 DELETE FROM jobs WHERE id > $1 AND id <= $2 AND state = $3 AND finished_at < $4";
 
-/// Removes what is older than [`KEPT`] says. Unfinished jobs are never touched.
+/// Deletes finished jobs older than [`KEPT`], stale workers and old slots. Unfinished jobs are never deleted.
 ///
 /// # Errors
-/// A database error; what was removed until then stays removed, and the next sweep goes on.
+/// A database error. Earlier batches stay deleted, and the next sweep continues.
 pub async fn sweep(db: &Db, now: Timestamp) -> Result<Swept> {
     let mut removed = [0_u64; 3];
-    // Nothing created after this can have ended long enough ago.
+    // A job that was created after this can't have expired.
     let youngest = KEPT.iter().map(|(_, kept)| *kept).min().map_or(now, |kept| now - kept);
     let end = new_id(youngest);
     let mut after = String::new();

@@ -1,4 +1,4 @@
-//! Finished steps of multi-step jobs, written in the transaction of the step.
+//! The completed steps of multi-step jobs, each recorded in the transaction of the step.
 
 use nightshift_db::{Json, Result, Timestamp, Tx};
 use serde_json::Value;
@@ -18,7 +18,7 @@ pub(crate) async fn record(tx: &mut Tx, job_id: &str, step: &str, output: &Value
     Ok(())
 }
 
-/// When the step was finished, if it was.
+/// Returns when the step was completed, or `None` if it was not.
 pub(crate) async fn finished_at(tx: &mut Tx, job_id: &str, step: &str) -> Result<Option<Timestamp>> {
     let found: Option<(Timestamp,)> = tx
         .query("SELECT finished_at FROM job_steps WHERE job_id = $1 AND step = $2")

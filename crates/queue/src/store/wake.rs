@@ -1,8 +1,9 @@
-//! Wake-ups: telling dispatchers that there may be something to claim.
+//! Wakes dispatchers when there may be jobs to claim.
 //!
-//! Within a process a signal. Across processes on PostgreSQL NOTIFY on one channel, sent after the commit and
-//! coalesced (a NOTIFY inside each transaction would serialise all commits of the server); on SQLite a look at the
-//! write-ahead log's size and time. All of it is only a hint: a lost one costs a few seconds until the next routine
+//! Within a process this is a signal. Across processes it is, on PostgreSQL, a NOTIFY on one channel, sent after the
+//! commit and coalesced, because a NOTIFY within each transaction would serialise all commits of the server; on SQLite,
+//! a poll of the size and modification time of the write-ahead log. Every wake-up is only a hint: if one is lost, jobs
+//! start some seconds later, at the next routine poll.
 //! look, never a job.
 
 use std::path::{Path, PathBuf};
@@ -15,19 +16,20 @@ use sqlx::Executor;
 use tokio::sync::Notify;
 
 const CHANNEL: &str = "nightshift_jobs";
-/// Between two NOTIFYs of one process; what happens in between goes into the next one.
+/// Pause between two NOTIFYs of a process. Hints that arrive meanwhile share the next NOTIFY.
 const ANNOUNCE_PAUSE: Duration = Duration::from_millis(5);
-/// A listening connection that hears nothing for so long is asked whether it still lives.
+/// A listening connection that has received nothing for this long is pinged.
 const LISTEN_PING: Duration = Duration::from_secs(30);
 const LISTEN_PING_LIMIT: Duration = Duration::from_secs(5);
-/// Between two looks at SQLite's write-ahead log.
+/// Interval between two polls of SQLite's write-ahead log.
 const WAL_LOOK: Duration = Duration::from_millis(20);
 
-/// So long after its last change the log counts as changed again. A commit is seen by others when it is on the disk, which
-/// is after it was written, on a busy disk long after; and that changes neither the file's size nor its time.
+/// Times after the last change of the log, in milliseconds, at which dispatchers are woken again. Other processes see a
+/// commit only when it is synced, which may be long after the log was written on a busy disk, and changes neither the
+/// size nor the time of the file.
 const WAL_ECHOES_MS: [u128; 8] = [0, 20, 60, 140, 300, 620, 1_260, 2_540];
 
-/// Hints gathered until somebody takes them.
+/// Collects hints until they are taken.
 #[derive(Debug, Default)]
 struct Hints {
     ready: AtomicBool,
@@ -35,14 +37,14 @@ struct Hints {
     cancel: AtomicBool,
 }
 
-/// What a dispatcher learns when it wakes.
+/// The hints for a dispatcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Woken {
-    /// Something may be claimable now.
+    /// Jobs may be claimable now.
     pub ready: bool,
-    /// Something becomes due at this time.
+    /// A job becomes due at this time.
     pub due: Option<Timestamp>,
-    /// A running job is to be cancelled.
+    /// A running job may have to be cancelled.
     pub cancel: bool,
 }
 
@@ -73,10 +75,10 @@ impl Hints {
     }
 }
 
-/// The wake-up lines of one process.
+/// The wake-up signals of one process.
 #[derive(Debug)]
 pub(crate) struct Wake {
-    /// Tells this process's announcements from others'.
+    /// Distinguishes this process's NOTIFYs from those of others.
     origin: u64,
     local: Hints,
     local_signal: Notify,
@@ -97,7 +99,7 @@ impl Wake {
         })
     }
 
-    /// Jobs were committed that may run from `run_at` on; everybody should know.
+    /// Wakes all processes for committed jobs that are due at `run_at`.
     pub(crate) fn enqueued(&self, run_at: Timestamp, now: Timestamp) {
         let woken = if run_at <= now {
             Woken { ready: true, due: None, cancel: false }
@@ -109,7 +111,7 @@ impl Wake {
         self.outgoing_signal.notify_one();
     }
 
-    /// Settings of a queue changed, or a job was put back by hand; everybody should look.
+    /// Wakes all processes, because the settings of a queue changed or a job was released.
     pub(crate) fn look_everywhere(&self) {
         let woken = Woken { ready: true, due: None, cancel: false };
         self.tell_here(woken);
@@ -117,7 +119,7 @@ impl Wake {
         self.outgoing_signal.notify_one();
     }
 
-    /// A running job is to be cancelled, wherever it runs.
+    /// Makes all processes check whether one of their running jobs must be cancelled.
     pub(crate) fn cancel_everywhere(&self) {
         let woken = Woken { ready: false, due: None, cancel: true };
         self.tell_here(woken);
@@ -125,7 +127,7 @@ impl Wake {
         self.outgoing_signal.notify_one();
     }
 
-    /// Only this process has something to do.
+    /// Passes hints to this process only.
     pub(crate) fn tell_here(&self, woken: Woken) {
         if woken.cancel {
             self.cancel_signal.notify_one();
@@ -136,12 +138,12 @@ impl Wake {
         }
     }
 
-    /// This process should look at the database.
+    /// Wakes the dispatcher of this process.
     pub(crate) fn look_here(&self) {
         self.tell_here(Woken { ready: true, due: None, cancel: false });
     }
 
-    /// Waits for the next hint and takes all there are.
+    /// Waits for the next hint and takes all collected ones.
     pub(crate) async fn woken(&self) -> Woken {
         self.local_signal.notified().await;
         self.local.take()
@@ -152,7 +154,7 @@ impl Wake {
         self.cancel_signal.notified().await;
     }
 
-    /// Sends this process's hints to the others, for ever. A failure loses only hints.
+    /// Sends this process's hints to the others; never returns. A failure loses only hints.
     pub(crate) async fn announce(self: Arc<Self>, db: Db) {
         loop {
             self.outgoing_signal.notified().await;
@@ -175,7 +177,7 @@ impl Wake {
         let (Some(Ok(origin)), Some(Ok(ready)), Some(Ok(due_ms)), Some(Ok(cancel))) =
             (fields.next(), fields.next(), fields.next(), fields.next())
         else {
-            // Another version's wording: look, rather than miss something.
+            // The format of another version of the program. Wake up rather than miss something.
             return self.look_here();
         };
         if origin == i128::from(self.origin) {
@@ -185,13 +187,13 @@ impl Wake {
         self.tell_here(Woken { ready: ready != 0, due, cancel: cancel != 0 });
     }
 
-    /// Hears what other processes announce on PostgreSQL; returns only with an error.
+    /// Receives the hints of other processes on PostgreSQL. Returns when the connection must be opened again, or fails.
     pub(crate) async fn listen(&self, db: &Db) -> Result<()> {
         let Some(mut listener) = db.listener().await? else { return Ok(()) };
         let generation = db.generation();
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
-        // Whatever was announced while nobody listened.
+        // Something may have been announced before this listener was ready.
         self.look_here();
         self.cancel_signal.notify_one();
         loop {
@@ -199,10 +201,10 @@ impl Wake {
                 Ok(Ok(Some(notification))) => self.hear(notification.payload()),
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(error.into()),
-                // Statements found the server gone or no longer writable: this connection may lead to the same one.
+                // Statements found the server dead or read-only, and this connection may lead to the same server.
                 Err(_silent) if db.generation() != generation => return Ok(()),
                 Err(_silent) => {
-                    // A half-open connection hears nothing for ever; only a question shows that it is dead.
+                    // A half-open connection receives nothing; only a query reveals that it is dead.
                     let ping = tokio::time::timeout(LISTEN_PING_LIMIT, listener.execute("SELECT 1")).await;
                     ping.map_err(|_| DbError::Unavailable(Outage::TimedOut))??;
                 }
@@ -210,14 +212,14 @@ impl Wake {
         }
     }
 
-    /// Notices commits of other processes to an SQLite file; never returns.
+    /// Watches an SQLite file for commits of other processes; never returns.
     pub(crate) async fn watch(&self, database: &Path) {
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");
         let log = PathBuf::from(log);
         let look = || std::fs::metadata(&log).ok().map(|file| (file.len(), file.modified().ok()));
         let mut seen = look();
-        // Whatever was committed before the first look counts as a change.
+        // Commits before the first poll count as a change.
         let (mut changed, mut echoes) = (Instant::now(), WAL_ECHOES_MS.iter().peekable());
         loop {
             let now = look();
@@ -232,7 +234,7 @@ impl Wake {
         }
     }
 
-    /// Another process has written something.
+    /// Wakes the dispatcher and the lease keeper, because another process has written something.
     fn look_at_commits(&self) {
         self.look_here();
         self.cancel_signal.notify_one();

@@ -1,26 +1,26 @@
-//! The rows of workers: who runs, since when, and when it last said so.
+//! The rows of workers with their heartbeats.
 
 use std::time::Duration;
 
 use nightshift_db::{Db, Json, Result, Timestamp};
 
-/// Between two heartbeats of a worker.
+/// Interval between two heartbeats of a worker.
 pub(crate) const HEARTBEAT_EVERY: Duration = Duration::from_secs(20);
-/// A worker without a heartbeat for so long is taken for dead by those who look.
+/// A worker whose last heartbeat is older than this counts as dead.
 pub(crate) const ALIVE_FOR: Duration = HEARTBEAT_EVERY.saturating_mul(3);
 
-/// One heartbeat.
+/// The values of one heartbeat.
 pub(crate) struct Beat<'a> {
     pub id: &'a str,
     pub hostname: &'a str,
     pub queues: &'a [String],
-    /// Jobs that it holds.
+    /// Number of jobs that the worker holds.
     pub running: usize,
     pub started_at: Timestamp,
     pub now: Timestamp,
 }
 
-/// Writes the worker's row, or its new heartbeat.
+/// Inserts the worker's row, or updates its heartbeat.
 pub(crate) async fn beat(db: &Db, beat: Beat<'_>) -> Result<()> {
     db.write(
         "INSERT INTO workers (id, hostname, queues, started_at, heartbeat_at, running)
@@ -38,7 +38,7 @@ pub(crate) async fn beat(db: &Db, beat: Beat<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Removes the row of a worker that ends.
+/// Deletes the row of a worker that is shutting down.
 pub(crate) async fn remove(db: &Db, id: &str) -> Result<()> {
     db.write("DELETE FROM workers WHERE id = $1").bind(id).execute().await?;
     Ok(())

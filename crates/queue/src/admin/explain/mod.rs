@@ -1,7 +1,7 @@
-//! Why a job stands where it stands, in one sentence.
+//! Explains the state of a job in one sentence.
 //!
-//! A sentence says only what the database proves at that instant. Each reason is looked up with a bounded statement, and
-//! the first one that holds is told.
+//! A sentence states only what the database proves at that instant. Each possible reason is checked with a bounded
+//! statement, and the first one that applies is returned.
 
 mod waiting;
 mod words;
@@ -15,11 +15,9 @@ use crate::job::SKIPPED;
 use crate::store::lifecycle::State;
 use crate::store::queue::Queue;
 
-/// Explains `job`, which left `result`, as of now, for example `waits 4 min 12 s for attempt 3 of 6: Twilio answered
-/// 503`. A job that found nothing to do says so: it is never `done`.
-///
-/// # Errors
-/// A database error.
+/// Explains the current state of `job`, for example `waits 4 min 12 s for attempt 3 of 6: Twilio answered 503`.
+/// `result` is the job's result, which holds the reason if there was nothing to do: the job is then `skipped`, not
+/// `done`.
 pub async fn explain(queue: &Queue, job: &JobRow, result: Option<&Value>) -> Result<String> {
     let now = queue.clock().now();
     Ok(match job.state {

@@ -1,4 +1,4 @@
-//! Why a job waits: what would have to change first comes first.
+//! Explains why a job waits. Of several reasons, the one that must change first is returned.
 
 use nightshift_db::{Result, Timestamp};
 use sqlx::FromRow;
@@ -10,7 +10,7 @@ use crate::store::lifecycle::State;
 use crate::store::queue::Queue;
 use crate::store::workers::ALIVE_FOR;
 
-/// Jobs ahead are counted up to here.
+/// Maximum number of earlier jobs that are counted.
 const AHEAD_MAX: i64 = 1_000;
 
 pub(super) async fn reason(queue: &Queue, job: &JobRow, now: Timestamp) -> Result<String> {
@@ -45,7 +45,7 @@ struct Pause {
     paused_at: Option<Timestamp>,
 }
 
-/// One probe of the primary key of `queues`.
+/// Returns the explanation if the queue is paused. One probe of the primary key of `queues`.
 async fn pause(queue: &Queue, job: &JobRow) -> Result<Option<String>> {
     let pause: Option<Pause> = queue
         .db()
@@ -62,8 +62,8 @@ async fn pause(queue: &Queue, job: &JobRow) -> Result<Option<String>> {
     }))
 }
 
-/// Whether a worker that serves the queue has given a sign of life lately, or holds one of its jobs. Reads `workers`, which
-/// has a row for each process of the last day, and one range of index jobs_running.
+/// Returns whether a worker that serves the queue has sent a heartbeat lately or holds one of its jobs. Reads
+/// `workers`, which has a row for each process of the last day, and one range of index jobs_running.
 async fn is_served(queue: &Queue, job: &JobRow, now: Timestamp) -> Result<bool> {
     const WORKERS_MAX: i64 = 1_000;
     let alive: Vec<(String,)> = queue
@@ -87,7 +87,7 @@ async fn is_served(queue: &Queue, job: &JobRow, now: Timestamp) -> Result<bool> 
         .await
 }
 
-/// What a job waits for whose time has not come.
+/// Explains a job that is not due yet.
 async fn time(queue: &Queue, job: &JobRow, now: Timestamp) -> Result<String> {
     let wait = span(job.run_at.since(now));
     if job.state == State::Retrying {
@@ -106,9 +106,9 @@ async fn time(queue: &Queue, job: &JobRow, now: Timestamp) -> Result<String> {
     Ok(format!("waits {wait} for its time"))
 }
 
-/// Whether a person started the job anew and it has not run since: only that gives a job that has failed its whole budget
-/// of attempts back. A job that had never failed by then can't be told from one that was enqueued for later. One range of
-/// the primary key of `job_attempts`.
+/// Returns whether an operator has restarted the job for later and it has not run since. Only a restart resets the
+/// attempts of a job that has failed. A job without a failure before its restart can't be told from one that was
+/// enqueued for later. Reads one range of the primary key of `job_attempts`.
 async fn was_put_off(queue: &Queue, job: &JobRow) -> Result<bool> {
     if job.attempts > 0 || job.crashes > 0 {
         return Ok(false);
@@ -122,7 +122,7 @@ async fn was_put_off(queue: &Queue, job: &JobRow) -> Result<bool> {
         .await
 }
 
-/// The job of the same group that goes first, by the rule of the claim. A range of index jobs_group.
+/// Returns the job of the same group that goes first, by the rule of the claim. Reads a range of index jobs_group.
 async fn older_of_group(queue: &Queue, job: &JobRow) -> Result<Option<String>> {
     let blocker: Option<(String,)> = queue
         .db()
@@ -139,8 +139,9 @@ async fn older_of_group(queue: &Queue, job: &JobRow) -> Result<Option<String>> {
     Ok(blocker.map(|(id,)| id))
 }
 
-/// How many due jobs come before this one in the queue's order. The start of a range of index jobs_ready each. Some of
-/// them may not be claimed before it: those held back by their group, or of kinds that no live worker knows.
+/// Explains how many due jobs precede this one in the order of the queue. Some of them may not be claimed before it:
+/// those that their group holds back, and those of kinds that no live worker has a handler for. Reads the start of two
+/// ranges of index jobs_ready.
 async fn ahead(queue: &Queue, job: &JobRow) -> Result<String> {
     let of_higher_priority: i64 = queue
         .db()
@@ -174,7 +175,7 @@ async fn ahead(queue: &Queue, job: &JobRow) -> Result<String> {
     if due_before > 0 {
         return Ok(behind(due_before, ""));
     }
-    // Workers do not put on record which kinds they know.
+    // Workers do not store which kinds they have handlers for.
     Ok(format!("waits for a free worker of queue {} that knows its kind", job.queue))
 }
 

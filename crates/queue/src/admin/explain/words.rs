@@ -1,10 +1,10 @@
-//! Durations, times and ordinals as people read them.
+//! Durations, times and ordinals in readable form.
 
 use std::time::Duration;
 
 use nightshift_db::Timestamp;
 
-/// `4 min 12 s`: two units at most, so that it reads at a glance.
+/// Formats a duration in at most two units: `4 min 12 s`.
 pub(super) fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
@@ -15,12 +15,12 @@ pub(super) fn span(duration: Duration) -> String {
     }
 }
 
-/// `12:03:09 UTC`.
+/// Formats the time of day: `12:03:09 UTC`.
 pub(super) fn time_of_day(at: Timestamp) -> String {
     at.to_datetime().format("%H:%M:%S UTC").to_string()
 }
 
-/// `1st`, `2nd`, `3rd`, `4th`, `11th`, `21st`.
+/// Formats an ordinal: `1st`, `2nd`, `3rd`, `4th`, `11th`, `21st`.
 pub(super) fn ordinal(n: i64) -> String {
     let ending = match (n % 100, n % 10) {
         (11..=13, _) => "th",
