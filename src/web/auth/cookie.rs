@@ -1,6 +1,7 @@
-//! The session cookie: `session=<base64url(json)>.<base64url(HMAC-SHA256)>`, the JSON being `{sid,uid,exp}`.
+//! The session cookie: `session=<base64url(json)>.<base64url(HMAC-SHA256)>` with the JSON `{sid,uid,exp}`.
 //!
-//! The signature keeps made-up sessions away from the database; whether a session lives is told by its row.
+//! The signature keeps forged session ids from causing database reads. Whether a session is still valid is decided by
+//! its row.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine as _;
@@ -17,18 +18,18 @@ use crate::web::error::{ApiError, Result};
 
 const NAME: &str = "session";
 
-/// What a cookie says.
+/// The signed content of a session cookie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claim {
     #[serde(rename = "sid")]
     pub(super) session: SessionId,
     #[serde(rename = "uid")]
     pub(super) user: UserId,
-    /// Unix seconds.
+    /// The expiry in Unix seconds.
     pub(super) exp: i64,
 }
 
-/// The cookie of a session until `until`.
+/// Returns a `Set-Cookie` value for a session that expires at `until`.
 pub(super) fn issue(
     public_url: &str,
     secret: &SecretString,
@@ -41,25 +42,25 @@ pub(super) fn issue(
     header_value(public_url, NAME, &text, LONGEST.as_secs())
 }
 
-/// A cookie that ends the browser's.
+/// Returns a `Set-Cookie` value that deletes the session cookie.
 pub(super) fn end(public_url: &str) -> Result<HeaderValue> {
     header_value(public_url, NAME, "", 0)
 }
 
-/// A cookie that scripts can't read and other sites can't use; where the program is reached by HTTPS, it is sent over
-/// HTTPS only.
+/// Returns a `Set-Cookie` value that scripts can't read and that other sites can't send. It is `Secure` if the public
+/// URL is HTTPS.
 pub(super) fn header_value(public_url: &str, name: &str, text: &str, max_age_s: u64) -> Result<HeaderValue> {
     let secure = if public_url.starts_with("https://") { "; Secure" } else { "" };
     let value = format!("{name}={text}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
     HeaderValue::from_str(&value).map_err(ApiError::internal)
 }
 
-/// The session cookie that a request carries.
+/// Returns the session cookie of a request.
 pub(super) fn of(headers: &HeaderMap) -> Option<&str> {
     named(headers, NAME)
 }
 
-/// The cookie of this name that a request carries; none when it is empty.
+/// Returns the cookie named `wanted`, or `None` if it is absent or empty.
 pub(super) fn named<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     cookies
@@ -68,11 +69,11 @@ pub(super) fn named<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str>
         .find_map(|(name, text)| (name == wanted && !text.is_empty()).then_some(text))
 }
 
-/// What a cookie says, if it is signed by us and has not expired.
+/// Returns the content of a cookie if its signature is ours and it has not expired.
 pub(super) fn read(text: &str, secret: &SecretString, now: Timestamp) -> Option<Claim> {
     let (payload, signature) = text.split_once('.')?;
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-    // In constant time.
+    // `verify_slice` compares in constant time.
     mac(payload, secret)?.verify_slice(&signature).ok()?;
     let claim: Claim = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
     (claim.exp > now.unix_seconds()).then_some(claim)
@@ -84,7 +85,7 @@ fn sign(claim: &Claim, secret: &SecretString) -> serde_json::Result<String> {
     Ok(format!("{payload}.{}", signature.unwrap_or_default()))
 }
 
-/// None never: HMAC takes keys of any length.
+/// Never returns `None`: HMAC takes keys of any length.
 fn mac(payload: &str, secret: &SecretString) -> Option<Hmac<Sha256>> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).ok()?;
     mac.update(payload.as_bytes());
