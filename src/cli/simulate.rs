@@ -33,7 +33,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("port {} can't be listened on", args.port))?;
     say!("the simulated providers answer on {}; a server beside them needs:", simulator.base_url());
     say!("SMS_PROVIDER=twilio TWILIO_BASE_URL={} TWILIO_ACCOUNT_SID={sid} \\", simulator.base_url());
-    // The token only opens this simulator, and it is the same in every copy of the program.
+    // Opens nothing but this simulator, and is the same in every copy of the program.
     say!("TWILIO_AUTH_TOKEN={} \\", token.expose_secret());
     say!(
         "LIVE_CALL_ENABLED=true VAPI_BASE_URL={} VAPI_API_KEY={} \\",

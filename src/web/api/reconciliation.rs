@@ -19,7 +19,7 @@ use crate::web::path::Path;
 use crate::web::query::Query;
 use crate::web::state::Web;
 
-/// The filters of a list.
+/// The requested page of a list.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = ReconciliationsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

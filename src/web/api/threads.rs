@@ -108,7 +108,7 @@ pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<ThreadI
     Ok(Json(Shown { thread }))
 }
 
-/// The filters of a list.
+/// The requested texts of a conversation.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = MessagesQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -179,7 +179,7 @@ pub async fn send(
     answering.commit(&web, tx, Sent { message, job_id: job }).await
 }
 
-/// The filters of a list.
+/// The sitter whose conversations are listed.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = OpenThreadsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
