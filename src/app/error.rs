@@ -10,6 +10,7 @@ pub enum StartError {
     /// The settings are unsafe or can't work.
     #[error("{}", .0.join("\n"))]
     Refused(Vec<String>),
+    /// The address can't be listened on.
     #[error("{address} can't be listened on: {source}; another program may use the port, PORT=0 takes a free one")]
     Listen {
         /// The address in the settings.
@@ -23,7 +24,7 @@ pub enum StartError {
     Db(#[from] DbError),
     #[error("the database lacks the migrations {}; run `nightshift migrate`, or set database.auto_migrate", .0.join(", "))]
     NotMigrated(Vec<&'static str>),
-    /// The HTTP client of a provider can't be built.
+    /// A client of an outside service can't be built.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The metrics recorder or a thread can't be started.

@@ -49,7 +49,7 @@ async fn alive() -> Json<Condition> {
     Json(Condition { status: "ok", reason: None })
 }
 
-/// The response of `/readyz`: 200 without a reason, 503 with the reason why the process should get no requests.
+/// Whether the process is ready for requests, as status 200 or 503.
 struct Readiness(Option<String>);
 
 impl IntoResponse for Readiness {

@@ -47,8 +47,8 @@ pub(super) fn end(public_url: &str) -> Result<HeaderValue> {
     header_value(public_url, NAME, "", 0)
 }
 
-/// Returns a `Set-Cookie` value that scripts can't read and that other sites can't send. It is `Secure` if the public
-/// URL is HTTPS.
+/// A cookie that scripts can't read and other sites can't use; where the program is reached by HTTPS, it is sent over
+/// HTTPS only.
 pub(super) fn header_value(public_url: &str, name: &str, text: &str, max_age_s: u64) -> Result<HeaderValue> {
     let secure = if public_url.starts_with("https://") { "; Secure" } else { "" };
     let value = format!("{name}={text}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
@@ -60,7 +60,7 @@ pub(super) fn of(headers: &HeaderMap) -> Option<&str> {
     named(headers, NAME)
 }
 
-/// Returns the cookie named `wanted`, or `None` if it is absent or empty.
+/// The cookie of this name that a request carries; none when it is empty.
 pub(super) fn named<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     cookies
@@ -73,7 +73,7 @@ pub(super) fn named<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str>
 pub(super) fn read(text: &str, secret: &SecretString, now: Timestamp) -> Option<Claim> {
     let (payload, signature) = text.split_once('.')?;
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-    // `verify_slice` compares in constant time.
+    // In constant time.
     mac(payload, secret)?.verify_slice(&signature).ok()?;
     let claim: Claim = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
     (claim.exp > now.unix_seconds()).then_some(claim)
@@ -85,7 +85,7 @@ fn sign(claim: &Claim, secret: &SecretString) -> serde_json::Result<String> {
     Ok(format!("{payload}.{}", signature.unwrap_or_default()))
 }
 
-/// Never returns `None`: HMAC takes keys of any length.
+/// None never: HMAC takes keys of any length.
 fn mac(payload: &str, secret: &SecretString) -> Option<Hmac<Sha256>> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).ok()?;
     mac.update(payload.as_bytes());

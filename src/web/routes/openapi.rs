@@ -178,7 +178,7 @@ fn errors(route: &Route) -> BTreeMap<u16, String> {
         add(StatusCode::UNPROCESSABLE_ENTITY, "Some values are not valid; `fields` names them.");
     }
     if matches!(kind, Kind::Api | Kind::Page) {
-        // Wrong credentials are refused also where none are needed.
+        // Where anybody may come, credentials that are not good are refused all the same.
         add(StatusCode::UNAUTHORIZED, "The caller is not known.");
     }
     if kind == Kind::Api && !route.access.anybody || kind == Kind::Page {

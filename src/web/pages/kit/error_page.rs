@@ -55,7 +55,7 @@ pub(in crate::web::pages) fn page_of_form(path: &str) -> &str {
 /// Returns the title and the text of an error page.
 fn words(error: &ApiError) -> (&str, &str) {
     match (error.status, error.code) {
-        // Also for resources of others, so that a page does not reveal them.
+        // Also for what exists and is somebody else's.
         (StatusCode::NOT_FOUND, _) => {
             ("Not found", "This link leads nowhere: it may be incomplete, or what it led to is gone.")
         }
