@@ -3,20 +3,20 @@
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that end this process.
+/// The wishes to end this process.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    /// Starts to listen. From then on the signals no longer end the process by themselves.
+    /// From now on a signal is a wish and ends nothing by itself.
     pub(crate) fn listen() -> anyhow::Result<Self> {
         let on = |kind| signal(kind).context("signals can't be waited for");
         Ok(Self { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next signal.
+    /// Waits for the next one.
     pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
