@@ -1,8 +1,8 @@
-//! The way of a log line to standard error.
+//! Writes log lines to standard error without blocking the code that logs.
 //!
-//! Logging is a convenience and work is not: a reader that has gone away, a full disk or a reader that does not read must
-//! not fail or hold up whoever logs. So lines are handed to a thread, which writes them one after the other and drops
-//! what can't be written. When more wait than it holds, because the reader is slow, new ones are dropped and counted.
+//! A closed pipe, a full disk or a slow reader must not fail or delay the work. Lines are sent to a thread that writes
+//! them one after the other and drops those that can't be written. If its channel is full because the reader is slow,
+//! new lines are dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -11,37 +11,37 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that may wait to be written.
+/// The maximum number of lines that wait to be written.
 const WAITING_MAX: usize = 8192;
-/// How long the end of the program waits for its last lines.
+/// How long the end of the process waits for the last lines.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 static LINES: OnceLock<LogLines> = OnceLock::new();
 
 enum Item {
     Line(Vec<u8>),
-    /// All before it is written when this is answered.
+    /// Answered when all earlier lines are written.
     Flush(SyncSender<()>),
 }
 
-/// Where log lines are handed in; each write is a whole line.
+/// A writer of log lines. Each write must be a whole line.
 #[derive(Clone)]
 pub struct LogLines(SyncSender<Item>);
 
-/// Lines to standard error.
+/// Returns the writer to standard error, and starts its thread at the first call.
 ///
 /// # Errors
-/// When the operating system gives no thread.
+/// Returns an error if the operating system can't start a thread.
 pub fn to_stderr() -> io::Result<LogLines> {
     let lines = start(io::stderr(), WAITING_MAX)?;
     Ok(LINES.get_or_init(|| lines).clone())
 }
 
-/// Waits a moment until what was logged so far is written; the last act of a process.
+/// Waits up to one second until the lines so far are written. Called at the end of the process.
 pub fn flush() {
     let Some(LogLines(lines)) = LINES.get() else { return };
     let (written, all_written) = sync_channel(1);
-    // With no room there is a reader that does not read, and no use in waiting for it.
+    // If the channel is full, the reader does not read, and waiting is useless.
     if lines.try_send(Item::Flush(written)).is_ok() {
         let _ = all_written.recv_timeout(FLUSH_LIMIT);
     }
@@ -56,7 +56,8 @@ fn start(out: impl Write + Send + 'static, waiting_max: usize) -> io::Result<Log
 fn write_all_that_come(items: &Receiver<Item>, mut out: impl Write) {
     for item in items {
         match item {
-            // A line that can't be written is lost, the next one may not be: a full disk is emptied.
+            // A line that can't be written is lost, but later ones may succeed, for example once a full disk has space
+            // again.
             Item::Line(line) => {
                 let _ = out.write_all(&line).and_then(|()| out.flush());
             }
@@ -68,7 +69,7 @@ fn write_all_that_come(items: &Receiver<Item>, mut out: impl Write) {
 }
 
 impl Write for LogLines {
-    /// Never fails and never waits.
+    /// Never fails and never blocks.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.0.try_send(Item::Line(line.to_vec())).is_err() {
             metrics::counter!("nightshift_log_lines_dropped_total").increment(1);
@@ -94,7 +95,7 @@ impl<'a> MakeWriter<'a> for LogLines {
 mod tests {
     use super::*;
 
-    /// A reader that has read nothing yet and lets `write` wait until it does.
+    /// A writer that blocks each `write` until the test allows it.
     struct Stuck(Receiver<()>, std::sync::mpsc::Sender<Vec<u8>>);
 
     impl Write for Stuck {

@@ -1,4 +1,4 @@
-//! Starts the command that was typed; everything else is in the library.
+//! The entry point. All code is in the library.
 
 use std::process::ExitCode;
 

@@ -1,39 +1,37 @@
-//! What a command tells people: results on standard output, remarks on standard error.
+//! Prints the results of a command on standard output, and remarks on standard error.
 //!
-//! Nobody may be there to read: `nightshift jobs list | head -1` closes the pipe after a line, and a disk may be full. A
-//! line that can't be written stops nothing; the command does all it was asked to. [`ending`] then tells whether the
-//! results got out: a reader that has gone away had enough, anything else is a failure.
+//! A closed pipe (`nightshift jobs list | head -1`) or a full disk must not stop a command: it completes its work.
+//! [`ending`] then decides whether the results were written. A closed pipe is not an error, anything else is.
 //!
-//! **Invariant:** nothing else in the program prints. `println!` panics where this goes on.
+//! **Invariant:** nothing else in the program prints. `println!` would panic where this module continues.
 
 use std::fmt::Arguments;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
-/// The first line that could not be written.
+/// The first error while printing results.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// Prints a line on standard output, as `println!` does, but never panics.
+/// Prints a line on standard output. Unlike `println!`, it never panics.
 macro_rules! say {
     () => { $crate::output::line(format_args!("")) };
     ($($told:tt)*) => { $crate::output::line(format_args!($($told)*)) };
 }
 
-/// Prints a line on standard error, as `eprintln!` does, but never panics.
+/// Prints a line on standard error. Unlike `eprintln!`, it never panics.
 macro_rules! complain {
     ($($told:tt)*) => { $crate::output::remark(format_args!($($told)*)) };
 }
 
 pub(crate) use {complain, say};
 
-/// Prints a result.
 pub(crate) fn line(told: Arguments<'_>) {
     let mut out = io::stdout().lock();
     note(out.write_fmt(told).and_then(|()| out.write_all(b"\n")));
 }
 
-/// Prints a remark beside the results; that nobody reads it is nobody's loss.
+/// Prints a remark on standard error. Errors are ignored.
 pub(crate) fn remark(told: Arguments<'_>) {
     let mut error = io::stderr().lock();
     let _ = error.write_fmt(told).and_then(|()| error.write_all(b"\n"));
@@ -45,8 +43,8 @@ fn note(written: io::Result<()>) {
     }
 }
 
-/// The exit code of a command that ended with `code`: 1, after one line on standard error, when its results could not be
-/// written. A closed pipe is no failure.
+/// Returns the exit code of a command that ended with `code`: 1 if its results could not be written, with a line on
+/// standard error. A closed pipe is not an error.
 pub(crate) fn ending(code: ExitCode) -> ExitCode {
     note(io::stdout().flush());
     match FAILED.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {

@@ -1,7 +1,7 @@
-//! The clock: fires what is due by the time of day.
+//! The scheduler role: enqueues the jobs of schedules when they are due.
 //!
-//! What is due is worked out by the queue, from the list of schedules and the organisations' zones; this is the loop
-//! that asks it. It keeps nothing that matters in memory, and any number of processes may run it.
+//! The queue computes what is due from the schedules and the organisations' time zones. This is the loop that calls it.
+//! It keeps no state that matters in memory, and any number of processes may run it.
 
 use std::time::Duration;
 
@@ -14,17 +14,16 @@ use nightshift_queue::{EnqueueError, Queue};
 
 use crate::config::Settings;
 
-/// Between two looks at the organisations: one may have been added, or have changed its zone.
+/// The maximum interval between two reads of the organisations, whose number or time zones may have changed.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// Between two tries while the database is away.
+/// The pause before a retry after an error.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
-/// What happens by the clock, and in whose time.
+/// The schedules, with the time zones in which they apply.
 #[derive(Debug, Clone)]
 pub struct Clockwork {
-    /// Every schedule.
     pub schedules: Vec<Schedule>,
-    /// The zone that is set for all organisations, if one is.
+    /// The time zone for all organisations. `None` uses each organisation's own.
     zone: Option<Tz>,
 }
 
@@ -37,25 +36,22 @@ enum TickError {
 }
 
 impl Clockwork {
-    /// As the settings say.
+    /// Creates the schedules from the settings.
     ///
     /// # Errors
-    /// Never, unless a built-in expression is broken, which a test rules out.
+    /// Returns an error only if an embedded cron expression is invalid, which a test rules out.
     pub fn new(settings: &Settings) -> Result<Self, BadCron> {
         let times = Times { reconciliation: settings.reconciliation.schedule.clone() };
         Ok(Self { schedules: schedules(times)?, zone: settings.reconciliation.timezone })
     }
 
-    /// Whose local times count.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Returns the organisations with the time zones in which their schedules apply.
     pub async fn scopes(&self, db: &Db) -> nightshift_domain::Result<Vec<Scope>> {
         let locales = organizations::locales(db).await?;
         Ok(locales.into_iter().map(|locale| scope_of(locale, self.zone)).collect())
     }
 
-    /// Fires every occurrence, for ever.
+    /// Enqueues the job of every occurrence when it is due. Never returns.
     pub async fn run(self, queue: Queue) {
         let clock = queue.clock().clone();
         let mut scheduler = Scheduler::new(queue.clone(), self.schedules.clone());
@@ -63,7 +59,7 @@ impl Clockwork {
             match self.tick(&queue, &mut scheduler).await {
                 Ok(next) => {
                     let look_at = clock.now() + LOOK_EVERY;
-                    // Or until the clock is set: then everything is worked out anew.
+                    // The sleep also ends when the clock is set. The next occurrence is then computed again.
                     clock.sleep_until(next.map_or(look_at, |next| next.min(look_at))).await;
                 }
                 Err(error) => {

@@ -1,7 +1,7 @@
-//! What the program tells about itself: log lines and metrics.
+//! Logging and metrics.
 //!
-//! Log lines go to standard error, a sentence with dotted fields, pretty or as one JSON object each; [`log_lines`] takes
-//! them there. Metrics are kept by one recorder per process, which `/metrics` renders.
+//! Log lines go to standard error through [`log_lines`]: a sentence with dotted fields, as text or as one JSON object
+//! per line. One recorder per process holds the metrics, and `/metrics` renders them.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
@@ -15,31 +15,30 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use crate::config::{Log, LogFormat};
 use crate::log_lines;
 
-/// From a commit on a fast disk to a provider that hangs.
+/// Histogram buckets in seconds, from a commit on a fast disk to a provider that does not answer.
 const SECONDS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0];
-/// The recorder moves recorded values into its buckets so often.
+/// The interval at which the recorder moves recorded values into its buckets.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// Log lines can't be written.
+/// Logging can't be started.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
-    /// There is no thread for them.
+    /// The thread that writes log lines can't be started.
     #[error("the operating system gives no thread: {0}")]
     Thread(#[from] std::io::Error),
-    /// The process already has a subscriber.
     #[error(transparent)]
     Taken(#[from] TryInitError),
 }
 
-/// Starts writing log lines, best effort: from then on no log line fails, panics or waits, whatever becomes of standard
-/// error. What is not written yet when the process ends is waited for by [`end_logging`].
+/// Starts logging. From then on no log line fails, panics or blocks, whatever happens to standard error.
+/// [`end_logging`] waits for lines that are not written yet when the process ends.
 ///
 /// # Errors
-/// [`LoggingError`].
+/// See [`LoggingError`].
 pub fn start_logging(log: &Log) -> Result<(), LoggingError> {
     let filter = EnvFilter::new(&log.filter);
-    // A subscriber that can't write complains about it with `eprintln!`, which panics where standard error is broken.
+    // A subscriber reports write errors with `eprintln!`, which panics if standard error is broken.
     let lines = tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter);
     let lines = lines.with_writer(log_lines::to_stderr()?);
     match log.format {
@@ -50,7 +49,7 @@ pub fn start_logging(log: &Log) -> Result<(), LoggingError> {
     Ok(())
 }
 
-/// A panic is a log line like others: written directly, it would wait for a reader that does not read.
+/// Logs panics like other lines. The default hook writes directly to standard error and would block on a slow reader.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("without a message");
@@ -58,25 +57,25 @@ fn log_panics() {
         let backtrace = Backtrace::capture();
         let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
         tracing::error!(panic.location = location, panic.backtrace = backtrace, "a thread panicked: {message}");
-        // The process may be about to end by it.
+        // A panic of the main thread usually ends the process.
         if std::thread::current().name() == Some("main") {
             log_lines::flush();
         }
     }));
 }
 
-/// Lets the last log lines out.
+/// Waits until the last log lines are written.
 pub fn end_logging() {
     log_lines::flush();
 }
 
-/// The process's metrics; the first call makes it the one that all counters go to. Must be called within a tokio runtime.
+/// Returns the metrics of this process. The first call installs their recorder and must be within a Tokio runtime.
 ///
 /// # Errors
-/// When something else in the process already records metrics.
+/// Returns an error if another recorder is installed.
 pub fn metrics() -> Result<PrometheusHandle, BuildError> {
     static HANDLE: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
-    // A poisoned lock only means that another thread panicked in here; what stands is whole.
+    // A poisoned lock only means that another thread panicked in this function. The stored handle is valid.
     let mut standing = HANDLE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(handle) = &*standing {
         return Ok(handle.clone());
@@ -88,7 +87,7 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-/// Keeps the recorder's memory small. Runs for ever.
+/// Runs the recorder's upkeep, which bounds its memory. Never returns.
 pub async fn keep_up(metrics: PrometheusHandle) {
     let mut every = tokio::time::interval(UPKEEP_EVERY);
     loop {

@@ -1,31 +1,27 @@
-//! Why the program could not start.
+//! Errors that keep the program from starting.
 
 use nightshift_db::DbError;
 use nightshift_providers::ClientError;
 
 use crate::config::SessionSecretError;
 
-/// The program could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The settings must not serve.
+    /// The settings are unsafe or can't work.
     #[error("{}", .0.join("\n"))]
     Refused(Vec<String>),
     /// The address can't be listened on.
     #[error("{address} can't be listened on: {source}; another program may use the port, PORT=0 takes a free one")]
     Listen {
-        /// As set.
+        /// The address in the settings.
         address: String,
-        /// The operating system's answer.
         source: std::io::Error,
     },
-    /// The session secret can't be kept.
+    /// The session secret can't be read or stored.
     #[error(transparent)]
     Secret(#[from] SessionSecretError),
-    /// The database is not what it must be.
     #[error(transparent)]
     Db(#[from] DbError),
-    /// The schema is older than the program.
     #[error("the database lacks the migrations {}; run `nightshift migrate`, or set database.auto_migrate", .0.join(", "))]
     NotMigrated(Vec<&'static str>),
     /// A client of an outside service can't be built.

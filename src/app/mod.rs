@@ -1,8 +1,8 @@
-//! The running program: its roles, started and stopped together.
+//! The running program: starts and stops its roles.
 //!
-//! `web` answers requests, `worker` runs jobs, `scheduler` is the clock. Any number of processes may run any of them on
-//! one database. A process starts without its database and gets to work when the database is there; until then it
-//! answers 503.
+//! A web process answers requests, a worker runs jobs, and a scheduler enqueues the jobs of schedules. Any number of
+//! processes may run any roles on one database. A process also starts while its database is unreachable. It answers 503
+//! until the database can be reached, and then begins its work.
 
 mod error;
 mod prepare;
@@ -32,22 +32,20 @@ use crate::web::receiver::{Receiver, Refusals};
 use crate::web::{self, Failures, Hub, RateLimits, Running, Shared, Web};
 use crate::{scheduler, telemetry};
 
-/// A part of the program that can run in a process of its own.
+/// A part of the program that can run in its own process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Role {
     /// Answers requests.
     Web,
     /// Runs jobs.
     Worker,
-    /// Enqueues what is due by the clock.
+    /// Enqueues the jobs of schedules.
     Scheduler,
 }
 
 impl Role {
-    /// Every role.
     pub const ALL: &'static [Self] = &[Self::Web, Self::Worker, Self::Scheduler];
 
-    /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -67,13 +65,11 @@ impl FromStr for Role {
     }
 }
 
-/// A started program. Dropped, it is cut off; see [`RunningApp::stop`].
+/// A running program. Dropping it ends the program abruptly. [`RunningApp::stop`] ends it gracefully.
 pub struct RunningApp {
-    /// Where it listens, when it is a web process.
+    /// The address of the HTTP server. `None` without the web role.
     pub addr: Option<SocketAddr>,
-    /// Its database.
     pub db: Db,
-    /// Its queue.
     pub queue: Queue,
     web: Option<Web>,
     server: Option<JoinHandle<()>>,
@@ -85,7 +81,7 @@ pub struct RunningApp {
 /// Starts `roles` of the program.
 ///
 /// # Errors
-/// [`StartError`]. A database server that is away is none.
+/// See [`StartError`]. An unreachable database server is not an error.
 pub async fn start(settings: Settings, clock: Clock, roles: &[Role]) -> Result<RunningApp, StartError> {
     refuse(&settings)?;
     let metrics = telemetry::metrics().map_err(|error| StartError::Setup(error.to_string()))?;
@@ -98,7 +94,7 @@ pub async fn start(settings: Settings, clock: Clock, roles: &[Role]) -> Result<R
     services.extend(prepare::database(&db, &settings, &clock).await?);
     let queue = Queue::new(db.clone(), clock.clone());
 
-    // Decided once: the web process announces what the worker does.
+    // Decided once, because the web process must announce what the worker does.
     let dialing = settings.calls.dialing();
     let worker = if roles.contains(&Role::Worker) {
         Some(start_worker(&settings, &queue, &public_url, &dialing)?)
@@ -124,7 +120,7 @@ pub async fn start(settings: Settings, clock: Clock, roles: &[Role]) -> Result<R
     Ok(RunningApp { addr, db, queue, web, server, stop_server, worker, services })
 }
 
-/// Refuses settings that must not serve; says once what else is wrong with them.
+/// Returns the refusals of the settings as an error, and logs their warnings.
 fn refuse(settings: &Settings) -> Result<(), StartError> {
     let mut refusals = settings.refusals();
     let known = nightshift_jobs::registry().queues();
@@ -147,7 +143,7 @@ async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
         .map_err(|source| StartError::Listen { address: format!("{host}:{port}"), source })
 }
 
-/// With the port that was taken, when a free one was asked for.
+/// Returns the public URL, with the port that the operating system chose if the settings ask for a free one.
 fn public_url(settings: &Settings, addr: Option<SocketAddr>) -> String {
     match addr {
         Some(addr) if settings.http.port == 0 && settings.http.public_url.is_none() => {
@@ -186,10 +182,10 @@ fn start_worker(
         .map_err(|error| StartError::Setup(format!("the worker's thread can't be started: {error}")))
 }
 
-/// The service that texts go out through, as the settings name it.
+/// Creates the client of the SMS carrier that the settings name.
 ///
 /// # Errors
-/// [`ClientError`] for an address that is none.
+/// Returns [`ClientError`] if the carrier's URL is not valid.
 pub fn sms_sender(settings: &Settings) -> Result<SmsSender, ClientError> {
     match (settings.messaging.sms_provider, &settings.twilio.account_sid, settings.twilio.auth_tokens.first()) {
         (SmsProvider::Twilio, Some(account), Some(token)) => {
@@ -199,25 +195,25 @@ pub fn sms_sender(settings: &Settings) -> Result<SmsSender, ClientError> {
                 _ => client,
             }))
         }
-        // Twilio without credentials is refused before it comes to this.
+        // Settings that name Twilio without its credentials were refused before.
         _ => Ok(SmsSender::Mock),
     }
 }
 
-/// What VAPI's reports carry as a proof: what a credential stored at VAPI makes of it, else the secret itself.
+/// Returns the proof that VAPI sends with its reports: a credential stored at VAPI, or else the shared secret.
 fn webhook_proof(settings: &Settings) -> Option<WebhookProof> {
     let stored = settings.vapi.credential_id.clone().map(WebhookProof::Credential);
     stored.or_else(|| settings.webhooks.vapi_secrets.first().cloned().map(WebhookProof::Secret))
 }
 
-/// The telephone of this program, which reaches whom `dialing` says.
+/// Creates the client that places calls to the numbers that `dialing` allows.
 ///
 /// # Errors
-/// [`ClientError`] for an address that is none.
+/// Returns [`ClientError`] if VAPI's URL is not valid.
 pub fn dialer(settings: &Settings, dialing: &Dialing) -> Result<Dialer, ClientError> {
     let vapi = &settings.vapi;
     let (Some(key), Some(assistant), Some(number)) = (&vapi.api_key, &vapi.assistant_id, &vapi.phone_number_id) else {
-        // Real calls without an account are refused before it comes to this.
+        // Settings with real calls but without a VAPI account were refused before.
         return Ok(Dialer::Simulated);
     };
     let client = || VapiClient::new(&vapi.base_url, key.clone(), assistant.clone(), number.clone(), http_client()?);
@@ -258,14 +254,14 @@ fn share(
 }
 
 impl RunningApp {
-    /// Its address for clients on this machine; empty when it is no web process.
+    /// Returns the base URL for clients on this machine. Empty without the web role.
     #[must_use]
     pub fn url(&self) -> String {
         self.addr.map(|addr| format!("http://{addr}")).unwrap_or_default()
     }
 
-    /// Ends it gracefully: from now on it tells load balancers to go elsewhere and claims nothing; what runs may finish
-    /// within `grace`, the rest is given back to the queue; last, it stops to answer.
+    /// Stops the program gracefully. It reports to load balancers that it shuts down, and claims no more jobs. Running
+    /// jobs may finish within `grace`, and the rest is given back to the queue. The HTTP server stops last.
     pub async fn stop(mut self, grace: Duration) {
         let started = Instant::now();
         if let Some(web) = &self.web {

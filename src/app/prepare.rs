@@ -1,4 +1,4 @@
-//! The database, brought to where the program needs it: at once, or as soon as it is there.
+//! Prepares the database: at once, or as soon as it can be reached.
 
 use std::time::Duration;
 
@@ -10,10 +10,11 @@ use tokio::task::AbortHandle;
 use super::error::StartError;
 use crate::config::{Environment, Settings};
 
-/// Between two tries to reach a database that is away.
+/// The pause between two attempts to reach the database.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
-/// Migrates, or checks that it needs no migration. When the database is away a task goes on trying, and is returned.
+/// Applies the migrations, or checks that none is missing, according to the settings. If the database is unreachable,
+/// returns the task that retries.
 pub(super) async fn database(db: &Db, settings: &Settings, clock: &Clock) -> Result<Option<AbortHandle>, StartError> {
     match once(db, settings, clock).await {
         Ok(()) => Ok(None),
@@ -51,12 +52,12 @@ async fn once(db: &Db, settings: &Settings, clock: &Clock) -> Result<(), StartEr
             return Err(StartError::NotMigrated(state.missing));
         }
     }
-    // Before anything is stamped.
+    // This comes before the first timestamp is written.
     db.agree_on_time_once(clock).await?;
     note_unverified(db, settings, clock).await
 }
 
-/// As long as production takes webhooks that are not verified, people see it.
+/// Raises an exception while production accepts webhooks without a signature, and resolves it afterwards.
 async fn note_unverified(db: &Db, settings: &Settings, clock: &Clock) -> Result<(), StartError> {
     const FINGERPRINT: &str = "webhook_validation_disabled";
     let now = clock.now();

@@ -1,18 +1,19 @@
-//! The time that this process tells, kept in step with the database server's.
+//! Keeps the clock of this process in step with the database server's.
 //!
-//! Leases, holds of keys and due times are compared over processes. On PostgreSQL all of them go by the server's clock; a
-//! machine whose own clock is wrong does its work all the same, and somebody is told to set it.
+//! Leases, idempotency keys and due times are compared across processes, so on PostgreSQL all processes use the
+//! server's clock. A machine with a wrong clock works correctly, and a log line and a metric report the offset.
 
 use std::time::Duration;
 
 use nightshift_db::{Clock, Db};
 
-/// Between two questions what time it is.
+/// The interval between two readings of the server's clock.
 const ASK_EVERY: Duration = Duration::from_secs(20);
-/// More than this is worth telling. `doctor` uses the same.
+/// The offset in milliseconds above which the machine's clock counts as wrong. `doctor` uses the same limit.
 pub(crate) const WRONG_BY_MAX_MS: i64 = 5_000;
 
-/// Asks the server again and again, at once when the machine's clock was set or the machine has slept. Runs for ever.
+/// Reads the server's clock at intervals, and at once after the machine's clock was set or the machine has slept. Never
+/// returns.
 pub(super) async fn keep(db: Db, clock: Clock) {
     let mut told_ms = 0;
     loop {
@@ -28,7 +29,8 @@ pub(super) async fn keep(db: Db, clock: Clock) {
     }
 }
 
-/// One line when the machine's clock is found wrong, and when it is right again; what was told last.
+/// Logs when the machine's clock becomes wrong, when its offset changes by more than the limit, and when it is right
+/// again. Returns the offset that was logged last, in milliseconds.
 fn report(clock: &Clock, told_ms: i64) -> i64 {
     let ahead_ms = clock.machine_ahead_ms();
     metrics::gauge!("nightshift_clock_offset_seconds").set(seconds(ahead_ms));

@@ -1,4 +1,4 @@
-//! `nightshift doctor`: what is wrong, and what to do about it.
+//! `nightshift doctor`: finds what is wrong with an installation, and says what to do about it.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::app::{dialer, sms_sender};
 use crate::config::{ConfigError, Environment, Finding, Settings, Severity, SmsProvider};
 use crate::output::say;
 
-/// The program goes by the database's clock; a machine that is wrong by more than this should be set right.
+/// The largest acceptable offset of the machine's clock. The program itself uses the database's clock.
 const SKEW_MAX: Duration = Duration::from_millis(WRONG_BY_MAX_MS.unsigned_abs());
-/// A job that is due this long has nobody to run it.
+/// The age of a due job from which it counts as not picked up by any worker.
 const OLDEST_READY_MAX: Duration = Duration::from_secs(60);
 
 /// How closely.
@@ -29,7 +29,6 @@ pub(super) struct Args {
     deep: bool,
 }
 
-/// The findings so far.
 #[derive(Default)]
 struct Findings {
     wrong: u32,
@@ -142,7 +141,8 @@ async fn check_passwords(queue: &Queue, environment: Environment, findings: &mut
     }
 }
 
-/// Numbers from the time before they were read in their organisation's country. Ids only: a number is somebody's.
+/// Finds phone numbers that were stored before numbers were parsed by their organisation's country. Prints only ids,
+/// because phone numbers are personal data.
 async fn check_numbers(db: &Db, findings: &mut Findings) {
     let found = match doubtful::find(db).await {
         Ok(found) => found,
@@ -190,7 +190,7 @@ async fn check_clock(db: &Db, findings: &mut Findings) {
     }
 }
 
-/// What the database is set to, as far as this program relies on it.
+/// Checks the database server's settings on which this program relies.
 async fn check_server(db: &Db, findings: &mut Findings) {
     match nightshift_db::settings(db).await {
         Err(error) => findings.wrong("server", format_args!("its settings can't be read: {error}")),
@@ -238,7 +238,7 @@ async fn check_queues(queue: &Queue, findings: &mut Findings) {
 
 async fn check_sms(settings: &Settings, findings: &mut Findings) {
     if settings.messaging.sms_provider == SmsProvider::Mock {
-        // Told with the settings.
+        // Reported with the settings.
         return;
     }
     let checked = match sms_sender(settings) {

@@ -1,4 +1,4 @@
-//! `nightshift jobs`: what ops needs at 3 AM.
+//! `nightshift jobs`: inspects, retries and cancels jobs.
 
 use std::process::ExitCode;
 use std::time::Duration;

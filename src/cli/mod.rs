@@ -1,7 +1,8 @@
-//! What a person types: one file per group of commands.
+//! The command line: one file per group of commands.
 //!
-//! Exit codes: 0 it is done, 1 it failed (standard error says what and what to do), 2 it was typed wrong. Results go to
-//! standard output, log lines to standard error. A reader that closes the pipe ends a command quietly. No command shows a secret twice or a client's phone number.
+//! Exit codes: 0 for success, 1 for failure (standard error says what failed and what to do), 2 for wrong usage.
+//! Results go to standard output, log lines to standard error. A closed pipe ends a command without an error. No
+//! command shows a secret twice or a client's phone number.
 
 mod api_keys;
 mod doctor;
@@ -98,10 +99,10 @@ enum Command {
     Doctor(doctor::Args),
 }
 
-/// Runs the command that this process was started with.
+/// Runs the command of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    // Ends the process with 2 after a message when it was typed wrong, with 0 after --help.
+    // Exits with 2 and a message after wrong usage, and with 0 after --help.
     let cli = Cli::parse();
     let code = match run(cli.command) {
         Ok(code) => output::ending(code),
@@ -152,7 +153,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// A command that prints its result says less beside it, unless it was told to say more.
+/// Reduces logging to errors for commands that print results, unless the log filter is set.
 fn quiet(log: Log) -> Log {
     if log.filter == "info" { Log { filter: "error".to_owned(), ..log } } else { log }
 }

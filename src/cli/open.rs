@@ -1,4 +1,4 @@
-//! The database, opened for a command.
+//! Opens the database for a command.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use nightshift_queue::Queue;
 
 use crate::config::Settings;
 
-/// A command needs few connections; the server beside it needs them more.
+/// A command needs few connections, and the server on the same database needs the rest.
 const CONNECTIONS_MAX: u32 = 2;
-/// Somebody waits for it who wants to know.
+/// The statement timeout of commands. It is long, because an operator waits for the result.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(600);
 
-/// Opens the database without looking at what it holds.
+/// Opens the database without checking its migrations.
 pub(super) async fn database(settings: &Settings) -> anyhow::Result<Db> {
     let options =
         DbOptions { connections_max: CONNECTIONS_MAX, statement_limit: STATEMENT_LIMIT, ..settings.database.options() };
@@ -24,7 +24,7 @@ pub(super) async fn database(settings: &Settings) -> anyhow::Result<Db> {
         .with_context(|| format!("the database {} can't be opened", settings.database.shown()))
 }
 
-/// Opens a database that has all this version needs, and its queue.
+/// Opens the queue of a database that has all migrations of this version.
 pub(super) async fn queue(settings: &Settings) -> anyhow::Result<Queue> {
     let db = database(settings).await?;
     let state = migration_state(&db)
@@ -38,7 +38,7 @@ pub(super) async fn queue(settings: &Settings) -> anyhow::Result<Queue> {
     Ok(Queue::new(db, clock))
 }
 
-/// The organisation that was named, or the default one.
+/// Returns the named organisation, or the default one.
 pub(super) async fn organization(db: &Db, named: Option<&str>) -> anyhow::Result<OrgId> {
     let Some(named) = named.map(OrgId::from) else {
         return organizations::default_org(db).await.context("there is no default organisation; name one with --org");

@@ -1,4 +1,4 @@
-//! The demo's passwords: everybody can read them, so production takes none of them.
+//! The passwords of the demo. They are public, so production accepts none of them.
 
 use anyhow::{Context, bail};
 use nightshift_db::Db;
@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::config::{Environment, Settings};
 use crate::demo;
 
-/// Refuses a password of the demo in production.
+/// Returns an error if `password` is one of the demo's and the environment is production.
 pub(super) fn refuse(settings: &Settings, email: &str, password: &SecretString) -> anyhow::Result<()> {
     if settings.environment == Environment::Production && is_published(&demo_seed()?, password) {
         bail!("{email} can't have the demo's password in production: everybody can read it; choose another");
@@ -18,7 +18,7 @@ pub(super) fn refuse(settings: &Settings, email: &str, password: &SecretString) 
     Ok(())
 }
 
-/// Refuses a seed that holds a password of the demo in production.
+/// Returns an error if the seed contains a password of the demo and the environment is production.
 pub(super) fn refuse_seed(settings: &Settings, file: &str, seed: &Seed) -> anyhow::Result<()> {
     if settings.environment != Environment::Production {
         return Ok(());
@@ -35,7 +35,7 @@ pub(super) fn refuse_seed(settings: &Settings, file: &str, seed: &Seed) -> anyho
     );
 }
 
-/// The users of the demo who can still sign in with its password.
+/// Returns the email addresses of demo users who can still sign in with the demo's password.
 pub(super) async fn found_in(db: &Db) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     for (email, password) in demo_seed()?.sign_ins() {

@@ -71,12 +71,12 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
     }
 }
 
-/// Whom the pause is told to be from.
+/// Returns the name of the operator, which the pause records.
 fn person() -> String {
     std::env::var("USER").map_or_else(|_| "the command line".to_owned(), |user| format!("{user} (command line)"))
 }
 
-/// The queues of this program's kinds, and those that have settings or jobs.
+/// Returns the names of the queues of known job kinds, and of those with settings or jobs.
 async fn names(queue: &Queue) -> anyhow::Result<BTreeSet<String>> {
     let mut names: BTreeSet<String> =
         nightshift_jobs::registry().queues().into_iter().map(|name| name.to_owned()).collect();

@@ -1,4 +1,4 @@
-//! `nightshift reconcile`: the nightly price check, now.
+//! `nightshift reconcile`: runs the nightly price check now.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::config::Settings;
 use crate::output::{complain, say};
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Nobody has begun it after so long: perhaps no worker runs.
+/// If no worker has started the job after this time, perhaps none runs.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whose prices, and for which day.
@@ -96,7 +96,7 @@ async fn enqueue(
     Ok(job)
 }
 
-/// Waits for the run's end, and shows how far it is.
+/// Waits until the run ends, and shows its progress.
 async fn follow(queue: &Queue, settings: &Settings, job: &str) -> anyhow::Result<ReconciliationRun> {
     let started = Instant::now();
     let mut told = false;

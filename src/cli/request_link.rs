@@ -21,8 +21,8 @@ pub(super) struct Args {
     id: ServiceRequestId,
 }
 
-/// Prints the link that opens a request's page, for whoever lost it. It needs the session secret and PUBLIC_URL of the
-/// server.
+/// Prints the link to a request's page, for a client who has lost it. Needs the session secret and the PUBLIC_URL of
+/// the server.
 pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let queue = open::queue(settings).await?;
     match calls::org_of_request(queue.db(), &Viewer::all(), &args.id).await {

@@ -1,4 +1,4 @@
-//! `nightshift schedules`: what happens by the clock.
+//! `nightshift schedules`: lists, runs, enables and disables schedules.
 
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::output::say;
 use crate::scheduler::Clockwork;
 
-/// Organisations shown of a schedule.
+/// The maximum number of organisations shown for a schedule.
 const SCOPES_SHOWN: usize = 50;
 
 #[derive(Debug, Subcommand)]

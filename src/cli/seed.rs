@@ -11,7 +11,7 @@ use super::{open, published};
 use crate::config::Settings;
 use crate::output::{complain, say};
 
-/// Lines of warnings; a file of old bookings has one for each.
+/// The maximum number of warnings that are printed. A file of old bookings has one for each booking.
 const WARNINGS_MAX: usize = 20;
 
 /// Which file.

@@ -43,7 +43,7 @@ impl Roles {
 }
 
 pub(super) async fn run(args: &Args, settings: Settings) -> anyhow::Result<ExitCode> {
-    // Before the start, so that an early wish to end is not the end of a half-started process.
+    // This comes before the start, so that an early signal does not kill a process that is starting.
     let mut signals = Signals::listen()?;
     let roles: Vec<Role> = args.roles.iter().flat_map(|roles| roles.list()).copied().collect();
     let (grace, database) = (settings.worker.shutdown_grace, settings.database.shown());
@@ -59,7 +59,7 @@ pub(super) async fn run(args: &Args, settings: Settings) -> anyhow::Result<ExitC
         () = signals.next() => {
             tracing::warn!("ended at once; what ran is taken up again when its lease is over");
             telemetry::end_logging();
-            // Without waiting for anything: the second signal asked for that.
+            // Does not wait for anything, because the second signal asks for an immediate exit.
             std::process::exit(1);
         }
     }

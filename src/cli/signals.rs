@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first asks, the second insists.
+//! SIGTERM and SIGINT. The first signal shuts the program down gracefully, the second one immediately.
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};

@@ -1,8 +1,8 @@
-//! Results for people: columns as wide as their widest cell.
+//! Prints results as a table whose columns are as wide as their widest cell.
 
 use crate::output::say;
 
-/// Prints `rows` under `heads`; nothing but the heads when there are none.
+/// Prints `rows` under `heads`. Without rows only the heads.
 pub(super) fn print<const N: usize>(heads: [&str; N], rows: &[[String; N]]) {
     for line in lines(heads, rows) {
         say!("{line}");
@@ -24,7 +24,7 @@ fn lines<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> Vec<String> 
     std::iter::once(&heads).chain(rows).map(line).collect()
 }
 
-/// What there may be, or a dash.
+/// Returns the value, or a dash.
 pub(super) fn or_dash(cell: Option<impl ToString>) -> String {
     cell.map_or_else(|| "-".to_owned(), |cell| cell.to_string())
 }

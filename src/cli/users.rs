@@ -92,7 +92,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
     Ok(ExitCode::SUCCESS)
 }
 
-/// The first line of standard input, or one that nobody chose; whether it was made up.
+/// Returns the first line of standard input, or a random password if there is none, and whether it is random.
 fn password() -> anyhow::Result<(SecretString, bool)> {
     let input = std::io::stdin();
     let mut line = String::new();

@@ -1,7 +1,8 @@
-//! What is wrong, or worth knowing, about a combination of settings: one table for `serve` and `doctor`.
+//! Checks of the settings: one table for `serve` and `doctor`.
 //!
-//! A refusal stops the start: it is unsafe, or bound to fail at the first webhook or text. A warning is logged once at
-//! the start. A note is shown by `doctor` alone. Every sentence names the setting and what to do; none holds a secret.
+//! A refusal keeps `serve` from starting, because the settings are unsafe or would fail at the first webhook or text. A
+//! warning is logged once at the start. A note is only shown by `doctor`. Every message names the setting and what to
+//! do. None contains a secret.
 
 use std::net::IpAddr;
 
@@ -11,30 +12,28 @@ use super::layers::Environment;
 use super::names::plain_name;
 use super::settings::{Settings, SmsProvider};
 
-/// Fewest characters of a session secret in production: 32 hex digits are 128 bits.
+/// The minimum length of a session secret in production. 32 hex digits are 128 bits.
 const SECRET_CHARS_MIN: usize = 32;
-/// Fewest different characters of it. Of 32 random hex digits fewer are alike once in 25 million times.
+/// The minimum number of different characters in a session secret. 32 random hex digits have fewer once in 25 million
+/// times.
 const SECRET_DIFFERENT_MIN: usize = 8;
 
-/// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// `serve` does not start.
     Refusal,
-    /// `serve` says so once.
+    /// `serve` logs it once.
     Warning,
-    /// `doctor` says so.
+    /// Only `doctor` shows it.
     Note,
 }
 
-/// Something that was found in the settings.
+/// A result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The name of the check.
     pub check: &'static str,
-    /// The part of the program that it is about.
+    /// The part of the program that the check concerns.
     pub about: &'static str,
-    /// How bad it is.
     pub severity: Severity,
     /// What is wrong, and what to do.
     pub sentence: String,
@@ -44,7 +43,7 @@ struct Check {
     name: &'static str,
     about: &'static str,
     severity: Severity,
-    /// Where it applies; everywhere when none.
+    /// The environment in which the check applies. `None` means every environment.
     environment: Option<Environment>,
     finds: fn(&Settings) -> Option<String>,
 }
@@ -62,7 +61,7 @@ const fn check(
 const PRODUCTION: Option<Environment> = Some(Environment::Production);
 const DEVELOPMENT: Option<Environment> = Some(Environment::Development);
 
-/// Every check there is.
+/// All checks, by severity.
 const CHECKS: &[Check] = &[
     check("session_secret_missing", "access", Severity::Refusal, PRODUCTION, session_secret_missing),
     check("session_secret_weak", "access", Severity::Refusal, PRODUCTION, session_secret_weak),
@@ -86,13 +85,13 @@ const CHECKS: &[Check] = &[
     check("webhooks_unsigned", "webhooks", Severity::Note, None, webhooks_unsigned),
 ];
 
-/// The names of all checks, so that a test can tell that none is left out.
+/// Returns the names of all checks, so that tests can cover each.
 pub fn check_names() -> impl Iterator<Item = &'static str> {
     CHECKS.iter().map(|check| check.name)
 }
 
 impl Settings {
-    /// All findings, the worst first.
+    /// Returns all findings, the most severe first.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let applies = |check: &&Check| check.environment.is_none_or(|environment| environment == self.environment);
@@ -105,13 +104,13 @@ impl Settings {
             .collect()
     }
 
-    /// Why `serve` must not start; one clear line each, empty when it may.
+    /// Returns why `serve` must not start, one line each. Empty if it may.
     #[must_use]
     pub fn refusals(&self) -> Vec<String> {
         self.sentences(Severity::Refusal)
     }
 
-    /// What `serve` says at its start; one clear line each.
+    /// Returns the warnings that `serve` logs, one line each.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         self.sentences(Severity::Warning)
@@ -129,7 +128,7 @@ fn session_secret_missing(settings: &Settings) -> Option<String> {
     })
 }
 
-/// Request links are HMACs under it: whoever holds one can try secrets against it on a machine of their own.
+/// Request links are HMACs under the secret, so the holder of a link can try secrets offline.
 fn session_secret_weak(settings: &Settings) -> Option<String> {
     let text = settings.auth.session_secret.as_ref()?.expose_secret().trim();
     let different = text.chars().collect::<std::collections::BTreeSet<_>>().len();
@@ -159,7 +158,7 @@ fn development_listens(settings: &Settings) -> Option<String> {
     })
 }
 
-/// An https address is that of a proxy or tunnel that lets others in, wherever this process listens.
+/// An HTTPS URL is that of a proxy or tunnel through which others reach the program, wherever it listens.
 fn development_public(settings: &Settings) -> Option<String> {
     let url = settings.http.public_url.as_deref().filter(|url| url.starts_with("https://"))?;
     let believes = !settings.webhooks.validation && !settings.http.allow_open_development;
@@ -269,7 +268,7 @@ fn vapi_unencrypted(settings: &Settings) -> Option<String> {
     unencrypted("vapi.base_url", &settings.vapi.base_url)
 }
 
-/// Credentials and phone numbers go there.
+/// Refuses a plain HTTP URL of a provider, to which credentials and phone numbers are sent.
 fn unencrypted(key: &'static str, url: &str) -> Option<String> {
     let rest = url.strip_prefix("http://")?;
     (!is_loopback(host_of(rest))).then(|| {
@@ -316,7 +315,7 @@ fn webhooks_unsigned(settings: &Settings) -> Option<String> {
         .then(|| format!("unsigned webhooks are taken; production needs {}=true", name("webhooks.validation")))
 }
 
-/// The host of `host`, `host:port` or `[host]:port`, perhaps with a slash behind it.
+/// Returns the host of `host`, `host:port` or `[host]:port`, with or without a trailing slash.
 fn host_of(authority: &str) -> &str {
     let authority = authority.trim_end_matches('/');
     match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -325,7 +324,7 @@ fn host_of(authority: &str) -> &str {
     }
 }
 
-/// Whether only this machine reaches it.
+/// Returns whether only this machine can reach the host.
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
     address.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.to_canonical().is_loopback())

@@ -1,15 +1,14 @@
-//! Problems with settings, worded for the person who has to fix them.
+//! Errors of the settings, worded for the operator who fixes them.
 
 use std::fmt;
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// A file built into the program.
+    /// A file that is embedded in the program.
     BuiltIn(&'static str),
     /// A file on disk.
     File(String),
-    /// An environment variable.
     Variable(String),
 }
 
@@ -23,48 +22,42 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The settings can't be read.
+/// An error while reading the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// `NIGHTSHIFT_ENV` or `APP_ENV` names no environment, or they disagree.
     #[error("{0}")]
     Environment(String),
-    /// A file that was named could not be read.
+    /// A named file can't be read.
     #[error("the settings file {path} can't be read: {why}")]
     File {
-        /// Its path.
         path: String,
-        /// The operating system's answer.
+        /// The error of the operating system.
         why: String,
     },
-    /// A file is no TOML.
+    /// A file is not valid TOML.
     #[error("{origin} is not valid TOML: {why}")]
     Syntax {
-        /// The file.
         origin: Origin,
-        /// Line and reason.
+        /// The line, and the reason.
         why: String,
     },
-    /// No such setting.
+    /// There is no such setting.
     #[error("unknown setting {key} in {origin}; {allowed}")]
     UnknownKey {
-        /// The key.
         key: String,
-        /// Where it stands.
         origin: Origin,
-        /// What may stand there.
+        /// The keys or sections that exist.
         allowed: String,
     },
-    /// The value is not what the setting takes.
+    /// The setting does not accept the value.
     #[error("the setting {key} can't be {value} ({origin}); allowed: {allowed}")]
     Value {
-        /// The key.
         key: &'static str,
-        /// The value, unless it is secret.
+        /// The value, or a placeholder if it may be secret.
         value: String,
-        /// Where it stands.
         origin: Origin,
-        /// What is allowed.
+        /// The values that the setting accepts.
         allowed: String,
     },
 }

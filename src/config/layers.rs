@@ -1,6 +1,6 @@
-//! Files and environment variables, laid over each other key by key, each value with its origin.
+//! Merges files and environment variables key by key, and records the origin of each value.
 //!
-//! `config/default.toml` is the schema: a key that it does not hold does not exist.
+//! `config/default.toml` is the schema: a key that is not in it does not exist.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use super::names;
 const DEFAULT: &str = include_str!("../../config/default.toml");
 const PRODUCTION: &str = include_str!("../../config/production.toml");
 
-/// Which set of defaults applies.
+/// The environment, which decides the defaults and the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
-    /// A developer's machine: forgiving defaults.
+    /// A developer's machine.
     Development,
-    /// The real thing: refuses what would be unsafe.
+    /// A deployment. The checks refuse unsafe settings.
     Production,
 }
 
 impl Environment {
-    /// Its name in `NIGHTSHIFT_ENV` and in the name of its file.
+    /// Returns the name in `NIGHTSHIFT_ENV`, which is also the name of the environment's file.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,17 +52,16 @@ impl Environment {
     }
 }
 
-/// Where settings are looked for.
+/// Where settings are read from.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// The environment variables.
     pub variables: BTreeMap<String, String>,
-    /// The folder that holds `config/`; no files are looked for without one.
+    /// The folder that contains `config/`. `None` reads no files.
     pub folder: Option<PathBuf>,
 }
 
 impl Sources {
-    /// This process's environment variables and working directory.
+    /// Returns the environment variables and the working directory of this process.
     #[must_use]
     pub fn of_process() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
@@ -72,7 +71,7 @@ impl Sources {
     }
 }
 
-/// A value as it was written.
+/// A value before it is parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Raw {
     Text(String),
@@ -85,7 +84,7 @@ pub(super) struct Value {
     pub(super) origin: Origin,
 }
 
-/// All values, the winning one of each key.
+/// The value of each key from the source with the highest precedence.
 #[derive(Debug)]
 pub(super) struct Layers {
     pub(super) environment: Environment,
@@ -122,7 +121,7 @@ impl Layers {
         Ok(layers)
     }
 
-    /// The winning value of a key of `default.toml`.
+    /// Returns the value of a key of `default.toml`.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
     }
@@ -149,7 +148,7 @@ impl Layers {
         for name in variables.keys() {
             let Some(key) = names::prefixed_key(name) else { continue };
             let value = set(name).map(Raw::Text);
-            // An empty variable sets nothing, but a misspelt one is a mistake all the same.
+            // An empty variable sets nothing, but its name must exist, so that a misspelt one is an error.
             let raw = value.or_else(|| self.values.get(&key).map(|standing| standing.raw.clone()));
             self.put(key, raw.unwrap_or(Raw::Text(String::new())), Origin::Variable(name.clone()))?;
         }
@@ -166,7 +165,7 @@ impl Layers {
         }
     }
 
-    /// What could have been meant: the keys of the same section, or the sections.
+    /// Returns the keys of the same section, or the names of the sections, for the error message.
     fn allowed_beside(&self, key: &str) -> String {
         let section = key.rsplit_once('.').map_or("", |(section, _)| section);
         let inside = |known: &&str| known.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
@@ -180,7 +179,7 @@ impl Layers {
     }
 }
 
-/// The file's text, none when there is no such file.
+/// Returns the text of the file, or `None` if there is no such file.
 fn present(path: &Path) -> Result<Option<String>, ConfigError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
@@ -189,10 +188,10 @@ fn present(path: &Path) -> Result<Option<String>, ConfigError> {
     }
 }
 
-/// All keys of a TOML text, sections joined by dots.
+/// Returns all keys of a TOML text, with sections joined by dots.
 fn keys_of(text: &str, origin: &Origin) -> Result<Vec<(String, Raw)>, ConfigError> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        // The parser's picture of the line could show a secret; its message names what is wrong.
+        // The parser's error would quote the line, which may contain a secret. Only its message is used.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         ConfigError::Syntax { origin: origin.clone(), why: format!("line {line}: {}", error.message()) }

@@ -1,9 +1,9 @@
-//! What the operator may choose, read once at the start.
+//! The settings, read once at the start.
 //!
-//! [`Settings`] is typed and complete: the rest of the program never looks at a file or an environment variable.
-//! `config/default.toml` is the list of all keys and is built in; [`layers`] puts files and environment over it,
-//! [`names`] knows the plain variable names, [`read`] turns text into types, [`checks`] knows which combinations must
-//! not start. Every problem names the key, where its value came from, and what is allowed. Secrets can't be printed.
+//! [`Settings`] is typed and complete, so the rest of the program reads no file and no environment variable.
+//! `config/default.toml` lists all keys and is embedded. [`layers`] merges files and environment variables over it,
+//! [`names`] maps plain variable names to keys, [`read`] parses values, and [`checks`] finds unsafe combinations. Every
+//! error names the key, the origin of its value, and what is allowed. Secrets can't be printed.
 
 mod checks;
 mod error;

@@ -1,9 +1,9 @@
-//! The plain environment variables that surrounding systems set, and the prefix of all others.
+//! The names of the environment variables that set keys: plain names, and a prefix for all others.
 
-/// Environment variables that begin so set the key that follows: `NIGHTSHIFT__HTTP__PORT` sets `http.port`.
+/// The prefix of variables that set any key: `NIGHTSHIFT__HTTP__PORT` sets `http.port`.
 pub(super) const PREFIX: &str = "NIGHTSHIFT__";
 
-/// Plain name and key.
+/// Plain variable names and their keys.
 pub(super) const PLAIN: &[(&str, &str)] = &[
     ("HOST", "http.host"),
     ("PORT", "http.port"),
@@ -31,12 +31,12 @@ pub(super) const PLAIN: &[(&str, &str)] = &[
     ("RUST_LOG", "log.filter"),
 ];
 
-/// The key that a prefixed variable sets, as in `NIGHTSHIFT__WORKER__CONCURRENCY__SMS`.
+/// Returns the key that a prefixed variable sets: `worker.concurrency.sms` for `NIGHTSHIFT__WORKER__CONCURRENCY__SMS`.
 pub(super) fn prefixed_key(variable: &str) -> Option<String> {
     variable.strip_prefix(PREFIX).map(|rest| rest.to_lowercase().replace("__", "."))
 }
 
-/// The plain name of a key, for messages.
+/// Returns the plain variable name of a key, for messages.
 pub(super) fn plain_name(key: &str) -> Option<&'static str> {
     PLAIN.iter().find(|(_, named)| *named == key).map(|(name, _)| *name)
 }

@@ -1,4 +1,4 @@
-//! From text to types, with a sentence on what is allowed.
+//! Parses values. An error states what is allowed.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::error::ConfigError;
 use super::layers::{Layers, Raw, Value};
 
-/// Reads keys and remembers which, so that a test can tell that none is left over.
+/// Reads values and records their keys, so that a test can find keys that nothing reads.
 pub(super) struct Reader<'a> {
     layers: &'a Layers,
     read: BTreeSet<&'static str>,
@@ -27,22 +27,22 @@ impl<'a> Reader<'a> {
         &self.read
     }
 
-    /// A text that must not be empty.
+    /// Reads a text that must not be empty.
     pub(super) fn text(&mut self, key: &'static str) -> Read<String> {
         self.parse(key, "a text", |text| (!text.is_empty()).then(|| text.to_owned()))
     }
 
-    /// A text, none when it is empty.
+    /// Reads a text. `None` if it is empty.
     pub(super) fn optional(&mut self, key: &'static str) -> Read<Option<String>> {
         self.parse(key, "a text", |text| Some((!text.is_empty()).then(|| text.to_owned())))
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub(super) fn flag(&mut self, key: &'static str) -> Read<bool> {
         self.parse(key, "true, false", |text| text.parse().ok())
     }
 
-    /// A whole number within `range`.
+    /// Reads an integer within `range`.
     pub(super) fn number<N>(&mut self, key: &'static str, range: RangeInclusive<N>) -> Read<N>
     where
         N: std::str::FromStr + PartialOrd + std::fmt::Display,
@@ -51,12 +51,12 @@ impl<'a> Reader<'a> {
         self.parse(key, &allowed, |text| text.parse().ok().filter(|number| range.contains(number)))
     }
 
-    /// Milliseconds within `range`.
+    /// Reads a duration in milliseconds within `range`.
     pub(super) fn millis(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Read<Duration> {
         self.number(key, range).map(Duration::from_millis)
     }
 
-    /// One of a few words.
+    /// Reads one of several words.
     pub(super) fn choice<T: Clone>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Read<T> {
         let allowed = choices.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
         self.parse(key, &allowed, |text| {
@@ -64,7 +64,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// An http or https address without a path, none when empty.
+    /// Reads an HTTP or HTTPS URL without a path. `None` if it is empty.
     pub(super) fn base_url(&mut self, key: &'static str) -> Read<Option<String>> {
         self.parse(key, "an address such as https://example.com, without a path", |text| {
             if text.is_empty() {
@@ -77,17 +77,17 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A list of words; empty items are dropped.
+    /// Reads a list of words. Empty items are dropped.
     pub(super) fn list(&mut self, key: &'static str) -> Read<Vec<String>> {
         Ok(items(&self.value(key)?.raw))
     }
 
-    /// Whether the text is this word, to the letter.
+    /// Returns whether the text is exactly `word`.
     pub(super) fn is_exactly(&mut self, key: &'static str, word: &str) -> Read<bool> {
         Ok(matches!(&self.value(key)?.raw, Raw::Text(text) if text == word))
     }
 
-    /// A list whose items `parse` understands. Values are not shown: they may be somebody's phone.
+    /// Reads a list whose items `parse` accepts. Errors don't show the values, which may be phone numbers.
     pub(super) fn checked_list<T>(
         &mut self,
         key: &'static str,
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
         parsed.ok_or_else(|| refused(key, value, allowed, true))
     }
 
-    /// A secret text, none when empty.
+    /// Reads a secret. `None` if it is empty.
     pub(super) fn secret(&mut self, key: &'static str) -> Read<Option<SecretString>> {
         let value = self.value(key)?.clone();
         match value.raw {
@@ -108,12 +108,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A list of secrets.
     pub(super) fn secrets(&mut self, key: &'static str) -> Read<Vec<SecretString>> {
         Ok(items(&self.value(key)?.raw).into_iter().map(SecretString::from).collect())
     }
 
-    /// A secret text that `check` accepts.
+    /// Reads a secret that `check` accepts.
     pub(super) fn checked_secret(
         &mut self,
         key: &'static str,
@@ -127,7 +126,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A text that `parse` understands.
+    /// Reads a text that `parse` accepts.
     pub(super) fn parse<T>(
         &mut self,
         key: &'static str,
@@ -144,7 +143,7 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self, key: &'static str) -> Read<&'a Value> {
         self.read.insert(key);
-        // Every key that is read stands in default.toml; a test reads them all.
+        // All keys that are read are in default.toml. A test reads them all.
         self.layers.get(key).ok_or_else(|| ConfigError::UnknownKey {
             key: key.to_owned(),
             origin: super::Origin::BuiltIn("program"),

@@ -1,7 +1,7 @@
-//! The secret that signs sessions and links, when the operator has not set one.
+//! The secret that signs sessions and links, if the operator has set none.
 //!
-//! In development one is made at the first start and kept beside the database, so that links and sessions outlive a
-//! restart. Several processes may start at once: the first to put the file there wins, all read what stands.
+//! Development creates one at the first start and stores it beside the database, so that links and sessions survive a
+//! restart. If several processes start at once, the first file stays, and all of them read it.
 
 use std::io::Write;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::settings::Settings;
 
 const FILE: &str = "session-secret";
 
-/// The secret could not be kept.
+/// The session secret can't be read or stored.
 #[derive(Debug, thiserror::Error)]
 #[error("the session secret can't be kept in {path}: {source}; set SESSION_SECRET instead")]
 pub struct SessionSecretError {
@@ -20,10 +20,10 @@ pub struct SessionSecretError {
     source: std::io::Error,
 }
 
-/// The secret that is set, or the one kept in the data folder, made when there is none.
+/// Returns the secret from the settings, or else the one stored in the data folder. Creates it if there is none.
 ///
 /// # Errors
-/// The file can't be read or written.
+/// Returns an error if the file can't be read or written.
 pub fn session_secret(settings: &Settings) -> Result<SecretString, SessionSecretError> {
     if let Some(secret) = &settings.auth.session_secret {
         return Ok(secret.clone());
@@ -43,7 +43,7 @@ fn kept_in(path: &Path) -> std::io::Result<SecretString> {
     let fresh = SecretString::from(format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()));
     let own = path.with_extension(uuid::Uuid::new_v4().simple().to_string());
     write_private(&own, fresh.expose_secret())?;
-    // Unlike a rename, a link does not replace what another process has just put there.
+    // Unlike a rename, a hard link does not replace a file that another process has just created.
     let linked = std::fs::hard_link(&own, path);
     std::fs::remove_file(&own)?;
     match linked {

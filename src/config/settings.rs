@@ -1,4 +1,4 @@
-//! The settings as the program uses them. What each means is told once, in `config/default.toml`.
+//! The typed settings. `config/default.toml` documents what each of them means.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,218 +16,199 @@ use super::error::ConfigError;
 use super::layers::{Environment, Layers, Sources};
 use super::read::Reader;
 
-/// All settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Development or production.
     pub environment: Environment,
-    /// `[http]`
     pub http: Http,
-    /// `[database]`
     pub database: Database,
-    /// `[auth]`
     pub auth: Auth,
-    /// `[webhooks]`
     pub webhooks: Webhooks,
-    /// `[messaging]`
     pub messaging: Messaging,
-    /// `[twilio]`
     pub twilio: Twilio,
-    /// `[calls]`
     pub calls: Calls,
-    /// `[vapi]`
     pub vapi: Vapi,
-    /// `[reconciliation]`
     pub reconciliation: Reconciliation,
-    /// `[worker]`
     pub worker: Worker,
-    /// `[log]`
     pub log: Log,
 }
 
-/// `[http]`: where and how requests are taken.
+/// Section `[http]`: the server and its limits.
 #[derive(Debug, Clone)]
 pub struct Http {
-    /// Address to listen on.
+    /// The address on which the server listens.
     pub host: String,
-    /// Port to listen on; 0 takes a free one.
+    /// The port on which the server listens. 0 takes a free one.
     pub port: u16,
-    /// Address that providers use, as it was set; see [`Settings::public_url`].
+    /// The URL in the settings, without a default. See [`Settings::public_url`].
     pub public_url: Option<String>,
-    /// Whether development may be reached by others.
+    /// Whether development may listen on addresses that other machines can reach.
     pub allow_open_development: bool,
-    /// Per minute and API key, session or address.
+    /// Requests per minute and session, API key or address.
     pub rate_limit_per_minute: u32,
-    /// Per minute and address, for webhooks.
+    /// Webhooks per minute and address.
     pub webhook_rate_limit_per_minute: u32,
-    /// Requests worked on at a time.
+    /// The maximum number of requests that run at the same time.
     pub requests_in_flight_max: usize,
-    /// Largest webhook, in bytes.
+    /// The maximum body of a webhook, in bytes.
     pub webhook_body_bytes_max: usize,
-    /// Largest other body, in bytes.
+    /// The maximum body of other requests, in bytes.
     pub body_bytes_max: usize,
-    /// Time for a client to send its headers.
+    /// The timeout for receiving the headers of a request.
     pub header_timeout: Duration,
-    /// Time from headers to answer.
+    /// The timeout from the headers of a request to its response.
     pub request_timeout: Duration,
-    /// Opens `/metrics` to other machines.
+    /// The token for `/metrics`. Without one only this machine can read metrics.
     pub metrics_token: Option<SecretString>,
 }
 
-/// `[database]`
+/// Section `[database]`.
 #[derive(Debug, Clone)]
 pub struct Database {
-    /// Its address, which may hold a password.
+    /// The URL, which may contain a password.
     pub url: SecretString,
-    /// PostgreSQL connections of this process.
+    /// The maximum number of PostgreSQL connections of this process.
     pub connections_max: u32,
-    /// Wait for a connection.
+    /// The timeout for getting a connection from the pool.
     pub acquire_timeout: Duration,
-    /// Whether `serve` migrates.
+    /// Whether `serve` applies missing migrations.
     pub auto_migrate: bool,
 }
 
-/// `[auth]`
+/// Section `[auth]`.
 #[derive(Debug, Clone)]
 pub struct Auth {
-    /// Whether callers must prove who they are.
+    /// Whether callers must authenticate.
     pub enabled: bool,
-    /// Signs sessions and links. A running program always has one.
+    /// Signs sessions and links. Always set in a running program.
     pub session_secret: Option<SecretString>,
 }
 
-/// `[webhooks]`
+/// Section `[webhooks]`.
 #[derive(Debug, Clone)]
 pub struct Webhooks {
     /// Whether unsigned webhooks are refused.
     pub validation: bool,
-    /// Whether production may start without validation.
+    /// Whether production may start without `validation`.
     pub allow_unverified: bool,
-    /// Stripe's signing secrets.
+    /// Stripe's signing secrets. A signature by any of them is valid.
     pub stripe_secrets: Vec<SecretString>,
-    /// VAPI's; the first is given to it.
+    /// VAPI's secrets. A proof by any of them is valid, and the first is given to VAPI.
     pub vapi_secrets: Vec<SecretString>,
 }
 
-/// The service that texts go out through.
+/// The carrier that sends texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmsProvider {
-    /// None: texts are taken and sent nowhere.
+    /// Accepts texts and sends none.
     Mock,
-    /// Twilio or its simulator.
+    /// Twilio, or its simulator.
     Twilio,
 }
 
-/// `[messaging]`
+/// Section `[messaging]`.
 #[derive(Debug, Clone)]
 pub struct Messaging {
-    /// The service.
     pub sms_provider: SmsProvider,
-    /// How long a window stays open after its booking's end.
+    /// How long a window stays open after the end of its booking.
     pub window_grace: Duration,
 }
 
-/// `[twilio]`
+/// Section `[twilio]`.
 #[derive(Debug, Clone)]
 pub struct Twilio {
-    /// `AC...`
+    /// Starts with `AC`.
     pub account_sid: Option<String>,
-    /// The first sends, all verify.
+    /// Sending uses the first token. A signature by any of them is valid.
     pub auth_tokens: Vec<SecretString>,
-    /// `SK...`; with its secret it sends instead of the auth token.
+    /// Starts with `SK`. With its secret it replaces the auth token for sending.
     pub api_key_sid: Option<String>,
-    /// The API key's secret.
     pub api_key_secret: Option<SecretString>,
-    /// Address of the API.
     pub base_url: String,
 }
 
-/// `[calls]`
+/// Section `[calls]`.
 #[derive(Debug, Clone)]
 pub struct Calls {
-    /// Whether calls are real.
+    /// Whether calls are real. If not, they are simulated.
     pub live: bool,
-    /// The first gets all real calls, when there is one.
+    /// If not empty, all real calls go to the first number.
     pub test_phones: Vec<PhoneNumber>,
-    /// Between two looks at a call.
+    /// The interval between two polls of a call.
     pub poll_interval: Duration,
-    /// Looks after which a call has not ended in time.
+    /// The number of polls after which a call has timed out.
     pub max_polls: i64,
 }
 
-/// `[vapi]`
+/// Section `[vapi]`.
 #[derive(Debug, Clone)]
 pub struct Vapi {
-    /// Private key.
     pub api_key: Option<SecretString>,
-    /// Who speaks.
+    /// The assistant that speaks.
     pub assistant_id: Option<String>,
-    /// The number that calls.
+    /// The number from which calls are placed.
     pub phone_number_id: Option<String>,
-    /// Credential, stored at VAPI, that proves its reports.
+    /// The credential stored at VAPI that authenticates its reports.
     pub credential_id: Option<String>,
-    /// Address of the API.
     pub base_url: String,
 }
 
-/// `[reconciliation]`
+/// Section `[reconciliation]`.
 #[derive(Debug, Clone)]
 pub struct Reconciliation {
     /// When prices are checked.
     pub schedule: Timetable,
-    /// In which zone; each organisation's own when none.
+    /// The time zone of the schedule. `None` uses each organisation's own.
     pub timezone: Option<Tz>,
-    /// Bookings compared and recorded at a time.
+    /// The number of bookings that are compared and recorded in one transaction.
     pub chunk_size: i64,
-    /// Bookings that ended longer ago are left alone.
+    /// Bookings that ended earlier than this long ago are not checked.
     pub lookback: Duration,
-    /// Which differences matter.
+    /// The sizes from which a difference counts.
     pub thresholds: Thresholds,
 }
 
-/// `[worker]`
+/// Section `[worker]`.
 #[derive(Debug, Clone)]
 pub struct Worker {
-    /// Queues to run; all when empty.
+    /// The queues to run. Empty runs all of them.
     pub queues: Vec<String>,
-    /// Time to finish at SIGTERM.
+    /// How long running jobs may continue after SIGTERM.
     pub shutdown_grace: Duration,
-    /// Jobs at a time by queue.
+    /// The number of concurrent jobs by queue.
     pub concurrency: BTreeMap<String, usize>,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for terminals.
     Pretty,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// `[log]`
+/// Section `[log]`.
 #[derive(Debug, Clone)]
 pub struct Log {
-    /// How lines look.
     pub format: LogFormat,
-    /// Level or directives.
+    /// A level, or directives such as `info,nightshift_queue=debug`.
     pub filter: String,
 }
 
 impl Settings {
-    /// Reads the settings of this process.
+    /// Reads the settings.
     ///
     /// # Errors
-    /// [`ConfigError`], which names the key, its origin and what is allowed.
+    /// Returns [`ConfigError`], which names the key, its origin and what is allowed.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let layers = Layers::collect(sources)?;
         Self::read(&mut Reader::new(&layers), layers.environment)
     }
 
-    /// The defaults of development, whatever the environment variables and files say.
+    /// Returns the defaults of development, without environment variables and files.
     ///
     /// # Errors
-    /// Never, unless the built-in file is broken, which a test rules out.
+    /// Returns an error only if the embedded file is invalid, which a test rules out.
     pub fn built_in() -> Result<Self, ConfigError> {
         Self::load(&Sources::default())
     }
@@ -285,7 +266,7 @@ impl Settings {
                     .unwrap_or_else(|| nightshift_providers::twilio::client::BASE_URL.to_owned()),
             },
             calls: Calls {
-                // Anything but the one word is no: a real call must not come from a typing error.
+                // Only the exact word enables real calls, so that a typing error can't.
                 live: from.is_exactly("calls.live", "true")?,
                 test_phones: phones(from)?,
                 poll_interval: from.millis("calls.poll_interval_ms", 1..=600_000)?,
@@ -336,7 +317,7 @@ impl Settings {
         })
     }
 
-    /// The address under which providers reach this program: as set, or where it listens.
+    /// Returns the base URL under which providers reach this program. The default is the address on which it listens.
     #[must_use]
     pub fn public_url(&self) -> String {
         self.http.public_url.clone().unwrap_or_else(|| {
@@ -345,7 +326,7 @@ impl Settings {
         })
     }
 
-    /// The folder for what the program keeps beside its database.
+    /// Returns the folder for files that the program stores beside its database.
     #[must_use]
     pub fn data_folder(&self) -> PathBuf {
         let url = self.database.url.expose_secret();
@@ -360,7 +341,7 @@ impl Settings {
 }
 
 impl Calls {
-    /// Whom calls reach.
+    /// Returns whom calls may reach.
     #[must_use]
     pub fn dialing(&self) -> Dialing {
         Dialing::decide(self.live, self.test_phones.first())
@@ -368,12 +349,11 @@ impl Calls {
 }
 
 impl Database {
-    /// The address, with whatever secrets it holds, for the driver alone.
+    /// Returns the URL including secrets, for the database driver only.
     pub(crate) fn url_text(&self) -> &str {
         self.url.expose_secret()
     }
 
-    /// The limits of the pool.
     #[must_use]
     pub fn options(&self) -> DbOptions {
         DbOptions {
@@ -383,12 +363,12 @@ impl Database {
         }
     }
 
-    /// The address without user and password, for people.
+    /// Returns the URL without user and password, for messages.
     #[must_use]
     pub fn shown(&self) -> String {
         let url = self.url.expose_secret();
         let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-        // Options behind the ? may hold a password as well.
+        // The parameters after the question mark may contain a password too.
         let rest = rest.split('?').next().unwrap_or_default();
         let rest = rest.rsplit_once('@').map_or(rest, |(_, host_and_path)| host_and_path);
         format!("{scheme}://{rest}")

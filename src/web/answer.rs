@@ -1,4 +1,4 @@
-//! Answers of the API whose status is part of their type, so that the description of a route can't name another.
+//! Successful API responses. Their status is part of their type, so the OpenAPI description can't state another one.
 
 use std::marker::PhantomData;
 
@@ -10,28 +10,28 @@ use utoipa::{PartialSchema, ToSchema};
 use super::error::{ApiError, Result};
 use super::routes::{Contract, Gives};
 
-/// A body of type `T` in JSON, which was committed together with the change that it tells of.
+/// A JSON body of type `T`. It was stored in the transaction of the change that it reports.
 pub struct Answer<T, const STATUS: u16 = 200> {
     json: String,
     body: PhantomData<T>,
 }
 
-/// The answer to a request that made something.
+/// The response to a request that created a resource.
 pub type Created<T> = Answer<T, 201>;
 
-/// The answer to a request whose work is done later.
+/// The response to a request whose work is done later.
 pub type Accepted<T> = Answer<T, 202>;
 
 impl<T, const STATUS: u16> Answer<T, STATUS> {
-    /// An answer whose body was written already.
+    /// Creates a response from a body that is serialized already.
     pub(super) fn written(json: String) -> Self {
         Self { json, body: PhantomData }
     }
 
-    /// Says where what was made, or will be, can be found.
+    /// Adds a `Location` header with the address of the created or future resource.
     ///
     /// # Errors
-    /// When the address is no header.
+    /// Returns an internal error if `place` is not a valid header value.
     pub fn at(self, place: &str) -> Result<Located<T, STATUS>> {
         let place = HeaderValue::from_str(place).map_err(ApiError::internal)?;
         Ok(Located { answer: self, place })
@@ -52,7 +52,7 @@ impl<T: ToSchema, const STATUS: u16> Gives for Answer<T, STATUS> {
     }
 }
 
-/// An answer with a `Location`. One that is replayed has none.
+/// An answer with a `Location` header. A replayed answer has no such header.
 pub struct Located<T, const STATUS: u16 = 200> {
     answer: Answer<T, STATUS>,
     place: HeaderValue,
@@ -74,11 +74,10 @@ impl<T: ToSchema, const STATUS: u16> Gives for Located<T, STATUS> {
     }
 }
 
-/// An answer that gives the browser cookies.
+/// A response that sets `N` cookies.
 pub struct WithCookies<T, const N: usize> {
-    /// The answer.
     pub answer: T,
-    /// Values of `Set-Cookie`.
+    /// Values of the `Set-Cookie` headers.
     pub cookies: [HeaderValue; N],
 }
 

@@ -1,4 +1,4 @@
-//! Bodies of the API: JSON, read so that what is wrong is named and nothing of the content is repeated.
+//! Extractors for request bodies: JSON and forms. Errors name the field, and never repeat its content.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use super::limits;
 use super::routes::{Contract, Takes};
 use super::state::Web;
 
-/// A JSON body that must be there.
+/// A required JSON body.
 pub struct JsonBody<T>(pub T);
 
-/// A JSON body, or nothing, which stands for the default.
+/// An optional JSON body. An empty body stands for the default.
 pub struct OptionalJson<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest<Web> for JsonBody<T> {
@@ -64,7 +64,7 @@ impl<T: ToSchema> Takes for JsonOrForm<T> {
     }
 }
 
-/// A body as JSON or as a form, by its type.
+/// A body as JSON or as a form, according to its media type.
 pub struct JsonOrForm<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest<Web> for JsonOrForm<T> {
@@ -80,10 +80,10 @@ impl<T: DeserializeOwned> FromRequest<Web> for JsonOrForm<T> {
     }
 }
 
-/// The fields of a body that must be a form; of several with one name the last one counts.
+/// Reads the fields of a body that must be a form. Of several fields with the same name the last one counts.
 ///
 /// # Errors
-/// 400, 413, 415.
+/// Returns 400 for an incomplete body, 413 for one over `bytes_max`, and 415 for another media type.
 pub async fn form_fields(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<BTreeMap<String, String>> {
     const FORM: &str = "application/x-www-form-urlencoded";
     let body = limits::read_body(headers, body, bytes_max).await?;
@@ -93,10 +93,10 @@ pub async fn form_fields(headers: &HeaderMap, body: Body, bytes_max: usize) -> R
     Ok(form_urlencoded::parse(&body).into_owned().collect())
 }
 
-/// Reads a type from the fields of a form, all of which are texts.
+/// Deserializes a type from form fields, whose values are all strings.
 ///
 /// # Errors
-/// 422 that names the field.
+/// Returns 422 that names the field.
 pub fn parse_fields<T: DeserializeOwned>(fields: BTreeMap<String, String>) -> Result<T> {
     let fields: serde_json::Map<_, _> = fields.into_iter().map(|(name, value)| (name, value.into())).collect();
     parse(serde_json::Value::from(fields).to_string().as_bytes())
@@ -122,15 +122,15 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
         describe(&path, error.inner())
     })?;
     read.end().map_err(|error| describe(".", &error))?;
-    // No database text holds a NUL, wherever in the body it stands.
+    // No text in the database may contain NUL, so no field of the body may.
     if holds_nul(body) {
         return Err(ApiError::invalid("body", "must not hold NUL characters"));
     }
     Ok(value)
 }
 
-/// Whether a text of this JSON document holds a NUL, which can only be written as an escape. What a backslash escapes is
-/// skipped with it, so that an escaped backslash before `u0000` is none.
+/// Returns whether a string of this JSON document contains NUL, which JSON can only write as an escape. The byte after
+/// a backslash is skipped, so an escaped backslash before `u0000` does not count.
 fn holds_nul(json: &[u8]) -> bool {
     let mut rest = json;
     while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
@@ -143,7 +143,7 @@ fn holds_nul(json: &[u8]) -> bool {
     false
 }
 
-/// serde's own sentence repeats what was sent; only what was expected is told.
+/// Describes a parse error. Serde's own message repeats the input, so only the expected value is taken from it.
 fn describe(path: &str, error: &serde_json::Error) -> ApiError {
     let (line, column) = (error.line(), error.column());
     match error.classify() {
@@ -151,7 +151,7 @@ fn describe(path: &str, error: &serde_json::Error) -> ApiError {
             let sentence = error.to_string();
             let expected = sentence.split_once("expected ").and_then(|(_, rest)| rest.rsplit_once(" at line "));
             let missing = sentence.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-            // Our own enums list what they may be, and nothing else.
+            // Messages of our own enums list the allowed values and nothing else.
             let own = sentence.strip_prefix("must be ").and_then(|rest| rest.rsplit_once(" at line "));
             let (field, message) = match (missing, own.or(expected)) {
                 (Some(field), _) => (field, "is required".to_owned()),

@@ -1,7 +1,7 @@
-//! Another transaction was in the way: the request is run once more, in this one place instead of in every handler.
+//! Runs a request again if its transaction conflicted with another one. Handlers need no retries of their own.
 //!
-//! Nothing of the first run stands, because its transaction was rolled back. A handler that commits before its last
-//! transaction repeats that one alone ([`repeat`]): its request is never run again after it.
+//! A conflicting transaction is rolled back, so nothing of the failed run is stored. A handler that commits before its
+//! last transaction uses [`repeat`] to retry only that transaction. Its request is never run again after that.
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -11,13 +11,13 @@ use http_body_util::BodyExt;
 
 use super::error::{ApiError, Cause, Result};
 
-/// Runs of one request, or of its last transaction.
+/// The maximum number of runs of a request, or of its last transaction.
 const RUNS_MAX: usize = 4;
 
-/// Repeats a request that met contention. Its body is in memory already.
+/// Runs a request again after contention. An earlier layer has read its body into memory.
 pub async fn layer(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    // A body in memory can't fail to be read.
+    // Reading a body that is in memory can't fail.
     let body = body.collect().await.map_or_else(|_| Bytes::new(), |collected| collected.to_bytes());
     let mut run = 1;
     loop {
@@ -32,10 +32,10 @@ pub async fn layer(request: Request, next: Next) -> Response {
     }
 }
 
-/// Runs the last transaction of a request that has committed another one before, and repeats it when it meets contention.
+/// Runs the last transaction of a request that has committed another one before. Retries it after contention.
 ///
 /// # Errors
-/// The transaction's. [`layer`] does not run the request again after it.
+/// Returns the transaction's error. [`layer`] does not run the request again after it.
 pub async fn repeat<T, F: Future<Output = Result<T>>>(transaction: impl Fn() -> F) -> Result<T> {
     let mut run = 1;
     loop {

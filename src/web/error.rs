@@ -1,9 +1,9 @@
-//! The one shape of every error answer, and how errors of the layers below become it.
+//! The error response of every route, and the conversion of errors from lower layers.
 //!
-//! A handler returns [`ApiError`], which becomes an answer with a JSON body. Every error answer, also one that a page
-//! renders, carries its error as [`Cause`] for the layers around the handler: [`observe`](super::observe) logs it,
-//! [`contention`](super::contention) decides by it whether to run the request again, and the pages render it. The text
-//! of an internal error goes to the log and never to the caller.
+//! A handler returns [`ApiError`], which becomes a response with a JSON body. Every error response, also one rendered
+//! as a page, carries its error as [`Cause`] for the layers around the handler: [`observe`](super::observe) logs it,
+//! [`contention`](super::contention) decides whether to run the request again, and the pages render it. The text of an
+//! internal error goes to the log and never to the caller.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,36 +19,34 @@ use utoipa::ToSchema;
 
 use super::request_id;
 
-/// The usual result of a handler.
+/// The result of a handler.
 pub type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-/// The code of a request whose transaction met another.
+/// The code of a request whose transaction conflicted with another one.
 const CONTENTION: &str = "database_busy";
 
-/// How long a caller is asked to wait while the database is away.
+/// The `Retry-After` of responses while the database is unreachable.
 const AWAY: Duration = Duration::from_secs(5);
 
-/// An error answer.
+/// An error response.
 #[derive(Debug, Clone)]
 pub struct ApiError {
-    /// The status line.
     pub status: StatusCode,
-    /// Machine-readable reason.
+    /// A machine-readable reason.
     pub code: &'static str,
-    /// One sentence for people.
+    /// One sentence for the reader of the response.
     pub message: String,
-    /// What is wrong, by field.
+    /// For each invalid field, what is wrong with it.
     pub fields: BTreeMap<String, String>,
-    /// When to try again.
+    /// How long the caller should wait before it retries.
     pub retry_after: Option<Duration>,
-    /// What to log about it; never shown to the caller.
+    /// What to log. Never shown to the caller. `None` logs the message.
     pub cause: Option<String>,
-    /// Whether the request must not be run again as a whole, because a part of it was committed.
+    /// Whether the request must not run again as a whole, because a part of it was committed.
     pub is_final: bool,
 }
 
 impl ApiError {
-    /// An error with a code and a sentence.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -61,57 +59,57 @@ impl ApiError {
         }
     }
 
-    /// 400: the request can't be read.
+    /// 400: the request can't be parsed.
     pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// 401: the caller must say who they are.
+    /// 401: the caller must authenticate.
     pub fn unauthorized(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, message)
     }
 
-    /// 403: a known caller who may not.
+    /// 403: the caller is known, but may not do this.
     pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, message)
     }
 
-    /// 404.
+    /// 404: the resource does not exist, or the caller may not see it.
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Not found.")
     }
 
-    /// 405: the address takes other methods only.
+    /// 405: the path does not support this method.
     #[must_use]
     pub fn method_not_allowed() -> Self {
         let message = "This address does not take this method.";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
     }
 
-    /// 409: it conflicts with how things stand.
+    /// 409: the request conflicts with the state of the resource.
     pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, message)
     }
 
-    /// 422: one field is wrong.
+    /// 422: one field is not valid.
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {
         DomainError::invalid(field, message).into()
     }
 
-    /// 429: too many requests; the next one may come after `wait`.
+    /// 429: too many requests. The next one is accepted after `wait`.
     #[must_use]
     pub fn too_many(wait: Duration) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests; slow down.").after(wait)
     }
 
-    /// 503: nothing was stored; the same request may be sent again.
+    /// 503: nothing was stored, and the same request may be sent again.
     #[must_use]
     pub fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message).after(AWAY)
     }
 
-    /// 500: our own mistake. `cause` is logged, not told.
+    /// 500: a fault of this program. `cause` is logged, and not shown to the caller.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         Self {
             cause: Some(cause.to_string()),
@@ -119,39 +117,39 @@ impl ApiError {
         }
     }
 
-    /// Whether the same request may be run again at once.
+    /// Returns whether the same request may run again at once.
     #[must_use]
     pub fn is_contention(&self) -> bool {
         self.code == CONTENTION && !self.is_final
     }
 
-    /// What to log about it.
+    /// Returns the text to log.
     #[must_use]
     pub fn detail(&self) -> &str {
         self.cause.as_deref().unwrap_or(&self.message)
     }
 
-    /// Gives an answer the headers that this error asks for, and this error as its [`Cause`].
+    /// Adds the headers of this error to a response, and this error as its [`Cause`].
     pub fn mark(self, response: &mut Response) {
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after_seconds() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE) {
-            // What the client still sends is not the next request.
+            // The rest of an unread body must not be parsed as the next request.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.extensions_mut().insert(Cause(self));
     }
 
-    /// What `Retry-After` says: whole seconds, rounded up, for coming back too early is refused again.
+    /// Returns the value of `Retry-After`: whole seconds, at least 1. Rounded up, because an earlier retry is refused
+    /// again.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
         let wait = self.retry_after?;
         Some(u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1))
     }
 
-    /// Says when to try again.
     #[must_use]
     pub fn after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
@@ -159,33 +157,33 @@ impl ApiError {
     }
 }
 
-/// The error behind an answer, in the answer's extensions.
+/// The error behind a response, in the response's extensions.
 #[derive(Debug, Clone)]
 pub struct Cause(pub ApiError);
 
 impl Cause {
-    /// That of an answer; none when the answer is not an error of ours.
+    /// Returns the error of a response, or `None` if the response is not an [`ApiError`].
     #[must_use]
     pub fn of(response: &Response) -> Option<&ApiError> {
         response.extensions().get::<Self>().map(|Self(error)| error)
     }
 }
 
-/// The JSON body of an error answer.
+/// The JSON body of an error response.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
     /// Always false.
     pub success: bool,
-    /// One sentence for people.
+    /// One sentence that describes the error.
     pub error: String,
-    /// Machine-readable reason.
+    /// A machine-readable reason.
     pub code: &'static str,
-    /// What is wrong, by field; absent when no field is to blame.
+    /// For each invalid field, what is wrong with it. Absent if the error is not about fields.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
-    /// The request's id, as in `X-Request-Id` and in the log.
+    /// The id of the request, as in `X-Request-Id` and in the log.
     pub request_id: String,
 }
 

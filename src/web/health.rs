@@ -1,4 +1,4 @@
-//! For machines that watch: does the process live, may it get work, what does it count.
+//! Probes for monitoring: liveness, readiness and metrics.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,12 +17,11 @@ use super::error::ApiError;
 use super::routes::{Area, Contract, Gives, Kind, Proof, Route};
 use super::state::Web;
 
-/// A database that takes longer counts as away.
+/// The timeout after which the database counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 const PROBES: Area = Area::of(Kind::Probe, "Health");
 
-/// `/healthz`, `/readyz` and `/metrics`.
 pub(super) fn routes() -> Vec<Route> {
     vec![
         PROBES.get("/healthz", Access::ANYBODY, "Whether the process lives", alive),
@@ -35,12 +34,12 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// How the process is.
+/// The condition of the process.
 #[derive(Serialize, ToSchema)]
 struct Condition {
     /// `ok`, `ready` or `not ready`.
     status: &'static str,
-    /// Why it should get no requests; absent when it should.
+    /// Why the process should get no requests. Absent if it should.
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -50,7 +49,7 @@ async fn alive() -> Json<Condition> {
     Json(Condition { status: "ok", reason: None })
 }
 
-/// Whether the process should get requests, as status 200 or 503.
+/// Whether the process is ready for requests, as status 200 or 503.
 struct Readiness(Option<String>);
 
 impl IntoResponse for Readiness {
@@ -75,7 +74,7 @@ async fn ready(State(web): State<Web>) -> Readiness {
     Readiness(trouble(&web).await)
 }
 
-/// Why this process should get no requests.
+/// Returns why this process should get no requests, or `None` if it should.
 async fn trouble(web: &Web) -> Option<String> {
     if web.closing.is_cancelled() {
         return Some("shutting down".to_owned());
@@ -105,7 +104,6 @@ async fn metrics(
     Ok(Counts(web.metrics.render()))
 }
 
-/// Metrics in Prometheus's text format.
 struct Counts(String);
 
 impl IntoResponse for Counts {

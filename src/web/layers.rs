@@ -1,4 +1,4 @@
-//! What surrounds a handler, by the kind of its route: in one place, so that no route lacks any of it.
+//! The layers around a handler, chosen by the kind of its route. They are applied in one place, so no route lacks any.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -11,7 +11,7 @@ use super::routes::{Kind, Route};
 use super::state::Web;
 use super::{auth, contention, idempotency, limits, pages};
 
-/// The route's handler with all that surrounds it.
+/// Returns the handler of a route with all layers of its kind.
 pub(super) fn surround(web: &Web, route: Route) -> MethodRouter<Web> {
     let keyed = route.is_keyed();
     let Route { handler, access, limits, area, .. } = route;
@@ -21,7 +21,7 @@ pub(super) fn surround(web: &Web, route: Route) -> MethodRouter<Web> {
     let body = from_fn_with_state(body_bytes_max, limits::buffered);
     let auth = from_fn_with_state((web.clone(), access), auth::layer);
     let place = from_fn_with_state(web.clone(), limits::within);
-    // The last layer here is the first one a request meets.
+    // The layer added last is the first one that a request passes.
     match area.kind {
         Kind::Api => {
             let handler = handler.route_layer(from_fn(contention::layer));
@@ -33,7 +33,8 @@ pub(super) fn surround(web: &Web, route: Route) -> MethodRouter<Web> {
             let handler = handler.route_layer(from_fn(contention::layer)).route_layer(body).route_layer(auth);
             let handler =
                 if access.anybody { handler } else { handler.route_layer(from_fn_with_state(access, pages::guard)) };
-            // Once within the limits, for the page of an error may need the database, and once for the limits' own errors.
+            // The inner layer renders most errors within the limits, because an error page may need the database. The
+            // outer layer renders the errors of the limits themselves.
             let errors = from_fn_with_state(web.clone(), pages::errors);
             handler.route_layer(errors.clone()).route_layer(timeout).route_layer(place).route_layer(errors)
         }
@@ -43,8 +44,7 @@ pub(super) fn surround(web: &Web, route: Route) -> MethodRouter<Web> {
     }
 }
 
-/// Adds the answers to requests that fit no route, within the limits of all others: a page for a browser, JSON for
-/// programs.
+/// Adds the fallbacks for requests that match no route, within the same limits. Browsers get a page, programs get JSON.
 pub(super) fn with_fallbacks(web: &Web, router: Router<Web>) -> Router<Web> {
     let timeout = from_fn_with_state(web.settings.http.request_timeout, limits::in_time);
     let place = from_fn_with_state(web.clone(), limits::within);

@@ -1,4 +1,4 @@
-//! How many requests at a time, how large, how long. What goes beyond is turned away before it costs anything.
+//! Limits on concurrent requests, body size and duration. Requests over a limit are refused before they cause work.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use super::error::{ApiError, Result};
 use super::state::Web;
 
-/// A request that finds no place is asked to come back.
+/// The `Retry-After` of a request that is refused because too many are in flight.
 const RETRY_BUSY: Duration = Duration::from_secs(1);
 
-/// Holds one of the in_flight for requests while it is worked on.
+/// Counts the request as in flight while it runs, and refuses it with 503 over the limit.
 pub async fn within(State(web): State<Web>, request: Request, next: Next) -> Response {
     let Ok(_place) = web.in_flight.try_acquire() else {
         return ApiError::unavailable("overloaded", "Too many requests at once; nothing was stored.")
@@ -28,8 +28,7 @@ pub async fn within(State(web): State<Web>, request: Request, next: Next) -> Res
     next.run(request).await
 }
 
-/// Ends a request that takes too long. The time covers the body, so a client that sends it drop by drop is cut off as
-/// well.
+/// Ends a request after `timeout`. The timeout covers reading the body, so slow senders are cut off too.
 pub async fn in_time(State(timeout): State<Duration>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(timeout, next.run(request)).await {
         Ok(response) => response,
@@ -37,13 +36,13 @@ pub async fn in_time(State(timeout): State<Duration>, request: Request, next: Ne
     }
 }
 
-/// No database text holds one, so no id and no filter does.
+/// No text in the database may contain NUL, so no id and no filter may.
 fn holds_nul(request: &Request) -> bool {
     let uri = request.uri();
     uri.path().contains("%00") || uri.query().is_some_and(|query| query.contains("%00"))
 }
 
-/// The whole body, when it is not larger than `bytes_max`.
+/// Reads the whole body. Returns 413 if it is larger than `bytes_max`.
 pub async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes> {
     let too_large = || {
         let message = format!("The body is larger than {bytes_max} bytes.");
@@ -60,19 +59,19 @@ pub async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Res
     }
 }
 
-/// The media type without its parameters, in lower case.
+/// Returns the media type in lower case, without its parameters. `None` if there is no `Content-Type`.
 pub fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
-/// 415, naming what is taken.
+/// 415: the body must have the media type `taken`.
 pub fn unsupported(taken: &str) -> ApiError {
     let message = format!("The body must be {taken}.");
     ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
 }
 
-/// Reads the body into memory, so that what runs below may look at it more than once.
+/// Reads the body into memory, so that the layers and the handler below can read it more than once.
 pub async fn buffered(State(bytes_max): State<usize>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     match read_body(&parts.headers, body, bytes_max).await {

@@ -1,24 +1,25 @@
-//! Answering requests.
+//! The HTTP server.
 //!
-//! A request passes, from the outside in: [`server`] (connections, slow clients), [`observe`] (its id, metrics, and
-//! the log line of a failure), [`limits`] (how many, how large, how long), and then, for a webhook, the [`receiver`],
-//! which proves who sent it, stores it and answers; for a call of the API, [`auth`] (who is it and may they),
-//! [`idempotency`] (has this been answered before), [`contention`] (once more, if another transaction was in the way) and
-//! its handler in [`api`]; for a page, [`auth`], [`contention`] and its handler in [`pages`], which renders every error.
+//! A request passes these layers, from the outside in: [`server`] (connections, slow clients), [`observe`] (request id,
+//! metrics, log line of a failure), [`limits`] (number, size, duration). Then, by the kind of its route in the
+//! [`table`](mod@table):
+//! - webhook: the [`receiver`] verifies its sender, stores it and answers;
+//! - API: [`auth`], [`idempotency`] (replays a stored response), [`contention`] (runs it again after a conflict), and
+//!   the handler in [`api`];
+//! - page: [`auth`], [`contention`], and the handler in [`pages`], which also renders errors.
 //!
-//! Every route is a row of the [`table`](mod@table); the kind of a row decides which of these surround its handler.
-//!
-//! Files use only files below them. From the lowest up:
-//! - [`request_id`], which every error answer names, and [`error`];
-//! - what the process keeps between requests: failed sign-ins, refused webhooks, keys in use, writers, the [`Hub`];
-//! - [`state`], which holds all of it and is handed to every handler;
-//! - who asks ([`auth`]) and what a route is ([`routes`]);
-//! - what handlers read and answer: [`path`], [`query`], [`body`], [`answer`], [`idempotency`], and what the API and pages
-//!   share of [`calls`];
+//! A file uses only files of its own or a lower level. From the lowest up:
+//! - [`request_id`], which every error response names, and [`error`];
+//! - state that the process keeps between requests: failed sign-ins, refused webhooks, idempotency keys in use, webhook
+//!   writers, the [`Hub`];
+//! - [`state`], which holds all of it and is passed to every handler;
+//! - [`auth`], and the definition of a route in [`routes`];
+//! - extractors and responses: [`path`], [`query`], [`body`], [`answer`], [`idempotency`], and the [`calls`] that API
+//!   and pages share;
 //! - handlers and the rows of their routes: [`api`], [`auth::login`], [`receiver`], [`stream`], [`pages`], [`health`];
 //! - [`layers`], [`table`](mod@table), [`router`].
 //!
-//! **Invariant:** no business rule and no SQL; a handler calls the domain, enqueues what follows, and commits.
+//! **Invariant:** no business rule and no SQL. A handler calls the domain, enqueues the jobs that follow, and commits.
 
 mod answer;
 pub mod api;
@@ -56,7 +57,7 @@ pub use state::{Shared, Web};
 pub use stream::Hub;
 pub use table::{document, table};
 
-/// All that this program answers.
+/// Returns the router with every route and fallback of the program.
 pub fn router(web: Web) -> Router {
     layers::with_fallbacks(&web, table::routed(&web))
         .layer(from_fn_with_state(web.clone(), observe::layer))

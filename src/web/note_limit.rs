@@ -1,13 +1,13 @@
-//! At most so many notes per period, the rest counted.
+//! Limits the number of notes (log lines or audit entries) per period, and counts those over the limit.
 //!
-//! Whoever causes them is unknown, so what they can make us write is bounded; each note tells how many were left out
-//! before it.
+//! The senders that cause the notes are unknown, so the number of notes must be bounded. Each note states how many were
+//! left out before it.
 
 use std::time::Duration;
 
 use nightshift_db::Timestamp;
 
-/// Counts notes of one kind.
+/// A limit for notes of one kind.
 #[derive(Debug)]
 pub struct NoteLimit {
     max: u32,
@@ -18,12 +18,13 @@ pub struct NoteLimit {
 }
 
 impl NoteLimit {
-    /// At most `max` notes per `period`, which begins with a note.
+    /// Allows at most `max` notes per `period`. A period begins with the first note after the previous one has ended.
     pub fn new(max: u32, period: Duration) -> Self {
         Self { max, period, since: None, written: 0, left_out: 0 }
     }
 
-    /// How many notes were left out before this one, which is to be written; none when it is left out as well.
+    /// Counts one note. Returns the number of notes left out since the last one if this note is to be written, and
+    /// `None` if it is over the limit.
     pub fn note(&mut self, now: Timestamp) -> Option<u64> {
         if self.since.is_none_or(|since| now.since(since) >= self.period) {
             self.since = Some(now);

@@ -1,4 +1,4 @@
-//! The outermost layer: gives each request an id, counts and logs it, and logs why it failed when the fault is ours.
+//! The outermost layer: gives each request an id, records its metrics, and logs every 5xx response.
 
 use std::time::Instant;
 
@@ -11,17 +11,16 @@ use super::error::Cause;
 use super::request_id::{self, RequestId};
 use super::state::Web;
 
-/// The header that carries the id in and out.
+/// The header with the request id, in requests and responses.
 const HEADER: &str = "x-request-id";
-/// Longest id taken from a caller.
+/// The maximum length of a request id that a caller provides.
 const LENGTH_MAX: usize = 64;
 
-/// Wraps every request.
 pub async fn layer(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = given(&request).unwrap_or_else(|| nightshift_db::new_id(web.clock.now()));
     request.extensions_mut().insert(RequestId(id.clone()));
-    // A path that fits no route is a caller's text and would make a metric of its own.
+    // The path of an unmatched request is chosen by its sender and would create a metric series of its own.
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let method = request.method().clone();
@@ -41,7 +40,7 @@ pub async fn layer(State(web): State<Web>, mut request: Request, next: Next) -> 
     response
 }
 
-/// The caller's own id, if it is fit for logs and headers.
+/// Returns the caller's own request id, if it is safe for logs and headers.
 fn given(request: &Request) -> Option<String> {
     let text = request.headers().get(HEADER)?.to_str().ok()?;
     let fit = !text.is_empty()
@@ -50,7 +49,7 @@ fn given(request: &Request) -> Option<String> {
     fit.then(|| text.to_owned())
 }
 
-/// Logs why a request got a 5xx answer, whether that is JSON or a page.
+/// Logs the cause of a 5xx response, whether its body is JSON or a page.
 fn log_failure(response: &Response, id: &str, route: &str) {
     let Some(error) = Cause::of(response).filter(|error| error.status.is_server_error()) else { return };
     if error.status == StatusCode::INTERNAL_SERVER_ERROR {

@@ -1,4 +1,4 @@
-//! What the address of a request names. What can't be read becomes an [`ApiError`] like any other.
+//! The extractor for path parameters. A parameter that can't be parsed becomes an [`ApiError`].
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -9,7 +9,6 @@ use super::error::{ApiError, Result};
 use super::routes::{Contract, Takes};
 use super::state::Web;
 
-/// The parameter of the path.
 pub struct Path<T>(pub T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<Web> for Path<T> {

@@ -1,5 +1,5 @@
-//! Parameters in the query: read into a type by name, every wrong one named at once, unknown ones too where the type
-//! denies them. An empty value counts as missing; of several with one name the last one counts.
+//! The extractor for query parameters. An error names every invalid parameter at once, and unknown ones where the type
+//! denies them. An empty value counts as absent. Of several values with the same name the last one counts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,6 @@ use super::error::{ApiError, Result};
 use super::routes::{Contract, Takes};
 use super::state::Web;
 
-/// The parameters of a request.
 pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequestParts<Web> for Query<T> {
@@ -38,7 +37,7 @@ impl<T: IntoParams + ToSchema> Takes for Query<T> {
 #[serde(deny_unknown_fields)]
 pub struct NoParameters {}
 
-/// 422 that says of every parameter what is wrong with it.
+/// 422: for each invalid parameter, what is wrong with it.
 pub fn refused(problems: BTreeMap<String, String>) -> ApiError {
     let error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Some parameters are not valid.");
     ApiError { fields: problems, ..error }
@@ -47,8 +46,8 @@ pub fn refused(problems: BTreeMap<String, String>) -> ApiError {
 /// What is said of a parameter that a route does not have.
 pub const UNKNOWN: &str = "is not a parameter of this list";
 
-/// Reads a query, without the parameters that are not valid: for pages, whose forms only offer values that are. Those
-/// named in `many` are read as lists of texts, with all that are given.
+/// Reads a query and ignores invalid parameters. It is for pages, whose forms only offer valid values. Parameters named
+/// in `many` are read as lists that hold every given value.
 pub fn lenient<T: DeserializeOwned + Default>(query: &str, many: &[&str]) -> T {
     let wrong = match read_with(query, many) {
         Ok(value) => return value,
@@ -59,7 +58,8 @@ pub fn lenient<T: DeserializeOwned + Default>(query: &str, many: &[&str]) -> T {
     read_with(&rest, many).unwrap_or_default()
 }
 
-/// Reads a query. What is wrong is left out and the rest read again, until all that is wrong is known.
+/// Reads a query. After an error the invalid parameter is removed and the rest is read again, until all errors are
+/// known.
 fn read<T: DeserializeOwned>(query: &str) -> Result<T, BTreeMap<String, String>> {
     read_with(query, &[])
 }
@@ -95,7 +95,6 @@ fn read_with<T: DeserializeOwned>(query: &str, many: &[&str]) -> Result<T, BTree
     }
 }
 
-/// What is wrong with a parameter.
 #[derive(Debug)]
 enum Wrong {
     Unknown,
@@ -108,7 +107,7 @@ impl fmt::Display for Wrong {
         match self {
             Self::Unknown => f.write_str(UNKNOWN),
             Self::Missing(_) => f.write_str("is required"),
-            // "not an RFC 3339 time" is what a type says that reads itself from text.
+            // The error of a type with `FromStr` reads "not an RFC 3339 time".
             Self::Value(sentence) => match sentence.strip_prefix("not ") {
                 Some(expected) => write!(f, "must be {expected}"),
                 None => f.write_str(sentence),
@@ -133,7 +132,7 @@ impl serde::de::Error for Wrong {
     }
 }
 
-/// The parameters as a map that remembers which one is being read.
+/// The parameters as a map for serde. It remembers which one is being read.
 struct Fields<'a> {
     rest: std::collections::btree_map::Iter<'a, String, Vec<String>>,
     values: &'a [String],
@@ -168,7 +167,7 @@ impl<'de> MapAccess<'de> for &mut Fields<'_> {
     }
 }
 
-/// A value, which is whatever its text says; the last of several texts, unless they are read as a list.
+/// The text values of one parameter. Scalars are parsed from the last one, lists take all.
 struct Text<'a>(&'a [String]);
 
 impl Text<'_> {

@@ -1,8 +1,8 @@
-//! Requests per minute and caller: token buckets in memory, per process.
+//! Rate limits per caller: token buckets in memory, per process.
 //!
-//! A bucket holds a minute's worth, so a caller that was quiet may come in a burst. The number of buckets is bounded:
-//! a new caller takes the place of the one that was quiet for the longest. Whoever keeps sending keeps its bucket,
-//! however many addresses somebody else sends from.
+//! A bucket holds the requests of one minute, so a caller may send a burst after a quiet minute. The number of buckets
+//! is bounded: a new caller replaces the one that was quiet for the longest. A caller that keeps sending keeps its
+//! bucket, from however many addresses others send.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -14,24 +14,23 @@ use nightshift_db::Timestamp;
 
 use crate::config::Http;
 
-/// Callers remembered at a time; each costs some hundred bytes.
+/// The maximum number of buckets in memory. Each takes a few hundred bytes.
 const CALLERS_MAX: usize = 50_000;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Whom this program limits, and how.
+/// The rate limits of the program, one for each kind of caller.
 pub struct RateLimits {
-    /// Sessions and keys, by their ids.
+    /// Sessions and API keys, by their ids.
     pub callers: RateLimiter<String>,
-    /// Callers without either.
+    /// Callers with neither a session nor a key.
     pub addresses: RateLimiter<IpAddr>,
-    /// Webhooks.
     pub webhooks: RateLimiter<IpAddr>,
-    /// Credentials that were refused: looking them up costs a statement.
+    /// Senders of refused API keys. Looking up a key costs a statement.
     pub refused: RateLimiter<IpAddr>,
 }
 
 impl RateLimits {
-    /// As the operator chose.
+    /// Creates the limits from the settings.
     #[must_use]
     pub fn new(http: &Http) -> Self {
         Self {
@@ -43,7 +42,7 @@ impl RateLimits {
     }
 }
 
-/// Limits callers of kind `K`.
+/// A rate limit for callers that are identified by `K`.
 pub struct RateLimiter<K> {
     per_minute: f64,
     buckets: Mutex<LruCache<K, Bucket>>,
@@ -56,19 +55,19 @@ struct Bucket {
 }
 
 impl<K: Eq + Hash> RateLimiter<K> {
-    /// Allows each caller `per_minute` requests a minute.
+    /// Allows each caller `per_minute` requests per minute. Zero counts as one.
     #[must_use]
     pub fn new(per_minute: u32) -> Self {
         Self { per_minute: f64::from(per_minute.max(1)), buckets: Mutex::new(LruCache::new(CALLERS_MAX)) }
     }
 
-    /// Counts a request of `caller`; the time to wait when it is one too many.
+    /// Counts a request of `caller`.
     ///
     /// # Errors
-    /// How long until the next one would be taken.
+    /// Returns how long the caller must wait if the request is over the limit. Such a request is not counted.
     pub fn take(&self, caller: K, now: Timestamp) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        // Not `entry`: it evicts the oldest bucket before it looks for the caller's, which may be that one.
+        // `entry` would evict the oldest bucket before it looks up the caller's, which may be that one.
         let Some(bucket) = buckets.get_mut(&caller) else {
             buckets.insert(caller, Bucket { tokens: self.per_minute - 1.0, at: now });
             return Ok(());
@@ -81,10 +80,11 @@ impl<K: Eq + Hash> RateLimiter<K> {
         Ok(())
     }
 
-    /// The time to wait, without counting a request. It keeps the caller's bucket from being evicted as a request does.
+    /// Checks whether a request of `caller` would be allowed, without counting one. The check protects the bucket from
+    /// eviction, as a request does.
     ///
     /// # Errors
-    /// How long until one would be taken.
+    /// Returns how long the caller must wait.
     pub fn look(&self, caller: &K, now: Timestamp) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let tokens = buckets.get(caller).map_or(self.per_minute, |bucket| self.filled(*bucket, now));
@@ -97,7 +97,7 @@ impl<K: Eq + Hash> RateLimiter<K> {
     }
 }
 
-/// What stands for an address: one network of IPv6 is given to one household, so it counts as one caller.
+/// Returns the network that stands for an address. An IPv6 /64 belongs to one household, so it counts as one caller.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

@@ -1,21 +1,20 @@
-//! The id of a request: among its extensions, and as a value of the task that answers it.
+//! The id of a request, in its extensions and as a task-local value.
 
-/// The request's name, also the correlation id of what it causes.
+/// The id of a request. It is also the correlation id of the jobs that the request enqueues.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
 tokio::task_local! {
-    /// The id of the request that this task answers.
     static CURRENT: String;
 }
 
-/// The id of the request that this task answers; empty outside of a request, as in a task that a handler spawned.
+/// Returns the id of the request that this task answers. Empty outside of a request, for example in a spawned task.
 #[must_use]
 pub fn current() -> String {
     CURRENT.try_with(Clone::clone).unwrap_or_default()
 }
 
-/// Answers the request `id`, which is the current one meanwhile.
+/// Runs `answering` with `id` as the current request id.
 pub async fn within<T>(id: String, answering: impl Future<Output = T>) -> T {
     CURRENT.scope(id, answering).await
 }

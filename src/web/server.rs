@@ -1,7 +1,7 @@
-//! Connections: accepted, given to the router, cut off when they are slow, ended gracefully.
+//! Accepts connections, passes them to the router, cuts off slow clients, and shuts down gracefully.
 //!
-//! hyper is driven directly because its time for reading headers, which turns away clients that send them drop by drop,
-//! can't be set through axum's own server.
+//! hyper is used directly because axum's own server has no setting for hyper's header timeout, which cuts off clients
+//! that send their headers too slowly.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -20,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-/// Bytes of a request's head.
+/// The maximum size of a request's head, in bytes.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
-/// Answers connections until `stop`; then it takes no new ones and lets what runs finish within `grace`.
+/// Serves connections until `stop`. Then it accepts no new ones, and gives running requests `grace` to finish.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -40,7 +40,7 @@ pub async fn serve(
                     let connection = answer(stream, client, router.clone(), header_timeout, stopping.clone());
                     connections.spawn(connection);
                 }
-                // Out of file descriptors, most likely: some are freed as connections end.
+                // The cause is most likely a lack of file descriptors. Some are freed when connections end.
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -67,7 +67,7 @@ async fn answer(
     header_timeout: Duration,
     stopping: CancellationToken,
 ) {
-    // Answers are small and complete: nothing is gained by waiting for more.
+    // Responses are small and complete, so waiting for more data gains nothing.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();

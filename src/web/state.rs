@@ -1,4 +1,4 @@
-//! What handlers share.
+//! The state that handlers share.
 
 use std::sync::Arc;
 
@@ -17,56 +17,48 @@ use super::receiver::{Receiver, Refusals};
 use super::stream::Hub;
 use crate::config::Settings;
 
-/// Handed to every handler; a clone is cheap.
+/// The shared state. A clone is cheap.
 #[derive(Clone)]
 pub struct Web(Arc<Shared>);
 
-/// What is in it.
 pub struct Shared {
-    /// What the operator chose.
     pub settings: Settings,
-    /// The address under which providers reach this program, with the real port.
+    /// The base URL under which providers and browsers reach this program, with the actual port.
     pub public_url: String,
-    /// The database.
     pub db: Db,
-    /// The queue.
     pub queue: Queue,
-    /// What time it is.
     pub clock: Clock,
-    /// Stores webhooks.
     pub receiver: Receiver,
-    /// Webhooks refused lately.
+    /// Counts and logs refused webhooks.
     pub refusals: Refusals,
-    /// Sign-ins that failed lately.
+    /// Records failed sign-ins.
     pub failures: Failures,
-    /// Places for requests that are worked on at the same time.
+    /// Permits for requests that run at the same time.
     pub in_flight: Semaphore,
-    /// Requests with an `Idempotency-Key` that this process runs.
+    /// The `Idempotency-Key`s of requests that run in this process.
     pub running: Running,
-    /// Requests per caller.
     pub rates: RateLimits,
     /// Signs session cookies and links.
     pub session_secret: SecretString,
     /// Renders `/metrics`.
     pub metrics: PrometheusHandle,
-    /// The state of this process's worker, when it runs one.
+    /// The state of this process's worker. `None` if it runs none.
     pub worker: Option<Health>,
-    /// Whom calls reach.
+    /// Decides which numbers calls may reach.
     pub dialing: Dialing,
-    /// Hands live updates to those who watch.
+    /// Passes live updates to open event streams.
     pub hub: Hub,
-    /// Cancelled once the process is on its way out.
+    /// Cancelled when the process begins to shut down.
     pub closing: CancellationToken,
 }
 
 impl Web {
-    /// Shares `shared`.
     #[must_use]
     pub fn new(shared: Shared) -> Self {
         Self(Arc::new(shared))
     }
 
-    /// From now on `/readyz` tells load balancers to go elsewhere, and those who watch are sent away.
+    /// Makes `/readyz` report that the process shuts down, and ends open event streams.
     pub fn shut_down(&self) {
         self.0.closing.cancel();
     }

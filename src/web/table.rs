@@ -1,7 +1,7 @@
-//! Every route of the program, in one table, its description and its handlers.
+//! The table of all routes, and the OpenAPI document and the router that are made from it.
 //!
-//! Each area exports its rows, and they are joined here. Whatever needs all of them stands above this file, or is handed
-//! them.
+//! Each area exports its routes, and this file joins them. Code that needs all routes is in a file above this one or
+//! gets them as an argument.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ use super::routes::{Route, openapi};
 use super::state::Web;
 use super::{api, health, layers, pages, receiver};
 
-/// Every route of the program.
+/// Returns every route of the program.
 #[must_use]
 pub fn table() -> Vec<Route> {
     let areas = [api::routes(), receiver::routes(), pages::routes(), health::routes()];
@@ -21,21 +21,21 @@ pub fn table() -> Vec<Route> {
     routes
 }
 
-/// The table as an OpenAPI document.
+/// Returns the OpenAPI document of the table.
 #[must_use]
 pub fn document() -> &'static OpenApi {
     static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| openapi::describe(table()));
     &DOCUMENT
 }
 
-/// The document as its route sends it.
+/// Returns the OpenAPI document as JSON.
 fn json() -> &'static str {
-    // Maps with text keys and numbers that are finite always become JSON.
+    // Serialization can't fail: all map keys are text, and all numbers are finite.
     static JSON: LazyLock<String> = LazyLock::new(|| serde_json::to_string(document()).unwrap_or_default());
     &JSON
 }
 
-/// The handlers of the table, each with what its kind needs around it.
+/// Adds every route to a router, with the layers of its kind.
 pub(super) fn routed(web: &Web) -> Router<Web> {
     table().into_iter().fold(Router::new(), |router, route| {
         let path = route.path;

@@ -16,28 +16,28 @@ use crate::web::path::Path;
 use crate::web::query::Query;
 use crate::web::state::Web;
 
-/// What narrows the list.
+/// The filters of a list.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = AutomationRunsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListQuery {
-    /// Rows of a page.
+    /// The maximum number of rows on the page.
     #[serde(default)]
     limit: Limit,
-    /// The `nextCursor` of the page before.
+    /// The `nextCursor` of the previous page.
     cursor: Option<String>,
     #[serde(rename = "type")]
     kind: Option<AutomationType>,
     status: Option<AutomationRunStatus>,
     recipient: Option<Recipient>,
     booking_id: Option<BookingId>,
-    /// Those entered then or later.
+    /// Only runs created at or after this time.
     from: Option<Timestamp>,
-    /// Those entered before.
+    /// Only runs created before this time.
     to: Option<Timestamp>,
 }
 
-/// A page of automatic texts.
+/// A page of automation runs.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AutomationRunList)]
 #[serde(rename_all = "camelCase")]
@@ -54,7 +54,7 @@ pub async fn list(State(web): State<Web>, caller: Caller, Query(query): Query<Li
     Ok(Json(Runs { runs: page.items, next_cursor: page.next_cursor }))
 }
 
-/// An automatic text, with how it was sent.
+/// An automation run, with how its text was sent.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AutomationRunShown)]
 #[serde(rename_all = "camelCase")]

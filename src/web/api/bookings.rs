@@ -22,14 +22,14 @@ use crate::web::path::Path;
 use crate::web::query::Query;
 use crate::web::state::Web;
 
-/// A booking that was made or changed.
+/// A booking that was created or changed.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BookingChanged {
     booking: BookingView,
-    /// The job that does what follows, if anything does.
+    /// The job that does the work that follows. Null if none does.
     job_id: Option<String>,
-    /// What is odd about it but allowed; mostly empty.
+    /// Oddities of the booking that are allowed. Usually empty.
     warnings: Vec<Warning>,
 }
 
@@ -49,24 +49,24 @@ pub async fn create(
     answering.commit(&web, tx, body).await
 }
 
-/// What narrows the list.
+/// The filters of a list.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = BookingsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListQuery {
-    /// Rows of a page.
+    /// The maximum number of rows on the page.
     #[serde(default)]
     limit: Limit,
-    /// The `nextCursor` of the page before.
+    /// The `nextCursor` of the previous page.
     cursor: Option<String>,
     status: Option<Status>,
-    /// Those that start then or later.
+    /// Only bookings that start at or after this time.
     from: Option<Timestamp>,
-    /// Those that start before.
+    /// Only bookings that start before this time.
     to: Option<Timestamp>,
     client_id: Option<ClientId>,
     sitter_id: Option<SitterId>,
-    /// Those whose client's name, whose client's phone or whose service holds this text.
+    /// Only bookings whose client's name, client's phone number or service contains this text.
     q: Option<String>,
 }
 
@@ -146,7 +146,7 @@ pub async fn cancel(
     answer_change(&web, &caller, answering, tx, changed).await
 }
 
-/// Changes of status, oldest first.
+/// The changes of a booking's status, oldest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = StatusHistory)]
 #[serde(rename_all = "camelCase")]
@@ -171,14 +171,14 @@ const REASON_CHARS_MAX: usize = 4000;
 #[schema(as = Nothing)]
 pub struct Empty {}
 
-/// Why.
+/// The reason of a cancellation.
 #[derive(Default, Deserialize, ToSchema)]
 pub struct Cancellation {
     /// At most 4000 characters.
     reason: Option<String>,
 }
 
-/// Answers a change with the booking as it now stands.
+/// Commits a change and answers with the changed booking.
 async fn answer_change(
     web: &Web,
     caller: &Caller,

@@ -24,33 +24,33 @@ use crate::web::idempotency::Answering;
 use crate::web::path::Path;
 use crate::web::state::Web;
 
-/// How long [`schedule`] waits for the end of a call.
+/// How long [`schedule`] waits for a call to end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(310);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// A call that stands.
+/// A call that was scheduled.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallStarted {
     booking_initiated: bool,
     execution_id: String,
-    /// `accepted`.
+    /// Always `accepted`.
     status: CallStatus,
     message: &'static str,
 }
 
-/// How a call came out.
+/// The outcome of a call.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CallOutcome)]
 #[serde(untagged)]
 pub enum Outcome {
-    /// Nobody was called.
+    /// The call was simulated. Nobody was called.
     Simulated(Simulated),
-    /// Somebody was called.
+    /// The call was placed.
     Called(Called),
 }
 
-/// How a call came out that reached nobody.
+/// The outcome of a simulated call.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SimulatedOutcome)]
 #[serde(rename_all = "camelCase")]
@@ -58,12 +58,12 @@ pub struct Simulated {
     booking_initiated: bool,
     /// `confirmed`, `not_confirmed`, `failed` or `timeout`.
     booking_status: &'static str,
-    /// `simulated`.
+    /// Always `simulated`.
     method: &'static str,
     message: &'static str,
 }
 
-/// How a call came out that reached somebody. What it did not find out is null.
+/// The outcome of a call that was placed. Details that the call did not yield are null.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CalledOutcome)]
 #[serde(rename_all = "camelCase")]
@@ -71,7 +71,7 @@ pub struct Called {
     booking_initiated: bool,
     /// `confirmed`, `not_confirmed`, `failed` or `timeout`.
     booking_status: &'static str,
-    /// `vapi`.
+    /// Always `vapi`.
     method: &'static str,
     #[schema(value_type = Option<String>)]
     confirmed_date: Option<Value>,
@@ -81,7 +81,7 @@ pub struct Called {
     confirmation_number: Option<Value>,
 }
 
-/// A call that was given up.
+/// A call that was cancelled.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallCancelled {
@@ -89,7 +89,7 @@ pub struct CallCancelled {
     status: CallStatus,
 }
 
-/// `POST /api/v1/bookings/schedule-async`: 202 as soon as the call stands.
+/// `POST /api/v1/bookings/schedule-async`: answers 202 as soon as the call is scheduled.
 pub async fn schedule_async(
     State(web): State<Web>,
     caller: Caller,
@@ -108,7 +108,7 @@ pub async fn schedule_async(
     answering.commit(&web, tx, Data::of(started).warning(scheduled.warnings)).await?.at(&place)
 }
 
-/// `POST /api/v1/bookings/schedule`: waits for the outcome. The call goes on when the caller goes away.
+/// `POST /api/v1/bookings/schedule`: waits for the outcome. The call continues when the caller disconnects.
 pub async fn schedule(
     State(web): State<Web>,
     caller: Caller,
@@ -120,7 +120,7 @@ pub async fn schedule(
     tx.commit().await?;
     let viewer = caller.viewer_of(&web, &scheduled.request_id)?;
     let call = wait_for_end(&web, &viewer, &scheduled.execution_id).await?;
-    // The call stands: asked for again as a whole, it might be made a second time.
+    // The call is committed. Running the whole request again could schedule a second one.
     contention::repeat(|| async {
         let tx = web.db.begin().await?;
         let answer = Data::of(outcome(&call)).warning(scheduled.warnings.clone());
@@ -140,7 +140,7 @@ async fn wait_for_end(web: &Web, viewer: &Viewer, execution_id: &str) -> Result<
     }
 }
 
-/// How a call came out, for somebody who waited.
+/// Returns the outcome of a call for the response of [`schedule`].
 fn outcome(call: &CallView) -> Outcome {
     let booking_status = match call.status {
         CallStatus::Confirmed => "confirmed",

@@ -1,4 +1,4 @@
-//! The envelope of version 1 of the API.
+//! The envelope of responses in version 1 of the API.
 
 use std::borrow::Cow;
 
@@ -8,18 +8,18 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-/// What is answered, and what is odd about the request but allowed.
+/// The data of a response, and warnings about the request.
 #[derive(Serialize)]
 pub struct Data<T> {
     /// Always true.
     success: bool,
     data: T,
-    /// Absent when there are none: the body is then what it was before there were warnings.
+    /// Absent if empty, so that clients from before the introduction of warnings get the body they know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
 }
 
-// Not derived: each content is a schema of its own name.
+// Not derived, because each content type has a schema with its own name.
 impl<T: ToSchema> PartialSchema for Data<T> {
     fn schema() -> RefOr<Schema> {
         let success = ObjectBuilder::new().schema_type(Type::Boolean).description(Some("Always true."));
@@ -49,12 +49,10 @@ impl<T: ToSchema> ToSchema for Data<T> {
 }
 
 impl<T> Data<T> {
-    /// Puts `data` into the envelope.
     pub(super) fn of(data: T) -> Self {
         Self { success: true, data, warnings: Vec::new() }
     }
 
-    /// Adds what is odd.
     pub(super) fn warning(self, warnings: Vec<Warning>) -> Self {
         Self { warnings, ..self }
     }

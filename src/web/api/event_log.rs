@@ -14,27 +14,27 @@ use crate::web::error::Result;
 use crate::web::query::Query;
 use crate::web::state::Web;
 
-/// What narrows the list.
+/// The filters of a list.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = EventLogQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListQuery {
-    /// Rows of a page.
+    /// The maximum number of rows on the page.
     #[serde(default)]
     limit: Limit,
-    /// The `nextCursor` of the page before.
+    /// The `nextCursor` of the previous page.
     cursor: Option<String>,
     event_type: Option<String>,
     status: Option<String>,
     booking_id: Option<BookingId>,
     correlation_id: Option<String>,
-    /// Those written then or later.
+    /// Only entries written at or after this time.
     from: Option<Timestamp>,
-    /// Those written before.
+    /// Only entries written before this time.
     to: Option<Timestamp>,
 }
 
-/// A page of the log.
+/// A page of the event log.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EventList)]
 #[serde(rename_all = "camelCase")]

@@ -18,21 +18,21 @@ use crate::web::path::Path;
 use crate::web::query::Query;
 use crate::web::state::Web;
 
-/// What narrows the list.
+/// The filters of a list.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = ExceptionListQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListQuery {
-    /// Rows of a page.
+    /// The maximum number of rows on the page.
     #[serde(default)]
     limit: Limit,
-    /// The `nextCursor` of the page before.
+    /// The `nextCursor` of the previous page.
     cursor: Option<String>,
     /// The kind of exception.
     #[serde(rename = "type")]
     kind: Option<String>,
     severity: Option<Severity>,
-    /// `open` when not given.
+    /// `open` by default.
     status: Option<ExceptionStatus>,
     booking_id: Option<BookingId>,
 }
@@ -43,7 +43,7 @@ pub struct ListQuery {
 #[serde(rename_all = "camelCase")]
 pub struct Exceptions {
     exceptions: Vec<ExceptionView>,
-    /// How many there are in all, by severity.
+    /// The number of exceptions on all pages, by severity.
     counts: Counts,
     next_cursor: Option<String>,
 }
@@ -58,7 +58,7 @@ pub async fn list(State(web): State<Web>, caller: Caller, Query(query): Query<Li
     Ok(Json(Exceptions { exceptions: page.items, counts, next_cursor: page.next_cursor }))
 }
 
-/// An exception, and the difference in price when it is about one.
+/// An exception. If it is about a price, also the drift between the stored and the calculated price.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ExceptionShown)]
 #[serde(rename_all = "camelCase")]
@@ -67,7 +67,7 @@ pub struct Shown {
     drift: Option<DriftView>,
 }
 
-/// `GET /api/exceptions/{id}`, with the difference in price when it is about one.
+/// `GET /api/exceptions/{id}`
 pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<ExceptionId>) -> Result<Json<Shown>> {
     let viewer = caller.viewer();
     let exception = exceptions::get(&web.db, &viewer, &id).await?;
@@ -84,7 +84,7 @@ pub struct ExceptionChanged {
     exception: ExceptionView,
 }
 
-/// What was done about it.
+/// How an exception was resolved.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Resolution {
@@ -106,11 +106,11 @@ pub async fn resolve(
     answering.commit(&web, tx, ExceptionChanged { exception: item }).await
 }
 
-/// Until when it can wait.
+/// When a snoozed exception comes back.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Snooze {
-    /// Not in the past.
+    /// Must not be in the past.
     #[schema(required = true, format = DateTime)]
     until: String,
 }
@@ -131,7 +131,7 @@ pub async fn snooze(
     answering.commit(&web, tx, ExceptionChanged { exception: item }).await
 }
 
-/// Who takes it.
+/// The user to whom an exception is assigned.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Assignment {

@@ -1,4 +1,4 @@
-//! `/api/jobs/{id}`: how far the work has come that a request asked for.
+//! `/api/jobs/{id}`: the progress of a job that a request started.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +13,7 @@ use crate::web::error::{ApiError, Result};
 use crate::web::path::Path;
 use crate::web::state::Web;
 
-/// A job, as far as those who asked for its work may see it.
+/// A job, with the fields that callers of the API may see.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Job)]
 #[serde(rename_all = "camelCase")]
@@ -21,7 +21,7 @@ pub struct Shown {
     id: String,
     kind: String,
     state: JobState,
-    /// Runs so far.
+    /// The number of runs so far.
     attempts: i64,
     created_at: Timestamp,
     finished_at: Option<Timestamp>,

@@ -1,5 +1,4 @@
-//! The API that frontends and integrations call: one file per thing it is about, and the rows of all its
-//! routes.
+//! The API for frontends and integrations: one file per resource, and the rows of all its routes.
 
 mod automation_runs;
 mod bookings;

@@ -19,7 +19,7 @@ use crate::web::path::Path;
 use crate::web::query::Query;
 use crate::web::state::Web;
 
-/// What narrows the list.
+/// The filters of a list.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = NumbersQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -28,7 +28,7 @@ pub struct ListQuery {
     status: Option<NumberStatus>,
 }
 
-/// Numbers, in their order.
+/// Phone numbers of the organisation.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NumberList)]
 #[serde(rename_all = "camelCase")]
@@ -80,7 +80,7 @@ pub struct Changed {
     number: Entry,
 }
 
-/// A number by itself, without what it carries.
+/// A number without its usage.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NumberEntry)]
 #[serde(rename_all = "camelCase")]

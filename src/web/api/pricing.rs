@@ -1,4 +1,4 @@
-//! `/api/pricing-rules`, and what bookings cost.
+//! `/api/pricing-rules`, and the prices of bookings.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,7 +18,7 @@ use crate::web::state::Web;
 
 const REASON_CHARS_MAX: usize = 4_000;
 
-/// Every version of every rule.
+/// All versions of all price rules.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PriceRuleList)]
 #[serde(rename_all = "camelCase")]
@@ -26,7 +26,7 @@ pub struct Rules {
     rules: Vec<Rule>,
 }
 
-/// A rule that was added.
+/// A price rule that was added.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PriceRuleAdded)]
 #[serde(rename_all = "camelCase")]
@@ -34,7 +34,7 @@ pub struct Added {
     rule: Rule,
 }
 
-/// A new price.
+/// A booking with its new price.
 #[derive(Serialize, ToSchema)]
 #[schema(as = BookingRepriced)]
 #[serde(rename_all = "camelCase")]
@@ -68,7 +68,7 @@ pub async fn of_booking(State(web): State<Web>, caller: Caller, Path(id): Path<B
     Ok(Json(pricing::pricing(&web.db, &caller.org_viewer()?, &id, thresholds).await?))
 }
 
-/// Why a booking is priced anew.
+/// The reason to price a booking again.
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = RepriceReason)]
 pub struct Reason {

@@ -1,4 +1,4 @@
-//! `/api/reconciliation`: the nightly check of prices.
+//! `/api/reconciliation`: the nightly price check.
 
 use axum::Json;
 use axum::extract::State;
@@ -19,19 +19,19 @@ use crate::web::path::Path;
 use crate::web::query::Query;
 use crate::web::state::Web;
 
-/// What narrows the list.
+/// The requested page of a list.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = ReconciliationsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListQuery {
-    /// Rows of a page.
+    /// The maximum number of rows on the page.
     #[serde(default)]
     limit: Limit,
-    /// The `nextCursor` of the page before.
+    /// The `nextCursor` of the previous page.
     cursor: Option<String>,
 }
 
-/// A page of checks.
+/// A page of reconciliation runs.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReconciliationRunList)]
 #[serde(rename_all = "camelCase")]
@@ -50,20 +50,20 @@ pub async fn list(
     Ok(Json(Runs { runs: page.items, next_cursor: page.next_cursor }))
 }
 
-/// What narrows the list.
+/// The filters of a list.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = DriftsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DriftsQuery {
-    /// Rows of a page.
+    /// The maximum number of rows on the page.
     #[serde(default)]
     limit: Limit,
-    /// The `nextCursor` of the page before.
+    /// The `nextCursor` of the previous page.
     cursor: Option<String>,
     severity: Option<Severity>,
 }
 
-/// A page of what a check found.
+/// A page of the price drifts that a run found.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PriceDriftList)]
 #[serde(rename_all = "camelCase")]
@@ -83,18 +83,18 @@ pub async fn drifts(
     Ok(Json(Drifts { drifts: page.items, next_cursor: page.next_cursor }))
 }
 
-/// What is to be checked.
+/// The options of a reconciliation run.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct NewReconciliation {
-    /// The day it counts for, such as 2024-12-31; today when not given.
+    /// The day of the run, such as 2024-12-31. Today by default.
     #[schema(format = Date)]
     date: Option<String>,
-    /// For ops, who belong to no organisation.
+    /// The organisation to check. Required for operators of the platform, who belong to no organisation.
     org_id: Option<OrgId>,
 }
 
-/// The work that was begun.
+/// The job that was started.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobStarted {

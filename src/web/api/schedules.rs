@@ -1,4 +1,4 @@
-//! `/api/ops/schedules`: what happens by the clock.
+//! `/api/ops/schedules`: the schedules of recurring jobs.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,10 +18,10 @@ use crate::web::path::Path;
 use crate::web::query::{NoParameters, Query};
 use crate::web::state::Web;
 
-/// Organisations shown of a schedule, those whose turn is next first.
+/// The maximum number of organisations shown for a schedule. Those with the earliest next run come first.
 const SCOPES_SHOWN: usize = 200;
 
-/// Every schedule.
+/// All schedules.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ScheduleList)]
 #[serde(rename_all = "camelCase")]
@@ -29,7 +29,7 @@ pub struct Schedules {
     schedules: Vec<ScheduleView>,
 }
 
-/// The work that was begun.
+/// The jobs that were started.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ScheduleStarted)]
 #[serde(rename_all = "camelCase")]
@@ -45,12 +45,12 @@ pub async fn list(State(web): State<Web>, _: Query<NoParameters>) -> Result<Json
     Ok(Json(Schedules { schedules }))
 }
 
-/// For whom.
+/// The scope of a manual run.
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = ScheduleWish)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ScheduleRun {
-    /// The organisation; all of them when not given.
+    /// The organisation. All organisations by default.
     org_id: Option<OrgId>,
 }
 

@@ -1,4 +1,4 @@
-//! `/api/v1/service-requests`: requests for an appointment elsewhere, and the providers that may give one.
+//! `/api/v1/service-requests`: requests for an appointment, and the providers that may offer one.
 
 use std::borrow::Cow;
 
@@ -24,13 +24,13 @@ use crate::web::path::Path;
 use crate::web::query::Query;
 use crate::web::state::Web;
 
-/// A request that was made.
+/// A service request that was created.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestCreated {
     id: ServiceRequestId,
     status: ServiceRequestStatus,
-    /// The link of its page.
+    /// The link to the request's page.
     request_url: String,
 }
 
@@ -47,20 +47,20 @@ pub async fn create(
     answering.commit(&web, tx, Data::of(RequestCreated { id, status, request_url })).await
 }
 
-/// What narrows the list.
+/// The filters of a list.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = ServiceRequestsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListQuery {
-    /// Rows of a page.
+    /// The maximum number of rows on the page.
     #[serde(default)]
     limit: Limit,
-    /// The `nextCursor` of the page before.
+    /// The `nextCursor` of the previous page.
     cursor: Option<String>,
     status: Option<ServiceRequestStatus>,
 }
 
-/// A page of requests.
+/// A page of service requests.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ServiceRequestList)]
 #[serde(rename_all = "camelCase")]
@@ -97,22 +97,19 @@ async fn count_polls(web: &Web, request: &mut ServiceRequestView) -> Result<()> 
     Ok(())
 }
 
-/// One provider, or several.
+/// The accepted forms of a body with one or several providers.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub enum Providers {
     /// `{"providers": [...]}`
-    Several {
-        /// They.
-        providers: Vec<NewServiceProvider>,
-    },
-    /// A list.
+    Several { providers: Vec<NewServiceProvider> },
+    /// `[...]`
     List(Vec<NewServiceProvider>),
-    /// One by itself.
+    /// A single provider object.
     One(NewServiceProvider),
 }
 
-// Not derived: an object with `providers` is also a provider whose fields are all missing, so the forms overlap.
+// Not derived: all fields of a provider are optional, so an object with `providers` also matches a single provider.
 impl PartialSchema for Providers {
     fn schema() -> RefOr<Schema> {
         let one = Ref::from_schema_name(NewServiceProvider::name());
@@ -150,13 +147,13 @@ pub async fn add_providers(
     answering.commit(&web, tx, Data::of(RequestNamed { id })).await
 }
 
-/// The request that was changed.
+/// The service request that was changed.
 #[derive(Serialize, ToSchema)]
 pub struct RequestNamed {
     id: ServiceRequestId,
 }
 
-/// A request that was cancelled.
+/// A service request that was cancelled.
 #[derive(Serialize, ToSchema)]
 pub struct RequestCancelled {
     id: ServiceRequestId,

@@ -26,38 +26,38 @@ use crate::web::path::Path;
 use crate::web::query::{self, Query};
 use crate::web::state::Web;
 
-/// What narrows the list.
+/// The filters of a list.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = ThreadsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListQuery {
-    /// Rows of a page.
+    /// The maximum number of rows on the page.
     #[serde(default)]
     limit: Limit,
-    /// The `nextCursor` of the page before.
+    /// The `nextCursor` of the previous page.
     cursor: Option<String>,
-    /// `owner` when not given.
+    /// `owner` by default.
     #[serde(default)]
     mailbox: Mailboxes,
     scope: Option<Scope>,
     number_class: Option<NumberClass>,
-    /// With or without texts that the owner has not read.
+    /// Whether the conversation has texts that the owner has not read.
     unread: Option<bool>,
     booking_id: Option<BookingId>,
-    /// Those whose client's or sitter's name or whose client's phone holds this text.
+    /// Only conversations whose client's name, client's phone number or sitter's name contains this text.
     q: Option<String>,
 }
 
-/// One mailbox, or all of them.
+/// One mailbox, or both.
 #[derive(Default, ToSchema)]
 #[schema(as = MailboxFilter, rename_all = "lowercase")]
 pub enum Mailboxes {
-    /// The owner's.
+    /// The owner's mailbox.
     #[default]
     Owner,
-    /// The sitters'.
+    /// The sitters' mailbox.
     Sitter,
-    /// Both.
+    /// Both mailboxes.
     All,
 }
 
@@ -108,19 +108,19 @@ pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<ThreadI
     Ok(Json(Shown { thread }))
 }
 
-/// What narrows the list.
+/// The requested texts of a conversation.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = MessagesQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MessagesQuery {
-    /// At most so many.
+    /// The maximum number of texts.
     #[serde(default)]
     limit: Limit,
-    /// Those before this text; the latest ones when not given.
+    /// Only texts before this one. The latest texts by default.
     before: Option<MessageId>,
 }
 
-/// Texts, oldest first.
+/// The texts of a conversation, oldest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MessageList)]
 #[serde(rename_all = "camelCase")]
@@ -128,13 +128,13 @@ pub struct Messages {
     messages: Vec<MessageView>,
 }
 
-/// A text that will be sent.
+/// A text that is queued for sending.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MessageSent)]
 #[serde(rename_all = "camelCase")]
 pub struct Sent {
     message: MessageView,
-    /// The job that sends it.
+    /// The job that sends the text. Null if there is none.
     job_id: Option<String>,
 }
 
@@ -170,7 +170,7 @@ pub async fn send(
     let message_id = match &posted {
         Posted::Queued { message_id, .. } => message_id,
         Posted::Blocked(blocked) => {
-            // The attempt is on record.
+            // The blocked attempt is stored for the record.
             tx.commit().await?;
             return Err(DomainError::from(*blocked).into());
         }
@@ -179,16 +179,16 @@ pub async fn send(
     answering.commit(&web, tx, Sent { message, job_id: job }).await
 }
 
-/// What narrows the list.
+/// The sitter whose conversations are listed.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = OpenThreadsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OpenQuery {
-    /// Whose, where authentication is off; elsewhere there is no such parameter.
+    /// The sitter. Only accepted where authentication is off.
     sitter_id: Option<SitterId>,
 }
 
-/// Conversations open to a sitter.
+/// The conversations that are open to a sitter.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OpenThreadList)]
 #[serde(rename_all = "camelCase")]
@@ -196,8 +196,8 @@ pub struct OpenThreads {
     threads: Vec<ThreadView>,
 }
 
-/// `GET /api/sitter/threads`: those that are open to the sitter who asks. Where authentication is off, to the one that
-/// is named, or to any.
+/// `GET /api/sitter/threads`: lists the conversations that are open to the calling sitter. Where authentication is off,
+/// those open to the named sitter, or to any sitter.
 pub async fn open_to_sitter(
     State(web): State<Web>,
     caller: Caller,

@@ -14,20 +14,20 @@ use crate::web::error::Result;
 use crate::web::query::Query;
 use crate::web::state::Web;
 
-/// What narrows the list.
+/// The filters of a list.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = WindowsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListQuery {
-    /// At most so many.
+    /// The maximum number of rows.
     #[serde(default)]
     limit: Limit,
     booking_id: Option<BookingId>,
     sitter_id: Option<SitterId>,
     status: Option<WindowStatus>,
-    /// Those that end after this.
+    /// Only windows that end after this time.
     from: Option<Timestamp>,
-    /// Those that start before this.
+    /// Only windows that start before this time.
     to: Option<Timestamp>,
 }
 

@@ -1,4 +1,4 @@
-//! What a route allows. The one place where authorisation is decided.
+//! Which callers may use a route. Authorisation is decided here and nowhere else.
 
 use nightshift_domain::access::api_keys::Scope;
 use nightshift_domain::people::users::Role;
@@ -7,61 +7,58 @@ use super::caller::Caller;
 use super::principal::Principal;
 use crate::web::error::{ApiError, Result};
 
-/// Who may use a route.
+/// The kinds of callers that may use a route.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Access {
-    /// Owners.
     pub owner: bool,
-    /// Sitters, who see what concerns them ([`Viewer`](nightshift_domain::viewer::Viewer)).
+    /// Sitters, who read only the rows that concern them ([`Viewer`](nightshift_domain::viewer::Viewer)).
     pub sitter: bool,
     /// Operators of the platform.
     pub ops: bool,
-    /// Keys with one of these scopes.
+    /// API keys with at least one of these scopes.
     pub keys: &'static [Scope],
-    /// Holders of a request's link, who see that request alone.
+    /// Holders of a request's link. They see only that request.
     pub links: bool,
-    /// Whoever comes.
+    /// Every caller, also without credentials.
     pub anybody: bool,
 }
 
 impl Access {
-    /// Whoever comes.
+    /// Every caller, also without credentials.
     pub const ANYBODY: Self = Self { anybody: true, ..Self::NOBODY };
-    /// Everybody who is known, keys of whatever scope included.
+    /// Every user and every API key, whatever its scopes.
     pub const KNOWN: Self =
         Self { owner: true, sitter: true, ops: true, keys: Scope::ALL, links: false, anybody: false };
-    /// Nobody, to build others from.
+    /// No caller. Other values are built from it.
     pub const NOBODY: Self = Self { owner: false, sitter: false, ops: false, keys: &[], links: false, anybody: false };
-    /// Owners.
     pub const OWNER: Self = Self { owner: true, ..Self::NOBODY };
-    /// Sitters.
     pub const SITTER: Self = Self { sitter: true, ..Self::NOBODY };
 
-    /// As well as sitters.
+    /// Also allows sitters.
     #[must_use]
     pub const fn and_sitter(self) -> Self {
         Self { sitter: true, ..self }
     }
 
-    /// As well as ops.
+    /// Also allows operators of the platform.
     #[must_use]
     pub const fn and_ops(self) -> Self {
         Self { ops: true, ..self }
     }
 
-    /// As well as holders of a request's link.
+    /// Also allows holders of a request's link.
     #[must_use]
     pub const fn and_links(self) -> Self {
         Self { links: true, ..self }
     }
 
-    /// As well as keys with one of these scopes.
+    /// Also allows API keys with at least one of these scopes. Replaces the scopes given before.
     #[must_use]
     pub const fn and_keys(self, keys: &'static [Scope]) -> Self {
         Self { keys, ..self }
     }
 
-    /// The people who may use it, in words: `owners and operators`.
+    /// Returns the allowed roles in words, such as `owners and operators`.
     #[must_use]
     pub fn people(self) -> String {
         let people = [(self.owner, "owners"), (self.sitter, "sitters"), (self.ops, "operators")];
@@ -73,10 +70,11 @@ impl Access {
         }
     }
 
-    /// The caller that `principal` is on this route.
+    /// Returns the caller for `principal` if it may use the route.
     ///
     /// # Errors
-    /// 401 for nobody; 403 `role` or `scope` for somebody who may not.
+    /// Returns 401 if the request has no credentials that count here, and 403 `role` or `scope` if the principal may
+    /// not use the route.
     pub fn admit(self, principal: Principal) -> Result<Caller> {
         let allowed = match &principal {
             _ if self.anybody => true,
@@ -88,7 +86,7 @@ impl Access {
             },
             Principal::Key(key) => self.keys.iter().any(|scope| key.scopes.contains(scope)),
             Principal::Link(_) if self.links => true,
-            // A token of some request is no credential anywhere else.
+            // The token of a request's link is a credential only on routes that accept links.
             Principal::Link(_) | Principal::Nobody => {
                 return Err(ApiError::unauthorized("unauthorized", "Sign in, or send an API key."));
             }

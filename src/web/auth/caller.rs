@@ -1,4 +1,4 @@
-//! Who a handler acts for: for which organisation, as whom, and what they may read.
+//! The caller that a handler acts for: its organisation, its name in the audit log, and the rows it may read.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -12,12 +12,12 @@ use super::principal::Principal;
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
-/// Who a handler acts for. It exists only where the route's access was granted.
+/// The caller that a handler acts for. The value exists only on routes whose access check has passed.
 #[derive(Debug, Clone)]
 pub struct Caller(pub(super) Principal);
 
 impl Caller {
-    /// Whoever it is, as the audit log names them.
+    /// Returns the caller as the audit log names it.
     #[must_use]
     pub fn actor(&self) -> Actor {
         match &self.0 {
@@ -29,7 +29,7 @@ impl Caller {
         }
     }
 
-    /// Whose eyes this caller reads with. Holders of links see nothing until they name a request
+    /// Returns the viewer with which this caller reads. Holders of links see nothing until a request is named
     /// ([`viewer_of`](Self::viewer_of)).
     #[must_use]
     pub fn viewer(&self) -> Viewer {
@@ -38,7 +38,7 @@ impl Caller {
                 (Role::Ops, None, _) => Viewer::all(),
                 (Role::Owner, Some(org), _) => Viewer::of_org(org.clone(), Audience::Owner),
                 (Role::Sitter, Some(org), Some(sitter)) => Viewer::sitter(org.clone(), sitter.clone()),
-                // The database has no such users.
+                // Constraints of the users table rule out every other combination.
                 _ => Viewer::nobody(),
             },
             Principal::Key(key) => match &key.org_id {
@@ -51,19 +51,20 @@ impl Caller {
         }
     }
 
-    /// As [`viewer`](Self::viewer), for what is read of one organisation.
+    /// Returns [`viewer`](Self::viewer) for reads that belong to one organisation.
     ///
     /// # Errors
-    /// As [`org`](Self::org).
+    /// See [`org`](Self::org).
     pub fn org_viewer(&self) -> Result<Viewer> {
         self.org()?;
         Ok(self.viewer())
     }
 
-    /// As [`viewer`](Self::viewer), for what is read of a request for an appointment: its own link opens it.
+    /// Returns [`viewer`](Self::viewer) for reads of a service request. The request's own link also grants them.
     ///
     /// # Errors
-    /// 404 for the link of another request; as [`org`](Self::org) for callers that belong to no organisation, except ops.
+    /// Returns 404 for the link of another request. For callers without an organisation, except operators, see
+    /// [`org`](Self::org).
     pub fn viewer_of(&self, web: &Web, request: &ServiceRequestId) -> Result<Viewer> {
         match &self.0 {
             Principal::Link(tokens) if tokens.open(&web.session_secret, request) => {
@@ -75,10 +76,11 @@ impl Caller {
         }
     }
 
-    /// The organisation in which something is to be changed.
+    /// Returns the organisation in which the caller changes something.
     ///
     /// # Errors
-    /// 403 for callers that belong to none.
+    /// Returns 403 if the caller belongs to no organisation, and 409 `no_organization` if authentication is off and
+    /// there is no organisation yet.
     pub fn org(&self) -> Result<&OrgId> {
         let org = match &self.0 {
             Principal::User { user, .. } => user.org_id.as_ref(),
@@ -94,7 +96,6 @@ impl Caller {
         })
     }
 
-    /// Who it is.
     #[must_use]
     pub fn principal(&self) -> &Principal {
         &self.0
@@ -105,7 +106,7 @@ impl FromRequestParts<Web> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Web) -> Result<Self> {
-        // A route that forgot its access has no caller: it fails closed.
+        // A route without an access rule has no caller, so it fails closed.
         parts.extensions.get::<Self>().cloned().ok_or_else(|| ApiError::internal("a route without access"))
     }
 }

@@ -1,6 +1,7 @@
-//! The session cookie: `session=<base64url(json)>.<base64url(HMAC-SHA256)>`, the JSON being `{sid,uid,exp}`.
+//! The session cookie: `session=<base64url(json)>.<base64url(HMAC-SHA256)>` with the JSON `{sid,uid,exp}`.
 //!
-//! The signature keeps made-up sessions away from the database; whether a session lives is told by its row.
+//! The signature keeps forged session ids from causing database reads. Whether a session is still valid is decided by
+//! its row.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine as _;
@@ -17,18 +18,18 @@ use crate::web::error::{ApiError, Result};
 
 const NAME: &str = "session";
 
-/// What a cookie says.
+/// The signed content of a session cookie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claim {
     #[serde(rename = "sid")]
     pub(super) session: SessionId,
     #[serde(rename = "uid")]
     pub(super) user: UserId,
-    /// Unix seconds.
+    /// The expiry in Unix seconds.
     pub(super) exp: i64,
 }
 
-/// The cookie of a session until `until`.
+/// Returns a `Set-Cookie` value for a session that expires at `until`.
 pub(super) fn issue(
     public_url: &str,
     secret: &SecretString,
@@ -41,7 +42,7 @@ pub(super) fn issue(
     header_value(public_url, NAME, &text, LONGEST.as_secs())
 }
 
-/// A cookie that ends the browser's.
+/// Returns a `Set-Cookie` value that deletes the session cookie.
 pub(super) fn end(public_url: &str) -> Result<HeaderValue> {
     header_value(public_url, NAME, "", 0)
 }
@@ -54,7 +55,7 @@ pub(super) fn header_value(public_url: &str, name: &str, text: &str, max_age_s: 
     HeaderValue::from_str(&value).map_err(ApiError::internal)
 }
 
-/// The session cookie that a request carries.
+/// Returns the session cookie of a request.
 pub(super) fn of(headers: &HeaderMap) -> Option<&str> {
     named(headers, NAME)
 }
@@ -68,7 +69,7 @@ pub(super) fn named<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str>
         .find_map(|(name, text)| (name == wanted && !text.is_empty()).then_some(text))
 }
 
-/// What a cookie says, if it is signed by us and has not expired.
+/// Returns the content of a cookie if its signature is ours and it has not expired.
 pub(super) fn read(text: &str, secret: &SecretString, now: Timestamp) -> Option<Claim> {
     let (payload, signature) = text.split_once('.')?;
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;

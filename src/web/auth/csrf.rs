@@ -1,4 +1,6 @@
-//! A page of another site can make a browser send our cookie, but not hide where it comes from.
+//! Protection against cross-site request forgery.
+//!
+//! A page of another site can make a browser send our cookie, but it can't hide the origin of the request.
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
@@ -11,13 +13,13 @@ use super::principal::Principal;
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
-/// Refuses a change that another site asks for in the name of somebody signed in.
+/// Refuses a change that another site requests with the cookie of a user or a link.
 ///
 /// # Errors
-/// 403 `csrf`.
+/// Returns 403 `csrf`.
 pub(super) fn check(web: &Web, request: &Parts, principal: &Principal) -> Result<()> {
     let by_cookie = matches!(principal, Principal::User { .. } | Principal::Link(_));
-    // Where authentication is off there is no cookie to misuse, but a page could still reach this machine.
+    // Without authentication there is no cookie to misuse, but a foreign page could still reach this machine.
     let open = matches!(principal, Principal::Local { .. });
     if (by_cookie || open) && from_elsewhere(&request.method, &request.headers, &web.public_url) {
         return Err(refused());
@@ -25,8 +27,9 @@ pub(super) fn check(web: &Web, request: &Parts, principal: &Principal) -> Result
     Ok(())
 }
 
-/// What the forms of a page carry, so that no other page can send them. It belongs to the session; for holders of links
-/// to the request that the address names, so that further links leave it as it is.
+/// Returns the token that the forms of a page carry, so that no other page can submit them. The token belongs to the
+/// session or, for holders of links, to the request that the path names, so that opening further links does not change
+/// it.
 pub async fn form_token(web: &Web, parts: &mut Parts) -> String {
     let caller = parts.extensions.get::<Caller>().cloned();
     match caller.as_ref().map_or(&Principal::Nobody, Caller::principal) {
@@ -39,7 +42,7 @@ pub async fn form_token(web: &Web, parts: &mut Parts) -> String {
     }
 }
 
-/// What the forms carry that are on every page of somebody signed in.
+/// Returns the token for the forms that appear on every page of a signed-in user.
 pub fn session_token(web: &Web, principal: &Principal) -> String {
     let session = match principal {
         Principal::User { session, .. } => session.as_str(),
@@ -48,10 +51,10 @@ pub fn session_token(web: &Web, principal: &Principal) -> String {
     mac(&web.session_secret, b"form-of-session:", session)
 }
 
-/// Refuses a form whose token, compared in constant time, is not its page's.
+/// Checks that `shown` is the form token of its page. The comparison takes constant time.
 ///
 /// # Errors
-/// 403 `form_expired`.
+/// Returns 403 `form_expired` if the token is wrong.
 pub async fn check_form(web: &Web, parts: &mut Parts, shown: &str) -> Result<()> {
     let right = form_token(web, parts).await;
     if bool::from(shown.as_bytes().ct_eq(right.as_bytes())) {
@@ -60,12 +63,11 @@ pub async fn check_form(web: &Web, parts: &mut Parts, shown: &str) -> Result<()>
     Err(ApiError::forbidden("form_expired", "This form has expired. Reload the page and try again."))
 }
 
-/// 403.
 pub(super) fn refused() -> ApiError {
     ApiError::forbidden("csrf", "This request comes from another site.")
 }
 
-/// Whether a browser says that a request which may change something comes from another site.
+/// Returns whether the browser's headers say that an unsafe request comes from another site.
 pub(super) fn from_elsewhere(method: &Method, headers: &HeaderMap, public_url: &str) -> bool {
     if method.is_safe() {
         return false;

@@ -1,7 +1,7 @@
-//! Failed sign-ins, on record.
+//! The audit log of failed sign-ins.
 //!
-//! Whoever fails is unknown, so what they can make us write is bounded per process; what is not written is counted and
-//! told by the next entry. Account and network are told by their keyed hashes.
+//! A sender of wrong passwords is unknown, so the number of entries is bounded per process. Entries over the limit are
+//! counted, and the next entry states the count. Entries name account and network only by their keyed hashes.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,10 +14,9 @@ use serde_json::json;
 use super::guesser::Visitor;
 use crate::web::note_limit::NoteLimit;
 
-/// Entries written per [`PERIOD`].
 const WRITTEN_MAX: u32 = 100;
 
-/// What was written lately.
+/// Limits how many failed sign-ins are written.
 #[derive(Debug)]
 pub struct Failures(Mutex<NoteLimit>);
 
@@ -28,7 +27,8 @@ impl Default for Failures {
 }
 
 impl Failures {
-    /// Writes down a failed sign-in, within bounds. The caller is answered the same whether or not it could be written.
+    /// Records a failed sign-in, within the limit. A failed write is only logged, because it must not change the
+    /// response.
     pub(super) async fn record(&self, db: &Db, visitor: &Visitor, guesses: i64, now: Timestamp) {
         let Some(unwritten_before) = self.note(now) else { return };
         let entry = Entry::new(Event::AuthFailed, "failed", &Actor::system("sign-in")).metadata(json!({

@@ -1,10 +1,10 @@
-//! Who tries to sign in, as far as guesses are concerned: the account, the network, and whether this device is known.
+//! The identity under which password guesses are counted: account, network, and whether the device is known.
 //!
-//! Each is told by an HMAC under a key derived from the session secret, so that neither the table of guesses nor the
-//! event log says which account or address it is, not even to somebody who tries all of them.
+//! Each part is an HMAC under a key derived from the session secret, so neither the table of guesses nor the event log
+//! reveals an account or an address, even to a reader who tries all of them.
 //!
-//! A device that has signed in keeps a cookie that says so, bound to that one account. It opens nothing: it only has a
-//! limit of its own, so that guesses of others don't keep its owner away.
+//! A device that has signed in keeps a cookie that proves it, bound to that account. The cookie grants no access. It
+//! only gives the device its own limit, so that guesses of strangers don't lock out the account's owner.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -20,19 +20,20 @@ use super::cookie;
 use super::link::mac;
 use crate::web::error::Result;
 
-/// A device is remembered for so long after it has signed in.
+/// How long a device is known after a sign-in.
 const REMEMBERED: Duration = Duration::from_secs(180 * 24 * 3600);
-/// Cookies named so, and then the beginning of the account's hash, make a device known.
+/// The name of a device's cookie is this prefix and the beginning of the account's hash.
 const COOKIE_PREFIX: &str = "device_";
-/// Hex digits of an account's hash in the cookie's name: enough to tell the accounts of one browser apart.
+/// The number of hex digits of the account's hash in a cookie's name. It suffices to tell the accounts of one browser
+/// apart.
 const NAME_DIGITS: usize = 16;
 
-/// Somebody who tries to sign in.
+/// A sender of a sign-in request.
 pub(super) struct Visitor {
     key: SecretString,
-    /// Stands for the account, whether or not there is one.
+    /// The keyed hash of the account. It exists whether or not the account does.
     pub(super) account: String,
-    /// Stands for the network of the address.
+    /// The keyed hash of the client's network.
     pub(super) network: String,
     address: String,
     /// The id of the device, if it has signed in to this account before.
@@ -55,7 +56,7 @@ impl Visitor {
         Self { key, account, network, address, device }
     }
 
-    /// Whom guesses are counted for.
+    /// Returns the key under which guesses are counted.
     pub(super) fn guesser(&self) -> Guesser {
         match &self.device {
             Some(device) => Guesser::Device(device.clone()),
@@ -66,7 +67,7 @@ impl Visitor {
         }
     }
 
-    /// The cookie that makes this device known from now on.
+    /// Returns the cookie that makes this device known from now on.
     pub(super) fn remember(&self, public_url: &str, now: Timestamp) -> Result<HeaderValue> {
         let text = self.remembered(now);
         cookie::header_value(public_url, &cookie_name(&self.account), &text, REMEMBERED.as_secs())
@@ -84,7 +85,7 @@ fn cookie_name(account: &str) -> String {
     format!("{COOKIE_PREFIX}{}", account.get(..NAME_DIGITS).unwrap_or(account))
 }
 
-/// The device's id, if the cookie is signed by us, for this account, and has not expired.
+/// Returns the id of the device if the cookie is signed by us, belongs to this account, and has not expired.
 fn read(text: &str, key: &SecretString, account: &str, now: Timestamp) -> Option<String> {
     let (id, rest) = text.split_once('.')?;
     let (until, signature) = rest.split_once('.')?;
@@ -97,7 +98,7 @@ fn sign(key: &SecretString, account: &str, id: &str, until: i64) -> String {
     mac(key, b"device:", &format!("{account}.{id}.{until}"))
 }
 
-/// The network that an address belongs to: an IPv4 /24, or an IPv6 /64, which is what one customer gets.
+/// Returns the network of an address: an IPv4 /24, or an IPv6 /64, which is what one customer gets.
 fn network_of(address: IpAddr) -> IpAddr {
     match crate::web::rate_limit::network(address) {
         IpAddr::V4(address) => {

@@ -1,7 +1,7 @@
-//! Request links: whoever holds a request's token may see and book that one request.
+//! Links to a service request. The token in a link lets its holder view and book that one request.
 //!
-//! The token is an HMAC-SHA256 of the request's name under the session secret, so nothing is stored, and a link works as
-//! long as the secret does. It comes with the link, then in a cookie of its own, or in a header.
+//! The token is an HMAC-SHA256 of the request's id under the session secret, so nothing is stored, and a link is valid
+//! as long as the secret is. The token arrives in the link, then in its own cookie, or in a header.
 
 use axum::http::{HeaderMap, header};
 use hmac::{Hmac, KeyInit, Mac};
@@ -11,12 +11,12 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 const HEADER: &str = "x-request-token";
-/// Cookies named so, and then the request's id, hold its token.
+/// The name of a token's cookie is this prefix and the request's id.
 const COOKIE_PREFIX: &str = "rt_";
-/// As many as one visitor may carry around.
+/// The maximum number of tokens read from one HTTP request.
 const TOKENS_MAX: usize = 20;
 
-/// The tokens that somebody shows.
+/// The tokens that an HTTP request carries.
 #[derive(Clone)]
 pub struct Tokens(Vec<String>);
 
@@ -27,7 +27,7 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Those in a request's headers; none when there is none.
+    /// Returns the tokens in the headers, or `None` if there are none.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let shown = headers.get(HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
@@ -39,27 +39,26 @@ impl Tokens {
         (!tokens.is_empty()).then_some(Self(tokens))
     }
 
-    /// Tells holders of different tokens apart without telling the tokens.
+    /// Returns a hash that tells holders of different tokens apart without revealing the tokens.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         hex::encode(Sha256::digest(self.0.join("\n")))
     }
 
-    /// Whether one of them opens this request.
+    /// Returns whether one of the tokens grants access to `request`.
     pub(super) fn open(&self, secret: &SecretString, request: &ServiceRequestId) -> bool {
         let right = token(secret, request);
-        // All are compared, so that the time taken tells nothing about which one fits.
+        // All tokens are compared, so that the duration does not reveal which one matches.
         self.0.iter().fold(false, |opened, shown| opened | bool::from(shown.as_bytes().ct_eq(right.as_bytes())))
     }
 }
 
-/// The token of a request.
 #[must_use]
 pub fn token(secret: &SecretString, request: &ServiceRequestId) -> String {
     mac(secret, b"request:", request.as_str())
 }
 
-/// A keyed hash of what it is for and whom it is about.
+/// Returns the hex HMAC-SHA256 of `purpose` and `subject`. Each use has its own `purpose`.
 pub(super) fn mac(secret: &SecretString, purpose: &[u8], subject: &str) -> String {
     #[expect(clippy::expect_used, reason = "HMAC is defined for keys of every length")]
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC takes any key");
@@ -68,19 +67,19 @@ pub(super) fn mac(secret: &SecretString, purpose: &[u8], subject: &str) -> Strin
     hex::encode(mac.finalize().into_bytes())
 }
 
-/// Whether `shown` is the token of a request.
+/// Returns whether `shown` is the token of `request`.
 #[must_use]
 pub fn is_good(secret: &SecretString, request: &ServiceRequestId, shown: &str) -> bool {
     Tokens(vec![shown.to_owned()]).open(secret, request)
 }
 
-/// The link under which a request is seen and booked.
+/// Returns the link with which a client views and books `request`.
 #[must_use]
 pub fn url(public_url: &str, secret: &SecretString, request: &ServiceRequestId) -> String {
     format!("{public_url}/request/{request}?t={}", token(secret, request))
 }
 
-/// The name of the cookie that keeps a request's token.
+/// Returns the name of the cookie that holds the token of `request`.
 #[must_use]
 pub fn cookie_name(request: &ServiceRequestId) -> String {
     format!("{COOKIE_PREFIX}{request}")

@@ -25,10 +25,10 @@ use crate::web::contention;
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
-/// Largest body of a sign-in, in bytes: anybody may send one, and an address and a password are short.
+/// The maximum body of a sign-in, in bytes. It is small because anybody may send one.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
-/// What somebody types.
+/// The credentials of a user.
 #[derive(Deserialize, ToSchema)]
 pub struct Credentials {
     email: String,
@@ -36,16 +36,15 @@ pub struct Credentials {
     password: SecretString,
 }
 
-/// Somebody who has just signed in.
+/// The result of a successful sign-in.
 pub struct SignedIn {
-    /// Who.
     pub user: User,
-    /// The session's, and the one that makes this device known.
+    /// The session cookie, and the cookie that makes this device known.
     cookies: [HeaderValue; 2],
 }
 
 impl SignedIn {
-    /// Gives the browser its cookies.
+    /// Returns `with(user)` as a response that sets the cookies.
     #[must_use]
     pub fn answer<T>(self, with: impl FnOnce(User) -> T) -> WithCookies<T, 2> {
         WithCookies { answer: with(self.user), cookies: self.cookies }
@@ -59,7 +58,7 @@ pub struct SignedInUser {
     user: User,
 }
 
-/// `POST /api/auth/login`: who it is, with cookies.
+/// `POST /api/auth/login`: starts a session and returns its user.
 pub async fn login(
     State(web): State<Web>,
     parts: Parts,
@@ -69,13 +68,12 @@ pub async fn login(
     Ok(signed_in.answer(|user| Json(SignedInUser { user })))
 }
 
-/// Starts a session for whoever knows the password.
+/// Starts a session if the password is right.
 ///
-/// The guess is counted before the password is looked at, so that guesses at the same time can't pass the limit
-/// together.
+/// The guess is counted before the password is checked, so that concurrent guesses can't pass the limit together.
 ///
 /// # Errors
-/// 401 `bad_credentials`; 403 `csrf`; 429 after too many failures, or while too many sign in.
+/// Returns 401 `bad_credentials`; 403 `csrf`; 429 after too many failures, or while too many sign-ins run at once.
 pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretString) -> Result<SignedIn> {
     if csrf::from_elsewhere(&parts.method, &parts.headers, &web.public_url) {
         return Err(csrf::refused());
@@ -83,7 +81,8 @@ pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretStr
     let (now, address) = (web.clock.now(), client_address(parts));
     let visitor = Visitor::new(&web.session_secret, &parts.headers, address, email, now);
     let guesser = visitor.guesser();
-    // Before any statement, so that a flood of sign-ins can't occupy the database. A guess over the limit costs a read.
+    // This comes before any statement, so that a flood of sign-ins can't occupy the database. A guess over the limit
+    // costs one read.
     let turn = passwords::request_slot()?;
     if let Some(wait) = throttle::wait(&web.db, &guesser, now).await? {
         return Err(ApiError::too_many(wait));
@@ -101,7 +100,7 @@ pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretStr
         }
     };
     let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    // The guess is committed already, and the password need not be looked at twice.
+    // The guess is committed already, and the password need not be checked twice.
     let started = contention::repeat(|| async {
         let mut tx = web.db.begin().await?;
         throttle::take_back(&mut tx, &counted).await?;
@@ -117,7 +116,7 @@ pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretStr
     let session = match started.await {
         Ok(session) => session,
         Err(error) => {
-            // The error that is told is the first one.
+            // The caller gets the first error.
             if let Err(second) = take_back(web, &counted).await {
                 tracing::warn!(error = second.detail(), "a guess that was right stays counted");
             }
@@ -131,7 +130,7 @@ pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretStr
     Ok(SignedIn { user, cookies })
 }
 
-/// Takes back a guess that was right or could not be tried.
+/// Uncounts a guess that was right or could not be checked.
 async fn take_back(web: &Web, counted: &throttle::Counted) -> Result<()> {
     contention::repeat(|| async {
         let mut tx = web.db.begin().await?;
@@ -141,7 +140,7 @@ async fn take_back(web: &Web, counted: &throttle::Counted) -> Result<()> {
     .await
 }
 
-/// The session is over.
+/// The response to a sign-out.
 #[derive(Serialize, ToSchema)]
 pub struct SignedOut {
     /// Always true.
@@ -154,10 +153,7 @@ pub async fn logout(State(web): State<Web>, caller: Caller) -> Result<WithCookie
     Ok(WithCookies { answer: Json(SignedOut { success: true }), cookies })
 }
 
-/// Ends the caller's session; the cookie that forgets it.
-///
-/// # Errors
-/// A database error.
+/// Ends the caller's session, if it has one, and returns the `Set-Cookie` value that deletes its cookie.
 pub async fn sign_out(web: &Web, caller: &Caller) -> Result<HeaderValue> {
     if let Principal::User { session, .. } = caller.principal() {
         let mut tx = web.db.begin().await?;
@@ -167,18 +163,18 @@ pub async fn sign_out(web: &Web, caller: &Caller) -> Result<HeaderValue> {
     cookie::end(&web.public_url)
 }
 
-/// Who asks.
+/// The caller of the API.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WhoAsks)]
 #[serde(untagged)]
 pub enum Asker {
-    /// A program.
+    /// A program that sends an API key.
     Program(Program),
-    /// A person, or nobody.
+    /// A user, or null for a caller without credentials.
     Person(Person),
 }
 
-/// A program with a key.
+/// A program that sends an API key.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ProgramAsks)]
 #[serde(rename_all = "camelCase")]
@@ -186,14 +182,14 @@ pub struct Program {
     api_key: Key,
 }
 
-/// Somebody signed in; anybody, where authentication is off; null for nobody.
+/// The signed-in user. Null without credentials. A stand-in with the role of an owner where authentication is off.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PersonAsks)]
 pub struct Person {
     user: Option<PersonView>,
 }
 
-/// Somebody who can use the API.
+/// A user of the API.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Person)]
 #[serde(rename_all = "camelCase")]
@@ -202,24 +198,24 @@ pub struct PersonView {
     id: Option<UserId>,
     name: String,
     role: Role,
-    /// Where; null for ops.
+    /// The user's organisation. Null for operators of the platform.
     org_id: Option<OrgId>,
-    /// Whom they are in the sitters' table.
+    /// The sitter that this user is. Null for users who are not sitters.
     sitter_id: Option<SitterId>,
 }
 
-/// A key, without its secret.
+/// An API key without its secret.
 #[derive(Serialize, ToSchema)]
 #[schema(as = KeyInUse)]
 #[serde(rename_all = "camelCase")]
 pub struct Key {
     id: ApiKeyId,
-    /// None for the platform's.
+    /// The key's organisation. Null for a key of the platform.
     org_id: Option<OrgId>,
     scopes: BTreeSet<Scope>,
 }
 
-/// `GET /api/auth/me`: who asks.
+/// `GET /api/auth/me`: returns the caller.
 pub async fn me(caller: Caller) -> Json<Asker> {
     let person = |user| Asker::Person(Person { user });
     Json(match caller.principal().clone() {

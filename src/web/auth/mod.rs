@@ -1,8 +1,8 @@
-//! Who asks, and may they.
+//! Authentication and authorisation.
 //!
-//! [`principal`] finds out who a request comes from; [`access`] holds what a route allows and decides, in one place,
-//! before any handler runs. A handler gets a [`Caller`], which says for which organisation and as whom it acts, and hands
-//! its [`viewer`](Caller::viewer) to the domain, which decides by it which rows are read.
+//! [`principal`] identifies the sender of a request. [`access`] states who may use a route and decides, in one place,
+//! before any handler runs. A handler gets a [`Caller`], which names the organisation and the actor, and passes its
+//! [`viewer`](Caller::viewer) to the domain, which reads only the rows that this viewer may see.
 
 pub mod access;
 mod caller;
@@ -27,9 +27,9 @@ pub use self::principal::Principal;
 use super::error::{ApiError, Cause};
 use super::state::Web;
 
-/// Lets a request through to a route with this access, with its caller known; else answers 401, 403 or 429.
+/// Identifies the caller and runs the route if `access` allows it. Answers 401, 403 or 429 otherwise.
 pub async fn layer(State((web, access)): State<(Web, Access)>, request: Request, next: Next) -> Response {
-    // A body can't be shared between threads, what stands before it can.
+    // The body is not `Sync`, so only the parts are borrowed across an await.
     let (mut parts, body) = request.into_parts();
     let identified = match principal::identify(&web, &parts).await {
         Ok(identified) => identified,
@@ -48,8 +48,8 @@ pub async fn layer(State((web, access)): State<(Web, Access)>, request: Request,
     response
 }
 
-/// Answers a request that fits no route with `error`. Nobody is known where it can't be found out who asks; who asks too
-/// often is told to wait.
+/// Answers a request that matches no route with `error`, together with its principal if it can be identified. A caller
+/// over the rate limit gets 429 instead.
 pub async fn unrouted(web: &Web, request: &Parts, error: ApiError) -> Response {
     let identified = match principal::identify(web, request).await {
         Ok(identified) => identified,
@@ -61,7 +61,7 @@ pub async fn unrouted(web: &Web, request: &Parts, error: ApiError) -> Response {
     response
 }
 
-/// Says of an error who was answered with it, and sends the cookie of a prolonged session.
+/// Adds the principal to an error response, and the cookie of a prolonged session to any response.
 fn mark(response: &mut Response, known: Known, renewed_cookie: Option<HeaderValue>) {
     if Cause::of(response).is_some() {
         response.extensions_mut().insert(known);
@@ -73,6 +73,7 @@ fn mark(response: &mut Response, known: Known, renewed_cookie: Option<HeaderValu
     }
 }
 
-/// Who was answered with an error, in the answer's extensions: the error's page shows them their bar. It grants nothing.
+/// The principal of a request that failed, in the extensions of the response. The error page renders its navigation
+/// from it. It grants nothing.
 #[derive(Debug, Clone)]
 pub struct Known(pub Principal);

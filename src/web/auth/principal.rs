@@ -1,4 +1,5 @@
-//! Who a request comes from: a key, a session, nobody; or, where authentication is off, somebody at this machine.
+//! The principal of a request: an API key, a session, link tokens or nobody. Where authentication is off, any sender on
+//! this machine.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -19,26 +20,23 @@ use crate::web::error::{ApiError, Result};
 use crate::web::rate_limit::network;
 use crate::web::state::Web;
 
-/// Who asks.
+/// The sender of a request.
 #[derive(Debug, Clone)]
 pub enum Principal {
-    /// Somebody signed in.
+    /// A signed-in user.
     User {
-        /// Who.
         user: User,
-        /// By which session.
         session: SessionId,
     },
-    /// A program with a key.
+    /// A program with an API key.
     Key(Verified),
-    /// Anybody, where authentication is off: owner and ops of the default organisation.
+    /// Any sender where authentication is off. It acts as owner and operator of the default organisation.
     Local {
-        /// None before the first organisation is there.
+        /// `None` until the first organisation exists.
         org: Option<OrgId>,
     },
-    /// Whoever shows tokens of requests; what they open is looked at when a request is named.
+    /// A holder of link tokens. They are verified when a request is named.
     Link(Tokens),
-    /// No credentials.
     Nobody,
 }
 
@@ -48,10 +46,10 @@ pub(super) struct Identified {
     pub(super) renewed_cookie: Option<HeaderValue>,
 }
 
-/// Finds out who asks and counts the request.
+/// Identifies the sender and counts the request against its rate limit.
 ///
 /// # Errors
-/// 401 for credentials that are given and not good; 429.
+/// Returns 401 if credentials are present but wrong, and 429 over the rate limit.
 pub(super) async fn identify(web: &Web, request: &Parts) -> Result<Identified> {
     let now = web.clock.now();
     let address = client_address(request);
@@ -112,18 +110,18 @@ fn bad_credentials(message: &str) -> ApiError {
     ApiError::unauthorized("bad_credentials", message)
 }
 
-/// Looking up keys that are made up costs a statement each; an address may make up so many a minute.
+/// Looking up an unknown key costs a statement, so the number of refused keys per minute and address is limited.
 fn refuse_guessing(web: &Web, address: IpAddr) -> Result<()> {
     web.rates.refused.look(&address, web.clock.now()).map_err(ApiError::too_many)
 }
 
 fn guessed(web: &Web, address: IpAddr, message: &str) -> ApiError {
-    // Whether this one was one too many shows at the next.
+    // A guess over the limit is answered with 401. The next one gets 429.
     let _ = web.rates.refused.take(address, web.clock.now());
     bad_credentials(message)
 }
 
-/// The address that a request is counted for. `X-Forwarded-For` is whatever its sender likes and is not looked at.
+/// Returns the address against which a request is counted. `X-Forwarded-For` is ignored, because any client can set it.
 pub(super) fn client_address(request: &Parts) -> IpAddr {
     let connection = request.extensions.get::<ConnectInfo<SocketAddr>>();
     network(connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip()))

@@ -1,10 +1,10 @@
-//! `Idempotency-Key`: a client that lost an answer asks again and gets the first one.
+//! `Idempotency-Key`: a client that lost a response sends the request again and gets the stored response.
 //!
-//! The layer takes the key before the handler runs; the handler keeps its answer in the transaction of its change
-//! ([`Answering::commit`]), so that the change and the answer stand together or not at all, also under `kill -9`. A
-//! request that ends without that changed nothing and gives its key back, however it ended: with an error, with a
-//! panic, because its time was up or because its client hung up. When the database is away just then, the key is taken
-//! over by the next request of this process, which knows that nobody runs behind it ([`Running`]).
+//! The layer takes the key before the handler runs. The handler stores its response in the transaction of its change
+//! ([`Answering::commit`]), so both are stored or neither is, also under `kill -9`. A request that ends without that
+//! commit changed nothing, and gives its key back after an error, a panic, a timeout or a lost connection. If the
+//! database is unreachable then, the next request of this process with the key takes it over, because [`Running`] shows
+//! that the key's holder has ended.
 
 mod running;
 
@@ -32,20 +32,20 @@ use super::state::Web;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// Longest key, in bytes.
+/// The maximum length of a key, in bytes.
 const LENGTH_MAX: usize = 128;
 
-/// Before a request whose key is held is worth sending again.
+/// The `Retry-After` of a request whose key another request holds.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A key that this request holds; dropped, it is given back.
+/// A key that this request holds. Dropping it gives the key back.
 struct HeldKey {
     web: Web,
     key: Option<RequestKey>,
 }
 
 impl HeldKey {
-    /// Gives the key back now.
+    /// Gives the key back and waits until that is done.
     async fn give_back(mut self) {
         if let Some(key) = self.key.take() {
             self.web.running.end(&key.holder);
@@ -53,7 +53,7 @@ impl HeldKey {
         }
     }
 
-    /// Renews the key for as long as it is asked to.
+    /// Renews the key until the future is dropped.
     async fn keep(&self) -> Infallible {
         loop {
             self.web.clock.sleep(idempotency::RENEW_EVERY).await;
@@ -64,7 +64,7 @@ impl HeldKey {
         }
     }
 
-    /// Leaves the key as it is: it belongs to another request, or keeps the answer to this one.
+    /// Leaves the key in the database: it belongs to another request, or stores the response to this one.
     fn leave(mut self) {
         if let Some(key) = self.key.take() {
             self.web.running.end(&key.holder);
@@ -77,7 +77,7 @@ impl Drop for HeldKey {
         let Some(key) = self.key.take() else { return };
         self.web.running.end(&key.holder);
         let web = self.web.clone();
-        // Without a runtime the program ends, and the key is lost as after any end.
+        // Without a runtime the process is ending, and the key expires as after a crash.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { give_back(&web, &key).await });
         }
@@ -86,18 +86,18 @@ impl Drop for HeldKey {
 
 async fn give_back(web: &Web, key: &RequestKey) {
     if let Err(error) = idempotency::abandon(&web.db, key).await {
-        // The next request with it finds out that nobody holds it.
+        // The next request with this key finds that its holder has ended.
         tracing::debug!(%error, "an idempotency key could not be given back");
     }
 }
 
-/// Answers a request that was answered before, refuses one that can't be told from another, and lets others through.
-/// It stands around handlers that keep their answers ([`Answering`]) and around nothing else.
+/// Replays the stored response of a request, refuses a request whose key is held or was used for another request, and
+/// runs all others. It is only for handlers that store their responses ([`Answering`]).
 pub async fn layer(State(web): State<Web>, request: Request, next: Next) -> Response {
     match hold(&web, request).await {
         Ok(Admission::Run(request, held)) => {
             let response = match &held {
-                // Renewed for a request that runs, and not a moment longer.
+                // The key is renewed only while the request runs.
                 Some(held) => tokio::select! {
                     biased;
                     response = next.run(request) => response,
@@ -117,7 +117,7 @@ pub async fn layer(State(web): State<Web>, request: Request, next: Next) -> Resp
     }
 }
 
-/// What becomes of a POST.
+/// Whether a request runs or is answered at once.
 #[expect(clippy::large_enum_variant, reason = "made and taken apart once per request, never kept")]
 enum Admission {
     Run(Request, Option<HeldKey>),
@@ -136,7 +136,7 @@ async fn hold(web: &Web, request: Request) -> Result<Admission> {
         key: name,
         holder: web.running.begin(nightshift_db::new_id(now)),
     };
-    // HeldKey before it is asked for: the database may have given it away and its answer got lost.
+    // `HeldKey` is created before the key is requested: the database may take the key although its answer is lost.
     let held = HeldKey { web: web.clone(), key: Some(key.clone()) };
     let begun = match begin(web, &key, &body).await {
         Ok(begun) => begun,
@@ -203,7 +203,7 @@ fn replay(status: u16, body: String) -> Response {
     response
 }
 
-/// How a handler that changed something answers: its change is committed together with the answer that is kept for it.
+/// Commits a handler's change together with the response that is stored for its idempotency key.
 #[derive(Clone)]
 pub struct Answering(Option<RequestKey>);
 
@@ -222,11 +222,11 @@ impl Takes for Answering {
 }
 
 impl Answering {
-    /// Commits and answers.
+    /// Stores `body` as the response for the idempotency key, if there is one, commits, and returns the response.
     ///
     /// # Errors
-    /// The commit's; 409 when the key was taken over because this process was frozen or cut off for seconds. Nothing is
-    /// stored then.
+    /// Returns the error of the commit, and 409 if another request took over the key because this process was frozen or
+    /// cut off from the database for seconds. Nothing is stored in the second case.
     pub async fn commit<T: Serialize, const STATUS: u16>(
         self,
         web: &Web,

@@ -1,19 +1,18 @@
-//! Which requests with an `Idempotency-Key` this process runs.
+//! The requests with an `Idempotency-Key` that this process runs.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nightshift_domain::idempotency::Holder;
 
-/// The requests with a key that this process runs.
 pub struct Running {
-    /// Names this process among all that ever were.
+    /// A name that no other process has or had.
     process: String,
     requests: Mutex<HashSet<String>>,
 }
 
 impl Running {
-    /// None yet, in the process `process`.
+    /// Creates an empty set for the process named `process`.
     #[must_use]
     pub fn of(process: String) -> Self {
         Self { process, requests: Mutex::default() }
@@ -32,7 +31,8 @@ impl Running {
         self.requests().remove(&holder.request);
     }
 
-    /// Whether `holder` was a request of this process and is no longer. Of other processes' nothing is known.
+    /// Returns whether `holder` was a request of this process and has ended. Requests of other processes count as
+    /// running.
     pub(super) fn is_over(&self, holder: &Holder) -> bool {
         holder.process == self.process && !self.requests().contains(&holder.request)
     }

@@ -1,8 +1,8 @@
-//! The style sheet and the modules of the script, built into the program.
+//! The style sheet and the script modules, embedded in the program.
 //!
-//! An asset's name holds the hash of its content, so a browser keeps it for ever, and a page of this release loads the
-//! files of this release or none. A module is hashed after its imports were rewritten to such names: a change of one
-//! module changes the names of all that import it.
+//! The name of an asset contains the hash of its content, so browsers cache it for ever, and a page never loads an
+//! asset of another release. A module is hashed after its imports were rewritten to such names: a change to one module
+//! also changes the names of all modules that import it.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -15,21 +15,21 @@ use crate::web::error::ApiError;
 use crate::web::path::Path;
 use crate::web::routes::{Contract, Gives};
 
-/// The icon of every page, small enough to be part of it.
+/// The icon of every page, embedded as a data URL.
 pub(super) const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http:%2F%2Fwww.w3.org/2000/svg' viewBox='0 0 20 20'%3E%3Crect \
                                width='20' height='20' rx='5' fill='%23171a2f'/%3E%3Cpath fill='%23f4c25b' \
                                d='M11.6 4.4a6 6 0 1 0 4 8.2 5 5 0 0 1-4-8.2z'/%3E%3C/svg%3E";
 
-/// Hex digits of the hash in a name.
+/// The number of hex digits of the hash in a name.
 const DIGITS: usize = 16;
-/// The module that a page loads; it imports the others.
+/// The module that pages load. It imports the others.
 const MAIN: &str = "main.js";
 
 macro_rules! modules {
     ($($name:literal),+ $(,)?) => { [$(($name, include_str!(concat!("assets/js/", $name)))),+] };
 }
 
-/// Every file in `assets/js/`. A module comes after those that it imports.
+/// The files in `assets/js/`. Each module comes after those that it imports.
 const MODULES: [(&str, &str); 11] = modules![
     "elapsed.js",
     "past.js",
@@ -47,18 +47,17 @@ const CSS: &str = include_str!("assets/app.css");
 
 static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets::build(CSS, &MODULES));
 
-/// A file that pages load.
 struct Asset {
     media_type: &'static str,
     content: String,
 }
 
 struct Assets {
-    /// By name under `/assets/`.
+    /// The assets by their names under `/assets/`.
     by_name: BTreeMap<String, Asset>,
     css: String,
     main: String,
-    /// What [`MAIN`] imports, directly or not.
+    /// The modules that [`MAIN`] imports, directly or indirectly.
     imported: Vec<String>,
 }
 
@@ -94,22 +93,23 @@ fn path(name: &str) -> String {
     format!("/assets/{name}")
 }
 
-/// The address of the style sheet.
+/// Returns the path of the style sheet.
 pub(super) fn css() -> String {
     path(&ASSETS.css)
 }
 
-/// The address of the module that starts the others.
+/// Returns the path of the main module.
 pub(super) fn main_module() -> String {
     path(&ASSETS.main)
 }
 
-/// The addresses of all other modules. A page names them, so that a browser need not read one to ask for the next.
+/// Returns the paths of all other modules. A page preloads them, so that a browser need not parse one module to find
+/// the next.
 pub(super) fn imported_modules() -> impl Iterator<Item = String> {
     ASSETS.imported.iter().map(|name| path(name))
 }
 
-/// A file, or the error that there is none.
+/// The response with an asset, or 404.
 pub(super) struct File(Response);
 
 impl IntoResponse for File {
@@ -127,7 +127,7 @@ impl Gives for File {
 /// `GET /assets/{name}`
 pub(super) async fn show(Path(name): Path<String>) -> File {
     let Some(asset) = ASSETS.by_name.get(&name) else {
-        // During a deployment another process may have it: the browser must ask again.
+        // During a deployment another process may have the asset, so the browser must not cache the 404.
         let mut response = ApiError::not_found().into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         return File(response);

@@ -1,7 +1,7 @@
-//! Pages: rendered here, usable without scripts, kept live by them.
+//! Pages: rendered on the server, usable without scripts, and updated live by scripts.
 //!
-//! A page is a template and the facts it shows. One style sheet and one set of script modules serve all of them; nothing comes from
-//! elsewhere, and the policy sent with every page says so to the browser.
+//! A page is a template and the facts that it shows. All pages share one style sheet and one set of script modules.
+//! Nothing is loaded from other hosts, and the content security policy of every page enforces that.
 
 mod assets;
 mod exceptions;
@@ -18,7 +18,7 @@ use super::routes::{Area, Kind, Route};
 const PAGES: Area = Area::of(Kind::Page, "Pages");
 const FILES: Area = Area::of(Kind::Asset, "Files");
 
-/// Every page, and what it loads.
+/// Returns the routes of all pages and of their assets.
 pub(super) fn routes() -> Vec<Route> {
     const WORKERS: Access = Access::OWNER.and_ops();
     const EVERYBODY: Access = WORKERS.and_sitter();

@@ -1,4 +1,4 @@
-//! `/login`, `/logout`
+//! `/login`, `/logout` and `/`
 
 use askama::Template;
 use axum::extract::State;
@@ -24,7 +24,7 @@ struct Page<'a> {
     error: Option<String>,
 }
 
-/// Where to go afterwards.
+/// Where to go after the sign-in.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[schema(as = SignInQuery)]
 pub(super) struct Next {
@@ -67,8 +67,8 @@ pub(super) async fn submit(
     }
 }
 
-/// Only addresses of our own: a link to the sign-in must not lead elsewhere. Browsers drop tabs and line ends from an
-/// address and read `\` as `/`, so only printable ASCII without `\` is let through.
+/// Returns `next` if it is a path of this site, so that a link to the sign-in can't redirect elsewhere. Browsers drop
+/// tabs and line breaks from a URL and read `\` as `/`, so only printable ASCII without `\` is accepted.
 fn inside(next: &str) -> Option<&str> {
     let ours = next.starts_with('/') && !next.starts_with("//");
     let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
@@ -85,7 +85,7 @@ fn sentence(error: &ApiError) -> Option<String> {
     }
 }
 
-/// Rounded up, like the header.
+/// Formats a wait. Minutes are rounded up, as `Retry-After` is.
 fn in_words(seconds: u64) -> String {
     match seconds {
         0..=5 => "a moment".to_owned(),
@@ -94,7 +94,7 @@ fn in_words(seconds: u64) -> String {
     }
 }
 
-/// The form that signs out. It has nothing but the token.
+/// The form that signs out. It has no field but the token.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = SignOutForm)]
 pub(super) struct SignOut {}
@@ -104,7 +104,7 @@ pub(super) async fn out(State(web): State<Web>, caller: Caller, _: PageForm<Sign
     Ok(with_cookie(Redirect::to("/login"), login::sign_out(&web, &caller).await?))
 }
 
-/// `GET /`: leads to the first page of the caller's role.
+/// `GET /`: redirects to the landing page of the caller's role.
 pub(super) async fn home(caller: Caller) -> Response {
     let role = match caller.principal() {
         Principal::User { user, .. } => user.role,

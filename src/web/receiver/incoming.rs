@@ -1,4 +1,4 @@
-//! A webhook's request: its address, headers and raw body, and what of them is stored.
+//! The HTTP request of a webhook: URI, headers and raw body, and which parts of them are stored.
 
 use std::net::SocketAddr;
 
@@ -15,18 +15,16 @@ use crate::web::request_id::RequestId;
 use crate::web::routes::{Contract, Takes};
 use crate::web::state::Web;
 
-/// PostgreSQL indexes no text of more than about 2700 bytes.
+/// The maximum length of a stored event key. PostgreSQL can't index text longer than about 2700 bytes.
 const EVENT_KEY_BYTES_MAX: usize = 1024;
 
-/// A webhook's request, read to its end, within the limits of webhooks.
+/// The request of a webhook. Extracting it applies the rate limit and the body limit of webhooks.
 pub struct Incoming {
-    /// Where it was sent, without the host.
+    /// The path and query to which it was sent.
     pub uri: Uri,
-    /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, byte for byte.
+    /// The unmodified body.
     pub body: Bytes,
-    /// Its name.
     pub request_id: String,
 }
 
@@ -44,13 +42,13 @@ impl FromRequest<Web> for Incoming {
     }
 }
 
-// What it reads is told by the row.
+// Each route's row documents its body and proofs, so the extractor adds nothing.
 impl Takes for Incoming {
     fn describe(_: &mut Contract) {}
 }
 
 impl Incoming {
-    /// 415 unless the body is of this type. A provider that names none is believed.
+    /// Returns 415 if the request states another media type. A request that states none is accepted.
     pub(super) fn expect_type(&self, media_type: &'static str) -> Result<()> {
         match limits::media_type(&self.headers) {
             Some(given) if given != media_type => Err(limits::unsupported(media_type)),
@@ -58,12 +56,11 @@ impl Incoming {
         }
     }
 
-    /// A header's bytes.
     pub(super) fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.get(name).map(axum::http::HeaderValue::as_bytes)
     }
 
-    /// What of the headers is worth keeping: nothing that is secret or long.
+    /// Returns the headers to store: none that is secret, each cut off after 200 characters.
     pub(super) fn kept_headers(&self) -> Value {
         const KEPT: [&str; 3] = ["content-type", "user-agent", "i-twilio-idempotency-token"];
         let text = |name: &str| Some(self.headers.get(name)?.to_str().ok()?.chars().take(200).collect::<String>());
@@ -73,13 +70,14 @@ impl Incoming {
             .into()
     }
 
-    /// The body as text that both engines can store: what is not UTF-8 and NULs become U+FFFD, NULs at the end go.
+    /// Returns the body as text that both engines can store. Invalid UTF-8 and NUL become U+FFFD. NULs at the end are
+    /// removed.
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).trim_end_matches('\0').replace('\0', "\u{fffd}")
     }
 
-    /// What tells repeated deliveries: the event's own `key`; the digest of the body where there is none, or one that no
-    /// index holds.
+    /// Returns the key that identifies repeated deliveries: the event's own `key`, or the SHA-256 of the body if there
+    /// is no `key`, or one that can't be stored or indexed.
     pub(super) fn event_key(&self, key: Option<String>) -> String {
         key.filter(|key| key.len() <= EVENT_KEY_BYTES_MAX && !key.contains('\0'))
             .unwrap_or_else(|| format!("sha256:{}", hex::encode(Sha256::digest(&self.body))))

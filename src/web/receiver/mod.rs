@@ -1,9 +1,9 @@
-//! Webhooks: proven, stored, answered. Nothing else is done here; a job acts on what was stored.
+//! Receives webhooks: verifies, stores and answers them. All other work is done by the job that is stored with them.
 //!
-//! [`receive`] is the way of every delivery. What differs between providers is a [`Source`], one file each: how the
-//! signature is checked, what the body says, the answer. [`verification`] decides what a signature means; [`store`] puts
-//! the delivery, its audit entry and its job into one transaction, together with those of other requests, and answers
-//! after the commit.
+//! [`receive`] handles every delivery. The differences between providers are in a [`Source`], one file each: checking
+//! the signature, reading the body, the response. [`verification`] decides what the result of the check means.
+//! [`store`] writes the delivery, its audit entry and its job in one transaction, together with those of concurrent
+//! requests, and answers after the commit.
 
 mod incoming;
 mod job_for;
@@ -33,7 +33,7 @@ use super::error::{ApiError, Result};
 use super::routes::{Area, Kind, Route};
 use super::state::Web;
 
-/// The addresses that providers deliver to.
+/// Returns the routes to which providers deliver.
 pub(super) fn routes() -> Vec<Route> {
     vec![
         webhook::<stripe::Stripe>("/api/webhooks/stripe", "Take an event of Stripe's"),
@@ -42,7 +42,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// The row of a source.
+/// Returns the route of one source.
 fn webhook<S: Source>(path: &'static str, summary: &'static str) -> Route {
     const WEBHOOKS: Area = Area::of(Kind::Webhook, "Webhooks");
     let unreadable = match S::MEDIA_TYPE {
@@ -61,7 +61,7 @@ fn webhook<S: Source>(path: &'static str, summary: &'static str) -> Route {
     route
 }
 
-/// Takes a delivery of the source `S`: checks it, stores it, answers.
+/// Handles a delivery of the source `S`: checks it, stores it, answers.
 async fn receive<S: Source>(State(web): State<Web>, incoming: Incoming) -> Result<S::Answer> {
     incoming.expect_type(S::MEDIA_TYPE)?;
     let verified = verify::<S>(&web, &incoming).await?;
@@ -80,7 +80,7 @@ async fn receive<S: Source>(State(web): State<Web>, incoming: Incoming) -> Resul
     source.answer(&web, &recorded).await
 }
 
-/// Whether a delivery counts as verified, or the answer that refuses it, which is then on record.
+/// Returns whether the delivery counts as verified. A refused delivery is recorded and returned as the error.
 async fn verify<S: Source>(web: &Web, incoming: &Incoming) -> Result<bool> {
     match verification::decide(web.settings.webhooks.validation, &S::verify(web, incoming)) {
         Verdict::Accept { verified } => Ok(verified),

@@ -1,7 +1,7 @@
-//! Refused webhooks, on record: an audit entry each and, when they come in numbers, an exception for people.
+//! Records refused webhooks: an audit entry for each, and an exception for operators when there are many.
 //!
-//! Whoever sends them is unknown, so what they can make us write is bounded; what is not written is counted and told
-//! by the next entry.
+//! The senders are unknown, so the number of entries is bounded. Entries over the limit are counted, and the next entry
+//! states the count.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -16,21 +16,21 @@ use serde_json::json;
 
 use crate::web::note_limit::NoteLimit;
 
-/// Entries written per provider and minute.
+/// The maximum number of audit entries per provider and minute.
 const WRITTEN_PER_MINUTE: u32 = 60;
 const MINUTE: Duration = Duration::from_secs(60);
-/// From so many refusals within an hour on, people are told.
+/// The number of refusals within an hour from which an exception is raised.
 const ALARMING: usize = 10;
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What was refused lately, by provider.
+/// The recent refusals of each provider.
 #[derive(Debug, Default)]
 pub struct Refusals(Mutex<HashMap<WebhookSource, Recent>>);
 
 #[derive(Debug)]
 struct Recent {
     entries: NoteLimit,
-    /// The latest refusals, at most [`ALARMING`] of them.
+    /// The times of the latest refusals, at most [`ALARMING`] of them.
     latest: VecDeque<Timestamp>,
 }
 
@@ -40,7 +40,7 @@ impl Default for Recent {
     }
 }
 
-/// What is to be written about a refusal.
+/// What to write about a refusal.
 #[derive(Debug, PartialEq, Eq)]
 struct Note {
     unwritten_before: u64,
@@ -48,7 +48,7 @@ struct Note {
 }
 
 impl Refusals {
-    /// Writes down a refusal, within bounds. The caller is answered the same whether or not it could be written.
+    /// Records a refusal, within the limit. A failed write is only logged, because it must not change the response.
     pub(super) async fn record(
         &self,
         db: &Db,

@@ -1,4 +1,4 @@
-//! What differs between one provider's webhook and another's.
+//! The differences between the webhooks of providers.
 
 use axum::response::IntoResponse;
 use nightshift_domain::inbox::{Recorded, WebhookSource};
@@ -10,50 +10,51 @@ use crate::web::error::{ApiError, Result};
 use crate::web::routes::{Gives, Proof};
 use crate::web::state::Web;
 
-/// One provider's webhook. [`receive`](super::receive) takes every delivery the same way and asks its source for the
-/// rest. The value is what the answer needs of the request; most sources have an empty one.
+/// The webhook of one provider. [`receive`](super::receive) handles every delivery in the same way and calls these
+/// methods for the rest. A value of the type holds what the response needs of the request. Most sources are empty
+/// types.
 pub trait Source: Send + Sized + 'static {
-    /// Under which name deliveries are stored and counted.
+    /// The name under which deliveries are stored and counted.
     const SOURCE: WebhookSource;
-    /// The type of the body. A request that names another is refused with 415; one that names none is taken.
+    /// The media type of the body. A request that states another one is refused with 415. One that states none is
+    /// accepted.
     const MEDIA_TYPE: &'static str;
-    /// What [`verify`](Self::verify) takes for a proof, for the documentation: one of these sets.
+    /// The alternative sets of proofs that [`verify`](Self::verify) accepts, for the documentation.
     const PROOFS: &'static [&'static [Proof]];
-    /// What the provider gets once its delivery is stored.
+    /// The response to a stored delivery.
     type Answer: IntoResponse + Gives;
 
-    /// Checks that the provider made this request, over its raw bytes. What an error means is decided by
-    /// [`verification`](super::verification).
+    /// Checks, on its raw bytes, that the provider sent this request. [`verification`](super::verification) decides
+    /// what an error means.
     ///
     /// # Errors
-    /// Why the request is not proven.
+    /// Returns why the sender is not verified.
     fn verify(web: &Web, incoming: &Incoming) -> Result<(), SignatureError>;
 
-    /// Reads the body, once. It is read only after [`verification`](super::verification) has accepted the delivery.
+    /// Parses the body once, after [`verification`](super::verification) has accepted the delivery.
     ///
     /// # Errors
-    /// The answer to a body that is not stored. A provider repeats what it gets an error for, so a body that merely
-    /// means nothing to us is no error.
+    /// Returns the response to a body that is not stored. Providers retry after an error, so a readable body of an
+    /// unknown type is not an error.
     fn read(incoming: &Incoming) -> Result<Read<Self>>;
 
-    /// The answer to a delivery that is stored, in whatever format the provider wants. `recorded.first` is false for
-    /// the repeat of an event.
+    /// Returns the response to a stored delivery. `recorded.first` is false if the event was stored before.
     fn answer(self, web: &Web, recorded: &Recorded) -> impl Future<Output = Result<Self::Answer>> + Send;
 }
 
-/// What one parse of a body yields.
+/// The result of parsing a body.
 pub struct Read<S> {
-    /// The source, with what its answer needs.
+    /// The source, with what its response needs.
     pub source: S,
-    /// What the provider calls the event. Deliveries with the same key are one event; without a key the body decides.
+    /// The provider's id of the event. Deliveries with the same key are one event. `None` uses the digest of the body.
     pub event_key: Option<String>,
-    /// Its type in the provider's words.
+    /// The event's type as the provider names it.
     pub event_type: Option<String>,
-    /// The job that acts on the event. Without one the delivery is only stored.
+    /// The job that processes the event. `None` only stores the delivery.
     pub job: Option<JobFor>,
 }
 
-/// The answer to a body that is not `what`.
+/// 400: the body can't be parsed as `what`.
 pub fn unreadable(what: &str, error: impl std::fmt::Display) -> ApiError {
     ApiError::bad_request("bad_body", format!("The body can't be read as {what}: {error}."))
 }

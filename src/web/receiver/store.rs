@@ -1,4 +1,5 @@
-//! Deliveries of concurrent requests, stored together: one transaction holds their rows, audit entries and jobs.
+//! Stores the deliveries of concurrent requests together: one transaction holds their inbox rows, audit entries and
+//! jobs.
 
 use nightshift_db::{BatchWrite, DbError, Engine, GroupCommit, GroupLimits, Tx};
 use nightshift_domain::Error as DomainError;
@@ -8,38 +9,37 @@ use nightshift_queue::{EnqueueError, Queue};
 use super::job_for::JobFor;
 use crate::web::error::Result;
 
-/// A delivery that is to be stored, and the job that its event asks for.
+/// A delivery to store, and the job that processes its event.
 pub struct Accepted {
-    /// What came in.
     pub delivery: Delivery,
-    /// What makes the job of an event that is new.
+    /// Creates the job if the event is new.
     pub job: Option<JobFor>,
 }
 
-/// Stores deliveries; a clone is cheap.
+/// Stores deliveries. A clone is cheap.
 #[derive(Clone)]
 pub struct Receiver(GroupCommit<Store>);
 
 impl Receiver {
-    /// Starts the writers. Must be called within a tokio runtime.
+    /// Starts the writers. Must be called within a Tokio runtime.
     #[must_use]
     pub fn start(queue: Queue) -> Self {
-        // A second transaction fills while the first one waits for the disk; SQLite has one writer.
+        // On PostgreSQL a second transaction is filled while the first one waits for the disk. SQLite has one writer.
         let writers = if queue.db().engine() == Engine::Postgres { 2 } else { 1 };
         Self::start_within(queue, GroupLimits { writers, ..GroupLimits::default() })
     }
 
-    /// As [`Receiver::start`], with other limits.
+    /// Starts the writers with other limits than [`Receiver::start`].
     #[must_use]
     pub fn start_within(queue: Queue, limits: GroupLimits) -> Self {
         Self(GroupCommit::start(queue.db().clone(), Store { queue }, limits))
     }
 
-    /// Stores one delivery and says, after the commit, whether its event is new.
+    /// Stores one delivery. Returns, after the commit, whether its event is new.
     ///
     /// # Errors
-    /// 503 when the database is away, or `overloaded` when too many deliveries wait already. After an error of the commit
-    /// itself the delivery may still be stored; its repeat then finds it.
+    /// Returns 503 if the database is unreachable, and `overloaded` if too many deliveries are waiting. After a failed
+    /// commit the delivery may still be stored. The provider's retry is then recognised as a duplicate.
     pub async fn take(&self, accepted: Accepted) -> Result<Recorded> {
         Ok(self.0.try_submit(accepted).await?)
     }
@@ -60,7 +60,7 @@ impl BatchWrite for Store {
         let recorded = inbox::record(tx, &deliveries, now).await.map_err(database)?;
         let mut jobs = Vec::with_capacity(batch.len());
         for (Accepted { delivery, job }, recorded) in batch.iter().zip(&recorded) {
-            // A repeated event has had its job.
+            // A repeated event already has its job.
             if let Some(job) = job.as_ref().filter(|_| recorded.first) {
                 let new = job.make(recorded.inbox_id.clone()).map_err(queue)?;
                 jobs.push(new.correlation(&delivery.request_id));

@@ -1,4 +1,4 @@
-//! Stripe's events, of whatever type: 200 once one is stored, with whether it was there before.
+//! Stripe's webhook. Events of every type are stored. The response is 200 and says whether the event is a duplicate.
 
 use axum::Json;
 use nightshift_domain::inbox::{Recorded, WebhookSource};
@@ -19,7 +19,7 @@ pub struct Stripe;
 #[schema(as = StripeAnswer)]
 pub struct Answer {
     received: bool,
-    /// Whether it was there before.
+    /// Whether this event was stored before.
     duplicate: bool,
 }
 

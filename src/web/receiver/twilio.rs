@@ -1,4 +1,4 @@
-//! What all of Twilio's webhooks have in common: the signature, which covers the address and the form.
+//! What Twilio's webhooks have in common: the signature over the URL and the form.
 
 use nightshift_providers::SignatureError;
 use nightshift_providers::twilio::signature::{HEADER, Keys, SETTINGS_HEADER, Signed, verify};
@@ -6,13 +6,13 @@ use nightshift_providers::twilio::signature::{HEADER, Keys, SETTINGS_HEADER, Sig
 use super::Incoming;
 use crate::web::state::Web;
 
-/// The form that Twilio posts.
+/// The media type of the forms that Twilio posts.
 pub const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Checks that Twilio made this request.
+/// Checks that Twilio sent this request.
 pub fn verify_signature(web: &Web, incoming: &Incoming) -> Result<(), SignatureError> {
     let keys = Keys::auth_tokens(web.settings.twilio.auth_tokens.iter().cloned());
-    // Twilio signs the address it was given, which is ours as the outside sees it.
+    // Twilio signs the URL that it was given, which is the public one.
     let tail = incoming.uri.path_and_query().map_or("/", |tail| tail.as_str());
     let signed = Signed {
         url: &format!("{}{tail}", web.public_url),

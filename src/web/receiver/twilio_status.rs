@@ -1,4 +1,4 @@
-//! Twilio's reports of what became of a text: 200 with an empty body once one is stored.
+//! Twilio's delivery reports for texts. The response is 200 with an empty body.
 
 use nightshift_domain::inbox::{Recorded, WebhookSource};
 use nightshift_jobs::webhook::twilio_status::WebhookTwilioStatus;
@@ -23,7 +23,8 @@ impl Source for TwilioStatus {
         verify_signature(web, incoming)
     }
 
-    /// A report that can't be read is stored as well: an error would bring it again. Its job says why it is ignored.
+    /// A report that can't be parsed is stored too, because Twilio would retry after an error. Its job records why it
+    /// is ignored.
     fn read(incoming: &Incoming) -> Result<Read<Self>> {
         let report = StatusCallback::parse(&incoming.body).ok();
         let event_key = report.as_ref().map(StatusCallback::key);

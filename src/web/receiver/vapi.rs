@@ -1,4 +1,4 @@
-//! VAPI's reports about calls: 200 once one is stored.
+//! VAPI's reports about calls. The response is 200 once the report is stored.
 
 use axum::Json;
 use nightshift_domain::inbox::{Recorded, WebhookSource};

@@ -1,29 +1,29 @@
-//! What a signature, or its absence, means for a delivery. One pure table.
+//! Decides what a valid, wrong or missing signature means for a delivery. A pure function.
 
 use axum::http::StatusCode;
 use nightshift_providers::SignatureError;
 
-/// What becomes of a delivery.
+/// The decision about a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is stored.
+    /// Stores the delivery.
     Accept {
-        /// Whether its origin is proven.
+        /// Whether the sender is verified.
         verified: bool,
     },
-    /// It is refused and nothing of it is stored.
+    /// Refuses the delivery. Its payload is not stored.
     Refuse {
-        /// 401 where signatures are required, 400 where only a wrong one is refused.
+        /// 401 if signatures are required, 400 if they are not and this one is wrong.
         status: StatusCode,
         /// What was wrong with the signature, in one word.
         reason: &'static str,
     },
 }
 
-/// Decides by whether signatures are required and what the provider's check said.
+/// Decides from `required` (whether signatures are required) and the result of the provider's check.
 ///
-/// Where they are not required, an unsigned delivery passes as unverified, and so does any while no secret is there to
-/// check it with; a signature that was checked and is wrong is refused all the same.
+/// If signatures are not required, an unsigned delivery is accepted as unverified, and so is every delivery while no
+/// secret is configured. A wrong signature is refused in any case.
 #[must_use]
 pub fn decide(required: bool, proof: &Result<(), SignatureError>) -> Verdict {
     match proof {

@@ -1,7 +1,7 @@
-//! What a handler takes and gives, read from its signature.
+//! The parameters, body and responses of a handler, derived from its signature.
 //!
-//! Every extractor says what it reads of a request ([`Takes`]), and every answer what it sends ([`Gives`]). An
-//! [`Endpoint`] is a handler all of whose arguments and whose answer do so.
+//! Every extractor declares what it reads ([`Takes`]), and every response what it sends ([`Gives`]). An [`Endpoint`] is
+//! a handler whose arguments and response all do so.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,57 +24,56 @@ use crate::web::auth::Caller;
 use crate::web::error::ApiError;
 use crate::web::state::Web;
 
-/// Schemas by name.
+/// Schemas with their names.
 pub type Schemas = Vec<(String, RefOr<Schema>)>;
 
-/// What a handler takes and gives.
+/// The parameters, body and responses of a handler.
 #[derive(Default)]
 pub struct Contract {
-    /// The schemas of the path's parameters, in their order.
+    /// The schemas of the path parameters, in the order of the path.
     pub(super) path: Vec<RefOr<Schema>>,
-    /// Parameters in the query and in headers.
+    /// Query and header parameters.
     pub(super) parameters: Vec<Parameter>,
-    /// The body.
     pub(super) body: Option<RequestBody>,
-    /// What it answers, by status.
+    /// The responses by status.
     pub(super) answers: BTreeMap<u16, Response>,
-    /// Whether it reads the query, also to refuse parameters that it does not have.
+    /// Whether the handler reads the query. A handler without parameters does so too, to refuse unknown ones.
     pub(super) reads_query: bool,
-    /// Whether it acts for its caller, who may belong to no organisation yet.
+    /// Whether the handler has a `Caller`, who may belong to no organisation yet.
     pub(super) has_caller: bool,
-    /// Whether it keeps its answer for the request's `Idempotency-Key`.
+    /// Whether the response is stored for the request's `Idempotency-Key`.
     pub(super) keeps_answer: bool,
-    /// Schemas that the request refers to.
+    /// The schemas to which the request refers.
     pub(super) taken: Schemas,
-    /// Schemas that the answers refer to.
+    /// The schemas to which the responses refer.
     pub(super) given: Schemas,
 }
 
 impl Contract {
-    /// The contract of a handler.
+    /// Returns the contract of the handler `H`.
     pub(super) fn of<H: Endpoint<D>, D>() -> Self {
         let mut contract = Self::default();
         H::describe(&mut contract);
         contract
     }
 
-    /// Adds the parameters of a query.
+    /// Adds the fields of `T` as query parameters.
     pub fn query<T: IntoParams + ToSchema>(&mut self) {
         self.reads_query = true;
         let mut parameters = T::into_params(|| Some(ParameterIn::Query));
         parameters.iter_mut().filter_map(|parameter| parameter.schema.as_mut()).for_each(deny_null);
         self.parameters.extend(parameters);
-        // The parameters refer to the same schemas as the fields.
+        // Parameters refer to the same schemas as the fields of `T`.
         T::schemas(&mut self.taken);
     }
 
-    /// Adds what the path names next.
+    /// Adds the next path parameter.
     pub fn path<T: ToSchema>(&mut self) {
         let schema = named::<T>(&mut self.taken);
         self.path.push(schema);
     }
 
-    /// Adds an optional header.
+    /// Adds an optional header parameter.
     pub fn header(&mut self, name: &str, description: &str) {
         let header = ParameterBuilder::new()
             .name(name)
@@ -85,12 +84,12 @@ impl Contract {
         self.parameters.push(header.into());
     }
 
-    /// Says that the answer is kept for the request's `Idempotency-Key`.
+    /// Declares that the response is stored for the request's `Idempotency-Key`.
     pub fn keep_answer(&mut self) {
         self.keeps_answer = true;
     }
 
-    /// Adds a body of a type, in one of these media types.
+    /// Adds a body of type `T` in each of these media types.
     pub fn body<T: ToSchema>(&mut self, media_types: &[&str], required: bool) {
         let schema = named::<T>(&mut self.taken);
         let required = if required { Required::True } else { Required::False };
@@ -100,7 +99,7 @@ impl Contract {
         self.body = Some(body.build());
     }
 
-    /// Adds a form of a page: the fields of a type and the token of the page.
+    /// Adds the form of a page: the fields of `T` and the page's form token, in the field `token`.
     pub fn page_form<T: ToSchema>(&mut self, token: &str) {
         let fields = named::<T>(&mut self.taken);
         let token = ObjectBuilder::new().property(token, String::schema()).required(token);
@@ -110,7 +109,7 @@ impl Contract {
         self.body = Some(body.content("application/x-www-form-urlencoded", content).build());
     }
 
-    /// Adds a body that somebody else defines.
+    /// Adds a body whose schema a provider defines.
     pub fn foreign_body(&mut self, media_type: &str) {
         let schema = ObjectBuilder::new().schema_type(Type::Object);
         let content = ContentBuilder::new().schema(Some(schema)).build();
@@ -119,14 +118,13 @@ impl Contract {
         self.body = Some(body.content(media_type, content).build());
     }
 
-    /// Adds an answer in JSON.
     pub fn answer<T: ToSchema>(&mut self, status: u16) {
         let schema = named::<T>(&mut self.given);
         let content = ContentBuilder::new().schema(Some(schema)).build();
         self.respond(status, ResponseBuilder::new().content("application/json", content));
     }
 
-    /// Adds an answer in one of these text formats.
+    /// Adds a text response in each of these media types.
     pub fn answer_texts(&mut self, status: u16, media_types: &[&str]) {
         let content = ContentBuilder::new().schema(Some(String::schema())).build();
         let response = media_types
@@ -135,18 +133,16 @@ impl Contract {
         self.respond(status, response);
     }
 
-    /// Adds an answer in a text format.
     pub fn answer_text(&mut self, status: u16, media_type: &str) {
         self.answer_texts(status, &[media_type]);
     }
 
-    /// Adds an answer.
     pub fn respond(&mut self, status: u16, response: ResponseBuilder) {
         let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
         self.answers.insert(status, response.description(reason.unwrap_or("An answer")).build());
     }
 
-    /// Adds a header to an answer.
+    /// Adds a header to the response with this status, if there is one.
     pub fn answer_header(&mut self, status: u16, name: &str, header: Header) {
         if let Some(answer) = self.answers.get_mut(&status) {
             answer.headers.insert(name.to_owned(), header.into());
@@ -154,7 +150,7 @@ impl Contract {
     }
 }
 
-/// A parameter that is not given is missing; it can't be null.
+/// Removes null from a schema. A parameter may be absent, but it can't be null.
 fn deny_null(schema: &mut RefOr<Schema>) {
     match schema {
         RefOr::T(Schema::Object(object)) => {
@@ -173,9 +169,9 @@ fn deny_null(schema: &mut RefOr<Schema>) {
     }
 }
 
-/// A reference to a type's schema, which is put beside the others.
+/// Returns a reference to the schema of `T`, and adds the schema to `schemas`.
 fn named<T: ToSchema>(schemas: &mut Schemas) -> RefOr<Schema> {
-    // A plain text needs no name.
+    // A plain string needs no named schema.
     if T::name() == String::name() {
         return T::schema();
     }
@@ -184,25 +180,22 @@ fn named<T: ToSchema>(schemas: &mut Schemas) -> RefOr<Schema> {
     Ref::from_schema_name(T::name()).into()
 }
 
-/// What a handler reads of a request.
+/// An extractor that declares what it reads of a request.
 pub trait Takes {
-    /// Adds it to a contract.
     fn describe(contract: &mut Contract);
 }
 
-/// What a handler answers.
+/// A response that declares its statuses and bodies.
 pub trait Gives {
-    /// Adds it to a contract.
     fn describe(contract: &mut Contract);
 }
 
-/// A handler that says what it takes and gives. `D` is its arguments.
+/// A handler that declares its contract. `D` is the tuple of its arguments.
 #[diagnostic::on_unimplemented(
     message = "this handler does not describe itself: each argument must be `Takes`, and its \
                                           answer `Gives`"
 )]
 pub trait Endpoint<D> {
-    /// Adds all of it to a contract.
     fn describe(contract: &mut Contract);
 }
 
@@ -238,7 +231,7 @@ macro_rules! takes_nothing {
     )*};
 }
 
-// What these read is told by the row, or is nobody's business.
+// These read nothing that callers send, or what they read is documented by the route's row.
 takes_nothing!(State<Web>, ConnectInfo<SocketAddr>, HeaderMap, Parts, Request);
 
 impl Takes for Caller {
@@ -247,7 +240,7 @@ impl Takes for Caller {
     }
 }
 
-/// An answer of status 200 that says nothing.
+/// An empty response with status 200.
 pub struct Empty;
 
 impl IntoResponse for Empty {
@@ -279,7 +272,7 @@ impl<S> Gives for Sse<S> {
         contract.answer_text(200, "text/event-stream");
     }
 }
-// A page: HTML, or the way to another one.
+// A page: HTML or a redirect.
 impl Gives for AnyResponse {
     fn describe(contract: &mut Contract) {
         contract.answer_text(200, "text/html");

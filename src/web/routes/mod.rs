@@ -1,8 +1,8 @@
-//! What a route is, and how it is described to callers.
+//! The definition of a route, and its OpenAPI description.
 //!
-//! Each area exports its rows ([`Route`]), and the [table](mod@super::table) joins them. What a handler takes and answers
-//! is read from its signature ([`contract`]); [`openapi`] describes rows to callers. Nothing in here knows a single route
-//! but that of the description.
+//! Each area exports its rows ([`Route`]), and the [table](mod@super::table) joins them. What a handler takes and
+//! answers is derived from its signature ([`contract`]). [`openapi`] describes the rows to callers. This module knows
+//! no single route except that of the OpenAPI document.
 
 mod contract;
 pub(super) mod openapi;

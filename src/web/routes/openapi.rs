@@ -1,4 +1,4 @@
-//! Routes as an OpenAPI 3.1 document.
+//! Describes routes as an OpenAPI 3.1 document.
 
 use std::collections::BTreeMap;
 
@@ -29,13 +29,13 @@ const DESCRIPTION: &str = "The HTTP interface of Nightshift. Answers carry `X-Re
 
 const DOCUMENTATION: Area = Area::of(Kind::Api, "Documentation");
 
-/// The route of the document itself. `json` is the document of all routes, this one included.
+/// Returns the route of the document. `json` returns the document of all routes, including this one.
 pub(in crate::web) fn route(json: fn() -> &'static str) -> Route {
     let show = async move || Document(json());
     DOCUMENTATION.get("/api/openapi.json", Access::ANYBODY, "This description", show)
 }
 
-/// The document as an answer.
+/// The document as a response.
 struct Document(&'static str);
 
 impl IntoResponse for Document {
@@ -52,7 +52,7 @@ impl Gives for Document {
     }
 }
 
-/// The document that describes these routes.
+/// Returns the document that describes `routes`.
 pub(in crate::web) fn describe(routes: Vec<Route>) -> OpenApi {
     let mut schemas = BTreeMap::from([(ErrorBody::name().into_owned(), ErrorBody::schema())]);
     let mut paths = PathsBuilder::new();
@@ -116,7 +116,7 @@ fn operation(route: Route) -> Operation {
         operation = operation.description(Some(route.doc.text));
     }
     for (status, when) in errors {
-        // A key that another request holds is told by 409.
+        // A request whose key another request holds gets 409 with `Retry-After`.
         let waits = matches!(status, 429 | 503) || status == 409 && keyed;
         operation = operation.response(status.to_string(), error(&when, waits, as_page));
     }
@@ -126,7 +126,7 @@ fn operation(route: Route) -> Operation {
     operation.build()
 }
 
-/// `POST /api/bookings/{id}/confirm` is `postBookingsByIdConfirm`.
+/// Returns the operation id, for example `postBookingsByIdConfirm` for `POST /api/bookings/{id}/confirm`.
 fn operation_id(route: &Route) -> String {
     let mut id = route.method.as_str().to_ascii_lowercase();
     if route.area.kind == Kind::Page {
@@ -146,7 +146,7 @@ fn operation_id(route: &Route) -> String {
     id
 }
 
-/// What may go wrong with a request: what its kind brings with it, and what the row adds.
+/// Returns the errors of a route by status: those of its kind, of its contract, and of its row.
 fn errors(route: &Route) -> BTreeMap<u16, String> {
     let contract = &route.doc.contract;
     let mut errors: BTreeMap<u16, String> = BTreeMap::new();
@@ -208,8 +208,8 @@ fn error(when: &str, waits: bool, as_page: bool) -> Response {
     response.content("application/json", content).build()
 }
 
-/// What a derived schema gives for the default of a field that may be missing: null and the empty text stand for no
-/// value there, and where a body tells null from missing they would be a value that nobody sent.
+/// Removes defaults of null and the empty text. They stand for an absent value, and a body that distinguishes null from
+/// absent would otherwise claim a default that is not applied.
 fn without_empty_defaults(mut schemas: Schemas) -> Schemas {
     for (_, schema) in &mut schemas {
         drop_empty_defaults(schema);
@@ -237,7 +237,7 @@ fn drop_empty_defaults(schema: &mut RefOr<Schema>) {
     }
 }
 
-/// A property of an answer that may be null is written as null, so it is always there.
+/// Marks nullable properties of responses as required. They are serialized as null, so they are always present.
 fn always_present(mut schemas: Schemas) -> Schemas {
     for (_, schema) in &mut schemas {
         mark_present(schema);
@@ -292,7 +292,7 @@ mod tests {
         assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
     }
 
-    /// Two types of the same name would be one schema in the document, and one of them would be described wrongly.
+    /// Two types with the same name would share one schema in the document, so one of them would be described wrongly.
     #[test]
     fn no_two_schemas_have_the_same_name() {
         let mut known = BTreeMap::new();

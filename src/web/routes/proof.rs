@@ -1,29 +1,26 @@
-//! The ways a caller can prove who they are, as the document names and explains them.
+//! The ways to prove the sender of a request, as the OpenAPI document names and explains them.
 
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-/// A proof of who sends a request.
+/// A proof of the sender of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// An API key.
     Key,
-    /// The cookie of a session.
+    /// The session cookie.
     Session,
-    /// The token of a request's link.
+    /// The token of a service request's link.
     RequestToken,
     /// The token that the operator has set for metrics.
     MetricsToken,
-    /// Stripe's signature.
     Stripe,
-    /// Twilio's signature.
     Twilio,
-    /// VAPI's shared secret in a header of its own.
+    /// VAPI's shared secret in its own header.
     VapiSecret,
     /// VAPI's shared secret as a bearer token.
     VapiBearer,
-    /// VAPI's signature; its timestamp goes with it.
+    /// VAPI's signature. It is sent together with [`Proof::VapiTimestamp`].
     VapiSignature,
-    /// The time of VAPI's signature.
+    /// The timestamp that VAPI's signature covers.
     VapiTimestamp,
 }
 

@@ -1,4 +1,4 @@
-//! What the document says about who may use a route.
+//! The security requirements of routes in the OpenAPI document.
 
 use utoipa::openapi::schema::ComponentsBuilder;
 use utoipa::openapi::security::SecurityRequirement;
@@ -6,14 +6,14 @@ use utoipa::openapi::security::SecurityRequirement;
 use super::proof::Proof;
 use super::route::Route;
 
-/// Every kind of proof.
+/// Adds every kind of proof as a security scheme.
 pub(super) fn schemes(components: ComponentsBuilder) -> ComponentsBuilder {
     Proof::ALL
         .into_iter()
         .fold(components, |components, proof| components.security_scheme(proof.name(), proof.scheme()))
 }
 
-/// What a request to this route must prove: one of these. None when anybody may come.
+/// Returns the alternative proofs that a request to this route needs, or `None` if it needs none.
 pub(super) fn requirements(route: &Route) -> Option<Vec<SecurityRequirement>> {
     let access = route.access;
     let mut any_of: Vec<SecurityRequirement> = route

@@ -1,8 +1,8 @@
-//! One reader per process, however many watch; none when nobody does.
+//! One reader of stream events per process, which runs only while event streams are open.
 //!
-//! It looks for new rows a few times a second. PostgreSQL gives out places before transactions commit, so a row may
-//! become visible after one with a higher place: a gap is waited for, for as long as a transaction can reasonably take,
-//! and then taken for one that was rolled back.
+//! It polls for new rows a few times per second. PostgreSQL assigns sequence numbers before transactions commit, so a
+//! row may become visible after one with a higher number. The reader waits for a missing number as long as a
+//! transaction may reasonably take, and then assumes that its transaction was rolled back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,12 +14,12 @@ use tokio::sync::{Mutex, broadcast};
 use crate::web::error::Result;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// A missing place is waited for this long.
+/// How long the reader waits for a missing sequence number.
 const GAP: Duration = Duration::from_secs(2);
-/// Events a slow watcher may lag behind.
+/// The maximum number of events by which a slow event stream may lag behind.
 const BEHIND_MAX: usize = 1_024;
 
-/// Hands new events to those who watch.
+/// Passes new events to open event streams.
 #[derive(Clone)]
 pub struct Hub {
     sender: broadcast::Sender<Arc<StreamEvent>>,
@@ -33,10 +33,8 @@ impl Default for Hub {
 }
 
 impl Hub {
-    /// Events from now on, and the place of the last one before them. Starts the reader for the first who watches.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Returns a receiver of new events, and the sequence number of the last event before them. Starts the reader if it
+    /// does not run.
     pub(super) async fn subscribe(&self, db: &Db) -> Result<(broadcast::Receiver<Arc<StreamEvent>>, i64)> {
         let mut reading = self.reading.lock().await;
         let receiver = self.sender.subscribe();
@@ -50,7 +48,7 @@ impl Hub {
         Ok((receiver, position))
     }
 
-    /// Reads until nobody watches.
+    /// Reads until no event stream is open.
     async fn read(&self, db: &Db, mut position: i64) {
         let mut gap: Option<(i64, Instant)> = None;
         loop {
@@ -80,7 +78,7 @@ impl Hub {
                 }
                 gap = None;
                 position = event.seq;
-                // Nobody to hand it to is no failure.
+                // An error only means that no event stream is open.
                 let _ = self.sender.send(Arc::new(event));
             }
             *reading = Some(position);

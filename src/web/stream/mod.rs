@@ -1,8 +1,8 @@
 //! `GET /api/events/stream`: live updates by server-sent events (HTML standard, section 9.2).
 //!
-//! A page names its topics; what happens to them is written by whoever changes them, in the same transaction, and read
-//! here by one reader per process ([`hub`]) however many watch. The id of an event is its place in the order of all, so a
-//! connection that broke goes on where it was.
+//! A page names its topics. The code that changes something writes an event in the same transaction, and one reader per
+//! process ([`hub`]) reads the events for all connections. The id of an event is its sequence number, so a reconnecting
+//! browser continues after the last event that it received.
 
 mod hub;
 
@@ -33,18 +33,18 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const TOPICS_MAX: usize = 20;
 const LAST_EVENT_ID: &str = "Last-Event-ID";
 
-/// Which topics.
+/// The topics of a stream.
 #[derive(Deserialize, IntoParams, ToSchema)]
 pub struct StreamQuery {
-    /// 1 to 20, separated by commas: `threads`, `windows`, `ledger`, `exceptions`, `jobs`, `request:{id}`,
+    /// 1 to 20 topics, separated by commas: `threads`, `windows`, `ledger`, `exceptions`, `jobs`, `request:{id}`,
     /// `thread:{id}`, `sitter:{id}`.
     topics: String,
-    /// As the header `Last-Event-ID`, for clients that can't send one.
+    /// The same as the header `Last-Event-ID`, for clients that can't send headers.
     #[serde(rename = "lastEventId")]
     last_event_id: Option<String>,
 }
 
-/// The header by which a browser goes on where it was.
+/// The header with which a reconnecting browser names the last event that it received.
 pub struct LastEventId(Option<String>);
 
 impl FromRequestParts<Web> for LastEventId {
@@ -62,7 +62,7 @@ impl Takes for LastEventId {
     }
 }
 
-/// What one watcher gets: topics, each as the viewer that may watch it.
+/// The topics of one connection, each with the viewer that must be allowed to see an event.
 struct Watch(Vec<(String, Viewer)>);
 
 impl Watch {
@@ -91,11 +91,11 @@ pub async fn watch(
     let mut watch = Watch(Vec::with_capacity(topics.len()));
     for topic in &topics {
         let viewer = match topic {
-            // Its own link opens it.
+            // The request's own link also grants access to its topic.
             Topic::Request(id) => caller.viewer_of(&web, id).map_err(|_| topic.refused())?,
             _ => caller.viewer(),
         };
-        // Where authentication is off, everything of the organisation may be watched.
+        // Where authentication is off, every topic of the organisation is allowed.
         if !matches!(caller.principal(), Principal::Local { .. }) {
             topic.check(&web.db, &viewer).await?;
         }
@@ -116,7 +116,7 @@ pub async fn watch(
     Ok(Sse::new(missed.chain(rest)).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("heartbeat")))
 }
 
-/// What happened between the event that was last seen and the present.
+/// Returns the wanted events after the event `last`, up to `position`. Empty without `last`.
 async fn missed(web: &Web, watch: &Watch, last: Option<i64>, position: i64) -> Result<Vec<StreamEvent>> {
     let mut missed = Vec::new();
     let Some(mut at) = last else { return Ok(missed) };
@@ -129,7 +129,8 @@ async fn missed(web: &Web, watch: &Watch, last: Option<i64>, position: i64) -> R
     Ok(missed)
 }
 
-/// What happens from `position` on. Ends when this watcher is too slow: it comes back with the last event it saw.
+/// Returns the events after `position` as they happen. The stream ends if the connection is too slow: the browser then
+/// reconnects with the last event that it received.
 fn follow(
     live: broadcast::Receiver<Arc<StreamEvent>>,
     watch: Arc<Watch>,
@@ -148,6 +149,6 @@ fn follow(
 }
 
 fn shown(event: &StreamEvent) -> Result<Event, Infallible> {
-    // JSON has no line breaks of its own, and the event's name is a word of ours.
+    // Serialized JSON has no raw line breaks, and the event's name is one of our own words.
     Ok(Event::default().id(event.seq.to_string()).event(&event.event).data(event.data.0.to_string()))
 }

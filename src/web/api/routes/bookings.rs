@@ -1,4 +1,4 @@
-//! Sessions, bookings, and what bookings cost.
+//! The routes of sessions, bookings and prices.
 
 use axum::http::StatusCode;
 

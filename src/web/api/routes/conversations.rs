@@ -1,4 +1,4 @@
-//! Conversations, the numbers they use, and live updates.
+//! The routes of conversations, their numbers, and live updates.
 
 use axum::http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! The rows of the API: who may do what, and what callers are told about it.
+//! The routes of the API, with their access and documentation.
 
 mod bookings;
 mod conversations;
@@ -8,7 +8,6 @@ mod who;
 
 use crate::web::routes::Route;
 
-/// Every row of the API.
 pub(in crate::web) fn routes() -> Vec<Route> {
     [bookings::routes(), requests::routes(), conversations::routes(), operations::routes()]
         .into_iter()

@@ -1,4 +1,4 @@
-//! What happened, what needs a person, and what happens by the clock.
+//! The routes of automations, exceptions and operations.
 
 use axum::http::StatusCode;
 use nightshift_domain::access::api_keys::Scope;

@@ -1,4 +1,4 @@
-//! Requests for an appointment elsewhere, and the calls that book one.
+//! The routes of service requests and of the calls that book their appointments.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Callers that several routes of the API are for: people by role, keys by scope.
+//! Access that several routes of the API share: users by role, keys by scope.
 
 use nightshift_domain::access::api_keys::Scope;
 

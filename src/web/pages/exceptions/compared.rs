@@ -1,11 +1,11 @@
-//! A price drift line by line: what was agreed beside what is computed now.
+//! The lines of a price drift: the stored price beside the recomputed one.
 
 use nightshift_domain::pricing::Line;
 use nightshift_domain::reconciliation::DriftView;
 
 use crate::web::pages::kit::money;
 
-/// One line of both prices, in words. A side that lacks the line is empty.
+/// One line of both prices as text. It is empty for a price without this line.
 pub(super) struct Compared {
     pub(super) label: String,
     pub(super) stored: String,
@@ -13,13 +13,12 @@ pub(super) struct Compared {
 }
 
 impl Compared {
-    /// Whether the sides are not the same.
     pub(super) fn differs(&self) -> bool {
         self.stored != self.recomputed
     }
 }
 
-/// The lines of both prices: those that were agreed in their order, then those that are new.
+/// Returns the lines of both prices: the stored ones in their order, then those that are only in the recomputed price.
 pub(super) fn lines(drift: &DriftView) -> Vec<Compared> {
     let recomputed = drift.detail.0["recomputedLines"].clone();
     let mut recomputed: Vec<Line> = serde_json::from_value(recomputed).unwrap_or_default();

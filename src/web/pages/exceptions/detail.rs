@@ -1,4 +1,4 @@
-//! `/exceptions/{id}`: an exception, and what is done about it.
+//! `/exceptions/{id}`: an exception with the forms to assign, snooze and resolve it.
 
 use askama::Template;
 use axum::extract::State;
@@ -36,13 +36,14 @@ struct DetailPage<'a> {
 }
 
 impl DetailPage<'_> {
-    /// Whether somebody was chosen who can't be, so that the choice must not fall on whoever is first.
+    /// Returns whether the sent form names a user who is not in the list. Without this check the browser would
+    /// preselect the first user of the list.
     fn chose_another(&self) -> bool {
         let typed = self.typed.value("userId");
         !typed.is_empty() && self.workers.iter().all(|user| user.id.as_str() != typed)
     }
 
-    /// Whether somebody is chosen in the form: as it was typed, or as things stand.
+    /// Returns whether `user` is preselected: the user chosen in the sent form, or else the current assignee.
     fn is_chosen(&self, user: &User) -> bool {
         match self.typed.value("userId") {
             "" => self.item.assigned_to.as_deref() == Some(user.id.as_str()),
@@ -91,10 +92,11 @@ async fn render(
     Ok(page(status, &page_of))
 }
 
-/// Facts that a page shows at once; the others are folded.
+/// The number of facts that a page shows at once. The others are collapsed.
 const FACTS_MAX: usize = 9;
 
-/// What is known, as names and values; nested values as they are. A drift has its table.
+/// Returns the names and values of what is known about an exception. Nested values are shown as JSON. A price drift has
+/// its own table.
 fn facts(item: &ExceptionView) -> Vec<(String, String)> {
     let known = [
         ("Booking", item.booking_id.as_ref().map(ToString::to_string)),
@@ -115,7 +117,7 @@ fn facts(item: &ExceptionView) -> Vec<(String, String)> {
     ids.into_iter().chain(detail).collect()
 }
 
-/// `fromNumber` as people read it: `From number`.
+/// Turns a camel case name into words: `fromNumber` becomes `From number`.
 fn in_words(name: &str) -> String {
     let mut words = String::with_capacity(name.len() + 4);
     for (at, letter) in name.chars().enumerate() {
@@ -129,7 +131,7 @@ fn in_words(name: &str) -> String {
     words
 }
 
-/// The form that gives an item to somebody.
+/// The form that assigns an exception to a user.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AssignForm)]
 pub(in crate::web::pages) struct Assign {
@@ -152,7 +154,7 @@ pub(in crate::web::pages) async fn assign(
     act(&web, &shell, &caller, &id, typed, change).await
 }
 
-/// The form that puts an item off.
+/// The form that snoozes an exception.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = SnoozeForm)]
 pub(in crate::web::pages) struct Snooze {
@@ -177,15 +179,15 @@ pub(in crate::web::pages) async fn snooze(
     act(&web, &shell, &caller, &id, typed, change).await
 }
 
-/// The instant at which clocks in a zone show a time; the first one after it when they skip it. None at the ends of the
-/// calendar.
+/// Returns the instant at which clocks in `zone` show `local`, or the next existing local time if a clock change skips
+/// it. Returns `None` near the ends of the calendar.
 fn instant(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Tz>> {
-    // No clock has skipped more than a day.
+    // No clock change has skipped more than a day.
     let later = (0..=24 * 60).filter_map(|minutes| local.checked_add_signed(TimeDelta::minutes(minutes)));
     later.filter_map(|local| zone.from_local_datetime(&local).earliest()).next()
 }
 
-/// The form that closes an item.
+/// The form that resolves an exception.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ResolveForm)]
 pub(in crate::web::pages) struct Resolve {
@@ -208,7 +210,7 @@ pub(in crate::web::pages) async fn resolve(
     act(&web, &shell, &caller, &id, typed, change).await
 }
 
-/// Does what a form asks for and goes back to the item; what makes no sense is told beside its field.
+/// Applies a form's change and redirects to the exception. Errors of the values are shown beside their fields.
 async fn act(
     web: &Web,
     shell: &Shell,

@@ -1,4 +1,4 @@
-//! `/exceptions`: the list, the worst first and then the oldest.
+//! `/exceptions`: the list of exceptions, the most severe first, then the oldest.
 
 use askama::Template;
 use axum::extract::State;
@@ -15,12 +15,12 @@ use crate::web::error::Result;
 use crate::web::pages::kit::{self, Asked, List, Shell, choices, count};
 use crate::web::state::Web;
 
-/// What narrows the list.
+/// The filters of a list.
 #[derive(Serialize, Deserialize, IntoParams, ToSchema)]
 #[schema(as = ExceptionFilters)]
 #[serde(default)]
 pub(in crate::web::pages) struct Filters {
-    /// By type; a text that is no type of this program may match rows of another version.
+    /// The type. A type that this program does not know is allowed, because another version may have stored such rows.
     #[serde(rename = "type")]
     kind: Option<String>,
     severity: Option<Severity>,
@@ -42,7 +42,7 @@ struct Page {
     list: List<Filters, ExceptionView>,
     counts: Counts,
     workers: Vec<User>,
-    /// The last event that the page knows of; none when it could not be read.
+    /// The sequence number of the last event before the page was read. `None` if it could not be read.
     seq: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! `/exceptions`: what needs a person, and what they do about it.
+//! `/exceptions`: the exceptions that operators and owners handle.
 
 mod compared;
 pub(super) mod detail;
@@ -9,15 +9,15 @@ use nightshift_domain::people::users::User;
 
 use super::kit::Choice;
 
-/// Characters of an id that a list shows; the page of the row shows all of it.
+/// The number of characters of an id in a list. The page of an exception shows the whole id.
 const ID_CHARS: usize = 6;
 
-/// The end of an id, which tells it from its neighbours.
+/// Returns the end of an id. It suffices to tell neighbouring rows apart.
 fn short(id: &str) -> &str {
     id.char_indices().nth_back(ID_CHARS - 1).map_or(id, |(at, _)| &id[at..])
 }
 
-/// What an exception is about: a word and an id.
+/// Returns the kind and the id of what an exception is about.
 fn subject(item: &ExceptionView) -> Option<(&'static str, &str)> {
     let booking = item.booking_id.as_ref().map(|id| ("Booking", id.as_str()));
     let thread = || item.thread_id.as_ref().map(|id| ("Conversation", id.as_str()));
@@ -27,13 +27,13 @@ fn subject(item: &ExceptionView) -> Option<(&'static str, &str)> {
     booking.or_else(thread).or_else(client).or_else(job).or_else(webhook)
 }
 
-/// The name of somebody who works on exceptions; their id when they no longer do.
+/// Returns the name of a user who handles exceptions, or their id if they no longer do.
 fn person<'a>(id: &'a Option<String>, workers: &'a [User]) -> Option<&'a str> {
     let id = id.as_deref()?;
     Some(workers.iter().find(|user| user.id.as_str() == id).map_or(id, |user| user.name.as_str()))
 }
 
-/// The types to choose from, with the chosen one even when another version of the program raised it.
+/// Returns the types as options, and the chosen type even if only another version of the program knows it.
 fn kinds(chosen: Option<&str>) -> Vec<Choice> {
     let choice = |value: &str, text: &str| Choice {
         value: value.to_owned(),

@@ -1,4 +1,4 @@
-//! Errors as pages: one place renders them, whichever layer or handler they come from.
+//! Renders errors as pages, for every layer and handler.
 
 use askama::Template;
 use axum::extract::{Request, State};
@@ -13,7 +13,6 @@ use crate::web::error::{ApiError, Cause};
 use crate::web::request_id;
 use crate::web::state::Web;
 
-/// What a visitor is told instead of a page.
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
@@ -21,14 +20,14 @@ struct ErrorPage<'a> {
     title: &'a str,
     text: &'a str,
     error: &'a ApiError,
-    /// By which the log tells more.
+    /// The id under which the log has the details.
     request_id: String,
     way_on: WayOn,
 }
 
-/// Where an error page leads.
+/// Where the link of an error page leads.
 enum WayOn {
-    /// To the same address, which may work later.
+    /// To the same path, which may work later.
     Again,
     /// To the page whose form was sent.
     Form(String),
@@ -37,7 +36,7 @@ enum WayOn {
 }
 
 impl WayOn {
-    /// A form is not sent again by a link; its page is there, one step up.
+    /// Chooses the link. A link can't resend a form, so after a form it leads to the form's page, one path segment up.
     fn from(method: &Method, path: &str, error: &ApiError, is_known: bool) -> Self {
         match error.status {
             _ if !method.is_safe() => Self::Form(page_of_form(path).to_owned()),
@@ -48,12 +47,12 @@ impl WayOn {
     }
 }
 
-/// The page that a form belongs to: its address is that of the form without the last part.
+/// Returns the page of a form. Its path is that of the form without the last segment.
 pub(in crate::web::pages) fn page_of_form(path: &str) -> &str {
     path.rsplit_once('/').map(|(page, _)| page).filter(|page| !page.is_empty()).unwrap_or("/")
 }
 
-/// The title and the sentence of an error's page.
+/// Returns the title and the text of an error page.
 fn words(error: &ApiError) -> (&str, &str) {
     match (error.status, error.code) {
         // Also for what exists and is somebody else's.
@@ -67,14 +66,14 @@ fn words(error: &ApiError) -> (&str, &str) {
     }
 }
 
-/// A page that shows an error, with what the error asks of programs.
+/// Renders an error page with the headers of the error, such as `Retry-After`.
 pub(in crate::web::pages) fn refusal(error: ApiError, template: &impl Template) -> Response {
     let mut response = page(error.status, template);
     error.mark(&mut response);
     response
 }
 
-/// Wraps every page: an error that no handler has rendered becomes a page.
+/// Renders errors that no handler has rendered as pages.
 pub(in crate::web) async fn layer(State(web): State<Web>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = next.run(request).await;
@@ -90,12 +89,12 @@ pub(in crate::web) async fn layer(State(web): State<Web>, request: Request, next
     page
 }
 
-/// As [`layer`], around the answer to a request that fits no route: programs and all of the API are left with JSON.
+/// Like [`layer`], for requests that match no route. Programs, and all paths of the API, get JSON.
 pub(in crate::web) async fn unrouted_layer(web: State<Web>, request: Request, next: Next) -> Response {
     if wants_page(request.uri(), request.headers()) { layer(web, request, next).await } else { next.run(request).await }
 }
 
-/// The answer to a request that fits no route. Only a page needs to know who asks.
+/// Answers a request that matches no route. Only a page needs to identify the caller.
 pub(in crate::web) async fn unrouted(web: &Web, request: Request, error: ApiError) -> Response {
     let (parts, _) = request.into_parts();
     if wants_page(&parts.uri, &parts.headers) {

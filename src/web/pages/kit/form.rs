@@ -1,5 +1,5 @@
-//! Forms of pages: read within the size limit, believed only with the token of the page that they come from, and shown
-//! again with what was typed when a value is refused.
+//! Forms of pages. A form is read within the size limit, accepted only with the token of its page, and shown again with
+//! the sent values if one is refused.
 
 use std::collections::BTreeMap;
 
@@ -14,18 +14,17 @@ use crate::web::error::{ApiError, Result};
 use crate::web::routes::{Contract, Takes};
 use crate::web::state::Web;
 
-/// The name of the hidden field that holds the token.
+/// The name of the hidden field with the token.
 const TOKEN: &str = "csrf";
 
-/// A form of one of our pages. It exists only when its token is right, so no handler compares tokens.
+/// A form of a page. The extractor has checked its token, so no handler does.
 pub(in crate::web::pages) struct PageForm<T> {
-    /// What was read.
     pub(in crate::web::pages) form: T,
-    /// What was typed, to show it again.
+    /// The sent values, to show them again.
     pub(in crate::web::pages) typed: Typed,
 }
 
-/// What was typed into a form, by field, and what is wrong with it. Empty for a form that is shown for the first time.
+/// The sent values of a form and their errors, by field. Empty if the form is shown for the first time.
 #[derive(Debug, Clone, Default)]
 pub(in crate::web::pages) struct Typed {
     pub(super) values: BTreeMap<String, String>,
@@ -34,36 +33,35 @@ pub(in crate::web::pages) struct Typed {
 }
 
 impl Typed {
-    /// A form with these values, by field, before anybody typed into it.
+    /// Creates the initial values of a form.
     pub(in crate::web::pages) fn of<const N: usize>(values: [(&str, &str); N]) -> Self {
         let values = values.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Self { values, ..Self::default() }
     }
 
-    /// What was typed into a field; nothing before anything was.
+    /// Returns the value of a field. Empty if it has none.
     pub(in crate::web::pages) fn value(&self, name: &str) -> &str {
         self.values.get(name).map_or("", String::as_str)
     }
 
-    /// What is wrong with a field.
+    /// Returns what is wrong with a field.
     pub(in crate::web::pages) fn wrong(&self, name: &str) -> Option<&str> {
         self.wrong.get(name).map(String::as_str)
     }
 
-    /// Whether anything is wrong with it.
     pub(in crate::web::pages) fn is_refused(&self) -> bool {
         self.refusal.is_some() || !self.wrong.is_empty()
     }
 
-    /// Why the form as a whole was refused, when no field is to blame.
+    /// Returns why the form as a whole was refused, if no field is the cause.
     pub(in crate::web::pages) fn refusal(&self) -> Option<&str> {
         self.refusal.as_deref()
     }
 
-    /// The same values with what an error says of them, for the form to be shown again.
+    /// Adds the errors to the values, so that the form can be shown again.
     ///
     /// # Errors
-    /// The error itself when it is about anything but the values (422) or the state they met (409).
+    /// Returns `error` itself unless it is about the values (422) or a conflict (409).
     pub(in crate::web::pages) fn refused(mut self, error: &ApiError) -> Result<Self> {
         if !matches!(error.status, StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT) {
             return Err(error.clone());

@@ -1,4 +1,4 @@
-//! Every part of the kit with a text in it that would break out of its place if it were not escaped.
+//! Tests that every part of the kit escapes text that contains markup.
 
 use askama::Template;
 use nightshift_domain::page::Page;

@@ -1,8 +1,8 @@
-//! Lists: what the address asks for, and the list that answers it.
+//! Lists: the query of a list page, and the list that it selects.
 //!
-//! [`Asked`] reads filters and place from the address. [`List`] holds the rows, or the error that they could not be
-//! loaded with, and makes the links: the next and the previous page, and the list without one of its filters. The macros
-//! `filters`, `chips`, `states` and `pager` of `parts.html` show it.
+//! [`Asked`] reads the filters and the position from the URL. [`List`] holds the rows, or the error with which loading
+//! them failed, and creates the links to the next page, the previous page, and the list without one of its filters. The
+//! macros `filters`, `chips`, `states` and `pager` of `parts.html` render it.
 
 use std::collections::BTreeSet;
 
@@ -24,48 +24,49 @@ use crate::web::request_id;
 use crate::web::routes::{Contract, Takes};
 use crate::web::state::Web;
 
-/// The block of a list's template that is its live part.
+/// The template block of a list that live updates replace.
 const BLOCK: &str = "list";
-/// Earlier pages that the address remembers, for `Newer`.
+/// The maximum number of previous pages in the URL, for the link `Newer`.
 const BACK_MAX: usize = 20;
-/// Stands for the first page among the pages that the address remembers.
+/// Stands for the first page among the previous pages in the URL.
 const FIRST: &str = "-";
-/// From here on a count is not told exactly.
+/// From this number on a count is not exact.
 const COUNT_MAX: i64 = 10_000;
 
-/// The filters of a list, as one type that the address is read into and written from. What equals the default does not
-/// filter and is not in the address.
+/// The filters of a list. They are read from the query and written into links. A field with its default value does not
+/// filter and is left out of links.
 pub(in crate::web::pages) trait Filters: Serialize + DeserializeOwned + Default {
-    /// Parameters that links keep but that are no filters, such as a tab: they have no chip, and clearing the filters
-    /// leaves them.
+    /// Parameters that links keep but that are no filters, such as a tab. They have no chip, and clearing the filters
+    /// keeps them.
     const KEPT: &'static [&'static str] = &[];
-    /// Filters with several values: fields that are lists of texts. Each value has its own parameter and its own chip.
+    /// Filters with several values, whose fields are lists of strings. Each value has its own parameter and its own
+    /// chip.
     const MANY: &'static [&'static str] = &[];
 
-    /// The words of a filter that is on.
+    /// Returns the text of an active filter's chip.
     fn words(&self, name: &str, value: &str) -> String {
         format!("{name}: {}", value.replace('_', " "))
     }
 }
 
-/// Where in a list, and which part of its page.
+/// The position in a list, and the requested part of its page.
 #[derive(Debug, Default, serde::Deserialize, IntoParams, ToSchema)]
 #[schema(as = ListPlace)]
 pub(super) struct Place {
-    /// Where the page starts, as the page before it told; the first page without it.
+    /// Where the page starts, as given by the previous page. The first page by default.
     pub(super) cursor: Option<String>,
-    /// Where the pages before it start.
+    /// Where the previous pages start.
     pub(super) back: Option<String>,
     /// `list` for the list alone.
     pub(super) fragment: Option<String>,
 }
 
-/// What an address asks of a list. A value that a filter does not have filters nothing.
+/// The query of a list page. Invalid filter values are ignored.
 pub(in crate::web::pages) struct Asked<F> {
     pub(in crate::web::pages) filters: F,
     pub(super) path: String,
     pub(super) place: Place,
-    /// Why the address can't be read.
+    /// The error of a query that can't be parsed.
     pub(super) refused: Option<ApiError>,
 }
 
@@ -97,15 +98,15 @@ impl<F: IntoParams + ToSchema> Takes for Asked<F> {
 }
 
 impl<F: Filters> Asked<F> {
-    /// Where the page starts.
     pub(in crate::web::pages) fn cursor(&self) -> Option<&str> {
         self.place.cursor.as_deref()
     }
 
-    /// The list of what was found, or of the failure to find it. `total` is how many match on all pages.
+    /// Creates the list from the rows that were found, or from the error. `total` is the number of matching rows on all
+    /// pages.
     ///
     /// # Errors
-    /// An error that is about the caller, such as one of access.
+    /// Returns client errors other than 400, such as 403. Other errors are shown in the list.
     pub(in crate::web::pages) fn list<T>(mut self, found: Result<Page<T>>, total: i64) -> Result<List<F, T>> {
         let found = self.refused.take().map_or(found, Err);
         let (page, failure) = match found {
@@ -128,15 +129,15 @@ pub(in crate::web::pages) struct List<F, T> {
     failure: Option<ApiError>,
 }
 
-/// A filter that is on.
+/// An active filter.
 pub(in crate::web::pages) struct Chip {
     pub(in crate::web::pages) text: String,
-    /// The list without it.
+    /// The link to the list without this filter.
     pub(in crate::web::pages) without: String,
 }
 
 impl<F: Filters, T> List<F, T> {
-    /// The page, or its block `list` alone; with the status of the failure when there is one.
+    /// Renders the page, or only its block `list`. The status is that of the error if the rows could not be loaded.
     pub(in crate::web::pages) fn answer(&self, page: &impl Template, block: &dyn DynTemplate) -> Response {
         let status = self.failure.as_ref().map_or(StatusCode::OK, |error| error.status);
         let mut response = page_or_block(status, page, self.asked.place.fragment.as_deref(), &[(BLOCK, block)]);
@@ -146,32 +147,31 @@ impl<F: Filters, T> List<F, T> {
         response
     }
 
-    /// The filters in force.
     pub(in crate::web::pages) fn filters(&self) -> &F {
         &self.asked.filters
     }
 
-    /// The list without filters.
+    /// Returns the link to the list without filters.
     pub(in crate::web::pages) fn clear(&self) -> String {
         address(&self.asked.path, self.on().iter().filter(|(name, _)| is_kept::<F>(name)))
     }
 
-    /// The first page of the list.
+    /// Returns the link to the first page.
     pub(in crate::web::pages) fn first(&self) -> String {
         self.link(None, None)
     }
 
-    /// This page of the list.
+    /// Returns the link to this page.
     pub(in crate::web::pages) fn here(&self) -> String {
         self.link(self.asked.place.cursor.as_deref(), self.asked.place.back.as_deref())
     }
 
-    /// The request by which the log tells why the rows could not be loaded.
+    /// Returns the request id if the rows could not be loaded. The log has the cause under this id.
     pub(in crate::web::pages) fn failed(&self) -> Option<String> {
         self.failure.as_ref().map(|_| request_id::current())
     }
 
-    /// What is wrong with the address, when that is why there are no rows.
+    /// Returns what is wrong with the query if that is why there are no rows.
     pub(in crate::web::pages) fn misread(&self) -> Option<&str> {
         let error = self.failure.as_ref().filter(|error| error.status.is_client_error())?;
         match error.code {
@@ -180,7 +180,7 @@ impl<F: Filters, T> List<F, T> {
         }
     }
 
-    /// The filters that are on, each with the way to take it off.
+    /// Returns the active filters, each with the link that removes it.
     pub(in crate::web::pages) fn chips(&self) -> Vec<Chip> {
         let on = self.on();
         let chip = |filter: &(String, String)| {
@@ -190,7 +190,7 @@ impl<F: Filters, T> List<F, T> {
         on.iter().filter(|(name, _)| !is_kept::<F>(name)).map(chip).collect()
     }
 
-    /// The page after this one.
+    /// Returns the link to the next page.
     pub(in crate::web::pages) fn older(&self) -> Option<String> {
         let next = self.next.as_deref()?;
         let here = self.asked.place.cursor.as_deref().unwrap_or(FIRST);
@@ -199,7 +199,7 @@ impl<F: Filters, T> List<F, T> {
         Some(self.link(Some(next), Some(&back)))
     }
 
-    /// The page before this one.
+    /// Returns the link to the previous page.
     pub(in crate::web::pages) fn newer(&self) -> Option<String> {
         self.asked.place.cursor.as_ref()?;
         let mut back = self.back();
@@ -208,7 +208,7 @@ impl<F: Filters, T> List<F, T> {
         Some(self.link(cursor, back.as_deref()))
     }
 
-    /// How many rows are shown of how many.
+    /// Returns the number of rows on the page and in total: `20 of 1,234`.
     pub(in crate::web::pages) fn shown(&self) -> String {
         let total = i64::try_from(self.items.len()).unwrap_or(i64::MAX).max(self.total);
         format!("{} of {}", self.items.len(), count(&total))
@@ -232,7 +232,7 @@ impl<F: Filters, T> List<F, T> {
     }
 }
 
-/// A count as people read it, `10,000+` from ten thousand on.
+/// Formats a count with a thousands separator: `1,234`, or `10,000+` from 10,000 on.
 pub(in crate::web::pages) fn count(rows: &i64) -> String {
     let (thousands, rest) = (rows.clamp(&0, &COUNT_MAX) / 1000, rows % 1000);
     match rows {
@@ -242,7 +242,7 @@ pub(in crate::web::pages) fn count(rows: &i64) -> String {
     }
 }
 
-/// The names and values of filters; what is not set is left out.
+/// Returns the names and values of the filters that are set.
 fn pairs<F: Filters>(filters: &F) -> Vec<(String, String)> {
     let Ok(Value::Object(fields)) = serde_json::to_value(filters) else { return Vec::new() };
     let text = |value: Value| match value {

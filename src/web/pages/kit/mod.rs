@@ -1,9 +1,8 @@
-//! The kit: what every page is made of.
+//! The kit: the parts of which every page is made.
 //!
-//! A page is one handler file and one template. The handler takes a [`Shell`] (who looks, in which zone, the token of its
-//! forms), a [`Query`], a [`PageForm`] or what is [`Asked`] of a list, and answers with [`page`], [`page_or_block`] or
-//! [`List::answer`]. The template extends
-//! `shell.html` and takes its parts from the macros of `parts.html`. Nothing in here knows a single page.
+//! A page is one handler file and one template. The handler takes a [`Shell`] (user, time zone, form token), a
+//! [`Query`], a [`PageForm`] or the [`Asked`] query of a list, and returns [`page`], [`page_or_block`] or
+//! [`List::answer`]. The template extends `shell.html` and uses the macros of `parts.html`. The kit knows no page.
 
 mod choices;
 mod error_page;

@@ -1,6 +1,6 @@
-//! Amounts as people write them.
+//! Formats amounts of money.
 
-/// An amount in minor units, with its currency's code.
+/// Formats an amount in minor units with its currency code: `45.00 USD`.
 pub(in crate::web::pages) fn money(minor: &i64, currency: &str) -> String {
     /// Currencies without a minor unit (ISO 4217).
     const WHOLE: [&str; 6] = ["CLP", "ISK", "JPY", "KRW", "UGX", "VND"];

@@ -1,17 +1,17 @@
-//! The navigation: which entries each role sees, and where it lands. A page adds a row here when it exists.
+//! The navigation: the entries and the landing page of each role. Every new page for users needs an entry here.
 
 use nightshift_domain::people::users::Role;
 
-/// A link in the bar.
+/// A link in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web::pages) struct Entry {
     pub(in crate::web::pages) path: &'static str,
     pub(in crate::web::pages) name: &'static str,
 }
 
-/// What the bar shows to a role.
+/// The navigation of a role.
 struct Menu {
-    /// Where `/` and the sign-in lead.
+    /// The page to which `/` and a sign-in redirect.
     landing: &'static str,
     entries: &'static [Entry],
 }
@@ -31,12 +31,12 @@ const fn menu(role: Role) -> &'static Menu {
     }
 }
 
-/// The entries of a role's navigation, in their order.
+/// Returns the entries of a role's navigation, in their order.
 pub(super) fn entries(role: Role) -> &'static [Entry] {
     menu(role).entries
 }
 
-/// The first page of a role.
+/// Returns the landing page of a role.
 pub(in crate::web::pages) fn landing(role: Role) -> &'static str {
     menu(role).landing
 }

@@ -1,5 +1,5 @@
-//! What stands behind the question mark of a page's address. What can't be read becomes an [`ApiError`], which is shown
-//! as a page.
+//! The extractor for the query parameters of a page. A query that can't be parsed becomes an [`ApiError`], which is
+//! rendered as a page.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -10,7 +10,6 @@ use crate::web::error::{ApiError, Result};
 use crate::web::routes::{Contract, Takes};
 use crate::web::state::Web;
 
-/// The parameters of a page.
 pub(in crate::web::pages) struct Query<T>(pub(in crate::web::pages) T);
 
 impl<T: DeserializeOwned> FromRequestParts<Web> for Query<T> {

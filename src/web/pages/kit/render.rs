@@ -1,4 +1,4 @@
-//! Templates as answers, with the headers that every page carries.
+//! Renders templates as responses, with the headers of every page.
 
 use askama::{DynTemplate, Template};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -6,19 +6,18 @@ use axum::response::{Html, IntoResponse, Response};
 
 use crate::web::error::ApiError;
 
-/// Only our own files are loaded, and nobody may frame a page.
+/// Pages load only our own files and can't be framed.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Renders a page.
 pub(in crate::web::pages) fn page(status: StatusCode, template: &impl Template) -> Response {
     answer(status, template.render())
 }
 
-/// Renders a page, or the one block of it that the script asks for with `?fragment=NAME`.
+/// Renders a page, or only the block that the script requests with `?fragment=NAME`.
 ///
-/// `blocks` are the blocks that may be asked for, by name: the ones that the template's `blocks = [...]` attribute lists.
-/// Any other name is answered with 404.
+/// `blocks` are the available blocks by name, which the template's `blocks = [...]` attribute lists. The response to
+/// another name is 404.
 pub(in crate::web::pages) fn page_or_block(
     status: StatusCode,
     template: &impl Template,
@@ -51,7 +50,7 @@ fn answer(status: StatusCode, rendered: askama::Result<String>) -> Response {
     response
 }
 
-/// Sends the cookies of an answer with the one that takes its place.
+/// Copies the cookies of a response to the response that replaces it.
 pub(super) fn keep_cookies(replaced: &Response, response: &mut Response) {
     for cookie in replaced.headers().get_all(header::SET_COOKIE) {
         response.headers_mut().append(header::SET_COOKIE, cookie.clone());

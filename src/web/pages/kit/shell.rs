@@ -1,5 +1,4 @@
-//! What surrounds every page: the bar with the organisation, the navigation of the role and the sign-out, and what
-//! happens to those who may not see a page.
+//! The frame of every page: organisation, navigation and sign-out. Also redirects visitors who are not signed in.
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::StatusCode;
@@ -21,32 +20,31 @@ use crate::web::error::{ApiError, Cause, Result};
 use crate::web::routes::{Contract, Takes};
 use crate::web::state::Web;
 
-/// The frame of a page. A handler takes it as an argument; `shell.html` shows it.
+/// The frame of a page. A handler takes it as an argument, and `shell.html` renders it.
 #[derive(Debug, Clone)]
 pub(in crate::web::pages) struct Shell {
-    /// The organisation, or who runs the platform.
+    /// The name of the organisation, `All organisations`, or `Nightshift` if the visitor is not known.
     pub(in crate::web::pages) place: String,
-    /// Who is signed in.
+    /// The name of the user. `None` for a visitor who is not known.
     pub(in crate::web::pages) who: Option<String>,
-    /// Whether there is somebody to sign out.
+    /// Whether the page shows a sign-out.
     pub(in crate::web::pages) signed_in: bool,
-    /// What the forms of the page carry.
+    /// The token of the page's forms.
     pub(in crate::web::pages) csrf: String,
-    /// Whether the page is about all organisations, so that each row says of which it is.
+    /// Whether the page covers all organisations, so that each row names its organisation.
     pub(in crate::web::pages) names_organizations: bool,
-    /// Whether webhooks are taken from anybody, in production, and the reader is somebody who can mend it.
+    /// Whether to warn that webhooks are accepted without a signature in production. Only shown to owners and
+    /// operators.
     pub(in crate::web::pages) unverified: bool,
-    /// In whose time times are shown.
+    /// The time zone in which times are shown.
     pub(in crate::web::pages) zone: Tz,
-    /// The navigation.
     pub(in crate::web::pages) entries: &'static [Entry],
-    /// The path of the page.
     path: String,
     now: Timestamp,
 }
 
 impl Shell {
-    /// The frame for somebody who is not known.
+    /// Creates the frame for a visitor who is not known.
     fn bare(web: &Web, path: &str) -> Self {
         Self {
             place: "Nightshift".to_owned(),
@@ -62,7 +60,7 @@ impl Shell {
         }
     }
 
-    /// The frame for somebody who is known, before the database is asked for their organisation.
+    /// Creates the frame for a principal, without reading the organisation from the database.
     fn known(web: &Web, principal: &Principal, path: &str) -> Self {
         let bare = Self::bare(web, path);
         let (who, role, signed_in) = match principal {
@@ -81,7 +79,7 @@ impl Shell {
         }
     }
 
-    /// The frame of an error page. The database may be what failed: then the organisation is not named.
+    /// Creates the frame of an error page. It names no organisation if the database is the cause of the error.
     pub(super) async fn of_error_page(web: &Web, path: &str, known: Option<&Principal>, is_away: bool) -> Self {
         let Some(principal) = known else { return Self::bare(web, path) };
         let shell = Self { csrf: csrf::session_token(web, principal), ..Self::known(web, principal, path) };
@@ -91,7 +89,7 @@ impl Shell {
         shell.clone().placed(web, principal).await.unwrap_or(shell)
     }
 
-    /// A frame of texts that are all `text`.
+    /// Creates a frame in which every text is `text`.
     #[cfg(test)]
     pub(super) fn sample(text: &str) -> Self {
         Self {
@@ -108,7 +106,7 @@ impl Shell {
         }
     }
 
-    /// Names the organisation and takes over its zone.
+    /// Sets the name and the time zone of the organisation.
     pub(in crate::web::pages) async fn in_org(self, web: &Web, org: &OrgId) -> Result<Self> {
         let (place, zone) = organizations::name_and_zone(&web.db, org).await?;
         Ok(Self { place, zone, ..self })
@@ -126,17 +124,17 @@ impl Shell {
         }
     }
 
-    /// An instant as the reader of this page sees it.
+    /// Returns an instant as the reader of this page sees it.
     pub(in crate::web::pages) fn time(&self, at: &Timestamp) -> Moment {
         Moment::new(*at, self.now, self.zone)
     }
 
-    /// When the page was made.
+    /// Returns the time at which the page was rendered.
     pub(in crate::web::pages) fn made(&self) -> Moment {
         self.time(&self.now)
     }
 
-    /// The value of `aria-current` for an entry of the navigation: none elsewhere.
+    /// Returns the `aria-current` value of a navigation entry. `None` if the page is not below the entry.
     pub(in crate::web::pages) fn current(&self, entry: &Entry) -> Option<&'static str> {
         let rest = self.path.strip_prefix(entry.path)?;
         match rest {
@@ -158,12 +156,12 @@ impl FromRequestParts<Web> for Shell {
     }
 }
 
-// Everything that it reads is told by the row.
+// The route's row documents everything that this extractor reads.
 impl Takes for Shell {
     fn describe(_: &mut Contract) {}
 }
 
-/// Sends whoever is not signed in to the sign-in and back, and tells others for whom the page is.
+/// Redirects visitors who are not signed in to the sign-in page and back. Tells other roles for whom the page is.
 pub(in crate::web) async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
     let wanted = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let reads = request.method().is_safe();

@@ -1,7 +1,7 @@
-//! Times as pages show them: relative while young, else day and clock in the reader's zone with its abbreviation.
+//! Times on pages: relative for one day, then date and time in the reader's zone with its abbreviation.
 //!
-//! Relative times go on in the browser: each carries its age and the rule for its words, which `times.js` follows. The
-//! words of the page come from the same rule.
+//! The browser keeps relative times up to date: each element carries its age and the rule for its words, which
+//! `times.js` applies. The server renders the first text by the same rule.
 
 use std::fmt;
 
@@ -12,16 +12,16 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// A step of a rule for the words of an age: it takes ages below so many seconds, or all if 0, and tells them with these
-/// words, in which `{}` stands for the age in units of so many seconds.
+/// A step of a rule that turns an age into words: the age in seconds below which the step applies (0 for every age),
+/// the unit in seconds, and the words, in which `{}` stands for the age in that unit.
 type Step<'a> = (u64, u64, &'a str);
 
-/// An age in its largest unit.
+/// The rule for an age in its largest unit.
 const AGE: [Step<'static>; 3] = [(HOUR, MINUTE, "{} min"), (DAY, HOUR, "{} h"), (0, DAY, "{} d")];
-/// A young time. After the last step comes the clock.
+/// The steps of a recent time. The step after them shows date and time.
 const AGO: [Step<'static>; 3] = [(MINUTE, MINUTE, "just now"), (HOUR, MINUTE, "{} min ago"), (DAY, HOUR, "{} h ago")];
 
-/// An instant as a reader sees it. It displays as text; the macro `time` of `parts.html` makes the element of it.
+/// An instant as a reader sees it. It displays as text. The macro `time` of `parts.html` renders its element.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web::pages) struct Moment {
     at: Timestamp,
@@ -34,38 +34,38 @@ impl Moment {
         Self { at, now, zone }
     }
 
-    /// For the attribute `datetime`.
+    /// Returns the value of the attribute `datetime`.
     pub(in crate::web::pages) fn machine(&self) -> String {
         self.at.to_string()
     }
 
-    /// For the attribute `title`.
+    /// Returns the value of the attribute `title`.
     pub(in crate::web::pages) fn utc(&self) -> String {
         self.at.to_datetime().format("%Y-%m-%d %H:%M:%S UTC").to_string()
     }
 
-    /// Day and clock, also while it is young.
+    /// Returns date and time in the reader's zone, also for a recent instant.
     pub(in crate::web::pages) fn clock(&self) -> String {
         local(self.at, self.zone)
     }
 
-    /// How long ago, in its largest unit: `31 min`, `8 h`, `3 d`.
+    /// Returns the age in its largest unit: `31 min`, `8 h`, `3 d`.
     pub(in crate::web::pages) fn age(&self) -> String {
         words(&AGE, self.now.since(self.at).as_secs())
     }
 
-    /// For the attribute `data-age`; none for a time to come.
+    /// Returns the value of the attribute `data-age`, in seconds. `None` for an instant in the future.
     pub(in crate::web::pages) fn seconds(&self) -> Option<u64> {
         (self.at <= self.now).then(|| self.now.since(self.at).as_secs())
     }
 
-    /// For the attribute `data-words` of an age.
+    /// Returns the value of the attribute `data-words` for an age.
     #[expect(clippy::unused_self, reason = "templates call it on what they show")]
     pub(in crate::web::pages) fn age_rule(self) -> String {
         rule(&AGE)
     }
 
-    /// For the attribute `data-words` of a time.
+    /// Returns the value of the attribute `data-words` for a time.
     pub(in crate::web::pages) fn time_rule(&self) -> String {
         rule(&time_steps(&self.clock()))
     }
@@ -81,25 +81,25 @@ impl fmt::Display for Moment {
     }
 }
 
-/// The rule for a time whose day and clock are these.
+/// Returns the rule for an instant whose date and time are `clock`.
 fn time_steps(clock: &str) -> [Step<'_>; 4] {
     let [now, minutes, hours] = AGO;
     [now, minutes, hours, (0, DAY, clock)]
 }
 
-/// What a rule says of an age.
+/// Returns the words of a rule for an age.
 fn words(steps: &[Step<'_>], seconds: u64) -> String {
     let step = steps.iter().find(|(below, ..)| *below == 0 || seconds < *below);
     step.map(|(_, unit, words)| words.replace("{}", &(seconds / unit).to_string())).unwrap_or_default()
 }
 
-/// A rule as `times.js` reads it.
+/// Writes a rule in the format that `times.js` reads: steps separated by `|`.
 fn rule(steps: &[Step<'_>]) -> String {
     let steps: Vec<String> = steps.iter().map(|(below, unit, words)| format!("{below} {unit} {words}")).collect();
     steps.join("|")
 }
 
-/// Day and clock of a zone: `Mon 30 Dec 2024, 10:00 EST`.
+/// Formats an instant in a zone: `Mon 30 Dec 2024, 10:00 EST`.
 fn local(at: Timestamp, zone: Tz) -> String {
     at.to_datetime().with_timezone(&zone).format("%a %-d %b %Y, %H:%M %Z").to_string()
 }

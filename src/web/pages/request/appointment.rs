@@ -1,7 +1,7 @@
-//! The appointment that a call made: what the confirmation shows, and `GET /request/{id}/appointment.ics` for calendars.
+//! The appointment that a call booked, for the confirmation on the page and for `GET /request/{id}/appointment.ics`.
 //!
-//! Date and time are what a language model reported. They are shown to the letter; an instant, and with it the calendar
-//! file, exists only when both can be read.
+//! Date and time are text that a language model reported. The page shows the text unchanged. An instant, and so a
+//! calendar file, exists only if both texts can be parsed.
 
 use axum::extract::State;
 use axum::http::header;
@@ -22,7 +22,7 @@ use crate::web::state::Web;
 const MEDIA_TYPE: &str = "text/calendar; charset=utf-8";
 /// Shown for a date or a time that was not reported.
 const UNKNOWN: &str = "TBD";
-/// The longest line of a calendar file in bytes, without its end (RFC 5545, section 3.1).
+/// The maximum length of a line in a calendar file, in bytes without the line break (RFC 5545, section 3.1).
 const LINE_BYTES_MAX: usize = 75;
 
 /// A confirmed appointment.
@@ -31,13 +31,13 @@ pub(super) struct Appointment<'a> {
     pub(super) date: &'a str,
     pub(super) time: &'a str,
     pub(super) number: Option<&'a str>,
-    /// When it is, if its words can be read.
+    /// The start, if date and time can be parsed.
     pub(super) at: Option<Timestamp>,
     zone: Tz,
 }
 
 impl<'a> Appointment<'a> {
-    /// The appointment of a completed request whose chosen provider confirmed it.
+    /// Returns the appointment of a completed request whose selected provider confirmed it.
     pub(super) fn of(request: &ServiceRequestView, providers: &'a [ServiceProviderView], zone: Tz) -> Option<Self> {
         let chosen =
             request.selected_provider_id.as_ref().filter(|_| request.status == ServiceRequestStatus::Completed)?;
@@ -53,12 +53,12 @@ impl<'a> Appointment<'a> {
         })
     }
 
-    /// Day and time in words, with the zone.
+    /// Formats an instant in the organisation's zone: `Monday 30 December 2024, 10:00 EST`.
     pub(super) fn in_words(&self, at: &Timestamp) -> String {
         at.to_datetime().with_timezone(&self.zone).format("%A %-d %B %Y, %H:%M %Z").to_string()
     }
 
-    /// An event that begins at `at`. How long it takes nobody has said, so it has no end.
+    /// Returns a calendar event that starts at `at`. It has no end, because the duration is not known.
     fn to_calendar(&self, request: &ServiceRequestView, at: Timestamp, now: Timestamp) -> String {
         let utc = |at: Timestamp| at.to_datetime().format("%Y%m%dT%H%M%SZ").to_string();
         let mut fields = vec![
@@ -77,7 +77,7 @@ impl<'a> Appointment<'a> {
     }
 }
 
-/// A text as a calendar file writes it.
+/// Escapes a text for a calendar file (RFC 5545, section 3.3.11).
 fn escaped(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     for c in text.chars() {
@@ -91,7 +91,7 @@ fn escaped(text: &str) -> String {
     written
 }
 
-/// A line in pieces that are short enough, each but the first begun by a space.
+/// Folds a line into pieces of the maximum length. Each piece but the first starts with a space.
 fn folded(line: &str) -> String {
     let mut written = String::with_capacity(line.len() + 2);
     let mut bytes = 0;
@@ -106,7 +106,6 @@ fn folded(line: &str) -> String {
     written + "\r\n"
 }
 
-/// A calendar file.
 pub(in crate::web::pages) struct Calendar(String);
 
 impl IntoResponse for Calendar {

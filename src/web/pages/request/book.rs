@@ -1,7 +1,7 @@
-//! `POST /request/{id}/book`: choosing a provider without scripts. The answer leads back to the page.
+//! `POST /request/{id}/book`: selects a provider, also without scripts, and redirects to the page.
 //!
-//! A form that is refused comes back as it was filled in, with what is wrong by each field. A preferred date in the past
-//! is more often a slip than meant: the form comes back with a question, and its second sending counts. Nothing is
+//! A refused form is shown again with its values and with an error by each field. A preferred date in the past is
+//! usually a mistake, so the form comes back once with a question, and the next submission is accepted. Nothing is
 //! stored before that.
 
 use axum::extract::State;
@@ -23,12 +23,12 @@ use crate::web::pages::kit::{PageForm, Shell};
 use crate::web::path::Path;
 use crate::web::state::Web;
 
-/// The form as it is sent.
+/// The form that books a provider.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = BookForm)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::web::pages) struct Booking {
-    /// `yes` when the visitor was asked about a date in the past and means it.
+    /// `yes` if the visitor has confirmed a preferred date in the past.
     #[serde(default)]
     past_is_meant: String,
     #[serde(flatten)]
@@ -58,13 +58,13 @@ fn back_with(id: &ServiceRequestId, notice: &str) -> Response {
     Redirect::to(&format!("/request/{id}?notice={notice}")).into_response()
 }
 
-/// Whether an error is the sender's and has no words for a visitor: no link and no button of the page leads to it.
+/// Returns whether the error is a client error without words for a visitor. No link or button of the page causes one.
 fn tells_nothing(error: &ApiError) -> bool {
     let is_told = matches!(error.status, StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT);
     error.fields.contains_key("providerId") || (error.status.is_client_error() && !is_told)
 }
 
-/// Starts the call; false when the visitor is to be asked first.
+/// Schedules the call. Returns false if the visitor must confirm a date in the past first.
 async fn start(web: &Web, caller: &Caller, viewer: &Viewer, id: &ServiceRequestId, form: &Booking) -> Result<bool> {
     let new_call = form.filled.new_call(id);
     let org = calls::org_of_request(&web.db, viewer, id).await?;
@@ -73,7 +73,7 @@ async fn start(web: &Web, caller: &Caller, viewer: &Viewer, id: &ServiceRequestI
     if past.is_some() && form.past_is_meant != "yes" {
         return Ok(false);
     }
-    // Its job is enqueued with it.
+    // This enqueues the call's job in the same transaction.
     let _ = schedule_call(web, caller, &mut tx, new_call).await?;
     tx.commit().await?;
     Ok(true)

@@ -1,4 +1,4 @@
-//! The form by which a provider is booked: what is sent, and how the page shows it.
+//! The form that books a provider: its fields, and how the page shows it.
 
 use nightshift_domain::calls::{NewCall, ServiceProviderView, ServiceRequestView};
 use nightshift_domain::ids::ServiceRequestId;
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::web::pages::kit::Typed;
 
-/// What a visitor filled in.
+/// The fields that a visitor fills in.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = BookFormFields)]
 #[serde(rename_all = "camelCase")]
@@ -24,7 +24,7 @@ pub(super) struct Filled {
 }
 
 impl Filled {
-    /// What it asks for.
+    /// Returns the call that the form requests.
     pub(super) fn new_call(&self, request: &ServiceRequestId) -> NewCall {
         let filled = |text: &String| Some(text.clone()).filter(|text| !text.trim().is_empty());
         NewCall {
@@ -41,16 +41,16 @@ impl Filled {
 
 /// The form as the page shows it.
 pub(super) struct Form<'a> {
-    /// The organisation's zone, in which a date is past or not.
+    /// The organisation's time zone, in which dates are compared with today.
     pub(super) zone: &'static str,
-    /// Whom it is open for; none while the dialog is closed.
+    /// The provider for whom the form is open. `None` while the dialog is closed.
     pub(super) provider: Option<&'a ServiceProviderView>,
     pub(super) typed: Typed,
     pub(super) asks_about_past: bool,
 }
 
 impl Form<'_> {
-    /// What became of a form that was sent and can't be shown again, for the request has changed meanwhile.
+    /// Returns the message about a submitted form that can't be shown again because the request has changed.
     pub(super) fn lost(&self) -> Option<&str> {
         let is_back = self.typed.is_refused() || self.asks_about_past;
         let told = self.typed.refusal().unwrap_or("The request has changed meanwhile; nothing was booked.");
@@ -58,7 +58,7 @@ impl Form<'_> {
     }
 }
 
-/// What a new form holds, for the provider of this id.
+/// Returns the initial values of the form, for the provider with this id.
 pub(super) fn blank(request: &ServiceRequestView, provider_id: Option<&str>) -> Typed {
     Typed::of([
         ("providerId", provider_id.unwrap_or_default()),

@@ -1,4 +1,4 @@
-//! `/request/{id}`: what somebody who asked for an appointment sees, from the choice of a provider to the confirmation.
+//! `/request/{id}`: the page of a service request for its client, from the choice of a provider to the confirmation.
 
 pub(super) mod appointment;
 pub(super) mod book;
@@ -30,17 +30,17 @@ use crate::web::error::{ApiError, Result};
 use crate::web::path::Path;
 use crate::web::state::Web;
 
-/// What may follow the address.
+/// The query parameters of the page.
 #[derive(Default, Deserialize, IntoParams, ToSchema)]
 #[schema(as = RequestPageQuery)]
 pub(super) struct Extra {
     /// The link's token.
     t: Option<String>,
-    /// Only the part that changes.
+    /// `now` for the live part alone.
     fragment: Option<String>,
-    /// What became of a form.
+    /// The outcome of a form that was sent.
     notice: Option<String>,
-    /// The id of a provider: the page comes with the form to book it open.
+    /// The id of a provider. The page opens the form that books it.
     book: Option<String>,
 }
 
@@ -51,15 +51,15 @@ struct Page<'a> {
     request: &'a ServiceRequestView,
     providers: &'a [ServiceProviderView],
     status: LiveStatus,
-    /// The last event that the page knows of.
+    /// The sequence number of the last event before the page was read.
     seq: i64,
     notice: &'a str,
-    /// Whether the last call ended without a booking, and another may be made.
+    /// Whether the last call ended without a booking and another one may be made.
     call_failed: bool,
     appointment: Option<Appointment<'a>>,
-    /// Whether nobody was called for the appointment.
+    /// Whether the call was simulated.
     is_simulated: bool,
-    /// Whether this viewer may choose a provider, once there are any.
+    /// Whether this viewer may select a provider, once there are any.
     may_change: bool,
     form: Form<'a>,
 }
@@ -84,7 +84,7 @@ pub(super) async fn show(
     render(&web, shell, &caller, &id, &extra, None).await
 }
 
-/// Keeps a good token in a cookie, and takes it out of the address: addresses are copied and logged.
+/// Stores a valid token in a cookie and redirects to the URL without it, because URLs are copied and logged.
 fn open(web: &Web, id: &ServiceRequestId, token: &str) -> Result<Response> {
     if !link::is_good(&web.session_secret, id, token) {
         return Err(ApiError::not_found());
@@ -98,14 +98,14 @@ fn open(web: &Web, id: &ServiceRequestId, token: &str) -> Result<Response> {
     Ok(response)
 }
 
-/// A form that was sent and comes back.
+/// A submitted form that is shown again.
 struct Back {
     status: StatusCode,
     typed: Typed,
     asks_about_past: bool,
 }
 
-/// The page; with the form as it comes back, if one was sent.
+/// Renders the page, with the submitted form if there is one.
 async fn render(
     web: &Web,
     shell: Shell,
@@ -115,7 +115,7 @@ async fn render(
     back: Option<Back>,
 ) -> Result<Response> {
     let viewer = viewer_for(web, caller, id)?;
-    // Read first: an event after it may be in the page already, and one before it is.
+    // This is read before the page's data. A later event may already be on the page, but none is missed.
     let seq = stream::latest(&web.db).await?;
     let mut request = calls::view(&web.db, &viewer, id).await?;
     if let Some(call) = &mut request.active_call {

@@ -1,21 +1,20 @@
-//! The status block of a request: its words, and what the call under way is at.
+//! The status block of a request: its label, and the progress of the current call.
 
 use nightshift_db::Timestamp;
 use nightshift_domain::calls::{CallStatus, ServiceRequestStatus, ServiceRequestView};
 
-/// What the block shows.
 pub(super) struct LiveStatus {
-    /// What the style sheet knows it by; empty for the usual look.
+    /// The value for the style sheet. Empty for the default style.
     pub(super) is: &'static str,
     pub(super) label: &'static str,
-    /// The call that books; none in every other status.
+    /// The call that books. `None` in every other status.
     pub(super) call: Option<CallStep>,
 }
 
-/// How far the call is.
+/// The progress of a call.
 pub(super) struct CallStep {
     pub(super) words: &'static str,
-    /// Seconds since somebody answered; none before.
+    /// Seconds since the call was answered. `None` before that.
     pub(super) elapsed: Option<u64>,
 }
 
@@ -49,7 +48,7 @@ impl CallStep {
         }
     }
 
-    /// Minutes and seconds: `0:42`.
+    /// Formats seconds as minutes and seconds: `0:42`.
     pub(super) fn clock(seconds: &u64) -> String {
         format!("{}:{:02}", seconds / 60, seconds % 60)
     }

@@ -1,4 +1,4 @@
-//! As whom a request is read for its page, and whether at all.
+//! The viewer with which the page of a request reads it.
 
 use nightshift_domain::audience::Audience;
 use nightshift_domain::ids::ServiceRequestId;
@@ -8,8 +8,8 @@ use crate::web::auth::{Caller, Principal};
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
 
-/// Who may see it: holders of its link, its owner, ops. To everybody else it is not there. Pages show nobody a number in
-/// full.
+/// Returns the viewer for holders of the request's link, its owner and operators. Everybody else gets 404. The viewer
+/// sees phone numbers masked, like a sitter.
 pub(super) fn viewer_for(web: &Web, caller: &Caller, id: &ServiceRequestId) -> Result<Viewer> {
     let viewer = match caller.principal() {
         Principal::Nobody | Principal::Key(_) => return Err(ApiError::not_found()),

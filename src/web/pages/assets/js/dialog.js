@@ -1,9 +1,10 @@
-// Dialogs: a link `data-dialog="ID"` opens the dialog of that id instead of the page that has it open. What the dialog
-// marks as `data-fill="NAME"` becomes the link's `data-NAME`: the value of a field, the text of anything else.
+// Dialogs. A link with `data-dialog="ID"` opens the dialog with that id instead of following its address, which leads
+// to a page with the dialog open. Each element of the dialog with `data-fill="NAME"` is set to the link's `data-NAME`:
+// form fields by value, other elements by text.
 import { clear } from "./mistakes.js";
 import { focus } from "./swap.js";
 
-// The id of what opened a dialog: the element itself may be swapped meanwhile.
+// The id of the element that opened the dialog. A live update may replace the element itself.
 let opener = "";
 
 function fill(dialog, link) {
@@ -43,7 +44,7 @@ export function start() {
     opener = link.id;
   });
   for (const dialog of document.querySelectorAll("dialog")) {
-    // Rendered open for browsers without script.
+    // The server renders the dialog open for browsers without scripts.
     if (dialog.open) {
       opener = dialog.dataset.opener ?? "";
       open(dialog);

@@ -1,5 +1,5 @@
-// Time elapsed: `data-elapsed` holds the seconds that had passed when the server rendered it. Counted from then by the
-// browser's steady clock, so that a wrong clock of the visitor does not matter.
+// Elapsed times. `data-elapsed` holds the seconds at the time of rendering. The browser's monotonic clock counts from
+// there, so a wrong clock of the visitor does not matter.
 const seen = new WeakMap();
 
 function show(place) {

@@ -1,11 +1,11 @@
-// Live updates: `data-live` names the topic of a part, `data-events` the events after which it is fetched, `data-seq` the
-// last event that the page knew, if it knew one. One connection serves all parts of a page.
+// Live updates. `data-live` names the topic of a part, `data-events` the events after which the part is fetched, and
+// `data-seq` the last event that the page includes, if known. One connection serves all parts of a page.
 import { GONE, Part, asked, longer } from "./part.js";
 import { toast } from "./toasts.js";
 
-// A deployment ends all streams at once: neither do all pages come back at once, nor do they fetch their parts at once.
+// A deployment ends all streams at once. Random waits spread the reconnections and the fetches that follow.
 const SPREAD_MS = { least: 500, most: 3000, refresh: 2000 };
-// What may pass until the server says why it refuses the stream.
+// The timeout for a response that says why the server refuses the stream.
 const ANSWER_MS_MAX = 20_000;
 
 function firstWait() {
@@ -18,7 +18,7 @@ class Connection {
     this.paused = document.getElementById("paused");
     this.topics = [...new Set(parts.map((part) => part.element.dataset.live))].join(",");
     this.events = new Set(parts.flatMap((part) => part.events));
-    // A page that does not know the last event begins with the present.
+    // Without a known last event the stream starts with new events.
     const known = parts.map((part) => part.element.dataset.seq);
     this.last = known.includes(undefined) ? "" : Math.min(...known);
     this.wait = firstWait();
@@ -39,7 +39,8 @@ class Connection {
     for (const name of this.events) source.addEventListener(name, (event) => this.happened(name, event));
   }
 
-  // What happened between the page, or the last connection, and this one may have come as no event.
+  // Fetches all parts: events between the rendering, or the last connection, and this one may be missing from the
+  // stream.
   opened() {
     const was = this.broken;
     clearTimeout(this.broken);
@@ -60,21 +61,21 @@ class Connection {
     this.later(() => (refused ? this.ask() : this.open()));
   }
 
-  // Does something after the next wait, which is `least` milliseconds or more.
+  // Calls `act` after the next backoff, and not before `least` milliseconds.
   later(act, least = 0) {
     clearTimeout(this.timer);
     this.timer = setTimeout(act, Math.max(least, this.wait));
     this.wait = longer(this.wait);
   }
 
-  // Asks why the stream was refused, which an EventSource does not tell.
+  // Requests the stream with `fetch`, because an EventSource does not expose the status of a refusal.
   async ask() {
     const asking = new AbortController();
     const limit = setTimeout(() => asking.abort(), ANSWER_MS_MAX);
     try {
       const answer = await fetch(this.address(), { signal: asking.signal });
       if (answer.ok) return this.open();
-      // Perhaps nobody is signed in any more: then the answer to the part leads elsewhere.
+      // The session may have ended. The response to the part then redirects to the sign-in.
       if (GONE.includes(answer.status)) for (const part of this.parts) part.refresh();
       this.later(() => this.ask(), asked(answer));
     } catch {
@@ -97,7 +98,7 @@ export function start() {
   if (!parts.length) return;
   const connection = new Connection(parts);
   connection.open();
-  // A form was sent: its event may be slow, or not come at all.
+  // The event of a submitted form may be late, or there may be none.
   document.addEventListener("sent", () => parts.forEach((part) => part.refresh()));
   addEventListener("online", () => connection.open());
   addEventListener("pagehide", () => connection.source.close());

@@ -1,4 +1,4 @@
-// Starts what a page uses. A page works without any of it, and nothing is decided here.
+// Starts the modules. Every page works without scripts, and no decision depends on them.
 import { start as startDialogs } from "./dialog.js";
 import { start as startElapsed } from "./elapsed.js";
 import { start as startLive } from "./live.js";
@@ -9,7 +9,7 @@ import { start as startToasts } from "./toasts.js";
 
 startToasts();
 startDialogs();
-// Before the forms are sent: a question keeps a form back.
+// This comes before startSend, because the question about a date in the past must keep a form from being sent.
 startPast();
 startSend();
 startElapsed();

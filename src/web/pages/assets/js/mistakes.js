@@ -1,8 +1,8 @@
-// Mistakes in a form that is sent by script, each by its field: the markup of a form that the server shows again.
+// Errors of a form that scripts send, shown by each field with the same markup that the server renders.
 
 const idOf = (form, field) => `wrong-${form.closest("[id]")?.id}-${field.name}`;
 
-// Sets what describes a field besides its hint.
+// Sets the element that describes a field's error. The field's hint is kept.
 function describe(field, wrong) {
   const rest = (field.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id.startsWith("hint-"));
   const ids = wrong ? [wrong, ...rest] : rest;
@@ -10,7 +10,7 @@ function describe(field, wrong) {
   else field.removeAttribute("aria-describedby");
 }
 
-// Removes what is said of the last values.
+// Removes the errors of the previous submission.
 export function clear(form) {
   for (const field of form.querySelectorAll("[aria-invalid]")) {
     field.removeAttribute("aria-invalid");
@@ -19,7 +19,7 @@ export function clear(form) {
   for (const told of form.querySelectorAll(".wrong")) told.remove();
 }
 
-// Says what is wrong with each field, and returns whether the form has a field for any of it.
+// Shows the error of each field. Returns whether the form has a field for any of them.
 export function show(form, fields) {
   clear(form);
   const shown = Object.entries(fields)

@@ -1,18 +1,18 @@
-// A live part of a page: it fetches its own content from the address `data-from`, as the fragment `data-fragment`.
+// A live part of a page. It fetches its own content from the address `data-from`, as the fragment `data-fragment`.
 import { swap } from "./swap.js";
 
-// What may pass until a fetch is answered in full.
+// The timeout for a complete response.
 const ANSWER_MS_MAX = 20_000;
 const RETRY_MS = { first: 1000, most: 30_000 };
-// Statuses after which the page as a whole is loaded again: it says what there is now instead.
+// Statuses after which the whole page is loaded again, because the part no longer exists for this visitor.
 export const GONE = [401, 403, 404];
 
-// The wait after `ms`, spread so that pages do not come back all at once.
+// Returns the next wait of the exponential backoff, with jitter so that pages do not retry at the same time.
 export function longer(ms) {
   return Math.min(RETRY_MS.most, ms * 2) * (0.75 + Math.random() / 2);
 }
 
-// How long an answer asks to wait, spread likewise; 0 when it does not say.
+// Returns the `Retry-After` of a response in milliseconds, with jitter. 0 if it has none.
 export function asked(answer) {
   return (Number(answer.headers.get("retry-after")) || 0) * 1000 * (1 + Math.random() / 4);
 }
@@ -25,17 +25,16 @@ export class Part {
     this.fetching = false;
     this.again = false;
     this.retry = RETRY_MS.first;
-    // The server asked not to be asked before.
+    // Set from `Retry-After`.
     this.notBefore = 0;
   }
 
-  // Fetches the part after `wait` milliseconds.
   refresh(wait = 0) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.run(), Math.max(wait, this.notBefore - performance.now()));
   }
 
-  // An event while the part is fetched leads to one more fetch; a fetch that failed is tried again.
+  // Fetches the part. An event during a fetch causes one more fetch, and a failed fetch is retried.
   async run() {
     this.again = true;
     if (this.fetching) return;
@@ -58,7 +57,7 @@ export class Part {
     try {
       const answer = await fetch(address, { redirect: "manual", signal: AbortSignal.timeout(ANSWER_MS_MAX) });
       if (answer.ok) swap(this.element, await answer.text());
-      // Not `reload`, which would send the form again that led to this page.
+      // `reload` could submit again the form that led to this page.
       else if (answer.type === "opaqueredirect" || GONE.includes(answer.status)) location.replace(this.address);
       else {
         this.notBefore = performance.now() + asked(answer);

@@ -1,7 +1,7 @@
-// A date in the past is asked about once: a form with `data-zone` and an element `data-past`, which holds the question.
-// Another date is asked about anew.
+// Asks once about a date in the past: a form with `data-zone`, with the question in an element `data-past`. After a
+// change of the date it asks again.
 
-// Whether a date, and on the day itself a time, is over in a zone.
+// Returns whether a date, or a time of the current day, is in the past in `timeZone`.
 function isPast(date, time, timeZone) {
   const [today, now] = new Date().toLocaleString("sv-SE", { timeZone }).split(" ");
   return Boolean(date) && (date < today || (date === today && Boolean(time) && time < now.slice(0, time.length)));

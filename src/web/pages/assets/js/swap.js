@@ -1,8 +1,8 @@
-// Brings a part of the page up to date without replacing what stays: elements that are still there keep their focus,
-// their scroll position, and what was typed or opened in them. An element with an id or a `data-key` is matched with the
-// one of the same key only, wherever that stands among its siblings; others are matched by name and order.
+// Updates a part of the page in place. Elements that remain keep their focus, their scroll position, and what the
+// visitor typed or opened in them. An element with an id or a `data-key` only matches the element with the same key,
+// wherever it is among its siblings. Other elements match by name and order.
 
-// What people open and close themselves.
+// Elements whose `open` attribute the visitor controls.
 const OPENED = new Set(["DETAILS", "DIALOG"]);
 
 function key(node) {
@@ -21,7 +21,7 @@ function setAttributes(old, fresh) {
   }
 }
 
-// The default text of a text area is its child, and a change of it must not touch what was typed.
+// A text area's default text is its child node. Replacing it must not discard what the visitor typed.
 function isTyped(node) {
   return node.nodeName === "TEXTAREA" && node.value !== node.defaultValue;
 }
@@ -35,7 +35,7 @@ function morph(old, fresh) {
   if (!isTyped(old)) morphChildren(old, fresh);
 }
 
-// Moves a child before another; where the browser can, it keeps its focus.
+// Moves a child before another one. It keeps its focus where the browser supports `moveBefore`.
 function move(parent, child, before) {
   if (parent.moveBefore) parent.moveBefore(child, before);
   else parent.insertBefore(child, before);
@@ -52,7 +52,7 @@ function morphChildren(old, fresh) {
       old.insertBefore(node, at);
       continue;
     }
-    // What stands before the match is gone from the new part, or comes later in it.
+    // Elements before the match are gone from the new part, or come later in it.
     let next = at;
     while (next !== match) {
       const passed = next;
@@ -72,7 +72,7 @@ function morphChildren(old, fresh) {
   }
 }
 
-// Focuses the element of this id; where there is none that can be, the part itself.
+// Focuses the element with this id, or the part if there is no such element that can be focused.
 export function focus(id, part) {
   const element = id ? document.getElementById(id) : null;
   element?.focus();
@@ -82,7 +82,7 @@ export function focus(id, part) {
   part.focus({ preventScroll: true });
 }
 
-// Makes the content of `part` that of `html`, and tells it by the event `swapped`.
+// Makes `html` the content of `part`, and dispatches the event `swapped`.
 export function swap(part, html) {
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   const fresh = document.createElement("template");
@@ -90,7 +90,7 @@ export function swap(part, html) {
   morphChildren(part, fresh.content);
   part.dispatchEvent(new Event("swapped", { bubbles: true }));
   if (!focused || (document.activeElement === focused && !focused.disabled)) return;
-  // It was moved, or it is gone.
+  // The focused element was moved or removed.
   focused.focus({ preventScroll: true });
   if (document.activeElement !== focused || focused.disabled) focus(focused.id, part);
 }

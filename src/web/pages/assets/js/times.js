@@ -1,12 +1,12 @@
-// Ages of things, kept up to date: `data-age` holds the seconds that had passed when the server rendered it, `data-words`
-// the rule for its words: steps "BELOW UNIT TEXT", divided by "|". The first step above the age counts, `{}` in its text
-// is the age in units of so many seconds, and a step below 0 takes every age.
+// Relative times. `data-age` holds the age in seconds at the time of rendering, `data-words` the rule for its text:
+// steps "BELOW UNIT TEXT", separated by "|". The first step whose BELOW exceeds the age applies, and a BELOW of 0
+// applies to every age. `{}` in TEXT stands for the age in units of UNIT seconds.
 const TICK_MS = 60_000;
 
 const seen = new WeakMap();
 let ticking;
 
-// The words of a rule for an age in seconds.
+// Returns the text of a rule for an age in seconds.
 export function words(rule, seconds) {
   for (const step of rule.split("|")) {
     const [below, unit] = step.split(" ", 2);
@@ -16,8 +16,8 @@ export function words(rule, seconds) {
   return "";
 }
 
-// Notes when an element came with the age it has. The browser's steady clock counts from then, so that a wrong clock of
-// the visitor does not matter.
+// Records when an element got its current age. The browser's monotonic clock counts from there, so a wrong clock of the
+// visitor does not matter.
 function note(place) {
   const given = `${place.dateTime} ${place.dataset.age}`;
   if (seen.get(place)?.given !== given) seen.set(place, { given, at: performance.now() });

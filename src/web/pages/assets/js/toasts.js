@@ -1,5 +1,6 @@
-// Toasts: the words stand in `<template data-toast="NAME">`, written by the server. `{field}` is filled in from the event,
-// `{field|words}` has words for when the event lacks it. A toast replaces the one with its id; three are shown at most.
+// Toasts. The server renders their texts in `<template data-toast="NAME">`. `{field}` is replaced from the event, and
+// `{field|words}` by the words if the event lacks the field. A toast replaces the one with its id. At most three are
+// shown.
 const SHOWN_MAX = 3;
 
 function fill(node, data) {
@@ -8,7 +9,7 @@ function fill(node, data) {
   node.data = node.data.replace(/\{(\w+)(?:\|([^}]*))?\}/g, (_, field, otherwise) => data[field] || otherwise || "");
 }
 
-// Shows the toast of this name, if the page has one, and returns it.
+// Shows the toast with this name and returns it. Returns null if the page has no such toast.
 export function toast(name, data = {}) {
   const template = document.querySelector(`template[data-toast="${CSS.escape(name)}"]`);
   const region = document.getElementById("toasts");
