@@ -16,8 +16,8 @@ use nightshift_domain::people::users::normal_email;
 use secrecy::SecretString;
 use subtle::ConstantTimeEq;
 
-use super::cookie;
 use super::link::mac;
+use super::session_cookie;
 use crate::web::error::Result;
 
 /// A device is remembered for so long after it has signed in.
@@ -51,7 +51,8 @@ impl Visitor {
         let account = mac(&key, b"account:", &normal_email(email));
         let network = mac(&key, b"network:", &network_of(address).to_string());
         let address = mac(&key, b"address:", &address.to_string());
-        let device = cookie::named(headers, &cookie_name(&account)).and_then(|text| read(text, &key, &account, now));
+        let device =
+            session_cookie::named(headers, &cookie_name(&account)).and_then(|text| read(text, &key, &account, now));
         Self { key, account, network, address, device }
     }
 
@@ -69,7 +70,7 @@ impl Visitor {
     /// The cookie that makes this device known from now on.
     pub(super) fn remember(&self, public_url: &str, now: Timestamp) -> Result<HeaderValue> {
         let text = self.remembered(now);
-        cookie::header_value(public_url, &cookie_name(&self.account), &text, REMEMBERED.as_secs())
+        session_cookie::header_value(public_url, &cookie_name(&self.account), &text, REMEMBERED.as_secs())
     }
 
     fn remembered(&self, now: Timestamp) -> String {
