@@ -7,9 +7,9 @@ use axum::Json;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use nightshift_providers::mac;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
 use super::auth::Access;
@@ -123,5 +123,5 @@ impl Gives for Counts {
 fn has_token(web: &Web, headers: &HeaderMap) -> bool {
     let Some(token) = &web.settings.http.metrics_token else { return false };
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    given.is_some_and(|given| given.ct_eq(token.expose_secret().as_bytes()).into())
+    given.is_some_and(|given| mac::same(given, token.expose_secret().as_bytes()))
 }

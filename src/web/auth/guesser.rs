@@ -14,10 +14,9 @@ use nightshift_db::Timestamp;
 use nightshift_domain::access::throttle::Guesser;
 use nightshift_domain::people::users::normal_email;
 use secrecy::SecretString;
-use subtle::ConstantTimeEq;
 
-use super::link::mac;
-use super::session_cookie;
+use super::keyed;
+use crate::web::cookie;
 use crate::web::error::Result;
 
 /// A device is remembered for so long after it has signed in.
@@ -26,6 +25,8 @@ const REMEMBERED: Duration = Duration::from_secs(180 * 24 * 3600);
 const COOKIE_PREFIX: &str = "device_";
 /// Hex digits of an account's hash in the cookie's name: enough to tell the accounts of one browser apart.
 const NAME_DIGITS: usize = 16;
+/// The purpose of the code in a device's cookie.
+const DEVICE: &[u8] = b"device:";
 
 /// Somebody who tries to sign in.
 pub(super) struct Visitor {
@@ -47,12 +48,11 @@ impl Visitor {
         email: &str,
         now: Timestamp,
     ) -> Self {
-        let key = SecretString::from(mac(secret, b"key-of-guesses:", ""));
-        let account = mac(&key, b"account:", &normal_email(email));
-        let network = mac(&key, b"network:", &network_of(address).to_string());
-        let address = mac(&key, b"address:", &address.to_string());
-        let device =
-            session_cookie::named(headers, &cookie_name(&account)).and_then(|text| read(text, &key, &account, now));
+        let key = SecretString::from(keyed::code(secret, b"key-of-guesses:", ""));
+        let account = keyed::code(&key, b"account:", &normal_email(email));
+        let network = keyed::code(&key, b"network:", &network_of(address).to_string());
+        let address = keyed::code(&key, b"address:", &address.to_string());
+        let device = cookie::named(headers, &cookie_name(&account)).and_then(|text| read(text, &key, &account, now));
         Self { key, account, network, address, device }
     }
 
@@ -62,7 +62,7 @@ impl Visitor {
             Some(device) => Guesser::Device(device.clone()),
             None => Guesser::Stranger {
                 address: self.address.clone(),
-                account: mac(&self.key, b"account-and-network:", &format!("{}.{}", self.account, self.network)),
+                account: keyed::code(&self.key, b"account-and-network:", &format!("{}.{}", self.account, self.network)),
             },
         }
     }
@@ -70,13 +70,13 @@ impl Visitor {
     /// The cookie that makes this device known from now on.
     pub(super) fn remember(&self, public_url: &str, now: Timestamp) -> Result<HeaderValue> {
         let text = self.remembered(now);
-        session_cookie::header_value(public_url, &cookie_name(&self.account), &text, REMEMBERED.as_secs())
+        cookie::set(public_url, &cookie_name(&self.account), &text, REMEMBERED)
     }
 
     fn remembered(&self, now: Timestamp) -> String {
         let id = self.device.clone().unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
         let until = (now + REMEMBERED).unix_seconds();
-        let signature = sign(&self.key, &self.account, &id, until);
+        let signature = keyed::code(&self.key, DEVICE, &signed(&self.account, &id, until));
         format!("{id}.{until}.{signature}")
     }
 }
@@ -90,12 +90,12 @@ fn read(text: &str, key: &SecretString, account: &str, now: Timestamp) -> Option
     let (id, rest) = text.split_once('.')?;
     let (until, signature) = rest.split_once('.')?;
     let until: i64 = until.parse().ok()?;
-    let good: bool = signature.as_bytes().ct_eq(sign(key, account, id, until).as_bytes()).into();
+    let good = keyed::is_good(key, DEVICE, &signed(account, id, until), signature);
     (good && until > now.unix_seconds()).then(|| id.to_owned())
 }
 
-fn sign(key: &SecretString, account: &str, id: &str, until: i64) -> String {
-    mac(key, b"device:", &format!("{account}.{id}.{until}"))
+fn signed(account: &str, id: &str, until: i64) -> String {
+    format!("{account}.{id}.{until}")
 }
 
 /// The network that an address belongs to: an IPv4 /24, or an IPv6 /64, which is what one customer gets.

@@ -9,6 +9,7 @@ mod caller;
 pub mod csrf;
 mod failures;
 mod guesser;
+mod keyed;
 pub mod link;
 pub mod login;
 mod principal;
