@@ -27,7 +27,7 @@ pub enum StartError {
     Db(#[from] DbError),
     /// The schema is older than the program.
     #[error("the database lacks the migrations {}; run `nightshift migrate`, or set database.auto_migrate", .0.join(", "))]
-    NotMigrated(Vec<&'static str>),
+    NotMigrated(Vec<String>),
     /// A client of an outside service can't be built.
     #[error(transparent)]
     Client(#[from] ClientError),
