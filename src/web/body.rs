@@ -124,7 +124,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     read.end().map_err(|error| describe(".", &error))?;
     // No database text holds a NUL, wherever in the body it stands.
     if holds_nul(body) {
-        return Err(ApiError::invalid("body", "must not hold NUL characters"));
+        return Err(ApiError::invalid("body", "must not contain NUL characters"));
     }
     Ok(value)
 }

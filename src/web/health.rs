@@ -25,11 +25,11 @@ const PROBES: Area = Area::of(Kind::Probe, "Health");
 /// `/healthz`, `/readyz` and `/metrics`.
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        PROBES.get("/healthz", Access::ANYBODY, "Whether the process lives", alive),
-        PROBES.get("/readyz", Access::ANYBODY, "Whether the process should get requests", ready),
+        PROBES.get("/healthz", Access::ANYBODY, "Whether the process is running", alive),
+        PROBES.get("/readyz", Access::ANYBODY, "Whether the process is ready for requests", ready),
         PROBES
-            .get("/metrics", Access::ANYBODY, "What the process counts", metrics)
-            .text("In Prometheus's text format. From this machine without a token, else with the operator's.")
+            .get("/metrics", Access::ANYBODY, "The metrics of the process", metrics)
+            .text("In Prometheus text format. Requests from this machine need no token, others the setting `http.metrics_token`.")
             .proofs(&[&[Proof::MetricsToken]])
             .error(StatusCode::UNAUTHORIZED, "The token is missing or wrong."),
     ]
@@ -50,7 +50,7 @@ async fn alive() -> Json<Condition> {
     Json(Condition { status: "ok", reason: None })
 }
 
-/// Whether the process should get requests, as status 200 or 503.
+/// Whether the process is ready for requests, as status 200 or 503.
 struct Readiness(Option<String>);
 
 impl IntoResponse for Readiness {
@@ -100,7 +100,10 @@ async fn metrics(
     headers: HeaderMap,
 ) -> Result<Counts, ApiError> {
     if !client.ip().to_canonical().is_loopback() && !has_token(&web, &headers) {
-        return Err(ApiError::unauthorized("metrics_token", "Metrics need the token that the operator has set."));
+        return Err(ApiError::unauthorized(
+            "metrics_token",
+            "Metrics need the token of the setting `http.metrics_token`.",
+        ));
     }
     Ok(Counts(web.metrics.render()))
 }

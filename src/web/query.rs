@@ -45,7 +45,7 @@ pub fn refused(problems: BTreeMap<String, String>) -> ApiError {
 }
 
 /// What is said of a parameter that a route does not have.
-pub const UNKNOWN: &str = "is not a parameter of this list";
+pub const UNKNOWN: &str = "is not a parameter of this route";
 
 /// Reads a query, without the parameters that are not valid: for pages, whose forms only offer values that are. Those
 /// named in `many` are read as lists of texts, with all that are given.

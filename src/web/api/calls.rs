@@ -108,7 +108,7 @@ pub async fn schedule_async(
     answering.commit(&web, tx, Data::of(started).warning(scheduled.warnings)).await?.at(&place)
 }
 
-/// `POST /api/v1/bookings/schedule`: waits for the outcome. The call goes on when the caller goes away.
+/// `POST /api/v1/bookings/schedule`: waits for the outcome. The call continues when the caller disconnects.
 pub async fn schedule(
     State(web): State<Web>,
     caller: Caller,

@@ -93,7 +93,7 @@ pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretStr
         Ok(Some(user)) => user,
         Ok(None) => {
             web.failures.record(&web.db, &visitor, counted.guesses, now).await;
-            return Err(ApiError::unauthorized("bad_credentials", "The address or the password is wrong."));
+            return Err(ApiError::unauthorized("bad_credentials", "Wrong email or password."));
         }
         Err(error) => {
             take_back(web, &counted).await?;

@@ -81,7 +81,7 @@ async fn find(web: &Web, request: &Parts, address: IpAddr) -> Result<Identified>
         refuse_guessing(web, address)?;
         return match api_keys::verify(&web.db, &key, web.clock.now()).await? {
             Some(key) => Ok(plain(Principal::Key(key))),
-            None => Err(guessed(web, address, "The API key is not known, or was revoked.")),
+            None => Err(guessed(web, address, "The API key is unknown or revoked.")),
         };
     }
     let nobody = || Tokens::of(&request.headers).map_or(Principal::Nobody, Principal::Link);

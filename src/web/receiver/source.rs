@@ -55,5 +55,5 @@ pub struct Read<S> {
 
 /// The answer to a body that is not `what`.
 pub fn unreadable(what: &str, error: impl std::fmt::Display) -> ApiError {
-    ApiError::bad_request("bad_body", format!("The body can't be read as {what}: {error}."))
+    ApiError::bad_request("bad_body", format!("The body is not {what}: {error}."))
 }
