@@ -12,7 +12,7 @@ pub enum StartError {
     #[error("{}", .0.join("\n"))]
     Refused(Vec<String>),
     /// The address can't be listened on.
-    #[error("{address} can't be listened on: {source}; another program may use the port, PORT=0 takes a free one")]
+    #[error("can't listen on {address}: {source}; another program may use the port, PORT=0 picks a free one")]
     Listen {
         /// As set.
         address: String,
