@@ -20,7 +20,7 @@ pub enum DbError {
     Overloaded,
     /// Another transaction was in the way (deadlock, serialisation, lock time-out), or the session no longer knew what was
     /// prepared on it. Try again at once.
-    #[error("the database asks to try again: {0}")]
+    #[error("the transaction must be retried: {0}")]
     Contention(#[source] Arc<sqlx::Error>),
     /// A unique index refused the row.
     #[error("a unique constraint refused the row ({constraint})")]
@@ -61,7 +61,7 @@ pub enum Outage {
     #[error("{0}")]
     Unfit(String),
     /// This process has closed its connections or is ending.
-    #[error("this process has closed it")]
+    #[error("this process has closed its connections")]
     Closed,
     /// The code that writes a batch panicked.
     #[error("writing it panicked")]

@@ -37,7 +37,7 @@ pub enum Error {
         message: String,
     },
     /// The cursor of a list is none that this program gave out.
-    #[error("the cursor is not one that this API gave out")]
+    #[error("the cursor is not valid")]
     BadCursor,
     /// Too much of it is done at once; nothing was done, and the same call may be made again after so long.
     #[error("too much at once")]

@@ -147,9 +147,8 @@ impl Viewer {
     /// # Errors
     /// [`Error::Forbidden`] for viewers that belong to none.
     pub(crate) fn organization(&self) -> Result<&OrgId> {
-        self.org_id().ok_or_else(|| {
-            Error::forbidden("organization", "This is done for an organisation, and you belong to none.")
-        })
+        self.org_id()
+            .ok_or_else(|| Error::forbidden("organization", "This needs an organisation, and you belong to none."))
     }
 
     /// As [`organization`](Self::organization), for what sitters have no part in.

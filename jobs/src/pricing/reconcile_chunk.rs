@@ -40,7 +40,7 @@ impl Handler<App> for PricingReconcileChunk {
             let progress =
                 reconciliation::record(&mut shielded, &run, &findings, &ctx.job.id, ctx.now()).await.or_decide()?;
             match progress {
-                Progress::NotOurs => return Ok(Outcome::skip("another job carries the run on, or it has ended")),
+                Progress::NotOurs => return Ok(Outcome::skip("another job continues the run, or the run has ended")),
                 Progress::More(advanced) => run = *advanced,
                 Progress::Completed(_) => {
                     shielded.commit().await.or_decide()?;
@@ -71,7 +71,7 @@ impl Hooks for PricingReconcileChunk {
         Ok(if reconciliation::is_carried_by(tx, &job.run_id, &retried.id).await.or_decide()? {
             Revival::Ready
         } else {
-            Revival::Pointless("another job carries the run on, or it is completed".to_owned())
+            Revival::Pointless("another job continues the run, or the run is completed".to_owned())
         })
     }
 }

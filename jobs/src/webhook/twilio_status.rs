@@ -73,7 +73,7 @@ impl Handler<App> for WebhookTwilioStatus {
         let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: self.inbox_id.clone() });
         let mut settled = InboxStatus::Ignored;
         let report = StatusCallback::parse(body.as_bytes());
-        let mut verdict = if report.is_ok() { "tells nothing new" } else { "names no text or no status" };
+        let mut verdict = if report.is_ok() { "no news" } else { "names no text or no status" };
         if let Ok(report) = report
             && let Some(status) = our_status(report.status)
         {
@@ -82,7 +82,7 @@ impl Handler<App> for WebhookTwilioStatus {
                 Report::Applied(_) => (settled, verdict) = (InboxStatus::Processed, "applied"),
                 Report::Stale => settled = InboxStatus::Processed,
                 Report::Unknown if now < received_at + KNOWN_WITHIN => return Ok(Outcome::poll(LOOK_AGAIN)),
-                Report::Unknown => verdict = "about no text of ours",
+                Report::Unknown => verdict = "not about one of our texts",
             }
         }
         inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;

@@ -89,7 +89,7 @@ pub async fn create(
         problems.add("name", "must have 1 to 200 characters");
     }
     if scopes.is_empty() {
-        problems.add("scopes", "names at least one scope");
+        problems.add("scopes", "must name at least one scope");
     }
     problems.finish()?;
     if let Some(org) = org {

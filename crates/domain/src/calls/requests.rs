@@ -124,7 +124,7 @@ pub async fn add_providers(
     }
     let mut problems = Problems::default();
     if providers.is_empty() {
-        problems.add("providers", "names at least one provider");
+        problems.add("providers", "must name at least one provider");
     }
     let country = organizations::country_in(tx, org).await?;
     let providers = check(providers, country, &mut problems);
@@ -190,7 +190,7 @@ pub(super) async fn announce(
 
 fn check(providers: Vec<NewProvider>, country: Option<Country>, problems: &mut Problems) -> Vec<Provider> {
     if providers.len() > PROVIDERS_MAX {
-        problems.add("providers", format!("names at most {PROVIDERS_MAX} providers"));
+        problems.add("providers", format!("must name at most {PROVIDERS_MAX} providers"));
         return Vec::new();
     }
     let mut checked = Vec::with_capacity(providers.len());

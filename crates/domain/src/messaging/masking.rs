@@ -205,7 +205,7 @@ async fn raise_missing(tx: &mut Tx, thread: &Thread, now: Timestamp) -> Result<(
 /// # Errors
 /// When the database refuses.
 pub async fn needs_none(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<()> {
-    exceptions::resolve(tx, &fingerprint(thread), "the conversation needs no number any more", now).await
+    exceptions::resolve(tx, &fingerprint(thread), "the conversation no longer needs a number", now).await
 }
 
 /// Puts before people that an organisation has no main line to tell somebody from with whom it has no conversation.
@@ -214,7 +214,7 @@ pub async fn needs_none(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Resul
 /// When the database refuses.
 pub async fn report_no_front_desk(tx: &mut Tx, org: &OrgId, now: Timestamp) -> Result<()> {
     let problem = Problem::new(ExceptionKind::NoNumberAvailable, Severity::High, no_front_desk(org))
-        .title("There is no front desk number, and a text waits for one")
+        .title("A text waits for a front desk number, and there is none")
         .org(org);
     exceptions::raise(tx, &problem, now).await?;
     Ok(())

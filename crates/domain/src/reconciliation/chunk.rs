@@ -208,7 +208,7 @@ async fn gone(
         .all()
         .await?;
     let note = |booking: &BookingId, left: bool| match (in_order.contains(booking), left) {
-        (true, _) => Some("The price is in order again."),
+        (true, _) => Some("The price is correct again."),
         (false, true) => Some("The booking is cancelled or long over and no longer checked."),
         (false, false) => None,
     };
@@ -346,7 +346,7 @@ async fn record_not_computable(
     audit::record(tx, entry(Event::PricingReconciliationFailed, "failed", run, booking, by, job, &facts), now).await?;
     let problem =
         Problem::new(ExceptionKind::ReconciliationFailed, Severity::Low, format!("pricing_not_computable:{booking}"))
-            .title("A booking's price cannot be worked out")
+            .title("A booking's price can't be computed")
             .detail(facts)
             .org(&run.org_id)
             .booking(booking);

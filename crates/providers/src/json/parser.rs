@@ -8,7 +8,7 @@ const REPLACEMENT: char = '\u{fffd}';
 
 /// The bytes do not have the structure of JSON, for instance because they end in the middle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not JSON from byte {at} on")]
+#[error("not valid JSON at byte {at}")]
 pub struct NotJson {
     /// Where reading stopped, counted from zero.
     pub at: usize,

@@ -39,7 +39,7 @@ pub enum SendError {
         message: &'static str,
     },
     /// The text may have gone out or not: look it up before sending again.
-    #[error("it is not known whether Twilio took the message: {doubt}")]
+    #[error("it is unknown whether Twilio accepted the message: {doubt}")]
     Ambiguous {
         /// Where it was lost sight of.
         doubt: Doubt,

@@ -31,7 +31,7 @@ pub enum StartError {
         cause: Option<String>,
     },
     /// A phone may be ringing or not: look the call up before starting it again.
-    #[error("it is not known whether VAPI started the call: {doubt}")]
+    #[error("it is unknown whether VAPI started the call: {doubt}")]
     Ambiguous {
         /// How its fate was lost from sight.
         doubt: String,
@@ -80,7 +80,7 @@ pub enum AskError {
         cause: String,
     },
     /// VAPI asks to wait, or has trouble of its own.
-    #[error("VAPI has no answer now (HTTP {http_status})")]
+    #[error("VAPI is not available (HTTP {http_status})")]
     Unavailable {
         /// HTTP status of the answer.
         http_status: u16,
@@ -88,10 +88,10 @@ pub enum AskError {
         retry_after: Option<Duration>,
     },
     /// VAPI knows no such call.
-    #[error("VAPI knows no such call")]
+    #[error("VAPI does not know the call")]
     NotFound,
     /// VAPI will not tell: wrong credentials, most likely.
-    #[error("VAPI refused to tell (HTTP {http_status})")]
+    #[error("VAPI refused the query (HTTP {http_status})")]
     Refused {
         /// HTTP status of the answer.
         http_status: u16,

@@ -41,10 +41,10 @@ pub enum SteerError {
     #[error("a retry would do nothing: {0}")]
     Pointless(String),
     /// This program can't run it.
-    #[error("this program knows no jobs of kind {0}")]
+    #[error("this program has no job kind {0}")]
     UnknownKind(String),
     /// What the job is about could not be brought along.
-    #[error("what the job is about could not be changed: {0}")]
+    #[error("the subject of the job could not be changed: {0}")]
     Subject(JobError),
     /// The database failed.
     #[error(transparent)]

@@ -140,7 +140,7 @@ pub async fn mark_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Re
 pub async fn tell_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
     let text = lock(tx, id).await?;
     let problem = Problem::new(ExceptionKind::SmsUnconfirmed, Severity::Medium, unconfirmed(id))
-        .title("It is not known whether a text message left")
+        .title("It is unknown whether a text message was sent")
         .org(&text.org_id)
         .thread(&text.thread_id)
         .detail(json!({"messageId": id}));
@@ -150,7 +150,7 @@ pub async fn tell_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Re
 
 /// It is known now whether the text left.
 async fn known(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
-    exceptions::resolve(tx, &unconfirmed(id), "it is known by now what became of the text", now).await
+    exceptions::resolve(tx, &unconfirmed(id), "the outcome of the text is now known", now).await
 }
 
 /// Puts a text that the provider does not know back into the queue, once in its life, or takes it back when its booking
