@@ -249,7 +249,7 @@ async fn steer(queue: &Queue, ids: &[String], wish: Wish) -> anyhow::Result<Exit
 
 fn sentence(wish: Wish, steered: Steered) -> &'static str {
     match (wish, steered) {
-        (Wish::Retry, _) => "starts anew",
+        (Wish::Retry, _) => "starts again",
         (Wish::Cancel, Steered::Done) => "cancelled",
         (Wish::Cancel, Steered::Requested) => "is running; it stops at its next checkpoint",
     }
@@ -265,7 +265,7 @@ async fn retry_all(queue: &Queue, which: &Which, max: i64, spread: Duration) -> 
     }));
     audit::record(&mut tx, entry, queue.clock().now()).await?;
     tx.commit().await?;
-    say!("{} start again, {} could not", outcome.changed, outcome.skipped);
+    say!("{} start again, {} can't be retried", outcome.changed, outcome.skipped);
     for (id, why) in &outcome.reasons {
         complain!("nightshift: {id}: {why}");
     }
