@@ -199,7 +199,7 @@ const ROWS: &[Row] = &[
         &[DEVELOPMENT, ("HOST", "0.0.0.0")],
         &[
             "HOST=0.0.0.0",
-            "unsigned payments",
+            "unsigned webhooks",
             "NIGHTSHIFT_ENV=production",
             "NIGHTSHIFT__HTTP__ALLOW_OPEN_DEVELOPMENT=true",
         ],
@@ -271,7 +271,7 @@ const ROWS: &[Row] = &[
         "development_open",
         Severity::Warning,
         &[DEVELOPMENT, ("HOST", "0.0.0.0"), ("NIGHTSHIFT__HTTP__ALLOW_OPEN_DEVELOPMENT", "true")],
-        &["others can reach", "unsigned payments"],
+        &["others can reach", "unsigned webhooks"],
     ),
     (
         "development_open",

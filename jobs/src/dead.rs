@@ -41,7 +41,7 @@ pub(crate) fn any<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
 async fn cancelled_unread(tx: &mut Tx, dead: &DeadJob, org: Option<&OrgId>) -> Result<(), JobError> {
     let info = &dead.info;
     let fingerprint = format!("job:{}:cancelled_unread:{}", info.kind, org.map_or("", OrgId::as_str));
-    let title = format!("A cancelled {} job could not be read; what it was about still waits", info.kind);
+    let title = format!("A cancelled {} job could not be read; its subject was not updated", info.kind);
     let mut problem = NewException::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
         .title(&title)
         .detail(json!({"jobId": info.id, "kind": info.kind, "queue": info.queue, "unreadable": true}));
@@ -68,7 +68,7 @@ async fn given_up(tx: &mut Tx, dead: &DeadJob, org: Option<&OrgId>) -> Result<()
     let about = dead.subject.as_ref().map_or(info.id.as_str(), |subject| &subject.id);
     let fingerprint = format!("job:{}:{}:{about}", info.kind, dead.class);
     let mut problem = NewException::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
-        .title(&format!("A {} job was given up", info.kind))
+        .title(&format!("A {} job is dead", info.kind))
         .detail(facts)
         .job(&info.id);
     if let Some(correlation) = &info.correlation_id {
@@ -91,7 +91,7 @@ async fn given_up(tx: &mut Tx, dead: &DeadJob, org: Option<&OrgId>) -> Result<()
 /// Resolves the exception about the end of a job of any kind.
 pub(crate) fn any_retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
     Box::pin(async move {
-        let note = "a person started the job anew";
+        let note = "a person retried the job";
         exceptions::resolve_of_job(tx, ExceptionKind::JobDead, &retried.id, note, retried.at).await.or_job_error()?;
         Ok(Revival::Ready)
     })

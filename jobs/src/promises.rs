@@ -54,7 +54,7 @@ async fn alone(db: &Db, waiting: Waiting) -> Result<Vec<(&'static str, BTreeSet<
             vec![BookingCallStart::key(&id.into()), BookingCallPoll::key(&id.into())]
         }),
         ("a text that is to be written has a job", waiting.runs, |id| vec![AutomationRun::key(&id.into())]),
-        ("a text that is to be sent, or asked after, has a job", waiting.texts, |id| {
+        ("a text that is to be sent or looked up has a job", waiting.texts, |id| {
             vec![SmsSend::key(&id.into(), 0), SmsConfirmDelivery::key(&id.into())]
         }),
     ];

@@ -11,7 +11,7 @@ pub enum StartError {
     #[error("{}", .0.join("\n"))]
     Refused(Vec<String>),
     /// The address can't be listened on.
-    #[error("{address} can't be listened on: {source}; another program may use the port, PORT=0 takes a free one")]
+    #[error("can't listen on {address}: {source}; another program may use the port, PORT=0 picks a free one")]
     Listen {
         /// The address in the settings.
         address: String,
@@ -23,7 +23,7 @@ pub enum StartError {
     #[error(transparent)]
     Db(#[from] DbError),
     #[error("the database lacks the migrations {}; run `nightshift migrate`, or set database.auto_migrate", .0.join(", "))]
-    NotMigrated(Vec<&'static str>),
+    NotMigrated(Vec<String>),
     /// A client of an outside service can't be built.
     #[error(transparent)]
     Client(#[from] ClientError),

@@ -125,7 +125,7 @@ fn refuse(settings: &Settings) -> Result<(), StartError> {
     let mut refusals = settings.refusals();
     let known = nightshift_jobs::registry().queues();
     for queue in settings.worker.queues.iter().filter(|queue| !known.contains(&queue.as_str())) {
-        refusals.push(format!("worker.queues names {queue:?}, which is none; allowed: {}", known.join(", ")));
+        refusals.push(format!("worker.queues names {queue:?}, which is not a queue; allowed: {}", known.join(", ")));
     }
     if !refusals.is_empty() {
         return Err(StartError::Refused(refusals));

@@ -20,18 +20,18 @@ use crate::output::{complain, say};
   nightshift api-keys create --name pager --ops --scope jobs:admin
   nightshift api-keys revoke 1a2b3c4d")]
 pub(super) enum Command {
-    /// Make a key; it is shown this once.
+    /// Create a key. It is shown only once.
     Create {
-        /// What it is for.
+        /// A name for the key.
         #[arg(long)]
         name: String,
-        /// What it may be used for; may be given several times.
+        /// What the key may be used for. Can be repeated.
         #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scope)]
         scopes: Vec<Scope>,
         /// The organisation; the default one when not given.
         #[arg(long)]
         org: Option<String>,
-        /// A key of the platform's operators, of no organisation.
+        /// A key for ops, which belongs to no organisation.
         #[arg(long, conflicts_with = "org")]
         ops: bool,
     },
@@ -41,7 +41,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// End a key.
+    /// Revoke a key.
     Revoke {
         /// Its id, or the eight characters after jk_.
         key: String,
@@ -69,7 +69,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
             }
             audit::record(&mut tx, entry, now).await?;
             tx.commit().await?;
-            complain!("the key is shown this once:");
+            complain!("the key, which is not shown again:");
             say!("{}", issued.text.expose_secret());
         }
         Command::List { json } => {

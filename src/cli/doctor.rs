@@ -22,9 +22,9 @@ const OLDEST_READY_MAX: Duration = Duration::from_secs(60);
 
 /// How closely.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit code 1 when something is wrong; what is only worth knowing does not count.")]
+#[command(after_help = "Exit code 1 when a check is WRONG; warnings and notes do not count.")]
 pub(super) struct Args {
-    /// Also asks the database whether every promise holds; reads all of its jobs once.
+    /// Also checks every promise in the database; reads all jobs once.
     #[arg(long)]
     deep: bool,
 }
@@ -96,7 +96,7 @@ async fn check_database(settings: &Settings, deep: bool, findings: &mut Findings
     let state = match migration_state(&db).await {
         Ok(state) => state,
         Err(error) => {
-            let advice = "is the server running, and may this user in?";
+            let advice = "is the server running, and may this user connect?";
             return findings.wrong("database", format_args!("{shown} can't be reached: {error}; {advice}"));
         }
     };
@@ -104,10 +104,10 @@ async fn check_database(settings: &Settings, deep: bool, findings: &mut Findings
     check_clock(&db, findings).await;
     check_server(&db, findings).await;
     if state.is_current() {
-        findings.good("migrations", format_args!("all {} are in force", state.applied.len()));
+        findings.good("migrations", format_args!("all {} are applied", state.applied.len()));
         let clock = Clock::system();
         if let Err(error) = db.agree_on_time(&clock).await {
-            return findings.wrong("database", format_args!("{shown} does not tell its time: {error}"));
+            return findings.wrong("database", format_args!("the time of {shown} can't be read: {error}"));
         }
         let queue = Queue::new(db, clock);
         check_queues(&queue, findings).await;
@@ -117,7 +117,7 @@ async fn check_database(settings: &Settings, deep: bool, findings: &mut Findings
             check_promises(&queue, findings).await;
         }
     } else if settings.database.auto_migrate {
-        findings.note("migrations", format_args!("{} come with the next `serve`", state.missing.join(", ")));
+        findings.note("migrations", format_args!("the next `serve` applies {}", state.missing.join(", ")));
     } else {
         findings.wrong("migrations", format_args!("{} missing; run `nightshift migrate`", state.missing.join(", ")));
     }
@@ -132,7 +132,7 @@ async fn check_passwords(queue: &Queue, environment: Environment, findings: &mut
         return;
     }
     let sentence = format!(
-        "{} can sign in with the demo's password, which everybody can read; run `nightshift users set-password`",
+        "{} can sign in with the demo's password, which is public; run `nightshift users set-password`",
         found.join(", ")
     );
     match environment {
@@ -149,12 +149,12 @@ async fn check_numbers(db: &Db, findings: &mut Findings) {
         Err(error) => return findings.wrong("numbers", format_args!("can't be checked: {error}")),
     };
     if found.is_empty() {
-        findings.good("numbers", "every stored phone number is a possible one");
+        findings.good("numbers", "every stored phone number is possible");
     }
     for Doubtful { of, doubt, count, examples } in found {
         let why = match doubt {
-            Doubt::Impossible => "with a phone number that is none or reads as another",
-            Doubt::National => "with a foreign phone number that may be meant as one of their organisation's country",
+            Doubt::Impossible => "with a phone number that is not valid or is read as another one",
+            Doubt::National => "with a foreign phone number that may be a national one of their organisation's country",
         };
         findings.note("numbers", format_args!("{count} {of} {why}: {}; correct them", examples.join(", ")));
     }
@@ -174,7 +174,7 @@ async fn check_promises(queue: &Queue, findings: &mut Findings) {
 
 async fn check_clock(db: &Db, findings: &mut Findings) {
     match db.server_time().await {
-        Err(error) => findings.wrong("clock", format_args!("the database does not tell its time: {error}")),
+        Err(error) => findings.wrong("clock", format_args!("the database's time can't be read: {error}")),
         Ok(theirs) => {
             let ours = Clock::system().now();
             let skew = ours.since(theirs).max(theirs.since(ours));
@@ -258,7 +258,7 @@ async fn check_calls(settings: &Settings, findings: &mut Findings) {
     let dialing = settings.calls.dialing();
     let whom = match &dialing {
         Dialing::Simulated => {
-            return findings.note("calls", "LIVE_CALL_ENABLED is not true: calls are made up and nobody is called");
+            return findings.note("calls", "LIVE_CALL_ENABLED is not true: calls are simulated and nobody is called");
         }
         Dialing::Test(phone) => format!("test phone {}", phone.masked()),
         Dialing::Production => "providers".to_owned(),
@@ -271,7 +271,7 @@ async fn check_calls(settings: &Settings, findings: &mut Findings) {
         Ok(()) => {
             findings.good(
                 "calls",
-                format_args!("{} answers and takes the key; calls reach {whom}", settings.vapi.base_url),
+                format_args!("{} answers and accepts the key; calls reach {whom}", settings.vapi.base_url),
             );
         }
         Err(error) => {
@@ -281,6 +281,7 @@ async fn check_calls(settings: &Settings, findings: &mut Findings) {
     }
     let reports = settings.vapi.credential_id.is_some() || !settings.webhooks.vapi_secrets.is_empty();
     if settings.calls.live && !reports {
-        findings.note("calls", "VAPI_WEBHOOK_SECRET is not set: VAPI is not asked to report, calls are only looked at");
+        findings
+            .note("calls", "VAPI_WEBHOOK_SECRET is not set: VAPI is not asked to report, and calls are only polled");
     }
 }

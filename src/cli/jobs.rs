@@ -28,14 +28,14 @@ pub(super) enum Command {
     List {
         #[command(flatten)]
         which: Which,
-        /// At most so many.
+        /// Largest number of jobs.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
         limit: i64,
         /// One JSON object with all fields.
         #[arg(long)]
         json: bool,
     },
-    /// Show a job: state, attempts, steps, children, and why it stands where it stands.
+    /// Show a job: state, attempts, steps, children, and the reason for its state.
     Show {
         /// The job's id.
         id: String,
@@ -43,26 +43,26 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Start dead, cancelled or waiting jobs anew, with a fresh budget of attempts.
+    /// Run dead, cancelled or waiting jobs again, with all their attempts.
     Retry {
         /// The jobs' ids.
         #[arg(required = true)]
         ids: Vec<String>,
     },
-    /// Cancel waiting jobs; running ones end at their next checkpoint.
+    /// Cancel jobs. A running job stops at its next checkpoint.
     Cancel {
         /// The jobs' ids.
         #[arg(required = true)]
         ids: Vec<String>,
     },
-    /// Retry all jobs that match; dead ones when no state is given.
+    /// Retry all jobs that match. Without --state, dead jobs.
     RetryAll {
         #[command(flatten)]
         which: Which,
-        /// At most so many.
+        /// Largest number of jobs.
         #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(i64).range(1..=100_000))]
         max: i64,
-        /// Start them evenly over so many seconds, to spare the provider that just came back.
+        /// Spread the starts over this many seconds, to spare a provider that has just recovered.
         #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=86_400))]
         spread_seconds: u64,
     },
@@ -74,7 +74,7 @@ pub(super) enum Command {
     },
 }
 
-/// Which jobs; what is not given does not narrow.
+/// Filters for jobs.
 #[derive(Debug, clap::Args)]
 pub(super) struct Which {
     /// By kind, such as sms.send.
@@ -86,7 +86,7 @@ pub(super) struct Which {
     /// By state: queued, running, retrying, succeeded, dead or cancelled.
     #[arg(long, value_parser = state)]
     state: Option<State>,
-    /// Made since: 30m, 2h, 3d, a date or a time such as 2024-12-31T02:00:00Z.
+    /// Created since: 30m, 2h, 3d, a date or a time such as 2024-12-31T02:00:00Z.
     #[arg(long, value_parser = since)]
     since: Option<Timestamp>,
     /// By text in the last error.
@@ -249,9 +249,9 @@ async fn steer(queue: &Queue, ids: &[String], verb: Verb) -> anyhow::Result<Exit
 
 fn sentence(verb: Verb, steered: Steered) -> &'static str {
     match (verb, steered) {
-        (Verb::Retry, _) => "starts anew",
+        (Verb::Retry, _) => "starts again",
         (Verb::Cancel, Steered::Done) => "cancelled",
-        (Verb::Cancel, Steered::Requested) => "runs; it ends at its next checkpoint",
+        (Verb::Cancel, Steered::Requested) => "is running; it stops at its next checkpoint",
     }
 }
 
@@ -265,7 +265,7 @@ async fn retry_all(queue: &Queue, which: &Which, max: i64, spread: Duration) -> 
     }));
     audit::record(&mut tx, entry, queue.clock().now()).await?;
     tx.commit().await?;
-    say!("{} start anew, {} could not", outcome.changed, outcome.skipped);
+    say!("{} start again, {} can't be retried", outcome.changed, outcome.skipped);
     for (id, why) in &outcome.reasons {
         complain!("nightshift: {id}: {why}");
     }

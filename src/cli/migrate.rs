@@ -12,10 +12,10 @@ use crate::output::say;
 /// Whether to change anything.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  nightshift migrate             adds what is missing
-  nightshift migrate --check     only says what is missing; exit code 1 when something is")]
+  nightshift migrate             applies the missing migrations
+  nightshift migrate --check     only lists the missing migrations; exit code 1 when there are any")]
 pub(super) struct Args {
-    /// Change nothing; say what is missing.
+    /// Only list the missing migrations.
     #[arg(long)]
     check: bool,
 }
@@ -29,10 +29,10 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     if args.check {
-        say!("{shown} lacks {}", before.missing.join(", "));
+        say!("{shown}: missing {}", before.missing.join(", "));
         return Ok(ExitCode::FAILURE);
     }
     migrate(&db).await?;
-    say!("{shown} got {}", before.missing.join(", "));
+    say!("{shown}: applied {}", before.missing.join(", "));
     Ok(ExitCode::SUCCESS)
 }

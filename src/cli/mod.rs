@@ -40,11 +40,11 @@ use crate::{demo, output, prove, telemetry};
 #[derive(Debug, Parser)]
 #[command(name = "nightshift", version, arg_required_else_help = true, max_term_width = 110)]
 #[command(after_help = "Examples:
-  nightshift demo                         play a day with simulated providers, and look around
+  nightshift demo                         play a day with simulated providers
   nightshift serve                        run everything in one process
-  nightshift serve --role worker          run the jobs alone; any number of processes may
-  nightshift jobs list --state dead       what needs a person
-  nightshift jobs retry 0193e4b0-...      try it again
+  nightshift serve --role worker          run only jobs; start as many such processes as you like
+  nightshift jobs list --state dead       jobs that failed for good
+  nightshift jobs retry 0193e4b0-...      run one of them again
   nightshift doctor                       what is wrong with this installation, and what to do")]
 struct Cli {
     #[command(subcommand)]
@@ -57,7 +57,7 @@ enum Command {
     Serve(serve::Args),
     /// Play a paid booking, a price that drifts and a booking call on a fresh database with simulated providers.
     Demo(demo::Args),
-    /// Bring the database to this version, or say what it lacks.
+    /// Apply the missing migrations, or list them.
     Migrate(migrate::Args),
     /// Load a business from a JSON file, all or nothing; running it twice changes nothing.
     Seed(seed::Args),
@@ -67,23 +67,23 @@ enum Command {
     /// List, pause and resume queues.
     #[command(subcommand)]
     Queues(queues::Command),
-    /// List what happens by the clock, run it now, switch it on and off.
+    /// List schedules, run them now, switch them on and off.
     #[command(subcommand)]
     Schedules(schedules::Command),
-    /// Check every price now, as it is done at night; nothing is changed, differences are put before people.
+    /// Run the nightly price check now. It changes no booking; differences become exceptions.
     Reconcile(reconcile::Args),
-    /// Make, list and revoke API keys.
+    /// Create, list and revoke API keys.
     #[command(subcommand)]
     ApiKeys(api_keys::Command),
-    /// Make users and set passwords.
+    /// Create users and set passwords.
     #[command(subcommand)]
     Users(users::Command),
-    /// Add and list the numbers that texts leave from.
+    /// Add and list the numbers that texts are sent from.
     #[command(subcommand)]
     Numbers(numbers::Command),
     /// Print the link that opens a request's page.
     RequestLink(request_link::Args),
-    /// Print the description of the HTTP interface, in OpenAPI 3.1.
+    /// Print the OpenAPI 3.1 description of the HTTP API.
     Openapi,
     /// Sign webhooks for test deliveries.
     #[command(subcommand)]

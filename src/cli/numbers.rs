@@ -20,24 +20,24 @@ use crate::output::say;
   nightshift numbers add +15550199002 --class sitter --sitter sitter-sam
   nightshift numbers list")]
 pub(super) enum Command {
-    /// Take a number of the business into service.
+    /// Add a number.
     Add {
         /// The number, such as +15550199001.
         number: String,
         /// pool, sitter or front_desk.
         #[arg(long, default_value = "pool", value_parser = class)]
         class: NumberClass,
-        /// Whose it is, for a sitter's number.
+        /// The sitter, for a number of class sitter.
         #[arg(long)]
         sitter: Option<String>,
-        /// Who carries its texts: twilio, openphone or mock.
+        /// The provider that carries its texts: twilio, openphone or mock.
         #[arg(long, default_value = "twilio", value_parser = provider)]
         provider: SmsCarrier,
         /// The organisation; the default one when not given.
         #[arg(long)]
         org: Option<String>,
     },
-    /// List the numbers with what they carry.
+    /// List the numbers with their open conversations.
     List {
         /// The organisation; all of them when not given.
         #[arg(long)]

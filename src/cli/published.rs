@@ -13,7 +13,7 @@ use crate::demo;
 /// Returns an error if `password` is one of the demo's and the environment is production.
 pub(super) fn refuse(settings: &Settings, email: &str, password: &SecretString) -> anyhow::Result<()> {
     if settings.environment == Environment::Production && is_published(&demo_seed()?, password) {
-        bail!("{email} can't have the demo's password in production: everybody can read it; choose another");
+        bail!("{email} can't have the demo's password in production: it is public; choose another");
     }
     Ok(())
 }
@@ -28,9 +28,8 @@ pub(super) fn refuse_seed(settings: &Settings, file: &str, seed: &Seed) -> anyho
     let whose: Vec<_> = whose.map(|(email, _)| email).collect();
     let Some(first) = whose.first() else { return Ok(()) };
     bail!(
-        "{file} gives {} the demo's password, which everybody can read, and production takes none of those; give each \
-         a password of their own, or run\n  nightshift seed {file} --without-passwords\n  nightshift users set-password \
-         --email {first}",
+        "{file} gives {} the demo's password, which is public and refused in production; give each of them another \
+         password, or run\n  nightshift seed {file} --without-passwords\n  nightshift users set-password --email {first}",
         whose.join(", ")
     );
 }

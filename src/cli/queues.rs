@@ -25,15 +25,15 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Start no more jobs of a queue, in any process; what runs goes on, and new jobs are kept.
+    /// Start no more jobs of a queue, in any process. Running jobs finish, and new jobs are stored.
     Pause {
         /// The queue.
         queue: String,
-        /// Why, for those who wonder.
+        /// The reason, which is shown with the queue.
         #[arg(long, default_value = "paused from the command line")]
         reason: String,
     },
-    /// Let a queue go on.
+    /// Start jobs of the queue again.
     Resume {
         /// The queue.
         queue: String,
@@ -62,7 +62,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
                 let entry = Entry::new(Event::QueueResumed, "success", &Actor::system("cli"));
                 audit::record(&mut tx, entry.metadata(json!({"queue": name})), queue.clock().now()).await?;
                 tx.commit().await?;
-                say!("{name} goes on");
+                say!("{name} is resumed");
             } else {
                 say!("{name} was not paused");
             }

@@ -26,15 +26,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[command(after_help = "Examples:
   nightshift reconcile                              every organisation's prices, with a progress bar
   nightshift reconcile --org org-happy-paws --no-wait
-A worker does the work: `nightshift serve` must be running, or be started.")]
+A worker does the work: start `nightshift serve` if it is not running.")]
 pub(super) struct Args {
     /// One organisation; all when not given.
     #[arg(long)]
     org: Option<String>,
-    /// The day it counts for, as YYYY-MM-DD; today in the organisation's zone when not given.
+    /// The day of the check, as YYYY-MM-DD; today in the organisation's zone when not given.
     #[arg(long, value_parser = reconciliation::parse_day)]
     date: Option<chrono::NaiveDate>,
-    /// Enqueue it, and go.
+    /// Enqueue the check and do not wait for it.
     #[arg(long)]
     no_wait: bool,
 }
@@ -101,18 +101,18 @@ async fn follow(queue: &Queue, settings: &Settings, job: &str) -> anyhow::Result
     let started = Instant::now();
     let mut told = false;
     let run_id = loop {
-        let detail = queue.detail(job).await?.context("its job is gone")?;
+        let detail = queue.detail(job).await?.context("its job no longer exists")?;
         match detail.job.state {
             State::Succeeded => {
                 let run =
                     detail.result.as_ref().and_then(|result| result["runId"].as_str()).map(ReconciliationRunId::from);
-                break run.context("its job told no run")?;
+                break run.context("its job reported no run")?;
             }
             State::Dead | State::Cancelled => bail!("job {job} is {}", detail.job.state.as_str()),
             _ => {}
         }
         if started.elapsed() > PATIENCE && !told {
-            complain!("nobody has begun it yet; is a worker running? (`nightshift serve --role worker`)");
+            complain!("the job has not started; is a worker running? (`nightshift serve --role worker`)");
             told = true;
         }
         tokio::time::sleep(LOOK_EVERY).await;

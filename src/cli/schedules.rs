@@ -30,7 +30,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Run a schedule's job now; its next occurrence comes when it would have.
+    /// Run a schedule's job now. Its next occurrence stays the same.
     Run {
         /// The schedule.
         name: String,
@@ -38,7 +38,7 @@ pub(super) enum Command {
         #[arg(long)]
         org: Option<String>,
     },
-    /// Switch a schedule on. What it would have fired meanwhile is not made up for.
+    /// Switch a schedule on. Occurrences that were missed while it was off are not run.
     Enable {
         /// The schedule.
         name: String,

@@ -18,7 +18,7 @@ const WARNINGS_MAX: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   nightshift seed config/demo-seed.json                         a file with every kind of item
-  nightshift seed config/demo-seed.json --without-passwords     whoever is in it signs in once a password is set
+  nightshift seed config/demo-seed.json --without-passwords     users can sign in after a password is set
   nightshift users set-password --email owner@happy-paws.example")]
 pub(super) struct Args {
     /// The file: organizations, sitters, users, clients, numbers, automations, pricingRules, bookings.
@@ -31,7 +31,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let shown = args.file.display();
     let text = std::fs::read_to_string(&args.file).with_context(|| format!("{shown} can't be read"))?;
-    let mut seed = Seed::parse(&text).with_context(|| format!("{shown} is no seed"))?;
+    let mut seed = Seed::parse(&text).with_context(|| format!("{shown} is not a seed file"))?;
     if args.without_passwords {
         seed = seed.without_passwords();
     }
@@ -40,7 +40,7 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     let mut tx = queue.db().begin().await?;
     let seeded = load_seed(&Enqueuer::of_request(&queue), &mut tx, &seed)
         .await
-        .with_context(|| format!("nothing of {shown} was loaded"))?;
+        .with_context(|| format!("nothing was loaded from {shown}"))?;
     tx.commit().await?;
     say!(
         "new: {} organisations, {} sitters, {} users, {} clients, {} numbers, {} automations, {} pricing rules, {} bookings",

@@ -53,11 +53,11 @@ pub(super) async fn run(args: &Args, settings: Settings) -> anyhow::Result<ExitC
     say!("nightshift serves {}{address} with {database}", names.join(", "));
 
     signals.next().await;
-    tracing::info!("ending: what runs may finish; a second signal ends at once");
+    tracing::info!("shutting down: running jobs may finish; a second signal stops at once");
     tokio::select! {
         () = app.stop(grace) => Ok(ExitCode::SUCCESS),
         () = signals.next() => {
-            tracing::warn!("ended at once; what ran is taken up again when its lease is over");
+            tracing::warn!("stopped at once; interrupted jobs run again after their leases expire");
             telemetry::end_logging();
             // Does not wait for anything, because the second signal asks for an immediate exit.
             std::process::exit(1);

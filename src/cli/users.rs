@@ -20,11 +20,11 @@ use crate::output::{complain, say};
 #[command(after_help = "Examples:
   nightshift users create --email ann@example.com --name Ann --role owner
   nightshift users set-password --email ann@example.com < password.txt
-The password is read from standard input; when that is a terminal or empty, one is made up and shown this once.")]
+The password is read from standard input; when it is a terminal or empty, a password is generated and shown once.")]
 pub(super) enum Command {
-    /// Make a user.
+    /// Create a user.
     Create {
-        /// The address they sign in with.
+        /// The email address for signing in.
         #[arg(long)]
         email: String,
         /// The name to show.
@@ -42,7 +42,7 @@ pub(super) enum Command {
     },
     /// Set a user's password and end their sessions.
     SetPassword {
-        /// The address they sign in with.
+        /// The email address for signing in.
         #[arg(long)]
         email: String,
     },
@@ -86,7 +86,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
     tx.commit().await?;
     complain!("done: user {user}");
     if made_up {
-        complain!("the password is shown this once:");
+        complain!("the password, which is not shown again:");
         say!("{}", password.expose_secret());
     }
     Ok(ExitCode::SUCCESS)

@@ -17,9 +17,9 @@ use crate::output::say;
   nightshift webhooks sign stripe event.json |
     curl -i -H @- -H 'content-type: application/json' --data-binary @event.json http://127.0.0.1:3000/api/webhooks/stripe")]
 pub(super) enum Command {
-    /// Print the headers that sign a file's bytes as of now, with the secret in the settings.
+    /// Print the headers that sign a file's bytes now, with the secret in the settings.
     Sign {
-        /// Whose signature.
+        /// The provider that signs.
         provider: Signer,
         /// The body, byte for byte as it will be sent; - reads standard input.
         file: PathBuf,
@@ -28,9 +28,9 @@ pub(super) enum Command {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Signer {
-    /// Stripe: STRIPE_WEBHOOK_SECRET, good for five minutes.
+    /// Stripe: STRIPE_WEBHOOK_SECRET, valid for five minutes.
     Stripe,
-    /// VAPI: VAPI_WEBHOOK_SECRET, good for five minutes.
+    /// VAPI: VAPI_WEBHOOK_SECRET, valid for five minutes.
     Vapi,
 }
 

@@ -134,23 +134,24 @@ fn session_secret_weak(settings: &Settings) -> Option<String> {
     let different = text.chars().collect::<std::collections::BTreeSet<_>>().len();
     (text.chars().count() < SECRET_CHARS_MIN || different < SECRET_DIFFERENT_MIN).then(|| {
         format!(
-            "{} can be guessed, and with it links and sessions: it needs {SECRET_CHARS_MIN} characters or more, at \
-             least {SECRET_DIFFERENT_MIN} of them different; set it to the output of `openssl rand -hex 32`",
+            "{} is too weak, so that sessions and links can be forged: it needs {SECRET_CHARS_MIN} characters or more, \
+             at least {SECRET_DIFFERENT_MIN} of them different; set it to the output of `openssl rand -hex 32`",
             name("auth.session_secret")
         )
     })
 }
 
 fn auth_off(settings: &Settings) -> Option<String> {
-    (!settings.auth.enabled)
-        .then(|| format!("{}=false is refused in production: everybody would be owner and ops", name("auth.enabled")))
+    (!settings.auth.enabled).then(|| {
+        format!("{}=false is refused in production: everybody would have the roles owner and ops", name("auth.enabled"))
+    })
 }
 
 fn development_listens(settings: &Settings) -> Option<String> {
     let beyond = !is_loopback(&settings.http.host) && !settings.http.allow_open_development;
     beyond.then(|| {
         format!(
-            "{}={} lets other machines in, but development {}; {DEVELOPMENT_ADVICE}",
+            "{}={} accepts connections from other machines, but development {}; {DEVELOPMENT_ADVICE}",
             name("http.host"),
             settings.http.host,
             trusts(settings)
@@ -177,13 +178,13 @@ const DEVELOPMENT_ADVICE: &str =
 fn trusts(settings: &Settings) -> String {
     let mut trusts = Vec::new();
     if !settings.webhooks.validation {
-        trusts.push("believes unsigned payments");
+        trusts.push("accepts unsigned webhooks");
     }
     if !settings.auth.enabled {
-        trusts.push("takes everybody for owner and ops");
+        trusts.push("gives everybody the roles owner and ops");
     }
     if trusts.is_empty() {
-        trusts.push("is not held to safe settings");
+        trusts.push("does not enforce safe settings");
     }
     trusts.join(" and ")
 }
@@ -272,15 +273,15 @@ fn vapi_unencrypted(settings: &Settings) -> Option<String> {
 fn unencrypted(key: &'static str, url: &str) -> Option<String> {
     let rest = url.strip_prefix("http://")?;
     (!is_loopback(host_of(rest))).then(|| {
-        format!("{}={url} is refused in production: everybody on the way could read what is sent; use https", name(key))
+        format!("{}={url} is refused in production: the requests would not be encrypted; use https", name(key))
     })
 }
 
 fn public_url_missing(settings: &Settings) -> Option<String> {
     settings.http.public_url.is_none().then(|| {
         format!(
-            "{} is not set: Twilio can't report what becomes of texts, and links lead to this machine alone; set it to \
-             the https address that people and providers use",
+            "{} is not set: Twilio can't report the status of texts, and links work on this machine only; set it to the \
+             https address that people and providers use",
             name("http.public_url")
         )
     })
@@ -289,7 +290,7 @@ fn public_url_missing(settings: &Settings) -> Option<String> {
 fn public_url_unencrypted(settings: &Settings) -> Option<String> {
     let url = settings.http.public_url.as_deref().filter(|url| url.starts_with("http://"))?;
     Some(format!(
-        "{}={url} is not encrypted: passwords, sessions and links can be read on the way; put a proxy with a \
+        "{}={url} is not encrypted: others on the network can read passwords, sessions and links; put a proxy with a \
          certificate in front and set the https address",
         name("http.public_url")
     ))
@@ -298,7 +299,7 @@ fn public_url_unencrypted(settings: &Settings) -> Option<String> {
 fn sms_mock(settings: &Settings) -> Option<String> {
     (settings.messaging.sms_provider == SmsProvider::Mock).then(|| {
         format!(
-            "{}=mock: texts are written down and sent nowhere; set it to twilio to send them",
+            "{}=mock: texts are recorded and not sent; set it to twilio to send them",
             name("messaging.sms_provider")
         )
     })
@@ -306,13 +307,13 @@ fn sms_mock(settings: &Settings) -> Option<String> {
 
 fn auth_off_development(settings: &Settings) -> Option<String> {
     (!settings.auth.enabled)
-        .then(|| format!("{}=false: everybody who reaches the port is owner and ops", name("auth.enabled")))
+        .then(|| format!("{}=false: everybody who reaches the port has the roles owner and ops", name("auth.enabled")))
 }
 
 fn webhooks_unsigned(settings: &Settings) -> Option<String> {
     let refused = settings.environment == Environment::Production && validation_off(settings).is_some();
     (!settings.webhooks.validation && !refused)
-        .then(|| format!("unsigned webhooks are taken; production needs {}=true", name("webhooks.validation")))
+        .then(|| format!("unsigned webhooks are accepted; production needs {}=true", name("webhooks.validation")))
 }
 
 /// Returns the host of `host`, `host:port` or `[host]:port`, with or without a trailing slash.

@@ -69,7 +69,7 @@ impl<T, const STATUS: u16> IntoResponse for Located<T, STATUS> {
 impl<T: ToSchema, const STATUS: u16> Gives for Located<T, STATUS> {
     fn describe(contract: &mut Contract) {
         contract.answer::<T>(STATUS);
-        let place = HeaderBuilder::new().schema(Some(String::schema())).description(Some("Where it can be followed."));
+        let place = HeaderBuilder::new().schema(Some(String::schema())).description(Some("The URL of its state."));
         contract.answer_header(STATUS, "Location", place.build());
     }
 }

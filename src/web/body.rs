@@ -124,7 +124,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     read.end().map_err(|error| describe(".", &error))?;
     // No text in the database may contain NUL, so no field of the body may.
     if holds_nul(body) {
-        return Err(ApiError::invalid("body", "must not hold NUL characters"));
+        return Err(ApiError::invalid("body", "must not contain NUL characters"));
     }
     Ok(value)
 }

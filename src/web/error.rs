@@ -83,7 +83,7 @@ impl ApiError {
     /// 405: the path does not support this method.
     #[must_use]
     pub fn method_not_allowed() -> Self {
-        let message = "This address does not take this method.";
+        let message = "Method not allowed.";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
     }
 
@@ -100,7 +100,7 @@ impl ApiError {
     /// 429: too many requests. The next one is accepted after `wait`.
     #[must_use]
     pub fn too_many(wait: Duration) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests; slow down.").after(wait)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests. Wait and try again.").after(wait)
     }
 
     /// 503: nothing was stored, and the same request may be sent again.
@@ -206,16 +206,17 @@ impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
         let answer = match &error {
             DbError::Contention(_) => {
-                Self::unavailable(CONTENTION, "Other requests were in the way; nothing was stored.")
+                Self::unavailable(CONTENTION, "The database is busy; nothing was saved. Try again.")
                     .after(Duration::from_secs(1))
             }
             DbError::Overloaded => {
                 let sentence = "Too many deliveries are waiting; nothing was saved. Try again.";
                 Self::unavailable("overloaded", sentence)
             }
-            transient if transient.is_transient() => {
-                Self::unavailable("database_unavailable", "The database can't be reached; nothing was stored.")
-            }
+            transient if transient.is_transient() => Self::unavailable(
+                "database_unavailable",
+                "The database can't be reached; nothing was saved. Try again later.",
+            ),
             _ => return Self::internal(error),
         };
         Self { cause: Some(error.to_string()), ..answer }
@@ -233,7 +234,7 @@ impl From<DomainError> for ApiError {
             DomainError::Conflict { code, message } => Self::conflict(code, message),
             DomainError::Forbidden { code, message } => Self::forbidden(code, message),
             DomainError::Busy(wait) => Self::too_many(wait),
-            DomainError::BadCursor => Self::bad_request("bad_cursor", "The cursor is not one that this API gave out."),
+            DomainError::BadCursor => Self::bad_request("bad_cursor", "The cursor is not valid."),
         }
     }
 }

@@ -7,9 +7,9 @@ use axum::Json;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use nightshift_providers::mac;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
 use super::auth::Access;
@@ -24,11 +24,11 @@ const PROBES: Area = Area::of(Kind::Probe, "Health");
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        PROBES.get("/healthz", Access::ANYBODY, "Whether the process lives", alive),
-        PROBES.get("/readyz", Access::ANYBODY, "Whether the process should get requests", ready),
+        PROBES.get("/healthz", Access::ANYBODY, "Whether the process is running", alive),
+        PROBES.get("/readyz", Access::ANYBODY, "Whether the process is ready for requests", ready),
         PROBES
-            .get("/metrics", Access::ANYBODY, "What the process counts", metrics)
-            .text("In Prometheus's text format. From this machine without a token, else with the operator's.")
+            .get("/metrics", Access::ANYBODY, "The metrics of the process", metrics)
+            .text("In Prometheus text format. Requests from this machine need no token, others the setting `http.metrics_token`.")
             .proofs(&[&[Proof::MetricsToken]])
             .error(StatusCode::UNAUTHORIZED, "The token is missing or wrong."),
     ]
@@ -99,7 +99,10 @@ async fn metrics(
     headers: HeaderMap,
 ) -> Result<Counts, ApiError> {
     if !client.ip().to_canonical().is_loopback() && !has_token(&web, &headers) {
-        return Err(ApiError::unauthorized("metrics_token", "Metrics need the token that the operator has set."));
+        return Err(ApiError::unauthorized(
+            "metrics_token",
+            "Metrics need the token of the setting `http.metrics_token`.",
+        ));
     }
     Ok(Counts(web.metrics.render()))
 }
@@ -121,5 +124,5 @@ impl Gives for Counts {
 fn has_token(web: &Web, headers: &HeaderMap) -> bool {
     let Some(token) = &web.settings.http.metrics_token else { return false };
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    given.is_some_and(|given| given.ct_eq(token.expose_secret().as_bytes()).into())
+    given.is_some_and(|given| mac::same(given, token.expose_secret().as_bytes()))
 }

@@ -18,12 +18,12 @@ const RETRY_BUSY: Duration = Duration::from_secs(1);
 /// Counts the request as in flight while it runs, and refuses it with 503 over the limit.
 pub async fn within(State(web): State<Web>, request: Request, next: Next) -> Response {
     let Ok(_place) = web.in_flight.try_acquire() else {
-        return ApiError::unavailable("overloaded", "Too many requests at once; nothing was stored.")
+        return ApiError::unavailable("overloaded", "Too many requests at once; nothing was saved. Try again.")
             .after(RETRY_BUSY)
             .into_response();
     };
     if holds_nul(&request) {
-        return ApiError::bad_request("bad_request", "The address holds a NUL character.").into_response();
+        return ApiError::bad_request("bad_request", "The URL contains a NUL character.").into_response();
     }
     next.run(request).await
 }
@@ -55,7 +55,7 @@ pub async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Res
     match Limited::new(body, bytes_max).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(ApiError::bad_request("body_incomplete", "The body broke off.")),
+        Err(_) => Err(ApiError::bad_request("body_incomplete", "The body ended early.")),
     }
 }
 

@@ -27,6 +27,7 @@ pub mod auth;
 mod body;
 mod calls;
 mod contention;
+mod cookie;
 mod error;
 mod health;
 mod idempotency;

@@ -17,7 +17,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Web> for Path<T> {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self> {
         let read = axum::extract::Path::from_request_parts(parts, web).await;
         let axum::extract::Path(named) =
-            read.map_err(|_| ApiError::bad_request("bad_path", "The address can't be read."))?;
+            read.map_err(|_| ApiError::bad_request("bad_path", "The URL is not valid."))?;
         Ok(Self(named))
     }
 }

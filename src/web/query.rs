@@ -44,7 +44,7 @@ pub fn refused(problems: BTreeMap<String, String>) -> ApiError {
 }
 
 /// What is said of a parameter that a route does not have.
-pub const UNKNOWN: &str = "is not a parameter of this list";
+pub const UNKNOWN: &str = "is not a parameter of this route";
 
 /// Reads a query and ignores invalid parameters. It is for pages, whose forms only offer valid values. Parameters named
 /// in `many` are read as lists that hold every given value.

@@ -145,7 +145,7 @@ async fn an_address_that_cannot_be_read_is_refused_in_the_form_of_its_kind() {
             let answer =
                 nightshift.send(route.method.clone(), &path.join("/"), &Caller::Nobody, body).await.expect(400);
             if route.area.kind == Kind::Page {
-                assert!(answer.text.contains("The address can"), "{}: {}", route.path, answer.text);
+                assert!(answer.text.contains("The URL is not valid"), "{}: {}", route.path, answer.text);
             } else {
                 assert_eq!(answer.code(), "bad_path", "{}: {}", route.path, answer.text);
             }

@@ -69,7 +69,7 @@ async fn a_list_has_four_states_and_the_frame_stands_in_each() {
         assert!(empty.text.contains("No open exceptions. All clear."));
         let filtered = look(&nightshift, "/exceptions?severity=low", &owner).await.expect(200);
         assert!(filtered.text.contains("Nothing matches these filters."));
-        assert_eq!(link(&filtered, "Clear them").as_deref(), Some("/exceptions"));
+        assert_eq!(link(&filtered, "Clear filters").as_deref(), Some("/exceptions"));
         raised(&nightshift, 3).await;
         let rows = look(&nightshift, "/exceptions", &owner).await.expect(200);
         assert_eq!(titles(&rows), ["000", "002", "001"]);
@@ -100,7 +100,11 @@ async fn a_list_without_rows_still_tells_its_counts_and_the_way_back() {
         let older = link(&look(&nightshift, "/exceptions", &owner).await.expect(200), "Older").unwrap();
         nightshift.db.write("UPDATE exceptions SET severity = 'high'").execute().await.unwrap();
         let later = look(&nightshift, &format!("{older}&severity=low"), &owner).await.expect(200);
-        assert!(later.text.contains("Nothing follows.") && !later.text.contains("Nothing matches"), "{}", later.text);
+        assert!(
+            later.text.contains("There are no more rows.") && !later.text.contains("Nothing matches"),
+            "{}",
+            later.text
+        );
         assert_eq!(link(&later, "Newer").as_deref(), Some("/exceptions?severity=low"));
     })
     .await;
@@ -111,12 +115,8 @@ async fn an_address_that_cannot_be_read_leaves_the_frame_of_the_list() {
     on_both_with(with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         for (query, sentence, first) in [
-            ("cursor=x&severity=low", "This page of the list is not there any more.", "/exceptions?severity=low"),
-            (
-                "severity=low&severity=high",
-                "The address of this list names a filter twice.",
-                "/exceptions?severity=high",
-            ),
+            ("cursor=x&severity=low", "This page of the list no longer exists.", "/exceptions?severity=low"),
+            ("severity=low&severity=high", "The URL of this list sets a filter twice.", "/exceptions?severity=high"),
         ] {
             let page = look(&nightshift, &format!("/exceptions?{query}"), &owner).await.expect(400);
             for part in ["<h1>Exceptions</h1>", "<form method=\"get\"", "Sign out", sentence] {
@@ -125,7 +125,7 @@ async fn an_address_that_cannot_be_read_leaves_the_frame_of_the_list() {
             assert_eq!(link(&page, "Show the first page").as_deref(), Some(first));
         }
         let odd = look(&nightshift, "/request/none?book=a&book=b", &owner).await.expect(400);
-        assert!(odd.text.contains("The address of this page is not valid. Check the link."), "{}", odd.text);
+        assert!(odd.text.contains("The URL of this page is not valid. Check the link."), "{}", odd.text);
     })
     .await;
 }

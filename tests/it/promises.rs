@@ -53,7 +53,7 @@ async fn each_broken_promise_is_found_and_named() {
                 "UPDATE webhook_inbox SET status = 'processed' WHERE provider = 'stripe'".to_owned(),
             ),
             (
-                "a booking stands where its history ends",
+                "a booking has the last status of its history",
                 "UPDATE bookings SET status = 'completed'".to_owned(),
                 "UPDATE bookings SET status = 'confirmed'".to_owned(),
             ),
@@ -64,32 +64,32 @@ async fn each_broken_promise_is_found_and_named() {
                     .to_owned(),
             ),
             (
-                "a text that is to be sent, or asked after, has a job",
+                "a text that is to be sent or looked up has a job",
                 "UPDATE message_events SET status = 'queued'".to_owned(),
                 "UPDATE message_events SET status = 'delivered'".to_owned(),
             ),
             (
-                "a text that did not arrive is in front of people",
+                "a text that did not arrive has an exception",
                 "UPDATE message_events SET status = 'failed', error_code = 'given_up'".to_owned(),
                 "UPDATE message_events SET status = 'delivered', error_code = NULL".to_owned(),
             ),
             (
-                "an automatic text that was given up unwritten is in front of people",
+                "an automatic text that was never written has an exception",
                 "UPDATE automation_runs SET status = 'failed' WHERE type = 'bookingReminder'".to_owned(),
                 "UPDATE automation_runs SET status = 'pending' WHERE type = 'bookingReminder'".to_owned(),
             ),
             (
-                "a text that waits for a number is in front of people",
+                "a text that waits for a number has an exception",
                 "UPDATE automation_runs SET status = 'blocked' WHERE type = 'bookingReminder'".to_owned(),
                 "UPDATE automation_runs SET status = 'pending' WHERE type = 'bookingReminder'".to_owned(),
             ),
             (
-                "a price check counts what it recorded",
+                "a price check's counts match its recorded drifts",
                 "UPDATE reconciliation_runs SET drifted = 7".to_owned(),
                 "UPDATE reconciliation_runs SET drifted = 0".to_owned(),
             ),
             (
-                "an effect whose answer was lost is asked after",
+                "an effect without an answer has a job that asks for it",
                 "UPDATE effects SET state = 'unknown', asked_at = '2020-01-01T00:00:00.000Z'".to_owned(),
                 "UPDATE effects SET state = 'confirmed'".to_owned(),
             ),
@@ -101,7 +101,7 @@ async fn each_broken_promise_is_found_and_named() {
                 "DELETE FROM schedule_slots WHERE schedule = 'x'".to_owned(),
             ),
             (
-                "the shield over prices is down",
+                "no shield row is left in price_shield",
                 "INSERT INTO price_shield (raised) VALUES (TRUE)".to_owned(),
                 "DELETE FROM price_shield".to_owned(),
             ),
@@ -175,7 +175,7 @@ async fn the_operators_deep_check_says_which_promise_is_broken() {
         world.database.db.write("INSERT INTO price_shield (raised) VALUES (TRUE)").execute().await.unwrap();
         let told = deep();
         assert_eq!(told.status.code(), Some(1));
-        assert!(String::from_utf8_lossy(&told.stdout).contains("the shield over prices is down"));
+        assert!(String::from_utf8_lossy(&told.stdout).contains("no shield row is left in price_shield"));
     }
 }
 

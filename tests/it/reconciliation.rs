@@ -149,7 +149,7 @@ async fn d11_d12_d13_d14_d16_drift_is_found_explained_put_before_people_and_noth
         assert_eq!((&open[0]["bookingId"], &open[0]["occurrences"]), (&json!(wrong), &json!(2)));
         let resolved = exceptions(&nightshift, "resolved").await;
         assert_eq!((&resolved[0]["bookingId"], &resolved[0]["resolvedBy"]), (&json!(edited), &json!("system")));
-        assert_eq!(resolved[0]["resolutionNote"], "The price is in order again.");
+        assert_eq!(resolved[0]["resolutionNote"], "The price is correct again.");
 
         // A booking that is no longer looked at needs nobody any more.
         nightshift.post(&format!("/api/bookings/{wrong}/cancel"), json!({})).await.expect(200);

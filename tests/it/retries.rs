@@ -421,7 +421,7 @@ async fn people_are_told_of_a_cancelled_job_that_cannot_be_read() {
         let job = &jobs[0].0;
         nightshift.db.write("UPDATE jobs SET payload = '{}' WHERE id = $1").bind(job).execute().await.unwrap();
         let told = "SELECT title, occurrences FROM exceptions WHERE type = 'job_dead' ORDER BY id";
-        let title = |kind: &str| format!("A cancelled {kind} job could not be read; what it was about still waits");
+        let title = |kind: &str| format!("A cancelled {kind} job could not be read; its subject was not updated");
 
         cancel(&nightshift, job).await;
         assert_eq!(nightshift.rows::<(String, i64)>(told).await, [(title("automation.run"), 1)]);

@@ -231,7 +231,7 @@ async fn whatever_is_wrong_with_an_account_the_answer_is_the_same() {
         ] {
             let answer = login(&nightshift, email, password).await.expect(401).json();
             assert_eq!(answer["code"], "bad_credentials");
-            assert_eq!(answer["error"], "The address or the password is wrong.");
+            assert_eq!(answer["error"], "Wrong email or password.");
         }
         let counted = "SELECT count(*) FROM sign_in_guesses WHERE key LIKE 'account:%'";
         assert_eq!(nightshift.count(counted).await, 5, "each was counted");

@@ -19,7 +19,7 @@ pub enum DbError {
     Overloaded,
     /// Another transaction was in the way (deadlock, serialisation failure, lock timeout), or the session lost its
     /// prepared statements. The operation may succeed if retried at once.
-    #[error("the database asks to try again: {0}")]
+    #[error("the transaction must be retried: {0}")]
     Contention(#[source] Arc<sqlx::Error>),
     #[error("a unique constraint refused the row ({constraint})")]
     Unique {
@@ -57,7 +57,7 @@ pub enum Outage {
     #[error("{0}")]
     Unfit(String),
     /// This process has closed its connections or is exiting.
-    #[error("this process has closed it")]
+    #[error("this process has closed its connections")]
     Closed,
     /// The code that writes a batch panicked.
     #[error("writing it panicked")]

@@ -15,13 +15,15 @@ pub(crate) async fn check(writers: &Connections, mut writer: PooledConnection, p
     let shown = path.display();
     let read_only = is_read_only(&mut writer).await;
     if writer.done(read_only)? {
-        return Err(DbError::Config(format!("{shown} can't be written: let this user write to it and its folder")));
+        return Err(DbError::Config(format!(
+            "{shown} is not writable: give this user write access to it and its folder"
+        )));
     }
     let asked = Query::new(Target::Pool(writers), "SELECT journal_mode FROM pragma_journal_mode");
     let mode: String = asked.scalar().await?;
     if mode != "wal" {
         return Err(DbError::Config(format!(
-            "journal_mode is {mode} and can't become wal on {shown}: put the file on a local disk that takes locks"
+            "journal_mode is {mode} and can't become wal on {shown}: put the file on a local disk that supports locks"
         )));
     }
     Ok(())

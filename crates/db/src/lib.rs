@@ -37,7 +37,7 @@ pub use engine::Engine;
 pub use error::{DbError, Outage, Result};
 pub use group_commit::{BatchWrite, GroupCommit, GroupLimits};
 pub use id::{lowest_id, new_id};
-pub use migrations::{MIGRATIONS, MigrationState, migrate, migration_state};
+pub use migrations::{MigrationState, migrate, migration_state};
 pub use options::DbOptions;
 pub use pool::Db;
 pub use query::{Bind, FromRow, Query};

@@ -46,7 +46,7 @@ pub(crate) enum ConnectError {
 pub(crate) enum Unfit {
     #[error(
         "server_encoding is {0}, which can't hold every text; it must be UTF8: \
-         make the database anew with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+         create the database again with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
     )]
     Encoding(String),
     #[error(
@@ -54,7 +54,7 @@ pub(crate) enum Unfit {
          create one, or set it with ALTER ROLE ... SET search_path = public"
     )]
     Schema(String),
-    #[error("the server did not say what a session is set to")]
+    #[error("the server did not report the settings of the session")]
     Silent,
 }
 

@@ -17,10 +17,10 @@ impl Setting {
             ("default_transaction_read_only" | "transaction_read_only", "on") => {
                 Some("nothing can be written; connect to the primary, or reset it on the role and the database")
             }
-            ("fsync", "off") => Some("what was answered is lost when the power fails; set it to on"),
+            ("fsync", "off") => Some("acknowledged work is lost when the power fails; set it to on"),
             ("full_page_writes", "off") => Some("the database may be damaged when the power fails; set it to on"),
-            ("journal_mode", mode) if mode != "wal" => Some("readers and the writer wait for each other"),
-            ("synchronous", level) if level != "2" => Some("what was answered may be lost when the power fails"),
+            ("journal_mode", mode) if mode != "wal" => Some("readers and the writer block each other"),
+            ("synchronous", level) if level != "2" => Some("acknowledged work may be lost when the power fails"),
             _ => None,
         }
     }

@@ -35,7 +35,7 @@ pub enum Error {
         message: String,
     },
     /// The cursor of a list was not issued by this program.
-    #[error("the cursor is not one that this API gave out")]
+    #[error("the cursor is not valid")]
     BadCursor,
     /// Too many such requests run at once. Nothing was done, and the caller may retry after this duration.
     #[error("too much at once")]

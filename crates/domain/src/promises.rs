@@ -13,7 +13,7 @@ const CHECKS: &[(&str, &str)] = &[
         "SELECT booking_id FROM booking_status_history GROUP BY booking_id HAVING count(*) <> max(seq) LIMIT 5",
     ),
     (
-        "a booking stands where its history ends",
+        "a booking has the last status of its history",
         "SELECT b.id FROM bookings AS b JOIN booking_status_history AS h ON h.booking_id = b.id
          WHERE h.seq = (SELECT max(seq) FROM booking_status_history WHERE booking_id = b.id)
            AND h.to_status <> b.status LIMIT 5",
@@ -23,30 +23,30 @@ const CHECKS: &[(&str, &str)] = &[
         "SELECT id FROM automation_runs WHERE status = 'success' AND message_event_id IS NULL LIMIT 5",
     ),
     (
-        "a text leaves from its conversation's number",
+        "a text is sent from its conversation's number",
         "SELECT r.id FROM automation_runs AS r JOIN message_threads AS t ON t.id = r.thread_id
          JOIN message_events AS e ON e.id = r.message_event_id
          WHERE r.used_thread AND e.from_number_id <> r.from_number_id LIMIT 5",
     ),
     (
-        "a text has left once",
+        "an automation run sends one text",
         "SELECT automation_run_id FROM message_events WHERE automation_run_id IS NOT NULL
          GROUP BY automation_run_id HAVING count(*) > 1 LIMIT 5",
     ),
     (
-        "a price check counts what it recorded",
+        "a price check's counts match its recorded drifts",
         "SELECT r.id FROM reconciliation_runs AS r
          WHERE r.drifted <> r.high + r.medium + r.low
             OR r.drifted <> (SELECT count(*) FROM pricing_drifts AS d WHERE d.run_id = r.id) LIMIT 5",
     ),
     (
-        "a local date has one price check by the clock",
+        "a local date has one scheduled price check",
         "SELECT org_id || ' ' || local_date FROM reconciliation_runs WHERE trigger_kind = 'scheduled'
          GROUP BY org_id, local_date HAVING count(*) > 1 LIMIT 5",
     ),
-    ("the shield over prices is down", "SELECT 'price_shield' FROM price_shield LIMIT 5"),
+    ("no shield row is left in price_shield", "SELECT 'price_shield' FROM price_shield LIMIT 5"),
     (
-        "a call in the air belongs to a request that waits for it",
+        "an active call belongs to a request that waits for it",
         "SELECT c.id FROM booking_calls AS c JOIN service_requests AS r ON r.id = c.service_request_id
          WHERE c.status IN ('accepted', 'starting', 'in_progress')
            AND (r.status <> 'BOOKING' OR r.active_booking_call_id IS NULL OR r.active_booking_call_id <> c.id) LIMIT 5",
@@ -57,7 +57,7 @@ const CHECKS: &[(&str, &str)] = &[
 /// subject.
 const SILENT: &[(&str, &str)] = &[
     (
-        "a text that did not arrive is in front of people",
+        "a text that did not arrive has an exception",
         // Opted-out texts, and texts that were taken back before they were sent, need no exception.
         "SELECT e.id FROM message_events AS e LEFT JOIN automation_runs AS r ON r.id = e.automation_run_id
          WHERE e.direction = 'outbound' AND e.status IN ('failed', 'undelivered')
@@ -65,13 +65,13 @@ const SILENT: &[(&str, &str)] = &[
            AND e.id NOT IN (SELECT substr(fingerprint, 17) FROM exceptions WHERE type = 'sms_undelivered') LIMIT 5",
     ),
     (
-        "an automatic text that was given up unwritten is in front of people",
+        "an automatic text that was never written has an exception",
         "SELECT id FROM automation_runs
          WHERE status = 'failed' AND message_event_id IS NULL
            AND id NOT IN (SELECT substr(fingerprint, 19) FROM exceptions WHERE type = 'automation_failed') LIMIT 5",
     ),
     (
-        "a text that waits for a number is in front of people",
+        "a text that waits for a number has an exception",
         "SELECT id FROM automation_runs
          WHERE status = 'blocked' AND coalesce(thread_id, 'front_desk:' || org_id) NOT IN
                (SELECT substr(fingerprint, 21) FROM exceptions

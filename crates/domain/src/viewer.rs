@@ -139,9 +139,8 @@ impl Viewer {
     /// # Errors
     /// [`Error::Forbidden`] for viewers without an organisation.
     pub(crate) fn organization(&self) -> Result<&OrgId> {
-        self.org_id().ok_or_else(|| {
-            Error::forbidden("organization", "This is done for an organisation, and you belong to none.")
-        })
+        self.org_id()
+            .ok_or_else(|| Error::forbidden("organization", "This needs an organisation, and you belong to none."))
     }
 
     /// Does the same as [`organization`](Self::organization), for reads that sitters may not make.

@@ -10,7 +10,7 @@
 
 pub mod http;
 pub mod json;
-mod mac;
+pub mod mac;
 mod signature;
 pub mod simulator;
 pub mod sms;

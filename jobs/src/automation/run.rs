@@ -58,7 +58,9 @@ impl Hooks for AutomationRun {
         let by = Actor::system(&retried.id);
         Ok(match runs::reopen_failed(tx, &job.automation_run_id, &by, retried.at).await.or_job_error()? {
             Reopened::Waits => Revival::Ready,
-            Reopened::Written => Revival::Pointless("its text is written; retry the job that sends it".to_owned()),
+            Reopened::Written => {
+                Revival::Pointless("its text is already written; retry the job that sends it".to_owned())
+            }
             Reopened::Ended(status) => Revival::Pointless(format!("the run is {status}")),
         })
     }

@@ -62,7 +62,7 @@ impl Job for BookingConfirm {
     }
 }
 
-const CANCELLED: &str = "the booking was cancelled meanwhile";
+const CANCELLED: &str = "the booking was cancelled in the meantime";
 
 impl Handler<App> for BookingConfirm {
     type Hooks = Self;

@@ -68,7 +68,7 @@ async fn finish(ctx: &JobContext<App>, call: &Call, ending: Ending, look: i64) -
             if let (Ending::Confirmed { made, .. }, true) = (&ending, ctx.job.attempt >= ctx.job.max_attempts)
                 && let Err(silent) = notify_despite_failure(ctx, call, made, &by).await
             {
-                ctx.note(&format!("the person could not be told either: {silent}"));
+                ctx.note(&format!("the person could not be notified either: {silent}"));
             }
             Err(error)
         }

@@ -125,10 +125,10 @@ enum NotPlaced {
     #[error(transparent)]
     Start(#[from] StartError),
     /// VAPI's list of calls does not contain it, after an earlier attempt.
-    #[error("VAPI lists no such call")]
+    #[error("VAPI does not list the call")]
     Unlisted,
     /// This program only simulates calls.
-    #[error("a made-up call is never placed")]
+    #[error("a simulated call is never placed")]
     MadeUp,
 }
 
@@ -154,7 +154,7 @@ impl Placing<'_> {
     async fn take_over(&self, record: &Effect) -> JobResult {
         match &record.provider_ref {
             Some(vapi_call_id) => settle(self.ctx, self, Some(record), &Answer::Taken(vapi_call_id.clone())).await?,
-            None => Ok(Outcome::skip("VAPI has refused the call")),
+            None => Ok(Outcome::skip("VAPI refused the call")),
         }
     }
 
@@ -183,7 +183,7 @@ impl Placing<'_> {
         if let Some(found) = found.map_err(JobError::retry)? {
             return Ok(Answer::Taken(found.id));
         }
-        tracing::info!(call.id = %call.id, request.id = %call.service_request_id, "a call of unknown fate was never placed");
+        tracing::info!(call.id = %call.id, request.id = %call.service_request_id, "a call with an unknown outcome was never placed");
         Ok(Answer::NotSent(NotPlaced::Unlisted))
     }
 }

@@ -41,7 +41,7 @@ impl Handler<App> for PricingReconcileChunk {
             let progress =
                 reconciliation::record(&mut shielded, &run, &findings, &ctx.job.id, ctx.now()).await.or_job_error()?;
             match progress {
-                RunProgress::NotOurs => return Ok(Outcome::skip("another job carries the run on, or it has ended")),
+                RunProgress::NotOurs => return Ok(Outcome::skip("another job continues the run, or the run has ended")),
                 RunProgress::More(advanced) => run = *advanced,
                 RunProgress::Completed(_) => {
                     shielded.commit().await.or_job_error()?;
@@ -72,7 +72,7 @@ impl Hooks for PricingReconcileChunk {
         Ok(if reconciliation::is_carried_by(tx, &job.run_id, &retried.id).await.or_job_error()? {
             Revival::Ready
         } else {
-            Revival::Pointless("another job carries the run on, or it is completed".to_owned())
+            Revival::Pointless("another job continues the run, or the run is completed".to_owned())
         })
     }
 }

@@ -47,7 +47,7 @@ impl Handler<App> for SmsConfirmDelivery {
         let unclear = delivery::unclear(&mut tx, id, ctx.now()).await.or_job_error()?;
         tx.rollback().await?;
         let Some(envelope) = unclear else {
-            return Ok(Outcome::skip("it is known by now what became of the text"));
+            return Ok(Outcome::skip("the outcome of the text is now known"));
         };
         let sender = ctx.app.sender(envelope.provider).map_err(JobError::fail)?;
         let candidates = ask(sender, &envelope).await?;
@@ -67,7 +67,7 @@ impl Handler<App> for SmsConfirmDelivery {
             Finding::Unknown => {
                 delivery::record_refused(&mut tx, id, delivery::POSSIBLY_SENT, false, &by, now).await.or_job_error()?;
                 effects::refuse(&mut tx, effect, "the provider lists a text that may be this one", now).await?;
-                "shown to people: it may have left"
+                "an exception was opened: the text may have been sent"
             }
             Finding::Nothing if !is_the_second_without_it(&ctx, &mut tx, now).await? => {
                 tx.commit().await?;
@@ -75,12 +75,12 @@ impl Handler<App> for SmsConfirmDelivery {
             }
             Finding::Nothing => {
                 if let Some(resend) = delivery::resend_once(&mut tx, id, now).await.or_job_error()? {
-                    effects::not_sent(&mut tx, effect, "the provider knows of no such text", now).await?;
+                    effects::not_sent(&mut tx, effect, "the provider does not list the text", now).await?;
                     sms::send(&Enqueuer::of(&ctx), &mut tx, id, &envelope.thread_id, resend).await?;
                     "sent again"
                 } else {
                     delivery::record_refused(&mut tx, id, "unconfirmed", false, &by, now).await.or_job_error()?;
-                    effects::refuse(&mut tx, effect, "twice the provider did not know of the text", now).await?;
+                    effects::refuse(&mut tx, effect, "the provider did not list the text in two look-ups", now).await?;
                     "given up"
                 }
             }
@@ -179,7 +179,7 @@ impl Hooks for SmsConfirmDelivery {
         let unclear =
             delivery::load(tx, &job.message_event_id).await.or_job_error()?.status == MessageStatus::Unconfirmed;
         Ok(match revival {
-            Revival::Ready if !unclear => Revival::Pointless("it is known that the text did not leave".to_owned()),
+            Revival::Ready if !unclear => Revival::Pointless("the text was not sent".to_owned()),
             revival => revival,
         })
     }

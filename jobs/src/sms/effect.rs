@@ -18,7 +18,7 @@ pub(super) const EFFECT: &str = "sms";
 pub(super) async fn revive(tx: &mut Tx, id: &MessageId, retried: &RetriedJob) -> Result<Revival, JobError> {
     let effect = effects::find(tx, EFFECT, id.as_str()).await?;
     let to = match effect.as_ref().map(|effect| effect.state) {
-        Some(EffectState::Confirmed) => return Ok(Revival::Pointless("the text has left".to_owned())),
+        Some(EffectState::Confirmed) => return Ok(Revival::Pointless("the text has been sent".to_owned())),
         Some(EffectState::Asked | EffectState::Unknown) => MessageStatus::Unconfirmed,
         None | Some(EffectState::Reserved | EffectState::Refused) => MessageStatus::Queued,
     };

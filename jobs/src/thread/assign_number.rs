@@ -26,7 +26,7 @@ impl Handler<App> for ThreadAssignNumber {
         let step = confirmation::assign_number(&mut tx, &self.thread_id, &by, now).await.or_job_error()?;
         let Some(step) = step.into_option() else {
             tx.commit().await?;
-            return Ok(Outcome::skip("the conversation needs no number any more"));
+            return Ok(Outcome::skip("the conversation no longer needs a number"));
         };
         if step.given != NumberGiven::Missing {
             thread::resume(&Enqueuer::of(&ctx), &mut tx, &step).await?;

@@ -33,7 +33,7 @@ struct Stored {
 /// Loads the event that the job processes. The job fails for good if the body is no longer stored.
 async fn stored(tx: &mut Tx, job: &impl ActsOnDelivery) -> Result<Stored, JobError> {
     let received = inbox::load(tx, job.inbox_id()).await.or_job_error()?;
-    let body = received.payload.ok_or_else(|| JobError::fail("the delivery's body is no longer kept"))?;
+    let body = received.payload.ok_or_else(|| JobError::fail("the delivery's body is no longer stored"))?;
     Ok(Stored { body, received_at: received.received_at })
 }
 
@@ -53,7 +53,7 @@ impl<J: ActsOnDelivery> Hooks<J> for DeliveryHooks {
         Ok(if reopened {
             Revival::Ready
         } else {
-            Revival::Pointless("the delivery is settled, or its body is no longer kept".to_owned())
+            Revival::Pointless("the delivery is settled, or its body is no longer stored".to_owned())
         })
     }
 }

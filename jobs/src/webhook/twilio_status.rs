@@ -70,7 +70,7 @@ impl Handler<App> for WebhookTwilioStatus {
         let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: self.inbox_id.clone() });
         let mut settled = InboxStatus::Ignored;
         let report = StatusCallback::parse(body.as_bytes());
-        let mut verdict = if report.is_ok() { "tells nothing new" } else { "names no text or no status" };
+        let mut verdict = if report.is_ok() { "no news" } else { "names no text or no status" };
         if let Ok(report) = report
             && let Some(status) = our_status(report.status)
         {
@@ -79,7 +79,7 @@ impl Handler<App> for WebhookTwilioStatus {
                 ReportOutcome::Applied(_) => (settled, verdict) = (InboxStatus::Processed, "applied"),
                 ReportOutcome::Stale => settled = InboxStatus::Processed,
                 ReportOutcome::Unknown if now < received_at + KNOWN_WITHIN => return Ok(Outcome::poll(LOOK_AGAIN)),
-                ReportOutcome::Unknown => verdict = "about no text of ours",
+                ReportOutcome::Unknown => verdict = "not about one of our texts",
             }
         }
         inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_job_error()?;

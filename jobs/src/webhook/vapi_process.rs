@@ -73,7 +73,7 @@ impl Handler<App> for WebhookVapiProcess {
         let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: self.inbox_id.clone() });
         let enqueuer = Enqueuer::of(&ctx);
         let mut settled = InboxStatus::Ignored;
-        let mut verdict = "tells nothing that matters";
+        let mut verdict = "no relevant content";
         let progress = report.progress();
         // Intermediate reports are not needed, because each poll reads the call's current state.
         if let Some(reported) = report.call.as_ref().filter(|_| progress != Progress::Underway) {
@@ -85,17 +85,17 @@ impl Handler<App> for WebhookVapiProcess {
                 }
                 inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_job_error()?;
                 tx.commit().await?;
-                return Ok(Outcome::done_with(json!({"verdict": "about no call of ours"})));
+                return Ok(Outcome::done_with(json!({"verdict": "not about one of our calls"})));
             };
             settled = InboxStatus::Processed;
             let call = calls::load(&mut tx, &id).await.or_job_error()?;
             match ending_of(progress, &call) {
                 Some(ending) => {
                     let ended = booking_call::finish(&enqueuer, &mut tx, &id, &ending, None, &by).await?;
-                    verdict = if ended { "ended the call" } else { "the call was over" };
+                    verdict = if ended { "ended the call" } else { "the call had already ended" };
                 }
                 // The call has ended but VAPI may still be computing the outcome, so polling continues.
-                None => verdict = "had the call looked at",
+                None => verdict = "started a poll of the call",
             }
             booking_call::poll_now(&enqueuer, &mut tx, &id).await?;
         }

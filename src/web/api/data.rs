@@ -25,7 +25,7 @@ impl<T: ToSchema> PartialSchema for Data<T> {
         let success = ObjectBuilder::new().schema_type(Type::Boolean).description(Some("Always true."));
         let warnings = ArrayBuilder::new()
             .items(Ref::from_schema_name(Warning::name()))
-            .description(Some("What is odd about the request but allowed; absent when nothing is."));
+            .description(Some("Warnings about unusual values; absent when there are none."));
         ObjectBuilder::new()
             .property("success", success)
             .required("success")

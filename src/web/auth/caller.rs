@@ -92,7 +92,7 @@ impl Caller {
             Principal::Local { .. } => {
                 ApiError::conflict("no_organization", "There is no organisation yet; load one with `nightshift seed`.")
             }
-            _ => ApiError::forbidden("organization", "This is done for an organisation, and you belong to none."),
+            _ => ApiError::forbidden("organization", "This needs an organisation, and you belong to none."),
         })
     }
 

@@ -5,10 +5,10 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use subtle::ConstantTimeEq;
+use nightshift_providers::mac;
 
 use super::caller::Caller;
-use super::link::mac;
+use super::keyed;
 use super::principal::Principal;
 use crate::web::error::{ApiError, Result};
 use crate::web::state::Web;
@@ -36,7 +36,7 @@ pub async fn form_token(web: &Web, parts: &mut Parts) -> String {
         Principal::Link(_) => {
             let named = RawPathParams::from_request_parts(parts, &()).await;
             let id = named.iter().flatten().find(|(name, _)| *name == "id").map(|(_, id)| id);
-            mac(&web.session_secret, b"form:", id.unwrap_or_default())
+            keyed::code(&web.session_secret, b"form:", id.unwrap_or_default())
         }
         principal => session_token(web, principal),
     }
@@ -48,7 +48,7 @@ pub fn session_token(web: &Web, principal: &Principal) -> String {
         Principal::User { session, .. } => session.as_str(),
         _ => "",
     };
-    mac(&web.session_secret, b"form-of-session:", session)
+    keyed::code(&web.session_secret, b"form-of-session:", session)
 }
 
 /// Checks that `shown` is the form token of its page. The comparison takes constant time.
@@ -57,7 +57,7 @@ pub fn session_token(web: &Web, principal: &Principal) -> String {
 /// Returns 403 `form_expired` if the token is wrong.
 pub async fn check_form(web: &Web, parts: &mut Parts, shown: &str) -> Result<()> {
     let right = form_token(web, parts).await;
-    if bool::from(shown.as_bytes().ct_eq(right.as_bytes())) {
+    if mac::same(shown.as_bytes(), right.as_bytes()) {
         return Ok(());
     }
     Err(ApiError::forbidden("form_expired", "This form has expired. Reload the page and try again."))

@@ -14,10 +14,9 @@ use nightshift_db::Timestamp;
 use nightshift_domain::access::throttle::Guesser;
 use nightshift_domain::people::users::normal_email;
 use secrecy::SecretString;
-use subtle::ConstantTimeEq;
 
-use super::cookie;
-use super::link::mac;
+use super::keyed;
+use crate::web::cookie;
 use crate::web::error::Result;
 
 /// How long a device is known after a sign-in.
@@ -27,6 +26,8 @@ const COOKIE_PREFIX: &str = "device_";
 /// The number of hex digits of the account's hash in a cookie's name. It suffices to tell the accounts of one browser
 /// apart.
 const NAME_DIGITS: usize = 16;
+/// The purpose of the code in a device's cookie.
+const DEVICE: &[u8] = b"device:";
 
 /// A sender of a sign-in request.
 pub(super) struct Visitor {
@@ -48,10 +49,10 @@ impl Visitor {
         email: &str,
         now: Timestamp,
     ) -> Self {
-        let key = SecretString::from(mac(secret, b"key-of-guesses:", ""));
-        let account = mac(&key, b"account:", &normal_email(email));
-        let network = mac(&key, b"network:", &network_of(address).to_string());
-        let address = mac(&key, b"address:", &address.to_string());
+        let key = SecretString::from(keyed::code(secret, b"key-of-guesses:", ""));
+        let account = keyed::code(&key, b"account:", &normal_email(email));
+        let network = keyed::code(&key, b"network:", &network_of(address).to_string());
+        let address = keyed::code(&key, b"address:", &address.to_string());
         let device = cookie::named(headers, &cookie_name(&account)).and_then(|text| read(text, &key, &account, now));
         Self { key, account, network, address, device }
     }
@@ -62,7 +63,7 @@ impl Visitor {
             Some(device) => Guesser::Device(device.clone()),
             None => Guesser::Stranger {
                 address: self.address.clone(),
-                account: mac(&self.key, b"account-and-network:", &format!("{}.{}", self.account, self.network)),
+                account: keyed::code(&self.key, b"account-and-network:", &format!("{}.{}", self.account, self.network)),
             },
         }
     }
@@ -70,13 +71,13 @@ impl Visitor {
     /// Returns the cookie that makes this device known from now on.
     pub(super) fn remember(&self, public_url: &str, now: Timestamp) -> Result<HeaderValue> {
         let text = self.remembered(now);
-        cookie::header_value(public_url, &cookie_name(&self.account), &text, REMEMBERED.as_secs())
+        cookie::set(public_url, &cookie_name(&self.account), &text, REMEMBERED)
     }
 
     fn remembered(&self, now: Timestamp) -> String {
         let id = self.device.clone().unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
         let until = (now + REMEMBERED).unix_seconds();
-        let signature = sign(&self.key, &self.account, &id, until);
+        let signature = keyed::code(&self.key, DEVICE, &signed(&self.account, &id, until));
         format!("{id}.{until}.{signature}")
     }
 }
@@ -90,12 +91,12 @@ fn read(text: &str, key: &SecretString, account: &str, now: Timestamp) -> Option
     let (id, rest) = text.split_once('.')?;
     let (until, signature) = rest.split_once('.')?;
     let until: i64 = until.parse().ok()?;
-    let good: bool = signature.as_bytes().ct_eq(sign(key, account, id, until).as_bytes()).into();
+    let good = keyed::is_good(key, DEVICE, &signed(account, id, until), signature);
     (good && until > now.unix_seconds()).then(|| id.to_owned())
 }
 
-fn sign(key: &SecretString, account: &str, id: &str, until: i64) -> String {
-    mac(key, b"device:", &format!("{account}.{id}.{until}"))
+fn signed(account: &str, id: &str, until: i64) -> String {
+    format!("{account}.{id}.{until}")
 }
 
 /// Returns the network of an address: an IPv4 /24, or an IPv6 /64, which is what one customer gets.

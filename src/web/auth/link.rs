@@ -3,16 +3,23 @@
 //! The token is an HMAC-SHA256 of the request's id under the session secret, so nothing is stored, and a link is valid
 //! as long as the secret is. The token arrives in the link, then in its own cookie, or in a header.
 
-use axum::http::{HeaderMap, header};
-use hmac::{Hmac, KeyInit, Mac};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue};
 use nightshift_domain::ids::ServiceRequestId;
-use secrecy::{ExposeSecret, SecretString};
+use nightshift_providers::mac;
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+
+use super::keyed;
+use crate::web::cookie;
+use crate::web::error::Result;
 
 const HEADER: &str = "x-request-token";
 /// The name of a token's cookie is this prefix and the request's id.
 const COOKIE_PREFIX: &str = "rt_";
+/// How long a browser keeps a token.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The maximum number of tokens read from one HTTP request.
 const TOKENS_MAX: usize = 20;
 
@@ -30,11 +37,8 @@ impl Tokens {
     /// Returns the tokens in the headers, or `None` if there are none.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let shown = headers.get(HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-        let kept = cookies.flat_map(|value| value.split(';')).filter_map(|cookie| {
-            let (name, token) = cookie.trim().split_once('=')?;
-            name.starts_with(COOKIE_PREFIX).then(|| token.to_owned())
-        });
+        let kept = cookie::all(headers).filter(|(name, _)| name.starts_with(COOKIE_PREFIX));
+        let kept = kept.map(|(_, token)| token.to_owned());
         let tokens: Vec<String> = shown.into_iter().chain(kept).take(TOKENS_MAX).collect();
         (!tokens.is_empty()).then_some(Self(tokens))
     }
@@ -49,22 +53,13 @@ impl Tokens {
     pub(super) fn open(&self, secret: &SecretString, request: &ServiceRequestId) -> bool {
         let right = token(secret, request);
         // All tokens are compared, so that the duration does not reveal which one matches.
-        self.0.iter().fold(false, |opened, shown| opened | bool::from(shown.as_bytes().ct_eq(right.as_bytes())))
+        self.0.iter().fold(false, |opened, shown| opened | mac::same(shown.as_bytes(), right.as_bytes()))
     }
 }
 
 #[must_use]
 pub fn token(secret: &SecretString, request: &ServiceRequestId) -> String {
-    mac(secret, b"request:", request.as_str())
-}
-
-/// Returns the hex HMAC-SHA256 of `purpose` and `subject`. Each use has its own `purpose`.
-pub(super) fn mac(secret: &SecretString, purpose: &[u8], subject: &str) -> String {
-    #[expect(clippy::expect_used, reason = "HMAC is defined for keys of every length")]
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC takes any key");
-    mac.update(purpose);
-    mac.update(subject.as_bytes());
-    hex::encode(mac.finalize().into_bytes())
+    keyed::code(secret, b"request:", request.as_str())
 }
 
 /// Returns whether `shown` is the token of `request`.
@@ -79,9 +74,15 @@ pub fn url(public_url: &str, secret: &SecretString, request: &ServiceRequestId) 
     format!("{public_url}/request/{request}?t={}", token(secret, request))
 }
 
-/// Returns the name of the cookie that holds the token of `request`.
-#[must_use]
-pub fn cookie_name(request: &ServiceRequestId) -> String {
+/// Returns the cookie that keeps a request's token.
+///
+/// # Errors
+/// 500 if the token holds a character that a header can't carry; a good token never does.
+pub fn cookie(public_url: &str, request: &ServiceRequestId, token: &str) -> Result<HeaderValue> {
+    cookie::set(public_url, &cookie_name(request), token, KEPT)
+}
+
+fn cookie_name(request: &ServiceRequestId) -> String {
     format!("{COOKIE_PREFIX}{request}")
 }
 
@@ -89,7 +90,7 @@ pub fn cookie_name(request: &ServiceRequestId) -> String {
 #[expect(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
+    use axum::http::header;
 
     #[test]
     fn a_token_opens_its_own_request_alone() {

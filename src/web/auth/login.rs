@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 use super::guesser::Visitor;
 use super::principal::client_address;
-use super::{Caller, Principal, cookie, csrf};
+use super::{Caller, Principal, csrf, session_cookie};
 use crate::web::answer::WithCookies;
 use crate::web::body::JsonOrForm;
 use crate::web::contention;
@@ -92,7 +92,7 @@ pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretStr
         Ok(Some(user)) => user,
         Ok(None) => {
             web.failures.record(&web.db, &visitor, counted.guesses, now).await;
-            return Err(ApiError::unauthorized("bad_credentials", "The address or the password is wrong."));
+            return Err(ApiError::unauthorized("bad_credentials", "Wrong email or password."));
         }
         Err(error) => {
             take_back(web, &counted).await?;
@@ -124,7 +124,7 @@ pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretStr
         }
     };
     let cookies = [
-        cookie::issue(&web.public_url, &web.session_secret, &session.id, &user.id, session.expires_at)?,
+        session_cookie::issue(&web.public_url, &web.session_secret, &session.id, &user.id, session.expires_at)?,
         visitor.remember(&web.public_url, now)?,
     ];
     Ok(SignedIn { user, cookies })
@@ -160,7 +160,7 @@ pub async fn sign_out(web: &Web, caller: &Caller) -> Result<HeaderValue> {
         sessions::revoke(&mut tx, session, web.clock.now()).await?;
         tx.commit().await?;
     }
-    cookie::end(&web.public_url)
+    session_cookie::end(&web.public_url)
 }
 
 /// The caller of the API.

@@ -6,13 +6,14 @@
 
 pub mod access;
 mod caller;
-mod cookie;
 pub mod csrf;
 mod failures;
 mod guesser;
+mod keyed;
 pub mod link;
 pub mod login;
 mod principal;
+mod session_cookie;
 
 use axum::extract::{Request, State};
 use axum::http::request::Parts;

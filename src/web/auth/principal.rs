@@ -14,8 +14,8 @@ use nightshift_domain::people::organizations;
 use nightshift_domain::people::users::User;
 use secrecy::SecretString;
 
-use super::cookie;
 use super::link::Tokens;
+use super::session_cookie;
 use crate::web::error::{ApiError, Result};
 use crate::web::rate_limit::network;
 use crate::web::state::Web;
@@ -79,20 +79,22 @@ async fn find(web: &Web, request: &Parts, address: IpAddr) -> Result<Identified>
         refuse_guessing(web, address)?;
         return match api_keys::verify(&web.db, &key, web.clock.now()).await? {
             Some(key) => Ok(plain(Principal::Key(key))),
-            None => Err(guessed(web, address, "The API key is not known, or was revoked.")),
+            None => Err(guessed(web, address, "The API key is unknown or revoked.")),
         };
     }
     let nobody = || Tokens::of(&request.headers).map_or(Principal::Nobody, Principal::Link);
-    let Some(text) = cookie::of(&request.headers) else { return Ok(plain(nobody())) };
+    let Some(text) = session_cookie::of(&request.headers) else { return Ok(plain(nobody())) };
     // A cookie that is not ours, or has expired, is like none: the browser can't help sending it.
-    let Some(claim) = cookie::read(text, &web.session_secret, web.clock.now()) else {
+    let Some(claim) = session_cookie::read(text, &web.session_secret, web.clock.now()) else {
         return Ok(plain(nobody()));
     };
     Ok(match sessions::resume(&web.db, &claim.session, web.clock.now()).await? {
         Some(live) => {
             let renewed_cookie = live
                 .renewed_until
-                .map(|until| cookie::issue(&web.public_url, &web.session_secret, &claim.session, &live.user.id, until))
+                .map(|until| {
+                    session_cookie::issue(&web.public_url, &web.session_secret, &claim.session, &live.user.id, until)
+                })
                 .transpose()?;
             Identified { principal: Principal::User { user: live.user, session: claim.session }, renewed_cookie }
         }

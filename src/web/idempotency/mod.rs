@@ -154,11 +154,11 @@ async fn hold(web: &Web, request: Request) -> Result<Admission> {
         KeyState::Mismatch => Err(ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "idempotency_mismatch",
-            "This Idempotency-Key was used for another body.",
+            "This Idempotency-Key was used with a different body.",
         )),
         KeyState::InProgress { .. } => Err(ApiError::conflict(
             "idempotency_in_progress",
-            "The first request with this Idempotency-Key still runs.",
+            "The first request with this Idempotency-Key is still running.",
         )
         .after(RETRY_AFTER)),
     };

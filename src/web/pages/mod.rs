@@ -29,28 +29,23 @@ pub(super) fn routes() -> Vec<Route> {
         PAGES.post("/request/{id}/book", Access::ANYBODY, "Choose a provider", request::book::book),
         PAGES
             .get("/request/{id}/appointment.ics", Access::ANYBODY, "A booked appointment", request::appointment::show)
-            .text("A file for calendars. There is one when date and time of the appointment can be read.")
-            .error(StatusCode::NOT_FOUND, "There is no such appointment."),
+            .text("An iCalendar file. It exists when the date and the time of the appointment can be parsed.")
+            .error(StatusCode::NOT_FOUND, "No such appointment."),
         PAGES.get("/login", Access::ANYBODY, "The sign-in", sign_in::show),
         PAGES
             .post("/login", Access::ANYBODY, "Sign in", sign_in::submit)
             .body_bytes_max(login::BODY_BYTES_MAX)
-            .error(StatusCode::UNAUTHORIZED, "The address or the password is wrong."),
+            .error(StatusCode::UNAUTHORIZED, "Wrong email or password."),
         PAGES.post("/logout", EVERYBODY, "Sign out", sign_in::out),
-        PAGES.get("/", EVERYBODY, "The first page of a role", sign_in::home),
-        PAGES.get("/exceptions", WORKERS, "What needs a person", exceptions::list::show),
+        PAGES.get("/", EVERYBODY, "Redirect to the first page of the caller's role", sign_in::home),
+        PAGES.get("/exceptions", WORKERS, "List exceptions", exceptions::list::show),
         PAGES.get("/exceptions/{id}", WORKERS, "An exception", exceptions::detail::show),
-        PAGES.post("/exceptions/{id}/assign", WORKERS, "Give an exception to somebody", exceptions::detail::assign),
-        PAGES.post("/exceptions/{id}/snooze", WORKERS, "Put an exception off", exceptions::detail::snooze),
-        PAGES.post("/exceptions/{id}/resolve", WORKERS, "Close an exception", exceptions::detail::resolve),
+        PAGES.post("/exceptions/{id}/assign", WORKERS, "Assign an exception", exceptions::detail::assign),
+        PAGES.post("/exceptions/{id}/snooze", WORKERS, "Snooze an exception", exceptions::detail::snooze),
+        PAGES.post("/exceptions/{id}/resolve", WORKERS, "Resolve an exception", exceptions::detail::resolve),
         FILES
-            .get(
-                "/assets/{name}",
-                Access::ANYBODY,
-                "The style sheet or a module of the script of the pages",
-                assets::show,
-            )
-            .text("Its name holds the hash of its content.")
+            .get("/assets/{name}", Access::ANYBODY, "The style sheet or a script module of the pages", assets::show)
+            .text("The file name contains the hash of its content.")
             .error(StatusCode::NOT_FOUND, "There is no such file in this release."),
     ]
 }

@@ -36,9 +36,9 @@ use super::state::Web;
 /// Returns the routes to which providers deliver.
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        webhook::<stripe::Stripe>("/api/webhooks/stripe", "Take an event of Stripe's"),
-        webhook::<twilio_status::TwilioStatus>("/api/twilio/status", "Take a report of what became of a text"),
-        webhook::<vapi::Vapi>("/api/webhooks/vapi", "Take a report about a call"),
+        webhook::<stripe::Stripe>("/api/webhooks/stripe", "Receive a Stripe event"),
+        webhook::<twilio_status::TwilioStatus>("/api/twilio/status", "Receive the delivery status of a text"),
+        webhook::<vapi::Vapi>("/api/webhooks/vapi", "Receive a report about a call"),
     ]
 }
 
@@ -46,14 +46,12 @@ pub(super) fn routes() -> Vec<Route> {
 fn webhook<S: Source>(path: &'static str, summary: &'static str) -> Route {
     const WEBHOOKS: Area = Area::of(Kind::Webhook, "Webhooks");
     let unreadable = match S::MEDIA_TYPE {
-        "application/json" => {
-            "The body is no JSON object. Where signatures are not required, a wrong one is refused so."
-        }
-        _ => "Where signatures are not required, a wrong one is refused so.",
+        "application/json" => "The body is not a JSON object; or signatures are optional and the given one is wrong.",
+        _ => "Signatures are optional and the given one is wrong.",
     };
     let mut route = WEBHOOKS
         .post(path, Access::ANYBODY, summary, receive::<S>)
-        .text("Answers once it is stored, whatever it says. A repeat of an event is stored once.")
+        .text("Answers once the event is stored, whatever it contains. A duplicate is not stored again.")
         .proofs(S::PROOFS)
         .error(StatusCode::BAD_REQUEST, unreadable)
         .error(StatusCode::UNAUTHORIZED, "The signature is missing or wrong.");

@@ -97,7 +97,7 @@ async fn write(
     if note.alarming {
         let fingerprint = format!("webhook_signature_invalid:{provider}");
         let problem = NewException::new(ExceptionKind::WebhookSignatureInvalid, Severity::High, fingerprint)
-            .title(&format!("Webhooks of {provider} are refused: check the signing secret"))
+            .title(&format!("Webhooks from {provider} are refused: check the signing secret"))
             .detail(json!({"provider": provider, "reason": reason}));
         exceptions::raise(&mut tx, &problem, now).await?;
     }

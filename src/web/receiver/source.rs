@@ -56,5 +56,5 @@ pub struct Read<S> {
 
 /// 400: the body can't be parsed as `what`.
 pub fn unreadable(what: &str, error: impl std::fmt::Display) -> ApiError {
-    ApiError::bad_request("bad_body", format!("The body can't be read as {what}: {error}."))
+    ApiError::bad_request("bad_body", format!("The body is not {what}: {error}."))
 }

@@ -155,21 +155,21 @@ fn errors(route: &Route) -> BTreeMap<u16, String> {
     };
     let kind = route.area.kind;
     if kind != Kind::Probe {
-        add(StatusCode::BAD_REQUEST, "The request can't be read.");
-        add(StatusCode::SERVICE_UNAVAILABLE, "Nothing was stored. Send it again after `Retry-After` seconds.");
+        add(StatusCode::BAD_REQUEST, "The request is malformed.");
+        add(StatusCode::SERVICE_UNAVAILABLE, "Nothing was saved. Retry after `Retry-After` seconds.");
     }
     if matches!(kind, Kind::Api | Kind::Page | Kind::Webhook) {
-        add(StatusCode::REQUEST_TIMEOUT, "The request did not come through in time.");
+        add(StatusCode::REQUEST_TIMEOUT, "The request timed out.");
         add(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.");
         add(StatusCode::TOO_MANY_REQUESTS, "Too many requests. Wait `Retry-After` seconds.");
-        add(StatusCode::INTERNAL_SERVER_ERROR, "A fault of the server's.");
+        add(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.");
         if contract.body.is_some() {
-            add(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is of another type.");
+            add(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body has another media type.");
         }
     }
     let keyed = route.is_keyed();
     if keyed || kind == Kind::Api && !route.access.anybody || kind == Kind::Page && contract.has_caller {
-        add(StatusCode::CONFLICT, "It conflicts with how things stand.");
+        add(StatusCode::CONFLICT, "The request conflicts with the current state.");
     }
     if keyed {
         add(StatusCode::CONFLICT, "`idempotency_in_progress`: wait `Retry-After` seconds.");
@@ -179,14 +179,14 @@ fn errors(route: &Route) -> BTreeMap<u16, String> {
     }
     if matches!(kind, Kind::Api | Kind::Page) {
         // Where anybody may come, credentials that are not good are refused all the same.
-        add(StatusCode::UNAUTHORIZED, "The caller is not known.");
+        add(StatusCode::UNAUTHORIZED, "The caller is not authenticated.");
     }
     if kind == Kind::Api && !route.access.anybody || kind == Kind::Page {
-        add(StatusCode::FORBIDDEN, "The caller may not do this.");
-        add(StatusCode::NOT_FOUND, "There is nothing here, or not for this caller.");
+        add(StatusCode::FORBIDDEN, "The caller is not allowed to do this.");
+        add(StatusCode::NOT_FOUND, "Not found, or not visible to this caller.");
     }
     if kind == Kind::Page && contract.body.is_some() {
-        add(StatusCode::UNPROCESSABLE_ENTITY, "Some values are not valid; the page tells which.");
+        add(StatusCode::UNPROCESSABLE_ENTITY, "Some values are not valid; the page says which.");
     }
     for (status, when) in &route.doc.errors {
         add(*status, when);

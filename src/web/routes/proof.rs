@@ -65,7 +65,7 @@ impl Proof {
             }
             Self::MetricsToken => bearer("The setting `http.metrics_token`."),
             Self::Stripe => header("Stripe-Signature", "At most 300 seconds old."),
-            Self::Twilio => header("X-Twilio-Signature", "Over `PUBLIC_URL`, the path and the form."),
+            Self::Twilio => header("X-Twilio-Signature", "Covers `PUBLIC_URL`, the path and the form."),
             Self::VapiSecret => header("X-Vapi-Secret", "The shared secret."),
             Self::VapiBearer => bearer("The shared secret."),
             Self::VapiSignature => header("X-Signature", "HMAC-SHA256 of `{timestamp}.{body}`, in hex."),

@@ -58,7 +58,7 @@ impl FromRequestParts<Web> for LastEventId {
 
 impl Takes for LastEventId {
     fn describe(contract: &mut Contract) {
-        contract.header(LAST_EVENT_ID, "The id of the last event that was seen. What happened after it is sent first.");
+        contract.header(LAST_EVENT_ID, "The id of the last event that was received. Later events are sent first.");
     }
 }
 
@@ -83,10 +83,10 @@ pub async fn watch(
         .split(',')
         .map(str::trim)
         .filter(|name| !name.is_empty())
-        .map(|name| name.parse().map_err(|()| ApiError::invalid("topics", format!("{name} is no topic"))))
+        .map(|name| name.parse().map_err(|()| ApiError::invalid("topics", format!("{name} is not a topic"))))
         .collect::<Result<_>>()?;
     if topics.is_empty() || topics.len() > TOPICS_MAX {
-        return Err(ApiError::invalid("topics", format!("names 1 to {TOPICS_MAX} topics")));
+        return Err(ApiError::invalid("topics", format!("must name 1 to {TOPICS_MAX} topics")));
     }
     let mut watch = Watch(Vec::with_capacity(topics.len()));
     for topic in &topics {
@@ -105,7 +105,7 @@ pub async fn watch(
     let last = match given.or(query.last_event_id).filter(|text| !text.is_empty()) {
         Some(text) => {
             let seq: Option<i64> = text.parse().ok();
-            Some(seq.ok_or_else(|| ApiError::bad_request("bad_cursor", "Last-Event-ID is none that was given out."))?)
+            Some(seq.ok_or_else(|| ApiError::bad_request("bad_cursor", "Last-Event-ID is not the id of an event."))?)
         }
         None => None,
     };

@@ -10,8 +10,8 @@ use std::path::Path;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::server::{connect, new_name, url_of};
-use crate::migrations::{lock_file, sql_of};
-use crate::{Db, DbOptions, Engine, MIGRATIONS, migrate};
+use crate::migrations::{lock_file, migrator};
+use crate::{Db, DbOptions, Engine, migrate};
 
 /// The advisory lock that is held while a template is created.
 const LOCK: i64 = 0x6e73_7465_6d70;
@@ -82,8 +82,8 @@ async fn make_postgres(server: &str, connection: &mut PgConnection, template: &s
 /// Returns the name of the template for the current migrations.
 fn name(engine: Engine) -> String {
     let mut hasher = DefaultHasher::new();
-    for step in MIGRATIONS {
-        (step.version, step.name, sql_of(step, engine)).hash(&mut hasher);
+    for migration in migrator(engine).iter() {
+        (migration.version, &migration.checksum).hash(&mut hasher);
     }
     format!("nightshift_template_{:016x}", hasher.finish())
 }

@@ -82,7 +82,7 @@ pub async fn create(
         field_errors.add("name", "must have 1 to 200 characters");
     }
     if scopes.is_empty() {
-        field_errors.add("scopes", "names at least one scope");
+        field_errors.add("scopes", "must name at least one scope");
     }
     field_errors.finish()?;
     if let Some(org) = org {

@@ -16,7 +16,7 @@ pub enum TemplateError {
     #[error("unknown variable {{{0}}}")]
     UnknownVariable(String),
     /// A brace without its counterpart.
-    #[error("a brace has no partner; variables are written like {{firstName}}")]
+    #[error("a brace is not matched; write variables as {{firstName}}")]
     StrayBrace,
 }
 

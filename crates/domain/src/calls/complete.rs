@@ -195,12 +195,14 @@ async fn record(
     match closing.exception {
         ExceptionChange::Raise(severity) => {
             let problem = NewException::new(ExceptionKind::BookingCallFailed, severity, fingerprint)
-                .title("A booking call did not come to an end")
+                .title("A booking call did not end")
                 .detail(metadata)
                 .org(&call.org_id);
             exceptions::raise(tx, &problem, now).await.map(|_| ())
         }
-        ExceptionChange::Resolve => exceptions::resolve(tx, &fingerprint, "the appointment came late", now).await,
+        ExceptionChange::Resolve => {
+            exceptions::resolve(tx, &fingerprint, "the appointment was confirmed late", now).await
+        }
         ExceptionChange::Keep => Ok(()),
     }
 }
@@ -215,7 +217,7 @@ async fn show_late(
 ) -> Result<()> {
     let problem =
         NewException::new(ExceptionKind::LateBookingConfirmation, Severity::High, format!("late_booking:{}", call.id))
-            .title("An appointment was made after its call had been given up")
+            .title("An appointment was made after its call had been closed")
             .detail(json!({"bookingCallId": call.id, "serviceRequestId": request.id, "was": call.status,
                            "date": made.date, "time": made.time, "confirmationNumber": made.number}))
             .org(&call.org_id);

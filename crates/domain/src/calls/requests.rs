@@ -126,7 +126,7 @@ pub async fn add_providers(
     }
     let mut field_errors = FieldErrors::default();
     if providers.is_empty() {
-        field_errors.add("providers", "names at least one provider");
+        field_errors.add("providers", "must name at least one provider");
     }
     let country = organizations::country_in(tx, org).await?;
     let providers = check(providers, country, &mut field_errors);
@@ -207,7 +207,7 @@ fn check(
     field_errors: &mut FieldErrors,
 ) -> Vec<ServiceProvider> {
     if providers.len() > PROVIDERS_MAX {
-        field_errors.add("providers", format!("names at most {PROVIDERS_MAX} providers"));
+        field_errors.add("providers", format!("must name at most {PROVIDERS_MAX} providers"));
         return Vec::new();
     }
     let mut checked = Vec::with_capacity(providers.len());

@@ -74,7 +74,7 @@ pub async fn to_be_confirmed(tx: &mut Tx, id: &BookingId) -> Result<std::result:
 
 fn wanted(status: Status) -> std::result::Result<(), &'static str> {
     match status {
-        Status::Cancelled => Err("the booking was cancelled meanwhile"),
+        Status::Cancelled => Err("the booking was cancelled in the meantime"),
         Status::Pending => Err("the booking is not confirmed"),
         Status::Confirmed | Status::InProgress | Status::Completed => Ok(()),
     }

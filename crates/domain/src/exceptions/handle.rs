@@ -101,7 +101,7 @@ pub async fn assign(
         .scalar()
         .await?;
     if !known {
-        return Err(Error::invalid("userId", "is nobody who can work on this"));
+        return Err(Error::invalid("userId", "is not a user who can work on this"));
     }
     let assigned = tx.query(ASSIGN).bind(id).bind(user).bind(now).optional().await?.ok_or_else(closed)?;
     told(tx, assigned, Event::ExceptionAssigned, json!({"userId": user}), by, now).await

@@ -49,7 +49,7 @@ impl ExceptionKind {
             Self::AppointmentInPast => "Appointment in the past",
             Self::AutomationFailed => "Automation failed",
             Self::BookingCallFailed => "Booking call failed",
-            Self::JobDead => "Job given up",
+            Self::JobDead => "Dead job",
             Self::LateBookingConfirmation => "Appointment confirmed late",
             Self::NoNumberAvailable => "No number available",
             Self::PaymentAfterCancellation => "Payment after cancellation",

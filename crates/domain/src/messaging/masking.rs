@@ -183,14 +183,14 @@ async fn raise_missing(tx: &mut Tx, thread: &Thread, now: Timestamp) -> Result<(
 
 /// Resolves the exception about a missing number for a thread that no longer needs one.
 pub async fn needs_none(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<()> {
-    exceptions::resolve(tx, &fingerprint(thread), "the conversation needs no number any more", now).await
+    exceptions::resolve(tx, &fingerprint(thread), "the conversation no longer needs a number", now).await
 }
 
 /// Raises an exception because an organisation has no front desk number, which is needed to text somebody with whom it
 /// has no thread.
 pub async fn report_no_front_desk(tx: &mut Tx, org: &OrgId, now: Timestamp) -> Result<()> {
     let problem = NewException::new(ExceptionKind::NoNumberAvailable, Severity::High, no_front_desk(org))
-        .title("There is no front desk number, and a text waits for one")
+        .title("A text waits for a front desk number, and there is none")
         .org(org);
     exceptions::raise(tx, &problem, now).await?;
     Ok(())

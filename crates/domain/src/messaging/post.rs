@@ -243,7 +243,7 @@ async fn posted_before(tx: &mut Tx, thread: &Thread, post: &Post) -> Result<Opti
         .await?;
     match standing {
         Some((_, body)) if body != post.body => {
-            Err(Error::conflict("client_ref_reused", "this clientRef already stands for another message"))
+            Err(Error::conflict("client_ref_reused", "this clientRef is already used for another message"))
         }
         Some((message_id, _)) => {
             Ok(Some(Posted::Queued { message_id, thread_id: thread.id.clone(), not_before: None, repeated: true }))

@@ -202,7 +202,7 @@ async fn gone(
         .all()
         .await?;
     let note = |booking: &BookingId, left: bool| match (in_order.contains(booking), left) {
-        (true, _) => Some("The price is in order again."),
+        (true, _) => Some("The price is correct again."),
         (false, true) => Some("The booking is cancelled or long over and no longer checked."),
         (false, false) => None,
     };
@@ -345,7 +345,7 @@ async fn record_not_computable(
         Severity::Low,
         format!("pricing_not_computable:{booking}"),
     )
-    .title("A booking's price cannot be worked out")
+    .title("A booking's price can't be computed")
     .detail(facts)
     .org(&run.org_id)
     .booking(booking);

@@ -255,7 +255,7 @@ pub async fn fail(
     let entry = Entry::new(Event::PricingReconciliationFailed, "failed", by).org(org).job(job).metadata(facts.clone());
     audit::record(tx, entry, now).await?;
     let problem = NewException::new(ExceptionKind::ReconciliationFailed, Severity::Medium, failure_of(org))
-        .title("The nightly price check was given up")
+        .title("The nightly price check failed")
         .detail(facts)
         .org(org)
         .job(job);

@@ -8,7 +8,7 @@ const REPLACEMENT: char = '\u{fffd}';
 
 /// The input does not have the structure of JSON, for example because it is truncated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not JSON from byte {at} on")]
+#[error("not valid JSON at byte {at}")]
 pub struct NotJson {
     /// Offset in bytes at which parsing stopped.
     pub at: usize,

@@ -5,7 +5,7 @@
 //! after a signature has matched, so that it reveals nothing to other senders.
 
 use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::SignatureError;
 use crate::mac::{hmac_sha256, same};
@@ -58,7 +58,7 @@ pub fn sign(secret: &SecretString, timestamp: i64, body: &[u8]) -> String {
 
 fn digest(secret: &SecretString, timestamp: i64, body: &[u8]) -> String {
     let signed_at = timestamp.to_string();
-    hex::encode(hmac_sha256(secret.expose_secret().as_bytes(), &[signed_at.as_bytes(), b".", body]))
+    hex::encode(hmac_sha256(secret, &[signed_at.as_bytes(), b".", body]))
 }
 
 /// The parsed header.

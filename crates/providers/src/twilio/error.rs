@@ -34,7 +34,7 @@ pub enum SendError {
         message: &'static str,
     },
     /// The text may have been sent. Look it up before sending it again.
-    #[error("it is not known whether Twilio took the message: {cause}")]
+    #[error("it is unknown whether Twilio accepted the message: {cause}")]
     Unclear {
         cause: UnclearCause,
         /// The delay that Twilio requests.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use crate::SignatureError;
@@ -134,11 +134,10 @@ pub fn sign_form(auth_token: &SecretString, url: &str, body: &[u8]) -> String {
 }
 
 fn digest(secret: &SecretString, algorithm: Algorithm, url: &str, parameters: &str) -> String {
-    let key = secret.expose_secret().as_bytes();
     let parts = [url.as_bytes(), parameters.as_bytes()];
     STANDARD.encode(match algorithm {
-        Algorithm::Sha1 => hmac_sha1(key, &parts),
-        Algorithm::Sha256 => hmac_sha256(key, &parts),
+        Algorithm::Sha1 => hmac_sha1(secret, &parts),
+        Algorithm::Sha256 => hmac_sha256(secret, &parts),
     })
 }
 

@@ -27,7 +27,7 @@ pub enum StartError {
         cause: Option<String>,
     },
     /// A phone may be ringing. Look the call up before starting it again.
-    #[error("it is not known whether VAPI started the call: {cause}")]
+    #[error("it is unknown whether VAPI started the call: {cause}")]
     Unclear {
         /// Why the outcome is unknown.
         cause: String,
@@ -73,17 +73,17 @@ pub enum AskError {
     #[error("VAPI could not be asked: {cause}")]
     Unreachable { cause: String },
     /// VAPI requests a delay, or has an internal problem.
-    #[error("VAPI has no answer now (HTTP {http_status})")]
+    #[error("VAPI is not available (HTTP {http_status})")]
     Unavailable {
         http_status: u16,
         /// The delay that VAPI requests.
         retry_after: Option<Duration>,
     },
     /// VAPI has no such call.
-    #[error("VAPI knows no such call")]
+    #[error("VAPI does not know the call")]
     NotFound,
     /// VAPI refused the request, most likely because of wrong credentials.
-    #[error("VAPI refused to tell (HTTP {http_status})")]
+    #[error("VAPI refused the query (HTTP {http_status})")]
     Refused { http_status: u16 },
     /// The answer does not have VAPI's format.
     #[error("VAPI's answer can't be read")]

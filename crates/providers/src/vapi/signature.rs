@@ -67,7 +67,7 @@ fn verify_hmac(
     let at = at.ok_or(SignatureError::Malformed)?;
     let signature = hex::decode(signature).map_err(|_| SignatureError::Malformed)?;
     let fits = secrets.iter().fold(false, |fits, secret| {
-        let expected = hmac_sha256(secret.expose_secret().as_bytes(), &[timestamp, b".", body]);
+        let expected = hmac_sha256(secret, &[timestamp, b".", body]);
         fits | same(&signature, &expected)
     });
     if !fits {
@@ -81,7 +81,7 @@ fn verify_hmac(
 /// Returns the `X-Signature` that VAPI would send with `body` at `timestamp`.
 #[must_use]
 pub fn sign(secret: &SecretString, timestamp: i64, body: &[u8]) -> String {
-    hex::encode(hmac_sha256(secret.expose_secret().as_bytes(), &[timestamp.to_string().as_bytes(), b".", body]))
+    hex::encode(hmac_sha256(secret, &[timestamp.to_string().as_bytes(), b".", body]))
 }
 
 #[cfg(test)]

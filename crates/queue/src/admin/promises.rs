@@ -37,7 +37,7 @@ const CHECKS: &[(&str, &str)] = &[
         "SELECT id FROM jobs WHERE state = 'running' AND (lease_id IS NULL OR leased_until IS NULL) AND $1 = $1 LIMIT 5",
     ),
     (
-        "a lease that has run out is taken back",
+        "the job of an expired lease is taken back",
         "SELECT id FROM jobs WHERE state = 'running' AND leased_until < $1 LIMIT 5",
     ),
     (
@@ -56,7 +56,7 @@ const CHECKS: &[(&str, &str)] = &[
          GROUP BY group_key HAVING count(*) > 1 LIMIT 5",
     ),
     (
-        "a dedup key stands once",
+        "a dedup key is unique among unfinished jobs",
         "SELECT dedup_key FROM jobs
          WHERE dedup_key IS NOT NULL AND state IN ('queued', 'running', 'retrying') AND $1 = $1
          GROUP BY dedup_key HAVING count(*) > 1 LIMIT 5",
@@ -88,7 +88,7 @@ pub async fn broken(db: &Db, now: Timestamp) -> nightshift_db::Result<Vec<Broken
         .bind(now - EFFECT_OVERDUE)
         .all()
         .await?;
-    found.extend(Broken::by("an effect whose answer was lost is asked after", forgotten));
+    found.extend(Broken::by("an effect without an answer has a job that asks for it", forgotten));
     Ok(found)
 }
 

@@ -42,10 +42,10 @@ pub enum SteerError {
     #[error("a retry would do nothing: {0}")]
     Pointless(String),
     /// This program has no handler for the job's kind.
-    #[error("this program knows no jobs of kind {0}")]
+    #[error("this program has no job kind {0}")]
     UnknownKind(String),
     /// A hook of the kind failed.
-    #[error("what the job is about could not be changed: {0}")]
+    #[error("the subject of the job could not be changed: {0}")]
     Subject(JobError),
     /// The database failed.
     #[error(transparent)]

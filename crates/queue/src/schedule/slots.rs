@@ -128,7 +128,7 @@ async fn fire(
         .bind(&slot)
         .execute()
         .await?;
-        tracing::warn!(schedule = schedule.name, scope = due.scope, slot, "skipped: the one before is not done");
+        tracing::warn!(schedule = schedule.name, scope = due.scope, slot, "skipped: the previous one is not done");
         return Ok(None);
     }
     let enqueued = queue.enqueue_new(tx, (schedule.job)(due)?).await?;

@@ -53,7 +53,7 @@ async fn a_running_job_ends_at_its_next_checkpoint() {
         // Whether the news reaches the handler before or after its checkpoint, the wish is stored with the job.
         bed.clock.advance(Duration::from_secs(11));
         let explanation = bed.queue.detail(&id).await.unwrap().unwrap().explanation;
-        assert_eq!(explanation, "runs, and ends at its next checkpoint: cancelled by a person");
+        assert_eq!(explanation, "is running and stops at its next checkpoint: cancelled by a person");
         crate::bed::eventually("the checkpoint stops it", async || {
             bed.app.open("a");
             bed.state(&id).await.is_final()

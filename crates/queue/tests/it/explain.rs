@@ -64,7 +64,7 @@ async fn a_pause_comes_before_a_missing_worker_and_that_before_the_time_a_job_wa
         tx.commit().await.unwrap();
         assert_eq!(explanation(&bed, &id).await, "no live worker serves queue main");
         idle_worker(&bed, &["main"]).await;
-        assert_eq!(explanation(&bed, &id).await, "waits 1 min 30 s for its time");
+        assert_eq!(explanation(&bed, &id).await, "waits 1 min 30 s until it is due");
     })
     .await;
 }
@@ -97,7 +97,7 @@ async fn a_job_that_a_person_put_off_says_so_until_it_has_run_again() {
         let at = bed.clock.now() + Duration::from_secs(600);
         registry().retry(&bed.queue, &mut tx, &id, Some(at)).await.unwrap();
         tx.commit().await.unwrap();
-        let expected = "waits 10 min 0 s: a person started it anew for 10:10:00 UTC";
+        let expected = "waits 10 min 0 s: a person restarted it for 10:10:00 UTC";
         bed.until_explained(&id, expected).await;
         bed.clock.advance(Duration::from_secs(600));
         bed.until_state(&id, State::Retrying).await;
@@ -158,13 +158,13 @@ async fn an_older_job_of_the_group_comes_before_the_limit_and_that_before_other_
 
         let urgent = bed.enqueue_new(job("urgent").priority(0)).await;
         assert_eq!(explanation(&bed, &urgent).await, "waits for a free worker of queue main that knows its kind");
-        let behind = "1 job of higher priority that is due comes before it in the queue's order";
+        let behind = "1 due job of higher priority is ahead of it in the queue";
         assert_eq!(explanation(&bed, &first).await, behind);
         bed.enqueue_new(job("urgent too").priority(1)).await;
-        let behind = "2 jobs of higher priority that are due come before it in the queue's order";
+        let behind = "2 due jobs of higher priority are ahead of it in the queue";
         assert_eq!(explanation(&bed, &first).await, behind);
         let urgent_last = bed.enqueue_new(job("urgent last").priority(0)).await;
-        let behind = "1 job that is due comes before it in the queue's order";
+        let behind = "1 due job is ahead of it in the queue";
         assert_eq!(explanation(&bed, &urgent_last).await, behind);
     })
     .await;
@@ -179,7 +179,7 @@ async fn jobs_ahead_are_counted_up_to_a_thousand() {
         let crowd = (0..1_001).map(|n| job(&format!("urgent {n}")).priority(0)).collect();
         bed.queue.enqueue_all(&mut tx, crowd).await.unwrap();
         tx.commit().await.unwrap();
-        let behind = "more than 1000 jobs of higher priority that are due come before it in the queue's order";
+        let behind = "more than 1000 due jobs of higher priority are ahead of it in the queue";
         assert_eq!(explanation(&bed, &id).await, behind);
     })
     .await;

@@ -16,17 +16,17 @@ pub(super) fn routes() -> Vec<Route> {
         SESSIONS
             .post("/api/auth/login", Access::ANYBODY, "Sign in", login::login)
             .text(
-                "Answers with two cookies: the session's, and one that makes the device known to the account. After 5 \
+                "Sets two cookies: the session's, and one by which the account recognises this device. After 5 \
                  wrong passwords for an account from one network, or 20 from one address, in 15 minutes, one try a \
                  minute is let through.",
             )
-            .error(StatusCode::UNAUTHORIZED, "The address or the password is wrong.")
+            .error(StatusCode::UNAUTHORIZED, "Wrong email or password.")
             .error(StatusCode::FORBIDDEN, "The request comes from another site.")
             .body_bytes_max(login::BODY_BYTES_MAX),
         SESSIONS.post("/api/auth/logout", Access::KNOWN, "Sign out", login::logout),
         SESSIONS.get("/api/auth/me", Access::KNOWN, "Who the caller is", login::me),
         BOOKINGS
-            .post("/api/bookings", OWNER.and_keys(WRITE_BOOKINGS), "Make a booking", bookings::create)
+            .post("/api/bookings", OWNER.and_keys(WRITE_BOOKINGS), "Create a booking", bookings::create)
             .text("A booking of more than 31 days is refused."),
         BOOKINGS
             .get("/api/bookings", OWNER.and_sitter().and_keys(READ_BOOKINGS), "List bookings", bookings::list)
@@ -39,7 +39,7 @@ pub(super) fn routes() -> Vec<Route> {
         ),
         BOOKINGS
             .patch("/api/bookings/{id}", OWNER.and_keys(WRITE_BOOKINGS), "Change a booking", bookings::change)
-            .text("What is missing stays as it is.")
+            .text("Omitted fields keep their values.")
             .error(StatusCode::CONFLICT, "`version_conflict`, `invalid_transition`, `no_pricing_rule`."),
         BOOKINGS
             .post("/api/bookings/{id}/confirm", OWNER.and_keys(WRITE_BOOKINGS), "Confirm a booking", bookings::confirm)
@@ -54,17 +54,17 @@ pub(super) fn routes() -> Vec<Route> {
                 "List a booking's changes of status",
                 bookings::status_history,
             )
-            .text("Oldest first. Nothing can change an entry."),
+            .text("Oldest first. Entries never change."),
         PRICES
             .get(
                 "/api/bookings/{id}/pricing",
                 OWNER.and_keys(READ_BOOKINGS),
-                "Show what a booking was priced with",
+                "Show the price of a booking",
                 pricing::of_booking,
             )
-            .text("With what it would come to now, and the difference. 404 for a booking without a price."),
+            .text("With the price by the current rules and the difference. 404 for a booking without a price."),
         PRICES
-            .post("/api/bookings/{id}/reprice", OWNER, "Price a booking by the rules in force now", pricing::reprice)
+            .post("/api/bookings/{id}/reprice", OWNER, "Price a booking by the current rules", pricing::reprice)
             .error(StatusCode::CONFLICT, "`no_pricing_rule`."),
         PRICES.get("/api/pricing-rules", OWNER, "List price rules", pricing::rules),
         PRICES

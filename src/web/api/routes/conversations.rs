@@ -30,7 +30,7 @@ pub(super) fn routes() -> Vec<Route> {
             .post(
                 "/api/messages/threads/{id}/messages",
                 OWNER.and_sitter().and_keys(WRITE_MESSAGES),
-                "Write to a client",
+                "Send a text to a client",
                 threads::send,
             )
             .error(StatusCode::FORBIDDEN, "`window_closed`: the sitter has no open window.")
@@ -43,15 +43,13 @@ pub(super) fn routes() -> Vec<Route> {
         ),
         NUMBERS.get("/api/messages/numbers", OWNER_AND_OPS, "List numbers", numbers::list),
         NUMBERS
-            .post("/api/messages/numbers", OWNER, "Take a number into service", numbers::add)
+            .post("/api/messages/numbers", OWNER, "Add a number", numbers::add)
             .error(StatusCode::CONFLICT, "`duplicate`."),
         NUMBERS
             .patch("/api/messages/numbers/{id}", OWNER, "Change a number", numbers::change)
             .error(StatusCode::CONFLICT, "`in_use`, `duplicate`."),
         MESSAGES.get("/api/assignments/windows", OWNER.and_sitter(), "List assignment windows", windows::list),
-        LIVE.get("/api/events/stream", OWNER_AND_OPS.and_sitter().and_links(), "Watch what happens", stream::watch)
-            .text(
-                "Server-sent events. An event's id is its place in the order of all; `Last-Event-ID` resumes after it.",
-            ),
+        LIVE.get("/api/events/stream", OWNER_AND_OPS.and_sitter().and_links(), "Stream events", stream::watch)
+            .text("Server-sent events. Ids increase from event to event; `Last-Event-ID` resumes after one."),
     ]
 }

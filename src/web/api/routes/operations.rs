@@ -15,27 +15,27 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         AUTOMATIONS.get("/api/automations/ledger", OWNER_AND_OPS, "List automatic texts", automation_runs::list),
         AUTOMATIONS.get("/api/automations/ledger/{id}", OWNER_AND_OPS, "Show an automatic text", automation_runs::show),
-        WORK.get("/api/exceptions", OWNER_AND_OPS, "List what needs a person", exceptions::list)
-            .text("The open ones unless `status` says otherwise, the most urgent first."),
-        WORK.get("/api/exceptions/{id}", OWNER_AND_OPS, "Show what needs a person", exceptions::show),
+        WORK.get("/api/exceptions", OWNER_AND_OPS, "List exceptions", exceptions::list)
+            .text("Without `status`, the open ones. The most urgent first."),
+        WORK.get("/api/exceptions/{id}", OWNER_AND_OPS, "Show an exception", exceptions::show),
         WORK.post(
             "/api/exceptions/{id}/resolve",
             OWNER_AND_OPS.and_keys(EXCEPTIONS),
-            "Close an exception",
+            "Resolve an exception",
             exceptions::resolve,
         )
         .error(StatusCode::CONFLICT, "`exception_resolved`."),
         WORK.post(
             "/api/exceptions/{id}/snooze",
             OWNER_AND_OPS.and_keys(EXCEPTIONS),
-            "Put an exception off",
+            "Snooze an exception",
             exceptions::snooze,
         )
         .error(StatusCode::CONFLICT, "`exception_resolved`."),
         WORK.post(
             "/api/exceptions/{id}/assign",
             OWNER_AND_OPS.and_keys(EXCEPTIONS),
-            "Give an exception to somebody",
+            "Assign an exception",
             exceptions::assign,
         )
         .error(StatusCode::CONFLICT, "`exception_resolved`."),
@@ -53,7 +53,7 @@ pub(super) fn routes() -> Vec<Route> {
         OPERATIONS.get(
             "/api/jobs/{id}",
             OWNER.and_keys(Scope::ALL),
-            "Show how far the work of a request has come",
+            "Show the progress of a request's jobs",
             jobs::show,
         ),
     ]

@@ -16,7 +16,7 @@ pub(super) fn routes() -> Vec<Route> {
             .post(
                 "/api/v1/service-requests",
                 OWNER.and_keys(REQUESTS),
-                "Ask for an appointment",
+                "Request an appointment",
                 service_requests::create,
             )
             .text("`requestUrl` is the link of the request's page. Its token opens this request and nothing else."),
@@ -24,7 +24,7 @@ pub(super) fn routes() -> Vec<Route> {
             .get(
                 "/api/v1/service-requests",
                 OWNER.and_keys(REQUESTS),
-                "List requests for an appointment",
+                "List appointment requests",
                 service_requests::list,
             )
             .text("Newest first, without their providers."),
@@ -50,19 +50,19 @@ pub(super) fn routes() -> Vec<Route> {
             .post(
                 "/api/v1/bookings/schedule-async",
                 OWNER.and_keys(REQUESTS).and_links(),
-                "Have a provider called",
+                "Call a provider",
                 calls::schedule_async,
             )
-            .text("Answers as soon as the call is stored; `Location` is where it can be followed.")
+            .text("Answers as soon as the call is stored; `Location` is the URL of its state.")
             .error(StatusCode::CONFLICT, "`booking_in_progress`, `not_ready`, `invalid_transition`."),
         APPOINTMENTS
             .post(
                 "/api/v1/bookings/schedule",
                 OWNER.and_keys(REQUESTS),
-                "Have a provider called, and wait for the outcome",
+                "Call a provider and wait for the outcome",
                 calls::schedule,
             )
-            .text("Answers after 310 seconds at most. The call goes on when the caller goes away.")
+            .text("Answers after 310 seconds at most. The call continues when the caller disconnects.")
             .error(StatusCode::CONFLICT, "`booking_in_progress`, `not_ready`, `invalid_transition`.")
             .timeout(calls::PATIENCE + Duration::from_secs(10)),
         APPOINTMENTS.get(
@@ -72,7 +72,7 @@ pub(super) fn routes() -> Vec<Route> {
             calls::show,
         ),
         APPOINTMENTS
-            .post("/api/v1/bookings/executions/{id}/cancel", OWNER_AND_OPS, "Give a call up", calls::cancel)
+            .post("/api/v1/bookings/executions/{id}/cancel", OWNER_AND_OPS, "Cancel a call", calls::cancel)
             .error(StatusCode::CONFLICT, "`invalid_transition`: the call is over."),
     ]
 }

@@ -56,13 +56,14 @@ pub(in crate::web::pages) fn page_of_form(path: &str) -> &str {
 fn words(error: &ApiError) -> (&str, &str) {
     match (error.status, error.code) {
         // Also for what exists and is somebody else's.
-        (StatusCode::NOT_FOUND, _) => {
-            ("Not found", "This link leads nowhere: it may be incomplete, or what it led to is gone.")
-        }
+        (StatusCode::NOT_FOUND, _) => (
+            "Not found",
+            "Nothing was found at this link. The link may be incomplete, or the page may have been removed.",
+        ),
         (StatusCode::FORBIDDEN, "form_expired") => ("Form expired", &error.message),
         (StatusCode::FORBIDDEN, _) => ("Access denied", &error.message),
         (status, _) if status.is_server_error() => ("Something went wrong", "Could not load this. Try again."),
-        _ => ("This did not work", &error.message),
+        _ => ("Request failed", &error.message),
     }
 }
 

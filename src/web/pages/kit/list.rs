@@ -84,7 +84,7 @@ impl<F: Filters> Asked<F> {
         let mut names = BTreeSet::new();
         let mut single = form_urlencoded::parse(text.as_bytes()).filter(|(name, _)| !F::MANY.contains(&name.as_ref()));
         let refused = (!single.all(|(name, _)| names.insert(name)))
-            .then(|| ApiError::bad_request("bad_query", "The address of this list names a filter twice."));
+            .then(|| ApiError::bad_request("bad_query", "The URL of this list sets a filter twice."));
         let path = parts.uri.path().to_owned();
         Self { filters: query::lenient(text, F::MANY), place: query::lenient(text, &[]), path, refused }
     }
@@ -175,7 +175,7 @@ impl<F: Filters, T> List<F, T> {
     pub(in crate::web::pages) fn misread(&self) -> Option<&str> {
         let error = self.failure.as_ref().filter(|error| error.status.is_client_error())?;
         match error.code {
-            "bad_cursor" => Some("This page of the list is not there any more."),
+            "bad_cursor" => Some("This page of the list no longer exists."),
             _ => Some(&error.message),
         }
     }
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn only_a_filter_with_one_value_must_not_be_given_twice() {
         assert_eq!(list("tag=a&tag=a&q=x").misread(), None);
-        assert_eq!(list("q=x&q=y").misread(), Some("The address of this list names a filter twice."));
+        assert_eq!(list("q=x&q=y").misread(), Some("The URL of this list sets a filter twice."));
     }
 
     #[test]

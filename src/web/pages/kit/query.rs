@@ -16,9 +16,9 @@ impl<T: DeserializeOwned> FromRequestParts<Web> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self> {
-        let axum::extract::Query(read) = axum::extract::Query::from_request_parts(parts, web).await.map_err(|_| {
-            ApiError::bad_request("bad_query", "The address of this page is not valid. Check the link.")
-        })?;
+        let axum::extract::Query(read) = axum::extract::Query::from_request_parts(parts, web)
+            .await
+            .map_err(|_| ApiError::bad_request("bad_query", "The URL of this page is not valid. Check the link."))?;
         Ok(Self(read))
     }
 }

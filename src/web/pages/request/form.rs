@@ -53,7 +53,7 @@ impl Form<'_> {
     /// Returns the message about a submitted form that can't be shown again because the request has changed.
     pub(super) fn lost(&self) -> Option<&str> {
         let is_back = self.typed.is_refused() || self.asks_about_past;
-        let told = self.typed.refusal().unwrap_or("The request has changed meanwhile; nothing was booked.");
+        let told = self.typed.refusal().unwrap_or("The request has changed in the meantime; nothing was booked.");
         (is_back && self.provider.is_none()).then_some(told)
     }
 }

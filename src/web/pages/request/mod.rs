@@ -8,7 +8,7 @@ mod viewer;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use nightshift_domain::calls::{
     self, CallMode, CallStatus, ServiceProviderView, ServiceRequestStatus, ServiceRequestView,
@@ -89,10 +89,7 @@ fn open(web: &Web, id: &ServiceRequestId, token: &str) -> Result<Response> {
     if !link::is_good(&web.session_secret, id, token) {
         return Err(ApiError::not_found());
     }
-    let secure = if web.public_url.starts_with("https://") { "; Secure" } else { "" };
-    let name = link::cookie_name(id);
-    let cookie = format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000{secure}");
-    let Ok(cookie) = HeaderValue::from_str(&cookie) else { return Err(ApiError::not_found()) };
+    let cookie = link::cookie(&web.public_url, id, token)?;
     let mut response = Redirect::to(&format!("/request/{id}")).into_response();
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)

@@ -70,7 +70,7 @@ pub async fn reopen_failed(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: T
         ended => return Ok(Reopened::Ended(ended)),
     }
     let run = back_to_pending(tx, id, now).await?;
-    exceptions::resolve(tx, &failure_of(id), "a person has it tried again", now).await?;
+    exceptions::resolve(tx, &failure_of(id), "a person retried it", now).await?;
     let metadata = json!({"automationRunId": id, "type": run.kind});
     audit::record(tx, run.entry(Event::AutomationRetried, "success", by).metadata(metadata), now).await?;
     Ok(Reopened::Waits)

@@ -51,7 +51,7 @@ impl PaymentReport<'_> {
         now: Timestamp,
     ) -> Result<()> {
         let other = second(&booking.id, payment.payment_intent_id.as_deref());
-        exceptions::resolve(tx, &other, "it is the one payment that is kept", now).await?;
+        exceptions::resolve(tx, &other, "no other payment of the booking is kept", now).await?;
         let fingerprint = format!("payment_amount_mismatch:{}", booking.id);
         let (title, more) = if let Some(differs) = differs {
             let expected = json!({
@@ -59,9 +59,9 @@ impl PaymentReport<'_> {
             });
             ("A payment differs from its booking's price", expected)
         } else if payment.received_minor == 0 && booking.total_minor != Some(0) {
-            ("A payment of nothing confirmed a booking without a price", json!({}))
+            ("A payment of zero confirmed a booking without a price", json!({}))
         } else {
-            return exceptions::resolve(tx, &fingerprint, "the payment is the price", now).await;
+            return exceptions::resolve(tx, &fingerprint, "the payment matches the price", now).await;
         };
         let problem = NewException::new(ExceptionKind::PaymentAmountMismatch, Severity::Medium, fingerprint)
             .title(title)

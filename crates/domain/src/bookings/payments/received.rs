@@ -75,9 +75,9 @@ impl PaymentReport<'_> {
         let Some(booking_id) = paid.booking_id.map(BookingId::from).or_else(|| known.booking_id.clone()) else {
             if known.of_client || known.fully_refunded {
                 if let Some(id) = paid.payment_intent_id {
-                    explained(tx, id, "what it was is known", now).await?;
+                    explained(tx, id, "the payment is explained", now).await?;
                 }
-                return Ok(Handled::ignored("names no booking, and what it was is known"));
+                return Ok(Handled::ignored("names no booking and is explained"));
             }
             return self.unplaced(tx, unplaced, now).await;
         };
@@ -124,7 +124,7 @@ impl PaymentReport<'_> {
                 explained(tx, id, "the payment was refunded", now).await?;
             }
             return match booking_id {
-                None if nothing => Ok(Handled::ignored("names no booking and brought no money")),
+                None if nothing => Ok(Handled::ignored("names no booking and has no amount")),
                 None => self.unplaced(tx, unplaced, now).await,
                 Some(_) => self.unplaced(tx, Unplaced { reason: "its amount can't be read", ..unplaced }, now).await,
             };
@@ -189,7 +189,7 @@ impl PaymentReport<'_> {
             return match lock(tx, &booking_id).await {
                 Ok(booking) => {
                     known::place(tx, payment, &booking.id).await?;
-                    Ok(Handled::of(&booking.org_id, "its payment is still to be told"))
+                    Ok(Handled::of(&booking.org_id, "its payment is not reported yet"))
                 }
                 Err(Error::NotFound) => self.unplaced(tx, Unplaced { reason: NO_SUCH, ..unplaced }, now).await,
                 Err(error) => Err(error),

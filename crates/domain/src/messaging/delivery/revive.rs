@@ -50,24 +50,24 @@ pub async fn revive(
             return Ok(Ok(()));
         }
         MessageStatus::Failed if text.provider_message_sid.is_none() => {}
-        status => return Ok(Err(format!("the text has left and is {status}"))),
+        status => return Ok(Err(format!("the text was sent and is {status}"))),
     }
     match text.error_code.as_deref() {
         Some(OPTED_OUT) => return Ok(Err("the recipient asked to get no more messages".to_owned())),
         Some(POSSIBLY_SENT) => {
-            return Ok(Err(
-                "it may have left: look at the provider's log, and if it did not, write it again".to_owned()
-            ));
+            return Ok(
+                Err("it may have been sent: check the provider's log; if it was not, write it again".to_owned()),
+            );
         }
         _ => {}
     }
     if has_passed(tx, id, now).await? {
-        return Ok(Err("what it tells of has begun meanwhile".to_owned()));
+        return Ok(Err("its booking has already begun".to_owned()));
     }
     if let Some(run) = &text.automation_run_id {
         let taken_back = runs::lock(tx, run).await?.status == AutomationRunStatus::Skipped;
         if taken_back || automations::outdated(tx, run).await?.is_some() {
-            return Ok(Err("its booking has changed since, and what it says no longer holds".to_owned()));
+            return Ok(Err("its booking has changed, and the text is no longer true".to_owned()));
         }
     }
     tx.query(
@@ -81,7 +81,7 @@ pub async fn revive(
     if let Some(run) = &text.automation_run_id {
         runs::reopen_unsent(tx, run, now).await?;
     }
-    exceptions::resolve(tx, &undelivered(id), "a person has it sent again", now).await?;
+    exceptions::resolve(tx, &undelivered(id), "a person retried it", now).await?;
     let metadata = json!({"messageId": id, "status": to, "errorCode": text.error_code});
     audit::record(tx, text.entry(Event::MessageRetried, "success", by).metadata(metadata), now).await?;
     text.announce(tx, to, now).await?;

@@ -142,7 +142,7 @@ pub async fn mark_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Re
 pub async fn tell_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
     let text = lock(tx, id).await?;
     let problem = NewException::new(ExceptionKind::SmsUnconfirmed, Severity::Medium, unconfirmed(id))
-        .title("It is not known whether a text message left")
+        .title("It is unknown whether a text message was sent")
         .org(&text.org_id)
         .thread(&text.thread_id)
         .detail(json!({"messageId": id}));
@@ -152,7 +152,7 @@ pub async fn tell_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Re
 
 /// Resolves the exception about a text whose outcome was unknown.
 async fn known(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
-    exceptions::resolve(tx, &unconfirmed(id), "it is known by now what became of the text", now).await
+    exceptions::resolve(tx, &unconfirmed(id), "the outcome of the text is now known", now).await
 }
 
 /// Puts a text that the carrier does not know back into the queue, at most once, or takes it back if its booking has

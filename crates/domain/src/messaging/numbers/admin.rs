@@ -138,7 +138,7 @@ pub async fn patch(
             .scalar()
             .await?;
         if in_use {
-            return Err(Error::conflict("in_use", "open threads use this number; send force to take it anyway"));
+            return Err(Error::conflict("in_use", "open threads use this number; send force to remove it anyway"));
         }
     }
     let patched = tx

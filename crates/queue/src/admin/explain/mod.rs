@@ -28,11 +28,11 @@ pub async fn explain(queue: &Queue, job: &JobRow, result: Option<&Value>) -> Res
         State::Cancelled => "cancelled by a person".to_owned(),
         State::Dead => format!("dead after {} of {} attempts: {}", job.attempts, job.max_attempts, job.error_text()),
         State::Running if job.cancel_requested => {
-            "runs, and ends at its next checkpoint: cancelled by a person".to_owned()
+            "is running and stops at its next checkpoint: cancelled by a person".to_owned()
         }
         State::Running => match job.started_at {
-            Some(started) => format!("runs since {}", span(now.since(started))),
-            None => "runs".to_owned(),
+            Some(started) => format!("running for {}", span(now.since(started))),
+            None => "running".to_owned(),
         },
         State::Queued | State::Retrying => match &job.parked_reason {
             Some(reason) => format!("parked until a newer version or a person releases it: {reason}"),

@@ -95,7 +95,7 @@ async fn time(queue: &Queue, job: &JobRow, now: Timestamp) -> Result<String> {
         return Ok(format!("waits {wait} for attempt {next} of {all}: {}", job.error_text()));
     }
     if was_put_off(queue, job).await? {
-        return Ok(format!("waits {wait}: a person started it anew for {}", time_of_day(job.run_at)));
+        return Ok(format!("waits {wait}: a person restarted it for {}", time_of_day(job.run_at)));
     }
     if job.polls > 0 {
         let deadline: Option<Timestamp> =
@@ -103,7 +103,7 @@ async fn time(queue: &Queue, job: &JobRow, now: Timestamp) -> Result<String> {
         let ends = deadline.map_or_else(String::new, |at| format!("; polling ends at {}", time_of_day(at)));
         return Ok(format!("waits {wait} for its {} poll{ends}", ordinal(job.polls + 1)));
     }
-    Ok(format!("waits {wait} for its time"))
+    Ok(format!("waits {wait} until it is due"))
 }
 
 /// Returns whether an operator has restarted the job for later and it has not run since. Only a restart resets the
@@ -181,8 +181,8 @@ async fn ahead(queue: &Queue, job: &JobRow) -> Result<String> {
 
 fn behind(count: i64, of: &str) -> String {
     match count {
-        1 => format!("1 job{of} that is due comes before it in the queue's order"),
-        2..=AHEAD_MAX => format!("{count} jobs{of} that are due come before it in the queue's order"),
-        _ => format!("more than {AHEAD_MAX} jobs{of} that are due come before it in the queue's order"),
+        1 => format!("1 due job{of} is ahead of it in the queue"),
+        2..=AHEAD_MAX => format!("{count} due jobs{of} are ahead of it in the queue"),
+        _ => format!("more than {AHEAD_MAX} due jobs{of} are ahead of it in the queue"),
     }
 }

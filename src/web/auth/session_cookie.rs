@@ -3,17 +3,19 @@
 //! The signature keeps forged session ids from causing database reads. Whether a session is still valid is decided by
 //! its row.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
 use nightshift_db::Timestamp;
 use nightshift_domain::access::sessions::LONGEST;
 use nightshift_domain::ids::{SessionId, UserId};
-use secrecy::{ExposeSecret, SecretString};
+use nightshift_providers::mac;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
+use crate::web::cookie;
 use crate::web::error::{ApiError, Result};
 
 const NAME: &str = "session";
@@ -39,57 +41,34 @@ pub(super) fn issue(
 ) -> Result<HeaderValue> {
     let claim = Claim { session: session.clone(), user: user.clone(), exp: until.unix_seconds() };
     let text = sign(&claim, secret).map_err(ApiError::internal)?;
-    header_value(public_url, NAME, &text, LONGEST.as_secs())
+    cookie::set(public_url, NAME, &text, LONGEST)
 }
 
 /// Returns a `Set-Cookie` value that deletes the session cookie.
 pub(super) fn end(public_url: &str) -> Result<HeaderValue> {
-    header_value(public_url, NAME, "", 0)
-}
-
-/// A cookie that scripts can't read and other sites can't use; where the program is reached by HTTPS, it is sent over
-/// HTTPS only.
-pub(super) fn header_value(public_url: &str, name: &str, text: &str, max_age_s: u64) -> Result<HeaderValue> {
-    let secure = if public_url.starts_with("https://") { "; Secure" } else { "" };
-    let value = format!("{name}={text}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
-    HeaderValue::from_str(&value).map_err(ApiError::internal)
+    cookie::set(public_url, NAME, "", Duration::ZERO)
 }
 
 /// Returns the session cookie of a request.
 pub(super) fn of(headers: &HeaderMap) -> Option<&str> {
-    named(headers, NAME)
-}
-
-/// The cookie of this name that a request carries; none when it is empty.
-pub(super) fn named<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
-    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    cookies
-        .flat_map(|value| value.split(';'))
-        .filter_map(|cookie| cookie.trim().split_once('='))
-        .find_map(|(name, text)| (name == wanted && !text.is_empty()).then_some(text))
+    cookie::named(headers, NAME)
 }
 
 /// Returns the content of a cookie if its signature is ours and it has not expired.
 pub(super) fn read(text: &str, secret: &SecretString, now: Timestamp) -> Option<Claim> {
     let (payload, signature) = text.split_once('.')?;
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-    // In constant time.
-    mac(payload, secret)?.verify_slice(&signature).ok()?;
+    if !mac::same(&signature, &mac::hmac_sha256(secret, &[payload.as_bytes()])) {
+        return None;
+    }
     let claim: Claim = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
     (claim.exp > now.unix_seconds()).then_some(claim)
 }
 
 fn sign(claim: &Claim, secret: &SecretString) -> serde_json::Result<String> {
     let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(claim)?);
-    let signature = mac(&payload, secret).map(|mac| URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()));
-    Ok(format!("{payload}.{}", signature.unwrap_or_default()))
-}
-
-/// None never: HMAC takes keys of any length.
-fn mac(payload: &str, secret: &SecretString) -> Option<Hmac<Sha256>> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).ok()?;
-    mac.update(payload.as_bytes());
-    Some(mac)
+    let signature = URL_SAFE_NO_PAD.encode(mac::hmac_sha256(secret, &[payload.as_bytes()]));
+    Ok(format!("{payload}.{signature}"))
 }
 
 #[cfg(test)]
@@ -124,10 +103,15 @@ mod tests {
         }
     }
 
+    /// Browsers hold cookies that an earlier version made.
     #[test]
-    fn the_cookie_is_found_among_others() {
-        let mut headers = HeaderMap::new();
-        headers.append(header::COOKIE, HeaderValue::from_static("a=1; xsession=no; session=yes; b=2"));
-        assert_eq!(of(&headers), Some("yes"));
+    fn the_format_stays() {
+        let value = issue("https://a.example", &"secret".into(), &"s-1".into(), &"u-1".into(), at(1_000)).unwrap();
+        let session = "eyJzaWQiOiJzLTEiLCJ1aWQiOiJ1LTEiLCJleHAiOjEwMDB9.2elPQFLYpJSbasiS08pIr6q6F_vznCJDqFA3FLCOJME";
+        let attributes = "HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=2592000";
+        assert_eq!(value, format!("session={session}; {attributes}"));
+        assert_eq!(read(session, &"secret".into(), at(0)), Some(claim()));
+        let ended = end("http://a.example").unwrap();
+        assert_eq!(ended, "session=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0");
     }
 }
