@@ -16,7 +16,7 @@ use nightshift_queue::admin::Filter;
 use nightshift_queue::lifecycle::State;
 
 use crate::support::business::{booking_of, paid};
-use crate::support::checks::LOOK_EVERY;
+use crate::support::checks::{LOOK_EVERY, hasten_doubts};
 use crate::support::nightshift::STRIPE_SECRET;
 use crate::support::process::{Process, World};
 
@@ -154,7 +154,7 @@ impl<'a> Round<'a> {
 /// Lets jobs that wait for their next attempt have it, and leases of claims whose answer was lost run out, without
 /// waiting as long as they do.
 async fn hasten(world: &World, queue: &Queue) {
-    world.hasten_doubts().await;
+    hasten_doubts(world.db()).await;
     let retrying = Filter { state: Some(State::Retrying), ..Filter::default() };
     for job in queue.list(&retrying, None, 100).await.unwrap().jobs {
         let mut tx = world.db().begin().await.unwrap();
@@ -212,7 +212,7 @@ async fn whichever_answer_of_the_database_is_lost_a_booking_can_be_sent_again_so
             let fault = failing_statement(n, "after");
             Round::of(&world, &fault).book(n, Duration::from_secs(30)).await;
         }
-        assert_eq!(world.count("SELECT count(*) FROM bookings").await, 20);
+        assert_eq!(world.bookings().count().await, 20);
     });
     futures_util::future::join_all(worlds).await;
 }

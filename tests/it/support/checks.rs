@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nightshift_db::{Clock, Db, FromRow};
+use nightshift_db::{Clock, Db};
 use nightshift_queue::Queue;
 
 use super::process::World;
@@ -22,35 +22,33 @@ pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     }
 }
 
+/// Lets the time pass after which the provider is asked about a text or a call of unknown fate.
+pub async fn hasten_doubts(db: &Db) {
+    let asked = "UPDATE effects SET asked_at = $1 WHERE kind = 'booking_call' AND state IN ('asked', 'unknown')";
+    set_back(db, asked).await;
+    set_back(db, "UPDATE job_steps SET finished_at = $1 WHERE step = 'the provider did not list it'").await;
+    let waiting = "SELECT id FROM jobs
+                   WHERE kind IN ('sms.confirm_delivery', 'booking_call.start') AND state = 'queued' AND waiting";
+    let waiting: Vec<(String,)> = db.read(waiting).all().await.expect("rows");
+    let queue = Queue::new(db.clone(), Clock::system());
+    for (id,) in waiting {
+        let mut tx = db.begin().await.expect("a transaction");
+        // It may have started meanwhile.
+        if queue.hasten(&mut tx, &id).await.is_ok() {
+            tx.commit().await.expect("it is hastened");
+        }
+    }
+}
+
+/// Sets a time to longer ago than anything is waited for.
+async fn set_back(db: &Db, sql: &'static str) {
+    let past = Clock::system().now() - Duration::from_secs(61);
+    db.write(sql).bind(past).execute().await.expect("a time is set back");
+}
+
 impl World {
     pub fn db(&self) -> &Db {
         &self.database.db
-    }
-
-    pub async fn count(&self, sql: &'static str) -> i64 {
-        self.db().read(sql).scalar().await.expect("a count")
-    }
-
-    pub async fn rows<T: FromRow>(&self, sql: &'static str) -> Vec<T> {
-        self.db().read(sql).all().await.expect("rows")
-    }
-
-    /// Waits for the running program until `sql` gives `wanted`.
-    pub async fn until(&self, sql: &'static str, wanted: i64) {
-        let started = Instant::now();
-        let mut last = -1;
-        while started.elapsed() < PATIENCE {
-            last = self.count(sql).await;
-            if last == wanted {
-                return;
-            }
-            self.hasten_doubts().await;
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        let jobs: Vec<(String, String, Option<String>)> = self
-            .rows("SELECT kind, state, last_error FROM jobs WHERE finished_at IS NULL OR state = 'dead' LIMIT 20")
-            .await;
-        panic!("{sql} gives {last}, not {wanted}; some unfinished jobs: {jobs:#?}\n{}", self.logged());
     }
 
     /// Waits until nothing is due any more.
@@ -61,35 +59,8 @@ impl World {
 
     /// Lets what a killed process held be free, as it is 30 s later (leases of jobs) and a minute later (keys of requests).
     pub async fn leases_run_out(&self) {
-        self.set_back("UPDATE idempotency_keys SET updated_at = $1 WHERE state = 'in_progress'").await;
-        self.set_back("UPDATE jobs SET leased_until = $1 WHERE state = 'running'").await;
-    }
-
-    /// Sets a time to longer ago than anything is waited for.
-    async fn set_back(&self, sql: &'static str) {
-        let past = Clock::system().now() - Duration::from_secs(61);
-        self.db().write(sql).bind(past).execute().await.expect("a time is set back");
-    }
-
-    /// The time after which a text or a call of unknown fate is asked after need not pass in a test.
-    pub async fn hasten_doubts(&self) {
-        let asked = "UPDATE effects SET asked_at = $1 WHERE kind = 'booking_call' AND state IN ('asked', 'unknown')";
-        self.set_back(asked).await;
-        self.set_back("UPDATE job_steps SET finished_at = $1 WHERE step = 'the provider did not list it'").await;
-        let waiting: Vec<(String,)> = self
-            .rows(
-                "SELECT id FROM jobs
-                 WHERE kind IN ('sms.confirm_delivery', 'booking_call.start') AND state = 'queued' AND waiting",
-            )
-            .await;
-        let queue = Queue::new(self.db().clone(), Clock::system());
-        for (id,) in waiting {
-            let mut tx = self.db().begin().await.expect("a transaction");
-            // It may have started meanwhile.
-            if queue.hasten(&mut tx, &id).await.is_ok() {
-                tx.commit().await.expect("it is hastened");
-            }
-        }
+        set_back(self.db(), "UPDATE idempotency_keys SET updated_at = $1 WHERE state = 'in_progress'").await;
+        set_back(self.db(), "UPDATE jobs SET leased_until = $1 WHERE state = 'running'").await;
     }
 
     /// One thread, one window, one run and one text for each of so many bookings, no job was given up, and every

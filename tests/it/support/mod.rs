@@ -10,6 +10,7 @@ pub mod contract;
 pub mod disk;
 pub mod logs;
 pub mod nightshift;
+pub mod probes;
 pub mod process;
 
 pub use answer::Answer;

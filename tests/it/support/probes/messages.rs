@@ -1,0 +1,136 @@
+//! Conversations with clients: threads, texts, the automations that write texts, and the numbers that send them.
+
+use sqlx::FromRow;
+
+use super::{Probes, Rows, table};
+
+#[derive(Debug, FromRow)]
+pub struct Thread {
+    pub id: String,
+}
+
+#[derive(Debug, FromRow)]
+pub struct Text {
+    pub status: String,
+    pub error_code: Option<String>,
+}
+
+/// One run of an automation: a text to be written, or why none was.
+#[derive(Debug, FromRow)]
+pub struct AutomationRun {
+    pub id: String,
+    #[sqlx(rename = "type")]
+    pub automation: String,
+    pub recipient: String,
+    pub status: String,
+    pub from_number_id: Option<String>,
+}
+
+#[derive(Debug, FromRow)]
+pub struct Number {
+    pub e164: String,
+}
+
+impl Probes {
+    pub fn threads(&self) -> Rows<'_, Thread> {
+        self.ask(table!("message_threads"))
+    }
+
+    pub fn texts(&self) -> Rows<'_, Text> {
+        self.ask(table!("message_events", "created_at, id"))
+    }
+
+    pub fn all_automation_runs(&self) -> Rows<'_, AutomationRun> {
+        self.ask(table!("automation_runs"))
+    }
+
+    /// Runs of an automation.
+    pub fn automation_runs(&self, automation: &str) -> Rows<'_, AutomationRun> {
+        self.all_automation_runs().with("type = $1", automation)
+    }
+
+    pub fn numbers(&self) -> Rows<'_, Number> {
+        self.ask(table!("message_numbers"))
+    }
+}
+
+impl Rows<'_, Thread> {
+    pub fn closed(self) -> Self {
+        self.only("status = 'closed'")
+    }
+
+    pub fn with_a_number(self) -> Self {
+        self.only("message_number_id IS NOT NULL")
+    }
+}
+
+impl Rows<'_, Text> {
+    pub fn in_status(self, status: &str) -> Self {
+        self.with("status = $1", status)
+    }
+
+    /// Taken by the provider, whether or not the delivery is reported yet.
+    pub fn sent(self) -> Self {
+        self.only("status IN ('sent', 'delivered')")
+    }
+
+    pub fn delivered(self) -> Self {
+        self.in_status("delivered")
+    }
+
+    pub fn failed(self) -> Self {
+        self.in_status("failed")
+    }
+
+    pub fn queued(self) -> Self {
+        self.in_status("queued")
+    }
+
+    /// Whose sending ended without an answer.
+    pub fn unconfirmed(self) -> Self {
+        self.in_status("unconfirmed")
+    }
+
+    /// Queued or being sent.
+    pub fn being_sent(self) -> Self {
+        self.only("status IN ('queued', 'sending')")
+    }
+
+    /// Whose fate is not known yet.
+    pub fn unsettled(self) -> Self {
+        self.only("status IN ('queued', 'sending', 'unconfirmed')")
+    }
+
+    /// Not written by an automation.
+    pub fn posted(self) -> Self {
+        self.only("automation_run_id IS NULL")
+    }
+}
+
+impl Rows<'_, AutomationRun> {
+    pub fn in_status(self, status: &str) -> Self {
+        self.with("status = $1", status)
+    }
+
+    pub fn pending(self) -> Self {
+        self.in_status("pending")
+    }
+
+    pub fn blocked(self) -> Self {
+        self.in_status("blocked")
+    }
+
+    pub fn failed(self) -> Self {
+        self.in_status("failed")
+    }
+
+    pub fn succeeded(self) -> Self {
+        self.in_status("success")
+    }
+}
+
+impl Rows<'_, Number> {
+    pub fn of_provider(self, provider: &str) -> Self {
+        self.with("provider = $1", provider)
+    }
+}

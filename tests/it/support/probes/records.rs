@@ -1,0 +1,161 @@
+//! What is on record: events of the audit log, exceptions that people see, stored webhooks, effects, keys of requests.
+
+use nightshift_db::Json;
+use serde_json::Value;
+use sqlx::FromRow;
+
+use super::{Probes, Rows, table};
+
+#[derive(Debug, FromRow)]
+pub struct Event {
+    pub status: String,
+    pub metadata: Json<Value>,
+}
+
+#[derive(Debug, FromRow)]
+pub struct Exception {
+    pub id: String,
+    #[sqlx(rename = "type")]
+    pub kind: String,
+    pub severity: String,
+    pub title: String,
+    pub detail: Json<Value>,
+    pub occurrences: i64,
+    pub booking_id: Option<String>,
+}
+
+/// A stored webhook.
+#[derive(Debug, FromRow)]
+pub struct Webhook {
+    pub event_key: String,
+    pub verified: bool,
+    /// How often it was delivered.
+    pub deliveries: i64,
+}
+
+/// An entry of the ledger of effects.
+#[derive(Debug, FromRow)]
+pub struct Effect {
+    pub mode: String,
+    pub state: String,
+}
+
+impl Probes {
+    pub fn all_events(&self) -> Rows<'_, Event> {
+        self.ask(table!("event_log"))
+    }
+
+    /// Events of a type.
+    pub fn events(&self, event: &str) -> Rows<'_, Event> {
+        self.all_events().with("event_type = $1", event)
+    }
+
+    pub fn all_exceptions(&self) -> Rows<'_, Exception> {
+        self.ask(table!("exceptions"))
+    }
+
+    /// Exceptions of a type.
+    pub fn exceptions(&self, kind: &str) -> Rows<'_, Exception> {
+        self.all_exceptions().with("type = $1", kind)
+    }
+
+    pub fn open_exceptions(&self, kind: &str) -> Rows<'_, Exception> {
+        self.exceptions(kind).open()
+    }
+
+    pub fn all_webhooks(&self) -> Rows<'_, Webhook> {
+        self.ask(table!("webhook_inbox"))
+    }
+
+    /// Webhooks of a provider.
+    pub fn webhooks(&self, provider: &str) -> Rows<'_, Webhook> {
+        self.all_webhooks().with("provider = $1", provider)
+    }
+
+    /// Effects of a kind.
+    pub fn effects(&self, kind: &str) -> Rows<'_, Effect> {
+        self.ask(table!("effects")).with("kind = $1", kind)
+    }
+
+    /// Idempotency keys, each with the answer that a repeated request gets.
+    pub fn idempotency_keys(&self) -> Rows<'_, ()> {
+        self.ask(table!("idempotency_keys", "created_at"))
+    }
+
+    /// Idempotency keys of requests that are not answered yet.
+    pub fn idempotency_keys_in_progress(&self) -> Rows<'_, ()> {
+        self.idempotency_keys().only("state = 'in_progress'")
+    }
+
+    /// Counters of wrong passwords, by account, address and device.
+    pub fn sign_in_counters(&self) -> Rows<'_, ()> {
+        self.ask(table!("sign_in_guesses", "key"))
+    }
+}
+
+impl Rows<'_, Event> {
+    pub fn except(self, event: &str) -> Self {
+        self.with("event_type <> $1", event)
+    }
+}
+
+impl Rows<'_, Exception> {
+    pub fn open(self) -> Self {
+        self.only("status = 'open'")
+    }
+
+    pub fn in_progress(self) -> Self {
+        self.only("status = 'in_progress'")
+    }
+
+    pub fn resolved(self) -> Self {
+        self.only("status = 'resolved'")
+    }
+
+    pub fn unresolved(self) -> Self {
+        self.only("status <> 'resolved'")
+    }
+
+    pub fn of_high_severity(self) -> Self {
+        self.only("severity = 'high'")
+    }
+}
+
+impl Rows<'_, Webhook> {
+    pub fn processed(self) -> Self {
+        self.only("status = 'processed'")
+    }
+
+    pub fn ignored(self) -> Self {
+        self.only("status = 'ignored'")
+    }
+
+    /// Whose job has ended.
+    pub fn handled(self) -> Self {
+        self.only("status <> 'received'")
+    }
+
+    pub fn verified(self) -> Self {
+        self.only("verified")
+    }
+
+    pub fn with_key(self, key: &str) -> Self {
+        self.with("event_key = $1", key)
+    }
+
+    /// Whose body is still stored.
+    pub fn with_a_body(self) -> Self {
+        self.only("payload IS NOT NULL")
+    }
+
+    pub fn delivered_times(self, times: i64) -> Self {
+        self.with("deliveries = $1", times)
+    }
+}
+
+impl Rows<'_, Effect> {
+    /// For which the provider was asked.
+    pub fn asked(self) -> Self {
+        self.only("asked_at IS NOT NULL")
+    }
+}
