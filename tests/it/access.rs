@@ -212,7 +212,7 @@ async fn f8_what_belongs_to_another_organisation_is_not_there() {
             let booking_id = made["booking"]["id"].as_str().unwrap().to_owned();
             let confirm = format!("/api/bookings/{booking_id}/confirm");
             let confirmed = nightshift.send(Method::POST, &confirm, &owner, Some(json!({}))).await.expect(200).json();
-            nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
+            nightshift.texts().delivered().until(1).await;
             nightshift.quiet().await;
             let one = async |sql| nightshift.rows::<(String,)>(sql).await[0].0.clone();
             let thread = one("SELECT id FROM message_threads").await;

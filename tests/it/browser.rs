@@ -54,7 +54,7 @@ async fn c2_c10_c11_c13_c15_booking_is_told_in_toasts_and_confirmed_without_a_re
             .await;
         browser.becomes("document.querySelectorAll('.cards button[disabled]').length", 2).await;
         nightshift.simulator.vapi().wait_for_calls(1, Duration::from_secs(10)).await;
-        nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
+        nightshift.service_requests().completed().until(1).await;
         browser
             .sees(&[
                 &format!("Bright Dental - {} at 10:00", nightshift.simulator.vapi().calls()[0].date),
@@ -144,7 +144,7 @@ async fn a_preferred_date_in_the_past_is_asked_about_in_the_dialog() {
         browser.becomes(shown, false).await;
         browser.click(CONFIRM).await;
         browser.becomes(shown, true).await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        assert_eq!(nightshift.calls().count().await, 0);
         browser.click(CONFIRM).await;
         browser.sees(&["Booking call started!"]).await;
     })

@@ -17,7 +17,6 @@ const PROVIDER_PHONE: &str = "+14155550177";
 const TEST_PHONE: &str = "+13105551234";
 const COMPLETED: &str = "SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'";
 const RECOMMENDED: &str = "SELECT count(*) FROM service_requests WHERE status = 'RECOMMENDED'";
-const TEXTED: &str = "SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')";
 
 fn production(settings: &mut Settings) {
     settings.calls.live = true;
@@ -107,7 +106,7 @@ async fn c2_c8_c9_a_simulated_call_books_stores_and_texts_without_calling_anybod
     on_both(async |nightshift| {
         let request = request(&nightshift).await;
         let execution = request.schedule(&nightshift).await.expect(202).json()["data"]["executionId"].clone();
-        nightshift.until(TEXTED, 1).await;
+        nightshift.texts().sent().until(1).await;
         nightshift.quiet().await;
         let shown = request.show(&nightshift).await;
         assert_eq!(
@@ -192,7 +191,7 @@ async fn the_waiting_form_calls_once_also_when_keeping_its_answer_met_another_tr
         let answer = nightshift.send_with(Method::POST, path, &Caller::Nobody, wish, &key).await.expect(200).json();
         assert_eq!(answer["data"]["bookingStatus"], "confirmed");
         assert_eq!(nightshift.count("SELECT last_value FROM refused").await, 3);
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 1);
+        assert_eq!(nightshift.calls().count().await, 1);
     })
     .await;
 }
@@ -207,7 +206,7 @@ async fn c4_with_a_test_phone_no_call_ever_reaches_a_provider() {
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
         nightshift.until(COMPLETED, 1).await;
-        nightshift.until(TEXTED, 1).await;
+        nightshift.texts().sent().until(1).await;
         let called: Vec<_> = nightshift.simulator.vapi().calls().iter().map(|call| call.number.clone()).collect();
         assert_eq!(called, [TEST_PHONE]);
         let stamped: Vec<(String, String, String)> =
@@ -231,7 +230,7 @@ async fn c5_c8_in_production_the_provider_is_called_and_the_result_is_stored() {
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
         nightshift.until(COMPLETED, 1).await;
-        nightshift.until(TEXTED, 1).await;
+        nightshift.texts().sent().until(1).await;
         let call = nightshift.simulator.vapi().calls()[0].clone();
         assert_eq!(call.number, PROVIDER_PHONE);
         let told = &call.overrides["variableValues"];
@@ -266,7 +265,7 @@ async fn c6_a_call_is_looked_at_every_five_seconds_and_given_up_after_sixty_look
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.skip_waits_until("SELECT count(*) FROM booking_calls WHERE status = 'timeout'", 1).await;
+        nightshift.calls().in_status("timeout").skip_waits_until(1).await;
         assert_eq!(nightshift.simulator.vapi().requests().get, 60);
         let times: Vec<(Timestamp, Timestamp, i64)> =
             nightshift.rows("SELECT started_at, ended_at, poll_count FROM booking_calls").await;
@@ -357,8 +356,7 @@ async fn c7_a_call_that_is_refused_fails_is_shown_and_may_be_tried_again() {
         request.schedule(&nightshift).await.expect(202);
         nightshift.until(RECOMMENDED, 1).await;
         assert_eq!(call_status(&nightshift).await, ["failed"]);
-        let open = "SELECT count(*) FROM exceptions WHERE type = 'booking_call_failed' AND status = 'open'";
-        assert_eq!(nightshift.count(open).await, 1);
+        assert_eq!(nightshift.open_exceptions("booking_call_failed").count().await, 1);
         let reasons: Vec<(String,)> = nightshift.rows("SELECT failure_reason FROM booking_calls").await;
         assert_eq!(reasons[0].0, "VAPI refused the call (HTTP 400): property secret should not exist");
         let second = request.schedule(&nightshift).await.expect(202).json();
@@ -428,9 +426,8 @@ async fn c9_a_text_that_fails_leaves_the_booking_as_it_is() {
         let request = request(&nightshift).await;
         nightshift.db.write(template).execute().await.unwrap();
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until("SELECT count(*) FROM automation_runs WHERE status = 'failed'", 1).await;
-        let told = "SELECT count(*) FROM exceptions WHERE type = 'automation_failed' AND status = 'open'";
-        assert_eq!(nightshift.count(told).await, 1);
+        nightshift.all_automation_runs().failed().until(1).await;
+        assert_eq!(nightshift.open_exceptions("automation_failed").count().await, 1);
         nightshift.quiet().await;
         assert_eq!(request.show(&nightshift).await["status"], "COMPLETED");
     })
@@ -509,18 +506,13 @@ async fn c17_a_report_and_a_look_together_end_the_call_once_with_one_text() {
             });
             let request = request(&nightshift).await;
             request.schedule(&nightshift).await.expect(202);
-            nightshift.until(TEXTED, 1).await;
-            nightshift
-                .until("SELECT count(*) FROM webhook_inbox WHERE provider = 'vapi' AND status = 'processed'", 2)
-                .await;
+            nightshift.texts().sent().until(1).await;
+            nightshift.webhooks("vapi").processed().until(2).await;
             nightshift.quiet().await;
             nightshift.pass(Duration::from_secs(30)).await;
             assert_eq!(call_status(&nightshift).await, ["confirmed"]);
             assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 1);
-            assert_eq!(
-                nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'booking_call.completed'").await,
-                1
-            );
+            assert_eq!(nightshift.events("booking_call.completed").count().await, 1);
         })
         .await;
     }
@@ -545,21 +537,20 @@ async fn an_appointment_that_comes_to_light_late_is_not_lost() {
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.skip_waits_until("SELECT count(*) FROM booking_calls WHERE status = 'timeout'", 1).await;
+        nightshift.calls().in_status("timeout").skip_waits_until(1).await;
         report(&nightshift, &nightshift.simulator.vapi().calls()[0].id).await;
         nightshift.until(COMPLETED, 1).await;
-        nightshift.until(TEXTED, 1).await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM exceptions WHERE status = 'open'").await, 0);
+        nightshift.texts().sent().until(1).await;
+        assert_eq!(nightshift.all_exceptions().open().count().await, 0);
 
         // With a newer call under way it can't be taken: somebody must see it.
         let request = another_request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.skip_waits_until("SELECT count(*) FROM booking_calls WHERE status = 'timeout'", 1).await;
+        nightshift.calls().in_status("timeout").skip_waits_until(1).await;
         let late = nightshift.simulator.vapi().calls()[1].id.clone();
         request.schedule(&nightshift).await.expect(202);
         report(&nightshift, &late).await;
-        let shown = "SELECT count(*) FROM exceptions WHERE type = 'late_booking_confirmation' AND severity = 'high'";
-        nightshift.until(shown, 1).await;
+        nightshift.exceptions("late_booking_confirmation").of_high_severity().until(1).await;
         assert_eq!(request.show(&nightshift).await["status"], "BOOKING");
     })
     .await;
@@ -586,17 +577,17 @@ async fn a_report_without_the_data_ends_nothing_and_a_later_one_with_them_is_no_
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until("SELECT count(*) FROM booking_calls WHERE status = 'in_progress'", 1).await;
+        nightshift.calls().in_status("in_progress").until(1).await;
         let call = nightshift.simulator.vapi().calls()[0].id.clone();
         let early = json!({"message": {"type": "end-of-call-report", "call": {"id": call},
                            "endedReason": "customer-ended-call", "analysis": {"summary": "They agreed."}}});
         tell(&nightshift, &early).await;
         tell(&nightshift, &early).await;
-        nightshift.until("SELECT count(*) FROM webhook_inbox WHERE status = 'processed' AND deliveries = 2", 1).await;
+        nightshift.all_webhooks().processed().delivered_times(2).until(1).await;
         assert_eq!(call_status(&nightshift).await, ["in_progress"]);
         report(&nightshift, &call).await;
         nightshift.until(COMPLETED, 1).await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM webhook_inbox").await, 2);
+        assert_eq!(nightshift.all_webhooks().count().await, 2);
     })
     .await;
 }
@@ -631,7 +622,7 @@ async fn reports_can_be_proven_by_a_credential_stored_at_vapi() {
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
         nightshift.until_with_the_clock_standing(COMPLETED, 1).await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM webhook_inbox WHERE verified").await, 2);
+        assert_eq!(nightshift.all_webhooks().verified().count().await, 2);
     })
     .await;
 }
@@ -663,7 +654,7 @@ async fn d9_reports_are_taken_only_from_vapi() {
         assert_eq!(send(None).await, 401);
         assert_eq!(send(Some(("x-vapi-secret", "guessed"))).await, 401);
         assert_eq!(send(Some(("x-signature", "00"))).await, 401);
-        assert_eq!(nightshift.count("SELECT count(*) FROM webhook_inbox").await, 0);
+        assert_eq!(nightshift.all_webhooks().count().await, 0);
         assert_eq!(send(Some(("authorization", "Bearer vapi-test-secret"))).await, 200);
         assert_eq!(send(Some(("x-vapi-secret", "vapi-test-secret"))).await, 200);
         assert_eq!(nightshift.count("SELECT deliveries FROM webhook_inbox").await, 2);
@@ -744,7 +735,7 @@ async fn what_was_said_in_a_call_is_forgotten_after_180_days_and_what_came_of_it
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: Some(1), ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
+        nightshift.service_requests().completed().until(1).await;
         nightshift.quiet().await;
         assert_eq!(nightshift.count(SAID).await, 2);
         let ended = nightshift.clock.now();
@@ -753,7 +744,7 @@ async fn what_was_said_in_a_call_is_forgotten_after_180_days_and_what_came_of_it
             nightshift.swept().await;
             assert_eq!(nightshift.count(SAID).await, left, "after {days} days");
         }
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls WHERE result IS NOT NULL").await, 1);
+        assert_eq!(nightshift.calls().with_a_result().count().await, 1);
     })
     .await;
 }
@@ -781,18 +772,16 @@ async fn a_preferred_date_in_the_past_is_called_for_and_said_in_warnings() {
         nightshift.app.queue.resume(&mut tx, "calls").await.unwrap();
         tx.commit().await.unwrap();
         // Made up as it is, it goes on as any other: the text tells what was asked for.
-        nightshift.until(TEXTED, 1).await;
+        nightshift.texts().sent().until(1).await;
         let texts = nightshift.simulator.twilio().ledger().messages().to_vec();
         assert!(texts[0].body.contains("confirmed for 2024-12-28 at TBD"), "{}", texts[0].body);
-        assert_eq!(nightshift.count("SELECT count(*) FROM exceptions").await, 0);
+        assert_eq!(nightshift.all_exceptions().count().await, 0);
     })
     .await;
 }
 
 #[tokio::test]
 async fn an_appointment_in_the_past_that_a_real_call_reports_is_shown_to_people_and_texted_to_nobody() {
-    const SHOWN: &str = "SELECT count(*) FROM exceptions
-                         WHERE type = 'appointment_in_past' AND severity = 'high' AND status = 'open'";
     for test_line in [false, true] {
         let mode = move |settings: &mut Settings| {
             settings.calls.live = true;
@@ -807,9 +796,9 @@ async fn an_appointment_in_the_past_that_a_real_call_reports_is_shown_to_people_
             request.schedule(&nightshift).await.expect(202);
             nightshift.until(COMPLETED, 1).await;
             nightshift.quiet().await;
-            assert_eq!(nightshift.count(SHOWN).await, 1);
-            assert_eq!(nightshift.count("SELECT count(*) FROM automation_runs").await, 0);
-            assert_eq!(nightshift.count("SELECT count(*) FROM message_events").await, 0);
+            assert_eq!(nightshift.open_exceptions("appointment_in_past").of_high_severity().count().await, 1);
+            assert_eq!(nightshift.all_automation_runs().count().await, 0);
+            assert_eq!(nightshift.texts().count().await, 0);
             let shown = request.show(&nightshift).await;
             assert_eq!(shown["finalOutcome"], "Booked with Bright Dental on 2024-11-24 at 10:00");
         })

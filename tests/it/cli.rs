@@ -333,7 +333,7 @@ async fn numbers_are_added_checked_and_listed() {
             let refused = world.run(&arguments);
             assert!(refused.code == 1 && refused.err.contains(named), "{arguments:?}: {refused:?}");
         }
-        assert_eq!(world.count("SELECT count(*) FROM event_log WHERE event_type = 'number.added'").await, 1);
+        assert_eq!(world.events("number.added").count().await, 1);
     })
     .await;
 }
@@ -375,7 +375,7 @@ async fn f5_jobs_are_listed_shown_retried_and_cancelled_from_the_shell_and_each_
         assert!(twice.code == 1 && twice.err.contains(&ids[0]), "{twice:?}");
         world.run(&["jobs", "retry", &ids[0]]).ok();
         assert!(world.run(&["jobs", "retry-all", "--state", "cancelled"]).ok().starts_with("1 start anew"));
-        assert_eq!(world.count("SELECT count(*) FROM jobs WHERE state = 'queued'").await, 3);
+        assert_eq!(world.all_jobs().queued().count().await, 3);
         assert_eq!(world.run(&["jobs", "retry", "none"]).code, 1);
         assert!(world.run(&["jobs", "stats"]).ok().contains("maintenance"));
 
@@ -490,7 +490,7 @@ async fn prices_are_checked_and_schedules_steered_from_the_command_line() {
         assert_eq!((&nightly["name"], &nightly["enabled"]), (&json!("pricing.reconcile"), &json!(false)));
         world.run(&["schedules", "enable", "pricing.reconcile"]).ok();
         assert!(world.run(&["schedules", "run", "retention.sweep"]).ok().contains("retention.sweep: job "));
-        world.until("SELECT count(*) FROM event_log WHERE event_type = 'retention.swept'", 1).await;
+        world.events("retention.swept").until(1).await;
         let unknown = world.run(&["schedules", "run", "tea"]);
         assert!(unknown.code == 1 && unknown.err.contains("retention.sweep"), "{unknown:?}");
     })

@@ -53,7 +53,7 @@ pub async fn drifted(nightshift: &Nightshift, owner: &Caller) {
     nightshift.send(Method::PATCH, &path, owner, Some(longer)).await.expect(200);
     nightshift.quiet().await;
     nightshift.send(Method::POST, "/api/reconciliation/runs", owner, Some(json!({}))).await.expect(202);
-    nightshift.until("SELECT count(*) FROM exceptions WHERE type = 'pricing_drift'", 1).await;
+    nightshift.exceptions("pricing_drift").until(1).await;
 }
 
 #[tokio::test]
@@ -219,12 +219,7 @@ async fn d24_production_that_takes_webhooks_from_anybody_says_so_until_it_no_lon
         let again = nightshift::app::start(careful, nightshift.clock.clone(), &[nightshift::app::Role::Scheduler])
             .await
             .unwrap();
-        nightshift
-            .until(
-                "SELECT count(*) FROM exceptions WHERE type = 'webhook_validation_disabled' AND status = 'resolved'",
-                1,
-            )
-            .await;
+        nightshift.exceptions("webhook_validation_disabled").resolved().until(1).await;
         again.stop(Duration::from_secs(1)).await;
     })
     .await;

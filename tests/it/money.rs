@@ -9,7 +9,6 @@ use crate::support::nightshift::on_both_with;
 use crate::support::{Nightshift, on_both};
 
 /// Texts of a confirmation are reported as well, whenever they like.
-const HANDLED: &str = "SELECT count(*) FROM webhook_inbox WHERE provider = 'stripe' AND status <> 'received'";
 
 /// A payment that says nothing of a booking.
 fn bare(event: &str, intent: &str, minor: i64) -> Value {
@@ -48,12 +47,12 @@ fn refund(event: &str, intent: &str, minor: i64, complete: bool) -> Value {
 /// Delivers events one after the other, each when the one before has been acted on.
 async fn deliver(nightshift: &Nightshift, events: &[Value]) {
     for event in events {
-        let before = nightshift.count(HANDLED).await;
+        let before = nightshift.webhooks("stripe").handled().count().await;
         nightshift.stripe(event).await.expect(200);
-        nightshift.until(HANDLED, before + 1).await;
+        nightshift.webhooks("stripe").handled().until(before + 1).await;
     }
     nightshift.quiet().await;
-    assert_eq!(nightshift.count("SELECT count(*) FROM jobs WHERE state = 'dead'").await, 0);
+    assert_eq!(nightshift.all_jobs().dead().count().await, 0);
 }
 
 /// Type and details of what stands before people, oldest first.
@@ -101,10 +100,7 @@ async fn a_checkout_that_names_the_booking_confirms_it_in_either_order_and_the_m
         let amounts: Vec<(i64, Option<String>)> =
             nightshift.rows("SELECT paid_minor, stripe_payment_intent_id FROM bookings ORDER BY id").await;
         assert_eq!(amounts, [(10_000, Some("pi_0".to_owned())), (10_000, Some("pi_1".to_owned()))]);
-        assert_eq!(
-            nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'booking.payment.changed'").await,
-            2
-        );
+        assert_eq!(nightshift.events("booking.payment.changed").count().await, 2);
     })
     .await;
 }
@@ -138,10 +134,9 @@ async fn a_checkout_and_its_payment_at_the_same_moment_leave_no_alarm() {
         for answer in futures_util::future::join_all(events.iter().map(|event| nightshift.stripe(event))).await {
             answer.expect(200);
         }
-        nightshift.until(HANDLED, 16).await;
+        nightshift.webhooks("stripe").handled().until(16).await;
         assert_eq!(open(&nightshift).await, []);
-        let right = "SELECT count(*) FROM bookings WHERE status = 'confirmed' AND paid_minor = 10000";
-        assert_eq!(nightshift.count(right).await, 8);
+        assert_eq!(nightshift.bookings().confirmed().that_received(10_000).count().await, 8);
     })
     .await;
 }
@@ -156,10 +151,7 @@ async fn a_checkout_that_is_not_paid_waits_for_its_payment() {
         let mut failed = checkout("evt_2", "pi_1", "unpaid", named.clone());
         failed["type"] = json!("checkout.session.async_payment_failed");
         deliver(&nightshift, &[failed]).await;
-        assert_eq!(
-            nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'booking.payment.failed'").await,
-            1
-        );
+        assert_eq!(nightshift.events("booking.payment.failed").count().await, 1);
         let mut arrived = checkout("evt_3", "pi_1", "paid", named);
         arrived["type"] = json!("checkout.session.async_payment_succeeded");
         deliver(&nightshift, &[arrived]).await;
@@ -377,8 +369,7 @@ async fn a_payment_that_went_back_never_pays_again() {
         )
         .await;
         assert_eq!(booking(&nightshift, &other).await, is("confirmed", "refunded"));
-        let back = "SELECT count(*) FROM bookings WHERE paid_minor = 10000 AND refunded_minor = 10000";
-        assert_eq!(nightshift.count(back).await, 2);
+        assert_eq!(nightshift.bookings().that_received(10_000).that_gave_back(10_000).count().await, 2);
         assert_eq!(open(&nightshift).await, []);
     })
     .await;
@@ -394,7 +385,7 @@ async fn a_payment_that_went_back_before_its_booking_was_known_confirms_nothing_
         let cancelled = format!("/api/bookings/{}/cancel", booked[1]);
         nightshift.post(&cancelled, json!({"reason": "changed her mind"})).await.expect(200);
         deliver(&nightshift, &[paid("evt_paid", &booked[2])]).await;
-        let confirmed = nightshift.count("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm'").await;
+        let confirmed = nightshift.jobs("booking.confirm").count().await;
         for (n, id) in booked.iter().enumerate() {
             let intent = format!("pi_{n}");
             let named = json!({"metadata": {"bookingId": id}});
@@ -411,7 +402,7 @@ async fn a_payment_that_went_back_before_its_booking_was_known_confirms_nothing_
         assert_eq!(booking(&nightshift, &booked[0]).await, is("pending", "refunded"));
         assert_eq!(booking(&nightshift, &booked[1]).await, is("cancelled", "refunded"));
         assert_eq!(booking(&nightshift, &booked[2]).await, is("confirmed", "paid"));
-        assert_eq!(nightshift.count("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm'").await, confirmed);
+        assert_eq!(nightshift.jobs("booking.confirm").count().await, confirmed);
         assert_eq!(open(&nightshift).await, []);
     })
     .await;

@@ -130,7 +130,7 @@ async fn a_form_whose_transaction_met_another_is_run_again() {
         }
         let fields = [("csrf", csrf.as_str()), ("note", "done")];
         form(&nightshift, &format!("{path}/resolve"), &owner, &fields).await.expect(303);
-        assert_eq!(nightshift.count("SELECT count(*) FROM exceptions WHERE status = 'resolved'").await, 1);
+        assert_eq!(nightshift.all_exceptions().resolved().count().await, 1);
     })
     .await;
 }

@@ -221,7 +221,7 @@ async fn the_dialog_closes_before_the_answer_to_its_form_comes() {
         browser.click(CONFIRM).await;
         browser.becomes("document.querySelectorAll('dialog[open]').length", 0).await;
         browser.sees(&["Booking in progress...", "Scheduling your appointment... Calling Bright Dental"]).await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        assert_eq!(nightshift.calls().count().await, 0);
         tx.commit().await.unwrap();
         browser.sees(&["Booking call started!"]).await;
     })

@@ -163,7 +163,7 @@ async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation
         let page = visitor.page(&nightshift).await;
         assert!(page.text.contains("On the call...") && page.text.contains("data-elapsed="), "{}", page.text);
 
-        nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
+        nightshift.service_requests().completed().until(1).await;
         let page = visitor.page(&nightshift).await;
         for text in [
             "Completed",
@@ -212,7 +212,7 @@ async fn a_call_that_ended_without_a_booking_is_told_until_the_next_one() {
         assert!(!page.text.contains(told), "{}", page.text);
         let form = [("csrf", field(&page.text, "csrf")), ("providerId", field(&page.text, "providerId"))];
         visitor.book(&nightshift, &form).await.expect(303);
-        nightshift.until("SELECT count(*) FROM booking_calls WHERE status = 'failed'", 1).await;
+        nightshift.calls().in_status("failed").until(1).await;
         let path = format!("/request/{}?notice=started", visitor.id);
         let page = visitor.open(&nightshift, &path).await;
         assert!(page.text.contains(told), "{}", page.text);
@@ -233,7 +233,7 @@ async fn a_form_of_another_page_books_nothing() {
         let csrf = field(&page.text, "csrf");
         let failed = visitor.book(&nightshift, &[("csrf", csrf), ("providerId", "none")]).await.expect(303);
         assert!(failed.header("location").unwrap().ends_with("?notice=failed"));
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        assert_eq!(nightshift.calls().count().await, 0);
     })
     .await;
 }
@@ -246,7 +246,7 @@ async fn the_form_of_one_request_books_nothing_of_another() {
         let provider = field(&of_two.text, "providerId").to_owned();
         let foreign = [("csrf", field(&of_one.text, "csrf")), ("providerId", provider.as_str())];
         two.book(&nightshift, &foreign).await.expect(403);
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        assert_eq!(nightshift.calls().count().await, 0);
         let own = [("csrf", field(&of_two.text, "csrf")), ("providerId", provider.as_str())];
         two.book(&nightshift, &own).await.expect(303);
     })
@@ -273,11 +273,11 @@ async fn a_preferred_date_in_the_past_is_asked_about_once_more() {
         for (_, value) in &filled {
             assert!(asked.text.contains(&format!("value=\"{value}\"")), "{value} is lost:\n{}", asked.text);
         }
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        assert_eq!(nightshift.calls().count().await, 0);
         let meant = [filled.as_slice(), &[("pastIsMeant", field(&asked.text, "pastIsMeant"))]].concat();
         let booked = visitor.book(&nightshift, &meant).await.expect(303);
         assert!(booked.header("location").unwrap().ends_with("?notice=started"));
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 1);
+        assert_eq!(nightshift.calls().count().await, 1);
     })
     .await;
 }
@@ -294,7 +294,7 @@ async fn a_form_with_a_mistake_comes_back_as_it_was_filled_in_and_a_masked_phone
         let refused = visitor.book(&nightshift, &filled).await.expect(422);
         assert!(refused.text.contains("aria-describedby=\"wrong-book-customerPhone\""), "{}", refused.text);
         assert!(refused.text.contains("value=\"Bea\"") && refused.text.contains("value=\"12\""), "{}", refused.text);
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        assert_eq!(nightshift.calls().count().await, 0);
         let filled = [("csrf", csrf), ("providerId", provider), ("customerPhone", masked)];
         visitor.book(&nightshift, &filled).await.expect(303);
         let told: Vec<(String,)> = nightshift.rows("SELECT CAST(request_body AS TEXT) FROM booking_calls").await;
@@ -332,7 +332,7 @@ async fn a_booked_appointment_has_a_calendar_file_when_its_words_can_be_read() {
         let page = visitor.form(&nightshift).await;
         let form = [("csrf", field(&page.text, "csrf")), ("providerId", field(&page.text, "providerId"))];
         visitor.book(&nightshift, &form).await.expect(303);
-        nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
+        nightshift.service_requests().completed().until(1).await;
         let words = "UPDATE providers SET booking_date = '2025-01-07', booking_time = '2:30 PM',
                 confirmation_number = 'BD441' WHERE booking_confirmed";
         nightshift.db.write(words).execute().await.unwrap();

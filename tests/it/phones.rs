@@ -45,7 +45,7 @@ async fn a_text_goes_to_the_phone_that_was_meant() {
             let id = nightshift.book_as(booking_with(written)).await;
             nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
             let delivered = i64::try_from(number + 1).unwrap();
-            nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", delivered).await;
+            nightshift.texts().delivered().until(delivered).await;
             let to = nightshift.simulator.twilio().read(|ledger| ledger.messages()[number].to.clone());
             assert_eq!(to, e164, "{written}");
         }
@@ -102,8 +102,8 @@ async fn what_may_be_another_phone_is_refused_by_field() {
             let answer = nightshift.post("/api/messages/numbers", number).await.expect(422).json();
             assert!(answer["fields"]["e164"].is_string(), "{written}: {answer}");
         }
-        assert_eq!(nightshift.count("SELECT count(*) FROM clients").await, 0);
-        assert_eq!(nightshift.count("SELECT count(*) FROM service_requests").await, 0);
+        assert_eq!(nightshift.clients().count().await, 0);
+        assert_eq!(nightshift.service_requests().count().await, 0);
         // Without a country only what is international by itself is read.
         nightshift.db.write("UPDATE organizations SET timezone = 'UTC' WHERE id = 'org-paws'").execute().await.unwrap();
         nightshift.post("/api/bookings", booking_with("(212) 555-0123")).await.expect(422);

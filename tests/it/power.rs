@@ -98,7 +98,7 @@ async fn whenever_the_power_fails_what_was_acknowledged_is_there_and_happens_onc
     world.database = TestDb::existing(db, url);
     world.leases_run_out().await;
     let _again = world.serve();
-    world.until("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')", BOOKINGS as i64).await;
+    world.texts().sent().until(BOOKINGS as i64).await;
     world.until_quiet().await;
     world.shows_each_booking_once(BOOKINGS).await;
 }

@@ -9,16 +9,12 @@ use crate::support::business::paid;
 use crate::support::nightshift::{STRIPE_SECRET, on_both_with};
 use crate::support::{Answer, Nightshift, on_both};
 
-const STORED: &str = "SELECT count(*) FROM webhook_inbox";
-const ENQUEUED: &str = "SELECT count(*) FROM jobs WHERE kind LIKE 'webhook.%'";
-const REFUSALS: &str = "SELECT count(*) FROM event_log WHERE event_type = 'webhook.validation.failed'";
-
 fn signed(secret: &str, at: Timestamp, body: &str) -> String {
     signature::sign(&secret.into(), at.unix_seconds(), body.as_bytes())
 }
 
 async fn nothing_is_stored(nightshift: &Nightshift) {
-    assert_eq!((nightshift.count(STORED).await, nightshift.count(ENQUEUED).await), (0, 0));
+    assert_eq!((nightshift.all_webhooks().count().await, nightshift.webhook_jobs().count().await), (0, 0));
 }
 
 #[tokio::test]
@@ -47,7 +43,7 @@ async fn d2_with_validation_a_valid_signature_is_taken_under_any_of_the_secrets(
             nightshift.stripe_raw(body, Some(&signature)).await.expect(200);
         }
         let verified = "SELECT count(*) FROM webhook_inbox WHERE verified";
-        assert_eq!((nightshift.count(verified).await, nightshift.count(ENQUEUED).await), (2, 2));
+        assert_eq!((nightshift.count(verified).await, nightshift.webhook_jobs().count().await), (2, 2));
     })
     .await;
 }
@@ -95,7 +91,7 @@ async fn d7_without_validation_a_wrong_signature_is_refused_all_the_same() {
             let wrong = signed("whsec_wrong", nightshift.clock.now(), &body);
             nightshift.stripe_raw(body.clone(), Some(&wrong)).await.expect(400);
             nothing_is_stored(&nightshift).await;
-            assert_eq!(nightshift.count(REFUSALS).await, 1);
+            assert_eq!(nightshift.events("webhook.validation.failed").count().await, 1);
             let right = signed(STRIPE_SECRET, nightshift.clock.now(), &body);
             nightshift.stripe_raw(body, Some(&right)).await.expect(200);
         },
@@ -109,7 +105,7 @@ async fn d8_a_storm_of_refusals_fills_no_table_and_calls_people_once() {
         for _ in 0..75 {
             nightshift.stripe_raw(paid("evt_1", "b").to_string(), None).await.expect(401);
         }
-        assert_eq!(nightshift.count(REFUSALS).await, 60);
+        assert_eq!(nightshift.events("webhook.validation.failed").count().await, 60);
         let open: Vec<(String, i64)> = nightshift
             .rows("SELECT severity, occurrences FROM exceptions WHERE type = 'webhook_signature_invalid'")
             .await;
@@ -209,8 +205,8 @@ async fn what_is_no_event_that_matters_is_stored_and_ignored() {
             let request = nightshift.http.post(&url).header("x-vapi-secret", "vapi-test-secret");
             Answer::to(request.header("content-type", "application/json").body(body)).await.expect(200);
         }
-        nightshift.until("SELECT count(*) FROM webhook_inbox WHERE status = 'ignored'", 12).await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM exceptions").await, 0);
+        nightshift.all_webhooks().ignored().until(12).await;
+        assert_eq!(nightshift.all_exceptions().count().await, 0);
     })
     .await;
 }
@@ -226,7 +222,7 @@ async fn f8_more_webhooks_than_allowed_per_minute_are_told_to_wait() {
             let answer = nightshift.stripe(&paid("evt_4", "b")).await.expect(429);
             let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
             assert!((1..=60).contains(&seconds), "{seconds}");
-            assert_eq!(nightshift.count(STORED).await, 3);
+            assert_eq!(nightshift.all_webhooks().count().await, 3);
             nightshift.clock.advance(std::time::Duration::from_secs(60));
             nightshift.stripe(&paid("evt_4", "b")).await.expect(200);
         },
@@ -343,7 +339,7 @@ async fn twilio_reports_are_taken_only_under_its_signature() {
         assert_eq!(post(Some(sign(b"guessed"))).await, 401);
         nothing_is_stored(&nightshift).await;
         assert!((200..300).contains(&post(Some(sign(b"simulated-auth-token"))).await));
-        assert_eq!(nightshift.count(STORED).await, 1);
+        assert_eq!(nightshift.all_webhooks().count().await, 1);
     })
     .await;
 }
@@ -358,7 +354,7 @@ async fn a_twilio_report_that_names_no_text_is_stored_and_ignored() {
             let request = nightshift.http.post(&url).header("content-type", "application/x-www-form-urlencoded");
             Answer::to(request.body(form.to_owned())).await.expect(200);
         }
-        nightshift.skip_waits_until("SELECT count(*) FROM webhook_inbox WHERE status = 'ignored'", 5).await;
+        nightshift.all_webhooks().ignored().skip_waits_until(5).await;
     })
     .await;
 }

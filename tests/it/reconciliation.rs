@@ -20,7 +20,7 @@ async fn night(nightshift: &Nightshift, completed: i64) {
     let two = nightshift.clock.now().to_datetime().date_naive().and_hms_opt(2, 0, 0).unwrap().and_utc();
     let two = Timestamp::from(two);
     nightshift.clock.set(if nightshift.clock.now() < two { two } else { two + DAY });
-    nightshift.until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'", completed).await;
+    nightshift.price_checks().completed().until(completed).await;
     nightshift.quiet().await;
 }
 
@@ -225,12 +225,12 @@ async fn somebody_may_ask_for_a_run_one_at_a_time() {
         nightshift.quiet().await;
         let asked = nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
         assert!(asked.header("location").unwrap().starts_with("/api/jobs/"));
-        nightshift.until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'", 1).await;
+        nightshift.price_checks().completed().until(1).await;
         nightshift.patch(&format!("/api/bookings/{id}"), json!({"quantity": 3})).await.expect(200);
         nightshift.post("/api/reconciliation/runs", json!({"date": "2024-12-01"})).await.expect(202);
-        nightshift.until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'", 2).await;
+        nightshift.price_checks().completed().until(2).await;
         nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
-        nightshift.until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'", 3).await;
+        nightshift.price_checks().completed().until(3).await;
         let runs: Vec<(String, i64, i64)> = nightshift
             .rows("SELECT local_date, attempt_no, drifted FROM reconciliation_runs ORDER BY started_at, id")
             .await;
@@ -267,9 +267,7 @@ async fn a_run_that_was_given_up_is_told_and_goes_on_where_it_was() {
             };
             set(bad).await.unwrap();
             nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
-            nightshift
-                .skip_waits_until("SELECT count(*) FROM reconciliation_runs WHERE status = 'failed' AND checked = 2", 1)
-                .await;
+            nightshift.price_checks().failed().that_checked(2).skip_waits_until(1).await;
             let list = nightshift.get("/api/exceptions?type=reconciliation_failed").await.expect(200).json();
             assert_eq!(list["exceptions"].as_array().unwrap().len(), 1, "{list}");
             let log = nightshift.get("/api/event-log?eventType=pricing.reconciliation.failed").await.expect(200).json();
@@ -281,9 +279,7 @@ async fn a_run_that_was_given_up_is_told_and_goes_on_where_it_was() {
             let mut tx = nightshift.db.begin().await.unwrap();
             nightshift_jobs::registry().retry(&nightshift.app.queue, &mut tx, &dead[0].0, None).await.unwrap();
             tx.commit().await.unwrap();
-            nightshift
-                .until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed' AND checked = 3", 1)
-                .await;
+            nightshift.price_checks().completed().that_checked(3).until(1).await;
             let list = nightshift.get("/api/exceptions?type=reconciliation_failed").await.expect(200).json();
             assert_eq!(list["exceptions"].as_array().unwrap().len(), 0, "{list}");
         },
@@ -334,7 +330,7 @@ async fn d17_a_run_that_is_killed_again_and_again_comes_to_the_same_end() {
             db.write("UPDATE jobs SET crashes = 0").execute().await.unwrap();
         }
         let _worker = world.serve_with(&["--role", "worker"], &[]);
-        world.until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'", 1).await;
+        world.price_checks().completed().until(1).await;
         let (runs, drifts, exceptions) = outcome(&db).await;
         assert_eq!(runs.len(), 1);
         assert_eq!((runs[0].0, runs[0].1), (1_000, 100));

@@ -17,7 +17,6 @@ use crate::support::nightshift::on_both_with;
 use crate::support::{Nightshift, on_both};
 
 const DELIVERED: &str = "SELECT count(*) FROM message_events WHERE status = 'delivered'";
-const OPEN: &str = "SELECT count(*) FROM exceptions WHERE status <> 'resolved'";
 
 /// How a retry of a kind ends.
 enum Expected {
@@ -116,7 +115,7 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
         "webhook.twilio.status" => {
             pause(nightshift, "webhooks").await;
             confirmed().await;
-            nightshift.until("SELECT count(*) FROM webhook_inbox WHERE provider = 'twilio_status'", 2).await;
+            nightshift.webhooks("twilio_status").until(2).await;
         }
         "webhook.vapi.process" => {
             pause(nightshift, "webhooks").await;
@@ -147,16 +146,14 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
         "thread.assign_number" => {
             nightshift.db.write(number_out).execute().await.unwrap();
             confirmed().await;
-            nightshift
-                .until("SELECT count(*) FROM jobs WHERE kind = 'thread.assign_number' AND state = 'retrying'", 1)
-                .await;
+            nightshift.jobs("thread.assign_number").retrying().until(1).await;
             pause(nightshift, "bookings").await;
         }
         "thread.close" => {
             let id = confirmed().await;
             nightshift.until(DELIVERED, 1).await;
             nightshift.patch(&format!("/api/bookings/{id}"), json!({"status": "completed"})).await.expect(200);
-            nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'thread.close'", 1).await;
+            nightshift.jobs("thread.close").until(1).await;
             pause(nightshift, "bookings").await;
         }
         "booking_call.start" => {
@@ -165,31 +162,24 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
         }
         "booking_call.poll" => {
             nightshift.ask_for_call().await;
-            nightshift
-                .until("SELECT count(*) FROM jobs WHERE kind = 'booking_call.poll' AND state = 'queued'", 1)
-                .await;
+            nightshift.jobs("booking_call.poll").queued().until(1).await;
             pause(nightshift, "calls").await;
         }
         "automation.run" => {
             pause(nightshift, "sms").await;
             confirmed().await;
-            nightshift
-                .until(
-                    "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'pending'",
-                    1,
-                )
-                .await;
+            nightshift.automation_runs("bookingConfirmation").pending().until(1).await;
         }
         "sms.send" => {
             nightshift.simulator.twilio().inject(fault(Fault::RateLimit, 1));
             confirmed().await;
-            nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying'", 1).await;
+            nightshift.jobs("sms.send").retrying().until(1).await;
             pause(nightshift, "sms").await;
         }
         "sms.confirm_delivery" => {
             nightshift.simulator.twilio().inject(fault(Fault::ErrorAfterStoring, 1));
             confirmed().await;
-            nightshift.until("SELECT count(*) FROM message_events WHERE status = 'unconfirmed'", 1).await;
+            nightshift.texts().unconfirmed().until(1).await;
             nightshift.quiet().await;
             pause(nightshift, "sms").await;
         }
@@ -271,7 +261,7 @@ async fn kill(nightshift: &Nightshift, kind: &str) {
             .unwrap();
         // The rescue looks every five seconds.
         nightshift.clock.advance(Duration::from_secs(6));
-        nightshift.until("SELECT count(*) FROM jobs WHERE state = 'running'", 0).await;
+        nightshift.all_jobs().running().until(0).await;
     }
 }
 
@@ -304,7 +294,7 @@ async fn every_kind_of_job_that_dies_is_recovered_by_a_retry_or_the_retry_says_w
                     Expected::Refused(why) => {
                         let refused = retry(&nightshift, &dead[0]).await.unwrap_err();
                         assert!(refused.contains(why), "{kind}: {refused}");
-                        assert_eq!(nightshift.count("SELECT count(*) FROM jobs WHERE state = 'dead'").await, 1);
+                        assert_eq!(nightshift.all_jobs().dead().count().await, 1);
                     }
                     Expected::Done(sql) => {
                         assert_eq!(nightshift.count(sql).await, 0, "{kind}: it is done already");
@@ -335,18 +325,19 @@ async fn a_dead_text_is_sent_by_a_retry_whatever_ended_it() {
             nightshift.simulator.twilio().inject(fault(ended_by, times));
             let id = nightshift.book().await;
             nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-            nightshift
-                .skip_waits_until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'dead'", 1)
-                .await;
-            assert_eq!(nightshift.count("SELECT count(*) FROM message_events WHERE status = 'failed'").await, 1);
+            nightshift.jobs("sms.send").dead().skip_waits_until(1).await;
+            assert_eq!(nightshift.texts().failed().count().await, 1);
 
             let job = dead(&nightshift).await.remove(0);
             retry(&nightshift, &job).await.unwrap();
-            assert_eq!(nightshift.count(OPEN).await, 0, "people are still told of what is being mended");
+            assert_eq!(
+                nightshift.all_exceptions().unresolved().count().await,
+                0,
+                "people are still told of what is being mended"
+            );
             nightshift.until(DELIVERED, 1).await;
             assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 1);
-            let run = "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'success'";
-            assert_eq!(nightshift.count(run).await, 1);
+            assert_eq!(nightshift.automation_runs("bookingConfirmation").succeeded().count().await, 1);
             assert!(retry(&nightshift, &job).await.unwrap_err().contains("succeeded"));
         })
         .await;
@@ -360,17 +351,17 @@ async fn a_dead_text_that_may_have_left_is_asked_after_before_it_is_sent_again()
         nightshift.simulator.twilio().inject(fault(Fault::ErrorAfterStoring, 1));
         let id = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'unconfirmed'", 1).await;
+        nightshift.texts().unconfirmed().until(1).await;
         nightshift.quiet().await;
         // The provider can't be asked until somebody gives up.
         pause(&nightshift, "sms").await;
         kill(&nightshift, "sms.confirm_delivery").await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM message_events WHERE status = 'failed'").await, 1);
+        assert_eq!(nightshift.texts().failed().count().await, 1);
         retry(&nightshift, &dead(&nightshift).await[0]).await.unwrap();
         resume_all(&nightshift).await;
-        nightshift.until("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')", 1).await;
+        nightshift.texts().sent().until(1).await;
         assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 1);
-        assert_eq!(nightshift.count(OPEN).await, 0);
+        assert_eq!(nightshift.all_exceptions().unresolved().count().await, 0);
     })
     .await;
 }
@@ -391,8 +382,7 @@ async fn what_a_cancelled_job_was_about_hears_of_it_and_a_retry_brings_it_back()
                 Expected::Refused(_) => {
                     let refused = retry(&nightshift, &job).await.unwrap_err();
                     assert!(refused.contains("the call is over (cancelled)"), "{refused}");
-                    let free = "SELECT count(*) FROM service_requests WHERE status = 'RECOMMENDED'";
-                    assert_eq!(nightshift.count(free).await, 1);
+                    assert_eq!(nightshift.service_requests().recommended().count().await, 1);
                 }
                 Expected::Done(sql) => {
                     retry(&nightshift, &job).await.unwrap();
@@ -425,7 +415,7 @@ async fn people_are_told_of_a_cancelled_job_that_cannot_be_read() {
 
         cancel(&nightshift, job).await;
         assert_eq!(nightshift.rows::<(String, i64)>(told).await, [(title("automation.run"), 1)]);
-        assert_eq!(nightshift.count("SELECT count(*) FROM automation_runs WHERE status = 'pending'").await, 1);
+        assert_eq!(nightshift.all_automation_runs().pending().count().await, 1);
 
         // Another one does not fill the list.
         let waits = "UPDATE jobs SET state = 'queued', finished_at = NULL WHERE id = $1";
@@ -440,7 +430,7 @@ async fn people_are_told_of_a_cancelled_job_that_cannot_be_read() {
         let both = [(title("automation.run"), 2), (title("automation.old"), 1)];
         assert_eq!(nightshift.rows::<(String, i64)>(told).await, both);
         // Who cancelled them is on record; they were not given up.
-        assert_eq!(nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'job.dead'").await, 0);
+        assert_eq!(nightshift.events("job.dead").count().await, 0);
 
         nightshift.db.write("UPDATE jobs SET kind = 'automation.run' WHERE id = $1").bind(job).execute().await.unwrap();
         let refused = retry(&nightshift, job).await.unwrap_err();

@@ -138,8 +138,7 @@ async fn a_scheduler_that_was_down_fires_the_latest_missed_occurrence_once() {
         nightshift.clock.set(at("2025-01-17T09:00:00Z"));
         until_fired(&nightshift, "pricing.reconcile", "org-paws", "2025-01-17T02:00:00").await;
         nightshift.quiet().await;
-        let runs = "SELECT count(*) FROM reconciliation_runs WHERE org_id = 'org-paws' AND local_date > '2025-01-10'";
-        assert_eq!(nightshift.count(runs).await, 1);
+        assert_eq!(nightshift.price_checks().of("org-paws").after("2025-01-10").count().await, 1);
         // The next one is on time again.
         nightshift.clock.set(at("2025-01-18T02:00:00Z"));
         until_fired(&nightshift, "pricing.reconcile", "org-paws", "2025-01-18T02:00:00").await;
@@ -160,8 +159,7 @@ async fn any_number_of_schedulers_fires_each_occurrence_once() {
         }
         let jobs = "SELECT count(*) FROM jobs WHERE kind = 'pricing.reconcile' AND org_id = 'org-paws' AND run_at >= '2025-02-01'";
         assert_eq!(nightshift.count(jobs).await, 5);
-        let runs = "SELECT count(*) FROM reconciliation_runs WHERE org_id = 'org-paws' AND local_date >= '2025-02-01'";
-        assert_eq!(nightshift.count(runs).await, 5);
+        assert_eq!(nightshift.price_checks().of("org-paws").since("2025-02-01").count().await, 5);
         others.iter().for_each(tokio::task::JoinHandle::abort);
     })
     .await;
@@ -231,9 +229,9 @@ async fn ops_see_what_comes_next_and_run_it_now() {
             };
             let jobs = run("pricing.reconcile", json!({"orgId": "kolkata"}), &ops, 202).await;
             assert_eq!(jobs["jobIds"].as_array().unwrap().len(), 1);
-            nightshift.until("SELECT count(*) FROM reconciliation_runs WHERE trigger_kind = 'manual'", 1).await;
+            nightshift.price_checks().manual().until(1).await;
             run("retention.sweep", json!({}), &ops, 202).await;
-            nightshift.until("SELECT count(*) FROM event_log WHERE event_type = 'retention.swept'", 1).await;
+            nightshift.events("retention.swept").until(1).await;
             run("tea.time", json!({}), &ops, 404).await;
             run("pricing.reconcile", json!({"orgId": "nobody"}), &ops, 404).await;
             let key = nightshift.key(&[Scope::JobsAdmin]).await;

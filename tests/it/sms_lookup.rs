@@ -14,15 +14,12 @@ use crate::support::{Nightshift, on_both};
 
 const CLIENT: &str = "+15551234567";
 const OURS: &str = "+15550199001";
-const ASKED: &str = "SELECT count(*) FROM jobs WHERE kind = 'sms.confirm_delivery' AND state = 'succeeded'";
-const UNCLEAR: &str = "SELECT count(*) FROM message_events WHERE status = 'unconfirmed'";
-const UNFINISHED: &str = "SELECT count(*) FROM message_events WHERE status IN ('queued', 'sending', 'unconfirmed')";
 
 /// A conversation in which the confirmation has been delivered; the path of its messages.
 async fn conversation(nightshift: &Nightshift) -> String {
     let id = nightshift.book().await;
     nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-    nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
+    nightshift.texts().delivered().until(1).await;
     let thread = nightshift.rows::<(String,)>("SELECT id FROM message_threads").await[0].0.clone();
     format!("/api/messages/threads/{thread}/messages")
 }
@@ -72,8 +69,8 @@ async fn a_text_that_the_provider_shows_otherwise_is_not_sent_again() {
             inject(&nightshift, Fault::CallbacksNone);
             inject(&nightshift, Fault::ErrorAfterStoring);
             write(&nightshift, &path, &format!("On my way.\nThis is number {number}")).await;
-            nightshift.until(UNCLEAR, 1).await;
-            nightshift.skip_waits_until(UNFINISHED, 0).await;
+            nightshift.texts().unconfirmed().until(1).await;
+            nightshift.texts().unsettled().skip_waits_until(0).await;
             assert_eq!(received(&nightshift, &format!("number {number}")), 1, "{fault:?}");
             let (status, code) = &texts(&nightshift).await[number];
             assert!(["sent", "delivered"].contains(&status.as_str()), "{fault:?}: {status} {code:?}");
@@ -103,10 +100,10 @@ async fn of_texts_with_the_same_words_each_is_told_from_the_other() {
                     inject(&nightshift, Fault::CallbacksNone);
                 }
                 write(&nightshift, &path, &body).await;
-                nightshift.until("SELECT count(*) FROM message_events WHERE status IN ('queued', 'sending')", 0).await;
+                nightshift.texts().being_sent().until(0).await;
             }
             assert_eq!(received(&nightshift, &body), at_first, "{faults:?}");
-            nightshift.skip_waits_until(UNFINISHED, 0).await;
+            nightshift.texts().unsettled().skip_waits_until(0).await;
             assert_eq!(received(&nightshift, &body), 2, "{faults:?}");
         }
         let mixed_up = "SELECT count(*) FROM message_events WHERE provider_message_sid IS NULL OR status = 'failed'";
@@ -121,7 +118,7 @@ async fn a_text_is_found_behind_many_later_ones() {
         let path = conversation(&nightshift).await;
         inject(&nightshift, Fault::ErrorAfterStoring);
         write(&nightshift, &path, "On my way").await;
-        nightshift.until(UNCLEAR, 1).await;
+        nightshift.texts().unconfirmed().until(1).await;
         let thread = nightshift.rows::<(String,)>("SELECT id FROM message_threads").await[0].0.clone();
         let mut tx = nightshift.db.begin().await.unwrap();
         for sid in strange_texts(&nightshift, 250).await {
@@ -137,11 +134,11 @@ async fn a_text_is_found_behind_many_later_ones() {
             .unwrap();
         }
         tx.commit().await.unwrap();
-        nightshift.skip_waits_until(ASKED, 1).await;
+        nightshift.jobs("sms.confirm_delivery").succeeded().skip_waits_until(1).await;
         nightshift.quiet().await;
         assert_eq!(received(&nightshift, "On my way"), 1);
         assert_eq!(nightshift.simulator.twilio().read(|ledger| ledger.requests().list), 2);
-        assert_eq!(nightshift.count("SELECT count(*) FROM message_events WHERE status = 'failed'").await, 0);
+        assert_eq!(nightshift.texts().failed().count().await, 0);
     })
     .await;
 }
@@ -152,9 +149,9 @@ async fn where_a_text_may_have_left_nothing_is_sent_and_people_see_it() {
         let path = conversation(&nightshift).await;
         inject(&nightshift, Fault::ErrorBeforeStoring);
         write(&nightshift, &path, "On my way").await;
-        nightshift.until(UNCLEAR, 1).await;
+        nightshift.texts().unconfirmed().until(1).await;
         strange_texts(&nightshift, 1).await;
-        nightshift.skip_waits_until(ASKED, 1).await;
+        nightshift.jobs("sms.confirm_delivery").succeeded().skip_waits_until(1).await;
         nightshift.quiet().await;
         assert_eq!(received(&nightshift, "On my way"), 0);
         assert_eq!(texts(&nightshift).await, [("failed".to_owned(), Some("possibly_sent".to_owned()))]);
@@ -170,10 +167,10 @@ async fn a_text_that_is_not_in_the_list_is_sent_again_once() {
         let path = conversation(&nightshift).await;
         inject(&nightshift, Fault::ErrorBeforeStoring);
         write(&nightshift, &path, "On my way").await;
-        nightshift.until(UNCLEAR, 1).await;
+        nightshift.texts().unconfirmed().until(1).await;
         nightshift.pass(Duration::from_secs(150)).await;
         assert_eq!(received(&nightshift, "On my way"), 0, "one look is not enough: lists lag");
-        nightshift.skip_waits_until(UNFINISHED, 0).await;
+        nightshift.texts().unsettled().skip_waits_until(0).await;
         nightshift.quiet().await;
         assert_eq!(received(&nightshift, "On my way"), 1);
     })
@@ -187,7 +184,7 @@ async fn a_text_that_is_found_brings_along_what_became_of_it() {
         inject(&nightshift, Fault::Failed);
         inject(&nightshift, Fault::ErrorAfterStoring);
         write(&nightshift, &path, "On my way").await;
-        nightshift.skip_waits_until(ASKED, 1).await;
+        nightshift.jobs("sms.confirm_delivery").succeeded().skip_waits_until(1).await;
         nightshift.quiet().await;
         assert_eq!(texts(&nightshift).await, [("failed".to_owned(), Some("30007".to_owned()))]);
         assert_eq!(received(&nightshift, "On my way"), 1);
@@ -240,7 +237,7 @@ async fn a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent() 
         };
         db.write(drop).execute().await.unwrap();
         db.write("UPDATE effects SET state = 'reserved' WHERE id = 'first'").execute().await.unwrap();
-        nightshift.skip_waits_until(UNFINISHED, 0).await;
+        nightshift.texts().unsettled().skip_waits_until(0).await;
         nightshift.quiet().await;
         assert_eq!(received(&nightshift, "On my way"), 1);
     })
