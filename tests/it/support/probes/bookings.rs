@@ -58,6 +58,14 @@ impl Rows<'_, Booking> {
         self.only("payment_status = 'paid'")
     }
 
+    pub fn with_a_thread(self) -> Self {
+        self.only("id IN (SELECT booking_id FROM message_threads)")
+    }
+
+    pub fn with_a_window(self) -> Self {
+        self.only("id IN (SELECT booking_id FROM assignment_windows)")
+    }
+
     /// That have received this amount, in minor units.
     pub fn that_received(self, minor: i64) -> Self {
         self.with("paid_minor = $1", minor)

@@ -14,7 +14,6 @@ pub struct ServiceRequest {
 #[derive(Debug, FromRow)]
 pub struct Provider {
     pub id: String,
-    pub name: String,
     pub phone: String,
     pub booking_confirmed: bool,
     pub booking_date: Option<String>,
@@ -68,11 +67,29 @@ impl Rows<'_, Provider> {
     pub fn named(self, name: &str) -> Self {
         self.with("name = $1", name)
     }
+
+    /// That gave an appointment.
+    pub fn booked(self) -> Self {
+        self.only("booking_confirmed")
+    }
+
+    /// That some call has left its time or its words with.
+    pub fn called(self) -> Self {
+        self.only("last_call_at IS NOT NULL OR call_transcript IS NOT NULL")
+    }
+
+    pub fn with_a_transcript(self) -> Self {
+        self.only("call_transcript IS NOT NULL")
+    }
 }
 
 impl Rows<'_, Call> {
     pub fn in_status(self, status: &str) -> Self {
         self.with("status = $1", status)
+    }
+
+    pub fn with_a_transcript(self) -> Self {
+        self.only("transcript IS NOT NULL")
     }
 
     /// With data that the calling service worked out from what was said.

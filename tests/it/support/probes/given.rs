@@ -1,9 +1,10 @@
 //! States that a test begins from and that no door of the program brings about.
 
+use nightshift_db::Timestamp;
+
 use super::Probes;
 
 impl Probes {
-    /// No number may send or take a text.
     pub async fn take_all_numbers_out_of_service(&self) {
         self.given("UPDATE message_numbers SET status = 'inactive'").await;
     }
@@ -12,19 +13,57 @@ impl Probes {
         self.given("UPDATE message_numbers SET status = 'active'").await;
     }
 
-    /// Every booking costs this amount, in cents.
+    /// Sets the total of every booking, in cents.
     pub async fn price_all_bookings(&self, cents: i64) {
         let sql = "UPDATE bookings SET total_minor = $1, currency = 'USD'";
         self.db.write(sql).bind(cents).execute().await.expect("a price is stored");
     }
 
-    /// Moves all clients to an organisation that is not their bookings', so that the bookings can't be confirmed.
+    /// Sets the total of a booking, in cents.
+    pub async fn price_booking(&self, booking: &str, cents: i64) {
+        let sql = "UPDATE bookings SET total_minor = $2, currency = 'USD' WHERE id = $1";
+        self.db.write(sql).bind(booking).bind(cents).execute().await.expect("a price is stored");
+    }
+
+    /// Moves an organisation to another time zone.
+    pub async fn move_organization(&self, organization: &str, zone: &str) {
+        let sql = "UPDATE organizations SET timezone = $2 WHERE id = $1";
+        self.db.write(sql).bind(organization).bind(zone).execute().await.expect("the organisation is moved");
+    }
+
+    /// Moves all clients, but none of their bookings, to an organisation. A booking of another one can't be confirmed.
     pub async fn move_all_clients_to(&self, organization: &str) {
         let sql = "UPDATE clients SET org_id = $1";
         self.db.write(sql).bind(organization).execute().await.expect("the clients are moved");
     }
 
-    /// Changes rows in a way that only this test needs.
+    /// Puts all requests for an appointment into this status.
+    pub async fn put_all_requests_into(&self, status: &str) {
+        let sql = "UPDATE service_requests SET status = $1";
+        self.db.write(sql).bind(status).execute().await.expect("the requests are changed");
+    }
+
+    /// Gives all providers this recommendation.
+    pub async fn recommend_all_providers_as(&self, words: &str) {
+        let sql = "UPDATE providers SET recommendation = $1";
+        self.db.write(sql).bind(words).execute().await.expect("the providers are changed");
+    }
+
+    /// Raises an exception of the first organisation, as of this time.
+    pub async fn raise_exception_at(&self, time: Timestamp, id: &str, kind: &str, severity: &str, title: &str) {
+        let sql = "INSERT INTO exceptions (id, org_id, type, severity, fingerprint, title, last_seen_at, created_at,
+                                           updated_at)
+                   VALUES ($1, 'org-paws', $2, $3, $1, $4, $5, $5, $5)";
+        let insert = self.db.write(sql).bind(id).bind(kind).bind(severity).bind(title).bind(time);
+        insert.execute().await.expect("the exception is stored");
+    }
+
+    /// Lets every read of exceptions fail, as on a database that is broken.
+    pub async fn make_exceptions_unreadable(&self) {
+        self.given("ALTER TABLE exceptions RENAME COLUMN title TO headline").await;
+    }
+
+    /// Runs a statement that brings about a state which only one test needs.
     pub async fn given(&self, sql: &'static str) {
         self.db.write(sql).execute().await.expect("the statement runs");
     }

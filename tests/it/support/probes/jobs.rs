@@ -1,6 +1,7 @@
 //! Jobs, their failed attempts, and the processes that run them.
 
-use nightshift_db::Timestamp;
+use nightshift_db::{Json, Timestamp};
+use serde_json::Value;
 use sqlx::FromRow;
 
 use super::{Probes, Rows, table};
@@ -9,6 +10,7 @@ use super::{Probes, Rows, table};
 pub struct Job {
     pub id: String,
     pub kind: String,
+    pub payload: Json<Value>,
     pub state: String,
     pub attempts: i64,
     pub crashes: i64,
@@ -78,6 +80,24 @@ impl Rows<'_, Job> {
     /// Not claimed yet, for the first time or for a retry.
     pub fn unclaimed(self) -> Self {
         self.only("state IN ('queued', 'retrying')")
+    }
+
+    /// With an attempt that has ended and counts, and none that runs.
+    pub fn tried(self) -> Self {
+        self.only("attempts > 0 AND state <> 'running'")
+    }
+
+    pub fn unfinished(self) -> Self {
+        self.only("finished_at IS NULL")
+    }
+
+    /// Of an organisation.
+    pub fn of(self, organization: &str) -> Self {
+        self.with("org_id = $1", organization)
+    }
+
+    pub fn due_since(self, time: &str) -> Self {
+        self.with("run_at >= $1", time.parse::<Timestamp>().expect("a time"))
     }
 
     pub fn in_queue(self, queue: &str) -> Self {

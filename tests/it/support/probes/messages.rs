@@ -13,14 +13,13 @@ pub struct Thread {
 pub struct Text {
     pub status: String,
     pub error_code: Option<String>,
+    pub from_number_id: Option<String>,
 }
 
 /// One run of an automation: a text to be written, or why none was.
 #[derive(Debug, FromRow)]
 pub struct AutomationRun {
     pub id: String,
-    #[sqlx(rename = "type")]
-    pub automation: String,
     pub recipient: String,
     pub status: String,
     pub from_number_id: Option<String>,
@@ -101,6 +100,16 @@ impl Rows<'_, Text> {
         self.only("status IN ('queued', 'sending', 'unconfirmed')")
     }
 
+    /// Written by a run of an automation.
+    pub fn of_run(self, run: &str) -> Self {
+        self.with("id IN (SELECT message_event_id FROM automation_runs WHERE id = $1)", run)
+    }
+
+    /// Without the provider's name for it.
+    pub fn without_a_sid(self) -> Self {
+        self.only("provider_message_sid IS NULL")
+    }
+
     /// Not written by an automation.
     pub fn posted(self) -> Self {
         self.only("automation_run_id IS NULL")
@@ -126,6 +135,11 @@ impl Rows<'_, AutomationRun> {
 
     pub fn succeeded(self) -> Self {
         self.in_status("success")
+    }
+
+    /// Whose text the provider has taken.
+    pub fn with_a_sent_text(self) -> Self {
+        self.only("message_event_id IN (SELECT id FROM message_events WHERE status IN ('sent', 'delivered'))")
     }
 }
 

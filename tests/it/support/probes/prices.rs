@@ -12,9 +12,6 @@ pub struct PriceCheck {
     pub checked: i64,
     pub not_computable: i64,
     pub drifted: i64,
-    pub high: i64,
-    pub medium: i64,
-    pub low: i64,
 }
 
 /// A booking whose stored total differs from what it should cost.
@@ -22,7 +19,6 @@ pub struct PriceCheck {
 pub struct Drift {
     pub booking_id: String,
     pub drift_minor: i64,
-    pub severity: String,
 }
 
 impl Probes {

@@ -8,7 +8,7 @@ use super::{Probes, Rows, table};
 
 #[derive(Debug, FromRow)]
 pub struct Event {
-    pub status: String,
+    pub event_type: String,
     pub metadata: Json<Value>,
 }
 
@@ -21,7 +21,9 @@ pub struct Exception {
     pub title: String,
     pub detail: Json<Value>,
     pub occurrences: i64,
+    pub fingerprint: String,
     pub booking_id: Option<String>,
+    pub inbox_id: Option<String>,
 }
 
 /// A stored webhook.
@@ -38,6 +40,20 @@ pub struct Webhook {
 pub struct Effect {
     pub mode: String,
     pub state: String,
+}
+
+/// Counts wrong passwords.
+#[derive(Debug, FromRow)]
+pub struct SignInCounter {
+    pub key: String,
+    pub guesses: i64,
+}
+
+/// A key that programs call the API with.
+#[derive(Debug, FromRow)]
+pub struct ApiKey {
+    pub secret_sha256: String,
+    pub org_id: Option<String>,
 }
 
 impl Probes {
@@ -87,13 +103,28 @@ impl Probes {
         self.idempotency_keys().only("state = 'in_progress'")
     }
 
+    pub fn api_keys(&self) -> Rows<'_, ApiKey> {
+        self.ask(table!("api_keys"))
+    }
+
     /// Counters of wrong passwords, by account, address and device.
-    pub fn sign_in_counters(&self) -> Rows<'_, ()> {
+    pub fn sign_in_counters(&self) -> Rows<'_, SignInCounter> {
         self.ask(table!("sign_in_guesses", "key"))
     }
 }
 
+impl Rows<'_, SignInCounter> {
+    pub fn of_accounts(self) -> Self {
+        self.only("key LIKE 'account:%'")
+    }
+}
+
 impl Rows<'_, Event> {
+    /// Of commands and of the program itself.
+    pub fn of_the_system(self) -> Self {
+        self.only("actor_type = 'system'")
+    }
+
     pub fn except(self, event: &str) -> Self {
         self.with("event_type <> $1", event)
     }
@@ -154,6 +185,10 @@ impl Rows<'_, Webhook> {
 }
 
 impl Rows<'_, Effect> {
+    pub fn in_state(self, state: &str) -> Self {
+        self.with("state = $1", state)
+    }
+
     /// For which the provider was asked.
     pub fn asked(self) -> Self {
         self.only("asked_at IS NOT NULL")
