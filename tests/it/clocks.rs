@@ -56,8 +56,7 @@ async fn rows_carry_the_time_of_the_database() {
         let request = http_client().unwrap().post(format!("{}/api/bookings", process.url));
         let before = world.db().server_time().await.unwrap();
         assert_eq!(request.json(&business::booking()).send().await.unwrap().status(), 201);
-        let stamped: nightshift_db::Timestamp =
-            world.db().read("SELECT created_at FROM bookings").scalar().await.unwrap();
+        let stamped = world.bookings().one().await.created_at;
         let apart = stamped.since(before).max(before.since(stamped));
         assert!(apart < std::time::Duration::from_secs(60), "{engine:?}: {apart:?} apart");
     }

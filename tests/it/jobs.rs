@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use nightshift_db::Timestamp;
 use nightshift_jobs::retention::sweep::RetentionSweep;
 use nightshift_providers::simulator::{Fault, FaultRule, Match};
 use nightshift_queue::NewJob;
@@ -20,14 +19,6 @@ fn fault(fault: Fault, times: u32) -> FaultRule {
 async fn confirm(nightshift: &Nightshift, booking: &str) {
     nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
 }
-
-async fn send_job(nightshift: &Nightshift) -> (String, i64, Timestamp, Option<String>) {
-    let jobs: Vec<(String, i64, Timestamp, Option<String>)> =
-        nightshift.rows("SELECT state, attempts, run_at, last_error FROM jobs WHERE kind = 'sms.send'").await;
-    jobs.into_iter().next().expect("a job that sends")
-}
-
-const TRIED: &str = "SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND attempts > 0 AND state <> 'running'";
 
 #[tokio::test]
 async fn f2_the_same_work_twice_is_one_job_until_it_has_ended() {
@@ -71,11 +62,11 @@ async fn f3_a_failing_text_is_tried_again_later_and_later_and_then_put_before_pe
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
         nightshift.jobs("sms.send").dead().skip_waits_until(1).await;
-        let (_, attempts, _, error) = send_job(&nightshift).await;
-        assert_eq!(attempts, 6);
-        assert!(!error.unwrap().contains(CLIENT));
-        let ended: Vec<(Timestamp,)> = nightshift.rows("SELECT ended_at FROM job_attempts WHERE job_id IN (SELECT id FROM jobs WHERE kind = 'sms.send') ORDER BY attempt").await;
-        let waits: Vec<Duration> = ended.windows(2).map(|pair| pair[1].0.since(pair[0].0)).collect();
+        let job = nightshift.jobs("sms.send").one().await;
+        assert_eq!(job.attempts, 6);
+        assert!(!job.last_error.unwrap().contains(CLIENT));
+        let attempts = nightshift.failed_attempts().of_kind("sms.send").all().await;
+        let waits: Vec<Duration> = attempts.windows(2).map(|pair| pair[1].ended_at.since(pair[0].ended_at)).collect();
         assert!(waits.len() == 5 && waits[4] > waits[0] * 4, "{waits:?}");
         assert_eq!(nightshift.open_exceptions("job_dead").count().await, 1);
         assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 0);
@@ -92,9 +83,7 @@ async fn f3_what_never_can_succeed_is_given_up_at_the_first_attempt() {
         nightshift.texts().failed().until(1).await;
         nightshift.quiet().await;
         assert_eq!(nightshift.simulator.twilio().ledger().requests().send, 1);
-        let run: Vec<(String,)> =
-            nightshift.rows("SELECT status FROM automation_runs WHERE type = 'bookingConfirmation'").await;
-        assert_eq!(run[0].0, "failed");
+        assert_eq!(nightshift.automation_runs("bookingConfirmation").one().await.status, "failed");
     })
     .await;
 }
@@ -106,10 +95,10 @@ async fn f3_a_provider_that_asks_to_wait_is_given_its_time() {
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
         nightshift.quiet().await;
-        nightshift.until(TRIED, 1).await;
-        let (state, _, run_at, _) = send_job(&nightshift).await;
-        assert_eq!(state, "retrying");
-        let wait = run_at.since(nightshift.clock.now());
+        nightshift.jobs("sms.send").tried().until(1).await;
+        let job = nightshift.jobs("sms.send").one().await;
+        assert_eq!(job.state, "retrying");
+        let wait = job.run_at.since(nightshift.clock.now());
         assert!(wait > Duration::from_secs(100) && wait <= Duration::from_secs(150), "{wait:?}");
         nightshift.texts().delivered().until(1).await;
         assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 1);
@@ -165,7 +154,7 @@ async fn f6_texts_of_one_thread_leave_in_the_order_they_were_written() {
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
         nightshift.texts().delivered().until(1).await;
-        let thread = nightshift.rows::<(String,)>("SELECT id FROM message_threads").await[0].0.clone();
+        let thread = nightshift.threads().one().await.id;
         let path = format!("/api/messages/threads/{thread}/messages");
         let bodies: Vec<String> = (1..=8).map(|number| format!("number {number}")).collect();
         for body in &bodies {

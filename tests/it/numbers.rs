@@ -113,9 +113,9 @@ async fn a_text_under_way_when_its_number_is_retired_leaves_from_the_next_one() 
         nightshift.texts().delivered().until(1).await;
         assert_eq!(senders(&nightshift), ["+15550199002"]);
         assert_eq!(nightshift.open_exceptions("no_number_available").count().await, 0);
-        let ledger = "SELECT count(*) FROM automation_runs AS r JOIN message_events AS e ON e.id = r.message_event_id
-                      WHERE r.from_number_id = e.from_number_id AND r.status = 'success'";
-        assert_eq!(nightshift.count(ledger).await, 1);
+        let run = nightshift.all_automation_runs().succeeded().one().await;
+        assert!(run.from_number_id.is_some());
+        assert_eq!(run.from_number_id, nightshift.texts().of_run(&run.id).one().await.from_number_id);
     })
     .await;
 }
@@ -136,10 +136,9 @@ async fn a_text_that_waited_a_day_for_a_number_is_given_up_and_can_be_retried() 
         all_promises_hold(&nightshift).await;
 
         add(&nightshift, "+15550199002", "pool").await;
-        let dead: Vec<(String,)> =
-            nightshift.rows("SELECT id FROM jobs WHERE kind = 'sms.send' AND state = 'dead'").await;
+        let dead = nightshift.jobs("sms.send").dead().one().await;
         let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift_jobs::registry().retry(&nightshift.app.queue, &mut tx, &dead[0].0, None).await.unwrap();
+        nightshift_jobs::registry().retry(&nightshift.app.queue, &mut tx, &dead.id, None).await.unwrap();
         tx.commit().await.unwrap();
         nightshift.texts().delivered().until(1).await;
         assert_eq!(nightshift.open_exceptions("sms_undelivered").count().await, 0);
@@ -151,7 +150,7 @@ async fn a_text_that_waited_a_day_for_a_number_is_given_up_and_can_be_retried() 
 #[tokio::test]
 async fn an_appointment_in_an_organisation_without_a_front_desk_is_told_when_there_is_one() {
     on_both(async |nightshift| {
-        nightshift.db.write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
+        nightshift.take_all_numbers_out_of_service().await;
         nightshift.ask_for_call().await;
         nightshift.all_automation_runs().blocked().until(1).await;
         assert_eq!(nightshift.open_exceptions("no_number_available").count().await, 1);
@@ -227,9 +226,9 @@ async fn a_text_that_waited_until_its_booking_began_is_shown_to_people_instead()
 async fn a_number_added_at_the_command_line_wakes_what_waits() {
     for database in nightshift_db::testing::engines().await {
         let world = World::new(database).await;
-        world.db().write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
+        world.take_all_numbers_out_of_service().await;
         business::load_bookings(world.db(), 1).await;
-        world.db().write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
+        world.take_all_numbers_out_of_service().await;
         let program = world.serve();
         let confirm = format!("{}/api/bookings/booking-0/confirm", program.url);
         let answer = reqwest::Client::new().post(confirm).json(&json!({})).send().await.unwrap();

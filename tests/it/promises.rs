@@ -152,8 +152,7 @@ async fn a_backlog_breaks_no_promise_while_it_waits_nor_while_it_drains() {
 
         pause(true).await;
         nightshift.clock.advance(Duration::from_secs(300));
-        let due = "SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying' AND NOT waiting";
-        nightshift.until_with_the_clock_standing(due, TEXTS).await;
+        nightshift.jobs("sms.send").retrying().due().until_with_the_clock_standing(TEXTS).await;
         assert_eq!(found(&nightshift).await, Vec::<&str>::new(), "while the queue is paused");
         pause(false).await;
         // Looked at again and again while jobs end between the statements of a look.

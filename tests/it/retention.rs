@@ -26,10 +26,10 @@ async fn f12_each_thing_is_kept_as_long_as_it_must_be_and_no_longer() {
         nightshift.stripe(&paid("evt_1", &id)).await.expect(200);
         nightshift.texts().delivered().until(1).await;
         // A job that people have not looked at yet.
-        nightshift.db.write("UPDATE clients SET org_id = 'org-other'").execute().await.unwrap();
+        nightshift.move_all_clients_to("org-other").await;
         nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
         nightshift.all_jobs().dead().until(1).await;
-        nightshift.db.write("UPDATE clients SET org_id = 'org-paws'").execute().await.unwrap();
+        nightshift.move_all_clients_to("org-paws").await;
         nightshift.quiet().await;
 
         let (history_before, log_before) =
@@ -50,14 +50,14 @@ async fn f12_each_thing_is_kept_as_long_as_it_must_be_and_no_longer() {
             nightshift.clock.set(began + DAY * days);
             nightshift.swept().await;
             let mut found = Vec::new();
-            for sql in [
-                "SELECT count(*) FROM jobs WHERE state = 'succeeded' AND kind = 'webhook.stripe.process'",
-                "SELECT count(*) FROM jobs WHERE state = 'dead'",
-                "SELECT count(*) FROM webhook_inbox WHERE payload IS NOT NULL AND event_key = 'evt_1'",
-                "SELECT count(*) FROM webhook_inbox WHERE event_key = 'evt_1'",
-                "SELECT count(*) FROM idempotency_keys",
+            for rows in [
+                nightshift.jobs("webhook.stripe.process").succeeded().counted(),
+                nightshift.all_jobs().dead().counted(),
+                nightshift.all_webhooks().with_key("evt_1").with_a_body().counted(),
+                nightshift.all_webhooks().with_key("evt_1").counted(),
+                nightshift.idempotency_keys(),
             ] {
-                found.push(nightshift.count(sql).await > 0);
+                found.push(rows.count().await > 0);
             }
             assert_eq!(found, kept, "after {days} days");
         }

@@ -20,7 +20,7 @@ async fn conversation(nightshift: &Nightshift) -> String {
     let id = nightshift.book().await;
     nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
     nightshift.texts().delivered().until(1).await;
-    let thread = nightshift.rows::<(String,)>("SELECT id FROM message_threads").await[0].0.clone();
+    let thread = nightshift.threads().one().await.id;
     format!("/api/messages/threads/{thread}/messages")
 }
 
@@ -39,9 +39,7 @@ fn received(nightshift: &Nightshift, part: &str) -> usize {
 
 /// All texts but the confirmation: status and reason.
 async fn texts(nightshift: &Nightshift) -> Vec<(String, Option<String>)> {
-    nightshift
-        .rows("SELECT status, error_code FROM message_events WHERE automation_run_id IS NULL ORDER BY created_at, id")
-        .await
+    nightshift.texts().posted().all().await.into_iter().map(|text| (text.status, text.error_code)).collect()
 }
 
 /// Texts of somebody else between the same numbers, of which this program knows nothing; their SIDs.
@@ -106,8 +104,8 @@ async fn of_texts_with_the_same_words_each_is_told_from_the_other() {
             nightshift.texts().unsettled().skip_waits_until(0).await;
             assert_eq!(received(&nightshift, &body), 2, "{faults:?}");
         }
-        let mixed_up = "SELECT count(*) FROM message_events WHERE provider_message_sid IS NULL OR status = 'failed'";
-        assert_eq!(nightshift.count(mixed_up).await, 0);
+        assert_eq!(nightshift.texts().failed().count().await, 0);
+        assert_eq!(nightshift.texts().without_a_sid().count().await, 0);
     })
     .await;
 }
@@ -119,7 +117,7 @@ async fn a_text_is_found_behind_many_later_ones() {
         inject(&nightshift, Fault::ErrorAfterStoring);
         write(&nightshift, &path, "On my way").await;
         nightshift.texts().unconfirmed().until(1).await;
-        let thread = nightshift.rows::<(String,)>("SELECT id FROM message_threads").await[0].0.clone();
+        let thread = nightshift.threads().one().await.id;
         let mut tx = nightshift.db.begin().await.unwrap();
         for sid in strange_texts(&nightshift, 250).await {
             tx.query(
@@ -230,7 +228,7 @@ async fn a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent() 
         let mut tx = db.begin().await.unwrap();
         queue.resume(&mut tx, "sms").await.unwrap();
         tx.commit().await.unwrap();
-        nightshift.until("SELECT count(*) FROM effects WHERE id = 'first' AND state = 'unknown'", 1).await;
+        nightshift.effects("sms").in_state("unknown").until(1).await;
         let drop = match db.engine() {
             Engine::Sqlite => "DROP TRIGGER put_back",
             Engine::Postgres => "DROP TRIGGER put_back ON message_events",
