@@ -28,8 +28,7 @@ async fn d18_d19_d20_d21_every_status_change_is_recorded_with_its_time_and_its_d
             nightshift.clock.set("2024-12-29T23:00:00Z".parse().unwrap());
             nightshift.stripe(&paid("evt_1", id)).await.expect(200);
             nightshift.bookings().confirmed().until(1).await;
-            let confirmed: Vec<(Timestamp,)> =
-                nightshift.rows("SELECT changed_at FROM booking_status_history WHERE to_status = 'confirmed'").await;
+            let confirmed_at = nightshift.status_changes().to("confirmed").one().await.changed_at;
             nightshift.clock.set("2024-12-30T01:00:00Z".parse().unwrap());
             let cancel = format!("/api/bookings/{id}/cancel");
             nightshift.send(Method::POST, &cancel, &owner, Some(json!({"reason": "rain"}))).await.expect(200);
@@ -50,7 +49,6 @@ async fn d18_d19_d20_d21_every_status_change_is_recorded_with_its_time_and_its_d
                     ])
                 })
                 .collect();
-            let confirmed_at = confirmed[0].0;
             assert_eq!(
                 seen,
                 [
@@ -296,10 +294,8 @@ async fn what_is_odd_about_a_booking_but_allowed_is_said_in_warnings() {
         }
         let cancelled = nightshift.post(&format!("{path}/cancel"), json!({})).await.expect(200).json();
         assert_eq!(cancelled["warnings"], json!([]));
-        let logged: Vec<(nightshift_db::Json<Value>,)> = nightshift
-            .rows("SELECT metadata FROM event_log WHERE event_type = 'booking.status.changed' ORDER BY id")
-            .await;
-        assert_eq!(logged[0].0.0["warnings"], json!(["starts_in_past"]));
+        let logged = nightshift.events("booking.status.changed").all().await;
+        assert_eq!(logged[0].metadata["warnings"], json!(["starts_in_past"]));
     })
     .await;
 }
