@@ -178,8 +178,7 @@ async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation
         }
         assert!(!page.text.contains("Simulated") && !page.text.contains("http-equiv"));
         // Providers may number their appointments in any way.
-        let number = "UPDATE providers SET confirmation_number = 'SIM-441' WHERE booking_confirmed";
-        nightshift.db.write(number).execute().await.unwrap();
+        nightshift.given("UPDATE providers SET confirmation_number = 'SIM-441' WHERE booking_confirmed").await;
         let page = visitor.page(&nightshift).await;
         assert!(page.text.contains("SIM-441") && !page.text.contains("Simulated"), "{}", page.text);
         let noticed = nightshift.send(Method::GET, &path, &visitor.cookie(), None).await.expect(200);
@@ -297,8 +296,8 @@ async fn a_form_with_a_mistake_comes_back_as_it_was_filled_in_and_a_masked_phone
         assert_eq!(nightshift.calls().count().await, 0);
         let filled = [("csrf", csrf), ("providerId", provider), ("customerPhone", masked)];
         visitor.book(&nightshift, &filled).await.expect(303);
-        let told: Vec<(String,)> = nightshift.rows("SELECT CAST(request_body AS TEXT) FROM booking_calls").await;
-        assert!(told[0].0.contains("+14155550199"), "{told:?}");
+        let told = nightshift.calls().one().await.request_body.to_string();
+        assert!(told.contains("+14155550199"), "{told}");
     })
     .await;
 }
@@ -310,8 +309,7 @@ async fn a_form_whose_request_was_cancelled_meanwhile_says_so() {
         let page = visitor.form(&nightshift).await;
         let (csrf, provider) = (field(&page.text, "csrf"), field(&page.text, "providerId"));
         assert!(!page.text.contains("maxlength=\"10\""), "inputs for dates take no maxlength: {}", page.text);
-        let cancel = "UPDATE service_requests SET status = 'CANCELLED'";
-        nightshift.db.write(cancel).execute().await.unwrap();
+        nightshift.put_all_requests_into("CANCELLED").await;
         let filled = [("csrf", csrf), ("providerId", provider), ("customerName", "Bea")];
         let refused = visitor.book(&nightshift, &filled).await.expect(409);
         let told = "role=\"alert\"><strong>Failed to start booking call</strong> the request is ";
@@ -335,7 +333,7 @@ async fn a_booked_appointment_has_a_calendar_file_when_its_words_can_be_read() {
         nightshift.service_requests().completed().until(1).await;
         let words = "UPDATE providers SET booking_date = '2025-01-07', booking_time = '2:30 PM',
                 confirmation_number = 'BD441' WHERE booking_confirmed";
-        nightshift.db.write(words).execute().await.unwrap();
+        nightshift.given(words).await;
         let page = visitor.page(&nightshift).await;
         assert!(page.text.contains("2025-01-07 at 2:30 PM") && page.text.contains(&file), "{}", page.text);
         assert!(page.text.contains("Tuesday 7 January 2025, 14:30 "), "{}", page.text);
@@ -344,8 +342,7 @@ async fn a_booked_appointment_has_a_calendar_file_when_its_words_can_be_read() {
         assert!(calendar.text.starts_with("BEGIN:VCALENDAR\r\n"), "{}", calendar.text);
         assert!(calendar.text.contains("\r\nSUMMARY:Teeth cleaning <b>&: Bright Dental\r\n"), "{}", calendar.text);
         nightshift.get(&file).await.expect(404);
-        let words = "UPDATE providers SET booking_time = 'in the morning' WHERE booking_confirmed";
-        nightshift.db.write(words).execute().await.unwrap();
+        nightshift.given("UPDATE providers SET booking_time = 'in the morning' WHERE booking_confirmed").await;
         assert!(!visitor.page(&nightshift).await.text.contains(".ics"));
         nightshift.send(Method::GET, &file, &visitor.cookie(), None).await.expect(404);
     })
