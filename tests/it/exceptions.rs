@@ -12,7 +12,7 @@ use crate::support::{Caller, Nightshift};
 
 /// A confirmed booking whose conversation has no number.
 async fn missing_number(nightshift: &Nightshift, owner: &Caller) -> Value {
-    nightshift.db.write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
+    nightshift.take_all_numbers_out_of_service().await;
     let made = nightshift.send(Method::POST, "/api/bookings", owner, Some(booking())).await.expect(201).json();
     let confirm = format!("/api/bookings/{}/confirm", made["booking"]["id"].as_str().unwrap());
     nightshift.send(Method::POST, &confirm, owner, Some(json!({}))).await.expect(200);

@@ -67,29 +67,23 @@ impl World {
     /// promise holds.
     pub async fn shows_each_booking_once(&self, bookings: usize) {
         let bookings = i64::try_from(bookings).expect("few");
-        for (what, sql) in [
-            ("confirmed bookings", "SELECT count(*) FROM bookings WHERE status = 'confirmed'"),
-            ("threads", "SELECT count(*) FROM message_threads"),
-            ("bookings with a thread", "SELECT count(DISTINCT booking_id) FROM message_threads"),
-            ("threads with a number", "SELECT count(*) FROM message_threads WHERE message_number_id IS NOT NULL"),
-            ("windows", "SELECT count(*) FROM assignment_windows"),
-            ("bookings with a window", "SELECT count(DISTINCT booking_id) FROM assignment_windows"),
-            ("runs", "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation'"),
-            (
-                "successful runs",
-                "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'success'",
-            ),
-            ("thread.created", "SELECT count(*) FROM event_log WHERE event_type = 'thread.created'"),
-            (
-                "confirmations in the history",
-                "SELECT count(*) FROM booking_status_history WHERE to_status = 'confirmed'",
-            ),
+        let runs = || self.automation_runs("bookingConfirmation");
+        for (what, rows) in [
+            ("confirmed bookings", self.bookings().confirmed().counted()),
+            ("threads", self.threads().counted()),
+            ("bookings with a thread", self.bookings().with_a_thread().counted()),
+            ("threads with a number", self.threads().with_a_number().counted()),
+            ("windows", self.windows().counted()),
+            ("bookings with a window", self.bookings().with_a_window().counted()),
+            ("runs", runs().counted()),
+            ("successful runs", runs().succeeded().counted()),
+            ("thread.created", self.events("thread.created").counted()),
+            ("confirmations in the history", self.status_changes().to("confirmed").counted()),
         ] {
-            assert_eq!(self.count(sql).await, bookings, "{what}");
+            assert_eq!(rows.count().await, bookings, "{what}");
         }
-        let dead: Vec<(String, Option<String>)> =
-            self.rows("SELECT kind, last_error FROM jobs WHERE state = 'dead'").await;
-        assert_eq!(dead, []);
+        let dead = self.all_jobs().dead().all().await;
+        assert!(dead.is_empty(), "{dead:#?}");
         let ledger = self.simulator.twilio().ledger();
         let mut clients: Vec<_> = ledger.messages().iter().map(|text| text.to.as_str()).collect();
         assert_eq!(i64::try_from(clients.len()).expect("few"), bookings, "texts");

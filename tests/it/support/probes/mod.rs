@@ -53,16 +53,6 @@ impl Probes {
         self.ask::<()>(Table { count: sql, all: "", order: "" }).until(wanted).await;
     }
 
-    /// As [`until`](Self::until), by [`Rows::until_with_the_clock_standing`].
-    pub async fn until_with_the_clock_standing(&self, sql: &'static str, wanted: i64) {
-        self.ask::<()>(Table { count: sql, all: "", order: "" }).until_with_the_clock_standing(wanted).await;
-    }
-
-    /// As [`until`](Self::until), by [`Rows::skip_waits_until`].
-    pub async fn skip_waits_until(&self, sql: &'static str, wanted: i64) {
-        self.ask::<()>(Table { count: sql, all: "", order: "" }).skip_waits_until(wanted).await;
-    }
-
     fn ask<T>(&self, table: Table) -> Rows<'_, T> {
         Rows { probes: self, table, conditions: Vec::new(), row: PhantomData }
     }
@@ -93,7 +83,6 @@ use table;
 pub use wait::PATIENCE;
 
 /// The rows of a table that meet all conditions so far. `T` is what a test sees of a row.
-#[derive(Clone)]
 #[must_use = "nothing is asked until `count`, `all`, `one` or a wait is called"]
 pub struct Rows<'p, T> {
     probes: &'p Probes,
