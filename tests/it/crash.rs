@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::support::business::{self, booking, paid};
-use crate::support::checks::LOOK_EVERY;
 use crate::support::nightshift::STRIPE_SECRET;
+use crate::support::probes::LOOK_EVERY;
 use crate::support::process::{Process, World, program};
 
 /// Runs `test` on both engines side by side: most of it is waiting.

@@ -16,8 +16,8 @@ use nightshift_queue::admin::Filter;
 use nightshift_queue::lifecycle::State;
 
 use crate::support::business::{booking_of, paid};
-use crate::support::checks::{LOOK_EVERY, hasten_doubts};
 use crate::support::nightshift::STRIPE_SECRET;
+use crate::support::probes::LOOK_EVERY;
 use crate::support::process::{Process, World};
 
 /// A start, a booking, its payment and its text are done after fewer statements.
@@ -151,7 +151,7 @@ impl<'a> Round<'a> {
 /// Lets jobs that wait for their next attempt have it, and leases of claims whose answer was lost run out, without
 /// waiting as long as they do.
 async fn hasten(world: &World, queue: &Queue) {
-    hasten_doubts(world.db()).await;
+    world.hasten_doubts().await;
     let retrying = Filter { state: Some(State::Retrying), ..Filter::default() };
     for job in queue.list(&retrying, None, 100).await.unwrap().jobs {
         let mut tx = world.db().begin().await.unwrap();

@@ -5,13 +5,11 @@ use std::time::{Duration, Instant};
 use nightshift_db::{Clock, Db};
 use nightshift_queue::Queue;
 
+use super::probes::LOOK_EVERY;
 use super::process::World;
 
 /// Longer than a lease and a rescue on the busiest machine.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Between two looks at a condition that is waited for.
-pub const LOOK_EVERY: Duration = Duration::from_millis(30);
 
 /// Waits until `condition` holds.
 pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
@@ -20,30 +18,6 @@ pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
         assert!(started.elapsed() < PATIENCE, "waited in vain for: {what}");
         tokio::time::sleep(LOOK_EVERY).await;
     }
-}
-
-/// Lets the time pass after which the provider is asked about a text or a call of unknown fate.
-pub async fn hasten_doubts(db: &Db) {
-    let asked = "UPDATE effects SET asked_at = $1 WHERE kind = 'booking_call' AND state IN ('asked', 'unknown')";
-    set_back(db, asked).await;
-    set_back(db, "UPDATE job_steps SET finished_at = $1 WHERE step = 'the provider did not list it'").await;
-    let waiting = "SELECT id FROM jobs
-                   WHERE kind IN ('sms.confirm_delivery', 'booking_call.start') AND state = 'queued' AND waiting";
-    let waiting: Vec<(String,)> = db.read(waiting).all().await.expect("rows");
-    let queue = Queue::new(db.clone(), Clock::system());
-    for (id,) in waiting {
-        let mut tx = db.begin().await.expect("a transaction");
-        // It may have started meanwhile.
-        if queue.hasten(&mut tx, &id).await.is_ok() {
-            tx.commit().await.expect("it is hastened");
-        }
-    }
-}
-
-/// Sets a time to longer ago than anything is waited for.
-async fn set_back(db: &Db, sql: &'static str) {
-    let past = Clock::system().now() - Duration::from_secs(61);
-    db.write(sql).bind(past).execute().await.expect("a time is set back");
 }
 
 impl World {
@@ -55,12 +29,6 @@ impl World {
     pub async fn until_quiet(&self) {
         let unfinished = "SELECT count(*) FROM jobs WHERE state = 'running' OR (state IN ('queued', 'retrying') AND kind <> 'automation.run' AND kind <> 'thread.close')";
         self.until(unfinished, 0).await;
-    }
-
-    /// Lets what a killed process held be free, as it is 30 s later (leases of jobs) and a minute later (keys of requests).
-    pub async fn leases_run_out(&self) {
-        set_back(self.db(), "UPDATE idempotency_keys SET updated_at = $1 WHERE state = 'in_progress'").await;
-        set_back(self.db(), "UPDATE jobs SET leased_until = $1 WHERE state = 'running'").await;
     }
 
     /// One thread, one window, one run and one text for each of so many bookings, no job was given up, and every

@@ -12,6 +12,7 @@ mod jobs;
 mod messages;
 mod prices;
 mod records;
+mod time;
 mod wait;
 
 use std::marker::PhantomData;
@@ -80,7 +81,7 @@ macro_rules! table {
     };
 }
 use table;
-pub use wait::PATIENCE;
+pub use wait::{LOOK_EVERY, PATIENCE};
 
 /// The rows of a table that meet all conditions so far. `T` is what a test sees of a row.
 #[must_use = "nothing is asked until `count`, `all`, `one` or a wait is called"]

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use nightshift_db::{Clock, Timestamp};
 
 use super::{Probes, Rows, Time};
-use crate::support::checks::{LOOK_EVERY, hasten_doubts};
 
 /// Longer than anything takes in this process, on the busiest machine.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 /// Longer than a lease and a rescue on the busiest machine.
 const PATIENCE_WITH_PROCESSES: Duration = Duration::from_secs(90);
+/// Between two looks at a condition that a process brings about.
+pub const LOOK_EVERY: Duration = Duration::from_millis(30);
 
 impl<T> Rows<'_, T> {
     /// Waits until there are so many rows. A clock of the test is moved meanwhile, so that waits pass.
@@ -73,7 +74,7 @@ impl<T> Rows<'_, T> {
             if last == wanted {
                 return;
             }
-            hasten_doubts(&self.probes.db).await;
+            self.probes.hasten_doubts().await;
             tokio::time::sleep(LOOK_EVERY).await;
         }
         let jobs: Vec<(String, String, Option<String>)> = self

@@ -1,0 +1,43 @@
+//! Moves stored times into the past, for a process whose clock no test can move.
+
+use std::time::Duration;
+
+use nightshift_db::Clock;
+use nightshift_queue::Queue;
+
+use super::Probes;
+
+impl Probes {
+    /// Lets what a killed process held be free, as it is 30 s later (leases of jobs) and a minute later (keys of requests).
+    pub async fn leases_run_out(&self) {
+        self.set_back("UPDATE idempotency_keys SET updated_at = $1 WHERE state = 'in_progress'").await;
+        self.set_back("UPDATE jobs SET leased_until = $1 WHERE state = 'running'").await;
+    }
+
+    /// The time after which the provider is asked about a text or a call of unknown fate need not pass in a test.
+    pub async fn hasten_doubts(&self) {
+        let asked = "UPDATE effects SET asked_at = $1 WHERE kind = 'booking_call' AND state IN ('asked', 'unknown')";
+        self.set_back(asked).await;
+        self.set_back("UPDATE job_steps SET finished_at = $1 WHERE step = 'the provider did not list it'").await;
+        let waiting: Vec<(String,)> = self
+            .rows(
+                "SELECT id FROM jobs
+                 WHERE kind IN ('sms.confirm_delivery', 'booking_call.start') AND state = 'queued' AND waiting",
+            )
+            .await;
+        let queue = Queue::new(self.db.clone(), Clock::system());
+        for (id,) in waiting {
+            let mut tx = self.db.begin().await.expect("a transaction");
+            // It may have started meanwhile.
+            if queue.hasten(&mut tx, &id).await.is_ok() {
+                tx.commit().await.expect("it is hastened");
+            }
+        }
+    }
+
+    /// Sets a time to longer ago than anything is waited for.
+    async fn set_back(&self, sql: &'static str) {
+        let past = Clock::system().now() - Duration::from_secs(61);
+        self.db.write(sql).bind(past).execute().await.expect("a time is set back");
+    }
+}
