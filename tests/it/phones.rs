@@ -119,6 +119,7 @@ async fn requesters_providers_and_numbers_are_read_in_the_organisations_country(
         let number = json!({"e164": "07911 654321", "numberClass": "pool", "provider": "mock"});
         nightshift.post("/api/messages/numbers", number).await.expect(201);
         assert_eq!(nightshift.service_requests().one().await.user_phone.as_deref(), Some("+447911123456"));
+        assert_eq!(nightshift.providers().count().await, 2);
         let bright = nightshift.providers().named("Bright Dental").one().await;
         let other = nightshift.providers().named("Other Dental").one().await;
         assert_eq!((bright.phone.as_str(), other.phone.as_str()), ("+442079460018", "+12125550177"));

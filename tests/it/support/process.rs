@@ -60,6 +60,12 @@ impl World {
         Self { database, simulator, port, folder, more: Vec::new(), probes }
     }
 
+    /// Another database for all processes from now on.
+    pub fn use_database(&mut self, database: TestDb) {
+        self.probes = Probes::new(database.db.clone(), Time::Real { log: self.log() });
+        self.database = database;
+    }
+
     /// Another setting for all processes from now on.
     pub fn set(&mut self, variable: &'static str, value: impl Into<String>) {
         self.more.retain(|(name, _)| *name != variable);
