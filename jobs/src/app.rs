@@ -1,20 +1,20 @@
-//! What handlers share besides the queue.
+//! The state that handlers share, besides the queue.
 
 use std::time::Duration;
 
-use nightshift_domain::messaging::numbers::Provider;
+use nightshift_domain::messaging::numbers::SmsCarrier;
 use nightshift_domain::reconciliation::Thresholds;
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::vapi::{Webhook, WebhookProof};
 use nightshift_queue::Mode;
 
-use crate::caller::Caller;
+use crate::dialer::Dialer;
 
-/// Twilio is asked to try a report three times, also when we answer with an error or not in time; by itself it would
-/// give up after one.
+/// Makes Twilio send a report up to three more times, also after an error status or a timeout of ours. By default
+/// Twilio retries once and only if it can't connect.
 const CALLBACK_RETRIES: &str = "#rc=3&rp=ct,rt,5xx";
 
-/// The services and choices that handlers work with.
+/// The services and settings that handlers use.
 #[derive(Debug)]
 pub struct App {
     sms: SmsSender,
@@ -24,32 +24,32 @@ pub struct App {
     reconciliation: Reconciliation,
 }
 
-/// How prices are checked.
+/// The settings of the price check.
 #[derive(Debug, Clone, Copy)]
 pub struct Reconciliation {
-    /// Bookings compared and recorded at a time.
+    /// The number of bookings that are compared and recorded at a time.
     pub chunk_size: i64,
-    /// Bookings that ended longer ago are left alone.
+    /// Bookings that ended longer ago are not checked.
     pub lookback: Duration,
-    /// Which differences matter, for organisations that do not say.
+    /// The thresholds of organisations that have none of their own.
     pub thresholds: Thresholds,
 }
 
-/// How calls are made and waited for.
+/// The settings of calls.
 #[derive(Debug, Clone)]
 pub struct Calls {
-    /// Whom they reach.
-    pub caller: Caller,
-    /// What proves VAPI's reports; without it, it is not asked to report.
+    pub dialer: Dialer,
+    /// Authenticates VAPI's reports. Without it VAPI is not asked to send reports.
     pub webhook_proof: Option<WebhookProof>,
-    /// Between two looks.
+    /// The time between two polls of a call.
     pub poll_interval: Duration,
-    /// Looks after which a call has not ended in time.
+    /// The number of polls after which a call has timed out.
     pub polls_max: i64,
 }
 
 impl App {
-    /// `public_url` is where providers reach this program; a window stays open for `window_grace` after its booking.
+    /// Creates the state. Providers reach this program at `public_url`; a window stays open for `window_grace` after
+    /// its booking.
     #[must_use]
     pub fn new(
         sms: SmsSender,
@@ -61,54 +61,52 @@ impl App {
         Self { sms, public_url, window_grace, calls, reconciliation }
     }
 
-    /// How prices are checked.
     pub(crate) fn reconciliation(&self) -> Reconciliation {
         self.reconciliation
     }
 
-    /// Whom this program's calls reach.
-    pub(crate) fn caller(&self) -> &Caller {
-        &self.calls.caller
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.calls.dialer
     }
 
-    /// Between two looks at a call.
+    /// Returns the time between two polls of a call.
     pub(crate) fn poll_interval(&self) -> Duration {
         self.calls.poll_interval
     }
 
-    /// Looks after which a call has not ended in time.
+    /// Returns the number of polls after which a call has timed out.
     pub(crate) fn polls_max(&self) -> i64 {
         self.calls.polls_max
     }
 
-    /// Where VAPI reports to.
+    /// Returns where and how VAPI sends its reports; `None` if it is not to send any.
     pub(crate) fn vapi_webhook(&self) -> Option<Webhook> {
         let proof = self.calls.webhook_proof.clone()?;
         Some(Webhook { url: format!("{}/api/webhooks/vapi", self.public_url), proof })
     }
 
-    /// How long a window stays open after its booking's end.
+    /// Returns how long a window stays open after the end of its booking.
     pub(crate) fn window_grace(&self) -> Duration {
         self.window_grace
     }
 
-    /// Where a provider reports what became of a text.
+    /// Returns the URL for the carrier's reports about a text.
     pub(crate) fn status_callback(&self) -> String {
         format!("{}/api/twilio/status{CALLBACK_RETRIES}", self.public_url)
     }
 
-    /// Who sends the texts of a number, or why nobody does. A number of nobody's needs no service; as long as the
-    /// program is set to send no texts, no number's texts leave.
-    pub(crate) fn sender(&self, provider: Provider) -> Result<&SmsSender, &'static str> {
+    /// Returns the sender for the texts of a number, or the reason why there is none. A number of the carrier `mock`
+    /// needs no service. If the program is configured to send no texts, no number's texts are sent.
+    pub(crate) fn sender(&self, provider: SmsCarrier) -> Result<&SmsSender, &'static str> {
         const NOBODY: &SmsSender = &SmsSender::Mock;
         match (provider, &self.sms) {
-            (Provider::Mock, _) => Ok(NOBODY),
-            (_, SmsSender::Mock) | (Provider::Twilio, _) => Ok(&self.sms),
-            (Provider::Openphone, _) => Err("this program has no connection to OpenPhone"),
+            (SmsCarrier::Mock, _) => Ok(NOBODY),
+            (_, SmsSender::Mock) | (SmsCarrier::Twilio, _) => Ok(&self.sms),
+            (SmsCarrier::Openphone, _) => Err("this program has no connection to OpenPhone"),
         }
     }
 
-    /// Whether what `sender` sends is real.
+    /// Returns whether the texts of `sender` are real.
     pub(crate) fn mode(sender: &SmsSender) -> Mode {
         match sender {
             SmsSender::Mock => Mode::Simulated,

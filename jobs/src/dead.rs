@@ -1,22 +1,22 @@
-//! What happens when a job ends without success, in the transaction that ends it: it is on record, and in front of
-//! people unless one of them ended it. And what happens when a person starts such a job anew.
+//! Hooks for every kind of job. When a job ends without success, the same transaction writes an audit entry and raises
+//! an exception, unless an operator ended the job. When an operator retries the job, the exception is resolved.
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audit::{self, Entry, Event};
-use nightshift_domain::exceptions::{self, ExceptionKind, Problem, Severity};
+use nightshift_domain::exceptions::{self, ExceptionKind, NewException, Severity};
 use nightshift_domain::ids::OrgId;
 use nightshift_domain::stream;
 use nightshift_queue::{DeadJob, ErrorClass, Following, JobError, RetriedJob, Revival};
 use serde_json::json;
 
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 use crate::subject;
 
-/// For every kind: audit log, exception, live update.
+/// Writes the audit entry, the exception and the live update of a job of any kind that ended without success.
 ///
-/// Who cancels a job knows of it and is on record already. People are told all the same if the job can't be read: what it
-/// was about was then not ended with it.
+/// A cancelled job needs no exception, because the operator knows and the cancellation is in the audit log. It gets one
+/// nevertheless if its payload can't be read, because then what the job was about was not ended with it.
 pub(crate) fn any<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
     Box::pin(async move {
         let org = dead.info.org_id.as_deref().map(OrgId::from);
@@ -32,23 +32,23 @@ pub(crate) fn any<'a>(tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()> {
             }
         };
         let data = json!({"jobId": dead.info.id, "kind": dead.info.kind, "state": state});
-        stream::append(tx, org.as_ref(), "jobs", "job.changed", &data, dead.at).await.or_decide()
+        stream::append(tx, org.as_ref(), "jobs", "job.changed", &data, dead.at).await.or_job_error()
     })
 }
 
-/// One exception for all such jobs of a kind and an organisation: somebody may cancel a hundred at once. It belongs to
-/// none of them, so that the retry of one does not settle it for the others.
+/// Raises one exception for all unreadable cancelled jobs of a kind and an organisation, since an operator may cancel a
+/// hundred at once. The exception names no job, so that the retry of one job does not resolve it for the others.
 async fn cancelled_unread(tx: &mut Tx, dead: &DeadJob, org: Option<&OrgId>) -> Result<(), JobError> {
     let info = &dead.info;
     let fingerprint = format!("job:{}:cancelled_unread:{}", info.kind, org.map_or("", OrgId::as_str));
     let title = format!("A cancelled {} job could not be read; what it was about still waits", info.kind);
-    let mut problem = Problem::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
+    let mut problem = NewException::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
         .title(&title)
         .detail(json!({"jobId": info.id, "kind": info.kind, "queue": info.queue, "unreadable": true}));
     if let Some(org) = org {
         problem = problem.org(org);
     }
-    exceptions::raise(tx, &problem, dead.at).await.or_decide()?;
+    exceptions::raise(tx, &problem, dead.at).await.or_job_error()?;
     Ok(())
 }
 
@@ -60,14 +60,14 @@ async fn given_up(tx: &mut Tx, dead: &DeadJob, org: Option<&OrgId>) -> Result<()
         "errorClass": dead.class, "error": dead.error,
     });
     if dead.unreadable.is_some() {
-        // The reason may quote a word of the payload, and nothing is ever removed from the audit log.
+        // The reason may quote the payload, and nothing is ever deleted from the audit log.
         facts["unreadable"] = true.into();
     }
     let mut entry = Entry::new(Event::JobDead, "failed", &by).job(&info.id).metadata(facts.clone());
-    // Two dead jobs about the same thing are one exception.
+    // Two dead jobs about the same subject share one exception.
     let about = dead.subject.as_ref().map_or(info.id.as_str(), |subject| &subject.id);
     let fingerprint = format!("job:{}:{}:{about}", info.kind, dead.class);
-    let mut problem = Problem::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
+    let mut problem = NewException::new(ExceptionKind::JobDead, severity(&info.kind), fingerprint)
         .title(&format!("A {} job was given up", info.kind))
         .detail(facts)
         .job(&info.id);
@@ -83,21 +83,21 @@ async fn given_up(tx: &mut Tx, dead: &DeadJob, org: Option<&OrgId>) -> Result<()
     if let Some(inbox) = dead.subject.as_ref().and_then(subject::as_delivery) {
         (entry, problem) = (entry.inbox(&inbox), problem.inbox(&inbox));
     }
-    audit::record(tx, entry, dead.at).await.or_decide()?;
-    exceptions::raise(tx, &problem, dead.at).await.or_decide()?;
+    audit::record(tx, entry, dead.at).await.or_job_error()?;
+    exceptions::raise(tx, &problem, dead.at).await.or_job_error()?;
     Ok(())
 }
 
-/// For every kind: what people were told of its end is settled.
+/// Resolves the exception about the end of a job of any kind.
 pub(crate) fn any_retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Following<'a, Revival> {
     Box::pin(async move {
         let note = "a person started the job anew";
-        exceptions::resolve_of_job(tx, ExceptionKind::JobDead, &retried.id, note, retried.at).await.or_decide()?;
+        exceptions::resolve_of_job(tx, ExceptionKind::JobDead, &retried.id, note, retried.at).await.or_job_error()?;
         Ok(Revival::Ready)
     })
 }
 
-/// Given-up webhooks and bookings are money and clients; housekeeping can wait until the morning.
+/// Failed webhooks and bookings affect money and clients; housekeeping can wait until the morning.
 fn severity(kind: &str) -> Severity {
     if kind.starts_with("retention.") { Severity::Low } else { Severity::High }
 }

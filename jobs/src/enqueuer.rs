@@ -1,52 +1,51 @@
-//! Puts jobs into the transaction of the change that makes them necessary.
+//! Enqueues jobs in the transaction of the change that makes them necessary.
 //!
-//! Handed to the operations of the areas ([`booking`](crate::booking), [`sms`](crate::sms), ...), which alone decide
-//! what follows from a change.
+//! The operations of the areas ([`booking`](crate::booking), [`sms`](crate::sms), ...) get an enqueuer. Only they
+//! decide which jobs follow from a change.
 
 use nightshift_db::{Timestamp, Tx};
 use nightshift_queue::admin::SteerError;
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{EnqueueError, Enqueued, Job, JobContext, JobInfo, NewJob, Queue};
 
-/// Enqueues on behalf of a request or of a job.
+/// Enqueues on behalf of a request or a job.
 pub struct Enqueuer<'a> {
     queue: &'a Queue,
     cause: Option<&'a JobInfo>,
-    /// When it was made.
+    /// The time when the enqueuer was created.
     now: Timestamp,
 }
 
-/// What waking a job came to.
+/// The result of [`Enqueuer::run_now`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hastened {
-    /// It runs now.
+pub(crate) enum RunNow {
+    /// The job was waiting and is due now.
     Woken,
-    /// It runs already, and may have looked at what it waits for before.
+    /// The job is running, and may already have read what the caller changed.
     Running,
-    /// It has ended.
     Ended,
 }
 
 impl<'a> Enqueuer<'a> {
-    /// For a request, or a command.
+    /// Creates an enqueuer for a request or a command.
     #[must_use]
     pub fn of_request(queue: &'a Queue) -> Self {
         Self { queue, cause: None, now: queue.clock().now() }
     }
 
-    /// For a job, which the new jobs name as their parent.
+    /// Creates an enqueuer for a job, which becomes the parent of the new jobs.
     #[must_use]
     pub fn of<S>(ctx: &'a JobContext<S>) -> Self {
         Self { queue: ctx.queue(), cause: Some(&ctx.job), now: ctx.now() }
     }
 
-    /// When this was made: the time that the changes of its operations bear. A new job that names no time is due at the
-    /// queue's time when it is stored.
+    /// Returns the time when the enqueuer was created, which the changes of an operation record. A new job without a
+    /// time of its own is due at the queue's time when it is stored.
     pub(crate) fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// A job as its kind says, with the lineage of its cause.
+    /// Creates the job with the settings of its kind and the lineage of its cause.
     pub(crate) fn new_job<J: Job>(&self, job: &J) -> Result<NewJob, EnqueueError> {
         let new = NewJob::of(job)?;
         Ok(match self.cause {
@@ -63,28 +62,28 @@ impl<'a> Enqueuer<'a> {
         Ok(self.queue.state(tx, id).await? == Some(State::Running))
     }
 
-    /// Runs a waiting job now.
-    pub(crate) async fn hasten(&self, tx: &mut Tx, id: &str) -> Result<Hastened, EnqueueError> {
-        match self.queue.hasten(tx, id).await {
-            Ok(_) => Ok(Hastened::Woken),
+    /// Makes a waiting job due now.
+    pub(crate) async fn run_now(&self, tx: &mut Tx, id: &str) -> Result<RunNow, EnqueueError> {
+        match self.queue.run_now(tx, id).await {
+            Ok(_) => Ok(RunNow::Woken),
             Err(SteerError::Db(error)) => Err(error.into()),
-            Err(_) if self.is_running(tx, id).await? => Ok(Hastened::Running),
-            Err(_) => Ok(Hastened::Ended),
+            Err(_) if self.is_running(tx, id).await? => Ok(RunNow::Running),
+            Err(_) => Ok(RunNow::Ended),
         }
     }
 
-    /// Runs the unfinished job with this dedup key now, if there is one.
-    pub(crate) async fn hasten_by_dedup_key(&self, tx: &mut Tx, key: &str) -> Result<(), EnqueueError> {
+    /// Makes the unfinished job with this dedup key due now, if there is one.
+    pub(crate) async fn run_now_by_dedup_key(&self, tx: &mut Tx, key: &str) -> Result<(), EnqueueError> {
         if let Some(id) = self.queue.unfinished_with(tx, key).await? {
-            self.hasten(tx, &id).await?;
+            self.run_now(tx, &id).await?;
         }
         Ok(())
     }
 
-    /// Runs the unfinished job with this once key now, if there is one.
-    pub(crate) async fn hasten_by_once_key(&self, tx: &mut Tx, key: &str) -> Result<(), EnqueueError> {
+    /// Makes the unfinished job with this once key due now, if there is one.
+    pub(crate) async fn run_now_by_once_key(&self, tx: &mut Tx, key: &str) -> Result<(), EnqueueError> {
         if let Some(id) = self.queue.unfinished_once(tx, key).await? {
-            self.hasten(tx, &id).await?;
+            self.run_now(tx, &id).await?;
         }
         Ok(())
     }

@@ -1,15 +1,14 @@
-//! Why an operation was not carried out.
+//! The error of an operation.
 
 use nightshift_domain::Error as DomainError;
 use nightshift_queue::{EnqueueError, JobError};
 
-/// An operation that was not carried out. Roll its transaction back.
+/// An operation failed. The caller must roll its transaction back.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A rule refused or the database failed.
+    /// A rule refused, or the database failed.
     #[error(transparent)]
     Domain(#[from] DomainError),
-    /// The queue failed.
     #[error(transparent)]
     Enqueue(#[from] EnqueueError),
 }

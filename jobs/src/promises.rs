@@ -1,4 +1,4 @@
-//! Whether everything that was promised holds, on live data: of the queue, of the business, and between the two.
+//! Checks on live data whether every promise holds: those of the queue, of the business, and between the two.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,28 +16,22 @@ use crate::sms::confirm_delivery::SmsConfirmDelivery;
 use crate::sms::send::SmsSend;
 use crate::webhook;
 
-/// What waits for less is not looked at: its job may be being written.
+/// Rows that have waited less than this are not checked, because their job may just be being written.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// Every promise that does not hold.
-///
-/// # Errors
-/// A database error.
+/// Returns every promise that does not hold.
 pub async fn broken(queue: &Queue) -> Result<Vec<Broken>, Error> {
     broken_for(queue, GRACE).await
 }
 
-/// As [`broken`], looking at what waits for its job for `longer_than`.
-///
-/// # Errors
-/// A database error.
+/// Does the same as [`broken`], for rows that have waited for their job for `longer_than`.
 pub async fn broken_for(queue: &Queue, longer_than: Duration) -> Result<Vec<Broken>, Error> {
     let (db, now) = (queue.db(), queue.clock().now());
     let mut found = nightshift_queue::admin::broken(db, now).await.map_err(database)?;
     let of_business = promises::broken(db).await?;
     found.extend(of_business.into_iter().filter_map(|(promise, rows)| Broken::by(promise, rows)));
-    // What waits and its job are read one after the other, so a job that ends in between leaves a thing that seems
-    // alone. That can't happen to the same thing twice: it does not wait any more.
+    // The rows and their jobs are read one after the other, so a row whose job ends in between seems to have none. That
+    // can't happen twice to the same row, because afterwards the row no longer waits.
     let first = alone(db, promises::waiting(db, now, longer_than).await?).await?;
     if first.iter().all(|(_, subjects)| subjects.is_empty()) {
         return Ok(found);
@@ -49,10 +43,10 @@ pub async fn broken_for(queue: &Queue, longer_than: Duration) -> Result<Vec<Brok
     Ok(found)
 }
 
-/// By promise, what waits and has no job.
+/// Returns, for each promise, the waiting rows without a job.
 async fn alone(db: &Db, waiting: Waiting) -> Result<Vec<(&'static str, BTreeSet<String>)>, Error> {
     let mut found = Vec::new();
-    /// The keys of the jobs that may take care of a thing.
+    /// The keys of the jobs that may process a row.
     type Keys = fn(&str) -> Vec<String>;
     let promises: [(_, _, Keys); 4] = [
         ("a delivery that was acknowledged has a job", waiting.deliveries, |id| vec![webhook::key(&id.into())]),

@@ -1,6 +1,6 @@
-//! The counter of requests to providers, by what became of them.
+//! The counter of requests to providers, by outcome.
 
-/// Counts an answer of a provider.
+/// Counts one request.
 pub(crate) fn count(provider: &'static str, call: &'static str, outcome: &'static str) {
     metrics::counter!("nightshift_provider_calls_total", "provider" => provider, "call" => call, "outcome" => outcome)
         .increment(1);

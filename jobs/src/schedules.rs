@@ -1,4 +1,4 @@
-//! What happens by the clock: every schedule of the program, in one list.
+//! Every schedule of the program.
 
 use nightshift_db::Tx;
 use nightshift_domain::ids::OrgId;
@@ -14,17 +14,17 @@ use crate::pricing;
 use crate::pricing::reconcile::PricingReconcile;
 use crate::retention::sweep::RetentionSweep;
 
-/// When prices are checked; the rest of the times is fixed.
+/// The configurable times. Those of other schedules are fixed.
 #[derive(Debug, Clone)]
 pub struct Times {
-    /// When, in each organisation's zone or in the one that is set.
+    /// When prices are checked, in each organisation's time zone or in the configured one.
     pub reconciliation: Timetable,
 }
 
-/// Every schedule.
+/// Returns every schedule.
 ///
 /// # Errors
-/// Never, unless a built-in expression is broken, which a test rules out.
+/// Only if a built-in cron expression is invalid, which a test rules out.
 pub fn schedules(times: Times) -> Result<Vec<Schedule>, BadCron> {
     Ok(vec![
         Schedule {
@@ -37,7 +37,7 @@ pub fn schedules(times: Times) -> Result<Vec<Schedule>, BadCron> {
         },
         Schedule {
             name: RetentionSweep::KIND,
-            // After the nights of Europe and before those of America.
+            // After the night in Europe and before the night in America.
             timetable: "0 0 4 * * *".parse()?,
             zone: ZoneMode::Utc,
             overlap: Overlap::Skip,
@@ -66,18 +66,18 @@ fn reconcile(due: &Due) -> Result<NewJob, nightshift_queue::EnqueueError> {
     Ok(NewJob::of(&job)?.org(due.scope.as_str()))
 }
 
-/// An organisation as schedules see it; `zone` instead of its own when one is set for all.
+/// Returns the scope of an organisation for schedules; `zone` replaces the organisation's own time zone if it is set.
 #[must_use]
 pub fn scope_of(locale: Locale, zone: Option<chrono_tz::Tz>) -> Scope {
     Scope { id: locale.org.to_string(), zone: zone.unwrap_or(locale.zone), since: locale.since }
 }
 
-/// Runs a schedule's job now, for one organisation or all of `scopes`. Answers with the jobs. The next occurrence comes
-/// when it would have.
+/// Runs a schedule's job now, for one organisation or for all of `scopes`, and returns the ids of the jobs. The
+/// schedule's next occurrence is not affected.
 ///
 /// # Errors
-/// [`NotFound`](nightshift_domain::Error::NotFound) for an organisation that is none; a conflict for one whose prices
-/// are just being checked; the queue's.
+/// [`NotFound`](nightshift_domain::Error::NotFound) for an unknown organisation; a conflict if a price check of the
+/// organisation is running; an error of the queue.
 pub async fn run_now(
     tx: &mut Tx,
     queue: &Queue,
@@ -101,7 +101,7 @@ pub async fn run_now(
         }
         let local = now.to_datetime().with_timezone(&scope.zone).naive_local();
         let due = Due { scope: scope.id.clone(), local, at: now, missed: false };
-        // What has run today by the clock runs again because somebody says so.
+        // The dedup key lets the job run again today although the schedule's once key is taken.
         let key = Keys::dedup(format!("manual:{}:{}", schedule.name, scope.id));
         jobs.push(queue.enqueue_new(tx, (schedule.job)(&due)?.keys(key)).await?.id().to_owned());
     }

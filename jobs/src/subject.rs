@@ -1,4 +1,4 @@
-//! What jobs are about, in the words that the end of one is told with.
+//! The subjects of jobs, which name what a job is about.
 
 use nightshift_domain::ids::{AutomationRunId, BookingId, CallId, InboxId, MessageId, ThreadId};
 use nightshift_queue::Subject;
@@ -34,12 +34,12 @@ fn subject(thing: &'static str, id: &str) -> Option<Subject> {
     Some(Subject { thing, id: id.to_owned() })
 }
 
-/// The booking, if the subject is one.
+/// Returns the booking, if the subject is one.
 pub(crate) fn as_booking(subject: &Subject) -> Option<BookingId> {
     (subject.thing == BOOKING).then(|| BookingId::from(subject.id.as_str()))
 }
 
-/// The delivery in the inbox, if the subject is one.
+/// Returns the webhook event, if the subject is one.
 pub(crate) fn as_delivery(subject: &Subject) -> Option<InboxId> {
     (subject.thing == DELIVERY).then(|| InboxId::from(subject.id.as_str()))
 }

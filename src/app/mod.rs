@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use nightshift_db::{Clock, Db, new_id};
 use nightshift_domain::calls::Dialing;
-use nightshift_jobs::{App, Caller, Calls, ProductionLine, Reconciliation, TestLine};
+use nightshift_jobs::{App, Calls, Dialer, ProductionLine, Reconciliation, TestLine};
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::TwilioClient;
 use nightshift_providers::vapi::{VapiClient, WebhookProof};
@@ -166,7 +166,7 @@ fn start_worker(
     dialing: &Dialing,
 ) -> Result<WorkerHandle, StartError> {
     let calls = Calls {
-        caller: caller(settings, dialing)?,
+        dialer: dialer(settings, dialing)?,
         webhook_proof: webhook_proof(settings),
         poll_interval: settings.calls.poll_interval,
         polls_max: settings.calls.max_polls,
@@ -214,17 +214,17 @@ fn webhook_proof(settings: &Settings) -> Option<WebhookProof> {
 ///
 /// # Errors
 /// [`ClientError`] for an address that is none.
-pub fn caller(settings: &Settings, dialing: &Dialing) -> Result<Caller, ClientError> {
+pub fn dialer(settings: &Settings, dialing: &Dialing) -> Result<Dialer, ClientError> {
     let vapi = &settings.vapi;
     let (Some(key), Some(assistant), Some(number)) = (&vapi.api_key, &vapi.assistant_id, &vapi.phone_number_id) else {
         // Real calls without an account are refused before it comes to this.
-        return Ok(Caller::Simulated);
+        return Ok(Dialer::Simulated);
     };
     let client = || VapiClient::new(&vapi.base_url, key.clone(), assistant.clone(), number.clone(), http_client()?);
     Ok(match dialing {
-        Dialing::Simulated => Caller::Simulated,
-        Dialing::Test(phone) => Caller::Test(TestLine::new(client()?, phone.clone())),
-        Dialing::Production => Caller::Production(ProductionLine::new(client()?)),
+        Dialing::Simulated => Dialer::Simulated,
+        Dialing::Test(phone) => Dialer::Test(TestLine::new(client()?, phone.clone())),
+        Dialing::Production => Dialer::Production(ProductionLine::new(client()?)),
     })
 }
 
@@ -238,7 +238,7 @@ fn share(
 ) -> Result<Web, StartError> {
     Ok(Web::new(Shared {
         session_secret: session_secret(&settings)?,
-        places: Semaphore::new(settings.http.requests_in_flight_max),
+        in_flight: Semaphore::new(settings.http.requests_in_flight_max),
         running: Running::of(new_id(queue.clock().now())),
         rates: RateLimits::new(&settings.http),
         receiver: Receiver::start(queue.clone()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nightshift_db::{Clock, Db, migrate, migration_state};
 use nightshift_domain::Error as DomainError;
-use nightshift_domain::exceptions::{self, ExceptionKind, Problem, Severity};
+use nightshift_domain::exceptions::{self, ExceptionKind, NewException, Severity};
 use tokio::task::AbortHandle;
 
 use super::error::StartError;
@@ -63,7 +63,7 @@ async fn note_unverified(db: &Db, settings: &Settings, clock: &Clock) -> Result<
     let mut tx = db.begin().await?;
     let noted = if settings.environment == Environment::Production && !settings.webhooks.validation {
         tracing::warn!("webhooks are not verified: anybody who knows the address can send them");
-        let problem = Problem::new(ExceptionKind::WebhookValidationDisabled, Severity::High, FINGERPRINT)
+        let problem = NewException::new(ExceptionKind::WebhookValidationDisabled, Severity::High, FINGERPRINT)
             .title("Webhooks are taken without a valid signature");
         exceptions::raise(&mut tx, &problem, now).await.map(|_| ())
     } else {

@@ -11,7 +11,7 @@ use nightshift_queue::Queue;
 
 use super::{open, published};
 use crate::app::timekeeping::WRONG_BY_MAX_MS;
-use crate::app::{caller, sms_sender};
+use crate::app::{dialer, sms_sender};
 use crate::config::{ConfigError, Environment, Finding, Settings, Severity, SmsProvider};
 use crate::output::say;
 
@@ -263,7 +263,7 @@ async fn check_calls(settings: &Settings, findings: &mut Findings) {
         Dialing::Test(phone) => format!("test phone {}", phone.masked()),
         Dialing::Production => "providers".to_owned(),
     };
-    let checked = match caller(settings, &dialing) {
+    let checked = match dialer(settings, &dialing) {
         Ok(caller) => caller.check().await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };

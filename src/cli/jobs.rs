@@ -134,8 +134,8 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
     match command {
         Command::List { which, limit, json } => list(&queue, &which.filter(), *limit, *json).await,
         Command::Show { id, json } => show(&queue, id, *json).await,
-        Command::Retry { ids } => steer(&queue, ids, Wish::Retry).await,
-        Command::Cancel { ids } => steer(&queue, ids, Wish::Cancel).await,
+        Command::Retry { ids } => steer(&queue, ids, Verb::Retry).await,
+        Command::Cancel { ids } => steer(&queue, ids, Verb::Cancel).await,
         Command::RetryAll { which, max, spread_seconds } => {
             retry_all(&queue, which, *max, Duration::from_secs(*spread_seconds)).await
         }
@@ -217,26 +217,26 @@ fn print_job(detail: &JobDetail) {
 }
 
 #[derive(Clone, Copy)]
-enum Wish {
+enum Verb {
     Retry,
     Cancel,
 }
 
-async fn steer(queue: &Queue, ids: &[String], wish: Wish) -> anyhow::Result<ExitCode> {
+async fn steer(queue: &Queue, ids: &[String], verb: Verb) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     let registry = nightshift_jobs::registry();
     for id in ids {
         let mut tx = queue.db().begin().await?;
-        let (steered, event) = match wish {
-            Wish::Retry => (registry.retry(queue, &mut tx, id, None).await, Event::JobRetried),
-            Wish::Cancel => (registry.cancel(queue, &mut tx, id).await, Event::JobCancelled),
+        let (steered, event) = match verb {
+            Verb::Retry => (registry.retry(queue, &mut tx, id, None).await, Event::JobRetried),
+            Verb::Cancel => (registry.cancel(queue, &mut tx, id).await, Event::JobCancelled),
         };
         match steered {
             Ok(steered) => {
                 let entry = Entry::new(event, "success", &Actor::system("cli")).job(id);
                 audit::record(&mut tx, entry, queue.clock().now()).await?;
                 tx.commit().await?;
-                say!("{id}: {}", sentence(wish, steered));
+                say!("{id}: {}", sentence(verb, steered));
             }
             Err(error) => {
                 complain!("nightshift: {id}: {error}");
@@ -247,11 +247,11 @@ async fn steer(queue: &Queue, ids: &[String], wish: Wish) -> anyhow::Result<Exit
     Ok(code)
 }
 
-fn sentence(wish: Wish, steered: Steered) -> &'static str {
-    match (wish, steered) {
-        (Wish::Retry, _) => "starts anew",
-        (Wish::Cancel, Steered::Done) => "cancelled",
-        (Wish::Cancel, Steered::Requested) => "runs; it ends at its next checkpoint",
+fn sentence(verb: Verb, steered: Steered) -> &'static str {
+    match (verb, steered) {
+        (Verb::Retry, _) => "starts anew",
+        (Verb::Cancel, Steered::Done) => "cancelled",
+        (Verb::Cancel, Steered::Requested) => "runs; it ends at its next checkpoint",
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audience::Audience;
-use nightshift_domain::messaging::numbers::{self, NewNumber, NumberClass, Provider};
+use nightshift_domain::messaging::numbers::{self, NewNumber, NumberClass, SmsCarrier};
 use nightshift_domain::viewer::Viewer;
 use nightshift_jobs::{Enqueuer, thread};
 use serde_json::json;
@@ -32,7 +32,7 @@ pub(super) enum Command {
         sitter: Option<String>,
         /// Who carries its texts: twilio, openphone or mock.
         #[arg(long, default_value = "twilio", value_parser = provider)]
-        provider: Provider,
+        provider: SmsCarrier,
         /// The organisation; the default one when not given.
         #[arg(long)]
         org: Option<String>,
@@ -52,7 +52,7 @@ fn class(word: &str) -> Result<NumberClass, String> {
     word.parse().map_err(|_| "allowed: pool, sitter, front_desk".to_owned())
 }
 
-fn provider(word: &str) -> Result<Provider, String> {
+fn provider(word: &str) -> Result<SmsCarrier, String> {
     word.parse().map_err(|_| "allowed: twilio, openphone, mock".to_owned())
 }
 

@@ -39,7 +39,7 @@ pub(super) fn refuse_seed(settings: &Settings, file: &str, seed: &Seed) -> anyho
 pub(super) async fn found_in(db: &Db) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     for (email, password) in demo_seed()?.sign_ins() {
-        if users::with_password(db, passwords::wait_in_line(), email, password).await?.is_some() {
+        if users::with_password(db, passwords::request_operator_slot(), email, password).await?.is_some() {
             found.push(email.to_owned());
         }
     }

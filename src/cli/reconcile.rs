@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use indicatif::ProgressBar;
-use nightshift_domain::ids::{OrgId, RunId};
+use nightshift_domain::ids::{OrgId, ReconciliationRunId};
 use nightshift_domain::people::organizations;
-use nightshift_domain::reconciliation::{self, Run, RunStatus};
+use nightshift_domain::reconciliation::{self, ReconciliationRun, ReconciliationStatus};
 use nightshift_domain::viewer::Viewer;
 use nightshift_jobs::{Enqueuer, pricing};
 use nightshift_queue::Queue;
@@ -63,7 +63,7 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     let mut failed = false;
     for (org, job) in jobs {
         let run = follow(&queue, settings, &job).await.with_context(|| format!("organisation {org}"))?;
-        failed |= run.status != RunStatus::Completed;
+        failed |= run.status != ReconciliationStatus::Completed;
         rows.push([
             org.to_string(),
             run.local_date.clone(),
@@ -97,14 +97,15 @@ async fn enqueue(
 }
 
 /// Waits for the run's end, and shows how far it is.
-async fn follow(queue: &Queue, settings: &Settings, job: &str) -> anyhow::Result<Run> {
+async fn follow(queue: &Queue, settings: &Settings, job: &str) -> anyhow::Result<ReconciliationRun> {
     let started = Instant::now();
     let mut told = false;
     let run_id = loop {
         let detail = queue.detail(job).await?.context("its job is gone")?;
         match detail.job.state {
             State::Succeeded => {
-                let run = detail.result.as_ref().and_then(|result| result["runId"].as_str()).map(RunId::from);
+                let run =
+                    detail.result.as_ref().and_then(|result| result["runId"].as_str()).map(ReconciliationRunId::from);
                 break run.context("its job told no run")?;
             }
             State::Dead | State::Cancelled => bail!("job {job} is {}", detail.job.state.as_str()),
@@ -124,18 +125,18 @@ async fn follow(queue: &Queue, settings: &Settings, job: &str) -> anyhow::Result
     run
 }
 
-async fn watch(queue: &Queue, id: &RunId, bar: &ProgressBar) -> anyhow::Result<Run> {
+async fn watch(queue: &Queue, id: &ReconciliationRunId, bar: &ProgressBar) -> anyhow::Result<ReconciliationRun> {
     loop {
         let run = reconciliation::get(queue.db(), &Viewer::all(), id).await?;
         bar.set_position(seen(&run).unsigned_abs());
         bar.set_message(format!("{} drifted", run.drifted));
-        if run.status != RunStatus::Running {
+        if run.status != ReconciliationStatus::Running {
             return Ok(run);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-fn seen(run: &Run) -> i64 {
+fn seen(run: &ReconciliationRun) -> i64 {
     run.checked + run.skipped_no_snapshot + run.not_computable
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use nightshift_domain::calls;
-use nightshift_domain::ids::RequestId;
+use nightshift_domain::ids::ServiceRequestId;
 use nightshift_domain::viewer::Viewer;
 
 use super::open;
@@ -18,7 +18,7 @@ use crate::web::auth::link;
   nightshift request-link 0193e4b0-0000-7000-8000-000000000001")]
 pub(super) struct Args {
     /// The request's id.
-    id: RequestId,
+    id: ServiceRequestId,
 }
 
 /// Prints the link that opens a request's page, for whoever lost it. It needs the session secret and PUBLIC_URL of the

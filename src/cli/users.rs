@@ -58,7 +58,7 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
     let (password, made_up) = password()?;
     let (Command::Create { email, .. } | Command::SetPassword { email }) = command;
     published::refuse(settings, email, &password)?;
-    let hashed = passwords::hash(passwords::wait_in_line(), &password).await?;
+    let hashed = passwords::hash(passwords::request_operator_slot(), &password).await?;
     let mut tx = db.begin().await?;
     let (event, user) = match command {
         Command::Create { email, name, role, org, sitter } => {

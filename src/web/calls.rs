@@ -1,8 +1,8 @@
 //! Calls as the API and the page of a request both ask for them and show them.
 
 use nightshift_db::Tx;
-use nightshift_domain::calls::{CallView, Schedule, Scheduled};
-use nightshift_domain::ids::RequestId;
+use nightshift_domain::calls::{CallView, NewCall, Scheduled};
+use nightshift_domain::ids::ServiceRequestId;
 use nightshift_jobs::Enqueuer;
 use nightshift_jobs::booking_call::{self, poll::BookingCallPoll};
 
@@ -14,13 +14,13 @@ use super::state::Web;
 ///
 /// # Errors
 /// As the domain refuses it; 404 for the link of another request.
-pub(super) async fn schedule_call(web: &Web, caller: &Caller, tx: &mut Tx, wish: Schedule) -> Result<Scheduled> {
-    let request = RequestId::from(wish.service_request_id.clone().unwrap_or_default());
+pub(super) async fn schedule_call(web: &Web, caller: &Caller, tx: &mut Tx, new_call: NewCall) -> Result<Scheduled> {
+    let request = ServiceRequestId::from(new_call.service_request_id.clone().unwrap_or_default());
     let viewer = caller.viewer_of(web, &request)?;
     // The job that places the call fixes the mode for good; this is what it will be.
     let mode = web.dialing.mode();
     let enqueuer = Enqueuer::of_request(&web.queue);
-    Ok(booking_call::schedule(&enqueuer, tx, &viewer, wish, mode, &caller.actor()).await?)
+    Ok(booking_call::schedule(&enqueuer, tx, &viewer, new_call, mode, &caller.actor()).await?)
 }
 
 /// Counts the polls of a call that goes on, which stand in the job that polls it.

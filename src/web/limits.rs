@@ -15,9 +15,9 @@ use super::state::Web;
 /// A request that finds no place is asked to come back.
 const RETRY_BUSY: Duration = Duration::from_secs(1);
 
-/// Holds one of the places for requests while it is worked on.
+/// Holds one of the in_flight for requests while it is worked on.
 pub async fn within(State(web): State<Web>, request: Request, next: Next) -> Response {
-    let Ok(_place) = web.places.try_acquire() else {
+    let Ok(_place) = web.in_flight.try_acquire() else {
         return ApiError::unavailable("overloaded", "Too many requests at once; nothing was stored.")
             .after(RETRY_BUSY)
             .into_response();
@@ -30,8 +30,8 @@ pub async fn within(State(web): State<Web>, request: Request, next: Next) -> Res
 
 /// Ends a request that takes too long. The time covers the body, so a client that sends it drop by drop is cut off as
 /// well.
-pub async fn in_time(State(patience): State<Duration>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(patience, next.run(request)).await {
+pub async fn in_time(State(timeout): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long.").into_response(),
     }

@@ -40,7 +40,7 @@ pub struct Shared {
     /// Sign-ins that failed lately.
     pub failures: Failures,
     /// Places for requests that are worked on at the same time.
-    pub places: Semaphore,
+    pub in_flight: Semaphore,
     /// Requests with an `Idempotency-Key` that this process runs.
     pub running: Running,
     /// Requests per caller.

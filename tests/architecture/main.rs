@@ -258,7 +258,7 @@ fn a_job_knows_no_other_job() {
 fn what_leaves_the_program_is_made_where_it_is_performed() {
     let makers = [
         ("SendMessage", "jobs/src/sms/send.rs"),
-        ("StartCall", "jobs/src/caller.rs"),
+        ("StartCall", "jobs/src/dialer.rs"),
         ("effects::reserve", "crates/queue/src/handlers/perform.rs"),
         ("effects::ask", "crates/queue/src/handlers/perform.rs"),
     ];
@@ -291,8 +291,8 @@ fn only_the_operations_of_an_area_enqueue() {
             ".enqueue(",
             ".enqueue_new(",
             ".enqueue_all(",
-            ".hasten(",
-            ".hasten_by",
+            ".run_now(",
+            ".run_now_by",
         ];
         for enqueuing in enqueuing {
             assert!(!code.contains(enqueuing), "{} enqueues: {enqueuing}", path.display());
@@ -312,12 +312,12 @@ fn what_jobs_must_follow_is_done_by_operations_only() {
         ("jobs/src/booking/payment.rs", &["report.payment_succeeded(", ".checkout_paid(", ".invoice_paid("]),
         (
             "jobs/src/booking_call/mod.rs",
-            &["calls::schedule(", "calls::started(", "calls::tell_anyway(", "calls::complete("],
+            &["calls::schedule(", "calls::started(", "calls::notify_despite_failure(", "calls::complete("],
         ),
         ("jobs/src/sms/mod.rs", &["post::post("]),
         (
             "jobs/src/thread/mod.rs",
-            &["numbers::add(", "numbers::patch(", "masking::waiting_for_number(", "ledger::waiting_for_front_desk("],
+            &["numbers::add(", "numbers::patch(", "masking::waiting_for_number(", "runs::waiting_for_front_desk("],
         ),
         ("jobs/src/pricing/mod.rs", &["reconciliation::begin(", "reconciliation::hand_over("]),
         ("jobs/src/seed.rs", &["seed::load("]),

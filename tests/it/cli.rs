@@ -306,7 +306,7 @@ async fn a_password_is_made_up_shown_once_and_works() {
         let made = ["users", "create", "--email", "New@Paws.test", "--name", "New", "--role", "owner"];
         let password = world.run(&made).ok();
         let find = async |email, password: &str| {
-            let turn = passwords::wait_in_line();
+            let turn = passwords::request_operator_slot();
             users::with_password(world.db(), turn, email, &password.trim().into()).await.unwrap()
         };
         assert_eq!(find("new@paws.test", &password).await.unwrap().name, "New");
@@ -445,7 +445,7 @@ async fn a_lost_link_is_printed_again() {
         world.set("SESSION_SECRET", "a secret that is long enough for tests");
         world.set("PUBLIC_URL", "https://book.example");
         let mut tx = world.db().begin().await.unwrap();
-        let new = nightshift_domain::calls::NewRequest {
+        let new = nightshift_domain::calls::NewServiceRequest {
             title: Some("Teeth".into()),
             user_phone: Some("+14155550199".into()),
             ..Default::default()

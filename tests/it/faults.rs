@@ -133,7 +133,7 @@ impl<'a> Round<'a> {
     async fn until_confirmed(&mut self, queue: &Queue, bookings: i64) {
         let confirmations = self.world.automation_runs("bookingConfirmation").succeeded().with_a_sent_text();
         while confirmations.count().await < bookings {
-            hasten(self.world, queue).await;
+            run_now(self.world, queue).await;
             self.wait_for("a confirmation was waited for", PATIENCE).await;
         }
     }
@@ -150,13 +150,13 @@ impl<'a> Round<'a> {
 
 /// Lets jobs that wait for their next attempt have it, and leases of claims whose answer was lost run out, without
 /// waiting as long as they do.
-async fn hasten(world: &World, queue: &Queue) {
-    world.hasten_doubts().await;
+async fn run_now(world: &World, queue: &Queue) {
+    world.run_look_ups_now().await;
     let retrying = Filter { state: Some(State::Retrying), ..Filter::default() };
     for job in queue.list(&retrying, None, 100).await.unwrap().jobs {
         let mut tx = world.db().begin().await.unwrap();
         // It may have started meanwhile.
-        if queue.hasten(&mut tx, &job.id).await.is_ok() {
+        if queue.run_now(&mut tx, &job.id).await.is_ok() {
             tx.commit().await.unwrap();
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nightshift_db::Engine;
 use nightshift_db::testing::{TestDb, engines};
 use nightshift_domain::access::api_keys::Scope;
-use nightshift_domain::idempotency::{self, Begun, Holder, RequestKey};
+use nightshift_domain::idempotency::{self, Holder, KeyState, RequestKey};
 use nightshift_providers::http_client;
 use reqwest::Method;
 use serde_json::json;
@@ -169,19 +169,19 @@ async fn a_frozen_holder_loses_its_key_and_stores_nothing_when_it_wakes_up() {
         };
         let (frozen, other) = (key("frozen"), key("other"));
         let begin = async |key: &RequestKey, now| idempotency::begin(db, key, b"{}", None, now).await.unwrap();
-        assert_eq!(begin(&frozen, start).await, Begun::Fresh);
+        assert_eq!(begin(&frozen, start).await, KeyState::Fresh);
         // As long as it renews, it keeps it.
         idempotency::renew(db, &frozen, start + Duration::from_secs(2)).await.unwrap();
-        let held = Begun::InProgress { by: Some(frozen.holder.clone()) };
+        let held = KeyState::InProgress { by: Some(frozen.holder.clone()) };
         assert_eq!(begin(&other, start + Duration::from_secs(6)).await, held);
-        assert_eq!(begin(&other, start + Duration::from_secs(7)).await, Begun::Fresh);
+        assert_eq!(begin(&other, start + Duration::from_secs(7)).await, KeyState::Fresh);
         let now = start + Duration::from_secs(8);
         idempotency::renew(db, &frozen, now).await.unwrap();
         let mut tx = db.begin().await.unwrap();
         assert!(!idempotency::finish(&mut tx, &frozen, 201, "{}", now).await.unwrap());
         assert!(idempotency::finish(&mut tx, &other, 201, "{}", now).await.unwrap());
         tx.commit().await.unwrap();
-        let replayed = Begun::Replay { status: 201, body: "{}".to_owned() };
+        let replayed = KeyState::Replay { status: 201, body: "{}".to_owned() };
         assert_eq!(begin(&frozen, now).await, replayed);
     }
 }

@@ -30,7 +30,7 @@ fn web(db: &Db, settings: Settings) -> Web {
     Web::new(Shared {
         public_url: settings.public_url(),
         session_secret: "a secret for tests that is long enough".into(),
-        places: Semaphore::new(settings.http.requests_in_flight_max),
+        in_flight: Semaphore::new(settings.http.requests_in_flight_max),
         running: Running::of("test".to_owned()),
         rates: RateLimits::new(&settings.http),
         receiver: Receiver::start_within(queue.clone(), ONE_WAITS),

@@ -39,8 +39,8 @@ pub(crate) struct Connections {
 
 #[derive(Debug)]
 struct Connector {
-    to: To,
-    patience: Duration,
+    to: Endpoint,
+    timeout: Duration,
     /// Connections of an earlier generation are not to be trusted.
     generation: Arc<AtomicU64>,
     /// Whether a connection was made before.
@@ -48,7 +48,7 @@ struct Connector {
 }
 
 #[derive(Debug)]
-enum To {
+enum Endpoint {
     /// With what each session is set to.
     Postgres(PgConnectOptions, Vec<(String, String)>),
     Sqlite(SqliteConnectOptions),
@@ -94,12 +94,12 @@ impl Connector {
     async fn connect(&self) -> Result<Pooled, ConnectError> {
         let generation = self.generation.load(Ordering::Acquire);
         let connection = match &self.to {
-            To::Postgres(options, settings) => {
+            Endpoint::Postgres(options, settings) => {
                 let mut connection = self.connect_postgres(options).await?;
                 session::prepare(&mut connection, settings).await?;
                 Connection::Postgres(connection)
             }
-            To::Sqlite(options) => Connection::Sqlite(options.connect().await?),
+            Endpoint::Sqlite(options) => Connection::Sqlite(options.connect().await?),
         };
         self.connected.store(true, Ordering::Release);
         Ok(Pooled { connection, generation, clean: true })
@@ -110,7 +110,7 @@ impl Connector {
         loop {
             match options.connect().await {
                 Err(sqlx::Error::Io(error))
-                    if error.kind() == io::ErrorKind::ConnectionRefused && started.elapsed() < self.patience =>
+                    if error.kind() == io::ErrorKind::ConnectionRefused && started.elapsed() < self.timeout =>
                 {
                     tokio::time::sleep(CONNECT_AGAIN).await;
                 }
@@ -133,24 +133,24 @@ impl Connections {
         generation: Arc<AtomicU64>,
     ) -> Self {
         settings.push(("statement_timeout".to_owned(), limits.statement_limit.as_millis().to_string()));
-        Self::to(To::Postgres(options, settings), limits, generation)
+        Self::to(Endpoint::Postgres(options, settings), limits, generation)
     }
 
     /// To a file, which is not opened yet.
     pub(crate) fn sqlite(options: SqliteConnectOptions, limits: DbOptions) -> Self {
-        Self::to(To::Sqlite(options), limits, Arc::default())
+        Self::to(Endpoint::Sqlite(options), limits, Arc::default())
     }
 
-    fn to(to: To, limits: DbOptions, generation: Arc<AtomicU64>) -> Self {
+    fn to(to: Endpoint, limits: DbOptions, generation: Arc<AtomicU64>) -> Self {
         let connector =
-            Connector { to, patience: limits.acquire_timeout, generation, connected: AtomicBool::new(false) };
-        let patience = Some(limits.acquire_timeout);
+            Connector { to, timeout: limits.acquire_timeout, generation, connected: AtomicBool::new(false) };
+        let timeout = Some(limits.acquire_timeout);
         let pool = Pool::builder(connector)
             .runtime(deadpool::Runtime::Tokio1)
             .max_size(usize::try_from(limits.connections_max).unwrap_or(usize::MAX))
-            .wait_timeout(patience)
-            .create_timeout(patience.map(|patience| patience + NETWORK))
-            .recycle_timeout(patience)
+            .wait_timeout(timeout)
+            .create_timeout(timeout.map(|timeout| timeout + NETWORK))
+            .recycle_timeout(timeout)
             .queue_mode(QueueMode::Lifo)
             .build();
         match pool {
@@ -163,21 +163,21 @@ impl Connections {
     /// are shared.
     pub(crate) fn sibling(&self, limits: impl FnOnce(&DbOptions) -> DbOptions, settings: &[(&str, &str)]) -> Self {
         match &self.pool.manager().to {
-            To::Postgres(options, own) => {
+            Endpoint::Postgres(options, own) => {
                 let more = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
                 let settings = own.iter().cloned().chain(more).collect();
                 // What one of them learns about the server, all learn.
                 let generation = self.pool.manager().generation.clone();
                 Self::to_server(options.clone(), settings, limits(&self.limits), generation)
             }
-            To::Sqlite(_) => self.clone(),
+            Endpoint::Sqlite(_) => self.clone(),
         }
     }
 
     pub(crate) fn engine(&self) -> Engine {
         match self.pool.manager().to {
-            To::Postgres(..) => Engine::Postgres,
-            To::Sqlite(_) => Engine::Sqlite,
+            Endpoint::Postgres(..) => Engine::Postgres,
+            Endpoint::Sqlite(_) => Engine::Sqlite,
         }
     }
 
@@ -193,7 +193,7 @@ impl Connections {
     ///
     /// # Errors
     /// [`DbError::Unavailable`] when the database can't be reached or all connections stay in use.
-    pub(crate) async fn take(&self) -> Result<Line> {
+    pub(crate) async fn take(&self) -> Result<PooledConnection> {
         let mut pooled = self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) => self.unreached(error),
             PoolError::Timeout(TimeoutType::Create) => DbError::Unavailable(Outage::TimedOut),
@@ -202,7 +202,7 @@ impl Connections {
         })?;
         pooled.clean = false;
         let generation = self.pool.manager().generation.clone();
-        Ok(Line { pooled, generation, time_limit: self.time_limit(), trusted: true })
+        Ok(PooledConnection { pooled, generation, time_limit: self.time_limit(), trusted: true })
     }
 
     /// Why there is no connection. A server that has let this program in once and does not now (a password that is being
@@ -232,7 +232,7 @@ impl Connections {
     /// # Errors
     /// When the server can't be reached.
     pub(crate) async fn listener(&self) -> Result<Option<PgListener>> {
-        let To::Postgres(options, _) = &self.pool.manager().to else { return Ok(None) };
+        let Endpoint::Postgres(options, _) = &self.pool.manager().to else { return Ok(None) };
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(self.limits.acquire_timeout)
@@ -254,9 +254,9 @@ impl Connections {
     }
 }
 
-/// A connection in use. Unless it is given back with [`Line::done`] it is closed when dropped.
+/// A connection in use. Unless it is given back with [`PooledConnection::done`] it is closed when dropped.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct PooledConnection {
     pooled: Object<Connector>,
     generation: Arc<AtomicU64>,
     time_limit: TimeLimit,
@@ -264,7 +264,7 @@ pub(crate) struct Line {
     trusted: bool,
 }
 
-impl Line {
+impl PooledConnection {
     pub(crate) fn connection(&mut self) -> &mut Connection {
         &mut self.pooled.connection
     }

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use crate::connections::{Connections, Line};
+use crate::connections::{Connections, PooledConnection};
 use crate::query::Target;
 use crate::trouble::Trust;
 use crate::{DbError, Query, Result};
 
 /// Refuses a file on which the promises would not hold.
-pub(crate) async fn check(writers: &Connections, mut writer: Line, path: &Path) -> Result<()> {
+pub(crate) async fn check(writers: &Connections, mut writer: PooledConnection, path: &Path) -> Result<()> {
     let shown = path.display();
     let read_only = is_read_only(&mut writer).await;
     if writer.done(read_only)? {
@@ -26,7 +26,7 @@ pub(crate) async fn check(writers: &Connections, mut writer: Line, path: &Path) 
 
 /// Whether SQLite has opened the file for reading only. Asked of SQLite: a file that is opened and closed beside it loses
 /// the locks that SQLite holds on it in this process.
-async fn is_read_only(writer: &mut Line) -> Result<bool> {
+async fn is_read_only(writer: &mut PooledConnection) -> Result<bool> {
     // Another process may be writing, which shows as well that the file can be written.
     writer.command("PRAGMA busy_timeout = 0").await?;
     let begun = writer.command("BEGIN IMMEDIATE").await;

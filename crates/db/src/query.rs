@@ -7,7 +7,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, Encode, SqlStr, Sqlite, Type};
 
-use crate::connections::{Connection, Connections, Line};
+use crate::connections::{Connection, Connections, PooledConnection};
 use crate::limit::TimeLimit;
 use crate::{DbError, Engine, Result};
 
@@ -22,21 +22,21 @@ impl<T> FromRow for T where T: for<'r> sqlx::FromRow<'r, PgRow> + for<'r> sqlx::
 
 pub(crate) enum Target<'c> {
     Pool(&'c Connections),
-    Line(&'c mut Line),
+    PooledConnection(&'c mut PooledConnection),
 }
 
 impl Target<'_> {
     fn engine(&self) -> Engine {
         match self {
             Self::Pool(connections) => connections.engine(),
-            Self::Line(line) => line.engine(),
+            Self::PooledConnection(line) => line.engine(),
         }
     }
 
     fn time_limit(&self) -> TimeLimit {
         match self {
             Self::Pool(connections) => connections.time_limit(),
-            Self::Line(line) => line.time_limit(),
+            Self::PooledConnection(line) => line.time_limit(),
         }
     }
 }
@@ -69,7 +69,7 @@ macro_rules! run {
                 let answer = run_on!(line, $query, $build, $method);
                 line.done(answer)?
             }
-            Target::Line(line) => {
+            Target::PooledConnection(line) => {
                 let answer = run_on!(line, $query, $build, $method);
                 line.heed(answer)?
             }

@@ -1,6 +1,6 @@
 //! A transaction on whichever engine, with things to do once it is committed.
 
-use crate::connections::Line;
+use crate::connections::PooledConnection;
 use crate::query::Target;
 use crate::{Engine, Query, Result};
 
@@ -11,14 +11,14 @@ pub struct Tx {
 }
 
 /// The connection until the transaction ends; dropped, it is rolled back behind the back of whoever dropped it.
-struct Open(Option<Line>);
+struct Open(Option<PooledConnection>);
 
 impl Open {
-    fn line(&self) -> &Line {
+    fn line(&self) -> &PooledConnection {
         self.0.as_ref().unwrap_or_else(|| unreachable!("it is taken only when the transaction ends"))
     }
 
-    fn line_mut(&mut self) -> &mut Line {
+    fn line_mut(&mut self) -> &mut PooledConnection {
         self.0.as_mut().unwrap_or_else(|| unreachable!("it is taken only when the transaction ends"))
     }
 
@@ -40,7 +40,7 @@ impl Drop for Open {
 }
 
 impl Tx {
-    pub(crate) fn new(line: Line) -> Self {
+    pub(crate) fn new(line: PooledConnection) -> Self {
         Self { open: Open(Some(line)), after_commit: Vec::new() }
     }
 
@@ -52,7 +52,7 @@ impl Tx {
 
     /// A statement within this transaction.
     pub fn query(&mut self, sql: &'static str) -> Query<'_> {
-        Query::new(Target::Line(self.open.line_mut()), sql)
+        Query::new(Target::PooledConnection(self.open.line_mut()), sql)
     }
 
     /// Runs `action` once the transaction is committed; never when it is rolled back.

@@ -1,41 +1,32 @@
-//! Who does something.
+//! Who makes a change.
 
 use crate::ids::{ApiKeyId, InboxId, UserId};
 
-/// The doer of a change, as it goes into the history and the audit log.
+/// The author of a change, as the status history and the audit log record it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
-    /// Somebody signed in.
-    User {
-        /// Who.
-        id: UserId,
-    },
-    /// A program with a key.
-    ApiKey {
-        /// Which key.
-        id: ApiKeyId,
-    },
-    /// A provider's webhook.
-    Webhook {
-        /// The delivery.
-        inbox_id: InboxId,
-    },
+    /// A signed-in user.
+    User { id: UserId },
+    /// A program with an API key.
+    ApiKey { id: ApiKeyId },
+    /// A webhook.
+    Webhook { inbox_id: InboxId },
     /// The program itself.
     System {
-        /// The job or command.
+        /// The id of a job, or the name of a command.
         source: String,
     },
-    /// Somebody at a program that runs without authentication.
+    /// Somebody who uses a program that runs without authentication.
     Unauthenticated,
 }
 
 impl Actor {
-    /// The program itself, on behalf of `source` (a job's id, a command's name).
+    /// Returns the actor for the program itself; `source` is the id of a job or the name of a command.
     pub fn system(source: impl Into<String>) -> Self {
         Self::System { source: source.into() }
     }
 
-    /// `user`, `api_key`, `webhook` or `system`.
+    /// Returns `user`, `api_key`, `webhook` or `system`.
     #[must_use]
     pub fn actor_type(&self) -> &'static str {
         match self {
@@ -46,7 +37,7 @@ impl Actor {
         }
     }
 
-    /// The user's or key's id.
+    /// Returns the id of the user or the API key.
     #[must_use]
     pub fn actor_id(&self) -> Option<&str> {
         match self {
@@ -56,7 +47,7 @@ impl Actor {
         }
     }
 
-    /// The user, when one is signed in.
+    /// Returns the signed-in user, if there is one.
     #[must_use]
     pub fn changed_by_user_id(&self) -> Option<&UserId> {
         match self {
@@ -65,7 +56,8 @@ impl Actor {
         }
     }
 
-    /// What caused it, when that is not a person: a delivery, a job.
+    /// Returns what caused the change if no user or API key did: the id of a delivery or a job, or the name of a
+    /// command.
     #[must_use]
     pub fn source_ref(&self) -> Option<&str> {
         match self {

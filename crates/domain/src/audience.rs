@@ -1,23 +1,22 @@
-//! Who a view is made for, which decides what numbers it may show.
+//! The kind of reader of a view, which decides the phone numbers that the view may show.
 
 use serde::{Deserialize, Serialize};
 
 use crate::phone::PhoneNumber;
 
-/// The kind of reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Audience {
-    /// An owner or an integration acting for the organisation: entered the clients' numbers and sees them.
+    /// An owner, or an integration acting for the organisation: sees clients' numbers.
     Owner,
-    /// A sitter: sees neither clients' numbers nor a business number in full.
+    /// A sitter: sees clients' numbers and business numbers masked.
     Sitter,
-    /// The platform's operators: see business numbers in full, clients' numbers masked.
+    /// The platform's operators: see business numbers in full and clients' numbers masked.
     Ops,
 }
 
 impl Audience {
-    /// A client's phone number as this reader may see it.
+    /// Formats a client's phone number for this reader.
     #[must_use]
     pub fn client_phone(self, phone: &PhoneNumber) -> String {
         match self {
@@ -26,7 +25,7 @@ impl Audience {
         }
     }
 
-    /// A masking number as this reader may see it.
+    /// Formats a masking number for this reader.
     #[must_use]
     pub fn business_number(self, number: &PhoneNumber) -> String {
         match self {

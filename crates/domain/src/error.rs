@@ -1,61 +1,59 @@
-//! What a rule or the database may answer instead of a result. The HTTP layer turns each into its status.
+//! The errors of this crate. The HTTP layer maps each to a status.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use nightshift_db::DbError;
 
-/// The usual result of this crate.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A refusal or failure.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
-    /// Well-formed but invalid values: field to sentence.
+    /// Values that are well-formed but invalid: a message for each field.
     #[error("{}", sentence(.0))]
     Invalid(BTreeMap<String, String>),
-    /// It does not exist, or not for this caller.
+    /// It does not exist, or the caller may not know that it does.
     #[error("not found")]
     NotFound,
-    /// It conflicts with how things stand.
+    /// The request conflicts with the current state.
     #[error("{message}")]
     Conflict {
         /// Machine-readable reason.
         code: &'static str,
-        /// For people.
+        /// A sentence for people.
         message: String,
     },
-    /// The caller is known and may not.
+    /// The caller is authenticated but has no permission.
     #[error("{message}")]
     Forbidden {
         /// Machine-readable reason.
         code: &'static str,
-        /// For people.
+        /// A sentence for people.
         message: String,
     },
-    /// The cursor of a list is none that this program gave out.
+    /// The cursor of a list was not issued by this program.
     #[error("the cursor is not one that this API gave out")]
     BadCursor,
-    /// Too much of it is done at once; nothing was done, and the same call may be made again after so long.
+    /// Too many such requests run at once. Nothing was done, and the caller may retry after this duration.
     #[error("too much at once")]
     Busy(Duration),
 }
 
 impl Error {
-    /// A conflict with a machine-readable reason and a sentence.
+    /// Creates a conflict with a machine-readable reason and a sentence for people.
     pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
         Self::Conflict { code, message: message.into() }
     }
 
-    /// A refusal with a machine-readable reason and a sentence.
+    /// Creates a refusal with a machine-readable reason and a sentence for people.
     pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
         Self::Forbidden { code, message: message.into() }
     }
 
-    /// One invalid field.
+    /// Creates an error about one invalid field.
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid(BTreeMap::from([(field.into(), message.into())]))
     }

@@ -1,10 +1,10 @@
-//! Answers of requests that carried an `Idempotency-Key`, so that a client that lost an answer may ask again.
+//! Responses to requests with an `Idempotency-Key`, so that a client that lost a response may send the request again.
 //!
-//! A key belongs to a caller, a method and a path. The first request with it holds it while it runs, and gives it back
-//! when it changed nothing. One that could not (the database was away) leaves it to the next request of its process,
-//! which knows that it no longer runs; one whose process was killed stops renewing it and loses it within seconds. Who
-//! lost a key can't store anything any more: the answer is kept in the transaction of the change, and only for the
-//! holder.
+//! A key belongs to a caller, a method and a path. The first request with a key holds it while it runs, and releases it
+//! if it changed nothing. If the request could not release it because the database was down, the next request to the
+//! same process takes it over, since that process knows that the holder has ended. A holder renews its key; if its
+//! process is killed, the key expires within seconds. A request that lost its key can't store anything: the response is
+//! stored in the transaction of the change, and only for the holder.
 
 use std::time::Duration;
 
@@ -13,34 +13,33 @@ use sha2::{Digest, Sha256};
 
 use crate::Result;
 
-/// An answer is kept for so long.
+/// How long a response is kept.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
-/// A key that is still held is renewed so often.
+/// How often the holder renews its key.
 pub const RENEW_EVERY: Duration = Duration::from_secs(2);
-/// A key that was not renewed for so long belongs to a process that is dead, frozen or cut off.
+/// A key that was not renewed for this long belongs to a process that is dead, frozen or disconnected.
 const ABANDONED_AFTER: Duration = Duration::from_secs(5);
 
-/// What names a request. Each request that is sent has a value of its own: see [`RequestKey::holder`].
+/// Identifies a request by its key. Two requests with the same key differ in [`RequestKey::holder`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestKey {
-    /// Who asks.
+    /// The caller, who owns the key.
     pub principal: String,
-    /// `POST`.
+    /// The HTTP method.
     pub method: String,
-    /// The path.
     pub path: String,
-    /// The header's value.
+    /// The value of the header `Idempotency-Key`.
     pub key: String,
-    /// This very request among all that come with the key: only the one that holds it may end it.
+    /// Identifies this request among those with the same key. Only the holder may end it.
     pub holder: Holder,
 }
 
-/// One request of one process.
+/// One request in one process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Holder {
-    /// The process that runs it.
+    /// The id of the process.
     pub process: String,
-    /// Its id within the process.
+    /// The id of the request within the process.
     pub request: String,
 }
 
@@ -49,7 +48,7 @@ impl Holder {
         format!("{}/{}", self.process, self.request)
     }
 
-    /// Of a stored text; `None` for one of an earlier version, which names no process.
+    /// Parses the stored form. Returns `None` for a row of an earlier version, which names no process.
     fn parse(text: &str) -> Option<Self> {
         let (process, request) = text.split_once('/')?;
         Some(Self { process: process.to_owned(), request: request.to_owned() })
@@ -58,21 +57,16 @@ impl Holder {
 
 /// What to do with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Begun {
-    /// Run it; then [`finish`] or [`abandon`].
+pub enum KeyState {
+    /// Run the request, then call [`finish`] or [`abandon`].
     Fresh,
-    /// Answer this, it ran before.
-    Replay {
-        /// The answer's status.
-        status: u16,
-        /// The answer's body.
-        body: String,
-    },
+    /// The request ran before. Send this response again.
+    Replay { status: u16, body: String },
     /// The key was used for another body.
     Mismatch,
-    /// Another request with this key still runs, as far as the database knows.
+    /// As far as the database knows, another request with this key still runs.
     InProgress {
-        /// That request; `None` when an earlier version of the program runs it.
+        /// The other request; `None` if an earlier version of the program runs it.
         by: Option<Holder>,
     },
 }
@@ -86,7 +80,8 @@ struct Standing {
     holder: Option<String>,
 }
 
-/// Takes the key, also from a request that expired or was given up. The primary key decides between two at once.
+/// Takes the key, also from a request that expired or was abandoned. The primary key decides between concurrent
+/// requests.
 const TAKE: &str = "
 INSERT INTO idempotency_keys
     (principal, method, path, key, request_sha256, state, expires_at, created_at, updated_at, holder)
@@ -100,12 +95,18 @@ WHERE idempotency_keys.expires_at <= $7
        AND (idempotency_keys.updated_at <= $8 OR idempotency_keys.holder = $10))
 RETURNING state";
 
-/// Asks whether a request is to be run, and takes its key when it is. `gone` is a request that is known to run no longer:
-/// if it holds the key, it loses it.
+/// Decides whether a request is to be run, and takes the key if so. `gone` is a request that is known to have ended: if
+/// it holds the key, it loses the key.
 ///
 /// # Errors
-/// A database error. The key may have been taken all the same: [`abandon`] it.
-pub async fn begin(db: &Db, request: &RequestKey, body: &[u8], gone: Option<&Holder>, now: Timestamp) -> Result<Begun> {
+/// After an error the key may have been taken nevertheless: [`abandon`] it.
+pub async fn begin(
+    db: &Db,
+    request: &RequestKey,
+    body: &[u8],
+    gone: Option<&Holder>,
+    now: Timestamp,
+) -> Result<KeyState> {
     let sha256 = hex::encode(Sha256::digest(body));
     let taken: Option<(String,)> = db
         .write(TAKE)
@@ -123,7 +124,7 @@ pub async fn begin(db: &Db, request: &RequestKey, body: &[u8], gone: Option<&Hol
         .await?;
     failpoint::hit("idempotency.after_take").await?;
     if taken.is_some() {
-        return Ok(Begun::Fresh);
+        return Ok(KeyState::Fresh);
     }
     let standing: Option<Standing> = db
         .read(
@@ -137,19 +138,16 @@ pub async fn begin(db: &Db, request: &RequestKey, body: &[u8], gone: Option<&Hol
         .optional()
         .await?;
     Ok(match standing {
-        Some(row) if row.request_sha256 != sha256 => Begun::Mismatch,
+        Some(row) if row.request_sha256 != sha256 => KeyState::Mismatch,
         Some(Standing { state, status_code: Some(status), response_body: Some(body), .. }) if state == "done" => {
-            Begun::Replay { status: u16::try_from(status).unwrap_or(500), body }
+            KeyState::Replay { status: u16::try_from(status).unwrap_or(500), body }
         }
-        // Given up this moment by the request that held it: the caller asks again like after any 409.
-        other => Begun::InProgress { by: other.and_then(|row| Holder::parse(&row.holder?)) },
+        // The holder released the key just now: the caller retries as after any 409.
+        other => KeyState::InProgress { by: other.and_then(|row| Holder::parse(&row.holder?)) },
     })
 }
 
-/// Keeps the key for a request that still runs. It does nothing for one that has lost its key or has ended.
-///
-/// # Errors
-/// A database error.
+/// Renews the key of a request that still runs. Does nothing if the request has lost its key or has ended.
 pub async fn renew(db: &Db, request: &RequestKey, now: Timestamp) -> Result<()> {
     db.write(
         "UPDATE idempotency_keys SET updated_at = $6
@@ -166,11 +164,8 @@ pub async fn renew(db: &Db, request: &RequestKey, now: Timestamp) -> Result<()> 
     Ok(())
 }
 
-/// Keeps the answer of a request that ran, in the transaction of what it changed. False when the key was taken over
-/// meanwhile: then the request must not change anything.
-///
-/// # Errors
-/// A database error.
+/// Stores the response of a request in the transaction of its changes. Returns false if another request took the key
+/// over, in which case this request must not change anything.
 pub async fn finish(tx: &mut Tx, request: &RequestKey, status: u16, body: &str, now: Timestamp) -> Result<bool> {
     let kept = tx
         .query(
@@ -190,10 +185,7 @@ pub async fn finish(tx: &mut Tx, request: &RequestKey, status: u16, body: &str, 
     Ok(kept > 0)
 }
 
-/// Gives the key back if `request` holds it, because it changed nothing and may be sent again.
-///
-/// # Errors
-/// A database error.
+/// Releases the key if `request` holds it, because the request changed nothing and may be sent again.
 pub async fn abandon(db: &Db, request: &RequestKey) -> Result<()> {
     failpoint::hit("idempotency.before_abandon").await?;
     db.write(

@@ -1,4 +1,4 @@
-//! A type per kind of id, so that one can't stand where another belongs.
+//! One type for each kind of id, so that an id can't be used in place of another.
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -12,13 +12,12 @@ macro_rules! ids {
         pub struct $name(String);
 
         impl $name {
-            /// A new, sortable id.
+            /// Creates a new id. Ids sort by their time of creation.
             #[must_use]
             pub fn new(now: nightshift_db::Timestamp) -> Self {
                 Self(nightshift_db::new_id(now))
             }
 
-            /// The id as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -52,52 +51,52 @@ macro_rules! ids {
 }
 
 ids! {
-    /// An organisation.
+    /// The id of an organisation.
     OrgId,
-    /// Somebody who can sign in.
+    /// The id of a user.
     UserId,
-    /// A signed-in session.
+    /// The id of a session.
     SessionId,
-    /// A program's key.
+    /// The id of an API key.
     ApiKeyId,
-    /// A sitter.
+    /// The id of a sitter.
     SitterId,
-    /// A client.
+    /// The id of a client.
     ClientId,
-    /// A booking.
+    /// The id of a booking.
     BookingId,
-    /// An entry of a booking's status history.
+    /// The id of an entry in a booking's status history.
     HistoryId,
-    /// A business number.
+    /// The id of a masking number.
     NumberId,
-    /// A conversation.
+    /// The id of a thread, which is one conversation.
     ThreadId,
-    /// A message.
+    /// The id of a text message.
     MessageId,
-    /// An assignment window.
+    /// The id of an assignment window.
     WindowId,
-    /// An automation.
+    /// The id of an automation.
     AutomationId,
-    /// One execution of an automation.
+    /// The id of a run of an automation.
     AutomationRunId,
-    /// A received webhook.
+    /// The id of a received webhook event.
     InboxId,
-    /// An item of the human work queue.
+    /// The id of an exception, which is an item of the operators' work queue.
     ExceptionId,
-    /// An entry of the audit log.
+    /// The id of an entry in the audit log.
     EventId,
-    /// A request for an appointment elsewhere.
-    RequestId,
-    /// Somebody who may give one.
-    ProviderId,
-    /// A call that asks for one.
+    /// The id of a request for an appointment with a service provider.
+    ServiceRequestId,
+    /// The id of a service provider that a request may call.
+    ServiceProviderId,
+    /// The id of a call to a service provider.
     CallId,
-    /// A version of a service's price.
+    /// The id of a price rule.
     RuleId,
-    /// What a booking was priced with.
+    /// The id of a price snapshot.
     SnapshotId,
-    /// A run of the reconciliation.
-    RunId,
-    /// A difference that a run found.
+    /// The id of a reconciliation run.
+    ReconciliationRunId,
+    /// The id of a price difference that a run found.
     DriftId,
 }

@@ -1,7 +1,8 @@
-//! Received webhooks: one row per event of a provider, however often it is delivered.
+//! Received webhooks: one row for each event of a source, however often the event is delivered.
 //!
-//! [`record`] is the hottest statement of the program: it takes a whole batch of deliveries, which come from different
-//! requests, and says of each whether its event was seen for the first time. The receiver enqueues a job for those.
+//! [`record`] runs for every delivery and is the program's most frequent write. It stores a batch of deliveries from
+//! different requests, and tells for each whether it is the first delivery of its event. The receiver enqueues a job
+//! for those.
 
 use std::collections::HashMap;
 
@@ -14,23 +15,22 @@ use crate::text_enum::text_enum;
 use crate::{Error, Result};
 
 text_enum! {
-    /// Where a webhook comes from.
-    pub enum Provider {
+    pub enum WebhookSource {
         /// Payments.
         Stripe = "stripe",
-        /// Texts, by OpenPhone.
+        /// Texts sent to OpenPhone numbers.
         OpenPhone = "openphone",
-        /// Texts, by Twilio.
+        /// Texts sent to Twilio numbers.
         Twilio = "twilio",
-        /// What became of texts, by Twilio.
+        /// Twilio's delivery reports about texts.
         TwilioStatus = "twilio_status",
         /// AI phone calls.
         Vapi = "vapi",
     }
 }
 
-impl Provider {
-    /// The event that records a delivery from here.
+impl WebhookSource {
+    /// Returns the audit event that records a delivery from this source.
     #[must_use]
     pub fn received_event(self) -> Event {
         match self {
@@ -42,37 +42,35 @@ impl Provider {
     }
 }
 
-/// One webhook, as it came in and after its signature was looked at.
+/// One delivery of a webhook, after its signature was checked.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// Where from.
-    pub provider: Provider,
-    /// What the provider calls the event; the same event has the same key.
+    pub provider: WebhookSource,
+    /// Identifies the event: every delivery of one event has the same key.
     pub event_key: String,
-    /// Its type in the provider's words.
+    /// The type of the event in the source's own words.
     pub event_type: Option<String>,
-    /// Whether its signature was there and right.
+    /// Whether the signature was present and valid.
     pub verified: bool,
-    /// Headers worth keeping, without secrets.
+    /// Headers to store, without secrets.
     pub headers: Value,
-    /// The body, exactly as received.
+    /// The body, byte for byte as received.
     pub payload: String,
-    /// The request that brought it.
+    /// The id of the HTTP request.
     pub request_id: String,
 }
 
-/// What became of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows: the job of a delivery that is the first of its event"]
 pub struct Recorded {
-    /// The row of its event.
+    /// The row of the event.
     pub inbox_id: InboxId,
-    /// Whether it is the first delivery of the event.
+    /// Whether this is the first delivery of the event.
     pub first: bool,
 }
 
 columns! {
-    /// What is stored of an event.
+    /// The stored columns of an event.
     struct EventColumns(event: EventRow<'r>, 'r) {
         id: text = event.id.as_str(),
         provider: text = event.delivery.provider.as_str(),
@@ -85,8 +83,8 @@ columns! {
     }
 }
 
-/// One row per event; an event that stands counts its deliveries. Finds it by the unique (provider, event_key).
-/// Rows are sorted by that key, so that two processes never wait for each other crosswise.
+/// Inserts one row for each event, or adds to the count of deliveries of an existing one, found by the unique
+/// (provider, event_key). The rows are sorted by that key, so that two processes can't deadlock.
 static UPSERT: RowsStatement<EventColumns> = RowsStatement::new(
     1,
     "INSERT INTO webhook_inbox ({columns}, received_at, created_at, updated_at)
@@ -107,7 +105,7 @@ struct LogRow<'a> {
 }
 
 columns! {
-    /// What is logged of a delivery.
+    /// The stored columns of an audit entry about a delivery.
     struct LogColumns(entry: LogRow<'r>, 'r) {
         id: text = entry.id.as_str(),
         event_type: text = entry.event.as_str(),
@@ -123,15 +121,16 @@ static LOG: RowsStatement<LogColumns> = RowsStatement::new(
     "INSERT INTO event_log ({columns}, actor_type, created_at) SELECT {columns}, 'webhook', $1 FROM {rows} AS new",
 );
 
-/// Stores a batch of deliveries, with an audit entry for each, in two statements. The answers stand in the batch's order.
+/// Stores a batch of deliveries in one statement and an audit entry for each in another. The results are in the order
+/// of the batch.
 ///
 /// # Errors
-/// A database error; then nothing of the batch is stored.
+/// After an error nothing of the batch is stored.
 pub async fn record(tx: &mut Tx, batch: &[&Delivery], now: Timestamp) -> Result<Vec<Recorded>> {
     let events = events_of(batch, now);
     let mut standing = upsert(tx, &events, now).await?;
     let mut recorded = Vec::with_capacity(batch.len());
-    let mut new: HashMap<(Provider, &str), &str> = events
+    let mut new: HashMap<(WebhookSource, &str), &str> = events
         .iter()
         .map(|event| ((event.delivery.provider, event.delivery.event_key.as_str()), event.id.as_str()))
         .collect();
@@ -141,7 +140,8 @@ pub async fn record(tx: &mut Tx, batch: &[&Delivery], now: Timestamp) -> Result<
             .get_mut(&(delivery.provider, delivery.event_key.clone()))
             .cloned()
             .ok_or(nightshift_db::DbError::NotFound)?;
-        // The row's id is the one made for it only when it did not stand; then the batch's first delivery made it.
+        // If the row has the id that was made for it here, the event is new, and its first delivery in the batch made
+        // it.
         let first = new.remove(&key).is_some_and(|made| made == inbox_id.as_str());
         recorded.push(Recorded { inbox_id, first });
     }
@@ -149,7 +149,7 @@ pub async fn record(tx: &mut Tx, batch: &[&Delivery], now: Timestamp) -> Result<
     Ok(recorded)
 }
 
-/// An event that occurs in a batch, and how often.
+/// An event of a batch, with the number of its deliveries in the batch.
 struct EventRow<'a> {
     id: String,
     delivery: &'a Delivery,
@@ -157,7 +157,7 @@ struct EventRow<'a> {
 }
 
 fn events_of<'a>(batch: &[&'a Delivery], now: Timestamp) -> Vec<EventRow<'a>> {
-    let mut places: HashMap<(Provider, &str), usize> = HashMap::with_capacity(batch.len());
+    let mut places: HashMap<(WebhookSource, &str), usize> = HashMap::with_capacity(batch.len());
     let mut events: Vec<EventRow<'a>> = Vec::with_capacity(batch.len());
     for delivery in batch {
         match places.entry((delivery.provider, delivery.event_key.as_str())) {
@@ -172,9 +172,13 @@ fn events_of<'a>(batch: &[&'a Delivery], now: Timestamp) -> Vec<EventRow<'a>> {
     events
 }
 
-async fn upsert(tx: &mut Tx, events: &[EventRow<'_>], now: Timestamp) -> Result<HashMap<(Provider, String), InboxId>> {
+async fn upsert(
+    tx: &mut Tx,
+    events: &[EventRow<'_>],
+    now: Timestamp,
+) -> Result<HashMap<(WebhookSource, String), InboxId>> {
     let sql = UPSERT.sql(tx.engine());
-    let rows: Vec<(InboxId, Provider, String)> = UPSERT.bind_rows(tx.query(sql).bind(now), events).all().await?;
+    let rows: Vec<(InboxId, WebhookSource, String)> = UPSERT.bind_rows(tx.query(sql).bind(now), events).all().await?;
     Ok(rows.into_iter().map(|(id, provider, key)| ((provider, key), id)).collect())
 }
 
@@ -195,41 +199,37 @@ async fn log(tx: &mut Tx, batch: &[&Delivery], recorded: &[Recorded], now: Times
     Ok(())
 }
 
-/// A stored webhook, for the job that acts on it.
+/// A stored webhook event, for the job that processes it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Received {
-    /// Its row.
     pub id: InboxId,
-    /// Where from.
-    pub provider: Provider,
-    /// What the provider calls the event.
+    pub provider: WebhookSource,
+    /// Identifies the event at its source.
     pub event_key: String,
-    /// The body; none once it is too old to be kept.
+    /// The body; `None` after retention has deleted it.
     pub payload: Option<String>,
-    /// When it first came.
+    /// When the first delivery arrived.
     pub received_at: Timestamp,
-    /// Whether it is done with: `received`, `processed`, `ignored` or `failed`.
     pub status: InboxStatus,
 }
 
 text_enum! {
-    /// What became of a received webhook.
+    /// What became of a received webhook event.
     pub enum InboxStatus {
-        /// Stored, not acted on yet.
+        /// Stored but not processed.
         Received = "received",
-        /// Acted on.
         Processed = "processed",
-        /// Of no interest here.
+        /// Not relevant here.
         Ignored = "ignored",
-        /// Given up.
+        /// The job that processes it has failed for good.
         Failed = "failed",
     }
 }
 
-/// Reads a stored webhook.
+/// Loads a stored webhook event.
 ///
 /// # Errors
-/// [`NotFound`](Error::NotFound), or a database error.
+/// [`NotFound`](Error::NotFound) if there is no such event.
 pub async fn load(tx: &mut Tx, id: &InboxId) -> Result<Received> {
     tx.query("SELECT id, provider, event_key, payload, received_at, status FROM webhook_inbox WHERE id = $1")
         .bind(id)
@@ -238,10 +238,7 @@ pub async fn load(tx: &mut Tx, id: &InboxId) -> Result<Received> {
         .ok_or(Error::NotFound)
 }
 
-/// Notes what became of a stored webhook by which job, and whose it was when that is known.
-///
-/// # Errors
-/// A database error.
+/// Records the outcome of a stored webhook event, the job that processed it, and the organisation if it is known.
 pub async fn settle(
     tx: &mut Tx,
     id: &InboxId,
@@ -265,11 +262,8 @@ pub async fn settle(
     Ok(())
 }
 
-/// Takes a webhook that was given up back into the state in which it waits to be acted on. False when it is settled
-/// otherwise, or its body is no longer kept.
-///
-/// # Errors
-/// A database error.
+/// Sets a failed webhook event back to `received`, so that it can be processed. Returns false if it has another outcome
+/// or its body is no longer stored.
 pub async fn reopen(tx: &mut Tx, id: &InboxId, now: Timestamp) -> Result<bool> {
     let waiting = tx
         .query(

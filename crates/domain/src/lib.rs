@@ -1,10 +1,10 @@
 //! Tables and rules of the business: bookings, prices, conversations, numbers, automations, booking calls, audit.
 //!
-//! Functions take a transaction (or a pool, to read) and the present instant, change rows, and return facts; what work
-//! follows from a fact is the caller's to enqueue, in the same transaction. Every rule that decides something is a pure
-//! function beside the statement that stores its result.
+//! Functions take a transaction (or a pool, for reads) and the current time, change rows, and return facts. The caller
+//! enqueues the jobs that follow from a fact, in the same transaction. Every rule that decides something is a pure
+//! function next to the statement that stores its result.
 //!
-//! **Invariant:** no HTTP, no provider's client, and nothing of the queue.
+//! **Invariant:** no HTTP, no client of a provider, and no use of the queue.
 
 pub mod access;
 pub mod actor;
@@ -18,6 +18,7 @@ pub mod confirmation;
 pub mod country;
 mod error;
 pub mod exceptions;
+mod field_errors;
 pub mod idempotency;
 pub mod ids;
 pub mod inbox;
@@ -27,7 +28,6 @@ pub mod page;
 pub mod people;
 pub mod phone;
 pub mod pricing;
-mod problems;
 pub mod promises;
 pub mod reconciliation;
 pub mod retention;
@@ -39,7 +39,7 @@ pub mod warning;
 
 pub use error::{Error, Result};
 
-/// An audit entry about something `by` did.
+/// Starts an audit entry about something that `by` did.
 pub(crate) fn audit_entry(event: audit::Event, status: &'static str, by: &actor::Actor) -> audit::Entry {
     audit::Entry::new(event, status, by)
 }

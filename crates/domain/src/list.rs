@@ -1,7 +1,7 @@
-//! Lists that a viewer reads page by page: scope, filters, order, cursor and limit of all of them.
+//! Lists that a viewer reads page by page: their scope, filters, order, cursor and limit.
 //!
-//! A list begins with a [`Scope`], which only a [`Viewer`](crate::viewer::Viewer) makes, so none can be read without
-//! being narrowed to what its viewer may see.
+//! A list begins with a [`Scope`], which only a [`Viewer`](crate::viewer::Viewer) can create. Every list is therefore
+//! restricted to what its viewer may see.
 
 use nightshift_db::{Bind, Db, FromRow, Order, Query, Select, Timestamp, Values};
 
@@ -9,22 +9,22 @@ use crate::Result;
 use crate::page::{Cursor, Limit, Page};
 use crate::viewer::Scope;
 
-/// A row of a list that is read page by page.
+/// A row type of a list with pages.
 pub(crate) trait Listed: FromRow {
-    /// The order of the list.
     const ORDER: Order;
-    /// The values of the order's columns in a row.
+    /// The values of the order's columns.
     type Key: for<'q> Values<'q>;
-    /// Where the page after this row begins.
+    /// Returns the cursor of the page after this row.
     fn cursor(&self) -> Cursor;
-    /// The key that a cursor holds.
+    /// Returns the values that a cursor holds.
     ///
     /// # Errors
-    /// [`BadCursor`](crate::Error::BadCursor) for a cursor of another list.
+    /// [`BadCursor`](crate::Error::BadCursor) if the cursor is from another list.
     fn key(cursor: Cursor) -> Result<Self::Key>;
 }
 
-/// Implements [`Listed`] for a list from the newest row to the oldest: the columns of time and id, and their fields.
+/// Implements [`Listed`] for a list with the newest row first, given the columns of the time and the id and their
+/// fields.
 macro_rules! newest_first {
     ($row:ty: $at_column:literal = $($at:ident).+, $id_column:literal = $($id:ident).+) => {
         impl $crate::list::Listed for $row {
@@ -46,48 +46,49 @@ pub(crate) use newest_first;
 /// Time and id.
 pub(crate) type NewestKey = (Timestamp, String);
 
-/// A list that is being put together.
+/// A list under construction.
 #[must_use = "a list is read by `page`, `rows` or `end`"]
 pub(crate) struct List<'c> {
     select: Select<'c>,
     scope: Scope<'c>,
-    /// A selective filter is set.
+    /// Whether a selective filter is set.
     selective: bool,
 }
 
 impl<'c> List<'c> {
-    /// The rows of `head`, which is everything up to the conditions, within a viewer's scope.
+    /// Starts a list of the rows of `head`, which is the statement up to its conditions, restricted to `scope`.
     pub(crate) fn new(db: &'c Db, head: &'static str, scope: Scope<'c>) -> Self {
         Self { select: db.select(head), scope, selective: false }
     }
 
-    /// Only rows for which this holds.
+    /// Keeps only rows that satisfy the condition.
     pub(crate) fn only<'q>(self, condition: &'static str, values: impl Values<'q>) -> Self {
         Self { select: self.select.only(condition, values), ..self }
     }
 
-    /// Only rows for which this holds, when the filter is set.
+    /// Keeps only rows that satisfy the condition, if the filter is set.
     pub(crate) fn filter<'q, T: Bind<'q>>(self, condition: &'static str, value: Option<T>) -> Self {
         Self { select: self.select.filter(condition, value), ..self }
     }
 
-    /// As [`filter`](Self::filter), written so that no index is used for the condition.
+    /// Does the same as [`filter`](Self::filter), with the condition written so that the database uses no index for it.
     pub(crate) fn check<'q, T: Bind<'q>>(self, condition: &'static str, value: Option<T>) -> Self {
         let Some(value) = value else { return self };
         Self { select: self.select.check(condition, (value,)), ..self }
     }
 
-    /// As [`filter`](Self::filter), for a column whose own index leaves few rows. When the filter is set, no index is
-    /// used for the scope: SQLite would rather walk all rows of the scope in their order than sort those few.
+    /// Does the same as [`filter`](Self::filter), for a column whose index leaves few rows. If the filter is set, no
+    /// index is used for the scope, because SQLite would otherwise walk all rows of the scope in order rather than sort
+    /// those few.
     pub(crate) fn selective<'q, T: Bind<'q>>(self, condition: &'static str, value: Option<T>) -> Self {
         let selective = self.selective || value.is_some();
         Self { selective, ..self.filter(condition, value) }
     }
 
-    /// The page that begins at `cursor`, or the first.
+    /// Reads the page that begins at `cursor`, or the first page.
     ///
     /// # Errors
-    /// [`BadCursor`](crate::Error::BadCursor) for a cursor that no page of this list gave.
+    /// [`BadCursor`](crate::Error::BadCursor) if the cursor is not from a page of this list.
     pub(crate) async fn page<T: Listed>(self, cursor: Option<&str>, limit: Limit) -> Result<Page<T>> {
         let key = Cursor::parse(cursor)?.map(T::key).transpose()?;
         let rows = self.scoped().after(T::ORDER, key).ordered(T::ORDER, limit.rows_wanted()).all().await?;
@@ -95,17 +96,17 @@ impl<'c> List<'c> {
         Ok(Page { items, next_cursor })
     }
 
-    /// The first rows, for lists that have no further pages.
+    /// Reads the first rows, for a list without further pages.
     pub(crate) fn rows(self, order: Order, limit: Limit) -> Query<'c> {
         self.scoped().ordered(order, limit.rows())
     }
 
-    /// All rows, with this behind the conditions.
+    /// Reads all rows; `tail` follows the conditions.
     pub(crate) fn end(self, tail: &'static str) -> Query<'c> {
         self.scoped().end(tail)
     }
 
-    /// The statement, narrowed to the scope.
+    /// Returns the statement restricted to the scope.
     fn scoped(self) -> Select<'c> {
         self.scope.into_conditions().fold(self.select, |select, (condition, id)| match self.selective {
             true => select.check(condition, (id,)),

@@ -1,5 +1,5 @@
-//! Pages of a list, by the sort key of the last row shown instead of by a count: rows that come in meanwhile shift
-//! nothing, and the thousandth page costs what the first does.
+//! Pages of a list. A page starts after the sort key of the last row shown, not at a count of rows, so new rows do not
+//! shift it and every page costs the same.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{Error, Result};
 
-/// Where a page starts: after this row, in the order newest first.
+/// The position of a page: after this row, in the order newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cursor {
     pub at: Timestamp,
@@ -16,7 +16,7 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    /// Reads what [`Cursor::to_text`] wrote.
+    /// Parses what [`Cursor::to_text`] wrote.
     pub(crate) fn parse(text: Option<&str>) -> Result<Option<Self>> {
         let Some(text) = text else { return Ok(None) };
         let read = || {
@@ -35,7 +35,7 @@ impl Cursor {
     }
 }
 
-/// How many rows a page holds: 50 unless asked otherwise, 200 at most.
+/// The number of rows of a page: 50 by default, at most 200.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(i64);
 
@@ -46,23 +46,22 @@ impl Default for Limit {
 }
 
 impl Limit {
-    /// What a caller asked for, held within 1 and 200.
+    /// Clamps the number that a caller asked for to 1 to 200.
     #[must_use]
     pub fn asked(rows: Option<i64>) -> Self {
         rows.map_or_else(Self::default, |rows| Self(rows.clamp(1, 200)))
     }
 
-    /// The number of rows.
     pub(crate) fn rows(self) -> i64 {
         self.0
     }
 
-    /// Rows to read: one more than is shown tells whether there is a next page.
+    /// Returns the number of rows to read: one more than is shown, which tells whether there is a next page.
     pub(crate) fn rows_wanted(self) -> i64 {
         self.0 + 1
     }
 
-    /// The rows to show and where the next page starts.
+    /// Returns the rows to show, and the cursor of the next page if there is one.
     pub(crate) fn cut<T>(self, mut rows: Vec<T>, cursor: impl Fn(&T) -> Cursor) -> (Vec<T>, Option<String>) {
         let shown = usize::try_from(self.0).unwrap_or(usize::MAX);
         let more = rows.len() > shown;
@@ -73,7 +72,7 @@ impl Limit {
 }
 
 impl<'de> Deserialize<'de> for Limit {
-    /// More than a page may hold is taken for as much as it may.
+    /// Reduces a number above the maximum to the maximum.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let asked = i64::deserialize(deserializer).ok().filter(|rows| *rows >= 1);
         let asked = asked.ok_or_else(|| serde::de::Error::custom("must be a number from 1 to 200"))?;
@@ -94,23 +93,21 @@ impl utoipa::PartialSchema for Limit {
 
 impl utoipa::ToSchema for Limit {}
 
-/// One page of a list.
 #[derive(Debug, Clone)]
 pub struct Page<T> {
-    /// Its rows.
     pub items: Vec<T>,
-    /// Where the next page starts; none on the last.
+    /// The cursor of the next page; `None` on the last page.
     pub next_cursor: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// The same page with each row made into something else.
+    /// Converts each row of the page.
     pub(crate) fn map<U>(self, shown: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(shown).collect(), next_cursor: self.next_cursor }
     }
 }
 
-/// A `LIKE ... ESCAPE '\'` pattern, in lower case, for texts that contain what somebody typed.
+/// Returns a `LIKE ... ESCAPE '\'` pattern, in lower case, that matches texts containing `typed`.
 pub(crate) fn contains_pattern(typed: &str) -> String {
     let mut pattern = String::with_capacity(typed.len() + 2);
     pattern.push('%');

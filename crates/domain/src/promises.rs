@@ -1,4 +1,4 @@
-//! What must hold of the business's tables at any moment, asked of live data.
+//! Promises about the tables of the business that must hold at any moment, checked on live data.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use nightshift_db::{Db, Timestamp};
 
 use crate::Result;
 
-/// Each promise and the statement that finds what breaks it.
+/// Each promise with the statement that finds violations.
 const CHECKS: &[(&str, &str)] = &[
     (
         "a booking's history has no gaps",
@@ -53,11 +53,12 @@ const CHECKS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What [`CHECKS`] holds for texts: each exception's fingerprint ends in what it is about.
+/// Promises about failures that must have an exception. The fingerprint of each exception ends in the id of its
+/// subject.
 const SILENT: &[(&str, &str)] = &[
     (
         "a text that did not arrive is in front of people",
-        // One that its recipient did not want, or that was taken back before it left, is nobody's business.
+        // Opted-out texts, and texts that were taken back before they were sent, need no exception.
         "SELECT e.id FROM message_events AS e LEFT JOIN automation_runs AS r ON r.id = e.automation_run_id
          WHERE e.direction = 'outbound' AND e.status IN ('failed', 'undelivered')
            AND coalesce(e.error_code, '') <> 'opted_out' AND coalesce(r.status, '') <> 'skipped'
@@ -78,10 +79,7 @@ const SILENT: &[(&str, &str)] = &[
     ),
 ];
 
-/// Each promise that does not hold, with some of the rows that break it.
-///
-/// # Errors
-/// A database error.
+/// Returns each promise that does not hold, with some of the rows that violate it.
 pub async fn broken(db: &Db) -> Result<Vec<(&'static str, Vec<(String,)>)>> {
     let mut found = Vec::new();
     for (promise, sql) in CHECKS.iter().chain(SILENT) {
@@ -93,24 +91,21 @@ pub async fn broken(db: &Db) -> Result<Vec<(&'static str, Vec<(String,)>)>> {
     Ok(found)
 }
 
-/// Things that wait for a job, by what they are waited for: each must have one that is unfinished, or dead and in front
-/// of people. Only what has waited for `longer_than` is looked at.
+/// Ids of rows that wait for a job, by table. Each must have a job that is unfinished, or one that is dead and has an
+/// exception. Only rows that have waited longer than `longer_than` are included.
 #[derive(Debug, Clone, Default)]
 pub struct Waiting {
-    /// Deliveries that nobody has acted on.
+    /// Webhook events that are not processed.
     pub deliveries: Vec<String>,
     /// Calls that have not ended.
     pub calls: Vec<String>,
-    /// Runs of automations that are to write their text.
+    /// Automation runs that are to write their text.
     pub runs: Vec<String>,
-    /// Texts that are to be sent, or to be asked after.
+    /// Texts that are to be sent, or whose outcome is to be found out.
     pub texts: Vec<String>,
 }
 
-/// What waits for a job.
-///
-/// # Errors
-/// A database error.
+/// Lists the rows that wait for a job.
 pub async fn waiting(db: &Db, now: Timestamp, longer_than: Duration) -> Result<Waiting> {
     let since = now - longer_than;
     let ids = async |sql| -> Result<Vec<String>> {
@@ -123,7 +118,7 @@ pub async fn waiting(db: &Db, now: Timestamp, longer_than: Duration) -> Result<W
             "SELECT id FROM booking_calls WHERE status IN ('accepted', 'starting', 'in_progress') AND updated_at < $1",
         )
         .await?,
-        // One that has written its text waits for that text to leave.
+        // A run that has written its text waits for the text to be sent, not for a job of its own.
         runs: ids("SELECT id FROM automation_runs
              WHERE status = 'pending' AND message_event_id IS NULL AND updated_at < $1")
         .await?,

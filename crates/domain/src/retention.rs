@@ -1,4 +1,4 @@
-//! Forgetting what is no longer needed. What is never forgotten (audit log, status history) is not named here.
+//! Deleting data past its retention time. Data that is kept for ever (audit log, status history) is not mentioned here.
 
 use std::time::Duration;
 
@@ -8,36 +8,36 @@ use serde::Serialize;
 use crate::Result;
 use crate::access::throttle;
 
-/// Rows per statement: a sweep never holds the database for long.
+/// Rows for each statement, so that a sweep never holds locks for long.
 const BATCH: i64 = 1_000;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How much was forgotten.
+/// The number of rows changed or deleted, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Swept {
-    /// Webhooks' bodies.
+    /// Bodies of webhook events.
     pub inbox_payloads: u64,
-    /// Webhooks.
+    /// Webhook events.
     pub inbox_rows: u64,
-    /// Live updates.
+    /// Events of live updates.
     pub stream_events: u64,
-    /// Kept answers.
+    /// Stored responses.
     pub idempotency_keys: u64,
     /// Ended sessions.
     pub sessions: u64,
-    /// Failed sign-ins, as the version before counts them.
+    /// Failed sign-ins, as the previous version counts them.
     pub login_failures: u64,
-    /// Counters of guesses at passwords.
+    /// Counters of guessed passwords.
     pub sign_in_guesses: u64,
-    /// What was said in calls.
+    /// Transcripts of calls.
     pub transcripts: u64,
 }
 
-/// Forgets everything that is past its time.
+/// Deletes everything that is past its retention time.
 ///
 /// # Errors
-/// A database error; what was forgotten until then stays forgotten.
+/// After a database error, the rows deleted until then stay deleted.
 pub async fn sweep(db: &Db, now: Timestamp) -> Result<Swept> {
     Ok(Swept {
         inbox_payloads: in_batches(

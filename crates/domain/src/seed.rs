@@ -1,6 +1,6 @@
 //! Loads a business from one JSON file: organisations, users, sitters, clients, numbers, automations, prices, bookings.
 //!
-//! All or nothing, in the caller's transaction. Every item has an id, and one whose id stands already is left as it is:
+//! The caller's transaction loads all or nothing. Every item has an id, and an item whose id exists already is skipped:
 //! loading a file twice changes nothing. `config/demo-seed.json` is an example with every kind of item.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Draft};
 use crate::country::Country;
 use crate::ids::{BookingId, ClientId, NumberId, OrgId, RuleId, SitterId, UserId};
-use crate::messaging::numbers::{NumberClass, Provider};
+use crate::messaging::numbers::{NumberClass, SmsCarrier};
 use crate::people::organizations;
 use crate::people::users::{Role, normal_email};
 use crate::phone::PhoneNumber;
@@ -25,7 +25,6 @@ use crate::pricing::{self, RuleDraft};
 use crate::warning::Warning;
 use crate::{Error, Result};
 
-/// The file.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[derive(Default)]
@@ -33,25 +32,18 @@ pub struct Seed {
     /// Ignored; a place for a note to readers.
     #[serde(rename = "$comment")]
     pub comment: Option<String>,
-    /// Tenants.
     pub organizations: Vec<SeedOrganization>,
-    /// Sitters.
     pub sitters: Vec<SeedSitter>,
-    /// Those who sign in.
     pub users: Vec<SeedUser>,
-    /// Customers.
     pub clients: Vec<SeedClient>,
-    /// Masking numbers.
     pub numbers: Vec<SeedNumber>,
-    /// Texts that differ from the defaults, which every organisation gets.
+    /// Automations that differ from the defaults, which every organisation gets.
     pub automations: Vec<SeedAutomation>,
-    /// What services cost.
     pub pricing_rules: Vec<SeedRule>,
-    /// Pending bookings.
+    /// Bookings, all pending.
     pub bookings: Vec<SeedBooking>,
 }
 
-/// A tenant.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeedOrganization {
@@ -60,7 +52,7 @@ pub struct SeedOrganization {
     slug: String,
     #[serde(default = "new_york")]
     timezone: String,
-    /// ISO 3166; that of the zone when it is not given.
+    /// ISO 3166 code; the country of the time zone if missing.
     #[serde(default)]
     country: Option<String>,
     #[serde(default = "usd")]
@@ -83,7 +75,6 @@ fn nothing() -> Value {
     json!({})
 }
 
-/// A sitter.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeedSitter {
@@ -99,7 +90,6 @@ fn yes() -> bool {
     true
 }
 
-/// Somebody who signs in.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeedUser {
@@ -115,7 +105,6 @@ pub struct SeedUser {
     password: Option<SecretString>,
 }
 
-/// A customer.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeedClient {
@@ -128,7 +117,6 @@ pub struct SeedClient {
     email: Option<String>,
 }
 
-/// A masking number.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeedNumber {
@@ -138,10 +126,9 @@ pub struct SeedNumber {
     number_class: NumberClass,
     #[serde(default)]
     assigned_sitter_id: Option<SitterId>,
-    provider: Provider,
+    provider: SmsCarrier,
 }
 
-/// A text of an organisation.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeedAutomation {
@@ -156,7 +143,6 @@ pub struct SeedAutomation {
     delay_minutes: i64,
 }
 
-/// What a service costs.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SeedRule {
@@ -192,10 +178,9 @@ pub struct SeedBooking {
     notes: Option<String>,
 }
 
-/// How many items were new.
+/// The number of items that were new.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "named like the parts of the file")]
 pub struct Seeded {
     pub organizations: u64,
     pub sitters: u64,
@@ -205,31 +190,31 @@ pub struct Seeded {
     pub automations: u64,
     pub pricing_rules: u64,
     pub bookings: u64,
-    /// What is odd about new bookings, each with its place in the file.
+    /// Warnings about new bookings, each with the item's place in the file.
     pub warnings: Vec<String>,
 }
 
 impl Seed {
-    /// The organisations that the file has numbers for.
+    /// Returns the organisations for which the file has numbers.
     #[must_use]
     pub fn organizations_with_numbers(&self) -> BTreeSet<OrgId> {
         self.numbers.iter().map(|number| number.org_id.clone()).collect()
     }
 
-    /// Reads a file's text.
+    /// Parses a file.
     ///
     /// # Errors
-    /// A sentence with line and column.
+    /// [`Error::Invalid`] with line and column.
     pub fn parse(text: &str) -> Result<Self> {
         serde_json::from_str(text).map_err(|error| Error::invalid("file", error.to_string()))
     }
 
-    /// The address and the password of everybody who gets one.
+    /// Returns the email address and password of every user with a password.
     pub fn sign_ins(&self) -> impl Iterator<Item = (&str, &SecretString)> {
         self.users.iter().filter_map(|user| Some((user.email.as_str(), user.password.as_ref()?)))
     }
 
-    /// The same without passwords: nobody in it can sign in until one is set.
+    /// Removes the passwords: no user of the seed can sign in until a password is set.
     #[must_use]
     pub fn without_passwords(mut self) -> Self {
         for user in &mut self.users {
@@ -242,7 +227,8 @@ impl Seed {
 /// Loads `seed`.
 ///
 /// # Errors
-/// The first item that can't be loaded, by its place in the file; then the transaction must be rolled back.
+/// The error of the first item that can't be loaded, with its place in the file. The transaction must then be rolled
+/// back.
 pub async fn load(tx: &mut Tx, seed: &Seed, now: Timestamp) -> Result<Seeded> {
     let mut seeded = Seeded::default();
     for (place, organization) in seed.organizations.iter().enumerate() {
@@ -276,7 +262,7 @@ pub async fn load(tx: &mut Tx, seed: &Seed, now: Timestamp) -> Result<Seeded> {
     Ok(seeded)
 }
 
-/// Puts an item's place in front of what is wrong with it.
+/// Prefixes an error with the place of the item in the file.
 fn at(list: &'static str, place: usize) -> impl Fn(Error) -> Error {
     move |error| match error {
         Error::Invalid(fields) => Error::Invalid(
@@ -346,7 +332,7 @@ async fn add_user(tx: &mut Tx, item: &SeedUser, now: Timestamp) -> Result<u64> {
         return Ok(0);
     }
     let hash = match &item.password {
-        Some(password) => Some(passwords::hash(passwords::wait_in_line(), password).await?),
+        Some(password) => Some(passwords::hash(passwords::request_operator_slot(), password).await?),
         None => None,
     };
     Ok(tx
@@ -404,7 +390,7 @@ async fn add_number(tx: &mut Tx, item: &SeedNumber, place: usize, now: Timestamp
         .await?)
 }
 
-/// Changes an organisation's text while it is still the default: what an owner wrote since stays.
+/// Changes an organisation's automation while it is still the default. A later change by an owner is kept.
 async fn set_automation(tx: &mut Tx, item: &SeedAutomation, now: Timestamp) -> Result<u64> {
     let template = item.template.as_deref().unwrap_or(item.kind.default_template());
     automations::template::check(template, item.kind.variables())
@@ -438,7 +424,7 @@ async fn add_rule(tx: &mut Tx, item: &SeedRule, now: Timestamp) -> Result<u64> {
     Ok(1)
 }
 
-/// None when it stands already.
+/// Returns `None` if the booking exists already.
 async fn add_booking(tx: &mut Tx, seed: &Seed, item: &SeedBooking, now: Timestamp) -> Result<Option<Vec<Warning>>> {
     let known = tx.query("SELECT id FROM bookings WHERE id = $1").bind(&item.id).optional::<(BookingId,)>().await?;
     if known.is_some() {
@@ -467,7 +453,8 @@ async fn add_booking(tx: &mut Tx, seed: &Seed, item: &SeedBooking, now: Timestam
     Ok(Some(created.warnings))
 }
 
-/// A number as it is read in its organisation's country. An organisation that is not there is for the insert to refuse.
+/// Parses a phone number by the conventions of the organisation's country. An unknown organisation is refused later, by
+/// the insert.
 async fn read_phone(tx: &mut Tx, org: &OrgId, field: &str, text: &str) -> Result<PhoneNumber> {
     let country = match organizations::country_in(tx, org).await {
         Err(Error::NotFound) => None,

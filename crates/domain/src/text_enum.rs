@@ -1,11 +1,11 @@
 //! Enums that are stored and sent as fixed words.
 //!
-//! One declaration gives the word of each variant and with it the database and JSON forms, so that the words of the
-//! schema's `CHECK` constraints, of the API and of the program cannot drift apart.
+//! One declaration gives the word of each variant and generates the database and JSON forms, so that the words of the
+//! schema's `CHECK` constraints, the API and the program agree.
 
-/// Declares an enum whose variants each stand for one word.
+/// Declares an enum with a fixed word for each variant.
 ///
-/// The API's description calls it by its name, or by the one after `as` where another enum has that name too.
+/// The OpenAPI description uses the enum's name, or the name after `as` if another enum has the same name.
 macro_rules! text_enum {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($variants:tt)+ }) => {
         $crate::text_enum::text_enum! { $(#[$meta])* $vis enum $name as $name { $($variants)+ } }
@@ -16,10 +16,10 @@ macro_rules! text_enum {
         $vis enum $name { $($(#[$variant_meta])* $variant),+ }
 
         impl $name {
-            /// Every variant, in the order of its declaration.
+            /// Every variant, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The word that is stored and sent.
+            /// Returns the word that is stored and sent.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
@@ -106,10 +106,9 @@ macro_rules! stored_as_text {
 pub(crate) use stored_as_text;
 pub(crate) use text_enum;
 
-/// The text is none of the words that are allowed here.
+/// The text is not one of the allowed words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be one of {}", allowed.join(", "))]
 pub struct UnknownWord {
-    /// What it could have been.
     pub allowed: &'static [&'static str],
 }

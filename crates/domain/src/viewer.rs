@@ -1,13 +1,12 @@
-//! Whose eyes a read is made for: which rows it may return, and which phone numbers it may show.
+//! Who reads: which rows a read may return, and which phone numbers it may show.
 //!
-//! Every read of bookings, conversations, requests, prices, exceptions and logs takes a [`Viewer`] and narrows its
-//! statement by it, so a caller can't forget to. A row that is out of reach does not exist for the viewer: it is
-//! [`Error::NotFound`] by its id and missing from lists. A list that a viewer has no part in at all is refused.
-//!
-//! Jobs and the command line read as [`Viewer::all`].
+//! Every read of bookings, threads, service requests, prices, exceptions and logs takes a [`Viewer`] and restricts its
+//! statement by it, so a caller can't forget to. A row out of reach does not exist for the viewer: it is
+//! [`Error::NotFound`] by its id and missing from lists. A list that a viewer may not read at all is refused. Jobs and
+//! the command line read as [`Viewer::all`].
 
 use crate::audience::Audience;
-use crate::ids::{OrgId, RequestId, SitterId};
+use crate::ids::{OrgId, ServiceRequestId, SitterId};
 use crate::page::contains_pattern;
 use crate::{Error, Result};
 
@@ -16,34 +15,30 @@ use crate::{Error, Result};
 pub enum Reach {
     /// Those of every organisation, and the platform's own.
     All,
-    /// Those of one organisation.
     Org(OrgId),
-    /// Of one organisation, what concerns one of its sitters: their bookings and windows, and conversations while a
-    /// window of theirs is active.
+    /// What concerns one sitter of an organisation: their bookings and windows, and threads while a window of theirs is
+    /// active.
     Sitter {
-        /// The sitter's organisation.
         org: OrgId,
-        /// The sitter.
         sitter: SitterId,
     },
-    /// One request for an appointment, with its providers and calls.
-    Request(RequestId),
-    /// None.
+    /// One service request, with its providers and calls.
+    Request(ServiceRequestId),
     Nothing,
 }
 
-/// What narrows a list to the rows that a viewer may see; only a [`Viewer`] makes one.
+/// The conditions that restrict a list to the rows that a viewer may see. Only a [`Viewer`] can create it.
 #[derive(Debug)]
 pub(crate) struct Scope<'v>([Option<(&'static str, &'v str)>; 2]);
 
 impl<'v> Scope<'v> {
-    /// Conditions, and the value of each.
+    /// Returns the conditions with the value of each.
     pub(crate) fn into_conditions(self) -> impl Iterator<Item = (&'static str, &'v str)> {
         self.0.into_iter().flatten()
     }
 }
 
-/// Somebody who reads.
+/// A reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Viewer {
     reach: Reach,
@@ -51,61 +46,58 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Sees every row; for jobs and the command line, which act for nobody, and for operators.
+    /// Creates a viewer that sees every row: a job, the command line, or an operator of the platform.
     #[must_use]
     pub fn all() -> Self {
         Self::new(Reach::All, Audience::Ops)
     }
 
-    /// Sees the rows of one organisation.
+    /// Creates a viewer that sees the rows of one organisation.
     #[must_use]
     pub fn of_org(org: OrgId, audience: Audience) -> Self {
         Self::new(Reach::Org(org), audience)
     }
 
-    /// A sitter.
     #[must_use]
     pub fn sitter(org: OrgId, sitter: SitterId) -> Self {
         Self::new(Reach::Sitter { org, sitter }, Audience::Sitter)
     }
 
-    /// Whoever holds the link of a request.
+    /// Creates a viewer for the link of one service request.
     #[must_use]
-    pub fn of_request(request: RequestId) -> Self {
+    pub fn of_request(request: ServiceRequestId) -> Self {
         Self::new(Reach::Request(request), Audience::Sitter)
     }
 
-    /// Somebody unknown.
+    /// Creates a viewer that sees nothing, for an unknown reader.
     #[must_use]
     pub fn nobody() -> Self {
         Self::new(Reach::Nothing, Audience::Sitter)
     }
 
-    /// Sees these rows, with the phone numbers that are shown to this audience.
+    /// Creates a viewer that sees the rows in `reach`, with the phone numbers that `audience` may see.
     #[must_use]
     pub fn new(reach: Reach, audience: Audience) -> Self {
         Self { reach, audience }
     }
 
-    /// The same rows, shown as to another audience.
+    /// Changes which phone numbers the viewer sees, not which rows.
     #[must_use]
     pub fn shown_to(self, audience: Audience) -> Self {
         Self { audience, ..self }
     }
 
-    /// Which rows.
     #[must_use]
     pub fn reach(&self) -> &Reach {
         &self.reach
     }
 
-    /// Which phone numbers.
     #[must_use]
     pub fn audience(&self) -> Audience {
         self.audience
     }
 
-    /// The organisation they belong to.
+    /// Returns the organisation that the viewer belongs to, if any.
     #[must_use]
     pub fn org_id(&self) -> Option<&OrgId> {
         match &self.reach {
@@ -114,7 +106,7 @@ impl Viewer {
         }
     }
 
-    /// The sitter they are.
+    /// Returns the sitter that the viewer is, if so.
     #[must_use]
     pub fn sitter_id(&self) -> Option<&SitterId> {
         match &self.reach {
@@ -123,7 +115,7 @@ impl Viewer {
         }
     }
 
-    /// Whether they see all that belongs to this organisation, or to the platform when it is none.
+    /// Whether the viewer sees everything that belongs to this organisation, or to the platform if `org` is `None`.
     #[must_use]
     pub fn sees_org(&self, org: Option<&OrgId>) -> bool {
         match &self.reach {
@@ -133,38 +125,38 @@ impl Viewer {
         }
     }
 
-    /// Whether they see this request for an appointment, which belongs to `org`.
+    /// Whether the viewer sees this service request of `org`.
     #[must_use]
-    pub fn sees_request(&self, org: &OrgId, request: &RequestId) -> bool {
+    pub fn sees_request(&self, org: &OrgId, request: &ServiceRequestId) -> bool {
         match &self.reach {
             Reach::Request(own) => own == request,
             _ => self.sees_org(Some(org)),
         }
     }
 
-    /// The one organisation that a read is about: its owner's or its sitter's.
+    /// Returns the organisation of an owner or a sitter.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for viewers that belong to none.
+    /// [`Error::Forbidden`] for viewers without an organisation.
     pub(crate) fn organization(&self) -> Result<&OrgId> {
         self.org_id().ok_or_else(|| {
             Error::forbidden("organization", "This is done for an organisation, and you belong to none.")
         })
     }
 
-    /// As [`organization`](Self::organization), for what sitters have no part in.
+    /// Does the same as [`organization`](Self::organization), for reads that sitters may not make.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for sitters and for viewers that belong to no organisation.
+    /// [`Error::Forbidden`] for sitters and for viewers without an organisation.
     pub(crate) fn own_organization(&self) -> Result<&OrgId> {
         self.org_rows()?;
         self.organization()
     }
 
-    /// What narrows rows that sitters have no part in: the organisation, or nothing for those who see all.
+    /// Returns the organisation to which reads that sitters may not make are restricted; `None` for no restriction.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for sitters, holders of links and nobody.
+    /// [`Error::Forbidden`] for sitters, for holders of a link, and for unknown viewers.
     pub(crate) fn org_rows(&self) -> Result<Option<&OrgId>> {
         match &self.reach {
             Reach::All => Ok(None),
@@ -173,10 +165,10 @@ impl Viewer {
         }
     }
 
-    /// What narrows rows of bookings: the organisation and the sitter, as far as they narrow.
+    /// Returns the organisation and the sitter to which reads of bookings are restricted; `None` for no restriction.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for holders of links and nobody.
+    /// [`Error::Forbidden`] for holders of a link and for unknown viewers.
     pub(crate) fn booking_rows(&self) -> Result<(Option<&OrgId>, Option<&SitterId>)> {
         match &self.reach {
             Reach::Sitter { org, sitter } => Ok((Some(org), Some(sitter))),
@@ -184,18 +176,19 @@ impl Viewer {
         }
     }
 
-    /// What narrows rows of requests and their calls: the organisation and the request, as far as they narrow.
+    /// Returns the organisation and the request to which reads of service requests and calls are restricted; `None` for
+    /// no restriction.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for sitters and nobody: requests are read by their ids alone.
-    pub(crate) fn request_rows(&self) -> Result<(Option<&OrgId>, Option<&RequestId>)> {
+    /// [`Error::NotFound`] for sitters and unknown viewers, because service requests are only read by id.
+    pub(crate) fn request_rows(&self) -> Result<(Option<&OrgId>, Option<&ServiceRequestId>)> {
         match &self.reach {
             Reach::Request(request) => Ok((None, Some(request))),
             _ => Ok((self.org_rows().map_err(|_| Error::NotFound)?, None)),
         }
     }
 
-    /// [`org_rows`](Self::org_rows) as the scope of a list; `org` is the condition on the organisation.
+    /// Returns the scope of a list for [`org_rows`](Self::org_rows); `org` is the condition on the organisation.
     ///
     /// # Errors
     /// As [`org_rows`](Self::org_rows).
@@ -203,7 +196,7 @@ impl Viewer {
         Ok(Scope([self.org_rows()?.map(|id| (org, id.as_str())), None]))
     }
 
-    /// [`own_organization`](Self::own_organization) as the scope of a list.
+    /// Returns the scope of a list for [`own_organization`](Self::own_organization).
     ///
     /// # Errors
     /// As [`own_organization`](Self::own_organization).
@@ -211,7 +204,8 @@ impl Viewer {
         Ok(Scope([Some((org, self.own_organization()?.as_str())), None]))
     }
 
-    /// [`organization`](Self::organization) as the scope of a list in which a sitter's part is narrowed otherwise.
+    /// Returns the scope of a list for [`organization`](Self::organization). The caller restricts the list further for
+    /// sitters.
     ///
     /// # Errors
     /// As [`organization`](Self::organization).
@@ -219,8 +213,9 @@ impl Viewer {
         Ok(Scope([Some((org, self.organization()?.as_str())), None]))
     }
 
-    /// The rows of the viewer's organisation and of one sitter: the one who reads, whoever is named; for others the one
-    /// that is named, or all. `org` and `sitter` are the conditions.
+    /// Returns the scope of a list of one sitter's rows in the viewer's organisation. A sitter gets their own rows,
+    /// whoever is `named`; others get the rows of `named`, or of all sitters if it is `None`. `org` and `sitter` are
+    /// the conditions.
     ///
     /// # Errors
     /// As [`organization`](Self::organization).
@@ -234,8 +229,8 @@ impl Viewer {
         Ok(Scope([Some((org, self.organization()?.as_str())), of_sitter]))
     }
 
-    /// The `LIKE` pattern of a search in names and phone numbers. None for those who are not shown clients' numbers:
-    /// they would find a number out by searching for its digits.
+    /// Returns the `LIKE` pattern of a search in names and phone numbers. Returns `None` for viewers who may not see
+    /// clients' numbers, because they could find out a number by searching for its digits.
     pub(crate) fn search(&self, typed: Option<&str>) -> Option<String> {
         typed.filter(|_| self.audience == Audience::Owner).map(contains_pattern)
     }

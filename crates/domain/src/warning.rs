@@ -1,16 +1,16 @@
-//! What is odd about a request but allowed: it is done as asked, and the answer says so.
+//! Warnings about unusual but allowed values in a request, which the response reports.
 //!
-//! A warning never changes what happens. Whatever has to be refused is a problem of a field instead.
+//! A warning never changes what happens. Values that must be refused are field errors instead.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Something odd about a request that was accepted all the same.
+/// A warning about a request that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
-    /// The field of the request that it is about.
+    /// The field of the request that the warning is about.
     pub field: &'static str,
-    /// Machine-readable kind, e.g. `starts_in_past`.
+    /// The machine-readable kind of the warning, such as `starts_in_past`.
     pub code: &'static str,
     /// One sentence for people.
     pub message: &'static str,

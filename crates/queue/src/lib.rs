@@ -22,6 +22,8 @@
 //! **Invariant:** the queue knows nothing of bookings, messages or HTTP; what a kind does when its attempts are used up
 //! is handed in by the kind.
 
+#![warn(missing_docs)]
+
 /// The worker of the README, compiled so that it stays true.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -30,7 +32,7 @@ struct Readme;
 pub mod admin;
 pub mod effects {
     //! The ledger of effects, and the protocol that sends one once.
-    pub use crate::handlers::perform::{Answer, Attempt, Performable, Performed, Permit, Turn, perform, settle};
+    pub use crate::handlers::perform::{Answer, Attempt, Decision, Performable, Performed, Permit, perform, settle};
     pub use crate::store::effects::*;
 }
 mod handlers;

@@ -1,16 +1,16 @@
-//! Writes an automatic text that is due into its conversation, by the same operation as a person's text.
+//! Writes a due automatic text into its thread, by the same operation as a person's text.
 
 mod payload;
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::automations::ledger::{self, Reopened};
+use nightshift_domain::automations::runs::{self, Reopened};
 use nightshift_domain::automations::{EXECUTOR, Executed, execute};
 use nightshift_queue::{DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival};
 use serde_json::json;
 
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, sms, thread};
 
 pub use payload::AutomationRun;
@@ -18,11 +18,11 @@ pub use payload::AutomationRun;
 impl Handler<App> for AutomationRun {
     type Hooks = Self;
 
-    /// Executes the run: its text is stored and its sending follows, in one transaction.
+    /// Executes the run: stores its text and enqueues the sending in one transaction.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
         let mut tx = ctx.begin().await?;
-        let executed = execute(&mut tx, &self.automation_run_id, &by, now).await.or_decide()?;
+        let executed = execute(&mut tx, &self.automation_run_id, &by, now).await.or_job_error()?;
         let outcome = match executed {
             Executed::Written { message_id, thread_id, used_thread } => {
                 sms::send(&Enqueuer::of(&ctx), &mut tx, &message_id, &thread_id, 0).await?;
@@ -47,16 +47,16 @@ impl Handler<App> for AutomationRun {
 }
 
 impl Hooks for AutomationRun {
-    /// A run whose job ended without success is failed.
+    /// Marks the run as failed.
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let by = Actor::system(dead.info.id.as_str());
-        ledger::set_failed(tx, &job.automation_run_id, &dead.error, &by, dead.at).await.or_decide()
+        runs::set_failed(tx, &job.automation_run_id, &dead.error, &by, dead.at).await.or_job_error()
     }
 
-    /// A failed run that has written nothing waits for its text again.
+    /// Reopens a failed run that has not written its text.
     async fn on_retry(job: &Self, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
         let by = Actor::system(&retried.id);
-        Ok(match ledger::reopen_failed(tx, &job.automation_run_id, &by, retried.at).await.or_decide()? {
+        Ok(match runs::reopen_failed(tx, &job.automation_run_id, &by, retried.at).await.or_job_error()? {
             Reopened::Waits => Revival::Ready,
             Reopened::Written => Revival::Pointless("its text is written; retry the job that sends it".to_owned()),
             Reopened::Ended(status) => Revival::Pointless(format!("the run is {status}")),

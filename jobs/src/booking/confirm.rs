@@ -1,7 +1,7 @@
-//! Makes everything a confirmed booking needs: its conversation, a masking number, the sitter's window, a text.
+//! Creates everything that a confirmed booking needs: its thread, a masking number, the sitter's window, a text.
 //!
-//! Seven steps, each in a transaction of its own that first looks at what stands. Killed between any two, the job runs
-//! again and finds the earlier ones done; called a hundred times, it makes everything once.
+//! Seven steps, each in its own transaction that first checks what exists. If the job is killed between two steps, it
+//! runs again and finds the earlier ones done; however often it runs, it creates everything once.
 
 use std::time::Duration;
 
@@ -18,29 +18,28 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::group::group;
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, automation, subject, thread};
 
-/// A booking that was confirmed, perhaps again.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BookingConfirm {
-    /// The booking.
     pub booking_id: BookingId,
-    /// What confirmed it: `stripe` or `api`.
+    /// What confirmed the booking: `stripe` or `api`.
     pub trigger: String,
-    /// Who did: `user`, `api_key`, `webhook` or `system`.
+    /// The type of the actor: `user`, `api_key`, `webhook` or `system`.
     pub actor: String,
 }
 
 impl BookingConfirm {
-    /// Names the one confirmation of a booking that waits or runs.
+    /// Returns the dedup key of a booking's confirmation.
     pub(crate) fn key(booking: &BookingId) -> String {
         format!("booking.confirm:{booking}")
     }
 
-    /// Names the confirmation of one version of a booking, which follows one that runs already.
+    /// Returns the once key of the confirmation of one version of a booking, which runs after a confirmation that is
+    /// running.
     pub(crate) fn key_of_version(booking: &BookingId, version: i64) -> String {
         format!("{}:v{version}", Self::key(booking))
     }
@@ -68,7 +67,7 @@ const CANCELLED: &str = "the booking was cancelled meanwhile";
 impl Handler<App> for BookingConfirm {
     type Hooks = Self;
 
-    /// Takes the steps in order.
+    /// Runs the steps in order.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let confirmation = Confirmation { id: &self.booking_id, by: Actor::system(ctx.job.id.as_str()), ctx: &ctx };
         if let Some(ended) = confirmation.load().await? {
@@ -106,10 +105,10 @@ struct Confirmation<'a> {
 }
 
 impl Confirmation<'_> {
-    /// Ends the job here when there is nothing to confirm, or never will be.
+    /// Returns the result of the job if there is nothing to confirm, or if the booking can never be confirmed.
     async fn load(&self) -> Result<Option<JobResult>, JobError> {
         let mut tx = self.ctx.begin().await?;
-        let loaded = confirmation::load(&mut tx, self.id, &self.by, self.ctx.now()).await.or_decide()?;
+        let loaded = confirmation::load(&mut tx, self.id, &self.by, self.ctx.now()).await.or_job_error()?;
         let ended = match loaded {
             Loaded::Ready(_) => None,
             Loaded::Skip(why) => Some(Ok(Outcome::skip(why))),
@@ -122,7 +121,7 @@ impl Confirmation<'_> {
 
     async fn thread(&self) -> Result<Option<ThreadStep>, JobError> {
         let mut tx = self.ctx.begin().await?;
-        let step = confirmation::thread(&mut tx, self.id, &self.by, self.ctx.now()).await.or_decide()?;
+        let step = confirmation::thread(&mut tx, self.id, &self.by, self.ctx.now()).await.or_job_error()?;
         if let Some(step) = &step {
             let output = json!({"threadId": step.thread_id, "created": step.created});
             self.ctx.step_done(&mut tx, "thread", output).await?;
@@ -133,7 +132,7 @@ impl Confirmation<'_> {
 
     async fn number(&self) -> Result<Option<NumberStep>, JobError> {
         let mut tx = self.ctx.begin().await?;
-        let step = confirmation::number(&mut tx, self.id, &self.by, self.ctx.now()).await.or_decide()?.into_option();
+        let step = confirmation::number(&mut tx, self.id, &self.by, self.ctx.now()).await.or_job_error()?.into_option();
         if let Some(step) = &step {
             thread::resume(&Enqueuer::of(self.ctx), &mut tx, step).await?;
             let output = json!({"numberId": step.given.number().map(|number| &number.number_id)});
@@ -146,7 +145,7 @@ impl Confirmation<'_> {
     async fn window(&self) -> Result<Option<WindowStep>, JobError> {
         let mut tx = self.ctx.begin().await?;
         let grace = self.ctx.app.window_grace();
-        let step = confirmation::window(&mut tx, self.id, grace, &self.by, self.ctx.now()).await.or_decide()?;
+        let step = confirmation::window(&mut tx, self.id, grace, &self.by, self.ctx.now()).await.or_job_error()?;
         if let Some(step) = &step {
             self.ctx.step_done(&mut tx, "window", json!({"windowId": step.window_id})).await?;
         }
@@ -156,7 +155,7 @@ impl Confirmation<'_> {
 
     async fn automation(&self) -> Result<Option<AutomationStep>, JobError> {
         let mut tx = self.ctx.begin().await?;
-        let step = confirmation::automation(&mut tx, self.id, self.ctx.now()).await.or_decide()?.into_option();
+        let step = confirmation::automation(&mut tx, self.id, self.ctx.now()).await.or_job_error()?.into_option();
         if let Some(step) = &step {
             if let Some(run) = &step.start {
                 automation::start(&Enqueuer::of(self.ctx), &mut tx, run).await?;
@@ -170,25 +169,25 @@ impl Confirmation<'_> {
 
     async fn audit(&self, outcome: &confirmation::Outcome) -> Result<(), JobError> {
         let mut tx = self.ctx.begin().await?;
-        confirmation::audit(&mut tx, self.id, outcome, &self.by, self.ctx.now()).await.or_decide()?;
+        confirmation::audit(&mut tx, self.id, outcome, &self.by, self.ctx.now()).await.or_job_error()?;
         self.ctx.step_done(&mut tx, "audit", json!({})).await?;
         Ok(tx.commit().await?)
     }
 }
 
 impl Hooks for BookingConfirm {
-    /// A confirmation that was given up is on the booking's record. One that could never work has put itself there.
+    /// Records the failure with the booking. After a permanent error `load` has recorded it already.
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         if dead.class == ErrorClass::Permanent {
             return Ok(());
         }
         let by = Actor::system(dead.info.id.as_str());
-        confirmation::fail(tx, &job.booking_id, &dead.error, &by, dead.at).await.or_decide()
+        confirmation::fail(tx, &job.booking_id, &dead.error, &by, dead.at).await.or_job_error()
     }
 
-    /// A booking that is not to be confirmed any more needs no other run; each step of the others looks at what stands.
+    /// Refuses to retry for a booking that need not be confirmed. Otherwise each step checks what exists.
     async fn on_retry(job: &Self, tx: &mut Tx, _: &RetriedJob) -> Result<Revival, JobError> {
-        Ok(match confirmation::to_be_confirmed(tx, &job.booking_id).await.or_decide()? {
+        Ok(match confirmation::to_be_confirmed(tx, &job.booking_id).await.or_job_error()? {
             Ok(()) => Revival::Ready,
             Err(why) => Revival::Pointless(why.to_owned()),
         })

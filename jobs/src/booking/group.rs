@@ -1,8 +1,8 @@
-//! What keeps the jobs about one booking apart.
+//! The queue group of a booking's jobs.
 
 use nightshift_domain::ids::BookingId;
 
-/// All jobs about one booking run one after the other.
+/// Returns the group of the jobs about one booking, which makes them run one at a time.
 pub(crate) fn group(booking: &BookingId) -> String {
     format!("booking:{booking}")
 }

@@ -1,4 +1,4 @@
-//! Bookings: each operation makes a change and enqueues, in the same transaction, what follows from it.
+//! Bookings: each operation makes a change and enqueues the jobs that follow from it in the same transaction.
 
 pub mod confirm;
 mod group;
@@ -8,7 +8,7 @@ pub mod status_changed;
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::bookings::payments::{Handled, Report};
+use nightshift_domain::bookings::payments::{Handled, PaymentReport};
 use nightshift_domain::bookings::{self, Created, NewBooking, Patch, StatusChange};
 use nightshift_domain::ids::{BookingId, OrgId};
 use nightshift_providers::stripe::StripeFact;
@@ -22,49 +22,46 @@ use group::group;
 use rescheduled::BookingRescheduled;
 use status_changed::BookingStatusChanged;
 
-/// What confirmed a booking: a request.
+/// The trigger of a confirmation by a request.
 const BY_REQUEST: &str = "api";
-/// What confirmed a booking: a payment.
+/// The trigger of a confirmation by a payment.
 const BY_PAYMENT: &str = "stripe";
 
-/// A booking that was made.
-pub struct Made {
-    /// What was made.
+pub struct CreatedBooking {
     pub created: Created,
-    /// The job that follows its first status.
+    /// The id of the job that follows the first status.
     pub job: String,
 }
 
 /// A booking that was changed, or asked to be confirmed again.
 pub struct Changed {
-    /// What changed.
     pub change: StatusChange,
-    /// The job whose end means that all of it has taken effect; none when nothing follows.
+    /// The id of the job after which the whole change has taken effect; `None` if no job follows.
     pub job: Option<String>,
 }
 
-/// Makes a booking.
+/// Creates a booking.
 ///
 /// # Errors
-/// As [`bookings::create`]; the queue's.
+/// As [`bookings::create`], or an error of the queue.
 pub async fn create(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
     org: &OrgId,
     new: NewBooking,
     by: &Actor,
-) -> Result<Made, Error> {
+) -> Result<CreatedBooking, Error> {
     let created = bookings::create(tx, org, new, by, enqueuer.now()).await?;
     let booking = &created.booking;
     let job = BookingStatusChanged { history_id: created.history_id.clone(), booking_id: booking.id.clone() };
     let job = enqueuer.enqueue(tx, about(enqueuer, &job, &booking.org_id, &booking.id)?).await?.id().to_owned();
-    Ok(Made { created, job })
+    Ok(CreatedBooking { created, job })
 }
 
-/// Changes what a patch names.
+/// Applies a patch to a booking.
 ///
 /// # Errors
-/// As [`bookings::patch`]; the queue's.
+/// As [`bookings::patch`], or an error of the queue.
 pub async fn change(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -77,10 +74,10 @@ pub async fn change(
     followed(enqueuer, tx, change, BY_REQUEST, by).await
 }
 
-/// Confirms a booking. One that is confirmed already is confirmed again: what its confirmation lacks is made.
+/// Confirms a booking. Confirming a booking again creates whatever its confirmation lacks.
 ///
 /// # Errors
-/// As [`bookings::confirm`]; the queue's.
+/// As [`bookings::confirm`], or an error of the queue.
 pub async fn confirm(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -95,7 +92,7 @@ pub async fn confirm(
 /// Cancels a booking.
 ///
 /// # Errors
-/// As [`bookings::cancel`]; the queue's.
+/// As [`bookings::cancel`], or an error of the queue.
 pub async fn cancel(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -108,11 +105,11 @@ pub async fn cancel(
     followed(enqueuer, tx, change, BY_REQUEST, by).await
 }
 
-/// Acts on what Stripe tells about money.
+/// Applies a fact about a payment that Stripe reported.
 pub(crate) async fn receive_payment(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
-    report: &Report<'_>,
+    report: &PaymentReport<'_>,
     fact: StripeFact,
 ) -> Result<Handled, Error> {
     let handled = payment::tell(report, tx, fact, enqueuer.now()).await?;
@@ -133,7 +130,7 @@ async fn followed(
     Ok(Changed { change, job })
 }
 
-/// Enqueues what follows from a change. Answers with the last job.
+/// Enqueues the jobs that follow from a change. Returns the id of the last one.
 async fn follow(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -157,8 +154,8 @@ async fn follow(
     Ok(last.map(|job| job.id().to_owned()))
 }
 
-/// One confirmation waits at a time. One that already runs may have passed what was just changed, so the change gets a
-/// run of its own after it; the booking's group keeps the two apart.
+/// Enqueues the confirmation of a booking. At most one waits at a time. One that is running may have passed the step
+/// that the change affects, so the change gets a further job, which the booking's group runs after it.
 async fn enqueue_confirm(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,

@@ -1,14 +1,14 @@
-//! Turns what Stripe tells about money into reports to the rules of payments.
+//! Converts Stripe's facts about payments into reports for the rules of payments.
 
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::bookings::payments::{
-    Handled, Refusal, Report, ReportedCheckout, ReportedInvoice, ReportedPayment, ReportedRefund,
+    Handled, PaymentReport, Refusal, ReportedCheckout, ReportedInvoice, ReportedPayment, ReportedRefund,
 };
 use nightshift_providers::stripe::{Checkout, PaymentStatus, StripeFact};
 
-/// Reports the event's fact to the domain.
+/// Reports a fact to the domain.
 pub(super) async fn tell(
-    report: &Report<'_>,
+    report: &PaymentReport<'_>,
     tx: &mut Tx,
     fact: StripeFact,
     now: Timestamp,
@@ -64,10 +64,10 @@ pub(super) async fn tell(
     }
 }
 
-/// Why a checkout tells of no payment, when it does not.
+/// Returns why a checkout reports no payment, if it does not.
 fn no_money(checkout: &Checkout) -> Option<&'static str> {
     match checkout.payment_status {
-        // A slow payment method pays later, by an event of its own.
+        // A slow payment method pays later, with an event of its own.
         PaymentStatus::Unpaid => Some("not paid yet"),
         PaymentStatus::Unknown => Some("does not say that it was paid"),
         PaymentStatus::Paid | PaymentStatus::NoPaymentRequired => {
@@ -82,7 +82,7 @@ fn reported(checkout: &Checkout) -> ReportedCheckout<'_> {
         payment_intent_id: checkout.payment_intent_id.as_deref(),
         booking_id: checkout.booking_id.as_deref(),
         reference: checkout.reference.as_deref(),
-        // Subscriptions, and checkouts that say whose they are, are matters of a client.
+        // Subscriptions, and checkouts that name a client, belong to a client and not to a booking.
         of_client: checkout.client_id.is_some() || checkout.mode.as_deref() == Some("subscription"),
         amount_minor: checkout.amount_total_minor,
         currency: checkout.currency.as_deref(),

@@ -1,4 +1,4 @@
-//! Moves what hangs on a booking's time: its window and its reminder; and tells the client.
+//! Moves the window and the reminder of a booking whose time has changed, and texts the client.
 
 use std::time::Duration;
 
@@ -9,17 +9,15 @@ use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outco
 use serde::{Deserialize, Serialize};
 
 use super::group::group;
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, automation, subject};
 
-/// A booking whose time was changed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BookingRescheduled {
-    /// The booking.
     pub booking_id: BookingId,
-    /// Its version with the new time.
+    /// The booking's version with the new time.
     pub version: i64,
 }
 
@@ -43,13 +41,13 @@ impl Job for BookingRescheduled {
 impl Handler<App> for BookingRescheduled {
     type Hooks = NoHooks;
 
-    /// Follows the change in one transaction.
+    /// Handles the change in one transaction.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
         let mut tx = ctx.begin().await?;
         let grace = ctx.app.window_grace();
         let runs =
-            confirmation::rescheduled(&mut tx, &self.booking_id, self.version, grace, &by, now).await.or_decide()?;
+            confirmation::rescheduled(&mut tx, &self.booking_id, self.version, grace, &by, now).await.or_job_error()?;
         for run in &runs {
             automation::start(&Enqueuer::of(&ctx), &mut tx, run).await?;
         }

@@ -1,9 +1,9 @@
-//! Does what a booking's new status asks for: a reminder, an end of the window, a word to the client.
+//! Handles a booking's new status: the reminder, the end of the window, a text to the client.
 
 use std::time::Duration;
 
 use nightshift_domain::actor::Actor;
-use nightshift_domain::automations::ledger::RunsToStart;
+use nightshift_domain::automations::runs::RunsToStart;
 use nightshift_domain::bookings::{self, Status};
 use nightshift_domain::confirmation;
 use nightshift_domain::ids::{BookingId, HistoryId};
@@ -11,17 +11,15 @@ use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outco
 use serde::{Deserialize, Serialize};
 
 use super::group::group;
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, automation, subject, thread};
 
-/// A row of a booking's status history.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BookingStatusChanged {
-    /// The row.
+    /// The entry of the status history.
     pub history_id: HistoryId,
-    /// Its booking.
     pub booking_id: BookingId,
 }
 
@@ -45,17 +43,17 @@ impl Job for BookingStatusChanged {
 impl Handler<App> for BookingStatusChanged {
     type Hooks = NoHooks;
 
-    /// Follows the change in one transaction.
+    /// Handles the change in one transaction.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
         let enqueuer = Enqueuer::of(&ctx);
         let mut tx = ctx.begin().await?;
-        let record = bookings::load_record(&mut tx, &self.history_id).await.or_decide()?;
+        let record = bookings::load_record(&mut tx, &self.history_id).await.or_job_error()?;
         let runs = match record.to_status {
-            Status::Confirmed => confirmation::confirmed(&mut tx, &record, &by, now).await.or_decide()?,
-            Status::Cancelled => confirmation::cancelled(&mut tx, &record, &by, now).await.or_decide()?,
+            Status::Confirmed => confirmation::confirmed(&mut tx, &record, &by, now).await.or_job_error()?,
+            Status::Cancelled => confirmation::cancelled(&mut tx, &record, &by, now).await.or_job_error()?,
             Status::Completed => {
-                if let Some(close) = confirmation::completed(&mut tx, &record).await.or_decide()?.into_option() {
+                if let Some(close) = confirmation::completed(&mut tx, &record).await.or_job_error()?.into_option() {
                     thread::close_at(&enqueuer, &mut tx, &close).await?;
                 }
                 RunsToStart::default()

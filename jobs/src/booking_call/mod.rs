@@ -1,4 +1,4 @@
-//! Calls that book appointments: wanted, placed, polled until they end.
+//! Calls that book appointments: scheduled, placed, and polled until they end.
 
 pub(crate) mod ending;
 pub mod poll;
@@ -6,7 +6,7 @@ pub mod start;
 
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::calls::{self, CallMode, Completed, Ending, Made, Schedule, Scheduled};
+use nightshift_domain::calls::{self, Appointment, CallMode, Completed, Ending, NewCall, Scheduled};
 use nightshift_domain::ids::CallId;
 use nightshift_domain::viewer::Viewer;
 use nightshift_queue::Mode;
@@ -18,19 +18,19 @@ use crate::error::Error;
 use poll::BookingCallPoll;
 use start::BookingCallStart;
 
-/// Stores the wish for a call, with the job that places it. A wish that was there before has its job.
+/// Stores a new call with the job that places it. A call that existed before has its job already.
 ///
 /// # Errors
-/// As [`calls::schedule`]; the queue's.
+/// As [`calls::schedule`], or an error of the queue.
 pub async fn schedule(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
     viewer: &Viewer,
-    wish: Schedule,
+    new_call: NewCall,
     mode: CallMode,
     by: &Actor,
 ) -> Result<Scheduled, Error> {
-    let scheduled = calls::schedule(tx, viewer, wish, mode, by, enqueuer.now()).await?;
+    let scheduled = calls::schedule(tx, viewer, new_call, mode, by, enqueuer.now()).await?;
     if scheduled.created {
         let job = BookingCallStart {
             booking_call_id: scheduled.call_id.clone(),
@@ -42,7 +42,8 @@ pub async fn schedule(
     Ok(scheduled)
 }
 
-/// VAPI has placed a call: from `at` on it is polled until it ends. A call that is over by now stays so.
+/// Records that VAPI has placed a call, which is polled from `at` on. A call that has ended in the meantime stays
+/// ended.
 pub(crate) async fn record_placed(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -59,8 +60,8 @@ pub(crate) async fn record_placed(
     Ok(())
 }
 
-/// Ends a call, after so many polls, and has the person told. Answers whether it ended now; one that was over stays as it
-/// ended.
+/// Ends a call after `polls` polls and enqueues the texts to the person. Returns false if the call had ended before;
+/// its first ending stays.
 pub(crate) async fn finish(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -80,34 +81,34 @@ pub(crate) async fn finish(
     }
 }
 
-/// Ends a call that is not wanted any more.
+/// Ends a call that is no longer wanted.
 ///
 /// # Errors
-/// As [`calls::complete`]; the queue's.
+/// As [`calls::complete`], or an error of the queue.
 pub async fn cancel(enqueuer: &Enqueuer<'_>, tx: &mut Tx, call: &CallId, by: &Actor) -> Result<(), Error> {
     finish(enqueuer, tx, call, &Ending::Cancelled, None, by).await.map(|_| ())
 }
 
-/// Has the person told of an appointment although it could not be stored.
-pub(crate) async fn tell_anyway(
+/// Enqueues the text about an appointment that could not be stored.
+pub(crate) async fn notify_despite_failure(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
     call: &CallId,
-    made: &Made,
+    made: &Appointment,
     by: &Actor,
 ) -> Result<(), Error> {
-    for run in calls::tell_anyway(tx, call, made, by, enqueuer.now()).await? {
+    for run in calls::notify_despite_failure(tx, call, made, by, enqueuer.now()).await? {
         automation::start(enqueuer, tx, &run).await?;
     }
     Ok(())
 }
 
-/// Something happened to a call: it is polled now.
+/// Makes the job that polls a call due now.
 pub(crate) async fn poll_now(enqueuer: &Enqueuer<'_>, tx: &mut Tx, call: &CallId) -> Result<(), Error> {
-    Ok(enqueuer.hasten_by_dedup_key(tx, &BookingCallPoll::key(call)).await?)
+    Ok(enqueuer.run_now_by_dedup_key(tx, &BookingCallPoll::key(call)).await?)
 }
 
-/// Whether a call's effects are real.
+/// Returns whether the effects of a call are real.
 fn mode_of(call: CallMode) -> Mode {
     match call {
         CallMode::Simulated => Mode::Simulated,

@@ -1,38 +1,39 @@
-//! Looks at a call until it has ended, and ends it here.
+//! Polls a call until it has ended, and then ends it here.
 //!
-//! A call in the air is a row with a time, not a task: ten thousand of them cost ten thousand rows. The looks are
-//! counted with the job, so a restart goes on where it was. A report by webhook may end the call first; then there is
+//! A running call is a row with a due time, not a task, so ten thousand calls cost ten thousand rows. The job stores
+//! the number of polls, so polling continues after a restart. If a report by webhook ends the call first, there is
 //! nothing left to do.
 
 mod payload;
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::calls::{self, Call, Ending, Made};
+use nightshift_domain::calls::{self, Appointment, Call, Ending};
 use nightshift_providers::vapi::Progress;
 use nightshift_queue::{DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival};
 use serde_json::json;
 
 use super::ending::{self, ending_of, ending_with};
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, booking_call, provider_calls};
 
 pub use payload::BookingCallPoll;
 
-/// Looks after the first that saw the end without what came of it. VAPI works that out in seconds.
+/// How many polls to wait for the outcome after the poll that first saw the end. VAPI computes the outcome within
+/// seconds.
 const ANALYSIS_LOOKS: i64 = 6;
 
 impl Handler<App> for BookingCallPoll {
     type Hooks = Self;
 
-    /// Looks once.
+    /// Polls the call once.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
-        let call = calls::peek(ctx.db(), &self.booking_call_id).await.or_decide()?;
+        let call = calls::peek(ctx.db(), &self.booking_call_id).await.or_job_error()?;
         if call.status.is_final() {
             return Ok(Outcome::skip(format!("the call is {}", call.status)));
         }
-        let (Some(vapi), Some(vapi_call_id)) = (ctx.app.caller().records(), &call.vapi_call_id) else {
+        let (Some(vapi), Some(vapi_call_id)) = (ctx.app.dialer().records(), &call.vapi_call_id) else {
             return Err(JobError::fail("this program has no connection to VAPI, or the call was never placed"));
         };
         let look = ctx.job.polls + 1;
@@ -42,7 +43,7 @@ impl Handler<App> for BookingCallPoll {
         match seen.map(|seen| seen.progress()) {
             Ok(Progress::Analysing(outcome)) => {
                 let mut tx = ctx.begin().await?;
-                let first = calls::analysing(&mut tx, &call.id, look, ctx.now()).await.or_decide()?;
+                let first = calls::analysing(&mut tx, &call.id, look, ctx.now()).await.or_job_error()?;
                 tx.commit().await?;
                 if look - first < ANALYSIS_LOOKS {
                     again
@@ -57,15 +58,15 @@ impl Handler<App> for BookingCallPoll {
     }
 }
 
-/// Ends the call with what came of it.
+/// Ends the call with `ending`.
 async fn finish(ctx: &JobContext<App>, call: &Call, ending: Ending, look: i64) -> JobResult {
     let by = Actor::system(ctx.job.id.as_str());
     match store(ctx, call, &ending, look, &by).await {
         Ok(()) => Ok(Outcome::done_with(json!({"polls": look}))),
         Err(error) => {
-            // The person has an appointment whether or not we could write it down.
+            // The person has an appointment even if it could not be stored.
             if let (Ending::Confirmed { made, .. }, true) = (&ending, ctx.job.attempt >= ctx.job.max_attempts)
-                && let Err(silent) = tell_anyway(ctx, call, made, &by).await
+                && let Err(silent) = notify_despite_failure(ctx, call, made, &by).await
             {
                 ctx.note(&format!("the person could not be told either: {silent}"));
             }
@@ -81,9 +82,14 @@ async fn store(ctx: &JobContext<App>, call: &Call, ending: &Ending, look: i64, b
     Ok(tx.commit().await?)
 }
 
-async fn tell_anyway(ctx: &JobContext<App>, call: &Call, made: &Made, by: &Actor) -> Result<(), JobError> {
+async fn notify_despite_failure(
+    ctx: &JobContext<App>,
+    call: &Call,
+    made: &Appointment,
+    by: &Actor,
+) -> Result<(), JobError> {
     let mut tx = ctx.begin().await?;
-    booking_call::tell_anyway(&Enqueuer::of(ctx), &mut tx, &call.id, made, by).await?;
+    booking_call::notify_despite_failure(&Enqueuer::of(ctx), &mut tx, &call.id, made, by).await?;
     Ok(tx.commit().await?)
 }
 

@@ -1,9 +1,9 @@
 //! Places a call that books an appointment, once.
 //!
-//! That a call is about to be placed is committed before VAPI is asked, in the ledger of effects. An attempt that finds
-//! that record without an answer may find a phone that is ringing: it looks the call up by our name for it. Only when
-//! VAPI answers that it knows of none is the call placed, and a look-up that fails ends the call rather than risk a
-//! second ring. When it never succeeds, the person may choose again and somebody sees why.
+//! The intent is committed in the ledger of effects before the request to VAPI. An attempt that finds an intent without
+//! an answer can't know whether the phone rang, so it looks the call up at VAPI by our own id of it. The call is placed
+//! only if VAPI answers that it knows no such call. If the lookup fails, the job retries it; if no lookup succeeds, the
+//! call ends without a second ring, the person may choose again, and an exception shows why.
 
 mod payload;
 
@@ -12,31 +12,32 @@ use std::time::Duration;
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::Error;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::calls::{self, Begun, Call, CallMode, Ending, Made};
+use nightshift_domain::calls::{self, Appointment, Call, CallMode, Ending, StartDecision};
 use nightshift_domain::ids::CallId;
 use nightshift_providers::vapi::{Lookup, StartError};
-use nightshift_queue::effects::{Answer, Effect, Performable, Performed, Permit, Turn, perform, settle};
+use nightshift_queue::effects::{Answer, Decision, Effect, Performable, Performed, Permit, perform, settle};
 use nightshift_queue::{DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival};
 use serde_json::json;
 
 use super::{ending, mode_of};
-use crate::caller::Caller;
-use crate::decide::OrDecide;
+use crate::dialer::Dialer;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, booking_call, provider_calls};
 
 pub use payload::BookingCallStart;
 
-/// A request whose answer was lost may still be worked on; what VAPI lists before that proves nothing.
+/// VAPI may still be working on a request whose answer was lost, so its list proves nothing before this time has
+/// passed.
 const SETTLED_AFTER: Duration = Duration::from_secs(30);
 
 impl Handler<App> for BookingCallStart {
     type Hooks = Self;
 
-    /// Places the call, or makes it up.
+    /// Places the call, or simulates it.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let by = Actor::system(ctx.job.id.as_str());
-        let placing = Placing { ctx: &ctx, id: &self.booking_call_id, caller: ctx.app.caller(), by };
+        let placing = Placing { ctx: &ctx, id: &self.booking_call_id, dialer: ctx.app.dialer(), by };
         match perform(&ctx, &placing).await? {
             Performed::Ended(ended) => ended,
             Performed::Settled(record) => placing.take_over(&record).await,
@@ -49,7 +50,7 @@ impl Handler<App> for BookingCallStart {
 struct Placing<'a> {
     ctx: &'a JobContext<App>,
     id: &'a CallId,
-    caller: &'a Caller,
+    dialer: &'a Dialer,
     by: Actor,
 }
 
@@ -62,50 +63,50 @@ impl Performable for Placing<'_> {
         self.id.as_str()
     }
 
-    /// Fixes whom the call reaches. A made-up call ends here.
-    async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Turn<Box<Call>>, JobError> {
-        let call = match calls::begin(tx, self.id, &self.caller.dialing(), &self.by, now).await {
-            Ok(Begun::Start(call, _)) => call,
-            Ok(Begun::Not(why)) => return Ok(Turn::Over(Ok(Outcome::skip(why)))),
+    /// Decides which phone the call reaches. A simulated call ends here.
+    async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Decision<Box<Call>>, JobError> {
+        let call = match calls::begin(tx, self.id, &self.dialer.dialing(), &self.by, now).await {
+            Ok(StartDecision::Start(call, _)) => call,
+            Ok(StartDecision::Skip(why)) => return Ok(Decision::Over(Ok(Outcome::skip(why)))),
             Err(Error::Conflict { message, .. }) => {
-                return Ok(Turn::Over(self.end(tx, Ending::Failed { reason: message }).await?));
+                return Ok(Decision::Over(self.end(tx, Ending::Failed { reason: message }).await?));
             }
-            Err(error) => return Err(error).or_decide(),
+            Err(error) => return Err(error).or_job_error(),
         };
         tell_determination(&call);
-        if matches!(self.caller, Caller::Simulated) {
-            return Ok(Turn::Over(self.end(tx, made_up(&call, now)).await?));
+        if matches!(self.dialer, Dialer::Simulated) {
+            return Ok(Decision::Over(self.end(tx, made_up(&call, now)).await?));
         }
         let mode = mode_of(call.mode);
-        Ok(Turn::Ask { request: call, mode })
+        Ok(Decision::Ask { request: call, mode })
     }
 
     async fn ask(&self, permit: Permit<Box<Call>>) -> Answer<NotPlaced> {
-        let answer = match self.caller {
-            Caller::Simulated => return Answer::NotSent(NotPlaced::MadeUp),
-            Caller::Test(line) => line.start(permit, self.ctx.app.vapi_webhook()).await,
-            Caller::Production(line) => line.start(permit, self.ctx.app.vapi_webhook()).await,
+        let answer = match self.dialer {
+            Dialer::Simulated => return Answer::NotSent(NotPlaced::MadeUp),
+            Dialer::Test(line) => line.start(permit, self.ctx.app.vapi_webhook()).await,
+            Dialer::Production(line) => line.start(permit, self.ctx.app.vapi_webhook()).await,
         };
         provider_calls::count("vapi", "start", answer.as_ref().map_or_else(StartError::class, |_| "ok"));
         match answer {
             Ok(started) => Answer::Taken(started.id),
             Err(error @ (StartError::NotSent { .. } | StartError::RateLimited { .. })) => Answer::NotSent(error.into()),
             Err(error @ StartError::Refused { .. }) => Answer::Refused(error.into()),
-            Err(error @ StartError::Ambiguous { .. }) => Answer::Unclear(error.to_string()),
+            Err(error @ StartError::Unclear { .. }) => Answer::Unclear(error.to_string()),
         }
     }
 
-    /// A call that was placed is looked at from here on until it ends.
+    /// Records a placed call, which is polled from then on until it ends.
     async fn settle(&self, tx: &mut Tx, answer: &Answer<NotPlaced>, now: Timestamp) -> Result<JobResult, JobError> {
         match answer {
             Answer::Taken(vapi_call_id) => {
-                let (mode, at) = (self.caller.dialing().mode(), now + self.ctx.app.poll_interval());
+                let (mode, at) = (self.dialer.dialing().mode(), now + self.ctx.app.poll_interval());
                 let enqueuer = Enqueuer::of(self.ctx);
                 booking_call::record_placed(&enqueuer, tx, self.id, mode, vapi_call_id, &self.by, at).await?;
                 Ok(Ok(Outcome::done_with(json!({"vapiCallId": vapi_call_id}))))
             }
             Answer::NotSent(NotPlaced::Unlisted) => {
-                calls::not_started(tx, self.id, now).await.or_decide()?;
+                calls::not_started(tx, self.id, now).await.or_job_error()?;
                 Ok(Ok(Outcome::poll(Duration::from_millis(1))))
             }
             Answer::NotSent(error) => Ok(Err(error.to_retry())),
@@ -118,16 +119,15 @@ impl Performable for Placing<'_> {
     }
 }
 
-/// Why a call was not placed.
 #[derive(Debug, thiserror::Error)]
 enum NotPlaced {
-    /// By VAPI's answer.
+    /// VAPI answered with an error.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// By its list, after an earlier attempt.
+    /// VAPI's list of calls does not contain it, after an earlier attempt.
     #[error("VAPI lists no such call")]
     Unlisted,
-    /// This program places no calls.
+    /// This program only simulates calls.
     #[error("a made-up call is never placed")]
     MadeUp,
 }
@@ -150,7 +150,7 @@ impl Placing<'_> {
         Ok(Ok(Outcome::done_with(json!({"ended": true}))))
     }
 
-    /// An earlier attempt ended, and the ledger tells how.
+    /// Continues from an earlier attempt whose result is in the ledger.
     async fn take_over(&self, record: &Effect) -> JobResult {
         match &record.provider_ref {
             Some(vapi_call_id) => settle(self.ctx, self, Some(record), &Answer::Taken(vapi_call_id.clone())).await?,
@@ -158,7 +158,7 @@ impl Placing<'_> {
         }
     }
 
-    /// An earlier attempt may have made a phone ring.
+    /// Looks for the call of an earlier attempt, which may have made the phone ring.
     async fn find_out(&self, record: &Effect) -> JobResult {
         let now = self.ctx.now();
         let asked_at = record.asked_at.unwrap_or(now);
@@ -171,8 +171,8 @@ impl Placing<'_> {
     }
 
     async fn look_up(&self, asked_at: Timestamp) -> Result<Answer<NotPlaced>, JobError> {
-        let vapi = self.caller.records().ok_or_else(|| JobError::fail("this program has no connection to VAPI"))?;
-        let call = calls::peek(self.ctx.db(), self.id).await.or_decide()?;
+        let vapi = self.dialer.records().ok_or_else(|| JobError::fail("this program has no connection to VAPI"))?;
+        let call = calls::peek(self.ctx.db(), self.id).await.or_job_error()?;
         let lookup = Lookup {
             name: call.execution_id,
             booking_call_id: call.id.as_str().to_owned(),
@@ -188,7 +188,7 @@ impl Placing<'_> {
     }
 }
 
-/// Whom the call reaches and why, without telling the number.
+/// Logs which phone the call reaches and why, with masked numbers.
 fn tell_determination(call: &Call) {
     let mode = match call.mode {
         CallMode::Simulated => "SIMULATED",
@@ -205,7 +205,7 @@ fn tell_determination(call: &Call) {
 fn made_up(call: &Call, now: Timestamp) -> Ending {
     let or_tbd = |field| call.asked(field).unwrap_or("TBD").to_owned();
     let number = Some(format!("SIM-{}", now.unix_ms()));
-    let made = Made { date: or_tbd("preferredDate"), time: or_tbd("preferredTime"), number };
+    let made = Appointment { date: or_tbd("preferredDate"), time: or_tbd("preferredTime"), number };
     Ending::Confirmed { made, transcript: None }
 }
 

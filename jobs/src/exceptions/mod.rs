@@ -1,3 +1,3 @@
-//! What people are shown because it needs them.
+//! Exceptions: the operators' work queue.
 
 pub mod wake;

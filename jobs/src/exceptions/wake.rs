@@ -1,4 +1,4 @@
-//! Brings back, every few minutes, what people put off until now.
+//! Reopens snoozed exceptions whose time has come, every few minutes.
 
 use std::time::Duration;
 
@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 
-/// One look.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExceptionsWake {}
 
@@ -31,10 +30,9 @@ impl Job for ExceptionsWake {
 impl Handler<App> for ExceptionsWake {
     type Hooks = NoHooks;
 
-    /// Wakes what is due.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
-        let woken = exceptions::wake(&mut tx, ctx.now()).await.or_decide()?;
+        let woken = exceptions::wake(&mut tx, ctx.now()).await.or_job_error()?;
         tx.commit().await?;
         Ok(Outcome::done_with(json!({"woken": woken})))
     }

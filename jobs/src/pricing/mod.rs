@@ -1,4 +1,4 @@
-//! The check of prices: begun by the clock or by somebody, gone through in chunks.
+//! The price check: started by a schedule or by a user, and processed in chunks.
 
 pub mod reconcile;
 pub mod reconcile_chunk;
@@ -6,7 +6,7 @@ pub mod reconcile_chunk;
 use nightshift_db::Tx;
 use nightshift_domain::Error as DomainError;
 use nightshift_domain::ids::OrgId;
-use nightshift_domain::reconciliation::{self, Begun, Run, RunStatus, Trigger};
+use nightshift_domain::reconciliation::{self, BegunRun, ReconciliationRun, ReconciliationStatus, Trigger};
 
 use crate::enqueuer::Enqueuer;
 use crate::error::Error;
@@ -14,10 +14,10 @@ use crate::error::Error;
 use reconcile::PricingReconcile;
 use reconcile_chunk::PricingReconcileChunk;
 
-/// Checks an organisation's prices now, for one of its days. Answers with the job that begins the run.
+/// Starts a price check of an organisation for one of its days. Returns the id of the job that begins the run.
 ///
 /// # Errors
-/// [`Conflict`](DomainError::Conflict) `reconciliation_running` while a run goes on; the queue's.
+/// [`Conflict`](DomainError::Conflict) `reconciliation_running` while a run is active, or an error of the queue.
 pub async fn reconcile_now(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -39,19 +39,19 @@ pub async fn reconcile_now(
     Ok(enqueuer.enqueue(tx, new).await?.id().to_owned())
 }
 
-/// Begins the run of a check that is due, or finds the one that stands, and has it carried on unless it is completed.
-pub(crate) async fn begin(enqueuer: &Enqueuer<'_>, tx: &mut Tx, check: &PricingReconcile) -> Result<Begun, Error> {
+/// Begins the run of a due check, or finds the existing run, and has it continued unless it is completed.
+pub(crate) async fn begin(enqueuer: &Enqueuer<'_>, tx: &mut Tx, check: &PricingReconcile) -> Result<BegunRun, Error> {
     let PricingReconcile { org_id, local_date, trigger_kind, attempt_no, missed } = check;
     let begun =
         reconciliation::begin(tx, org_id, local_date, *trigger_kind, *attempt_no, *missed, enqueuer.now()).await?;
-    if !(begun.resumed && begun.run.status == RunStatus::Completed) {
+    if !(begun.resumed && begun.run.status == ReconciliationStatus::Completed) {
         carry_on(enqueuer, tx, &begun.run).await?;
     }
     Ok(begun)
 }
 
-/// Hands a run over to a new job, which goes on where the run stands.
-pub(crate) async fn carry_on(enqueuer: &Enqueuer<'_>, tx: &mut Tx, run: &Run) -> Result<(), Error> {
+/// Hands a run over to a new job, which continues from the run's cursor.
+pub(crate) async fn carry_on(enqueuer: &Enqueuer<'_>, tx: &mut Tx, run: &ReconciliationRun) -> Result<(), Error> {
     let new = enqueuer.new_job(&PricingReconcileChunk::next_of(run))?.correlation(run.id.as_str());
     let job = enqueuer.enqueue(tx, new).await?;
     Ok(reconciliation::hand_over(tx, &run.id, job.id(), enqueuer.now()).await?)

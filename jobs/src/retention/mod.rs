@@ -1,3 +1,3 @@
-//! How long things are kept.
+//! The retention of data.
 
 pub mod sweep;

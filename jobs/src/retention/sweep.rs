@@ -1,4 +1,4 @@
-//! Forgets, once a day, what is past its time.
+//! Deletes data past its retention time, once a day.
 
 use std::time::Duration;
 
@@ -10,9 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::App;
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 
-/// A day's sweep.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RetentionSweep {
@@ -21,7 +20,7 @@ pub struct RetentionSweep {
 }
 
 impl RetentionSweep {
-    /// The sweep of the day that has this instant.
+    /// Creates the sweep of the day that contains `at`.
     #[must_use]
     pub fn of_day(at: nightshift_db::Timestamp) -> Self {
         Self { utc_date: at.to_datetime().format("%F").to_string() }
@@ -45,17 +44,18 @@ impl Job for RetentionSweep {
 impl Handler<App> for RetentionSweep {
     type Hooks = NoHooks;
 
-    /// Sweeps in small batches, each a transaction of its own; a sweep that was cut off goes on where it was.
+    /// Sweeps in small batches, each in its own transaction, so that a sweep that is interrupted continues where it
+    /// was.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let now = ctx.now();
         let jobs = nightshift_queue::retention::sweep(ctx.db(), now).await?;
-        let records = retention::sweep(ctx.db(), now).await.or_decide()?;
+        let records = retention::sweep(ctx.db(), now).await.or_job_error()?;
         let counts = json!({"utcDate": self.utc_date, "queue": jobs, "records": records});
         let mut tx = ctx.begin().await?;
         let entry = Entry::new(Event::RetentionSwept, "success", &Actor::system(ctx.job.id.as_str()))
             .job(&ctx.job.id)
             .metadata(counts.clone());
-        audit::record(&mut tx, entry, now).await.or_decide()?;
+        audit::record(&mut tx, entry, now).await.or_job_error()?;
         tx.commit().await?;
         Ok(Outcome::done_with(counts))
     }

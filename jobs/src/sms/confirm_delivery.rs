@@ -1,9 +1,9 @@
-//! Finds out what became of a text whose sending ended without an answer, before it is sent again.
+//! Finds out the outcome of a text whose request ended without an answer, before it is sent again.
 //!
-//! The provider's list is asked for the messages between the same numbers since the attempt began. Those that are known
-//! as other texts of ours are put aside. One that is left and says the same is this text. One that is left and says
-//! something else may be this text as the provider altered it: then nothing is sent, and people are shown it. Only when
-//! nothing is left, twice, is the text sent again, and that once.
+//! Asks the carrier for its messages between the same numbers since the attempt began, and leaves out those that belong
+//! to other texts. A remaining message with the same body is this text. A remaining message with another body may be
+//! this text as the carrier altered it: then nothing is sent, and an exception is raised. Only if two answers contain
+//! no remaining message is the text sent again, and only once.
 
 mod payload;
 
@@ -23,27 +23,28 @@ use serde_json::json;
 
 use super::effect::{EFFECT, revive};
 use super::report::our_status;
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, provider_calls, sms};
 
 pub use payload::SmsConfirmDelivery;
 
-/// Between two questions, for lists lag.
+/// The time between two requests. The carrier's list lags behind.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
-/// The step that notes the first answer without the text: it is sent again when another one, later, has none either.
+/// The step that records the first answer without the text. The text is sent again after a later answer without it.
 const WITHOUT_IT: &str = "the provider did not list it";
-/// A message that nobody knows may turn out to be another unclear text of ours; after so many answers it has not.
+/// The number of answers after which an unknown message counts as unknown. Until then it may turn out to be another
+/// text of ours with an unknown outcome.
 const ANSWERS_IN_DOUBT: i64 = 5;
 
 impl Handler<App> for SmsConfirmDelivery {
     type Hooks = Self;
 
-    /// Asks the provider and settles the text.
+    /// Asks the carrier and settles the text.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let id = &self.message_event_id;
         let mut tx = ctx.begin().await?;
-        let unclear = delivery::unclear(&mut tx, id, ctx.now()).await.or_decide()?;
+        let unclear = delivery::unclear(&mut tx, id, ctx.now()).await.or_job_error()?;
         tx.rollback().await?;
         let Some(envelope) = unclear else {
             return Ok(Outcome::skip("it is known by now what became of the text"));
@@ -64,7 +65,7 @@ impl Handler<App> for SmsConfirmDelivery {
             }
             Finding::Unknown if answers < ANSWERS_IN_DOUBT => return Ok(Outcome::poll(ASK_AGAIN)),
             Finding::Unknown => {
-                delivery::record_refused(&mut tx, id, delivery::POSSIBLY_SENT, false, &by, now).await.or_decide()?;
+                delivery::record_refused(&mut tx, id, delivery::POSSIBLY_SENT, false, &by, now).await.or_job_error()?;
                 effects::refuse(&mut tx, effect, "the provider lists a text that may be this one", now).await?;
                 "shown to people: it may have left"
             }
@@ -73,12 +74,12 @@ impl Handler<App> for SmsConfirmDelivery {
                 return Ok(Outcome::poll(ASK_AGAIN));
             }
             Finding::Nothing => {
-                if let Some(resend) = delivery::resend_once(&mut tx, id, now).await.or_decide()? {
+                if let Some(resend) = delivery::resend_once(&mut tx, id, now).await.or_job_error()? {
                     effects::not_sent(&mut tx, effect, "the provider knows of no such text", now).await?;
                     sms::send(&Enqueuer::of(&ctx), &mut tx, id, &envelope.thread_id, resend).await?;
                     "sent again"
                 } else {
-                    delivery::record_refused(&mut tx, id, "unconfirmed", false, &by, now).await.or_decide()?;
+                    delivery::record_refused(&mut tx, id, "unconfirmed", false, &by, now).await.or_job_error()?;
                     effects::refuse(&mut tx, effect, "twice the provider did not know of the text", now).await?;
                     "given up"
                 }
@@ -90,7 +91,7 @@ impl Handler<App> for SmsConfirmDelivery {
     }
 }
 
-/// Whether an answer without the text has come before, long enough ago. Notes this one if not.
+/// Whether an earlier answer, long enough ago, did not contain the text either. Records this answer if there is none.
 async fn is_the_second_without_it(ctx: &JobContext<App>, tx: &mut Tx, now: Timestamp) -> Result<bool, JobError> {
     match ctx.step_finished_at(tx, WITHOUT_IT).await? {
         Some(first) => Ok(now >= first + ASK_AGAIN),
@@ -101,17 +102,17 @@ async fn is_the_second_without_it(ctx: &JobContext<App>, tx: &mut Tx, now: Times
     }
 }
 
-/// What the provider's answer says about the text.
+/// What the carrier's answer says about the text.
 enum Finding {
     /// This message is the text.
     Found(Candidate),
-    /// There are messages that nobody knows; one of them may be the text.
+    /// There are messages that belong to no text of ours. One of them may be the text.
     Unknown,
-    /// The provider knows of no message that could be it.
+    /// The carrier has no message that could be the text.
     Nothing,
 }
 
-/// Of several with the same words the oldest: the other belongs to a text that was sent later.
+/// Of several messages with the same body the oldest is chosen: the others belong to texts that were sent later.
 fn finding(unclaimed: Vec<Candidate>) -> Finding {
     let doubt = !unclaimed.is_empty();
     match unclaimed.into_iter().find(|candidate| candidate.same_text) {
@@ -121,17 +122,17 @@ fn finding(unclaimed: Vec<Candidate>) -> Finding {
     }
 }
 
-/// Takes the message over as this text, and with it what became of it: a report that came while its SID was unknown is
-/// not sent again. Another unclear text may take the same message at the same time; one of the two asks again.
+/// Records the message as this text and applies its status, because a report that arrived while the SID was unknown is
+/// not sent again. Another text may claim the same message at the same time; one of the two then retries.
 async fn adopt(tx: &mut Tx, id: &MessageId, found: &Candidate, by: &Actor, now: Timestamp) -> Result<(), JobError> {
     let sid = &found.message.sid;
     if let Err(error) = delivery::adopt_sid(tx, id, sid, by, now).await {
         let taken = matches!(&error, nightshift_domain::Error::Db(error) if error.is_unique_violation());
-        return if taken { Err(JobError::retry(error)) } else { Err(error).or_decide() };
+        return if taken { Err(JobError::retry(error)) } else { Err(error).or_job_error() };
     }
     if let Some(status) = our_status(found.message.status) {
         let code = found.error_code.map(|code| code.to_string());
-        apply_report(tx, sid, status, code.as_deref(), by, now).await.or_decide()?;
+        apply_report(tx, sid, status, code.as_deref(), by, now).await.or_job_error()?;
     }
     Ok(())
 }
@@ -154,11 +155,11 @@ async fn ask(sender: &SmsSender, envelope: &Envelope) -> Result<Vec<Candidate>, 
     })
 }
 
-/// Those that belong to no text of ours yet: others were sent to the same client before and since.
+/// Returns the candidates that belong to no text yet. Other texts to the same client were sent before and since.
 async fn unclaimed(tx: &mut Tx, candidates: Vec<Candidate>) -> Result<Vec<Candidate>, JobError> {
     let mut unclaimed = Vec::new();
     for candidate in candidates {
-        if delivery::find_by_sid(tx, &candidate.message.sid).await.or_decide()?.is_none() {
+        if delivery::find_by_sid(tx, &candidate.message.sid).await.or_job_error()?.is_none() {
             unclaimed.push(candidate);
         }
     }
@@ -166,16 +167,17 @@ async fn unclaimed(tx: &mut Tx, candidates: Vec<Candidate>) -> Result<Vec<Candid
 }
 
 impl Hooks for SmsConfirmDelivery {
-    /// Nobody could be asked: the text counts as not delivered, and people see it.
+    /// Marks the text as failed and raises an exception, because its outcome could not be found out.
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let by = Actor::system(dead.info.id.as_str());
-        delivery::record_refused(tx, &job.message_event_id, "unconfirmed", false, &by, dead.at).await.or_decide()
+        delivery::record_refused(tx, &job.message_event_id, "unconfirmed", false, &by, dead.at).await.or_job_error()
     }
 
-    /// Somebody is to be asked after all: the text is of unknown fate again.
+    /// Moves the text back to `unconfirmed`, so that the carrier is asked again.
     async fn on_retry(job: &Self, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
         let revival = revive(tx, &job.message_event_id, retried).await?;
-        let unclear = delivery::load(tx, &job.message_event_id).await.or_decide()?.status == MessageStatus::Unconfirmed;
+        let unclear =
+            delivery::load(tx, &job.message_event_id).await.or_job_error()?.status == MessageStatus::Unconfirmed;
         Ok(match revival {
             Revival::Ready if !unclear => Revival::Pointless("it is known that the text did not leave".to_owned()),
             revival => revival,

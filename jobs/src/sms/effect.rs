@@ -1,4 +1,4 @@
-//! A text in the ledger of effects, and what the ledger says about sending it again.
+//! The effect of sending a text in the ledger, which decides whether the text may be sent again.
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
@@ -8,13 +8,13 @@ use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_queue::effects::{self, EffectState};
 use nightshift_queue::{JobError, RetriedJob, Revival};
 
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 
-/// The ledger's name for the sending of a text.
+/// The kind of the effect.
 pub(super) const EFFECT: &str = "sms";
 
-/// The text waits to be sent again when nothing left, by the ledger of effects; when that is not known, it is to be
-/// found out.
+/// Brings a text back for an operator's retry: to be sent again if the ledger of effects says that it was not sent, or
+/// to be found out if the ledger does not know.
 pub(super) async fn revive(tx: &mut Tx, id: &MessageId, retried: &RetriedJob) -> Result<Revival, JobError> {
     let effect = effects::find(tx, EFFECT, id.as_str()).await?;
     let to = match effect.as_ref().map(|effect| effect.state) {
@@ -23,7 +23,7 @@ pub(super) async fn revive(tx: &mut Tx, id: &MessageId, retried: &RetriedJob) ->
         None | Some(EffectState::Reserved | EffectState::Refused) => MessageStatus::Queued,
     };
     let by = Actor::system(&retried.id);
-    if let Err(why) = delivery::revive(tx, id, to, &by, retried.at).await.or_decide()? {
+    if let Err(why) = delivery::revive(tx, id, to, &by, retried.at).await.or_job_error()? {
         return Ok(Revival::Pointless(why));
     }
     if let Some(refused) = effect.filter(|effect| effect.state == EffectState::Refused) {

@@ -1,4 +1,4 @@
-//! Texts on their way out: sent once, and asked after when it is not known whether they left.
+//! Outbound texts: sent once, with a check at the carrier when it is unknown whether they were sent.
 
 pub mod confirm_delivery;
 mod effect;
@@ -19,22 +19,22 @@ use crate::error::Error;
 use confirm_delivery::SmsConfirmDelivery;
 use send::SmsSend;
 
-/// A provider is asked so long after the attempt: what it took is in its list by then.
+/// The time between an attempt and the first request for its outcome, by when the carrier lists what it accepted.
 const ASK_AFTER: Duration = Duration::from_secs(120);
 
-/// A person's text.
-pub struct Written {
-    /// What became of it.
+/// A text that a person posted.
+pub struct PostedText {
     pub posted: Posted,
-    /// The job that sends it; none when it was refused.
+    /// The id of the job that sends it; `None` if the text was refused.
     pub job: Option<String>,
 }
 
-/// Stores a person's text, with the job that sends it. A repeated one has had its job. One that was refused is on record:
-/// commit that too.
+/// Stores a person's text with the job that sends it. A repeated text has its job already. A refused text is in the
+/// audit log, so commit the transaction in this case too.
 ///
 /// # Errors
-/// As [`post::post`]; the queue's.
+/// As [`post::post`], or an error of the queue.
+/// As [`post::post`], or an error of the queue.
 pub async fn post(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -43,10 +43,10 @@ pub async fn post(
     author: &Author,
     post: &Post,
     by: &Actor,
-) -> Result<Written, Error> {
+) -> Result<PostedText, Error> {
     let posted = post::post(tx, org, thread, author, post, by, enqueuer.now()).await?;
     let Posted::Queued { message_id, thread_id, not_before, repeated: _ } = &posted else {
-        return Ok(Written { posted, job: None });
+        return Ok(PostedText { posted, job: None });
     };
     let job = SmsSend::first(message_id.clone(), thread_id.clone());
     let mut new = enqueuer.new_job(&job)?.org(org.as_str()).priority(2);
@@ -54,10 +54,10 @@ pub async fn post(
         new = new.run_at(*at);
     }
     let job = Some(enqueuer.enqueue(tx, new).await?.id().to_owned());
-    Ok(Written { posted, job })
+    Ok(PostedText { posted, job })
 }
 
-/// Sends a stored text, for the first time or for the `resend`-th time again.
+/// Enqueues the sending of a stored text: the first if `resend` is 0, else the `resend`-th repetition.
 pub(crate) async fn send(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -70,12 +70,12 @@ pub(crate) async fn send(
     Ok(())
 }
 
-/// Sends a text now that waited for its conversation's number.
+/// Makes the sending of a text due now that waited for its thread's number.
 pub(crate) async fn send_now(enqueuer: &Enqueuer<'_>, tx: &mut Tx, text: &WaitingText) -> Result<(), Error> {
-    Ok(enqueuer.hasten_by_once_key(tx, &SmsSend::key(&text.id, text.resends)).await?)
+    Ok(enqueuer.run_now_by_once_key(tx, &SmsSend::key(&text.id, text.resends)).await?)
 }
 
-/// Asks the provider, a while from now, what became of a text.
+/// Enqueues the job that finds out the outcome of a text, due after [`ASK_AFTER`].
 pub(crate) async fn ask_after(enqueuer: &Enqueuer<'_>, tx: &mut Tx, text: &MessageId) -> Result<(), Error> {
     let new = enqueuer.new_job(&SmsConfirmDelivery { message_event_id: text.clone() })?;
     enqueuer.enqueue(tx, new.run_at(enqueuer.now() + ASK_AFTER)).await?;

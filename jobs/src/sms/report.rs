@@ -1,9 +1,9 @@
-//! What Twilio's words about a text mean for ours.
+//! Converts Twilio's status of a message into the status of a text.
 
 use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_providers::twilio::MessageStatus as TwilioStatus;
 
-/// What a report says about one of our texts; nothing while Twilio still has it in hand.
+/// Returns the status of the text, or `None` while Twilio has not sent it yet.
 pub(crate) fn our_status(status: TwilioStatus) -> Option<MessageStatus> {
     match status {
         TwilioStatus::Sent => Some(MessageStatus::Sent),

@@ -1,8 +1,8 @@
 //! Sends one text, once.
 //!
-//! That a text is about to leave is committed before the provider is asked, as `sending` and in the ledger of effects.
-//! An attempt that finds that record may find a text that has left already, so it asks nobody anything: it hands the
-//! text to [`sms.confirm_delivery`](super::confirm_delivery), which finds out.
+//! The intent is committed before the request to the carrier, as the status `sending` and in the ledger of effects. An
+//! attempt that finds the intent can't know whether the text was sent, so it sends nothing and leaves the text to
+//! [`sms.confirm_delivery`](super::confirm_delivery).
 
 mod payload;
 
@@ -16,31 +16,31 @@ use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_domain::messaging::{masking, numbers};
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::{SendError, SendMessage};
-use nightshift_queue::effects::{Answer, Effect, Performable, Performed, Permit, Turn, perform, settle};
+use nightshift_queue::effects::{Answer, Decision, Effect, Performable, Performed, Permit, perform, settle};
 use nightshift_queue::{
     DeadJob, ErrorClass, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival,
 };
 use serde_json::json;
 
 use super::effect::{EFFECT, revive};
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::{App, provider_calls, sms, thread};
 
 pub use payload::SmsSend;
 
-/// A text that goes nowhere is delivered so soon.
+/// The time after which a simulated text counts as delivered.
 const MOCK_DELIVERED_AFTER: Duration = Duration::from_secs(1);
-/// A text that an earlier attempt has put back to be sent is sent so soon.
+/// The time after which a text that an earlier attempt has put back into the queue is sent.
 const SEND_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// A text that has waited so long for its conversation's number is given up: what it says may have passed. A person may
-/// retry it.
+/// A text that waited this long for its thread's number fails, because its content may be outdated. An operator may
+/// retry the job.
 const NUMBER_AWAITED: Duration = Duration::from_secs(24 * 3600);
 
 impl Handler<App> for SmsSend {
     type Hooks = Self;
 
-    /// Sends the text when its number's turn has come.
+    /// Sends the text when its number has a slot.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let sending = Sending { id: &self.message_event_id, by: Actor::system(ctx.job.id.as_str()), ctx: &ctx };
         match perform(&ctx, &sending).await? {
@@ -57,7 +57,7 @@ struct Sending<'a> {
     ctx: &'a JobContext<App>,
 }
 
-/// A text and who sends it.
+/// A text to send and its sender.
 struct Leaving<'a> {
     envelope: Box<Envelope>,
     sender: &'a SmsSender,
@@ -72,12 +72,13 @@ impl<'a> Performable for Sending<'a> {
         self.id.as_str()
     }
 
-    /// The text may leave when its number is in service, the number's turn has come and nobody has opted out.
-    async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Turn<Leaving<'a>>, JobError> {
-        let over = |outcome| Ok(Turn::Over(Ok(outcome)));
-        let mut text = delivery::load(tx, self.id).await.or_decide()?;
+    /// Decides whether the text may be sent: its number is in service and has a slot, and the recipient has not opted
+    /// out.
+    async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Decision<Leaving<'a>>, JobError> {
+        let over = |outcome| Ok(Decision::Over(Ok(outcome)));
+        let mut text = delivery::load(tx, self.id).await.or_job_error()?;
         if text.status == MessageStatus::Queued {
-            let Some(number) = delivery::number_in_service(tx, &text, now).await.or_decide()? else {
+            let Some(number) = delivery::number_in_service(tx, &text, now).await.or_job_error()? else {
                 return over(self.wait_for_number(tx, &text, now).await?);
             };
             text.from_number_id = Some(number);
@@ -86,19 +87,21 @@ impl<'a> Performable for Sending<'a> {
         if text.status == MessageStatus::Queued
             && let (Some(number), SmsSender::Twilio(_)) = (&text.from_number_id, sender)
         {
-            let slot = delivery::take_send_slot(tx, number, self.id, now).await.or_decide()?;
+            let slot = delivery::take_send_slot(tx, number, self.id, now).await.or_job_error()?;
             if slot > now {
                 return over(Outcome::poll(slot.since(now)));
             }
         }
-        match delivery::begin_send(tx, self.id, &self.by, now).await.or_decide()? {
-            delivery::Turn::Send(envelope) => {
-                Ok(Turn::Ask { request: Leaving { envelope, sender }, mode: App::mode(sender) })
+        match delivery::begin_send(tx, self.id, &self.by, now).await.or_job_error()? {
+            delivery::SendDecision::Send(envelope) => {
+                Ok(Decision::Ask { request: Leaving { envelope, sender }, mode: App::mode(sender) })
             }
-            delivery::Turn::Unclear { .. } => Ok(Turn::Unclear),
-            delivery::Turn::NoNumber => over(self.wait_for_number(tx, &text, now).await?),
-            delivery::Turn::Settled(status) => over(self.settled(tx, &text, status, now).await?),
-            delivery::Turn::Blocked(reason) => over(Outcome::skip(format!("the text may not be sent: {reason}"))),
+            delivery::SendDecision::Unclear { .. } => Ok(Decision::Unclear),
+            delivery::SendDecision::NoNumber => over(self.wait_for_number(tx, &text, now).await?),
+            delivery::SendDecision::Settled(status) => over(self.settled(tx, &text, status, now).await?),
+            delivery::SendDecision::Blocked(reason) => {
+                over(Outcome::skip(format!("the text may not be sent: {reason}")))
+            }
         }
     }
 
@@ -119,26 +122,26 @@ impl<'a> Performable for Sending<'a> {
             }
             Err(error @ (SendError::NotSent { .. } | SendError::RateLimited { .. })) => Answer::NotSent(error),
             Err(error @ SendError::Refused { .. }) => Answer::Refused(error),
-            Err(error @ SendError::Ambiguous { .. }) => Answer::Unclear(error.to_string()),
+            Err(error @ SendError::Unclear { .. }) => Answer::Unclear(error.to_string()),
         }
     }
 
     async fn settle(&self, tx: &mut Tx, answer: &Answer<SendError>, now: Timestamp) -> Result<JobResult, JobError> {
         match answer {
             Answer::Taken(sid) => {
-                delivery::record_sent(tx, self.id, sid, &self.by, now).await.or_decide()?;
+                delivery::record_sent(tx, self.id, sid, &self.by, now).await.or_job_error()?;
                 let sent = Outcome::done_with(json!({"sid": sid}));
                 Ok(Ok(if is_mock(sid) { Outcome::poll(MOCK_DELIVERED_AFTER) } else { sent }))
             }
             Answer::NotSent(error) => {
-                delivery::back_to_queue(tx, self.id, now).await.or_decide()?;
+                delivery::back_to_queue(tx, self.id, now).await.or_job_error()?;
                 let retry = JobError::retry(error);
                 Ok(Err(error.retry_after().map_or(retry.clone(), |wait| retry.after(wait))))
             }
             Answer::Refused(error) => {
                 let code = error.code().map_or_else(|| "refused".to_owned(), |code| code.to_string());
                 let opted_out = error.opted_out();
-                delivery::record_refused(tx, self.id, &code, opted_out, &self.by, now).await.or_decide()?;
+                delivery::record_refused(tx, self.id, &code, opted_out, &self.by, now).await.or_job_error()?;
                 Ok(if opted_out {
                     Ok(Outcome::skip("the recipient has opted out"))
                 } else {
@@ -146,10 +149,10 @@ impl<'a> Performable for Sending<'a> {
                 })
             }
             Answer::Unclear(_) => {
-                if delivery::mark_unconfirmed(tx, self.id, now).await.or_decide()? {
+                if delivery::mark_unconfirmed(tx, self.id, now).await.or_job_error()? {
                     sms::ask_after(&Enqueuer::of(self.ctx), tx, self.id).await?;
-                } else if delivery::load(tx, self.id).await.or_decide()?.status == MessageStatus::Queued {
-                    // The earlier attempt was slow, not dead, and has proven meanwhile that nothing left.
+                } else if delivery::load(tx, self.id).await.or_job_error()?.status == MessageStatus::Queued {
+                    // The earlier attempt was slow, not dead, and has found out in the meantime that nothing was sent.
                     return Ok(Ok(Outcome::poll(SEND_AGAIN_AFTER)));
                 }
                 Ok(Ok(Outcome::done_with(json!({"verdict": "unconfirmed"}))))
@@ -158,21 +161,21 @@ impl<'a> Performable for Sending<'a> {
     }
 }
 
-/// Whether a text with this SID went to nobody.
+/// Whether the text with this SID was simulated.
 fn is_mock(sid: &str) -> bool {
     sid.starts_with("SMmock-")
 }
 
 impl<'a> Sending<'a> {
-    /// An earlier attempt may have sent the text: its provider is asked.
+    /// Marks a text as unconfirmed that an earlier attempt may have sent, so that its outcome is found out.
     async fn unclear(&self, record: Option<&Effect>) -> JobResult {
         let unclear = Answer::Unclear("an earlier attempt ended without an answer".to_owned());
         settle(self.ctx, self, record, &unclear).await?
     }
 
-    /// The text stays as it is: its conversation is looked after, and this job wakes up when that has a number again.
+    /// Keeps the text waiting while a job looks for the thread's number. This job is woken when the thread has one.
     async fn wait_for_number(&self, tx: &mut Tx, text: &Outbound, now: Timestamp) -> Result<Outcome, JobError> {
-        masking::report_missing(tx, &text.thread_id, now).await.or_decide()?;
+        masking::report_missing(tx, &text.thread_id, now).await.or_job_error()?;
         thread::find_number(&Enqueuer::of(self.ctx), tx, &text.thread_id).await?;
         self.ctx.note("its conversation has no number in service");
         if now >= self.ctx.job.created_at + NUMBER_AWAITED {
@@ -183,14 +186,14 @@ impl<'a> Sending<'a> {
 
     async fn sender_of(&self, tx: &mut Tx, text: &Outbound) -> Result<&'a SmsSender, JobError> {
         let number = match &text.from_number_id {
-            Some(id) => numbers::load(tx, id).await.or_decide()?,
+            Some(id) => numbers::load(tx, id).await.or_job_error()?,
             None => None,
         };
-        let provider = number.map_or(numbers::Provider::Mock, |number| number.provider);
+        let provider = number.map_or(numbers::SmsCarrier::Mock, |number| number.provider);
         self.ctx.app.sender(provider).map_err(JobError::fail)
     }
 
-    /// A text that has left needs nothing more. One that went to nobody has by now been delivered.
+    /// Ends the job of a text that was sent. A simulated text becomes delivered.
     async fn settled(
         &self,
         tx: &mut Tx,
@@ -200,7 +203,7 @@ impl<'a> Sending<'a> {
     ) -> Result<Outcome, JobError> {
         let mocked = text.provider_message_sid.as_deref().filter(|sid| is_mock(sid));
         if let (MessageStatus::Sent, Some(sid)) = (status, mocked) {
-            delivery::apply_report(tx, sid, MessageStatus::Delivered, None, &self.by, now).await.or_decide()?;
+            delivery::apply_report(tx, sid, MessageStatus::Delivered, None, &self.by, now).await.or_job_error()?;
             return Ok(Outcome::done_with(json!({"sid": sid})));
         }
         Ok(Outcome::skip(format!("the text is {status}")))
@@ -208,16 +211,16 @@ impl<'a> Sending<'a> {
 }
 
 impl Hooks for SmsSend {
-    /// A text whose job ended without success will not leave. Of one that may have left it is said that nobody knows:
-    /// retrying the job finds out.
+    /// Marks the text as failed, or as unconfirmed with an exception if it may have been sent: retrying the job finds
+    /// out.
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let id = &job.message_event_id;
-        if delivery::mark_unconfirmed(tx, id, dead.at).await.or_decide()? {
-            return delivery::tell_unconfirmed(tx, id, dead.at).await.or_decide();
+        if delivery::mark_unconfirmed(tx, id, dead.at).await.or_job_error()? {
+            return delivery::tell_unconfirmed(tx, id, dead.at).await.or_job_error();
         }
         let by = Actor::system(dead.info.id.as_str());
         let code = if dead.class == ErrorClass::Cancelled { "cancelled" } else { "given_up" };
-        delivery::record_refused(tx, id, code, false, &by, dead.at).await.or_decide()
+        delivery::record_refused(tx, id, code, false, &by, dead.at).await.or_job_error()
     }
 
     async fn on_retry(job: &Self, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {

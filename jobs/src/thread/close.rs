@@ -1,4 +1,4 @@
-//! Closes a conversation a week after its booking was completed.
+//! Closes a thread a week after its booking was completed.
 
 use std::time::Duration;
 
@@ -8,14 +8,12 @@ use nightshift_domain::ids::ThreadId;
 use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 use crate::{App, subject};
 
-/// A conversation whose booking is over.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ThreadClose {
-    /// The conversation.
     pub thread_id: ThreadId,
 }
 
@@ -39,11 +37,10 @@ impl Job for ThreadClose {
 impl Handler<App> for ThreadClose {
     type Hooks = NoHooks;
 
-    /// Closes it.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
         let by = Actor::system(ctx.job.id.as_str());
-        confirmation::close_thread(&mut tx, &self.thread_id, &by, ctx.now()).await.or_decide()?;
+        confirmation::close_thread(&mut tx, &self.thread_id, &by, ctx.now()).await.or_job_error()?;
         tx.commit().await?;
         Ok(Outcome::done())
     }

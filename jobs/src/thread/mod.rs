@@ -1,4 +1,4 @@
-//! Conversations and their numbers: what has no number in service looks for one, and goes on when there is one.
+//! Threads and their numbers: a thread without a number in service looks for one, and continues when it has one.
 
 pub mod assign_number;
 pub mod close;
@@ -7,27 +7,27 @@ use std::time::Duration;
 
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
-use nightshift_domain::automations::ledger;
+use nightshift_domain::automations::runs;
 use nightshift_domain::confirmation::CloseThread;
 use nightshift_domain::ids::{NumberId, OrgId, ThreadId};
 use nightshift_domain::messaging::masking::{self, NumberGiven, NumberStep};
 use nightshift_domain::messaging::numbers::{self, NewNumber, Number, NumberPatch};
 use nightshift_queue::{Enqueued, Keys};
 
-use crate::enqueuer::{Enqueuer, Hastened};
+use crate::enqueuer::{Enqueuer, RunNow};
 use crate::error::Error;
 use crate::{automation, sms};
 
 use assign_number::ThreadAssignNumber;
 use close::ThreadClose;
 
-/// What waits for a number is looked at again so often, should nobody wake it.
+/// The longest time between two polls of something that waits for a number.
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
 
-/// Takes a number into service. What waits for one tries at once.
+/// Takes a number into service. Everything that waits for a number tries again at once.
 ///
 /// # Errors
-/// As [`numbers::add`]; the queue's.
+/// As [`numbers::add`], or an error of the queue.
 pub async fn add_number(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -40,10 +40,10 @@ pub async fn add_number(
     Ok(number)
 }
 
-/// Changes a number. The conversations of one that goes out of service get another.
+/// Changes a number. The threads of a number that goes out of service get another.
 ///
 /// # Errors
-/// As [`numbers::patch`]; the queue's.
+/// As [`numbers::patch`], or an error of the queue.
 pub async fn change_number(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -57,35 +57,35 @@ pub async fn change_number(
     Ok(number)
 }
 
-/// An organisation's numbers are others now: whatever has none in service looks for one at once instead of within ten
-/// minutes.
+/// Makes every thread and run of an organisation that waits for a number try again at once instead of within ten
+/// minutes, because the organisation's numbers have changed.
 ///
 /// # Errors
-/// A rule's or the queue's.
+/// An error of a rule or of the queue.
 pub async fn find_numbers(enqueuer: &Enqueuer<'_>, tx: &mut Tx, org: &OrgId) -> Result<(), Error> {
     for thread_id in masking::waiting_for_number(tx, org).await? {
         let next = Keys::dedup(ThreadAssignNumber::next_key(&thread_id));
         let new = enqueuer.new_job(&ThreadAssignNumber { thread_id })?.org(org.as_str());
         if let Enqueued::Existing { id } = enqueuer.enqueue(tx, new.clone()).await?
-            && enqueuer.hasten(tx, &id).await? == Hastened::Running
+            && enqueuer.run_now(tx, &id).await? == RunNow::Running
         {
-            // It may have looked before this change.
+            // The running job may have looked before this change.
             enqueuer.enqueue(tx, new.keys(next)).await?;
         }
     }
-    for run in ledger::waiting_for_front_desk(tx, org).await? {
+    for run in runs::waiting_for_front_desk(tx, org).await? {
         automation::start(enqueuer, tx, &run).await?;
     }
     Ok(())
 }
 
-/// Looks for the number of a conversation that has none.
+/// Enqueues the job that looks for a thread's number.
 pub(crate) async fn find_number(enqueuer: &Enqueuer<'_>, tx: &mut Tx, thread: &ThreadId) -> Result<(), Error> {
     enqueuer.enqueue(tx, enqueuer.new_job(&ThreadAssignNumber { thread_id: thread.clone() })?).await?;
     Ok(())
 }
 
-/// Lets what waited for a conversation's number go on, or looks for one if none was found.
+/// Enqueues what waited for a thread's number, or the job that looks for a number if none was found.
 pub(crate) async fn resume(enqueuer: &Enqueuer<'_>, tx: &mut Tx, step: &NumberStep) -> Result<(), Error> {
     for run in &step.released {
         automation::start(enqueuer, tx, run).await?;
@@ -99,15 +99,15 @@ pub(crate) async fn resume(enqueuer: &Enqueuer<'_>, tx: &mut Tx, step: &NumberSt
     Ok(())
 }
 
-/// Closes a conversation later.
+/// Enqueues the job that closes a thread at `close.at`.
 pub(crate) async fn close_at(enqueuer: &Enqueuer<'_>, tx: &mut Tx, close: &CloseThread) -> Result<(), Error> {
     let new = enqueuer.new_job(&ThreadClose { thread_id: close.thread_id.clone() })?.run_at(close.at);
     enqueuer.enqueue(tx, new).await?;
     Ok(())
 }
 
-/// The wait of something that lacks a number. The first ones are short: whoever finds a number while the job still runs
-/// can't wake it.
+/// Returns the time until something that waits for a number is polled again. The first times are short, because a
+/// number that is found while the job is still running can't wake it.
 pub(crate) fn look_again(polls: i64) -> Duration {
     let doublings = u32::try_from(polls).unwrap_or(u32::MAX).min(7);
     LOOK_AGAIN.min(Duration::from_secs(5 << doublings))

@@ -1,4 +1,4 @@
-//! What providers told: each delivery in the inbox has one job, which acts on it.
+//! Webhook events: each event in the inbox has one job that processes it.
 
 pub mod stripe_process;
 pub mod twilio_status;
@@ -9,47 +9,47 @@ use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
 use nightshift_queue::{DeadJob, Hooks, Job, JobError, RetriedJob, Revival};
 
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 
-/// Names the one job that acts on a delivery, whoever it came from.
+/// Returns the once key of the job that processes an event, whatever its source.
 #[must_use]
 pub fn key(delivery: &InboxId) -> String {
     format!("inbox:{delivery}")
 }
 
-/// A job that acts on one delivery.
+/// A job that processes one webhook event.
 pub trait ActsOnDelivery: Job {
-    /// The delivery's row in the inbox.
+    /// Returns the id of the event's row in the inbox.
     fn inbox_id(&self) -> &InboxId;
 }
 
-/// A delivery whose body is kept.
+/// An event whose body is still stored.
 struct Stored {
-    /// As it was received.
+    /// The body as received.
     body: String,
     received_at: Timestamp,
 }
 
-/// The delivery that the job acts on. The job fails for good when its body is no longer kept.
+/// Loads the event that the job processes. The job fails for good if the body is no longer stored.
 async fn stored(tx: &mut Tx, job: &impl ActsOnDelivery) -> Result<Stored, JobError> {
-    let received = inbox::load(tx, job.inbox_id()).await.or_decide()?;
+    let received = inbox::load(tx, job.inbox_id()).await.or_job_error()?;
     let body = received.payload.ok_or_else(|| JobError::fail("the delivery's body is no longer kept"))?;
     Ok(Stored { body, received_at: received.received_at })
 }
 
-/// The hooks of such jobs.
+/// The hooks of jobs that process webhook events.
 #[derive(Debug)]
 pub enum DeliveryHooks {}
 
 impl<J: ActsOnDelivery> Hooks<J> for DeliveryHooks {
-    /// The inbox says that this delivery was given up.
+    /// Marks the event as failed in the inbox.
     async fn on_dead(job: &J, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
-        inbox::settle(tx, job.inbox_id(), InboxStatus::Failed, None, &dead.info.id, dead.at).await.or_decide()
+        inbox::settle(tx, job.inbox_id(), InboxStatus::Failed, None, &dead.info.id, dead.at).await.or_job_error()
     }
 
-    /// The delivery is to be acted on after all, as long as its body is kept.
+    /// Reopens the event, if its body is still stored.
     async fn on_retry(job: &J, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
-        let reopened = inbox::reopen(tx, job.inbox_id(), retried.at).await.or_decide()?;
+        let reopened = inbox::reopen(tx, job.inbox_id(), retried.at).await.or_job_error()?;
         Ok(if reopened {
             Revival::Ready
         } else {

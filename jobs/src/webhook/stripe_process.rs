@@ -1,13 +1,13 @@
-//! Acts on what Stripe told: a payment confirms its booking, a refund is noted, the rest is kept and left alone.
+//! Processes a Stripe event: a payment confirms its booking, a refund is recorded, other events are stored and ignored.
 //!
-//! Stripe delivers late, twice and in any order; the rules it calls take that. A payment may be told by the payment
-//! itself, by the checkout it came through, or by both, of which only one may name the booking. Money that belongs to
-//! nothing here is put in front of people, until a later event explains it.
+//! Stripe delivers events late, more than once and in any order, and the rules of payments handle that. A payment may
+//! be reported by the payment itself, by its checkout, or by both, of which only one may name the booking. Money that
+//! belongs to no booking raises an exception, until a later event explains it.
 
 use std::time::Duration;
 
 use nightshift_domain::actor::Actor;
-use nightshift_domain::bookings::payments::Report;
+use nightshift_domain::bookings::payments::PaymentReport;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox;
 use nightshift_providers::stripe::Event;
@@ -15,21 +15,19 @@ use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, OrFail, Outcom
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::decide::OrDecide;
 use crate::enqueuer::Enqueuer;
+use crate::job_error::OrJobError;
 use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, key, stored};
 use crate::{App, booking, subject};
 
-/// A stored Stripe event.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookStripeProcess {
-    /// Its row in the inbox.
     pub inbox_id: InboxId,
 }
 
 impl WebhookStripeProcess {
-    /// Acts on the event stored under `inbox_id`.
+    /// Creates the job for the event stored under `inbox_id`.
     #[must_use]
     pub fn new(inbox_id: InboxId) -> Self {
         Self { inbox_id }
@@ -62,13 +60,13 @@ impl ActsOnDelivery for WebhookStripeProcess {
 impl Handler<App> for WebhookStripeProcess {
     type Hooks = DeliveryHooks;
 
-    /// Acts on the event and notes what became of it, in one transaction.
+    /// Processes the event and records its outcome in one transaction.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
         let Stored { body, .. } = stored(&mut tx, &self).await?;
         let event = Event::parse(body.as_bytes()).or_fail()?;
         let by = Actor::Webhook { inbox_id: self.inbox_id.clone() };
-        let report = Report {
+        let report = PaymentReport {
             inbox_id: &self.inbox_id,
             by: &by,
             event_type: event.kind.as_deref().unwrap_or_default(),
@@ -78,7 +76,7 @@ impl Handler<App> for WebhookStripeProcess {
         let handled = booking::receive_payment(&Enqueuer::of(&ctx), &mut tx, &report, event.fact()).await?;
         inbox::settle(&mut tx, &self.inbox_id, handled.status, handled.org.as_ref(), &ctx.job.id, ctx.now())
             .await
-            .or_decide()?;
+            .or_job_error()?;
         tx.commit().await?;
         Ok(Outcome::done_with(json!({"verdict": handled.word})))
     }

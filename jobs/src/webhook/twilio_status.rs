@@ -1,20 +1,20 @@
-//! Applies what Twilio reports about a text.
+//! Applies Twilio's report about a text.
 //!
-//! A report may overtake the answer to the request that sent the text. One about a text that is not known is looked at
-//! again for two minutes, then it was about somebody else's.
+//! A report may arrive before the answer to the request that sent the text. If the text is unknown, the job retries for
+//! two minutes. After that the report is about a text of somebody else, and is ignored.
 
 use std::time::Duration;
 
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
-use nightshift_domain::messaging::delivery::{Report, apply_report};
+use nightshift_domain::messaging::delivery::{ReportOutcome, apply_report};
 use nightshift_providers::twilio::StatusCallback;
 use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::decide::OrDecide;
+use crate::job_error::OrJobError;
 use crate::sms::report::our_status;
 use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, key, stored};
 use crate::{App, subject};
@@ -22,18 +22,16 @@ use crate::{App, subject};
 const KNOWN_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// A stored report.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookTwilioStatus {
-    /// Its row in the inbox.
     pub inbox_id: InboxId,
-    /// Which text it is about, in Twilio's words.
+    /// Twilio's id of the text. Empty if the report names no text.
     pub sid: String,
 }
 
 impl WebhookTwilioStatus {
-    /// Applies the report stored under `inbox_id`. `sid` is empty when the report names no text.
+    /// Creates the job for the report stored under `inbox_id`. `sid` is empty if the report names no text.
     #[must_use]
     pub fn new(inbox_id: InboxId, sid: String) -> Self {
         Self { inbox_id, sid }
@@ -66,7 +64,6 @@ impl ActsOnDelivery for WebhookTwilioStatus {
 impl Handler<App> for WebhookTwilioStatus {
     type Hooks = DeliveryHooks;
 
-    /// Moves the text forward.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
         let Stored { body, received_at } = stored(&mut tx, &self).await?;
@@ -78,14 +75,14 @@ impl Handler<App> for WebhookTwilioStatus {
             && let Some(status) = our_status(report.status)
         {
             let code = report.error_code.map(|code| code.to_string());
-            match apply_report(&mut tx, &report.message_sid, status, code.as_deref(), &by, now).await.or_decide()? {
-                Report::Applied(_) => (settled, verdict) = (InboxStatus::Processed, "applied"),
-                Report::Stale => settled = InboxStatus::Processed,
-                Report::Unknown if now < received_at + KNOWN_WITHIN => return Ok(Outcome::poll(LOOK_AGAIN)),
-                Report::Unknown => verdict = "about no text of ours",
+            match apply_report(&mut tx, &report.message_sid, status, code.as_deref(), &by, now).await.or_job_error()? {
+                ReportOutcome::Applied(_) => (settled, verdict) = (InboxStatus::Processed, "applied"),
+                ReportOutcome::Stale => settled = InboxStatus::Processed,
+                ReportOutcome::Unknown if now < received_at + KNOWN_WITHIN => return Ok(Outcome::poll(LOOK_AGAIN)),
+                ReportOutcome::Unknown => verdict = "about no text of ours",
             }
         }
-        inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_decide()?;
+        inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_job_error()?;
         tx.commit().await?;
         Ok(Outcome::done_with(json!({"verdict": verdict})))
     }

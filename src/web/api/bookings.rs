@@ -9,7 +9,7 @@ use nightshift_domain::page::Limit;
 use nightshift_domain::people::organizations;
 use nightshift_domain::warning::Warning;
 use nightshift_jobs::Enqueuer;
-use nightshift_jobs::booking::{self, Changed, Made};
+use nightshift_jobs::booking::{self, Changed, CreatedBooking};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -43,7 +43,7 @@ pub async fn create(
     let (org, by, enqueuer) = (caller.org()?, caller.actor(), Enqueuer::of_request(&web.queue));
     let new = draft.check(organizations::country(&web.db, org).await?)?;
     let mut tx = web.db.begin().await?;
-    let Made { created, job } = booking::create(&enqueuer, &mut tx, org, new, &by).await?;
+    let CreatedBooking { created, job } = booking::create(&enqueuer, &mut tx, org, new, &by).await?;
     let booking = bookings::view_in(&mut tx, &caller.viewer(), &created.booking.id).await?;
     let body = BookingChanged { booking, job_id: Some(job), warnings: created.warnings };
     answering.commit(&web, tx, body).await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, Schedule};
+use nightshift_domain::calls::{self, CallMode, CallStatus, CallView, NewCall};
 use nightshift_domain::viewer::Viewer;
 use nightshift_jobs::Enqueuer;
 use nightshift_jobs::booking_call;
@@ -94,10 +94,10 @@ pub async fn schedule_async(
     State(web): State<Web>,
     caller: Caller,
     answering: Answering,
-    JsonBody(wish): JsonBody<Schedule>,
+    JsonBody(new_call): JsonBody<NewCall>,
 ) -> Result<Located<Data<CallStarted>, 202>> {
     let mut tx = web.db.begin().await?;
-    let scheduled = schedule_call(&web, &caller, &mut tx, wish).await?;
+    let scheduled = schedule_call(&web, &caller, &mut tx, new_call).await?;
     let place = format!("/api/v1/bookings/executions/{}", scheduled.execution_id);
     let started = CallStarted {
         booking_initiated: true,
@@ -113,10 +113,10 @@ pub async fn schedule(
     State(web): State<Web>,
     caller: Caller,
     answering: Answering,
-    JsonBody(wish): JsonBody<Schedule>,
+    JsonBody(new_call): JsonBody<NewCall>,
 ) -> Result<Answer<Data<Outcome>>> {
     let mut tx = web.db.begin().await?;
-    let scheduled = schedule_call(&web, &caller, &mut tx, wish).await?;
+    let scheduled = schedule_call(&web, &caller, &mut tx, new_call).await?;
     tx.commit().await?;
     let viewer = caller.viewer_of(&web, &scheduled.request_id)?;
     let call = wait_for_end(&web, &viewer, &scheduled.execution_id).await?;

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use nightshift_domain::exceptions::{self, Counts, ExceptionView, Filter, Severity, Status};
+use nightshift_domain::exceptions::{self, Counts, ExceptionStatus, ExceptionView, Filter, Severity};
 use nightshift_domain::ids::{BookingId, ExceptionId, UserId};
 use nightshift_domain::page::Limit;
 use nightshift_domain::reconciliation::{self, DriftView};
@@ -33,7 +33,7 @@ pub struct ListQuery {
     kind: Option<String>,
     severity: Option<Severity>,
     /// `open` when not given.
-    status: Option<Status>,
+    status: Option<ExceptionStatus>,
     booking_id: Option<BookingId>,
 }
 

@@ -1,13 +1,13 @@
 //! The API that frontends and integrations call: one file per thing it is about, and the rows of all its
 //! routes.
 
+mod automation_runs;
 mod bookings;
 pub(super) mod calls;
 mod data;
 mod event_log;
 mod exceptions;
 mod jobs;
-mod ledger;
 mod numbers;
 mod pricing;
 mod reconciliation;

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use nightshift_domain::ids::{NumberId, SitterId};
 use nightshift_domain::messaging::numbers::{
-    self, NewNumber, Number, NumberClass, NumberPatch, NumberStatus, NumberView, Provider,
+    self, NewNumber, Number, NumberClass, NumberPatch, NumberStatus, NumberView, SmsCarrier,
 };
 use nightshift_jobs::{Enqueuer, thread};
 use serde::{Deserialize, Serialize};
@@ -89,7 +89,7 @@ pub struct Entry {
     e164: String,
     number_class: NumberClass,
     status: NumberStatus,
-    provider: Provider,
+    provider: SmsCarrier,
     assigned_sitter_id: Option<SitterId>,
 }
 

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use nightshift_domain::exceptions::Severity;
-use nightshift_domain::ids::{OrgId, RunId};
+use nightshift_domain::ids::{OrgId, ReconciliationRunId};
 use nightshift_domain::page::Limit;
-use nightshift_domain::reconciliation::{self, DriftView, Run};
+use nightshift_domain::reconciliation::{self, DriftView, ReconciliationRun};
 use nightshift_jobs::{Enqueuer, pricing};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -36,7 +36,7 @@ pub struct ListQuery {
 #[schema(as = ReconciliationRunList)]
 #[serde(rename_all = "camelCase")]
 pub struct Runs {
-    runs: Vec<Run>,
+    runs: Vec<ReconciliationRun>,
     next_cursor: Option<String>,
 }
 
@@ -76,7 +76,7 @@ pub struct Drifts {
 pub async fn drifts(
     State(web): State<Web>,
     caller: Caller,
-    Path(id): Path<RunId>,
+    Path(id): Path<ReconciliationRunId>,
     Query(DriftsQuery { limit, cursor, severity }): Query<DriftsQuery>,
 ) -> Result<Json<Drifts>> {
     let page = reconciliation::drifts(&web.db, &caller.viewer(), &id, severity, cursor.as_deref(), limit).await?;
@@ -85,9 +85,8 @@ pub async fn drifts(
 
 /// What is to be checked.
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(as = NewReconciliation)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Wish {
+pub struct NewReconciliation {
     /// The day it counts for, such as 2024-12-31; today when not given.
     #[schema(format = Date)]
     date: Option<String>,
@@ -107,16 +106,16 @@ pub async fn start(
     State(web): State<Web>,
     caller: Caller,
     answering: Answering,
-    OptionalJson(wish): OptionalJson<Wish>,
+    OptionalJson(new): OptionalJson<NewReconciliation>,
 ) -> Result<Located<JobStarted, 202>> {
-    let org = match (caller.viewer().org_id(), wish.org_id) {
+    let org = match (caller.viewer().org_id(), new.org_id) {
         (Some(own), None) => own.clone(),
         (Some(own), Some(asked)) if *own == asked => asked,
         (None, Some(asked)) => asked,
         (Some(_), Some(_)) => return Err(ApiError::not_found()),
         (None, None) => return Err(ApiError::invalid("orgId", "is required for ops")),
     };
-    let asked = wish.date.as_deref().map(reconciliation::parse_day).transpose()?;
+    let asked = new.date.as_deref().map(reconciliation::parse_day).transpose()?;
     let zone = web.settings.reconciliation.timezone;
     let date = reconciliation::day(&web.db, &org, zone, asked, web.clock.now()).await?;
     let mut tx = web.db.begin().await?;

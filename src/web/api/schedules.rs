@@ -49,7 +49,7 @@ pub async fn list(State(web): State<Web>, _: Query<NoParameters>) -> Result<Json
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = ScheduleWish)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Wish {
+pub struct ScheduleRun {
     /// The organisation; all of them when not given.
     org_id: Option<OrgId>,
 }
@@ -60,12 +60,12 @@ pub async fn run(
     _: Caller,
     answering: Answering,
     Path(name): Path<String>,
-    OptionalJson(wish): OptionalJson<Wish>,
+    OptionalJson(asked): OptionalJson<ScheduleRun>,
 ) -> Result<Accepted<Started>> {
     let clock = Clockwork::new(&web.settings).map_err(ApiError::internal)?;
     let schedule = clock.schedules.iter().find(|schedule| schedule.name == name).ok_or_else(ApiError::not_found)?;
     let scopes = clock.scopes(&web.db).await?;
     let mut tx = web.db.begin().await?;
-    let jobs = run_now(&mut tx, &web.queue, schedule, &scopes, wish.org_id.as_ref()).await?;
+    let jobs = run_now(&mut tx, &web.queue, schedule, &scopes, asked.org_id.as_ref()).await?;
     answering.commit(&web, tx, Started { job_ids: jobs }).await
 }

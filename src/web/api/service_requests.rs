@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use axum::Json;
 use axum::extract::State;
-use nightshift_domain::calls::{self, NewProvider, NewRequest, RequestStatus, RequestView};
-use nightshift_domain::ids::RequestId;
+use nightshift_domain::calls::{self, NewServiceProvider, NewServiceRequest, ServiceRequestStatus, ServiceRequestView};
+use nightshift_domain::ids::ServiceRequestId;
 use nightshift_domain::page::Limit;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder};
@@ -28,8 +28,8 @@ use crate::web::state::Web;
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestCreated {
-    id: RequestId,
-    status: RequestStatus,
+    id: ServiceRequestId,
+    status: ServiceRequestStatus,
     /// The link of its page.
     request_url: String,
 }
@@ -39,7 +39,7 @@ pub async fn create(
     State(web): State<Web>,
     caller: Caller,
     answering: Answering,
-    JsonBody(new): JsonBody<NewRequest>,
+    JsonBody(new): JsonBody<NewServiceRequest>,
 ) -> Result<Created<Data<RequestCreated>>> {
     let mut tx = web.db.begin().await?;
     let (id, status) = calls::create(&mut tx, caller.org()?, new, &caller.actor(), web.clock.now()).await?;
@@ -57,7 +57,7 @@ pub struct ListQuery {
     limit: Limit,
     /// The `nextCursor` of the page before.
     cursor: Option<String>,
-    status: Option<RequestStatus>,
+    status: Option<ServiceRequestStatus>,
 }
 
 /// A page of requests.
@@ -65,7 +65,7 @@ pub struct ListQuery {
 #[schema(as = ServiceRequestList)]
 #[serde(rename_all = "camelCase")]
 pub struct Requests {
-    service_requests: Vec<RequestView>,
+    service_requests: Vec<ServiceRequestView>,
     next_cursor: Option<String>,
 }
 
@@ -83,14 +83,14 @@ pub async fn list(
 pub async fn show(
     State(web): State<Web>,
     caller: Caller,
-    Path(id): Path<RequestId>,
-) -> Result<Json<Data<RequestView>>> {
+    Path(id): Path<ServiceRequestId>,
+) -> Result<Json<Data<ServiceRequestView>>> {
     let mut request = calls::view(&web.db, &caller.viewer_of(&web, &id)?, &id).await?;
     count_polls(&web, &mut request).await?;
     Ok(Json(Data::of(request)))
 }
 
-async fn count_polls(web: &Web, request: &mut RequestView) -> Result<()> {
+async fn count_polls(web: &Web, request: &mut ServiceRequestView) -> Result<()> {
     if let Some(call) = &mut request.active_call {
         with_polls(web, call).await?;
     }
@@ -104,18 +104,18 @@ pub enum Providers {
     /// `{"providers": [...]}`
     Several {
         /// They.
-        providers: Vec<NewProvider>,
+        providers: Vec<NewServiceProvider>,
     },
     /// A list.
-    List(Vec<NewProvider>),
+    List(Vec<NewServiceProvider>),
     /// One by itself.
-    One(NewProvider),
+    One(NewServiceProvider),
 }
 
 // Not derived: an object with `providers` is also a provider whose fields are all missing, so the forms overlap.
 impl PartialSchema for Providers {
     fn schema() -> RefOr<Schema> {
-        let one = Ref::from_schema_name(NewProvider::name());
+        let one = Ref::from_schema_name(NewServiceProvider::name());
         let list = ArrayBuilder::new().items(one.clone()).build();
         let several = ObjectBuilder::new().property("providers", list.clone()).required("providers");
         AnyOfBuilder::new().item(several).item(list).item(one).into()
@@ -128,8 +128,8 @@ impl ToSchema for Providers {
     }
 
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((NewProvider::name().into_owned(), NewProvider::schema()));
-        NewProvider::schemas(schemas);
+        schemas.push((NewServiceProvider::name().into_owned(), NewServiceProvider::schema()));
+        NewServiceProvider::schemas(schemas);
     }
 }
 
@@ -138,7 +138,7 @@ pub async fn add_providers(
     State(web): State<Web>,
     caller: Caller,
     answering: Answering,
-    Path(id): Path<RequestId>,
+    Path(id): Path<ServiceRequestId>,
     JsonBody(providers): JsonBody<Providers>,
 ) -> Result<Created<Data<RequestNamed>>> {
     let providers = match providers {
@@ -153,14 +153,14 @@ pub async fn add_providers(
 /// The request that was changed.
 #[derive(Serialize, ToSchema)]
 pub struct RequestNamed {
-    id: RequestId,
+    id: ServiceRequestId,
 }
 
 /// A request that was cancelled.
 #[derive(Serialize, ToSchema)]
 pub struct RequestCancelled {
-    id: RequestId,
-    status: RequestStatus,
+    id: ServiceRequestId,
+    status: ServiceRequestStatus,
 }
 
 /// `POST /api/v1/service-requests/{id}/cancel`
@@ -168,11 +168,11 @@ pub async fn cancel(
     State(web): State<Web>,
     caller: Caller,
     answering: Answering,
-    Path(id): Path<RequestId>,
+    Path(id): Path<ServiceRequestId>,
     OptionalJson(Empty {}): OptionalJson<Empty>,
 ) -> Result<Answer<Data<RequestCancelled>>> {
     let viewer = caller.viewer_of(&web, &id)?;
     let mut tx = web.db.begin().await?;
     calls::cancel_request(&mut tx, &viewer, &id, &caller.actor(), web.clock.now()).await?;
-    answering.commit(&web, tx, Data::of(RequestCancelled { id, status: RequestStatus::Cancelled })).await
+    answering.commit(&web, tx, Data::of(RequestCancelled { id, status: ServiceRequestStatus::Cancelled })).await
 }

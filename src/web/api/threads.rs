@@ -13,7 +13,7 @@ use nightshift_domain::messaging::post::{Author, Post, Posted};
 use nightshift_domain::messaging::threads::{Mailbox, Scope};
 use nightshift_domain::page::Limit;
 use nightshift_jobs::Enqueuer;
-use nightshift_jobs::sms::{self, Written};
+use nightshift_jobs::sms::{self, PostedText};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -166,7 +166,7 @@ pub async fn send(
         _ => Author::Owner(None),
     };
     let mut tx = web.db.begin().await?;
-    let Written { posted, job } = sms::post(&enqueuer, &mut tx, org, &id, &author, &post, &by).await?;
+    let PostedText { posted, job } = sms::post(&enqueuer, &mut tx, org, &id, &author, &post, &by).await?;
     let message_id = match &posted {
         Posted::Queued { message_id, .. } => message_id,
         Posted::Blocked(blocked) => {

@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audience::Audience;
-use nightshift_domain::ids::{OrgId, RequestId};
+use nightshift_domain::ids::{OrgId, ServiceRequestId};
 use nightshift_domain::people::users::Role;
 use nightshift_domain::viewer::{Reach, Viewer};
 
@@ -64,7 +64,7 @@ impl Caller {
     ///
     /// # Errors
     /// 404 for the link of another request; as [`org`](Self::org) for callers that belong to no organisation, except ops.
-    pub fn viewer_of(&self, web: &Web, request: &RequestId) -> Result<Viewer> {
+    pub fn viewer_of(&self, web: &Web, request: &ServiceRequestId) -> Result<Viewer> {
         match &self.0 {
             Principal::Link(tokens) if tokens.open(&web.session_secret, request) => {
                 Ok(Viewer::of_request(request.clone()))

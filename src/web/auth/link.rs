@@ -5,7 +5,7 @@
 
 use axum::http::{HeaderMap, header};
 use hmac::{Hmac, KeyInit, Mac};
-use nightshift_domain::ids::RequestId;
+use nightshift_domain::ids::ServiceRequestId;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -46,7 +46,7 @@ impl Tokens {
     }
 
     /// Whether one of them opens this request.
-    pub(super) fn open(&self, secret: &SecretString, request: &RequestId) -> bool {
+    pub(super) fn open(&self, secret: &SecretString, request: &ServiceRequestId) -> bool {
         let right = token(secret, request);
         // All are compared, so that the time taken tells nothing about which one fits.
         self.0.iter().fold(false, |opened, shown| opened | bool::from(shown.as_bytes().ct_eq(right.as_bytes())))
@@ -55,7 +55,7 @@ impl Tokens {
 
 /// The token of a request.
 #[must_use]
-pub fn token(secret: &SecretString, request: &RequestId) -> String {
+pub fn token(secret: &SecretString, request: &ServiceRequestId) -> String {
     mac(secret, b"request:", request.as_str())
 }
 
@@ -70,19 +70,19 @@ pub(super) fn mac(secret: &SecretString, purpose: &[u8], subject: &str) -> Strin
 
 /// Whether `shown` is the token of a request.
 #[must_use]
-pub fn is_good(secret: &SecretString, request: &RequestId, shown: &str) -> bool {
+pub fn is_good(secret: &SecretString, request: &ServiceRequestId, shown: &str) -> bool {
     Tokens(vec![shown.to_owned()]).open(secret, request)
 }
 
 /// The link under which a request is seen and booked.
 #[must_use]
-pub fn url(public_url: &str, secret: &SecretString, request: &RequestId) -> String {
+pub fn url(public_url: &str, secret: &SecretString, request: &ServiceRequestId) -> String {
     format!("{public_url}/request/{request}?t={}", token(secret, request))
 }
 
 /// The name of the cookie that keeps a request's token.
 #[must_use]
-pub fn cookie_name(request: &RequestId) -> String {
+pub fn cookie_name(request: &ServiceRequestId) -> String {
     format!("{COOKIE_PREFIX}{request}")
 }
 
@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_token_opens_its_own_request_alone() {
-        let (secret, one, two) = (SecretString::from("secret"), RequestId::from("r1"), RequestId::from("r2"));
+        let (secret, one, two) =
+            (SecretString::from("secret"), ServiceRequestId::from("r1"), ServiceRequestId::from("r2"));
         let mut headers = HeaderMap::new();
         assert!(Tokens::of(&headers).is_none());
         headers.insert(HEADER, HeaderValue::from_str(&token(&secret, &one)).unwrap());

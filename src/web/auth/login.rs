@@ -84,7 +84,7 @@ pub async fn sign_in(web: &Web, parts: &Parts, email: &str, password: &SecretStr
     let visitor = Visitor::new(&web.session_secret, &parts.headers, address, email, now);
     let guesser = visitor.guesser();
     // Before any statement, so that a flood of sign-ins can't occupy the database. A guess over the limit costs a read.
-    let turn = passwords::line_up()?;
+    let turn = passwords::request_slot()?;
     if let Some(wait) = throttle::wait(&web.db, &guesser, now).await? {
         return Err(ApiError::too_many(wait));
     }

@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use nightshift_db::Tx;
-use nightshift_domain::idempotency::{self, Begun, RequestKey};
+use nightshift_domain::idempotency::{self, KeyState, RequestKey};
 use serde::Serialize;
 
 pub use running::Running;
@@ -39,12 +39,12 @@ const LENGTH_MAX: usize = 128;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A key that this request holds; dropped, it is given back.
-struct Held {
+struct HeldKey {
     web: Web,
     key: Option<RequestKey>,
 }
 
-impl Held {
+impl HeldKey {
     /// Gives the key back now.
     async fn give_back(mut self) {
         if let Some(key) = self.key.take() {
@@ -72,7 +72,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldKey {
     fn drop(&mut self) {
         let Some(key) = self.key.take() else { return };
         self.web.running.end(&key.holder);
@@ -95,7 +95,7 @@ async fn give_back(web: &Web, key: &RequestKey) {
 /// It stands around handlers that keep their answers ([`Answering`]) and around nothing else.
 pub async fn layer(State(web): State<Web>, request: Request, next: Next) -> Response {
     match hold(&web, request).await {
-        Ok(Turn::Run(request, held)) => {
+        Ok(Admission::Run(request, held)) => {
             let response = match &held {
                 // Renewed for a request that runs, and not a moment longer.
                 Some(held) => tokio::select! {
@@ -112,20 +112,20 @@ pub async fn layer(State(web): State<Web>, request: Request, next: Next) -> Resp
             }
             response
         }
-        Ok(Turn::Answer(response)) => response,
+        Ok(Admission::Answer(response)) => response,
         Err(error) => error.into_response(),
     }
 }
 
 /// What becomes of a POST.
 #[expect(clippy::large_enum_variant, reason = "made and taken apart once per request, never kept")]
-enum Turn {
-    Run(Request, Option<Held>),
+enum Admission {
+    Run(Request, Option<HeldKey>),
     Answer(Response),
 }
 
-async fn hold(web: &Web, request: Request) -> Result<Turn> {
-    let Some(name) = key_of(request.headers())? else { return Ok(Turn::Run(request, None)) };
+async fn hold(web: &Web, request: Request) -> Result<Admission> {
+    let Some(name) = key_of(request.headers())? else { return Ok(Admission::Run(request, None)) };
     let (mut parts, body) = request.into_parts();
     let body = limits::read_body(&parts.headers, body, web.settings.http.body_bytes_max).await?;
     let now = web.clock.now();
@@ -136,8 +136,8 @@ async fn hold(web: &Web, request: Request) -> Result<Turn> {
         key: name,
         holder: web.running.begin(nightshift_db::new_id(now)),
     };
-    // Held before it is asked for: the database may have given it away and its answer got lost.
-    let held = Held { web: web.clone(), key: Some(key.clone()) };
+    // HeldKey before it is asked for: the database may have given it away and its answer got lost.
+    let held = HeldKey { web: web.clone(), key: Some(key.clone()) };
     let begun = match begin(web, &key, &body).await {
         Ok(begun) => begun,
         Err(error) => {
@@ -146,17 +146,17 @@ async fn hold(web: &Web, request: Request) -> Result<Turn> {
         }
     };
     let answer = match begun {
-        Begun::Fresh => {
+        KeyState::Fresh => {
             parts.extensions.insert(key);
-            return Ok(Turn::Run(Request::from_parts(parts, Body::from(body)), Some(held)));
+            return Ok(Admission::Run(Request::from_parts(parts, Body::from(body)), Some(held)));
         }
-        Begun::Replay { status, body } => Ok(Turn::Answer(replay(status, body))),
-        Begun::Mismatch => Err(ApiError::new(
+        KeyState::Replay { status, body } => Ok(Admission::Answer(replay(status, body))),
+        KeyState::Mismatch => Err(ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "idempotency_mismatch",
             "This Idempotency-Key was used for another body.",
         )),
-        Begun::InProgress { .. } => Err(ApiError::conflict(
+        KeyState::InProgress { .. } => Err(ApiError::conflict(
             "idempotency_in_progress",
             "The first request with this Idempotency-Key still runs.",
         )
@@ -167,9 +167,9 @@ async fn hold(web: &Web, request: Request) -> Result<Turn> {
 }
 
 /// Takes the key, also from a request of this process that ended without giving it back.
-async fn begin(web: &Web, key: &RequestKey, body: &[u8]) -> Result<Begun> {
+async fn begin(web: &Web, key: &RequestKey, body: &[u8]) -> Result<KeyState> {
     match idempotency::begin(&web.db, key, body, None, web.clock.now()).await? {
-        Begun::InProgress { by: Some(holder) } if web.running.is_over(&holder) => {
+        KeyState::InProgress { by: Some(holder) } if web.running.is_over(&holder) => {
             Ok(idempotency::begin(&web.db, key, body, Some(&holder), web.clock.now()).await?)
         }
         begun => Ok(begun),

@@ -18,7 +18,7 @@ mod verification;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use nightshift_domain::inbox::{Delivery, Provider};
+use nightshift_domain::inbox::{Delivery, WebhookSource};
 
 pub use incoming::Incoming;
 pub use job_for::JobFor;
@@ -67,7 +67,7 @@ async fn receive<S: Source>(State(web): State<Web>, incoming: Incoming) -> Resul
     let verified = verify::<S>(&web, &incoming).await?;
     let Read { source, event_key, event_type, job } = S::read(&incoming)?;
     let delivery = Delivery {
-        provider: S::PROVIDER,
+        provider: S::SOURCE,
         event_key: incoming.event_key(event_key),
         event_type,
         verified,
@@ -76,7 +76,7 @@ async fn receive<S: Source>(State(web): State<Web>, incoming: Incoming) -> Resul
         request_id: incoming.request_id,
     };
     let recorded = web.receiver.take(Accepted { delivery, job }).await?;
-    count(S::PROVIDER, if recorded.first { "accepted" } else { "duplicate" });
+    count(S::SOURCE, if recorded.first { "accepted" } else { "duplicate" });
     source.answer(&web, &recorded).await
 }
 
@@ -85,14 +85,14 @@ async fn verify<S: Source>(web: &Web, incoming: &Incoming) -> Result<bool> {
     match verification::decide(web.settings.webhooks.validation, &S::verify(web, incoming)) {
         Verdict::Accept { verified } => Ok(verified),
         Verdict::Refuse { status, reason } => {
-            count(S::PROVIDER, "refused");
-            web.refusals.record(&web.db, S::PROVIDER, &incoming.request_id, reason, web.clock.now()).await;
+            count(S::SOURCE, "refused");
+            web.refusals.record(&web.db, S::SOURCE, &incoming.request_id, reason, web.clock.now()).await;
             Err(ApiError::new(status, "bad_signature", format!("The webhook's signature was refused: {reason}.")))
         }
     }
 }
 
-fn count(provider: Provider, verdict: &'static str) {
+fn count(provider: WebhookSource, verdict: &'static str) {
     metrics::counter!("nightshift_webhooks_received_total", "provider" => provider.as_str(), "verdict" => verdict)
         .increment(1);
 }

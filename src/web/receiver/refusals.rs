@@ -10,8 +10,8 @@ use std::time::Duration;
 use nightshift_db::{Db, Timestamp};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audit::{self, Entry, Event};
-use nightshift_domain::exceptions::{self, ExceptionKind, Problem, Severity};
-use nightshift_domain::inbox::Provider;
+use nightshift_domain::exceptions::{self, ExceptionKind, NewException, Severity};
+use nightshift_domain::inbox::WebhookSource;
 use serde_json::json;
 
 use crate::web::note_limit::NoteLimit;
@@ -25,7 +25,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// What was refused lately, by provider.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<HashMap<Provider, Recent>>);
+pub struct Refusals(Mutex<HashMap<WebhookSource, Recent>>);
 
 #[derive(Debug)]
 struct Recent {
@@ -52,7 +52,7 @@ impl Refusals {
     pub(super) async fn record(
         &self,
         db: &Db,
-        provider: Provider,
+        provider: WebhookSource,
         request_id: &str,
         reason: &'static str,
         now: Timestamp,
@@ -83,7 +83,7 @@ impl Recent {
 
 async fn write(
     db: &Db,
-    provider: Provider,
+    provider: WebhookSource,
     request_id: &str,
     reason: &'static str,
     note: &Note,
@@ -96,7 +96,7 @@ async fn write(
     audit::record(&mut tx, entry, now).await?;
     if note.alarming {
         let fingerprint = format!("webhook_signature_invalid:{provider}");
-        let problem = Problem::new(ExceptionKind::WebhookSignatureInvalid, Severity::High, fingerprint)
+        let problem = NewException::new(ExceptionKind::WebhookSignatureInvalid, Severity::High, fingerprint)
             .title(&format!("Webhooks of {provider} are refused: check the signing secret"))
             .detail(json!({"provider": provider, "reason": reason}));
         exceptions::raise(&mut tx, &problem, now).await?;

@@ -1,7 +1,7 @@
 //! What differs between one provider's webhook and another's.
 
 use axum::response::IntoResponse;
-use nightshift_domain::inbox::{Provider, Recorded};
+use nightshift_domain::inbox::{Recorded, WebhookSource};
 use nightshift_providers::SignatureError;
 
 use super::incoming::Incoming;
@@ -14,7 +14,7 @@ use crate::web::state::Web;
 /// rest. The value is what the answer needs of the request; most sources have an empty one.
 pub trait Source: Send + Sized + 'static {
     /// Under which name deliveries are stored and counted.
-    const PROVIDER: Provider;
+    const SOURCE: WebhookSource;
     /// The type of the body. A request that names another is refused with 415; one that names none is taken.
     const MEDIA_TYPE: &'static str;
     /// What [`verify`](Self::verify) takes for a proof, for the documentation: one of these sets.

@@ -1,7 +1,7 @@
 //! Stripe's events, of whatever type: 200 once one is stored, with whether it was there before.
 
 use axum::Json;
-use nightshift_domain::inbox::{Provider, Recorded};
+use nightshift_domain::inbox::{Recorded, WebhookSource};
 use nightshift_jobs::webhook::stripe_process::WebhookStripeProcess;
 use nightshift_providers::SignatureError;
 use nightshift_providers::stripe::{Event, signature};
@@ -24,7 +24,7 @@ pub struct Answer {
 }
 
 impl Source for Stripe {
-    const PROVIDER: Provider = Provider::Stripe;
+    const SOURCE: WebhookSource = WebhookSource::Stripe;
     const MEDIA_TYPE: &'static str = "application/json";
     const PROOFS: &'static [&'static [Proof]] = &[&[Proof::Stripe]];
     type Answer = Json<Answer>;

@@ -1,6 +1,6 @@
 //! Twilio's reports of what became of a text: 200 with an empty body once one is stored.
 
-use nightshift_domain::inbox::{Provider, Recorded};
+use nightshift_domain::inbox::{Recorded, WebhookSource};
 use nightshift_jobs::webhook::twilio_status::WebhookTwilioStatus;
 use nightshift_providers::SignatureError;
 use nightshift_providers::twilio::StatusCallback;
@@ -14,7 +14,7 @@ use crate::web::state::Web;
 pub struct TwilioStatus;
 
 impl Source for TwilioStatus {
-    const PROVIDER: Provider = Provider::TwilioStatus;
+    const SOURCE: WebhookSource = WebhookSource::TwilioStatus;
     const MEDIA_TYPE: &'static str = FORM;
     const PROOFS: &'static [&'static [Proof]] = &[&[Proof::Twilio]];
     type Answer = Empty;

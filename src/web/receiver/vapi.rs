@@ -1,7 +1,7 @@
 //! VAPI's reports about calls: 200 once one is stored.
 
 use axum::Json;
-use nightshift_domain::inbox::{Provider, Recorded};
+use nightshift_domain::inbox::{Recorded, WebhookSource};
 use nightshift_jobs::webhook::vapi_process::WebhookVapiProcess;
 use nightshift_providers::SignatureError;
 use nightshift_providers::vapi::{Report, signature};
@@ -22,7 +22,7 @@ pub struct Answer {
 }
 
 impl Source for Vapi {
-    const PROVIDER: Provider = Provider::Vapi;
+    const SOURCE: WebhookSource = WebhookSource::Vapi;
     const MEDIA_TYPE: &'static str = "application/json";
     const PROOFS: &'static [&'static [Proof]] =
         &[&[Proof::VapiSecret], &[Proof::VapiBearer], &[Proof::VapiSignature, Proof::VapiTimestamp]];

@@ -35,8 +35,7 @@ const LAST_EVENT_ID: &str = "Last-Event-ID";
 
 /// Which topics.
 #[derive(Deserialize, IntoParams, ToSchema)]
-#[schema(as = StreamQuery)]
-pub struct Wish {
+pub struct StreamQuery {
     /// 1 to 20, separated by commas: `threads`, `windows`, `ledger`, `exceptions`, `jobs`, `request:{id}`,
     /// `thread:{id}`, `sitter:{id}`.
     topics: String,
@@ -77,9 +76,9 @@ pub async fn watch(
     State(web): State<Web>,
     caller: Caller,
     LastEventId(given): LastEventId,
-    Query(wish): Query<Wish>,
+    Query(query): Query<StreamQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
-    let topics: Vec<Topic> = wish
+    let topics: Vec<Topic> = query
         .topics
         .split(',')
         .map(str::trim)
@@ -103,7 +102,7 @@ pub async fn watch(
         watch.0.push((topic.to_string(), viewer));
     }
     let watch = Arc::new(watch);
-    let last = match given.or(wish.last_event_id).filter(|text| !text.is_empty()) {
+    let last = match given.or(query.last_event_id).filter(|text| !text.is_empty()) {
         Some(text) => {
             let seq: Option<i64> = text.parse().ok();
             Some(seq.ok_or_else(|| ApiError::bad_request("bad_cursor", "Last-Event-ID is none that was given out."))?)

@@ -1,6 +1,6 @@
-//! Keys of programs: `jk_<8 characters>_<secret>`.
+//! API keys of programs: `jk_<8 characters>_<secret>`.
 //!
-//! The first part finds the row, the secret's SHA-256 is what is stored: a random secret of 256 bits needs no slow hash.
+//! The 8 characters find the row. The SHA-256 of the secret is stored: a random secret of 256 bits needs no slow hash.
 
 use std::collections::BTreeSet;
 
@@ -12,60 +12,53 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::field_errors::{FieldErrors, TextLimit};
 use crate::ids::{ApiKeyId, OrgId};
-use crate::problems::{Problems, TextLimit};
 use crate::text_enum::text_enum;
 use crate::{Error, Result};
 
 text_enum! {
-    /// Something a key may be used for.
+    /// What a key may be used for.
     pub enum Scope as KeyScope {
-        /// Make and change bookings.
         BookingsWrite = "bookings:write",
-        /// See bookings.
         BookingsRead = "bookings:read",
-        /// Write to clients.
+        /// Send texts to clients.
         MessagesWrite = "messages:write",
-        /// See conversations.
+        /// Read conversations.
         MessagesRead = "messages:read",
-        /// Ask for services.
+        /// Create and change service requests.
         RequestsWrite = "requests:write",
-        /// Steer jobs.
+        /// Retry and cancel jobs, pause and resume queues.
         JobsAdmin = "jobs:admin",
-        /// Settle exceptions.
+        /// Resolve, snooze and assign exceptions.
         ExceptionsWrite = "exceptions:write",
     }
 }
 
-/// A key that was just made; its text is shown this once.
+/// A key that was just created. Its text is shown only once.
 #[derive(Debug)]
 pub struct Issued {
-    /// Its row.
     pub id: ApiKeyId,
     /// `jk_<8>_<secret>`.
     pub text: SecretString,
 }
 
-/// A key as lists show it.
+/// A key as lists show it, without its secret.
 #[derive(Debug, Clone, sqlx::FromRow, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyView {
-    /// Its row.
     pub id: ApiKeyId,
-    /// Whose; none for ops.
+    /// `None` for a key of the operations staff, which belongs to no organisation.
     pub org_id: Option<OrgId>,
-    /// The part that is not secret.
+    /// The 8 characters that identify the key. They are not secret.
     pub key_id: String,
-    /// What it is for.
+    /// The purpose of the key, as its creator described it.
     pub name: String,
-    /// What it may be used for.
     #[serde(serialize_with = "plain_scopes")]
     pub scopes: Json<BTreeSet<Scope>>,
-    /// When it was last seen, to the hour.
+    /// Accurate to an hour.
     pub last_used_at: Option<Timestamp>,
-    /// When it was ended.
     pub revoked_at: Option<Timestamp>,
-    /// When it was made.
     pub created_at: Timestamp,
 }
 
@@ -73,10 +66,10 @@ fn plain_scopes<S: serde::Serializer>(scopes: &Json<BTreeSet<Scope>>, serializer
     scopes.0.serialize(serializer)
 }
 
-/// Makes a key of an organisation, or of ops when `org` is none.
+/// Creates a key for an organisation, or for the operations staff if `org` is `None`.
 ///
 /// # Errors
-/// No name, no scopes, an unknown organisation.
+/// [`Error::Invalid`] if there is no name or no scope, or the organisation is unknown.
 pub async fn create(
     tx: &mut Tx,
     org: Option<&OrgId>,
@@ -84,14 +77,14 @@ pub async fn create(
     scopes: &BTreeSet<Scope>,
     now: Timestamp,
 ) -> Result<Issued> {
-    let mut problems = Problems::default();
+    let mut field_errors = FieldErrors::default();
     if !(TextLimit { chars_max: 200 }).allows(name.trim()) {
-        problems.add("name", "must have 1 to 200 characters");
+        field_errors.add("name", "must have 1 to 200 characters");
     }
     if scopes.is_empty() {
-        problems.add("scopes", "names at least one scope");
+        field_errors.add("scopes", "names at least one scope");
     }
-    problems.finish()?;
+    field_errors.finish()?;
     if let Some(org) = org {
         let known = tx.query("SELECT id FROM organizations WHERE id = $1").bind(org).optional::<(OrgId,)>().await?;
         known.ok_or_else(|| Error::invalid("org", "there is no such organisation"))?;
@@ -114,11 +107,11 @@ pub async fn create(
 }
 
 fn random_key_id() -> String {
-    // Eight hex digits of a random (version 4 shaped) source; a clash is refused by the unique index.
+    // Eight hex digits of random bytes. The unique index refuses a duplicate.
     hex::encode(&random_bytes()[..4])
 }
 
-/// 256 random bits as text.
+/// Returns 256 random bits as text.
 #[must_use]
 pub fn random_secret() -> String {
     URL_SAFE_NO_PAD.encode(random_bytes())
@@ -135,21 +128,16 @@ fn sha256_hex(secret: &str) -> String {
     hex::encode(Sha256::digest(secret))
 }
 
-/// A key that was presented and is good.
+/// A key that a caller presented and that is valid.
 #[derive(Debug, Clone)]
 pub struct Verified {
-    /// Its row.
     pub id: ApiKeyId,
-    /// Whose; none for ops.
+    /// `None` for a key of the operations staff, which belongs to no organisation.
     pub org_id: Option<OrgId>,
-    /// What it may be used for.
     pub scopes: BTreeSet<Scope>,
 }
 
-/// The key that `text` is, if it is one and not revoked.
-///
-/// # Errors
-/// A database error.
+/// Returns the key with this text, or `None` if there is none or it is revoked.
 pub async fn verify(db: &Db, text: &SecretString, now: Timestamp) -> Result<Option<Verified>> {
     #[derive(sqlx::FromRow)]
     struct Row {
@@ -184,10 +172,7 @@ pub async fn verify(db: &Db, text: &SecretString, now: Timestamp) -> Result<Opti
     Ok(Some(Verified { id: row.id, org_id: row.org_id, scopes: row.scopes.0 }))
 }
 
-/// All keys, newest first.
-///
-/// # Errors
-/// A database error.
+/// Returns all keys, newest first.
 pub async fn list(db: &Db) -> Result<Vec<KeyView>> {
     Ok(db
         .read(
@@ -198,10 +183,10 @@ pub async fn list(db: &Db) -> Result<Vec<KeyView>> {
         .await?)
 }
 
-/// Ends a key, named by its row or by its public part. Ending it again changes nothing.
+/// Revokes a key, named by its id or by its 8 public characters. Revoking it again changes nothing.
 ///
 /// # Errors
-/// [`NotFound`](Error::NotFound), or a database error.
+/// [`Error::NotFound`] if there is no such key.
 pub async fn revoke(tx: &mut Tx, key: &str, now: Timestamp) -> Result<ApiKeyId> {
     tx.query(
         "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $2), updated_at = $2

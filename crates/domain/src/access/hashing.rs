@@ -1,8 +1,8 @@
-//! Where Argon2 runs: the only place that calls it, so that its memory and its share of the processor are bounded.
+//! Runs Argon2. No other module calls it, so its memory and processor use are bounded.
 //!
-//! A hash fills 19 MiB and takes a core for tens of milliseconds. As many run at a time as there are cores, at most
-//! [`PLACES_MAX`]; [`WAITING_MAX`] more wait for up to [`PATIENCE`]; everybody else is told to come back. An operator's
-//! command waits as long as it takes. The memory is kept and used again, so a burst of sign-ins costs no more than the
+//! A hash fills 19 MiB and takes a core for tens of milliseconds. As many hashes run at a time as there are cores, at
+//! most [`PLACES_MAX`]; [`WAITING_MAX`] more callers wait for up to [`TIMEOUT`]; all others get [`Error::Busy`]. An
+//! operator's command waits without a limit. Memory is reused, so a burst of sign-ins needs no more memory than the
 //! first few did.
 
 use std::num::NonZeroUsize;
@@ -14,70 +14,68 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{Error, Result};
 
-/// Hashes at a time, however many cores there are: 8 hold 152 MiB.
+/// Hashes at a time, whatever the number of cores. Eight of them hold 152 MiB.
 const PLACES_MAX: usize = 8;
-/// Callers that wait for a place.
+/// Callers that may wait for a place.
 const WAITING_MAX: usize = 32;
 /// Longest wait for a place.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// What callers that find no place are asked to wait: most places are free again by then.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// The retry delay reported to callers that get no place. Most places are free again by then.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The hashing of this process.
 static HASHING: LazyLock<Arc<Hashing>> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    Arc::new(Hashing::new(cores.min(PLACES_MAX), WAITING_MAX, PATIENCE))
+    Arc::new(Hashing::new(cores.min(PLACES_MAX), WAITING_MAX, TIMEOUT))
 });
 
-/// A bounded number of places to hash at, and the memory for them.
+/// A bounded number of hashing places, and the memory for them.
 struct Hashing {
-    /// Everybody who hashes or waits to.
+    /// One permit for each caller that hashes or waits.
     room: Arc<Semaphore>,
-    /// Those who hash.
+    /// One permit for each caller that hashes.
     places: Arc<Semaphore>,
-    patience: Duration,
-    /// Memory that is not in use; as many pieces as have ever been needed at a time.
+    timeout: Duration,
+    /// Memory that is not in use: as many buffers as were ever needed at the same time.
     idle: Mutex<Vec<Vec<Block>>>,
 }
 
-/// The right to hash one password, after a wait if need be. Dropped, it is given back.
-#[must_use = "somebody else could have had this turn"]
-pub struct Turn {
+/// The right to hash one password. Dropping it gives the slot back.
+#[must_use = "somebody else could have had this slot"]
+pub struct HashSlot {
     hashing: Arc<Hashing>,
-    /// Held by those whose number is limited.
+    /// `None` for an operator, whose wait has no limit.
     room: Option<OwnedSemaphorePermit>,
 }
 
-/// Asks for a turn to hash on behalf of anybody. It costs nothing, so callers ask before they do anything else with a
-/// password.
+/// Requests a slot for any caller. A request does no work, so make it before anything else is done with a password.
 ///
 /// # Errors
-/// [`Error::Busy`] when as many as may wait do so already.
-pub fn line_up() -> Result<Turn> {
-    Hashing::line_up(&HASHING)
+/// [`Error::Busy`] if [`WAITING_MAX`] callers wait already.
+pub fn request_slot() -> Result<HashSlot> {
+    Hashing::request_slot(&HASHING)
 }
 
-/// A turn to hash for an operator, who would rather wait than be turned away.
-pub fn wait_in_line() -> Turn {
-    Turn { hashing: HASHING.clone(), room: None }
+/// Returns a slot for an operator, who waits for a place without a limit.
+pub fn request_operator_slot() -> HashSlot {
+    HashSlot { hashing: HASHING.clone(), room: None }
 }
 
 impl Hashing {
-    fn new(places: usize, waiting_max: usize, patience: Duration) -> Self {
+    fn new(places: usize, waiting_max: usize, timeout: Duration) -> Self {
         Self {
             room: Arc::new(Semaphore::new(places + waiting_max)),
             places: Arc::new(Semaphore::new(places)),
-            patience,
+            timeout,
             idle: Mutex::default(),
         }
     }
 
-    fn line_up(this: &Arc<Self>) -> Result<Turn> {
+    fn request_slot(this: &Arc<Self>) -> Result<HashSlot> {
         let room = this.room.clone().try_acquire_owned().map_err(|_| busy())?;
-        Ok(Turn { hashing: this.clone(), room: Some(room) })
+        Ok(HashSlot { hashing: this.clone(), room: Some(room) })
     }
 
-    /// Memory for one hash; none when the machine has no more.
+    /// Returns memory for one hash, or `None` if the machine has no more.
     fn memory(&self) -> Option<Vec<Block>> {
         if let Some(memory) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Some(memory);
@@ -94,11 +92,11 @@ impl Hashing {
     }
 }
 
-impl Turn {
-    /// Waits for a place and does `work` there, away from the threads that serve requests.
+impl HashSlot {
+    /// Waits for a place and runs `work` on a blocking thread, away from the threads that serve requests.
     ///
     /// # Errors
-    /// [`Error::Busy`] when no place, or no memory, could be had; nothing was done then.
+    /// [`Error::Busy`] if no place became free in time, no memory was available, or `work` panicked.
     pub(super) async fn run<T: Send + 'static>(
         self,
         work: impl FnOnce(&mut [Block]) -> T + Send + 'static,
@@ -106,13 +104,13 @@ impl Turn {
         let Self { hashing, room } = self;
         let place = hashing.places.clone().acquire_owned();
         let place = match room {
-            Some(_) => tokio::time::timeout(hashing.patience, place).await.map_err(|_| busy())?,
+            Some(_) => tokio::time::timeout(hashing.timeout, place).await.map_err(|_| busy())?,
             None => place.await,
         };
         // The places are never closed.
         let place = place.map_err(|_| busy())?;
         let done = tokio::task::spawn_blocking(move || {
-            // Held by the work itself: it goes on when the request that asked for it is gone.
+            // The work itself holds the permits: it goes on after its request is gone.
             let _held = (room, place);
             let mut memory = hashing.memory()?;
             let done = work(&mut memory);
@@ -140,8 +138,8 @@ mod tests {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let runs: Vec<_> = (0..100)
             .map(|_| {
-                let (turn, now, most) = (Hashing::line_up(&hashing).unwrap(), now.clone(), most.clone());
-                tokio::spawn(turn.run(move |memory| {
+                let (slot, now, most) = (Hashing::request_slot(&hashing).unwrap(), now.clone(), most.clone());
+                tokio::spawn(slot.run(move |memory| {
                     most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     memory[0] = Block::default();
                     now.fetch_sub(1, Ordering::SeqCst);
@@ -159,20 +157,20 @@ mod tests {
     async fn who_finds_no_room_or_no_place_in_time_is_told_to_come_back() {
         let hashing = Arc::new(Hashing::new(1, 1, Duration::ZERO));
         let place = hashing.places.clone().try_acquire_owned().unwrap();
-        let (first, second) = (Hashing::line_up(&hashing).unwrap(), Hashing::line_up(&hashing).unwrap());
-        assert!(matches!(Hashing::line_up(&hashing), Err(Error::Busy(_))), "there was room for a third");
+        let (first, second) = (Hashing::request_slot(&hashing).unwrap(), Hashing::request_slot(&hashing).unwrap());
+        assert!(matches!(Hashing::request_slot(&hashing), Err(Error::Busy(_))), "there was room for a third");
         assert!(matches!(first.run(|_| ()).await, Err(Error::Busy(_))), "there was a second place");
         drop(place);
         second.run(|_| ()).await.unwrap();
-        // Whatever became of them, their room is free again.
-        let _again = (Hashing::line_up(&hashing).unwrap(), Hashing::line_up(&hashing).unwrap());
+        // Both have given their room back, whether they failed or succeeded.
+        let _again = (Hashing::request_slot(&hashing).unwrap(), Hashing::request_slot(&hashing).unwrap());
     }
 
     #[tokio::test]
     async fn an_operator_waits_until_there_is_a_place() {
         let hashing = Arc::new(Hashing::new(1, 0, Duration::ZERO));
         let place = hashing.places.clone().try_acquire_owned().unwrap();
-        let waiting = tokio::spawn(Turn { hashing: hashing.clone(), room: None }.run(|_| ()));
+        let waiting = tokio::spawn(HashSlot { hashing: hashing.clone(), room: None }.run(|_| ()));
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
         drop(place);
@@ -182,8 +180,8 @@ mod tests {
     #[tokio::test]
     async fn work_that_panics_costs_its_caller_alone() {
         let hashing = Arc::new(Hashing::new(1, 0, Duration::ZERO));
-        let panicked = Hashing::line_up(&hashing).unwrap().run(|_| panic!("on purpose")).await;
+        let panicked = Hashing::request_slot(&hashing).unwrap().run(|_| panic!("on purpose")).await;
         assert!(matches!(panicked, Err(Error::Busy(_))));
-        Hashing::line_up(&hashing).unwrap().run(|_| ()).await.unwrap();
+        Hashing::request_slot(&hashing).unwrap().run(|_| ()).await.unwrap();
     }
 }

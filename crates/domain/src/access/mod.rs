@@ -1,7 +1,6 @@
-//! How callers prove who they are: passwords and sessions of people, keys of programs.
+//! How callers prove their identity: passwords and sessions of users, API keys of programs.
 //!
-//! Secrets are stored as hashes alone and compared in constant time. What a caller may then do is decided in one place
-//! above this crate.
+//! Secrets are stored only as hashes and compared in constant time. What a caller may do is decided above this crate.
 
 pub mod api_keys;
 mod hashing;

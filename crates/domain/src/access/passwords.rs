@@ -1,6 +1,7 @@
-//! Passwords: Argon2id with the crate's defaults (OWASP's recommendation of 19 MiB, 2 passes), stored as PHC strings.
+//! Passwords: Argon2id with the crate's default parameters (19 MiB and 2 passes, as OWASP recommends), stored as
+//! PHC strings.
 //!
-//! Whatever is hashed or verified takes a turn at `hashing`; there is no other way to make a [`Hashed`] password.
+//! Hashing and verifying both need a slot from `hashing`. There is no other way to make a [`Hashed`] password.
 
 use argon2::password_hash::rand_core::{OsRng, RngCore};
 use argon2::password_hash::{Output, PasswordHash, Salt, SaltString};
@@ -10,23 +11,22 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-pub use super::hashing::{Turn, line_up, wait_in_line};
+pub use super::hashing::{HashSlot, request_operator_slot, request_slot};
 use crate::{Error, Result};
 
-/// Shortest password taken, in characters.
+/// Shortest accepted password, in characters.
 const CHARS_MIN: usize = 10;
-/// Longest password taken, in bytes: hashing time must not be the caller's choice.
+/// Longest accepted password, in bytes. The limit keeps callers from choosing the hashing time.
 const BYTES_MAX: usize = 1024;
-/// What stands for the password of an account that does not exist: random bytes, the hash of no known password.
+/// Compared with the password if the account does not exist: random bytes that are the hash of no known password.
 const NOBODYS: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$KcPjWPj0sKFLdAD/gz2SWA$+FQwB24CBaMLMvqTSzcAyJulvArY7h9KBK5j5qjdK2w";
 
-/// A password as it is stored: a PHC string.
+/// A password hash in the form in which it is stored, a PHC string.
 #[derive(Clone)]
 pub struct Hashed(String);
 
 impl Hashed {
-    /// The PHC string, for the column that keeps it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -39,11 +39,11 @@ impl std::fmt::Debug for Hashed {
     }
 }
 
-/// Hashes a password that somebody chose. It takes tens of milliseconds, so it is done before a transaction begins.
+/// Hashes a password that a user chose. Hashing takes tens of milliseconds, so do it before a transaction begins.
 ///
 /// # Errors
-/// When it is too short or too long; [`Error::Busy`] when the turn came too late.
-pub async fn hash(turn: Turn, password: &SecretString) -> Result<Hashed> {
+/// [`Error::Invalid`] if the password is too short or too long; [`Error::Busy`] if no slot became free in time.
+pub async fn hash(slot: HashSlot, password: &SecretString) -> Result<Hashed> {
     let text = password.expose_secret();
     if text.chars().count() < CHARS_MIN || text.len() > BYTES_MAX {
         return Err(Error::invalid(
@@ -52,7 +52,7 @@ pub async fn hash(turn: Turn, password: &SecretString) -> Result<Hashed> {
         ));
     }
     let password = password.clone();
-    turn.run(move |memory| hash_in(memory, &password))
+    slot.run(move |memory| hash_in(memory, &password))
         .await?
         .map(Hashed)
         .map_err(|error| Error::invalid("password", error.to_string()))
@@ -72,7 +72,7 @@ fn hash_in(memory: &mut [Block], password: &SecretString) -> argon2::password_ha
     Ok(phc.to_string())
 }
 
-/// A password that nobody chose: 144 random bits.
+/// Returns a random password of 144 bits.
 #[must_use]
 pub fn random() -> SecretString {
     let mut bytes = [0; 18];
@@ -80,24 +80,25 @@ pub fn random() -> SecretString {
     URL_SAFE_NO_PAD.encode(bytes).into()
 }
 
-/// Whether `password` is the one whose hash is stored. Without a stored hash the answer is no, after the same work.
+/// Returns whether `password` matches the stored hash. Without a stored hash the result is `false`, after the same
+/// amount of work.
 ///
 /// # Errors
-/// [`Error::Busy`] when the turn came too late; nothing was compared then.
-pub async fn verify(turn: Turn, password: &SecretString, stored: Option<&str>) -> Result<bool> {
+/// [`Error::Busy`] if no slot became free in time; nothing was compared then.
+pub async fn verify(slot: HashSlot, password: &SecretString, stored: Option<&str>) -> Result<bool> {
     if password.expose_secret().len() > BYTES_MAX {
-        // Nobody has one as long as that, whatever the account.
+        // No account has a password of this length, so skipping the hash reveals nothing about the account.
         return Ok(false);
     }
     let (password, stored) = (password.clone(), stored.map(str::to_owned));
-    turn.run(move |memory| {
+    slot.run(move |memory| {
         let right = is_hash_of(memory, &password, stored.as_deref().unwrap_or(NOBODYS)).unwrap_or(false);
         right && stored.is_some()
     })
     .await
 }
 
-/// An error when `stored` is no hash of ours.
+/// Compares a password with a stored hash. Returns an error if `stored` is not a hash of the expected form.
 fn is_hash_of(memory: &mut [Block], password: &SecretString, stored: &str) -> argon2::password_hash::Result<bool> {
     use argon2::password_hash::Error::PhcStringField;
     let phc = PasswordHash::new(stored)?;
@@ -108,7 +109,7 @@ fn is_hash_of(memory: &mut [Block], password: &SecretString, stored: &str) -> ar
     Ok(output.as_bytes().ct_eq(wanted.as_bytes()).into())
 }
 
-/// What Argon2 makes of a password. `memory` is as large as our own parameters ask for; larger ones are an error.
+/// Runs Argon2 on a password. `memory` has the size that our own parameters need; larger parameters are an error.
 fn output_in(
     memory: &mut [Block],
     password: &SecretString,
@@ -133,12 +134,12 @@ mod tests {
     use super::*;
 
     async fn is(password: &str, stored: Option<&str>) -> bool {
-        verify(wait_in_line(), &password.into(), stored).await.unwrap()
+        verify(request_operator_slot(), &password.into(), stored).await.unwrap()
     }
 
     #[tokio::test]
     async fn the_right_password_alone_is_taken() {
-        let stored = hash(wait_in_line(), &"correct horse".into()).await.unwrap();
+        let stored = hash(request_operator_slot(), &"correct horse".into()).await.unwrap();
         let stored = stored.as_str();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
         assert!(is("correct horse", Some(stored)).await);
@@ -150,7 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn hashes_are_those_of_the_crate_both_ways() {
-        let ours = hash(wait_in_line(), &"correct horse".into()).await.unwrap();
+        let ours = hash(request_operator_slot(), &"correct horse".into()).await.unwrap();
         let parsed = PasswordHash::new(ours.as_str()).unwrap();
         Argon2::default().verify_password(b"correct horse", &parsed).unwrap();
         let salt = SaltString::generate(&mut OsRng);
@@ -170,6 +171,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_password_is_refused() {
-        assert!(hash(wait_in_line(), &"short".into()).await.is_err());
+        assert!(hash(request_operator_slot(), &"short".into()).await.is_err());
     }
 }

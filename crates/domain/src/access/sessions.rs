@@ -1,6 +1,7 @@
-//! Sessions of people who signed in: a row each, so that they can be ended from here.
+//! Sessions of signed-in users. Each is a row, so the server can end a session.
 //!
-//! A session lives 12 hours from its last use, 30 days at most. The cookie that names it is signed by the layer above.
+//! A session expires 12 hours after its last use and 30 days after the sign-in. The web layer signs the cookie that
+//! holds its id.
 
 use std::time::Duration;
 
@@ -10,26 +11,22 @@ use crate::Result;
 use crate::ids::{SessionId, UserId};
 use crate::people::users::User;
 
-/// Life from the last use.
+/// Time from the last use to expiry.
 pub const IDLE: Duration = Duration::from_secs(12 * 3600);
-/// Life from the sign-in.
+/// Time from the sign-in to expiry.
 pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Uses within this time of each other are one use: reading a page need not write a row.
+/// Uses within this time of each other count as one, so that reading a page rarely writes a row.
 const RENEW_AFTER: Duration = Duration::from_secs(5 * 60);
 
-/// A session that was just made.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// Its id, a secret in so far as it is only told to the browser.
+    /// A secret: only the browser knows it.
     pub id: SessionId,
-    /// When it ends unless it is used.
+    /// Moves with every use.
     pub expires_at: Timestamp,
 }
 
-/// Starts a session of somebody whose password was right.
-///
-/// # Errors
-/// A database error.
+/// Starts a session for a user whose password was verified.
 pub async fn start(tx: &mut Tx, user: &UserId, ip: &str, user_agent: Option<&str>, now: Timestamp) -> Result<Session> {
     let session = Session { id: SessionId::new(now), expires_at: now + IDLE };
     tx.query(
@@ -48,19 +45,16 @@ pub async fn start(tx: &mut Tx, user: &UserId, ip: &str, user_agent: Option<&str
     Ok(session)
 }
 
-/// Somebody's live session.
+/// A session that has not expired.
 #[derive(Debug, Clone)]
 pub struct Live {
-    /// Who.
     pub user: User,
-    /// Set when it was just prolonged: the cookie should say so.
+    /// The new expiry, if this use moved it. The cookie must be renewed then. `None` if it did not move.
     pub renewed_until: Option<Timestamp>,
 }
 
-/// Whose session this is, if it lives; using it prolongs it.
-///
-/// # Errors
-/// A database error.
+/// Returns the user of a session and moves the session's expiry. Returns `None` if the session is unknown, expired or
+/// revoked, or its user is inactive.
 pub async fn resume(db: &Db, session: &SessionId, now: Timestamp) -> Result<Option<Live>> {
     #[derive(sqlx::FromRow)]
     struct Row {
@@ -93,10 +87,6 @@ pub async fn resume(db: &Db, session: &SessionId, now: Timestamp) -> Result<Opti
     Ok(Some(Live { user, renewed_until: Some(until) }))
 }
 
-/// Ends a session.
-///
-/// # Errors
-/// A database error.
 pub async fn revoke(tx: &mut Tx, session: &SessionId, now: Timestamp) -> Result<()> {
     tx.query("UPDATE sessions SET revoked_at = $2, updated_at = $2 WHERE id = $1 AND revoked_at IS NULL")
         .bind(session)

@@ -1,10 +1,10 @@
-//! Limits guesses at passwords.
+//! Limits password guesses.
 //!
-//! A guess is counted before it is tried, in the database that all web processes share, so that guesses in parallel
-//! can't pass the limit together; one that was right is taken back. What is over the limit is not shut out: one guess a
-//! minute is let through, so that nobody can keep an owner away from their own account.
+//! A guess is counted before the password is verified, in the database that all web processes share, so that parallel
+//! guesses can't pass the limit together. A correct guess is uncounted again. Over the limit, one guess a minute is
+//! still allowed, so that nobody can lock an owner out of their own account.
 //!
-//! Who guesses is told by keyed hashes that the layer above makes; no address of either kind is stored here.
+//! Guessers are identified by keyed hashes that the web layer makes; no IP or email address is stored here.
 
 use std::time::Duration;
 
@@ -12,35 +12,35 @@ use nightshift_db::{Db, Engine, Timestamp, Tx};
 
 use crate::Result;
 
-/// Guesses are counted for so long, from the first one on.
+/// How long guesses are counted, from the first one on.
 pub const PERIOD: Duration = Duration::from_secs(15 * 60);
-/// Between two guesses that are over the limit.
+/// Time between two guesses over the limit.
 const PAUSE: Duration = Duration::from_secs(60);
-/// Wrong guesses from one address, at whatever accounts.
+/// Wrong guesses from one address, at any accounts.
 const PER_ADDRESS: i64 = 20;
 /// Wrong guesses at one account from one network.
 const PER_ACCOUNT: i64 = 5;
 /// Wrong guesses from one device at the account that it has signed in to before.
 const PER_DEVICE: i64 = 10;
-/// Expired counters removed with each guess. A guess adds two at most, so the table can't grow without bound.
+/// Expired counters removed with each guess. A guess adds at most two, so the table can't grow without bound.
 const FORGOTTEN_PER_GUESS: i64 = 4;
 
-/// Who guesses at whose password.
+/// Who makes a guess, and at which account.
 #[derive(Debug, Clone)]
 pub enum Guesser {
-    /// Anybody.
+    /// A device without an earlier sign-in to the account.
     Stranger {
-        /// Stands for the address.
+        /// Keyed hash of the IP address.
         address: String,
-        /// Stands for the account and the network of the address together.
+        /// Keyed hash of the account together with the network of the IP address.
         account: String,
     },
-    /// A device that has signed in to this account before; other devices' guesses don't count for it.
+    /// Keyed hash of a device that has signed in to this account before. Guesses of other devices don't count for it.
     Device(String),
 }
 
 impl Guesser {
-    /// The counters of a guess and their limits. Every transaction locks them in this order, so that none deadlocks.
+    /// Returns the counters of a guess and their limits. Every transaction locks them in this order, so none deadlocks.
     fn counters(&self) -> Vec<(String, i64)> {
         match self {
             Self::Stranger { address, account } => {
@@ -51,27 +51,26 @@ impl Guesser {
     }
 }
 
-/// How many guesses were counted, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
 struct Counter {
     guesses: i64,
-    /// The first guess that is counted.
+    /// Time of the first counted guess.
     since: Timestamp,
-    /// The last guess that was let through.
+    /// Time of the last allowed guess.
     last_at: Timestamp,
 }
 
 impl Counter {
-    /// The counter after one more guess.
+    /// Returns the counter after one more guess.
     ///
     /// # Errors
-    /// How long until a guess is let through.
+    /// The time until a guess is allowed, if this one is not.
     fn count(self, allowed: i64, now: Timestamp) -> Result<Self, Duration> {
         if self.guesses == 0 || now >= self.since + PERIOD {
             return Ok(Self { guesses: 1, since: now, last_at: now });
         }
         if self.guesses >= allowed && now < self.last_at + PAUSE {
-            // Another process's clock may be a little ahead of ours.
+            // The clock of another process may be a little ahead of ours.
             return Err((self.last_at + PAUSE).min(self.since + PERIOD).since(now).min(PAUSE));
         }
         Ok(Self { guesses: self.guesses + 1, last_at: now, ..self })
@@ -82,16 +81,13 @@ impl Counter {
 #[derive(Debug)]
 #[must_use = "a guess that was right, or was not tried, is taken back"]
 pub struct Counted {
-    /// In which counters, and the beginning of their periods.
+    /// The keys of the counters, and when their periods began.
     counters: Vec<(String, Timestamp)>,
     /// Guesses at this account from this network or device within the period, this one included.
     pub guesses: i64,
 }
 
-/// How long this guesser must wait; none when a guess may be tried now. Nothing is counted or written.
-///
-/// # Errors
-/// A database error.
+/// Returns how long this guesser must wait, or `None` if a guess may be tried now. Counts and writes nothing.
 pub async fn wait(db: &Db, guesser: &Guesser, now: Timestamp) -> Result<Option<Duration>> {
     let mut longest = None;
     for (key, allowed) in guesser.counters() {
@@ -105,9 +101,9 @@ pub async fn wait(db: &Db, guesser: &Guesser, now: Timestamp) -> Result<Option<D
 /// Counts a guess that is about to be tried.
 ///
 /// # Errors
-/// The inner one: how long to wait instead. The outer one: a database error.
+/// The inner error is the time to wait before the next guess; nothing was counted then.
 pub async fn count(db: &Db, guesser: &Guesser, now: Timestamp) -> Result<Result<Counted, Duration>> {
-    // Locks the counter until the transaction ends; it changes nothing when the counter is there.
+    // Locks the counter until the transaction ends. An existing counter is not changed.
     const LOCK: &str = "INSERT INTO sign_in_guesses (key, guesses, since, last_at) VALUES ($1, 0, $2, $2)
                         ON CONFLICT (key) DO UPDATE SET guesses = sign_in_guesses.guesses
                         RETURNING guesses, since, last_at";
@@ -133,10 +129,7 @@ pub async fn count(db: &Db, guesser: &Guesser, now: Timestamp) -> Result<Result<
     Ok(Ok(counted))
 }
 
-/// Takes back a guess that was right, or that was not tried after all.
-///
-/// # Errors
-/// A database error.
+/// Uncounts a guess that was correct or was not tried.
 pub async fn take_back(tx: &mut Tx, counted: &Counted) -> Result<()> {
     for (key, since) in &counted.counters {
         tx.query("UPDATE sign_in_guesses SET guesses = guesses - 1 WHERE key = $1 AND since = $2 AND guesses > 0")
@@ -148,10 +141,7 @@ pub async fn take_back(tx: &mut Tx, counted: &Counted) -> Result<()> {
     Ok(())
 }
 
-/// Removes up to `rows` counters whose period is over; how many were removed.
-///
-/// # Errors
-/// A database error.
+/// Removes up to `rows` counters whose period is over, and returns how many were removed.
 pub async fn forget(tx: &mut Tx, rows: i64, now: Timestamp) -> Result<u64> {
     let sql = match tx.engine() {
         // A locked counter is in use, and waiting for it could deadlock.
@@ -221,7 +211,7 @@ mod tests {
                     }
                 }
             }
-            // In any quarter of an hour: two bursts at the most, and one a minute between them.
+            // In any 15 minutes: at most two bursts, and one guess a minute between them.
             for from in &tried {
                 let within = tried.iter().filter(|at| (*from..from + 900).contains(at)).count();
                 prop_assert!(i64::try_from(within).unwrap() <= 2 * allowed + 15, "{within} guesses");

@@ -1,6 +1,6 @@
-//! The audit log: one unchangeable row for everything that was done.
+//! The audit log: one immutable row for everything that was done.
 //!
-//! Metadata holds ids and facts; message bodies, clients' phone numbers and secrets never go in.
+//! Metadata holds ids and facts. Message bodies, clients' phone numbers and secrets never go in.
 
 mod event;
 
@@ -18,7 +18,7 @@ use crate::list::{List, Listed};
 use crate::page::{Cursor, Limit, Page};
 use crate::viewer::Viewer;
 
-/// An entry to be written.
+/// An entry to be recorded.
 #[derive(Debug, Clone)]
 pub struct Entry {
     event: Event,
@@ -37,7 +37,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// `by` caused `event`, and it ended as `status`: `success`, `failed`, `warning` or `info`.
+    /// Creates an entry: `by` caused `event`, with the outcome `status` (`success`, `failed`, `warning` or `info`).
     #[must_use]
     pub fn new(event: Event, status: &'static str, by: &Actor) -> Self {
         let inbox = match by {
@@ -61,63 +61,57 @@ impl Entry {
         }
     }
 
-    /// Whose it is.
     #[must_use]
     pub fn org(mut self, org: &OrgId) -> Self {
         self.org = Some(org.clone());
         self
     }
 
-    /// The booking it is about; also ties the entry to it, unless it is tied to something else.
     #[must_use]
     pub fn booking(mut self, booking: &BookingId) -> Self {
         self.booking = Some(booking.clone());
         self
     }
 
-    /// The conversation it is about.
     #[must_use]
     pub fn thread(mut self, thread: &ThreadId) -> Self {
         self.thread = Some(thread.clone());
         self
     }
 
-    /// The client it is about.
     #[must_use]
     pub fn client(mut self, client: &ClientId) -> Self {
         self.client = Some(client.clone());
         self
     }
 
-    /// The sitter it is about.
     #[must_use]
     pub fn sitter(mut self, sitter: &SitterId) -> Self {
         self.sitter = Some(sitter.clone());
         self
     }
 
-    /// The job it is about.
     #[must_use]
     pub fn job(mut self, job: &str) -> Self {
         self.job = Some(job.to_owned());
         self
     }
 
-    /// The delivery it is about.
+    /// Sets the webhook delivery that the entry is about.
     #[must_use]
     pub fn inbox(mut self, inbox: &InboxId) -> Self {
         self.inbox = Some(inbox.clone());
         self
     }
 
-    /// Ties it to a request, webhook or booking.
+    /// Links the entry to a request, a webhook or a booking, by its id.
     #[must_use]
     pub fn correlation(mut self, id: &str) -> Self {
         self.correlation = Some(id.to_owned());
         self
     }
 
-    /// Ids and facts.
+    /// Sets ids and facts. It must hold no message body, phone number or secret.
     #[must_use]
     pub fn metadata(mut self, metadata: Value) -> Self {
         self.metadata = metadata;
@@ -130,10 +124,7 @@ INSERT INTO event_log (id, org_id, event_type, status, actor_type, actor_id, boo
                        job_id, inbox_id, correlation_id, metadata, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 
-/// Writes an entry in the transaction of what it tells.
-///
-/// # Errors
-/// A database error.
+/// Records an entry in the transaction of the change that it describes.
 pub async fn record(tx: &mut Tx, entry: Entry, now: Timestamp) -> Result<()> {
     tx.query(INSERT)
         .bind(new_id(now))
@@ -156,7 +147,8 @@ pub async fn record(tx: &mut Tx, entry: Entry, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// An entry as the API shows it. Its type and status are the stored texts, also those of another version of the program.
+/// An entry of the audit log. Its type and status are the stored texts, which another version of the program may have
+/// written.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
 #[schema(as = Event)]
 #[serde(rename_all = "camelCase")]
@@ -180,7 +172,7 @@ pub struct EntryView {
     created_at: Timestamp,
 }
 
-/// The order in which entries were recorded, last first, which is that of their ids.
+/// Entries are ordered by id, last recorded first.
 impl Listed for EntryView {
     const ORDER: Order = Order::descending(&["id"]);
     type Key = (String,);
@@ -198,27 +190,23 @@ fn as_json<S: serde::Serializer>(value: &Json<Value>, serializer: S) -> Result<S
     value.0.serialize(serializer)
 }
 
-/// Which entries; what is not set does not narrow.
+/// Selects entries. A field that is `None` does not restrict the result.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// By type.
     pub event_type: Option<String>,
-    /// By status.
     pub status: Option<String>,
-    /// By booking.
     pub booking: Option<BookingId>,
-    /// By what they are tied to.
     pub correlation: Option<String>,
-    /// At or after.
+    /// Inclusive.
     pub from: Option<Timestamp>,
-    /// Before.
+    /// Exclusive.
     pub to: Option<Timestamp>,
 }
 
-/// One page of the log as a viewer may see it, last recorded first, and the cursor of the next.
+/// Returns a page of the entries that the viewer may see, last recorded first, and the cursor of the next page.
 ///
 /// # Errors
-/// [`BadCursor`](crate::Error::BadCursor); [`Forbidden`](crate::Error::Forbidden) for sitters.
+/// [`BadCursor`](crate::Error::BadCursor) for an unknown cursor; [`Forbidden`](crate::Error::Forbidden) for sitters.
 pub async fn list(
     db: &Db,
     viewer: &Viewer,
@@ -235,9 +223,9 @@ pub async fn list(
         .filter("status = $1", filter.status.as_ref())
         .selective("booking_id = $1", filter.booking.as_ref())
         .selective("correlation_id = $1", filter.correlation.as_ref())
-        // An id is never earlier than its entry's time. It may be much later, so it says nothing about `to`.
+        // An id is never earlier than its entry's time. It may be much later, so it can't restrict by `to`.
         .filter("id >= $1", filter.from.map(lowest_id))
-        // By an index of the times, all entries of an organisation would be sorted for one page.
+        // `check` keeps the planner from an index on the time, with which it would sort all entries of an organisation.
         .check("created_at >= $1", filter.from)
         .check("created_at < $1", filter.to)
         .page(cursor, limit)

@@ -1,4 +1,4 @@
-//! The automations of an organisation and the texts they start with.
+//! The automations of an organisation and their default texts.
 
 use chrono_tz::Tz;
 use nightshift_db::{Db, Json, Timestamp, Tx};
@@ -11,39 +11,33 @@ use crate::ids::{AutomationId, OrgId};
 use crate::text_enum::text_enum;
 
 text_enum! {
-    /// What an automatic text is about.
     pub enum AutomationType {
-        /// A booking was confirmed.
         BookingConfirmation = "bookingConfirmation",
-        /// A booking is tomorrow.
+        /// Sent the day before the booking.
         BookingReminder = "bookingReminder",
         /// A confirmed booking was cancelled.
         BookingCancelled = "bookingCancelled",
         /// A confirmed booking has moved.
         BookingRescheduled = "bookingRescheduled",
-        /// A sitter got a booking.
+        /// A sitter was assigned to a booking.
         SitterAssignment = "sitterAssignment",
-        /// A sitter is offered a booking.
         OfferNotification = "offerNotification",
-        /// A called provider has given an appointment.
+        /// A call to a service provider ended with an appointment.
         ProviderBookingConfirmed = "providerBookingConfirmed",
     }
 }
 
 text_enum! {
-    /// Who gets a text.
     pub enum Recipient {
         /// The client of a booking.
         Client = "client",
-        /// A sitter.
         Sitter = "sitter",
-        /// Who asked for an appointment elsewhere.
+        /// The user who made a service request.
         Requester = "requester",
     }
 }
 
 impl AutomationType {
-    /// Who gets this text.
     #[must_use]
     pub const fn recipient(self) -> Recipient {
         match self {
@@ -55,7 +49,7 @@ impl AutomationType {
         }
     }
 
-    /// The text an organisation starts with.
+    /// Returns the text that an organisation starts with.
     #[must_use]
     pub const fn default_template(self) -> &'static str {
         match self {
@@ -75,7 +69,7 @@ impl AutomationType {
         }
     }
 
-    /// What a template of this kind may ask for.
+    /// Returns the variables that a template of this type may use.
     #[must_use]
     pub const fn variables(self) -> &'static [&'static str] {
         match self {
@@ -89,39 +83,31 @@ impl AutomationType {
         }
     }
 
-    /// Whether the text waits for the end of quiet hours unless the organisation says otherwise. An answer to
-    /// somebody who waits for it does not.
+    /// Returns whether the text waits for the end of quiet hours by default. A text that somebody waits for does not.
     const fn waits_for_quiet_hours(self) -> bool {
         !matches!(self, Self::OfferNotification | Self::ProviderBookingConfirmed)
     }
 }
 
-/// One kind of automatic text of an organisation.
+/// The template and settings of one type of automatic text in an organisation.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 #[serde(rename_all = "camelCase")]
 pub struct Automation {
-    /// Its id.
     pub id: AutomationId,
-    /// What it is about.
     #[sqlx(rename = "type")]
     #[serde(rename = "type")]
     pub kind: AutomationType,
-    /// Who gets it.
     pub recipient: Recipient,
-    /// Whether it is sent at all.
     pub enabled: bool,
-    /// Its text with variables.
+    /// The text with `{variables}`.
     pub template: String,
-    /// How long after its cause it is sent.
+    /// Delay after the cause of the text.
     pub delay_minutes: i64,
-    /// Whether it waits for the end of quiet hours.
+    /// Whether the text waits for the end of quiet hours.
     pub quiet_hours: bool,
 }
 
-/// Gives an organisation the automations it lacks, with their default texts. Those it has stay as they are.
-///
-/// # Errors
-/// When the database refuses.
+/// Inserts the automations that an organisation lacks, with their default texts. Existing ones stay unchanged.
 pub async fn seed_defaults(tx: &mut Tx, org: &OrgId, now: Timestamp) -> Result<()> {
     for kind in AutomationType::ALL {
         tx.query(
@@ -142,10 +128,7 @@ pub async fn seed_defaults(tx: &mut Tx, org: &OrgId, now: Timestamp) -> Result<(
     Ok(())
 }
 
-/// An organisation's automation of a kind, if it has one.
-///
-/// # Errors
-/// When the database can't be read.
+/// Returns an organisation's automation of a type, or `None` if it has none.
 pub async fn load(tx: &mut Tx, org: &OrgId, kind: AutomationType) -> Result<Option<Automation>> {
     let automation = tx
         .query(
@@ -159,10 +142,7 @@ pub async fn load(tx: &mut Tx, org: &OrgId, kind: AutomationType) -> Result<Opti
     Ok(automation)
 }
 
-/// All automations of an organisation.
-///
-/// # Errors
-/// When the database can't be read.
+/// Returns all automations of an organisation, ordered by type.
 pub async fn list(db: &Db, org: &OrgId) -> Result<Vec<Automation>> {
     let automations = db
         .read(
@@ -175,18 +155,15 @@ pub async fn list(db: &Db, org: &OrgId) -> Result<Vec<Automation>> {
     Ok(automations)
 }
 
-/// An organisation's quiet hours, if its settings name any.
-///
-/// # Errors
-/// When the database can't be read.
+/// Returns an organisation's quiet hours, or `None` if its settings contain none.
 pub async fn quiet_hours_of(tx: &mut Tx, org: &OrgId) -> Result<Option<QuietHours>> {
     let row: Option<(String, Json<Value>)> =
         tx.query("SELECT timezone, settings FROM organizations WHERE id = $1").bind(org).optional().await?;
     Ok(row.and_then(|(zone, settings)| QuietHours::from_settings(&settings.0, zone_named(&zone))))
 }
 
-/// The zone by its IANA name. Names are checked when they are stored; should one have left the tables since, UTC stands
-/// in rather than nothing.
+/// Returns the zone with this IANA name. Names are checked when they are stored; if a later version of the time zone
+/// database lacks the name, the result is UTC.
 pub(super) fn zone_named(name: &str) -> Tz {
     name.parse().unwrap_or(Tz::UTC)
 }

@@ -1,9 +1,9 @@
-//! Executing one run of the ledger: from "due" to a stored text that `sms.send` takes over.
+//! Executes one automation run: from "due" to a stored text, which `sms.send` then sends.
 //!
-//! All of it is one transaction, so a run has either no text or one. The text goes into the ledger's thread by the same
-//! operation as a person's, under the same rules; only a run that belongs to no thread at all falls back to the front
-//! desk, and says so in the audit log. A text about a booking is written under the booking's lock, so that what it says
-//! is what holds.
+//! A run is executed in one transaction, so it has either no text or one. The text is posted to the run's thread by the
+//! same operation as a user's text, under the same rules. A run without a thread falls back to the front desk, which
+//! the audit log records. A text about a booking is written under the booking's lock, so that it states the current
+//! time.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
 use super::automation::zone_named;
-use super::ledger::{self, Run, RunStatus};
+use super::runs::{self, AutomationRun, AutomationRunStatus};
 use super::stated::{self, Stated};
 use super::template::{self, Variables};
 use super::told;
@@ -26,44 +26,38 @@ use crate::messaging::numbers::{self, Number};
 use crate::messaging::post::{Blocked, Posted, post_for_run};
 use crate::messaging::threads;
 
-/// A text about something that begins this soon after the quiet hours goes out at night rather than too late.
+/// If a booking starts within this time after the end of the quiet hours, its text is sent during quiet hours.
 const NOTICE: Duration = Duration::from_secs(2 * 3600);
 
-/// What executing a run did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows: `sms.send`, another `automation.run` later, or `thread.assign_number`"]
 pub enum Executed {
-    /// Its text is stored; `sms.send` must follow (a second one for the same text is harmless).
+    /// The text is stored. `sms.send` must follow; a second job for the same text is harmless.
     Written {
-        /// The text.
         message_id: MessageId,
-        /// Its thread.
         thread_id: ThreadId,
-        /// Whether that is the thread the run belongs to.
+        /// Whether this is the thread that the run belongs to.
         used_thread: bool,
     },
-    /// It is not due yet; execute it again then.
-    Hold {
-        /// When.
-        until: Timestamp,
-    },
-    /// There is no number to send its text from; people know, and it goes on when there is one.
+    /// The run is not due yet and must be executed again at this time.
+    Hold { until: Timestamp },
+    /// There is no number to send the text from. An exception was raised, and the run continues once there is a number.
     Blocked {
-        /// The thread that lacks a number, for which `thread.assign_number` must follow; none when the organisation
-        /// lacks a front desk.
+        /// The thread without a number, for which `thread.assign_number` must follow. `None` if the organisation has no
+        /// front desk number.
         thread: Option<ThreadId>,
     },
-    /// It ended, now or before.
-    Ended(RunStatus),
+    /// The run has ended, now or earlier.
+    Ended(AutomationRunStatus),
 }
 
-/// Executes a run of the ledger.
+/// Executes a run. A run that has ended or has written its text stays unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`](crate::Error::NotFound) when there is no such run.
+/// [`Error::NotFound`](crate::Error::NotFound) if there is no such run.
 pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timestamp) -> Result<Executed> {
     let (run, booking) = lock_with_thread(tx, id).await?;
-    if !matches!(run.status, RunStatus::Pending | RunStatus::Blocked) {
+    if !matches!(run.status, AutomationRunStatus::Pending | AutomationRunStatus::Blocked) {
         return Ok(Executed::Ended(run.status));
     }
     if let (Some(message_id), Some(thread_id)) = (run.message_event_id.clone(), run.thread_id.clone()) {
@@ -88,29 +82,29 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
     if automation.quiet_hours
         && let Some(until) = hold_until(tx, &run, starts_at, now).await?
     {
-        ledger::set_scheduled(tx, &run.id, until, now).await?;
+        runs::set_scheduled(tx, &run.id, until, now).await?;
         return Ok(Executed::Hold { until });
     }
     if !has_recipient(&run) {
         return fail(tx, &run, "no_recipient", by, now).await;
     }
     let Some((thread_id, used_thread)) = destination(tx, &run, by, now).await? else {
-        ledger::set_blocked(tx, &run, None, now).await?;
+        runs::set_blocked(tx, &run, None, now).await?;
         masking::report_no_front_desk(tx, &run.org_id, now).await?;
         return Ok(Executed::Blocked { thread: None });
     };
-    if run.status == RunStatus::Blocked && run.thread_id.is_none() {
+    if run.status == AutomationRunStatus::Blocked && run.thread_id.is_none() {
         masking::front_desk_found(tx, &run.org_id, now).await?;
     }
     match post_for_run(tx, &thread_id, &run.id, &body, by, now).await? {
         Posted::Queued { message_id, .. } => {
             let stated = Stated::by(run.kind, booking.as_ref());
-            let text = ledger::Written { thread: &thread_id, message: &message_id, body: &body, used_thread, stated };
-            ledger::set_written(tx, &run.id, text, now).await?;
+            let text = runs::WrittenText { thread: &thread_id, message: &message_id, body: &body, used_thread, stated };
+            runs::set_written(tx, &run.id, text, now).await?;
             Ok(Executed::Written { message_id, thread_id, used_thread })
         }
         Posted::Blocked(Blocked::NoNumber) => {
-            ledger::set_blocked(tx, &run, Some(&thread_id), now).await?;
+            runs::set_blocked(tx, &run, Some(&thread_id), now).await?;
             masking::report_missing(tx, &thread_id, now).await?;
             Ok(Executed::Blocked { thread: Some(thread_id) })
         }
@@ -118,9 +112,9 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
     }
 }
 
-/// The run, held after the booking it is about and its thread: the order in which whoever holds several takes them.
-async fn lock_with_thread(tx: &mut Tx, id: &AutomationRunId) -> Result<(Run, Option<Booking>)> {
-    let run = ledger::load(tx, id).await?;
+/// Locks the run, after its booking and its thread. All code that locks several of these uses this order.
+async fn lock_with_thread(tx: &mut Tx, id: &AutomationRunId) -> Result<(AutomationRun, Option<Booking>)> {
+    let run = runs::load(tx, id).await?;
     let booking = match &run.booking_id {
         Some(booking) => Some(bookings::lock(tx, booking).await?),
         None => None,
@@ -132,11 +126,11 @@ async fn lock_with_thread(tx: &mut Tx, id: &AutomationRunId) -> Result<(Run, Opt
     {
         threads::lock(tx, &thread.id).await?;
     }
-    Ok((ledger::lock(tx, id).await?, booking))
+    Ok((runs::lock(tx, id).await?, booking))
 }
 
-/// Why the client need not hear of the booking's time any more.
-async fn unwanted(tx: &mut Tx, run: &Run, booking: &Booking, now: Timestamp) -> Result<Option<&'static str>> {
+/// Returns why the client no longer needs this text, or `None` if it is still needed.
+async fn unwanted(tx: &mut Tx, run: &AutomationRun, booking: &Booking, now: Timestamp) -> Result<Option<&'static str>> {
     if stated::states_time(run.kind) && booking.status == Status::Cancelled {
         return Ok(Some(stated::CANCELLED));
     }
@@ -149,14 +143,14 @@ async fn unwanted(tx: &mut Tx, run: &Run, booking: &Booking, now: Timestamp) -> 
     Ok(None)
 }
 
-async fn skip(tx: &mut Tx, run: &Run, reason: &str, by: &Actor, now: Timestamp) -> Result<Executed> {
-    ledger::set_skipped(tx, &run.id, reason, by, now).await?;
-    Ok(Executed::Ended(RunStatus::Skipped))
+async fn skip(tx: &mut Tx, run: &AutomationRun, reason: &str, by: &Actor, now: Timestamp) -> Result<Executed> {
+    runs::set_skipped(tx, &run.id, reason, by, now).await?;
+    Ok(Executed::Ended(AutomationRunStatus::Skipped))
 }
 
-async fn fail(tx: &mut Tx, run: &Run, error: &str, by: &Actor, now: Timestamp) -> Result<Executed> {
-    ledger::set_failed(tx, &run.id, error, by, now).await?;
-    Ok(Executed::Ended(RunStatus::Failed))
+async fn fail(tx: &mut Tx, run: &AutomationRun, error: &str, by: &Actor, now: Timestamp) -> Result<Executed> {
+    runs::set_failed(tx, &run.id, error, by, now).await?;
+    Ok(Executed::Ended(AutomationRunStatus::Failed))
 }
 
 #[derive(sqlx::FromRow)]
@@ -168,9 +162,9 @@ struct Subject {
     start_at: Option<Timestamp>,
 }
 
-/// The values for the run's template and, when it is about a booking, the moment that begins. What the run's metadata
-/// holds under `variables` comes on top.
-async fn variables(tx: &mut Tx, run: &Run) -> Result<(Variables, Option<Timestamp>)> {
+/// Returns the values for the run's template and the start of its booking, if there is one. Values under `variables`
+/// in the run's metadata replace the others.
+async fn variables(tx: &mut Tx, run: &AutomationRun) -> Result<(Variables, Option<Timestamp>)> {
     let subject: Subject = tx
         .query(
             "SELECT o.timezone, o.name AS business, c.first_name, b.service, b.start_at
@@ -201,13 +195,19 @@ async fn variables(tx: &mut Tx, run: &Run) -> Result<(Variables, Option<Timestam
     Ok((variables, subject.start_at))
 }
 
-/// The end of the organisation's quiet hours, unless waiting for it would leave too little notice.
-async fn hold_until(tx: &mut Tx, run: &Run, starts_at: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>> {
+/// Returns the end of the organisation's quiet hours if the text must wait for it. Returns `None` outside quiet hours,
+/// and if waiting would leave too little notice.
+async fn hold_until(
+    tx: &mut Tx,
+    run: &AutomationRun,
+    starts_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
     let end = quiet_hours_of(tx, &run.org_id).await?.and_then(|quiet| quiet.end_after(now));
     Ok(end.filter(|end| starts_at.is_none_or(|starts_at| starts_at < now || *end + NOTICE <= starts_at)))
 }
 
-fn has_recipient(run: &Run) -> bool {
+fn has_recipient(run: &AutomationRun) -> bool {
     run.thread_id.is_some()
         || match run.recipient {
             Recipient::Client | Recipient::Requester => run.client_id.is_some(),
@@ -215,8 +215,8 @@ fn has_recipient(run: &Run) -> bool {
         }
 }
 
-/// The thread a run's text goes into, and whether it is the one it belongs to; none when there is no number for it.
-async fn destination(tx: &mut Tx, run: &Run, by: &Actor, now: Timestamp) -> Result<Option<(ThreadId, bool)>> {
+/// Returns the thread for a run's text, and whether the run belongs to it. Returns `None` if there is no number for it.
+async fn destination(tx: &mut Tx, run: &AutomationRun, by: &Actor, now: Timestamp) -> Result<Option<(ThreadId, bool)>> {
     if let Some(thread) = &run.thread_id {
         return Ok(Some((thread.clone(), true)));
     }
@@ -253,7 +253,7 @@ async fn destination(tx: &mut Tx, run: &Run, by: &Actor, now: Timestamp) -> Resu
 
 async fn record_fallback(
     tx: &mut Tx,
-    run: &Run,
+    run: &AutomationRun,
     thread: &ThreadId,
     number: &Number,
     by: &Actor,

@@ -1,19 +1,19 @@
-//! Automatic texts: what an organisation says on its own, and the ledger of every time it was due.
+//! Automatic texts: the texts that an organisation sends on its own, and a record of every time one was due.
 //!
-//! An automation is a template with a switch, one per kind and organisation. Each time one is due a row goes into the
-//! ledger, unique by the fact that caused it, and exactly that row is executed: whatever repeats the fact, the client
-//! gets one text.
+//! An automation is a template with an on/off switch, one per type and organisation. Each time one is due, a run is
+//! inserted, unique by the fact that caused it, and that run is executed. If the fact is reported again, no second text
+//! is sent.
 
 mod automation;
 mod execute;
-pub mod ledger;
 pub mod quiet_hours;
+pub mod runs;
 mod stated;
 pub mod template;
 mod told;
 
 pub use automation::{Automation, AutomationType, Recipient, list, load, quiet_hours_of, seed_defaults};
 pub use execute::{Executed, execute};
-pub use ledger::EXECUTOR;
+pub use runs::EXECUTOR;
 pub(crate) use stated::{CANCELLED, MOVED, outdated, repeated};
 pub(crate) use told::{confirmation_taken_back, take_back};

@@ -1,14 +1,14 @@
 //! The hours in which an organisation sends no automatic texts.
 //!
-//! Read from the organisation's settings, `{"quietHours": {"start": "21:00", "end": "08:00"}}`; without that entry
-//! there are none. They are hours on the wall of the organisation's zone, so changes of the clock count.
+//! They are read from the organisation's settings, `{"quietHours": {"start": "21:00", "end": "08:00"}}`; without that
+//! entry there are none. They are local times in the organisation's zone, so daylight saving time is respected.
 
 use chrono::{Days, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _};
 use chrono_tz::Tz;
 use nightshift_db::Timestamp;
 use serde_json::Value;
 
-/// From `start` until just before `end`, over midnight when `end` is the earlier one.
+/// The time from `start` to just before `end`, past midnight if `end` is earlier than `start`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuietHours {
     start: NaiveTime,
@@ -17,13 +17,13 @@ pub struct QuietHours {
 }
 
 impl QuietHours {
-    /// Quiet hours of a zone; none when both ends are the same.
+    /// Creates quiet hours in a zone. Returns `None` if `start` and `end` are the same.
     #[must_use]
     pub fn new(start: NaiveTime, end: NaiveTime, zone: Tz) -> Option<Self> {
         (start != end).then_some(Self { start, end, zone })
     }
 
-    /// What an organisation's settings say; none when they say nothing that can be read.
+    /// Reads quiet hours from an organisation's settings. Returns `None` if the entry is missing or can't be parsed.
     #[must_use]
     pub fn from_settings(settings: &Value, zone: Tz) -> Option<Self> {
         let time = |name: &str| {
@@ -33,9 +33,10 @@ impl QuietHours {
         Self::new(time("start")?, time("end")?, zone)
     }
 
-    /// When the quiet hours that hold at `now` end; none when none hold.
+    /// Returns when the quiet hours that hold at `now` end, or `None` if `now` is outside quiet hours.
     ///
-    /// An end that the clock skips is the first moment after the skip; one that it shows twice is the next of the two.
+    /// If the clock skips the end, the result is the first moment after the gap. If the clock shows the end twice, the
+    /// result is the next of the two.
     #[must_use]
     pub fn end_after(&self, now: Timestamp) -> Option<Timestamp> {
         let local = now.to_datetime().with_timezone(&self.zone).naive_local();
@@ -49,9 +50,9 @@ impl QuietHours {
         Some(self.instant_of(tomorrow.and_time(self.end), now))
     }
 
-    /// The first moment after `now` at which the wall clock shows `local` or has just skipped it.
+    /// Returns the first moment after `now` at which the local time is `local`, or has just skipped it.
     fn instant_of(&self, mut local: NaiveDateTime, now: Timestamp) -> Timestamp {
-        // No zone skips more than a day; a step of a minute finds every end of a gap.
+        // No zone skips more than a day; steps of a minute find the end of every gap.
         for _ in 0..=24 * 60 {
             let found = self.zone.from_local_datetime(&local);
             let instants = [found.earliest(), found.latest()];
@@ -89,7 +90,7 @@ mod tests {
         assert_eq!(end(night, "2024-12-30T21:00:00Z").unwrap(), "2024-12-31T08:00:00.000Z");
         assert_eq!(end(night, "2024-12-31T07:59:59Z").unwrap(), "2024-12-31T08:00:00.000Z");
         assert_eq!(end(night, "2024-12-31T08:00:00Z"), None);
-        // Summer time: eight in the morning is seven in UTC.
+        // Daylight saving time: 08:00 in London is 07:00 in UTC.
         assert_eq!(end(night, "2025-07-01T02:00:00Z").unwrap(), "2025-07-01T07:00:00.000Z");
     }
 
@@ -99,7 +100,7 @@ mod tests {
         assert_eq!(end(skipped, "2025-03-09T06:59:00Z").unwrap(), "2025-03-09T07:00:00.000Z");
         let twice = quiet("22:00", "01:30", chrono_tz::America::New_York);
         assert_eq!(end(twice, "2025-11-02T05:00:00Z").unwrap(), "2025-11-02T05:30:00.000Z");
-        // The second 01:10 of that night: the first 01:30 is over.
+        // The second 01:10 of that night: the first 01:30 has passed.
         assert_eq!(end(twice, "2025-11-02T06:10:00Z").unwrap(), "2025-11-02T06:30:00.000Z");
     }
 

@@ -1,6 +1,6 @@
-//! What a text states about its booking's time, and when that is outdated.
+//! What a text states about the time of its booking, and when that is outdated.
 //!
-//! Reads what stands and changes nothing: those who take a text back ask here.
+//! These functions only read. The code that takes texts back calls them.
 
 use std::time::Duration;
 
@@ -14,30 +14,29 @@ use crate::messaging::message::MessageStatus;
 
 /// The reason of a text that was taken back, or not written, because its booking has moved.
 pub(crate) const MOVED: &str = "booking_moved";
-/// The same for a booking that was cancelled.
+/// The reason of a text that was taken back, or not written, because its booking was cancelled.
 pub(crate) const CANCELLED: &str = "booking_cancelled";
 
-/// Texts show whole minutes.
+/// Texts show times to the minute.
 const SHOWN: Duration = Duration::from_secs(60);
 
 /// The start of a booking that a text states.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::automations) struct Stated {
-    /// The start.
     pub start_at: Timestamp,
-    /// The booking's version with it, which orders texts even when the clock was set back.
+    /// The booking's version with this start. It orders texts even if the clock was set back.
     pub version: i64,
 }
 
 impl Stated {
-    /// What a text of this kind states about its booking; none when it states nothing that may still change.
+    /// Returns what a text of this type states about its booking, or `None` if it states nothing that can change.
     pub(in crate::automations) fn by(kind: AutomationType, booking: Option<&Booking>) -> Option<Self> {
         let booking = booking.filter(|_| states_time(kind))?;
         Some(Self { start_at: booking.start_at, version: booking.version })
     }
 }
 
-/// Whether texts of this kind say when a booking takes place.
+/// Returns whether texts of this type state when a booking takes place.
 pub(in crate::automations) const fn states_time(kind: AutomationType) -> bool {
     matches!(
         kind,
@@ -45,7 +44,7 @@ pub(in crate::automations) const fn states_time(kind: AutomationType) -> bool {
     )
 }
 
-/// Whether a text shows the same date and time for both.
+/// Returns whether texts show both moments as the same date and time.
 pub(in crate::automations) fn shown_alike(a: Timestamp, b: Timestamp) -> bool {
     let minute = |at: Timestamp| at.unix_ms().div_euclid(i64::try_from(SHOWN.as_millis()).unwrap_or(i64::MAX));
     minute(a) == minute(b)
@@ -59,8 +58,8 @@ struct Returned {
     followed: bool,
 }
 
-/// Why a text that comes back unsent may not be tried again: what it says of its booking is no longer true, or a later
-/// text has told the client more. The caller holds the text.
+/// Returns why a text that came back unsent may not be sent again: its statement about the booking is no longer true,
+/// or a later text has told the client the current state. Returns `None` if it may be sent. The caller holds the text.
 pub(crate) async fn outdated(tx: &mut Tx, run: &AutomationRunId) -> Result<Option<&'static str>> {
     let returned: Option<Returned> = tx
         .query(
@@ -92,8 +91,8 @@ struct Line {
     states_start_at: Option<Timestamp>,
 }
 
-/// Texts about moves that wait to leave and repeat the text before them, as happens when the one between them is taken
-/// back. `run` is any run about the booking.
+/// Returns the queued texts about moves that repeat the text before them. This happens if the text between the two
+/// is taken back. `run` is any run about the booking.
 pub(crate) async fn repeated(tx: &mut Tx, run: &AutomationRunId) -> Result<Vec<MessageId>> {
     let told: Vec<Line> = tx
         .query(

@@ -1,7 +1,7 @@
-//! Templates of automatic texts: words with `{variables}` in between.
+//! Templates of automatic texts: plain text with `{variables}`.
 //!
-//! A template is checked when it is stored and again when it is rendered; a variable nobody fills is an error, never
-//! a gap in a client's text. Dates and times are shown in the organisation's zone, services in readable words.
+//! A template is checked when it is stored and again when it is rendered. A variable without a value is an error and
+//! never leaves a gap in a client's text. Dates and times are shown in the organisation's zone, services in words.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,13 +9,13 @@ use std::fmt::Write as _;
 use chrono_tz::Tz;
 use nightshift_db::Timestamp;
 
-/// The template can't be rendered.
+/// Why a template can't be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// It asks for something that this kind of text has no value for.
+    /// There is no value with this name for this type of text.
     #[error("unknown variable {{{0}}}")]
     UnknownVariable(String),
-    /// A brace opens or closes without its partner.
+    /// A brace without its counterpart.
     #[error("a brace has no partner; variables are written like {{firstName}}")]
     StrayBrace,
 }
@@ -25,14 +25,13 @@ pub enum TemplateError {
 pub struct Variables(BTreeMap<&'static str, String>);
 
 impl Variables {
-    /// Adds one value.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.0.insert(name, value.into());
         self
     }
 
-    /// Adds `{date}` and `{time}` as the clock on the wall of `zone` shows them: `Tue 31 Dec 2024`, `10:00`.
+    /// Adds `{date}` and `{time}` in the local time of `zone`, e.g. `Tue 31 Dec 2024` and `10:00`.
     #[must_use]
     pub fn with_moment(self, at: Timestamp, zone: Tz) -> Self {
         let local = at.to_datetime().with_timezone(&zone);
@@ -40,10 +39,10 @@ impl Variables {
     }
 }
 
-/// The template with every variable filled in.
+/// Returns the template with every variable replaced by its value.
 ///
 /// # Errors
-/// [`TemplateError`] when a variable has no value or a brace no partner.
+/// [`TemplateError`] if a variable has no value or a brace has no counterpart.
 pub fn render(template: &str, variables: &Variables) -> Result<String, TemplateError> {
     let mut text = String::with_capacity(template.len() + 32);
     walk(template, |part| match part {
@@ -61,10 +60,10 @@ pub fn render(template: &str, variables: &Variables) -> Result<String, TemplateE
     Ok(text)
 }
 
-/// Whether the template uses nothing but `allowed` variables.
+/// Checks that the template uses only `allowed` variables.
 ///
 /// # Errors
-/// [`TemplateError`] naming the first thing wrong.
+/// [`TemplateError`] with the first fault.
 pub fn check(template: &str, allowed: &[&str]) -> Result<(), TemplateError> {
     walk(template, |part| match part {
         Part::Variable(name) if !allowed.contains(&name) => Err(TemplateError::UnknownVariable(name.to_owned())),
@@ -94,7 +93,7 @@ fn walk<'t>(
     take(Part::Words(rest))
 }
 
-/// A service code as a client would say it: `dog_walking` is `dog walking`.
+/// Returns a service code in words: `dog_walking` becomes `dog walking`.
 #[must_use]
 pub fn readable_service(code: &str) -> String {
     code.split(['_', '-']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")

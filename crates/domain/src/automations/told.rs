@@ -1,14 +1,14 @@
-//! What clients are told about when their booking takes place.
+//! What clients have been told about the time of their booking.
 //!
-//! Three promises, kept here and by what [`stated`](super::stated) calls outdated: a text leaves only while what it says
-//! of its booking is true; the last text about a booking's time states the time that holds; and nobody is told the same
-//! time twice in a row. The booking's lock is what makes them hold: a time is changed and a text written only under it,
-//! and whoever changes a time takes back, in the same transaction, the texts that have not left.
+//! This file keeps three promises together with [`stated`](super::stated): a text is sent only while its statements
+//! about its booking are true; the last text about a booking's time states the current time; and no client is told the
+//! same time twice in a row. The promises rest on the booking's lock: a time is changed and a text written only under
+//! it, and a change of the time takes back the unsent texts in the same transaction.
 
 use nightshift_db::{Timestamp, Tx};
 
 use super::AutomationType;
-use super::ledger::Run;
+use super::runs::AutomationRun;
 use super::stated::{CANCELLED, MOVED, shown_alike};
 use crate::Result;
 use crate::actor::Actor;
@@ -16,8 +16,8 @@ use crate::bookings::{Booking, Status};
 use crate::ids::{AutomationRunId, BookingId, MessageId};
 use crate::messaging::delivery;
 
-/// Whether nothing is left to tell: the last text about the booking's time states the present one, or a confirmation
-/// that is not written yet will. Texts that were refused or not delivered told nobody anything.
+/// Returns whether the client needs no text about the booking's time: the last one states the current time, or a
+/// confirmation that is not written yet will. Texts that were rejected or not delivered don't count.
 pub(super) async fn is_told(tx: &mut Tx, booking: &Booking, run: &AutomationRunId) -> Result<bool> {
     let last: Option<(Option<Timestamp>,)> = tx
         .query(
@@ -46,8 +46,8 @@ pub(super) async fn is_told(tx: &mut Tx, booking: &Booking, run: &AutomationRunI
     Ok(will_be)
 }
 
-/// Whether every confirmation of the booking was taken back because the booking had moved: then the client knows of no
-/// booking yet, and hears of a confirmed one rather than of one that has moved.
+/// Returns whether every confirmation of the booking was taken back because the booking had moved. The client then
+/// knows of no booking yet, and must get a confirmation, not a text about a move.
 pub(crate) async fn confirmation_taken_back(tx: &mut Tx, booking: &BookingId) -> Result<bool> {
     let (confirmations, taken_back): (i64, i64) = tx
         .query(
@@ -61,14 +61,15 @@ pub(crate) async fn confirmation_taken_back(tx: &mut Tx, booking: &BookingId) ->
     Ok(confirmations > 0 && confirmations == taken_back)
 }
 
-/// Whether a run tells of a move: its cause is a version of the booking.
-pub(super) fn tells_of_move(run: &Run) -> bool {
+/// Returns whether a run's text is about a move. Such a run was caused by a version of the booking.
+pub(super) fn tells_of_move(run: &AutomationRun) -> bool {
     run.kind != AutomationType::BookingReminder
         && run.trigger_ref.rsplit_once(":v").is_some_and(|(_, version)| version.parse::<i64>().is_ok())
 }
 
-/// Takes back the texts that have not left and say what is no longer true of the booking, which this transaction holds
-/// and has just changed. Texts under way are locked too: one that comes back unsent is looked at again then.
+/// Takes back the unsent texts whose statements about the booking are no longer true. This transaction holds the
+/// booking and has just changed it. Texts that are being sent are locked too: if one of them comes back unsent,
+/// [`outdated`](super::stated::outdated) is checked again.
 pub(crate) async fn take_back(tx: &mut Tx, booking: &Booking, by: &Actor, now: Timestamp) -> Result<()> {
     let unsent: Vec<(MessageId, Option<Timestamp>)> = tx
         .query(

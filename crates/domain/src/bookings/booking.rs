@@ -11,63 +11,53 @@ use crate::{Error, Result};
 
 row! {
     columns = booking_columns $;
-    /// A booking as it is stored.
     #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
     pub struct Booking {
-        /// Its id.
         pub id: BookingId,
-        /// The organisation that serves it.
         pub org_id: OrgId,
-        /// Who asked for it.
         pub client_id: ClientId,
-        /// Who does it, once known.
+        /// `None` until a sitter is assigned.
         pub sitter_id: Option<SitterId>,
         /// Service code, e.g. `dog_walking`.
         pub service: String,
-        /// When it starts.
         pub start_at: Timestamp,
-        /// When it ends; later than the start.
+        /// Later than `start_at`.
         pub end_at: Timestamp,
-        /// Where it stands.
         pub status: Status,
-        /// Pets or visits, at least one.
+        /// Pets or visits, at least 1.
         pub quantity: i64,
-        /// Codes of what was ordered on top.
+        /// Codes of extra services.
         pub add_ons: Json<Vec<String>>,
-        /// Where it takes place.
         pub address: Option<String>,
-        /// What the sitter should know.
+        /// Notes for the sitter.
         pub notes: Option<String>,
-        /// Taken off its price, in minor units.
+        /// Discount on the price, in minor units.
         pub discount_minor: i64,
-        /// Price in minor units, once priced.
+        /// Price in minor units; `None` until the booking is priced.
         pub total_minor: Option<i64>,
-        /// ISO currency of the price.
+        /// ISO 4217 code of the price's currency.
         pub currency: Option<String>,
-        /// What it was last priced with.
+        /// The snapshot of the last pricing.
         pub pricing_snapshot_id: Option<SnapshotId>,
-        /// What is known of the payment.
         pub payment_status: PaymentStatus,
-        /// Received for it, in minor units, before refunds.
+        /// Received in minor units, before refunds.
         pub paid_minor: i64,
-        /// Given back of it, in minor units.
+        /// Refunded in minor units.
         pub refunded_minor: i64,
-        /// The Stripe payment that paid it.
+        /// The Stripe payment that the booking shows.
         pub stripe_payment_intent_id: Option<String>,
-        /// When it was first confirmed.
+        /// Time of the first confirmation.
         pub confirmed_at: Option<Timestamp>,
-        /// When it was cancelled.
         pub cancelled_at: Option<Timestamp>,
-        /// Raised by one with every change.
+        /// Incremented with every change.
         pub version: i64,
-        /// When it was made.
         pub created_at: Timestamp,
     }
 }
 pub(super) use booking_columns;
 
 columns! {
-    /// What is written of a booking when it is made and with every change.
+    /// The columns that are written when a booking is created and with every change.
     pub(super) struct WrittenColumns(booking: &'r Booking, 'r) {
         sitter_id: text = booking.sitter_id.as_ref().map(SitterId::as_str),
         service: text = booking.service.as_str(),
@@ -95,10 +85,11 @@ columns! {
 const BY_ID: &str = concat!("SELECT ", booking_columns!(""), " FROM bookings WHERE id = $1");
 const BY_ID_LOCKED: &str = concat!("SELECT ", booking_columns!(""), " FROM bookings WHERE id = $1 FOR NO KEY UPDATE");
 
-/// One booking.
+/// Returns one booking.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for one that the viewer may not see; [`Error::Forbidden`] for viewers who see no bookings.
+/// [`Error::NotFound`] if there is no such booking or the viewer may not see it; [`Error::Forbidden`] for viewers who
+/// may see no bookings.
 pub async fn get(db: &Db, viewer: &Viewer, id: &BookingId) -> Result<Booking> {
     let (org, sitter) = viewer.booking_rows()?;
     let booking: Option<Booking> = db.read(BY_ID).bind(id).optional().await?;
@@ -109,11 +100,11 @@ pub async fn get(db: &Db, viewer: &Viewer, id: &BookingId) -> Result<Booking> {
     booking.filter(seen).ok_or(Error::NotFound)
 }
 
-/// The booking, held until the transaction ends, so that what is decided from it stays true. On SQLite the
-/// transaction already is the only writer.
+/// Returns the booking and locks it until the transaction ends, so that decisions based on it stay valid. On SQLite the
+/// transaction is already the only writer.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is none.
+/// [`Error::NotFound`] if there is no such booking.
 pub async fn lock(tx: &mut Tx, id: &BookingId) -> Result<Booking> {
     let sql = match tx.engine() {
         Engine::Postgres => BY_ID_LOCKED,
@@ -122,18 +113,18 @@ pub async fn lock(tx: &mut Tx, id: &BookingId) -> Result<Booking> {
     tx.query(sql).bind(id).optional().await?.ok_or(Error::NotFound)
 }
 
-/// [`lock`], for a caller who may only see one organisation's bookings.
+/// As [`lock`], for a caller who may see only one organisation's bookings.
 pub(crate) async fn lock_of(tx: &mut Tx, org: &OrgId, id: &BookingId) -> Result<Booking> {
     lock(tx, id).await.and_then(|booking| if booking.org_id == *org { Ok(booking) } else { Err(Error::NotFound) })
 }
 
 impl Booking {
-    /// The start of an audit entry about this booking.
+    /// Creates an audit entry about this booking with the outcome `success`.
     pub(crate) fn entry(&self, event: Event, by: &Actor) -> Entry {
         self.entry_with(event, "success", by)
     }
 
-    /// The start of an audit entry about this booking with another outcome than success.
+    /// Creates an audit entry about this booking with another outcome.
     pub(crate) fn entry_with(&self, event: Event, status: &'static str, by: &Actor) -> Entry {
         let mut entry = crate::audit_entry(event, status, by)
             .org(&self.org_id)

@@ -1,4 +1,4 @@
-//! Changing a booking's status, and the one statement that stores a changed booking.
+//! Changes a booking's status, and stores a changed booking.
 
 use nightshift_db::{RowsStatement, Timestamp, Tx};
 use serde_json::json;
@@ -21,30 +21,29 @@ static STORE: RowsStatement<WrittenColumns> = RowsStatement::new(
     ),
 );
 
-/// What a request did to a booking, and what must follow from it in the same transaction.
+/// What a request did to a booking, and what must be enqueued for it in the same transaction.
 #[derive(Debug, Clone)]
 #[must_use = "enqueue what follows: the work of a new status, a confirmation or a new time"]
 pub struct StatusChange {
-    /// The booking as it now is.
     pub booking: Booking,
-    /// What its status was.
     pub from: Status,
-    /// What its status is.
     pub to: Status,
-    /// The history row of the change, which `booking.status_changed` follows; none when the status stayed.
+    /// The history row of the change, for which `booking.status_changed` must follow. `None` if the status stayed the
+    /// same.
     pub history_id: Option<HistoryId>,
-    /// Whether `booking.confirm` must run: it was confirmed (also again), or what the confirmation made must follow.
+    /// Whether `booking.confirm` must run: the booking was confirmed, perhaps again, or got another sitter after its
+    /// confirmation.
     pub needs_confirm: bool,
-    /// The version that moved its time, which `booking.rescheduled` follows.
+    /// The version with the new time, for which `booking.rescheduled` must follow. `None` if the time stayed the same.
     pub rescheduled_to_version: Option<i64>,
-    /// What is odd about what was asked for: a time in the past, a service without a price.
+    /// Unusual values in the request, such as a time in the past or a service without a price.
     pub warnings: Vec<Warning>,
 }
 
-/// Brings a booking to a status. Asking for the status it has changes nothing and writes no history.
+/// Changes a booking's status. If the booking already has this status, nothing is changed and no history is written.
 ///
 /// # Errors
-/// [`Error::NotFound`] in another organisation; [`Error::Conflict`] `invalid_transition`.
+/// [`Error::NotFound`] if the booking belongs to another organisation; [`Error::Conflict`] `invalid_transition`.
 pub async fn change_status(
     tx: &mut Tx,
     org: &OrgId,
@@ -58,18 +57,18 @@ pub async fn change_status(
     set_status(tx, booking, to, reason, by, now).await
 }
 
-/// Confirms a booking; a confirmed one stays as it is and its confirmation is proven again.
+/// Confirms a booking. For a confirmed booking nothing changes, but the steps of the confirmation are checked again.
 ///
 /// # Errors
-/// As [`change_status`].
+/// The errors of [`change_status`].
 pub async fn confirm(tx: &mut Tx, org: &OrgId, id: &BookingId, by: &Actor, now: Timestamp) -> Result<StatusChange> {
     change_status(tx, org, id, Status::Confirmed, None, by, now).await
 }
 
-/// Cancels a booking; a cancelled one stays as it is.
+/// Cancels a booking. A cancelled booking stays unchanged.
 ///
 /// # Errors
-/// As [`change_status`].
+/// The errors of [`change_status`].
 pub async fn cancel(
     tx: &mut Tx,
     org: &OrgId,
@@ -81,7 +80,7 @@ pub async fn cancel(
     change_status(tx, org, id, Status::Cancelled, reason, by, now).await
 }
 
-/// [`change_status`] for a booking this transaction already holds.
+/// As [`change_status`], for a booking that this transaction has locked.
 pub(super) async fn set_status(
     tx: &mut Tx,
     mut booking: Booking,
@@ -112,7 +111,7 @@ pub(super) async fn set_status(
     })
 }
 
-/// Sets the status in memory; false when it was that already.
+/// Sets the status in memory. Returns false if the booking had this status already.
 pub(super) fn move_status(booking: &mut Booking, to: Status, now: Timestamp) -> Result<bool> {
     match transition(booking.status, to) {
         Transition::Same => return Ok(false),
@@ -133,7 +132,7 @@ fn invalid_transition(from: Status, to: Status) -> Error {
     Error::conflict("invalid_transition", format!("a booking that is {from} cannot become {to}"))
 }
 
-/// History and audit rows of a status change that is already stored.
+/// Writes the history and audit rows of a status change that is already stored.
 pub(super) async fn record_status(
     tx: &mut Tx,
     booking: &Booking,
@@ -153,8 +152,8 @@ pub(super) async fn record_status(
     Ok(history_id)
 }
 
-/// Stores every column that can change and raises the version. The caller holds the booking's lock; should the row
-/// have changed all the same, nothing is stored.
+/// Stores every column that can change and increments the version. The caller holds the booking's lock. If the row's
+/// version is another one nevertheless, nothing is stored and the result is `version_conflict`.
 pub(crate) async fn store(tx: &mut Tx, booking: &Booking, now: Timestamp) -> Result<Booking> {
     let query = tx.query(STORE.sql(tx.engine())).bind(&booking.id).bind(booking.version).bind(now);
     STORE.bind_values(query, &booking).optional().await?.ok_or_else(version_conflict)

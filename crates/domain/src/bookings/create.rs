@@ -1,4 +1,4 @@
-//! Making a booking.
+//! Creates bookings.
 
 use nightshift_db::{Json, RowsStatement, Timestamp, Tx};
 use serde_json::json;
@@ -8,10 +8,10 @@ use super::{Booking, NewBooking, PaymentStatus, Status, history, oddities};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
+use crate::field_errors::FieldErrors;
 use crate::ids::{BookingId, HistoryId, OrgId, SitterId};
 use crate::people::clients;
 use crate::pricing;
-use crate::problems::Problems;
 use crate::warning::Warning;
 
 static INSERT: RowsStatement<WrittenColumns> = RowsStatement::new(
@@ -25,28 +25,28 @@ static INSERT: RowsStatement<WrittenColumns> = RowsStatement::new(
 
 const PRICE: &str = "UPDATE bookings SET total_minor = $2, currency = $3, pricing_snapshot_id = $4 WHERE id = $1";
 
-/// A booking that was just made.
+/// A booking that was just created.
 #[derive(Debug, Clone)]
 #[must_use = "enqueue what follows: `booking.status_changed` for its first status"]
 pub struct Created {
-    /// It.
     pub booking: Booking,
-    /// Its first history row, nothing -> pending, which `booking.status_changed` follows.
+    /// The first history row, from no status to `pending`, for which `booking.status_changed` must follow.
     pub history_id: HistoryId,
-    /// What is odd about it.
+    /// Unusual values of the booking, such as a time in the past or a service without a price.
     pub warnings: Vec<Warning>,
 }
 
-/// Makes a pending booking; its client is found by phone or made, and it is priced if its service has a price.
+/// Creates a pending booking. Its client is found by phone number or created. It is priced if its service has a price
+/// rule.
 ///
 /// # Errors
-/// [`Error::Invalid`](crate::Error::Invalid) when the organisation has no such active sitter, or the service's price
-/// none for an add-on.
+/// [`Error::Invalid`](crate::Error::Invalid) if the organisation has no such active sitter, or the price rule has no
+/// price for an add-on.
 pub async fn create(tx: &mut Tx, org: &OrgId, new: NewBooking, by: &Actor, now: Timestamp) -> Result<Created> {
     create_as(tx, BookingId::new(now), org, new, by, now).await
 }
 
-/// As [`create`], with an id that was given from outside.
+/// As [`create`], with a given id.
 pub(crate) async fn create_as(
     tx: &mut Tx,
     id: BookingId,
@@ -114,7 +114,7 @@ pub(crate) async fn create_as(
     Ok(Created { booking, history_id, warnings })
 }
 
-/// Refuses a sitter whom the organisation does not have or no longer sends out.
+/// Checks that the sitter is an active sitter of the organisation.
 pub(super) async fn check_sitter(tx: &mut Tx, org: &OrgId, sitter: &SitterId) -> Result<()> {
     let known: bool = tx
         .query("SELECT EXISTS (SELECT 1 FROM sitters WHERE id = $1 AND org_id = $2 AND active)")
@@ -122,9 +122,9 @@ pub(super) async fn check_sitter(tx: &mut Tx, org: &OrgId, sitter: &SitterId) ->
         .bind(org)
         .scalar()
         .await?;
-    let mut problems = Problems::default();
+    let mut field_errors = FieldErrors::default();
     if !known {
-        problems.add("sitterId", "is not an active sitter of this organisation");
+        field_errors.add("sitterId", "is not an active sitter of this organisation");
     }
-    problems.finish()
+    field_errors.finish()
 }

@@ -1,4 +1,4 @@
-//! A booking as somebody sends it, and the check that turns it into one that can be made.
+//! The request body of a new booking, and its validation.
 
 use std::time::Duration;
 
@@ -8,30 +8,29 @@ use utoipa::ToSchema;
 
 use crate::Result;
 use crate::country::Country;
+use crate::field_errors::{FieldErrors, TextLimit};
 use crate::ids::SitterId;
 use crate::phone::PhoneNumber;
-use crate::problems::{Problems, TextLimit};
 
 const NAME: TextLimit = TextLimit { chars_max: 80 };
 const CODE: TextLimit = TextLimit { chars_max: 64 };
 const EMAIL: TextLimit = TextLimit { chars_max: 254 };
 pub(super) const ADDRESS: TextLimit = TextLimit { chars_max: 500 };
 pub(super) const NOTES: TextLimit = TextLimit { chars_max: 4000 };
-/// Pets or visits in one booking.
+/// Largest number of pets or visits in one booking.
 const QUANTITY_MAX: i64 = 1000;
 const ADD_ONS_MAX: usize = 50;
-/// Days of 24 hours from the start of a booking to its end; more is a typing error.
+/// Longest booking, in days of 24 hours. A longer one is taken for a typing error.
 const DAYS_MAX: u128 = 31;
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Minor units; more is a typing error.
+/// Largest discount, in minor units. A larger one is taken for a typing error.
 const DISCOUNT_MAX: i64 = 1_000_000_000;
 
-/// A booking to be made.
-// Everything is optional here, so that the check can name all that is wrong at once.
+/// A booking to be created.
+// Every field is optional, so that the check can report all faults at once.
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[schema(as = NewBooking)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct Draft {
     #[schema(required = true, nullable = false)]
     pub first_name: Option<String>,
@@ -46,49 +45,42 @@ pub struct Draft {
     pub start_at: Option<String>,
     #[schema(required = true, nullable = false, format = DateTime)]
     pub end_at: Option<String>,
-    /// Pets or visits, 1 to 1000; 1 when not given.
+    /// Pets or visits, 1 to 1000. The default is 1.
     pub quantity: Option<i64>,
     pub add_ons: Option<Vec<String>>,
-    /// Taken off the price, in minor units; 0 when not given.
+    /// Discount on the price, in minor units. The default is 0.
     pub discount_minor: Option<i64>,
     pub address: Option<String>,
     pub notes: Option<String>,
     pub sitter_id: Option<SitterId>,
 }
 
-/// A booking that makes sense in itself; whether its sitter exists is for the database to say.
+/// A validated booking. Whether its sitter exists is checked when it is created.
 #[derive(Clone)]
 pub struct NewBooking {
-    /// The client's first name.
     pub first_name: String,
-    /// The client's last name.
     pub last_name: String,
-    /// The client's phone, by which the client is found or made.
+    /// The client is found or created by this number.
     pub phone: PhoneNumber,
-    /// The client's email.
     pub email: Option<String>,
-    /// Service code.
     pub service: String,
-    /// When it starts.
     pub start_at: Timestamp,
-    /// When it ends; later than the start.
+    /// Later than `start_at`.
     pub end_at: Timestamp,
-    /// At least one.
+    /// Pets or visits, at least 1.
     pub quantity: i64,
-    /// Codes of what is ordered on top.
+    /// Codes of extra services.
     pub add_ons: Vec<String>,
-    /// Taken off its price, in minor units.
+    /// Discount on the price, in minor units.
     pub discount_minor: i64,
-    /// Where it takes place.
     pub address: Option<String>,
-    /// What the sitter should know.
+    /// Notes for the sitter.
     pub notes: Option<String>,
-    /// Who should do it.
     pub sitter_id: Option<SitterId>,
 }
 
 impl Draft {
-    /// A booking for this client, with nothing else filled in.
+    /// Returns a draft with this client and no other fields.
     pub(crate) fn of_client(first_name: &str, last_name: &str, phone: &str, email: Option<String>) -> Self {
         Self {
             first_name: Some(first_name.to_owned()),
@@ -99,34 +91,34 @@ impl Draft {
         }
     }
 
-    /// The booking asked for. A phone number without its country is read as in `country`, the organisation's.
+    /// Validates the draft. A phone number without a country code is read as a number of `country`, the organisation's.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) with a sentence for every field that is missing or makes no sense.
+    /// [`Error::Invalid`](crate::Error::Invalid) with a message for every field that is missing or invalid.
     pub fn check(self, country: Option<Country>) -> Result<NewBooking> {
-        let mut problems = Problems::default();
-        let first_name = problems.required("firstName", self.first_name, NAME);
-        let last_name = problems.required("lastName", self.last_name, NAME);
-        let service = problems.required("service", self.service, CODE);
-        let phone = problems.phone("phone", self.phone.as_deref(), country);
-        let email = problems.optional("email", self.email, EMAIL);
+        let mut field_errors = FieldErrors::default();
+        let first_name = field_errors.required("firstName", self.first_name, NAME);
+        let last_name = field_errors.required("lastName", self.last_name, NAME);
+        let service = field_errors.required("service", self.service, CODE);
+        let phone = field_errors.phone("phone", self.phone.as_deref(), country);
+        let email = field_errors.optional("email", self.email, EMAIL);
         if email.as_deref().is_some_and(|email| !email.contains('@')) {
-            problems.add("email", "is not an email address");
+            field_errors.add("email", "is not an email address");
         }
-        let start_at = problems.moment("startAt", self.start_at.as_deref());
-        let end_at = problems.moment("endAt", self.end_at.as_deref());
+        let start_at = field_errors.moment("startAt", self.start_at.as_deref());
+        let end_at = field_errors.moment("endAt", self.end_at.as_deref());
         let quantity = self.quantity.unwrap_or(1);
         let add_ons = self.add_ons.unwrap_or_default();
-        check_span(&mut problems, start_at, end_at);
-        check_quantity(&mut problems, quantity);
-        check_add_ons(&mut problems, &add_ons);
+        check_span(&mut field_errors, start_at, end_at);
+        check_quantity(&mut field_errors, quantity);
+        check_add_ons(&mut field_errors, &add_ons);
         let discount_minor = self.discount_minor.unwrap_or(0);
-        check_discount(&mut problems, discount_minor);
-        let address = problems.optional("address", self.address, ADDRESS);
-        let notes = problems.optional("notes", self.notes, NOTES);
+        check_discount(&mut field_errors, discount_minor);
+        let address = field_errors.optional("address", self.address, ADDRESS);
+        let notes = field_errors.optional("notes", self.notes, NOTES);
         match (first_name, last_name, phone, service, start_at, end_at) {
             (Some(first_name), Some(last_name), Some(phone), Some(service), Some(start_at), Some(end_at))
-                if problems.is_empty() =>
+                if field_errors.is_empty() =>
             {
                 Ok(NewBooking {
                     first_name,
@@ -144,49 +136,49 @@ impl Draft {
                     sitter_id: self.sitter_id,
                 })
             }
-            _ => Err(problems.into_error()),
+            _ => Err(field_errors.into_error()),
         }
     }
 }
 
-/// Checks when a booking takes place: it ends after it starts, and lasts 31 days at most.
-pub(super) fn check_span(problems: &mut Problems, start_at: Option<Timestamp>, end_at: Option<Timestamp>) {
+/// Checks that a booking ends after it starts and lasts at most 31 days.
+pub(super) fn check_span(field_errors: &mut FieldErrors, start_at: Option<Timestamp>, end_at: Option<Timestamp>) {
     let (Some(start_at), Some(end_at)) = (start_at, end_at) else { return };
     if end_at <= start_at {
-        problems.add("endAt", "must be later than startAt");
+        field_errors.add("endAt", "must be later than startAt");
         return;
     }
     let days = end_at.since(start_at).as_millis().div_ceil(DAY.as_millis());
     if days > DAYS_MAX {
-        problems
+        field_errors
             .add("endAt", format!("must be at most {DAYS_MAX} days after startAt; the booking would last {days} days"));
     }
 }
 
-pub(super) fn check_quantity(problems: &mut Problems, quantity: i64) {
+pub(super) fn check_quantity(field_errors: &mut FieldErrors, quantity: i64) {
     if !(1..=QUANTITY_MAX).contains(&quantity) {
-        problems.add("quantity", "must be between 1 and 1000");
+        field_errors.add("quantity", "must be between 1 and 1000");
     }
 }
 
-pub(super) fn check_add_ons(problems: &mut Problems, add_ons: &[String]) {
+pub(super) fn check_add_ons(field_errors: &mut FieldErrors, add_ons: &[String]) {
     if add_ons.len() > ADD_ONS_MAX {
-        problems.add("addOns", "must be at most 50 codes");
+        field_errors.add("addOns", "must be at most 50 codes");
     }
     if add_ons.iter().any(|code| !CODE.allows(code)) {
-        problems.add("addOns", "must be codes of 1 to 64 characters");
+        field_errors.add("addOns", "must be codes of 1 to 64 characters");
     }
 }
 
-pub(super) fn check_discount(problems: &mut Problems, discount_minor: i64) {
+pub(super) fn check_discount(field_errors: &mut FieldErrors, discount_minor: i64) {
     if !(0..=DISCOUNT_MAX).contains(&discount_minor) {
-        problems.add("discountMinor", "must be between 0 and 1000000000");
+        field_errors.add("discountMinor", "must be between 0 and 1000000000");
     }
 }
 
 /// Checks a service code that replaces another.
-pub(super) fn check_service(problems: &mut Problems, service: String) -> Option<String> {
-    problems.required("service", Some(service), CODE)
+pub(super) fn check_service(field_errors: &mut FieldErrors, service: String) -> Option<String> {
+    field_errors.required("service", Some(service), CODE)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The record of every status a booking has had. Rows are added and read, never changed; the database refuses both.
+//! The history of every status of a booking. Rows are only inserted; the database refuses updates and deletes.
 
 use nightshift_db::{Db, Timestamp, Tx};
 use serde::Serialize;
@@ -10,52 +10,47 @@ use crate::ids::{BookingId, HistoryId, OrgId, UserId};
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
-/// One change of status, as the API shows it.
+/// One change of a booking's status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, ToSchema)]
 #[schema(as = StatusChange)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEntry {
-    /// From 1, without gaps.
+    /// Number of the change within the booking, from 1 without gaps.
     pub seq: i64,
-    /// What it was; none for the creation.
+    /// The status before the change; null for the creation.
     pub from_status: Option<Status>,
-    /// What it became.
+    /// The status after the change.
     pub to_status: Status,
-    /// When.
+    /// Time of the change.
     pub changed_at: Timestamp,
-    /// The signed-in person who did it, if one did.
+    /// The signed-in user who made the change; null if none did.
     pub changed_by_user_id: Option<UserId>,
-    /// That person's name.
+    /// The name of that user.
     pub changed_by_name: Option<String>,
-    /// `user`, `api_key`, `webhook` or `system`.
+    /// Who made the change: `user`, `api_key`, `webhook` or `system`.
     pub actor_type: String,
-    /// What was given as the reason.
+    /// The reason that was given, if any.
     pub reason: Option<String>,
 }
 
-/// A history row as the job that follows it needs it.
+/// A history row with the columns that its job needs.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct StatusRecord {
-    /// Its id.
     pub id: HistoryId,
-    /// Whose.
     pub org_id: OrgId,
-    /// Of which booking.
     pub booking_id: BookingId,
-    /// Order within the booking.
+    /// Number of the change within the booking, from 1 without gaps.
     pub seq: i64,
-    /// What it was.
+    /// `None` for the creation.
     pub from_status: Option<Status>,
-    /// What it became.
     pub to_status: Status,
-    /// When.
     pub changed_at: Timestamp,
 }
 
-/// All status changes of a booking, oldest first.
+/// Returns all status changes of a booking, oldest first.
 ///
 /// # Errors
-/// [`Error::NotFound`] for a booking that is not there or that the viewer may not see.
+/// [`Error::NotFound`] if there is no such booking or the viewer may not see it.
 pub async fn status_history(db: &Db, viewer: &Viewer, booking: &BookingId) -> Result<Vec<HistoryEntry>> {
     let (org, sitter) = viewer.booking_rows()?;
     let history: Vec<HistoryEntry> = db
@@ -74,16 +69,16 @@ pub async fn status_history(db: &Db, viewer: &Viewer, booking: &BookingId) -> Re
         .all()
         .await?;
     if history.is_empty() {
-        // Every booking has its first row.
+        // The creation of a booking writes its first row, so there is no booking without history.
         return Err(Error::NotFound);
     }
     Ok(history)
 }
 
-/// The history row a job was made for.
+/// Returns the history row that a job was created for.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is none.
+/// [`Error::NotFound`] if there is no such row.
 pub async fn load_record(tx: &mut Tx, id: &HistoryId) -> Result<StatusRecord> {
     tx.query(
         "SELECT id, org_id, booking_id, seq, from_status, to_status, changed_at
@@ -95,7 +90,7 @@ pub async fn load_record(tx: &mut Tx, id: &HistoryId) -> Result<StatusRecord> {
     .ok_or(Error::NotFound)
 }
 
-/// Adds the row for a change that this transaction makes under the booking's lock.
+/// Inserts the row for a change that this transaction makes under the booking's lock.
 pub(super) async fn append(
     tx: &mut Tx,
     booking: &Booking,

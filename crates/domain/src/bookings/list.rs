@@ -1,4 +1,4 @@
-//! Reading bookings for the API, newest first.
+//! Bookings as the API lists them, newest first.
 
 use nightshift_db::{Db, Timestamp, Tx};
 
@@ -27,32 +27,30 @@ macro_rules! select_rows {
 
 newest_first!(Row: "b.created_at" = booking.created_at, "b.id" = booking.id);
 
-/// Which bookings to list; what is none does not matter.
+/// Selects bookings. A field that is `None` does not restrict the result.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// That stand so.
     pub status: Option<Status>,
-    /// That start then or later.
+    /// Earliest start, inclusive.
     pub from: Option<Timestamp>,
-    /// That start before.
+    /// Latest start, exclusive.
     pub to: Option<Timestamp>,
-    /// Of this client.
     pub client_id: Option<ClientId>,
-    /// Of this sitter; a sitter who reads gets their own whatever is asked for.
+    /// A sitter who reads gets only their own bookings, whatever this field says.
     pub sitter_id: Option<SitterId>,
-    /// Whose client's name or phone, or whose service holds this text. Narrows nothing for viewers who are not shown
-    /// clients' phones.
+    /// A text that the client's name or phone number or the service must contain. Ignored for viewers who may not see
+    /// clients' phone numbers.
     pub q: Option<String>,
 }
 
 const BY_ID: &str =
     select_rows!("WHERE b.id = $1 AND b.org_id = $2 AND (CAST($3 AS TEXT) IS NULL OR b.sitter_id = $3)");
 
-/// One booking for the API.
+/// Returns one booking for the API.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the viewer's organisation has no such booking, or it is not the sitter's who reads;
-/// [`Error::Forbidden`] for viewers without an organisation.
+/// [`Error::NotFound`] if the viewer's organisation has no such booking, or it belongs to another sitter than the
+/// viewer; [`Error::Forbidden`] for viewers without an organisation.
 pub async fn view(db: &Db, viewer: &Viewer, id: &BookingId) -> Result<BookingView> {
     db.read(BY_ID)
         .bind(id)
@@ -64,10 +62,10 @@ pub async fn view(db: &Db, viewer: &Viewer, id: &BookingId) -> Result<BookingVie
         .ok_or(Error::NotFound)
 }
 
-/// As [`view`], as a transaction sees it.
+/// As [`view`], within a transaction.
 ///
 /// # Errors
-/// As [`view`]'s.
+/// The errors of [`view`].
 pub async fn view_in(tx: &mut Tx, viewer: &Viewer, id: &BookingId) -> Result<BookingView> {
     tx.query(BY_ID)
         .bind(id)
@@ -79,10 +77,10 @@ pub async fn view_in(tx: &mut Tx, viewer: &Viewer, id: &BookingId) -> Result<Boo
         .ok_or(Error::NotFound)
 }
 
-/// A page of the bookings of the viewer's organisation, newest first. Index: `bookings_newest`.
+/// Returns a page of the bookings of the viewer's organisation, newest first. Index: `bookings_newest`.
 ///
 /// # Errors
-/// [`Error::BadCursor`] for a cursor that none of these pages gave; [`Error::Forbidden`] for viewers without an
+/// [`Error::BadCursor`] for a cursor that no page of this list returned; [`Error::Forbidden`] for viewers without an
 /// organisation.
 pub async fn list(
     db: &Db,

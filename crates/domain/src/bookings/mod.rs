@@ -1,8 +1,9 @@
 //! Bookings: a client's appointments, and every change of their status.
 //!
-//! Each change is made under the booking's lock, in one transaction with its history row and its audit row, and says
-//! what it changed as a fact. The caller turns facts into jobs in the same transaction; nothing here knows jobs, HTTP
-//! or a payment provider's client. Every function may be called twice and concurrently with the same outcome as once.
+//! Each change is made under the booking's lock, in one transaction with its history row and its audit row. A function
+//! returns what it changed, and the caller enqueues the jobs for it in the same transaction. This module knows no jobs,
+//! no HTTP and no client of a payment provider. Every function may be called twice and concurrently with the same
+//! outcome as once.
 
 mod booking;
 mod change;

@@ -1,7 +1,8 @@
-//! What is odd about a booking but allowed.
+//! Warnings about unusual but allowed values of a booking.
 //!
-//! Past bookings stay possible, for imports and for visits that are entered afterwards; services may get their price
-//! later. Whoever makes, moves or confirms such a booking is told, since it is more often a typing error.
+//! Bookings in the past are allowed, for imports and for visits that are entered afterwards, and a service may get its
+//! price later. Such values are more often typing errors, so creating, moving or confirming such a booking returns a
+//! warning.
 
 use std::time::Duration;
 
@@ -12,13 +13,13 @@ use crate::Result;
 use crate::pricing;
 use crate::warning::Warning;
 
-/// Nobody books a visit so long ahead on purpose.
+/// A booking further ahead is taken for a typing error.
 const FAR_AHEAD: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
 
 const NO_PRICE: Warning =
     Warning { field: "service", code: "no_price_rule", message: "no price rule is in force for this service" };
 
-/// What is odd about when a booking takes place.
+/// Returns warnings about the times of a booking.
 pub(super) fn of_times(booking: &Booking, now: Timestamp) -> Vec<Warning> {
     let found = if booking.end_at <= now {
         Some(("starts_in_past", "startAt is in the past, and the booking is over"))
@@ -32,7 +33,7 @@ pub(super) fn of_times(booking: &Booking, now: Timestamp) -> Vec<Warning> {
     found.map(|(code, message)| Warning { field: "startAt", code, message }).into_iter().collect()
 }
 
-/// What is odd about a booking that was just made; `priced` when its service has a price.
+/// Returns warnings about a new booking. `priced` says whether its service has a price.
 pub(super) fn of_new(booking: &Booking, priced: bool, now: Timestamp) -> Vec<Warning> {
     let mut warnings = of_times(booking, now);
     if !priced {
@@ -41,13 +42,13 @@ pub(super) fn of_new(booking: &Booking, priced: bool, now: Timestamp) -> Vec<War
     warnings
 }
 
-/// What is odd about the service a booking was changed to.
+/// Returns a warning if the new service of a changed booking has no price.
 pub(super) async fn of_service(tx: &mut Tx, booking: &Booking, now: Timestamp) -> Result<Option<Warning>> {
     let rule = pricing::in_force(tx, &booking.org_id, &booking.service, now).await?;
     Ok(rule.is_none().then_some(NO_PRICE))
 }
 
-/// The codes of warnings, for the audit log.
+/// Returns the codes of warnings, for the audit log.
 pub(super) fn codes(warnings: &[Warning]) -> Vec<&'static str> {
     warnings.iter().map(|warning| warning.code).collect()
 }

@@ -1,4 +1,4 @@
-//! Changing several things of a booking at once.
+//! Changes several fields of a booking at once.
 
 use nightshift_db::{Json, Timestamp, Tx};
 use serde::{Deserialize, Deserializer};
@@ -13,16 +13,15 @@ use super::{Booking, Status, StatusChange, oddities};
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::automations;
+use crate::field_errors::FieldErrors;
 use crate::ids::{BookingId, OrgId, SitterId};
 use crate::pricing;
-use crate::problems::Problems;
 use crate::{Error, Result};
 
-/// The body of a change. What is missing stays; `sitterId`, `address` and `notes` are cleared by `null`.
+/// The body of a change. Missing fields stay unchanged; `null` clears `sitterId`, `address` and `notes`.
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[schema(as = BookingPatch)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct Patch {
     #[schema(value_type = Option<Status>)]
     pub status: Option<String>,
@@ -40,25 +39,25 @@ pub struct Patch {
     pub address: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
     pub notes: Option<Option<String>>,
-    /// Kept in the history of a status change, and with a new price.
+    /// Stored in the history of a status change, and with a new price.
     pub reason: Option<String>,
-    /// Prices the booking anew as it then is. Without it the price stays what was agreed.
+    /// Whether to price the booking again in its new state. Otherwise the price stays as agreed.
     pub reprice: bool,
-    /// The version the change was made against; a booking that has moved on refuses it.
+    /// The version that the change is based on. If the booking has another version, the change is refused.
     pub version: Option<i64>,
 }
 
-/// Tells a field that is null from one that is missing.
+/// Distinguishes a field that is null from one that is missing.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
-/// Applies a change in one version step. A change that changes nothing leaves the version.
+/// Applies a change and increments the version once. A change without an effect leaves the version.
 ///
 /// # Errors
-/// [`Error::NotFound`] in another organisation; [`Error::Conflict`] `version_conflict` or `invalid_transition` (also
-/// for changing time, service, sitter, quantity or price of a booking that is final), or `no_pricing_rule`;
-/// [`Error::Invalid`] by field.
+/// [`Error::NotFound`] if the booking belongs to another organisation; [`Error::Conflict`] `version_conflict`,
+/// `no_pricing_rule`, or `invalid_transition` (also for a change of anything but address and notes of a booking that is
+/// final); [`Error::Invalid`] by field.
 pub async fn patch(
     tx: &mut Tx,
     org: &OrgId,
@@ -128,53 +127,53 @@ pub async fn patch(
     })
 }
 
-/// The booking as it is asked to be, but for its status, which is returned beside it.
+/// Returns the booking with the patch applied, except its status, which is returned separately.
 fn merge(before: &Booking, patch: Patch) -> Result<(Booking, Option<Status>)> {
-    let mut problems = Problems::default();
+    let mut field_errors = FieldErrors::default();
     let mut after = before.clone();
     let status = patch.status.and_then(|word| match word.parse() {
         Ok(status) => Some(status),
         Err(unknown) => {
-            problems.add("status", format!("{unknown}"));
+            field_errors.add("status", format!("{unknown}"));
             None
         }
     });
-    if let Some(start_at) = patch.start_at.and_then(|text| problems.moment("startAt", Some(&text))) {
+    if let Some(start_at) = patch.start_at.and_then(|text| field_errors.moment("startAt", Some(&text))) {
         after.start_at = start_at;
     }
-    if let Some(end_at) = patch.end_at.and_then(|text| problems.moment("endAt", Some(&text))) {
+    if let Some(end_at) = patch.end_at.and_then(|text| field_errors.moment("endAt", Some(&text))) {
         after.end_at = end_at;
     }
-    // Bookings from before there was a limit may last longer, and can be changed otherwise.
+    // Bookings that are older than the limit may last longer. They can still be changed otherwise.
     if (after.start_at, after.end_at) != (before.start_at, before.end_at) {
-        check_span(&mut problems, Some(after.start_at), Some(after.end_at));
+        check_span(&mut field_errors, Some(after.start_at), Some(after.end_at));
     }
-    if let Some(service) = patch.service.and_then(|service| check_service(&mut problems, service)) {
+    if let Some(service) = patch.service.and_then(|service| check_service(&mut field_errors, service)) {
         after.service = service;
     }
     if let Some(quantity) = patch.quantity {
-        check_quantity(&mut problems, quantity);
+        check_quantity(&mut field_errors, quantity);
         after.quantity = quantity;
     }
     if let Some(add_ons) = patch.add_ons {
-        check_add_ons(&mut problems, &add_ons);
+        check_add_ons(&mut field_errors, &add_ons);
         after.add_ons = Json(add_ons);
     }
     if let Some(discount_minor) = patch.discount_minor {
-        check_discount(&mut problems, discount_minor);
+        check_discount(&mut field_errors, discount_minor);
         after.discount_minor = discount_minor;
     }
     if let Some(sitter_id) = patch.sitter_id {
         after.sitter_id = sitter_id;
     }
     if let Some(address) = patch.address {
-        after.address = problems.optional("address", address, ADDRESS);
+        after.address = field_errors.optional("address", address, ADDRESS);
     }
     if let Some(notes) = patch.notes {
-        after.notes = problems.optional("notes", notes, NOTES);
+        after.notes = field_errors.optional("notes", notes, NOTES);
     }
-    problems.optional("reason", patch.reason, NOTES);
-    problems.finish()?;
+    field_errors.optional("reason", patch.reason, NOTES);
+    field_errors.finish()?;
     Ok((after, status))
 }
 

@@ -1,19 +1,19 @@
-//! The life of a booking's status.
+//! The status of a booking and its allowed transitions.
 //!
-//! Which change is allowed is one pure function; everything that changes a status asks it, under the booking's lock.
+//! Which transition is allowed is decided by one pure function. Every change of a status calls it, under the booking's
+//! lock.
 
 use crate::text_enum::text_enum;
 
 text_enum! {
-    /// Where a booking stands.
     pub enum Status as BookingStatus {
-        /// Asked for, not yet certain.
+        /// Requested, not yet confirmed.
         Pending = "pending",
-        /// Certain; its thread and window are made.
+        /// Confirmed; a thread and a window are created.
         Confirmed = "confirmed",
-        /// The sitter is at it.
+        /// The sitter is at work.
         InProgress = "in_progress",
-        /// Done. Final.
+        /// Final.
         Completed = "completed",
         /// Will not take place. Final.
         Cancelled = "cancelled",
@@ -21,38 +21,38 @@ text_enum! {
 }
 
 text_enum! {
-    /// What is known of its payment.
+    /// What is known of a booking's payment.
     pub enum PaymentStatus {
-        /// Nothing received, or only failed tries.
+        /// Nothing was received, or only failed attempts were made.
         Unpaid = "unpaid",
-        /// Paid, perhaps partly given back.
+        /// Paid, perhaps with a partial refund.
         Paid = "paid",
-        /// All of it given back.
+        /// Everything that was paid was refunded.
         Refunded = "refunded",
     }
 }
 
 impl Status {
-    /// Whether nothing can follow.
+    /// Returns whether no other status can follow.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Cancelled)
     }
 }
 
-/// What asking for a status means for a booking that stands elsewhere.
+/// The effect of a requested status on a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {
-    /// It may go there.
+    /// The change is allowed.
     Change,
-    /// It is there already; nothing to do.
+    /// The booking has this status already; nothing to do.
     Same,
-    /// It may not go there.
+    /// The change is not allowed.
     Invalid,
 }
 
-/// The rule: `pending` -> `confirmed`, `cancelled`; `confirmed` -> `in_progress`, `completed`, `cancelled`;
-/// `in_progress` -> `completed`, `cancelled`; the same status again is a no-op.
+/// Returns the effect of a change `from` one status `to` another. Allowed: `pending` -> `confirmed`, `cancelled`;
+/// `confirmed` -> `in_progress`, `completed`, `cancelled`; `in_progress` -> `completed`, `cancelled`.
 #[must_use]
 pub const fn transition(from: Status, to: Status) -> Transition {
     use Status::{Cancelled, Completed, Confirmed, InProgress, Pending};
@@ -88,8 +88,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is asked in whatever order: nothing leaves a final status, every walk ends after at most three
-        /// changes, nothing becomes pending again, and asking twice changes nothing.
+        /// For any sequence of requests: nothing leaves a final status, every sequence makes at most three changes,
+        /// nothing becomes pending again, and a repeated request changes nothing.
         #[test]
         fn every_walk_goes_forward_and_ends(asked in prop::collection::vec(any_status(), 0..40)) {
             let mut status = Status::Pending;

@@ -9,11 +9,10 @@ use crate::audience::Audience;
 use crate::ids::{BookingId, ClientId, SitterId, SnapshotId};
 use crate::phone::PhoneNumber;
 
-/// A booking in JSON.
+/// A booking.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Booking)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct BookingView {
     pub id: BookingId,
     pub client_id: ClientId,
@@ -38,16 +37,16 @@ pub struct BookingView {
     pub created_at: Timestamp,
 }
 
-/// A booking's client in JSON.
+/// The client of a booking.
 #[derive(Clone, Serialize, ToSchema)]
 #[schema(as = Client)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientView {
-    /// First name, if known.
+    /// The first name, if known.
     pub first_name: Option<String>,
-    /// Last name, if known.
+    /// The last name, if known.
     pub last_name: Option<String>,
-    /// In the form the reader may see.
+    /// The phone number, in full or masked, depending on who reads it.
     pub phone: String,
 }
 
@@ -57,7 +56,7 @@ impl std::fmt::Debug for ClientView {
     }
 }
 
-/// A booking with the names around it.
+/// A booking with the names of its client and sitter.
 #[derive(sqlx::FromRow)]
 pub(super) struct Row {
     #[sqlx(flatten)]

@@ -1,38 +1,36 @@
-//! A call as it is stored, and how a transaction gets hold of it.
+//! The row of a call, and functions to read and lock it.
 
 use nightshift_db::{Db, Engine, Json, Timestamp, Tx};
 use serde_json::Value;
 
-use super::request::{Request, lock_request};
-use crate::ids::{CallId, OrgId, ProviderId, RequestId};
+use super::request::{ServiceRequest, lock_request};
+use crate::ids::{CallId, OrgId, ServiceProviderId, ServiceRequestId};
 use crate::phone::PhoneNumber;
 use crate::text_enum::text_enum;
 use crate::{Error, Result};
 
 text_enum! {
-    /// How far a call has come.
     pub enum CallStatus {
-        /// It is wanted.
+        /// Accepted, not started.
         Accepted = "accepted",
-        /// The request for it is about to leave, or has left.
+        /// The request to VAPI is about to be sent, or was sent.
         Starting = "starting",
-        /// It was placed.
+        /// VAPI has placed the call.
         InProgress = "in_progress",
-        /// It made an appointment.
+        /// The call ended with an appointment.
         Confirmed = "confirmed",
-        /// It made none.
+        /// The call ended without an appointment.
         NotConfirmed = "not_confirmed",
-        /// It could not be made, or broke.
+        /// The call could not be placed, or broke off.
         Failed = "failed",
-        /// Nobody knows how it ended.
+        /// The end of the call was not reported in time.
         Timeout = "timeout",
-        /// It is not wanted any more.
         Cancelled = "cancelled",
     }
 }
 
 impl CallStatus {
-    /// Whether it is over.
+    /// Returns whether the call has ended.
     #[must_use]
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Accepted | Self::Starting | Self::InProgress)
@@ -40,52 +38,44 @@ impl CallStatus {
 }
 
 text_enum! {
-    /// Whom a call reaches.
     pub enum CallMode {
-        /// Nobody: it is made up.
+        /// Nobody: the call is simulated.
         Simulated = "simulated",
         /// The operator's own phone.
         Test = "test",
-        /// The provider.
+        /// The service provider.
         Production = "production",
     }
 }
 
-/// A call as it is stored.
 #[derive(Clone, sqlx::FromRow)]
 pub struct Call {
-    /// Its id.
     pub id: CallId,
-    /// Whose it is.
     pub org_id: OrgId,
-    /// The request it is for.
-    pub service_request_id: RequestId,
-    /// Who is called.
-    pub provider_id: ProviderId,
-    /// What callers of the API know it by.
+    pub service_request_id: ServiceRequestId,
+    pub provider_id: ServiceProviderId,
+    /// The id that callers of the API know.
     pub execution_id: String,
-    /// Whom it reaches.
     pub mode: CallMode,
-    /// The provider's phone.
+    /// The service provider's phone number.
     pub original_phone: PhoneNumber,
-    /// The phone its mode lets it reach.
+    /// The phone number that the call's mode allows.
     pub phone_to_call: PhoneNumber,
-    /// What was asked for.
+    /// The body of the API request for the call, completed from the stored request and service provider.
     pub request_body: Json<Value>,
-    /// How far it has come.
     pub status: CallStatus,
-    /// VAPI's id.
+    /// VAPI's id; `None` until it is known.
     pub vapi_call_id: Option<String>,
-    /// When the request for it was about to leave.
+    /// Time of the last attempt to start the call.
     pub start_attempted_at: Option<Timestamp>,
-    /// When it was over, seen by a look.
+    /// Also set once a poll finds that the call has ended and its analysis is not ready.
     pub ended_at: Option<Timestamp>,
-    /// Looks until its end.
+    /// Number of polls until the call ended.
     pub poll_count: i64,
 }
 
 impl Call {
-    /// A value of what was asked for.
+    /// Returns a text field of the request body, or `None` if it is missing or empty.
     #[must_use]
     pub fn asked(&self, field: &str) -> Option<&str> {
         self.request_body.0.get(field).and_then(Value::as_str).filter(|text| !text.is_empty())
@@ -105,27 +95,27 @@ macro_rules! call_columns {
 const BY_ID: &str = call_columns!("SELECT", "FROM booking_calls WHERE id = $1");
 const BY_ID_LOCKED: &str = call_columns!("SELECT", "FROM booking_calls WHERE id = $1 FOR NO KEY UPDATE");
 
-/// The call, without holding it.
+/// Returns the call without locking it.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is none.
+/// [`Error::NotFound`] if there is no such call.
 pub async fn load(tx: &mut Tx, id: &CallId) -> Result<Call> {
     tx.query(BY_ID).bind(id).optional().await?.ok_or(Error::NotFound)
 }
 
-/// The call, outside any transaction.
+/// Returns the call outside any transaction.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is none.
+/// [`Error::NotFound`] if there is no such call.
 pub async fn peek(db: &Db, id: &CallId) -> Result<Call> {
     db.read(BY_ID).bind(id).optional().await?.ok_or(Error::NotFound)
 }
 
-/// The call, held until the transaction ends, after its request: the order in which whoever holds both takes them.
+/// Locks the call's request and then the call, until the transaction ends. All code that locks both uses this order.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is none.
-pub async fn lock(tx: &mut Tx, id: &CallId) -> Result<(Call, Request)> {
+/// [`Error::NotFound`] if there is no such call.
+pub async fn lock(tx: &mut Tx, id: &CallId) -> Result<(Call, ServiceRequest)> {
     let seen = load(tx, id).await?;
     let request = lock_request(tx, &seen.service_request_id).await?;
     let sql = if tx.engine() == Engine::Postgres { BY_ID_LOCKED } else { BY_ID };

@@ -1,157 +1,133 @@
-//! What the end of a call changes, as one value that is worked out before anything is written.
+//! Computes what the end of a call changes, as one value, before anything is stored.
 //!
-//! A pure function decides it: the call, its request and how the call ended go in, and everything that is stored,
-//! announced, audited and raised comes out. An end that comes after the call was over goes through the same function.
+//! The input of the pure function [`decide`] is the call's state, its request's state and how the call ended. The
+//! output is everything to be stored, announced, audited and raised. An end that is reported after the call has ended
+//! goes through the same function.
 
 use serde_json::{Value, json};
 
-use super::{CallMode, CallStatus, RequestStatus};
+use super::{CallMode, CallStatus, ServiceRequestStatus};
 use crate::audit::Event;
 use crate::exceptions::Severity;
 
-/// An appointment that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
-    /// The day, in the words of the call.
+pub struct Appointment {
+    /// The day, as the call reported it.
     pub date: String,
-    /// The time of day.
+    /// The time of day, as the call reported it.
     pub time: String,
-    /// The provider's number for it.
+    /// The service provider's confirmation number.
     pub number: Option<String>,
 }
 
-/// How a call ended.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// With an appointment.
     Confirmed {
-        /// It.
-        made: Made,
-        /// What was said.
+        made: Appointment,
         transcript: Option<String>,
     },
-    /// Without one.
     NotConfirmed {
-        /// What was said.
         transcript: Option<String>,
-        /// Why it ended.
         reason: Option<String>,
     },
-    /// It could not be made, or broke.
+    /// The call could not be placed, or broke off.
     Failed {
-        /// Why.
         reason: String,
     },
-    /// It did not end in time.
+    /// The end of the call was not reported in time.
     TimedOut,
-    /// Somebody did not want it any more.
     Cancelled,
 }
 
-/// What stands when an end arrives.
+/// The state at which an end arrives.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
-    /// The call's status.
     pub call: CallStatus,
-    /// Whom the call reaches.
     pub mode: CallMode,
-    /// The status of its request.
-    pub request: RequestStatus,
+    pub request: ServiceRequestStatus,
     /// Whether a later call was made for the request.
     pub newer_call: bool,
 }
 
-/// What is to be done with an end that arrived.
+/// What to do with an end that arrived.
 #[derive(Debug, PartialEq)]
-pub(super) enum Verdict<'a> {
-    /// The call ends, or ends otherwise than it seemed.
+pub(super) enum EndingDecision<'a> {
+    /// Store the end of the call, or change its recorded end.
     Close(Closing<'a>),
-    /// People must sort out this appointment: it came too late to be taken.
-    Show(&'a Made),
-    /// Nothing: it tells nothing new, or nothing that matters.
+    /// Raise an exception about an appointment that was reported too late to be accepted.
+    Show(&'a Appointment),
+    /// Do nothing: the end contains no news.
     Ignore,
 }
 
-/// The end of a call.
 #[derive(Debug, PartialEq)]
 pub(super) struct Closing<'a> {
-    /// The call's status.
     pub status: CallStatus,
-    /// Whether the call was over before. Its end and its number of polls stay as they are then.
+    /// Whether the call had ended before. The recorded time of its end and number of polls stay the same then.
     pub late: bool,
-    /// What the call came to for the provider.
     pub outcome: Outcome<'a>,
-    /// The call's result, as callers and the language model write it.
+    /// The call's result, in the form that callers of the API and the language model use.
     pub result: Option<Value>,
-    /// What was said.
     pub transcript: Option<&'a str>,
     /// Why there is no appointment.
     pub failure_reason: Option<&'a str>,
-    /// The request's new status; none when it stays.
-    pub request: Option<RequestStatus>,
-    /// The live updates, in this order.
+    /// The request's new status; `None` if it stays the same.
+    pub request: Option<ServiceRequestStatus>,
+    /// Names of the live updates, in order.
     pub announced: &'static [&'static str],
-    /// The audit entry.
     pub audited: Audited<'a>,
-    /// The exception about the call.
     pub exception: ExceptionChange,
 }
 
-/// What a call came to for the provider.
+/// The outcome of a call for the service provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome<'a> {
-    /// An appointment.
-    Booked(&'a Made),
-    /// A talk without an appointment.
+    Booked(&'a Appointment),
+    /// A conversation without an appointment.
     Talked,
-    /// No talk.
+    /// No conversation.
     Nothing,
 }
 
-/// An audit entry about the end of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Audited<'a> {
-    /// What happened.
     pub event: Event,
-    /// How it is filed.
+    /// The entry's status, e.g. `success`.
     pub status: &'static str,
-    /// What it says of the reason.
     pub reason: Option<&'a str>,
 }
 
-/// What becomes of the exception about a call.
+/// What to do with the exception about a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExceptionChange {
-    /// It is raised.
     Raise(Severity),
-    /// It is resolved, if there is one.
+    /// Resolve the exception, if there is one.
     Resolve,
-    /// Nothing.
     Keep,
 }
 
-/// Decides what an end means. The first end of a call counts, except for an appointment that comes to light late: that
-/// is taken while its request still waits and no newer call was made for it, and shown to people otherwise.
-pub(super) fn decide<'a>(facts: Facts, ending: &'a Ending) -> Verdict<'a> {
+/// Decides what an end changes. The first end of a call counts, with one exception: a late appointment is accepted
+/// while its request still waits and no newer call was made for it; otherwise it is raised as an exception.
+pub(super) fn decide<'a>(facts: Facts, ending: &'a Ending) -> EndingDecision<'a> {
     if !facts.call.is_final() {
-        return Verdict::Close(closing(facts, ending, false));
+        return EndingDecision::Close(closing(facts, ending, false));
     }
-    let Ending::Confirmed { made, .. } = ending else { return Verdict::Ignore };
+    let Ending::Confirmed { made, .. } = ending else { return EndingDecision::Ignore };
     match facts.call {
-        CallStatus::Confirmed => Verdict::Ignore,
+        CallStatus::Confirmed => EndingDecision::Ignore,
         CallStatus::Timeout | CallStatus::Failed | CallStatus::NotConfirmed
-            if facts.request == RequestStatus::Recommended && !facts.newer_call =>
+            if facts.request == ServiceRequestStatus::Recommended && !facts.newer_call =>
         {
-            Verdict::Close(closing(facts, ending, true))
+            EndingDecision::Close(closing(facts, ending, true))
         }
-        _ => Verdict::Show(made),
+        _ => EndingDecision::Show(made),
     }
 }
 
 fn closing<'a>(facts: Facts, ending: &'a Ending, late: bool) -> Closing<'a> {
-    // The person may choose again.
-    let reopened = (facts.request == RequestStatus::Booking).then_some(RequestStatus::Recommended);
-    // A made-up call that fails is a fault of ours, but no client waits for it.
+    // The requester may choose another service provider.
+    let reopened = (facts.request == ServiceRequestStatus::Booking).then_some(ServiceRequestStatus::Recommended);
+    // The failure of a simulated call is a fault of this program, but no client waits for the call.
     let raise =
         |severity| ExceptionChange::Raise(if facts.mode == CallMode::Simulated { Severity::Low } else { severity });
     let without_appointment = |status, reason, event, audit_status, audit_reason| Closing {
@@ -174,7 +150,7 @@ fn closing<'a>(facts: Facts, ending: &'a Ending, late: bool) -> Closing<'a> {
             result: Some(result_of(made)),
             transcript: transcript.as_deref(),
             failure_reason: None,
-            request: Some(RequestStatus::Completed),
+            request: Some(ServiceRequestStatus::Completed),
             announced: &["provider.updated", "booking.confirmed"],
             audited: Audited { event: Event::BookingCallCompleted, status: "success", reason: None },
             exception: if late { ExceptionChange::Resolve } else { ExceptionChange::Keep },
@@ -215,8 +191,8 @@ fn closing<'a>(facts: Facts, ending: &'a Ending, late: bool) -> Closing<'a> {
     }
 }
 
-/// The result in the form in which callers and the language model write it.
-fn result_of(made: &Made) -> Value {
+/// Returns the result in the form that callers of the API and the language model use.
+fn result_of(made: &Appointment) -> Value {
     json!({"booking_confirmed": true, "confirmed_date": made.date, "confirmed_time": made.time,
            "confirmation_number": made.number})
 }

@@ -1,38 +1,35 @@
-//! Ending a call, once: result, request, audit, live update and the text to the person in one transaction.
+//! Ends a call once: result, request, audit entry, live update and the text to the requester in one transaction.
 //!
-//! What the end changes is decided first, as one value ([`closing`](super::closing)); this file writes it.
+//! What the end changes is decided first, as one value ([`closing`](super::closing)). This file stores it.
 
 use nightshift_db::{Json, Timestamp, Tx};
 use serde_json::{Value, json};
 
-use super::closing::{Audited, Closing, Ending, ExceptionChange, Facts, Made, Outcome, Verdict, decide};
+use super::closing::{Appointment, Audited, Closing, Ending, EndingDecision, ExceptionChange, Facts, Outcome, decide};
 use super::requests::{announce, set_status};
 use super::tell::tell;
-use super::{Call, CallStatus, Request, lock};
+use super::{Call, CallStatus, ServiceRequest, lock};
 use crate::actor::Actor;
-use crate::automations::ledger::RunToStart;
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::automations::runs::RunToStart;
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::CallId;
 use crate::{Result, audit};
 
-/// What ending a call did.
+/// What [`complete`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows: `automation.run` for the text about an appointment"]
 pub enum Completed {
-    /// It ended now; `automation.run` must follow for the text.
     Now {
-        /// The text to the person, when there is one.
+        /// The text to the requester, for which `automation.run` must follow. `None` if there is no text.
         run: Option<RunToStart>,
     },
-    /// It was over before, and what came now is on record.
+    /// The call had ended before, with this status. A late appointment was raised as an exception; anything else
+    /// changed nothing.
     Before(CallStatus),
 }
 
-/// Ends a call with `polls` looks behind it. One that is over already stays as it ended, except for an appointment that
-/// comes to light late.
-///
-/// # Errors
-/// A database error.
+/// Ends a call. `polls` is the number of polls so far; `None` leaves the stored number. A call that has ended stays
+/// unchanged, except for an appointment that is reported late.
 pub async fn complete(
     tx: &mut Tx,
     id: &CallId,
@@ -46,17 +43,17 @@ pub async fn complete(
     let newer_call = late_appointment && has_newer_call(tx, &call).await?;
     let facts = Facts { call: call.status, mode: call.mode, request: request.status, newer_call };
     match decide(facts, ending) {
-        Verdict::Close(closing) => {
+        EndingDecision::Close(closing) => {
             let run = apply(tx, &call, &request, &closing, by, now).await?;
             close(tx, &call, &closing, polls, now).await?;
             record(tx, &call, &request, &closing, by, now).await?;
             Ok(Completed::Now { run })
         }
-        Verdict::Show(made) => {
+        EndingDecision::Show(made) => {
             show_late(tx, &call, &request, made, now).await?;
             Ok(Completed::Before(call.status))
         }
-        Verdict::Ignore => Ok(Completed::Before(call.status)),
+        EndingDecision::Ignore => Ok(Completed::Before(call.status)),
     }
 }
 
@@ -69,11 +66,12 @@ async fn has_newer_call(tx: &mut Tx, call: &Call) -> Result<bool> {
         .await?)
 }
 
-/// Changes the provider and the request by what the call came to, and tells the person of an appointment.
+/// Updates the service provider and the request by the outcome of the call, and notifies the requester of an
+/// appointment.
 async fn apply(
     tx: &mut Tx,
     call: &Call,
-    request: &Request,
+    request: &ServiceRequest,
     closing: &Closing<'_>,
     by: &Actor,
     now: Timestamp,
@@ -101,13 +99,13 @@ async fn apply(
     Ok(None)
 }
 
-/// The provider gave an appointment: it is kept, the request is done, the person is told.
+/// Stores the appointment, completes the request and notifies the requester.
 async fn apply_booking(
     tx: &mut Tx,
     call: &Call,
-    request: &Request,
+    request: &ServiceRequest,
     closing: &Closing<'_>,
-    made: &Made,
+    made: &Appointment,
     by: &Actor,
     now: Timestamp,
 ) -> Result<Option<RunToStart>> {
@@ -142,7 +140,7 @@ async fn apply_booking(
     tell(tx, call, request, made, &name, by, now).await
 }
 
-async fn set_request(tx: &mut Tx, request: &Request, closing: &Closing<'_>, now: Timestamp) -> Result<()> {
+async fn set_request(tx: &mut Tx, request: &ServiceRequest, closing: &Closing<'_>, now: Timestamp) -> Result<()> {
     match closing.request {
         Some(status) => set_status(tx, &request.id, status, now).await,
         None => Ok(()),
@@ -179,7 +177,7 @@ async fn close(tx: &mut Tx, call: &Call, closing: &Closing<'_>, polls: Option<i6
 async fn record(
     tx: &mut Tx,
     call: &Call,
-    request: &Request,
+    request: &ServiceRequest,
     closing: &Closing<'_>,
     by: &Actor,
     now: Timestamp,
@@ -196,7 +194,7 @@ async fn record(
     let fingerprint = format!("booking_call:{}", call.id);
     match closing.exception {
         ExceptionChange::Raise(severity) => {
-            let problem = Problem::new(ExceptionKind::BookingCallFailed, severity, fingerprint)
+            let problem = NewException::new(ExceptionKind::BookingCallFailed, severity, fingerprint)
                 .title("A booking call did not come to an end")
                 .detail(metadata)
                 .org(&call.org_id);
@@ -207,10 +205,16 @@ async fn record(
     }
 }
 
-/// Shows people an appointment that came after its call was given up and can't be taken.
-async fn show_late(tx: &mut Tx, call: &Call, request: &Request, made: &Made, now: Timestamp) -> Result<()> {
+/// Raises an exception about an appointment that was reported after its call was given up and can't be accepted.
+async fn show_late(
+    tx: &mut Tx,
+    call: &Call,
+    request: &ServiceRequest,
+    made: &Appointment,
+    now: Timestamp,
+) -> Result<()> {
     let problem =
-        Problem::new(ExceptionKind::LateBookingConfirmation, Severity::High, format!("late_booking:{}", call.id))
+        NewException::new(ExceptionKind::LateBookingConfirmation, Severity::High, format!("late_booking:{}", call.id))
             .title("An appointment was made after its call had been given up")
             .detail(json!({"bookingCallId": call.id, "serviceRequestId": request.id, "was": call.status,
                            "date": made.date, "time": made.time, "confirmationNumber": made.number}))

@@ -1,8 +1,9 @@
-//! Appointments elsewhere: somebody asks for a service, providers are recommended, and a call books one of them.
+//! Service requests: a user asks for a service, service providers are recommended, and a call books an appointment with
+//! one of them.
 //!
-//! A request is `BOOKING` exactly while one call of it is not over; the database holds it to one. Whatever ends a call
-//! goes through [`complete`](fn@complete), which looks first whether it is over already: a poll and a report that arrive
-//! together end it once.
+//! A request is `BOOKING` exactly while it has a call that has not ended; a constraint of the database allows only one.
+//! Every end of a call goes through [`complete`](fn@complete), which first checks whether the call has ended already. A
+//! poll and a report that arrive together therefore end it once.
 
 mod call;
 mod closing;
@@ -16,14 +17,15 @@ mod tell;
 mod view;
 
 pub use call::{Call, CallMode, CallStatus, load, lock, peek};
-pub use closing::{Ending, Made};
+pub use closing::{Appointment, Ending};
 pub use complete::{Completed, complete};
 pub use past::appointment_at;
-pub use request::{Request, RequestStatus};
-pub use requests::{NewProvider, NewRequest, add_providers, cancel_request, create};
-pub use schedule::{Schedule, Scheduled, prefers_past, schedule};
-pub use start::{Begun, Dialing, adopt, analysing, begin, by_report, not_started, started};
-pub use tell::tell_anyway;
+pub use request::{ServiceRequest, ServiceRequestStatus};
+pub use requests::{NewServiceProvider, NewServiceRequest, add_providers, cancel_request, create};
+pub use schedule::{NewCall, Scheduled, prefers_past, schedule};
+pub use start::{Dialing, StartDecision, adopt, analysing, begin, by_report, not_started, started};
+pub use tell::notify_despite_failure;
 pub use view::{
-    CallView, ProviderView, RequestView, call_by_execution, last_call, list, org_of_request, request_of_execution, view,
+    CallView, ServiceProviderView, ServiceRequestView, call_by_execution, last_call, list, org_of_request,
+    request_of_execution, view,
 };

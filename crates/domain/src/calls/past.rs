@@ -1,17 +1,17 @@
-//! When an appointment is, and whether that lies in the past, as far as its words tell.
+//! When an appointment takes place, and whether that is in the past, as far as its text can be parsed.
 //!
-//! Dates and times of appointments are what people and language models wrote. Only a date of the form `YYYY-MM-DD` is
-//! judged, on the calendar of the organisation's zone; on the present day also a time that can be read. Anything else,
-//! such as `Dec 1` or `in the morning`, counts as not past.
+//! Dates and times of appointments are free texts by people and language models. Only a date of the form `YYYY-MM-DD`
+//! is evaluated, in the organisation's zone, and on the current day also a time that can be parsed. Anything else, such
+//! as `Dec 1` or `in the morning`, counts as not past.
 
 use chrono::{NaiveDate, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 use nightshift_db::Timestamp;
 
-/// How people write a time of day, after spaces and dots were taken out and letters made small.
+/// Accepted forms of a time of day, without spaces and dots and in lower case.
 const TIMES: [&str; 3] = ["%H:%M", "%H:%M:%S", "%I:%M%P"];
 
-/// Whether `date` and `time` are over in `zone`.
+/// Returns whether the appointment at `date` and `time` in `zone` is in the past.
 pub(super) fn is_past(date: &str, time: Option<&str>, zone: Tz, now: Timestamp) -> bool {
     let Some(date) = day(date) else { return false };
     let local = now.to_datetime().with_timezone(&zone).naive_local();
@@ -21,8 +21,8 @@ pub(super) fn is_past(date: &str, time: Option<&str>, zone: Tz, now: Timestamp) 
     }
 }
 
-/// The instant that a date of the form `YYYY-MM-DD` and a time of day name in `zone`. None when one of them can't be
-/// read, or when the clocks of the zone skip that time.
+/// Returns the instant of a date of the form `YYYY-MM-DD` and a time of day in `zone`. Returns `None` if one of them
+/// can't be parsed, or if the zone's clocks skip that time.
 #[must_use]
 pub fn appointment_at(date: &str, time: &str, zone: Tz) -> Option<Timestamp> {
     let local = day(date)?.and_time(time_of_day(time)?);
@@ -30,7 +30,7 @@ pub fn appointment_at(date: &str, time: &str, zone: Tz) -> Option<Timestamp> {
     Some(Timestamp::from_unix_ms(at.timestamp_millis()))
 }
 
-/// `2024-12-31`, and nothing that merely begins like it.
+/// Parses exactly the form `2024-12-31`.
 fn day(text: &str) -> Option<NaiveDate> {
     let text = text.trim();
     let shaped = text.len() == 10
@@ -47,7 +47,7 @@ fn time_of_day(text: &str) -> Option<NaiveTime> {
     if let Some(hour) = plain.strip_suffix("am").or_else(|| plain.strip_suffix("pm"))
         && !hour.contains(':')
     {
-        // An hour alone is no complete time for the parser.
+        // The parser does not accept an hour without minutes.
         let padded = format!("{hour}:00{}", &plain[hour.len()..]);
         return NaiveTime::parse_from_str(&padded, "%I:%M%P").ok();
     }
@@ -100,7 +100,7 @@ mod tests {
         let at = |date, time| appointment_at(date, time, chrono_tz::America::New_York).map(|at| at.to_string());
         assert_eq!(at("2024-12-31", "2:30 PM").unwrap(), "2024-12-31T19:30:00.000Z");
         assert_eq!(at("2024-07-01", "09:00").unwrap(), "2024-07-01T13:00:00.000Z");
-        // The first of the two hours when clocks are set back; none of the hour that is skipped.
+        // The first of the two hours if clocks are set back; `None` in the hour that is skipped.
         assert_eq!(at("2024-11-03", "01:30").unwrap(), "2024-11-03T05:30:00.000Z");
         for (date, time) in [("2024-03-10", "02:30"), ("Dec 31", "10:00"), ("2024-12-31", "in the morning")] {
             assert_eq!(at(date, time), None, "{date} {time}");

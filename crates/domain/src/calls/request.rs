@@ -1,55 +1,48 @@
-//! A request as it is stored, and how a transaction gets hold of it.
+//! The row of a service request, and functions to lock it.
 
 use nightshift_db::{Engine, Tx};
 
-use crate::ids::{CallId, OrgId, RequestId};
+use crate::ids::{CallId, OrgId, ServiceRequestId};
 use crate::phone::PhoneNumber;
 use crate::text_enum::text_enum;
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 text_enum! {
-    /// How far a request has come.
-    pub enum RequestStatus {
-        /// Nobody has looked yet.
+    pub enum ServiceRequestStatus {
+        /// Created, without recommendations.
         Pending = "PENDING",
-        /// Providers are looked for.
+        /// Service providers are being searched.
         Searching = "SEARCHING",
-        /// Providers are asked.
+        /// Service providers are being asked.
         Calling = "CALLING",
-        /// Their answers are compared.
+        /// The answers of service providers are being compared.
         Analyzing = "ANALYZING",
-        /// There are providers to choose from.
+        /// There are service providers to choose from.
         Recommended = "RECOMMENDED",
-        /// A call books one of them.
+        /// A call to one of the service providers is active.
         Booking = "BOOKING",
-        /// It is booked.
+        /// An appointment was made.
         Completed = "COMPLETED",
-        /// It came to nothing.
+        /// The request ended without an appointment.
         Failed = "FAILED",
-        /// It is not wanted any more.
         Cancelled = "CANCELLED",
     }
 }
 
-/// A request as it is stored.
 #[derive(Clone, sqlx::FromRow)]
-pub struct Request {
-    /// Its id.
-    pub id: RequestId,
-    /// Whose it is.
+pub struct ServiceRequest {
+    pub id: ServiceRequestId,
     pub org_id: OrgId,
-    /// What is asked for.
+    /// The service that is requested.
     pub title: String,
-    /// Who asks.
+    /// The requester's phone number.
     pub user_phone: Option<PhoneNumber>,
-    /// Their name.
+    /// The requester's name.
     pub contact_name: Option<String>,
-    /// Where.
     pub location: Option<String>,
-    /// How far it has come.
-    pub status: RequestStatus,
-    /// The call under way.
+    pub status: ServiceRequestStatus,
+    /// The call that has not ended, if there is one.
     pub active_booking_call_id: Option<CallId>,
 }
 
@@ -65,24 +58,26 @@ macro_rules! request_of {
 const REQUEST: &str = request_of!("");
 const REQUEST_LOCKED: &str = request_of!(" FOR NO KEY UPDATE");
 
-pub(super) async fn lock_request(tx: &mut Tx, id: &RequestId) -> Result<Request> {
+pub(super) async fn lock_request(tx: &mut Tx, id: &ServiceRequestId) -> Result<ServiceRequest> {
     lock_request_in(tx, None, id).await
 }
 
-/// The request, held until the transaction ends, if it belongs to `org`; one of another organisation is not waited for.
+/// Locks the request until the transaction ends and returns it, if it belongs to `org`. Does not wait for the lock of
+/// another organisation's request.
 ///
 /// # Errors
-/// [`Error::NotFound`].
-pub(super) async fn lock_request_in(tx: &mut Tx, org: Option<&OrgId>, id: &RequestId) -> Result<Request> {
+/// [`Error::NotFound`] if there is no such request in `org`.
+pub(super) async fn lock_request_in(tx: &mut Tx, org: Option<&OrgId>, id: &ServiceRequestId) -> Result<ServiceRequest> {
     let sql = if tx.engine() == Engine::Postgres { REQUEST_LOCKED } else { REQUEST };
     tx.query(sql).bind(id).bind(org).optional().await?.ok_or(Error::NotFound)
 }
 
-/// The request, held until the transaction ends, if the viewer may see it; others are not waited for.
+/// Locks the request until the transaction ends and returns it, if the viewer may see it. Does not wait for the lock of
+/// a request that the viewer may not see.
 ///
 /// # Errors
-/// [`Error::NotFound`].
-pub(super) async fn lock_request_seen(tx: &mut Tx, viewer: &Viewer, id: &RequestId) -> Result<Request> {
+/// [`Error::NotFound`] if there is no such request or the viewer may not see it.
+pub(super) async fn lock_request_seen(tx: &mut Tx, viewer: &Viewer, id: &ServiceRequestId) -> Result<ServiceRequest> {
     let (org, request) = viewer.request_rows()?;
     if request.is_some_and(|request| request != id) {
         return Err(Error::NotFound);

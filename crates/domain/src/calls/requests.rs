@@ -1,18 +1,18 @@
-//! Making requests, recommending providers, cancelling.
+//! Creates and cancels service requests, and adds recommended service providers.
 
 use nightshift_db::{Timestamp, Tx};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::RequestStatus;
+use super::ServiceRequestStatus;
 use super::request::{lock_request_in, lock_request_seen};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::country::Country;
-use crate::ids::{OrgId, ProviderId, RequestId};
+use crate::field_errors::{FieldErrors, TextLimit};
+use crate::ids::{OrgId, ServiceProviderId, ServiceRequestId};
 use crate::people::organizations;
-use crate::problems::{Problems, TextLimit};
 use crate::viewer::Viewer;
 use crate::{Error, Result, audit, stream};
 
@@ -21,12 +21,11 @@ const SHORT: TextLimit = TextLimit { chars_max: 200 };
 const LONG: TextLimit = TextLimit { chars_max: 4_000 };
 const PROVIDERS_MAX: usize = 50;
 
-/// A request to be made, as callers send it.
+/// A service request to be created.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[schema(as = NewServiceRequest)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
-pub struct NewRequest {
+pub struct NewServiceRequest {
     #[schema(required = true, nullable = false)]
     pub title: Option<String>,
     #[schema(required = true, nullable = false)]
@@ -34,15 +33,14 @@ pub struct NewRequest {
     pub contact_name: Option<String>,
     pub location: Option<String>,
     #[schema(default = json!([]))]
-    pub providers: Vec<NewProvider>,
+    pub providers: Vec<NewServiceProvider>,
 }
 
-/// A provider to be recommended, as callers send it. Rating and rank may be numbers or words.
+/// A service provider to be recommended. Rating and rank may be numbers or words.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[schema(as = NewServiceProvider)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
-pub struct NewProvider {
+pub struct NewServiceProvider {
     #[schema(required = true, nullable = false)]
     pub name: Option<String>,
     #[schema(required = true, nullable = false)]
@@ -53,7 +51,7 @@ pub struct NewProvider {
     pub earliest_availability: Option<String>,
 }
 
-struct Provider {
+struct ServiceProvider {
     name: String,
     phone: String,
     rating: Option<String>,
@@ -62,29 +60,29 @@ struct Provider {
     earliest_availability: Option<String>,
 }
 
-/// Makes a request; with providers it is ready to be booked.
+/// Creates a request. With service providers it is `RECOMMENDED`, otherwise `PENDING`.
 ///
 /// # Errors
 /// [`Error::Invalid`] by field.
 pub async fn create(
     tx: &mut Tx,
     org: &OrgId,
-    new: NewRequest,
+    new: NewServiceRequest,
     by: &Actor,
     now: Timestamp,
-) -> Result<(RequestId, RequestStatus)> {
+) -> Result<(ServiceRequestId, ServiceRequestStatus)> {
     let country = organizations::country_in(tx, org).await?;
-    let mut problems = Problems::default();
-    let title = problems.required("title", new.title, TITLE);
-    let phone = problems.phone("userPhone", new.user_phone.as_deref(), country);
-    let contact = problems.optional("contactName", new.contact_name, SHORT);
-    let location = problems.optional("location", new.location, SHORT);
-    let providers = check(new.providers, country, &mut problems);
-    let (Some(title), Some(phone), true) = (title, phone, problems.is_empty()) else {
-        return Err(problems.into_error());
+    let mut field_errors = FieldErrors::default();
+    let title = field_errors.required("title", new.title, TITLE);
+    let phone = field_errors.phone("userPhone", new.user_phone.as_deref(), country);
+    let contact = field_errors.optional("contactName", new.contact_name, SHORT);
+    let location = field_errors.optional("location", new.location, SHORT);
+    let providers = check(new.providers, country, &mut field_errors);
+    let (Some(title), Some(phone), true) = (title, phone, field_errors.is_empty()) else {
+        return Err(field_errors.into_error());
     };
-    let status = if providers.is_empty() { RequestStatus::Pending } else { RequestStatus::Recommended };
-    let id = RequestId::new(now);
+    let status = if providers.is_empty() { ServiceRequestStatus::Pending } else { ServiceRequestStatus::Recommended };
+    let id = ServiceRequestId::new(now);
     tx.query(
         "INSERT INTO service_requests
              (id, org_id, title, user_phone, contact_name, location, status, created_at, updated_at)
@@ -106,63 +104,78 @@ pub async fn create(
     Ok((id, status))
 }
 
-/// Recommends providers for a request that is not booked yet. One that stands already is left as it is.
+/// Adds recommended service providers to a request that has not ended. A provider that the request has already stays
+/// unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Conflict`] `invalid_transition`; [`Error::Invalid`] by field.
+/// [`Error::NotFound`]; [`Error::Conflict`] `invalid_transition` if the request has ended; [`Error::Invalid`] by field.
 pub async fn add_providers(
     tx: &mut Tx,
     org: &OrgId,
-    id: &RequestId,
-    providers: Vec<NewProvider>,
+    id: &ServiceRequestId,
+    providers: Vec<NewServiceProvider>,
     by: &Actor,
     now: Timestamp,
 ) -> Result<()> {
     let request = lock_request_in(tx, Some(org), id).await?;
-    if matches!(request.status, RequestStatus::Completed | RequestStatus::Cancelled | RequestStatus::Failed) {
+    if matches!(
+        request.status,
+        ServiceRequestStatus::Completed | ServiceRequestStatus::Cancelled | ServiceRequestStatus::Failed
+    ) {
         return Err(Error::conflict("invalid_transition", format!("the request is {}", request.status)));
     }
-    let mut problems = Problems::default();
+    let mut field_errors = FieldErrors::default();
     if providers.is_empty() {
-        problems.add("providers", "names at least one provider");
+        field_errors.add("providers", "names at least one provider");
     }
     let country = organizations::country_in(tx, org).await?;
-    let providers = check(providers, country, &mut problems);
-    problems.finish()?;
+    let providers = check(providers, country, &mut field_errors);
+    field_errors.finish()?;
     let count = providers.len();
     store(tx, id, providers, now).await?;
-    if request.status != RequestStatus::Booking {
-        set_status(tx, id, RequestStatus::Recommended, now).await?;
+    if request.status != ServiceRequestStatus::Booking {
+        set_status(tx, id, ServiceRequestStatus::Recommended, now).await?;
     }
     let entry = crate::audit_entry(Event::ServiceRequestRecommended, "success", by).org(org).correlation(id.as_str());
     audit::record(tx, entry.metadata(json!({"serviceRequestId": id, "providers": count})), now).await
 }
 
-/// Ends a request that nobody wants any more. Cancelling it again changes nothing.
+/// Cancels a request. Cancelling it again changes nothing.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for one that the viewer may not see; [`Error::Conflict`] `invalid_transition` when it is
-/// over or being booked.
-pub async fn cancel_request(tx: &mut Tx, viewer: &Viewer, id: &RequestId, by: &Actor, now: Timestamp) -> Result<()> {
+/// [`Error::NotFound`] if there is no such request or the viewer may not see it; [`Error::Conflict`]
+/// `invalid_transition` if the request has ended or a call for it is active.
+pub async fn cancel_request(
+    tx: &mut Tx,
+    viewer: &Viewer,
+    id: &ServiceRequestId,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<()> {
     let request = lock_request_seen(tx, viewer, id).await?;
     match request.status {
-        RequestStatus::Cancelled => return Ok(()),
-        RequestStatus::Completed | RequestStatus::Failed => {
+        ServiceRequestStatus::Cancelled => return Ok(()),
+        ServiceRequestStatus::Completed | ServiceRequestStatus::Failed => {
             return Err(Error::conflict("invalid_transition", format!("the request is {}", request.status)));
         }
-        RequestStatus::Booking => {
+        ServiceRequestStatus::Booking => {
             return Err(Error::conflict("invalid_transition", "a call is under way; cancel the call first"));
         }
         _ => {}
     }
-    set_status(tx, id, RequestStatus::Cancelled, now).await?;
+    set_status(tx, id, ServiceRequestStatus::Cancelled, now).await?;
     let entry = crate::audit_entry(Event::ServiceRequestCancelled, "success", by);
     let entry = entry.org(&request.org_id).correlation(id.as_str()).metadata(json!({"serviceRequestId": id}));
     audit::record(tx, entry, now).await
 }
 
-/// Writes a request's status and tells those who watch it.
-pub(super) async fn set_status(tx: &mut Tx, id: &RequestId, status: RequestStatus, now: Timestamp) -> Result<()> {
+/// Stores a request's status and appends a live update for the pages that show the request.
+pub(super) async fn set_status(
+    tx: &mut Tx,
+    id: &ServiceRequestId,
+    status: ServiceRequestStatus,
+    now: Timestamp,
+) -> Result<()> {
     let (org,): (OrgId,) = tx
         .query(
             "UPDATE service_requests SET status = $2, version = version + 1, updated_at = $3 WHERE id = $1
@@ -176,11 +189,11 @@ pub(super) async fn set_status(tx: &mut Tx, id: &RequestId, status: RequestStatu
     announce(tx, &org, id, "request.status", &json!({"serviceRequestId": id, "status": status}), now).await
 }
 
-/// Tells those who watch a request.
+/// Appends a live update for the pages that show the request.
 pub(super) async fn announce(
     tx: &mut Tx,
     org: &OrgId,
-    id: &RequestId,
+    id: &ServiceRequestId,
     event: &str,
     data: &serde_json::Value,
     now: Timestamp,
@@ -188,23 +201,34 @@ pub(super) async fn announce(
     stream::append(tx, Some(org), &format!("request:{id}"), event, data, now).await
 }
 
-fn check(providers: Vec<NewProvider>, country: Option<Country>, problems: &mut Problems) -> Vec<Provider> {
+fn check(
+    providers: Vec<NewServiceProvider>,
+    country: Option<Country>,
+    field_errors: &mut FieldErrors,
+) -> Vec<ServiceProvider> {
     if providers.len() > PROVIDERS_MAX {
-        problems.add("providers", format!("names at most {PROVIDERS_MAX} providers"));
+        field_errors.add("providers", format!("names at most {PROVIDERS_MAX} providers"));
         return Vec::new();
     }
     let mut checked = Vec::with_capacity(providers.len());
     for (place, provider) in providers.into_iter().enumerate() {
         let field = |name: &str| format!("providers[{place}].{name}");
-        let name = problems.required(&field("name"), provider.name, SHORT);
-        let phone = problems.phone(&field("phone"), provider.phone.as_deref(), country);
-        let rating = problems.optional(&field("rating"), provider.rating.and_then(words), SHORT);
-        let rank = problems.optional(&field("rank"), provider.rank.and_then(words), SHORT);
-        let recommendation = problems.optional(&field("recommendation"), provider.recommendation, LONG);
-        let earliest = problems.optional(&field("earliestAvailability"), provider.earliest_availability, SHORT);
+        let name = field_errors.required(&field("name"), provider.name, SHORT);
+        let phone = field_errors.phone(&field("phone"), provider.phone.as_deref(), country);
+        let rating = field_errors.optional(&field("rating"), provider.rating.and_then(words), SHORT);
+        let rank = field_errors.optional(&field("rank"), provider.rank.and_then(words), SHORT);
+        let recommendation = field_errors.optional(&field("recommendation"), provider.recommendation, LONG);
+        let earliest = field_errors.optional(&field("earliestAvailability"), provider.earliest_availability, SHORT);
         if let (Some(name), Some(phone)) = (name, phone) {
             let phone = phone.as_str().to_owned();
-            checked.push(Provider { name, phone, rating, rank, recommendation, earliest_availability: earliest });
+            checked.push(ServiceProvider {
+                name,
+                phone,
+                rating,
+                rank,
+                recommendation,
+                earliest_availability: earliest,
+            });
         }
     }
     checked
@@ -218,7 +242,7 @@ fn words(value: serde_json::Value) -> Option<String> {
     }
 }
 
-async fn store(tx: &mut Tx, id: &RequestId, providers: Vec<Provider>, now: Timestamp) -> Result<()> {
+async fn store(tx: &mut Tx, id: &ServiceRequestId, providers: Vec<ServiceProvider>, now: Timestamp) -> Result<()> {
     for provider in providers {
         tx.query(
             "INSERT INTO providers (id, service_request_id, name, phone, rating, rank, recommendation,
@@ -226,7 +250,7 @@ async fn store(tx: &mut Tx, id: &RequestId, providers: Vec<Provider>, now: Times
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
              ON CONFLICT (service_request_id, name, phone) DO NOTHING",
         )
-        .bind(ProviderId::new(now))
+        .bind(ServiceProviderId::new(now))
         .bind(id)
         .bind(provider.name)
         .bind(provider.phone)

@@ -1,4 +1,4 @@
-//! Wanting a call: the request becomes `BOOKING`, and the call stands, before anybody is answered.
+//! Schedules a call: the request becomes `BOOKING` and the call is stored before the API answers.
 
 use nightshift_db::{Json, Timestamp, Tx};
 use serde::Deserialize;
@@ -8,29 +8,27 @@ use utoipa::ToSchema;
 use super::past::is_past;
 use super::request::lock_request_seen;
 use super::requests::announce;
-use super::{CallMode, CallStatus, Request, RequestStatus};
+use super::{CallMode, CallStatus, ServiceRequest, ServiceRequestStatus};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::country::Country;
-use crate::ids::{CallId, OrgId, ProviderId, RequestId};
+use crate::field_errors::{FieldErrors, TextLimit};
+use crate::ids::{CallId, OrgId, ServiceProviderId, ServiceRequestId};
 use crate::people::organizations;
 use crate::phone::PhoneNumber;
-use crate::problems::{Problems, TextLimit};
 use crate::viewer::Viewer;
 use crate::warning::Warning;
 use crate::{Error, Result, audit};
 
 const FIELD: TextLimit = TextLimit { chars_max: 200 };
 const NOTES: TextLimit = TextLimit { chars_max: 2_000 };
-/// Calls that share a millisecond and the beginning of their provider's id.
-const TWINS_MAX: u32 = 1_000;
+/// Limit of the numeric suffix that makes an execution id unique within its millisecond.
+const DUPLICATES_MAX: u32 = 1_000;
 
-/// A call to be made, as callers send it. What is missing comes from the stored request and provider.
+/// A call to be made. Missing fields are taken from the stored request and service provider.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
-#[schema(as = NewCall)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
-pub struct Schedule {
+pub struct NewCall {
     #[schema(required = true, nullable = false)]
     pub service_request_id: Option<String>,
     #[schema(required = true, nullable = false)]
@@ -46,69 +44,67 @@ pub struct Schedule {
     pub notes: Option<String>,
 }
 
-/// A call that stands.
+/// A call that is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows: `booking_call.start` for a new call"]
 pub struct Scheduled {
-    /// Its id.
     pub call_id: CallId,
-    /// What callers know it by.
+    /// The id that callers of the API know.
     pub execution_id: String,
-    /// The request it is for.
-    pub request_id: RequestId,
-    /// Whose it is.
+    pub request_id: ServiceRequestId,
     pub org_id: OrgId,
-    /// Whom it reaches, as things stand.
+    /// The mode in which the call would start now.
     pub mode: CallMode,
-    /// Whether it is new; otherwise it was wanted before.
+    /// False if the same call was scheduled before.
     pub created: bool,
-    /// What is odd about what was asked for.
+    /// Unusual values in the request, such as a preferred date in the past.
     pub warnings: Vec<Warning>,
 }
 
 #[derive(sqlx::FromRow)]
-struct Provider {
-    id: ProviderId,
+struct ServiceProvider {
+    id: ServiceProviderId,
     name: String,
     phone: PhoneNumber,
 }
 
-/// Wants a call for a request.
+/// Schedules a call for a request. If the same service provider is being called already, returns that call.
 ///
 /// # Errors
-/// [`Error::NotFound`] for a request that is unknown or that the viewer may not see, or for a provider of another one;
-/// [`Error::Conflict`] `booking_in_progress` while another provider is called, `invalid_transition` when the request is
-/// over, `not_ready` before it has recommendations; [`Error::Invalid`] by field.
+/// [`Error::NotFound`] if the request is unknown or the viewer may not see it, or if the service provider is not one of
+/// its recommendations; [`Error::Conflict`] `booking_in_progress` while another service provider is called,
+/// `invalid_transition` if the request has ended, `not_ready` if it has no recommendations yet; [`Error::Invalid`] by
+/// field.
 pub async fn schedule(
     tx: &mut Tx,
     viewer: &Viewer,
-    wish: Schedule,
+    new_call: NewCall,
     mode: CallMode,
     by: &Actor,
     now: Timestamp,
 ) -> Result<Scheduled> {
-    let mut problems = Problems::default();
-    let request_id = problems.required("serviceRequestId", wish.service_request_id.clone(), FIELD);
-    let provider_id = problems.required("providerId", wish.provider_id.clone(), FIELD);
+    let mut field_errors = FieldErrors::default();
+    let request_id = field_errors.required("serviceRequestId", new_call.service_request_id.clone(), FIELD);
+    let provider_id = field_errors.required("providerId", new_call.provider_id.clone(), FIELD);
     let (Some(request_id), Some(provider_id)) = (request_id, provider_id) else {
-        return Err(problems.into_error());
+        return Err(field_errors.into_error());
     };
     let request = lock_request_seen(tx, viewer, &request_id.into()).await?;
-    let provider: Provider = tx
+    let provider: ServiceProvider = tx
         .query("SELECT id, name, phone FROM providers WHERE id = $1 AND service_request_id = $2")
         .bind(provider_id)
         .bind(&request.id)
         .optional()
         .await?
         .ok_or(Error::NotFound)?;
-    let past = prefers_past(tx, &request.org_id, &wish, now).await?;
+    let past = prefers_past(tx, &request.org_id, &new_call, now).await?;
     let warnings: Vec<Warning> = past.into_iter().collect();
     let country = organizations::country_in(tx, &request.org_id).await?;
-    let body = body(wish, &request, &provider, country, problems)?;
+    let body = body(new_call, &request, &provider, country, field_errors)?;
     match request.status {
-        RequestStatus::Recommended => {}
-        RequestStatus::Booking => return under_way(tx, &request, &provider, warnings).await,
-        RequestStatus::Completed | RequestStatus::Cancelled | RequestStatus::Failed => {
+        ServiceRequestStatus::Recommended => {}
+        ServiceRequestStatus::Booking => return under_way(tx, &request, &provider, warnings).await,
+        ServiceRequestStatus::Completed | ServiceRequestStatus::Cancelled | ServiceRequestStatus::Failed => {
             return Err(Error::conflict("invalid_transition", format!("the request is {}", request.status)));
         }
         _ => return Err(Error::conflict("not_ready", "there are no recommendations yet")),
@@ -123,7 +119,8 @@ pub async fn schedule(
     .bind(now)
     .execute()
     .await?;
-    let data = json!({"serviceRequestId": request.id, "status": RequestStatus::Booking, "executionId": execution_id});
+    let data =
+        json!({"serviceRequestId": request.id, "status": ServiceRequestStatus::Booking, "executionId": execution_id});
     announce(tx, &request.org_id, &request.id, "request.status", &data, now).await?;
     let entry = crate::audit_entry(Event::BookingCallAccepted, "success", by)
         .org(&request.org_id)
@@ -134,23 +131,28 @@ pub async fn schedule(
     Ok(Scheduled { call_id, execution_id, request_id, org_id, mode, created: true, warnings })
 }
 
-/// Says when the preferred date is over, on the organisation's calendar.
+/// Returns a warning if the preferred date is in the past in the organisation's zone.
 ///
 /// # Errors
-/// [`Error::NotFound`] for an unknown organisation; a database error.
-pub async fn prefers_past(tx: &mut Tx, org: &OrgId, wish: &Schedule, now: Timestamp) -> Result<Option<Warning>> {
-    let Some(date) = wish.preferred_date.as_deref() else { return Ok(None) };
+/// [`Error::NotFound`] for an unknown organisation.
+pub async fn prefers_past(tx: &mut Tx, org: &OrgId, new_call: &NewCall, now: Timestamp) -> Result<Option<Warning>> {
+    let Some(date) = new_call.preferred_date.as_deref() else { return Ok(None) };
     let zone = organizations::zone_in(tx, org).await?;
-    Ok(is_past(date, wish.preferred_time.as_deref(), zone, now).then_some(Warning {
+    Ok(is_past(date, new_call.preferred_time.as_deref(), zone, now).then_some(Warning {
         field: "preferredDate",
         code: "preferred_date_in_past",
         message: "preferredDate is in the past",
     }))
 }
 
-/// The same wish again is the same call.
-async fn under_way(tx: &mut Tx, request: &Request, provider: &Provider, warnings: Vec<Warning>) -> Result<Scheduled> {
-    let active: Option<(CallId, String, ProviderId, CallMode)> = tx
+/// Returns the active call if it is to the same service provider.
+async fn under_way(
+    tx: &mut Tx,
+    request: &ServiceRequest,
+    provider: &ServiceProvider,
+    warnings: Vec<Warning>,
+) -> Result<Scheduled> {
+    let active: Option<(CallId, String, ServiceProviderId, CallMode)> = tx
         .query("SELECT id, execution_id, provider_id, mode FROM booking_calls WHERE id = $1")
         .bind(&request.active_booking_call_id)
         .optional()
@@ -169,58 +171,58 @@ async fn under_way(tx: &mut Tx, request: &Request, provider: &Provider, warnings
     }
 }
 
-/// What the call is told, complete.
+/// Returns the complete request body of the call.
 fn body(
-    wish: Schedule,
-    request: &Request,
-    provider: &Provider,
+    new_call: NewCall,
+    request: &ServiceRequest,
+    provider: &ServiceProvider,
     country: Option<Country>,
-    mut problems: Problems,
+    mut field_errors: FieldErrors,
 ) -> Result<Value> {
-    if let Some(given) = wish.provider_phone.as_deref().filter(|given| !given.trim().is_empty())
+    if let Some(given) = new_call.provider_phone.as_deref().filter(|given| !given.trim().is_empty())
         && PhoneNumber::read(given, country).ok().as_ref() != Some(&provider.phone)
     {
-        problems.add("providerPhone", "is not the provider's phone");
+        field_errors.add("providerPhone", "is not the provider's phone");
     }
-    // A form shows the stored phone masked, and sends it back so when nobody changed it.
+    // A form shows the stored phone number masked. If it comes back masked, the user did not change it.
     let stored = request.user_phone.as_ref().map(PhoneNumber::masked);
     let is_new = |given: &&str| !given.trim().is_empty() && Some(given.trim()) != stored.as_deref();
-    let customer_phone = match wish.customer_phone.as_deref().filter(is_new) {
-        Some(given) => problems.phone("customerPhone", Some(given), country),
+    let customer_phone = match new_call.customer_phone.as_deref().filter(is_new) {
+        Some(given) => field_errors.phone("customerPhone", Some(given), country),
         None => request.user_phone.clone(),
     };
     let mut field = |name: &str, given: Option<String>, stored: Option<&String>, limit| {
-        problems.optional(name, given, limit).or_else(|| stored.cloned())
+        field_errors.optional(name, given, limit).or_else(|| stored.cloned())
     };
     let body = json!({
         "serviceRequestId": request.id,
         "providerId": provider.id,
-        "providerName": field("providerName", wish.provider_name, Some(&provider.name), FIELD),
+        "providerName": field("providerName", new_call.provider_name, Some(&provider.name), FIELD),
         "providerPhone": provider.phone.e164(),
-        "serviceDescription": field("serviceDescription", wish.service_description, Some(&request.title), FIELD),
-        "preferredDate": field("preferredDate", wish.preferred_date, None, FIELD),
-        "preferredTime": field("preferredTime", wish.preferred_time, None, FIELD),
-        "customerName": field("customerName", wish.customer_name, request.contact_name.as_ref(), FIELD),
+        "serviceDescription": field("serviceDescription", new_call.service_description, Some(&request.title), FIELD),
+        "preferredDate": field("preferredDate", new_call.preferred_date, None, FIELD),
+        "preferredTime": field("preferredTime", new_call.preferred_time, None, FIELD),
+        "customerName": field("customerName", new_call.customer_name, request.contact_name.as_ref(), FIELD),
         "customerPhone": customer_phone.map(|phone| phone.e164()),
-        "location": field("location", wish.location, request.location.as_ref(), FIELD),
-        "notes": field("notes", wish.notes, None, NOTES),
+        "location": field("location", new_call.location, request.location.as_ref(), FIELD),
+        "notes": field("notes", new_call.notes, None, NOTES),
     });
-    problems.finish()?;
+    field_errors.finish()?;
     Ok(body)
 }
 
 async fn insert(
     tx: &mut Tx,
-    request: &Request,
-    provider: &Provider,
+    request: &ServiceRequest,
+    provider: &ServiceProvider,
     body: &Value,
     mode: CallMode,
     now: Timestamp,
 ) -> Result<(CallId, String)> {
     let head: String = provider.id.as_str().chars().take(8).collect();
     let plain = format!("booking-{}-{head}", now.unix_ms());
-    for twin in 1..TWINS_MAX {
-        let execution_id = if twin == 1 { plain.clone() } else { format!("{plain}-{twin}") };
+    for number in 1..DUPLICATES_MAX {
+        let execution_id = if number == 1 { plain.clone() } else { format!("{plain}-{number}") };
         let id = CallId::new(now);
         let made = tx
             .query(

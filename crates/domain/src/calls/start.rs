@@ -1,28 +1,27 @@
-//! Starting a call: who may be reached is fixed before anything leaves.
+//! Starts a call: its mode and phone number are fixed before a request is sent to VAPI.
 
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
-use super::{Call, CallMode, CallStatus, Request, RequestStatus, lock};
+use super::{Call, CallMode, CallStatus, ServiceRequest, ServiceRequestStatus, lock};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::ids::CallId;
 use crate::phone::PhoneNumber;
 use crate::{Error, Result, audit};
 
-/// Whom this program's calls reach.
+/// Whom the calls of this program reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dialing {
-    /// Nobody.
     Simulated,
-    /// This phone, whoever is to be called.
+    /// This phone number, whatever the service provider's number is.
     Test(PhoneNumber),
-    /// The provider.
+    /// The service provider.
     Production,
 }
 
 impl Dialing {
-    /// The rule: nobody is called unless calls are live, and no provider while there is a test phone.
+    /// Returns whom calls reach: nobody unless calls are live, and no service provider while there is a test phone.
     #[must_use]
     pub fn decide(live: bool, test_phone: Option<&PhoneNumber>) -> Self {
         match (live, test_phone) {
@@ -32,7 +31,6 @@ impl Dialing {
         }
     }
 
-    /// Its mode.
     #[must_use]
     pub fn mode(&self) -> CallMode {
         match self {
@@ -43,37 +41,40 @@ impl Dialing {
     }
 }
 
-/// What a call's turn to start found.
-pub enum Begun {
-    /// It may be started: mode and phone are fixed.
-    Start(Box<Call>, Box<Request>),
-    /// It is over, was placed already, or is not what its request waits for.
-    Not(&'static str),
+/// The result of [`begin`].
+pub enum StartDecision {
+    /// The call may be started. Its mode and phone number are fixed.
+    Start(Box<Call>, Box<ServiceRequest>),
+    /// The call must not be started, for this reason: it has ended, was placed already, or is not the active call of
+    /// its request.
+    Skip(&'static str),
 }
 
-/// Fixes a call's mode and phone, the first time for good, and notes that its start is attempted.
+/// Fixes a call's mode and phone number permanently on the first attempt, and records that its start is attempted.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Conflict`] `mode_changed` when it was begun in another mode than this program's.
-pub async fn begin(tx: &mut Tx, id: &CallId, dialing: &Dialing, by: &Actor, now: Timestamp) -> Result<Begun> {
+/// [`Error::NotFound`]; [`Error::Conflict`] `mode_changed` if an earlier attempt was made in another mode than this
+/// program's.
+pub async fn begin(tx: &mut Tx, id: &CallId, dialing: &Dialing, by: &Actor, now: Timestamp) -> Result<StartDecision> {
     let (mut call, request) = lock(tx, id).await?;
     if call.status.is_final() {
-        return Ok(Begun::Not("the call is over"));
+        return Ok(StartDecision::Skip("the call is over"));
     }
-    if request.status != RequestStatus::Booking || request.active_booking_call_id.as_ref() != Some(id) {
-        return Ok(Begun::Not("the request does not wait for this call"));
+    if request.status != ServiceRequestStatus::Booking || request.active_booking_call_id.as_ref() != Some(id) {
+        return Ok(StartDecision::Skip("the request does not wait for this call"));
     }
     if call.vapi_call_id.is_some() {
-        return Ok(Begun::Not("the call was placed already"));
+        return Ok(StartDecision::Skip("the call was placed already"));
     }
     if call.status == CallStatus::Starting {
-        // Whom it may reach was decided once. A program that would reach somebody else must not start it.
+        // Whom the call may reach was decided by the first attempt. A program that would reach somebody else must not
+        // start it.
         if call.mode != dialing.mode() {
             let message =
                 format!("the call was begun as {} and this program's calls are {}", call.mode, dialing.mode());
             return Err(Error::conflict("mode_changed", message));
         }
-        return Ok(Begun::Start(Box::new(call), Box::new(request)));
+        return Ok(StartDecision::Start(Box::new(call), Box::new(request)));
     }
     call.mode = dialing.mode();
     if let Dialing::Test(phone) = dialing {
@@ -97,13 +98,10 @@ pub async fn begin(tx: &mut Tx, id: &CallId, dialing: &Dialing, by: &Actor, now:
         .correlation(request.id.as_str())
         .metadata(json!({"bookingCallId": id, "executionId": call.execution_id, "mode": call.mode}));
     audit::record(tx, entry, now).await?;
-    Ok(Begun::Start(Box::new(call), Box::new(request)))
+    Ok(StartDecision::Start(Box::new(call), Box::new(request)))
 }
 
-/// VAPI has taken the call. False when it is over already: a report was faster.
-///
-/// # Errors
-/// A database error.
+/// Records that VAPI has placed the call. Returns false if the call has ended already, because a report was faster.
 pub async fn started(tx: &mut Tx, id: &CallId, vapi_call_id: &str, by: &Actor, now: Timestamp) -> Result<bool> {
     let (call, request) = lock(tx, id).await?;
     set_vapi_id(tx, id, vapi_call_id, now).await?;
@@ -129,10 +127,8 @@ pub async fn started(tx: &mut Tx, id: &CallId, vapi_call_id: &str, by: &Actor, n
     Ok(true)
 }
 
-/// The call that a report is about: by VAPI's id, or by ours, which then gets VAPI's.
-///
-/// # Errors
-/// A database error.
+/// Returns the call that a report is about: by VAPI's id, or by our own id (`ours`). A call found by our id gets VAPI's
+/// id. Returns `None` if there is no such call.
 pub async fn by_report(tx: &mut Tx, vapi_call_id: &str, ours: Option<&str>, now: Timestamp) -> Result<Option<CallId>> {
     let known: Option<(CallId,)> =
         tx.query("SELECT id FROM booking_calls WHERE vapi_call_id = $1").bind(vapi_call_id).optional().await?;
@@ -150,10 +146,7 @@ pub async fn by_report(tx: &mut Tx, vapi_call_id: &str, ours: Option<&str>, now:
     Ok(Some(id))
 }
 
-/// Notes VAPI's id of a call that it was found to have placed.
-///
-/// # Errors
-/// A database error.
+/// Records the id of a call that VAPI turned out to have placed.
 pub async fn adopt(tx: &mut Tx, id: &CallId, vapi_call_id: &str, now: Timestamp) -> Result<()> {
     set_vapi_id(tx, id, vapi_call_id, now).await
 }
@@ -168,10 +161,7 @@ async fn set_vapi_id(tx: &mut Tx, id: &CallId, vapi_call_id: &str, now: Timestam
     Ok(())
 }
 
-/// It is proven that nothing was placed: its start may be attempted anew.
-///
-/// # Errors
-/// A database error.
+/// Records that no call was placed, so that its start may be attempted again.
 pub async fn not_started(tx: &mut Tx, id: &CallId, now: Timestamp) -> Result<()> {
     tx.query(
         "UPDATE booking_calls SET start_attempted_at = $2, updated_at = $2
@@ -184,10 +174,8 @@ pub async fn not_started(tx: &mut Tx, id: &CallId, now: Timestamp) -> Result<()>
     Ok(())
 }
 
-/// The call is over and its analysis is awaited: notes at which look that was first seen, and returns it.
-///
-/// # Errors
-/// A database error.
+/// Records at which poll the call was first seen to have ended while its analysis is not ready, and returns the number
+/// of that poll.
 pub async fn analysing(tx: &mut Tx, id: &CallId, look: i64, now: Timestamp) -> Result<i64> {
     let (first,): (i64,) = tx
         .query(

@@ -1,31 +1,32 @@
-//! Telling the person of an appointment that a call made, unless people must look at it first.
+//! Notifies the requester of an appointment that a call made, unless staff must check it first.
 //!
-//! A real call that reports an appointment in the past has misheard something. The request is done all the same, since
-//! there is an appointment, but people look at it before anybody is told a date that is over.
+//! A real (not simulated) call that reports an appointment in the past has probably misheard. The request is completed
+//! all the same, because there is an appointment, but an exception is raised and no text with a past date is sent.
 
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
-use super::closing::Made;
+use super::closing::Appointment;
 use super::past::is_past;
-use super::{Call, CallMode, Request, lock};
+use super::{Call, CallMode, ServiceRequest, lock};
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::automations::AutomationType;
-use crate::automations::ledger::{self, NewRun, RunToStart, RunsToStart};
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::automations::runs::{self, NewAutomationRun, RunToStart, RunsToStart};
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::CallId;
 use crate::people::clients::{self, Contact};
 use crate::people::organizations;
 use crate::phone::PhoneNumber;
 use crate::{Result, audit};
 
-/// Writes the ledger's row for the text to the person. None when nobody can be told, or people must look first.
+/// Inserts the automation run for the text to the requester. Returns `None` if there is no phone number, or if staff
+/// must check the appointment first.
 pub(super) async fn tell(
     tx: &mut Tx,
     call: &Call,
-    request: &Request,
-    made: &Made,
+    request: &ServiceRequest,
+    made: &Appointment,
     provider: &str,
     by: &Actor,
     now: Timestamp,
@@ -47,7 +48,7 @@ pub(super) async fn tell(
     let name = call.asked("customerName").map(str::to_owned).or_else(|| request.contact_name.clone());
     let contact = Contact { phone, first_name: name, last_name: None, email: None };
     let client = clients::find_or_create(tx, &call.org_id, &contact, now).await?;
-    let new = NewRun {
+    let new = NewAutomationRun {
         org_id: &call.org_id,
         kind: AutomationType::ProviderBookingConfirmed,
         trigger_ref: format!("booking_call:{}:confirmed", call.id),
@@ -62,15 +63,21 @@ pub(super) async fn tell(
             "confirmationNumber": made.number.as_deref().unwrap_or("none given"),
         })),
     };
-    let (run, _) = ledger::insert(tx, &new, now).await?;
+    let (run, _) = runs::insert(tx, &new, now).await?;
     tx.query("UPDATE booking_calls SET sms_event_id = $2 WHERE id = $1").bind(&call.id).bind(&run.id).execute().await?;
     Ok(run.to_start())
 }
 
-/// Shows people an appointment that is over already.
-async fn show_past(tx: &mut Tx, call: &Call, request: &Request, made: &Made, now: Timestamp) -> Result<()> {
+/// Raises an exception about an appointment in the past.
+async fn show_past(
+    tx: &mut Tx,
+    call: &Call,
+    request: &ServiceRequest,
+    made: &Appointment,
+    now: Timestamp,
+) -> Result<()> {
     let problem =
-        Problem::new(ExceptionKind::AppointmentInPast, Severity::High, format!("appointment_in_past:{}", call.id))
+        NewException::new(ExceptionKind::AppointmentInPast, Severity::High, format!("appointment_in_past:{}", call.id))
             .title("A call reported an appointment in the past; nobody was told of it")
             .detail(json!({"bookingCallId": call.id, "serviceRequestId": request.id, "providerId": call.provider_id,
                        "date": made.date, "time": made.time, "confirmationNumber": made.number}))
@@ -78,11 +85,14 @@ async fn show_past(tx: &mut Tx, call: &Call, request: &Request, made: &Made, now
     exceptions::raise(tx, &problem, now).await.map(|_| ())
 }
 
-/// Tells the person although the result could not be stored: they have an appointment.
-///
-/// # Errors
-/// A database error.
-pub async fn tell_anyway(tx: &mut Tx, id: &CallId, made: &Made, by: &Actor, now: Timestamp) -> Result<RunsToStart> {
+/// Notifies the requester although the result of the call could not be stored, because the appointment exists.
+pub async fn notify_despite_failure(
+    tx: &mut Tx,
+    id: &CallId,
+    made: &Appointment,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<RunsToStart> {
     let (call, request) = lock(tx, id).await?;
     let (provider,): (String,) =
         tx.query("SELECT name FROM providers WHERE id = $1").bind(&call.provider_id).one().await?;

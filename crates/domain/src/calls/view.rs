@@ -1,48 +1,46 @@
-//! Requests, providers and calls as the API shows them.
+//! Service requests, service providers and calls as the API shows them.
 
 use nightshift_db::{Db, Json, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{CallMode, CallStatus, RequestStatus};
+use super::{CallMode, CallStatus, ServiceRequestStatus};
 use crate::audience::Audience;
-use crate::ids::{CallId, OrgId, ProviderId, RequestId};
+use crate::ids::{CallId, OrgId, ServiceProviderId, ServiceRequestId};
 use crate::list::{List, newest_first};
 use crate::page::{Limit, Page};
 use crate::phone::PhoneNumber;
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
-/// A request in JSON.
+/// A service request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = ServiceRequest)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
-pub struct RequestView {
-    pub id: RequestId,
+pub struct ServiceRequestView {
+    pub id: ServiceRequestId,
     pub title: String,
     pub user_phone: Option<String>,
     pub contact_name: Option<String>,
     pub location: Option<String>,
-    pub status: RequestStatus,
-    pub selected_provider_id: Option<ProviderId>,
+    pub status: ServiceRequestStatus,
+    pub selected_provider_id: Option<ServiceProviderId>,
     pub final_outcome: Option<String>,
     pub created_at: Timestamp,
     pub version: i64,
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub providers: Option<Vec<ProviderView>>,
+    pub providers: Option<Vec<ServiceProviderView>>,
     pub active_call: Option<CallView>,
 }
 
-/// A provider in JSON.
+/// A service provider that was recommended for a request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = ServiceProvider)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
-pub struct ProviderView {
-    pub id: ProviderId,
+pub struct ServiceProviderView {
+    pub id: ServiceProviderId,
     pub name: String,
     pub phone: String,
     pub rating: Option<String>,
@@ -56,20 +54,19 @@ pub struct ProviderView {
     pub last_call_at: Option<Timestamp>,
 }
 
-/// A call in JSON.
+/// A call that books an appointment.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow, ToSchema)]
 #[schema(as = BookingCall)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct CallView {
     #[serde(skip)]
     pub id: CallId,
     pub execution_id: String,
-    pub service_request_id: RequestId,
-    pub provider_id: ProviderId,
+    pub service_request_id: ServiceRequestId,
+    pub provider_id: ServiceProviderId,
     pub mode: CallMode,
     pub status: CallStatus,
-    /// While it goes on, the looks so far are with the job that looks.
+    /// Number of polls until the call ended. During the call it is not updated here; the job that polls counts.
     pub poll_count: i64,
     #[schema(value_type = Option<Object>)]
     #[serde(serialize_with = "plain")]
@@ -86,13 +83,13 @@ fn plain<S: serde::Serializer>(value: &Option<Json<Value>>, serializer: S) -> Re
 
 #[derive(sqlx::FromRow)]
 struct RequestRow {
-    id: RequestId,
+    id: ServiceRequestId,
     title: String,
     user_phone: Option<PhoneNumber>,
     contact_name: Option<String>,
     location: Option<String>,
-    status: RequestStatus,
-    selected_provider_id: Option<ProviderId>,
+    status: ServiceRequestStatus,
+    selected_provider_id: Option<ServiceProviderId>,
     final_outcome: Option<String>,
     active_booking_call_id: Option<CallId>,
     version: i64,
@@ -101,7 +98,7 @@ struct RequestRow {
 
 #[derive(sqlx::FromRow)]
 struct ProviderRow {
-    id: ProviderId,
+    id: ServiceProviderId,
     name: String,
     phone: PhoneNumber,
     rating: Option<String>,
@@ -138,8 +135,8 @@ macro_rules! select_calls {
 }
 
 impl RequestRow {
-    fn into_view(self, audience: Audience, active_call: Option<CallView>) -> RequestView {
-        RequestView {
+    fn into_view(self, audience: Audience, active_call: Option<CallView>) -> ServiceRequestView {
+        ServiceRequestView {
             user_phone: self.user_phone.map(|phone| audience.client_phone(&phone)),
             id: self.id,
             title: self.title,
@@ -158,11 +155,11 @@ impl RequestRow {
 
 newest_first!(RequestRow: "created_at" = created_at, "id" = id);
 
-/// One request with its providers and the call under way.
+/// Returns one request with its service providers and its active call.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for one that the viewer may not see.
-pub async fn view(db: &Db, viewer: &Viewer, id: &RequestId) -> Result<RequestView> {
+/// [`Error::NotFound`] if there is no such request or the viewer may not see it.
+pub async fn view(db: &Db, viewer: &Viewer, id: &ServiceRequestId) -> Result<ServiceRequestView> {
     let audience = viewer.audience();
     let (org, request) = viewer.request_rows()?;
     let row: RequestRow = db
@@ -190,7 +187,7 @@ pub async fn view(db: &Db, viewer: &Viewer, id: &RequestId) -> Result<RequestVie
         .await?;
     let providers = providers
         .into_iter()
-        .map(|row| ProviderView {
+        .map(|row| ServiceProviderView {
             phone: audience.client_phone(&row.phone),
             id: row.id,
             name: row.name,
@@ -205,20 +202,21 @@ pub async fn view(db: &Db, viewer: &Viewer, id: &RequestId) -> Result<RequestVie
             last_call_at: row.last_call_at,
         })
         .collect();
-    Ok(RequestView { providers: Some(providers), ..row.into_view(audience, active) })
+    Ok(ServiceRequestView { providers: Some(providers), ..row.into_view(audience, active) })
 }
 
-/// The requests of the viewer's organisation, newest first, without their providers.
+/// Returns a page of the requests of the viewer's organisation, newest first, without their service providers.
 ///
 /// # Errors
-/// [`Error::BadCursor`]; [`Error::Forbidden`] for sitters and for viewers without an organisation.
+/// [`Error::BadCursor`] for an unknown cursor; [`Error::Forbidden`] for sitters and for viewers without an
+/// organisation.
 pub async fn list(
     db: &Db,
     viewer: &Viewer,
-    status: Option<RequestStatus>,
+    status: Option<ServiceRequestStatus>,
     cursor: Option<&str>,
     limit: Limit,
-) -> Result<Page<RequestView>> {
+) -> Result<Page<ServiceRequestView>> {
     let page: Page<RequestRow> = List::new(db, select_requests!(""), viewer.own_org_scope("org_id = $1")?)
         .filter("status = $1", status)
         .page(cursor, limit)
@@ -226,10 +224,10 @@ pub async fn list(
     Ok(page.map(|row| row.into_view(viewer.audience(), None)))
 }
 
-/// A call by what callers know it by.
+/// Returns a call by its execution id, the id that callers of the API know.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for one that the viewer may not see.
+/// [`Error::NotFound`] if there is no such call or the viewer may not see it.
 pub async fn call_by_execution(db: &Db, viewer: &Viewer, execution_id: &str) -> Result<CallView> {
     let (org, request) = viewer.request_rows()?;
     db.read(select_calls!(
@@ -244,11 +242,12 @@ pub async fn call_by_execution(db: &Db, viewer: &Viewer, execution_id: &str) -> 
     .ok_or(Error::NotFound)
 }
 
-/// Status and mode of a request's newest call, which is the one that made its appointment if one did. None before the first, and for a request that the viewer may not see.
+/// Returns status and mode of a request's newest call. If an appointment was made, that call made it. Returns `None`
+/// before the first call, and for a request that the viewer may not see.
 ///
 /// # Errors
-/// [`Error::NotFound`] for a viewer who sees no requests.
-pub async fn last_call(db: &Db, viewer: &Viewer, id: &RequestId) -> Result<Option<(CallStatus, CallMode)>> {
+/// [`Error::NotFound`] for a viewer who may see no requests.
+pub async fn last_call(db: &Db, viewer: &Viewer, id: &ServiceRequestId) -> Result<Option<(CallStatus, CallMode)>> {
     let (org, request) = viewer.request_rows()?;
     db.read(
         "SELECT status, mode FROM booking_calls
@@ -264,13 +263,10 @@ pub async fn last_call(db: &Db, viewer: &Viewer, id: &RequestId) -> Result<Optio
     .map_err(Into::into)
 }
 
-/// The request that an execution is for. Its id opens nothing: it is what the token of a link is compared with, before
-/// there is a viewer.
-///
-/// # Errors
-/// A database error.
-pub async fn request_of_execution(db: &Db, execution_id: &str) -> Result<Option<RequestId>> {
-    let found: Option<(RequestId,)> = db
+/// Returns the request that an execution is for, or `None` if the execution is unknown. There is no viewer yet: the id
+/// is compared with the token of a link and grants no access by itself.
+pub async fn request_of_execution(db: &Db, execution_id: &str) -> Result<Option<ServiceRequestId>> {
+    let found: Option<(ServiceRequestId,)> = db
         .read("SELECT service_request_id FROM booking_calls WHERE execution_id = $1")
         .bind(execution_id)
         .optional()
@@ -278,11 +274,11 @@ pub async fn request_of_execution(db: &Db, execution_id: &str) -> Result<Option<
     Ok(found.map(|(id,)| id))
 }
 
-/// The organisation that a request belongs to.
+/// Returns the organisation that a request belongs to.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for one that the viewer may not see.
-pub async fn org_of_request(db: &Db, viewer: &Viewer, id: &RequestId) -> Result<OrgId> {
+/// [`Error::NotFound`] if there is no such request or the viewer may not see it.
+pub async fn org_of_request(db: &Db, viewer: &Viewer, id: &ServiceRequestId) -> Result<OrgId> {
     let found: Option<(OrgId,)> =
         db.read("SELECT org_id FROM service_requests WHERE id = $1").bind(id).optional().await?;
     found.map(|(org,)| org).filter(|org| viewer.sees_request(org, id)).ok_or(Error::NotFound)

@@ -1,6 +1,7 @@
-//! What follows when a booking changes after it was confirmed, or with it: reminders, windows, and a word to the client.
+//! What follows when a confirmed booking changes, or when a booking is confirmed: reminders, windows and texts to the
+//! client.
 //!
-//! Like the confirmation's steps these look at what stands and may run again.
+//! Like the steps of the confirmation, these functions read the current state and may run again.
 
 use std::time::Duration;
 
@@ -11,32 +12,26 @@ use super::to_follow::ToFollow;
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::ledger::{self, NewRun, RunToStart, RunsToStart};
+use crate::automations::runs::{self, NewAutomationRun, RunToStart, RunsToStart};
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Booking, Status, StatusRecord};
 use crate::ids::{BookingId, ThreadId};
 use crate::messaging::threads::{self, Thread, ThreadStatus};
 use crate::messaging::windows::{self, WindowChange};
 
-/// How long before its start a booking is brought to mind.
+/// How long before its start a booking's reminder is sent.
 const REMINDER_LEAD: Duration = Duration::from_secs(24 * 3600);
-/// How long a conversation stays open after its booking is completed.
+/// How long a conversation stays open after its booking was completed.
 const THREAD_STAYS_OPEN: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// After a booking became confirmed: its reminder is in the ledger, if it starts more than a day from now.
-///
-/// # Errors
-/// When the database refuses.
+/// After a booking was confirmed: schedules its reminder, if it starts more than a day from now.
 pub async fn confirmed(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Timestamp) -> Result<RunsToStart> {
     let booking = bookings::lock(tx, &record.booking_id).await?;
     remind(tx, &booking, by, now).await.map(RunsToStart::from)
 }
 
-/// After a booking was cancelled: its window is closed, texts that are not written yet are not wanted any more, and the
-/// client hears of it if the booking had been confirmed.
-///
-/// # Errors
-/// When the database refuses.
+/// After a booking was cancelled: closes its window, skips texts that are not written yet, and notifies the client if
+/// the booking had been confirmed.
 pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Timestamp) -> Result<RunsToStart> {
     let booking = bookings::lock(tx, &record.booking_id).await?;
     if let Some(window) = windows::cancel(tx, &booking.id, now).await? {
@@ -45,7 +40,7 @@ pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Time
     for kind in
         [AutomationType::BookingReminder, AutomationType::BookingConfirmation, AutomationType::BookingRescheduled]
     {
-        ledger::skip_unwritten(tx, &booking.id, kind, None, automations::CANCELLED, by, now).await?;
+        runs::skip_unwritten(tx, &booking.id, kind, None, automations::CANCELLED, by, now).await?;
     }
     if !matches!(record.from_status, Some(Status::Confirmed | Status::InProgress)) {
         return Ok(RunsToStart::default());
@@ -54,11 +49,9 @@ pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Time
     tell(tx, &booking, AutomationType::BookingCancelled, trigger_ref, now).await.map(RunsToStart::from)
 }
 
-/// After a booking's time was changed in `version`: the window has the new times, the reminder moves, and the client
-/// hears of it, unless the last text said the same. Nothing for a booking that is not confirmed; its confirmation will find the new time.
-///
-/// # Errors
-/// When the database refuses.
+/// After a booking's time was changed in `version`: updates the window, moves the reminder and notifies the client,
+/// unless the last text stated the same time. Does nothing for a booking that is not confirmed, because its
+/// confirmation will use the new time.
 pub async fn rescheduled(
     tx: &mut Tx,
     id: &BookingId,
@@ -81,9 +74,9 @@ pub async fn rescheduled(
     Ok(reminder.into_iter().chain(word).collect())
 }
 
-/// Enters the text about a move, which stands for earlier moves that nobody was told of. A client whose confirmation was
-/// taken back because of the move is told of a confirmed booking. Whether there still is something to tell is decided
-/// when the text is written.
+/// Inserts the run of the text about a move. It replaces the unwritten texts about earlier moves. A client whose
+/// confirmation was taken back because of the move gets a confirmation instead. Whether the text is still needed is
+/// decided when it is written.
 async fn tell_of_move(
     tx: &mut Tx,
     booking: &Booking,
@@ -100,25 +93,21 @@ async fn tell_of_move(
     let started = tell(tx, booking, kind, trigger_ref.clone(), now).await?;
     if started.is_some() {
         let (kind, keep) = (AutomationType::BookingRescheduled, Some(trigger_ref.as_str()));
-        ledger::skip_unwritten(tx, &booking.id, kind, keep, automations::MOVED, by, now).await?;
+        runs::skip_unwritten(tx, &booking.id, kind, keep, automations::MOVED, by, now).await?;
     }
     Ok(started)
 }
 
-/// A conversation that is to be closed some time later.
+/// A conversation to be closed later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue `thread.close` for it"]
 pub struct CloseThread {
-    /// The conversation.
     pub thread_id: ThreadId,
-    /// When.
     pub at: Timestamp,
 }
 
-/// After a booking was completed: its conversation stays open for a week. None when there is none to close.
-///
-/// # Errors
-/// When the database can't be read.
+/// After a booking was completed: its conversation stays open for a week. The result is empty if there is no
+/// conversation to close.
 pub async fn completed(tx: &mut Tx, record: &StatusRecord) -> Result<ToFollow<CloseThread>> {
     let thread = threads::of_booking(tx, &record.booking_id).await?;
     let close = thread
@@ -127,10 +116,10 @@ pub async fn completed(tx: &mut Tx, record: &StatusRecord) -> Result<ToFollow<Cl
     Ok(close.into())
 }
 
-/// Closes a conversation; one that is closed stays so.
+/// Closes a conversation. A closed conversation stays unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`](crate::Error::NotFound) when there is none.
+/// [`Error::NotFound`](crate::Error::NotFound) if there is no such conversation.
 pub async fn close_thread(tx: &mut Tx, id: &ThreadId, by: &Actor, now: Timestamp) -> Result<()> {
     let thread = threads::lock(tx, id).await?;
     if thread.status == ThreadStatus::Closed {
@@ -140,28 +129,28 @@ pub async fn close_thread(tx: &mut Tx, id: &ThreadId, by: &Actor, now: Timestamp
     audit::record(tx, thread.entry(Event::ThreadClosed, "success", by), now).await
 }
 
-/// Enters the reminder for the booking's present start and takes back those for other starts.
+/// Schedules the reminder for the booking's current start and skips the reminders for other starts.
 async fn remind(tx: &mut Tx, booking: &Booking, by: &Actor, now: Timestamp) -> Result<Option<RunToStart>> {
     let due = booking.start_at - REMINDER_LEAD;
     let wanted = matches!(booking.status, Status::Confirmed | Status::InProgress) && due > now;
     let trigger_ref = format!("booking:{}:reminder:{}", booking.id, booking.start_at.unix_ms());
     let keep = wanted.then_some(trigger_ref.as_str());
     let kind = AutomationType::BookingReminder;
-    ledger::skip_unwritten(tx, &booking.id, kind, keep, automations::MOVED, by, now).await?;
+    runs::skip_unwritten(tx, &booking.id, kind, keep, automations::MOVED, by, now).await?;
     if !wanted {
         return Ok(None);
     }
     let thread = threads::of_booking(tx, &booking.id).await?;
     let new = new_run(booking, thread.as_ref(), kind, trigger_ref, Some(due));
-    let (run, created) = ledger::insert(tx, &new, now).await?;
+    let (run, created) = runs::insert(tx, &new, now).await?;
     if created {
         return Ok(run.to_start());
     }
-    // The booking moved away and back again.
-    Ok(ledger::reopen_skipped(tx, &run.id, now).await?.and_then(|run| run.to_start()))
+    // The booking was moved to another time and back again.
+    Ok(runs::reopen_skipped(tx, &run.id, now).await?.and_then(|run| run.to_start()))
 }
 
-/// Enters a text about the booking that is due now.
+/// Inserts the run of a text about the booking, due after the automation's delay.
 async fn tell(
     tx: &mut Tx,
     booking: &Booking,
@@ -171,7 +160,7 @@ async fn tell(
 ) -> Result<Option<RunToStart>> {
     let thread = threads::of_booking(tx, &booking.id).await?;
     let due = delay(tx, booking, kind, now).await?;
-    let (run, created) = ledger::insert(tx, &new_run(booking, thread.as_ref(), kind, trigger_ref, due), now).await?;
+    let (run, created) = runs::insert(tx, &new_run(booking, thread.as_ref(), kind, trigger_ref, due), now).await?;
     Ok(run.to_start().filter(|_| created))
 }
 
@@ -181,8 +170,8 @@ fn new_run<'a>(
     kind: AutomationType,
     trigger_ref: String,
     scheduled_for: Option<Timestamp>,
-) -> NewRun<'a> {
-    NewRun {
+) -> NewAutomationRun<'a> {
+    NewAutomationRun {
         org_id: &booking.org_id,
         kind,
         trigger_ref,

@@ -1,9 +1,9 @@
-//! What follows when a booking is confirmed, and when a confirmed one changes.
+//! What follows when a booking is confirmed, and when a confirmed booking changes.
 //!
-//! The confirmation is a row of steps: load, thread, number, window, automation, audit. Each is one function that looks
-//! at what stands, does what is missing and says what it did; each may run in a transaction of its own, in any number
-//! of repeats, and concurrently with itself. A crash between two steps therefore costs nothing but the repeat. Each
-//! step holds the booking's lock, and does nothing once the booking is cancelled.
+//! The confirmation is a sequence of steps: load, thread, number, window, automation, audit. Each is one function that
+//! reads the current state, does what is missing and returns what it did. A step may run in a transaction of its own,
+//! repeatedly, and concurrently with itself, so a crash between two steps costs only a repetition. Each step holds the
+//! booking's lock, and does nothing if the booking is cancelled.
 
 mod follow_up;
 mod number;

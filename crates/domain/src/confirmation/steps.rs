@@ -1,4 +1,4 @@
-//! The steps of the confirmation but the choice of the number.
+//! The steps of the confirmation, except the assignment of the number.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::to_follow::ToFollow;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::ledger::{self, NewRun, RunStatus, RunToStart};
+use crate::automations::runs::{self, AutomationRunStatus, NewAutomationRun, RunToStart};
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Booking, Status};
 use crate::ids::{AutomationRunId, BookingId, ThreadId, WindowId};
@@ -18,21 +18,18 @@ use crate::messaging::windows::{self, Window, WindowChange};
 use crate::stream;
 use crate::{Error, Result};
 
-/// Whether a booking can be worked on.
+/// The result of the first step.
 #[derive(Debug, Clone)]
 pub enum Loaded {
-    /// It can.
+    /// The booking exists and is to be confirmed.
     Ready(Box<Booking>),
-    /// There is nothing to do any more; the reason.
+    /// There is nothing to do, for this reason.
     Skip(&'static str),
-    /// It never can, as the reason says; on record. Commit, then give the job up.
+    /// The booking can never be confirmed, for this reason, which the audit log records. Commit, then give the job up.
     Broken(&'static str),
 }
 
-/// Step 1: looks whether the booking, its client and its organisation are there and it still is to be confirmed.
-///
-/// # Errors
-/// When the database refuses.
+/// Step 1: checks that the booking, its client and its organisation exist and that it is still to be confirmed.
 pub async fn load(tx: &mut Tx, id: &BookingId, by: &Actor, now: Timestamp) -> Result<Loaded> {
     let booking = match bookings::lock(tx, id).await {
         Ok(booking) => booking,
@@ -66,10 +63,7 @@ pub async fn load(tx: &mut Tx, id: &BookingId, by: &Actor, now: Timestamp) -> Re
     })
 }
 
-/// Whether a confirmation has something to do for this booking, or why not.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns `Ok` if a confirmation has something to do for this booking, or the reason why not.
 pub async fn to_be_confirmed(tx: &mut Tx, id: &BookingId) -> Result<std::result::Result<(), &'static str>> {
     match bookings::lock(tx, id).await {
         Ok(booking) => Ok(wanted(booking.status)),
@@ -86,10 +80,7 @@ fn wanted(status: Status) -> std::result::Result<(), &'static str> {
     }
 }
 
-/// Puts on record that a confirmation failed for good.
-///
-/// # Errors
-/// When the database refuses.
+/// Records in the audit log that a confirmation failed permanently.
 pub async fn fail(tx: &mut Tx, id: &BookingId, reason: &str, by: &Actor, now: Timestamp) -> Result<()> {
     let entry = match bookings::lock(tx, id).await {
         Ok(booking) => booking.entry_with(Event::BookingConfirmedFailed, "failed", by),
@@ -101,7 +92,7 @@ pub async fn fail(tx: &mut Tx, id: &BookingId, reason: &str, by: &Actor, now: Ti
     audit::record(tx, entry.metadata(json!({"correlationId": id, "reason": reason})), now).await
 }
 
-/// The booking under its lock; none once it is cancelled.
+/// Locks the booking. Returns `None` if it is cancelled.
 pub(super) async fn hold(tx: &mut Tx, id: &BookingId) -> Result<Option<Booking>> {
     let booking = bookings::lock(tx, id).await?;
     Ok((booking.status != Status::Cancelled).then_some(booking))
@@ -110,16 +101,13 @@ pub(super) async fn hold(tx: &mut Tx, id: &BookingId) -> Result<Option<Booking>>
 /// What the thread step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThreadStep {
-    /// The booking's thread.
     pub thread_id: ThreadId,
-    /// Whether it was made now.
+    /// Whether the thread was created by this step.
     pub created: bool,
 }
 
-/// Step 2: the booking has its one thread, and its sitter is the thread's. None when the booking is cancelled.
-///
-/// # Errors
-/// When the database refuses.
+/// Step 2: ensures that the booking has one thread and that its sitter is assigned to the thread. Returns `None` if the
+/// booking is cancelled.
 pub async fn thread(tx: &mut Tx, id: &BookingId, by: &Actor, now: Timestamp) -> Result<Option<ThreadStep>> {
     let Some(booking) = hold(tx, id).await? else { return Ok(None) };
     let (thread, created) = threads::find_or_create_for_booking(tx, &booking, now).await?;
@@ -136,16 +124,12 @@ pub async fn thread(tx: &mut Tx, id: &BookingId, by: &Actor, now: Timestamp) -> 
 /// What the window step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowStep {
-    /// The booking's window.
     pub window_id: WindowId,
-    /// Whether it was made, changed or right already.
     pub change: WindowChange,
 }
 
-/// Step 4: the booking has its one window, from its start to its end plus `grace`. None when the booking is cancelled.
-///
-/// # Errors
-/// When the database refuses.
+/// Step 4: ensures that the booking has one window, from its start to its end plus `grace`. Returns `None` if the
+/// booking is cancelled.
 pub async fn window(
     tx: &mut Tx,
     id: &BookingId,
@@ -160,7 +144,7 @@ pub async fn window(
     Ok(Some(WindowStep { window_id: window.id, change }))
 }
 
-/// Audit and stream rows of a window that was made or changed.
+/// Writes the audit entry and the live updates of a window that was created or changed.
 pub(super) async fn record_window(
     tx: &mut Tx,
     booking: &Booking,
@@ -198,26 +182,24 @@ pub(super) async fn record_window(
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows: `automation.run` for a row entered now"]
 pub struct AutomationStep {
-    /// The confirmation's ledger row.
+    /// The automation run of the confirmation text.
     pub run_id: AutomationRunId,
-    /// Whether it was entered now.
+    /// Whether the run was inserted by this step.
     pub created: bool,
-    /// Whether it waits for the thread's number.
+    /// Whether the run waits for the thread's number.
     pub blocked: bool,
-    /// What must follow for a row entered now.
+    /// The job that must follow for a run that was inserted by this step.
     pub start: Option<RunToStart>,
 }
 
-/// Step 5: the confirmation text is in the ledger, once. None when the booking is cancelled.
-///
-/// # Errors
-/// When the database refuses.
+/// Step 5: ensures that there is one automation run for the confirmation text. Does nothing if the booking is
+/// cancelled.
 pub async fn automation(tx: &mut Tx, id: &BookingId, now: Timestamp) -> Result<ToFollow<AutomationStep>> {
     let Some(booking) = hold(tx, id).await? else { return Ok(ToFollow::NOTHING) };
     let thread = threads::of_booking(tx, id).await?;
     let blocked = thread.as_ref().is_some_and(|thread| thread.message_number_id.is_none());
     let scheduled_for = delay(tx, &booking, AutomationType::BookingConfirmation, now).await?;
-    let new = NewRun {
+    let new = NewAutomationRun {
         org_id: &booking.org_id,
         kind: AutomationType::BookingConfirmation,
         trigger_ref: format!("booking:{id}:confirmed"),
@@ -229,12 +211,12 @@ pub async fn automation(tx: &mut Tx, id: &BookingId, now: Timestamp) -> Result<T
         blocked,
         variables: None,
     };
-    let (run, created) = ledger::insert(tx, &new, now).await?;
+    let (run, created) = runs::insert(tx, &new, now).await?;
     let start = run.to_start().filter(|_| created);
-    Ok(AutomationStep { blocked: run.status == RunStatus::Blocked, run_id: run.id, created, start }.into())
+    Ok(AutomationStep { blocked: run.status == AutomationRunStatus::Blocked, run_id: run.id, created, start }.into())
 }
 
-/// When an automation with a delay is due; none for at once.
+/// Returns when an automation with a delay is due; `None` means immediately.
 pub(super) async fn delay(
     tx: &mut Tx,
     booking: &Booking,
@@ -246,23 +228,21 @@ pub(super) async fn delay(
     Ok((seconds > 0).then(|| now + Duration::from_secs(seconds)))
 }
 
-/// What all steps together did, for the record.
+/// What all steps together did, for the audit log.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// Of the thread step.
     pub thread: ThreadStep,
     /// The thread's number, if it has one.
     pub number: Option<AssignedNumber>,
-    /// Of the window step.
     pub window: WindowStep,
-    /// Of the automation step.
     pub automation: AutomationStep,
 }
 
-/// Step 6: puts the run on record, every run, so that repeats are visible while what they made stays single.
+/// Step 6: records the confirmation in the audit log. Every repetition is recorded, although the other steps have an
+/// effect only once.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the booking is gone.
+/// [`Error::NotFound`] if there is no such booking.
 pub async fn audit(tx: &mut Tx, id: &BookingId, outcome: &Outcome, by: &Actor, now: Timestamp) -> Result<()> {
     let booking = bookings::lock(tx, id).await?;
     let metadata: Value = json!({

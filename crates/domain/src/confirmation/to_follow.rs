@@ -1,15 +1,14 @@
-//! What jobs must follow, if any: an `Option` could be dropped without a warning.
+//! A result that jobs must follow. Unlike an `Option`, it can't be dropped without a compiler warning.
 
-/// What a rule did that jobs must follow, unless it found nothing to do.
+/// What was done, if anything. Jobs must follow for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows"]
 pub struct ToFollow<T>(Option<T>);
 
 impl<T> ToFollow<T> {
-    /// The rule found nothing to do.
+    /// Nothing was done.
     pub(super) const NOTHING: Self = Self(None);
 
-    /// What was done, if anything.
     #[must_use = "enqueue what follows"]
     pub fn into_option(self) -> Option<T> {
         self.0

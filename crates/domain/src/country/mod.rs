@@ -1,6 +1,6 @@
-//! Countries, as far as phone numbers need them: how a number without its country is to be read.
+//! Countries, used to read phone numbers without a country code.
 //!
-//! An organisation's country is what was given for it, else that of its time zone. There may be none (zone `UTC`); then
+//! An organisation's country is the configured one, or else that of its time zone. There may be none (zone `UTC`); then
 //! only international numbers can be read.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use chrono_tz::Tz;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, Region};
 
-/// Each zone's country, one country a line.
+/// The zones of each country, one country per line.
 const ZONES: &str = include_str!("zones.txt");
 
 static BY_ZONE: LazyLock<HashMap<&'static str, Country>> = LazyLock::new(|| {
@@ -27,26 +27,27 @@ static BY_ZONE: LazyLock<HashMap<&'static str, Country>> = LazyLock::new(|| {
 pub struct Country(Region);
 
 impl Country {
-    /// Reads a code of ISO 3166, two capital letters. None for a country that is not known or has no numbers of its own.
+    /// Parses an ISO 3166 code of two capital letters. Returns `None` if the country is unknown or has no phone
+    /// numbers.
     #[must_use]
     pub fn parse(code: &str) -> Option<Self> {
         let region = code.parse::<Region>().ok().filter(|region| region.to_string() == code)?;
         PHONE_NUMBER_UTIL.get_country_code_for_region(region).map(|_| Self(region))
     }
 
-    /// The country in which a time zone lies. None for zones of no country, such as `UTC`.
+    /// Returns the country of a time zone, or `None` for zones without a country, such as `UTC`.
     #[must_use]
     pub fn of_zone(zone: Tz) -> Option<Self> {
         BY_ZONE.get(zone.name()).copied()
     }
 
-    /// Its code of ISO 3166.
+    /// Returns the ISO 3166 code.
     #[must_use]
     pub fn code(self) -> String {
         self.0.to_string()
     }
 
-    /// As the library for phone numbers calls it.
+    /// Returns the country as the type of the phone number library.
     pub(crate) fn region(self) -> Region {
         self.0
     }

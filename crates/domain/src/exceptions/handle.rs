@@ -1,9 +1,9 @@
-//! What people do with an item: take it, put it off, close it.
+//! What staff do with exceptions: assign, snooze and close them.
 
 use nightshift_db::{Timestamp, Tx};
 use serde_json::{Value, json};
 
-use super::Status;
+use super::ExceptionStatus;
 use super::list::{ExceptionView, exception_columns};
 use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
@@ -31,10 +31,11 @@ const ASSIGN: &str = exception_columns!(
     ""
 );
 
-/// Closes an item. One that is closed already stays as it is.
+/// Closes an exception. A closed exception stays unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for another organisation's; [`Error::Invalid`] without a note.
+/// [`Error::NotFound`] if there is no such exception or it belongs to another organisation; [`Error::Invalid`] without
+/// a note.
 pub async fn close(
     tx: &mut Tx,
     viewer: &Viewer,
@@ -56,10 +57,10 @@ pub async fn close(
     told(tx, closed, Event::ExceptionResolved, json!({"note": note}), by, now).await
 }
 
-/// Puts an item off.
+/// Hides an exception from the list of open ones until a given time.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Invalid`] for a time that is past; [`Error::Conflict`] when it is closed.
+/// [`Error::NotFound`]; [`Error::Invalid`] if the time is in the past; [`Error::Conflict`] if the exception is closed.
 pub async fn snooze(
     tx: &mut Tx,
     viewer: &Viewer,
@@ -76,10 +77,11 @@ pub async fn snooze(
     told(tx, snoozed, Event::ExceptionSnoozed, json!({"until": until}), by, now).await
 }
 
-/// Gives an item to somebody who may work on it: one of its organisation's owners, or of ops.
+/// Assigns an exception to a user who may work on it: an owner of its organisation, or one of the operations staff.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Invalid`] for nobody such; [`Error::Conflict`] when it is closed.
+/// [`Error::NotFound`]; [`Error::Invalid`] if the user may not work on it; [`Error::Conflict`] if the exception is
+/// closed.
 pub async fn assign(
     tx: &mut Tx,
     viewer: &Viewer,
@@ -105,12 +107,9 @@ pub async fn assign(
     told(tx, assigned, Event::ExceptionAssigned, json!({"userId": user}), by, now).await
 }
 
-/// Brings back what was put off until now or earlier. Returns how many.
-///
-/// # Errors
-/// A database error.
+/// Reopens the exceptions that were snoozed until `now` or earlier, and returns how many there were.
 pub async fn wake(tx: &mut Tx, now: Timestamp) -> Result<usize> {
-    let woken: Vec<(ExceptionId, Option<OrgId>, Status)> = tx
+    let woken: Vec<(ExceptionId, Option<OrgId>, ExceptionStatus)> = tx
         .query(
             "UPDATE exceptions
              SET status = CASE WHEN assigned_to IS NULL THEN 'open' ELSE 'in_progress' END, snoozed_until = NULL,

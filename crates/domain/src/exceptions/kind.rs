@@ -1,50 +1,48 @@
-//! The kinds of exceptions, and what people read for each.
+//! The kinds of exceptions and their labels.
 //!
 //! The words are stored and never change. A row whose word is not listed here was raised by another version of the
-//! program; it is still listed and shown ([`ExceptionView`](super::ExceptionView) keeps the stored text).
+//! program; it is still listed and shown ([`ExceptionView`](super::ExceptionView) holds the stored text).
 
 use crate::text_enum::text_enum;
 
 text_enum! {
-    /// What went wrong.
     pub enum ExceptionKind {
-        /// A call booked an appointment for a time that is past.
+        /// A call booked an appointment for a time in the past.
         AppointmentInPast = "appointment_in_past",
-        /// An automation was given up before its text was written.
+        /// An automation run was given up before its text was written.
         AutomationFailed = "automation_failed",
-        /// A call that should have booked an appointment failed or never reported its end.
+        /// A call that should have booked an appointment failed, or its end was never reported.
         BookingCallFailed = "booking_call_failed",
         /// A job used up its attempts, or can't succeed.
         JobDead = "job_dead",
-        /// An appointment came to light after its call was given up, and could not be taken any more.
+        /// An appointment was reported after its call was given up, and could not be accepted any more.
         LateBookingConfirmation = "late_booking_confirmation",
         /// A conversation, or an organisation's front desk, has no number in service.
         NoNumberAvailable = "no_number_available",
-        /// A cancelled booking was paid.
         PaymentAfterCancellation = "payment_after_cancellation",
-        /// A payment is not its booking's price, or is the second one for it.
+        /// A payment differs from its booking's price, or is a second payment for it.
         PaymentAmountMismatch = "payment_amount_mismatch",
-        /// A payment belongs to nothing known here.
+        /// A payment matches no booking and no client known here.
         PaymentUnmatched = "payment_unmatched",
         /// A booking's stored price differs from the recomputed one.
         PricingDrift = "pricing_drift",
-        /// A nightly check of prices failed, or one booking's price could not be computed.
+        /// A nightly check of prices failed, or the price of one booking could not be computed.
         ReconciliationFailed = "reconciliation_failed",
-        /// It could not be found out whether a text was sent.
+        /// It is unknown whether a text was sent.
         SmsUnconfirmed = "sms_unconfirmed",
-        /// A text was refused or not delivered.
+        /// A text was rejected or not delivered.
         SmsUndelivered = "sms_undelivered",
-        /// Many deliveries of a provider were refused because of their signature.
+        /// Many deliveries from a webhook source were rejected because of their signature.
         WebhookSignatureInvalid = "webhook_signature_invalid",
-        /// A refund or a failed payment belongs to nothing known here.
+        /// A refund or a failed payment matches nothing known here.
         WebhookUnmatched = "webhook_unmatched",
-        /// Production takes webhooks without a valid signature.
+        /// Production accepts webhooks without a valid signature.
         WebhookValidationDisabled = "webhook_validation_disabled",
     }
 }
 
 impl ExceptionKind {
-    /// A few words for lists and filters.
+    /// Returns a short label for lists and filters.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {

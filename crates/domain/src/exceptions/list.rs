@@ -1,22 +1,21 @@
-//! Reading the work queue.
+//! Reads exceptions.
 
 use nightshift_db::{Db, Json, Order, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{ExceptionKind, Severity, Status};
+use super::{ExceptionKind, ExceptionStatus, Severity};
 use crate::ids::{BookingId, ClientId, DriftId, ExceptionId, InboxId, OrgId, ThreadId};
 use crate::list::{List, Listed};
 use crate::page::{Cursor, Limit, Page};
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
-/// An item as the API shows it.
+/// An exception: something that a person must resolve.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
 #[schema(as = Exception)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the table `exceptions`")]
 pub struct ExceptionView {
     pub id: ExceptionId,
     pub org_id: Option<OrgId>,
@@ -24,7 +23,7 @@ pub struct ExceptionView {
     #[serde(rename = "type")]
     pub kind: String,
     pub severity: Severity,
-    pub status: Status,
+    pub status: ExceptionStatus,
     pub title: String,
     #[schema(value_type = Object)]
     pub detail: Json<Value>,
@@ -45,7 +44,7 @@ pub struct ExceptionView {
 }
 
 impl ExceptionView {
-    /// The kind in words for people; the stored text when another version of the program raised it.
+    /// Returns the label of the kind, or the stored text if another version of the program raised the exception.
     #[must_use]
     pub fn label(&self) -> &str {
         match self.kind.parse::<ExceptionKind>() {
@@ -68,46 +67,44 @@ macro_rules! exception_columns {
 }
 pub(super) use exception_columns;
 
-/// Which items; what is not set does not narrow.
+/// Selects exceptions. A field that is `None` does not restrict the result, except `status`.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// By type; a text that is no [`ExceptionKind`] may match rows of another version of the program.
+    /// A text that is not an [`ExceptionKind`] may match rows of another version of the program.
     pub kind: Option<String>,
-    /// By severity.
     pub severity: Option<Severity>,
-    /// By status; `open` when not given.
-    pub status: Option<Status>,
-    /// By booking.
+    /// `None` means `open`.
+    pub status: Option<ExceptionStatus>,
     pub booking: Option<BookingId>,
 }
 
 impl Filter {
-    fn status(&self) -> Status {
-        self.status.unwrap_or(Status::Open)
+    fn status(&self) -> ExceptionStatus {
+        self.status.unwrap_or(ExceptionStatus::Open)
     }
 }
 
-/// How many items of each severity.
+/// Number of exceptions by severity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ExceptionCounts)]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct Counts {
     pub high: i64,
     pub medium: i64,
     pub low: i64,
 }
 
-/// One item.
+/// Returns one exception.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for another organisation's; [`Error::Forbidden`] for sitters.
+/// [`Error::NotFound`] if there is no such exception or it belongs to another organisation; [`Error::Forbidden`] for
+/// sitters.
 pub async fn get(db: &Db, viewer: &Viewer, id: &ExceptionId) -> Result<ExceptionView> {
     const BY_ID: &str =
         exception_columns!("SELECT", "FROM exceptions WHERE id = $1 AND (CAST($2 AS TEXT) IS NULL OR org_id = $2)");
     db.read(BY_ID).bind(id).bind(viewer.org_rows()?).optional().await?.ok_or(Error::NotFound)
 }
 
-/// Where a severity stands in the order. An index has this very text.
+/// The rank of a severity in the order of the list. An index contains this exact expression.
 macro_rules! rank {
     () => {
         "CASE severity WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END"
@@ -125,7 +122,7 @@ impl Listed for Ranked {
     const ORDER: Order = Order::ascending(&[rank!(), "created_at", "id"]);
     type Key = (i64, Timestamp, String);
 
-    // The order has three parts; the cursor's id holds the first and the last.
+    // The order has three parts. The cursor's id holds the first and the last of them.
     fn cursor(&self) -> Cursor {
         Cursor { at: self.view.created_at, id: format!("{}|{}", self.rank, self.view.id) }
     }
@@ -136,12 +133,12 @@ impl Listed for Ranked {
     }
 }
 
-/// The filters that items are listed and counted by; severity is not counted by.
+/// Applies the filters that lists and counts share. Severity is not among them.
 fn matching<'c>(list: List<'c>, filter: &Filter) -> List<'c> {
     let status = filter.status();
     let list = match &filter.booking {
-        // By the index `exceptions_of_bookings`, which holds those that are not resolved.
-        Some(booking) if status != Status::Resolved => list
+        // Uses the index `exceptions_of_bookings`, which holds the unresolved exceptions.
+        Some(booking) if status != ExceptionStatus::Resolved => list
             .check("status = $1", Some(status))
             .only("status <> 'resolved'", ())
             .selective("booking_id = $1", Some(booking)),
@@ -150,10 +147,10 @@ fn matching<'c>(list: List<'c>, filter: &Filter) -> List<'c> {
     list.filter("type = $1", filter.kind.as_ref())
 }
 
-/// One page of the items that a viewer may see and that match, the most urgent first, then the oldest.
+/// Returns a page of the matching exceptions that the viewer may see, the most urgent first, then the oldest.
 ///
 /// # Errors
-/// [`Error::BadCursor`]; [`Error::Forbidden`] for sitters.
+/// [`Error::BadCursor`] for an unknown cursor; [`Error::Forbidden`] for sitters.
 pub async fn list(
     db: &Db,
     viewer: &Viewer,
@@ -169,7 +166,7 @@ pub async fn list(
     Ok(page.map(|row| row.view))
 }
 
-/// How many items a viewer may see that match, whatever their severity.
+/// Counts the matching exceptions that the viewer may see, by severity. The filter's severity is ignored.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for sitters.

@@ -1,6 +1,7 @@
-//! The human work queue: things that went wrong in a way only a person can mend.
+//! Exceptions: the list of problems that only a person can resolve.
 //!
-//! The same trouble again (same fingerprint) while it is unresolved raises the count of the row that stands.
+//! If a problem occurs again while its exception is unresolved (same fingerprint), the count of the existing row is
+//! incremented.
 
 mod handle;
 mod kind;
@@ -18,34 +19,31 @@ use crate::text_enum::text_enum;
 use crate::{Result, stream};
 
 text_enum! {
-    /// How urgent.
     pub enum Severity {
-        /// Money or a client is at stake now.
+        /// Money or a client is affected now.
         High = "high",
-        /// Somebody should look today.
+        /// Somebody should act today.
         Medium = "medium",
-        /// Good to know.
+        /// For information.
         Low = "low",
     }
 }
 
 text_enum! {
-    /// What became of an item.
-    pub enum Status as ExceptionStatus {
-        /// Nobody has it yet.
+    pub enum ExceptionStatus {
+        /// Not assigned to anybody.
         Open = "open",
-        /// Somebody has it.
+        /// Assigned to a user.
         InProgress = "in_progress",
-        /// It comes back later.
+        /// Hidden until a given time.
         Snoozed = "snoozed",
-        /// It is done.
         Resolved = "resolved",
     }
 }
 
-/// Trouble to be raised.
+/// An exception to be raised.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct NewException {
     kind: ExceptionKind,
     severity: Severity,
     fingerprint: String,
@@ -60,8 +58,8 @@ pub struct Problem {
     drift: Option<DriftId>,
 }
 
-impl Problem {
-    /// Trouble of a kind, told from other trouble by its fingerprint.
+impl NewException {
+    /// Creates an exception of a kind. The fingerprint identifies the problem.
     pub fn new(kind: ExceptionKind, severity: Severity, fingerprint: impl Into<String>) -> Self {
         Self {
             kind,
@@ -79,63 +77,58 @@ impl Problem {
         }
     }
 
-    /// One line for the list.
+    /// Sets the one-line title for lists. The default is the label of the kind.
     #[must_use]
     pub fn title(mut self, title: &str) -> Self {
         title.clone_into(&mut self.title);
         self
     }
 
-    /// Ids and facts.
+    /// Sets ids and facts about the problem.
     #[must_use]
     pub fn detail(mut self, detail: Value) -> Self {
         self.detail = detail;
         self
     }
 
-    /// Whose it is.
     #[must_use]
     pub fn org(mut self, org: &OrgId) -> Self {
         self.org = Some(org.clone());
         self
     }
 
-    /// The booking it is about.
     #[must_use]
     pub fn booking(mut self, booking: &BookingId) -> Self {
         self.booking = Some(booking.clone());
         self
     }
 
-    /// The conversation it is about.
     #[must_use]
     pub fn thread(mut self, thread: &ThreadId) -> Self {
         self.thread = Some(thread.clone());
         self
     }
 
-    /// The client it is about.
     #[must_use]
     pub fn client(mut self, client: &ClientId) -> Self {
         self.client = Some(client.clone());
         self
     }
 
-    /// The job it is about.
     #[must_use]
     pub fn job(mut self, job: &str) -> Self {
         self.job = Some(job.to_owned());
         self
     }
 
-    /// The delivery it is about.
+    /// Sets the webhook delivery that the exception is about.
     #[must_use]
     pub fn inbox(mut self, inbox: &InboxId) -> Self {
         self.inbox = Some(inbox.clone());
         self
     }
 
-    /// The difference in price it is about.
+    /// Sets the price difference that the exception is about.
     #[must_use]
     pub fn drift(mut self, drift: &DriftId) -> Self {
         self.drift = Some(drift.clone());
@@ -143,11 +136,9 @@ impl Problem {
     }
 }
 
-/// Raises `problem`: a new row, or one more occurrence of the row that stands, with the higher of both severities.
-///
-/// # Errors
-/// A database error.
-pub async fn raise(tx: &mut Tx, problem: &Problem, now: Timestamp) -> Result<ExceptionId> {
+/// Raises an exception. If one with the same fingerprint is unresolved, its count is incremented and the higher
+/// severity is kept.
+pub async fn raise(tx: &mut Tx, problem: &NewException, now: Timestamp) -> Result<ExceptionId> {
     let (id,): (ExceptionId,) = tx
         .query(
             "INSERT INTO exceptions (id, org_id, type, severity, fingerprint, title, detail, booking_id, thread_id,
@@ -182,10 +173,7 @@ pub async fn raise(tx: &mut Tx, problem: &Problem, now: Timestamp) -> Result<Exc
     Ok(id)
 }
 
-/// Resolves the trouble with this fingerprint, if any stands, because its cause is gone.
-///
-/// # Errors
-/// A database error.
+/// Resolves the exception with this fingerprint, if there is one, because its cause is gone.
 pub async fn resolve(tx: &mut Tx, fingerprint: &str, note: &str, now: Timestamp) -> Result<()> {
     let resolved: Vec<Resolved> = tx
         .query(
@@ -201,10 +189,7 @@ pub async fn resolve(tx: &mut Tx, fingerprint: &str, note: &str, now: Timestamp)
     announce_resolved(tx, resolved, now).await
 }
 
-/// Resolves the trouble of a type that names this job, because a person took care of it. Walks what is open.
-///
-/// # Errors
-/// A database error.
+/// Resolves the exceptions of a kind that name this job, because a person handled it. Scans the unresolved exceptions.
 pub async fn resolve_of_job(tx: &mut Tx, kind: ExceptionKind, job: &str, note: &str, now: Timestamp) -> Result<()> {
     let resolved: Vec<Resolved> = tx
         .query(

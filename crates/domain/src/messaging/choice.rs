@@ -1,7 +1,7 @@
-//! Which masking number a thread gets.
+//! The choice of a thread's masking number.
 //!
-//! A pure choice over the active numbers of the organisation, so that it can be tested without a database: the same
-//! booking and the same numbers give the same answer, in whatever order the numbers are listed.
+//! A pure function over the active numbers of the organisation, so that it can be tested without a database. The same
+//! booking and the same numbers give the same answer, whatever the order of the numbers.
 
 use sha2::{Digest as _, Sha256};
 
@@ -12,33 +12,31 @@ use crate::text_enum::text_enum;
 /// An active number of the thread's organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// The number.
     pub id: NumberId,
-    /// What it is for.
     pub class: NumberClass,
-    /// Whose it is, when it is a sitter's.
+    /// Set for a sitter's own number.
     pub assigned_sitter_id: Option<SitterId>,
     /// Whether it carries another open thread of the same client.
     pub carries_client: bool,
 }
 
 text_enum! {
-    /// Why a number was chosen; kept in the audit log.
+    /// Why a number was chosen. Stored in the audit log.
     pub enum Reason {
-        /// It is the assigned sitter's own.
+        /// The assigned sitter's own number.
         SitterNumber = "sitter_number",
-        /// A pool number through which this client has no other open conversation.
+        /// A pool number on which this client has no other open thread.
         PoolNumber = "pool_number",
-        /// The organisation's main line, as no pool number was free of this client.
+        /// The organisation's front desk, because this client has an open thread on every pool number.
         FrontDesk = "front_desk",
-        /// A pool number that this client already talks through, as there is nothing else.
+        /// A pool number on which this client already has an open thread, because there is no other number.
         SharedPoolNumber = "shared_pool_number",
     }
 }
 
-/// The number for a thread: the sitter's own, else a pool number without another open thread of the client, else the
-/// front desk, else any pool number. Pool numbers come in the order of SHA-256(`order` + number id): with the booking's
-/// id as `order`, bookings are spread over the pool and each keeps its place.
+/// Picks the number for a thread: the sitter's own, else a pool number without another open thread of the client, else
+/// the front desk, else any pool number. Pool numbers are ordered by SHA-256(`order` + number id): with the booking's
+/// id as `order`, bookings are spread over the pool and each booking always gets the same number.
 #[must_use]
 pub fn pick<'c>(
     order: &str,
@@ -51,7 +49,7 @@ pub fn pick<'c>(
         .min_by_key(|(candidate, reason)| (*reason, order_key(order, &candidate.id), candidate.id.clone()))
 }
 
-/// Why this number could serve, if it could. The reasons' order is the order of preference.
+/// Returns why this number may be used, if it may. The order of the reasons is the order of preference.
 fn reason_for(candidate: &Candidate, sitter: Option<&SitterId>) -> Option<Reason> {
     match candidate.class {
         NumberClass::Sitter => {
@@ -84,8 +82,8 @@ mod tests {
     }
 
     proptest! {
-        /// Any set of numbers, any order: the answer is the same; it is none only if no number may serve; and no
-        /// number of a better kind was passed over.
+        /// For every set of numbers in every order: the answer is the same, it is `None` only if no number may be used,
+        /// and no preferred number is passed over.
         #[test]
         fn the_choice_is_stable_complete_and_by_preference(
             candidates in prop::collection::btree_map("[a-z0-9]{1,8}", any_candidate(), 0..12),

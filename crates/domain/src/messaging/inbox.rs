@@ -1,4 +1,4 @@
-//! Threads as lists and pages show them, latest conversation first.
+//! Threads as the lists and pages show them, most recent text first.
 
 use nightshift_db::{Db, Timestamp};
 use serde::Serialize;
@@ -15,31 +15,25 @@ use crate::phone::PhoneNumber;
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
-/// Which threads to list; what is none does not matter.
+/// Which threads to list. A field that is `None` does not filter.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// In this mailbox; none for both.
     pub mailbox: Option<Mailbox>,
-    /// About this.
     pub scope: Option<Scope>,
-    /// On a number of this class.
     pub number_class: Option<NumberClass>,
-    /// With or without texts the owner has not read.
+    /// With or without texts that the owner has not read.
     pub unread: Option<bool>,
-    /// Of this booking.
     pub booking_id: Option<BookingId>,
-    /// Of this sitter.
     pub sitter_id: Option<SitterId>,
-    /// Whose client's or sitter's name or whose client's phone holds this text. Narrows nothing for viewers who are not
-    /// shown clients' phones.
+    /// Text to find in the name of the client or sitter, or in the client's phone number. Does not filter for viewers
+    /// who may not see clients' phone numbers.
     pub q: Option<String>,
 }
 
-/// A thread in JSON.
+/// A conversation.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Thread)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct ThreadView {
     pub id: ThreadId,
     pub scope: Scope,
@@ -59,10 +53,9 @@ pub struct ThreadView {
     pub status: ThreadStatus,
 }
 
-/// The window of a thread's booking in JSON.
+/// The assignment window of a conversation's booking.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct WindowSummary {
     pub id: WindowId,
     pub starts_at: Timestamp,
@@ -143,11 +136,11 @@ impl Row {
 
 newest_first!(Row: "COALESCE(t.last_message_at, t.created_at)" = sorted_at, "t.id" = id);
 
-/// One thread for the API.
+/// Returns one thread for the API.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the viewer's organisation has no such thread, or it is not open to the sitter who reads;
-/// [`Error::Forbidden`] for viewers without an organisation.
+/// [`Error::NotFound`] if the viewer's organisation has no such thread, or if the viewer is a sitter to whom it is not
+/// open; [`Error::Forbidden`] for viewers without an organisation.
 pub async fn view(db: &Db, viewer: &Viewer, id: &ThreadId, now: Timestamp) -> Result<ThreadView> {
     let thread: Option<Row> = db
         .read(select_rows!("WHERE t.id = $1 AND t.org_id = $2"))
@@ -161,11 +154,11 @@ pub async fn view(db: &Db, viewer: &Viewer, id: &ThreadId, now: Timestamp) -> Re
     thread.map(|row| row.into_view(viewer.audience(), now)).ok_or(Error::NotFound)
 }
 
-/// A page of the threads of the viewer's organisation; for a sitter, of those that are open to them at `now`. Index:
-/// `message_threads_newest`.
+/// Returns a page of the threads of the viewer's organisation; a sitter gets those that are open to them at `now`.
+/// Index: `message_threads_newest`.
 ///
 /// # Errors
-/// [`Error::BadCursor`] for a cursor that none of these pages gave; [`Error::Forbidden`] for viewers without an
+/// [`Error::BadCursor`] if the cursor is not from such a page; [`Error::Forbidden`] for viewers without an
 /// organisation.
 pub async fn list(
     db: &Db,
@@ -204,8 +197,8 @@ pub async fn list(
     Ok(page.map(|row| row.into_view(viewer.audience(), now)))
 }
 
-/// The threads that are open to a sitter at `now`: those with an active window of the sitter who reads. For other
-/// viewers, of the sitter that is named, or of any.
+/// Lists the threads that are open to a sitter at `now`, which are those with an active window of that sitter. A sitter
+/// gets their own; other viewers get those of `named`, or of every sitter if it is `None`.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for viewers without an organisation.
@@ -227,7 +220,7 @@ pub async fn open_to_sitter(
     Ok(rows.into_iter().map(|row| row.into_view(Audience::Sitter, now)).collect())
 }
 
-/// Whether a thread of the viewer's organisation may be read at `now`: by a sitter only while a window of theirs is
+/// Whether a viewer of the thread's organisation may read it at `now`. A sitter may only while a window of theirs is
 /// active.
 pub(super) async fn is_open_to(db: &Db, viewer: &Viewer, thread: &ThreadId, now: Timestamp) -> Result<bool> {
     let Some(sitter) = viewer.sitter_id() else { return Ok(true) };

@@ -1,7 +1,7 @@
-//! The number a conversation's texts leave from: how it gets one, loses it, and what waits for it meanwhile.
+//! The number from which a thread's texts are sent: how a thread gets one, loses it, and what waits for it.
 //!
-//! A conversation without a number in service is silent, so it is never left alone: an exception is open for people,
-//! `thread.assign_number` looks for a number, and what it has to say waits.
+//! A thread without a number in service can't send, so it always has an open exception, a job `thread.assign_number`
+//! that looks for a number, and texts that wait.
 
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
@@ -11,32 +11,28 @@ use super::threads::{self, Scope, Thread};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::ledger::{self, RunsToStart};
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::automations::runs::{self, RunsToStart};
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::{MessageId, NumberId, OrgId, SitterId, ThreadId};
 
-/// A thread's number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssignedNumber {
-    /// The number.
     pub number_id: NumberId,
-    /// What it is for.
     pub class: NumberClass,
 }
 
-/// What came of looking for a number.
+/// The result of giving a thread a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NumberGiven {
-    /// The thread has it already and it is in service.
+    /// The thread has this number already, and it is in service.
     Kept(AssignedNumber),
-    /// The thread got it now.
+    /// The thread got this number now.
     Assigned(AssignedNumber),
-    /// The organisation has none that fits; an exception for people is open.
+    /// The organisation has no suitable number. An exception is open.
     Missing,
 }
 
 impl NumberGiven {
-    /// The number, if there is one.
     #[must_use]
     pub fn number(&self) -> Option<&AssignedNumber> {
         match self {
@@ -46,34 +42,29 @@ impl NumberGiven {
     }
 }
 
-/// What looking for a thread's number did.
+/// The result of giving a thread a number, with the jobs to enqueue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows: the runs and texts that waited, or the search for a number"]
 pub struct NumberStep {
-    /// The thread.
     pub thread_id: ThreadId,
-    /// What came of it; when it is missing, `thread.assign_number` must follow.
+    /// If it is `Missing`, `thread.assign_number` must follow.
     pub given: NumberGiven,
     /// Runs that waited for the number, for which `automation.run` must follow.
     pub released: RunsToStart,
-    /// Texts that wait to leave, whose `sms.send` is to run now.
+    /// Queued texts, whose `sms.send` must run now.
     pub texts: Vec<WaitingText>,
 }
 
-/// A stored text that waits to leave.
+/// A stored text that waits to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct WaitingText {
-    /// The text.
     pub id: MessageId,
-    /// How often it was sent again after an unclear attempt.
+    /// How often the text was sent again after an attempt with an unknown outcome.
     pub resends: i64,
 }
 
-/// Gives a thread a number in service, unless it has one. `order` fixes the order in which the pool's numbers are
-/// tried: the same thing always gets the same one.
-///
-/// # Errors
-/// When the database refuses.
+/// Gives a thread a number in service, unless it has one. `order` fixes the order in which the numbers of the pool are
+/// tried, so that the same `order` always gets the same number.
 pub async fn give(
     tx: &mut Tx,
     thread: &Thread,
@@ -113,14 +104,13 @@ pub async fn give(
     Ok(NumberStep { thread_id, given: NumberGiven::Assigned(assigned), released, texts })
 }
 
-/// The thread's number, if it is in service.
 async fn number_of(tx: &mut Tx, thread: &Thread) -> Result<Option<AssignedNumber>> {
     let Some(id) = &thread.message_number_id else { return Ok(None) };
     let number = numbers::load(tx, id).await?.filter(|number| number.status == NumberStatus::Active);
     Ok(number.map(|number| AssignedNumber { number_id: number.id, class: number.number_class }))
 }
 
-/// The thread has its number: nobody needs to look after it, and what waited for it goes on.
+/// Resolves the exception about the missing number, and returns the runs and texts that waited for it.
 async fn settle(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<(RunsToStart, Vec<WaitingText>)> {
     exceptions::resolve(tx, &fingerprint(thread), "the conversation has a number now", now).await?;
     let texts = tx
@@ -131,13 +121,10 @@ async fn settle(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<(RunsT
         .bind(thread)
         .all()
         .await?;
-    Ok((ledger::release_blocked(tx, thread, now).await?, texts))
+    Ok((runs::release_blocked(tx, thread, now).await?, texts))
 }
 
-/// Whether a text waits to be written into this thread, or to leave from it.
-///
-/// # Errors
-/// When the database can't be read.
+/// Whether a text waits to be written into this thread, or to be sent from it.
 pub async fn has_something_to_say(tx: &mut Tx, thread: &ThreadId) -> Result<bool> {
     Ok(tx
         .query(
@@ -150,11 +137,8 @@ pub async fn has_something_to_say(tx: &mut Tx, thread: &ThreadId) -> Result<bool
         .await?)
 }
 
-/// The conversations of an organisation with somebody outside that have no number in service, or are still said to have
-/// none: the open ones, and those in which something waits to be said.
-///
-/// # Errors
-/// When the database can't be read.
+/// Lists the threads of an organisation with an outside participant that are open without a number in service, or that
+/// have an unresolved exception about a missing number.
 pub async fn waiting_for_number(tx: &mut Tx, org: &OrgId) -> Result<Vec<ThreadId>> {
     let waiting: Vec<(ThreadId,)> = tx
         .query(
@@ -172,10 +156,7 @@ pub async fn waiting_for_number(tx: &mut Tx, org: &OrgId) -> Result<Vec<ThreadId
     Ok(waiting.into_iter().map(|(id,)| id).collect())
 }
 
-/// Puts before people that a thread has no number in service. `thread.assign_number` must follow.
-///
-/// # Errors
-/// When the database refuses.
+/// Raises the exception about a thread without a number in service. `thread.assign_number` must follow.
 pub async fn report_missing(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<()> {
     let thread = threads::lock(tx, thread).await?;
     raise_missing(tx, &thread, now).await
@@ -186,7 +167,7 @@ async fn raise_missing(tx: &mut Tx, thread: &Thread, now: Timestamp) -> Result<(
         Scope::ClientBooking => "A confirmed booking has no number to text from",
         _ => "A conversation has no number to text from",
     };
-    let mut problem = Problem::new(ExceptionKind::NoNumberAvailable, Severity::High, fingerprint(&thread.id))
+    let mut problem = NewException::new(ExceptionKind::NoNumberAvailable, Severity::High, fingerprint(&thread.id))
         .title(title)
         .org(&thread.org_id)
         .thread(&thread.id);
@@ -200,35 +181,27 @@ async fn raise_missing(tx: &mut Tx, thread: &Thread, now: Timestamp) -> Result<(
     Ok(())
 }
 
-/// A thread that needs no number any more needs nobody's attention.
-///
-/// # Errors
-/// When the database refuses.
+/// Resolves the exception about a missing number for a thread that no longer needs one.
 pub async fn needs_none(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<()> {
     exceptions::resolve(tx, &fingerprint(thread), "the conversation needs no number any more", now).await
 }
 
-/// Puts before people that an organisation has no main line to tell somebody from with whom it has no conversation.
-///
-/// # Errors
-/// When the database refuses.
+/// Raises an exception because an organisation has no front desk number, which is needed to text somebody with whom it
+/// has no thread.
 pub async fn report_no_front_desk(tx: &mut Tx, org: &OrgId, now: Timestamp) -> Result<()> {
-    let problem = Problem::new(ExceptionKind::NoNumberAvailable, Severity::High, no_front_desk(org))
+    let problem = NewException::new(ExceptionKind::NoNumberAvailable, Severity::High, no_front_desk(org))
         .title("There is no front desk number, and a text waits for one")
         .org(org);
     exceptions::raise(tx, &problem, now).await?;
     Ok(())
 }
 
-/// An organisation has a main line again.
-///
-/// # Errors
-/// When the database refuses.
+/// Resolves the exception about a missing front desk number.
 pub async fn front_desk_found(tx: &mut Tx, org: &OrgId, now: Timestamp) -> Result<()> {
     exceptions::resolve(tx, &no_front_desk(org), "there is a number now", now).await
 }
 
-/// The fingerprint of a conversation without a number. [`promises`](crate::promises) reads it, and the one below.
+/// The fingerprint of the exception about a missing number. [`promises`](crate::promises) reads it and the one below.
 fn fingerprint(thread: &ThreadId) -> String {
     format!("{}:{thread}", ExceptionKind::NoNumberAvailable)
 }

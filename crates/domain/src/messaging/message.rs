@@ -1,27 +1,22 @@
-//! The words of a text's life: its direction, its author's kind, how far it has come.
+//! The stored values of a text: its direction, the kind of its author, its status and its recipient.
 
 use crate::text_enum::text_enum;
 
 text_enum! {
-    /// Which way a text goes.
     pub enum Direction {
-        /// From outside to us.
+        /// From a client or a sitter to the organisation.
         Inbound = "inbound",
-        /// From us.
+        /// From the organisation to a client or a sitter.
         Outbound = "outbound",
     }
 }
 
 text_enum! {
-    /// Who wrote a text.
     pub enum ActorType {
-        /// The client.
         Client = "client",
-        /// A sitter.
         Sitter = "sitter",
-        /// The owner, or an integration acting for the organisation.
+        /// The owner, or an integration that acts for the organisation.
         Owner = "owner",
-        /// An automation.
         Automation = "automation",
         /// The program itself.
         System = "system",
@@ -29,35 +24,33 @@ text_enum! {
 }
 
 text_enum! {
-    /// How far a text has come.
+    /// The delivery status of a text.
     pub enum MessageStatus {
-        /// It came in.
+        /// An inbound text.
         Received = "received",
-        /// It waits to be sent.
+        /// Waits to be sent.
         Queued = "queued",
-        /// The provider is being asked.
+        /// The request to the carrier is about to be sent, or in flight.
         Sending = "sending",
-        /// The provider has it.
+        /// The carrier accepted it.
         Sent = "sent",
-        /// The recipient has it.
+        /// The recipient's device received it.
         Delivered = "delivered",
         /// The carrier could not deliver it.
         Undelivered = "undelivered",
-        /// It was refused or given up.
+        /// The carrier refused it, or the program gave up.
         Failed = "failed",
-        /// The provider was asked and nobody knows what it did.
+        /// The request to the carrier ended without an answer, so it is unknown whether the text was sent.
         Unconfirmed = "unconfirmed",
     }
 }
 
 text_enum! {
-    /// Whom an inbound text was given to.
+    /// To whom an inbound text was routed.
     pub enum RoutedTo {
-        /// The owner.
         Owner = "owner",
-        /// The sitter whose window was open.
+        /// The sitter whose window was active.
         Sitter = "sitter",
-        /// Nobody.
         None = "none",
     }
 }

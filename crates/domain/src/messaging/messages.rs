@@ -1,4 +1,4 @@
-//! Texts as pages and the API show them.
+//! Texts as the pages and the API show them.
 
 use nightshift_db::{Db, Order, Timestamp, Tx};
 use serde::Serialize;
@@ -13,11 +13,10 @@ use crate::page::Limit;
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
-/// A text in JSON.
+/// A text message.
 #[derive(Clone, Serialize, sqlx::FromRow, ToSchema)]
 #[schema(as = Message)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct MessageView {
     pub id: MessageId,
     pub direction: Direction,
@@ -52,11 +51,11 @@ macro_rules! select_views {
     };
 }
 
-/// The latest texts of a thread that came before the text `before`, oldest first. Index: `message_events_by_thread`.
+/// Lists the latest texts of a thread before the text `before`, oldest first. Index: `message_events_by_thread`.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the viewer's organisation has no such thread, or it is not open at `now` to the sitter who
-/// reads; [`Error::Forbidden`] for viewers without an organisation.
+/// [`Error::NotFound`] if the viewer's organisation has no such thread, or if the viewer is a sitter to whom the thread
+/// is not open at `now`; [`Error::Forbidden`] for viewers without an organisation.
 pub async fn list(
     db: &Db,
     viewer: &Viewer,
@@ -69,7 +68,7 @@ pub async fn list(
     if !inbox::is_open_to(db, viewer, thread, now).await? {
         return Err(Error::NotFound);
     }
-    // A text that is not of this thread comes after nothing.
+    // If `before` is not a text of this thread, the list is empty.
     let mut list = List::new(db, select_views!(""), viewer.organization_scope("t.org_id = $1")?)
         .only("m.thread_id = $1", (thread,));
     if let Some(before) = before {
@@ -83,10 +82,10 @@ pub async fn list(
     Ok(messages)
 }
 
-/// One text for the API, for whoever has just posted it, within the transaction that stored it.
+/// Returns one text for the API, in the transaction that stored it.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the viewer's organisation has no such text; [`Error::Forbidden`] for viewers without an
+/// [`Error::NotFound`] if the viewer's organisation has no such text; [`Error::Forbidden`] for viewers without an
 /// organisation.
 pub async fn view(tx: &mut Tx, viewer: &Viewer, id: &MessageId) -> Result<MessageView> {
     tx.query(select_views!("WHERE m.id = $1 AND t.org_id = $2"))

@@ -1,8 +1,8 @@
 //! Conversations through masking numbers.
 //!
-//! A client and a sitter never see each other's numbers: each conversation is a thread, and its texts go out from the
-//! masking number the thread was given. Rules live here (who may write when, which number, what a text may be, how its
-//! delivery goes forward); sending itself and routing jobs are the caller's.
+//! A client and a sitter never see each other's numbers: each conversation is a thread, and its texts are sent from the
+//! masking number of the thread. This module holds the rules: who may write when, from which number, what a text may
+//! contain, how its delivery proceeds. The caller sends the requests and enqueues the jobs.
 
 pub mod choice;
 pub mod delivery;

@@ -1,6 +1,6 @@
-//! Posting a text: who may, and the one operation by which people and automations do.
+//! Posting a text: who may post, and the operation that people and automations share.
 //!
-//! The rules are looked at in the transaction that stores the text. Sending it is `delivery`'s part.
+//! The rules are checked in the transaction that stores the text. The module `delivery` sends it.
 
 use std::time::Duration;
 
@@ -16,23 +16,22 @@ use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::automations;
 use crate::automations::quiet_hours::QuietHours;
+use crate::field_errors::{FieldErrors, TextLimit};
 use crate::ids::{AutomationRunId, MessageId, NumberId, OrgId, SitterId, ThreadId, UserId};
-use crate::problems::{Problems, TextLimit};
 use crate::stream;
 use crate::{Error, Result};
 
-/// What a text may hold; the limit of the providers.
+/// The longest text that the carriers accept.
 const BODY: TextLimit = TextLimit { chars_max: 1600 };
 const CLIENT_REF: TextLimit = TextLimit { chars_max: 128 };
-/// An answer to a text of the last day is part of a conversation and waits for no quiet hours.
+/// A text that answers one received within this time belongs to a running conversation, so quiet hours do not delay it.
 const CONVERSATION: Duration = Duration::from_secs(24 * 3600);
 
-/// A person who posts a text.
 #[derive(Debug, Clone)]
 pub enum Author {
-    /// The owner, or an integration with the owner's rights; the user when signed in.
+    /// The owner, or an integration with the owner's rights. `None` for an integration.
     Owner(Option<UserId>),
-    /// A sitter, who may write only while a window of theirs is active.
+    /// A sitter, who may post only while a window of theirs is active.
     Sitter(SitterId),
 }
 
@@ -41,31 +40,29 @@ pub enum Author {
 #[schema(as = NewMessage)]
 #[serde(rename_all = "camelCase")]
 pub struct Post {
-    /// What to say, 1 to 1600 characters.
+    /// The text itself, 1 to 1600 characters.
     pub body: String,
-    /// Send in quiet hours as well (owners only). Overrides neither an opt-out nor a window.
+    /// Send the text during quiet hours as well (owners only). Overrides neither an opt-out nor a window.
     #[serde(default)]
     pub force_send: bool,
-    /// The caller's own reference; posting it again gives the first text.
+    /// The caller's own reference for this text. Posting the same reference again returns the first text.
     #[serde(default)]
     pub client_ref: Option<String>,
 }
 
-/// Why a text may not be posted. Kept in the audit log, so the transaction is to be committed all the same.
+/// Why a text may not be posted. The refusal is in the audit log, so the caller must commit the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blocked {
-    /// The sitter's window is not active.
     WindowClosed,
     /// The thread has no number in service.
     NoNumber,
-    /// The thread is closed.
     ThreadClosed,
-    /// The recipient asked for no more texts.
+    /// The recipient opted out of texts.
     OptedOut,
 }
 
 impl Blocked {
-    /// The machine's word for it.
+    /// Returns the code that the API and the audit log use.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -76,7 +73,7 @@ impl Blocked {
         }
     }
 
-    /// One sentence for the person who tried.
+    /// Returns a sentence for the person who tried to post.
     #[must_use]
     pub const fn sentence(self) -> &'static str {
         match self {
@@ -99,30 +96,28 @@ impl From<Blocked> for Error {
     }
 }
 
-/// What became of a text somebody wanted to post.
 #[derive(Debug, Clone)]
 #[must_use = "enqueue what follows: `sms.send` for a new text"]
 pub enum Posted {
-    /// It is stored and waits; `sms.send` must follow unless it is a repeat.
+    /// The text is stored and queued. `sms.send` must follow unless `repeated`.
     Queued {
-        /// The text.
         message_id: MessageId,
-        /// The thread it went into.
         thread_id: ThreadId,
-        /// The end of the quiet hours it waits for, if any.
+        /// The end of the quiet hours that the text waits for, if any.
         not_before: Option<Timestamp>,
-        /// Whether the same reference had been posted before; nothing new follows.
+        /// Whether the same reference was posted before, so that no job must follow.
         repeated: bool,
     },
-    /// It was refused; commit (the attempt is on record) and answer with this as an error.
+    /// The text was refused. Commit the transaction, since the audit log records the attempt, and return this as an
+    /// error.
     Blocked(Blocked),
 }
 
 /// Stores a text of a person for sending.
 ///
 /// # Errors
-/// [`Error::Invalid`] for an empty or too long body; [`Error::NotFound`] for a thread the author can't see;
-/// [`Error::Conflict`] `client_ref_reused` when the reference stands for another text.
+/// [`Error::Invalid`] if the body is empty or too long, [`Error::NotFound`] if the author can't see the thread, and
+/// [`Error::Conflict`] `client_ref_reused` if the reference belongs to another text.
 pub async fn post(
     tx: &mut Tx,
     org: &OrgId,
@@ -181,10 +176,10 @@ pub async fn post(
     Ok(Posted::Queued { message_id, thread_id: thread.id, not_before, repeated: false })
 }
 
-/// Stores the text of an automation run for sending, by the same rules as [`post`]; a run has one text for ever.
+/// Stores the text of an automation run for sending, by the same rules as [`post`]. A run has at most one text.
 ///
 /// # Errors
-/// [`Error::NotFound`] for an unknown thread.
+/// [`Error::NotFound`] if there is no such thread.
 pub async fn post_for_run(
     tx: &mut Tx,
     thread: &ThreadId,
@@ -225,19 +220,19 @@ pub async fn post_for_run(
 }
 
 fn check(post: &Post) -> Result<()> {
-    let mut problems = Problems::default();
+    let mut field_errors = FieldErrors::default();
     if post.body.trim().is_empty() {
-        problems.add("body", "is required");
+        field_errors.add("body", "is required");
     } else if !BODY.allows(&post.body) {
-        problems.add("body", "must be at most 1600 characters and without control characters");
+        field_errors.add("body", "must be at most 1600 characters and without control characters");
     }
     if post.client_ref.as_deref().is_some_and(|reference| !CLIENT_REF.allows(reference)) {
-        problems.add("clientRef", "must be 1 to 128 characters");
+        field_errors.add("clientRef", "must be 1 to 128 characters");
     }
-    problems.finish()
+    field_errors.finish()
 }
 
-/// The text that the same reference stored before.
+/// Returns the text that was stored before under the same reference.
 async fn posted_before(tx: &mut Tx, thread: &Thread, post: &Post) -> Result<Option<Posted>> {
     let Some(reference) = &post.client_ref else { return Ok(None) };
     let standing: Option<(MessageId, String)> = tx
@@ -257,7 +252,7 @@ async fn posted_before(tx: &mut Tx, thread: &Thread, post: &Post) -> Result<Opti
     }
 }
 
-/// Why this sitter may not write into this thread now. A thread that was never theirs does not exist for them.
+/// Returns why this sitter may not post to the thread now, if so. A thread that was never the sitter's is `NotFound`.
 async fn sitter_block(tx: &mut Tx, thread: &Thread, sitter: &SitterId, now: Timestamp) -> Result<Option<Blocked>> {
     let with_client = matches!(thread.scope, Scope::ClientBooking | Scope::ClientGeneral);
     match windows::of_sitter(tx, &thread.id, sitter, now).await? {
@@ -268,7 +263,7 @@ async fn sitter_block(tx: &mut Tx, thread: &Thread, sitter: &SitterId, now: Time
     }
 }
 
-/// The number to send from, or why nothing may be sent here.
+/// Returns the number to send from, or the reason why nothing may be sent from this thread.
 async fn ready_to_send(tx: &mut Tx, thread: &Thread) -> Result<Result<NumberId, Blocked>> {
     if thread.status == ThreadStatus::Closed {
         return Ok(Err(Blocked::ThreadClosed));
@@ -307,7 +302,8 @@ struct NewMessage<'a> {
     client_ref: Option<&'a str>,
 }
 
-/// Stores an outbound text and tells those who watch the thread. False when its run or reference already has one.
+/// Stores an outbound text and publishes it to the thread's stream topics. Returns false if its run or reference
+/// already has a text.
 async fn insert(tx: &mut Tx, new: NewMessage<'_>, now: Timestamp) -> Result<bool> {
     let inserted = tx
         .query(

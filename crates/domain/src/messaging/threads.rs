@@ -1,4 +1,4 @@
-//! Threads: one conversation each, kept together by a masking number.
+//! Threads: one for each conversation, with the masking number that its texts are sent from.
 
 use nightshift_db::{Db, Engine, Timestamp, Tx};
 
@@ -14,26 +14,24 @@ use crate::{Error, Result};
 pub use super::scope::Scope;
 
 text_enum! {
-    /// Whether a conversation goes on.
     pub enum ThreadStatus {
-        /// It does.
         Open = "open",
-        /// It does not; nothing can be posted.
+        /// Nothing can be posted.
         Closed = "closed",
     }
 }
 
 text_enum! {
-    /// Whose list a thread is in. Derived, never stored: every thread is in exactly one mailbox.
+    /// The inbox that shows a thread. Derived, never stored: every thread is in exactly one mailbox.
     pub enum Mailbox {
-        /// The owner's.
         Owner = "owner",
-        /// The assigned sitter's.
+        /// The mailbox of the assigned sitter.
         Sitter = "sitter",
     }
 }
 
-/// The mailbox of a thread: the sitter's iff a sitter is assigned and it is a conversation with a client.
+/// Returns the mailbox of a thread: the sitter's if a sitter is assigned and the thread is with a client, else the
+/// owner's.
 #[must_use]
 pub fn mailbox(scope: Scope, assigned_sitter: Option<&SitterId>) -> Mailbox {
     match (scope, assigned_sitter) {
@@ -42,34 +40,27 @@ pub fn mailbox(scope: Scope, assigned_sitter: Option<&SitterId>) -> Mailbox {
     }
 }
 
-/// A thread as it is stored.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct Thread {
-    /// Its id.
     pub id: ThreadId,
-    /// Whose it is.
     pub org_id: OrgId,
-    /// What it is about.
     pub scope: Scope,
-    /// The booking, for a booking's thread.
+    /// Set for a thread of one booking.
     pub booking_id: Option<BookingId>,
-    /// The client, for conversations with one.
+    /// Set for a thread with a client.
     pub client_id: Option<ClientId>,
-    /// The sitter.
     pub assigned_sitter_id: Option<SitterId>,
-    /// The masking number its texts leave from.
+    /// The masking number from which its texts are sent.
     pub message_number_id: Option<NumberId>,
-    /// Copy of that number.
+    /// Copy of the number's `e164`.
     pub masked_number_e164: Option<PhoneNumber>,
-    /// Copy of its class.
+    /// Copy of the number's class.
     pub number_class: Option<NumberClass>,
-    /// Whether it goes on.
     pub status: ThreadStatus,
-    /// The latest text in either direction.
+    /// Time of the latest text in either direction.
     pub last_message_at: Option<Timestamp>,
-    /// The latest text from outside.
+    /// Time of the latest inbound text.
     pub last_inbound_at: Option<Timestamp>,
-    /// When it began.
     pub created_at: Timestamp,
 }
 
@@ -87,19 +78,19 @@ macro_rules! thread_columns {
 const BY_ID: &str = thread_columns!("SELECT", "FROM message_threads WHERE id = $1");
 const BY_ID_LOCKED: &str = thread_columns!("SELECT", "FROM message_threads WHERE id = $1 FOR NO KEY UPDATE");
 
-/// One thread of an organisation.
+/// Returns one thread of an organisation.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the organisation has no such thread.
+/// [`Error::NotFound`] if the organisation has no such thread.
 pub(super) async fn get(db: &Db, org: &OrgId, id: &ThreadId) -> Result<Thread> {
     let thread: Option<Thread> = db.read(BY_ID).bind(id).optional().await?;
     thread.filter(|thread| thread.org_id == *org).ok_or(Error::NotFound)
 }
 
-/// The thread, held until the transaction ends.
+/// Loads a thread and locks its row until the transaction ends.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is none.
+/// [`Error::NotFound`] if there is no such thread.
 pub async fn lock(tx: &mut Tx, id: &ThreadId) -> Result<Thread> {
     let sql = match tx.engine() {
         Engine::Postgres => BY_ID_LOCKED,
@@ -108,10 +99,6 @@ pub async fn lock(tx: &mut Tx, id: &ThreadId) -> Result<Thread> {
     tx.query(sql).bind(id).optional().await?.ok_or(Error::NotFound)
 }
 
-/// A booking's thread, if it has one.
-///
-/// # Errors
-/// When the database can't be read.
 pub async fn of_booking(tx: &mut Tx, booking: &BookingId) -> Result<Option<Thread>> {
     let thread = tx
         .query(thread_columns!("SELECT", "FROM message_threads WHERE booking_id = $1 AND scope = 'client_booking'"))
@@ -121,10 +108,8 @@ pub async fn of_booking(tx: &mut Tx, booking: &BookingId) -> Result<Option<Threa
     Ok(thread)
 }
 
-/// A booking's one thread, made if it has none; true when it was made now. The booking's sitter becomes the thread's.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns the booking's only thread, creating it if necessary; true if it was created now. The booking's sitter
+/// becomes the thread's sitter.
 pub async fn find_or_create_for_booking(tx: &mut Tx, booking: &Booking, now: Timestamp) -> Result<(Thread, bool)> {
     let made: Option<Thread> = tx
         .query(thread_columns!(
@@ -153,10 +138,7 @@ pub async fn find_or_create_for_booking(tx: &mut Tx, booking: &Booking, now: Tim
     Ok((thread, false))
 }
 
-/// A client's open general thread on a number, made if there is none; true when it was made now.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns a client's open general thread on a number, creating it if necessary; true if it was created now.
 pub async fn find_or_create_general(
     tx: &mut Tx,
     client: &ClientId,
@@ -202,10 +184,8 @@ pub async fn find_or_create_general(
     Ok((thread, false))
 }
 
-/// The thread of the owner with a sitter, made on this number if there is none; one that stands keeps its number.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns the thread of the owner with a sitter, creating it on this number if necessary. An existing thread keeps its
+/// number.
 pub async fn find_or_create_owner_sitter(
     tx: &mut Tx,
     sitter: &SitterId,
@@ -241,7 +221,7 @@ pub async fn find_or_create_owner_sitter(
 /// Gives a thread its masking number.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such thread.
+/// [`Error::NotFound`] if there is no such thread.
 pub async fn assign_number(tx: &mut Tx, id: &ThreadId, number: &Number, now: Timestamp) -> Result<Thread> {
     tx.query(thread_columns!(
         "UPDATE message_threads
@@ -259,10 +239,10 @@ pub async fn assign_number(tx: &mut Tx, id: &ThreadId, number: &Number, now: Tim
     .ok_or(Error::NotFound)
 }
 
-/// Hands a thread to a sitter, or back to the owner.
+/// Assigns a thread to a sitter, or back to the owner with `None`.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such thread.
+/// [`Error::NotFound`] if there is no such thread.
 pub async fn set_sitter(tx: &mut Tx, id: &ThreadId, sitter: Option<&SitterId>, now: Timestamp) -> Result<Thread> {
     tx.query(thread_columns!(
         "UPDATE message_threads SET assigned_sitter_id = $2, updated_at = $3 WHERE id = $1 RETURNING",
@@ -279,7 +259,7 @@ pub async fn set_sitter(tx: &mut Tx, id: &ThreadId, sitter: Option<&SitterId>, n
 /// Opens or closes a thread.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such thread.
+/// [`Error::NotFound`] if there is no such thread.
 pub async fn set_status(tx: &mut Tx, id: &ThreadId, status: ThreadStatus, now: Timestamp) -> Result<Thread> {
     tx.query(thread_columns!("UPDATE message_threads SET status = $2, updated_at = $3 WHERE id = $1 RETURNING", ""))
         .bind(id)
@@ -291,12 +271,12 @@ pub async fn set_status(tx: &mut Tx, id: &ThreadId, status: ThreadStatus, now: T
 }
 
 impl Thread {
-    /// The start of an audit entry about this thread that warns.
+    /// Starts an audit entry with the status `warning` about this thread.
     pub(crate) fn warning(&self, event: Event, by: &Actor) -> Entry {
         self.entry(event, "warning", by)
     }
 
-    /// The start of an audit entry about this thread.
+    /// Starts an audit entry about this thread.
     pub(crate) fn entry(&self, event: Event, status: &'static str, by: &Actor) -> Entry {
         let mut entry = crate::audit_entry(event, status, by).org(&self.org_id).thread(&self.id);
         if let Some(client) = &self.client_id {

@@ -1,7 +1,7 @@
 //! Assignment windows: the time in which the sitter of a booking may write to its client.
 //!
-//! One per booking, from its start to its end plus a grace. Whether a window is open is never stored; it is asked of
-//! the clock each time, with the start inside and the end outside.
+//! There is one for each booking, from its start to its end plus a grace period. Whether a window is open is not stored
+//! but computed from the clock, with the start inclusive and the end exclusive.
 
 use std::time::Duration;
 
@@ -18,41 +18,33 @@ use crate::text_enum::text_enum;
 use crate::viewer::Viewer;
 
 text_enum! {
-    /// Where a window stands at some moment.
+    /// The status of a window at some moment.
     pub enum WindowStatus {
         /// The sitter may write now.
         Active = "active",
-        /// Not yet.
         Future = "future",
-        /// No longer.
         Past = "past",
-        /// Never: the booking was cancelled.
+        /// The booking was cancelled.
         Cancelled = "cancelled",
     }
 }
 
-/// A window as it is stored.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct Window {
-    /// Its id.
     pub id: WindowId,
-    /// Whose it is.
     pub org_id: OrgId,
-    /// The booking it belongs to.
     pub booking_id: BookingId,
-    /// The thread it opens.
+    /// The thread that the window opens to the sitter.
     pub thread_id: Option<ThreadId>,
-    /// For whom.
     pub sitter_id: Option<SitterId>,
-    /// From here, inclusive.
+    /// Inclusive.
     pub starts_at: Timestamp,
-    /// Until here, exclusive.
+    /// Exclusive.
     pub ends_at: Timestamp,
     /// Set when the booking was cancelled.
     pub cancelled_at: Option<Timestamp>,
 }
 
-/// The status of a window at `now`.
 #[must_use]
 pub fn status_at(
     starts_at: Timestamp,
@@ -72,21 +64,18 @@ pub fn status_at(
 }
 
 impl Window {
-    /// Its status at `now`.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> WindowStatus {
         status_at(self.starts_at, self.ends_at, self.cancelled_at, now)
     }
 }
 
-/// What bringing a window in line with its booking did.
+/// What [`upsert`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WindowChange {
-    /// There was none.
     Created,
-    /// Its times, sitter or thread were others.
+    /// The times, the sitter or the thread changed.
     Updated,
-    /// It was right already.
     Unchanged,
 }
 
@@ -96,10 +85,6 @@ macro_rules! window_columns {
     };
 }
 
-/// A booking's window, if it has one.
-///
-/// # Errors
-/// When the database can't be read.
 pub async fn of_booking(tx: &mut Tx, booking: &BookingId) -> Result<Option<Window>> {
     let window = tx
         .query(window_columns!("SELECT", "FROM assignment_windows WHERE booking_id = $1"))
@@ -109,10 +94,7 @@ pub async fn of_booking(tx: &mut Tx, booking: &BookingId) -> Result<Option<Windo
     Ok(window)
 }
 
-/// Brings a booking's one window in line with it. The caller holds the booking's lock.
-///
-/// # Errors
-/// When the database refuses.
+/// Creates a booking's window or updates it to match the booking. The caller holds the booking's lock.
 pub async fn upsert(
     tx: &mut Tx,
     booking: &Booking,
@@ -174,10 +156,7 @@ pub async fn upsert(
     Ok((window, WindowChange::Updated))
 }
 
-/// Cancels a booking's window; none when it has none or it was cancelled before.
-///
-/// # Errors
-/// When the database refuses.
+/// Cancels a booking's window. Returns `None` if the booking has no window or it was cancelled before.
 pub async fn cancel(tx: &mut Tx, booking: &BookingId, now: Timestamp) -> Result<Option<Window>> {
     let window = tx
         .query(window_columns!(
@@ -192,11 +171,8 @@ pub async fn cancel(tx: &mut Tx, booking: &BookingId, now: Timestamp) -> Result<
     Ok(window)
 }
 
-/// Where a sitter stands with a thread at `now`: the status of the window that opens it to this sitter, the active one
-/// first; none when no window ever did.
-///
-/// # Errors
-/// When the database can't be read.
+/// Returns the status of the window that opens a thread to a sitter at `now`, preferring an active window; `None` if
+/// there never was one.
 pub async fn of_sitter(
     tx: &mut Tx,
     thread: &ThreadId,
@@ -212,26 +188,24 @@ pub async fn of_sitter(
     Ok(windows.iter().map(|window| window.status(now)).min())
 }
 
-/// Which windows to list; what is none does not matter.
+/// Which windows to list. A field that is `None` does not filter.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Of this booking.
     pub booking_id: Option<BookingId>,
-    /// Of this sitter; a sitter who reads gets their own whatever is asked for.
+    /// Ignored for viewers who are sitters: they get their own windows.
     pub sitter_id: Option<SitterId>,
-    /// That stand so now.
+    /// The status at the time of the request.
     pub status: Option<WindowStatus>,
-    /// That end after this.
+    /// Windows that end after this time.
     pub from: Option<Timestamp>,
-    /// That start before this.
+    /// Windows that start before this time.
     pub to: Option<Timestamp>,
 }
 
-/// A window in JSON.
+/// An assignment window: the time in which the sitter of a booking may write to its client.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Window)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct WindowView {
     pub id: WindowId,
     pub booking_id: BookingId,
@@ -255,7 +229,7 @@ struct ViewRow {
     cancelled_at: Option<Timestamp>,
 }
 
-/// The windows of the viewer's organisation, latest start first. Index: `assignment_windows_by_org`.
+/// Lists the windows of the viewer's organisation, latest start first. Index: `assignment_windows_by_org`.
 ///
 /// # Errors
 /// [`Forbidden`](crate::Error::Forbidden) for viewers without an organisation.
@@ -268,7 +242,7 @@ pub async fn list(db: &Db, viewer: &Viewer, filter: &Filter, limit: Limit, now: 
         .filter("w.booking_id = $1", filter.booking_id.as_ref())
         .filter("w.ends_at > $1", filter.from)
         .filter("w.starts_at < $1", filter.to);
-    // As `status_at`.
+    // These conditions must agree with `status_at`.
     list = match filter.status {
         None => list,
         Some(WindowStatus::Cancelled) => list.only("w.cancelled_at IS NOT NULL", ()),

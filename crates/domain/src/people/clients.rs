@@ -1,4 +1,4 @@
-//! Clients: an organisation's customers, told apart by the digits of their phone numbers.
+//! Clients: an organisation's customers, identified by the digits of their phone numbers.
 
 use nightshift_db::{Timestamp, Tx};
 
@@ -6,27 +6,23 @@ use crate::Result;
 use crate::ids::{ClientId, OrgId};
 use crate::phone::PhoneNumber;
 
-/// What is known of somebody who books or writes.
+/// What is known about a person who books or writes.
 #[derive(Debug, Clone)]
 pub struct Contact {
-    /// Their number, by which they are found again.
+    /// Identifies the client within the organisation.
     pub phone: PhoneNumber,
-    /// Given name.
     pub first_name: Option<String>,
-    /// Family name.
     pub last_name: Option<String>,
-    /// Address for mail.
     pub email: Option<String>,
 }
 
-/// A client, as far as other rules need it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Client {
-    /// It.
     pub id: ClientId,
 }
 
-/// The unique index on (organisation, digits) finds the one that stands; what is known already is not overwritten.
+/// The unique index on (organisation, digits) finds an existing client, whose known names and email are not
+/// overwritten.
 const FIND_OR_CREATE: &str = "
 INSERT INTO clients (id, org_id, first_name, last_name, email, phone_number, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
@@ -36,10 +32,8 @@ DO UPDATE SET first_name = coalesce(clients.first_name, excluded.first_name),
               email      = coalesce(clients.email, excluded.email)
 RETURNING id";
 
-/// The organisation's client with this number; made when there is none. Empty names are filled in, known ones stay.
-///
-/// # Errors
-/// A database error.
+/// Returns the organisation's client with this number, creating it if there is none. Fills in missing names and a
+/// missing email; known ones stay.
 pub async fn find_or_create(tx: &mut Tx, org: &OrgId, contact: &Contact, now: Timestamp) -> Result<Client> {
     Ok(tx
         .query(FIND_OR_CREATE)

@@ -1,5 +1,5 @@
-//! Stored phone numbers that may be somebody else's, for people to look at. Nothing is changed: only they know what was
-//! meant.
+//! Stored phone numbers that may belong to somebody else, listed for an operator. Nothing is changed, because only the
+//! organisation knows which number was meant.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,13 @@ use crate::Result;
 use crate::ids::OrgId;
 use crate::phone::{Doubt, PhoneNumber};
 
-/// Rows that are read at a time.
+/// Rows read at a time.
 const PAGE: i64 = 5_000;
-/// Examples that are kept of each kind.
+/// Example row ids kept for each doubt.
 const EXAMPLES_MAX: usize = 5;
 
-/// Whose numbers there are, and how their rows are read: id, organisation and number after an id, in its order.
+/// The tables with phone numbers and the statement that pages through each: id, organisation and number, in the order
+/// of the ids, after an id.
 const TABLES: [(&str, &str); 4] = [
     (
         "clients",
@@ -34,23 +35,18 @@ const TABLES: [(&str, &str); 4] = [
     ),
 ];
 
-/// Numbers of one table that are doubtful for one reason.
+/// The numbers of one table that are doubtful for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubtful {
-    /// Whose numbers.
+    /// The table, in words.
     pub of: &'static str,
-    /// Why.
     pub doubt: Doubt,
-    /// How many.
     pub count: usize,
-    /// Some of their rows' ids.
+    /// Ids of some of the rows.
     pub examples: Vec<String>,
 }
 
-/// All doubtful numbers. Reads every row that has a number.
-///
-/// # Errors
-/// A database error.
+/// Finds all doubtful numbers. Reads every row that has a number.
 pub async fn find(db: &Db) -> Result<Vec<Doubtful>> {
     let countries = organizations::countries(db).await?;
     let mut found = Vec::new();

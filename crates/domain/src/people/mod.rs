@@ -1,4 +1,4 @@
-//! Who there is: organisations, their clients, and those who sign in.
+//! Organisations, their clients, and the users who sign in.
 
 pub mod clients;
 pub mod doubtful;

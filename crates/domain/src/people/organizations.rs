@@ -12,10 +12,10 @@ use crate::country::Country;
 use crate::ids::OrgId;
 use crate::reconciliation::Thresholds;
 
-/// The organisation that requests without one belong to: the one marked as default, else the oldest tenant.
+/// Returns the organisation of requests that name none: the one marked as default, else the oldest.
 ///
 /// # Errors
-/// [`NotFound`](crate::Error::NotFound) before the first organisation is seeded; a database error.
+/// [`NotFound`](crate::Error::NotFound) if no organisation was seeded yet.
 pub async fn default_org(db: &Db) -> Result<OrgId> {
     db.read(
         "SELECT id FROM organizations WHERE id <> 'platform'
@@ -27,18 +27,14 @@ pub async fn default_org(db: &Db) -> Result<OrgId> {
     .ok_or(crate::Error::NotFound)
 }
 
-/// Whether there is an organisation with this id.
-///
-/// # Errors
-/// A database error.
 pub async fn exists(db: &Db, org: &OrgId) -> Result<bool> {
     Ok(db.read("SELECT id FROM organizations WHERE id = $1").bind(org).optional::<(OrgId,)>().await?.is_some())
 }
 
-/// The zone in which an organisation lives. Names are checked when they are stored.
+/// Returns the time zone of an organisation. Zone names are validated when they are stored.
 ///
 /// # Errors
-/// [`NotFound`](crate::Error::NotFound); a database error.
+/// [`NotFound`](crate::Error::NotFound) if there is no such organisation.
 pub async fn zone(db: &Db, org: &OrgId) -> Result<Tz> {
     let zone: Option<(String,)> =
         db.read("SELECT timezone FROM organizations WHERE id = $1").bind(org).optional().await?;
@@ -46,16 +42,16 @@ pub async fn zone(db: &Db, org: &OrgId) -> Result<Tz> {
     Ok(zone.parse().unwrap_or(Tz::UTC))
 }
 
-/// Today's date in a zone.
+/// Returns today's date in a zone.
 #[must_use]
 pub fn local_date(now: Timestamp, zone: Tz) -> NaiveDate {
     now.to_datetime().with_timezone(&zone).date_naive()
 }
 
-/// An organisation's name, and the zone in which it lives.
+/// Returns an organisation's name and time zone.
 ///
 /// # Errors
-/// [`NotFound`](crate::Error::NotFound); a database error.
+/// [`NotFound`](crate::Error::NotFound) if there is no such organisation.
 pub async fn name_and_zone(db: &Db, org: &OrgId) -> Result<(String, Tz)> {
     let row: Option<(String, String)> =
         db.read("SELECT name, timezone FROM organizations WHERE id = $1").bind(org).optional().await?;
@@ -63,25 +59,23 @@ pub async fn name_and_zone(db: &Db, org: &OrgId) -> Result<(String, Tz)> {
     Ok((name, zone.parse().unwrap_or(Tz::UTC)))
 }
 
-/// The country in which an organisation's phone numbers are read: the one given for it, else that of its zone.
+/// Returns the country whose conventions apply to an organisation's phone numbers: its own setting, else the country of
+/// its time zone.
 ///
 /// # Errors
-/// [`NotFound`](crate::Error::NotFound); a database error.
+/// [`NotFound`](crate::Error::NotFound) if there is no such organisation.
 pub async fn country(db: &Db, org: &OrgId) -> Result<Option<Country>> {
     let row = db.read(COUNTRY).bind(org).optional::<(Option<String>, String)>().await?;
     row.map(country_of).ok_or(crate::Error::NotFound)
 }
 
-/// As [`country`], as a transaction sees it.
+/// Does the same as [`country`] within a transaction.
 pub(crate) async fn country_in(tx: &mut Tx, org: &OrgId) -> Result<Option<Country>> {
     let row = tx.query(COUNTRY).bind(org).optional::<(Option<String>, String)>().await?;
     row.map(country_of).ok_or(crate::Error::NotFound)
 }
 
-/// Every organisation's country.
-///
-/// # Errors
-/// A database error.
+/// Returns the country of every organisation, as [`country`] does for one.
 pub async fn countries(db: &Db) -> Result<BTreeMap<OrgId, Option<Country>>> {
     let rows: Vec<(OrgId, Option<String>, String)> =
         db.read("SELECT id, country, timezone FROM organizations").all().await?;
@@ -97,7 +91,7 @@ fn country_of((country, zone): (Option<String>, String)) -> Option<Country> {
     }
 }
 
-/// As [`zone`], as a transaction sees it.
+/// Does the same as [`zone`] within a transaction.
 pub(crate) async fn zone_in(tx: &mut Tx, org: &OrgId) -> Result<Tz> {
     let zone: Option<(String,)> =
         tx.query("SELECT timezone FROM organizations WHERE id = $1").bind(org).optional().await?;
@@ -105,10 +99,11 @@ pub(crate) async fn zone_in(tx: &mut Tx, org: &OrgId) -> Result<Tz> {
     Ok(zone.parse().unwrap_or(Tz::UTC))
 }
 
-/// What differences in price matter to an organisation: its own setting `driftThresholds`, else `defaults`.
+/// Returns the thresholds above which a price difference matters to an organisation: its setting `driftThresholds`,
+/// else `defaults`.
 ///
 /// # Errors
-/// [`NotFound`](crate::Error::NotFound); a database error.
+/// [`NotFound`](crate::Error::NotFound) if there is no such organisation.
 pub async fn thresholds(db: &Db, org: &OrgId, defaults: Thresholds) -> Result<Thresholds> {
     let settings: Option<(Json<Value>,)> =
         db.read("SELECT settings FROM organizations WHERE id = $1").bind(org).optional().await?;
@@ -116,21 +111,16 @@ pub async fn thresholds(db: &Db, org: &OrgId, defaults: Thresholds) -> Result<Th
     Ok(defaults.overridden_by(&settings.0["driftThresholds"]))
 }
 
-/// A tenant, as far as the clock is concerned.
+/// What schedules need to know about an organisation.
 #[derive(Debug, Clone)]
 pub struct Locale {
-    /// Which.
     pub org: OrgId,
-    /// Where it lives.
     pub zone: Tz,
-    /// Since when it has been there.
+    /// When the organisation was created.
     pub since: Timestamp,
 }
 
-/// Every tenant's zone.
-///
-/// # Errors
-/// A database error.
+/// Lists every organisation but the platform with its time zone.
 pub async fn locales(db: &Db) -> Result<Vec<Locale>> {
     let rows: Vec<(OrgId, String, Timestamp)> =
         db.read("SELECT id, timezone, created_at FROM organizations WHERE id <> 'platform' ORDER BY id").all().await?;
@@ -140,10 +130,7 @@ pub async fn locales(db: &Db) -> Result<Vec<Locale>> {
         .collect())
 }
 
-/// The organisation, where there is only one: whatever belongs to nobody known is its business.
-///
-/// # Errors
-/// A database error.
+/// Returns the organisation if there is exactly one. Data that names no organisation then belongs to it.
 pub async fn only(tx: &mut Tx) -> Result<Option<OrgId>> {
     let some: Vec<(OrgId,)> = tx.query("SELECT id FROM organizations WHERE id <> 'platform' LIMIT 2").all().await?;
     Ok(match <[(OrgId,); 1]>::try_from(some) {

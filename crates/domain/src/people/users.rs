@@ -1,18 +1,17 @@
-//! Those who can sign in: owners and sitters of an organisation, and ops.
+//! Users, who can sign in: owners and sitters of an organisation, and the platform's operators.
 
 use nightshift_db::{Db, Timestamp, Tx};
 use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::access::passwords::{self, Hashed, Turn};
+use crate::access::passwords::{self, HashSlot, Hashed};
+use crate::field_errors::{FieldErrors, TextLimit};
 use crate::ids::{OrgId, SitterId, UserId};
-use crate::problems::{Problems, TextLimit};
 use crate::text_enum::text_enum;
 use crate::{Error, Result};
 
 text_enum! {
-    /// What somebody may do.
     pub enum Role {
         /// Runs one organisation.
         Owner = "owner",
@@ -23,26 +22,24 @@ text_enum! {
     }
 }
 
-/// Somebody who can sign in.
+/// A person who can sign in.
 #[derive(Debug, Clone, sqlx::FromRow, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
-    /// Who.
+    /// The user's id.
     pub id: UserId,
-    /// Name to show.
+    /// The name to show.
     pub name: String,
-    /// What they may do.
+    /// The role, which decides what the user may do.
     pub role: Role,
-    /// Where; none for ops.
+    /// The user's organisation; null for the platform's operators.
     pub org_id: Option<OrgId>,
-    /// Whom they are in the sitters' table.
+    /// The user's row in the table of sitters, for a sitter.
     pub sitter_id: Option<SitterId>,
 }
 
-/// Those who can work on an organisation's exceptions: its owners, and ops; ops alone for the platform's.
-///
-/// # Errors
-/// A database error.
+/// Lists the active users who can work on an organisation's exceptions: its owners and the platform's operators. For
+/// `None`, the platform's own exceptions, only its operators.
 pub async fn workers_of(db: &Db, org: Option<&OrgId>) -> Result<Vec<User>> {
     Ok(db
         .read(
@@ -54,33 +51,31 @@ pub async fn workers_of(db: &Db, org: Option<&OrgId>) -> Result<Vec<User>> {
         .await?)
 }
 
-/// A user to be made.
 #[derive(Debug, Clone)]
 pub struct NewUser {
-    /// Address they sign in with.
+    /// The address for signing in.
     pub email: String,
-    /// Name to show.
     pub name: String,
-    /// What they may do.
     pub role: Role,
-    /// Required unless they are ops.
+    /// Required unless the role is ops.
     pub org_id: Option<OrgId>,
     /// Required for sitters.
     pub sitter_id: Option<SitterId>,
-    /// None until an invited user sets one.
+    /// `None` until an invited user sets one.
     pub password: Option<Hashed>,
 }
 
-/// The form in which an address is stored and compared.
+/// Returns the form in which an email address is stored and compared: trimmed and in lower case.
 #[must_use]
 pub fn normal_email(typed: &str) -> String {
     typed.trim().to_lowercase()
 }
 
-/// Makes a user.
+/// Creates a user.
 ///
 /// # Errors
-/// Values that make no sense together; a taken address (`email_taken`); an unknown organisation or sitter.
+/// [`Error::Invalid`] for fields that contradict each other and for an unknown organisation or sitter;
+/// [`Error::Conflict`] `email_taken` if another user has this address or is this sitter.
 pub async fn create(tx: &mut Tx, new: NewUser, now: Timestamp) -> Result<User> {
     let email = normal_email(&new.email);
     check(&new, &email)?;
@@ -117,27 +112,27 @@ pub async fn create(tx: &mut Tx, new: NewUser, now: Timestamp) -> Result<User> {
 }
 
 fn check(new: &NewUser, email: &str) -> Result<()> {
-    let mut problems = Problems::default();
+    let mut field_errors = FieldErrors::default();
     let well_formed = email.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'));
     if !well_formed || email.contains(char::is_whitespace) || email.len() > 254 {
-        problems.add("email", "must be an address such as ann@example.com");
+        field_errors.add("email", "must be an address such as ann@example.com");
     }
     if !(TextLimit { chars_max: 200 }).allows(new.name.trim()) {
-        problems.add("name", "must have 1 to 200 characters");
+        field_errors.add("name", "must have 1 to 200 characters");
     }
     if (new.role == Role::Ops) != new.org_id.is_none() {
-        problems.add("org", "is required for owners and sitters, and not allowed for ops");
+        field_errors.add("org", "is required for owners and sitters, and not allowed for ops");
     }
     if (new.role == Role::Sitter) != new.sitter_id.is_some() {
-        problems.add("sitter", "is required for sitters, and allowed for them alone");
+        field_errors.add("sitter", "is required for sitters, and allowed for them alone");
     }
-    problems.finish()
+    field_errors.finish()
 }
 
-/// Sets a user's password and ends their sessions.
+/// Sets a user's password and ends the user's sessions.
 ///
 /// # Errors
-/// [`NotFound`](Error::NotFound) for an unknown address.
+/// [`NotFound`](Error::NotFound) if no user has this address.
 pub async fn set_password(tx: &mut Tx, email: &str, password: &Hashed, now: Timestamp) -> Result<UserId> {
     let (user,): (UserId,) = tx
         .query("UPDATE users SET password_hash = $2, updated_at = $3 WHERE email = $1 RETURNING id")
@@ -155,13 +150,13 @@ pub async fn set_password(tx: &mut Tx, email: &str, password: &Hashed, now: Time
     Ok(user)
 }
 
-/// The active user with this address whose password this is.
+/// Returns the active user with this address and password.
 ///
-/// Takes the same time whether or not there is such a user, so that addresses can't be guessed by the clock.
+/// Takes the same time whether or not there is such a user, so that response times don't reveal addresses.
 ///
 /// # Errors
-/// [`Busy`](Error::Busy) when the turn came too late; a database error.
-pub async fn with_password(db: &Db, turn: Turn, email: &str, password: &SecretString) -> Result<Option<User>> {
+/// [`Busy`](Error::Busy) if `slot` was not granted in time.
+pub async fn with_password(db: &Db, slot: HashSlot, email: &str, password: &SecretString) -> Result<Option<User>> {
     #[derive(sqlx::FromRow)]
     struct Row {
         password_hash: Option<String>,
@@ -177,6 +172,6 @@ pub async fn with_password(db: &Db, turn: Turn, email: &str, password: &SecretSt
         .optional()
         .await?;
     let stored = row.as_ref().and_then(|row| row.password_hash.as_deref());
-    let right = passwords::verify(turn, password, stored).await?;
+    let right = passwords::verify(slot, password, stored).await?;
     Ok(row.filter(|_| right).map(|row| row.user))
 }

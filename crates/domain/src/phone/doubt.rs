@@ -1,19 +1,21 @@
-//! Stored numbers that may be somebody else's: rows written before numbers were read in their organisation's country.
+//! Stored numbers that may belong to somebody else: rows written before numbers were parsed in their organisation's
+//! country.
 
 use super::{PhoneNumber, reading};
 use crate::country::Country;
 
-/// Why a stored number may not be the one that was meant.
+/// Why a stored number may not be the number that was meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doubt {
-    /// It is no possible number of its country, or would be read as another, as `+4407911123456`.
+    /// It is not a possible number of its country, or would be parsed as another number, as `+4407911123456` would.
     Impossible,
     /// Without its `+` it is a number of the organisation's own country, as `+6465550123` is one of New York.
     National,
 }
 
 impl PhoneNumber {
-    /// Why this stored number of an organisation in `country` should be looked at by people; none when it should not.
+    /// Returns why an operator should check this stored number of an organisation in `country`; `None` if there is no
+    /// doubt.
     #[must_use]
     pub fn doubt(&self, country: Option<Country>) -> Option<Doubt> {
         let Some(itself) = reading::international(self.digits()).filter(|itself| itself.e164 == self.e164()) else {

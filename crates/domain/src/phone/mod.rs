@@ -1,6 +1,6 @@
-//! Phone numbers: read once, where they come in, kept as E.164, compared by their digits, never printed in full.
+//! Phone numbers: parsed once on input, stored as E.164, compared by their digits, never printed in full.
 //!
-//! What people write is read by [`PhoneNumber::read`] and by nothing else; what is stored is taken as it is.
+//! Only [`PhoneNumber::read`] interprets what people write. Stored numbers are not interpreted again.
 
 mod doubt;
 mod reading;
@@ -21,32 +21,33 @@ use crate::country::Country;
 #[derive(Clone)]
 pub struct PhoneNumber(String);
 
-/// The text means no phone number, or more than one. It is not repeated here: it may be somebody's.
+/// The text means no phone number, or more than one. The error does not repeat the text, which may be somebody's
+/// number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{}", NotAPhoneNumber::ALLOWED)]
 pub struct NotAPhoneNumber;
 
 impl NotAPhoneNumber {
-    /// What would be one, for messages.
+    /// Describes an acceptable number, for error messages.
     pub const ALLOWED: &str =
         "must be one phone number, best in international form such as +12125550123, without extension";
 }
 
 impl PhoneNumber {
-    /// Reads a number as people write and paste it. One without its country is read as in `country`; a `+` always begins
-    /// an international one. The number must be possible, it need not be assigned.
+    /// Parses a number as people write and paste it. Without a country code the number is one of `country`; a leading
+    /// `+` always starts an international number. The number must be possible but need not be assigned.
     ///
     /// # Errors
-    /// [`NotAPhoneNumber`] for anything else, and when it can't be told which of two numbers is meant.
+    /// [`NotAPhoneNumber`] for everything else, and if the text may mean two different numbers.
     pub fn read(text: &str, country: Option<Country>) -> Result<Self, NotAPhoneNumber> {
         reading::read(text, country).map_or(Err(NotAPhoneNumber), |e164| Self::stored(&e164))
     }
 
-    /// Takes a number as it is stored: 7 to 15 digits, the first not 0, an optional `+` in front (ITU-T E.164). Nothing
-    /// is interpreted, for it was read before it was stored.
+    /// Takes a stored number: 7 to 15 digits that don't start with 0, with an optional `+` (ITU-T E.164). Does not
+    /// interpret the digits, which were parsed before they were stored.
     ///
     /// # Errors
-    /// [`NotAPhoneNumber`] for anything else.
+    /// [`NotAPhoneNumber`] for everything else.
     pub fn stored(text: &str) -> Result<Self, NotAPhoneNumber> {
         let kept: String =
             text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')' | '-' | '.' | '/')).collect();
@@ -57,25 +58,25 @@ impl PhoneNumber {
         if well_formed { Ok(Self(kept)) } else { Err(NotAPhoneNumber) }
     }
 
-    /// The number as it is stored.
+    /// Returns the number as it is stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Its digits, by which numbers are compared.
+    /// Returns the digits, by which numbers are compared.
     #[must_use]
     pub fn digits(&self) -> &str {
         self.0.trim_start_matches('+')
     }
 
-    /// The form in which it is sent to: with `+`.
+    /// Returns the number with `+`, for sending.
     #[must_use]
     pub fn e164(&self) -> String {
         format!("+{}", self.digits())
     }
 
-    /// The form in which it may be shown: country code and last two digits, `+1••••••••67`.
+    /// Returns the form that may be shown: the country code and the last two digits, `+1••••••••67`.
     #[must_use]
     pub fn masked(&self) -> String {
         let digits = self.digits();
@@ -85,8 +86,8 @@ impl PhoneNumber {
     }
 }
 
-/// How many digits the country code has. Zones 1 and 7 have one; of the others these have two, all else three
-/// (ITU-T list of assigned country codes).
+/// Returns the number of digits of the country code. Zones 1 and 7 have one digit; of the others those in `TWO` have
+/// two, the rest three (ITU-T list of assigned country codes).
 fn country_code_length(digits: &str) -> usize {
     const TWO: [&str; 44] = [
         "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48", "49",
@@ -126,7 +127,7 @@ impl Type<Sqlite> for PhoneNumber {
     }
 }
 
-// What is stored was parsed before it was stored, or put there by an operator's own statement: it is taken as it is.
+// Stored numbers were parsed before they were stored, or an operator wrote them with SQL. They are not interpreted.
 impl<'r> Decode<'r, Postgres> for PhoneNumber {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
         stored(<String as Decode<Postgres>>::decode(value)?)

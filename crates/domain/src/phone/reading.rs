@@ -1,11 +1,9 @@
-//! Which number is meant by the digits that somebody wrote, in a country.
+//! Which number the digits that somebody wrote mean in a country.
 //!
-//! Digits behind a `+` are international. Others may be the country's own form, its prefix for calls abroad with an
-//! international number behind it, or an international number without its `+`. Where two of these are numbers and none
-//! is clearly meant, there is no answer: a text must not go to a stranger.
-//!
-//! A number must be possible, by its country's lengths; it need not be assigned, except where nothing but that says
-//! which of two numbers is meant.
+//! Digits after a `+` are international. Other digits may be the country's national form, its international prefix with
+//! an international number, or an international number without its `+`. If two of these are numbers and neither is
+//! clearly meant, there is no result, because a text must not reach a stranger. A number must have a possible length
+//! for its country. It need not be assigned, except where only that decides between two numbers.
 
 use rlibphonenumber::{
     CountryCodeSource, NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber as Parsed, PhoneNumberFormat, PhoneNumberType,
@@ -14,29 +12,27 @@ use rlibphonenumber::{
 use super::written::Written;
 use crate::country::Country;
 
-/// Digits without a `+` and without a country are an international number only from this length on: shorter ones may be
-/// the national number of some country.
+/// The least number of digits for which an international number is recognised without `+` and without a country.
+/// Shorter ones may be the national number of some country.
 const WITHOUT_COUNTRY_MIN: usize = 11;
 
-/// The longest prefix that is dialled in front of all numbers within a country has two digits (Hungary's 06).
+/// The longest national (trunk) prefix has two digits: Hungary's 06.
 const NATIONAL_PREFIX_MAX: usize = 2;
 
-/// A possible number.
 #[derive(Debug, Clone)]
 pub(super) struct Reading {
     /// With `+`.
     pub(super) e164: String,
-    /// Its country's calling code.
     pub(super) calling_code: i32,
-    /// Whether numbers like it are assigned.
+    /// Whether the number is in a range that is assigned.
     pub(super) valid: bool,
-    /// Its digits as they are dialled within its country.
+    /// The digits as dialled within the country.
     national: String,
-    /// The same without what is dialled in front of all numbers within the country.
+    /// The same without the national prefix.
     subscriber: String,
 }
 
-/// The number that `text` means, E.164. None when it means none, or more than one.
+/// Returns the number that `text` means as E.164, or `None` if it means none or several.
 pub(super) fn read(text: &str, country: Option<Country>) -> Option<String> {
     let written = Written::parse(text)?;
     let mut readings: Vec<String> = written
@@ -49,25 +45,25 @@ pub(super) fn read(text: &str, country: Option<Country>) -> Option<String> {
     if readings.len() == 1 { readings.pop() } else { None }
 }
 
-/// The number with these digits behind a `+`.
+/// Parses the digits that follow a `+`.
 pub(super) fn international(digits: &str) -> Option<Reading> {
     let parsed = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).ok()?;
     let reading = possible(&parsed)?;
-    // What is stored must be read as itself ever after.
+    // A stored number must be read as itself again.
     let again = PHONE_NUMBER_UTIL.parse(&reading.e164, None).ok()?;
     (again.format_as(PhoneNumberFormat::E164) == reading.e164).then_some(reading)
 }
 
-/// The number of `country` with these digits, as its people write it.
+/// Parses digits in the national form of `country`.
 pub(super) fn national(digits: &str, country: Country) -> Option<Reading> {
     let code = PHONE_NUMBER_UTIL.get_country_code_for_region(country.region())?;
     let reading = international(&format!("{code}{digits}"))?;
-    // What was taken away is a carrier's code, or the beginning of a number that nobody has.
+    // The digits that parsing removed are a carrier's code, or the beginning of an unassigned number.
     let taken_away = digits.len().saturating_sub(reading.subscriber.len());
     Some(reading).filter(|reading| reading.valid || taken_away <= NATIONAL_PREFIX_MAX)
 }
 
-/// The number meant by digits without a `+`.
+/// Parses digits without a `+`.
 fn local(digits: &str, country: Option<Country>) -> Option<Reading> {
     let abroad = if digits.starts_with('0') { None } else { international(digits) };
     let Some(country) = country else {
@@ -77,7 +73,8 @@ fn local(digits: &str, country: Option<Country>) -> Option<Reading> {
     if let Some(parsed) = parsed.filter(|parsed| parsed.country_code_source() == CountryCodeSource::FromNumberWithIdd) {
         let e164 = parsed.format_as(PhoneNumberFormat::E164).into_owned();
         let behind_prefix = international(e164.strip_prefix('+')?)?;
-        // Some prefixes name a carrier as well, and some begin as numbers do: then the digits may mean another number.
+        // Some international prefixes contain a carrier's code and some look like the beginning of a number, so the
+        // digits may mean another number.
         let behind_zeros = digits.strip_prefix("00").and_then(international);
         let home = national(digits, country).filter(|home| home.valid);
         let others = [behind_zeros, abroad, home];
@@ -107,15 +104,15 @@ fn local(digits: &str, country: Option<Country>) -> Option<Reading> {
 }
 
 impl Reading {
-    /// Whether the people of `country` write this number of theirs so: as they dial it, or behind what they dial in front
-    /// of all numbers, which reading it has taken away.
+    /// Whether `digits` are how this number is written in `country`: as it is dialled there, or with a national prefix,
+    /// which parsing has removed.
     pub(super) fn is_written_as(&self, digits: &str, country: Country) -> bool {
-        // How a number that nobody has would be dialled is not known where others are dialled with a prefix.
+        // For an unassigned number it is unknown how it would be dialled if the country uses a national prefix.
         digits != self.subscriber || digits == self.national && (self.valid || !has_prefix(country))
     }
 }
 
-/// Whether numbers are dialled within the country with something in front that is not part of them.
+/// Whether the country uses a national prefix.
 fn has_prefix(country: Country) -> bool {
     [PhoneNumberType::FixedLine, PhoneNumberType::Mobile].into_iter().any(|kind| {
         let example = PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(country.region(), kind).ok();

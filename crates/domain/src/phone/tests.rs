@@ -1,4 +1,4 @@
-//! What people write is read rightly or refused, in every country.
+//! Phone numbers as people write them are read correctly or refused, in every country.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 use proptest::prelude::*;
@@ -77,27 +77,27 @@ fn what_is_no_number_or_may_be_two_is_refused() {
         ("(212) 555-01234", "US"),
         ("+2125550123", "US"),
         ("+999 123456789", "US"),
-        // Singapore without its plus, or a number of Alabama that nobody has.
+        // Singapore without its `+`, or an unassigned number of Alabama.
         ("6591234567", "US"),
-        // Rome with or without its 0: both are numbers.
+        // Rome with or without its 0: both are valid numbers.
         ("+39 (0)6 1234567", "IT"),
-        // A German mobile without its 0, or one in Texas.
+        // A German mobile number without its 0, or a number in Texas.
         ("15123456789", "DE"),
         ("212 555 0123", "GB"),
-        // A prefix that names a carrier, or the plain one.
+        // An international prefix with a carrier's code, or without.
         ("00 509 80 01 2345", "HK"),
         ("00 687 75.12.34", "HK"),
         ("085-123-4567", "KR"),
-        // Azerbaijan without its plus, or Poland behind the prefix for calls abroad.
+        // Azerbaijan without its `+`, or Poland with an international prefix.
         ("994881234567", "KP"),
-        // A Nepalese number that nobody has, or one of Missouri.
+        // An unassigned Nepalese number, or a number in Missouri.
         ("1660-21-01234", "NP"),
         ("+12345", "US"),
         ("+1234567890123456", "US"),
     ] {
         assert_eq!(read(text, code), None, "{text} in {code}");
     }
-    // Where there is no country, only what is international by itself is read.
+    // Without a country, only international forms are read.
     for text in ["(212) 555-0123", "6465550123", "07911 123456", "00447911123456", "5551234567"] {
         assert!(PhoneNumber::read(text, None).is_err(), "{text}");
     }
@@ -149,14 +149,13 @@ fn the_masked_form_keeps_the_country_code_and_two_digits() {
     }
 }
 
-/// Every region that has numbers.
 fn regions() -> Vec<Region> {
     let mut regions: Vec<Region> = PHONE_NUMBER_UTIL.get_supported_regions().collect();
     regions.sort_by_key(ToString::to_string);
     regions
 }
 
-/// A number as somebody may have it: digits of a region's example, some of them changed, so that it need not be assigned.
+/// A number that somebody may have: a region's example number with some digits changed, so it need not be assigned.
 #[derive(Debug, Clone)]
 struct Sample {
     region: Region,
@@ -177,7 +176,7 @@ impl Sample {
     }
 }
 
-/// Samples that are read as themselves with a `+`; the others are no possible numbers.
+/// Samples that are read as themselves if they have a `+`; digits that make no possible number are filtered out.
 fn samples() -> impl Strategy<Value = Sample> {
     let kinds = [PhoneNumberType::Mobile, PhoneNumberType::FixedLine, PhoneNumberType::TollFree];
     let picked = (prop::sample::select(regions()), prop::sample::select(kinds.to_vec()));
@@ -187,7 +186,7 @@ fn samples() -> impl Strategy<Value = Sample> {
         let mut digits = example.get_national_significant_number().into_bytes();
         let length = digits.len();
         for (place, digit) in changed {
-            // The beginning tells what kind of number it is, and stays mostly.
+            // The first digits decide the kind of the number, so only the last eight are changed.
             digits[length - 1 - place % length.min(8)] = b'0' + digit;
         }
         let text = format!("+{}{}", example.country_code, String::from_utf8(digits).ok()?);
@@ -200,7 +199,7 @@ fn samples() -> impl Strategy<Value = Sample> {
 const BETWEEN: [&str; 12] =
     ["", " ", "-", "\u{a0}", "\u{2011}", "\u{2013}", "\u{200b}", ".", "\u{202f}", "\u{ad}", " - ", "\u{2212}"];
 
-/// The digits with something meaningless between some of them.
+/// Puts separators between some of the digits.
 fn spread(digits: &str, between: &[usize]) -> String {
     let gaps = between.iter().cycle();
     digits.chars().zip(gaps).map(|(digit, gap)| format!("{digit}{}", BETWEEN[gap % BETWEEN.len()])).collect()
@@ -215,7 +214,7 @@ fn full_width(text: &str) -> String {
         .collect()
 }
 
-/// Forms that name the country.
+/// Forms that contain the country code.
 fn international_forms(sample: &Sample, between: &[usize]) -> Vec<String> {
     let (code, subscriber) = (sample.code(), sample.subscriber());
     let e164 = sample.e164();
@@ -234,7 +233,7 @@ fn international_forms(sample: &Sample, between: &[usize]) -> Vec<String> {
     ]
 }
 
-/// Forms that are used within the country alone.
+/// Forms that are used only within the country.
 fn national_forms(sample: &Sample, between: &[usize]) -> Vec<String> {
     let national = sample.number.format_as(PhoneNumberFormat::National).into_owned();
     let digits: String = national.chars().filter(char::is_ascii_digit).collect();
@@ -252,7 +251,7 @@ proptest! {
         std::env::var("NIGHTSHIFT_TEST_PHONES").ok().and_then(|count| count.parse().ok()).unwrap_or(1_500)
     ))]
 
-    /// However a number is written, it is read as itself or refused, in its own country and elsewhere.
+    /// In its own country and elsewhere, every form of a number is read as that number or refused.
     #[test]
     fn no_form_of_a_number_is_read_as_another(
         sample in samples(),
@@ -276,14 +275,14 @@ proptest! {
                 prop_assert_eq!(read.e164(), e164.clone(), "{} in {:?}", text, home);
             }
         }
-        // From abroad, with the reader's own prefix for calls abroad.
+        // As dialled from the reader's country, with its international prefix.
         let abroad = sample.number.format_out_of_country_calling_number(reader);
         if abroad.starts_with('0') && sample.number.country_code != PHONE_NUMBER_UTIL.get_country_code_for_region(reader).unwrap_or(0)
             && let Ok(read) = PhoneNumber::read(&abroad, elsewhere)
         {
             prop_assert_eq!(read.e164(), e164.clone(), "{} in {:?}", abroad, elsewhere);
         }
-        // Without its plus it may be a national number of the reader's country, but never one of a third country.
+        // Without its `+` it may be a national number of the reader's country, but never a number of a third country.
         if let Ok(read) = PhoneNumber::read(&e164[1..], elsewhere)
             && read.e164() != e164
         {

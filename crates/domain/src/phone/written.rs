@@ -1,32 +1,32 @@
 //! A phone number as people write and paste it, reduced to its digits.
 //!
-//! Spaces, dashes, dots and brackets mean nothing, nor do characters that nobody sees; digits of every script are digits.
-//! Whatever may mean something else (letters, an extension, a second number) makes the text unreadable.
+//! Spaces, dashes, dots, brackets and invisible characters are ignored; digits of every script count as digits.
+//! Everything that may have a meaning of its own (letters, an extension, a second number) makes the text unreadable.
 
-/// A longer text is no number, whatever is in it.
+/// A longer text is not a phone number.
 const CHARS_MAX: usize = 100;
 /// An international prefix and the 15 digits of E.164.
 const DIGITS_MAX: usize = 21;
 
-/// The zero of each script in which decimal digits are written; its nine others follow.
+/// The zero of each script with decimal digits; the other nine follow it in Unicode.
 const ZEROS: [char; 20] = [
     '0', '\u{660}', '\u{6f0}', '\u{7c0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{b66}', '\u{be6}', '\u{c66}',
     '\u{ce6}', '\u{d66}', '\u{e50}', '\u{ed0}', '\u{f20}', '\u{1040}', '\u{17e0}', '\u{1810}', '\u{ff10}',
 ];
 
-/// The digits of a number, and what stood among them.
+/// The digits of a number, and the marks among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Written {
-    /// Whether a `+` came first.
+    /// Whether the text starts with `+`.
     pub(super) plus: bool,
     /// ASCII digits.
     pub(super) digits: String,
-    /// Where a `(0)` stands, which those who are abroad leave out.
+    /// Index of the 0 of a `(0)`, which is left out when dialling from abroad.
     trunk: Option<usize>,
 }
 
 impl Written {
-    /// None when the text is no single number.
+    /// Returns `None` unless the text is a single number.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text.chars().count() > CHARS_MAX {
             return None;
@@ -64,13 +64,13 @@ impl Written {
             }
         }
         let length = written.digits.len();
-        // "123456/57" are two numbers, and "2125550123.0" comes from a table of decimal numbers.
+        // "123456/57" is two numbers, and "2125550123.0" comes from a table of decimal numbers.
         let is_end = |at: usize, digits| length - at < digits;
         let ends_oddly = slash.is_some_and(|at| is_end(at, 4)) || matches!(dots[..], [at] if is_end(at, 3));
         (bracket.is_none() && !ends_oddly && (1..=DIGITS_MAX).contains(&length)).then_some(written)
     }
 
-    /// The digits as they may be meant: all of them, and without the `(0)`.
+    /// Returns the digits in each form that may be meant: all of them, and those without the `(0)`.
     pub(super) fn meanings(&self) -> Vec<String> {
         let mut meanings = vec![self.digits.clone()];
         if let Some(at) = self.trunk {
@@ -82,7 +82,7 @@ impl Written {
     }
 }
 
-/// The text behind `tel:`.
+/// Removes a leading `tel:`.
 fn without_scheme(text: &str) -> &str {
     let text = text.trim_start_matches(|c: char| c.is_whitespace() || is_invisible(c));
     match text.get(..4) {
@@ -96,7 +96,7 @@ fn digit(c: char) -> Option<char> {
     char::from_digit(value, 10)
 }
 
-/// Marks of direction, joiners, soft hyphens and the like, which come along when a number is copied.
+/// Direction marks, joiners, soft hyphens and similar characters, which are copied along with a number.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'

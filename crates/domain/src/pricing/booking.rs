@@ -1,4 +1,4 @@
-//! Pricing a booking: when it is made, when somebody asks for it, and to see what it would cost.
+//! Pricing a booking: when it is created, when it is repriced, and to show what it would cost now.
 
 use nightshift_db::{Db, Timestamp, Tx};
 use serde::Serialize;
@@ -17,7 +17,7 @@ use crate::reconciliation::{Amounts, Drift, Thresholds, compare};
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
-/// What of a booking decides its price, in a zone's calendar.
+/// Returns the fields of a booking that decide its price, with the calendar of `timezone`.
 pub(crate) fn inputs_of(booking: &Booking, timezone: &str) -> Inputs {
     Inputs {
         service: booking.service.clone(),
@@ -30,8 +30,8 @@ pub(crate) fn inputs_of(booking: &Booking, timezone: &str) -> Inputs {
     }
 }
 
-/// Prices a booking that was just made: the snapshot is kept, and its total goes into `booking`. Where the
-/// organisation has no price for the service the booking stays without one, and the answer is false.
+/// Prices a new booking: stores the snapshot and sets the total of `booking`. Returns false, and leaves the booking
+/// without a price, if the organisation has no rule for the service.
 pub(crate) async fn price_new(tx: &mut Tx, booking: &mut Booking, now: Timestamp) -> Result<bool> {
     match price(tx, booking, now).await {
         Ok(_) => Ok(true),
@@ -40,7 +40,7 @@ pub(crate) async fn price_new(tx: &mut Tx, booking: &mut Booking, now: Timestamp
     }
 }
 
-/// Prices a booking that was changed. The caller stores it.
+/// Prices a booking that was changed. The caller stores the booking.
 pub(crate) async fn price_changed(tx: &mut Tx, booking: &mut Booking, now: Timestamp) -> Result<Snapshot> {
     price(tx, booking, now).await.map_err(Unpriced::into_error)
 }
@@ -78,20 +78,18 @@ async fn price(tx: &mut Tx, booking: &mut Booking, now: Timestamp) -> Result<Sna
     Ok(snapshot)
 }
 
-/// A booking that was priced anew.
+/// A booking that was priced again.
 #[derive(Debug, Clone)]
 pub struct Repriced {
-    /// As it now is.
     pub booking: Booking,
-    /// Its price.
     pub snapshot: Snapshot,
 }
 
-/// Prices a booking anew, by the rules in force now.
+/// Prices a booking again by the rules in force now.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Conflict`] for a cancelled booking, or one whose service has no price;
-/// [`Error::Invalid`] for an add-on without a price.
+/// [`Error::NotFound`] if the organisation has no such booking; [`Error::Conflict`] for a cancelled booking or one
+/// whose service has no price; [`Error::Invalid`] for an add-on without a price.
 pub async fn reprice(
     tx: &mut Tx,
     org: &OrgId,
@@ -111,7 +109,7 @@ pub async fn reprice(
     Ok(Repriced { booking, snapshot })
 }
 
-/// The audit entry of a new price.
+/// Writes the audit entry of a new price.
 pub(crate) async fn record_repriced(
     tx: &mut Tx,
     booking: &Booking,
@@ -127,12 +125,12 @@ pub(crate) async fn record_repriced(
     audit::record(tx, booking.entry(Event::BookingRepriced, by).metadata(facts), now).await
 }
 
-/// What a booking was priced with, what it would come to now, and the difference.
+/// The price that a booking was given, the price it would have now, and the difference.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = BookingPricing)]
 pub struct Pricing {
     snapshot: Snapshot,
-    /// None when it cannot be computed; `error` says why.
+    /// Null if the price cannot be computed; `error` says why.
     recomputed: Option<Price>,
     drift: Option<Drift>,
     #[schema(nullable = false)]
@@ -140,11 +138,11 @@ pub struct Pricing {
     error: Option<String>,
 }
 
-/// The pricing of a booking; `thresholds` are those of organisations that have none of their own.
+/// Returns the pricing of a booking. `thresholds` apply to organisations that have none of their own.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for a booking without a price; [`Error::Forbidden`] for sitters and for viewers without
-/// an organisation.
+/// [`Error::NotFound`] if there is no such booking or it has no price; [`Error::Forbidden`] for sitters and for viewers
+/// without an organisation.
 pub async fn pricing(db: &Db, viewer: &Viewer, id: &BookingId, thresholds: Thresholds) -> Result<Pricing> {
     let org = viewer.own_organization()?;
     let booking = bookings::get(db, viewer, id).await?;

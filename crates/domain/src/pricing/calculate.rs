@@ -1,8 +1,8 @@
-//! What a booking costs.
+//! The price of a booking.
 //!
-//! Units of time, each rounded up, times the price of a unit and of each further pet or visit; a surcharge on that where
-//! the local day of the start is a holiday, else where it is a weekend; add-ons once each; less the discount, not below
-//! nothing; and tax on what is left. Where a percentage does not come out even, half a minor unit is rounded up.
+//! The price is the number of time units, rounded up, times the price of a unit and of each further pet or visit; plus
+//! a surcharge if the local day of the start is a holiday, or else a weekend; plus each add-on once; minus the
+//! discount, but not below zero; plus tax. Percentages are rounded half up to whole minor units.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +12,8 @@ use nightshift_db::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a rule says, without when and for whom.
+/// The terms of a rule, without its service and its period.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the table `pricing_rules`")]
 pub struct Terms {
     pub base_minor: i64,
     pub unit_minutes: i64,
@@ -27,11 +26,10 @@ pub struct Terms {
     pub tax_percent_bp: i64,
 }
 
-/// What of a booking decides its price.
+/// The properties of a booking that decide its price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PriceInputs)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of a booking")]
 pub struct Inputs {
     pub service: String,
     pub start_at: Timestamp,
@@ -39,58 +37,54 @@ pub struct Inputs {
     pub quantity: i64,
     pub add_ons: Vec<String>,
     pub discount_minor: i64,
-    /// IANA name of the zone whose calendar decides what a weekend or holiday is.
+    /// IANA name of the time zone whose calendar decides what a weekend or holiday is.
     pub timezone: String,
 }
 
-/// A line of a price, as a client would read it.
+/// A line of a price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PriceLine)]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
-    /// `base`, `weekend`, `holiday`, `discount`, `tax`, or the add-on's own code.
+    /// `base`, `weekend`, `holiday`, `discount`, `tax`, or the code of an add-on.
     pub code: String,
-    /// For people.
+    /// A description for people.
     pub label: String,
-    /// How many.
+    /// The number of units.
     pub units: i64,
-    /// Of one.
+    /// The price of one unit, in minor units of the currency.
     pub unit_minor: i64,
-    /// Of all; negative for a discount.
+    /// The price of all units, in minor units of the currency; negative for a discount.
     pub amount_minor: i64,
 }
 
-/// A price and how it came about.
+/// A price and its lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Price {
-    /// Its lines, which add up to the total.
+    /// The lines, which add up to the total.
     pub lines: Vec<Line>,
-    /// In minor units.
+    /// The total, in minor units of the currency.
     pub total_minor: i64,
 }
 
-/// Why there is no price.
+/// Why a price can't be computed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotComputable {
     /// The organisation had no rule for the service at the time.
     #[error("no pricing rule for the service {0:?} was in force")]
     NoRule(String),
-    /// The rule has no price for an add-on.
     #[error("the pricing rule has no add-on {0:?}")]
     UnknownAddOn(String),
-    /// Duration, quantity or zone make no sense.
+    /// The duration, the quantity or the time zone is invalid.
     #[error("the {0} cannot be priced")]
     BadInput(&'static str),
-    /// The price is beyond any number that can be stored.
+    /// An amount has a magnitude of 2^53 or more.
     #[error("the price is too large")]
     TooLarge,
 }
 
-/// The price of `inputs` under `terms`.
-///
-/// # Errors
-/// [`NotComputable`].
+/// Computes the price of `inputs` under `terms`.
 pub fn calculate(terms: &Terms, inputs: &Inputs) -> Result<Price, NotComputable> {
     let units = units(terms, inputs)?;
     let quantity = i128::from(inputs.quantity);
@@ -125,7 +119,7 @@ pub fn calculate(terms: &Terms, inputs: &Inputs) -> Result<Price, NotComputable>
     Ok(Price { lines, total_minor: minor(subtotal + tax)? })
 }
 
-/// Begun units of time, at least the minimum.
+/// Returns the number of time units that were begun, at least the minimum of the terms.
 fn units(terms: &Terms, inputs: &Inputs) -> Result<i64, NotComputable> {
     let unit_ms = terms.unit_minutes.checked_mul(60_000).filter(|ms| *ms > 0).ok_or(NotComputable::BadInput("unit"))?;
     let duration_ms = inputs.end_at.unix_ms() - inputs.start_at.unix_ms();
@@ -135,7 +129,8 @@ fn units(terms: &Terms, inputs: &Inputs) -> Result<i64, NotComputable> {
     Ok((duration_ms / unit_ms + i64::from(duration_ms % unit_ms > 0)).max(terms.min_units))
 }
 
-/// One surcharge at most: a holiday's, whether or not it is a weekend, else a weekend's.
+/// Returns the code, label and percentage of the only surcharge: the holiday's, or else the weekend's. A holiday on a
+/// weekend counts as a holiday.
 fn surcharge(terms: &Terms, inputs: &Inputs) -> Result<(&'static str, &'static str, i64), NotComputable> {
     let date = local_date(inputs)?;
     if terms.holidays.contains(&date.to_string()) {
@@ -152,7 +147,7 @@ fn local_date(inputs: &Inputs) -> Result<NaiveDate, NotComputable> {
     Ok(inputs.start_at.to_datetime().with_timezone(&zone).date_naive())
 }
 
-/// `numerator / denominator`, halves rounded up; neither is negative.
+/// Divides and rounds halves up; neither argument may be negative.
 fn half_up(numerator: i128, denominator: i128) -> i128 {
     (numerator + denominator / 2) / denominator
 }
@@ -167,7 +162,7 @@ fn line(code: &str, label: &str, units: i64, unit: i128, amount: i128) -> Result
     })
 }
 
-/// PostgreSQL and JSON readers in browsers both hold integers up to 2^53.
+/// PostgreSQL and JSON parsers in browsers both hold integers up to 2^53 exactly.
 fn minor(amount: i128) -> Result<i64, NotComputable> {
     i64::try_from(amount).ok().filter(|amount| amount.abs() < 1 << 53).ok_or(NotComputable::TooLarge)
 }
@@ -237,7 +232,7 @@ mod tests {
         let taxed = Terms { tax_percent_bp: 825, ..terms() };
         // 2500 * 8.25 % = 206.25
         assert_eq!(total(&taxed, &booking), 2706);
-        // 2000 * 0.25 % = 5; 2002 * 0.25 % = 5.005; 2600 * 0.25 % = 6.5, which goes up.
+        // 2000 * 0.25 % = 5; 2002 * 0.25 % = 5.005; 2600 * 0.25 % = 6.5, which is rounded up.
         booking.discount_minor = 100;
         assert_eq!(total(&Terms { tax_percent_bp: 25, ..terms() }, &booking), 2607);
         booking.discount_minor = 9_999_999;

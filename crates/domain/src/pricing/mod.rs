@@ -1,7 +1,7 @@
-//! Prices: versioned rules, what a booking costs, and what it was priced with.
+//! Prices: versioned rules, the price of a booking, and the snapshot of what it was computed from.
 //!
-//! [`calculate`] is the one place where a price is worked out: for a new booking, for one that is priced again, and for
-//! the nightly check of what is stored. Amounts are whole minor units; nothing here is a float.
+//! Only [`calculate`] computes a price: for a new booking, for one that is priced again, and for the nightly check.
+//! Amounts are integers in minor units; no amount is a float.
 
 mod booking;
 mod calculate;

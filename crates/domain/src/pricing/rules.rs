@@ -1,4 +1,4 @@
-//! Price lists: per service a row of versions, each in force from its moment until the next one's.
+//! Price rules: versions for each service, each in force from its start until the start of the next.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,21 +11,20 @@ use utoipa::ToSchema;
 use super::calculate::{Inputs, NotComputable, Price, Terms, calculate};
 use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
+use crate::field_errors::{FieldErrors, TextLimit};
 use crate::ids::{OrgId, RuleId};
-use crate::problems::{Problems, TextLimit};
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 const CODE: TextLimit = TextLimit { chars_max: 64 };
 const LIST_MAX: usize = 1_000;
-/// The highest amount a rule may name, in minor units; more is a typing error.
+/// The highest amount of a rule, in minor units. A higher one is a typing error.
 const AMOUNT_MAX: i64 = 1_000_000_000;
 
-/// A version of a service's price.
+/// One version of a service's price.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Serialize, ToSchema)]
 #[schema(as = PriceRule)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the table `pricing_rules`")]
 pub struct Rule {
     pub id: RuleId,
     pub service: String,
@@ -61,11 +60,10 @@ impl Rule {
     }
 }
 
-/// A rule as somebody sends it.
+/// A price rule to add.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[schema(as = NewPriceRule)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct RuleDraft {
     #[schema(required = true, nullable = false)]
     pub service: Option<String>,
@@ -85,7 +83,7 @@ pub struct RuleDraft {
     pub currency: Option<String>,
 }
 
-/// A rule that makes sense in itself.
+/// A validated rule.
 #[derive(Debug, Clone)]
 pub struct NewRule {
     service: String,
@@ -95,18 +93,18 @@ pub struct NewRule {
 }
 
 impl RuleDraft {
-    /// The rule meant.
+    /// Validates the rule.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with a sentence for every field that is missing or makes no sense.
+    /// [`Error::Invalid`] with a message for every missing or invalid field.
     pub fn check(self) -> Result<NewRule> {
-        let mut problems = Problems::default();
-        let service = problems.required("service", self.service, CODE);
-        let effective_from = problems.moment("effectiveFrom", self.effective_from.as_deref());
+        let mut field_errors = FieldErrors::default();
+        let service = field_errors.required("service", self.service, CODE);
+        let effective_from = field_errors.moment("effectiveFrom", self.effective_from.as_deref());
         let mut whole = |field: &str, value: Option<i64>, default: Option<i64>, least: i64, most: i64| {
             let value = value.or(default);
             if value.is_none_or(|value| !(least..=most).contains(&value)) {
-                problems.add(field, format!("must be a whole number from {least} to {most}"));
+                field_errors.add(field, format!("must be a whole number from {least} to {most}"));
             }
             value.unwrap_or(least)
         };
@@ -124,21 +122,21 @@ impl RuleDraft {
         let is_date =
             |text: &String| NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok_and(|date| date.to_string() == *text);
         if terms.holidays.len() > LIST_MAX || !terms.holidays.iter().all(is_date) {
-            problems.add("holidays", "must be at most 1000 dates such as 2025-12-25");
+            field_errors.add("holidays", "must be at most 1000 dates such as 2025-12-25");
         }
         let is_add_on = |(code, minor): (&String, &i64)| CODE.allows(code) && (0..=AMOUNT_MAX).contains(minor);
         if terms.add_ons.len() > LIST_MAX || !terms.add_ons.iter().all(is_add_on) {
-            problems
+            field_errors
                 .add("addOns", "must be at most 1000 codes of 1 to 64 characters with an amount in minor units each");
         }
         if self.currency.as_deref().is_some_and(|code| !is_currency(code)) {
-            problems.add("currency", "must be an ISO 4217 code such as USD");
+            field_errors.add("currency", "must be an ISO 4217 code such as USD");
         }
         match (service, effective_from) {
-            (Some(service), Some(effective_from)) if problems.is_empty() => {
+            (Some(service), Some(effective_from)) if field_errors.is_empty() => {
                 Ok(NewRule { service, effective_from, terms, currency: self.currency })
             }
-            _ => Err(problems.into_error()),
+            _ => Err(field_errors.into_error()),
         }
     }
 }
@@ -171,7 +169,7 @@ const INSERT: &str = rule_columns!(
     ""
 );
 
-/// All rules of the viewer's organisation, by service, the newest version first.
+/// Lists all rules of the viewer's organisation, by service, newest version first.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for sitters and for viewers without an organisation.
@@ -182,12 +180,12 @@ pub async fn list(db: &Db, viewer: &Viewer) -> Result<Vec<Rule>> {
 /// Adds the next version of a service's price.
 ///
 /// # Errors
-/// [`Error::Invalid`] when it would come into force before the version it follows.
+/// [`Error::Invalid`] if it would come into force before the version that it follows.
 pub async fn add(tx: &mut Tx, org: &OrgId, new: NewRule, by: &Actor, now: Timestamp) -> Result<Rule> {
     add_as(tx, RuleId::new(now), org, new, by, now).await
 }
 
-/// As [`add`], with an id that was given from outside.
+/// Does the same as [`add`] with a given id.
 pub(crate) async fn add_as(
     tx: &mut Tx,
     id: RuleId,
@@ -239,16 +237,15 @@ pub(crate) async fn add_as(
     Ok(rule)
 }
 
-/// The rule for a service that is in force at a moment.
+/// Returns the rule for a service that is in force at `at`.
 pub(crate) async fn in_force(tx: &mut Tx, org: &OrgId, service: &str, at: Timestamp) -> Result<Option<Rule>> {
     Ok(tx.query(IN_FORCE).bind(org).bind(service).bind(at).optional().await?)
 }
 
-/// All versions of all of an organisation's rules, to price many bookings.
+/// All versions of all rules of an organisation, for pricing many bookings.
 pub(crate) struct RuleBook(BTreeMap<String, Vec<(Timestamp, Terms)>>);
 
 impl RuleBook {
-    /// Of one organisation, as they are now.
     pub(crate) async fn load(db: &Db, org: &OrgId) -> Result<Self> {
         let mut book: BTreeMap<String, Vec<(Timestamp, Terms)>> = BTreeMap::new();
         for rule in db.read(OF_ORG).bind(org).all::<Rule>().await? {
@@ -258,7 +255,7 @@ impl RuleBook {
         Ok(Self(book))
     }
 
-    /// What `inputs` cost under the rule that was in force at `priced_at`.
+    /// Returns the price of `inputs` under the rule that was in force at `priced_at`.
     pub(crate) fn price(&self, inputs: &Inputs, priced_at: Timestamp) -> Result<Price, NotComputable> {
         let versions = self.0.get(&inputs.service).map(Vec::as_slice).unwrap_or_default();
         let rule = versions.iter().find(|(from, _)| *from <= priced_at);
@@ -268,7 +265,7 @@ impl RuleBook {
 }
 
 impl Rule {
-    /// What `inputs` cost under this rule.
+    /// Returns the price of `inputs` under this rule.
     pub(super) fn price(&self, inputs: &Inputs) -> Result<Price, NotComputable> {
         calculate(&self.terms(), inputs)
     }

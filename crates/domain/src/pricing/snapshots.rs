@@ -1,4 +1,4 @@
-//! What a booking was priced with, kept for good.
+//! Price snapshots: what each price was computed from. They are kept for ever.
 
 use nightshift_db::{Db, Json, Timestamp, Tx};
 use serde::Serialize;
@@ -9,11 +9,10 @@ use super::rules::Rule;
 use crate::Result;
 use crate::ids::{BookingId, OrgId, RuleId, SnapshotId};
 
-/// A price that was given, and from what it was worked out.
+/// A price that was given to a booking, and what it was computed from.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
 #[schema(as = PriceSnapshot)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the table `pricing_snapshots`")]
 pub struct Snapshot {
     pub id: SnapshotId,
     pub booking_id: BookingId,
@@ -34,7 +33,7 @@ pub(super) async fn get(db: &Db, id: &SnapshotId) -> Result<Snapshot> {
     db.read(BY_ID).bind(id).optional().await?.ok_or(crate::Error::NotFound)
 }
 
-/// Keeps `price`.
+/// Stores a snapshot of `price`.
 pub(super) async fn insert(
     tx: &mut Tx,
     org: &OrgId,

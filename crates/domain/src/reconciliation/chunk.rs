@@ -1,4 +1,4 @@
-//! One chunk of a run: read and compared without a transaction, then recorded in one.
+//! One chunk of a run: read and compared outside a transaction, then recorded in one.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use nightshift_db::{Db, Json, Timestamp, Tx};
 use serde_json::{Value, json};
 
 use super::drift::{Amounts, Drift, Thresholds, compare};
-use super::runs::{Run, complete, run_columns};
+use super::runs::{ReconciliationRun, complete, run_columns};
 use super::shield::Shielded;
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::{BookingId, DriftId, OrgId, SnapshotId};
 use crate::people::organizations;
 use crate::pricing::{Inputs, Line, NotComputable, Price, RuleBook};
 
-/// A booking as a run sees it. Index: `bookings_by_org`.
+/// A booking to compare. Index: `bookings_by_org`.
 #[derive(sqlx::FromRow)]
 struct Row {
     id: BookingId,
@@ -42,7 +42,7 @@ WHERE b.org_id = $1 AND b.id > $2 AND b.status <> 'cancelled' AND b.end_at >= $3
   AND b.created_at <= $4 AND b.updated_at <= $4
 ORDER BY b.id LIMIT $5";
 
-/// A booking that differs, and how its price came about then and would now.
+/// A booking whose price differs, with the recomputed lines.
 struct Drifted {
     booking: BookingId,
     snapshot: Option<SnapshotId>,
@@ -51,21 +51,21 @@ struct Drifted {
     recomputed: Vec<Line>,
 }
 
-/// What a chunk came to.
+/// The result of examining a chunk.
 pub struct Findings {
-    /// Where the run stands when this is recorded; none when there was nothing left.
+    /// The run's cursor after this chunk; `None` if no bookings were left.
     cursor: Option<BookingId>,
-    /// Whether these were the last.
+    /// Whether this is the last chunk.
     last: bool,
     checked: i64,
     skipped_no_snapshot: i64,
     drifted: Vec<Drifted>,
     not_computable: Vec<(BookingId, NotComputable)>,
-    /// Exceptions whose cause is gone, and what to note.
+    /// Fingerprints of exceptions whose cause is gone, and the note to resolve each with.
     gone: Vec<(String, &'static str)>,
 }
 
-/// What bookings are compared with. Loaded once for a number of chunks.
+/// The rules and settings of an organisation for a check. Loaded once for several chunks.
 pub struct Check {
     book: RuleBook,
     thresholds: Thresholds,
@@ -74,11 +74,8 @@ pub struct Check {
 }
 
 impl Check {
-    /// For chunks of `size` bookings of an organisation that ended not longer than `lookback` before the run began;
-    /// `thresholds` are those of organisations that have none of their own.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Loads a check with chunks of `size` bookings, for bookings that ended at most `lookback` before the run began.
+    /// `thresholds` apply to organisations that have none of their own.
     pub async fn load(db: &Db, org: &OrgId, size: i64, lookback: Duration, thresholds: Thresholds) -> Result<Self> {
         let book = RuleBook::load(db, org).await?;
         let thresholds = organizations::thresholds(db, org, thresholds).await?;
@@ -87,10 +84,7 @@ impl Check {
 }
 
 /// Compares the next bookings of `run`. Only reads.
-///
-/// # Errors
-/// A database error.
-pub async fn examine(db: &Db, run: &Run, check: &Check) -> Result<Findings> {
+pub async fn examine(db: &Db, run: &ReconciliationRun, check: &Check) -> Result<Findings> {
     let Check { book, thresholds, size, lookback } = check;
     let after = run.cursor_booking_id.as_ref().map_or("", BookingId::as_str);
     let rows: Vec<Row> = db
@@ -114,13 +108,13 @@ pub async fn examine(db: &Db, run: &Run, check: &Check) -> Result<Findings> {
     };
     let mut in_order = BTreeSet::new();
     for row in rows {
-        match verdict(book, &row, *thresholds) {
-            Verdict::NoSnapshot => findings.skipped_no_snapshot += 1,
-            Verdict::InOrder => {
+        match compare_booking(book, &row, *thresholds) {
+            Comparison::NoSnapshot => findings.skipped_no_snapshot += 1,
+            Comparison::InOrder => {
                 findings.checked += 1;
                 in_order.insert(row.id);
             }
-            Verdict::Drifted { drift, changed, price } => {
+            Comparison::Drifted { drift, changed, price } => {
                 findings.checked += 1;
                 findings.drifted.push(Drifted {
                     booking: row.id,
@@ -130,7 +124,7 @@ pub async fn examine(db: &Db, run: &Run, check: &Check) -> Result<Findings> {
                     recomputed: price.lines,
                 });
             }
-            Verdict::NotComputable(why) => findings.not_computable.push((row.id, why)),
+            Comparison::NotComputable(why) => findings.not_computable.push((row.id, why)),
         }
     }
     let until = findings.cursor.as_ref().filter(|_| !last);
@@ -138,19 +132,19 @@ pub async fn examine(db: &Db, run: &Run, check: &Check) -> Result<Findings> {
     Ok(findings)
 }
 
-enum Verdict {
+enum Comparison {
     NoSnapshot,
     InOrder,
     Drifted { drift: Drift, changed: Vec<&'static str>, price: Price },
     NotComputable(NotComputable),
 }
 
-fn verdict(book: &RuleBook, row: &Row, thresholds: Thresholds) -> Verdict {
+fn compare_booking(book: &RuleBook, row: &Row, thresholds: Thresholds) -> Comparison {
     let (Some(Json(priced)), Some(snapshot_minor), Some(priced_at)) = (&row.inputs, row.snapshot_minor, row.priced_at)
     else {
-        return Verdict::NoSnapshot;
+        return Comparison::NoSnapshot;
     };
-    // The calendar is the one it was priced by: an organisation that moves does not change what was agreed.
+    // The time zone is the one of the snapshot: a move of the organisation does not change the agreed price.
     let present = Inputs {
         service: row.service.clone(),
         start_at: row.start_at,
@@ -162,13 +156,13 @@ fn verdict(book: &RuleBook, row: &Row, thresholds: Thresholds) -> Verdict {
     };
     let price = match book.price(&present, priced_at) {
         Ok(price) => price,
-        Err(why) => return Verdict::NotComputable(why),
+        Err(why) => return Comparison::NotComputable(why),
     };
     let amounts = Amounts { booking_minor: row.total_minor, snapshot_minor, recomputed_minor: price.total_minor };
     let changed = changed_inputs(priced, &present);
     match compare(amounts, !changed.is_empty(), thresholds) {
-        None => Verdict::InOrder,
-        Some(drift) => Verdict::Drifted { drift, changed, price },
+        None => Comparison::InOrder,
+        Some(drift) => Comparison::Drifted { drift, changed, price },
     }
 }
 
@@ -184,11 +178,11 @@ fn changed_inputs(priced: &Inputs, present: &Inputs) -> Vec<&'static str> {
     fields.into_iter().filter_map(|(field, changed)| changed.then_some(field)).collect()
 }
 
-/// Exceptions of earlier runs, in the chunk's range of ids, whose cause is gone: the booking is in order now, or is no
-/// longer looked at. One that was changed since the cutoff is left to the next run.
+/// Finds exceptions of earlier runs, in the chunk's range of ids, whose cause is gone: the booking's price is right
+/// now, or the booking is no longer checked. A booking that was changed since the cutoff is left to the next run.
 async fn gone(
     db: &Db,
-    run: &Run,
+    run: &ReconciliationRun,
     after: &str,
     until: Option<&BookingId>,
     lookback: Duration,
@@ -218,19 +212,17 @@ async fn gone(
         .collect())
 }
 
-/// How a run stands after a chunk.
+/// The state of a run after a chunk.
 #[derive(Debug, Clone)]
 #[must_use = "enqueue what follows: `pricing.reconcile.chunk` while there are more bookings"]
-pub enum Progress {
-    /// Another job carries the run on, or it has ended: nothing was recorded.
+pub enum RunProgress {
+    /// Another job carries the run on, or the run has ended. Nothing was recorded.
     NotOurs,
-    /// There are more bookings.
-    More(Box<Run>),
-    /// It is completed.
-    Completed(Box<Run>),
+    More(Box<ReconciliationRun>),
+    Completed(Box<ReconciliationRun>),
 }
 
-/// Only the run's own job may, and only from where it read.
+/// Only the run's own job may advance the run, and only from the cursor that it read.
 const ADVANCE: &str = run_columns!(
     "UPDATE reconciliation_runs
      SET cursor_booking_id = COALESCE($4, cursor_booking_id), checked = checked + $5,
@@ -241,24 +233,21 @@ const ADVANCE: &str = run_columns!(
     ""
 );
 
-/// Records what a chunk came to, with the run's new place, in a transaction that cannot write bookings.
-///
-/// # Errors
-/// A database error.
+/// Records the findings of a chunk and the run's new cursor, in a transaction that cannot write bookings.
 pub async fn record(
     shielded: &mut Shielded,
-    run: &Run,
+    run: &ReconciliationRun,
     findings: &Findings,
     job: &str,
     now: Timestamp,
-) -> Result<Progress> {
+) -> Result<RunProgress> {
     let tx = shielded.tx();
     let with = |severity: Severity| {
         let count = findings.drifted.iter().filter(|drifted| drifted.drift.severity == severity).count();
         i64::try_from(count).unwrap_or(i64::MAX)
     };
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let advanced: Option<Run> = tx
+    let advanced: Option<ReconciliationRun> = tx
         .query(ADVANCE)
         .bind(&run.id)
         .bind(job)
@@ -274,7 +263,7 @@ pub async fn record(
         .bind(now)
         .optional()
         .await?;
-    let Some(advanced) = advanced else { return Ok(Progress::NotOurs) };
+    let Some(advanced) = advanced else { return Ok(RunProgress::NotOurs) };
     let by = Actor::system(job);
     for drifted in &findings.drifted {
         record_drift(tx, run, drifted, &by, job, now).await?;
@@ -286,13 +275,20 @@ pub async fn record(
         exceptions::resolve(tx, fingerprint, note, now).await?;
     }
     if !findings.last {
-        return Ok(Progress::More(Box::new(advanced)));
+        return Ok(RunProgress::More(Box::new(advanced)));
     }
     complete(tx, &advanced, &by, job, now).await?;
-    Ok(Progress::Completed(Box::new(advanced)))
+    Ok(RunProgress::Completed(Box::new(advanced)))
 }
 
-async fn record_drift(tx: &mut Tx, run: &Run, drifted: &Drifted, by: &Actor, job: &str, now: Timestamp) -> Result<()> {
+async fn record_drift(
+    tx: &mut Tx,
+    run: &ReconciliationRun,
+    drifted: &Drifted,
+    by: &Actor,
+    job: &str,
+    now: Timestamp,
+) -> Result<()> {
     let (id, drift) = (DriftId::new(now), &drifted.drift);
     let detail = json!({
         "snapshotId": drifted.snapshot, "changedInputs": drifted.changed, "recomputedLines": drifted.recomputed,
@@ -323,7 +319,7 @@ async fn record_drift(tx: &mut Tx, run: &Run, drifted: &Drifted, by: &Actor, job
         .await?;
     let title = if drift.drift_minor > 0 { "A client is charged too much" } else { "A client is charged too little" };
     let problem =
-        Problem::new(ExceptionKind::PricingDrift, drift.severity, format!("pricing_drift:{}", drifted.booking))
+        NewException::new(ExceptionKind::PricingDrift, drift.severity, format!("pricing_drift:{}", drifted.booking))
             .title(title)
             .detail(facts)
             .org(&run.org_id)
@@ -335,7 +331,7 @@ async fn record_drift(tx: &mut Tx, run: &Run, drifted: &Drifted, by: &Actor, job
 
 async fn record_not_computable(
     tx: &mut Tx,
-    run: &Run,
+    run: &ReconciliationRun,
     booking: &BookingId,
     why: &NotComputable,
     by: &Actor,
@@ -344,12 +340,15 @@ async fn record_not_computable(
 ) -> Result<()> {
     let facts = json!({"runId": run.id, "error": why.to_string()});
     audit::record(tx, entry(Event::PricingReconciliationFailed, "failed", run, booking, by, job, &facts), now).await?;
-    let problem =
-        Problem::new(ExceptionKind::ReconciliationFailed, Severity::Low, format!("pricing_not_computable:{booking}"))
-            .title("A booking's price cannot be worked out")
-            .detail(facts)
-            .org(&run.org_id)
-            .booking(booking);
+    let problem = NewException::new(
+        ExceptionKind::ReconciliationFailed,
+        Severity::Low,
+        format!("pricing_not_computable:{booking}"),
+    )
+    .title("A booking's price cannot be worked out")
+    .detail(facts)
+    .org(&run.org_id)
+    .booking(booking);
     exceptions::raise(tx, &problem, now).await?;
     Ok(())
 }
@@ -357,7 +356,7 @@ async fn record_not_computable(
 fn entry(
     event: Event,
     status: &'static str,
-    run: &Run,
+    run: &ReconciliationRun,
     booking: &BookingId,
     by: &Actor,
     job: &str,

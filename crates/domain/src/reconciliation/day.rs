@@ -1,4 +1,4 @@
-//! The day that a check of prices counts for: the one asked for, or today where the organisation is.
+//! The day of a price check: the requested day, or today in the organisation's time zone.
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -8,19 +8,19 @@ use crate::ids::OrgId;
 use crate::people::organizations::{self, local_date};
 use crate::{Error, Result};
 
-/// Reads a day as people and callers write it: `2024-12-31`, with every digit.
+/// Parses a date in the form `2024-12-31`, with leading zeros.
 ///
 /// # Errors
-/// [`Error::Invalid`] for anything else.
+/// [`Error::Invalid`] for everything else.
 pub fn parse_day(text: &str) -> Result<NaiveDate> {
     let day = text.parse::<NaiveDate>().ok().filter(|day| day.to_string() == text);
     day.ok_or_else(|| Error::invalid("date", "must be a date such as 2024-12-31"))
 }
 
-/// The day that a check counts for. `zone` stands in for the organisation's own when one is set for all.
+/// Returns the day of a check: `asked`, or today. `zone` replaces the organisation's own time zone if it is set.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a day that has not begun there; [`Error::NotFound`] for an unknown organisation.
+/// [`Error::Invalid`] for a day that has not begun in that zone; [`Error::NotFound`] for an unknown organisation.
 pub async fn day(
     db: &Db,
     org: &OrgId,

@@ -1,4 +1,4 @@
-//! Comparing what is stored with what it should be.
+//! The comparison of a stored price with the price it should be.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,27 +8,27 @@ use crate::exceptions::Severity;
 use crate::text_enum::text_enum;
 
 text_enum! {
-    /// Why a price differs: the first of these that applies.
+    /// Why a price differs: the first cause that applies.
     pub enum Cause as DriftCause {
-        /// The booking is no longer what it was priced as.
+        /// The booking changed since it was priced.
         InputsChanged = "inputs_changed",
-        /// The booking's total is not the one it was priced at.
+        /// The booking's total differs from its snapshot's.
         TotalMismatch = "total_mismatch",
-        /// The same booking comes to another price under the same rule.
+        /// The same inputs have another price under the same rule.
         CalculationMismatch = "calculation_mismatch",
     }
 }
 
-/// From which difference on somebody should look.
+/// The differences from which on a severity applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thresholds {
-    /// High at this many minor units or more.
+    /// High from this amount on, in minor units.
     pub high_minor: i64,
-    /// High at this many percent of what is stored or more.
+    /// High from this percentage of the stored amount on.
     pub high_percent: i64,
-    /// Medium at this many minor units or more.
+    /// Medium from this amount on, in minor units.
     pub medium_minor: i64,
-    /// Medium at this many percent of what is stored or more.
+    /// Medium from this percentage of the stored amount on.
     pub medium_percent: i64,
 }
 
@@ -39,7 +39,7 @@ impl Default for Thresholds {
 }
 
 impl Thresholds {
-    /// With what an organisation's settings say instead; what makes no sense there is left alone.
+    /// Replaces values by those in an organisation's settings. Missing and invalid settings are ignored.
     #[must_use]
     pub fn overridden_by(self, settings: &Value) -> Self {
         let or = |name: &str, default: i64| settings[name].as_i64().filter(|value| *value >= 0).unwrap_or(default);
@@ -64,38 +64,38 @@ impl Thresholds {
     }
 }
 
-/// The three amounts that should be one.
+/// The three amounts that should be equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Amounts {
     /// The booking's total, if it has one.
     pub booking_minor: Option<i64>,
-    /// The total of what it was priced with.
+    /// The total of the booking's snapshot.
     pub snapshot_minor: i64,
-    /// What it comes to now.
+    /// The price computed now.
     pub recomputed_minor: i64,
 }
 
-/// A difference.
+/// A difference between a stored price and the price it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 #[schema(as = PriceDifference)]
 #[serde(rename_all = "camelCase")]
 pub struct Drift {
-    /// What is stored.
+    /// The stored price, in minor units of the currency.
     pub stored_minor: i64,
-    /// What it should be.
+    /// The price it should be, in minor units of the currency.
     pub recomputed_minor: i64,
-    /// Stored less recomputed: above zero the client is charged too much.
+    /// The stored price minus the recomputed price: above zero the client is charged too much.
     pub drift_minor: i64,
-    /// The same in percent of what is stored (of what it should be, when nothing is stored).
+    /// The difference in percent of the stored price, or of the recomputed price if the stored price is zero.
     pub drift_percent: f64,
-    /// How much it matters.
+    /// How much the difference matters.
     pub severity: Severity,
-    /// Where it comes from.
+    /// Why the prices differ.
     pub cause: Cause,
 }
 
-/// The difference between what is stored and what it should be; none when all amounts agree. What is stored is the
-/// booking's total, and its snapshot's where the booking has none or has the right one.
+/// Returns the difference between the stored price and the recomputed price, or `None` if all amounts agree. The stored
+/// price is the booking's total, or the snapshot's total if the booking has none or its total is right.
 #[must_use]
 pub fn compare(amounts: Amounts, inputs_changed: bool, thresholds: Thresholds) -> Option<Drift> {
     let Amounts { booking_minor, snapshot_minor, recomputed_minor } = amounts;
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(drift(None, 1_000, 1_200).unwrap().cause, Cause::CalculationMismatch);
         let amounts = Amounts { booking_minor: Some(900), snapshot_minor: 1_000, recomputed_minor: 1_200 };
         assert_eq!(compare(amounts, true, Thresholds::default()).unwrap().cause, Cause::InputsChanged);
-        // A booking that was edited to the same price costs what it should.
+        // A booking that was edited without a change of its price costs what it should.
         let same = Amounts { booking_minor: Some(1_000), snapshot_minor: 1_000, recomputed_minor: 1_000 };
         assert_eq!(compare(same, true, Thresholds::default()), None);
     }

@@ -1,4 +1,4 @@
-//! Reading what runs found.
+//! Reading the differences that runs have found.
 
 use nightshift_db::{Db, Json, Timestamp};
 use serde::Serialize;
@@ -8,20 +8,19 @@ use utoipa::ToSchema;
 use super::drift::Cause;
 use crate::Result;
 use crate::exceptions::Severity;
-use crate::ids::{BookingId, DriftId, RunId};
+use crate::ids::{BookingId, DriftId, ReconciliationRunId};
 use crate::list::{List, newest_first};
 use crate::page::{Limit, Page};
 use crate::pricing::Line;
 use crate::viewer::Viewer;
 
-/// A difference as the API shows it.
+/// A difference that a run found.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
 #[schema(as = PriceDrift)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the table `pricing_drifts`")]
 pub struct DriftView {
     pub id: DriftId,
-    pub run_id: RunId,
+    pub run_id: ReconciliationRunId,
     pub booking_id: BookingId,
     pub stored_minor: i64,
     pub recomputed_minor: i64,
@@ -31,7 +30,7 @@ pub struct DriftView {
     pub cause: Cause,
     #[schema(value_type = Object)]
     pub detail: Json<Value>,
-    /// The lines that were agreed on.
+    /// The lines of the price that was agreed on.
     #[schema(value_type = Vec<Line>)]
     pub stored_lines: Json<Vec<Line>>,
     pub currency: String,
@@ -51,15 +50,16 @@ macro_rules! drift_rows {
 
 newest_first!(DriftView: "d.created_at" = created_at, "d.id" = id);
 
-/// One page of what a run found, newest first.
+/// Returns a page of the differences that a run found, newest first.
 ///
 /// # Errors
-/// [`NotFound`](crate::Error::NotFound) for another organisation's run; [`BadCursor`](crate::Error::BadCursor);
-/// [`Forbidden`](crate::Error::Forbidden) for sitters.
+/// [`NotFound`](crate::Error::NotFound) if the run does not exist or belongs to another organisation;
+/// [`BadCursor`](crate::Error::BadCursor) if the cursor is not from such a page; [`Forbidden`](crate::Error::Forbidden)
+/// for sitters.
 pub async fn list(
     db: &Db,
     viewer: &Viewer,
-    run: &RunId,
+    run: &ReconciliationRunId,
     severity: Option<Severity>,
     cursor: Option<&str>,
     limit: Limit,
@@ -72,7 +72,7 @@ pub async fn list(
         .await
 }
 
-/// The difference that an exception is about, if it is there for the viewer.
+/// Returns the difference that an exception is about, if the viewer may see it.
 ///
 /// # Errors
 /// [`Forbidden`](crate::Error::Forbidden) for sitters.

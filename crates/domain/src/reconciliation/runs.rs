@@ -1,4 +1,4 @@
-//! Runs: one per organisation and night, and those that somebody asks for.
+//! Reconciliation runs: one for each organisation and night, and those started by a user.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
-use crate::ids::{BookingId, OrgId, RunId};
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
+use crate::ids::{BookingId, OrgId, ReconciliationRunId};
 use crate::list::{List, newest_first};
 use crate::page::{Limit, Page};
 use crate::text_enum::text_enum;
@@ -18,72 +18,70 @@ use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 text_enum! {
-    /// What started a run.
     pub enum Trigger as ReconciliationTrigger {
-        /// The clock.
+        /// The schedule.
         Scheduled = "scheduled",
-        /// Somebody.
+        /// A user.
         Manual = "manual",
     }
 }
 
 text_enum! {
-    /// Where a run stands.
-    pub enum RunStatus as ReconciliationStatus {
-        /// It goes on, or will as soon as a worker is there.
+    pub enum ReconciliationStatus {
+        /// The run is active, or will be as soon as a worker is free.
         Running = "running",
-        /// It went over every booking.
+        /// All bookings were checked.
         Completed = "completed",
-        /// It was given up.
+        /// The run was given up.
         Failed = "failed",
     }
 }
 
-/// A run.
+/// A check of an organisation's prices.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, ToSchema)]
 #[schema(as = ReconciliationRun)]
 #[serde(rename_all = "camelCase")]
-pub struct Run {
-    /// Its id.
-    pub id: RunId,
-    /// Whose bookings.
+pub struct ReconciliationRun {
+    /// The id of the run.
+    pub id: ReconciliationRunId,
+    /// The organisation whose bookings are checked.
     pub org_id: OrgId,
-    /// For which of the organisation's days.
+    /// The day of the run in the organisation's time zone, such as `2024-12-31`.
     pub local_date: String,
-    /// What started it.
+    /// What started the run.
     pub trigger_kind: Trigger,
-    /// 0 for the clock's, counted up for those that somebody asked for.
+    /// 0 for the scheduled run of a day; runs started by a user on that day are counted from 1.
     pub attempt_no: i64,
-    /// Where it stands.
-    pub status: RunStatus,
-    /// Whether the clock fired it late.
+    /// The state of the run.
+    pub status: ReconciliationStatus,
+    /// Whether the schedule fired late.
     pub missed: bool,
-    /// Bookings changed later are left to the next run.
+    /// Bookings that were changed after this time are left to the next run.
     pub cutoff_at: Timestamp,
-    /// The last booking that is done.
+    /// The last booking that was checked.
     #[serde(skip)]
     pub cursor_booking_id: Option<BookingId>,
-    /// The job that carries it on.
+    /// The job that carries the run on.
     pub job_id: Option<String>,
-    /// Bookings compared.
+    /// The number of bookings that were compared.
     pub checked: i64,
-    /// Bookings without a price.
+    /// The number of bookings without a price.
     pub skipped_no_snapshot: i64,
-    /// Bookings whose price can't be worked out.
+    /// The number of bookings whose price cannot be computed.
     pub not_computable: i64,
-    /// Bookings that differ.
+    /// The number of bookings whose price differs.
     pub drifted: i64,
-    /// Of them with severity high.
+    /// The number of differences of high severity.
     pub high: i64,
-    /// Of them with severity medium.
+    /// The number of differences of medium severity.
     pub medium: i64,
-    /// Of them with severity low.
+    /// The number of differences of low severity.
     pub low: i64,
-    /// Why it was given up.
+    /// Why the run was given up.
     pub error: Option<String>,
-    /// When it began.
+    /// When the run began.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// When the run ended.
     pub finished_at: Option<Timestamp>,
     #[serde(skip)]
     created_at: Timestamp,
@@ -112,20 +110,16 @@ INSERT INTO reconciliation_runs
     (id, org_id, local_date, trigger_kind, attempt_no, missed, cutoff_at, started_at, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7, $7) ON CONFLICT DO NOTHING";
 
-/// A run that is to be carried on.
+/// A run to carry on.
 #[derive(Debug, Clone)]
 #[must_use = "enqueue what follows: `pricing.reconcile.chunk`"]
-pub struct Begun {
-    /// It.
-    pub run: Run,
-    /// Whether it was begun before.
+pub struct BegunRun {
+    pub run: ReconciliationRun,
+    /// Whether the run existed before.
     pub resumed: bool,
 }
 
-/// Begins a run, or finds the one that stands: it is to be carried on unless it is completed.
-///
-/// # Errors
-/// A database error.
+/// Starts a run, or returns the existing one, which is to be carried on unless it is completed.
 pub async fn begin(
     tx: &mut Tx,
     org: &OrgId,
@@ -134,10 +128,10 @@ pub async fn begin(
     attempt_no: i64,
     missed: bool,
     now: Timestamp,
-) -> Result<Begun> {
+) -> Result<BegunRun> {
     let new = tx
         .query(INSERT)
-        .bind(RunId::new(now))
+        .bind(ReconciliationRunId::new(now))
         .bind(org)
         .bind(local_date)
         .bind(trigger)
@@ -147,14 +141,11 @@ pub async fn begin(
         .execute()
         .await?;
     let run = tx.query(OF_DAY).bind(org).bind(local_date).bind(trigger).bind(attempt_no).one().await?;
-    Ok(Begun { run, resumed: new == 0 })
+    Ok(BegunRun { run, resumed: new == 0 })
 }
 
-/// From now on `job` carries the run on, and no other.
-///
-/// # Errors
-/// A database error.
-pub async fn hand_over(tx: &mut Tx, run: &RunId, job: &str, now: Timestamp) -> Result<()> {
+/// Makes `job` the only job that may carry the run on.
+pub async fn hand_over(tx: &mut Tx, run: &ReconciliationRunId, job: &str, now: Timestamp) -> Result<()> {
     tx.query(
         "UPDATE reconciliation_runs SET job_id = $2, status = 'running', error = NULL, updated_at = $3 WHERE id = $1",
     )
@@ -166,22 +157,19 @@ pub async fn hand_over(tx: &mut Tx, run: &RunId, job: &str, now: Timestamp) -> R
     Ok(())
 }
 
-/// One run.
+/// Returns one run.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for another organisation's; [`Error::Forbidden`] for sitters.
-pub async fn get(db: &Db, viewer: &Viewer, id: &RunId) -> Result<Run> {
+/// [`Error::NotFound`] if there is no such run or it belongs to another organisation; [`Error::Forbidden`] for sitters.
+pub async fn get(db: &Db, viewer: &Viewer, id: &ReconciliationRunId) -> Result<ReconciliationRun> {
     let org = viewer.org_rows()?;
-    let run: Option<Run> = db.read(BY_ID).bind(id).optional().await?;
+    let run: Option<ReconciliationRun> = db.read(BY_ID).bind(id).optional().await?;
     run.filter(|run| org.is_none_or(|org| run.org_id == *org)).ok_or(Error::NotFound)
 }
 
-/// The run of an organisation that has not ended, if there is one.
-///
-/// # Errors
-/// A database error.
-pub async fn current(tx: &mut Tx, org: &OrgId) -> Result<Option<RunId>> {
-    let running: Option<(RunId,)> = tx
+/// Returns the running run of an organisation, if there is one.
+pub async fn current(tx: &mut Tx, org: &OrgId) -> Result<Option<ReconciliationRunId>> {
+    let running: Option<(ReconciliationRunId,)> = tx
         .query("SELECT id FROM reconciliation_runs WHERE org_id = $1 AND status = 'running' LIMIT 1")
         .bind(org)
         .optional()
@@ -189,10 +177,7 @@ pub async fn current(tx: &mut Tx, org: &OrgId) -> Result<Option<RunId>> {
     Ok(running.map(|(id,)| id))
 }
 
-/// The number of the next run that somebody asks for on a day.
-///
-/// # Errors
-/// A database error.
+/// Returns the `attempt_no` of the next run that a user starts on a day.
 pub async fn next_attempt(tx: &mut Tx, org: &OrgId, local_date: &str) -> Result<i64> {
     Ok(tx
         .query(
@@ -205,11 +190,9 @@ pub async fn next_attempt(tx: &mut Tx, org: &OrgId, local_date: &str) -> Result<
         .await?)
 }
 
-/// How many bookings a run still has before it. Counts them, so it is for a person who watches, not for each chunk.
-///
-/// # Errors
-/// A database error.
-pub async fn remaining(db: &Db, run: &Run, lookback: Duration) -> Result<i64> {
+/// Counts the bookings that a run has still to check. The count is expensive: it is for a person who watches, not for
+/// each chunk.
+pub async fn remaining(db: &Db, run: &ReconciliationRun, lookback: Duration) -> Result<i64> {
     Ok(db
         .read(
             "SELECT count(*) FROM bookings
@@ -224,8 +207,14 @@ pub async fn remaining(db: &Db, run: &Run, lookback: Duration) -> Result<i64> {
         .await?)
 }
 
-/// Closes the books of a run that went over every booking.
-pub(super) async fn complete(tx: &mut Tx, run: &Run, by: &Actor, job: &str, now: Timestamp) -> Result<()> {
+/// Completes a run that has checked every booking.
+pub(super) async fn complete(
+    tx: &mut Tx,
+    run: &ReconciliationRun,
+    by: &Actor,
+    job: &str,
+    now: Timestamp,
+) -> Result<()> {
     tx.query("UPDATE reconciliation_runs SET status = 'completed', finished_at = $2, updated_at = $2 WHERE id = $1")
         .bind(&run.id)
         .bind(now)
@@ -243,14 +232,11 @@ pub(super) async fn complete(tx: &mut Tx, run: &Run, by: &Actor, job: &str, now:
     exceptions::resolve(tx, &failure_of(&run.org_id), "a later run completed", now).await
 }
 
-/// A run was given up. People are told; a retry of its job goes on where it was.
-///
-/// # Errors
-/// A database error.
+/// Marks a run as failed and raises an exception. A retry of the run's job continues from the cursor.
 pub async fn fail(
     tx: &mut Tx,
     org: &OrgId,
-    run: Option<&RunId>,
+    run: Option<&ReconciliationRunId>,
     error: &str,
     by: &Actor,
     job: &str,
@@ -268,7 +254,7 @@ pub async fn fail(
     let facts = json!({"runId": run, "error": error});
     let entry = Entry::new(Event::PricingReconciliationFailed, "failed", by).org(org).job(job).metadata(facts.clone());
     audit::record(tx, entry, now).await?;
-    let problem = Problem::new(ExceptionKind::ReconciliationFailed, Severity::Medium, failure_of(org))
+    let problem = NewException::new(ExceptionKind::ReconciliationFailed, Severity::Medium, failure_of(org))
         .title("The nightly price check was given up")
         .detail(facts)
         .org(org)
@@ -277,25 +263,19 @@ pub async fn fail(
     Ok(())
 }
 
-/// The run of a day, if it has begun.
-///
-/// # Errors
-/// A database error.
+/// Returns the run of a day, if it was started.
 pub async fn of_day(
     tx: &mut Tx,
     org: &OrgId,
     local_date: &str,
     trigger: Trigger,
     attempt_no: i64,
-) -> Result<Option<Run>> {
+) -> Result<Option<ReconciliationRun>> {
     Ok(tx.query(OF_DAY).bind(org).bind(local_date).bind(trigger).bind(attempt_no).optional().await?)
 }
 
-/// Whether this job is the one that carries an unfinished run on.
-///
-/// # Errors
-/// A database error.
-pub async fn is_carried_by(tx: &mut Tx, run: &RunId, job: &str) -> Result<bool> {
+/// Whether `job` is the job that carries on the run, and the run is not completed.
+pub async fn is_carried_by(tx: &mut Tx, run: &ReconciliationRunId, job: &str) -> Result<bool> {
     Ok(tx
         .query(
             "SELECT EXISTS (SELECT 1 FROM reconciliation_runs WHERE id = $1 AND job_id = $2 AND status <> 'completed')",
@@ -310,13 +290,13 @@ fn failure_of(org: &OrgId) -> String {
     format!("reconciliation_failed:{org}")
 }
 
-newest_first!(Run: "created_at" = created_at, "id" = id);
+newest_first!(ReconciliationRun: "created_at" = created_at, "id" = id);
 
-/// One page of the runs that a viewer may see, newest first.
+/// Returns a page of the runs that the viewer may see, newest first.
 ///
 /// # Errors
-/// [`Error::BadCursor`]; [`Error::Forbidden`] for sitters.
-pub async fn list(db: &Db, viewer: &Viewer, cursor: Option<&str>, limit: Limit) -> Result<Page<Run>> {
+/// [`Error::BadCursor`] if the cursor is not from such a page; [`Error::Forbidden`] for sitters.
+pub async fn list(db: &Db, viewer: &Viewer, cursor: Option<&str>, limit: Limit) -> Result<Page<ReconciliationRun>> {
     const HEAD: &str = run_columns!("SELECT", "FROM reconciliation_runs");
     List::new(db, HEAD, viewer.org_scope("org_id = $1")?).page(cursor, limit).await
 }

@@ -1,21 +1,18 @@
 //! A transaction that cannot write bookings or prices.
 //!
-//! It puts a row into the table `price_shield`, on which triggers of the bookings', snapshots' and rules' tables refuse
-//! every write. Nobody else sees the row: it is taken out again before the commit, and a rollback takes it along. The
-//! database itself thereby holds whatever runs in between to reading, on both engines.
+//! It inserts a row into the table `price_shield`. While the row exists, triggers on the tables of bookings, snapshots
+//! and rules refuse every write. No other transaction sees the row, because it is deleted before the commit and a
+//! rollback removes it. Both engines thereby enforce that everything in between only reads these tables.
 
 use nightshift_db::Tx;
 
 use crate::Result;
 
-/// An open transaction behind the shield. Dropped without [`Shielded::commit`] it is rolled back.
+/// An open transaction behind the shield. Dropping it without [`Shielded::commit`] rolls it back.
 pub struct Shielded(Tx);
 
 impl Shielded {
-    /// Raises the shield over a transaction.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Puts a transaction behind the shield.
     pub async fn over(mut tx: Tx) -> Result<Self> {
         if !nightshift_db::sabotage::is("no_shield") {
             tx.query("INSERT INTO price_shield (raised) VALUES (TRUE)").execute().await?;
@@ -23,15 +20,12 @@ impl Shielded {
         Ok(Self(tx))
     }
 
-    /// The transaction, for everything but bookings and prices.
+    /// Returns the transaction, for everything but bookings and prices.
     pub fn tx(&mut self) -> &mut Tx {
         &mut self.0
     }
 
-    /// Lowers the shield and commits.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Removes the shield and commits.
     pub async fn commit(mut self) -> Result<()> {
         self.0.query("DELETE FROM price_shield").execute().await?;
         Ok(self.0.commit().await?)

@@ -1,4 +1,4 @@
-//! Live updates: rows written in the transaction of the change, read by those who watch a page.
+//! Live updates: rows written in the transaction of the change and read by those who watch a page.
 
 mod topic;
 
@@ -11,26 +11,23 @@ use crate::Result;
 use crate::ids::OrgId;
 use crate::viewer::{Reach, Viewer};
 
-/// As many as are read at once.
+/// The number of events that [`after`] reads at most.
 const BATCH: i64 = 500;
 
-/// An event of a topic.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StreamEvent {
-    /// Its place in the order of all events.
+    /// Position in the order of all events.
     pub seq: i64,
-    /// Whose it is; none for the platform.
+    /// `None` for the platform's events.
     pub org_id: Option<OrgId>,
-    /// What it is about.
     pub topic: String,
-    /// What happened.
     pub event: String,
-    /// Ids and facts.
+    /// Ids and facts, never message bodies or clients' numbers.
     pub data: Json<Value>,
 }
 
 impl StreamEvent {
-    /// Whether a viewer who watches its topic gets it.
+    /// Whether a viewer who watches the event's topic may receive the event.
     #[must_use]
     pub fn is_for(&self, viewer: &Viewer) -> bool {
         match viewer.reach() {
@@ -43,9 +40,6 @@ impl StreamEvent {
 }
 
 /// Adds an event to a topic. `data` holds ids and facts, never message bodies or clients' numbers.
-///
-/// # Errors
-/// A database error.
 pub async fn append(
     tx: &mut Tx,
     org: Option<&OrgId>,
@@ -65,19 +59,13 @@ pub async fn append(
     Ok(())
 }
 
-/// The place of the newest event; 0 before the first.
-///
-/// # Errors
-/// A database error.
+/// Returns the `seq` of the newest event, or 0 if there is none.
 pub async fn latest(db: &Db) -> Result<i64> {
     Ok(db.read("SELECT COALESCE(MAX(seq), 0) FROM stream_events").scalar().await?)
 }
 
-/// The events after a place, in their order, as many as fit one reading: those of everybody, for the one reader of a
-/// process, which hands each to the viewers it [is for](StreamEvent::is_for).
-///
-/// # Errors
-/// A database error.
+/// Returns the events after `seq` in their order, as many as one batch holds. They are the events of all organisations:
+/// the one reader of a process hands each to the viewers it [is for](StreamEvent::is_for).
 pub async fn after(db: &Db, seq: i64) -> Result<Vec<StreamEvent>> {
     Ok(db
         .read("SELECT seq, org_id, topic, event, data FROM stream_events WHERE seq > $1 ORDER BY seq LIMIT $2")

@@ -1,4 +1,4 @@
-//! What can be watched, and by whom.
+//! The topics that can be watched, and who may watch each.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,22 +7,21 @@ use nightshift_db::Db;
 
 use crate::audience::Audience;
 use crate::calls;
-use crate::ids::RequestId;
+use crate::ids::ServiceRequestId;
 use crate::viewer::{Reach, Viewer};
 use crate::{Error, Result};
 
-/// A topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Topic {
-    /// One request for an appointment.
-    Request(RequestId),
-    /// One conversation.
+    /// One service request.
+    Request(ServiceRequestId),
+    /// One thread, by its id.
     Thread(String),
-    /// What concerns one sitter.
+    /// The events of one sitter.
     Sitter(String),
-    /// `threads`, `windows` or `ledger`: an organisation's.
+    /// `threads`, `windows` or `ledger` of an organisation, for its owners.
     Owners(&'static str),
-    /// `exceptions` or `jobs`: for those who mend things.
+    /// `exceptions` or `jobs`, for owners and the platform's operators.
     Trouble(&'static str),
 }
 
@@ -59,11 +58,11 @@ impl fmt::Display for Topic {
 }
 
 impl Topic {
-    /// Whether `viewer` may watch it. Events of other organisations are left out besides
-    /// ([`StreamEvent::is_for`](super::StreamEvent::is_for)).
+    /// Checks whether `viewer` may watch this topic. Events of other organisations are filtered out separately, by
+    /// [`StreamEvent::is_for`](super::StreamEvent::is_for).
     ///
     /// # Errors
-    /// [`Error::Forbidden`] `topic`.
+    /// [`Error::Forbidden`] `topic` if not.
     pub async fn check(&self, db: &Db, viewer: &Viewer) -> Result<()> {
         let is_owner = matches!(viewer.reach(), Reach::Org(_)) && viewer.audience() == Audience::Owner;
         let is_ops = *viewer.reach() == Reach::All;
@@ -84,7 +83,7 @@ impl Topic {
         if may { Ok(()) } else { Err(self.refused()) }
     }
 
-    /// That a viewer may not watch it.
+    /// Returns the error for a viewer who may not watch this topic.
     #[must_use]
     pub fn refused(&self) -> Error {
         Error::forbidden("topic", format!("You may not watch {self}."))

@@ -1,10 +1,10 @@
-//! Executing runs of the ledger, and reading it.
+//! Executing and listing automation runs.
 
 use std::time::Duration;
 
 use nightshift_db::Json;
 use nightshift_domain::Error;
-use nightshift_domain::automations::ledger::{self, NewRun, RunStatus, RunToStart};
+use nightshift_domain::automations::runs::{self, AutomationRunStatus, NewAutomationRun, RunToStart};
 use nightshift_domain::automations::{AutomationType, Executed, seed_defaults};
 use nightshift_domain::ids::{BookingId, ClientId, OrgId};
 use nightshift_domain::page::Limit;
@@ -58,14 +58,14 @@ async fn a_disabled_automation_or_an_opted_out_client_skips_the_run() {
     on_both(async |business| {
         let (_, start) = started(&business).await;
         business.set("UPDATE automations SET enabled = FALSE").await;
-        assert_eq!(business.execute(&start, noon()).await, Executed::Ended(RunStatus::Skipped));
+        assert_eq!(business.execute(&start, noon()).await, Executed::Ended(AutomationRunStatus::Skipped));
         business.set("UPDATE automations SET enabled = TRUE").await;
-        assert_eq!(business.execute(&start, noon()).await, Executed::Ended(RunStatus::Skipped));
+        assert_eq!(business.execute(&start, noon()).await, Executed::Ended(AutomationRunStatus::Skipped));
 
         business.set("UPDATE clients SET opted_out_at = created_at").await;
         let booking = business.confirmed(|_| {}).await;
         let start = business.run_confirmation(&booking.id, noon()).await.starts[0].clone();
-        assert_eq!(business.execute(&start, noon()).await, Executed::Ended(RunStatus::Skipped));
+        assert_eq!(business.execute(&start, noon()).await, Executed::Ended(AutomationRunStatus::Skipped));
         let reasons: Vec<(String,)> =
             business.db.read("SELECT error FROM automation_runs ORDER BY created_at, id").all().await.unwrap();
         let reasons: Vec<_> = reasons.iter().map(|(reason,)| reason.as_str()).collect();
@@ -80,7 +80,7 @@ async fn a_template_with_an_unknown_variable_fails_its_run() {
     on_both(async |business| {
         let (_, start) = started(&business).await;
         business.set("UPDATE automations SET template = 'Hi {firstNam}'").await;
-        assert_eq!(business.execute(&start, noon()).await, Executed::Ended(RunStatus::Failed));
+        assert_eq!(business.execute(&start, noon()).await, Executed::Ended(AutomationRunStatus::Failed));
         let error: String = business.db.read("SELECT error FROM automation_runs").scalar().await.unwrap();
         assert_eq!(error, "unknown variable {firstNam}");
     })
@@ -122,7 +122,7 @@ async fn quiet_hours_do_not_hold_back_what_would_come_too_late() {
             .await
             .unwrap();
         let (_, start) = started(&business).await;
-        // The booking starts at ten; nine would be less than two hours before it.
+        // The booking starts at 10:00. The quiet hours end at 9:00, which is less than two hours before it.
         let night = at("2024-12-31T02:00:00Z");
         assert!(matches!(business.execute(&start, night).await, Executed::Written { .. }));
     })
@@ -133,7 +133,7 @@ async fn run_without_thread(business: &Business) -> RunToStart {
     let booking = business.confirmed(|_| {}).await;
     let run = business
         .write(async |tx| {
-            let new = NewRun {
+            let new = NewAutomationRun {
                 org_id: &org(),
                 kind: AutomationType::BookingCancelled,
                 trigger_ref: format!("booking:{}:cancelled", booking.id),
@@ -145,7 +145,7 @@ async fn run_without_thread(business: &Business) -> RunToStart {
                 blocked: false,
                 variables: None,
             };
-            ledger::insert(tx, &new, noon()).await.unwrap().0
+            runs::insert(tx, &new, noon()).await.unwrap().0
         })
         .await;
     run.to_start().unwrap()
@@ -161,7 +161,7 @@ async fn a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so() {
             assert_eq!(business.count(told).await, 1);
         }
         business.add_number("desk", "front_desk", "org-1").await;
-        let released = business.write(async |tx| ledger::waiting_for_front_desk(tx, &org()).await.unwrap()).await;
+        let released = business.write(async |tx| runs::waiting_for_front_desk(tx, &org()).await.unwrap()).await;
         assert_eq!(released.into_iter().collect::<Vec<_>>(), std::slice::from_ref(&waiting));
         assert!(matches!(business.execute(&waiting, noon()).await, Executed::Written { used_thread: false, .. }));
         assert_eq!(business.count(told).await, 0);
@@ -196,7 +196,7 @@ async fn a_sitters_text_goes_through_the_sitters_own_thread() {
         for (reference, class) in [("a", "front_desk"), ("b", "front_desk")] {
             let start = business
                 .write(async |tx| {
-                    let new = NewRun {
+                    let new = NewAutomationRun {
                         org_id: &org(),
                         kind: AutomationType::SitterAssignment,
                         trigger_ref: reference.to_owned(),
@@ -208,14 +208,14 @@ async fn a_sitters_text_goes_through_the_sitters_own_thread() {
                         blocked: false,
                         variables: None,
                     };
-                    ledger::insert(tx, &new, noon()).await.unwrap().0.to_start().unwrap()
+                    runs::insert(tx, &new, noon()).await.unwrap().0.to_start().unwrap()
                 })
                 .await;
             let executed = business.execute(&start, noon()).await;
             assert!(matches!(executed, Executed::Written { used_thread: true, .. }), "{executed:?}");
             let stored: String = business.db.read("SELECT number_class FROM message_threads").scalar().await.unwrap();
             assert_eq!(stored, class);
-            // A number of their own later on does not move the thread.
+            // A number that the sitter gets later does not change the thread's number.
             if reference == "a" {
                 business.add_number("own", "sitter", "org-1").await;
             }
@@ -240,24 +240,30 @@ async fn the_ledger_shows_the_number_of_the_thread_and_filters() {
     on_both(async |business| {
         let (booking, start) = started(&business).await;
         business.execute(&start, noon()).await;
-        let listed = async |filter: ledger::Filter| {
-            ledger::list(&business.db, &viewer_of(&org()), &filter, None, Limit::default()).await.unwrap().items
+        let listed = async |filter: runs::Filter| {
+            runs::list(&business.db, &viewer_of(&org()), &filter, None, Limit::default()).await.unwrap().items
         };
-        let runs = listed(ledger::Filter::default()).await;
+        let runs = listed(runs::Filter::default()).await;
         let json = serde_json::to_value(&runs[0]).unwrap();
         assert_eq!((&json["type"], &json["recipient"]), (&json!("bookingConfirmation"), &json!("client")));
         assert_eq!((&json["fromNumber"], &json["bookingId"]), (&json!("pool-1"), &json!(booking)));
         assert!(json["fromNumberE164"].as_str().unwrap().starts_with("+1555"));
-        let by = |status| ledger::Filter { status: Some(status), ..ledger::Filter::default() };
-        assert_eq!((listed(by(RunStatus::Pending)).await.len(), listed(by(RunStatus::Blocked)).await.len()), (1, 0));
+        let by = |status| runs::Filter { status: Some(status), ..runs::Filter::default() };
+        assert_eq!(
+            (
+                listed(by(AutomationRunStatus::Pending)).await.len(),
+                listed(by(AutomationRunStatus::Blocked)).await.len()
+            ),
+            (1, 0)
+        );
         let of =
-            |id: &str| ledger::Filter { booking_id: Some(BookingId::from(id.to_owned())), ..ledger::Filter::default() };
+            |id: &str| runs::Filter { booking_id: Some(BookingId::from(id.to_owned())), ..runs::Filter::default() };
         assert!(listed(of("other")).await.is_empty());
-        let detail = ledger::view(&business.db, &viewer_of(&org()), &start.run_id).await.unwrap();
+        let detail = runs::view(&business.db, &viewer_of(&org()), &start.run_id).await.unwrap();
         let detail = serde_json::to_value(&detail).unwrap();
         assert_eq!((&detail["metadata"], &detail["usedThread"]), (&json!({}), &json!(true)));
         let foreign = OrgId::from("org-2".to_owned());
-        assert!(matches!(ledger::view(&business.db, &viewer_of(&foreign), &start.run_id).await, Err(Error::NotFound)));
+        assert!(matches!(runs::view(&business.db, &viewer_of(&foreign), &start.run_id).await, Err(Error::NotFound)));
     })
     .await;
 }
@@ -271,7 +277,7 @@ async fn one_fact_enters_one_run_also_when_it_comes_many_times_at_once() {
                 let (db, client): (_, ClientId) = (business.db.clone(), booking.client_id.clone());
                 tokio::spawn(async move {
                     let mut tx = db.begin().await.unwrap();
-                    let new = NewRun {
+                    let new = NewAutomationRun {
                         org_id: &org(),
                         kind: AutomationType::BookingReminder,
                         trigger_ref: "fact".to_owned(),
@@ -283,7 +289,7 @@ async fn one_fact_enters_one_run_also_when_it_comes_many_times_at_once() {
                         blocked: false,
                         variables: None,
                     };
-                    let (_, created) = ledger::insert(&mut tx, &new, noon()).await.unwrap();
+                    let (_, created) = runs::insert(&mut tx, &new, noon()).await.unwrap();
                     tx.commit().await.unwrap();
                     i32::from(created)
                 })

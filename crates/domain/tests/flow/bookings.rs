@@ -1,4 +1,4 @@
-//! Making, listing and changing bookings.
+//! Creating, listing and changing bookings.
 
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audience::Audience;
@@ -184,7 +184,7 @@ async fn a_patch_changes_what_it_names_in_one_version() {
         assert_eq!(change.booking.add_ons.0, ["treats"]);
         assert_eq!(change.booking.confirmed_at, Some(noon()));
 
-        // The same again is no change; a new sitter of a confirmed booking makes the confirmation follow.
+        // The same patch again changes nothing. A new sitter of a confirmed booking makes the confirmation follow.
         let same = business
             .write(async |tx| {
                 bookings::patch(tx, &org(), &id, patch(json!({"quantity": 2})), &owner(), noon()).await.unwrap()

@@ -1,7 +1,7 @@
-//! The confirmation's steps, and what follows when a confirmed booking changes.
+//! The steps of the confirmation, and what follows when a confirmed booking changes.
 
 use nightshift_domain::automations::Executed;
-use nightshift_domain::automations::ledger::{RunStatus, RunToStart, RunsToStart};
+use nightshift_domain::automations::runs::{AutomationRunStatus, RunToStart, RunsToStart};
 use nightshift_domain::bookings::{self, Patch, StatusChange};
 use nightshift_domain::confirmation::{self, Loaded};
 use nightshift_domain::ids::BookingId;
@@ -154,10 +154,10 @@ async fn the_number_is_the_sitters_own_else_of_the_pool_else_the_front_desk() {
         assert_eq!(class(&with_sitter.id).await, NumberClass::Sitter);
         let pooled = business.confirmed(|_| {}).await;
         assert_eq!(class(&pooled.id).await, NumberClass::Pool);
-        // The client talks through pool-1 already, so the next booking takes the front desk.
+        // The client has a thread on pool-1 already, so the next booking gets the front desk.
         let second = business.confirmed(|_| {}).await;
         assert_eq!(class(&second.id).await, NumberClass::FrontDesk);
-        // Without a front desk the pool number is shared after all.
+        // Without a front desk the pool number is shared.
         business.set("UPDATE message_numbers SET status = 'inactive' WHERE id = 'desk'").await;
         let third = business.confirmed(|_| {}).await;
         assert_eq!(class(&third.id).await, NumberClass::Pool);
@@ -299,7 +299,7 @@ async fn a_cancellation_closes_the_window_and_tells_the_client_once() {
         let executed = business.execute(&start, noon()).await;
         assert!(matches!(executed, Executed::Written { .. }));
         let executed = business.execute(&reminder, at("2024-12-30T10:00:00Z")).await;
-        assert_eq!(executed, Executed::Ended(RunStatus::Skipped));
+        assert_eq!(executed, Executed::Ended(AutomationRunStatus::Skipped));
         assert_eq!(business.audited("window.updated").await, 1);
     })
     .await;
@@ -351,7 +351,7 @@ async fn a_rescheduled_booking_moves_its_window_and_reminder_and_tells_the_clien
         let runs = move_to("2025-01-03T10:00:00Z", "2025-01-03T11:00:00Z").await;
         assert_eq!(runs.len(), 2);
         assert_eq!(run_status(&business, "bookingReminder").await, ["skipped", "pending"]);
-        // Back to where it was: the first reminder is wanted again.
+        // The booking moves back to its first time, so the first reminder is wanted again.
         let runs = move_to("2025-01-02T10:00:00Z", "2025-01-02T11:00:00Z").await;
         assert_eq!(runs.len(), 2);
         assert_eq!(run_status(&business, "bookingReminder").await, ["pending", "skipped"]);

@@ -1,4 +1,4 @@
-//! Everything that can happen to a booking, at the same moment: nothing waits for ever, nothing is made twice.
+//! All changes to a booking at the same moment: nothing blocks for ever, and nothing is created twice.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use nightshift_domain::automations::execute;
 use nightshift_domain::bookings::{self, Patch, Payment};
 use nightshift_domain::confirmation;
 use nightshift_domain::ids::AutomationRunId;
-use nightshift_domain::messaging::delivery::{self, Turn};
+use nightshift_domain::messaging::delivery::{self, SendDecision};
 use nightshift_domain::messaging::post::{Author, Post, post};
 use serde_json::json;
 
@@ -40,7 +40,7 @@ async fn whatever_happens_at_once_happens_once() {
                         1 => {
                             let executed = execute(tx_ref, &run, &job(), noon()).await.unwrap();
                             if let nightshift_domain::automations::Executed::Written { message_id, .. } = executed
-                                && let Turn::Send(_) =
+                                && let SendDecision::Send(_) =
                                     delivery::begin_send(tx_ref, &message_id, &job(), noon()).await.unwrap()
                             {
                                 delivery::record_sent(tx_ref, &message_id, "SM1", &job(), noon()).await.unwrap();

@@ -1,9 +1,9 @@
-//! The way of an outbound text to its recipient.
+//! The delivery of an outbound text.
 
 use std::time::Duration;
 
 use nightshift_domain::ids::{AutomationRunId, MessageId, NumberId};
-use nightshift_domain::messaging::delivery::{self, Envelope, Report, Turn, rank};
+use nightshift_domain::messaging::delivery::{self, Envelope, ReportOutcome, SendDecision, rank};
 use nightshift_domain::messaging::message::MessageStatus;
 use proptest::prelude::*;
 
@@ -14,13 +14,13 @@ async fn written(business: &Business) -> MessageId {
     business.confirmed_and_written(|_| {}).await.2
 }
 
-async fn begin(business: &Business, id: &MessageId) -> Turn {
+async fn begin(business: &Business, id: &MessageId) -> SendDecision {
     business.write(async |tx| delivery::begin_send(tx, id, &job(), noon()).await.unwrap()).await
 }
 
 async fn sending(business: &Business, id: &MessageId) -> Envelope {
     match begin(business, id).await {
-        Turn::Send(envelope) => *envelope,
+        SendDecision::Send(envelope) => *envelope,
         _ => panic!("it should be sent"),
     }
 }
@@ -33,7 +33,7 @@ async fn run_status(business: &Business) -> String {
     business.db.read("SELECT status FROM automation_runs").scalar().await.unwrap()
 }
 
-async fn report(business: &Business, sid: &str, status: MessageStatus, code: Option<&str>) -> Report {
+async fn report(business: &Business, sid: &str, status: MessageStatus, code: Option<&str>) -> ReportOutcome {
     business.write(async |tx| delivery::apply_report(tx, sid, status, code, &webhook(), noon()).await.unwrap()).await
 }
 
@@ -51,12 +51,12 @@ async fn a_text_goes_from_queued_to_delivered_and_its_run_succeeds_when_it_is_se
             business.write(async |tx| delivery::record_sent(tx, &id, "SM1", &job(), noon()).await.unwrap()).await;
         }
         assert_eq!((status(&business).await.as_str(), run_status(&business).await.as_str()), ("sent", "success"));
-        assert!(matches!(begin(&business, &id).await, Turn::Settled(MessageStatus::Sent)));
-        assert_eq!(report(&business, "SM1", MessageStatus::Sent, None).await, Report::Stale);
+        assert!(matches!(begin(&business, &id).await, SendDecision::Settled(MessageStatus::Sent)));
+        assert_eq!(report(&business, "SM1", MessageStatus::Sent, None).await, ReportOutcome::Stale);
         let delivered = report(&business, "SM1", MessageStatus::Delivered, None).await;
-        assert_eq!(delivered, Report::Applied(MessageStatus::Delivered));
-        assert_eq!(report(&business, "SM1", MessageStatus::Sent, None).await, Report::Stale);
-        assert_eq!(report(&business, "SM2", MessageStatus::Sent, None).await, Report::Unknown);
+        assert_eq!(delivered, ReportOutcome::Applied(MessageStatus::Delivered));
+        assert_eq!(report(&business, "SM1", MessageStatus::Sent, None).await, ReportOutcome::Stale);
+        assert_eq!(report(&business, "SM2", MessageStatus::Sent, None).await, ReportOutcome::Unknown);
         assert_eq!(status(&business).await, "delivered");
 
         let metadata: nightshift_db::Json<serde_json::Value> =
@@ -80,8 +80,8 @@ async fn a_text_to_somebody_who_opted_out_in_the_meantime_never_leaves() {
     on_both(async |business| {
         let id = written(&business).await;
         business.set("UPDATE clients SET opted_out_at = created_at").await;
-        assert!(matches!(begin(&business, &id).await, Turn::Blocked("opted_out")));
-        assert!(matches!(begin(&business, &id).await, Turn::Settled(MessageStatus::Failed)));
+        assert!(matches!(begin(&business, &id).await, SendDecision::Blocked("opted_out")));
+        assert!(matches!(begin(&business, &id).await, SendDecision::Settled(MessageStatus::Failed)));
         assert_eq!(run_status(&business).await, "skipped");
         assert_eq!(business.audited("message.blocked").await, 1);
     })
@@ -93,7 +93,7 @@ async fn a_number_taken_out_of_service_sends_nothing_more_and_its_text_waits() {
     on_both(async |business| {
         let id = written(&business).await;
         business.set("UPDATE message_numbers SET status = 'quarantined'").await;
-        assert!(matches!(begin(&business, &id).await, Turn::NoNumber));
+        assert!(matches!(begin(&business, &id).await, SendDecision::NoNumber));
         assert_eq!((status(&business).await.as_str(), run_status(&business).await.as_str()), ("queued", "pending"));
     })
     .await;
@@ -149,7 +149,7 @@ async fn an_unclear_attempt_is_found_out_about_and_sent_again_once_at_most() {
         let resend = async || business.write(async |tx| delivery::resend_once(tx, &id, noon()).await.unwrap()).await;
         assert!(!unconfirmed().await, "nothing was asked yet");
         sending(&business, &id).await;
-        assert!(matches!(begin(&business, &id).await, Turn::Unclear { since } if since == noon()));
+        assert!(matches!(begin(&business, &id).await, SendDecision::Unclear { since } if since == noon()));
         assert!(unconfirmed().await && unconfirmed().await);
         assert_eq!(resend().await, Some(1));
         assert_eq!(resend().await, None, "it is queued again");
@@ -170,8 +170,8 @@ async fn a_failed_delivery_raises_an_exception_once_and_a_run_stays_a_success() 
         sending(&business, &id).await;
         business.write(async |tx| delivery::record_sent(tx, &id, "SM1", &job(), noon()).await.unwrap()).await;
         let undelivered = report(&business, "SM1", MessageStatus::Undelivered, Some("30003")).await;
-        assert_eq!(undelivered, Report::Applied(MessageStatus::Undelivered));
-        assert_eq!(report(&business, "SM1", MessageStatus::Undelivered, Some("30003")).await, Report::Stale);
+        assert_eq!(undelivered, ReportOutcome::Applied(MessageStatus::Undelivered));
+        assert_eq!(report(&business, "SM1", MessageStatus::Undelivered, Some("30003")).await, ReportOutcome::Stale);
         let raised = "SELECT COUNT(*) FROM exceptions WHERE type = 'sms_undelivered'";
         assert_eq!(business.count(raised).await, 1);
         let code: String = business.db.read("SELECT error_code FROM message_events").scalar().await.unwrap();
@@ -219,7 +219,7 @@ async fn a_number_gives_out_one_slot_a_second_also_to_many_at_once() {
         }
         slots.sort_unstable();
         assert_eq!(slots, (0..20).map(|second| second * 1000).collect::<Vec<u128>>());
-        // After a pause nothing is saved up.
+        // Slots that pass unused during a pause are not saved up.
         let later = noon() + Duration::from_secs(3600);
         business.set("UPDATE message_events SET send_slot_at = NULL").await;
         let slot = business.write(async |tx| delivery::take_send_slot(tx, &number, &first, later).await.unwrap()).await;
@@ -241,7 +241,7 @@ async fn the_run_of_a_text_is_loaded_with_it() {
 }
 
 proptest! {
-    /// Reports in any order and number: the rank never falls, and what is final stays.
+    /// Reports in any order and number never lower the rank, and a final status never changes.
     #[test]
     fn reports_only_move_forward(reports in prop::collection::vec(prop::sample::select(MessageStatus::ALL), 0..30)) {
         let mut status = MessageStatus::Sent;

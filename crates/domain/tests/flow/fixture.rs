@@ -1,4 +1,4 @@
-//! A small business to test with, and short ways to act on it and to look at it.
+//! A small business for tests, with shortcuts to change and inspect it.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use nightshift_db::testing::{TestDb, engines};
 use nightshift_db::{Db, Timestamp, Tx};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audience::Audience;
-use nightshift_domain::automations::ledger::RunToStart;
+use nightshift_domain::automations::runs::RunToStart;
 use nightshift_domain::automations::{Executed, execute, seed_defaults};
 use nightshift_domain::bookings::{self, Booking, Created, Draft};
 use nightshift_domain::confirmation::{self, Outcome};
@@ -16,10 +16,10 @@ use nightshift_domain::messaging::masking::NumberGiven;
 use nightshift_domain::viewer::Viewer;
 use serde_json::json;
 
-/// 60 minutes, as configured by default.
+/// 60 minutes, as in the default configuration.
 pub const GRACE: Duration = Duration::from_secs(3600);
 
-/// Noon of the day before the booking of [`draft`].
+/// Noon three days before the booking of [`draft`].
 pub fn noon() -> Timestamp {
     at("2024-12-28T12:00:00Z")
 }
@@ -32,7 +32,7 @@ pub fn org() -> OrgId {
     OrgId::from("org-1".to_owned())
 }
 
-/// An owner of this organisation.
+/// Returns a viewer for an owner of this organisation.
 pub fn viewer_of(org: &OrgId) -> Viewer {
     Viewer::of_org(org.clone(), Audience::Owner)
 }
@@ -53,14 +53,14 @@ pub fn job() -> Actor {
     Actor::System { source: "job-1".to_owned() }
 }
 
-/// Runs `test` on a business of its own on each engine.
+/// Runs `test` on a fresh business on each engine.
 pub async fn on_both<F: Future<Output = ()>>(test: impl Fn(Business) -> F) {
     for database in engines().await {
         test(Business::open(database).await).await;
     }
 }
 
-/// One organisation with a user, two sitters and default automations; a second organisation beside it.
+/// One organisation with a user, two sitters and the default automations, and a second organisation.
 pub struct Business {
     pub db: Db,
     _database: TestDb,
@@ -99,7 +99,7 @@ impl Business {
         business
     }
 
-    /// Acts in a transaction and commits it.
+    /// Runs `act` in a transaction and commits it.
     pub async fn write<T>(&self, act: impl AsyncFnOnce(&mut Tx) -> T) -> T {
         let mut tx = self.db.begin().await.unwrap();
         let result = act(&mut tx).await;
@@ -137,7 +137,7 @@ impl Business {
         self.write(async |tx| bookings::confirm(tx, &org(), &booking.id, &owner(), noon()).await.unwrap().booking).await
     }
 
-    /// All steps of the confirmation, each in a transaction of its own, as the job runs them.
+    /// Runs every step of the confirmation in its own transaction, as the job does.
     pub async fn run_confirmation(&self, booking: &BookingId, now: Timestamp) -> Confirmed {
         let mut starts = Vec::new();
         let by = job();
@@ -164,7 +164,7 @@ impl Business {
         Confirmed { outcome, given, starts }
     }
 
-    /// A confirmed booking whose confirmation has run and whose text is written.
+    /// Creates a confirmed booking whose confirmation has run and whose text is written.
     pub async fn confirmed_and_written(&self, change: impl FnOnce(&mut Draft)) -> (Booking, ThreadId, MessageId) {
         let booking = self.confirmed(change).await;
         let confirmed = self.run_confirmation(&booking.id, noon()).await;
@@ -185,12 +185,12 @@ impl Business {
         self.db.read(sql).scalar().await.unwrap()
     }
 
-    /// How many audit rows of this kind there are.
+    /// Counts the audit entries of this type.
     pub async fn audited(&self, event: &str) -> i64 {
         self.db.read("SELECT COUNT(*) FROM event_log WHERE event_type = $1").bind(event).scalar().await.unwrap()
     }
 
-    /// How many stream rows of this kind there are on a topic.
+    /// Counts the stream events of this type on a topic.
     pub async fn streamed(&self, topic: &str, event: &str) -> i64 {
         self.db
             .read("SELECT COUNT(*) FROM stream_events WHERE topic = $1 AND event = $2")
@@ -206,14 +206,14 @@ impl Business {
     }
 }
 
-/// What a whole confirmation did.
+/// The result of a whole confirmation.
 pub struct Confirmed {
     pub outcome: Outcome,
     pub given: NumberGiven,
     pub starts: Vec<RunToStart>,
 }
 
-/// The booking of the acceptance cases.
+/// The booking that most tests use.
 pub fn draft() -> Draft {
     serde_json::from_value(json!({
         "firstName": "Test", "lastName": "Client", "phone": "+15551234567", "service": "dog_walking",
@@ -222,7 +222,7 @@ pub fn draft() -> Draft {
     .expect("a draft")
 }
 
-/// Choices that are the same in every run of a test.
+/// A random number generator (xorshift64) with a fixed seed.
 pub struct Random(u64);
 
 impl Random {
@@ -230,7 +230,7 @@ impl Random {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    /// A number from 0 to `end - 1`.
+    /// Returns a number from 0 to `end - 1`.
     pub fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -1,5 +1,5 @@
-//! Lists: whatever the filters, each returns the rows that match, in its order, page by page, and reads them from an
-//! index.
+//! Lists: for every combination of filters, each list returns the matching rows in its order, page by page, and reads
+//! them from an index.
 
 mod tables;
 
@@ -20,10 +20,10 @@ use crate::fixture::*;
 use tables::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// Names and phone numbers.
+/// Names and phone numbers of the clients.
 const CLIENTS: [(&str, &str); 2] = [("Ada Lovelace", "+15550100210"), ("Grace Hopper", "+15550100220")];
 
-/// Whether a row matches, worked out without a database.
+/// Whether a row matches the filter, computed without a database.
 fn matches(list: &str, row: &Values, filter: &Values) -> bool {
     filter.iter().all(|(name, wanted)| match (list, *name) {
         ("bookings", "from") => row["start"] >= *wanted,
@@ -49,7 +49,7 @@ fn matches(list: &str, row: &Values, filter: &Values) -> bool {
     }) && (list != "exceptions" || filter.contains_key("status") || row["status"] == "open")
 }
 
-/// The texts that a search looks in.
+/// The texts of a row in which a search looks.
 fn searched(list: &str, row: &Values) -> [&'static str; 3] {
     let (name, phone) = if row["client"] == "client-1" { CLIENTS[0] } else { CLIENTS[1] };
     let other = match (list, row["sitter"].as_str()) {
@@ -60,7 +60,6 @@ fn searched(list: &str, row: &Values) -> [&'static str; 3] {
     [name, phone, other]
 }
 
-/// Whether a sitter sees a row of their organisation.
 fn is_of_sitter(list: &str, row: &Values, sitter: &str) -> bool {
     match list {
         "threads" => {
@@ -70,7 +69,7 @@ fn is_of_sitter(list: &str, row: &Values, sitter: &str) -> bool {
     }
 }
 
-/// Where a row stands in its list.
+/// Sorts the rows in the order of their list.
 fn sorted(list: &str, rows: &mut [&Values]) {
     let rank = |row: &Values| match row["severity"].as_str() {
         "high" => 0,
@@ -109,7 +108,7 @@ fn random_row(runner: &mut TestRunner, list: &ListOf, place: usize) -> Values {
         row.insert(name, one_of(runner, values));
     }
     if list.name == "audit" {
-        // An id is as late as its entry, or later: the clock was set back before.
+        // The time in an id is never earlier than its entry's time; it is later if the clock had been set back.
         let ahead = HOUR * proptest::sample::select(&[0, 0, 5, 30, 200]).new_tree(runner).unwrap().current();
         let id = format!("{}{}", &lowest_id(at(&row["at"]) + ahead)[..24], uuid_like(runner));
         row.insert("id", id);
@@ -121,7 +120,7 @@ fn uuid_like(runner: &mut TestRunner) -> String {
     "[0-9a-f]{12}".new_tree(runner).unwrap().current()
 }
 
-/// What other rows refer to.
+/// Inserts the rows that other rows refer to.
 async fn prepare(business: &Business) {
     let db = &business.db;
     for (id, (name, phone)) in ["client-1", "client-2"].into_iter().zip(CLIENTS) {
@@ -197,7 +196,7 @@ async fn whatever_the_filters_a_list_returns_what_matches_in_its_order_page_by_p
                 };
                 let mut narrowing = filter.clone();
                 if by_sitter {
-                    // A sitter searches nothing, and gets their own bookings and windows whoever is named.
+                    // A sitter can't search, and gets their own bookings and windows whichever sitter the filter names.
                     narrowing.remove("q");
                     narrowing.retain(|name, _| *name != "sitter" || list.name == "threads");
                 }
@@ -221,7 +220,7 @@ async fn whatever_the_filters_a_list_returns_what_matches_in_its_order_page_by_p
                     let Some(next) = next else { break };
                     cursor = Some(next);
                 }
-                // What the fixture itself made has ids of its own.
+                // Rows that the fixture created are not in `rows`.
                 found.retain(|id| rows.iter().any(|row| row["id"] == *id));
                 assert_eq!(found, wanted, "{} {filter:?} as {:?} on {:?}", list.name, viewer.reach(), db.engine());
             }
@@ -230,7 +229,8 @@ async fn whatever_the_filters_a_list_returns_what_matches_in_its_order_page_by_p
     .await;
 }
 
-/// Filters whose own index leaves so few rows that sorting them is right: list, filter and the index's first column.
+/// Filters whose index leaves so few rows that sorting them is right: the list, the filter and the first column of the
+/// index.
 const FEW: &[(&str, &str, &str)] = &[
     ("audit", "booking", "booking_id"),
     ("audit", "correlation", "correlation_id"),
@@ -240,7 +240,7 @@ const FEW: &[(&str, &str, &str)] = &[
     ("windows", "booking", "booking_id"),
 ];
 
-/// The steps by which SQLite would carry a statement out.
+/// Returns the steps of SQLite's query plan.
 async fn plan(db: &Db, sql: &str) -> Vec<String> {
     let path = db.sqlite_path().unwrap();
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);

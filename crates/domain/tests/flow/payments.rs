@@ -1,4 +1,4 @@
-//! What a payment provider's reports do to a booking.
+//! The effect of the payment provider's reports on a booking.
 
 use nightshift_domain::Error;
 use nightshift_domain::bookings::{self, Paid, Payment, PaymentStatus, Refund, Refunded, Status};
@@ -111,7 +111,7 @@ async fn a_cancelled_booking_keeps_its_status_but_remembers_the_money() {
         assert!(paid.recorded && !paid.change.needs_confirm && paid.after_cancellation);
         let booking = paid.change.booking;
         assert_eq!((booking.status, booking.payment_status), (Status::Cancelled, PaymentStatus::Paid));
-        // The same payment once more is no news; another one is.
+        // A report of the same payment changes nothing; another payment counts again.
         assert!(!pay(&business, payment(&id, "pi_1", 500)).await.after_cancellation);
         assert!(pay(&business, payment(&id, "pi_2", 500)).await.after_cancellation);
     })
@@ -128,10 +128,10 @@ async fn refunds_are_totals_and_only_a_complete_one_refunds_the_booking() {
         let all = refund(&business, refund_of("pi_1", 10_000, true)).await;
         assert_eq!((all.booking.payment_status, all.booking.refunded_minor), (PaymentStatus::Refunded, 10_000));
         assert_eq!(all.booking.status, Status::Confirmed);
-        // The partial report again, late, and the complete one again.
+        // The partial report arrives again late, and the complete one is repeated.
         assert!(!refund(&business, refund_of("pi_1", 4000, false)).await.recorded);
         assert!(!refund(&business, refund_of("pi_1", 10_000, true)).await.recorded);
-        // The payment's own report once more, after all.
+        // The payment's own report is repeated after the refund.
         let late = pay(&business, payment(&id, "pi_1", 10_000)).await;
         assert_eq!(late.change.booking.payment_status, PaymentStatus::Refunded);
         assert!(!late.recorded && !late.change.needs_confirm);
@@ -148,7 +148,7 @@ async fn a_refund_that_overtakes_its_payment_is_kept() {
         let paid = pay(&business, payment(&id, "pi_1", 10_000)).await;
         assert_eq!(paid.change.booking.payment_status, PaymentStatus::Refunded);
         assert_eq!((paid.change.booking.status, paid.change.booking.paid_minor), (Status::Pending, 10_000));
-        // Paid once more, by another payment.
+        // Another payment pays the booking again.
         let paid = pay(&business, payment(&id, "pi_2", 10_000)).await;
         assert_eq!(paid.change.booking.payment_status, PaymentStatus::Paid);
         assert_eq!((paid.change.booking.status, paid.change.booking.refunded_minor), (Status::Confirmed, 0));
@@ -184,7 +184,7 @@ async fn when_the_first_payment_goes_back_the_second_one_pays() {
         let back = refund(&business, refund_of("pi_2", 9_000, true)).await;
         assert!(back.instead.is_none());
         assert_eq!((back.booking.payment_status, back.booking.refunded_minor), (PaymentStatus::Refunded, 9_000));
-        // Both once more, late.
+        // The reports of both payments are repeated late.
         for intent in ["pi_1", "pi_2"] {
             let late = pay(&business, payment(&id, intent, 10_000)).await;
             assert!(!late.second_payment && !late.pays && !late.change.needs_confirm);
@@ -219,7 +219,7 @@ async fn a_report_without_a_payments_id_neither_hides_nor_doubles_money() {
     on_both(async |business| {
         let id = business.book(|_| {}).await.booking.id;
         let nameless = |minor| Payment { payment_intent_id: None, ..payment(&id, "", minor) };
-        // A free checkout first: the real payment takes its place.
+        // A free checkout comes first, and the real payment replaces it.
         assert!(pay(&business, nameless(0)).await.pays);
         assert!(pay(&business, payment(&id, "pi_1", 10_000)).await.pays);
         for (minor, second) in [(0, false), (10_000, false), (5_000, true)] {
@@ -235,7 +235,7 @@ async fn a_report_without_a_payments_id_neither_hides_nor_doubles_money() {
             PaymentStatus::Refunded
         );
 
-        // Paid without an id; its refund has one.
+        // The payment has no id, but its refund has one.
         let id = business.book(|_| {}).await.booking.id;
         pay(&business, Payment { payment_intent_id: None, ..payment(&id, "", 10_000) }).await;
         for (minor, complete, status) in [(4_000, false, PaymentStatus::Paid), (10_000, true, PaymentStatus::Refunded)]
@@ -248,14 +248,14 @@ async fn a_report_without_a_payments_id_neither_hides_nor_doubles_money() {
     .await;
 }
 
-/// What may be told of a payment: that it came in, or that so much went back.
+/// A report: a payment arrived, or an amount of it was refunded in total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Told {
     Paid(&'static str),
     Refunded(&'static str, i64),
 }
 
-/// Every order of `events`, each once.
+/// Returns every distinct order of `events`.
 fn orders(events: &[Told]) -> Vec<Vec<Told>> {
     if events.is_empty() {
         return vec![Vec::new()];
@@ -277,7 +277,8 @@ async fn the_reports_of_two_payments_come_to_the_same_in_any_order() {
     use Told::{Paid, Refunded};
     const ALL: i64 = 10_000;
     let (once, twice) = ([Paid("pi_1"), Paid("pi_2")], [Paid("pi_1"), Paid("pi_1"), Paid("pi_2"), Paid("pi_2")]);
-    // What is told, and what the booking shows in the end: given back of the payment it carries, and which that is.
+    // The reports, and what the booking shows in the end: its payment status, the refunded amount of its payment, and
+    // which payment that is.
     let cases = [
         ([&twice[..], &[Refunded("pi_1", ALL), Refunded("pi_2", ALL)]].concat(), PaymentStatus::Refunded, ALL, None),
         ([&twice[..], &[Refunded("pi_1", ALL)]].concat(), PaymentStatus::Paid, 0, Some("pi_2")),
@@ -292,7 +293,7 @@ async fn the_reports_of_two_payments_come_to_the_same_in_any_order() {
         for (events, status, back, carries) in &cases {
             for order in orders(events) {
                 let id = business.book(|_| {}).await.booking.id;
-                // A payment belongs to one booking only.
+                // A payment belongs to one booking only, so each order gets its own ids.
                 let own = |intent: &str| format!("{intent}:{id}");
                 business
                     .write(async |tx| {
@@ -302,7 +303,7 @@ async fn the_reports_of_two_payments_come_to_the_same_in_any_order() {
                                     let payment = payment(&id, &own(intent), ALL);
                                     bookings::mark_paid(tx, &payment, &webhook(), noon()).await.unwrap();
                                 }
-                                // As long as its payment is unknown no booking belongs to it.
+                                // While the payment is unknown, the refund finds no booking.
                                 Refunded(intent, minor) => {
                                     let refund = refund_of(&own(intent), *minor, *minor == ALL);
                                     match bookings::mark_refunded(tx, &refund, &webhook(), noon()).await {

@@ -1,42 +1,42 @@
-//! Requests for an appointment, changed by those who see them and by nobody else.
+//! Service requests are changed only by viewers who may see them.
 
 use std::time::Duration;
 
 use nightshift_db::Engine;
-use nightshift_domain::calls::{self, CallMode, NewProvider, NewRequest, Schedule};
-use nightshift_domain::ids::{OrgId, RequestId};
+use nightshift_domain::calls::{self, CallMode, NewCall, NewServiceProvider, NewServiceRequest};
+use nightshift_domain::ids::{OrgId, ServiceRequestId};
 use nightshift_domain::viewer::Viewer;
 use nightshift_domain::{Error, Result};
 
 use crate::fixture::*;
 
-fn provider() -> NewProvider {
+fn provider() -> NewServiceProvider {
     let (name, phone) = (Some("Vet".to_owned()), Some("+15557654321".to_owned()));
-    NewProvider { name, phone, ..NewProvider::default() }
+    NewServiceProvider { name, phone, ..NewServiceProvider::default() }
 }
 
-async fn request(business: &Business) -> RequestId {
+async fn request(business: &Business) -> ServiceRequestId {
     let (title, user_phone) = (Some("Vaccination".to_owned()), Some("+15551234567".to_owned()));
-    let new = NewRequest { title, user_phone, providers: vec![provider()], ..NewRequest::default() };
+    let new = NewServiceRequest { title, user_phone, providers: vec![provider()], ..NewServiceRequest::default() };
     let made = business.write(async |tx| calls::create(tx, &org(), new.clone(), &owner(), noon()).await).await;
     made.unwrap().0
 }
 
-/// What is done to a request.
-async fn attempts(business: &Business, viewer: &Viewer, id: &RequestId) -> [Result<()>; 2] {
+/// Tries every change to a service request.
+async fn attempts(business: &Business, viewer: &Viewer, id: &ServiceRequestId) -> [Result<()>; 2] {
     let providers = business.db.read("SELECT id FROM providers WHERE service_request_id = $1").bind(id);
     let (provider_id,): (String,) = providers.one().await.unwrap();
     let service_request_id = Some(id.to_string());
-    let wish = Schedule { service_request_id, provider_id: Some(provider_id), ..Schedule::default() };
+    let new_call = NewCall { service_request_id, provider_id: Some(provider_id), ..NewCall::default() };
     let scheduled = business
-        .write(async |tx| calls::schedule(tx, viewer, wish.clone(), CallMode::Simulated, &owner(), noon()).await)
+        .write(async |tx| calls::schedule(tx, viewer, new_call.clone(), CallMode::Simulated, &owner(), noon()).await)
         .await;
     let cancelled = business.write(async |tx| calls::cancel_request(tx, viewer, id, &owner(), noon()).await).await;
     [scheduled.map(drop), cancelled]
 }
 
 fn strangers() -> Vec<Viewer> {
-    let another = Viewer::of_request(RequestId::from("another".to_owned()));
+    let another = Viewer::of_request(ServiceRequestId::from("another".to_owned()));
     vec![Viewer::nobody(), Viewer::sitter(org(), sitter()), viewer_of(&OrgId::from("org-2".to_owned())), another]
 }
 
@@ -50,7 +50,7 @@ async fn a_request_is_scheduled_and_cancelled_by_those_alone_who_see_it() {
             }
         }
         assert_eq!(business.count("SELECT count(*) FROM service_requests WHERE status = 'RECOMMENDED'").await, 1);
-        let those: [fn(RequestId) -> Viewer; 3] = [|_| Viewer::all(), |_| viewer_of(&org()), Viewer::of_request];
+        let those: [fn(ServiceRequestId) -> Viewer; 3] = [|_| Viewer::all(), |_| viewer_of(&org()), Viewer::of_request];
         for viewer in those {
             let id = request(&business).await;
             let viewer = viewer(id.clone());
@@ -62,7 +62,7 @@ async fn a_request_is_scheduled_and_cancelled_by_those_alone_who_see_it() {
     .await;
 }
 
-/// On SQLite whoever writes waits for whoever writes, whatever it is about.
+/// On SQLite every writer waits for every other writer.
 #[tokio::test]
 async fn a_stranger_to_a_request_does_not_wait_for_those_who_change_it() {
     on_both(async |business| {

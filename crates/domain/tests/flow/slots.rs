@@ -1,4 +1,4 @@
-//! The seconds that a number gives out, whatever its clock and its texts do meanwhile.
+//! The slots that a number gives out, whatever happens to its clock and its texts.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::fixture::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Texts of one number that wait to be sent.
+/// Creates texts of one number that wait to be sent.
 async fn texts(business: &Business, count: usize) -> Vec<MessageId> {
     business.add_number("pool-1", "pool", "org-1").await;
     let (_, _, first) = business.confirmed_and_written(|_| {}).await;
@@ -51,7 +51,7 @@ async fn after_the_clock_was_set_back_texts_wait_no_longer_than_for_those_before
         }
         set(&business, &ids[0], "sent").await;
         let earlier = noon() - Duration::from_secs(3600);
-        // One that has a slot of the clock of before, one that never had any: each is among the first four seconds.
+        // Some texts have a slot from the clock before, one never had any: each gets one of the first seconds.
         let mut slots = Vec::new();
         for id in ids[1..].iter().rev() {
             slots.push(slot(&business, id, earlier).await);
@@ -100,7 +100,7 @@ async fn whatever_happens_slots_are_a_second_apart_and_no_further_ahead_than_the
                         .all()
                         .await
                         .unwrap();
-                    // Slots that are not whole seconds apart may each cost up to two.
+                    // Slots that are not whole seconds apart may each take up two seconds.
                     let latest = now + SECOND * (2 * u32::try_from(others.len()).unwrap() + 1);
                     assert!(given <= latest, "{given} is too far ahead of {now}: {others:?}");
                     for (other,) in others {

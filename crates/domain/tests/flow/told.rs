@@ -1,28 +1,28 @@
-//! What clients are told about when their booking takes place, through moves, cancellations and lost answers.
+//! What the texts to a client say about the time of a booking, through moves, cancellations and lost answers.
 
 use std::collections::VecDeque;
 
 use nightshift_db::Timestamp;
 use nightshift_domain::automations::Executed;
-use nightshift_domain::automations::ledger::RunToStart;
+use nightshift_domain::automations::runs::RunToStart;
 use nightshift_domain::bookings::{self, Booking, Patch};
 use nightshift_domain::confirmation;
 use nightshift_domain::ids::{HistoryId, MessageId};
-use nightshift_domain::messaging::delivery::{self, Turn};
+use nightshift_domain::messaging::delivery::{self, SendDecision};
 use serde_json::json;
 
 use crate::fixture::*;
 
-/// Times of the same day; the first is that of [`draft`].
+/// Hours of the same day; the first is the start of [`draft`].
 const HOURS: [u32; 3] = [10, 12, 15];
 
-/// A booking that was moved or cancelled, and what must follow.
+/// A job that must follow a change of the booking.
 enum Follow {
     Move(i64),
     Cancel(HistoryId),
 }
 
-/// A confirmed booking, the jobs that wait, and the texts that left or may have.
+/// A confirmed booking, the jobs that wait, and the texts that were sent or may have been.
 struct Story<'a> {
     business: &'a Business,
     booking: Booking,
@@ -34,7 +34,7 @@ struct Story<'a> {
     in_the_air: Vec<MessageId>,
     unclear: Vec<MessageId>,
     resent: Vec<MessageId>,
-    /// In the order in which the provider was asked; what turns out not to have left is taken out.
+    /// In the order of the requests to the carrier. A text that turns out not to have been sent is removed.
     left: Vec<(MessageId, String)>,
     sids: usize,
 }
@@ -99,7 +99,7 @@ impl<'a> Story<'a> {
                 }
             })
             .await;
-        // Reminders are a day before; these stories take a moment.
+        // Reminders are sent a day before the booking, and the clock does not move that far here.
         self.runs.extend(runs.into_iter().filter(|run| run.not_before.is_none()));
     }
 
@@ -113,14 +113,14 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// The provider is about to be asked: what the text says must be true at this moment.
+    /// Begins to send a text, whose content must be true at this moment.
     async fn send(&mut self, at: usize) {
         if self.waiting.is_empty() {
             return;
         }
         let id = self.waiting.swap_remove(at % self.waiting.len());
         let turn = self.business.write(async |tx| delivery::begin_send(tx, &id, &job(), noon()).await.unwrap()).await;
-        let Turn::Send(envelope) = turn else { return };
+        let SendDecision::Send(envelope) = turn else { return };
         let present = format!("31 Dec 2024 at {}:00", self.hour);
         assert!(envelope.body.contains(&present), "{present} holds when it says: {}", envelope.body);
         assert_eq!(envelope.body.contains("cancelled"), self.cancelled, "{}", envelope.body);
@@ -163,7 +163,7 @@ impl<'a> Story<'a> {
         self.waiting.push(id);
     }
 
-    /// Everything that waits is done, and the provider answers.
+    /// Completes everything that waits, with an answer from the carrier for each request.
     async fn end(mut self, random: &mut Random) {
         while !(self.follows.is_empty()
             && self.runs.is_empty()
@@ -187,8 +187,8 @@ impl<'a> Story<'a> {
     }
 }
 
-/// Any order of moves, a cancellation, and everything that sends texts, with answers that come, don't come, or say no.
-/// More of them with `NIGHTSHIFT_TEST_MOVES`.
+/// Moves, a cancellation and the sending of texts in random order, with requests that are answered, refused or
+/// unanswered. `NIGHTSHIFT_TEST_MOVES` sets the number of stories.
 #[tokio::test]
 async fn whatever_the_order_the_last_text_states_the_final_time_and_none_states_a_time_of_before() {
     let stories = std::env::var("NIGHTSHIFT_TEST_MOVES").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(30);
@@ -215,7 +215,7 @@ async fn whatever_the_order_the_last_text_states_the_final_time_and_none_states_
     .await;
 }
 
-/// The texts a client got, when everything happens at once and nothing fails.
+/// Returns the texts that a client gets when every job runs at once and nothing fails.
 async fn told(business: &Business, moves: &[&[u32]]) -> Vec<String> {
     business.add_number("pool-1", "pool", "org-1").await;
     let mut story = Story::begin(business, 1).await;
@@ -317,7 +317,7 @@ async fn a_text_that_would_repeat_the_one_before_it_once_the_one_between_is_take
                     story.answered(answer).await;
                 }
             }
-            // The answer about the first is lost; now the second turns out not to have left.
+            // The answer about the first text is lost. Then the second turns out not to have been sent.
             assert_eq!((story.unclear.len(), story.in_the_air.len(), story.waiting.len()), (1, 1, 1));
             story.answered(0).await;
             assert_eq!(business.audited("message.taken_back").await, 2);

@@ -1,15 +1,15 @@
-//! Every read, by every kind of viewer: each gets its own rows and no others.
+//! Every read with every kind of viewer: each viewer gets its own rows and no others.
 //!
-//! There is one of everything for each of three sitters: `1a` and `1b` of one organisation, `2` of another. A read
-//! gives the names of the rows it returned.
+//! There is one row of everything for each of three sitters: `1a` and `1b` of one organisation, `2` of another. A read
+//! gives the names of the rows that it returned.
 
 use std::collections::HashMap;
 
 use nightshift_db::Json;
 use nightshift_domain::audience::Audience;
-use nightshift_domain::automations::ledger;
+use nightshift_domain::automations::runs;
 use nightshift_domain::bookings::{self, Draft};
-use nightshift_domain::ids::{BookingId, OrgId, RequestId, SitterId};
+use nightshift_domain::ids::{BookingId, OrgId, ServiceRequestId, SitterId};
 use nightshift_domain::messaging::{inbox, messages, numbers, windows};
 use nightshift_domain::page::Limit;
 use nightshift_domain::pricing::{self, RuleDraft};
@@ -23,10 +23,10 @@ use serde_json::json;
 use crate::fixture::*;
 
 const NAMES: [&str; 3] = ["1a", "1b", "2"];
-/// While the windows of all are active.
+/// All windows are active at this time.
 const NOW: &str = "2024-12-31T10:30:00Z";
 
-/// Rows of one sitter; each id ends in the sitter's name.
+/// Inserts the rows of one sitter. Each id ends in the sitter's name.
 async fn insert(business: &Business, name: &str, org: &str, sitter: &str) -> BookingId {
     let org_id = OrgId::from(org.to_owned());
     let rule: RuleDraft = serde_json::from_value(json!({
@@ -135,7 +135,8 @@ async fn insert(business: &Business, name: &str, org: &str, sitter: &str) -> Boo
     booking.id
 }
 
-/// The names of what a read returned; none when it was refused, which is the only way it may fail.
+/// Returns the names of the rows that a read returned, or none if it was refused, which is the only error it may
+/// return.
 fn names<T: Serialize>(rows: Result<Vec<T>>, field: &str) -> Vec<String> {
     let rows = match rows {
         Ok(rows) => rows,
@@ -153,7 +154,7 @@ fn names<T: Serialize>(rows: Result<Vec<T>>, field: &str) -> Vec<String> {
     names
 }
 
-/// What a viewer gets of each read.
+/// Returns what a viewer gets from each read.
 async fn reads(
     business: &Business,
     viewer: &Viewer,
@@ -177,7 +178,7 @@ async fn reads(
         assert_eq!(usize::try_from(counted.low).unwrap(), rows.len());
     }
     found.push(("org exceptions", names(rows, "id")));
-    let rows = ledger::list(db, viewer, &ledger::Filter::default(), None, limit).await.map(|page| page.items);
+    let rows = runs::list(db, viewer, &runs::Filter::default(), None, limit).await.map(|page| page.items);
     found.push(("org ledger", names(rows, "id")));
     let filter = audit::Filter { event_type: Some("test.seen".to_owned()), ..audit::Filter::default() };
     let rows = audit::list(db, viewer, &filter, None, limit).await.map(|page| page.items);
@@ -190,7 +191,7 @@ async fn reads(
 
     for name in NAMES {
         let id = |kind: &str| format!("{kind}-{name}");
-        let (booking, request) = (&booking[name], RequestId::from(id("request")));
+        let (booking, request) = (&booking[name], ServiceRequestId::from(id("request")));
         let one =
             |read: &'static str, seen: Result<()>| (read, names(seen.map(|()| vec![json!({"name": name})]), "name"));
         let drift = reconciliation::drift_of_exception(db, viewer, &id("drift").into()).await;
@@ -205,7 +206,7 @@ async fn reads(
             one("booking", bookings::get(db, viewer, booking).await.map(drop)),
             one("booking's history", bookings::status_history(db, viewer, booking).await.map(drop)),
             one("org exception", exceptions::get(db, viewer, &id("exception").into()).await.map(drop)),
-            one("org ledger run", ledger::view(db, viewer, &id("automation").into()).await.map(drop)),
+            one("org ledger run", runs::view(db, viewer, &id("automation").into()).await.map(drop)),
             one("org run", reconciliation::get(db, viewer, &id("run").into()).await.map(drop)),
             ("org drifts", names(drifts.map(|page| page.items), "id")),
             one("org drift", drift),
@@ -223,7 +224,7 @@ async fn reads(
     found
 }
 
-/// Reads in the order of their first row, with the rows of all.
+/// Merges the results of reads with the same name.
 fn together(found: Vec<(&'static str, Vec<String>)>) -> Vec<(&'static str, Vec<String>)> {
     let mut all: Vec<(&'static str, Vec<String>)> = Vec::new();
     for (read, names) in found {
@@ -246,15 +247,15 @@ async fn every_read_gives_each_viewer_its_own_rows_and_no_others() {
         }
         let sitter = |id: &str| Viewer::sitter(org(), SitterId::from(id.to_owned()));
         let org_2 = OrgId::from("org-2".to_owned());
-        // By the first words of a read: what is of one organisation and its sitters, what bookings are to all who see
-        // them, what sitters have no part in, the same within one organisation, and requests.
+        // By the prefix of a read: reads of one organisation including its sitters; reads of bookings; reads that
+        // sitters may not make; the same within one organisation; and reads of service requests.
         for (viewer, own, bookings, orgs, one_org, requests) in [
             (Viewer::all(), "", "1a 1b 2", "1a 1b 2", "", "1a 1b 2"),
             (viewer_of(&org()), "1a 1b", "1a 1b", "1a 1b", "1a 1b", "1a 1b"),
             (viewer_of(&org_2), "2", "2", "2", "2", "2"),
             (sitter("sitter-1"), "1a", "1a", "", "", ""),
             (sitter("sitter-2"), "1b", "1b", "", "", ""),
-            (Viewer::of_request(RequestId::from("request-1b".to_owned())), "", "", "", "", "1b"),
+            (Viewer::of_request(ServiceRequestId::from("request-1b".to_owned())), "", "", "", "", "1b"),
             (Viewer::nobody(), "", "", "", "", ""),
         ] {
             let found = together(reads(&business, &viewer, &booking).await);
@@ -321,7 +322,7 @@ fn an_event_goes_to_those_who_see_what_it_is_about() {
         data: Json(json!({})),
     };
     let sitter = Viewer::sitter(org(), sitter());
-    let link = Viewer::of_request(RequestId::from("r".to_owned()));
+    let link = Viewer::of_request(ServiceRequestId::from("r".to_owned()));
     for (event, all, own, sitters, links) in [
         (event(Some("org-1"), "threads"), true, true, true, false),
         (event(Some("org-2"), "threads"), true, false, false, false),

@@ -9,7 +9,7 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::error::{Doubt, LookupError, SendError};
+use super::error::{LookupError, SendError, UnclearCause};
 use super::status::MessageStatus;
 use crate::http::{ClientError, parse_base_url};
 use crate::json::{self, Fields};
@@ -91,7 +91,7 @@ impl TwilioClient {
             let taken = json::read(&body).ok();
             return taken
                 .and_then(|taken| SentMessage::read(&taken))
-                .ok_or(SendError::Ambiguous { doubt: Doubt::Unreadable { http_status }, retry_after: None });
+                .ok_or(SendError::Unclear { cause: UnclearCause::Unreadable { http_status }, retry_after: None });
         }
         // The status alone tells enough when the body does not come through.
         let body = answer.bytes().await.unwrap_or_default();

@@ -39,10 +39,10 @@ pub enum SendError {
         message: &'static str,
     },
     /// The text may have gone out or not: look it up before sending again.
-    #[error("it is not known whether Twilio took the message: {doubt}")]
-    Ambiguous {
+    #[error("it is not known whether Twilio took the message: {cause}")]
+    Unclear {
         /// Where it was lost sight of.
-        doubt: Doubt,
+        cause: UnclearCause,
         /// How long Twilio asks to wait.
         retry_after: Option<Duration>,
     },
@@ -50,7 +50,7 @@ pub enum SendError {
 
 /// How a request's fate was lost from sight.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Doubt {
+pub enum UnclearCause {
     /// No whole answer within the time limit.
     #[error("no answer in time")]
     Timeout,
@@ -95,8 +95,8 @@ impl SendError {
         match self {
             Self::RateLimited { code, .. }
             | Self::Refused { code, .. }
-            | Self::Ambiguous { doubt: Doubt::ServerError { code, .. }, .. } => *code,
-            Self::NotSent { .. } | Self::Ambiguous { .. } => None,
+            | Self::Unclear { cause: UnclearCause::ServerError { code, .. }, .. } => *code,
+            Self::NotSent { .. } | Self::Unclear { .. } => None,
         }
     }
 
@@ -104,7 +104,7 @@ impl SendError {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after, .. } | Self::Ambiguous { retry_after, .. } => *retry_after,
+            Self::RateLimited { retry_after, .. } | Self::Unclear { retry_after, .. } => *retry_after,
             Self::NotSent { .. } | Self::Refused { .. } => None,
         }
     }
@@ -116,7 +116,7 @@ impl SendError {
             Self::NotSent { .. } => "not_sent",
             Self::RateLimited { .. } => "rate_limited",
             Self::Refused { .. } => "refused",
-            Self::Ambiguous { .. } => "ambiguous",
+            Self::Unclear { .. } => "ambiguous",
         }
     }
 
@@ -126,9 +126,9 @@ impl SendError {
         if error.is_connect() || error.is_builder() {
             Self::NotSent { cause }
         } else if error.is_timeout() {
-            Self::Ambiguous { doubt: Doubt::Timeout, retry_after: None }
+            Self::Unclear { cause: UnclearCause::Timeout, retry_after: None }
         } else {
-            Self::Ambiguous { doubt: Doubt::ConnectionLost(cause), retry_after: None }
+            Self::Unclear { cause: UnclearCause::ConnectionLost(cause), retry_after: None }
         }
     }
 
@@ -140,7 +140,7 @@ impl SendError {
             // 20429 is documented as never processed, whatever status it comes with.
             (429, _) | (_, Some(20429 | 21611)) => Self::RateLimited { retry_after, code },
             // 408 comes from something in between, which cannot know.
-            (408 | 500.., _) => Self::Ambiguous { doubt: Doubt::ServerError { http_status, code }, retry_after },
+            (408 | 500.., _) => Self::Unclear { cause: UnclearCause::ServerError { http_status, code }, retry_after },
             _ => Self::Refused { http_status, code, message: code.map_or("no reason was given", explain) },
         }
     }

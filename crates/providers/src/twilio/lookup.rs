@@ -58,7 +58,7 @@ impl TwilioClient {
 
     /// All messages with the same sender and recipient made since sending began, oldest first. A caller that knows the
     /// SIDs of its other messages can tell them apart: of what is left, one with the same text is the one looked for, and
-    /// one with another text leaves doubt.
+    /// one with another text leaves cause.
     ///
     /// # Errors
     /// The list could not be read.

@@ -11,7 +11,7 @@ pub mod webhook;
 
 pub use client::{SendMessage, SentMessage, TwilioClient};
 pub use codes::{Refusal, explain};
-pub use error::{Doubt, LookupError, SendError};
+pub use error::{LookupError, SendError, UnclearCause};
 pub use lookup::{Candidate, Lookup};
 pub use status::MessageStatus;
 pub use webhook::{InboundSms, StatusCallback, WebhookError};

@@ -119,7 +119,7 @@ impl VapiClient {
             return Err(StartError::from_answer(status.as_u16(), &headers, told(&body, &asked)));
         }
         // VAPI has it, so whatever is wrong with the rest of the answer leaves only its id unknown.
-        let unreadable = || StartError::Ambiguous { doubt: "an answer that can't be read".to_owned() };
+        let unreadable = || StartError::Unclear { cause: "an answer that can't be read".to_owned() };
         let body = answer.bytes().await.map_err(|e| StartError::from_transport(&e))?;
         let taken = tolerant::read(&body).ok().and_then(|call| Call::read(&call)).ok_or_else(unreadable)?;
         Ok(StartedCall { id: taken.id })

@@ -31,10 +31,10 @@ pub enum StartError {
         cause: Option<String>,
     },
     /// A phone may be ringing or not: look the call up before starting it again.
-    #[error("it is not known whether VAPI started the call: {doubt}")]
-    Ambiguous {
+    #[error("it is not known whether VAPI started the call: {cause}")]
+    Unclear {
         /// How its fate was lost from sight.
-        doubt: String,
+        cause: String,
     },
 }
 
@@ -46,7 +46,7 @@ impl StartError {
             Self::NotSent { .. } => "not_sent",
             Self::RateLimited { .. } => "rate_limited",
             Self::Refused { .. } => "refused",
-            Self::Ambiguous { .. } => "ambiguous",
+            Self::Unclear { .. } => "ambiguous",
         }
     }
 
@@ -55,16 +55,16 @@ impl StartError {
         if error.is_connect() || error.is_builder() {
             Self::NotSent { cause }
         } else if error.is_timeout() {
-            Self::Ambiguous { doubt: "no answer in time".to_owned() }
+            Self::Unclear { cause: "no answer in time".to_owned() }
         } else {
-            Self::Ambiguous { doubt: format!("the connection was lost: {cause}") }
+            Self::Unclear { cause: format!("the connection was lost: {cause}") }
         }
     }
 
     pub(super) fn from_answer(http_status: u16, headers: &HeaderMap, cause: Option<String>) -> Self {
         match http_status {
             429 => Self::RateLimited { retry_after: retry_after(headers) },
-            408 | 500.. => Self::Ambiguous { doubt: format!("HTTP {http_status}") },
+            408 | 500.. => Self::Unclear { cause: format!("HTTP {http_status}") },
             _ => Self::Refused { http_status, cause },
         }
     }

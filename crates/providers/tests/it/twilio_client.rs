@@ -1,11 +1,11 @@
-//! The Twilio client against the simulator: what each failure tells about sending again, and the look-up after doubt.
+//! The Twilio client against the simulator: what each failure tells about sending again, and the look-up after cause.
 
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use nightshift_providers::simulator::{Accounts, Fault, FaultRule, Simulator, TwilioAccount};
 use nightshift_providers::twilio::{
-    Doubt, Lookup, LookupError, MessageStatus, Refusal, SendError, SendMessage, TwilioClient,
+    Lookup, LookupError, MessageStatus, Refusal, SendError, SendMessage, TwilioClient, UnclearCause,
 };
 use nightshift_providers::{ClientError, Timeouts, http_client, http_client_with};
 use secrecy::SecretString;
@@ -124,8 +124,8 @@ async fn too_many_requests_may_be_sent_again_after_the_time_asked_for() {
 async fn a_server_error_leaves_doubt_whether_it_was_sent_or_not() {
     let simulator = simulator().await;
     let client = client(&simulator);
-    let error_500 = |code| SendError::Ambiguous {
-        doubt: Doubt::ServerError { http_status: 500, code: Some(code) },
+    let error_500 = |code| SendError::Unclear {
+        cause: UnclearCause::ServerError { http_status: 500, code: Some(code) },
         retry_after: None,
     };
     simulator.twilio().inject(FaultRule::new(Fault::ErrorBeforeStoring));
@@ -157,13 +157,13 @@ async fn silence_and_broken_connections_leave_doubt() {
         let body = format!("{fault:?}");
         simulator.twilio().inject(FaultRule::new(fault).body_contains(&body));
         let error = sender.send(&text(&body)).await.unwrap_err();
-        let SendError::Ambiguous { doubt, .. } = &error else { panic!("{fault:?}: {error:?}") };
+        let SendError::Unclear { cause, .. } = &error else { panic!("{fault:?}: {error:?}") };
         match fault {
             Fault::CloseBeforeStoring | Fault::CloseAfterStoring => {
-                assert!(matches!(doubt, Doubt::ConnectionLost(_)), "{fault:?}: {doubt:?}");
+                assert!(matches!(cause, UnclearCause::ConnectionLost(_)), "{fault:?}: {cause:?}");
             }
-            Fault::GarbledAfterStoring => assert_eq!(*doubt, Doubt::Unreadable { http_status: 201 }),
-            _ => assert_eq!(*doubt, Doubt::Timeout, "{fault:?}"),
+            Fault::GarbledAfterStoring => assert_eq!(*cause, UnclearCause::Unreadable { http_status: 201 }),
+            _ => assert_eq!(*cause, UnclearCause::Timeout, "{fault:?}"),
         }
         assert_eq!(client.find(&lookup(&body)).await.unwrap().is_some(), sent, "{fault:?}");
     }

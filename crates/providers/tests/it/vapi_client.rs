@@ -1,4 +1,4 @@
-//! The VAPI client against the simulator: what each failure tells about calling again, and the look-up after doubt.
+//! The VAPI client against the simulator: what each failure tells about calling again, and the look-up after cause.
 
 use std::time::Duration;
 
@@ -82,9 +82,9 @@ async fn each_failed_start_says_whether_a_phone_may_ring() {
             StartScript::RateLimited => {
                 assert_eq!(error, StartError::RateLimited { retry_after: Some(Duration::from_secs(1)) });
             }
-            _ => assert!(matches!(error, StartError::Ambiguous { .. }), "{start:?}: {error}"),
+            _ => assert!(matches!(error, StartError::Unclear { .. }), "{start:?}: {error}"),
         }
-        // In doubt, the list tells.
+        // In cause, the list tells.
         let found = client.find(&lookup(&name)).await.unwrap();
         assert_eq!(found.is_some(), placed == 1, "{start:?}");
     }

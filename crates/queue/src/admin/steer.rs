@@ -36,7 +36,7 @@ pub enum SteerError {
     Refused(#[from] Refusal),
     /// Another unfinished job holds its dedup key.
     #[error("another unfinished job has the same dedup key")]
-    Twin,
+    Duplicate,
     /// Another run would find nothing to do.
     #[error("a retry would do nothing: {0}")]
     Pointless(String),
@@ -183,9 +183,9 @@ impl Queue {
     ///
     /// # Errors
     /// [`SteerError`]: running and ended jobs are refused.
-    pub async fn hasten(&self, tx: &mut Tx, id: &str) -> Result<Steered, SteerError> {
+    pub async fn run_now(&self, tx: &mut Tx, id: &str) -> Result<Steered, SteerError> {
         let now = self.clock().now();
-        let after = apply(&load(tx, id).await?.life(), &Event::Hasten, now)?.life;
+        let after = apply(&load(tx, id).await?.life(), &Event::RunNow, now)?.life;
         self.write(tx, id, &after, now).await
     }
 
@@ -212,7 +212,7 @@ impl Queue {
             .execute()
             .await;
         match written {
-            Err(error) if error.is_unique_violation() => return Err(SteerError::Twin),
+            Err(error) if error.is_unique_violation() => return Err(SteerError::Duplicate),
             written => written?,
         };
         let wake = self.wake().clone();

@@ -30,7 +30,11 @@ pub trait Performable: Sync {
     fn key(&self) -> &str;
 
     /// Decides, holding the caller's rows, whether the request may leave, and marks them as about to be sent.
-    fn begin(&self, tx: &mut Tx, now: Timestamp) -> impl Future<Output = Result<Turn<Self::Request>, JobError>> + Send;
+    fn begin(
+        &self,
+        tx: &mut Tx,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Decision<Self::Request>, JobError>> + Send;
 
     /// Sends the request. It is called outside any transaction, after the intent was committed.
     fn ask(&self, permit: Permit<Self::Request>) -> impl Future<Output = Answer<Self::Error>> + Send;
@@ -47,7 +51,7 @@ pub trait Performable: Sync {
 
 /// What the caller's rows say about an effect whose turn has come.
 #[derive(Debug)]
-pub enum Turn<R> {
+pub enum Decision<R> {
     /// The request may leave, unless the ledger knows of an earlier attempt.
     Ask {
         /// What to send.
@@ -134,13 +138,13 @@ pub async fn perform<P: Performable>(attempt: impl Into<Attempt<'_>>, effect: &P
     let now = attempt.clock.now();
     let mut tx = attempt.db.begin().await?;
     let (request, mode) = match effect.begin(&mut tx, now).await? {
-        Turn::Ask { request, mode } => (request, mode),
-        Turn::Unclear => {
+        Decision::Ask { request, mode } => (request, mode),
+        Decision::Unclear => {
             let found = effects::find(&mut tx, P::KIND, effect.key()).await?;
             tx.commit().await?;
             return Ok(earlier(found));
         }
-        Turn::Over(ended) => {
+        Decision::Over(ended) => {
             tx.commit().await?;
             return Ok(Performed::Ended(ended));
         }
@@ -184,7 +188,7 @@ pub async fn settle<P: Performable>(
             Answer::Taken(reference) => effects::confirm(&mut tx, id, reference, now).await?,
             Answer::Refused(error) => effects::refuse(&mut tx, id, &error.to_string(), now).await?,
             Answer::NotSent(error) => effects::not_sent(&mut tx, id, &error.to_string(), now).await?,
-            Answer::Unclear(why) => effects::doubt(&mut tx, id, why, now).await?,
+            Answer::Unclear(why) => effects::mark_unknown(&mut tx, id, why, now).await?,
         };
     }
     tx.commit().await?;

@@ -59,7 +59,7 @@ impl NewJob {
     }
 
     /// Whether another job may keep it out.
-    pub(crate) fn may_have_twin(&self) -> bool {
+    pub(crate) fn may_have_duplicate(&self) -> bool {
         self.keys.dedup.is_some() || self.keys.once.is_some()
     }
 

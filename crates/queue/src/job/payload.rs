@@ -16,7 +16,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// 0 is run first, 9 last.
     const PRIORITY: i64 = 5;
 
-    /// Keys that keep twins out and jobs in order.
+    /// Keys that keep duplicates out and jobs in order.
     fn keys(&self) -> Keys {
         Keys::default()
     }

@@ -168,7 +168,7 @@ pub async fn refuse(tx: &mut Tx, id: &str, error: &str, now: Timestamp) -> Resul
 ///
 /// # Errors
 /// A database error.
-pub async fn doubt(tx: &mut Tx, id: &str, error: &str, now: Timestamp) -> Result<bool> {
+pub async fn mark_unknown(tx: &mut Tx, id: &str, error: &str, now: Timestamp) -> Result<bool> {
     settle(
         tx,
         "UPDATE effects SET state = 'unknown', error = $2, updated_at = $3 WHERE id = $1 AND state = 'asked'",

@@ -1,6 +1,6 @@
 //! Writing new jobs: one statement for however many.
 //!
-//! Twins are kept out by unique indexes, never by locks: a row that meets one is left out, and the job that already
+//! Duplicates are kept out by unique indexes, never by locks: a row that meets one is left out, and the job that already
 //! stands is named in the answer. A duplicate never fails a batch.
 
 use nightshift_db::{Db, Engine, Query, Result, RowsStatement, Timestamp, Tx, columns, new_id};
@@ -47,13 +47,13 @@ static INSERT: RowsStatement<NewColumns> = RowsStatement::new(
 );
 
 /// The job that keeps a new one out. Two probes of unique indexes.
-const FIND_TWIN: &str = "
+const FIND_DUPLICATE: &str = "
 SELECT id FROM jobs WHERE dedup_key = $1 AND dedup_key IS NOT NULL AND state IN ('queued', 'running', 'retrying')
 UNION ALL
 SELECT id FROM jobs WHERE once_key = $2 AND once_key IS NOT NULL
 LIMIT 1";
 
-/// Times a twin may vanish between the insert that met it and the look-up before we give up on the database.
+/// Times a duplicate may vanish between the insert that met it and the look-up before we give up on the database.
 const TWIN_TRIES: usize = 5;
 
 pub(crate) async fn insert(tx: &mut Tx, jobs: &[NewJob], now: Timestamp) -> Result<Vec<Enqueued>> {
@@ -68,26 +68,27 @@ pub(crate) async fn insert(tx: &mut Tx, jobs: &[NewJob], now: Timestamp) -> Resu
         enqueued.push(if created.binary_search(&id).is_ok() {
             Enqueued::Created { id }
         } else {
-            find_twin_or_insert(tx, id, job, now).await?
+            find_duplicate_or_insert(tx, id, job, now).await?
         });
     }
     Ok(enqueued)
 }
 
-/// As [`insert`], as a transaction of its own, for jobs none of which has a twin: one way to the database.
+/// As [`insert`], as a transaction of its own, for jobs none of which has a duplicate: one way to the database.
 pub(crate) async fn insert_alone(db: &Db, jobs: &[NewJob], now: Timestamp) -> Result<Vec<Enqueued>> {
     let ids: Vec<String> = jobs.iter().map(|_| new_id(now)).collect();
     insertion(|sql| db.write(sql), db.engine(), &ids, jobs, now).execute().await?;
     Ok(ids.into_iter().map(|id| Enqueued::Created { id }).collect())
 }
 
-async fn find_twin_or_insert(tx: &mut Tx, id: String, job: &NewJob, now: Timestamp) -> Result<Enqueued> {
+async fn find_duplicate_or_insert(tx: &mut Tx, id: String, job: &NewJob, now: Timestamp) -> Result<Enqueued> {
     for _ in 0..TWIN_TRIES {
-        let twin: Option<(String,)> = tx.query(FIND_TWIN).bind(&job.keys.dedup).bind(&job.keys.once).optional().await?;
-        if let Some((id,)) = twin {
+        let duplicate: Option<(String,)> =
+            tx.query(FIND_DUPLICATE).bind(&job.keys.dedup).bind(&job.keys.once).optional().await?;
+        if let Some((id,)) = duplicate {
             return Ok(Enqueued::Existing { id });
         }
-        // The twin finished in the meantime, so its dedup key is free.
+        // The duplicate finished in the meantime, so its dedup key is free.
         let ids = [id.clone()];
         if !insert_rows(tx, &ids, std::slice::from_ref(job), now).await?.is_empty() {
             return Ok(Enqueued::Created { id });

@@ -165,7 +165,7 @@ pub enum Event {
         run_at: Timestamp,
     },
     /// Something it waits for has happened: run it now instead of at `run_at`.
-    Hasten,
+    RunNow,
 }
 
 /// Why an event does not apply.
@@ -309,7 +309,7 @@ pub fn apply(life: &Life, event: &Event, now: Timestamp) -> Result<Change, Refus
                 ..next
             };
         }
-        Event::Hasten => match life.state {
+        Event::RunNow => match life.state {
             state if state.is_final() => return Err(Refusal::Final),
             State::Running => return Err(Refusal::Running),
             _ => next.run_at = life.run_at.min(now),

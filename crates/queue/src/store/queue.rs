@@ -64,7 +64,7 @@ impl Queue {
     /// Enqueues `job` in `tx`: it exists if and only if the transaction commits, and workers are woken then.
     ///
     /// # Errors
-    /// [`EnqueueError`]; a twin is not an error but named in the answer.
+    /// [`EnqueueError`]; a duplicate is not an error but named in the answer.
     pub async fn enqueue<J: Job>(&self, tx: &mut Tx, job: &J) -> Result<Enqueued, EnqueueError> {
         let mut enqueued = self.enqueue_all(tx, vec![NewJob::of(job)?]).await?;
         enqueued.pop().ok_or(EnqueueError::Db(DbError::NotFound))
@@ -170,7 +170,7 @@ impl BatchWrite for EnqueueBatch {
         db: &'a Db,
         jobs: &'a [NewJob],
     ) -> Option<BoxFuture<'a, nightshift_db::Result<Vec<Enqueued>>>> {
-        if jobs.iter().any(NewJob::may_have_twin) {
+        if jobs.iter().any(NewJob::may_have_duplicate) {
             return None;
         }
         Some(Box::pin(async move {

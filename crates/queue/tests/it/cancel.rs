@@ -121,13 +121,13 @@ async fn a_dead_job_can_be_retried_with_a_fresh_budget_and_keeps_its_history() {
 }
 
 #[tokio::test]
-async fn a_retry_is_refused_while_a_twin_holds_the_dedup_key() {
+async fn a_retry_is_refused_while_a_duplicate_holds_the_dedup_key() {
     on_both_engines(async |bed| {
-        let twin = Scripted::new("a", &[Act::Done]).keys(Keys::dedup("k"));
-        let first = bed.enqueue(&twin).await;
+        let duplicate = Scripted::new("a", &[Act::Done]).keys(Keys::dedup("k"));
+        let first = bed.enqueue(&duplicate).await;
         cancel(&bed, &first).await.unwrap();
-        assert!(bed.try_enqueue(&twin).await.is_created());
-        assert!(matches!(retry(&bed, &first).await, Err(SteerError::Twin)));
+        assert!(bed.try_enqueue(&duplicate).await.is_created());
+        assert!(matches!(retry(&bed, &first).await, Err(SteerError::Duplicate)));
     })
     .await;
 }

@@ -13,7 +13,7 @@ async fn an_effect_is_asked_once_and_only_proof_that_nothing_left_lets_it_be_ask
         assert_eq!(first, again, "one row per business fact");
         assert!(effects::ask(&mut tx, &first.id, now).await.unwrap());
         assert!(!effects::ask(&mut tx, &first.id, now).await.unwrap(), "whoever finds it asked must not ask");
-        assert!(effects::doubt(&mut tx, &first.id, "time-out", now).await.unwrap());
+        assert!(effects::mark_unknown(&mut tx, &first.id, "time-out", now).await.unwrap());
         assert!(!effects::ask(&mut tx, &first.id, now).await.unwrap());
         assert!(effects::not_sent(&mut tx, &first.id, "the provider does not know it", now).await.unwrap());
         assert!(effects::ask(&mut tx, &first.id, now).await.unwrap());

@@ -29,15 +29,15 @@ async fn a_job_exists_only_if_its_transaction_commits() {
 #[tokio::test]
 async fn an_active_dedup_key_names_the_job_that_stands_and_is_free_again_after_it() {
     on_both_engines(async |bed| {
-        let twin = Scripted::new("a", &[Act::Done]).keys(Keys::dedup("k"));
-        let first = bed.try_enqueue(&twin).await;
-        let second = bed.try_enqueue(&twin).await;
+        let duplicate = Scripted::new("a", &[Act::Done]).keys(Keys::dedup("k"));
+        let first = bed.try_enqueue(&duplicate).await;
+        let second = bed.try_enqueue(&duplicate).await;
         assert!(first.is_created() && !second.is_created());
         assert_eq!(first.id(), second.id());
 
         let worker = bed.worker();
         bed.until_state(first.id(), State::Succeeded).await;
-        assert!(bed.try_enqueue(&twin).await.is_created(), "the key is free once its job has ended");
+        assert!(bed.try_enqueue(&duplicate).await.is_created(), "the key is free once its job has ended");
         bed.until_runs("a", 2).await;
         drop(worker);
     })
@@ -65,7 +65,7 @@ async fn a_duplicate_never_fails_a_batch() {
         bed.enqueue(&Scripted::new("stands", &[Act::Done]).keys(Keys::dedup("taken"))).await;
         let jobs = [
             Scripted::new("new", &[Act::Done]),
-            Scripted::new("twin", &[Act::Done]).keys(Keys::dedup("taken")),
+            Scripted::new("duplicate", &[Act::Done]).keys(Keys::dedup("taken")),
             Scripted::new("one", &[Act::Done]).keys(Keys::once("o")),
             Scripted::new("again", &[Act::Done]).keys(Keys::once("o")),
         ];
@@ -81,7 +81,7 @@ async fn a_duplicate_never_fails_a_batch() {
 }
 
 #[tokio::test]
-async fn concurrent_twins_make_one_job() {
+async fn concurrent_duplicates_make_one_job() {
     on_both_engines(async |bed| {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..20 {

@@ -22,7 +22,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Park),
         1 => Just(Event::Cancel),
         1 => (0..100_i64).prop_map(|t| Event::Retry { run_at: at(t) }),
-        1 => Just(Event::Hasten),
+        1 => Just(Event::RunNow),
     ]
 }
 

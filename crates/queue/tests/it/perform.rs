@@ -12,11 +12,11 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
-use self::parcel::{Break, Decision, End, Parcel, Reply, Step, Stored, prepare, settled_as, stored};
+use self::parcel::{Break, End, Parcel, Plan, Reply, Step, Stored, prepare, settled_as, stored};
 use crate::bed::{Bed, on_both_engines};
 
 fn step() -> impl Strategy<Value = Step> {
-    let decision = prop_oneof![6 => Just(Decision::Ask), 1 => Just(Decision::Unclear), 1 => Just(Decision::Over)];
+    let decision = prop_oneof![6 => Just(Plan::Ask), 1 => Just(Plan::Unclear), 1 => Just(Plan::Over)];
     let broken = prop_oneof![
         5 => Just(Break::Never),
         1 => Just(Break::InBegin),
@@ -65,9 +65,9 @@ fn expected(before: Option<EffectState>, step: Step) -> (Option<EffectState>, bo
     match (step.broken, step.decision) {
         (Break::InBegin, _) => (before, false, 0, Expected::Died),
         (Break::BeginFails, _) => (before, false, 0, Expected::Failed),
-        (_, Decision::Over) => (before, true, 0, Expected::Over),
-        (_, Decision::Unclear) => (before, true, 0, earlier),
-        (_, Decision::Ask) if !matches!(before, None | Some(EffectState::Reserved)) => (before, true, 0, earlier),
+        (_, Plan::Over) => (before, true, 0, Expected::Over),
+        (_, Plan::Unclear) => (before, true, 0, earlier),
+        (_, Plan::Ask) if !matches!(before, None | Some(EffectState::Reserved)) => (before, true, 0, earlier),
         (Break::IntentFails, _) => (before, false, 0, Expected::Failed),
         (Break::BeforeTheRequest, _) => (asked, true, 0, Expected::Died),
         (Break::AfterTheRequest | Break::InSettle, _) => (asked, true, 1, Expected::Died),
@@ -161,7 +161,7 @@ async fn of_two_attempts_at_once_one_asks() {
     on_both_engines(async |bed| {
         let attempt = Attempt { db: &bed.db, clock: &bed.clock, job_id: "j1", job_kind: "parcel.send" };
         prepare(&bed.db).await;
-        let taken = Step { decision: Decision::Ask, broken: Break::Never, reply: Reply::Taken, found: None };
+        let taken = Step { decision: Plan::Ask, broken: Break::Never, reply: Reply::Taken, found: None };
         let (one, other) = (Parcel::new(&bed.db, "twice", taken).await, Parcel::new(&bed.db, "twice", taken).await);
         let (first, second) = tokio::join!(perform(attempt, &one), perform(attempt, &other));
         // The other one comes before or after the answer is stored.

@@ -54,7 +54,7 @@ async fn an_event_ends_the_wait_early() {
         let id = bed.enqueue(&Scripted::new("call", &[poll(3_600_000), Act::Done])).await;
         eventually("the poll is stored", async || bed.queue.job(&id).await.unwrap().unwrap().polls == 1).await;
         let mut tx = bed.tx().await;
-        bed.queue.hasten(&mut tx, &id).await.unwrap();
+        bed.queue.run_now(&mut tx, &id).await.unwrap();
         tx.commit().await.unwrap();
         bed.until_state(&id, State::Succeeded).await;
         drop(worker);

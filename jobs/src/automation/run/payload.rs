@@ -1,4 +1,4 @@
-//! What an `automation.run` job is stored as: its payload, and with it its keys, its policy and what it is about.
+//! The payload of an `automation.run` job, with its keys, policy and subject.
 
 use std::time::Duration;
 
@@ -8,22 +8,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::subject;
 
-/// A row of the ledger.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AutomationRun {
-    /// The row.
     pub automation_run_id: AutomationRunId,
 }
 
 impl AutomationRun {
-    /// Names the one job that a run has.
+    /// Returns the once key of a run's job.
     #[must_use]
     pub fn key(run: &AutomationRunId) -> String {
         format!("automation:{run}")
     }
 
-    /// Names the successor of a job of the run's that has ended.
+    /// Returns the once key of the successor of a run's job that has ended.
     pub(crate) fn key_after(run: &AutomationRunId, ended: &str) -> String {
         format!("{}:after:{ended}", Self::key(run))
     }

@@ -1,4 +1,4 @@
-//! What a `booking_call.poll` job is stored as: its payload, and with it its keys, its policy and what it is about.
+//! The payload of a `booking_call.poll` job, with its keys, policy and subject.
 
 use std::time::Duration;
 
@@ -8,16 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::subject;
 
-/// A call in the air.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BookingCallPoll {
-    /// The call.
     pub booking_call_id: CallId,
 }
 
 impl BookingCallPoll {
-    /// Names the one job that polls a call.
+    /// Returns the dedup key of the job that polls a call.
     #[must_use]
     pub fn key(call: &CallId) -> String {
         format!("call.poll:{call}")

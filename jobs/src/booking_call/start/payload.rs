@@ -1,25 +1,22 @@
-//! What a `booking_call.start` job is stored as: its payload, and with it its keys, its policy and what it is about.
+//! The payload of a `booking_call.start` job, with its keys, policy and subject.
 
 use std::time::Duration;
 
-use nightshift_domain::ids::{CallId, RequestId};
+use nightshift_domain::ids::{CallId, ServiceRequestId};
 use nightshift_queue::{Job, Keys, Policy, Subject};
 use serde::{Deserialize, Serialize};
 
 use crate::subject;
 
-/// A call that is wanted.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BookingCallStart {
-    /// The call.
     pub booking_call_id: CallId,
-    /// The request it is for.
-    pub service_request_id: RequestId,
+    pub service_request_id: ServiceRequestId,
 }
 
 impl BookingCallStart {
-    /// Names the one job that places a call.
+    /// Returns the once key of the job that places a call.
     #[must_use]
     pub fn key(call: &CallId) -> String {
         format!("call.start:{call}")

@@ -1,4 +1,4 @@
-//! What a `pricing.reconcile` job is stored as: its payload, and with it its keys and its policy.
+//! The payload of a `pricing.reconcile` job, with its keys and policy.
 
 use std::time::Duration;
 
@@ -7,20 +7,17 @@ use nightshift_domain::reconciliation::Trigger;
 use nightshift_queue::{Job, Keys, Policy};
 use serde::{Deserialize, Serialize};
 
-/// A check that is due.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PricingReconcile {
-    /// Whose bookings.
     pub org_id: OrgId,
-    /// The day in the organisation's zone, `YYYY-MM-DD`.
+    /// The day in the organisation's time zone, `YYYY-MM-DD`.
     pub local_date: String,
-    /// The clock, or somebody.
     pub trigger_kind: Trigger,
-    /// Counts those of a day that somebody asked for; 0 for the clock's.
+    /// 0 for the scheduled check of a day; checks that users start are counted from 1.
     #[serde(default)]
     pub attempt_no: i64,
-    /// Whether the clock was late, because no scheduler ran.
+    /// Whether the check is late because no scheduler was running.
     #[serde(default)]
     pub missed: bool,
 }
@@ -32,7 +29,7 @@ impl Job for PricingReconcile {
 
     fn keys(&self) -> Keys {
         let (org, date) = (&self.org_id, &self.local_date);
-        // One by the clock for every local date, also when the organisation changes its zone.
+        // One scheduled check for each local date, even if the organisation changes its time zone.
         Keys::once(match self.trigger_kind {
             Trigger::Scheduled => format!("recon:{org}:{date}"),
             Trigger::Manual => format!("recon:{org}:{date}:m{}", self.attempt_no),

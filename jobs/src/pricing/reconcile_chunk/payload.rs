@@ -1,27 +1,24 @@
-//! What a `pricing.reconcile.chunk` job is stored as: its payload, and with it its keys and its policy.
+//! The payload of a `pricing.reconcile.chunk` job, with its keys and policy.
 
 use std::time::Duration;
 
-use nightshift_domain::ids::{BookingId, OrgId, RunId};
-use nightshift_domain::reconciliation::Run;
+use nightshift_domain::ids::{BookingId, OrgId, ReconciliationRunId};
+use nightshift_domain::reconciliation::ReconciliationRun;
 use nightshift_queue::{Job, Keys, Policy};
 use serde::{Deserialize, Serialize};
 
-/// A stretch of a run.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PricingReconcileChunk {
-    /// The run.
-    pub run_id: RunId,
-    /// Whose bookings.
+    pub run_id: ReconciliationRunId,
     pub org_id: OrgId,
-    /// The last booking that was done when the job was made.
+    /// The run's cursor when the job was created; `None` at the beginning.
     pub after_id: Option<BookingId>,
 }
 
 impl PricingReconcileChunk {
-    /// The stretch that begins where the run stands.
-    pub fn next_of(run: &Run) -> Self {
+    /// Creates the job that continues from the run's cursor.
+    pub fn next_of(run: &ReconciliationRun) -> Self {
         Self { run_id: run.id.clone(), org_id: run.org_id.clone(), after_id: run.cursor_booking_id.clone() }
     }
 }
@@ -32,7 +29,7 @@ impl Job for PricingReconcileChunk {
     const PRIORITY: i64 = 8;
 
     fn keys(&self) -> Keys {
-        // With the place: a job that hands the run over is itself not done yet.
+        // The key contains the cursor, because the job that hands the run over is itself still unfinished.
         let after = self.after_id.as_ref().map_or("", BookingId::as_str);
         Keys::dedup(format!("recon.chunk:{}:{after}", self.run_id))
     }

@@ -1,4 +1,4 @@
-//! What an `sms.confirm_delivery` job is stored as: its payload, and with it its keys, its policy and what it is about.
+//! The payload of an `sms.confirm_delivery` job, with its keys, policy and subject.
 
 use std::time::Duration;
 
@@ -8,16 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::subject;
 
-/// A text of which it is not known whether it left.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SmsConfirmDelivery {
-    /// The text.
     pub message_event_id: MessageId,
 }
 
 impl SmsConfirmDelivery {
-    /// Names the one job that asks after a text.
+    /// Returns the key of the job that finds out the outcome of a text.
     #[must_use]
     pub fn key(text: &MessageId) -> String {
         format!("smsconf:{text}")

@@ -1,4 +1,4 @@
-//! What an `sms.send` job is stored as: its payload, and with it its keys, its policy and what it is about.
+//! The payload of an `sms.send` job, with its keys, policy and subject.
 
 use std::time::Duration;
 
@@ -8,27 +8,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::subject;
 
-/// A stored text that is to leave.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SmsSend {
-    /// The text.
     pub message_event_id: MessageId,
-    /// Its conversation, whose texts leave one after the other.
+    /// The thread, whose texts are sent one at a time.
     pub thread_id: ThreadId,
-    /// How often it was sent again after an attempt of which the provider turned out to know nothing.
+    /// How often the text was sent again after attempts of which the carrier knew nothing.
     #[serde(default)]
     pub resend: i64,
 }
 
 impl SmsSend {
-    /// The first sending of a text.
+    /// Creates the job for the first sending of a text.
     #[must_use]
     pub fn first(message_event_id: MessageId, thread_id: ThreadId) -> Self {
         Self { message_event_id, thread_id, resend: 0 }
     }
 
-    /// Names the job that sends a text for the first time, or for the n-th time again.
+    /// Returns the once key of the job that sends a text for the first time, or for the n-th time again.
     #[must_use]
     pub fn key(text: &MessageId, resend: i64) -> String {
         match resend {

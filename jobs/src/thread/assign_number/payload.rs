@@ -1,4 +1,4 @@
-//! What a `thread.assign_number` job is stored as: its payload, and with it its keys, its policy and what it is about.
+//! The payload of a `thread.assign_number` job, with its keys, policy and subject.
 
 use std::time::Duration;
 
@@ -8,24 +8,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::subject;
 
-/// Between two tries.
+/// The time between two attempts.
 const EVERY: Duration = Duration::from_secs(600);
 
-/// A conversation without a number.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ThreadAssignNumber {
-    /// The conversation.
     pub thread_id: ThreadId,
 }
 
 impl ThreadAssignNumber {
-    /// Names the one job that looks for a conversation's number.
+    /// Returns the dedup key of the job that looks for a thread's number.
     pub(crate) fn key(thread: &ThreadId) -> String {
         format!("assign:{thread}")
     }
 
-    /// Names the one that follows a job that runs already.
+    /// Returns the dedup key of the job that follows one that is running.
     pub(crate) fn next_key(thread: &ThreadId) -> String {
         format!("{}:next", Self::key(thread))
     }

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use nightshift_domain::access::api_keys::Scope;
 
 use super::who::{EXCEPTIONS, JOBS, OPS, OWNER, OWNER_AND_OPS};
-use crate::web::api::{event_log, exceptions, jobs, ledger, schedules};
+use crate::web::api::{automation_runs, event_log, exceptions, jobs, schedules};
 use crate::web::routes::{Area, Kind, Route};
 
 const AUTOMATIONS: Area = Area::of(Kind::Api, "Automations");
@@ -13,8 +13,8 @@ const OPERATIONS: Area = Area::of(Kind::Api, "Operations");
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        AUTOMATIONS.get("/api/automations/ledger", OWNER_AND_OPS, "List automatic texts", ledger::list),
-        AUTOMATIONS.get("/api/automations/ledger/{id}", OWNER_AND_OPS, "Show an automatic text", ledger::show),
+        AUTOMATIONS.get("/api/automations/ledger", OWNER_AND_OPS, "List automatic texts", automation_runs::list),
+        AUTOMATIONS.get("/api/automations/ledger/{id}", OWNER_AND_OPS, "Show an automatic text", automation_runs::show),
         WORK.get("/api/exceptions", OWNER_AND_OPS, "List what needs a person", exceptions::list)
             .text("The open ones unless `status` says otherwise, the most urgent first."),
         WORK.get("/api/exceptions/{id}", OWNER_AND_OPS, "Show what needs a person", exceptions::show),

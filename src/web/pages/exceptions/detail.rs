@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::Error;
-use nightshift_domain::exceptions::{self, ExceptionView, Status};
+use nightshift_domain::exceptions::{self, ExceptionStatus, ExceptionView};
 use nightshift_domain::ids::ExceptionId;
 use nightshift_domain::people::users::{self, User};
 use nightshift_domain::reconciliation::{self, DriftView};

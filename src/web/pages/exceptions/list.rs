@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use nightshift_domain::exceptions::{self, Counts, ExceptionView, Filter, Severity, Status};
+use nightshift_domain::exceptions::{self, Counts, ExceptionStatus, ExceptionView, Filter, Severity};
 use nightshift_domain::page::Limit;
 use nightshift_domain::people::users::{self, User};
 use nightshift_domain::stream;
@@ -24,12 +24,12 @@ pub(in crate::web::pages) struct Filters {
     #[serde(rename = "type")]
     kind: Option<String>,
     severity: Option<Severity>,
-    status: Status,
+    status: ExceptionStatus,
 }
 
 impl Default for Filters {
     fn default() -> Self {
-        Self { kind: None, severity: None, status: Status::Open }
+        Self { kind: None, severity: None, status: ExceptionStatus::Open }
     }
 }
 

@@ -82,7 +82,7 @@ impl Shell {
     }
 
     /// The frame of an error page. The database may be what failed: then the organisation is not named.
-    pub(super) async fn of_problem(web: &Web, path: &str, known: Option<&Principal>, is_away: bool) -> Self {
+    pub(super) async fn of_error_page(web: &Web, path: &str, known: Option<&Principal>, is_away: bool) -> Self {
         let Some(principal) = known else { return Self::bare(web, path) };
         let shell = Self { csrf: csrf::session_token(web, principal), ..Self::known(web, principal, path) };
         if is_away {

@@ -8,8 +8,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chrono_tz::Tz;
 use nightshift_db::Timestamp;
-use nightshift_domain::calls::{self, ProviderView, RequestStatus, RequestView};
-use nightshift_domain::ids::RequestId;
+use nightshift_domain::calls::{self, ServiceProviderView, ServiceRequestStatus, ServiceRequestView};
+use nightshift_domain::ids::ServiceRequestId;
 use nightshift_domain::people::organizations;
 
 use super::viewer::viewer_for;
@@ -38,8 +38,9 @@ pub(super) struct Appointment<'a> {
 
 impl<'a> Appointment<'a> {
     /// The appointment of a completed request whose chosen provider confirmed it.
-    pub(super) fn of(request: &RequestView, providers: &'a [ProviderView], zone: Tz) -> Option<Self> {
-        let chosen = request.selected_provider_id.as_ref().filter(|_| request.status == RequestStatus::Completed)?;
+    pub(super) fn of(request: &ServiceRequestView, providers: &'a [ServiceProviderView], zone: Tz) -> Option<Self> {
+        let chosen =
+            request.selected_provider_id.as_ref().filter(|_| request.status == ServiceRequestStatus::Completed)?;
         let provider = providers.iter().find(|provider| provider.id == *chosen && provider.booking_confirmed)?;
         let (date, time) = (provider.booking_date.as_deref(), provider.booking_time.as_deref());
         Some(Self {
@@ -58,7 +59,7 @@ impl<'a> Appointment<'a> {
     }
 
     /// An event that begins at `at`. How long it takes nobody has said, so it has no end.
-    fn to_calendar(&self, request: &RequestView, at: Timestamp, now: Timestamp) -> String {
+    fn to_calendar(&self, request: &ServiceRequestView, at: Timestamp, now: Timestamp) -> String {
         let utc = |at: Timestamp| at.to_datetime().format("%Y%m%dT%H%M%SZ").to_string();
         let mut fields = vec![
             ("BEGIN", "VCALENDAR".to_owned()),
@@ -130,7 +131,7 @@ impl Gives for Calendar {
 pub(in crate::web::pages) async fn show(
     State(web): State<Web>,
     caller: Caller,
-    Path(id): Path<RequestId>,
+    Path(id): Path<ServiceRequestId>,
 ) -> Result<Calendar> {
     let viewer = viewer_for(&web, &caller, &id)?;
     let mut request = calls::view(&web.db, &viewer, &id).await?;

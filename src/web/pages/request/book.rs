@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use nightshift_domain::calls;
-use nightshift_domain::ids::RequestId;
+use nightshift_domain::ids::ServiceRequestId;
 use nightshift_domain::viewer::Viewer;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -40,7 +40,7 @@ pub(in crate::web::pages) async fn book(
     State(web): State<Web>,
     shell: Shell,
     caller: Caller,
-    Path(id): Path<RequestId>,
+    Path(id): Path<ServiceRequestId>,
     PageForm { form, typed }: PageForm<Booking>,
 ) -> Result<Response> {
     let viewer = viewer_for(&web, &caller, &id).map_err(|_| ApiError::not_found())?;
@@ -53,7 +53,7 @@ pub(in crate::web::pages) async fn book(
     render(&web, shell, &caller, &id, &Extra::default(), Some(back)).await
 }
 
-fn back_with(id: &RequestId, notice: &str) -> Response {
+fn back_with(id: &ServiceRequestId, notice: &str) -> Response {
     let id: String = form_urlencoded::byte_serialize(id.as_str().as_bytes()).collect();
     Redirect::to(&format!("/request/{id}?notice={notice}")).into_response()
 }
@@ -65,16 +65,16 @@ fn tells_nothing(error: &ApiError) -> bool {
 }
 
 /// Starts the call; false when the visitor is to be asked first.
-async fn start(web: &Web, caller: &Caller, viewer: &Viewer, id: &RequestId, form: &Booking) -> Result<bool> {
-    let wish = form.filled.wish(id);
+async fn start(web: &Web, caller: &Caller, viewer: &Viewer, id: &ServiceRequestId, form: &Booking) -> Result<bool> {
+    let new_call = form.filled.new_call(id);
     let org = calls::org_of_request(&web.db, viewer, id).await?;
     let mut tx = web.db.begin().await?;
-    let past = calls::prefers_past(&mut tx, &org, &wish, web.clock.now()).await?;
+    let past = calls::prefers_past(&mut tx, &org, &new_call, web.clock.now()).await?;
     if past.is_some() && form.past_is_meant != "yes" {
         return Ok(false);
     }
     // Its job is enqueued with it.
-    let _ = schedule_call(web, caller, &mut tx, wish).await?;
+    let _ = schedule_call(web, caller, &mut tx, new_call).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -1,7 +1,7 @@
 //! The form by which a provider is booked: what is sent, and how the page shows it.
 
-use nightshift_domain::calls::{ProviderView, RequestView, Schedule};
-use nightshift_domain::ids::RequestId;
+use nightshift_domain::calls::{NewCall, ServiceProviderView, ServiceRequestView};
+use nightshift_domain::ids::ServiceRequestId;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -25,16 +25,16 @@ pub(super) struct Filled {
 
 impl Filled {
     /// What it asks for.
-    pub(super) fn wish(&self, request: &RequestId) -> Schedule {
+    pub(super) fn new_call(&self, request: &ServiceRequestId) -> NewCall {
         let filled = |text: &String| Some(text.clone()).filter(|text| !text.trim().is_empty());
-        Schedule {
+        NewCall {
             service_request_id: Some(request.to_string()),
             provider_id: Some(self.provider_id.clone()),
             preferred_date: filled(&self.preferred_date),
             preferred_time: filled(&self.preferred_time),
             customer_name: filled(&self.customer_name),
             customer_phone: filled(&self.customer_phone),
-            ..Schedule::default()
+            ..NewCall::default()
         }
     }
 }
@@ -44,7 +44,7 @@ pub(super) struct Form<'a> {
     /// The organisation's zone, in which a date is past or not.
     pub(super) zone: &'static str,
     /// Whom it is open for; none while the dialog is closed.
-    pub(super) provider: Option<&'a ProviderView>,
+    pub(super) provider: Option<&'a ServiceProviderView>,
     pub(super) typed: Typed,
     pub(super) asks_about_past: bool,
 }
@@ -59,7 +59,7 @@ impl Form<'_> {
 }
 
 /// What a new form holds, for the provider of this id.
-pub(super) fn blank(request: &RequestView, provider_id: Option<&str>) -> Typed {
+pub(super) fn blank(request: &ServiceRequestView, provider_id: Option<&str>) -> Typed {
     Typed::of([
         ("providerId", provider_id.unwrap_or_default()),
         ("customerName", request.contact_name.as_deref().unwrap_or_default()),

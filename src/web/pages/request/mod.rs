@@ -10,8 +10,10 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use nightshift_domain::calls::{self, CallMode, CallStatus, ProviderView, RequestStatus, RequestView};
-use nightshift_domain::ids::RequestId;
+use nightshift_domain::calls::{
+    self, CallMode, CallStatus, ServiceProviderView, ServiceRequestStatus, ServiceRequestView,
+};
+use nightshift_domain::ids::ServiceRequestId;
 use nightshift_domain::stream;
 use nightshift_domain::viewer::Reach;
 use serde::Deserialize;
@@ -46,8 +48,8 @@ pub(super) struct Extra {
 #[template(path = "request.html", blocks = ["now"])]
 struct Page<'a> {
     shell: Shell,
-    request: &'a RequestView,
-    providers: &'a [ProviderView],
+    request: &'a ServiceRequestView,
+    providers: &'a [ServiceProviderView],
     status: LiveStatus,
     /// The last event that the page knows of.
     seq: i64,
@@ -64,7 +66,7 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn may_book(&self) -> bool {
-        self.may_change && self.request.status == RequestStatus::Recommended
+        self.may_change && self.request.status == ServiceRequestStatus::Recommended
     }
 }
 
@@ -73,7 +75,7 @@ pub(super) async fn show(
     State(web): State<Web>,
     shell: Shell,
     caller: Caller,
-    Path(id): Path<RequestId>,
+    Path(id): Path<ServiceRequestId>,
     Query(extra): Query<Extra>,
 ) -> Result<Response> {
     if let Some(token) = extra.t.as_deref() {
@@ -83,7 +85,7 @@ pub(super) async fn show(
 }
 
 /// Keeps a good token in a cookie, and takes it out of the address: addresses are copied and logged.
-fn open(web: &Web, id: &RequestId, token: &str) -> Result<Response> {
+fn open(web: &Web, id: &ServiceRequestId, token: &str) -> Result<Response> {
     if !link::is_good(&web.session_secret, id, token) {
         return Err(ApiError::not_found());
     }
@@ -108,7 +110,7 @@ async fn render(
     web: &Web,
     shell: Shell,
     caller: &Caller,
-    id: &RequestId,
+    id: &ServiceRequestId,
     extra: &Extra,
     back: Option<Back>,
 ) -> Result<Response> {
@@ -131,7 +133,7 @@ async fn render(
     let appointment = Appointment::of(&request, &providers, zone);
     let last_call = calls::last_call(&web.db, &viewer, id).await?;
     let is_simulated = appointment.is_some() && matches!(last_call, Some((_, CallMode::Simulated)));
-    let call_failed = request.status == RequestStatus::Recommended
+    let call_failed = request.status == ServiceRequestStatus::Recommended
         && matches!(last_call, Some((CallStatus::NotConfirmed | CallStatus::Failed | CallStatus::Timeout, _)));
     let page = Page {
         status: LiveStatus::of(&request, web.clock.now()),
@@ -146,7 +148,7 @@ async fn render(
             provider: providers
                 .iter()
                 .find(|provider| provider.id.as_str() == typed.value("providerId"))
-                .filter(|_| request.status == RequestStatus::Recommended),
+                .filter(|_| request.status == ServiceRequestStatus::Recommended),
             typed,
             asks_about_past,
         },

@@ -1,7 +1,7 @@
 //! The status block of a request: its words, and what the call under way is at.
 
 use nightshift_db::Timestamp;
-use nightshift_domain::calls::{CallStatus, RequestStatus, RequestView};
+use nightshift_domain::calls::{CallStatus, ServiceRequestStatus, ServiceRequestView};
 
 /// What the block shows.
 pub(super) struct LiveStatus {
@@ -20,17 +20,17 @@ pub(super) struct CallStep {
 }
 
 impl LiveStatus {
-    pub(super) fn of(request: &RequestView, now: Timestamp) -> Self {
+    pub(super) fn of(request: &ServiceRequestView, now: Timestamp) -> Self {
         let plain = |is, label| Self { is, label, call: None };
         match request.status {
-            RequestStatus::Pending | RequestStatus::Searching => plain("", "Looking for providers..."),
-            RequestStatus::Calling => plain("", "Calling providers..."),
-            RequestStatus::Analyzing => plain("", "Comparing answers..."),
-            RequestStatus::Recommended => plain("", "Recommendations ready"),
-            RequestStatus::Completed => plain("done", "Completed"),
-            RequestStatus::Failed => plain("ended", "This request was not completed."),
-            RequestStatus::Cancelled => plain("ended", "This request was cancelled."),
-            RequestStatus::Booking => {
+            ServiceRequestStatus::Pending | ServiceRequestStatus::Searching => plain("", "Looking for providers..."),
+            ServiceRequestStatus::Calling => plain("", "Calling providers..."),
+            ServiceRequestStatus::Analyzing => plain("", "Comparing answers..."),
+            ServiceRequestStatus::Recommended => plain("", "Recommendations ready"),
+            ServiceRequestStatus::Completed => plain("done", "Completed"),
+            ServiceRequestStatus::Failed => plain("ended", "This request was not completed."),
+            ServiceRequestStatus::Cancelled => plain("ended", "This request was cancelled."),
+            ServiceRequestStatus::Booking => {
                 Self { is: "booking", label: "Scheduling appointment...", call: Some(CallStep::of(request, now)) }
             }
         }
@@ -38,7 +38,7 @@ impl LiveStatus {
 }
 
 impl CallStep {
-    fn of(request: &RequestView, now: Timestamp) -> Self {
+    fn of(request: &ServiceRequestView, now: Timestamp) -> Self {
         let call = request.active_call.as_ref();
         match call.filter(|call| call.status == CallStatus::InProgress && call.poll_count >= 1) {
             Some(call) => {

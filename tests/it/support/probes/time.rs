@@ -15,7 +15,7 @@ impl Probes {
     }
 
     /// The time after which the provider is asked about a text or a call of unknown fate need not pass in a test.
-    pub async fn hasten_doubts(&self) {
+    pub async fn run_look_ups_now(&self) {
         let asked = "UPDATE effects SET asked_at = $1 WHERE kind = 'booking_call' AND state IN ('asked', 'unknown')";
         self.set_back(asked).await;
         self.set_back("UPDATE job_steps SET finished_at = $1 WHERE step = 'the provider did not list it'").await;
@@ -29,8 +29,8 @@ impl Probes {
         for (id,) in waiting {
             let mut tx = self.db.begin().await.expect("a transaction");
             // It may have started meanwhile.
-            if queue.hasten(&mut tx, &id).await.is_ok() {
-                tx.commit().await.expect("it is hastened");
+            if queue.run_now(&mut tx, &id).await.is_ok() {
+                tx.commit().await.expect("it is made due");
             }
         }
     }

@@ -74,7 +74,7 @@ impl<T> Rows<'_, T> {
             if last == wanted {
                 return;
             }
-            self.probes.hasten_doubts().await;
+            self.probes.run_look_ups_now().await;
             tokio::time::sleep(LOOK_EVERY).await;
         }
         let jobs: Vec<(String, String, Option<String>)> = self

@@ -1,19 +1,19 @@
-//! Payments that were placed, but whose money a person should look at: another amount than the price, a second payment,
-//! a payment after the cancellation. What is no longer odd is resolved.
+//! Exceptions about payments that have a booking but need a person's decision: the amount differs from the price, a
+//! second payment, a payment after the cancellation. An exception whose cause is gone is resolved.
 
 use nightshift_db::{Timestamp, Tx};
 use serde_json::{Value, json};
 
-use super::report::Report;
+use super::report::PaymentReport;
 use super::unplaced::unmatched;
 use super::{AmountMismatch, Paid, Payment};
 use crate::Result;
 use crate::bookings::Booking;
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::BookingId;
 
-impl Report<'_> {
-    /// Raises what is odd about a payment that was placed.
+impl PaymentReport<'_> {
+    /// Raises exceptions about what is unusual about a payment of a booking.
     pub(super) async fn doubts(&self, tx: &mut Tx, paid: &Paid, payment: &Payment, now: Timestamp) -> Result<()> {
         let booking = &paid.change.booking;
         if paid.pays {
@@ -25,14 +25,14 @@ impl Report<'_> {
                 "secondPaymentIntentId": payment.payment_intent_id,
             });
             let fingerprint = second(&booking.id, payment.payment_intent_id.as_deref());
-            let problem = Problem::new(ExceptionKind::PaymentAmountMismatch, Severity::Medium, fingerprint)
+            let problem = NewException::new(ExceptionKind::PaymentAmountMismatch, Severity::Medium, fingerprint)
                 .title("A booking was paid twice")
                 .detail(self.received(payment, both));
             self.raise_about(tx, booking, problem, now).await?;
         }
         if paid.after_cancellation {
             let fingerprint = after_cancellation(&booking.id, payment.payment_intent_id.as_deref());
-            let problem = Problem::new(ExceptionKind::PaymentAfterCancellation, Severity::High, fingerprint)
+            let problem = NewException::new(ExceptionKind::PaymentAfterCancellation, Severity::High, fingerprint)
                 .title("A cancelled booking was paid")
                 .detail(self.received(payment, json!({"cancelledAt": booking.cancelled_at})));
             self.raise_about(tx, booking, problem, now).await?;
@@ -40,7 +40,8 @@ impl Report<'_> {
         Ok(())
     }
 
-    /// This payment pays the booking now: it is no second one, and only its amount can be odd.
+    /// Handles the payment that now pays the booking: resolves the exception about a second payment, and raises or
+    /// resolves the one about the amount.
     pub(super) async fn pays(
         &self,
         tx: &mut Tx,
@@ -62,13 +63,13 @@ impl Report<'_> {
         } else {
             return exceptions::resolve(tx, &fingerprint, "the payment is the price", now).await;
         };
-        let problem = Problem::new(ExceptionKind::PaymentAmountMismatch, Severity::Medium, fingerprint)
+        let problem = NewException::new(ExceptionKind::PaymentAmountMismatch, Severity::Medium, fingerprint)
             .title(title)
             .detail(self.received(payment, more));
         self.raise_about(tx, booking, problem, now).await
     }
 
-    async fn raise_about(&self, tx: &mut Tx, booking: &Booking, problem: Problem, now: Timestamp) -> Result<()> {
+    async fn raise_about(&self, tx: &mut Tx, booking: &Booking, problem: NewException, now: Timestamp) -> Result<()> {
         let problem = problem.org(&booking.org_id).booking(&booking.id).client(&booking.client_id).inbox(self.inbox_id);
         exceptions::raise(tx, &problem, now).await.map(|_| ())
     }
@@ -85,7 +86,7 @@ impl Report<'_> {
     }
 }
 
-/// The whole payment went back to the payer: nobody has to find out what it was for, nor decide about it.
+/// Resolves the exceptions about a payment that was fully refunded.
 pub(super) async fn given_back(tx: &mut Tx, payment: &str, booking: Option<&BookingId>, now: Timestamp) -> Result<()> {
     let mut settled = vec![unmatched(payment)];
     if let Some(booking) = booking {

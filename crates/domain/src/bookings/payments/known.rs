@@ -1,7 +1,8 @@
-//! What is known of each payment, apart from any booking.
+//! What is known of each payment, independent of any booking.
 //!
-//! A payment and the checkout session that names its booking are two reports, which come in any order or at the same
-//! moment. Whoever acts on one [`hold`]s the payment's row first, then its booking: the second finds what the first did.
+//! A payment and the checkout session that names its booking are two reports, which arrive in any order or at the same
+//! moment. Code that acts on a report [`hold`]s the payment's row first and then its booking, so that the second report
+//! sees the effects of the first.
 
 use nightshift_db::{Timestamp, Tx};
 
@@ -9,25 +10,23 @@ use super::standing::One;
 use crate::Result;
 use crate::ids::BookingId;
 
-/// A payment, held until the transaction ends.
+/// The row of a payment, locked until the transaction ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
 pub(super) struct Known {
-    /// The booking it was placed at.
+    /// The booking that the payment is assigned to.
     pub booking_id: Option<BookingId>,
-    /// What was received, in minor units, once it was reported.
+    /// Amount received, in minor units; `None` until it is reported.
     pub received_minor: Option<i64>,
-    /// Its currency.
     pub currency: Option<String>,
-    /// Given back of it so far, in minor units.
+    /// Refunded so far, in minor units.
     pub refunded_minor: i64,
-    /// Whether all of it was given back.
     pub fully_refunded: bool,
-    /// Whether it is known to pay a subscription or another matter of a client, and no booking.
+    /// Whether the payment is known to be for a subscription or another purchase of a client, and not for a booking.
     pub of_client: bool,
 }
 
-/// The payment with the provider's `id`, which from now on is known. One that paid a booking before payments were kept is
-/// found at that booking, with what the booking tells of it.
+/// Locks and returns the payment with the provider's `id`, and inserts it if it is unknown. If a booking shows this
+/// payment from before payments were stored, the new row takes the booking and its amounts from there.
 pub(super) async fn hold(tx: &mut Tx, id: &str, now: Timestamp) -> Result<Known> {
     Ok(tx
         .query(
@@ -45,8 +44,8 @@ pub(super) async fn hold(tx: &mut Tx, id: &str, now: Timestamp) -> Result<Known>
         .await?)
 }
 
-/// What is known of the payments of a booking, in the order in which they became known. The caller holds the booking, so
-/// that the last of several reports sees what the others did.
+/// Returns what is known of the payments of a booking, in the order in which they became known. The caller holds the
+/// booking, so that the last of several reports sees the effects of the others.
 pub(super) async fn of_booking(tx: &mut Tx, booking: &BookingId) -> Result<Vec<One>> {
     Ok(tx
         .query(
@@ -59,7 +58,7 @@ pub(super) async fn of_booking(tx: &mut Tx, booking: &BookingId) -> Result<Vec<O
         .await?)
 }
 
-/// Notes what was received, as the payment itself says or, before it does, its checkout.
+/// Records the amount received, as the payment's own report states it or, until that arrives, its checkout.
 pub(super) async fn received(tx: &mut Tx, id: &str, minor: i64, currency: Option<&str>) -> Result<()> {
     tx.query("UPDATE payments SET received_minor = $2, currency = $3 WHERE id = $1")
         .bind(id)
@@ -70,7 +69,7 @@ pub(super) async fn received(tx: &mut Tx, id: &str, minor: i64, currency: Option
     Ok(())
 }
 
-/// Notes the booking that the payment is for. The first one stays.
+/// Assigns the payment to a booking, unless it is assigned already.
 pub(super) async fn place(tx: &mut Tx, id: &str, booking: &BookingId) -> Result<()> {
     tx.query("UPDATE payments SET booking_id = $2 WHERE id = $1 AND booking_id IS NULL")
         .bind(id)
@@ -80,7 +79,7 @@ pub(super) async fn place(tx: &mut Tx, id: &str, booking: &BookingId) -> Result<
     Ok(())
 }
 
-/// Notes what was given back so far; a report that was overtaken changes nothing.
+/// Records the amount refunded so far. A smaller amount than the recorded one is outdated and changes nothing.
 pub(super) async fn given_back(tx: &mut Tx, id: &str, minor: i64, all: bool) -> Result<()> {
     tx.query(
         "UPDATE payments
@@ -96,7 +95,7 @@ pub(super) async fn given_back(tx: &mut Tx, id: &str, minor: i64, all: bool) -> 
     Ok(())
 }
 
-/// Notes that the payment is not for a booking.
+/// Records that the payment is not for a booking.
 pub(super) async fn is_of_client(tx: &mut Tx, id: &str) -> Result<()> {
     tx.query("UPDATE payments SET of_client = TRUE WHERE id = $1").bind(id).execute().await?;
     Ok(())

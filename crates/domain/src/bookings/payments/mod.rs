@@ -1,10 +1,10 @@
 //! What a payment provider reports about a booking.
 //!
-//! Reports come late, twice and in any order, so each is noted at its payment, amounts are set and never added, and what
-//! the booking shows follows from all of its payments (`standing`). A report that changes nothing writes nothing.
+//! Reports arrive late, twice and in any order. Each is therefore recorded at its payment, amounts are set and never
+//! added, and a booking shows what follows from all of its payments (`standing`). A report without news writes nothing.
 //!
-//! [`Report`] has a function for each fact that a provider reports; [`mark_paid`] and [`mark_refunded`] are the changes of
-//! bookings behind them.
+//! [`PaymentReport`] has one function for each fact that a provider reports. [`mark_paid`] and [`mark_refunded`] make
+//! the changes of bookings behind them.
 
 mod doubts;
 mod known;
@@ -18,7 +18,7 @@ use nightshift_db::{Engine, Timestamp, Tx};
 use serde_json::json;
 
 pub use self::received::{ReportedCheckout, ReportedInvoice, ReportedPayment};
-pub use self::report::{Handled, Report};
+pub use self::report::{Handled, PaymentReport};
 pub use self::returned::{Refusal, ReportedRefund};
 use self::standing::One;
 use super::change::{set_status, store};
@@ -28,81 +28,77 @@ use crate::audit::{self, Event};
 use crate::ids::BookingId;
 use crate::{Error, Result};
 
-/// A payment that succeeded.
 #[derive(Debug, Clone)]
 pub struct Payment {
-    /// The booking it names.
+    /// The booking that the payment names.
     pub booking_id: BookingId,
     /// The provider's id of the payment.
     pub payment_intent_id: Option<String>,
-    /// What was received, in minor units.
+    /// Amount received, in minor units.
     pub received_minor: i64,
-    /// Its currency, in any case of letters.
+    /// Currency code in upper or lower case.
     pub currency: Option<String>,
 }
 
-/// Money that was given back.
+/// A refund of a payment, in part or in full.
 #[derive(Debug, Clone)]
 pub struct Refund {
-    /// The payment it belongs to; the booking is found by it. Without one it is of the payment that the booking shows.
+    /// The refunded payment, by which the booking is found. `None` for a refund of the payment that the booking shows.
     pub payment_intent_id: Option<String>,
-    /// The booking it names, in case the payment was never reported.
+    /// The booking that the refund names, in case its payment was never reported.
     pub booking_id: Option<BookingId>,
-    /// Given back so far, in minor units: the running total.
+    /// Refunded so far, in minor units. This is the running total.
     pub refunded_minor: i64,
-    /// Whether that is all of it.
+    /// Whether the whole payment was refunded.
     pub complete: bool,
 }
 
-/// The amount received is not the booking's price.
+/// The amount received differs from the booking's price.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AmountMismatch {
-    /// The price in minor units.
+    /// The price, in minor units.
     pub expected_minor: i64,
-    /// The price's currency.
     pub expected_currency: Option<String>,
-    /// What was received in minor units.
+    /// Amount received, in minor units.
     pub received_minor: i64,
-    /// The payment's currency.
     pub received_currency: Option<String>,
 }
 
-/// What a payment did.
+/// What [`mark_paid`] did.
 #[derive(Debug, Clone)]
 #[must_use = "enqueue what follows from its status change"]
 pub struct Paid {
-    /// The status change it caused; `needs_confirm` also for a booking that was confirmed already.
+    /// The status change. `needs_confirm` is also set for a booking that was already confirmed.
     pub change: StatusChange,
-    /// Whether this payment is the one that pays the booking now.
+    /// Whether the booking is now paid by this payment.
     pub pays: bool,
-    /// Whether it pays something else than the price.
+    /// `None` if the payment matches the price or does not pay the booking.
     pub amount_mismatch: Option<AmountMismatch>,
-    /// Whether the payment was news.
+    /// Whether the payment changed what the booking shows.
     pub recorded: bool,
-    /// Whether another payment pays the booking already: the client may have paid twice.
+    /// Whether another payment already pays the booking. The client may have paid twice.
     pub second_payment: bool,
-    /// Whether the money came in after the booking had been cancelled.
+    /// Whether the payment arrived after the booking was cancelled.
     pub after_cancellation: bool,
 }
 
-/// What a refund did.
+/// What [`mark_refunded`] did.
 #[derive(Debug, Clone)]
 pub struct Refunded {
-    /// The booking as it now is.
     pub booking: Booking,
-    /// Whether the refund was news.
+    /// Whether the refund changed what the booking shows.
     pub recorded: bool,
-    /// The other payment that pays the booking now, because the one that did so went back.
+    /// Another payment that now pays the booking in place of the refunded one.
     pub instead: Option<Payment>,
-    /// Whether that one pays something else than the price.
+    /// Whether the amount of `instead` differs from the price.
     pub amount_mismatch: Option<AmountMismatch>,
 }
 
-/// Records a payment and confirms the booking if it was pending. A booking that is final keeps its status, and a payment
-/// that is known to have gone back pays nothing.
+/// Records a payment and confirms the booking if it was pending. A booking with a final status keeps it. A payment that
+/// is known to be fully refunded does not pay the booking.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such booking.
+/// [`Error::NotFound`] if there is no such booking.
 pub async fn mark_paid(tx: &mut Tx, payment: &Payment, by: &Actor, now: Timestamp) -> Result<Paid> {
     let mut told = One {
         id: payment.payment_intent_id.clone(),
@@ -130,7 +126,7 @@ pub async fn mark_paid(tx: &mut Tx, payment: &Payment, by: &Actor, now: Timestam
         && !shows
         && match payment.payment_intent_id {
             Some(_) => true,
-            // It may be the payment that is known by its id, told once more, or a checkout that cost nothing.
+            // It may be a duplicate of the payment that is known by its id, or a checkout without a charge.
             None => payment.received_minor > 0 && payment.received_minor != booking.paid_minor,
         };
     let amount_mismatch = if pays { mismatch(&booking, payment) } else { None };
@@ -152,11 +148,10 @@ pub async fn mark_paid(tx: &mut Tx, payment: &Payment, by: &Actor, now: Timestam
     Ok(Paid { change, pays, amount_mismatch, recorded, second_payment, after_cancellation })
 }
 
-/// Records what was given back. The booking becomes refunded only when nothing that was paid for it is kept; its status
-/// stays.
+/// Records a refund. The booking becomes refunded only if none of its payments is kept. Its status stays the same.
 ///
 /// # Errors
-/// [`Error::NotFound`] when no booking belongs to the payment.
+/// [`Error::NotFound`] if no booking belongs to the payment.
 pub async fn mark_refunded(tx: &mut Tx, refund: &Refund, by: &Actor, now: Timestamp) -> Result<Refunded> {
     let payment = match (&refund.payment_intent_id, &refund.booking_id) {
         (None, Some(booking)) => shown_by(tx, booking).await?,
@@ -193,20 +188,20 @@ pub async fn mark_refunded(tx: &mut Tx, refund: &Refund, by: &Actor, now: Timest
         received_minor: booking.paid_minor,
         currency: one.currency,
     });
-    // A refund that finds the payment's id at last changes nothing about who pays.
+    // A refund that supplies the payment's id does not change which payment pays.
     let instead = instead.filter(|one| one.payment_intent_id != payment);
     let amount_mismatch = instead.as_ref().and_then(|payment| mismatch(&booking, payment));
     Ok(Refunded { booking, recorded, instead, amount_mismatch })
 }
 
-/// What a booking shows after a report.
+/// What a booking shows after a report, and whether that changed.
 struct Settled {
     booking: Booking,
     recorded: bool,
     shown: Option<One>,
 }
 
-/// Lets a booking that is held show what follows from all of its payments, `told` among them.
+/// Updates a locked booking to show what follows from all of its payments, including the reported one (`told`).
 async fn settle(tx: &mut Tx, mut booking: Booking, told: One, by: &Actor, now: Timestamp) -> Result<Settled> {
     let rows = known::of_booking(tx, &booking.id).await?;
     let all = standing::gathered(rows, shows(&booking), Some(told));
@@ -230,7 +225,7 @@ async fn settle(tx: &mut Tx, mut booking: Booking, told: One, by: &Actor, now: T
     Ok(Settled { booking, recorded, shown: Some(shown) })
 }
 
-/// The payment that the booking itself tells of.
+/// Returns the payment that the booking's own columns describe, or `None` if they describe none.
 fn shows(booking: &Booking) -> Option<One> {
     let paid = booking.payment_status == PaymentStatus::Paid || booking.paid_minor > 0;
     let told = paid || booking.payment_status != PaymentStatus::Unpaid || booking.refunded_minor > 0;
@@ -243,25 +238,25 @@ fn shows(booking: &Booking) -> Option<One> {
     })
 }
 
-/// The booking that shows the payment.
+/// Returns the booking that shows the payment.
 async fn showing(tx: &mut Tx, payment: &str) -> Result<Option<BookingId>> {
     let found: Option<(BookingId,)> =
         tx.query("SELECT id FROM bookings WHERE stripe_payment_intent_id = $1").bind(payment).optional().await?;
     Ok(found.map(|(id,)| id))
 }
 
-/// The payment that the booking shows.
+/// Returns the payment that the booking shows.
 async fn shown_by(tx: &mut Tx, booking: &BookingId) -> Result<Option<String>> {
     let found: Option<(Option<String>,)> =
         tx.query("SELECT stripe_payment_intent_id FROM bookings WHERE id = $1").bind(booking).optional().await?;
     Ok(found.and_then(|(payment,)| payment))
 }
 
-/// The payment's id, unless another booking already carries it: one payment may name several bookings in turn, and
-/// each of them is paid, but only the first can be found by the payment.
+/// Returns the payment's id, or `None` if another booking has it already. One payment may name several bookings in
+/// turn. Each of them is paid, but only the first can be found by the payment.
 async fn unclaimed_intent(tx: &mut Tx, payment: &str, booking: &BookingId) -> Result<Option<String>> {
     if tx.engine() == Engine::Postgres {
-        // Two bookings paid by one payment at the same moment look one after the other.
+        // Serialises two bookings that are paid by one payment at the same moment.
         tx.query("SELECT pg_advisory_xact_lock(hashtext($1))").bind(payment).execute().await?;
     }
     let claimed: bool = tx

@@ -1,14 +1,14 @@
-//! Reports of money that came in: a payment by itself, by its checkout, or by the invoice it paid.
+//! Reports of received money: a payment, its checkout, or the invoice that it paid.
 //!
-//! They come in any order, and only one of them may name the booking. Each holds the payment first and then the booking,
-//! so that of two reports at the same moment the second finds what the first did.
+//! They arrive in any order, and only one of them may name the booking. Each function locks the payment first and then
+//! the booking, so that of two reports at the same moment the second sees the effects of the first.
 
 use std::collections::BTreeSet;
 
 use nightshift_db::{Timestamp, Tx};
 
 use super::known::{self, Known};
-use super::report::{Handled, Report, hold};
+use super::report::{Handled, PaymentReport, hold};
 use super::unplaced::{Unplaced, explained};
 use super::{Payment, mark_paid};
 use crate::bookings::lock;
@@ -18,55 +18,47 @@ use crate::{Error, Result};
 /// A payment as its own report states it.
 #[derive(Debug, Clone)]
 pub struct ReportedPayment<'a> {
-    /// The provider's id of the payment.
     pub payment_intent_id: Option<&'a str>,
-    /// The booking it names.
+    /// The booking that the report names.
     pub booking_id: Option<&'a str>,
-    /// What was received, in minor units; none when it can't be read.
+    /// Amount received, in minor units; `None` if it can't be read.
     pub amount_minor: Option<i64>,
-    /// Its currency.
     pub currency: Option<&'a str>,
 }
 
-/// A paid checkout, which states what its payment is for.
+/// A paid checkout, which states the purpose of its payment.
 #[derive(Debug, Clone)]
 pub struct ReportedCheckout<'a> {
     /// The provider's id of the checkout.
     pub session_id: Option<&'a str>,
-    /// The provider's id of its payment.
     pub payment_intent_id: Option<&'a str>,
-    /// The booking it names.
+    /// The booking that the report names.
     pub booking_id: Option<&'a str>,
-    /// A client's or a booking's id, or anything else.
+    /// The checkout's reference: the id of a client or of a booking, or any other text.
     pub reference: Option<&'a str>,
-    /// Whether it names a client, or pays a subscription.
+    /// Whether the checkout names a client or pays for a subscription.
     pub of_client: bool,
-    /// Its total, in minor units.
+    /// Total of the checkout, in minor units.
     pub amount_minor: Option<i64>,
-    /// The total's currency.
     pub currency: Option<&'a str>,
 }
 
-/// A paid invoice, which may state what its payments are for.
+/// A paid invoice, which may state the purpose of its payments.
 #[derive(Debug, Clone)]
 pub struct ReportedInvoice<'a> {
-    /// The provider's ids of its payments.
     pub payment_intent_ids: &'a [String],
-    /// The booking it names.
+    /// The booking that the report names.
     pub booking_id: Option<&'a str>,
-    /// Whether a subscription made it.
+    /// Whether a subscription created the invoice.
     pub of_subscription: bool,
-    /// What all of its payments came to, in minor units.
+    /// Sum of all payments of the invoice, in minor units.
     pub amount_minor: Option<i64>,
-    /// Their currency.
     pub currency: Option<&'a str>,
 }
 
-impl Report<'_> {
-    /// A payment succeeded. A checkout may have named its booking before, or may do so later.
-    ///
-    /// # Errors
-    /// A database error.
+impl PaymentReport<'_> {
+    /// Records a payment that succeeded. The checkout that names its booking may have been reported before, or may be
+    /// reported later.
     pub async fn payment_succeeded(&self, tx: &mut Tx, paid: ReportedPayment<'_>, now: Timestamp) -> Result<Handled> {
         let known = hold(tx, paid.payment_intent_id, now).await?;
         if let (Some(id), Some(minor)) = (paid.payment_intent_id, paid.amount_minor) {
@@ -101,10 +93,7 @@ impl Report<'_> {
         self.place(tx, payment, &known, unplaced, now).await
     }
 
-    /// A checkout was paid.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Records a paid checkout.
     pub async fn checkout_paid(&self, tx: &mut Tx, checkout: ReportedCheckout<'_>, now: Timestamp) -> Result<Handled> {
         let known = hold(tx, checkout.payment_intent_id, now).await?;
         let booking_id = named(tx, &checkout).await?.or_else(|| known.booking_id.clone());
@@ -115,7 +104,7 @@ impl Report<'_> {
             }
             return Ok(Handled::ignored("names a client and no booking"));
         }
-        // The payment's own report is the better witness of what came in.
+        // The amount in the payment's own report is more reliable than the checkout's total.
         let received_minor = known.received_minor.or(checkout.amount_minor);
         let currency = known.currency.as_deref().or(checkout.currency);
         if let (Some(id), None, Some(minor)) = (checkout.payment_intent_id, known.received_minor, received_minor) {
@@ -149,13 +138,11 @@ impl Report<'_> {
         self.place(tx, payment, &known, unplaced, now).await
     }
 
-    /// An invoice was paid. It may name the booking that its payments are for; those of a subscription's are for none.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Records a paid invoice. It may name the booking that its payments are for. Payments for a subscription's invoice
+    /// belong to no booking.
     pub async fn invoice_paid(&self, tx: &mut Tx, invoice: ReportedInvoice<'_>, now: Timestamp) -> Result<Handled> {
         let mut handled = Handled::ignored("not acted on");
-        // All payments are held before any booking, and always in the same order.
+        // To prevent deadlocks, all payments are locked before any booking, and always in the same order.
         let payments: BTreeSet<&str> = invoice.payment_intent_ids.iter().map(String::as_str).collect();
         for id in &payments {
             known::hold(tx, id, now).await?;
@@ -174,7 +161,7 @@ impl Report<'_> {
         Ok(handled)
     }
 
-    /// The invoice names the booking that this payment of it is for.
+    /// Records one payment of an invoice that names a booking.
     async fn invoiced(
         &self,
         tx: &mut Tx,
@@ -184,7 +171,7 @@ impl Report<'_> {
         now: Timestamp,
     ) -> Result<Handled> {
         let known = known::hold(tx, payment, now).await?;
-        // The payment's own report is the better witness, and an invoice states only what all of its payments came to.
+        // The amount in the payment's own report is more reliable; an invoice states only the sum of its payments.
         let only = invoice.amount_minor.filter(|_| invoice.payment_intent_ids.iter().all(|id| id == payment));
         let received_minor = known.received_minor.or(only);
         let currency = known.currency.as_deref().or(invoice.currency);
@@ -198,7 +185,7 @@ impl Report<'_> {
         };
         let booking_id = BookingId::from(booking);
         let Some(received_minor) = received_minor else {
-            // The payment's own report, which is still to come, finds the booking here.
+            // The payment's own report, which is still to come, finds the booking in the payment's row.
             return match lock(tx, &booking_id).await {
                 Ok(booking) => {
                     known::place(tx, payment, &booking.id).await?;
@@ -217,7 +204,7 @@ impl Report<'_> {
         self.place(tx, payment, &known, unplaced, now).await
     }
 
-    /// The payment goes to its booking, which may be paid by it already.
+    /// Assigns the payment to its booking and marks the booking as paid.
     async fn place(
         &self,
         tx: &mut Tx,
@@ -243,10 +230,11 @@ impl Report<'_> {
     }
 }
 
-/// Why money that names a booking belongs to nothing here.
+/// The reason for money that names an unknown booking.
 pub(super) const NO_SUCH: &str = "names a booking that does not exist here";
 
-/// The booking that a checkout names. Its reference counts only when it is one: it may be a client's id as well.
+/// Returns the booking that a checkout names. The checkout's reference counts only if it is the id of a booking,
+/// because it may also be the id of a client.
 async fn named(tx: &mut Tx, checkout: &ReportedCheckout<'_>) -> Result<Option<BookingId>> {
     for id in [checkout.booking_id, checkout.reference].into_iter().flatten() {
         match lock(tx, &BookingId::from(id)).await {

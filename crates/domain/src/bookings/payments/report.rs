@@ -1,7 +1,7 @@
-//! A payment provider's report, and what acting on it came to.
+//! A payment provider's report, and the result of acting on it.
 //!
-//! One function per fact a provider reports: each places the money, raises or resolves what people must look at, and
-//! returns what the caller has to enqueue.
+//! [`PaymentReport`] has one function for each fact that a provider reports. Each assigns the money to a booking,
+//! raises or resolves exceptions, and returns what the caller must enqueue.
 
 use nightshift_db::{Timestamp, Tx};
 
@@ -12,37 +12,35 @@ use crate::bookings::StatusChange;
 use crate::ids::{InboxId, OrgId};
 use crate::inbox::InboxStatus;
 
-/// The report that is acted on.
+/// A report that is being processed.
 #[derive(Debug, Clone, Copy)]
-pub struct Report<'a> {
-    /// Its row in the inbox.
+pub struct PaymentReport<'a> {
+    /// The report's row in the inbox.
     pub inbox_id: &'a InboxId,
-    /// Who acts.
     pub by: &'a Actor,
     /// The event's type in the provider's words.
     pub event_type: &'a str,
-    /// The event's id, when it has one.
     pub event_id: Option<&'a str>,
-    /// Whether real money moved, as far as the event says.
+    /// Whether real money was moved, according to the event.
     pub livemode: bool,
 }
 
-/// What acting on a report came to.
+/// The result of acting on a report.
 #[derive(Debug)]
 #[must_use = "enqueue what follows from its changes, and settle the delivery with its status"]
 pub struct Handled {
-    /// What becomes of the delivery.
+    /// The new status of the delivery.
     pub status: InboxStatus,
-    /// Whose it was, when that is known.
+    /// The organisation of the delivery, if it is known.
     pub org: Option<OrgId>,
-    /// A few words on it, for the job's result.
+    /// A short description for the job's result.
     pub word: &'static str,
-    /// The bookings that were paid; the work that follows is the caller's to enqueue.
+    /// Status changes of the bookings that were paid. The caller must enqueue their jobs.
     pub changes: Vec<StatusChange>,
 }
 
 impl Handled {
-    /// The report is of no interest here.
+    /// The report needs no action.
     pub fn ignored(word: &'static str) -> Self {
         Self { status: InboxStatus::Ignored, org: None, word, changes: Vec::new() }
     }
@@ -51,13 +49,13 @@ impl Handled {
         Self { status: InboxStatus::Processed, org: Some(org.clone()), word, changes: Vec::new() }
     }
 
-    /// Acted on, for no organisation.
+    /// The report was processed, for no known organisation.
     pub(super) fn of_nobody(word: &'static str) -> Self {
         Self { status: InboxStatus::Processed, org: None, word, changes: Vec::new() }
     }
 }
 
-/// Holds the payment's row, which comes before any booking's; a report that names no payment holds nothing.
+/// Locks the row of the payment, which must precede the lock of any booking. Without an id, nothing is locked.
 pub(super) async fn hold(tx: &mut Tx, payment: Option<&str>, now: Timestamp) -> Result<Known> {
     match payment {
         Some(id) => known::hold(tx, id, now).await,

@@ -1,11 +1,11 @@
-//! Reports of money that did not come in, or went back.
+//! Reports of failed payments and of refunds.
 
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
 use super::doubts::given_back;
 use super::received::{NO_SUCH, ReportedPayment};
-use super::report::{Handled, Report, hold};
+use super::report::{Handled, PaymentReport, hold};
 use super::unplaced::{Unplaced, explained};
 use super::{Refund, mark_refunded};
 use crate::audit::{self, Entry, Event};
@@ -18,32 +18,28 @@ use crate::{Error, Result};
 pub struct Refusal<'a> {
     /// The kind of failure.
     pub code: Option<&'a str>,
-    /// Why a card was declined.
+    /// The reason why a card was declined.
     pub decline_code: Option<&'a str>,
 }
 
-/// A refund, in part or whole.
+/// A refund as the provider reports it, in part or in full.
 #[derive(Debug, Clone, Copy)]
 pub struct ReportedRefund<'a> {
-    /// The provider's id of the payment.
     pub payment_intent_id: Option<&'a str>,
-    /// The booking it names.
+    /// The booking that the report names.
     pub booking_id: Option<&'a str>,
-    /// What was paid, in minor units.
+    /// Amount of the payment, in minor units.
     pub amount_minor: Option<i64>,
-    /// Given back so far, in minor units: the running total.
+    /// Refunded so far, in minor units. This is the running total.
     pub refunded_minor: Option<i64>,
-    /// Whether all of it went back.
+    /// Whether the whole payment was refunded.
     pub complete: bool,
-    /// Its currency.
     pub currency: Option<&'a str>,
 }
 
-impl Report<'_> {
-    /// A payment failed. It is put on record and changes nothing: the same payment may still succeed, or already has.
-    ///
-    /// # Errors
-    /// A database error.
+impl PaymentReport<'_> {
+    /// Records a failed payment in the audit log. The booking stays unchanged: the same payment may still succeed, or
+    /// already has.
     pub async fn payment_failed(
         &self,
         tx: &mut Tx,
@@ -82,10 +78,7 @@ impl Report<'_> {
         }
     }
 
-    /// Money was refunded.
-    ///
-    /// # Errors
-    /// A database error.
+    /// Records a refund and resolves the exceptions that it settles.
     pub async fn refunded(&self, tx: &mut Tx, refunded: ReportedRefund<'_>, now: Timestamp) -> Result<Handled> {
         let known = hold(tx, refunded.payment_intent_id, now).await?;
         let all = refunded.amount_minor.filter(|_| refunded.complete);
@@ -125,7 +118,7 @@ impl Report<'_> {
                 }
                 Ok(Handled::of(&marked.booking.org_id, "refunded"))
             }
-            // People look for what this payment was for already, unless all of it is gone.
+            // An exception about this payment is open already, unless it was fully refunded.
             None if known.received_minor.is_some() || known.of_client => {
                 if let Some(id) = gone {
                     explained(tx, id, "the payment was refunded", now).await?;

@@ -1,34 +1,31 @@
-//! What a booking shows of its payments, given everything that is known of each of them.
+//! Decides what a booking shows of its payments, given everything that is known of each of them.
 //!
-//! One rule for every report, so that the order of reports decides nothing: money that is kept pays the booking, and only
-//! when none is kept it is refunded. It knows no database.
+//! One rule serves all reports, so the order of reports does not matter: a payment that is kept pays the booking; if
+//! none is kept, the booking is refunded. This file does not use the database.
 
 use std::cmp::Reverse;
 
 use crate::bookings::PaymentStatus;
 
-/// One payment of a booking.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub(super) struct One {
-    /// The provider's id; none where a report named no payment.
+    /// The provider's id; `None` if a report named no payment.
     pub id: Option<String>,
-    /// What was received, once it was told.
+    /// Amount received, in minor units; `None` until it is reported.
     pub received_minor: Option<i64>,
-    /// Its currency.
     pub currency: Option<String>,
-    /// Given back so far.
+    /// Refunded so far, in minor units.
     pub refunded_minor: i64,
-    /// Whether all of it was given back.
     pub fully_refunded: bool,
 }
 
 impl One {
-    /// Whether it came in and did not go back.
+    /// Returns whether the payment was received and not fully refunded.
     pub fn kept(&self) -> bool {
         self.received_minor.is_some() && !self.fully_refunded
     }
 
-    /// What a booking is that shows this payment.
+    /// Returns the payment status of a booking that shows this payment.
     pub fn status(&self) -> PaymentStatus {
         match (self.kept(), self.fully_refunded) {
             (true, _) => PaymentStatus::Paid,
@@ -38,18 +35,19 @@ impl One {
     }
 }
 
-/// The payment that the booking shows: one that is kept, else one that went back. The one it `carries` stays as long as no
-/// other has more of a claim, then the one that was known first.
+/// Returns the payment that the booking shows: one that is kept, or else one that was refunded. Among equals, the
+/// payment whose id the booking `carries` wins, then the one that became known first.
 pub(super) fn shown<'a>(payments: &'a [One], carries: Option<&str>) -> Option<&'a One> {
-    // Of equals the first is taken.
+    // `min_by_key` returns the first of equal elements.
     payments.iter().min_by_key(|one| Reverse((one.kept(), one.fully_refunded, one.id.as_deref() == carries)))
 }
 
-/// All payments of a booking: the rows that name it, the one it shows itself, and the one that is being told.
+/// Returns all payments of a booking: the rows that name it, the payment that its own columns show, and the one that is
+/// being reported (`told`).
 ///
-/// What it shows is not among the rows when it was paid before payments were kept, by a payment of another booking or by
-/// one without an id. A payment without an id is taken for the one that is known by its id, for a report that can't be
-/// told apart must neither hide nor double real money.
+/// The shown payment is not among the rows if it dates from before payments were stored, belongs to another booking, or
+/// has no id. A payment without an id is taken for the one that is known by its id, because such a report must neither
+/// hide nor double real money.
 pub(super) fn gathered(rows: Vec<One>, shows: Option<One>, told: Option<One>) -> Vec<One> {
     let mut all = rows;
     let (told, nameless) = match told {

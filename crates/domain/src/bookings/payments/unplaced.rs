@@ -1,56 +1,53 @@
-//! Money that belongs to nothing known here is put before people, until a later report explains it.
+//! Raises exceptions about money that matches nothing known here, until a later report explains it.
 //!
-//! Each exception's fingerprint names its payment, so that the report which explains the money resolves it. Operators see
-//! it, and the organisation where there is only one. Details are ids and amounts: what a report calls a booking is kept
-//! only when it has the form of an id, because people type names and phone numbers into such fields.
+//! Each exception's fingerprint names its payment, so the report that explains the money resolves it. Operators see the
+//! exception, and so does the organisation if there is only one. Details are ids and amounts. The booking that a report
+//! names is stored only if it has the form of an id, because people enter names and phone numbers into such fields.
 
 use nightshift_db::{Timestamp, Tx};
 use serde_json::{Value, json};
 
-use super::report::{Handled, Report};
+use super::report::{Handled, PaymentReport};
 use crate::Result;
 use crate::audit::{self, Entry, Event};
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::people::organizations;
 
-/// Money of which nobody here knows what it is for.
+/// Money whose purpose is unknown.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unplaced<'a> {
-    /// Why it can't be placed.
+    /// Why the money can't be assigned to a booking.
     pub reason: &'static str,
-    /// The provider's id of the payment.
     pub payment_intent_id: Option<&'a str>,
-    /// The checkout that it came through.
+    /// The checkout session of the payment.
     pub session_id: Option<&'a str>,
-    /// What the report calls the booking, if anything.
+    /// What the report names as its booking, if anything.
     pub names: Option<&'a str>,
-    /// How much, in minor units.
     pub amount_minor: Option<i64>,
-    /// Its currency.
     pub currency: Option<&'a str>,
 }
 
-impl Report<'_> {
-    /// A payment that belongs to nothing known here.
+impl PaymentReport<'_> {
+    /// Raises an exception about a payment that matches nothing known here.
     pub(super) async fn unplaced(&self, tx: &mut Tx, money: Unplaced<'_>, now: Timestamp) -> Result<Handled> {
-        // The payment and its checkout tell of the same money.
+        // The reports of a payment and of its checkout are about the same money.
         let subject = money.payment_intent_id.or(money.session_id).unwrap_or(self.inbox_id.as_str());
-        let problem = Problem::new(ExceptionKind::PaymentUnmatched, Severity::Medium, unmatched(subject))
+        let problem = NewException::new(ExceptionKind::PaymentUnmatched, Severity::Medium, unmatched(subject))
             .title("A payment belongs to no booking");
         self.raise(tx, problem, &money, now).await?;
         Ok(Handled::of_nobody(if money.names.is_none() { "names no booking" } else { "unmatched" }))
     }
 
-    /// A failed payment or a refund that belongs to nothing known here.
+    /// Raises an exception about a failed payment or a refund that matches nothing known here.
     pub(super) async fn unknown(&self, tx: &mut Tx, money: Unplaced<'_>, now: Timestamp) -> Result<Handled> {
         let subject = money.payment_intent_id.unwrap_or(self.inbox_id.as_str());
-        let problem = Problem::new(ExceptionKind::WebhookUnmatched, Severity::Medium, unknown(subject))
+        let problem = NewException::new(ExceptionKind::WebhookUnmatched, Severity::Medium, unknown(subject))
             .title("A payment was refunded or failed for a booking that does not exist here");
         self.raise(tx, problem, &money, now).await?;
         Ok(Handled::of_nobody("unmatched"))
     }
 
-    async fn raise(&self, tx: &mut Tx, problem: Problem, money: &Unplaced<'_>, now: Timestamp) -> Result<()> {
+    async fn raise(&self, tx: &mut Tx, problem: NewException, money: &Unplaced<'_>, now: Timestamp) -> Result<()> {
         let entry = Entry::new(Event::WebhookUnmatched, "warning", self.by).metadata(self.facts(money));
         audit::record(tx, entry, now).await?;
         let problem = problem.detail(self.facts(money)).inbox(self.inbox_id);
@@ -72,7 +69,7 @@ impl Report<'_> {
     }
 }
 
-/// It is known what the payment was for: neither it nor a refund of it needs a person any longer.
+/// Resolves the exceptions about a payment and about its refund, because the purpose of the payment is now known.
 pub(super) async fn explained(tx: &mut Tx, payment: &str, note: &str, now: Timestamp) -> Result<()> {
     for fingerprint in [unmatched(payment), unknown(payment)] {
         exceptions::resolve(tx, &fingerprint, note, now).await?;
@@ -80,7 +77,7 @@ pub(super) async fn explained(tx: &mut Tx, payment: &str, note: &str, now: Times
     Ok(())
 }
 
-/// The fingerprint of a payment that belongs to nothing.
+/// Returns the fingerprint of the exception about a payment that matches nothing.
 pub(super) fn unmatched(subject: &str) -> String {
     format!("payment_unmatched:{subject}")
 }
@@ -89,20 +86,20 @@ fn unknown(subject: &str) -> String {
     format!("webhook_unmatched:{subject}")
 }
 
-/// Whether a text can be an id: short, plain characters, and no phone number.
+/// Returns whether a text can be an id: short, with plain characters only, and not a phone number.
 fn can_be_id(text: &str) -> bool {
     let plain = text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     plain && (is_uuid(text) || !has_phone(text))
 }
 
-/// Our own ids are of this form, and may have any digits in a row.
+/// Our own ids have this form, and may contain any number of digits in a row.
 fn is_uuid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
         && groups.iter().all(|group| group.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
-/// Seven digits or more, apart from what may divide them.
+/// Returns whether a text contains seven digits in a row, ignoring separators.
 fn has_phone(text: &str) -> bool {
     let dense: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
     dense.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() >= 7)

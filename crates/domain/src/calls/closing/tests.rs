@@ -1,19 +1,19 @@
-//! Every end of a call in every situation.
+//! Tests of every end of a call in every state.
 
 use super::*;
 
 const WHY_TIMED_OUT: &str = "the call did not end in time";
 
-fn made() -> Made {
-    Made { date: "2030-01-02".to_owned(), time: "10:00".to_owned(), number: Some("BD441".to_owned()) }
+fn made() -> Appointment {
+    Appointment { date: "2030-01-02".to_owned(), time: "10:00".to_owned(), number: Some("BD441".to_owned()) }
 }
 
-/// Each ending, those of a talk with all that may be known of it and with nothing.
+/// Returns each ending. Endings with a conversation come with all optional fields and with none.
 fn endings() -> [Ending; 7] {
     let transcript = Some("hello".to_owned());
     [
         Ending::Confirmed { made: made(), transcript: transcript.clone() },
-        Ending::Confirmed { made: Made { number: None, ..made() }, transcript: None },
+        Ending::Confirmed { made: Appointment { number: None, ..made() }, transcript: None },
         Ending::NotConfirmed { transcript, reason: Some("busy".to_owned()) },
         Ending::NotConfirmed { transcript: None, reason: None },
         Ending::Failed { reason: "broke".to_owned() },
@@ -24,7 +24,7 @@ fn endings() -> [Ending; 7] {
 
 fn situations() -> impl Iterator<Item = Facts> {
     CallStatus::ALL.iter().flat_map(|&call| {
-        RequestStatus::ALL.iter().flat_map(move |&request| {
+        ServiceRequestStatus::ALL.iter().flat_map(move |&request| {
             CallMode::ALL
                 .iter()
                 .flat_map(move |&mode| [false, true].map(|newer_call| Facts { call, mode, request, newer_call }))
@@ -32,10 +32,10 @@ fn situations() -> impl Iterator<Item = Facts> {
     })
 }
 
-/// The end of a call under way, written out for each ending.
+/// Returns the expected end of an active call for each ending.
 fn first_end<'a>(facts: Facts, ending: &'a Ending) -> Closing<'a> {
     let simulated = facts.mode == CallMode::Simulated;
-    let request = (facts.request == RequestStatus::Booking).then_some(RequestStatus::Recommended);
+    let request = (facts.request == ServiceRequestStatus::Booking).then_some(ServiceRequestStatus::Recommended);
     match ending {
         Ending::Confirmed { made, transcript } => Closing {
             status: CallStatus::Confirmed,
@@ -45,7 +45,7 @@ fn first_end<'a>(facts: Facts, ending: &'a Ending) -> Closing<'a> {
                                 "confirmation_number": made.number})),
             transcript: transcript.as_deref(),
             failure_reason: None,
-            request: Some(RequestStatus::Completed),
+            request: Some(ServiceRequestStatus::Completed),
             announced: &["provider.updated", "booking.confirmed"],
             audited: Audited { event: Event::BookingCallCompleted, status: "success", reason: None },
             exception: ExceptionChange::Keep,
@@ -105,7 +105,7 @@ fn first_end<'a>(facts: Facts, ending: &'a Ending) -> Closing<'a> {
 fn the_first_end_of_a_call_changes_what_is_written_for_its_ending() {
     for facts in situations().filter(|facts| !facts.call.is_final()) {
         for ending in &endings() {
-            assert_eq!(decide(facts, ending), Verdict::Close(first_end(facts, ending)), "{facts:?}");
+            assert_eq!(decide(facts, ending), EndingDecision::Close(first_end(facts, ending)), "{facts:?}");
         }
     }
 }
@@ -114,7 +114,7 @@ fn the_first_end_of_a_call_changes_what_is_written_for_its_ending() {
 fn an_end_without_an_appointment_changes_nothing_of_a_call_that_is_over() {
     for facts in situations().filter(|facts| facts.call.is_final()) {
         for ending in &endings()[2..] {
-            assert_eq!(decide(facts, ending), Verdict::Ignore, "{facts:?}");
+            assert_eq!(decide(facts, ending), EndingDecision::Ignore, "{facts:?}");
         }
     }
 }
@@ -126,14 +126,14 @@ fn a_late_appointment_is_taken_while_it_can_be_and_shown_when_it_cannot() {
         for ending in &endings()[..2] {
             let Ending::Confirmed { made, .. } = ending else { panic!("the first two are appointments") };
             let given_up = matches!(facts.call, C::Timeout | C::Failed | C::NotConfirmed);
-            let waits = facts.request == RequestStatus::Recommended && !facts.newer_call;
+            let waits = facts.request == ServiceRequestStatus::Recommended && !facts.newer_call;
             let expected = if facts.call == C::Confirmed {
-                Verdict::Ignore
+                EndingDecision::Ignore
             } else if given_up && waits {
                 let in_time = first_end(facts, ending);
-                Verdict::Close(Closing { late: true, exception: ExceptionChange::Resolve, ..in_time })
+                EndingDecision::Close(Closing { late: true, exception: ExceptionChange::Resolve, ..in_time })
             } else {
-                Verdict::Show(made)
+                EndingDecision::Show(made)
             };
             assert_eq!(decide(facts, ending), expected, "{facts:?}");
         }

@@ -1,9 +1,9 @@
-//! The way of an outbound text to its recipient.
+//! The delivery of an outbound text.
 //!
-//! `queued` -> `sending` -> `sent` -> `delivered`, `undelivered` or `failed`; `unconfirmed` when the provider was asked
-//! and its answer is lost. The intent to send is committed as `sending` before the provider is asked, in the
-//! transaction that looks at the opt-out, so that whoever finds a text in `sending` knows that it may have left.
-//! Provider reports only move a text forward. Every function may be called twice.
+//! `queued` -> `sending` -> `sent` -> `delivered`, `undelivered` or `failed`; `unconfirmed` if the answer to the
+//! request was lost. The status `sending` is committed before the request to the carrier, in the transaction that
+//! checks the opt-out, so a text in `sending` may have been sent. Reports of the carrier only move a text forward.
+//! Every function is idempotent.
 
 mod number;
 mod outbound;
@@ -17,9 +17,9 @@ mod unclear;
 
 pub use number::number_in_service;
 pub use outbound::{Outbound, find_by_sid, load};
-pub use report::{Report, apply_report, rank};
+pub use report::{ReportOutcome, apply_report, rank};
 pub use revive::revive;
-pub use send::{Envelope, Turn, begin_send};
+pub use send::{Envelope, SendDecision, begin_send};
 pub use settle::{
     adopt_sid, back_to_queue, mark_unconfirmed, record_refused, record_sent, resend_once, tell_unconfirmed,
 };
@@ -27,7 +27,7 @@ pub use slot::take_send_slot;
 pub(crate) use take_back::take_back;
 pub use unclear::unclear;
 
-/// The error code of a text of which it can't be told whether it left.
+/// The error code of a text for which it is unknown whether it was sent.
 pub const POSSIBLY_SENT: &str = "possibly_sent";
-/// The error code of a text that was not sent because its recipient wants no more.
+/// The error code of a text that was not sent because its recipient opted out.
 pub(crate) const OPTED_OUT: &str = "opted_out";

@@ -1,4 +1,4 @@
-//! The number a waiting text leaves from, should its own have gone out of service.
+//! The number from which a waiting text is sent if its own number went out of service.
 
 use nightshift_db::{Timestamp, Tx};
 
@@ -6,11 +6,8 @@ use super::outbound::{Outbound, lock};
 use crate::Result;
 use crate::ids::NumberId;
 
-/// The number in service that a text leaves from: the one it was written for, else the one that its conversation has
-/// now. The text and the ledger's row that asked for it go along. None when neither is in service.
-///
-/// # Errors
-/// When the database refuses.
+/// Returns the number in service from which a text is sent: the number it was written for, or else the current number
+/// of its thread. Moves the text and its automation run to that number. Returns `None` if neither number is in service.
 pub async fn number_in_service(tx: &mut Tx, text: &Outbound, now: Timestamp) -> Result<Option<NumberId>> {
     let text = lock(tx, &text.id).await?;
     let numbers: Vec<(NumberId,)> = tx

@@ -1,41 +1,35 @@
-//! An outbound text as its delivery sees it, and what is told about it.
+//! An outbound text as its delivery sees it, and the audit, exception and stream rows about it.
 
 use nightshift_db::{Engine, Timestamp, Tx};
 use serde_json::json;
 
 use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
-use crate::automations::ledger;
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::automations::runs;
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::{AutomationRunId, MessageId, NumberId, OrgId, ThreadId};
 use crate::messaging::message::MessageStatus;
 use crate::stream;
 use crate::{Error, Result};
 
-/// An outbound text and where it stands.
 #[derive(Clone, sqlx::FromRow)]
 pub struct Outbound {
-    /// Its id.
     pub id: MessageId,
-    /// Whose it is.
     pub org_id: OrgId,
-    /// Its thread.
     pub thread_id: ThreadId,
-    /// Where it stands.
     pub status: MessageStatus,
-    /// The provider's id of it, once known.
+    /// The carrier's id of the text, once known.
     pub provider_message_sid: Option<String>,
-    /// The number it leaves from.
     pub from_number_id: Option<NumberId>,
-    /// The ledger row that asked for it, for an automatic text.
+    /// The automation run that wrote the text, if one did.
     pub automation_run_id: Option<AutomationRunId>,
-    /// When its number's rate lets it leave, once asked for.
+    /// When the rate of its number lets the text leave. `None` until a slot was taken.
     pub send_slot_at: Option<Timestamp>,
-    /// When the provider was last about to be asked.
+    /// When the last request to the carrier began.
     pub send_started_at: Option<Timestamp>,
-    /// How often it was sent again after an unclear attempt.
+    /// How often the text was sent again after an attempt with an unknown outcome.
     pub resends: i64,
-    /// Why it failed: the provider's code or a word of ours.
+    /// Why the text failed: the carrier's code or one of ours.
     pub error_code: Option<String>,
 }
 
@@ -50,10 +44,10 @@ macro_rules! outbound_columns {
     };
 }
 
-/// The text with this id.
+/// Loads an outbound text.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such outbound text.
+/// [`Error::NotFound`] if there is no such outbound text.
 pub async fn load(tx: &mut Tx, id: &MessageId) -> Result<Outbound> {
     tx.query(outbound_columns!("SELECT", "FROM message_events WHERE id = $1 AND direction = 'outbound'"))
         .bind(id)
@@ -62,10 +56,7 @@ pub async fn load(tx: &mut Tx, id: &MessageId) -> Result<Outbound> {
         .ok_or(Error::NotFound)
 }
 
-/// The text that the provider knows by this id.
-///
-/// # Errors
-/// When the database can't be read.
+/// Finds an outbound text by the carrier's id.
 pub async fn find_by_sid(tx: &mut Tx, sid: &str) -> Result<Option<Outbound>> {
     let found = tx
         .query(outbound_columns!(
@@ -78,7 +69,7 @@ pub async fn find_by_sid(tx: &mut Tx, sid: &str) -> Result<Option<Outbound>> {
     Ok(found)
 }
 
-/// The text, held until the transaction ends.
+/// Loads the text and locks its row until the transaction ends.
 pub(super) async fn lock(tx: &mut Tx, id: &MessageId) -> Result<Outbound> {
     if tx.engine() == Engine::Postgres {
         tx.query("SELECT 1 FROM message_events WHERE id = $1 FOR NO KEY UPDATE").bind(id).execute().await?;
@@ -91,18 +82,19 @@ pub(super) fn undelivered(id: &MessageId) -> String {
     format!("sms_undelivered:{id}")
 }
 
-/// The fingerprint of the exception about a text of which nobody knows whether it left, and nobody asks.
+/// The fingerprint of the exception about a text for which no job will find out whether it was sent.
 pub(super) fn unconfirmed(id: &MessageId) -> String {
     format!("sms_unconfirmed:{id}")
 }
 
 impl Outbound {
-    /// The start of an audit entry about this text.
+    /// Starts an audit entry about this text.
     pub(super) fn entry(&self, event: Event, status: &'static str, by: &Actor) -> Entry {
         crate::audit_entry(event, status, by).org(&self.org_id).thread(&self.thread_id)
     }
 
-    /// Audit, exception and stream rows of a text that will not arrive; its run fails unless it had gone out.
+    /// Writes the audit, exception and stream rows of a text that will not arrive. Its run fails unless the text had
+    /// been sent.
     pub(super) async fn report_failure(
         &self,
         tx: &mut Tx,
@@ -115,7 +107,7 @@ impl Outbound {
         audit::record(tx, self.entry(Event::MessageFailed, "failed", by).metadata(metadata), now).await?;
         exceptions::raise(
             tx,
-            &Problem::new(ExceptionKind::SmsUndelivered, Severity::Medium, undelivered(&self.id))
+            &NewException::new(ExceptionKind::SmsUndelivered, Severity::Medium, undelivered(&self.id))
                 .title("A text message did not arrive")
                 .org(&self.org_id)
                 .thread(&self.thread_id)
@@ -124,12 +116,12 @@ impl Outbound {
         )
         .await?;
         if let Some(run) = self.automation_run_id.as_ref().filter(|_| self.provider_message_sid.is_none()) {
-            ledger::set_failed(tx, run, error_code.unwrap_or(status.as_str()), by, now).await?;
+            runs::set_failed(tx, run, error_code.unwrap_or(status.as_str()), by, now).await?;
         }
         self.announce(tx, status, now).await
     }
 
-    /// Tells those who watch the thread.
+    /// Publishes the new status to the stream topics of the thread.
     pub(super) async fn announce(&self, tx: &mut Tx, status: MessageStatus, now: Timestamp) -> Result<()> {
         let data = json!({"messageId": self.id, "threadId": self.thread_id, "status": status});
         for topic in ["threads".to_owned(), format!("thread:{}", self.thread_id)] {

@@ -1,4 +1,4 @@
-//! What the provider reports about a text later on, in any order.
+//! The carrier's later reports about a text, which may arrive in any order.
 
 use nightshift_db::{Timestamp, Tx};
 
@@ -7,22 +7,18 @@ use crate::Result;
 use crate::actor::Actor;
 use crate::messaging::message::MessageStatus;
 
-/// What a provider's report did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Report {
-    /// No text has this id (yet: a report may come before the answer to the request that caused it).
+pub enum ReportOutcome {
+    /// No text has this id, or not yet: a report may arrive before the answer to the request that caused it.
     Unknown,
-    /// The text had come at least as far already.
+    /// The text already has this status or a later one.
     Stale,
-    /// The text moved on.
+    /// The text has this new status.
     Applied(MessageStatus),
 }
 
-/// Applies a provider's report about the text it calls `sid`. Reports only move forward; a late older one is ignored.
-/// `undelivered` and `failed` raise an exception for people.
-///
-/// # Errors
-/// When the database refuses.
+/// Applies the carrier's report about the text with the id `sid`. Reports only move a text forward; an older one that
+/// arrives late is ignored. `undelivered` and `failed` raise an exception.
 pub async fn apply_report(
     tx: &mut Tx,
     sid: &str,
@@ -30,11 +26,11 @@ pub async fn apply_report(
     error_code: Option<&str>,
     by: &Actor,
     now: Timestamp,
-) -> Result<Report> {
-    let Some(found) = find_by_sid(tx, sid).await? else { return Ok(Report::Unknown) };
+) -> Result<ReportOutcome> {
+    let Some(found) = find_by_sid(tx, sid).await? else { return Ok(ReportOutcome::Unknown) };
     let text = lock(tx, &found.id).await?;
     if rank(status) <= rank(text.status) {
-        return Ok(Report::Stale);
+        return Ok(ReportOutcome::Stale);
     }
     tx.query(
         "UPDATE message_events
@@ -54,10 +50,10 @@ pub async fn apply_report(
     } else {
         text.announce(tx, status, now).await?;
     }
-    Ok(Report::Applied(status))
+    Ok(ReportOutcome::Applied(status))
 }
 
-/// How far along a status is; a text never goes to a lower or equal rank by a report.
+/// Returns the order of a status in a text's life. A report changes a text only if the rank grows.
 #[must_use]
 pub const fn rank(status: MessageStatus) -> u8 {
     match status {

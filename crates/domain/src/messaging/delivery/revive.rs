@@ -1,4 +1,4 @@
-//! Bringing back a text that was given up, because a person wants it sent after all.
+//! Bringing back a failed text because an operator retries it.
 
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
@@ -10,18 +10,18 @@ use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::automations;
-use crate::automations::ledger::{self, RunStatus};
+use crate::automations::runs::{self, AutomationRunStatus};
 use crate::bookings;
 use crate::exceptions;
 use crate::ids::{BookingId, MessageId};
 use crate::messaging::message::MessageStatus;
 
-/// Takes a failed text back to `to`: `queued` when it is certain that nothing left, `unconfirmed` when that is to be
-/// found out. The ledger's row that asked for it waits again too. A text that has not ended stays as it is. Otherwise
-/// the reason why it can't be brought back.
+/// Moves a failed text back to `to`: `queued` if it is certain that it was not sent, `unconfirmed` if that has to be
+/// found out. The automation run that wrote it waits again too. A text that still waits for its sending or its outcome
+/// is left unchanged. The inner error is the reason why the text can't be brought back.
 ///
 /// # Errors
-/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) if there is no such outbound text.
 pub async fn revive(
     tx: &mut Tx,
     id: &MessageId,
@@ -29,7 +29,8 @@ pub async fn revive(
     by: &Actor,
     now: Timestamp,
 ) -> Result<std::result::Result<(), String>> {
-    // A change of the booking's time takes back its unsent texts: it must not happen between the look and the change.
+    // A change of the booking's time takes back its unsent texts, so it must not happen between the check and the
+    // update.
     let booking: Option<(BookingId,)> = tx
         .query(
             "SELECT r.booking_id FROM message_events AS m JOIN automation_runs AS r ON r.id = m.automation_run_id
@@ -64,7 +65,7 @@ pub async fn revive(
         return Ok(Err("what it tells of has begun meanwhile".to_owned()));
     }
     if let Some(run) = &text.automation_run_id {
-        let taken_back = ledger::lock(tx, run).await?.status == RunStatus::Skipped;
+        let taken_back = runs::lock(tx, run).await?.status == AutomationRunStatus::Skipped;
         if taken_back || automations::outdated(tx, run).await?.is_some() {
             return Ok(Err("its booking has changed since, and what it says no longer holds".to_owned()));
         }
@@ -78,7 +79,7 @@ pub async fn revive(
     .execute()
     .await?;
     if let Some(run) = &text.automation_run_id {
-        ledger::reopen_unsent(tx, run, now).await?;
+        runs::reopen_unsent(tx, run, now).await?;
     }
     exceptions::resolve(tx, &undelivered(id), "a person has it sent again", now).await?;
     let metadata = json!({"messageId": id, "status": to, "errorCode": text.error_code});

@@ -1,4 +1,4 @@
-//! The moment before a text leaves: the last look at whether it may, and the record that it is about to.
+//! The last check before a text is sent, and the record that it is about to be sent.
 
 use nightshift_db::{Engine, Timestamp, Tx};
 use serde_json::json;
@@ -7,49 +7,44 @@ use super::OPTED_OUT;
 use super::outbound::{Outbound, lock};
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::ledger;
+use crate::automations::runs;
 use crate::ids::{MessageId, OrgId, ThreadId};
 use crate::messaging::message::MessageStatus;
-use crate::messaging::numbers::{NumberStatus, Provider};
+use crate::messaging::numbers::{NumberStatus, SmsCarrier};
 use crate::messaging::threads::Scope;
 use crate::phone::PhoneNumber;
 use crate::{Error, Result};
 
-/// What to hand to the provider.
+/// What to send to the carrier.
 #[derive(Clone)]
 pub struct Envelope {
-    /// The text's id.
     pub message_id: MessageId,
-    /// Whose it is.
     pub org_id: OrgId,
-    /// Its thread.
     pub thread_id: ThreadId,
-    /// Who carries it.
-    pub provider: Provider,
+    pub provider: SmsCarrier,
     /// The masking number.
     pub from: PhoneNumber,
-    /// The recipient.
     pub to: PhoneNumber,
-    /// What to say.
     pub body: String,
-    /// When the provider is about to be asked; a later look-up starts here.
+    /// When the request to the carrier begins. A later lookup at the carrier starts here.
     pub send_started_at: Timestamp,
 }
 
-/// What to do with a text whose turn has come.
-pub enum Turn {
-    /// Ask the provider; that it is about to be asked is on record.
+/// What to do with a text that is due.
+pub enum SendDecision {
+    /// Send the request to the carrier. The status `sending` is stored.
     Send(Box<Envelope>),
-    /// It may have left already: an earlier attempt ended without an answer. Find out before anything is sent again.
+    /// An earlier attempt ended without an answer, so the text may have been sent. Find out before sending anything
+    /// again.
     Unclear {
         /// When that attempt began.
         since: Timestamp,
     },
-    /// It went out, or never will; nothing to do.
+    /// The text was sent, or never will be. Nothing to do.
     Settled(MessageStatus),
-    /// Its number is out of service; it waits. See [`number_in_service`](super::number_in_service).
+    /// Its number is out of service, so the text waits. See [`number_in_service`](super::number_in_service).
     NoNumber,
-    /// It may not be sent; it now is `failed` with this reason.
+    /// The text may not be sent. It is now `failed` with this reason.
     Blocked(&'static str),
 }
 
@@ -59,14 +54,13 @@ pub(super) struct Addresses {
     pub(super) body: String,
     pub(super) from: Option<PhoneNumber>,
     from_status: Option<NumberStatus>,
-    pub(super) provider: Option<Provider>,
+    pub(super) provider: Option<SmsCarrier>,
     client_phone: Option<PhoneNumber>,
     opted_out_at: Option<Timestamp>,
     sitter_phone: Option<PhoneNumber>,
 }
 
 impl Addresses {
-    /// Who gets the text.
     pub(super) fn recipient(&self) -> Option<PhoneNumber> {
         match self.scope {
             Scope::ClientBooking | Scope::ClientGeneral => self.client_phone.clone(),
@@ -76,19 +70,19 @@ impl Addresses {
     }
 }
 
-/// Takes a queued text to `sending`, unless its recipient opted out or its number is out of service by now: then it
-/// waits. The recipient's row is held meanwhile, so that a STOP is either seen here or comes after this text.
+/// Moves a queued text to `sending`, unless its recipient opted out or its number is out of service; in the latter case
+/// the text waits. Locks the recipient's row, so that a STOP is either seen here or comes after this text.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such outbound text.
-pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp) -> Result<Turn> {
+/// [`Error::NotFound`] if there is no such outbound text.
+pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp) -> Result<SendDecision> {
     let text = lock(tx, id).await?;
     match text.status {
         MessageStatus::Queued if text.provider_message_sid.is_none() => {}
         MessageStatus::Sending | MessageStatus::Unconfirmed if text.provider_message_sid.is_none() => {
-            return Ok(Turn::Unclear { since: text.send_started_at.unwrap_or(now) });
+            return Ok(SendDecision::Unclear { since: text.send_started_at.unwrap_or(now) });
         }
-        status => return Ok(Turn::Settled(status)),
+        status => return Ok(SendDecision::Settled(status)),
     }
     let addresses = addresses(tx, &text).await?;
     let to = addresses.recipient();
@@ -103,10 +97,10 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
     };
     if let Some(reason) = blocked {
         block(tx, &text, reason, by, now).await?;
-        return Ok(Turn::Blocked(reason));
+        return Ok(SendDecision::Blocked(reason));
     }
     if addresses.from_status != Some(NumberStatus::Active) {
-        return Ok(Turn::NoNumber);
+        return Ok(SendDecision::NoNumber);
     }
     let (Some(to), Some(from), Some(provider)) = (to, addresses.from, addresses.provider) else {
         return Err(Error::NotFound);
@@ -116,7 +110,7 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
         .bind(now)
         .execute()
         .await?;
-    Ok(Turn::Send(Box::new(Envelope {
+    Ok(SendDecision::Send(Box::new(Envelope {
         message_id: text.id,
         org_id: text.org_id,
         thread_id: text.thread_id,
@@ -128,8 +122,8 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
     })))
 }
 
-/// Whether a text tells of a booking's start that has passed since it was written: it waited too long. One that was
-/// written afterwards, about a booking of the past, says what it means to.
+/// Whether a text names a booking's start that has passed since the text was written, because the text waited too long.
+/// A text that was written after the start is sent: it is about a past booking on purpose.
 pub(super) async fn has_passed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<bool> {
     Ok(tx
         .query(
@@ -170,7 +164,7 @@ pub(super) async fn addresses(tx: &mut Tx, text: &Outbound) -> Result<Addresses>
     Ok(addresses)
 }
 
-/// Gives up a text that may not be sent. That somebody opted out is no failure; anything else is for people to see.
+/// Fails a text that may not be sent. Raises an exception for every reason but an opt-out.
 async fn block(tx: &mut Tx, text: &Outbound, reason: &'static str, by: &Actor, now: Timestamp) -> Result<()> {
     tx.query("UPDATE message_events SET status = 'failed', error_code = $2, updated_at = $3 WHERE id = $1")
         .bind(&text.id)
@@ -184,7 +178,7 @@ async fn block(tx: &mut Tx, text: &Outbound, reason: &'static str, by: &Actor, n
     let metadata = json!({"messageId": text.id, "reason": reason});
     audit::record(tx, text.entry(Event::MessageBlocked, "warning", by).metadata(metadata), now).await?;
     if let Some(run) = &text.automation_run_id {
-        ledger::set_skipped(tx, run, reason, by, now).await?;
+        runs::set_skipped(tx, run, reason, by, now).await?;
     }
     text.announce(tx, MessageStatus::Failed, now).await
 }

@@ -1,4 +1,4 @@
-//! What came of asking the provider.
+//! Recording the outcome of a request to the carrier.
 
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
@@ -9,16 +9,16 @@ use super::take_back::unless_outdated;
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::ledger;
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::automations::runs;
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::MessageId;
 use crate::messaging::message::MessageStatus;
 
-/// Records that the provider took the text and calls it `sid`. Also settles an unclear attempt that was found again.
-/// A report that came before the answer stays.
+/// Records that the carrier accepted the text and gave it the id `sid`. Also settles an attempt whose outcome was
+/// unknown. A status report that arrived before the answer is kept.
 ///
 /// # Errors
-/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) if there is no such outbound text.
 pub async fn record_sent(tx: &mut Tx, id: &MessageId, sid: &str, by: &Actor, now: Timestamp) -> Result<()> {
     let text = lock(tx, id).await?;
     if text.provider_message_sid.is_some() {
@@ -39,7 +39,7 @@ pub async fn record_sent(tx: &mut Tx, id: &MessageId, sid: &str, by: &Actor, now
     let metadata = json!({"providerMessageSid": sid, "fromNumberId": text.from_number_id});
     audit::record(tx, text.entry(Event::MessageSent, "success", by).metadata(metadata), now).await?;
     if let Some(run) = &text.automation_run_id {
-        ledger::set_success(tx, run, &text.id, by, now).await?;
+        runs::set_success(tx, run, &text.id, by, now).await?;
     }
     if text.status == MessageStatus::Unconfirmed {
         known(tx, id, now).await?;
@@ -47,7 +47,7 @@ pub async fn record_sent(tx: &mut Tx, id: &MessageId, sid: &str, by: &Actor, now
     text.announce(tx, status, now).await
 }
 
-/// Takes over the provider's id of a text whose sending was unclear; the same as [`record_sent`].
+/// Records the carrier's id of a text whose outcome was unknown.
 ///
 /// # Errors
 /// As [`record_sent`].
@@ -55,11 +55,12 @@ pub async fn adopt_sid(tx: &mut Tx, id: &MessageId, sid: &str, by: &Actor, now: 
     record_sent(tx, id, sid, by, now).await
 }
 
-/// Records that the text will never leave: the provider refused it, or every try failed. A text that already went out
-/// stays as it is. `opted_out` when the provider says the recipient wants no texts, which then holds for all numbers.
+/// Records that the text will never be sent: the carrier refused it, or every attempt failed. A text that was already
+/// sent is left unchanged. `opted_out` says that the carrier reported an opt-out of the recipient, which then holds for
+/// all numbers.
 ///
 /// # Errors
-/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) if there is no such outbound text.
 pub async fn record_refused(
     tx: &mut Tx,
     id: &MessageId,
@@ -94,11 +95,11 @@ pub async fn record_refused(
     text.report_failure(tx, MessageStatus::Failed, Some(error_code), by, now).await
 }
 
-/// Puts a text back for a later try, when it is certain that the provider did not take it. It asks for a new slot then.
-/// One whose booking has moved meanwhile is taken back instead.
+/// Puts a text back into the queue when it is certain that the carrier did not accept it. The text takes a new slot. If
+/// its booking has moved in the meantime, the text is taken back instead.
 ///
 /// # Errors
-/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) if there is no such outbound text.
 pub async fn back_to_queue(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
     lock(tx, id).await?;
     tx.query(
@@ -112,10 +113,11 @@ pub async fn back_to_queue(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Resul
     unless_outdated(tx, id, now).await
 }
 
-/// Marks a text whose attempt ended without an answer. True when it is unconfirmed now, so that somebody must find out.
+/// Marks a text whose attempt ended without an answer. Returns true if the text is now unconfirmed, so that
+/// `sms.confirm_delivery` must find out what happened.
 ///
 /// # Errors
-/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) if there is no such outbound text.
 pub async fn mark_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<bool> {
     let text = lock(tx, id).await?;
     if text.status == MessageStatus::Unconfirmed {
@@ -133,13 +135,13 @@ pub async fn mark_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Re
     Ok(true)
 }
 
-/// Puts before people that nobody knows whether a text left, because the job that would find out has ended.
+/// Raises an exception because it is unknown whether a text was sent and the job that would find out has ended.
 ///
 /// # Errors
-/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) if there is no such outbound text.
 pub async fn tell_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
     let text = lock(tx, id).await?;
-    let problem = Problem::new(ExceptionKind::SmsUnconfirmed, Severity::Medium, unconfirmed(id))
+    let problem = NewException::new(ExceptionKind::SmsUnconfirmed, Severity::Medium, unconfirmed(id))
         .title("It is not known whether a text message left")
         .org(&text.org_id)
         .thread(&text.thread_id)
@@ -148,17 +150,17 @@ pub async fn tell_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Re
     Ok(())
 }
 
-/// It is known now whether the text left.
+/// Resolves the exception about a text whose outcome was unknown.
 async fn known(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
     exceptions::resolve(tx, &unconfirmed(id), "it is known by now what became of the text", now).await
 }
 
-/// Puts a text that the provider does not know back into the queue, once in its life, or takes it back when its booking
-/// has moved meanwhile. None when it is not unconfirmed any more or was sent again before; else how many times it has
-/// now been sent again.
+/// Puts a text that the carrier does not know back into the queue, at most once, or takes it back if its booking has
+/// moved in the meantime. Returns how many times the text has now been sent again, or `None` if it is no longer
+/// unconfirmed or was sent again before.
 ///
 /// # Errors
-/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) if there is no such outbound text.
 pub async fn resend_once(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<Option<i64>> {
     let text = lock(tx, id).await?;
     if text.status != MessageStatus::Unconfirmed || text.provider_message_sid.is_some() || text.resends > 0 {

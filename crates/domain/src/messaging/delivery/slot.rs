@@ -1,8 +1,8 @@
 //! The rate at which a number may send.
 //!
-//! Each number gives out one slot a second, in the order they are asked for. That a slot lies ahead is explained by the
-//! texts that wait for earlier ones and by nothing else: a stored time further ahead than they reach was written by a
-//! clock that has been set back since, and is not waited for.
+//! Each number gives out one slot a second, in the order of the requests. Only the texts that wait for earlier slots
+//! can push a slot into the future. A stored slot further ahead than that was written by a clock that has since been
+//! set back, and is ignored.
 
 use std::time::Duration;
 
@@ -12,27 +12,28 @@ use super::outbound::lock;
 use crate::ids::{MessageId, NumberId};
 use crate::{Error, Result};
 
-/// A number sends one text a second; carriers drop what comes faster.
+/// One text a second for each number; carriers drop texts that come faster.
 const SEND_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A slot that passed unused so long ago is given up: texts that waited out an outage must not all leave at once.
+/// A slot that passed unused longer ago than this is given up, so that texts delayed by an outage do not all leave at
+/// once.
 const SLOT_KEPT: Duration = Duration::from_secs(10);
 
-/// Texts of a number that wait for their second. Index: `message_events_waiting`.
+/// Counts the other texts of a number that wait for their slot. Index: `message_events_waiting`.
 const WAITING: &str = "SELECT COUNT(*) FROM message_events
                        WHERE from_number_id = $1 AND status = 'queued' AND send_slot_at IS NOT NULL AND id <> $2";
 
-/// The slots that are taken from a moment on. Index: `message_events_waiting`.
+/// The slots that are taken after a moment. Index: `message_events_waiting`.
 const TAKEN: &str = "SELECT send_slot_at FROM message_events
                      WHERE from_number_id = $1 AND status = 'queued' AND send_slot_at IS NOT NULL AND id <> $2
                        AND send_slot_at > $3
                      ORDER BY send_slot_at";
 
-/// The moment a text may leave its number. A text keeps the slot it has, unless that has long passed or lies further
-/// ahead than the texts before it reach.
+/// Returns the time at which a text may be sent from its number. A text keeps its slot unless the slot passed too long
+/// ago or lies further ahead than the waiting texts explain.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such text or number.
+/// [`Error::NotFound`] if there is no such text or number.
 pub async fn take_send_slot(tx: &mut Tx, number: &NumberId, message: &MessageId, now: Timestamp) -> Result<Timestamp> {
     let text = lock(tx, message).await?;
     let kept = text.send_slot_at.filter(|slot| *slot + SLOT_KEPT >= now);
@@ -49,7 +50,7 @@ pub async fn take_send_slot(tx: &mut Tx, number: &NumberId, message: &MessageId,
         .await?;
     let (next,) = next.ok_or(Error::NotFound)?;
     let waiting: i64 = tx.query(WAITING).bind(number).bind(message).scalar().await?;
-    // The latest slot that can be right: each text that waits has a second, and so has the one that left last.
+    // The latest possible slot: one second for each waiting text, and one for the text that was sent last.
     let latest = now + SEND_INTERVAL * u32::try_from(waiting).unwrap_or(u32::MAX).saturating_add(1);
     if let Some(slot) = kept.filter(|slot| *slot <= latest) {
         return Ok(slot);
@@ -75,8 +76,8 @@ pub async fn take_send_slot(tx: &mut Tx, number: &NumberId, message: &MessageId,
     Ok(slot)
 }
 
-/// The first moment from `earliest` on that is a whole interval away from every slot that is taken. Mostly none is:
-/// slots are given out in order, and only what was taken back or written by another clock leaves gaps.
+/// Returns the first time from `earliest` on that is at least one interval away from every taken slot. Slots are given
+/// out in order, so gaps come only from texts that were taken back and from slots written by another clock.
 async fn first_free(tx: &mut Tx, number: &NumberId, message: &MessageId, earliest: Timestamp) -> Result<Timestamp> {
     let taken: Vec<(Timestamp,)> =
         tx.query(TAKEN).bind(number).bind(message).bind(earliest - SEND_INTERVAL).all().await?;

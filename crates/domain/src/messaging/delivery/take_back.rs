@@ -1,4 +1,4 @@
-//! Texts that are not to leave after all.
+//! Taking back texts that must not be sent any more.
 
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
@@ -7,15 +7,15 @@ use super::outbound::{Outbound, lock};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::{self, ledger};
+use crate::automations::{self, runs};
 use crate::ids::MessageId;
 use crate::messaging::message::MessageStatus;
 
-/// Takes back a text that waits to leave: it ends as failed with this reason, its run as skipped, and people need not
-/// look at it. One that has left, or may have, stays as it is.
+/// Takes back a text that waits to be sent: the text fails with `reason`, its automation run is skipped, and no
+/// exception is raised. A text that was sent, or may have been, is left unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`](crate::Error::NotFound) when there is no such outbound text.
+/// [`Error::NotFound`](crate::Error::NotFound) if there is no such outbound text.
 pub(crate) async fn take_back(
     tx: &mut Tx,
     id: &MessageId,
@@ -27,8 +27,9 @@ pub(crate) async fn take_back(
     end(tx, &text, reason, by, now).await
 }
 
-/// Takes back a text that has just come back unsent when what it says is outdated by now, and whichever would repeat the
-/// one before it then. The caller holds the text; those of a booking are held in the order in which they were written.
+/// Takes back a text that has just been put back into the queue if its content is outdated, together with every text
+/// that would then repeat the one before it. The caller holds the lock of the text; texts of one booking are locked in
+/// the order in which they were written.
 pub(super) async fn unless_outdated(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
     let text = lock(tx, id).await?;
     let Some(run) = &text.automation_run_id else { return Ok(()) };
@@ -57,7 +58,7 @@ async fn end(tx: &mut Tx, text: &Outbound, reason: &'static str, by: &Actor, now
     let metadata = json!({"messageId": text.id, "reason": reason});
     audit::record(tx, text.entry(Event::MessageTakenBack, "info", by).metadata(metadata), now).await?;
     if let Some(run) = &text.automation_run_id {
-        ledger::set_skipped(tx, run, reason, by, now).await?;
+        runs::set_skipped(tx, run, reason, by, now).await?;
     }
     text.announce(tx, MessageStatus::Failed, now).await
 }

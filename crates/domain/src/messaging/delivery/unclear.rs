@@ -1,4 +1,4 @@
-//! A text whose attempt ended without an answer, as whoever asks the provider about it needs it.
+//! A text whose attempt ended without an answer, with what is needed to ask the carrier about it.
 
 use nightshift_db::{Timestamp, Tx};
 
@@ -8,10 +8,10 @@ use crate::ids::MessageId;
 use crate::messaging::message::MessageStatus;
 use crate::{Error, Result};
 
-/// What was handed to the provider; none when the text's fate is known by now.
+/// Returns what was sent to the carrier, or `None` if the outcome is known by now.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such outbound text, or its addresses are gone.
+/// [`Error::NotFound`] if there is no such outbound text, or if its addresses no longer exist.
 pub async fn unclear(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<Option<Envelope>> {
     let text = load(tx, id).await?;
     if text.status != MessageStatus::Unconfirmed || text.provider_message_sid.is_some() {

@@ -5,53 +5,53 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{Number, NumberClass, NumberStatus, Provider, load};
+use super::{Number, NumberClass, NumberStatus, SmsCarrier, load};
 use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
+use crate::field_errors::FieldErrors;
 use crate::ids::{NumberId, OrgId, SitterId};
 use crate::people::organizations;
-use crate::problems::Problems;
 use crate::{Error, Result};
 
 /// A number to take into service.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewNumber {
-    /// The number.
+    /// The phone number, best in international form such as +12125550123.
     pub e164: String,
-    /// What it is for.
+    /// What the number is for.
     pub number_class: NumberClass,
-    /// The sitter; required for a sitter's number and refused for others.
+    /// The sitter to whom the number belongs. Required for a sitter's number and refused for others.
     #[serde(default)]
     pub assigned_sitter_id: Option<SitterId>,
-    /// Who carries its texts.
-    pub provider: Provider,
+    /// Which company sends its texts.
+    pub provider: SmsCarrier,
 }
 
-/// A change of a number.
+/// A change to a number.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NumberPatch {
-    /// Its new status.
+    /// The new status.
     pub status: Option<NumberStatus>,
-    /// The sitter it now belongs to.
+    /// The sitter to whom the number now belongs.
     pub assigned_sitter_id: Option<SitterId>,
-    /// Take it out of service although threads use it.
+    /// Take the number out of service even if threads use it.
     pub force: bool,
 }
 
 /// Takes a number into service.
 ///
 /// # Errors
-/// [`Error::Conflict`] `duplicate` when the number exists already, in whichever organisation, or when the sitter or the
-/// organisation already has its one active number of this class; [`Error::Invalid`] by field.
+/// [`Error::Conflict`] `duplicate` if the number exists already, in any organisation, or if the sitter or the
+/// organisation already has its one active number of this class; [`Error::Invalid`] with a message for each field.
 pub async fn add(tx: &mut Tx, org: &OrgId, new: &NewNumber, by: &Actor, now: Timestamp) -> Result<Number> {
     let country = organizations::country_in(tx, org).await?;
-    let mut problems = Problems::default();
-    let phone = problems.phone("e164", Some(&new.e164), country);
-    check_assignment(tx, org, new.number_class, new.assigned_sitter_id.as_ref(), &mut problems).await?;
-    let Some(phone) = phone.filter(|_| problems.is_empty()) else {
-        return Err(problems.into_error());
+    let mut field_errors = FieldErrors::default();
+    let phone = field_errors.phone("e164", Some(&new.e164), country);
+    check_assignment(tx, org, new.number_class, new.assigned_sitter_id.as_ref(), &mut field_errors).await?;
+    let Some(phone) = phone.filter(|_| field_errors.is_empty()) else {
+        return Err(field_errors.into_error());
     };
     let added: Option<Number> = tx
         .query(
@@ -90,10 +90,10 @@ async fn check_assignment(
     org: &OrgId,
     class: NumberClass,
     sitter: Option<&SitterId>,
-    problems: &mut Problems,
+    field_errors: &mut FieldErrors,
 ) -> Result<()> {
     match (class, sitter) {
-        (NumberClass::Sitter, None) => problems.add("assignedSitterId", "is required for a sitter's number"),
+        (NumberClass::Sitter, None) => field_errors.add("assignedSitterId", "is required for a sitter's number"),
         (NumberClass::Sitter, Some(sitter)) => {
             let known: bool = tx
                 .query("SELECT EXISTS (SELECT 1 FROM sitters WHERE id = $1 AND org_id = $2)")
@@ -102,10 +102,10 @@ async fn check_assignment(
                 .scalar()
                 .await?;
             if !known {
-                problems.add("assignedSitterId", "is not a sitter of this organisation");
+                field_errors.add("assignedSitterId", "is not a sitter of this organisation");
             }
         }
-        (_, Some(_)) => problems.add("assignedSitterId", "is only for numbers of class sitter"),
+        (_, Some(_)) => field_errors.add("assignedSitterId", "is only for numbers of class sitter"),
         (_, None) => {}
     }
     Ok(())
@@ -114,8 +114,9 @@ async fn check_assignment(
 /// Changes a number's status or sitter.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Conflict`] `in_use` for taking a number out of service that open threads use, without
-/// `force`, or `duplicate` when the sitter already has an active number; [`Error::Invalid`] for an unknown sitter.
+/// [`Error::NotFound`] if the organisation has no such number; [`Error::Conflict`] `in_use` if open threads use a
+/// number to be taken out of service and `force` is not set, or `duplicate` if the sitter already has an active number;
+/// [`Error::Invalid`] for an unknown sitter.
 pub async fn patch(
     tx: &mut Tx,
     org: &OrgId,
@@ -126,9 +127,9 @@ pub async fn patch(
 ) -> Result<Number> {
     let number = load(tx, id).await?.filter(|number| number.org_id == *org).ok_or(Error::NotFound)?;
     let sitter = patch.assigned_sitter_id.as_ref().or(number.assigned_sitter_id.as_ref());
-    let mut problems = Problems::default();
-    check_assignment(tx, org, number.number_class, sitter, &mut problems).await?;
-    problems.finish()?;
+    let mut field_errors = FieldErrors::default();
+    check_assignment(tx, org, number.number_class, sitter, &mut field_errors).await?;
+    field_errors.finish()?;
     let status = patch.status.unwrap_or(number.status);
     if number.status == NumberStatus::Active && status != NumberStatus::Active && !patch.force {
         let in_use: bool = tx

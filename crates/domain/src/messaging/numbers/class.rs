@@ -1,11 +1,10 @@
-//! What a masking number is for, by which the choice of a thread's number goes.
+//! The class of a masking number, which decides the threads that may use it.
 
 use crate::text_enum::text_enum;
 
 text_enum! {
-    /// What a number is for.
     pub enum NumberClass {
-        /// Shared by many conversations.
+        /// Shared by many threads.
         Pool = "pool",
         /// One sitter's own.
         Sitter = "sitter",

@@ -1,4 +1,4 @@
-//! Numbers as pages and the API show them: with how they are used, and by whom.
+//! Numbers as the pages and the API show them, with the threads that use them.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use nightshift_db::Db;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Number, NumberClass, NumberStatus, Provider};
+use super::{Number, NumberClass, NumberStatus, SmsCarrier};
 use crate::Result;
 use crate::ids::{NumberId, SitterId, ThreadId};
 use crate::list::List;
@@ -14,28 +14,27 @@ use crate::text_enum::text_enum;
 use crate::viewer::Viewer;
 
 text_enum! {
-    /// How a number is used, as lists show it.
+    /// Whether a number is in use, as lists show it.
     pub enum Usage {
-        /// It carries an open thread.
+        /// Carries an open thread.
         InUse = "In use",
-        /// It could carry one.
+        /// Active, without an open thread.
         Available = "Available",
-        /// It may not carry a new one.
+        /// May not be given to a new thread.
         Inactive = "Inactive",
     }
 }
 
-/// A number in JSON.
+/// A masking number.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Number)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct NumberView {
     pub id: NumberId,
     pub e164: String,
     pub number_class: NumberClass,
     pub status: NumberStatus,
-    pub provider: Provider,
+    pub provider: SmsCarrier,
     pub usage: Usage,
     pub threads: Vec<CarriedThread>,
     pub assigned_sitter_id: Option<SitterId>,
@@ -44,7 +43,6 @@ pub struct NumberView {
 /// An open thread that a number carries.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
 pub struct CarriedThread {
     pub id: ThreadId,
     pub client_name: Option<String>,
@@ -57,7 +55,7 @@ struct ThreadRow {
     client_name: String,
 }
 
-/// The numbers that a viewer may see in their order, with the open threads each carries.
+/// Lists the numbers of the viewer's organisation with the open threads that each carries.
 ///
 /// # Errors
 /// [`Forbidden`](crate::Error::Forbidden) for sitters.

@@ -1,4 +1,4 @@
-//! Masking numbers: which an organisation has, what they are for, and which one a thread gets.
+//! Masking numbers: the numbers of an organisation, their classes, and the choice of a thread's number.
 
 mod admin;
 mod class;
@@ -18,11 +18,9 @@ use crate::phone::PhoneNumber;
 use crate::text_enum::text_enum;
 
 text_enum! {
-    /// Whether a number may be given to a thread; only active ones are.
+    /// Whether a number may be given to a thread. Only active numbers may.
     pub enum NumberStatus {
-        /// In service.
         Active = "active",
-        /// Out of service.
         Inactive = "inactive",
         /// Set aside, for example after complaints.
         Quarantined = "quarantined",
@@ -30,40 +28,28 @@ text_enum! {
 }
 
 text_enum! {
-    /// Who carries a number's texts.
-    pub enum Provider as Carrier {
-        /// Twilio.
+    /// Which company sends a number's texts.
+    pub enum SmsCarrier as Carrier {
         Twilio = "twilio",
         /// OpenPhone (Quo).
         Openphone = "openphone",
-        /// Nobody: texts are only written down.
+        /// None: texts are stored but not sent.
         Mock = "mock",
     }
 }
 
-/// A masking number.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct Number {
-    /// Its id.
     pub id: NumberId,
-    /// Whose it is.
     pub org_id: OrgId,
-    /// The number itself.
     pub e164: PhoneNumber,
-    /// What it is for.
     pub number_class: NumberClass,
-    /// The sitter, for a sitter's number.
+    /// Set for a sitter's own number.
     pub assigned_sitter_id: Option<SitterId>,
-    /// Whether it may be given out.
     pub status: NumberStatus,
-    /// Who carries its texts.
-    pub provider: Provider,
+    pub provider: SmsCarrier,
 }
 
-/// A number by its id.
-///
-/// # Errors
-/// When the database can't be read.
 pub async fn load(tx: &mut Tx, id: &NumberId) -> Result<Option<Number>> {
     let number = tx
         .query(
@@ -76,10 +62,7 @@ pub async fn load(tx: &mut Tx, id: &NumberId) -> Result<Option<Number>> {
     Ok(number)
 }
 
-/// The organisation's main line, if one is in service.
-///
-/// # Errors
-/// When the database can't be read.
+/// Returns the organisation's front desk number, if one is in service.
 pub async fn front_desk(tx: &mut Tx, org: &OrgId) -> Result<Option<Number>> {
     let number = tx
         .query(
@@ -92,10 +75,7 @@ pub async fn front_desk(tx: &mut Tx, org: &OrgId) -> Result<Option<Number>> {
     Ok(number)
 }
 
-/// A sitter's own number, if one is in service.
-///
-/// # Errors
-/// When the database can't be read.
+/// Returns a sitter's own number, if one is in service.
 pub async fn of_sitter(tx: &mut Tx, org: &OrgId, sitter: &SitterId) -> Result<Option<Number>> {
     let number = tx
         .query(
@@ -109,20 +89,18 @@ pub async fn of_sitter(tx: &mut Tx, org: &OrgId, sitter: &SitterId) -> Result<Op
     Ok(number)
 }
 
-/// For whom a number is looked for.
+/// What [`choose`] needs to know about the thread that gets a number.
 #[derive(Debug, Clone, Copy)]
 pub struct Seeker<'a> {
-    /// The organisation, whose numbers alone count.
+    /// Only numbers of this organisation are considered.
     pub org: &'a OrgId,
-    /// What the thread is about: a pool number is nothing for the owner and a sitter.
+    /// A thread of the owner with a sitter never gets a pool number.
     pub scope: Scope,
-    /// What fixes the order of the pool.
+    /// Fixes the order of the pool; see [`choice::pick`].
     pub order: &'a str,
-    /// The client, who should meet each number in one conversation only.
+    /// The client, who should meet each number in one thread only.
     pub client: Option<&'a ClientId>,
-    /// The sitter assigned, if any.
     pub sitter: Option<&'a SitterId>,
-    /// The thread that needs it.
     pub thread: &'a ThreadId,
 }
 
@@ -136,7 +114,7 @@ struct CandidateRow {
 }
 
 impl CandidateRow {
-    /// A client has one general conversation on a number.
+    /// A client has at most one general thread on a number.
     fn fits(&self, scope: Scope) -> bool {
         match scope {
             Scope::ClientBooking | Scope::Internal => true,
@@ -146,13 +124,11 @@ impl CandidateRow {
     }
 }
 
-/// Chooses among the organisation's active numbers; see [`choice::pick`] for the order. None when it has none that fits.
+/// Chooses among the active numbers of the organisation; see [`choice::pick`] for the order. Returns `None` if no
+/// number fits.
 ///
-/// The client's row, if there is a client, is held meanwhile, so that two bookings of one client confirmed at the same moment do not both take
-/// the number that each finds free.
-///
-/// # Errors
-/// When the database can't be read.
+/// Locks the client's row, if there is a client, so that two bookings of one client that are confirmed at the same time
+/// do not both take a number that each sees as free.
 pub async fn choose(tx: &mut Tx, seeker: Seeker<'_>) -> Result<Option<(Number, Reason)>> {
     if tx.engine() == Engine::Postgres {
         tx.query("SELECT 1 FROM clients WHERE id = $1 FOR NO KEY UPDATE").bind(seeker.client).execute().await?;

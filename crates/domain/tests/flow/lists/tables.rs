@@ -1,9 +1,9 @@
-//! The lists, what they are filtered by, and how rows get into them.
+//! The lists, their filters, and how rows are inserted into each.
 
 use std::collections::BTreeMap;
 
 use nightshift_db::{Db, Timestamp};
-use nightshift_domain::automations::ledger;
+use nightshift_domain::automations::runs;
 use nightshift_domain::messaging::{inbox, windows};
 use nightshift_domain::page::{Limit, Page};
 use nightshift_domain::viewer::Viewer;
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::fixture::at;
 
-/// What a row holds, or a filter asks for, by name.
+/// The values of a row or of a filter, by name.
 pub type Values = BTreeMap<&'static str, String>;
 
 pub const DAYS: &[&str] =
@@ -21,12 +21,12 @@ pub const DAYS: &[&str] =
 pub const BOOKINGS: &[&str] = &["booking-0", "booking-1", "booking-2"];
 pub const ORGS: &[&str] = &["org-1", "org-2"];
 
-/// A list, its filters with the values they take, and whether it can be read across organisations.
+/// A list, its filters with their values, and whether it can be read across organisations.
 pub struct ListOf {
     pub name: &'static str,
     pub filters: &'static [(&'static str, &'static [&'static str])],
     pub across_orgs: bool,
-    /// Whether sitters read it.
+    /// Whether sitters may read it.
     pub of_sitters: bool,
 }
 
@@ -112,12 +112,12 @@ pub const LISTS: &[ListOf] = &[
     },
 ];
 
-/// The present of the windows' states.
+/// The current time, on which the status of windows depends.
 pub fn now() -> Timestamp {
     at("2024-12-21T12:00:00Z")
 }
 
-/// The ids of a page of a list, and the next cursor.
+/// Returns the ids of a page of a list, and the next cursor.
 pub async fn page(
     db: &Db,
     viewer: &Viewer,
@@ -145,7 +145,7 @@ pub async fn page(
             ids(audit::list(db, viewer, &filter, cursor, limit).await?)
         }
         "ledger" => {
-            let filter = ledger::Filter {
+            let filter = runs::Filter {
                 kind: text("type").map(|word| word.parse().unwrap()),
                 status: text("status").map(|word| word.parse().unwrap()),
                 recipient: text("recipient").map(|word| word.parse().unwrap()),
@@ -153,7 +153,7 @@ pub async fn page(
                 from: time("from"),
                 to: time("to"),
             };
-            ids(ledger::list(db, viewer, &filter, cursor, limit).await?)
+            ids(runs::list(db, viewer, &filter, cursor, limit).await?)
         }
         "exceptions" => {
             let filter = exceptions::Filter {
@@ -211,7 +211,7 @@ pub async fn page(
     })
 }
 
-/// Writes a row of a list.
+/// Inserts a row of a list.
 pub async fn insert(db: &Db, list: &str, row: &Values) {
     let own = |name: &str| row[name].clone();
     let (id, org, day) = (own("id"), own("org"), at(&row["at"]));

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nightshift_db::{Db, Engine, Timestamp, Tx};
-use nightshift_queue::effects::{Answer, EffectState, Performable, Permit, Turn};
+use nightshift_queue::effects::{Answer, Decision, EffectState, Performable, Permit};
 use nightshift_queue::{JobError, JobResult, Mode, Outcome};
 use tokio::sync::Notify;
 
@@ -55,7 +55,7 @@ impl Reply {
 
 /// What `begin` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
+pub enum Plan {
     Ask,
     Unclear,
     Over,
@@ -65,7 +65,7 @@ pub enum Decision {
 /// earlier attempt was unclear, and where settling that breaks.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
-    pub decision: Decision,
+    pub decision: Plan,
     pub broken: Break,
     pub reply: Reply,
     pub found: Option<(Reply, Break)>,
@@ -211,9 +211,9 @@ impl Performable for Parcel<'_> {
         self.key
     }
 
-    async fn begin(&self, tx: &mut Tx, _: Timestamp) -> Result<Turn<String>, JobError> {
+    async fn begin(&self, tx: &mut Tx, _: Timestamp) -> Result<Decision<String>, JobError> {
         tx.query("UPDATE parcels SET begun = begun + 1 WHERE id = $1").bind(self.key).execute().await?;
-        if self.step.decision == Decision::Ask {
+        if self.step.decision == Plan::Ask {
             tx.query("UPDATE parcels SET state = 'asked' WHERE id = $1 AND state = 'reserved'")
                 .bind(self.key)
                 .execute()
@@ -222,9 +222,9 @@ impl Performable for Parcel<'_> {
         self.die_at(Break::InBegin).await;
         self.fail_at(Break::BeginFails)?;
         Ok(match self.step.decision {
-            Decision::Ask => Turn::Ask { request: self.key.to_owned(), mode: Mode::Live },
-            Decision::Unclear => Turn::Unclear,
-            Decision::Over => Turn::Over(Ok(Outcome::skip("over"))),
+            Plan::Ask => Decision::Ask { request: self.key.to_owned(), mode: Mode::Live },
+            Plan::Unclear => Decision::Unclear,
+            Plan::Over => Decision::Over(Ok(Outcome::skip("over"))),
         })
     }
 

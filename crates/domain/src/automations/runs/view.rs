@@ -1,11 +1,11 @@
-//! The ledger as the API shows it, newest first.
+//! Automation runs as the API shows them, newest first.
 
 use nightshift_db::{Db, Json, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::RunStatus;
+use super::AutomationRunStatus;
 use crate::automations::{AutomationType, Recipient};
 use crate::ids::{AutomationRunId, BookingId, MessageId, NumberId, ThreadId};
 use crate::list::{List, newest_first};
@@ -14,34 +14,29 @@ use crate::phone::PhoneNumber;
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
-/// Which runs to list; what is none does not matter.
+/// Selects runs. A field that is `None` does not restrict the result.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// About this.
     pub kind: Option<AutomationType>,
-    /// That stand so.
-    pub status: Option<RunStatus>,
-    /// For these.
+    pub status: Option<AutomationRunStatus>,
     pub recipient: Option<Recipient>,
-    /// Of this booking.
     pub booking_id: Option<BookingId>,
-    /// Entered then or later.
+    /// Earliest creation time, inclusive.
     pub from: Option<Timestamp>,
-    /// Entered before.
+    /// Latest creation time, exclusive.
     pub to: Option<Timestamp>,
 }
 
-/// A run in JSON. `from_number` is the number's id and equals the `messageNumberId` of the thread.
+/// An automation run. `fromNumber` is the number's id and equals the `messageNumberId` of the thread.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = AutomationRun)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the fields are those of the API's description")]
-pub struct LedgerRunView {
+pub struct AutomationRunView {
     pub id: AutomationRunId,
     #[serde(rename = "type")]
     pub kind: AutomationType,
     pub recipient: Recipient,
-    pub status: RunStatus,
+    pub status: AutomationRunStatus,
     pub from_number: Option<NumberId>,
     #[serde(rename = "fromNumberE164")]
     pub from_number_e164: Option<String>,
@@ -55,14 +50,13 @@ pub struct LedgerRunView {
     pub executed_at: Option<Timestamp>,
 }
 
-/// A run with how it was executed.
+/// An automation run with details of its execution.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = AutomationRunDetail)]
-pub struct LedgerRunDetail {
-    /// The run.
+pub struct AutomationRunDetail {
     #[serde(flatten)]
-    pub run: LedgerRunView,
-    /// Executor, whether the thread was used, the endpoint.
+    pub run: AutomationRunView,
+    /// The executor, whether the thread was used, and the endpoint.
     #[schema(value_type = Object)]
     pub metadata: Value,
 }
@@ -73,7 +67,7 @@ struct Row {
     #[sqlx(rename = "type")]
     kind: AutomationType,
     recipient: Recipient,
-    status: RunStatus,
+    status: AutomationRunStatus,
     from_number_id: Option<NumberId>,
     from_number_e164: Option<PhoneNumber>,
     thread_id: Option<ThreadId>,
@@ -101,10 +95,10 @@ macro_rules! select_rows {
 
 newest_first!(Row: "r.created_at" = created_at, "r.id" = id);
 
-impl From<Row> for LedgerRunDetail {
+impl From<Row> for AutomationRunDetail {
     fn from(row: Row) -> Self {
         Self {
-            run: LedgerRunView {
+            run: AutomationRunView {
                 id: row.id,
                 kind: row.kind,
                 recipient: row.recipient,
@@ -125,33 +119,34 @@ impl From<Row> for LedgerRunDetail {
     }
 }
 
-/// One run for the API.
+/// Returns one run for the API.
 ///
 /// # Errors
-/// [`Error::NotFound`], also for another organisation's; [`Error::Forbidden`] for sitters.
-pub async fn view(db: &Db, viewer: &Viewer, id: &AutomationRunId) -> Result<LedgerRunDetail> {
+/// [`Error::NotFound`] if there is no such run or it belongs to another organisation; [`Error::Forbidden`] for sitters.
+pub async fn view(db: &Db, viewer: &Viewer, id: &AutomationRunId) -> Result<AutomationRunDetail> {
     let row: Option<Row> = db
         .read(select_rows!("WHERE r.id = $1 AND (CAST($2 AS TEXT) IS NULL OR r.org_id = $2)"))
         .bind(id)
         .bind(viewer.org_rows()?)
         .optional()
         .await?;
-    row.map(LedgerRunDetail::from).ok_or(Error::NotFound)
+    row.map(AutomationRunDetail::from).ok_or(Error::NotFound)
 }
 
-/// A page of the runs that a viewer may see. Index: `automation_runs_newest`.
+/// Returns a page of the runs that a viewer may see. Index: `automation_runs_newest`.
 ///
 /// # Errors
-/// [`Error::BadCursor`] for a cursor that none of these pages gave; [`Error::Forbidden`] for sitters.
+/// [`Error::BadCursor`] for a cursor that no page of this list returned; [`Error::Forbidden`] for sitters.
 pub async fn list(
     db: &Db,
     viewer: &Viewer,
     filter: &Filter,
     cursor: Option<&str>,
     limit: Limit,
-) -> Result<Page<LedgerRunView>> {
+) -> Result<Page<AutomationRunView>> {
     let page: Page<Row> = List::new(db, select_rows!(""), viewer.org_scope("r.org_id = $1")?)
-        // By the unique index that begins with the type, all runs of a type would be sorted for one page.
+        // `check` keeps the planner from the unique index that begins with the type. With that index it would sort all
+        // runs of a type for one page.
         .check("r.type = $1", filter.kind)
         .filter("r.status = $1", filter.status)
         .filter("r.recipient = $1", filter.recipient)
@@ -160,5 +155,5 @@ pub async fn list(
         .filter("r.created_at < $1", filter.to)
         .page(cursor, limit)
         .await?;
-    Ok(page.map(|row| LedgerRunDetail::from(row).run))
+    Ok(page.map(|row| AutomationRunDetail::from(row).run))
 }

@@ -1,7 +1,7 @@
-//! The ledger: one row for every time an automatic text was due.
+//! The automation runs: one row for every time an automatic text was due.
 //!
-//! A row is unique by kind, recipient and the fact that caused it, so a fact that comes twice finds its row standing.
-//! It ends as `success`, `failed` or `skipped`; `blocked` waits for the thread to get a number.
+//! A row is unique by type, recipient and the fact that caused it, so a duplicate of the fact finds the existing row.
+//! A run ends as `success`, `failed` or `skipped`. A `blocked` run waits until its thread has a number.
 
 mod ending;
 mod view;
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 pub(crate) use ending::reopen_unsent;
 pub use ending::{EXECUTOR, Reopened, reopen_failed, set_failed, set_skipped, set_success};
-pub use view::{Filter, LedgerRunDetail, LedgerRunView, list, view};
-pub(super) use waiting::{Written, set_blocked, set_scheduled, set_written};
+pub use view::{AutomationRunDetail, AutomationRunView, Filter, list, view};
+pub(super) use waiting::{WrittenText, set_blocked, set_scheduled, set_written};
 pub use waiting::{release_blocked, reopen_skipped, skip_unwritten, waiting_for_front_desk};
 
 use super::{AutomationType, Recipient};
@@ -25,52 +25,42 @@ use crate::text_enum::text_enum;
 use crate::{Error, Result};
 
 text_enum! {
-    /// How far a run has come.
-    pub enum RunStatus as AutomationRunStatus {
-        /// It waits or is under way.
+    pub enum AutomationRunStatus {
+        /// The run waits or is being executed.
         Pending = "pending",
-        /// The provider took its text.
+        /// The carrier accepted the text.
         Success = "success",
-        /// It was given up.
+        /// The run was given up.
         Failed = "failed",
-        /// It was not wanted: switched off, opted out, overtaken.
+        /// The text was not needed: the automation is off, the recipient has opted out, or the text was out of date.
         Skipped = "skipped",
-        /// Its thread has no number.
+        /// The thread has no number, or the organisation has no front desk number.
         Blocked = "blocked",
     }
 }
 
-/// A ledger row.
 #[derive(Clone, sqlx::FromRow)]
-pub struct Run {
-    /// Its id.
+pub struct AutomationRun {
     pub id: AutomationRunId,
-    /// Whose it is.
     pub org_id: OrgId,
-    /// What it is about.
     #[sqlx(rename = "type")]
     pub kind: AutomationType,
-    /// Who gets it.
     pub recipient: Recipient,
-    /// The fact that caused it.
+    /// The fact that caused the run, e.g. `booking:{id}:confirmed`.
     pub trigger_ref: String,
-    /// The booking it is about.
     pub booking_id: Option<BookingId>,
-    /// The thread it goes through, once known.
+    /// `None` until the thread is known.
     pub thread_id: Option<ThreadId>,
-    /// The client it goes to.
     pub client_id: Option<ClientId>,
-    /// The sitter it goes to.
     pub sitter_id: Option<SitterId>,
-    /// How far it has come.
-    pub status: RunStatus,
-    /// Its text, once written.
+    pub status: AutomationRunStatus,
+    /// The text, once it is written.
     pub message_event_id: Option<MessageId>,
-    /// Whether it went through the thread it belongs to.
+    /// Whether the text went through the thread that the run belongs to.
     pub used_thread: bool,
-    /// Values for its template that no table holds.
+    /// Holds, under `variables`, values for the template that no table has.
     pub metadata: Json<Value>,
-    /// Not before.
+    /// The run must not be executed earlier.
     pub scheduled_for: Option<Timestamp>,
 }
 
@@ -86,42 +76,37 @@ macro_rules! run_columns {
 }
 use run_columns;
 
-/// A run to enter.
+/// A run to be inserted.
 #[derive(Debug, Clone)]
-pub struct NewRun<'a> {
-    /// Whose it is.
+pub struct NewAutomationRun<'a> {
     pub org_id: &'a OrgId,
-    /// What it is about; fixes who gets it.
+    /// Also determines the recipient.
     pub kind: AutomationType,
-    /// The fact that causes it, e.g. `booking:{id}:confirmed`.
+    /// The fact that causes the run, e.g. `booking:{id}:confirmed`.
     pub trigger_ref: String,
-    /// The booking it is about.
     pub booking_id: Option<&'a BookingId>,
-    /// The thread it goes through, if it is known already.
+    /// `None` if the thread is not known yet.
     pub thread_id: Option<&'a ThreadId>,
-    /// The client it goes to.
     pub client_id: Option<&'a ClientId>,
-    /// The sitter it goes to.
     pub sitter_id: Option<&'a SitterId>,
-    /// Not before.
+    /// The run must not be executed earlier.
     pub scheduled_for: Option<Timestamp>,
-    /// Whether its thread has no number yet.
+    /// Whether the thread has no number yet.
     pub blocked: bool,
-    /// Values for its template that no table holds.
+    /// Values for the template that no table holds.
     pub variables: Option<Value>,
 }
 
-/// A run for which `automation.run` must follow.
+/// A run for which `automation.run` must be enqueued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue `automation.run` for it"]
 pub struct RunToStart {
-    /// The run.
     pub run_id: AutomationRunId,
-    /// When, if not at once.
+    /// The earliest time of execution; `None` for immediately.
     pub not_before: Option<Timestamp>,
 }
 
-/// Runs for each of which `automation.run` must follow. A `Vec` could be dropped without a warning.
+/// Runs for which `automation.run` must be enqueued. Unlike a `Vec`, it can't be dropped without a compiler warning.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use = "enqueue `automation.run` for each of them"]
 pub struct RunsToStart(Vec<RunToStart>);
@@ -156,11 +141,11 @@ impl<'a> IntoIterator for &'a RunsToStart {
     }
 }
 
-impl Run {
-    /// What must follow for a run that waits; nothing for one that ended or is blocked.
+impl AutomationRun {
+    /// Returns the job that must follow for a pending run, or `None` for a run that has ended or is blocked.
     #[must_use]
     pub fn to_start(&self) -> Option<RunToStart> {
-        (self.status == RunStatus::Pending)
+        (self.status == AutomationRunStatus::Pending)
             .then(|| RunToStart { run_id: self.id.clone(), not_before: self.scheduled_for })
     }
 
@@ -176,13 +161,10 @@ impl Run {
     }
 }
 
-/// Enters a run, or finds the one that stands for the same fact; true when it is new.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, now: Timestamp) -> Result<(Run, bool)> {
-    let status = if new.blocked { RunStatus::Blocked } else { RunStatus::Pending };
-    let made: Option<Run> = tx
+/// Inserts a run, or returns the existing run for the same fact. The flag is true if the run is new.
+pub async fn insert(tx: &mut Tx, new: &NewAutomationRun<'_>, now: Timestamp) -> Result<(AutomationRun, bool)> {
+    let status = if new.blocked { AutomationRunStatus::Blocked } else { AutomationRunStatus::Pending };
+    let made: Option<AutomationRun> = tx
         .query(run_columns!(
             "INSERT INTO automation_runs
                  (id, org_id, type, recipient, trigger_ref, booking_id, thread_id, client_id, sitter_id, status, error,
@@ -225,19 +207,19 @@ pub async fn insert(tx: &mut Tx, new: &NewRun<'_>, now: Timestamp) -> Result<(Ru
 const BY_ID: &str = run_columns!("SELECT", "FROM automation_runs WHERE id = $1");
 const BY_ID_LOCKED: &str = run_columns!("SELECT", "FROM automation_runs WHERE id = $1 FOR NO KEY UPDATE");
 
-/// The run.
+/// Returns the run without locking it.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is none.
-pub async fn load(tx: &mut Tx, id: &AutomationRunId) -> Result<Run> {
+/// [`Error::NotFound`] if there is no such run.
+pub async fn load(tx: &mut Tx, id: &AutomationRunId) -> Result<AutomationRun> {
     tx.query(BY_ID).bind(id).optional().await?.ok_or(Error::NotFound)
 }
 
-/// The run, held until the transaction ends.
+/// Returns the run and locks it until the transaction ends.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is none.
-pub async fn lock(tx: &mut Tx, id: &AutomationRunId) -> Result<Run> {
+/// [`Error::NotFound`] if there is no such run.
+pub async fn lock(tx: &mut Tx, id: &AutomationRunId) -> Result<AutomationRun> {
     let sql = match tx.engine() {
         Engine::Postgres => BY_ID_LOCKED,
         Engine::Sqlite => BY_ID,
@@ -245,8 +227,8 @@ pub async fn lock(tx: &mut Tx, id: &AutomationRunId) -> Result<Run> {
     tx.query(sql).bind(id).optional().await?.ok_or(Error::NotFound)
 }
 
-/// Tells those who watch the ledger.
-async fn announce(tx: &mut Tx, run: &Run, now: Timestamp) -> Result<()> {
+/// Appends a live update for the pages that show runs.
+async fn announce(tx: &mut Tx, run: &AutomationRun, now: Timestamp) -> Result<()> {
     let data = json!({"runId": run.id, "type": run.kind, "status": run.status, "bookingId": run.booking_id});
     stream::append(tx, Some(&run.org_id), "ledger", "automation.run", &data, now).await
 }

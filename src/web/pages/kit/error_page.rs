@@ -15,8 +15,8 @@ use crate::web::state::Web;
 
 /// What a visitor is told instead of a page.
 #[derive(Template)]
-#[template(path = "problem.html")]
-struct Problem<'a> {
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
     shell: Shell,
     title: &'a str,
     text: &'a str,
@@ -26,7 +26,7 @@ struct Problem<'a> {
     way_on: WayOn,
 }
 
-/// Where a problem page leads.
+/// Where an error page leads.
 enum WayOn {
     /// To the same address, which may work later.
     Again,
@@ -82,10 +82,10 @@ pub(in crate::web) async fn layer(State(web): State<Web>, request: Request, next
     let known = response.extensions().get::<Known>().map(|Known(principal)| principal);
     let is_away = error.status == StatusCode::SERVICE_UNAVAILABLE;
     let (title, text) = words(error);
-    let shell = Shell::of_problem(&web, &path, known, is_away).await;
+    let shell = Shell::of_error_page(&web, &path, known, is_away).await;
     let way_on = WayOn::from(&method, &path, error, shell.who.is_some());
-    let problem = Problem { shell, title, text, error, request_id: request_id::current(), way_on };
-    let mut page = refusal(error.clone(), &problem);
+    let page_of_error = ErrorPage { shell, title, text, error, request_id: request_id::current(), way_on };
+    let mut page = refusal(error.clone(), &page_of_error);
     keep_cookies(&response, &mut page);
     page
 }

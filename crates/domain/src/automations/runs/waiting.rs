@@ -1,30 +1,30 @@
-//! What happens to a run before it ends: it writes its text, waits, is set free or taken back.
+//! Changes of a run before it ends: its text is written, it is blocked or released, postponed, skipped or reopened.
 
 use nightshift_db::{Timestamp, Tx};
 
-use super::{Run, RunToStart, RunsToStart, announce, run_columns, set_skipped};
+use super::{AutomationRun, RunToStart, RunsToStart, announce, run_columns, set_skipped};
 use crate::Result;
 use crate::actor::Actor;
 use crate::automations::AutomationType;
 use crate::automations::stated::Stated;
 use crate::ids::{AutomationRunId, BookingId, MessageId, OrgId, ThreadId};
 
-/// The text a run has written.
-pub(in crate::automations) struct Written<'a> {
+/// The text that a run has written.
+pub(in crate::automations) struct WrittenText<'a> {
     pub thread: &'a ThreadId,
     pub message: &'a MessageId,
     pub body: &'a str,
-    /// Whether that is the thread the run belongs to.
+    /// Whether `thread` is the thread that the run belongs to.
     pub used_thread: bool,
-    /// What it says of when its booking takes place.
+    /// What the text states about the time of its booking.
     pub stated: Option<Stated>,
 }
 
-/// Notes the text a run has written.
+/// Records the text that a run has written.
 pub(in crate::automations) async fn set_written(
     tx: &mut Tx,
     id: &AutomationRunId,
-    text: Written<'_>,
+    text: WrittenText<'_>,
     now: Timestamp,
 ) -> Result<()> {
     tx.query(
@@ -47,10 +47,11 @@ pub(in crate::automations) async fn set_written(
     Ok(())
 }
 
-/// Lets a run wait for its thread's number, or for a number at all.
+/// Blocks a run until its thread has a number or, if `thread` is `None`, until its organisation has a front desk
+/// number.
 pub(in crate::automations) async fn set_blocked(
     tx: &mut Tx,
-    run: &Run,
+    run: &AutomationRun,
     thread: Option<&ThreadId>,
     now: Timestamp,
 ) -> Result<()> {
@@ -82,12 +83,9 @@ pub(in crate::automations) async fn set_scheduled(
     Ok(())
 }
 
-/// Sets the runs free that wait for this thread's number.
-///
-/// # Errors
-/// When the database refuses.
+/// Releases the runs that wait for this thread's number, and returns them.
 pub async fn release_blocked(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> Result<RunsToStart> {
-    let released: Vec<Run> = tx
+    let released: Vec<AutomationRun> = tx
         .query(run_columns!(
             "UPDATE automation_runs SET status = 'pending', error = NULL, updated_at = $2
              WHERE thread_id = $1 AND status = 'blocked' RETURNING",
@@ -100,13 +98,10 @@ pub async fn release_blocked(tx: &mut Tx, thread: &ThreadId, now: Timestamp) -> 
     for run in &released {
         announce(tx, run, now).await?;
     }
-    Ok(released.iter().filter_map(Run::to_start).collect())
+    Ok(released.iter().filter_map(AutomationRun::to_start).collect())
 }
 
-/// The runs that wait for their organisation's front desk number, because they belong to no conversation yet.
-///
-/// # Errors
-/// When the database can't be read.
+/// Returns the runs that wait for a front desk number of their organisation, because they have no thread yet.
 pub async fn waiting_for_front_desk(tx: &mut Tx, org: &OrgId) -> Result<RunsToStart> {
     let waiting: Vec<(AutomationRunId,)> = tx
         .query(
@@ -119,10 +114,7 @@ pub async fn waiting_for_front_desk(tx: &mut Tx, org: &OrgId) -> Result<RunsToSt
     Ok(waiting.into_iter().map(|(run_id,)| RunToStart { run_id, not_before: None }).collect())
 }
 
-/// Ends the runs of a kind for a booking that have not written their text yet, but for the one caused by `keep`.
-///
-/// # Errors
-/// When the database refuses.
+/// Skips the runs of this type for a booking whose text is not written yet, except the run caused by `keep`.
 pub async fn skip_unwritten(
     tx: &mut Tx,
     booking: &BookingId,
@@ -149,11 +141,8 @@ pub async fn skip_unwritten(
     Ok(())
 }
 
-/// Brings back a run that was skipped before it wrote its text; none when it is not skipped.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn reopen_skipped(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> Result<Option<Run>> {
+/// Reopens a run that was skipped before it wrote its text. Returns `None` if the run is not skipped.
+pub async fn reopen_skipped(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> Result<Option<AutomationRun>> {
     let run = tx
         .query(run_columns!(
             "UPDATE automation_runs SET status = 'pending', error = NULL, executed_at = NULL, updated_at = $2

@@ -1,7 +1,7 @@
-//! The telephone of this program: nobody, the operator's own phone, or the provider.
+//! Who this program calls: nobody, the operator's own phone, or the service provider.
 //!
-//! Which of them is decided when the program starts, and each is a type of its own. The test line has no way to be given
-//! a number: it knows the one phone that it calls. A line places a call only with the permit of its effect.
+//! This is decided when the program starts, and each case has a type of its own. A test line can't be given a number:
+//! it knows only the one phone that it calls. A line places a call only with the permit of its effect.
 
 use nightshift_domain::calls::{Call, Dialing};
 use nightshift_domain::phone::PhoneNumber;
@@ -9,32 +9,32 @@ use nightshift_providers::vapi::{self, AskError, Lookup, StartCall, StartError, 
 use nightshift_queue::effects::Permit;
 use serde_json::{Value, json};
 
-/// Whom this program's calls reach.
+/// Who this program's calls reach.
 #[derive(Debug, Clone)]
-pub enum Caller {
-    /// Nobody: calls are made up.
+pub enum Dialer {
+    /// Nobody: calls are simulated.
     Simulated,
     /// The operator's own phone.
     Test(TestLine),
-    /// The provider.
+    /// The service provider.
     Production(ProductionLine),
 }
 
-/// Calls one phone, whoever is to be called.
+/// Calls the same phone, whichever provider the call is for.
 #[derive(Debug, Clone)]
 pub struct TestLine {
     vapi: VapiClient,
     phone: PhoneNumber,
 }
 
-/// Calls providers.
+/// Calls service providers.
 #[derive(Debug, Clone)]
 pub struct ProductionLine {
     vapi: VapiClient,
 }
 
-impl Caller {
-    /// As the domain stamps it on a call.
+impl Dialer {
+    /// Returns the setting in the form that the domain stores with a call.
     #[must_use]
     pub fn dialing(&self) -> Dialing {
         match self {
@@ -44,10 +44,10 @@ impl Caller {
         }
     }
 
-    /// Whether the service answers and takes the key.
+    /// Checks whether VAPI answers and accepts the API key. Succeeds without a request if calls are simulated.
     ///
     /// # Errors
-    /// Why it does not.
+    /// The reason why it does not.
     pub async fn check(&self) -> Result<(), AskError> {
         match self.records() {
             Some(records) => records.0.check().await,
@@ -55,7 +55,7 @@ impl Caller {
         }
     }
 
-    /// What the service knows of calls, unless nobody is called.
+    /// Returns access to VAPI's records of calls, unless calls are simulated.
     pub(crate) fn records(&self) -> Option<CallRecords<'_>> {
         match self {
             Self::Simulated => None,
@@ -65,7 +65,7 @@ impl Caller {
     }
 }
 
-/// Reads what the service knows of calls, and places none.
+/// Reads VAPI's records of calls. Can't place calls.
 pub(crate) struct CallRecords<'a>(&'a VapiClient);
 
 impl CallRecords<'_> {
@@ -79,7 +79,7 @@ impl CallRecords<'_> {
 }
 
 impl TestLine {
-    /// A line to `phone` alone.
+    /// Creates a line that calls only `phone`.
     #[must_use]
     pub fn new(vapi: VapiClient, phone: PhoneNumber) -> Self {
         Self { vapi, phone }
@@ -95,7 +95,7 @@ impl TestLine {
 }
 
 impl ProductionLine {
-    /// A line to whoever is to be called.
+    /// Creates a line that calls service providers.
     #[must_use]
     pub fn new(vapi: VapiClient) -> Self {
         Self { vapi }

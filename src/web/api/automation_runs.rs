@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use nightshift_db::Timestamp;
-use nightshift_domain::automations::ledger::{self, Filter, LedgerRunDetail, LedgerRunView, RunStatus};
+use nightshift_domain::automations::runs::{self, AutomationRunDetail, AutomationRunStatus, AutomationRunView, Filter};
 use nightshift_domain::automations::{AutomationType, Recipient};
 use nightshift_domain::ids::{AutomationRunId, BookingId};
 use nightshift_domain::page::Limit;
@@ -28,7 +28,7 @@ pub struct ListQuery {
     cursor: Option<String>,
     #[serde(rename = "type")]
     kind: Option<AutomationType>,
-    status: Option<RunStatus>,
+    status: Option<AutomationRunStatus>,
     recipient: Option<Recipient>,
     booking_id: Option<BookingId>,
     /// Those entered then or later.
@@ -42,7 +42,7 @@ pub struct ListQuery {
 #[schema(as = AutomationRunList)]
 #[serde(rename_all = "camelCase")]
 pub struct Runs {
-    runs: Vec<LedgerRunView>,
+    runs: Vec<AutomationRunView>,
     next_cursor: Option<String>,
 }
 
@@ -50,7 +50,7 @@ pub struct Runs {
 pub async fn list(State(web): State<Web>, caller: Caller, Query(query): Query<ListQuery>) -> Result<Json<Runs>> {
     let ListQuery { limit, cursor, kind, status, recipient, booking_id, from, to } = query;
     let filter = Filter { kind, status, recipient, booking_id, from, to };
-    let page = ledger::list(&web.db, &caller.viewer(), &filter, cursor.as_deref(), limit).await?;
+    let page = runs::list(&web.db, &caller.viewer(), &filter, cursor.as_deref(), limit).await?;
     Ok(Json(Runs { runs: page.items, next_cursor: page.next_cursor }))
 }
 
@@ -59,11 +59,11 @@ pub async fn list(State(web): State<Web>, caller: Caller, Query(query): Query<Li
 #[schema(as = AutomationRunShown)]
 #[serde(rename_all = "camelCase")]
 pub struct Shown {
-    run: LedgerRunDetail,
+    run: AutomationRunDetail,
 }
 
 /// `GET /api/automations/ledger/{id}`
 pub async fn show(State(web): State<Web>, caller: Caller, Path(id): Path<AutomationRunId>) -> Result<Json<Shown>> {
-    let run = ledger::view(&web.db, &caller.viewer(), &id).await?;
+    let run = runs::view(&web.db, &caller.viewer(), &id).await?;
     Ok(Json(Shown { run }))
 }

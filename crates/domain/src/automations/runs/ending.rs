@@ -1,38 +1,32 @@
-//! How a run ends.
+//! How a run ends, and how a failed run is reopened.
 
 use nightshift_db::{Json, Timestamp, Tx};
 use serde_json::{Value, json};
 
-use super::{Run, RunStatus, announce, lock, run_columns};
+use super::{AutomationRun, AutomationRunStatus, announce, lock, run_columns};
 use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::exceptions::{self, ExceptionKind, Problem, Severity};
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::{AutomationRunId, MessageId, ThreadId};
 
-/// The name of the operation in logs and in the ledger.
+/// The name of the operation in logs and in a run's metadata.
 pub const EXECUTOR: &str = "sendAutomationMessageViaThread";
 
-/// Ends a waiting run as not wanted. One that ended before stays as it is.
-///
-/// # Errors
-/// When the database refuses.
+/// Ends a waiting run as skipped. A run that has ended stays unchanged.
 pub async fn set_skipped(tx: &mut Tx, id: &AutomationRunId, reason: &str, by: &Actor, now: Timestamp) -> Result<()> {
-    end(tx, id, RunStatus::Skipped, reason, "info", by, now).await?;
+    end(tx, id, AutomationRunStatus::Skipped, reason, "info", by, now).await?;
     Ok(())
 }
 
-/// Ends a waiting run as given up. One that ended before stays as it is. That a text was never written is put before
-/// people; of one that was, its delivery tells.
-///
-/// # Errors
-/// When the database refuses.
+/// Ends a waiting run as failed. A run that has ended stays unchanged. If its text was never written, an exception is
+/// raised; the failure of a written text is reported by its delivery.
 pub async fn set_failed(tx: &mut Tx, id: &AutomationRunId, error: &str, by: &Actor, now: Timestamp) -> Result<()> {
-    let Some(run) = end(tx, id, RunStatus::Failed, error, "failed", by, now).await? else { return Ok(()) };
+    let Some(run) = end(tx, id, AutomationRunStatus::Failed, error, "failed", by, now).await? else { return Ok(()) };
     if run.message_event_id.is_some() {
         return Ok(());
     }
-    let mut problem = Problem::new(ExceptionKind::AutomationFailed, Severity::Medium, failure_of(id))
+    let mut problem = NewException::new(ExceptionKind::AutomationFailed, Severity::Medium, failure_of(id))
         .title("An automatic text was not written")
         .org(&run.org_id)
         .detail(json!({"automationRunId": id, "type": run.kind, "error": error}));
@@ -46,32 +40,33 @@ pub async fn set_failed(tx: &mut Tx, id: &AutomationRunId, error: &str, by: &Act
     Ok(())
 }
 
-/// The fingerprint of the exception about a run that failed without a text; [`promises`](crate::promises) reads it.
+/// Returns the fingerprint of the exception about a run that failed without a text. [`promises`](crate::promises) reads
+/// it.
 fn failure_of(id: &AutomationRunId) -> String {
     format!("automation_failed:{id}")
 }
 
-/// What asking for another try of a run came to.
+/// The result of reopening a failed run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reopened {
-    /// It waits to be executed.
+    /// The run waits to be executed.
     Waits,
-    /// Its text is written; the text's own job is the one to retry.
+    /// The text is written already. Retry the job of the text instead.
     Written,
-    /// It ended otherwise and stays so.
-    Ended(RunStatus),
+    /// The run has ended with another status and stays so.
+    Ended(AutomationRunStatus),
 }
 
-/// Lets a failed run that has written nothing wait for its text again, because a person wants it after all.
+/// Returns a failed run without a text to `pending`, because a user asked for a retry.
 ///
 /// # Errors
-/// [`NotFound`](crate::Error::NotFound) when there is no such run.
+/// [`NotFound`](crate::Error::NotFound) if there is no such run.
 pub async fn reopen_failed(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timestamp) -> Result<Reopened> {
     let run = lock(tx, id).await?;
     match run.status {
         _ if run.message_event_id.is_some() => return Ok(Reopened::Written),
-        RunStatus::Pending | RunStatus::Blocked => return Ok(Reopened::Waits),
-        RunStatus::Failed => {}
+        AutomationRunStatus::Pending | AutomationRunStatus::Blocked => return Ok(Reopened::Waits),
+        AutomationRunStatus::Failed => {}
         ended => return Ok(Reopened::Ended(ended)),
     }
     let run = back_to_pending(tx, id, now).await?;
@@ -81,15 +76,15 @@ pub async fn reopen_failed(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: T
     Ok(Reopened::Waits)
 }
 
-/// Lets a run whose text failed wait for that text again.
+/// Returns a failed run to `pending`, because its text is to be sent again.
 pub(crate) async fn reopen_unsent(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> Result<()> {
-    if lock(tx, id).await?.status == RunStatus::Failed {
+    if lock(tx, id).await?.status == AutomationRunStatus::Failed {
         back_to_pending(tx, id, now).await?;
     }
     Ok(())
 }
 
-async fn back_to_pending(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> Result<Run> {
+async fn back_to_pending(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> Result<AutomationRun> {
     let run = tx
         .query(run_columns!(
             "UPDATE automation_runs SET status = 'pending', error = NULL, executed_at = NULL, updated_at = $2
@@ -107,13 +102,13 @@ async fn back_to_pending(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> R
 async fn end(
     tx: &mut Tx,
     id: &AutomationRunId,
-    status: RunStatus,
+    status: AutomationRunStatus,
     reason: &str,
     outcome: &'static str,
     by: &Actor,
     now: Timestamp,
-) -> Result<Option<Run>> {
-    let ended: Option<Run> = tx
+) -> Result<Option<AutomationRun>> {
+    let ended: Option<AutomationRun> = tx
         .query(run_columns!(
             "UPDATE automation_runs SET status = $2, error = $3, executed_at = $4, updated_at = $4
              WHERE id = $1 AND status IN ('pending', 'blocked') RETURNING",
@@ -132,10 +127,7 @@ async fn end(
     Ok(Some(run))
 }
 
-/// Ends a run as done: the provider took its text. Says in its metadata how the text went out.
-///
-/// # Errors
-/// When the database refuses.
+/// Ends a run as successful: the carrier accepted its text. The run's metadata then says how the text was sent.
 pub async fn set_success(
     tx: &mut Tx,
     id: &AutomationRunId,
@@ -144,7 +136,7 @@ pub async fn set_success(
     now: Timestamp,
 ) -> Result<()> {
     let run = lock(tx, id).await?;
-    if matches!(run.status, RunStatus::Success) {
+    if matches!(run.status, AutomationRunStatus::Success) {
         return Ok(());
     }
     let mut metadata = run.metadata.0.clone();
@@ -154,7 +146,7 @@ pub async fn set_success(
         fields.insert("endpoint".to_owned(), json!(run.thread_id.as_ref().map(endpoint)));
         fields.insert("correlationId".to_owned(), json!(run.booking_id));
     }
-    let done: Run = tx
+    let done: AutomationRun = tx
         .query(run_columns!(
             "UPDATE automation_runs
              SET status = 'success', error = NULL, message_event_id = $2, metadata = $3, executed_at = $4,
@@ -179,7 +171,7 @@ pub async fn set_success(
     announce(tx, &done, now).await
 }
 
-/// Where a person would have posted the same text.
+/// Returns the path at which a user would have posted the same text.
 fn endpoint(thread: &ThreadId) -> String {
     format!("/api/messages/threads/{thread}/messages")
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a request, field by field, so that a caller can mend all of it at once.
+//! The invalid fields of a request, collected so that a caller can correct all of them at once.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use crate::Error;
 use crate::country::Country;
 use crate::phone::PhoneNumber;
 
-/// Sentences by field; a field's first problem stays.
+/// A message for each field. Only the first error of a field is kept.
 #[derive(Debug, Default)]
-pub(crate) struct Problems(BTreeMap<String, String>);
+pub(crate) struct FieldErrors(BTreeMap<String, String>);
 
-/// What a text may be.
+/// The allowed length of a text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TextLimit {
     /// Characters, not bytes.
@@ -20,13 +20,13 @@ pub(crate) struct TextLimit {
 }
 
 impl TextLimit {
-    /// Whether the text is neither empty nor too long nor holds what PostgreSQL can't store.
+    /// Whether the text is not empty, not too long, and free of NUL, which PostgreSQL can't store.
     pub(crate) fn allows(self, text: &str) -> bool {
         !text.is_empty() && !text.contains('\0') && text.chars().count() <= self.chars_max
     }
 }
 
-impl Problems {
+impl FieldErrors {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -35,7 +35,7 @@ impl Problems {
         self.0.entry(field.to_owned()).or_insert_with(|| sentence.into());
     }
 
-    /// A text that must be there, without the spaces around it.
+    /// Returns a required text, trimmed.
     pub(crate) fn required(&mut self, field: &str, text: Option<String>, limit: TextLimit) -> Option<String> {
         if text.as_deref().is_none_or(|text| text.trim().is_empty()) {
             self.add(field, "is required");
@@ -44,7 +44,7 @@ impl Problems {
         self.optional(field, text, limit)
     }
 
-    /// A text that may be missing or empty, without the spaces around it.
+    /// Returns a text that may be missing or empty, trimmed.
     pub(crate) fn optional(&mut self, field: &str, text: Option<String>, limit: TextLimit) -> Option<String> {
         let text = text?.trim().to_owned();
         if text.is_empty() {
@@ -57,13 +57,13 @@ impl Problems {
         Some(text)
     }
 
-    /// A phone number that must be there, read as in `country`.
+    /// Parses a required phone number by the conventions of `country`.
     pub(crate) fn phone(&mut self, field: &str, text: Option<&str>, country: Option<Country>) -> Option<PhoneNumber> {
         let read = PhoneNumber::read(text.unwrap_or_default(), country);
         read.map_err(|problem| self.add(field, problem.to_string())).ok()
     }
 
-    /// A time that must be there.
+    /// Parses a required RFC 3339 time.
     pub(crate) fn moment(&mut self, field: &str, text: Option<&str>) -> Option<Timestamp> {
         let parsed = text.and_then(|text| text.parse().ok());
         if parsed.is_none() {
@@ -72,12 +72,12 @@ impl Problems {
         parsed
     }
 
-    /// The error that names them all.
+    /// Returns the error that names all invalid fields.
     pub(crate) fn into_error(self) -> Error {
         Error::Invalid(self.0)
     }
 
-    /// An error when there is any problem.
+    /// Returns the error if any field is invalid.
     pub(crate) fn finish(self) -> crate::Result<()> {
         if self.is_empty() { Ok(()) } else { Err(self.into_error()) }
     }
