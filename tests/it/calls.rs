@@ -232,7 +232,7 @@ async fn c5_c8_in_production_the_provider_is_called_and_the_result_is_stored() {
         assert_eq!(call.number, PROVIDER_PHONE);
         let told = &call.overrides["variableValues"];
         assert_eq!((&told["serviceDescription"], &told["customerName"]), (&json!("Teeth cleaning"), &json!("Anna")));
-        let booked = nightshift.providers().booked().one().await;
+        let booked = nightshift.service_providers().booked().one().await;
         assert_eq!(
             (booked.booking_date.as_deref(), booked.booking_time.as_deref(), booked.confirmation_number.as_deref()),
             (Some(call.date.as_str()), Some("10:00"), Some("BD441"))
@@ -321,7 +321,7 @@ async fn a_call_without_an_appointment_leaves_its_time_and_its_words_with_the_pr
         let call = nightshift.calls().in_status("not_confirmed").one().await;
         assert!(call.ended_at.is_some());
         assert!(call.transcript.as_deref().unwrap().contains("appointment"), "{call:?}");
-        let called = nightshift.providers().called().one().await;
+        let called = nightshift.service_providers().called().one().await;
         assert_eq!(
             (&called.id, called.last_call_at, called.call_transcript, called.booking_confirmed),
             (&request.providers[0], call.ended_at, call.transcript, false)
@@ -720,7 +720,7 @@ async fn what_was_said_in_a_call_is_forgotten_after_180_days_and_what_came_of_it
     on_both_with(production, async |nightshift| {
         let transcripts = async || {
             let (calls, providers) =
-                (nightshift.calls().with_a_transcript(), nightshift.providers().with_a_transcript());
+                (nightshift.calls().with_a_transcript(), nightshift.service_providers().with_a_transcript());
             (calls.count().await, providers.count().await)
         };
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: Some(1), ..CallScript::default() });

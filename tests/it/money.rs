@@ -355,7 +355,7 @@ async fn a_payment_that_went_back_never_pays_again() {
         )
         .await;
         assert_eq!(booking(&nightshift, &other).await, is("confirmed", "refunded"));
-        assert_eq!(nightshift.bookings().that_received(10_000).that_gave_back(10_000).count().await, 2);
+        assert_eq!(nightshift.bookings().that_received(10_000).that_refunded(10_000).count().await, 2);
         assert_eq!(open(&nightshift).await, []);
     })
     .await;

@@ -119,11 +119,11 @@ async fn requesters_providers_and_numbers_are_read_in_the_organisations_country(
         let number = json!({"e164": "07911 654321", "numberClass": "pool", "provider": "mock"});
         nightshift.post("/api/messages/numbers", number).await.expect(201);
         assert_eq!(nightshift.service_requests().one().await.user_phone.as_deref(), Some("+447911123456"));
-        assert_eq!(nightshift.providers().count().await, 2);
-        let bright = nightshift.providers().named("Bright Dental").one().await;
-        let other = nightshift.providers().named("Other Dental").one().await;
+        assert_eq!(nightshift.service_providers().count().await, 2);
+        let bright = nightshift.service_providers().named("Bright Dental").one().await;
+        let other = nightshift.service_providers().named("Other Dental").one().await;
         assert_eq!((bright.phone.as_str(), other.phone.as_str()), ("+442079460018", "+12125550177"));
-        assert_eq!(nightshift.numbers().of_provider("mock").one().await.e164, "+447911654321");
+        assert_eq!(nightshift.numbers().of_carrier("mock").one().await.e164, "+447911654321");
 
         // A wish names the provider's phone as people write it, and a customer's.
         let wish = |phone: &str, customer: &str| {
@@ -157,7 +157,7 @@ async fn a_seed_file_is_read_in_each_organisations_country() {
         let sitter: Vec<(String,)> = nightshift.rows("SELECT phone_number FROM sitters WHERE id = 's-de'").await;
         assert_eq!(sitter, [("+4915123456789".to_owned(),)]);
         assert_eq!(nightshift.clients().one().await.phone_number, "+12125550123");
-        assert_eq!(nightshift.numbers().of_provider("mock").one().await.e164, "+12125550140");
+        assert_eq!(nightshift.numbers().of_carrier("mock").one().await.e164, "+12125550140");
         let countries: Vec<(Option<String>,)> = nightshift
             .rows("SELECT country FROM organizations WHERE id IN ('org-de', 'org-us', 'org-paws') ORDER BY id")
             .await;

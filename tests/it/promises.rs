@@ -23,7 +23,7 @@ async fn each_broken_promise_is_found_and_named() {
         nightshift.texts().delivered().until(1).await;
         nightshift.quiet().await;
         nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
-        nightshift.price_checks().completed().until(1).await;
+        nightshift.reconciliation_runs().completed().until(1).await;
         nightshift.quiet().await;
         nightshift.clock.advance(Duration::from_secs(120));
         nightshift.quiet().await;

@@ -20,7 +20,7 @@ async fn night(nightshift: &Nightshift, completed: i64) {
     let two = nightshift.clock.now().to_datetime().date_naive().and_hms_opt(2, 0, 0).unwrap().and_utc();
     let two = Timestamp::from(two);
     nightshift.clock.set(if nightshift.clock.now() < two { two } else { two + DAY });
-    nightshift.price_checks().completed().until(completed).await;
+    nightshift.reconciliation_runs().completed().until(completed).await;
     nightshift.quiet().await;
 }
 
@@ -161,7 +161,7 @@ async fn what_cannot_be_computed_is_told_and_does_not_stop_the_run() {
         nightshift.book_as(booking_of(2)).await;
         nightshift.patch(&format!("/api/bookings/{odd}"), json!({"service": "cat_sitting"})).await.expect(200);
         night(&nightshift, 2).await;
-        let check = nightshift.price_checks().of("org-paws").one().await;
+        let check = nightshift.reconciliation_runs().of("org-paws").one().await;
         assert_eq!((check.checked, check.not_computable, check.drifted), (1, 1, 0));
         let list = nightshift.get("/api/exceptions?type=reconciliation_failed").await.expect(200).json();
         let item = &list["exceptions"][0];
@@ -203,7 +203,7 @@ async fn only_bookings_of_the_last_90_days_that_stood_when_the_run_began_are_loo
             set("UPDATE bookings SET updated_at = $2 WHERE id = $1", &bookings[5].id, two + hour).await;
             set("UPDATE bookings SET created_at = $2 WHERE id = $1", &bookings[6].id, two + hour).await;
             night(&nightshift, 2).await;
-            let check = nightshift.price_checks().of("org-paws").one().await;
+            let check = nightshift.reconciliation_runs().of("org-paws").one().await;
             assert_eq!(
                 (check.checked, check.drifted),
                 (4, 1),
@@ -222,13 +222,13 @@ async fn somebody_may_ask_for_a_run_one_at_a_time() {
         nightshift.quiet().await;
         let asked = nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
         assert!(asked.header("location").unwrap().starts_with("/api/jobs/"));
-        nightshift.price_checks().completed().until(1).await;
+        nightshift.reconciliation_runs().completed().until(1).await;
         nightshift.patch(&format!("/api/bookings/{id}"), json!({"quantity": 3})).await.expect(200);
         nightshift.post("/api/reconciliation/runs", json!({"date": "2024-12-01"})).await.expect(202);
-        nightshift.price_checks().completed().until(2).await;
+        nightshift.reconciliation_runs().completed().until(2).await;
         nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
-        nightshift.price_checks().completed().until(3).await;
-        let checks = nightshift.price_checks().all().await;
+        nightshift.reconciliation_runs().completed().until(3).await;
+        let checks = nightshift.reconciliation_runs().all().await;
         let runs: Vec<_> =
             checks.iter().map(|check| (check.local_date.as_str(), check.attempt_no, check.drifted)).collect();
         assert_eq!(runs, [("2024-12-29", 1, 0), ("2024-12-01", 1, 1), ("2024-12-29", 2, 1)]);
@@ -263,7 +263,7 @@ async fn a_run_that_was_given_up_is_told_and_goes_on_where_it_was() {
             };
             set(bad).await.unwrap();
             nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
-            nightshift.price_checks().failed().that_checked(2).skip_waits_until(1).await;
+            nightshift.reconciliation_runs().failed().that_checked(2).skip_waits_until(1).await;
             let list = nightshift.get("/api/exceptions?type=reconciliation_failed").await.expect(200).json();
             assert_eq!(list["exceptions"].as_array().unwrap().len(), 1, "{list}");
             let log = nightshift.get("/api/event-log?eventType=pricing.reconciliation.failed").await.expect(200).json();
@@ -274,7 +274,7 @@ async fn a_run_that_was_given_up_is_told_and_goes_on_where_it_was() {
             let mut tx = nightshift.db.begin().await.unwrap();
             nightshift_jobs::registry().retry(&nightshift.app.queue, &mut tx, &dead.id, None).await.unwrap();
             tx.commit().await.unwrap();
-            nightshift.price_checks().completed().that_checked(3).until(1).await;
+            nightshift.reconciliation_runs().completed().that_checked(3).until(1).await;
             let list = nightshift.get("/api/exceptions?type=reconciliation_failed").await.expect(200).json();
             assert_eq!(list["exceptions"].as_array().unwrap().len(), 0, "{list}");
         },
@@ -307,8 +307,8 @@ async fn d17_a_run_that_is_killed_again_and_again_comes_to_the_same_end() {
             db.write("UPDATE jobs SET crashes = 0").execute().await.unwrap();
         }
         let _worker = world.serve_with(&["--role", "worker"], &[]);
-        world.price_checks().completed().until(1).await;
-        let check = world.price_checks().of("org-paws").one().await;
+        world.reconciliation_runs().completed().until(1).await;
+        let check = world.reconciliation_runs().of("org-paws").one().await;
         assert_eq!((check.checked, check.drifted), (1_000, 100));
         let drifts = world.drifts().all().await;
         assert_eq!(drifts.len(), 100);

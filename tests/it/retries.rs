@@ -42,7 +42,7 @@ fn expected(kind: &str) -> Expected {
         }
         "automation.run" | "sms.send" => Done(|all| all.texts().delivered().counted()),
         "sms.confirm_delivery" => Done(|all| all.texts().sent().counted()),
-        "pricing.reconcile" | "pricing.reconcile.chunk" => Done(|all| all.price_checks().completed().counted()),
+        "pricing.reconcile" | "pricing.reconcile.chunk" => Done(|all| all.reconciliation_runs().completed().counted()),
         "exceptions.wake" => Done(|all| all.jobs("exceptions.wake").succeeded().with_a_failed_attempt().counted()),
         "retention.sweep" => Done(|all| all.jobs("retention.sweep").succeeded().counted()),
         other => panic!("how is a dead {other} recovered?"),

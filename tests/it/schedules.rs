@@ -90,7 +90,7 @@ async fn d10_it_is_two_in_the_morning_in_each_organisations_own_time() {
             let of_day: Vec<_> = slots.iter().filter(|slot| slot.local_slot.starts_with(date)).collect();
             assert_eq!(of_day.len(), 1, "{of_day:#?}");
             assert_eq!((of_day[0].due_at, of_day[0].fired_at, of_day[0].missed), (due, due, false), "{org} {date}");
-            assert_eq!(nightshift.price_checks().of(org).on(date).completed().count().await, 1, "{org} {date}");
+            assert_eq!(nightshift.reconciliation_runs().of(org).on(date).completed().count().await, 1, "{org} {date}");
         }
     })
     .await;
@@ -130,13 +130,13 @@ async fn a_scheduler_that_was_down_fires_the_latest_missed_occurrence_once() {
             (true, at("2025-01-10T02:00:00Z"), at("2025-01-10T09:00:00Z"))
         );
         nightshift.quiet().await;
-        let check = nightshift.price_checks().of("org-paws").since("2025-01-10").one().await;
+        let check = nightshift.reconciliation_runs().of("org-paws").since("2025-01-10").one().await;
         assert_eq!((check.local_date.as_str(), check.missed), ("2025-01-10", true));
         // And a week: one run, not seven.
         nightshift.clock.set(at("2025-01-17T09:00:00Z"));
         until_fired(&nightshift, "pricing.reconcile", "org-paws", "2025-01-17T02:00:00").await;
         nightshift.quiet().await;
-        assert_eq!(nightshift.price_checks().of("org-paws").after("2025-01-10").count().await, 1);
+        assert_eq!(nightshift.reconciliation_runs().of("org-paws").after("2025-01-10").count().await, 1);
         // The next one is on time again.
         nightshift.clock.set(at("2025-01-18T02:00:00Z"));
         until_fired(&nightshift, "pricing.reconcile", "org-paws", "2025-01-18T02:00:00").await;
@@ -157,7 +157,7 @@ async fn any_number_of_schedulers_fires_each_occurrence_once() {
         }
         let jobs = nightshift.jobs("pricing.reconcile").of("org-paws").due_since("2025-02-01T00:00:00Z");
         assert_eq!(jobs.count().await, 5);
-        assert_eq!(nightshift.price_checks().of("org-paws").since("2025-02-01").count().await, 5);
+        assert_eq!(nightshift.reconciliation_runs().of("org-paws").since("2025-02-01").count().await, 5);
         others.iter().for_each(tokio::task::JoinHandle::abort);
     })
     .await;
@@ -227,7 +227,7 @@ async fn ops_see_what_comes_next_and_run_it_now() {
             };
             let jobs = run("pricing.reconcile", json!({"orgId": "kolkata"}), &ops, 202).await;
             assert_eq!(jobs["jobIds"].as_array().unwrap().len(), 1);
-            nightshift.price_checks().manual().until(1).await;
+            nightshift.reconciliation_runs().manual().until(1).await;
             run("retention.sweep", json!({}), &ops, 202).await;
             nightshift.events("retention.swept").until(1).await;
             run("tea.time", json!({}), &ops, 404).await;

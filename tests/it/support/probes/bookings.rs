@@ -53,7 +53,7 @@ impl Rows<'_, Booking> {
         self.only("status = 'confirmed'")
     }
 
-    /// Paid in full.
+    /// Bookings whose payment status is `paid`.
     pub fn paid(self) -> Self {
         self.only("payment_status = 'paid'")
     }
@@ -66,13 +66,13 @@ impl Rows<'_, Booking> {
         self.only("id IN (SELECT booking_id FROM assignment_windows)")
     }
 
-    /// That have received this amount, in minor units.
+    /// Bookings for which this amount was received, in minor units.
     pub fn that_received(self, minor: i64) -> Self {
         self.with("paid_minor = $1", minor)
     }
 
-    /// Of which this amount was given back, in minor units.
-    pub fn that_gave_back(self, minor: i64) -> Self {
+    /// Bookings of which this amount was refunded, in minor units.
+    pub fn that_refunded(self, minor: i64) -> Self {
         self.with("refunded_minor = $1", minor)
     }
 }

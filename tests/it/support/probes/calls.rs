@@ -1,4 +1,4 @@
-//! Requests for an appointment, the providers that may give one, and the calls that ask for it.
+//! Requests for an appointment, the service providers that may give one, and the calls that ask for it.
 
 use nightshift_db::{Json, Timestamp};
 use serde_json::Value;
@@ -12,7 +12,7 @@ pub struct ServiceRequest {
 }
 
 #[derive(Debug, FromRow)]
-pub struct Provider {
+pub struct ServiceProvider {
     pub id: String,
     pub phone: String,
     pub booking_confirmed: bool,
@@ -42,7 +42,7 @@ impl Probes {
         self.ask(table!("service_requests"))
     }
 
-    pub fn providers(&self) -> Rows<'_, Provider> {
+    pub fn service_providers(&self) -> Rows<'_, ServiceProvider> {
         self.ask(table!("providers"))
     }
 
@@ -52,28 +52,28 @@ impl Probes {
 }
 
 impl Rows<'_, ServiceRequest> {
-    /// With an appointment.
+    /// Requests that have an appointment.
     pub fn completed(self) -> Self {
         self.only("status = 'COMPLETED'")
     }
 
-    /// With providers to choose from, and no call under way.
+    /// Requests with service providers to choose from, and no call under way.
     pub fn recommended(self) -> Self {
         self.only("status = 'RECOMMENDED'")
     }
 }
 
-impl Rows<'_, Provider> {
+impl Rows<'_, ServiceProvider> {
     pub fn named(self, name: &str) -> Self {
         self.with("name = $1", name)
     }
 
-    /// That gave an appointment.
+    /// Service providers that gave an appointment.
     pub fn booked(self) -> Self {
         self.only("booking_confirmed")
     }
 
-    /// That some call has left its time or its words with.
+    /// Service providers with the time or the transcript of a call.
     pub fn called(self) -> Self {
         self.only("last_call_at IS NOT NULL OR call_transcript IS NOT NULL")
     }
@@ -92,7 +92,7 @@ impl Rows<'_, Call> {
         self.only("transcript IS NOT NULL")
     }
 
-    /// With data that the calling service worked out from what was said.
+    /// Calls with the data that VAPI's analysis found.
     pub fn with_a_result(self) -> Self {
         self.only("result IS NOT NULL")
     }

@@ -1,4 +1,4 @@
-//! States that a test begins from and that no door of the program brings about.
+//! Setup by SQL: states that neither a request nor a command brings about.
 
 use nightshift_db::Timestamp;
 
@@ -31,19 +31,20 @@ impl Probes {
         self.db.write(sql).bind(organization).bind(zone).execute().await.expect("the organisation is moved");
     }
 
-    /// Moves all clients, but none of their bookings, to an organisation. A booking of another one can't be confirmed.
+    /// Moves all clients, but none of their bookings, to an organisation. Bookings of other organisations can't be
+    /// confirmed then.
     pub async fn move_all_clients_to(&self, organization: &str) {
         let sql = "UPDATE clients SET org_id = $1";
         self.db.write(sql).bind(organization).execute().await.expect("the clients are moved");
     }
 
-    /// Puts all requests for an appointment into this status.
+    /// Sets the status of every service request.
     pub async fn put_all_requests_into(&self, status: &str) {
         let sql = "UPDATE service_requests SET status = $1";
         self.db.write(sql).bind(status).execute().await.expect("the requests are changed");
     }
 
-    /// Gives all providers this recommendation.
+    /// Sets the recommendation of every service provider.
     pub async fn recommend_all_providers_as(&self, words: &str) {
         let sql = "UPDATE providers SET recommendation = $1";
         self.db.write(sql).bind(words).execute().await.expect("the providers are changed");
@@ -58,12 +59,12 @@ impl Probes {
         insert.execute().await.expect("the exception is stored");
     }
 
-    /// Lets every read of exceptions fail, as on a database that is broken.
+    /// Makes every statement about exceptions fail, as on a broken database.
     pub async fn make_exceptions_unreadable(&self) {
         self.given("ALTER TABLE exceptions RENAME COLUMN title TO headline").await;
     }
 
-    /// Runs a statement that brings about a state which only one test needs.
+    /// Runs a setup statement that only one test needs.
     pub async fn given(&self, sql: &'static str) {
         self.db.write(sql).execute().await.expect("the statement runs");
     }

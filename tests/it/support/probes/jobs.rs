@@ -32,12 +32,11 @@ impl Probes {
         self.ask(table!("jobs"))
     }
 
-    /// Jobs of a kind.
     pub fn jobs(&self, kind: &str) -> Rows<'_, Job> {
         self.all_jobs().with("kind = $1", kind)
     }
 
-    /// Jobs that act on stored webhooks, of whichever provider.
+    /// Jobs that handle stored webhooks of any source.
     pub fn webhook_jobs(&self) -> Rows<'_, Job> {
         self.all_jobs().only("kind LIKE 'webhook.%'")
     }
@@ -46,7 +45,6 @@ impl Probes {
         self.ask(table!("job_attempts", "job_id, attempt"))
     }
 
-    /// Processes that are registered as workers.
     pub fn workers(&self) -> Rows<'_, ()> {
         self.ask(table!("workers"))
     }
@@ -77,12 +75,12 @@ impl Rows<'_, Job> {
         self.in_state("dead")
     }
 
-    /// Not claimed yet, for the first time or for a retry.
+    /// Jobs that wait to be claimed, for the first attempt or a retry.
     pub fn unclaimed(self) -> Self {
         self.only("state IN ('queued', 'retrying')")
     }
 
-    /// With an attempt that has ended and counts, and none that runs.
+    /// Jobs with an attempt that ended, and none that runs.
     pub fn tried(self) -> Self {
         self.only("attempts > 0 AND state <> 'running'")
     }
@@ -91,7 +89,7 @@ impl Rows<'_, Job> {
         self.only("finished_at IS NULL")
     }
 
-    /// Of an organisation.
+    /// Jobs of an organisation.
     pub fn of(self, organization: &str) -> Self {
         self.with("org_id = $1", organization)
     }
@@ -104,17 +102,17 @@ impl Rows<'_, Job> {
         self.with("queue = $1", queue)
     }
 
-    /// Whose time had come when they were last written.
+    /// Jobs that were due when they were last written.
     pub fn due(self) -> Self {
         self.only("NOT waiting")
     }
 
-    /// Whose lease was lost at least once.
+    /// Jobs that lost a lease at least once.
     pub fn that_lost_a_lease(self) -> Self {
         self.only("crashes > 0")
     }
 
-    /// With an attempt that did not end in success.
+    /// Jobs with an attempt that did not end in success.
     pub fn with_a_failed_attempt(self) -> Self {
         self.only("id IN (SELECT job_id FROM job_attempts)")
     }

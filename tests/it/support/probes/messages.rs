@@ -16,7 +16,7 @@ pub struct Text {
     pub from_number_id: Option<String>,
 }
 
-/// One run of an automation: a text to be written, or why none was.
+/// A row for each time an automatic text was due.
 #[derive(Debug, FromRow)]
 pub struct AutomationRun {
     pub id: String,
@@ -43,7 +43,6 @@ impl Probes {
         self.ask(table!("automation_runs"))
     }
 
-    /// Runs of an automation.
     pub fn automation_runs(&self, automation: &str) -> Rows<'_, AutomationRun> {
         self.all_automation_runs().with("type = $1", automation)
     }
@@ -68,7 +67,7 @@ impl Rows<'_, Text> {
         self.with("status = $1", status)
     }
 
-    /// Taken by the provider, whether or not the delivery is reported yet.
+    /// Texts that the provider took, whether or not their delivery is reported yet.
     pub fn sent(self) -> Self {
         self.only("status IN ('sent', 'delivered')")
     }
@@ -85,32 +84,32 @@ impl Rows<'_, Text> {
         self.in_status("queued")
     }
 
-    /// Whose sending ended without an answer.
+    /// Texts whose sending ended without an answer.
     pub fn unconfirmed(self) -> Self {
         self.in_status("unconfirmed")
     }
 
-    /// Queued or being sent.
+    /// Texts that are queued or about to leave.
     pub fn being_sent(self) -> Self {
         self.only("status IN ('queued', 'sending')")
     }
 
-    /// Whose fate is not known yet.
+    /// Texts that are not yet known to be sent or failed.
     pub fn unsettled(self) -> Self {
         self.only("status IN ('queued', 'sending', 'unconfirmed')")
     }
 
-    /// Written by a run of an automation.
+    /// The text of an automation run.
     pub fn of_run(self, run: &str) -> Self {
         self.with("id IN (SELECT message_event_id FROM automation_runs WHERE id = $1)", run)
     }
 
-    /// Without the provider's name for it.
+    /// Texts without the provider's id.
     pub fn without_a_sid(self) -> Self {
         self.only("provider_message_sid IS NULL")
     }
 
-    /// Not written by an automation.
+    /// Texts that no automation wrote.
     pub fn posted(self) -> Self {
         self.only("automation_run_id IS NULL")
     }
@@ -137,14 +136,14 @@ impl Rows<'_, AutomationRun> {
         self.in_status("success")
     }
 
-    /// Whose text the provider has taken.
+    /// Runs whose text the provider took.
     pub fn with_a_sent_text(self) -> Self {
         self.only("message_event_id IN (SELECT id FROM message_events WHERE status IN ('sent', 'delivered'))")
     }
 }
 
 impl Rows<'_, Number> {
-    pub fn of_provider(self, provider: &str) -> Self {
-        self.with("provider = $1", provider)
+    pub fn of_carrier(self, carrier: &str) -> Self {
+        self.with("provider = $1", carrier)
     }
 }

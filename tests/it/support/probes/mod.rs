@@ -1,9 +1,9 @@
-//! Named questions about the state of a running program: `nightshift.texts().sent().until(1)` waits for one sent text,
+//! Named queries about the state of a program: `nightshift.texts().sent().until(1)` waits for one sent text,
 //! `world.jobs("sms.send").dead().count()` counts, `all` and `one` read whole rows.
 //!
 //! A [`Nightshift`](super::Nightshift) and a [`World`](super::process::World) both dereference to [`Probes`], so the
-//! questions are the same for a program in this process and for a process of its own. A question that a single test asks
-//! is an SQL string in that test, for [`Probes::count`], [`Probes::rows`] and [`Probes::until`].
+//! queries are the same for a program in this process and for a process of its own. A query that only one test needs is
+//! an SQL string in that test, for [`Probes::count`], [`Probes::rows`] and [`Probes::until`].
 
 mod bookings;
 mod calls;
@@ -59,7 +59,7 @@ impl Probes {
     }
 }
 
-/// The statements about a table.
+/// The parts of a table's statements.
 #[derive(Debug, Clone, Copy)]
 struct Table {
     count: &'static str,
@@ -83,8 +83,8 @@ macro_rules! table {
 use table;
 pub use wait::{LOOK_EVERY, PATIENCE};
 
-/// The rows of a table that meet all conditions so far. `T` is what a test sees of a row.
-#[must_use = "nothing is asked until `count`, `all`, `one` or a wait is called"]
+/// A query for the rows of a table that meet all conditions. `T` is what a test reads of a row.
+#[must_use = "nothing is read until `count`, `all`, `one` or a wait is called"]
 pub struct Rows<'p, T> {
     probes: &'p Probes,
     table: Table,
@@ -113,7 +113,7 @@ impl<'p, T> Rows<'p, T> {
         self
     }
 
-    /// The same rows, for a test that counts rows of several tables.
+    /// The same query without the type of its rows, for lists of counts.
     pub fn counted(self) -> Rows<'p, ()> {
         Rows { probes: self.probes, table: self.table, conditions: self.conditions, row: PhantomData }
     }
@@ -133,7 +133,7 @@ impl<'p, T> Rows<'p, T> {
 }
 
 impl<T: FromRow> Rows<'_, T> {
-    /// All rows, oldest first unless the question says otherwise.
+    /// All rows in the order of the table's query, which is mostly oldest first.
     pub async fn all(&self) -> Vec<T> {
         self.statement(self.table.all).end(self.table.order).all().await.expect("rows")
     }

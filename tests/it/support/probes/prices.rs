@@ -1,11 +1,11 @@
-//! Prices: snapshots of what bookings should cost, nightly price checks, and the differences that the checks found.
+//! Prices: snapshots of what bookings should cost, reconciliation runs, and the differences that the runs found.
 
 use sqlx::FromRow;
 
 use super::{Probes, Rows, table};
 
 #[derive(Debug, FromRow)]
-pub struct PriceCheck {
+pub struct ReconciliationRun {
     pub local_date: String,
     pub attempt_no: i64,
     pub missed: bool,
@@ -26,7 +26,7 @@ impl Probes {
         self.ask(table!("pricing_snapshots"))
     }
 
-    pub fn price_checks(&self) -> Rows<'_, PriceCheck> {
+    pub fn reconciliation_runs(&self) -> Rows<'_, ReconciliationRun> {
         self.ask(table!("reconciliation_runs", "started_at, id"))
     }
 
@@ -35,7 +35,7 @@ impl Probes {
     }
 }
 
-impl Rows<'_, PriceCheck> {
+impl Rows<'_, ReconciliationRun> {
     pub fn of(self, organization: &str) -> Self {
         self.with("org_id = $1", organization)
     }
@@ -48,12 +48,12 @@ impl Rows<'_, PriceCheck> {
         self.only("status = 'failed'")
     }
 
-    /// That a person asked for.
+    /// Runs that a person asked for.
     pub fn manual(self) -> Self {
         self.only("trigger_kind = 'manual'")
     }
 
-    /// That have compared so many bookings.
+    /// Runs that checked so many bookings.
     pub fn that_checked(self, bookings: i64) -> Self {
         self.with("checked = $1", bookings)
     }

@@ -1,4 +1,4 @@
-//! What is on record: events of the audit log, exceptions that people see, stored webhooks, effects, keys of requests.
+//! The event log, exceptions, stored webhooks, the ledger of effects, idempotency keys, API keys and sign-in counters.
 
 use nightshift_db::Json;
 use serde_json::Value;
@@ -31,7 +31,7 @@ pub struct Exception {
 pub struct Webhook {
     pub event_key: String,
     pub verified: bool,
-    /// How often it was delivered.
+    /// Number of times it was delivered.
     pub deliveries: i64,
 }
 
@@ -42,7 +42,7 @@ pub struct Effect {
     pub state: String,
 }
 
-/// Counts wrong passwords.
+/// The number of wrong passwords of an account, an address or a device.
 #[derive(Debug, FromRow)]
 pub struct SignInCounter {
     pub key: String,
@@ -61,7 +61,6 @@ impl Probes {
         self.ask(table!("event_log"))
     }
 
-    /// Events of a type.
     pub fn events(&self, event: &str) -> Rows<'_, Event> {
         self.all_events().with("event_type = $1", event)
     }
@@ -70,7 +69,6 @@ impl Probes {
         self.ask(table!("exceptions"))
     }
 
-    /// Exceptions of a type.
     pub fn exceptions(&self, kind: &str) -> Rows<'_, Exception> {
         self.all_exceptions().with("type = $1", kind)
     }
@@ -83,22 +81,20 @@ impl Probes {
         self.ask(table!("webhook_inbox"))
     }
 
-    /// Webhooks of a provider.
-    pub fn webhooks(&self, provider: &str) -> Rows<'_, Webhook> {
-        self.all_webhooks().with("provider = $1", provider)
+    /// Webhooks of a source, by its stored name.
+    pub fn webhooks(&self, source: &str) -> Rows<'_, Webhook> {
+        self.all_webhooks().with("provider = $1", source)
     }
 
-    /// Effects of a kind.
     pub fn effects(&self, kind: &str) -> Rows<'_, Effect> {
         self.ask(table!("effects")).with("kind = $1", kind)
     }
 
-    /// Idempotency keys, each with the answer that a repeated request gets.
     pub fn idempotency_keys(&self) -> Rows<'_, ()> {
         self.ask(table!("idempotency_keys", "created_at"))
     }
 
-    /// Idempotency keys of requests that are not answered yet.
+    /// Keys of requests that are not answered yet.
     pub fn idempotency_keys_in_progress(&self) -> Rows<'_, ()> {
         self.idempotency_keys().only("state = 'in_progress'")
     }
@@ -107,7 +103,6 @@ impl Probes {
         self.ask(table!("api_keys"))
     }
 
-    /// Counters of wrong passwords, by account, address and device.
     pub fn sign_in_counters(&self) -> Rows<'_, SignInCounter> {
         self.ask(table!("sign_in_guesses", "key"))
     }
@@ -120,7 +115,7 @@ impl Rows<'_, SignInCounter> {
 }
 
 impl Rows<'_, Event> {
-    /// Of commands and of the program itself.
+    /// Events whose actor is a command or the program itself.
     pub fn of_the_system(self) -> Self {
         self.only("actor_type = 'system'")
     }
@@ -161,7 +156,7 @@ impl Rows<'_, Webhook> {
         self.only("status = 'ignored'")
     }
 
-    /// Whose job has ended.
+    /// Webhooks whose job has ended.
     pub fn handled(self) -> Self {
         self.only("status <> 'received'")
     }
@@ -174,7 +169,7 @@ impl Rows<'_, Webhook> {
         self.with("event_key = $1", key)
     }
 
-    /// Whose body is still stored.
+    /// Webhooks whose body is still stored.
     pub fn with_a_body(self) -> Self {
         self.only("payload IS NOT NULL")
     }
@@ -189,7 +184,7 @@ impl Rows<'_, Effect> {
         self.with("state = $1", state)
     }
 
-    /// For which the provider was asked.
+    /// Effects whose intent is committed.
     pub fn asked(self) -> Self {
         self.only("asked_at IS NOT NULL")
     }

@@ -1,4 +1,4 @@
-//! Moves stored times into the past, for a process whose clock no test can move.
+//! Moves stored times into the past, for a process that has the machine's clock.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use nightshift_queue::Queue;
 use super::Probes;
 
 impl Probes {
-    /// Lets what a killed process held be free, as it is 30 s later (leases of jobs) and a minute later (keys of requests).
+    /// Frees what a killed process held, as time would: leases of jobs after 30 s, idempotency keys after a minute.
     pub async fn leases_run_out(&self) {
         self.set_back("UPDATE idempotency_keys SET updated_at = $1 WHERE state = 'in_progress'").await;
         self.set_back("UPDATE jobs SET leased_until = $1 WHERE state = 'running'").await;
     }
 
-    /// The time after which the provider is asked about a text or a call of unknown fate need not pass in a test.
+    /// Lets the program ask the provider about unconfirmed texts and calls now, and not only after a minute.
     pub async fn run_look_ups_now(&self) {
         let asked = "UPDATE effects SET asked_at = $1 WHERE kind = 'booking_call' AND state IN ('asked', 'unknown')";
         self.set_back(asked).await;
@@ -35,7 +35,7 @@ impl Probes {
         }
     }
 
-    /// Sets a time to longer ago than anything is waited for.
+    /// Runs a statement whose `$1` is a time so long ago that every timeout has passed.
     async fn set_back(&self, sql: &'static str) {
         let past = Clock::system().now() - Duration::from_secs(61);
         self.db.write(sql).bind(past).execute().await.expect("a time is set back");

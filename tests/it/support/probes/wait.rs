@@ -1,4 +1,4 @@
-//! Waiting for an answer: with a clock that the test moves, or for a process that has the machine's clock.
+//! Waiting for a number of rows: with a clock that the test moves, or for a process that has the machine's clock.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,11 +7,11 @@ use nightshift_db::{Clock, Timestamp};
 
 use super::{Probes, Rows, Time};
 
-/// Longer than anything takes in this process, on the busiest machine.
+/// Longer than any wait takes in this process, on the busiest machine.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 /// Longer than a lease and a rescue on the busiest machine.
 const PATIENCE_WITH_PROCESSES: Duration = Duration::from_secs(90);
-/// Between two looks at a condition that a process brings about.
+/// The time between two checks of a condition.
 pub const LOOK_EVERY: Duration = Duration::from_millis(30);
 
 impl<T> Rows<'_, T> {
@@ -23,7 +23,7 @@ impl<T> Rows<'_, T> {
         }
     }
 
-    /// As [`until`](Self::until), but the clock stands: what must come about needs no wait to pass.
+    /// As [`until`](Self::until), but does not move the clock.
     pub async fn until_with_the_clock_standing(&self, wanted: i64) {
         self.until_moving(self.probes.clock(), wanted, Duration::ZERO).await;
     }
