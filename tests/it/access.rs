@@ -212,11 +212,10 @@ async fn f8_what_belongs_to_another_organisation_is_not_there() {
             let booking_id = made["booking"]["id"].as_str().unwrap().to_owned();
             let confirm = format!("/api/bookings/{booking_id}/confirm");
             let confirmed = nightshift.send(Method::POST, &confirm, &owner, Some(json!({}))).await.expect(200).json();
-            nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
+            nightshift.texts().delivered().until(1).await;
             nightshift.quiet().await;
-            let one = async |sql| nightshift.rows::<(String,)>(sql).await[0].0.clone();
-            let thread = one("SELECT id FROM message_threads").await;
-            let run = one("SELECT id FROM automation_runs WHERE type = 'bookingConfirmation'").await;
+            let thread = nightshift.threads().one().await.id;
+            let run = nightshift.automation_runs("bookingConfirmation").one().await.id;
             let job = confirmed["jobId"].as_str().unwrap().to_owned();
 
             let stranger = nightshift.sign_in(business::STRANGER).await;
@@ -306,8 +305,8 @@ async fn a_key_works_until_it_is_revoked() {
             let key = nightshift.key(&[Scope::BookingsRead]).await;
             nightshift.send(Method::GET, "/api/bookings", &key, None).await.expect(200);
             let Caller::Key(text) = &key else { unreachable!("it is a key") };
-            let stored: Vec<(String,)> = nightshift.rows("SELECT secret_sha256 FROM api_keys").await;
-            assert!(!text.contains(&stored[0].0), "the secret itself is stored");
+            let stored = nightshift.api_keys().one().await.secret_sha256;
+            assert!(!text.contains(&stored), "the secret itself is stored");
             let mut tx = nightshift.db.begin().await.unwrap();
             let id = text.split('_').nth(1).unwrap();
             nightshift_domain::access::api_keys::revoke(&mut tx, id, nightshift.clock.now()).await.unwrap();

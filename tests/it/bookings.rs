@@ -27,9 +27,8 @@ async fn d18_d19_d20_d21_every_status_change_is_recorded_with_its_time_and_its_d
             let id = made["booking"]["id"].as_str().unwrap();
             nightshift.clock.set("2024-12-29T23:00:00Z".parse().unwrap());
             nightshift.stripe(&paid("evt_1", id)).await.expect(200);
-            nightshift.until("SELECT count(*) FROM bookings WHERE status = 'confirmed'", 1).await;
-            let confirmed: Vec<(Timestamp,)> =
-                nightshift.rows("SELECT changed_at FROM booking_status_history WHERE to_status = 'confirmed'").await;
+            nightshift.bookings().confirmed().until(1).await;
+            let confirmed_at = nightshift.status_changes().to("confirmed").one().await.changed_at;
             nightshift.clock.set("2024-12-30T01:00:00Z".parse().unwrap());
             let cancel = format!("/api/bookings/{id}/cancel");
             nightshift.send(Method::POST, &cancel, &owner, Some(json!({"reason": "rain"}))).await.expect(200);
@@ -50,7 +49,6 @@ async fn d18_d19_d20_d21_every_status_change_is_recorded_with_its_time_and_its_d
                     ])
                 })
                 .collect();
-            let confirmed_at = confirmed[0].0;
             assert_eq!(
                 seen,
                 [
@@ -141,8 +139,8 @@ async fn f8_what_is_wrong_with_a_booking_is_told_field_by_field() {
         }
         let unknown = nightshift.post("/api/bookings", json!({"firstName": 7})).await;
         assert!(matches!(unknown.status, 400 | 422) && unknown.text.contains("firstName"), "{}", unknown.text);
-        assert_eq!(nightshift.count("SELECT count(*) FROM bookings").await, 0);
-        assert_eq!(nightshift.count("SELECT count(*) FROM clients").await, 0);
+        assert_eq!(nightshift.bookings().count().await, 0);
+        assert_eq!(nightshift.clients().count().await, 0);
     })
     .await;
 }
@@ -224,7 +222,7 @@ async fn every_list_takes_all_of_its_filters() {
     on_both(async |nightshift| {
         let id = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
+        nightshift.texts().delivered().until(1).await;
         let span = "from=2024-12-01T00:00:00Z&to=2026-01-01T00:00:00Z";
         let client = nightshift.get(&format!("/api/bookings/{id}")).await.json()["booking"]["clientId"].clone();
         let client = client.as_str().unwrap();
@@ -296,10 +294,8 @@ async fn what_is_odd_about_a_booking_but_allowed_is_said_in_warnings() {
         }
         let cancelled = nightshift.post(&format!("{path}/cancel"), json!({})).await.expect(200).json();
         assert_eq!(cancelled["warnings"], json!([]));
-        let logged: Vec<(nightshift_db::Json<Value>,)> = nightshift
-            .rows("SELECT metadata FROM event_log WHERE event_type = 'booking.status.changed' ORDER BY id")
-            .await;
-        assert_eq!(logged[0].0.0["warnings"], json!(["starts_in_past"]));
+        let logged = nightshift.events("booking.status.changed").all().await;
+        assert_eq!(logged[0].metadata["warnings"], json!(["starts_in_past"]));
     })
     .await;
 }

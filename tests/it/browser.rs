@@ -54,7 +54,7 @@ async fn c2_c10_c11_c13_c15_booking_is_told_in_toasts_and_confirmed_without_a_re
             .await;
         browser.becomes("document.querySelectorAll('.cards button[disabled]').length", 2).await;
         nightshift.simulator.vapi().wait_for_calls(1, Duration::from_secs(10)).await;
-        nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
+        nightshift.service_requests().completed().until(1).await;
         browser
             .sees(&[
                 &format!("Bright Dental - {} at 10:00", nightshift.simulator.vapi().calls()[0].date),
@@ -114,10 +114,10 @@ async fn c15_a_call_that_cannot_be_started_or_ends_without_a_booking_is_told_and
         browser.sees(&["Recommendations ready"]).await;
         browser.click(FIRST_CARD).await;
         browser.sees(&["Confirm & Book"]).await;
-        nightshift.db.write("UPDATE service_requests SET status = 'CANCELLED'").execute().await.unwrap();
+        nightshift.put_all_requests_into("CANCELLED").await;
         browser.click(CONFIRM).await;
         browser.sees(&["Failed to start booking call", "the request is CANCELLED"]).await;
-        nightshift.db.write("UPDATE service_requests SET status = 'FAILED'").execute().await.unwrap();
+        nightshift.put_all_requests_into("FAILED").await;
     })
     .await;
 }
@@ -144,7 +144,7 @@ async fn a_preferred_date_in_the_past_is_asked_about_in_the_dialog() {
         browser.becomes(shown, false).await;
         browser.click(CONFIRM).await;
         browser.becomes(shown, true).await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        assert_eq!(nightshift.calls().count().await, 0);
         browser.click(CONFIRM).await;
         browser.sees(&["Booking call started!"]).await;
     })
@@ -161,7 +161,7 @@ async fn a_live_update_keeps_the_dialog_and_its_texts_and_the_focus_goes_back_to
         browser.click(FIRST_CARD).await;
         browser.becomes("document.querySelector('#book').matches(':modal')", true).await;
         browser.eval("document.querySelector('#book [name=customerName]').value = 'Bea'").await;
-        nightshift.db.write("UPDATE providers SET recommendation = 'Close by'").execute().await.unwrap();
+        nightshift.recommend_all_providers_as("Close by").await;
         browser.eval("document.dispatchEvent(new Event('sent'))").await;
         browser.becomes("document.querySelectorAll('.cards li .section > p:last-child:not(.meta)').length", 2).await;
         assert_eq!(browser.eval("document.querySelector('#book [name=customerName]').value").await, "Bea");
@@ -221,7 +221,7 @@ async fn a_live_update_keeps_the_focus_in_its_row_when_rows_come_go_and_move() {
             ),
             ("DELETE FROM providers WHERE name = 'Bright Dental'", "Mission Smiles"),
         ] {
-            nightshift.db.write(statement).execute().await.unwrap();
+            nightshift.given(statement).await;
             browser.eval(REFETCH).await;
             browser.becomes(names, rows).await;
             assert_eq!(browser.eval(stays).await, true, "after {statement}");
@@ -243,7 +243,7 @@ async fn a_live_part_that_is_refused_for_now_is_fetched_again() {
                         ? new Response('', { status: window.refusals.shift() }) : real(...asked); })()",
             )
             .await;
-        nightshift.db.write("UPDATE providers SET recommendation = 'Changed meanwhile'").execute().await.unwrap();
+        nightshift.recommend_all_providers_as("Changed meanwhile").await;
         browser.eval(REFETCH).await;
         browser.sees(&["Changed meanwhile"]).await;
         assert_eq!(browser.eval("window.refusals.length").await, 0);
@@ -263,7 +263,7 @@ async fn a_page_that_a_form_led_to_fetches_its_part_from_the_page_of_the_request
         browser.eval(send).await;
         browser.becomes("location.pathname.endsWith('/book')", true).await;
         browser.becomes("document.documentElement.dataset.stream", "open").await;
-        nightshift.db.write("UPDATE providers SET recommendation = 'Changed meanwhile'").execute().await.unwrap();
+        nightshift.recommend_all_providers_as("Changed meanwhile").await;
         browser.eval(REFETCH).await;
         browser.becomes("document.querySelectorAll('.cards li .section > p:last-child:not(.meta)').length", 2).await;
         assert_eq!(browser.eval("document.querySelector('#book [name=customerPhone]').value").await, "12");

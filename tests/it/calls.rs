@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nightshift::config::Settings;
-use nightshift_db::{Engine, Json, Timestamp};
+use nightshift_db::Engine;
 use nightshift_domain::access::api_keys::Scope;
 use nightshift_providers::simulator::{CallScript, StartScript};
 use reqwest::Method;
@@ -15,9 +15,6 @@ use crate::support::{Answer, Caller, Nightshift, on_both};
 
 const PROVIDER_PHONE: &str = "+14155550177";
 const TEST_PHONE: &str = "+13105551234";
-const COMPLETED: &str = "SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'";
-const RECOMMENDED: &str = "SELECT count(*) FROM service_requests WHERE status = 'RECOMMENDED'";
-const TEXTED: &str = "SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')";
 
 fn production(settings: &mut Settings) {
     settings.calls.live = true;
@@ -71,8 +68,7 @@ impl Request {
 }
 
 async fn call_status(nightshift: &Nightshift) -> Vec<String> {
-    let rows: Vec<(String,)> = nightshift.rows("SELECT status FROM booking_calls ORDER BY id").await;
-    rows.into_iter().map(|(status,)| status).collect()
+    nightshift.calls().all().await.into_iter().map(|call| call.status).collect()
 }
 
 #[tokio::test]
@@ -107,7 +103,7 @@ async fn c2_c8_c9_a_simulated_call_books_stores_and_texts_without_calling_anybod
     on_both(async |nightshift| {
         let request = request(&nightshift).await;
         let execution = request.schedule(&nightshift).await.expect(202).json()["data"]["executionId"].clone();
-        nightshift.until(TEXTED, 1).await;
+        nightshift.texts().sent().until(1).await;
         nightshift.quiet().await;
         let shown = request.show(&nightshift).await;
         assert_eq!(
@@ -185,14 +181,14 @@ async fn the_waiting_form_calls_once_also_when_keeping_its_answer_met_another_tr
             "CREATE TRIGGER refuse_twice BEFORE UPDATE ON idempotency_keys FOR EACH ROW
                WHEN (NEW.state = 'done') EXECUTE FUNCTION refuse_twice()",
         ] {
-            nightshift.db.write(sql).execute().await.unwrap();
+            nightshift.given(sql).await;
         }
         let (path, key) = ("/api/v1/bookings/schedule", [("idempotency-key", "call-once")]);
         let wish = Some(request.wish());
         let answer = nightshift.send_with(Method::POST, path, &Caller::Nobody, wish, &key).await.expect(200).json();
         assert_eq!(answer["data"]["bookingStatus"], "confirmed");
         assert_eq!(nightshift.count("SELECT last_value FROM refused").await, 3);
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 1);
+        assert_eq!(nightshift.calls().count().await, 1);
     })
     .await;
 }
@@ -206,21 +202,21 @@ async fn c4_with_a_test_phone_no_call_ever_reaches_a_provider() {
     on_both_with(test, async |nightshift| {
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until(COMPLETED, 1).await;
-        nightshift.until(TEXTED, 1).await;
+        nightshift.service_requests().completed().until(1).await;
+        nightshift.texts().sent().until(1).await;
         let called: Vec<_> = nightshift.simulator.vapi().calls().iter().map(|call| call.number.clone()).collect();
         assert_eq!(called, [TEST_PHONE]);
-        let stamped: Vec<(String, String, String)> =
-            nightshift.rows("SELECT mode, original_phone, phone_to_call FROM booking_calls").await;
-        assert_eq!(stamped, [("test".to_owned(), PROVIDER_PHONE.to_owned(), TEST_PHONE.to_owned())]);
-        let effects: Vec<(String, String)> =
-            nightshift.rows("SELECT mode, state FROM effects WHERE kind = 'booking_call'").await;
-        assert_eq!(effects, [("test".to_owned(), "confirmed".to_owned())]);
-        let jobs: Vec<(String, Option<String>)> =
-            nightshift.rows("SELECT kind, mode FROM jobs WHERE queue IN ('calls', 'sms') ORDER BY id").await;
-        let stamp = |kind: &str| jobs.iter().find(|(found, _)| found == kind).and_then(|(_, mode)| mode.as_deref());
-        assert_eq!((stamp("booking_call.start"), stamp("booking_call.poll")), (Some("test"), Some("test")));
-        assert_eq!(stamp("automation.run"), None, "the text to the person is no part of the test call");
+        let call = nightshift.calls().one().await;
+        assert_eq!(
+            (call.mode.as_str(), call.original_phone.as_str(), call.phone_to_call.as_str()),
+            ("test", PROVIDER_PHONE, TEST_PHONE)
+        );
+        let effect = nightshift.effects("booking_call").one().await;
+        assert_eq!((effect.mode.as_str(), effect.state.as_str()), ("test", "confirmed"));
+        let stamp = async |kind| nightshift.jobs(kind).one().await.mode;
+        assert_eq!(stamp("booking_call.start").await.as_deref(), Some("test"));
+        assert_eq!(stamp("booking_call.poll").await.as_deref(), Some("test"));
+        assert_eq!(stamp("automation.run").await, None, "the text to the person is no part of the test call");
     })
     .await;
 }
@@ -230,22 +226,20 @@ async fn c5_c8_in_production_the_provider_is_called_and_the_result_is_stored() {
     on_both_with(production, async |nightshift| {
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until(COMPLETED, 1).await;
-        nightshift.until(TEXTED, 1).await;
+        nightshift.service_requests().completed().until(1).await;
+        nightshift.texts().sent().until(1).await;
         let call = nightshift.simulator.vapi().calls()[0].clone();
         assert_eq!(call.number, PROVIDER_PHONE);
         let told = &call.overrides["variableValues"];
         assert_eq!((&told["serviceDescription"], &told["customerName"]), (&json!("Teeth cleaning"), &json!("Anna")));
-        let stored: Vec<(String, String, String, Timestamp, String)> = nightshift
-            .rows(
-                "SELECT booking_date, booking_time, confirmation_number, last_call_at, call_transcript
-                 FROM providers WHERE booking_confirmed",
-            )
-            .await;
-        let (date, time, number, _, transcript) = &stored[0];
-        assert_eq!((date.as_str(), time.as_str(), number.as_str()), (call.date.as_str(), "10:00", "BD441"));
+        let booked = nightshift.service_providers().booked().one().await;
+        assert_eq!(
+            (booked.booking_date.as_deref(), booked.booking_time.as_deref(), booked.confirmation_number.as_deref()),
+            (Some(call.date.as_str()), Some("10:00"), Some("BD441"))
+        );
+        assert!(booked.last_call_at.is_some());
         assert!(call.date > call.created_at.date_naive().to_string(), "an appointment is to come");
-        assert!(transcript.contains("appointment"));
+        assert!(booked.call_transcript.unwrap().contains("appointment"));
         let shown = request.show(&nightshift).await;
         assert_eq!(shown["finalOutcome"], format!("Booked with Bright Dental on {} at 10:00", call.date));
         let texts = nightshift.simulator.twilio().ledger().messages().to_vec();
@@ -253,9 +247,7 @@ async fn c5_c8_in_production_the_provider_is_called_and_the_result_is_stored() {
             texts[0].body,
             format!("Your appointment with Bright Dental is confirmed for {} at 10:00. Confirmation: BD441", call.date)
         );
-        let completed: Vec<(Json<Value>,)> =
-            nightshift.rows("SELECT metadata FROM event_log WHERE event_type = 'booking_call.completed'").await;
-        assert_eq!(completed[0].0.0["mode"], "production");
+        assert_eq!(nightshift.events("booking_call.completed").one().await.metadata["mode"], "production");
     })
     .await;
 }
@@ -266,17 +258,13 @@ async fn c6_a_call_is_looked_at_every_five_seconds_and_given_up_after_sixty_look
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.skip_waits_until("SELECT count(*) FROM booking_calls WHERE status = 'timeout'", 1).await;
+        nightshift.calls().in_status("timeout").skip_waits_until(1).await;
         assert_eq!(nightshift.simulator.vapi().requests().get, 60);
-        let times: Vec<(Timestamp, Timestamp, i64)> =
-            nightshift.rows("SELECT started_at, ended_at, poll_count FROM booking_calls").await;
-        let (started, ended, polls) = times[0];
-        assert_eq!((ended.since(started), polls), (Duration::from_secs(300), 60));
+        let call = nightshift.calls().one().await;
+        let (started, ended) = (call.started_at.unwrap(), call.ended_at.unwrap());
+        assert_eq!((ended.since(started), call.poll_count), (Duration::from_secs(300), 60));
         assert_eq!(request.show(&nightshift).await["status"], "RECOMMENDED");
-        let open: Vec<(String,)> = nightshift
-            .rows("SELECT severity FROM exceptions WHERE type = 'booking_call_failed' AND status = 'open'")
-            .await;
-        assert_eq!(open, [("medium".to_owned(),)]);
+        assert_eq!(nightshift.open_exceptions("booking_call_failed").one().await.severity, "medium");
         assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 0);
     })
     .await;
@@ -289,8 +277,8 @@ async fn c6_looks_that_fail_count_and_the_call_still_ends() {
         nightshift.simulator.vapi().script(script);
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.skip_waits_until(COMPLETED, 1).await;
-        assert_eq!(nightshift.count("SELECT poll_count FROM booking_calls").await, 7);
+        nightshift.service_requests().completed().skip_waits_until(1).await;
+        assert_eq!(nightshift.calls().one().await.poll_count, 7);
     })
     .await;
 }
@@ -301,9 +289,9 @@ async fn an_analysis_that_never_comes_is_waited_for_and_then_done_without() {
         nightshift.simulator.vapi().script(CallScript { analysis_after: 1_000, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.skip_waits_until(RECOMMENDED, 1).await;
+        nightshift.service_requests().recommended().skip_waits_until(1).await;
         assert_eq!(call_status(&nightshift).await, ["not_confirmed"]);
-        assert_eq!(nightshift.count("SELECT poll_count FROM booking_calls").await, 8);
+        assert_eq!(nightshift.calls().one().await.poll_count, 8);
     })
     .await;
 }
@@ -314,10 +302,10 @@ async fn a_call_without_an_appointment_lets_the_person_choose_again() {
         nightshift.simulator.vapi().script(CallScript { confirmed: false, times: 1, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until(RECOMMENDED, 1).await;
+        nightshift.service_requests().recommended().until(1).await;
         assert_eq!(call_status(&nightshift).await, ["not_confirmed"]);
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until(COMPLETED, 1).await;
+        nightshift.service_requests().completed().until(1).await;
         assert_eq!(nightshift.simulator.vapi().placed(), 2);
     })
     .await;
@@ -329,18 +317,15 @@ async fn a_call_without_an_appointment_leaves_its_time_and_its_words_with_the_pr
         nightshift.simulator.vapi().script(CallScript { confirmed: false, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until(RECOMMENDED, 1).await;
-        let ended: Vec<(Timestamp, String)> =
-            nightshift.rows("SELECT ended_at, transcript FROM booking_calls WHERE status = 'not_confirmed'").await;
-        let [(at, said)] = ended.as_slice() else { panic!("one call, not {ended:?}") };
-        assert!(said.contains("appointment"), "{said}");
-        let called: Vec<(String, Timestamp, String, bool)> = nightshift
-            .rows(
-                "SELECT id, last_call_at, call_transcript, booking_confirmed FROM providers
-                 WHERE last_call_at IS NOT NULL OR call_transcript IS NOT NULL",
-            )
-            .await;
-        assert_eq!(called, [(request.providers[0].clone(), *at, said.clone(), false)]);
+        nightshift.service_requests().recommended().until(1).await;
+        let call = nightshift.calls().in_status("not_confirmed").one().await;
+        assert!(call.ended_at.is_some());
+        assert!(call.transcript.as_deref().unwrap().contains("appointment"), "{call:?}");
+        let called = nightshift.service_providers().called().one().await;
+        assert_eq!(
+            (&called.id, called.last_call_at, called.call_transcript, called.booking_confirmed),
+            (&request.providers[0], call.ended_at, call.transcript, false)
+        );
     })
     .await;
 }
@@ -355,14 +340,15 @@ async fn c7_a_call_that_is_refused_fails_is_shown_and_may_be_tried_again() {
         });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until(RECOMMENDED, 1).await;
+        nightshift.service_requests().recommended().until(1).await;
         assert_eq!(call_status(&nightshift).await, ["failed"]);
-        let open = "SELECT count(*) FROM exceptions WHERE type = 'booking_call_failed' AND status = 'open'";
-        assert_eq!(nightshift.count(open).await, 1);
-        let reasons: Vec<(String,)> = nightshift.rows("SELECT failure_reason FROM booking_calls").await;
-        assert_eq!(reasons[0].0, "VAPI refused the call (HTTP 400): property secret should not exist");
+        assert_eq!(nightshift.open_exceptions("booking_call_failed").count().await, 1);
+        assert_eq!(
+            nightshift.calls().one().await.failure_reason.as_deref(),
+            Some("VAPI refused the call (HTTP 400): property secret should not exist")
+        );
         let second = request.schedule(&nightshift).await.expect(202).json();
-        nightshift.until(COMPLETED, 1).await;
+        nightshift.service_requests().completed().until(1).await;
         assert_eq!(call_status(&nightshift).await, ["failed", "confirmed"]);
         assert!(second["data"]["executionId"].is_string());
     })
@@ -379,7 +365,7 @@ async fn c7_a_service_that_asks_to_wait_is_asked_again() {
         });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until(COMPLETED, 1).await;
+        nightshift.service_requests().completed().until(1).await;
         assert_eq!(nightshift.simulator.vapi().placed(), 1);
     })
     .await;
@@ -392,7 +378,7 @@ async fn c7_a_start_whose_answer_was_lost_never_rings_twice() {
             nightshift.simulator.vapi().script(CallScript { start, times: 1, ..CallScript::default() });
             let request = request(&nightshift).await;
             request.schedule(&nightshift).await.expect(202);
-            nightshift.until(COMPLETED, 1).await;
+            nightshift.service_requests().completed().until(1).await;
             assert_eq!(nightshift.simulator.vapi().placed(), 1, "{start:?}");
             assert!(nightshift.simulator.vapi().requests().list >= 1, "{start:?} was not looked up");
         })
@@ -409,11 +395,11 @@ async fn a_call_begun_in_one_mode_is_never_placed_in_another() {
         tx.commit().await.unwrap();
         request.schedule(&nightshift).await.expect(202);
         // As a program whose calls are made up, or go to a test phone, would have begun it.
-        nightshift.db.write("UPDATE booking_calls SET status = 'starting', mode = 'test'").execute().await.unwrap();
+        nightshift.given("UPDATE booking_calls SET status = 'starting', mode = 'test'").await;
         let mut tx = nightshift.db.begin().await.unwrap();
         nightshift.app.queue.resume(&mut tx, "calls").await.unwrap();
         tx.commit().await.unwrap();
-        nightshift.until(RECOMMENDED, 1).await;
+        nightshift.service_requests().recommended().until(1).await;
         assert_eq!(nightshift.simulator.vapi().placed(), 0);
         assert_eq!(call_status(&nightshift).await, ["failed"]);
     })
@@ -426,11 +412,10 @@ async fn c9_a_text_that_fails_leaves_the_booking_as_it_is() {
         // A person has left a word in the template that no text can be made of.
         let template = "UPDATE automations SET template = 'Hi {nobody}' WHERE type = 'providerBookingConfirmed'";
         let request = request(&nightshift).await;
-        nightshift.db.write(template).execute().await.unwrap();
+        nightshift.given(template).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until("SELECT count(*) FROM automation_runs WHERE status = 'failed'", 1).await;
-        let told = "SELECT count(*) FROM exceptions WHERE type = 'automation_failed' AND status = 'open'";
-        assert_eq!(nightshift.count(told).await, 1);
+        nightshift.all_automation_runs().failed().until(1).await;
+        assert_eq!(nightshift.open_exceptions("automation_failed").count().await, 1);
         nightshift.quiet().await;
         assert_eq!(request.show(&nightshift).await["status"], "COMPLETED");
     })
@@ -487,7 +472,7 @@ async fn c14_what_is_wrong_with_a_wish_is_told() {
         nightshift.post(&providers, json!({"name": "Cut", "phone": "+14155550180"})).await.expect(201);
         nightshift.post(&providers, json!({"name": "", "phone": "x"})).await.expect(422);
         nightshift.post(path, same).await.expect(202);
-        nightshift.until(COMPLETED, 1).await;
+        nightshift.service_requests().completed().until(1).await;
         let over = nightshift.post(path, request.wish()).await.expect(409);
         assert_eq!(over.code(), "invalid_transition");
         nightshift.post(&format!("/api/v1/service-requests/{id}/cancel"), json!({})).await.expect(200);
@@ -509,18 +494,13 @@ async fn c17_a_report_and_a_look_together_end_the_call_once_with_one_text() {
             });
             let request = request(&nightshift).await;
             request.schedule(&nightshift).await.expect(202);
-            nightshift.until(TEXTED, 1).await;
-            nightshift
-                .until("SELECT count(*) FROM webhook_inbox WHERE provider = 'vapi' AND status = 'processed'", 2)
-                .await;
+            nightshift.texts().sent().until(1).await;
+            nightshift.webhooks("vapi").processed().until(2).await;
             nightshift.quiet().await;
             nightshift.pass(Duration::from_secs(30)).await;
             assert_eq!(call_status(&nightshift).await, ["confirmed"]);
             assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 1);
-            assert_eq!(
-                nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'booking_call.completed'").await,
-                1
-            );
+            assert_eq!(nightshift.events("booking_call.completed").count().await, 1);
         })
         .await;
     }
@@ -533,7 +513,7 @@ async fn a_report_ends_the_wait_without_the_clock_moving() {
         nightshift.simulator.vapi().script(script);
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until_with_the_clock_standing(COMPLETED, 1).await;
+        nightshift.service_requests().completed().until_with_the_clock_standing(1).await;
         assert_eq!(request.show(&nightshift).await["status"], "COMPLETED");
     })
     .await;
@@ -545,21 +525,20 @@ async fn an_appointment_that_comes_to_light_late_is_not_lost() {
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.skip_waits_until("SELECT count(*) FROM booking_calls WHERE status = 'timeout'", 1).await;
+        nightshift.calls().in_status("timeout").skip_waits_until(1).await;
         report(&nightshift, &nightshift.simulator.vapi().calls()[0].id).await;
-        nightshift.until(COMPLETED, 1).await;
-        nightshift.until(TEXTED, 1).await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM exceptions WHERE status = 'open'").await, 0);
+        nightshift.service_requests().completed().until(1).await;
+        nightshift.texts().sent().until(1).await;
+        assert_eq!(nightshift.all_exceptions().open().count().await, 0);
 
         // With a newer call under way it can't be taken: somebody must see it.
         let request = another_request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.skip_waits_until("SELECT count(*) FROM booking_calls WHERE status = 'timeout'", 1).await;
+        nightshift.calls().in_status("timeout").skip_waits_until(1).await;
         let late = nightshift.simulator.vapi().calls()[1].id.clone();
         request.schedule(&nightshift).await.expect(202);
         report(&nightshift, &late).await;
-        let shown = "SELECT count(*) FROM exceptions WHERE type = 'late_booking_confirmation' AND severity = 'high'";
-        nightshift.until(shown, 1).await;
+        nightshift.exceptions("late_booking_confirmation").of_high_severity().until(1).await;
         assert_eq!(request.show(&nightshift).await["status"], "BOOKING");
     })
     .await;
@@ -573,8 +552,8 @@ async fn a_summary_is_not_the_data_and_both_places_of_the_data_are_read() {
             nightshift.simulator.vapi().script(script);
             let request = request(&nightshift).await;
             request.schedule(&nightshift).await.expect(202);
-            nightshift.skip_waits_until(COMPLETED, 1).await;
-            assert_eq!(nightshift.count("SELECT poll_count FROM booking_calls").await, 8);
+            nightshift.service_requests().completed().skip_waits_until(1).await;
+            assert_eq!(nightshift.calls().one().await.poll_count, 8);
         })
         .await;
     }
@@ -586,17 +565,17 @@ async fn a_report_without_the_data_ends_nothing_and_a_later_one_with_them_is_no_
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until("SELECT count(*) FROM booking_calls WHERE status = 'in_progress'", 1).await;
+        nightshift.calls().in_status("in_progress").until(1).await;
         let call = nightshift.simulator.vapi().calls()[0].id.clone();
         let early = json!({"message": {"type": "end-of-call-report", "call": {"id": call},
                            "endedReason": "customer-ended-call", "analysis": {"summary": "They agreed."}}});
         tell(&nightshift, &early).await;
         tell(&nightshift, &early).await;
-        nightshift.until("SELECT count(*) FROM webhook_inbox WHERE status = 'processed' AND deliveries = 2", 1).await;
+        nightshift.all_webhooks().processed().delivered_times(2).until(1).await;
         assert_eq!(call_status(&nightshift).await, ["in_progress"]);
         report(&nightshift, &call).await;
-        nightshift.until(COMPLETED, 1).await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM webhook_inbox").await, 2);
+        nightshift.service_requests().completed().until(1).await;
+        assert_eq!(nightshift.all_webhooks().count().await, 2);
     })
     .await;
 }
@@ -609,10 +588,10 @@ async fn a_call_that_vapi_no_longer_has_fails_at_the_first_look() {
             nightshift.simulator.vapi().script(script);
             let request = request(&nightshift).await;
             request.schedule(&nightshift).await.expect(202);
-            nightshift.skip_waits_until(RECOMMENDED, 1).await;
-            let ended: Vec<(String, String, i64)> =
-                nightshift.rows("SELECT status, failure_reason, poll_count FROM booking_calls").await;
-            assert_eq!(ended, [("failed".to_owned(), format!("VAPI lists the call as {status}"), 1)]);
+            nightshift.service_requests().recommended().skip_waits_until(1).await;
+            let call = nightshift.calls().one().await;
+            let reason = format!("VAPI lists the call as {status}");
+            assert_eq!((call.status.as_str(), call.failure_reason, call.poll_count), ("failed", Some(reason), 1));
         })
         .await;
     }
@@ -630,8 +609,8 @@ async fn reports_can_be_proven_by_a_credential_stored_at_vapi() {
         nightshift.simulator.vapi().script(script);
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until_with_the_clock_standing(COMPLETED, 1).await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM webhook_inbox WHERE verified").await, 2);
+        nightshift.service_requests().completed().until_with_the_clock_standing(1).await;
+        assert_eq!(nightshift.all_webhooks().verified().count().await, 2);
     })
     .await;
 }
@@ -663,10 +642,10 @@ async fn d9_reports_are_taken_only_from_vapi() {
         assert_eq!(send(None).await, 401);
         assert_eq!(send(Some(("x-vapi-secret", "guessed"))).await, 401);
         assert_eq!(send(Some(("x-signature", "00"))).await, 401);
-        assert_eq!(nightshift.count("SELECT count(*) FROM webhook_inbox").await, 0);
+        assert_eq!(nightshift.all_webhooks().count().await, 0);
         assert_eq!(send(Some(("authorization", "Bearer vapi-test-secret"))).await, 200);
         assert_eq!(send(Some(("x-vapi-secret", "vapi-test-secret"))).await, 200);
-        assert_eq!(nightshift.count("SELECT deliveries FROM webhook_inbox").await, 2);
+        assert_eq!(nightshift.all_webhooks().one().await.deliveries, 2);
     })
     .await;
 }
@@ -739,21 +718,24 @@ async fn a_requests_link_opens_that_request_and_nothing_else() {
 #[tokio::test]
 async fn what_was_said_in_a_call_is_forgotten_after_180_days_and_what_came_of_it_is_not() {
     on_both_with(production, async |nightshift| {
-        const SAID: &str = "SELECT (SELECT count(*) FROM booking_calls WHERE transcript IS NOT NULL)
-                                   + (SELECT count(*) FROM providers WHERE call_transcript IS NOT NULL)";
+        let transcripts = async || {
+            let (calls, providers) =
+                (nightshift.calls().with_a_transcript(), nightshift.service_providers().with_a_transcript());
+            (calls.count().await, providers.count().await)
+        };
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: Some(1), ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
-        nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
+        nightshift.service_requests().completed().until(1).await;
         nightshift.quiet().await;
-        assert_eq!(nightshift.count(SAID).await, 2);
+        assert_eq!(transcripts().await, (1, 1));
         let ended = nightshift.clock.now();
-        for (days, left) in [(179, 2), (182, 0)] {
+        for (days, left) in [(179, (1, 1)), (182, (0, 0))] {
             nightshift.clock.set(ended + Duration::from_secs(days * 24 * 3600));
             nightshift.swept().await;
-            assert_eq!(nightshift.count(SAID).await, left, "after {days} days");
+            assert_eq!(transcripts().await, left, "after {days} days");
         }
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls WHERE result IS NOT NULL").await, 1);
+        assert_eq!(nightshift.calls().with_a_result().count().await, 1);
     })
     .await;
 }
@@ -781,18 +763,16 @@ async fn a_preferred_date_in_the_past_is_called_for_and_said_in_warnings() {
         nightshift.app.queue.resume(&mut tx, "calls").await.unwrap();
         tx.commit().await.unwrap();
         // Made up as it is, it goes on as any other: the text tells what was asked for.
-        nightshift.until(TEXTED, 1).await;
+        nightshift.texts().sent().until(1).await;
         let texts = nightshift.simulator.twilio().ledger().messages().to_vec();
         assert!(texts[0].body.contains("confirmed for 2024-12-28 at TBD"), "{}", texts[0].body);
-        assert_eq!(nightshift.count("SELECT count(*) FROM exceptions").await, 0);
+        assert_eq!(nightshift.all_exceptions().count().await, 0);
     })
     .await;
 }
 
 #[tokio::test]
 async fn an_appointment_in_the_past_that_a_real_call_reports_is_shown_to_people_and_texted_to_nobody() {
-    const SHOWN: &str = "SELECT count(*) FROM exceptions
-                         WHERE type = 'appointment_in_past' AND severity = 'high' AND status = 'open'";
     for test_line in [false, true] {
         let mode = move |settings: &mut Settings| {
             settings.calls.live = true;
@@ -805,11 +785,11 @@ async fn an_appointment_in_the_past_that_a_real_call_reports_is_shown_to_people_
             nightshift.simulator.vapi().script(CallScript { data: Some(data), ..CallScript::default() });
             let request = request(&nightshift).await;
             request.schedule(&nightshift).await.expect(202);
-            nightshift.until(COMPLETED, 1).await;
+            nightshift.service_requests().completed().until(1).await;
             nightshift.quiet().await;
-            assert_eq!(nightshift.count(SHOWN).await, 1);
-            assert_eq!(nightshift.count("SELECT count(*) FROM automation_runs").await, 0);
-            assert_eq!(nightshift.count("SELECT count(*) FROM message_events").await, 0);
+            assert_eq!(nightshift.open_exceptions("appointment_in_past").of_high_severity().count().await, 1);
+            assert_eq!(nightshift.all_automation_runs().count().await, 0);
+            assert_eq!(nightshift.texts().count().await, 0);
             let shown = request.show(&nightshift).await;
             assert_eq!(shown["finalOutcome"], "Booked with Bright Dental on 2024-11-24 at 10:00");
         })

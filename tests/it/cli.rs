@@ -2,8 +2,8 @@
 
 use std::process::Output;
 
+use nightshift_db::Clock;
 use nightshift_db::testing::{TestDb, empty, engines};
-use nightshift_db::{Clock, Json};
 use nightshift_domain::access::passwords;
 use nightshift_domain::people::users;
 use nightshift_jobs::retention::sweep::RetentionSweep;
@@ -284,17 +284,18 @@ async fn a_key_is_shown_once_and_stored_as_a_hash() {
         let id = key.split('_').nth(1).unwrap();
         let listed = world.run(&["api-keys", "list"]).ok();
         assert!(listed.contains(id) && !listed.contains(key), "{listed}");
-        let stored: Vec<(String, Option<String>)> = world.rows("SELECT secret_sha256, org_id FROM api_keys").await;
-        assert!(!stored[0].0.contains(key.rsplit('_').next().unwrap()));
-        assert_eq!(stored[0].1.as_deref(), Some("org-paws"));
+        let stored = world.api_keys().one().await;
+        assert!(!stored.secret_sha256.contains(key.rsplit('_').next().unwrap()));
+        assert_eq!(stored.org_id.as_deref(), Some("org-paws"));
         world.run(&["api-keys", "revoke", id]).ok();
         assert!(world.run(&["api-keys", "list"]).ok().contains("revoked"));
         let unknown = world.run(&["api-keys", "revoke", "nothing"]);
         assert!(unknown.code == 1 && unknown.err.contains("nothing"), "{unknown:?}");
         assert_eq!(world.run(&["api-keys", "create", "--name", "x", "--scope", "everything"]).code, 2);
         assert_eq!(world.run(&["api-keys", "create", "--name", "x", "--scope", "jobs:admin", "--org", "none"]).code, 1);
-        let audited = "SELECT count(*) FROM event_log WHERE event_type LIKE 'api_key.%'";
-        assert_eq!(world.count(audited).await, 2);
+        let events = world.all_events().all().await;
+        let audited: Vec<_> = events.iter().map(|event| event.event_type.as_str()).collect();
+        assert_eq!(audited, ["api_key.created", "api_key.revoked"]);
     })
     .await;
 }
@@ -333,7 +334,7 @@ async fn numbers_are_added_checked_and_listed() {
             let refused = world.run(&arguments);
             assert!(refused.code == 1 && refused.err.contains(named), "{arguments:?}: {refused:?}");
         }
-        assert_eq!(world.count("SELECT count(*) FROM event_log WHERE event_type = 'number.added'").await, 1);
+        assert_eq!(world.events("number.added").count().await, 1);
     })
     .await;
 }
@@ -375,7 +376,7 @@ async fn f5_jobs_are_listed_shown_retried_and_cancelled_from_the_shell_and_each_
         assert!(twice.code == 1 && twice.err.contains(&ids[0]), "{twice:?}");
         world.run(&["jobs", "retry", &ids[0]]).ok();
         assert!(world.run(&["jobs", "retry-all", "--state", "cancelled"]).ok().starts_with("1 start again"));
-        assert_eq!(world.count("SELECT count(*) FROM jobs WHERE state = 'queued'").await, 3);
+        assert_eq!(world.all_jobs().queued().count().await, 3);
         assert_eq!(world.run(&["jobs", "retry", "none"]).code, 1);
         assert!(world.run(&["jobs", "stats"]).ok().contains("maintenance"));
 
@@ -386,9 +387,8 @@ async fn f5_jobs_are_listed_shown_retried_and_cancelled_from_the_shell_and_each_
         let unknown = world.run(&["queues", "pause", "smss"]);
         assert!(unknown.code == 1 && unknown.err.contains("sms,"), "{unknown:?}");
 
-        let audited: Vec<(String, Json<Value>)> =
-            world.rows("SELECT event_type, metadata FROM event_log WHERE actor_type = 'system' ORDER BY id").await;
-        let types: Vec<_> = audited.iter().map(|(event, _)| event.as_str()).collect();
+        let audited = world.all_events().of_the_system().all().await;
+        let types: Vec<_> = audited.iter().map(|event| event.event_type.as_str()).collect();
         assert_eq!(
             types,
             ["job.cancelled", "job.cancelled", "job.retried", "job.retried", "queue.paused", "queue.resumed"]
@@ -490,7 +490,7 @@ async fn prices_are_checked_and_schedules_steered_from_the_command_line() {
         assert_eq!((&nightly["name"], &nightly["enabled"]), (&json!("pricing.reconcile"), &json!(false)));
         world.run(&["schedules", "enable", "pricing.reconcile"]).ok();
         assert!(world.run(&["schedules", "run", "retention.sweep"]).ok().contains("retention.sweep: job "));
-        world.until("SELECT count(*) FROM event_log WHERE event_type = 'retention.swept'", 1).await;
+        world.events("retention.swept").until(1).await;
         let unknown = world.run(&["schedules", "run", "tea"]);
         assert!(unknown.code == 1 && unknown.err.contains("retention.sweep"), "{unknown:?}");
     })

@@ -31,18 +31,13 @@ async fn a_minute_on_the_clock_takes_no_live_job_away() {
             http_client().unwrap(),
         );
         assert!(sender.deliver(&paid("evt_1", "booking-0")).await.unwrap().taken());
-        world.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'running'", 1).await;
+        world.jobs("booking.confirm").running().until(1).await;
         world.set("PORT", "0");
         let _other = world.serve_with(&["--role", "worker"], &[second]);
-        world.until("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')", 1).await;
+        world.texts().sent().until(1).await;
         world.until_quiet().await;
-        assert_eq!(
-            world.count("SELECT count(*) FROM jobs WHERE crashes > 0").await,
-            0,
-            "{engine:?}\n{}",
-            world.logged()
-        );
-        assert_eq!(world.count("SELECT count(*) FROM job_attempts").await, 0, "{engine:?}");
+        assert_eq!(world.all_jobs().that_lost_a_lease().count().await, 0, "{engine:?}\n{}", world.logged());
+        assert_eq!(world.failed_attempts().count().await, 0, "{engine:?}");
         if engine == Engine::Postgres {
             assert!(world.logged().contains("this machine's clock is wrong"), "{}", world.logged());
         }
@@ -61,8 +56,7 @@ async fn rows_carry_the_time_of_the_database() {
         let request = http_client().unwrap().post(format!("{}/api/bookings", process.url));
         let before = world.db().server_time().await.unwrap();
         assert_eq!(request.json(&business::booking()).send().await.unwrap().status(), 201);
-        let stamped: nightshift_db::Timestamp =
-            world.db().read("SELECT created_at FROM bookings").scalar().await.unwrap();
+        let stamped = world.bookings().one().await.created_at;
         let apart = stamped.since(before).max(before.since(stamped));
         assert!(apart < std::time::Duration::from_secs(60), "{engine:?}: {apart:?} apart");
     }

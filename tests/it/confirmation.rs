@@ -10,12 +10,9 @@ use crate::support::business::{self, booking, paid};
 use crate::support::nightshift::on_both_with;
 use crate::support::{Caller, Nightshift, on_both};
 
-const SENT: &str = "SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')";
-const PROCESSED: &str = "SELECT count(*) FROM event_log WHERE event_type = 'booking.confirmed.processed'";
-
 /// However the confirmation came about: everything is there, once.
 async fn shows_one_of_everything(nightshift: &Nightshift, booking: &str) {
-    nightshift.until(SENT, 1).await;
+    nightshift.texts().sent().until(1).await;
     nightshift.quiet().await;
     let threads: Vec<(String, String, Option<String>, Option<String>)> =
         nightshift.rows(r#"SELECT "bookingId", scope, "messageNumberId", "numberClass" FROM "MessageThread""#).await;
@@ -25,11 +22,11 @@ async fn shows_one_of_everything(nightshift: &Nightshift, booking: &str) {
         nightshift.rows(r#"SELECT "bookingId", "startsAt", "endsAt" FROM "AssignmentWindow""#).await;
     let (starts, ends) = ("2024-12-31T10:00:00Z".parse().unwrap(), "2024-12-31T12:00:00Z".parse().unwrap());
     assert_eq!(windows, [(booking.to_owned(), starts, ends)]);
-    let runs: Vec<(String, String, String, Option<String>)> = nightshift
-        .rows("SELECT type, recipient, status, from_number_id FROM automation_runs WHERE type = 'bookingConfirmation'")
-        .await;
-    let run = ("bookingConfirmation".to_owned(), "client".to_owned(), "success".to_owned());
-    assert_eq!(runs, [(run.0, run.1, run.2, Some("number-pool".to_owned()))]);
+    let run = nightshift.automation_runs("bookingConfirmation").one().await;
+    assert_eq!(
+        (run.recipient.as_str(), run.status.as_str(), run.from_number_id.as_deref()),
+        ("client", "success", Some("number-pool"))
+    );
     let texts = nightshift.simulator.twilio().ledger().messages().to_vec();
     assert_eq!(texts.len(), 1, "{texts:?}");
     assert_eq!((texts[0].from.as_str(), texts[0].to.as_str()), ("+15550199001", "+15551234567"));
@@ -48,7 +45,7 @@ async fn shows_one_of_everything(nightshift: &Nightshift, booking: &str) {
         assert_eq!((status.as_str(), correlation.as_deref()), ("success", Some(booking)));
         assert_eq!(metadata.0["correlationId"], booking);
     }
-    assert_eq!(nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'thread.created'").await, 1);
+    assert_eq!(nightshift.events("thread.created").count().await, 1);
 }
 
 #[tokio::test]
@@ -105,7 +102,7 @@ async fn b13_threads_windows_and_a_sitters_open_threads_are_listed() {
                 .send(Method::POST, &format!("/api/bookings/{booking}/confirm"), &owner, Some(json!({})))
                 .await
                 .expect(200);
-            nightshift.until(SENT, 1).await;
+            nightshift.texts().sent().until(1).await;
 
             let threads = nightshift
                 .send(Method::GET, "/api/messages/threads?mailbox=all", &owner, None)
@@ -146,13 +143,13 @@ async fn b14_a_posted_text_leaves_from_the_threads_number() {
     on_both(async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
-        nightshift.until(SENT, 1).await;
+        nightshift.texts().sent().until(1).await;
         let thread = thread_of(&nightshift).await;
         let path = format!("/api/messages/threads/{thread}/messages");
         let posted =
             nightshift.post(&path, json!({"body": "See you at ten", "forceSend": false})).await.expect(200).json();
         assert_eq!(posted["message"]["status"], "queued");
-        nightshift.until(SENT, 2).await;
+        nightshift.texts().sent().until(2).await;
         let texts = nightshift.simulator.twilio().ledger().messages().to_vec();
         assert_eq!((texts[1].from.as_str(), texts[1].body.as_str()), ("+15550199001", "See you at ten"));
         let callback = texts[1].status_callback.clone().unwrap();
@@ -172,7 +169,7 @@ async fn b14_a_posted_text_leaves_from_the_threads_number() {
 }
 
 async fn thread_of(nightshift: &Nightshift) -> String {
-    nightshift.rows::<(String,)>("SELECT id FROM message_threads").await[0].0.clone()
+    nightshift.threads().one().await.id
 }
 
 #[tokio::test]
@@ -186,7 +183,7 @@ async fn b15_a_sitter_writes_inside_the_window_alone() {
             let made = nightshift.send(Method::POST, "/api/bookings", &owner, Some(body)).await.expect(201).json();
             let confirm = format!("/api/bookings/{}/confirm", made["booking"]["id"].as_str().unwrap());
             nightshift.send(Method::POST, &confirm, &owner, Some(json!({}))).await.expect(200);
-            nightshift.until(SENT, 1).await;
+            nightshift.texts().sent().until(1).await;
             let path = format!("/api/messages/threads/{}/messages", thread_of(&nightshift).await);
             for (moment, status) in [
                 ("2024-12-31T09:59:59Z", 403),
@@ -207,7 +204,7 @@ async fn b15_a_sitter_writes_inside_the_window_alone() {
                 }
             }
             // The confirmation, the reminder of the day before, and the two that were allowed.
-            nightshift.until(SENT, 4).await;
+            nightshift.texts().sent().until(4).await;
             nightshift.quiet().await;
             let ledger = nightshift.simulator.twilio().ledger();
             let by_sitter = ledger.messages().iter().filter(|text| text.body.starts_with("On my way")).count();
@@ -229,9 +226,8 @@ async fn b16_confirming_twice_by_api_and_by_webhook_makes_everything_once() {
         nightshift.post(&confirm, json!({})).await.expect(200);
         nightshift.quiet().await;
         shows_one_of_everything(&nightshift, &booking).await;
-        let confirmed = "SELECT count(*) FROM booking_status_history WHERE to_status = 'confirmed'";
-        assert_eq!(nightshift.count(confirmed).await, 1);
-        assert!(nightshift.count(PROCESSED).await >= 2, "repeats are on record");
+        assert_eq!(nightshift.status_changes().to("confirmed").count().await, 1);
+        assert!(nightshift.events("booking.confirmed.processed").count().await >= 2, "repeats are on record");
     })
     .await;
 }
@@ -245,13 +241,11 @@ async fn b17_one_event_delivered_three_times_is_one_confirmation() {
             assert_eq!(answer.json(), json!({"received": true, "duplicate": duplicate}));
         }
         shows_one_of_everything(&nightshift, &booking).await;
-        let received: Vec<(Json<Value>,)> = nightshift
-            .rows("SELECT metadata FROM event_log WHERE event_type = 'webhook.stripe.received' ORDER BY id")
-            .await;
-        let duplicates: Vec<_> = received.iter().map(|(metadata,)| metadata.0["duplicate"].clone()).collect();
+        let received = nightshift.events("webhook.stripe.received").all().await;
+        let duplicates: Vec<_> = received.iter().map(|event| event.metadata["duplicate"].clone()).collect();
         assert_eq!(duplicates, [json!(false), json!(true), json!(true)]);
-        assert_eq!(nightshift.count("SELECT deliveries FROM webhook_inbox WHERE provider = 'stripe'").await, 3);
-        assert_eq!(nightshift.count("SELECT count(*) FROM jobs WHERE kind = 'webhook.stripe.process'").await, 1);
+        assert_eq!(nightshift.webhooks("stripe").one().await.deliveries, 3);
+        assert_eq!(nightshift.jobs("webhook.stripe.process").count().await, 1);
     })
     .await;
 }
@@ -264,8 +258,7 @@ async fn b17_three_events_of_one_payment_are_one_confirmation() {
             nightshift.stripe(&paid(event, &booking)).await.expect(200);
         }
         shows_one_of_everything(&nightshift, &booking).await;
-        let received = "SELECT count(*) FROM event_log WHERE event_type = 'webhook.stripe.received'";
-        assert_eq!(nightshift.count(received).await, 3);
+        assert_eq!(nightshift.events("webhook.stripe.received").count().await, 3);
     })
     .await;
 }
@@ -294,7 +287,7 @@ async fn b19_the_ledger_tells_how_the_text_went_out() {
     on_both(async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
-        nightshift.until(SENT, 1).await;
+        nightshift.texts().sent().until(1).await;
         nightshift.quiet().await;
         let path = format!("/api/automations/ledger?bookingId={booking}&type=bookingConfirmation");
         let run = nightshift.get(&path).await.expect(200).json()["runs"][0].clone();
@@ -324,7 +317,7 @@ fn find<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
 #[tokio::test]
 async fn b20_without_a_number_the_text_waits_until_one_comes_into_service() {
     on_both(async |nightshift| {
-        nightshift.db.write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
+        nightshift.take_all_numbers_out_of_service().await;
         business::load(
             &nightshift.db,
             json!({"numbers": [{"id": "number-foreign", "orgId": "org-other", "e164": "+15550199777", "numberClass": "pool", "provider": "twilio"}]}),
@@ -332,21 +325,21 @@ async fn b20_without_a_number_the_text_waits_until_one_comes_into_service() {
         .await;
         let booking = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
-        nightshift.until(PROCESSED, 1).await;
+        nightshift.events("booking.confirmed.processed").until(1).await;
         nightshift.quiet().await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM message_threads").await, 1);
-        assert_eq!(nightshift.count("SELECT count(*) FROM assignment_windows").await, 1);
-        assert_eq!(nightshift.count("SELECT count(*) FROM automation_runs WHERE status = 'blocked'").await, 1);
+        assert_eq!(nightshift.threads().count().await, 1);
+        assert_eq!(nightshift.windows().count().await, 1);
+        assert_eq!(nightshift.all_automation_runs().blocked().count().await, 1);
         let open = nightshift.get("/api/exceptions?type=no_number_available").await.expect(200).json();
         assert_eq!((&open["exceptions"][0]["severity"], &open["counts"]["high"]), (&json!("high"), &json!(1)));
 
         let added = json!({"e164": "+15550199002", "numberClass": "front_desk", "provider": "twilio"});
         nightshift.post("/api/messages/numbers", added).await.expect(201);
-        nightshift.until(SENT, 1).await;
+        nightshift.texts().sent().until(1).await;
         let texts = nightshift.simulator.twilio().ledger().messages().to_vec();
         assert_eq!((texts.len(), texts[0].from.as_str()), (1, "+15550199002"));
         nightshift.quiet().await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM exceptions WHERE status <> 'resolved'").await, 0);
+        assert_eq!(nightshift.all_exceptions().unresolved().count().await, 0);
     })
     .await;
 }
@@ -354,14 +347,14 @@ async fn b20_without_a_number_the_text_waits_until_one_comes_into_service() {
 #[tokio::test]
 async fn b20_a_number_that_appears_by_itself_is_found_within_the_retry_period() {
     on_both(async |nightshift| {
-        nightshift.db.write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
+        nightshift.take_all_numbers_out_of_service().await;
         let booking = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
-        nightshift.until(PROCESSED, 1).await;
+        nightshift.events("booking.confirmed.processed").until(1).await;
         nightshift.quiet().await;
-        nightshift.db.write("UPDATE message_numbers SET status = 'active'").execute().await.unwrap();
+        nightshift.put_all_numbers_into_service().await;
         nightshift.pass(Duration::from_secs(13 * 60)).await;
-        nightshift.until(SENT, 1).await;
+        nightshift.texts().sent().until(1).await;
     })
     .await;
 }
@@ -371,17 +364,16 @@ async fn b21_a_booking_without_its_client_is_given_up_with_the_reason() {
     on_both(async |nightshift| {
         let booking = nightshift.book().await;
         // A client that belongs to another organisation is no client of this booking.
-        nightshift.db.write("UPDATE clients SET org_id = 'org-other'").execute().await.unwrap();
+        nightshift.move_all_clients_to("org-other").await;
         nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
-        nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'dead'", 1).await;
+        nightshift.jobs("booking.confirm").dead().until(1).await;
         let log =
             nightshift.get(&format!("/api/event-log?eventType=booking.confirmed.failed&bookingId={booking}")).await;
         let entry = log.expect(200).json()["events"][0].clone();
         assert_eq!((&entry["status"], &entry["metadata"]["correlationId"]), (&json!("failed"), &json!(booking)));
         assert!(entry["metadata"]["reason"].as_str().unwrap().contains("client"), "{entry}");
-        let dead = "SELECT count(*) FROM exceptions WHERE type = 'job_dead' AND status = 'open'";
-        assert_eq!(nightshift.count(dead).await, 1);
-        assert_eq!(nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'job.dead'").await, 1);
+        assert_eq!(nightshift.open_exceptions("job_dead").count().await, 1);
+        assert_eq!(nightshift.events("job.dead").count().await, 1);
     })
     .await;
 }
@@ -397,19 +389,13 @@ async fn b21_a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so() {
         // A pending booking has no thread; its cancellation after a confirmation that lost its thread is forced here.
         let booking = nightshift.book().await;
         nightshift.quiet().await;
-        nightshift
-            .db
-            .write(
-                "INSERT INTO automation_runs (id, org_id, type, recipient, trigger_ref, booking_id, client_id, status)
-                 SELECT 'run-forced', org_id, 'bookingCancelled', 'client', 'forced', id, client_id, 'pending' FROM bookings",
-            )
-            .execute()
-            .await
-            .unwrap();
+        let forced = "INSERT INTO automation_runs (id, org_id, type, recipient, trigger_ref, booking_id, client_id, status)
+                 SELECT 'run-forced', org_id, 'bookingCancelled', 'client', 'forced', id, client_id, 'pending' FROM bookings";
+        nightshift.given(forced).await;
         let run = nightshift_jobs::automation::run::AutomationRun { automation_run_id: "run-forced".into() };
         let job = nightshift_queue::NewJob::of(&run).unwrap().org("org-paws");
         nightshift.app.queue.submit(job).await.unwrap();
-        nightshift.until(SENT, 1).await;
+        nightshift.texts().sent().until(1).await;
         let texts = nightshift.simulator.twilio().ledger().messages().to_vec();
         assert_eq!(texts[0].from, "+15550199003");
         let log = nightshift.get(&format!("/api/event-log?eventType=automation.thread_fallback&bookingId={booking}")).await;
@@ -423,19 +409,19 @@ async fn b24_every_action_is_in_the_audit_log() {
     on_both(async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.stripe(&paid("evt_1", &booking)).await.expect(200);
-        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
+        nightshift.texts().delivered().until(1).await;
         let thread = thread_of(&nightshift).await;
         nightshift
             .post(&format!("/api/messages/threads/{thread}/messages"), json!({"body": "See you"}))
             .await
             .expect(200);
-        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 2).await;
+        nightshift.texts().delivered().until(2).await;
         nightshift.post(&format!("/api/bookings/{booking}/cancel"), json!({"reason": "rain"})).await.expect(200);
-        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 3).await;
+        nightshift.texts().delivered().until(3).await;
         nightshift.quiet().await;
-        let types: Vec<(String, i64)> =
-            nightshift.rows("SELECT event_type, count(*) FROM event_log GROUP BY event_type ORDER BY event_type").await;
-        let told = |event: &str| types.iter().find(|(name, _)| name == event).map_or(0, |(_, count)| *count);
+        let events = nightshift.all_events().all().await;
+        let types: Vec<_> = events.iter().map(|event| event.event_type.as_str()).collect();
+        let told = |event: &str| types.iter().filter(|name| **name == event).count();
         for (event, times) in [
             ("booking.created", 1),
             ("webhook.stripe.received", 1),
@@ -460,7 +446,7 @@ async fn a_payment_of_another_amount_confirms_and_is_put_before_people() {
     on_both(async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.quiet().await;
-        nightshift.db.write("UPDATE bookings SET total_minor = 12000, currency = 'USD'").execute().await.unwrap();
+        nightshift.price_all_bookings(12_000).await;
         nightshift.stripe(&paid("evt_1", &booking)).await.expect(200);
         shows_one_of_everything(&nightshift, &booking).await;
         let open = nightshift.get("/api/exceptions?type=payment_amount_mismatch").await.expect(200).json();
@@ -473,11 +459,9 @@ async fn a_payment_of_another_amount_confirms_and_is_put_before_people() {
 async fn a_payment_for_an_unknown_booking_is_put_before_people() {
     on_both(async |nightshift| {
         nightshift.stripe(&paid("evt_1", "no-such-booking")).await.expect(200);
-        nightshift.until("SELECT count(*) FROM webhook_inbox WHERE status = 'processed'", 1).await;
-        let open = "SELECT count(*) FROM exceptions WHERE type = 'payment_unmatched' AND status = 'open'";
-        assert_eq!(nightshift.count(open).await, 1);
-        let logged = "SELECT count(*) FROM event_log WHERE event_type = 'webhook.unmatched'";
-        assert_eq!(nightshift.count(logged).await, 1);
+        nightshift.all_webhooks().processed().until(1).await;
+        assert_eq!(nightshift.open_exceptions("payment_unmatched").count().await, 1);
+        assert_eq!(nightshift.events("webhook.unmatched").count().await, 1);
     })
     .await;
 }
@@ -488,18 +472,17 @@ async fn a_moved_booking_moves_its_window_and_its_reminder_and_tells_the_client(
         let booking = nightshift.book().await;
         let path = format!("/api/bookings/{booking}");
         nightshift.patch(&path, json!({"status": "confirmed"})).await.expect(200);
-        nightshift.until(SENT, 1).await;
+        nightshift.texts().sent().until(1).await;
         let times = json!({"startAt": "2025-01-03T10:00:00Z", "endAt": "2025-01-03T11:30:00Z"});
         nightshift.patch(&path, times).await.expect(200);
-        nightshift.until(SENT, 2).await;
-        let ends: Vec<(Timestamp,)> = nightshift.rows("SELECT ends_at FROM assignment_windows").await;
-        assert_eq!(ends, [("2025-01-03T12:30:00Z".parse().unwrap(),)]);
+        nightshift.texts().sent().until(2).await;
+        assert_eq!(nightshift.windows().one().await.ends_at, "2025-01-03T12:30:00Z".parse().unwrap());
         // The reminder of the old time never goes out; that of the new one does, a day before.
         nightshift.clock.set("2025-01-02T09:59:00Z".parse().unwrap());
         nightshift.quiet().await;
         assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 2);
         nightshift.clock.set("2025-01-02T10:00:01Z".parse().unwrap());
-        nightshift.until(SENT, 3).await;
+        nightshift.texts().sent().until(3).await;
         let bodies: Vec<_> =
             nightshift.simulator.twilio().ledger().messages().iter().map(|text| text.body.clone()).collect();
         assert_eq!(bodies[1], "Your dog walking has moved to Fri 3 Jan 2025 at 10:00.");

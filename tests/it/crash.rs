@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::support::business::{self, booking, paid};
-use crate::support::checks::LOOK_EVERY;
 use crate::support::nightshift::STRIPE_SECRET;
+use crate::support::probes::LOOK_EVERY;
 use crate::support::process::{Process, World, program};
 
 /// Runs `test` on both engines side by side: most of it is waiting.
@@ -40,13 +40,11 @@ fn stripe(url: &str) -> StripeSender {
     StripeSender::new(format!("{url}/api/webhooks/stripe"), STRIPE_SECRET.into(), http_client().unwrap())
 }
 
-const DELIVERED: &str = "SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')";
-
 /// Starts the program once more, and looks at the one booking.
 async fn goes_on(world: &World) {
     world.leases_run_out().await;
     let _again = world.serve();
-    world.until(DELIVERED, 1).await;
+    world.texts().sent().until(1).await;
     world.until_quiet().await;
     world.shows_each_booking_once(1).await;
 }
@@ -76,7 +74,8 @@ async fn killed_while_a_lost_job_is_taken_back() {
         world.leases_run_out().await;
         assert!(!dies_at("rescue.before_commit").wait().await.success());
         goes_on(&world).await;
-        assert_eq!(world.count("SELECT max(crashes) FROM jobs").await, 1, "a taking back that failed counts nothing");
+        let most = world.all_jobs().all().await.iter().map(|job| job.crashes).max();
+        assert_eq!(most, Some(1), "a taking back that failed counts nothing");
     })
     .await;
 }
@@ -89,7 +88,7 @@ async fn killed_when_the_grace_time_is_over() {
         let mut process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", points)]);
         let id = book(&process).await;
         stripe(&process.url).deliver(&paid("evt_1", &id)).await.unwrap();
-        world.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'running'", 1).await;
+        world.jobs("booking.confirm").running().until(1).await;
         process.terminate();
         assert_eq!(process.wait().await.code(), None, "it was killed and did not end");
         goes_on(&world).await;
@@ -166,9 +165,9 @@ async fn f1_an_acknowledged_webhook_is_processed_after_a_kill() {
         let answer = stripe(&web.url).deliver(&paid("evt_1", &id)).await.unwrap();
         assert!(answer.taken());
         web.kill();
-        assert_eq!(world.count("SELECT count(*) FROM bookings WHERE status = 'confirmed'").await, 0);
+        assert_eq!(world.bookings().confirmed().count().await, 0);
         let _worker = world.serve_with(&["--role", "worker"], &[]);
-        world.until(DELIVERED, 1).await;
+        world.texts().sent().until(1).await;
         world.until_quiet().await;
         world.shows_each_booking_once(1).await;
     })
@@ -189,14 +188,13 @@ async fn f4_a_job_that_kills_its_process_three_times_is_put_before_people_and_ot
         }
         world.leases_run_out().await;
         let process = world.serve_with(&[], &deadly);
-        world.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'dead'", 1).await;
-        let dead: Vec<(i64, i64, String)> =
-            world.rows("SELECT crashes, attempts, last_error_class FROM jobs WHERE kind = 'booking.confirm'").await;
-        assert_eq!(dead, [(3, 0, "lease_lost".to_owned())]);
-        assert_eq!(world.count("SELECT count(*) FROM exceptions WHERE type = 'job_dead' AND status = 'open'").await, 1);
+        world.jobs("booking.confirm").dead().until(1).await;
+        let dead = world.jobs("booking.confirm").one().await;
+        assert_eq!((dead.crashes, dead.attempts, dead.last_error_class.as_deref()), (3, 0, Some("lease_lost")));
+        assert_eq!(world.open_exceptions("job_dead").count().await, 1);
         // The process lives and does other work.
         stripe(&process.url).deliver(&paid("evt_2", "no-such-booking")).await.unwrap();
-        world.until("SELECT count(*) FROM webhook_inbox WHERE status = 'processed' AND event_key = 'evt_2'", 1).await;
+        world.all_webhooks().processed().with_key("evt_2").until(1).await;
     })
     .await;
 }
@@ -208,12 +206,11 @@ async fn a_job_that_panics_is_tried_again_and_takes_nobody_with_it() {
         let mut process = world.serve();
         let id = book(&process).await;
         stripe(&process.url).deliver(&paid("evt_1", &id)).await.unwrap();
-        world.until(DELIVERED, 1).await;
+        world.texts().sent().until(1).await;
         world.until_quiet().await;
         world.shows_each_booking_once(1).await;
         assert!(!process.has_ended());
-        let outcomes: Vec<(String,)> = world.rows("SELECT outcome FROM job_attempts").await;
-        assert_eq!(outcomes, [("panic".to_owned(),)]);
+        assert_eq!(world.failed_attempts().one().await.outcome, "panic");
         world.logs_are_discreet();
     })
     .await;
@@ -263,21 +260,14 @@ async fn nothing_is_lost_and_nothing_done_twice_when_the_process_is_killed_fifty
         }
         assert_eq!(taken.load(Ordering::Relaxed), WEBHOOKS);
         world.leases_run_out().await;
-        world.until("SELECT count(*) FROM webhook_inbox WHERE provider = 'stripe' AND status = 'processed'", 500).await;
-        world
-            .until(
-                "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'success'",
-                200,
-            )
-            .await;
+        world.webhooks("stripe").processed().until(500).await;
+        world.automation_runs("bookingConfirmation").succeeded().until(200).await;
         world.until_quiet().await;
         world.shows_each_booking_once(BOOKINGS).await;
         world.logs_are_discreet();
     })
     .await;
 }
-
-const REQUESTS_DONE: &str = "SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'";
 
 /// A world whose calls are real, as far as the simulator is.
 async fn calling(mut world: World) -> World {
@@ -316,7 +306,7 @@ async fn call_killed_at(point: &str) {
         assert!(!process.wait().await.success(), "{point} was not reached");
         world.leases_run_out().await;
         let _again = world.serve();
-        world.until(REQUESTS_DONE, 1).await;
+        world.service_requests().completed().until(1).await;
         assert_eq!(world.simulator.vapi().placed(), 1, "{point}");
         world.keeps_its_promises().await;
     })
@@ -379,7 +369,7 @@ async fn c7_a_hundred_kills_place_each_call_once() {
             caller.await.unwrap();
         }
         world.leases_run_out().await;
-        world.until(REQUESTS_DONE, i64::try_from(CALLS).unwrap()).await;
+        world.service_requests().completed().until(i64::try_from(CALLS).unwrap()).await;
         let calls = world.simulator.vapi().calls();
         let mut numbers: Vec<_> = calls.iter().map(|call| call.number.as_str()).collect();
         numbers.sort_unstable();

@@ -167,7 +167,7 @@ async fn before_there_is_an_organization_every_answer_to_a_reader_is_described()
             "DELETE FROM sitters",
             "DELETE FROM organizations WHERE id <> 'platform'",
         ] {
-            nightshift.db.write(sql).execute().await.unwrap();
+            nightshift.given(sql).await;
         }
         let mut conflicts = Vec::new();
         for route in table().iter().filter(|route| route.method == Method::GET) {

@@ -53,7 +53,7 @@ pub async fn drifted(nightshift: &Nightshift, owner: &Caller) {
     nightshift.send(Method::PATCH, &path, owner, Some(longer)).await.expect(200);
     nightshift.quiet().await;
     nightshift.send(Method::POST, "/api/reconciliation/runs", owner, Some(json!({}))).await.expect(202);
-    nightshift.until("SELECT count(*) FROM exceptions WHERE type = 'pricing_drift'", 1).await;
+    nightshift.exceptions("pricing_drift").until(1).await;
 }
 
 #[tokio::test]
@@ -109,8 +109,8 @@ async fn d14_a_drift_is_explained_on_its_page_and_worked_on_without_scripts() {
         let fragment = look(&nightshift, "/exceptions?fragment=list", &owner).await.expect(200);
         assert!(!fragment.text.contains("<html") && fragment.text.contains("charged too little"));
 
-        let id: Vec<(String,)> = nightshift.rows("SELECT id FROM exceptions").await;
-        let path = format!("/exceptions/{}", id[0].0);
+        let id = nightshift.all_exceptions().one().await.id;
+        let path = format!("/exceptions/{id}");
         let page = look(&nightshift, &path, &owner).await.expect(200);
         for text in [
             "40.00 USD",
@@ -166,10 +166,8 @@ async fn the_type_filter_offers_every_kind_and_keeps_one_that_this_program_does_
         }
 
         // Another version of the program raised it.
-        let row = "INSERT INTO exceptions (id, org_id, type, severity, fingerprint, title, last_seen_at, created_at,
-                                           updated_at)
-                   VALUES ('ex-other', 'org-paws', 'of_another_version', 'low', 'other', 'Of another version', $1, $1, $1)";
-        nightshift.db.write(row).bind(nightshift.clock.now()).execute().await.unwrap();
+        let (now, kind) = (nightshift.clock.now(), "of_another_version");
+        nightshift.raise_exception_at(now, "ex-other", kind, "low", "Of another version").await;
         let page = look(&nightshift, "/exceptions?type=of_another_version", &owner).await.expect(200);
         assert!(page.text.contains("Of another version</a>"), "{}", page.text);
         let types = select(&page, "type");
@@ -219,12 +217,7 @@ async fn d24_production_that_takes_webhooks_from_anybody_says_so_until_it_no_lon
         let again = nightshift::app::start(careful, nightshift.clock.clone(), &[nightshift::app::Role::Scheduler])
             .await
             .unwrap();
-        nightshift
-            .until(
-                "SELECT count(*) FROM exceptions WHERE type = 'webhook_validation_disabled' AND status = 'resolved'",
-                1,
-            )
-            .await;
+        nightshift.exceptions("webhook_validation_disabled").resolved().until(1).await;
         again.stop(Duration::from_secs(1)).await;
     })
     .await;

@@ -12,11 +12,11 @@ use crate::support::{Caller, Nightshift};
 
 /// A confirmed booking whose conversation has no number.
 async fn missing_number(nightshift: &Nightshift, owner: &Caller) -> Value {
-    nightshift.db.write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
+    nightshift.take_all_numbers_out_of_service().await;
     let made = nightshift.send(Method::POST, "/api/bookings", owner, Some(booking())).await.expect(201).json();
     let confirm = format!("/api/bookings/{}/confirm", made["booking"]["id"].as_str().unwrap());
     nightshift.send(Method::POST, &confirm, owner, Some(json!({}))).await.expect(200);
-    nightshift.until("SELECT count(*) FROM exceptions", 1).await;
+    nightshift.all_exceptions().until(1).await;
     let list = nightshift.send(Method::GET, "/api/exceptions", owner, None).await.expect(200).json();
     assert_eq!(list["counts"], json!({"high": 1, "medium": 0, "low": 0}));
     list["exceptions"][0].clone()
@@ -61,7 +61,7 @@ async fn an_exception_is_assigned_snoozed_woken_and_resolved_and_all_of_it_is_on
             assert_eq!(post("snooze", json!({"until": until}), 200).await["exception"]["status"], "snoozed");
             assert_eq!((listed("open").await, listed("in_progress").await, listed("snoozed").await), (0, 0, 1));
             nightshift.clock.set(until + Duration::from_secs(300));
-            nightshift.until("SELECT count(*) FROM exceptions WHERE status = 'in_progress'", 1).await;
+            nightshift.all_exceptions().in_progress().until(1).await;
 
             // Resolved, with a note; again is no mistake.
             post("resolve", json!({"note": "  "}), 422).await;

@@ -64,7 +64,7 @@ async fn sessions_from_the_time_when_the_server_was_read_only_are_not_kept() {
     let sender =
         StripeSender::new(format!("{}/api/webhooks/stripe", world.url()), STRIPE_SECRET.into(), http_client().unwrap());
     sender.deliver_until_taken(&paid("evt_1", "booking-0"), Duration::from_secs(30)).await.unwrap();
-    world.until("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')", 1).await;
+    world.texts().sent().until(1).await;
     world.until_quiet().await;
     eventually("it says that it is ready", async || ready().await == 200).await;
     assert!(!process.has_ended());

@@ -16,8 +16,8 @@ use nightshift_queue::admin::Filter;
 use nightshift_queue::lifecycle::State;
 
 use crate::support::business::{booking_of, paid};
-use crate::support::checks::LOOK_EVERY;
 use crate::support::nightshift::STRIPE_SECRET;
+use crate::support::probes::LOOK_EVERY;
 use crate::support::process::{Process, World};
 
 /// A start, a booking, its payment and its text are done after fewer statements.
@@ -94,10 +94,8 @@ impl<'a> Round<'a> {
     /// Waits a little for `what`, and starts the program again when it has died.
     async fn wait_for(&mut self, what: &str, patience: Duration) {
         if self.began.elapsed() > patience {
-            let left: Vec<(String, String, Option<String>)> = self
-                .world
-                .rows("SELECT kind, state, last_error FROM jobs WHERE finished_at IS NULL AND kind <> 'thread.close'")
-                .await;
+            let left = self.world.all_jobs().unfinished().all().await.into_iter();
+            let left: Vec<_> = left.map(|job| (job.kind, job.state, job.last_error)).collect();
             panic!("{}: {what} in vain; unfinished: {left:?}\n{}", self.fault, self.world.logged());
         }
         if self.process.has_ended() {
@@ -133,9 +131,8 @@ impl<'a> Round<'a> {
     }
 
     async fn until_confirmed(&mut self, queue: &Queue, bookings: i64) {
-        let confirmed = "SELECT count(*) FROM automation_runs AS r JOIN message_events AS e ON e.id = r.message_event_id
-                         WHERE r.type = 'bookingConfirmation' AND r.status = 'success' AND e.status IN ('sent', 'delivered')";
-        while self.world.count(confirmed).await < bookings {
+        let confirmations = self.world.automation_runs("bookingConfirmation").succeeded().with_a_sent_text();
+        while confirmations.count().await < bookings {
             run_now(self.world, queue).await;
             self.wait_for("a confirmation was waited for", PATIENCE).await;
         }
@@ -212,7 +209,7 @@ async fn whichever_answer_of_the_database_is_lost_a_booking_can_be_sent_again_so
             let fault = failing_statement(n, "after");
             Round::of(&world, &fault).book(n, Duration::from_secs(30)).await;
         }
-        assert_eq!(world.count("SELECT count(*) FROM bookings").await, 20);
+        assert_eq!(world.bookings().count().await, 20);
     });
     futures_util::future::join_all(worlds).await;
 }

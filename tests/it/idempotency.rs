@@ -16,8 +16,6 @@ use crate::support::nightshift::on_both_with;
 use crate::support::process::World;
 use crate::support::{Answer, Caller, Nightshift, on_both};
 
-const BOOKINGS: &str = "SELECT count(*) FROM bookings";
-
 async fn book(nightshift: &Nightshift, caller: &Caller, key: &str, body: serde_json::Value) -> Answer {
     nightshift.send_with(Method::POST, "/api/bookings", caller, Some(body), &[("idempotency-key", key)]).await
 }
@@ -30,9 +28,9 @@ async fn f9_the_same_request_is_answered_the_same_and_done_once() {
         assert_eq!(first.json(), second.json());
         assert_eq!(second.header("idempotency-replayed"), Some("true"));
         assert_eq!(first.header("idempotency-replayed"), None);
-        assert_eq!(nightshift.count(BOOKINGS).await, 1);
+        assert_eq!(nightshift.bookings().count().await, 1);
         book(&nightshift, &Caller::Nobody, "key-2", booking()).await.expect(201);
-        assert_eq!(nightshift.count(BOOKINGS).await, 2);
+        assert_eq!(nightshift.bookings().count().await, 2);
     })
     .await;
 }
@@ -43,7 +41,7 @@ async fn f9_another_request_under_the_same_key_is_refused() {
         book(&nightshift, &Caller::Nobody, "key-1", booking()).await.expect(201);
         let other = book(&nightshift, &Caller::Nobody, "key-1", booking_of(1)).await.expect(422);
         assert_eq!(other.code(), "idempotency_mismatch");
-        assert_eq!(nightshift.count(BOOKINGS).await, 1);
+        assert_eq!(nightshift.bookings().count().await, 1);
     })
     .await;
 }
@@ -61,7 +59,7 @@ async fn f9_the_same_request_at_the_same_time_is_done_once() {
             }
         }
         assert!(answers.iter().any(|answer| answer.status == 201));
-        assert_eq!(nightshift.count(BOOKINGS).await, 1);
+        assert_eq!(nightshift.bookings().count().await, 1);
     })
     .await;
 }
@@ -92,7 +90,7 @@ async fn f9_a_client_that_hung_up_may_send_its_request_again() {
         while book(&nightshift, &Caller::Nobody, "key-1", booking()).await.status != 201 {
             assert!(began.elapsed() < Duration::from_secs(20), "the key is still held");
         }
-        assert_eq!(nightshift.count(BOOKINGS).await, 1);
+        assert_eq!(nightshift.bookings().count().await, 1);
     })
     .await;
 }
@@ -106,7 +104,7 @@ async fn f9_keys_of_different_callers_do_not_meet() {
                 (nightshift.key(&[Scope::BookingsWrite]).await, nightshift.key(&[Scope::BookingsWrite]).await);
             book(&nightshift, &one, "key-1", booking()).await.expect(201);
             book(&nightshift, &two, "key-1", booking_of(1)).await.expect(201);
-            assert_eq!(nightshift.count(BOOKINGS).await, 2);
+            assert_eq!(nightshift.bookings().count().await, 2);
         },
     )
     .await;
@@ -120,9 +118,9 @@ async fn a_request_that_was_told_to_come_again_is_taken_at_once_by_the_process_t
         let away = "idempotency.after_take=error,idempotency.before_abandon=error";
         let _process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", away)]);
         assert_eq!(send(&world, "key-1").await.0, 503);
-        assert_eq!(world.count("SELECT count(*) FROM idempotency_keys WHERE state = 'in_progress'").await, 1);
+        assert_eq!(world.idempotency_keys_in_progress().count().await, 1);
         assert_eq!(send(&world, "key-1").await.0, 201);
-        assert_eq!(world.count(BOOKINGS).await, 1);
+        assert_eq!(world.bookings().count().await, 1);
     });
     futures_util::future::join_all(worlds).await;
 }
@@ -144,7 +142,7 @@ async fn a_key_of_a_killed_process_is_free_within_seconds() {
             (status, _) => panic!("{status}"),
         })
         .await;
-        assert_eq!(world.count(BOOKINGS).await, 1);
+        assert_eq!(world.bookings().count().await, 1);
     });
     futures_util::future::join_all(worlds).await;
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use nightshift_db::Timestamp;
 use nightshift_jobs::retention::sweep::RetentionSweep;
 use nightshift_providers::simulator::{Fault, FaultRule, Match};
 use nightshift_queue::NewJob;
@@ -21,14 +20,6 @@ async fn confirm(nightshift: &Nightshift, booking: &str) {
     nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
 }
 
-async fn send_job(nightshift: &Nightshift) -> (String, i64, Timestamp, Option<String>) {
-    let jobs: Vec<(String, i64, Timestamp, Option<String>)> =
-        nightshift.rows("SELECT state, attempts, run_at, last_error FROM jobs WHERE kind = 'sms.send'").await;
-    jobs.into_iter().next().expect("a job that sends")
-}
-
-const TRIED: &str = "SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND attempts > 0 AND state <> 'running'";
-
 #[tokio::test]
 async fn f2_the_same_work_twice_is_one_job_until_it_has_ended() {
     on_both(async |nightshift| {
@@ -42,11 +33,11 @@ async fn f2_the_same_work_twice_is_one_job_until_it_has_ended() {
         };
         let first = confirm().await;
         assert_eq!(confirm().await, first, "two wishes, one waiting job");
-        assert_eq!(nightshift.count("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm'").await, 1);
+        assert_eq!(nightshift.jobs("booking.confirm").count().await, 1);
         let mut tx = nightshift.db.begin().await.unwrap();
         nightshift.app.queue.resume(&mut tx, "bookings").await.unwrap();
         tx.commit().await.unwrap();
-        nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'succeeded'", 1).await;
+        nightshift.jobs("booking.confirm").succeeded().until(1).await;
     })
     .await;
 }
@@ -57,11 +48,9 @@ async fn f2_a_once_key_holds_after_the_job_has_ended() {
         let id = nightshift.book().await;
         for event in ["evt_1", "evt_1", "evt_1"] {
             nightshift.stripe(&paid(event, &id)).await.expect(200);
-            nightshift
-                .until("SELECT count(*) FROM jobs WHERE kind = 'webhook.stripe.process' AND state = 'succeeded'", 1)
-                .await;
+            nightshift.jobs("webhook.stripe.process").succeeded().until(1).await;
         }
-        assert_eq!(nightshift.count("SELECT count(*) FROM jobs WHERE kind = 'webhook.stripe.process'").await, 1);
+        assert_eq!(nightshift.jobs("webhook.stripe.process").count().await, 1);
     })
     .await;
 }
@@ -72,14 +61,14 @@ async fn f3_a_failing_text_is_tried_again_later_and_later_and_then_put_before_pe
         nightshift.simulator.twilio().inject(fault(Fault::RateLimit, 0));
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
-        nightshift.skip_waits_until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'dead'", 1).await;
-        let (_, attempts, _, error) = send_job(&nightshift).await;
-        assert_eq!(attempts, 6);
-        assert!(!error.unwrap().contains(CLIENT));
-        let ended: Vec<(Timestamp,)> = nightshift.rows("SELECT ended_at FROM job_attempts WHERE job_id IN (SELECT id FROM jobs WHERE kind = 'sms.send') ORDER BY attempt").await;
-        let waits: Vec<Duration> = ended.windows(2).map(|pair| pair[1].0.since(pair[0].0)).collect();
+        nightshift.jobs("sms.send").dead().skip_waits_until(1).await;
+        let job = nightshift.jobs("sms.send").one().await;
+        assert_eq!(job.attempts, 6);
+        assert!(!job.last_error.unwrap().contains(CLIENT));
+        let attempts = nightshift.failed_attempts().of_kind("sms.send").all().await;
+        let waits: Vec<Duration> = attempts.windows(2).map(|pair| pair[1].ended_at.since(pair[0].ended_at)).collect();
         assert!(waits.len() == 5 && waits[4] > waits[0] * 4, "{waits:?}");
-        assert_eq!(nightshift.count("SELECT count(*) FROM exceptions WHERE type = 'job_dead' AND status = 'open'").await, 1);
+        assert_eq!(nightshift.open_exceptions("job_dead").count().await, 1);
         assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 0);
     })
     .await;
@@ -91,12 +80,10 @@ async fn f3_what_never_can_succeed_is_given_up_at_the_first_attempt() {
         nightshift.simulator.twilio().inject(FaultRule { code: Some(21211), ..fault(Fault::Refuse, 0) });
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
-        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'failed'", 1).await;
+        nightshift.texts().failed().until(1).await;
         nightshift.quiet().await;
         assert_eq!(nightshift.simulator.twilio().ledger().requests().send, 1);
-        let run: Vec<(String,)> =
-            nightshift.rows("SELECT status FROM automation_runs WHERE type = 'bookingConfirmation'").await;
-        assert_eq!(run[0].0, "failed");
+        assert_eq!(nightshift.automation_runs("bookingConfirmation").one().await.status, "failed");
     })
     .await;
 }
@@ -108,12 +95,12 @@ async fn f3_a_provider_that_asks_to_wait_is_given_its_time() {
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
         nightshift.quiet().await;
-        nightshift.until(TRIED, 1).await;
-        let (state, _, run_at, _) = send_job(&nightshift).await;
-        assert_eq!(state, "retrying");
-        let wait = run_at.since(nightshift.clock.now());
+        nightshift.jobs("sms.send").tried().until(1).await;
+        let job = nightshift.jobs("sms.send").one().await;
+        assert_eq!(job.state, "retrying");
+        let wait = job.run_at.since(nightshift.clock.now());
         assert!(wait > Duration::from_secs(100) && wait <= Duration::from_secs(150), "{wait:?}");
-        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
+        nightshift.texts().delivered().until(1).await;
         assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 1);
     })
     .await;
@@ -129,7 +116,7 @@ async fn a_text_whose_answer_was_lost_is_looked_up_and_not_sent_again() {
         for id in &ids {
             confirm(&nightshift, id).await;
         }
-        nightshift.until("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')", 2).await;
+        nightshift.texts().sent().until(2).await;
         nightshift.quiet().await;
         let ledger = nightshift.simulator.twilio().ledger();
         assert_eq!((ledger.messages().len(), ledger.requests().send), (2, 2));
@@ -146,18 +133,17 @@ async fn f5_a_paused_queue_takes_jobs_and_runs_none() {
         tx.commit().await.unwrap();
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
-        let held = "SELECT count(*) FROM jobs WHERE queue = 'sms' AND state = 'queued' AND NOT waiting";
-        nightshift.until(held, 1).await;
+        nightshift.all_jobs().in_queue("sms").queued().due().until(1).await;
         nightshift.clock.advance(Duration::from_secs(600));
         // Other work goes on, so the worker looks for more.
         let other = nightshift.book().await;
         confirm(&nightshift, &other).await;
-        nightshift.until(held, 2).await;
+        nightshift.all_jobs().in_queue("sms").queued().due().until(2).await;
         assert_eq!(nightshift.simulator.twilio().ledger().requests().send, 0);
         let mut tx = nightshift.db.begin().await.unwrap();
         nightshift.app.queue.resume(&mut tx, "sms").await.unwrap();
         tx.commit().await.unwrap();
-        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 2).await;
+        nightshift.texts().delivered().until(2).await;
     })
     .await;
 }
@@ -167,14 +153,14 @@ async fn f6_texts_of_one_thread_leave_in_the_order_they_were_written() {
     on_both(async |nightshift| {
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
-        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
-        let thread = nightshift.rows::<(String,)>("SELECT id FROM message_threads").await[0].0.clone();
+        nightshift.texts().delivered().until(1).await;
+        let thread = nightshift.threads().one().await.id;
         let path = format!("/api/messages/threads/{thread}/messages");
         let bodies: Vec<String> = (1..=8).map(|number| format!("number {number}")).collect();
         for body in &bodies {
             nightshift.post(&path, json!({"body": body})).await.expect(200);
         }
-        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 9).await;
+        nightshift.texts().delivered().until(9).await;
         let sent: Vec<String> =
             nightshift.simulator.twilio().ledger().messages()[1..].iter().map(|text| text.body.clone()).collect();
         assert_eq!(sent, bodies);

@@ -1,15 +1,11 @@
 //! Money finds its booking, whichever report names it and in whichever order; what finds none is put before people.
 
-use nightshift_db::Json;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business::{self, paid};
 use crate::support::nightshift::on_both_with;
 use crate::support::{Nightshift, on_both};
-
-/// Texts of a confirmation are reported as well, whenever they like.
-const HANDLED: &str = "SELECT count(*) FROM webhook_inbox WHERE provider = 'stripe' AND status <> 'received'";
 
 /// A payment that says nothing of a booking.
 fn bare(event: &str, intent: &str, minor: i64) -> Value {
@@ -45,22 +41,22 @@ fn refund(event: &str, intent: &str, minor: i64, complete: bool) -> Value {
         "currency": "usd"}}})
 }
 
-/// Delivers events one after the other, each when the one before has been acted on.
+/// Delivers events one after the other, each when the one before has been acted on. Only Stripe's are counted: the
+/// reports about a confirmation's text come at any time.
 async fn deliver(nightshift: &Nightshift, events: &[Value]) {
     for event in events {
-        let before = nightshift.count(HANDLED).await;
+        let before = nightshift.webhooks("stripe").handled().count().await;
         nightshift.stripe(event).await.expect(200);
-        nightshift.until(HANDLED, before + 1).await;
+        nightshift.webhooks("stripe").handled().until(before + 1).await;
     }
     nightshift.quiet().await;
-    assert_eq!(nightshift.count("SELECT count(*) FROM jobs WHERE state = 'dead'").await, 0);
+    assert_eq!(nightshift.all_jobs().dead().count().await, 0);
 }
 
 /// Type and details of what stands before people, oldest first.
 async fn open(nightshift: &Nightshift) -> Vec<(String, Value)> {
-    let rows: Vec<(String, Json<Value>)> =
-        nightshift.rows("SELECT type, detail FROM exceptions WHERE status = 'open' ORDER BY id").await;
-    rows.into_iter().map(|(kind, detail)| (kind, detail.0)).collect()
+    let open = nightshift.all_exceptions().open().all().await;
+    open.into_iter().map(|exception| (exception.kind, exception.detail.0)).collect()
 }
 
 async fn booking(nightshift: &Nightshift, id: &str) -> (String, String) {
@@ -98,13 +94,11 @@ async fn a_checkout_that_names_the_booking_confirms_it_in_either_order_and_the_m
             assert_eq!(booking(&nightshift, &id).await, is("confirmed", "paid"));
         }
         assert_eq!(open(&nightshift).await, []);
-        let amounts: Vec<(i64, Option<String>)> =
-            nightshift.rows("SELECT paid_minor, stripe_payment_intent_id FROM bookings ORDER BY id").await;
-        assert_eq!(amounts, [(10_000, Some("pi_0".to_owned())), (10_000, Some("pi_1".to_owned()))]);
-        assert_eq!(
-            nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'booking.payment.changed'").await,
-            2
-        );
+        let bookings = nightshift.bookings().all().await;
+        let amounts: Vec<_> =
+            bookings.iter().map(|booking| (booking.paid_minor, booking.stripe_payment_intent_id.as_deref())).collect();
+        assert_eq!(amounts, [(10_000, Some("pi_0")), (10_000, Some("pi_1"))]);
+        assert_eq!(nightshift.events("booking.payment.changed").count().await, 2);
     })
     .await;
 }
@@ -138,10 +132,9 @@ async fn a_checkout_and_its_payment_at_the_same_moment_leave_no_alarm() {
         for answer in futures_util::future::join_all(events.iter().map(|event| nightshift.stripe(event))).await {
             answer.expect(200);
         }
-        nightshift.until(HANDLED, 16).await;
+        nightshift.webhooks("stripe").handled().until(16).await;
         assert_eq!(open(&nightshift).await, []);
-        let right = "SELECT count(*) FROM bookings WHERE status = 'confirmed' AND paid_minor = 10000";
-        assert_eq!(nightshift.count(right).await, 8);
+        assert_eq!(nightshift.bookings().confirmed().that_received(10_000).count().await, 8);
     })
     .await;
 }
@@ -156,10 +149,7 @@ async fn a_checkout_that_is_not_paid_waits_for_its_payment() {
         let mut failed = checkout("evt_2", "pi_1", "unpaid", named.clone());
         failed["type"] = json!("checkout.session.async_payment_failed");
         deliver(&nightshift, &[failed]).await;
-        assert_eq!(
-            nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'booking.payment.failed'").await,
-            1
-        );
+        assert_eq!(nightshift.events("booking.payment.failed").count().await, 1);
         let mut arrived = checkout("evt_3", "pi_1", "paid", named);
         arrived["type"] = json!("checkout.session.async_payment_succeeded");
         deliver(&nightshift, &[arrived]).await;
@@ -181,9 +171,7 @@ async fn a_payment_for_a_cancelled_booking_is_put_before_people_until_it_is_refu
         assert_eq!((&raised[0].1["receivedMinor"], &raised[0].1["receivedCurrency"]), (&json!(10_000), &json!("usd")));
         // The same payment again is no news.
         deliver(&nightshift, &[paid("evt_2", &id), refund("evt_3", &format!("pi_{id}"), 4_000, false)]).await;
-        let occurrences: Vec<(i64,)> =
-            nightshift.rows("SELECT occurrences FROM exceptions WHERE status = 'open'").await;
-        assert_eq!(occurrences, [(1,)]);
+        assert_eq!(nightshift.all_exceptions().open().one().await.occurrences, 1);
         deliver(&nightshift, &[refund("evt_4", &format!("pi_{id}"), 10_000, true)]).await;
         assert_eq!(booking(&nightshift, &id).await, is("cancelled", "refunded"));
         assert_eq!(open(&nightshift).await, []);
@@ -302,7 +290,7 @@ async fn a_refund_that_came_before_the_booking_was_known_is_kept() {
         assert_eq!(open(&nightshift).await.len(), 1);
         deliver(&nightshift, &[checkout("evt_3", "pi_1", "paid", json!({"metadata": {"bookingId": id}}))]).await;
         assert_eq!(booking(&nightshift, &id).await, is("confirmed", "paid"));
-        assert_eq!(nightshift.count("SELECT refunded_minor FROM bookings").await, 4_000);
+        assert_eq!(nightshift.bookings().one().await.refunded_minor, 4_000);
         assert_eq!(open(&nightshift).await, []);
     })
     .await;
@@ -315,23 +303,13 @@ async fn another_currency_another_price_and_nothing_at_all_are_put_before_people
         for n in 0..3 {
             booked.push(nightshift.book_as(business::booking_of(n)).await);
         }
-        nightshift.db.write("UPDATE bookings SET total_minor = 10000, currency = 'USD'").execute().await.unwrap();
+        nightshift.price_all_bookings(10_000).await;
         let mut euro = paid("evt_1", &booked[0]);
         euro["data"]["object"]["currency"] = json!("eur");
         deliver(&nightshift, &[euro]).await;
-        nightshift
-            .db
-            .write("UPDATE bookings SET total_minor = 12000 WHERE status = 'pending'")
-            .execute()
-            .await
-            .unwrap();
+        nightshift.price_booking(&booked[1], 12_000).await;
         deliver(&nightshift, &[paid("evt_2", &booked[1])]).await;
-        nightshift
-            .db
-            .write("UPDATE bookings SET total_minor = NULL, currency = NULL WHERE status = 'pending'")
-            .execute()
-            .await
-            .unwrap();
+        nightshift.given("UPDATE bookings SET total_minor = NULL, currency = NULL WHERE status = 'pending'").await;
         let free = json!({"metadata": {"bookingId": booked[2]}, "amount_total": 0, "payment_intent": null});
         deliver(&nightshift, &[checkout("evt_3", "pi_3", "no_payment_required", free)]).await;
         let raised = open(&nightshift).await;
@@ -377,8 +355,7 @@ async fn a_payment_that_went_back_never_pays_again() {
         )
         .await;
         assert_eq!(booking(&nightshift, &other).await, is("confirmed", "refunded"));
-        let back = "SELECT count(*) FROM bookings WHERE paid_minor = 10000 AND refunded_minor = 10000";
-        assert_eq!(nightshift.count(back).await, 2);
+        assert_eq!(nightshift.bookings().that_received(10_000).that_refunded(10_000).count().await, 2);
         assert_eq!(open(&nightshift).await, []);
     })
     .await;
@@ -394,7 +371,7 @@ async fn a_payment_that_went_back_before_its_booking_was_known_confirms_nothing_
         let cancelled = format!("/api/bookings/{}/cancel", booked[1]);
         nightshift.post(&cancelled, json!({"reason": "changed her mind"})).await.expect(200);
         deliver(&nightshift, &[paid("evt_paid", &booked[2])]).await;
-        let confirmed = nightshift.count("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm'").await;
+        let confirmed = nightshift.jobs("booking.confirm").count().await;
         for (n, id) in booked.iter().enumerate() {
             let intent = format!("pi_{n}");
             let named = json!({"metadata": {"bookingId": id}});
@@ -411,7 +388,7 @@ async fn a_payment_that_went_back_before_its_booking_was_known_confirms_nothing_
         assert_eq!(booking(&nightshift, &booked[0]).await, is("pending", "refunded"));
         assert_eq!(booking(&nightshift, &booked[1]).await, is("cancelled", "refunded"));
         assert_eq!(booking(&nightshift, &booked[2]).await, is("confirmed", "paid"));
-        assert_eq!(nightshift.count("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm'").await, confirmed);
+        assert_eq!(nightshift.jobs("booking.confirm").count().await, confirmed);
         assert_eq!(open(&nightshift).await, []);
     })
     .await;
@@ -421,15 +398,17 @@ async fn a_payment_that_went_back_before_its_booking_was_known_confirms_nothing_
 async fn the_payment_that_is_kept_pays_when_the_first_one_goes_back() {
     on_both(async |nightshift| {
         let id = nightshift.book().await;
-        nightshift.db.write("UPDATE bookings SET total_minor = 10000, currency = 'USD'").execute().await.unwrap();
+        nightshift.price_all_bookings(10_000).await;
         let named = json!({"metadata": {"bookingId": id}, "amount_total": 9_000});
         deliver(&nightshift, &[paid("evt_1", &id), checkout("evt_2", "pi_2", "paid", named)]).await;
         assert_eq!(open(&nightshift).await[0].1["secondPaymentIntentId"], "pi_2");
         deliver(&nightshift, &[refund("evt_3", &format!("pi_{id}"), 10_000, true)]).await;
         assert_eq!(booking(&nightshift, &id).await, is("confirmed", "paid"));
-        let shown: Vec<(i64, i64, Option<String>)> =
-            nightshift.rows("SELECT paid_minor, refunded_minor, stripe_payment_intent_id FROM bookings").await;
-        assert_eq!(shown, [(9_000, 0, Some("pi_2".to_owned()))]);
+        let paid = nightshift.bookings().one().await;
+        assert_eq!(
+            (paid.paid_minor, paid.refunded_minor, paid.stripe_payment_intent_id.as_deref()),
+            (9_000, 0, Some("pi_2"))
+        );
         // It is no second payment any longer, and now its amount counts.
         let raised = open(&nightshift).await;
         assert_eq!((raised.len(), &raised[0].1["expectedMinor"]), (1, &json!(10_000)));
@@ -452,7 +431,7 @@ async fn a_checkout_that_brought_no_money_leaves_a_payment_alone() {
         let free = |event: &str| checkout(event, "b", "no_payment_required", free.clone());
         deliver(&nightshift, &[paid("evt_2", &id), free("evt_3")]).await;
         assert_eq!(booking(&nightshift, &id).await, is("confirmed", "paid"));
-        assert_eq!(nightshift.count("SELECT paid_minor FROM bookings").await, 10_000);
+        assert_eq!(nightshift.bookings().one().await.paid_minor, 10_000);
         assert_eq!(open(&nightshift).await, []);
         deliver(&nightshift, &[refund("evt_4", &format!("pi_{id}"), 10_000, true), free("evt_5")]).await;
         assert_eq!(booking(&nightshift, &id).await, is("confirmed", "refunded"));
@@ -522,7 +501,7 @@ async fn a_refund_told_before_its_payment_is_explained_with_it() {
         let named = json!({"metadata": {"bookingId": id}});
         deliver(&nightshift, &[checkout("evt_4", "pi_1", "paid", named), bare("evt_5", "pi_2", 10_000)]).await;
         assert_eq!(booking(&nightshift, &id).await, is("confirmed", "paid"));
-        assert_eq!(nightshift.count("SELECT refunded_minor FROM bookings").await, 4_000);
+        assert_eq!(nightshift.bookings().one().await.refunded_minor, 4_000);
         assert_eq!(open(&nightshift).await, []);
     })
     .await;
@@ -532,12 +511,12 @@ async fn a_refund_told_before_its_payment_is_explained_with_it() {
 async fn a_checkouts_amount_gives_way_to_what_the_payment_says() {
     on_both(async |nightshift| {
         let id = nightshift.book().await;
-        nightshift.db.write("UPDATE bookings SET total_minor = 10000, currency = 'USD'").execute().await.unwrap();
+        nightshift.price_all_bookings(10_000).await;
         let named = json!({"metadata": {"bookingId": id}, "amount_total": 12_000});
         deliver(&nightshift, &[checkout("evt_1", "pi_1", "paid", named)]).await;
         assert_eq!(open(&nightshift).await[0].0, "payment_amount_mismatch");
         deliver(&nightshift, &[bare("evt_2", "pi_1", 10_000)]).await;
-        assert_eq!(nightshift.count("SELECT paid_minor FROM bookings").await, 10_000);
+        assert_eq!(nightshift.bookings().one().await.paid_minor, 10_000);
         assert_eq!(open(&nightshift).await, []);
     })
     .await;
@@ -560,11 +539,13 @@ async fn what_people_typed_in_place_of_an_id_is_not_shown() {
         for (_, detail) in &raised {
             assert_eq!((&detail["bookingId"], &detail["namesNoId"]), (&Value::Null, &json!(true)));
         }
-        let told: Vec<(Json<Value>,)> =
-            nightshift.rows("SELECT metadata FROM event_log WHERE event_type = 'webhook.unmatched'").await;
+        let told = nightshift.events("webhook.unmatched").all().await;
         assert_eq!(told.len(), 8);
         for text in typed {
-            assert!(!format!("{raised:?}{:?}", told.iter().map(|row| &row.0.0).collect::<Vec<_>>()).contains(text));
+            assert!(
+                !format!("{raised:?}{:?}", told.iter().map(|event| &event.metadata.0).collect::<Vec<_>>())
+                    .contains(text)
+            );
         }
     })
     .await;

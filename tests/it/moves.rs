@@ -8,15 +8,13 @@ use serde_json::json;
 use crate::support::business::booking_of;
 use crate::support::{Caller, Nightshift, on_both};
 
-const SENT: &str = "SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')";
-
 /// A booking whose client has been told that it is confirmed.
 async fn confirmed(nightshift: &Nightshift) -> String {
     let path = format!("/api/bookings/{}", nightshift.book().await);
     for _ in 0..2 {
         nightshift.post(&format!("{path}/confirm"), json!({})).await.expect(200);
     }
-    nightshift.until(SENT, 1).await;
+    nightshift.texts().sent().until(1).await;
     path
 }
 
@@ -35,7 +33,7 @@ async fn texts(nightshift: &Nightshift) -> Vec<String> {
     for (before, after) in texts.iter().zip(texts.iter().skip(1)) {
         assert_ne!(before, after, "twice in a row: {texts:#?}");
     }
-    assert_eq!(nightshift.count("SELECT count(*) FROM exceptions").await, 0);
+    assert_eq!(nightshift.all_exceptions().count().await, 0);
     texts
 }
 
@@ -107,7 +105,7 @@ async fn after_the_clock_was_set_back_an_hour_texts_leave_at_once() {
         let made = nightshift.send(Method::POST, "/api/bookings", &Caller::Nobody, Some(booking_of(2))).await;
         let id = made.expect(201).json()["booking"]["id"].as_str().unwrap().to_owned();
         nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-        nightshift.until(SENT, 2).await;
+        nightshift.texts().sent().until(2).await;
         let waited = nightshift.clock.now().since(earlier);
         assert!(waited < Duration::from_secs(60), "it waited for {waited:?}");
     })

@@ -13,8 +13,6 @@ use crate::support::nightshift::STRIPE_SECRET;
 use crate::support::process::World;
 
 const PATIENCE: Duration = Duration::from_secs(90);
-const SUCCEEDED: &str =
-    "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'success'";
 
 const BAD_WEATHER: [Weather; 4] =
     [Weather::Slow(Duration::from_millis(150)), Weather::Unanswered, Weather::Gone, Weather::Cut];
@@ -53,7 +51,7 @@ async fn whatever_the_network_does_to_its_database_the_program_goes_on_by_itself
                 .await
                 .unwrap();
         }
-        world.until(SUCCEEDED, 20).await;
+        world.automation_runs("bookingConfirmation").succeeded().until(20).await;
         world.until_quiet().await;
         world.shows_each_booking_once(20).await;
         assert!(!process.has_ended());
@@ -75,9 +73,9 @@ async fn whatever_the_network_does_on_the_way_to_twilio_each_client_gets_one_tex
             let event = paid(&format!("evt_{number}"), &format!("booking-{number}"));
             stripe(&world).deliver_until_taken(&event, PATIENCE).await.unwrap();
             let asked = i64::try_from(number).unwrap() + 1;
-            world.until("SELECT count(*) FROM effects WHERE kind = 'sms' AND asked_at IS NOT NULL", asked).await;
+            world.effects("sms").asked().until(asked).await;
             network.set(Weather::Fair);
-            world.until("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')", asked).await;
+            world.texts().sent().until(asked).await;
         }
         world.until_quiet().await;
         world.shows_each_booking_once(BAD_WEATHER.len()).await;

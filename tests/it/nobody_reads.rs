@@ -54,12 +54,12 @@ async fn work_goes_on_when_nobody_reads_the_log() {
                 assert!(sender.deliver(&event).await.unwrap().taken());
             }
             let texts = i64::try_from(2 * round + 2).unwrap();
-            world.until("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')", texts).await;
+            world.texts().sent().until(texts).await;
             world.until_quiet().await;
             process.terminate();
             assert!(process.wait().await.success(), "round {round}");
         }
-        assert_eq!(world.count("SELECT count(*) FROM job_attempts").await, 0, "no attempt failed");
+        assert_eq!(world.failed_attempts().count().await, 0, "no attempt failed");
         world.shows_each_booking_once(6).await;
     });
     futures_util::future::join_all(worlds).await;
@@ -78,10 +78,10 @@ async fn a_panic_outside_a_handler_is_one_line_of_the_log_and_a_failed_attempt()
             http_client().unwrap(),
         );
         assert!(sender.deliver(&paid("evt_1", "booking-0")).await.unwrap().taken());
-        world.until("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')", 1).await;
+        world.texts().sent().until(1).await;
         world.until_quiet().await;
-        assert_eq!(world.count("SELECT count(*) FROM job_attempts WHERE outcome = 'panic'").await, 1);
-        assert_eq!(world.count("SELECT count(*) FROM jobs WHERE crashes > 0").await, 0);
+        assert_eq!(world.failed_attempts().panicked().count().await, 1);
+        assert_eq!(world.all_jobs().that_lost_a_lease().count().await, 0);
         world.shows_each_booking_once(1).await;
         let panics = |line: &serde_json::Value| {
             line["message"]

@@ -10,9 +10,6 @@ use serde_json::{Value, json};
 use crate::support::process::World;
 use crate::support::{Nightshift, business, on_both};
 
-const DELIVERED: &str = "SELECT count(*) FROM message_events WHERE status = 'delivered'";
-const TOLD: &str = "SELECT count(*) FROM exceptions WHERE type = 'no_number_available' AND status = 'open'";
-
 /// Takes the pool number out of service although conversations use it.
 async fn retire(nightshift: &Nightshift) {
     let off = json!({"status": "inactive", "force": true});
@@ -27,7 +24,7 @@ async fn add(nightshift: &Nightshift, e164: &str, class: &str) {
 async fn confirm(nightshift: &Nightshift) -> String {
     let id = nightshift.book().await;
     nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-    nightshift.until(DELIVERED, 1).await;
+    nightshift.texts().delivered().until(1).await;
     nightshift.quiet().await;
     id
 }
@@ -45,7 +42,7 @@ async fn text_under_way(nightshift: &Nightshift, booking: Value) {
     nightshift.simulator.twilio().inject(busy);
     let id = nightshift.book_as(booking).await;
     nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-    nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying'", 1).await;
+    nightshift.jobs("sms.send").retrying().until(1).await;
 }
 
 async fn all_promises_hold(nightshift: &Nightshift) {
@@ -65,9 +62,9 @@ async fn the_conversations_of_a_retired_number_go_on_from_another() {
         add(&nightshift, "+15550199002", "front_desk").await;
         retire(&nightshift).await;
         nightshift.quiet().await;
-        assert_eq!(nightshift.count(TOLD).await, 0);
+        assert_eq!(nightshift.open_exceptions("no_number_available").count().await, 0);
         nightshift.post(&format!("/api/bookings/{booking}/cancel"), json!({})).await.expect(200);
-        nightshift.until(DELIVERED, 2).await;
+        nightshift.texts().delivered().until(2).await;
         assert_eq!(senders(&nightshift), ["+15550199001", "+15550199002"]);
         all_promises_hold(&nightshift).await;
     })
@@ -80,7 +77,7 @@ async fn without_another_number_people_are_told_and_what_there_is_to_say_waits_f
         let booking = confirm(&nightshift).await;
         retire(&nightshift).await;
         nightshift.quiet().await;
-        assert_eq!(nightshift.count(TOLD).await, 1);
+        assert_eq!(nightshift.open_exceptions("no_number_available").count().await, 1);
         nightshift
             .patch(
                 &format!("/api/bookings/{booking}"),
@@ -88,14 +85,14 @@ async fn without_another_number_people_are_told_and_what_there_is_to_say_waits_f
             )
             .await
             .expect(200);
-        nightshift.until("SELECT count(*) FROM automation_runs WHERE status = 'blocked'", 1).await;
+        nightshift.all_automation_runs().blocked().until(1).await;
         all_promises_hold(&nightshift).await;
         assert_eq!(senders(&nightshift).len(), 1);
 
         add(&nightshift, "+15550199002", "front_desk").await;
-        nightshift.until(DELIVERED, 2).await;
+        nightshift.texts().delivered().until(2).await;
         assert_eq!(senders(&nightshift)[1], "+15550199002");
-        assert_eq!(nightshift.count(TOLD).await, 0);
+        assert_eq!(nightshift.open_exceptions("no_number_available").count().await, 0);
         all_promises_hold(&nightshift).await;
     })
     .await;
@@ -108,17 +105,17 @@ async fn a_text_under_way_when_its_number_is_retired_leaves_from_the_next_one() 
         text_under_way(&nightshift, business::booking()).await;
         retire(&nightshift).await;
         nightshift.pass(Duration::from_secs(40)).await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM message_events WHERE status = 'queued'").await, 1);
-        assert_eq!(nightshift.count(TOLD).await, 1);
+        assert_eq!(nightshift.texts().queued().count().await, 1);
+        assert_eq!(nightshift.open_exceptions("no_number_available").count().await, 1);
         all_promises_hold(&nightshift).await;
 
         add(&nightshift, "+15550199002", "pool").await;
-        nightshift.until(DELIVERED, 1).await;
+        nightshift.texts().delivered().until(1).await;
         assert_eq!(senders(&nightshift), ["+15550199002"]);
-        assert_eq!(nightshift.count(TOLD).await, 0);
-        let ledger = "SELECT count(*) FROM automation_runs AS r JOIN message_events AS e ON e.id = r.message_event_id
-                      WHERE r.from_number_id = e.from_number_id AND r.status = 'success'";
-        assert_eq!(nightshift.count(ledger).await, 1);
+        assert_eq!(nightshift.open_exceptions("no_number_available").count().await, 0);
+        let run = nightshift.all_automation_runs().succeeded().one().await;
+        assert!(run.from_number_id.is_some());
+        assert_eq!(run.from_number_id, nightshift.texts().of_run(&run.id).one().await.from_number_id);
     })
     .await;
 }
@@ -134,19 +131,17 @@ async fn a_text_that_waited_a_day_for_a_number_is_given_up_and_can_be_retried() 
         retire(&nightshift).await;
         nightshift.pass(Duration::from_secs(40)).await;
         nightshift.clock.advance(Duration::from_secs(25 * 3600));
-        nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'dead'", 1).await;
-        let told = "SELECT count(*) FROM exceptions WHERE type = 'sms_undelivered' AND status = 'open'";
-        assert_eq!(nightshift.count(told).await, 1);
+        nightshift.jobs("sms.send").dead().until(1).await;
+        assert_eq!(nightshift.open_exceptions("sms_undelivered").count().await, 1);
         all_promises_hold(&nightshift).await;
 
         add(&nightshift, "+15550199002", "pool").await;
-        let dead: Vec<(String,)> =
-            nightshift.rows("SELECT id FROM jobs WHERE kind = 'sms.send' AND state = 'dead'").await;
+        let dead = nightshift.jobs("sms.send").dead().one().await;
         let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift_jobs::registry().retry(&nightshift.app.queue, &mut tx, &dead[0].0, None).await.unwrap();
+        nightshift_jobs::registry().retry(&nightshift.app.queue, &mut tx, &dead.id, None).await.unwrap();
         tx.commit().await.unwrap();
-        nightshift.until(DELIVERED, 1).await;
-        assert_eq!(nightshift.count(told).await, 0);
+        nightshift.texts().delivered().until(1).await;
+        assert_eq!(nightshift.open_exceptions("sms_undelivered").count().await, 0);
     })
     .await;
 }
@@ -155,16 +150,16 @@ async fn a_text_that_waited_a_day_for_a_number_is_given_up_and_can_be_retried() 
 #[tokio::test]
 async fn an_appointment_in_an_organisation_without_a_front_desk_is_told_when_there_is_one() {
     on_both(async |nightshift| {
-        nightshift.db.write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
+        nightshift.take_all_numbers_out_of_service().await;
         nightshift.ask_for_call().await;
-        nightshift.until("SELECT count(*) FROM automation_runs WHERE status = 'blocked'", 1).await;
-        assert_eq!(nightshift.count(TOLD).await, 1);
+        nightshift.all_automation_runs().blocked().until(1).await;
+        assert_eq!(nightshift.open_exceptions("no_number_available").count().await, 1);
         all_promises_hold(&nightshift).await;
 
         add(&nightshift, "+15550199003", "front_desk").await;
-        nightshift.until(DELIVERED, 1).await;
+        nightshift.texts().delivered().until(1).await;
         assert_eq!(senders(&nightshift), ["+15550199003"]);
-        assert_eq!(nightshift.count(TOLD).await, 0);
+        assert_eq!(nightshift.open_exceptions("no_number_available").count().await, 0);
     })
     .await;
 }
@@ -177,16 +172,16 @@ async fn a_cancellation_is_told_although_the_number_was_retired_before() {
         retire(&nightshift).await;
         nightshift.quiet().await;
         nightshift.post(&format!("/api/bookings/{booking}/cancel"), json!({})).await.expect(200);
-        nightshift.until("SELECT count(*) FROM automation_runs WHERE status = 'blocked'", 1).await;
+        nightshift.all_automation_runs().blocked().until(1).await;
         nightshift.pass(Duration::from_secs(1_300)).await;
-        assert_eq!(nightshift.count(TOLD).await, 1, "nobody is told");
+        assert_eq!(nightshift.open_exceptions("no_number_available").count().await, 1, "nobody is told");
         all_promises_hold(&nightshift).await;
 
         add(&nightshift, "+15550199002", "front_desk").await;
-        nightshift.until(DELIVERED, 2).await;
+        nightshift.texts().delivered().until(2).await;
         assert_eq!(senders(&nightshift)[1], "+15550199002");
         nightshift.quiet().await;
-        assert_eq!(nightshift.count(TOLD).await, 0);
+        assert_eq!(nightshift.open_exceptions("no_number_available").count().await, 0);
         all_promises_hold(&nightshift).await;
     })
     .await;
@@ -198,12 +193,12 @@ async fn a_number_that_comes_back_into_service_wakes_what_waits_for_it() {
         let booking = confirm(&nightshift).await;
         retire(&nightshift).await;
         nightshift.post(&format!("/api/bookings/{booking}/cancel"), json!({})).await.expect(200);
-        nightshift.until("SELECT count(*) FROM automation_runs WHERE status = 'blocked'", 1).await;
+        nightshift.all_automation_runs().blocked().until(1).await;
         nightshift.pass(Duration::from_secs(60)).await;
         let on = json!({"status": "active"});
         nightshift.patch("/api/messages/numbers/number-pool", on).await.expect(200);
-        nightshift.until_with_the_clock_standing(TOLD, 0).await;
-        nightshift.until(DELIVERED, 2).await;
+        nightshift.open_exceptions("no_number_available").until_with_the_clock_standing(0).await;
+        nightshift.texts().delivered().until(2).await;
     })
     .await;
 }
@@ -219,9 +214,8 @@ async fn a_text_that_waited_until_its_booking_began_is_shown_to_people_instead()
         nightshift.pass(Duration::from_secs(40)).await;
         nightshift.clock.advance(Duration::from_secs(2 * 3600));
         add(&nightshift, "+15550199002", "front_desk").await;
-        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'failed'", 1).await;
-        let told = "SELECT count(*) FROM exceptions WHERE type = 'sms_undelivered' AND status = 'open'";
-        assert_eq!((nightshift.count(told).await, senders(&nightshift).len()), (1, 0));
+        nightshift.texts().failed().until(1).await;
+        assert_eq!((nightshift.open_exceptions("sms_undelivered").count().await, senders(&nightshift).len()), (1, 0));
         all_promises_hold(&nightshift).await;
     })
     .await;
@@ -232,16 +226,16 @@ async fn a_text_that_waited_until_its_booking_began_is_shown_to_people_instead()
 async fn a_number_added_at_the_command_line_wakes_what_waits() {
     for database in nightshift_db::testing::engines().await {
         let world = World::new(database).await;
-        world.db().write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
+        world.take_all_numbers_out_of_service().await;
         business::load_bookings(world.db(), 1).await;
-        world.db().write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
+        world.take_all_numbers_out_of_service().await;
         let program = world.serve();
         let confirm = format!("{}/api/bookings/booking-0/confirm", program.url);
         let answer = reqwest::Client::new().post(confirm).json(&json!({})).send().await.unwrap();
         assert_eq!(answer.status(), 200);
-        world.until(TOLD, 1).await;
+        world.open_exceptions("no_number_available").until(1).await;
         let added = world.command(&["numbers", "add", "+15550199050", "--org", "org-paws"]).output().unwrap();
         assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
-        world.until("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')", 1).await;
+        world.texts().sent().until(1).await;
     }
 }

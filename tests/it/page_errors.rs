@@ -28,7 +28,7 @@ async fn a_page_that_fails_logs_why_and_shows_the_request_by_which_the_log_tells
     logs::keep();
     on_both_with(with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
-        nightshift.db.write("ALTER TABLE exceptions RENAME COLUMN title TO headline").execute().await.unwrap();
+        nightshift.make_exceptions_unreadable().await;
         let engine = nightshift.db.engine();
         for (path, route) in [("/exceptions", "/exceptions"), ("/exceptions/none", "/exceptions/{id}")] {
             let id = format!("page-{engine:?}-{}", path.len());
@@ -114,8 +114,8 @@ async fn a_form_whose_transaction_met_another_is_run_again() {
     on_both_with(with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         drifted(&nightshift, &owner).await;
-        let id: Vec<(String,)> = nightshift.rows("SELECT id FROM exceptions").await;
-        let path = format!("/exceptions/{}", id[0].0);
+        let id = nightshift.all_exceptions().one().await.id;
+        let path = format!("/exceptions/{id}");
         let csrf = token(&look(&nightshift, &path, &owner).await.expect(200));
         if nightshift.db.engine() == Engine::Postgres {
             for sql in [
@@ -125,12 +125,12 @@ async fn a_form_whose_transaction_met_another_is_run_again() {
                    RETURN NEW; END $$",
                 "CREATE TRIGGER refuse_twice BEFORE UPDATE ON exceptions FOR EACH ROW EXECUTE FUNCTION refuse_twice()",
             ] {
-                nightshift.db.write(sql).execute().await.unwrap();
+                nightshift.given(sql).await;
             }
         }
         let fields = [("csrf", csrf.as_str()), ("note", "done")];
         form(&nightshift, &format!("{path}/resolve"), &owner, &fields).await.expect(303);
-        assert_eq!(nightshift.count("SELECT count(*) FROM exceptions WHERE status = 'resolved'").await, 1);
+        assert_eq!(nightshift.all_exceptions().resolved().count().await, 1);
     })
     .await;
 }

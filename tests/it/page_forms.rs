@@ -9,8 +9,7 @@ use crate::support::{Nightshift, business};
 
 /// The page of an exception.
 async fn exception(nightshift: &Nightshift) -> String {
-    let id: Vec<(String,)> = nightshift.rows("SELECT id FROM exceptions").await;
-    format!("/exceptions/{}", id[0].0)
+    format!("/exceptions/{}", nightshift.all_exceptions().one().await.id)
 }
 
 #[tokio::test]
@@ -27,7 +26,7 @@ async fn a_form_is_believed_only_in_the_session_that_it_was_shown_in() {
             let refused = form(&nightshift, &format!("{path}/resolve"), other, &note).await.expect(403);
             assert!(refused.text.contains("This form has expired."), "{}", refused.text);
         }
-        assert_eq!(nightshift.count("SELECT count(*) FROM exceptions WHERE status = 'resolved'").await, 0);
+        assert_eq!(nightshift.all_exceptions().resolved().count().await, 0);
         form(&nightshift, &format!("{path}/resolve"), &owner, &note).await.expect(303);
     })
     .await;
@@ -42,7 +41,7 @@ async fn the_page_of_a_refused_form_leads_back_to_the_page_that_it_is_on() {
         let expired = form(&nightshift, &format!("{path}/resolve"), &owner, &[("csrf", "x")]).await.expect(403);
         assert!(expired.text.contains(&format!("href=\"{path}\"")), "{}", expired.text);
         let csrf = token(&look(&nightshift, &path, &owner).await.expect(200));
-        nightshift.db.write("ALTER TABLE exceptions RENAME COLUMN title TO headline").execute().await.unwrap();
+        nightshift.make_exceptions_unreadable().await;
         let note = [("csrf", csrf.as_str()), ("note", "done")];
         let failed = form(&nightshift, &format!("{path}/resolve"), &owner, &note).await.expect(500);
         assert!(failed.text.contains(&format!("href=\"{path}\"")), "{}", failed.text);

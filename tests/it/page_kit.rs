@@ -10,13 +10,9 @@ use crate::support::{Answer, Caller, Nightshift, business};
 /// Exceptions of the owner's organisation, so many of a kind and a severity.
 async fn raised(nightshift: &Nightshift, rows: usize) {
     for row in 0..rows {
-        let insert = "INSERT INTO exceptions (id, org_id, type, severity, fingerprint, title, last_seen_at, created_at,
-                                              updated_at)
-                      VALUES ($1, 'org-paws', $2, $3, $1, $4, $5, $5, $5)";
         let (kind, severity) = if row % 2 == 0 { ("job_dead", "high") } else { ("sms_undelivered", "low") };
         let (id, title) = (format!("ex-{row:03}"), format!("Trouble {row:03}"));
-        let insert = nightshift.db.write(insert).bind(id).bind(kind).bind(severity).bind(title);
-        insert.bind(nightshift.clock.now()).execute().await.unwrap();
+        nightshift.raise_exception_at(nightshift.clock.now(), &id, kind, severity, &title).await;
     }
 }
 
@@ -73,7 +69,7 @@ async fn a_list_has_four_states_and_the_frame_stands_in_each() {
         raised(&nightshift, 3).await;
         let rows = look(&nightshift, "/exceptions", &owner).await.expect(200);
         assert_eq!(titles(&rows), ["000", "002", "001"]);
-        nightshift.db.write("ALTER TABLE exceptions RENAME COLUMN title TO headline").execute().await.unwrap();
+        nightshift.make_exceptions_unreadable().await;
         let failed = look(&nightshift, "/exceptions?severity=low", &owner).await.expect(500);
         assert!(failed.text.contains("Could not load this. Try again."), "{}", failed.text);
         let id = failed.header("x-request-id").unwrap();
@@ -98,7 +94,7 @@ async fn a_list_without_rows_still_tells_its_counts_and_the_way_back() {
         let first = look(&nightshift, "/exceptions?type=job_dead", &owner).await.expect(200);
         assert!(link(&first, "Older").is_none());
         let older = link(&look(&nightshift, "/exceptions", &owner).await.expect(200), "Older").unwrap();
-        nightshift.db.write("UPDATE exceptions SET severity = 'high'").execute().await.unwrap();
+        nightshift.given("UPDATE exceptions SET severity = 'high'").await;
         let later = look(&nightshift, &format!("{older}&severity=low"), &owner).await.expect(200);
         assert!(
             later.text.contains("There are no more rows.") && !later.text.contains("Nothing matches"),
@@ -197,8 +193,8 @@ async fn a_refused_form_comes_back_with_what_was_typed_and_the_mistake_by_its_fi
     on_both_with(with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         drifted(&nightshift, &owner).await;
-        let id: Vec<(String,)> = nightshift.rows("SELECT id FROM exceptions").await;
-        let path = format!("/exceptions/{}", id[0].0);
+        let id = nightshift.all_exceptions().one().await.id;
+        let path = format!("/exceptions/{id}");
         let csrf = token(&look(&nightshift, &path, &owner).await);
         let typed = [("csrf", csrf.as_str()), ("until", "<b>\"soon")];
         let page = form(&nightshift, &format!("{path}/snooze"), &owner, &typed).await.expect(422);

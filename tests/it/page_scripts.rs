@@ -46,10 +46,6 @@ async fn with_module(browser: &Browser, module: &str, script: &str) -> serde_jso
     browser.eval(&format!("import({find}).then((module) => {{ {script} }})")).await
 }
 
-async fn write(nightshift: &Nightshift, sql: &'static str) {
-    nightshift.db.write(sql).execute().await.unwrap();
-}
-
 /// What a form that was sent leads to: all parts are fetched again.
 async fn refetch(browser: &Browser) {
     browser.eval("document.dispatchEvent(new Event('sent'))").await;
@@ -80,7 +76,7 @@ async fn a_live_update_keeps_focus_and_typed_text_and_a_dialog_gives_the_focus_b
         // An update from the server leaves a focused link where it is.
         browser.eval(&format!("document.querySelector('{FIRST_CARD}').focus()")).await;
         browser.eval("window.focused = document.activeElement").await;
-        write(&nightshift, "UPDATE providers SET recommendation = 'Cheap' WHERE name = 'Mission Smiles'").await;
+        nightshift.given("UPDATE providers SET recommendation = 'Cheap' WHERE name = 'Mission Smiles'").await;
         refetch(&browser).await;
         browser.sees(&["Cheap"]).await;
         let kept = "window.focused.isConnected && document.activeElement === window.focused";
@@ -91,7 +87,7 @@ async fn a_live_update_keeps_focus_and_typed_text_and_a_dialog_gives_the_focus_b
         browser.becomes("document.querySelector('#book').matches(':modal')", true).await;
         browser.eval("window.opener = document.querySelector('.cards .btn')").await;
         let opener = browser.eval("window.opener.id").await;
-        write(&nightshift, "UPDATE providers SET created_at = '2001-01-01T00:00:00.000Z' WHERE name = 'Mission Smiles'").await;
+        nightshift.given("UPDATE providers SET created_at = '2001-01-01T00:00:00.000Z' WHERE name = 'Mission Smiles'").await;
         refetch(&browser).await;
         browser.becomes("document.querySelector('.cards h3').textContent", "Mission Smiles").await;
         assert_eq!(browser.eval("window.opener.isConnected").await, true, "the card was not moved but made anew");
@@ -170,7 +166,7 @@ async fn a_broken_stream_is_told_and_the_part_is_fetched_when_it_is_back() {
         browser.becomes(PAUSED, true).await;
         browser.becomes(STREAM, "").await;
         // No event tells of it, now or later.
-        write(&nightshift, "UPDATE providers SET recommendation = 'Changed meanwhile'").await;
+        nightshift.recommend_all_providers_as("Changed meanwhile").await;
         network.set(Weather::Fair);
         browser.becomes(PAUSED, false).await;
         browser.becomes(STREAM, "open").await;
@@ -196,7 +192,7 @@ async fn a_part_that_is_refused_or_leads_elsewhere_loads_the_page_anew() {
         let (name, value) = cookie.split_once('=').unwrap();
         browser.set_cookie(name, value).await;
         open_request(&browser, &format!("{}/exceptions", nightshift.app.url())).await;
-        write(&nightshift, "DELETE FROM sessions").await;
+        nightshift.given("DELETE FROM sessions").await;
         refetch(&browser).await;
         browser.becomes("location.pathname", "/login").await;
         browser.sees(&["Password"]).await;
@@ -221,7 +217,7 @@ async fn the_dialog_closes_before_the_answer_to_its_form_comes() {
         browser.click(CONFIRM).await;
         browser.becomes("document.querySelectorAll('dialog[open]').length", 0).await;
         browser.sees(&["Booking in progress...", "Scheduling your appointment... Calling Bright Dental"]).await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        assert_eq!(nightshift.calls().count().await, 0);
         tx.commit().await.unwrap();
         browser.sees(&["Booking call started!"]).await;
     })
@@ -237,10 +233,8 @@ async fn the_script_tells_ages_in_the_servers_words_and_goes_on_while_the_page_i
     on_both_with(with_auth, async |nightshift| {
         let now = nightshift.clock.now();
         for age in AGES {
-            let insert = "INSERT INTO exceptions (id, org_id, type, severity, fingerprint, title, last_seen_at, created_at, updated_at)
-                          VALUES ($1, 'org-paws', 'job_dead', 'high', $1, $1, $2, $2, $2)";
-            let insert = nightshift.db.write(insert).bind(format!("age-{age}")).bind(now - Duration::from_secs(age));
-            insert.execute().await.unwrap();
+            let name = format!("age-{age}");
+            nightshift.raise_exception_at(now - Duration::from_secs(age), &name, "job_dead", "high", &name).await;
         }
         browser.open(&format!("{}/login", nightshift.app.url())).await;
         let Caller::Cookie(cookie) = nightshift.sign_in(business::OWNER).await else { panic!("no cookie") };

@@ -163,7 +163,7 @@ async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation
         let page = visitor.page(&nightshift).await;
         assert!(page.text.contains("On the call...") && page.text.contains("data-elapsed="), "{}", page.text);
 
-        nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
+        nightshift.service_requests().completed().until(1).await;
         let page = visitor.page(&nightshift).await;
         for text in [
             "Completed",
@@ -178,8 +178,7 @@ async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation
         }
         assert!(!page.text.contains("Simulated") && !page.text.contains("http-equiv"));
         // Providers may number their appointments in any way.
-        let number = "UPDATE providers SET confirmation_number = 'SIM-441' WHERE booking_confirmed";
-        nightshift.db.write(number).execute().await.unwrap();
+        nightshift.given("UPDATE providers SET confirmation_number = 'SIM-441' WHERE booking_confirmed").await;
         let page = visitor.page(&nightshift).await;
         assert!(page.text.contains("SIM-441") && !page.text.contains("Simulated"), "{}", page.text);
         let noticed = nightshift.send(Method::GET, &path, &visitor.cookie(), None).await.expect(200);
@@ -212,7 +211,7 @@ async fn a_call_that_ended_without_a_booking_is_told_until_the_next_one() {
         assert!(!page.text.contains(told), "{}", page.text);
         let form = [("csrf", field(&page.text, "csrf")), ("providerId", field(&page.text, "providerId"))];
         visitor.book(&nightshift, &form).await.expect(303);
-        nightshift.until("SELECT count(*) FROM booking_calls WHERE status = 'failed'", 1).await;
+        nightshift.calls().in_status("failed").until(1).await;
         let path = format!("/request/{}?notice=started", visitor.id);
         let page = visitor.open(&nightshift, &path).await;
         assert!(page.text.contains(told), "{}", page.text);
@@ -233,7 +232,7 @@ async fn a_form_of_another_page_books_nothing() {
         let csrf = field(&page.text, "csrf");
         let failed = visitor.book(&nightshift, &[("csrf", csrf), ("providerId", "none")]).await.expect(303);
         assert!(failed.header("location").unwrap().ends_with("?notice=failed"));
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        assert_eq!(nightshift.calls().count().await, 0);
     })
     .await;
 }
@@ -246,7 +245,7 @@ async fn the_form_of_one_request_books_nothing_of_another() {
         let provider = field(&of_two.text, "providerId").to_owned();
         let foreign = [("csrf", field(&of_one.text, "csrf")), ("providerId", provider.as_str())];
         two.book(&nightshift, &foreign).await.expect(403);
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        assert_eq!(nightshift.calls().count().await, 0);
         let own = [("csrf", field(&of_two.text, "csrf")), ("providerId", provider.as_str())];
         two.book(&nightshift, &own).await.expect(303);
     })
@@ -273,11 +272,11 @@ async fn a_preferred_date_in_the_past_is_asked_about_once_more() {
         for (_, value) in &filled {
             assert!(asked.text.contains(&format!("value=\"{value}\"")), "{value} is lost:\n{}", asked.text);
         }
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        assert_eq!(nightshift.calls().count().await, 0);
         let meant = [filled.as_slice(), &[("pastIsMeant", field(&asked.text, "pastIsMeant"))]].concat();
         let booked = visitor.book(&nightshift, &meant).await.expect(303);
         assert!(booked.header("location").unwrap().ends_with("?notice=started"));
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 1);
+        assert_eq!(nightshift.calls().count().await, 1);
     })
     .await;
 }
@@ -294,11 +293,11 @@ async fn a_form_with_a_mistake_comes_back_as_it_was_filled_in_and_a_masked_phone
         let refused = visitor.book(&nightshift, &filled).await.expect(422);
         assert!(refused.text.contains("aria-describedby=\"wrong-book-customerPhone\""), "{}", refused.text);
         assert!(refused.text.contains("value=\"Bea\"") && refused.text.contains("value=\"12\""), "{}", refused.text);
-        assert_eq!(nightshift.count("SELECT count(*) FROM booking_calls").await, 0);
+        assert_eq!(nightshift.calls().count().await, 0);
         let filled = [("csrf", csrf), ("providerId", provider), ("customerPhone", masked)];
         visitor.book(&nightshift, &filled).await.expect(303);
-        let told: Vec<(String,)> = nightshift.rows("SELECT CAST(request_body AS TEXT) FROM booking_calls").await;
-        assert!(told[0].0.contains("+14155550199"), "{told:?}");
+        let told = nightshift.calls().one().await.request_body.to_string();
+        assert!(told.contains("+14155550199"), "{told}");
     })
     .await;
 }
@@ -310,8 +309,7 @@ async fn a_form_whose_request_was_cancelled_meanwhile_says_so() {
         let page = visitor.form(&nightshift).await;
         let (csrf, provider) = (field(&page.text, "csrf"), field(&page.text, "providerId"));
         assert!(!page.text.contains("maxlength=\"10\""), "inputs for dates take no maxlength: {}", page.text);
-        let cancel = "UPDATE service_requests SET status = 'CANCELLED'";
-        nightshift.db.write(cancel).execute().await.unwrap();
+        nightshift.put_all_requests_into("CANCELLED").await;
         let filled = [("csrf", csrf), ("providerId", provider), ("customerName", "Bea")];
         let refused = visitor.book(&nightshift, &filled).await.expect(409);
         let told = "role=\"alert\"><strong>Failed to start booking call</strong> the request is ";
@@ -332,10 +330,10 @@ async fn a_booked_appointment_has_a_calendar_file_when_its_words_can_be_read() {
         let page = visitor.form(&nightshift).await;
         let form = [("csrf", field(&page.text, "csrf")), ("providerId", field(&page.text, "providerId"))];
         visitor.book(&nightshift, &form).await.expect(303);
-        nightshift.until("SELECT count(*) FROM service_requests WHERE status = 'COMPLETED'", 1).await;
+        nightshift.service_requests().completed().until(1).await;
         let words = "UPDATE providers SET booking_date = '2025-01-07', booking_time = '2:30 PM',
                 confirmation_number = 'BD441' WHERE booking_confirmed";
-        nightshift.db.write(words).execute().await.unwrap();
+        nightshift.given(words).await;
         let page = visitor.page(&nightshift).await;
         assert!(page.text.contains("2025-01-07 at 2:30 PM") && page.text.contains(&file), "{}", page.text);
         assert!(page.text.contains("Tuesday 7 January 2025, 14:30 "), "{}", page.text);
@@ -344,8 +342,7 @@ async fn a_booked_appointment_has_a_calendar_file_when_its_words_can_be_read() {
         assert!(calendar.text.starts_with("BEGIN:VCALENDAR\r\n"), "{}", calendar.text);
         assert!(calendar.text.contains("\r\nSUMMARY:Teeth cleaning <b>&: Bright Dental\r\n"), "{}", calendar.text);
         nightshift.get(&file).await.expect(404);
-        let words = "UPDATE providers SET booking_time = 'in the morning' WHERE booking_confirmed";
-        nightshift.db.write(words).execute().await.unwrap();
+        nightshift.given("UPDATE providers SET booking_time = 'in the morning' WHERE booking_confirmed").await;
         assert!(!visitor.page(&nightshift).await.text.contains(".ics"));
         nightshift.send(Method::GET, &file, &visitor.cookie(), None).await.expect(404);
     })

@@ -1,17 +1,17 @@
 //! However people write a phone number, the text or call reaches that phone or nobody.
 
-use nightshift_db::FromRow;
 use nightshift_db::testing::engines;
 use serde_json::{Value, json};
 
 use crate::support::business::{self, booking};
+use crate::support::probes::Probes;
 use crate::support::process::World;
 use crate::support::{Nightshift, on_both};
 
 /// Makes the first organisation one of New York, as it stood before organisations had a country.
-async fn in_new_york(nightshift: &Nightshift) {
+async fn in_new_york(program: &Probes) {
     let sql = "UPDATE organizations SET country = NULL, timezone = 'America/New_York' WHERE id = 'org-paws'";
-    nightshift.db.write(sql).execute().await.unwrap();
+    program.given(sql).await;
 }
 
 async fn in_country(nightshift: &Nightshift, code: &str) {
@@ -23,11 +23,6 @@ fn booking_with(phone: &str) -> Value {
     let mut body = booking();
     body["phone"] = json!(phone);
     body
-}
-
-/// The only value of a column, over all rows.
-async fn all<T: FromRow>(nightshift: &Nightshift, sql: &'static str) -> Vec<T> {
-    nightshift.rows(sql).await
 }
 
 #[tokio::test]
@@ -45,7 +40,7 @@ async fn a_text_goes_to_the_phone_that_was_meant() {
             let id = nightshift.book_as(booking_with(written)).await;
             nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
             let delivered = i64::try_from(number + 1).unwrap();
-            nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", delivered).await;
+            nightshift.texts().delivered().until(delivered).await;
             let to = nightshift.simulator.twilio().read(|ledger| ledger.messages()[number].to.clone());
             assert_eq!(to, e164, "{written}");
         }
@@ -68,8 +63,7 @@ async fn one_number_written_in_many_ways_is_one_client() {
         ] {
             nightshift.book_as(booking_with(written)).await;
         }
-        let clients: Vec<(String,)> = all(&nightshift, "SELECT phone_number FROM clients").await;
-        assert_eq!(clients, [("+12125550123".to_owned(),)]);
+        assert_eq!(nightshift.clients().one().await.phone_number, "+12125550123");
     })
     .await;
 }
@@ -102,10 +96,10 @@ async fn what_may_be_another_phone_is_refused_by_field() {
             let answer = nightshift.post("/api/messages/numbers", number).await.expect(422).json();
             assert!(answer["fields"]["e164"].is_string(), "{written}: {answer}");
         }
-        assert_eq!(nightshift.count("SELECT count(*) FROM clients").await, 0);
-        assert_eq!(nightshift.count("SELECT count(*) FROM service_requests").await, 0);
+        assert_eq!(nightshift.clients().count().await, 0);
+        assert_eq!(nightshift.service_requests().count().await, 0);
         // Without a country only what is international by itself is read.
-        nightshift.db.write("UPDATE organizations SET timezone = 'UTC' WHERE id = 'org-paws'").execute().await.unwrap();
+        nightshift.move_organization("org-paws", "UTC").await;
         nightshift.post("/api/bookings", booking_with("(212) 555-0123")).await.expect(422);
         nightshift.post("/api/bookings", booking_with("447900000001")).await.expect(201);
     })
@@ -124,26 +118,22 @@ async fn requesters_providers_and_numbers_are_read_in_the_organisations_country(
         nightshift.post(&format!("/api/v1/service-requests/{id}/providers"), more).await.expect(201);
         let number = json!({"e164": "07911 654321", "numberClass": "pool", "provider": "mock"});
         nightshift.post("/api/messages/numbers", number).await.expect(201);
-        let requesters: Vec<(String,)> = all(&nightshift, "SELECT user_phone FROM service_requests").await;
-        assert_eq!(requesters, [("+447911123456".to_owned(),)]);
-        let providers: Vec<(String,)> = all(&nightshift, "SELECT phone FROM providers ORDER BY phone").await;
-        assert_eq!(providers, [("+12125550177".to_owned(),), ("+442079460018".to_owned(),)]);
-        let numbers: Vec<(String,)> =
-            all(&nightshift, "SELECT e164 FROM message_numbers WHERE provider = 'mock'").await;
-        assert_eq!(numbers, [("+447911654321".to_owned(),)]);
+        assert_eq!(nightshift.service_requests().one().await.user_phone.as_deref(), Some("+447911123456"));
+        assert_eq!(nightshift.service_providers().count().await, 2);
+        let bright = nightshift.service_providers().named("Bright Dental").one().await;
+        let other = nightshift.service_providers().named("Other Dental").one().await;
+        assert_eq!((bright.phone.as_str(), other.phone.as_str()), ("+442079460018", "+12125550177"));
+        assert_eq!(nightshift.numbers().of_carrier("mock").one().await.e164, "+447911654321");
 
         // A wish names the provider's phone as people write it, and a customer's.
-        let provider: Vec<(String,)> =
-            all(&nightshift, "SELECT id FROM providers WHERE name = 'Bright Dental'").await;
         let wish = |phone: &str, customer: &str| {
-            json!({"serviceRequestId": id, "providerId": provider[0].0, "providerPhone": phone, "customerPhone": customer})
+            json!({"serviceRequestId": id, "providerId": bright.id, "providerPhone": phone, "customerPhone": customer})
         };
         let path = "/api/v1/bookings/schedule-async";
         nightshift.post(path, wish("020 7946 0019", "07911 123456")).await.expect(422);
         nightshift.post(path, wish("020 7946 0018", "(212) 555-0123")).await.expect(422);
         nightshift.post(path, wish("020 7946 0018", "07911 000001")).await.expect(202);
-        let told: Vec<(nightshift_db::Json<Value>,)> = all(&nightshift, "SELECT request_body FROM booking_calls").await;
-        let told = &told[0].0.0;
+        let told = nightshift.calls().one().await.request_body;
         assert_eq!((&told["providerPhone"], &told["customerPhone"]), (&json!("+442079460018"), &json!("+447911000001")));
     })
     .await;
@@ -164,19 +154,13 @@ async fn a_seed_file_is_read_in_each_organisations_country() {
                           "startAt": "2034-12-31T10:00:00Z", "endAt": "2034-12-31T11:00:00Z"}],
         });
         business::load(&nightshift.db, seed).await;
-        let stored: Vec<(String,)> = all(
-            &nightshift,
-            "SELECT phone_number FROM sitters WHERE id = 's-de' UNION ALL SELECT phone_number FROM clients
-             UNION ALL SELECT e164 FROM message_numbers WHERE id = 'n-us'",
-        )
-        .await;
-        let stored: Vec<&str> = stored.iter().map(|(number,)| number.as_str()).collect();
-        assert_eq!(stored, ["+4915123456789", "+12125550123", "+12125550140"]);
-        let countries: Vec<(Option<String>,)> = all(
-            &nightshift,
-            "SELECT country FROM organizations WHERE id IN ('org-de', 'org-us', 'org-paws') ORDER BY id",
-        )
-        .await;
+        let sitter: Vec<(String,)> = nightshift.rows("SELECT phone_number FROM sitters WHERE id = 's-de'").await;
+        assert_eq!(sitter, [("+4915123456789".to_owned(),)]);
+        assert_eq!(nightshift.clients().one().await.phone_number, "+12125550123");
+        assert_eq!(nightshift.numbers().of_carrier("mock").one().await.e164, "+12125550140");
+        let countries: Vec<(Option<String>,)> = nightshift
+            .rows("SELECT country FROM organizations WHERE id IN ('org-de', 'org-us', 'org-paws') ORDER BY id")
+            .await;
         assert_eq!(countries, [(Some("DE".to_owned()),), (None,), (Some("US".to_owned()),)]);
     })
     .await;
@@ -190,8 +174,7 @@ async fn doctor_names_stored_numbers_that_may_be_somebody_elses() {
         let doctor = || String::from_utf8(world.command(&["doctor"]).output().unwrap().stdout).unwrap();
         assert!(doctor().contains("every stored phone number is possible"));
         let db = &world.database.db;
-        let sql = "UPDATE organizations SET timezone = 'America/New_York', country = NULL WHERE id = 'org-paws'";
-        db.write(sql).execute().await.unwrap();
+        in_new_york(&world).await;
         for (id, number) in
             [("client-old", "+4407911123456"), ("client-nz", "+6465550123"), ("client-ok", "+15551234567")]
         {

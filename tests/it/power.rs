@@ -95,10 +95,10 @@ async fn whenever_the_power_fails_what_was_acknowledged_is_there_and_happens_onc
     let path = folder.path().join("again.db");
     after_power_failure(&base, &events, Unsynced::Lost, &mut fastrand::Rng::new(), &path);
     let (db, url) = open(&path).await;
-    world.database = TestDb::existing(db, url);
+    world.use_database(TestDb::existing(db, url));
     world.leases_run_out().await;
     let _again = world.serve();
-    world.until("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')", BOOKINGS as i64).await;
+    world.texts().sent().until(BOOKINGS as i64).await;
     world.until_quiet().await;
     world.shows_each_booking_once(BOOKINGS).await;
 }

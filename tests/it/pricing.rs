@@ -74,10 +74,10 @@ async fn a_booking_is_priced_when_it_is_made_and_stays_so_until_somebody_asks() 
         let change = json!({"discountMinor": 0, "reprice": true});
         let both = nightshift.patch(&format!("/api/bookings/{id}"), change).await.expect(200).json();
         assert_eq!(both["booking"]["totalMinor"], 18_700);
-        assert_eq!(nightshift.count("SELECT count(*) FROM pricing_snapshots").await, 3, "each is kept");
+        assert_eq!(nightshift.price_snapshots().count().await, 3, "each is kept");
         // A payment of another amount is put before people.
         nightshift.stripe(&paid("evt_1", id)).await.expect(200);
-        nightshift.until("SELECT count(*) FROM exceptions WHERE type = 'payment_amount_mismatch'", 1).await;
+        nightshift.exceptions("payment_amount_mismatch").until(1).await;
     })
     .await;
 }

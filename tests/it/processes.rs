@@ -29,9 +29,6 @@ async fn status(process: &Process, path: &str) -> u16 {
     answer.map_or(0, |answer| answer.status().as_u16())
 }
 
-const SUCCEEDED: &str =
-    "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'success'";
-
 #[tokio::test]
 async fn f7_two_workers_and_two_receivers_do_each_job_once_and_a_pause_holds_for_all() {
     let database = postgres().await;
@@ -47,12 +44,12 @@ async fn f7_two_workers_and_two_receivers_do_each_job_once_and_a_pause_holds_for
         let (one, two) = tokio::join!(senders[0].deliver(&event), senders[1].deliver(&event));
         assert!(one.unwrap().taken() && two.unwrap().taken());
     }
-    world.until(SUCCEEDED, 100).await;
+    world.automation_runs("bookingConfirmation").succeeded().until(100).await;
     world.until_quiet().await;
     world.shows_each_booking_once(100).await;
-    let workers: i64 = world.count("SELECT count(*) FROM workers").await;
+    let workers: i64 = world.workers().count().await;
     assert!(workers >= 2, "{workers}");
-    assert_eq!(world.count("SELECT count(*) FROM job_attempts").await, 0, "some job failed or was run twice");
+    assert_eq!(world.failed_attempts().count().await, 0, "some job failed or was run twice");
 
     let paused = world.command(&["queues", "pause", "bookings", "--reason", "test"]).output().unwrap();
     assert!(paused.status.success());
@@ -60,21 +57,20 @@ async fn f7_two_workers_and_two_receivers_do_each_job_once_and_a_pause_holds_for
         let event = paid(&format!("evt_{number}"), &format!("booking-{number}"));
         assert!(senders[number % 2].deliver(&event).await.unwrap().taken());
     }
-    let held = "SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'queued'";
-    world.until(held, 20).await;
+    world.jobs("booking.confirm").queued().until(20).await;
     // Other work goes on, so the workers look for more again and again.
     for number in 100..120 {
         let event = paid(&format!("evt_{number}_again"), &format!("booking-{number}"));
         assert!(senders[number % 2].deliver(&event).await.unwrap().taken());
     }
-    world.until("SELECT count(*) FROM webhook_inbox WHERE provider = 'stripe' AND status = 'processed'", 140).await;
-    assert_eq!(world.count(held).await, 20);
+    world.webhooks("stripe").processed().until(140).await;
+    assert_eq!(world.jobs("booking.confirm").queued().count().await, 20);
     assert!(world.command(&["queues", "resume", "bookings"]).output().unwrap().status.success());
-    world.until(SUCCEEDED, 120).await;
+    world.automation_runs("bookingConfirmation").succeeded().until(120).await;
     world.until_quiet().await;
     world.shows_each_booking_once(120).await;
-    let audited = "SELECT count(*) FROM event_log WHERE event_type IN ('queue.paused', 'queue.resumed')";
-    assert_eq!(world.count(audited).await, 2);
+    assert_eq!(world.events("queue.paused").count().await, 1);
+    assert_eq!(world.events("queue.resumed").count().await, 1);
 }
 
 #[tokio::test]
@@ -90,16 +86,16 @@ async fn f11_a_process_that_is_asked_to_end_says_so_finishes_what_runs_and_loses
             let event = paid(&format!("evt_{number}"), &format!("booking-{number}"));
             assert!(sender.deliver(&event).await.unwrap().taken());
         }
-        world.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm'", 40).await;
+        world.jobs("booking.confirm").until(40).await;
         process.terminate();
         eventually("it says that it is not ready", async || status(&process, "/readyz").await == 503).await;
         assert!(process.wait().await.success());
-        assert_eq!(world.count("SELECT count(*) FROM jobs WHERE state = 'running'").await, 0);
+        assert_eq!(world.all_jobs().running().count().await, 0);
         let _again = world.serve();
-        world.until(SUCCEEDED, 40).await;
+        world.automation_runs("bookingConfirmation").succeeded().until(40).await;
         world.until_quiet().await;
         world.shows_each_booking_once(40).await;
-        assert_eq!(world.count("SELECT count(*) FROM jobs WHERE crashes > 0").await, 0);
+        assert_eq!(world.all_jobs().that_lost_a_lease().count().await, 0);
         world.logs_are_discreet();
     })
     .await;
@@ -112,7 +108,7 @@ async fn a_second_signal_ends_the_process_at_once() {
         let stuck = [("NIGHTSHIFT_FAILPOINTS", "booking.confirm.after_thread=delay:60000")];
         let mut process = world.serve_with(&[], &stuck);
         stripe(&process.url).deliver(&paid("evt_1", "booking-0")).await.unwrap();
-        world.until("SELECT count(*) FROM jobs WHERE kind = 'booking.confirm' AND state = 'running'", 1).await;
+        world.jobs("booking.confirm").running().until(1).await;
         process.terminate();
         eventually("it says that it is not ready", async || status(&process, "/readyz").await == 503).await;
         process.terminate();
@@ -210,11 +206,11 @@ async fn f1_while_the_database_is_away_webhooks_get_503_and_afterwards_everythin
         let event = paid(&format!("evt_{number}"), &format!("booking-{number}"));
         sender.deliver_until_taken(&event, Duration::from_secs(30)).await.unwrap();
     }
-    world.until(SUCCEEDED, 100).await;
+    world.automation_runs("bookingConfirmation").succeeded().until(100).await;
     world.until_quiet().await;
     world.shows_each_booking_once(100).await;
     assert_eq!(status(&process, "/readyz").await, 200);
-    assert_eq!(world.count("SELECT count(*) FROM jobs WHERE state = 'dead'").await, 0);
+    assert_eq!(world.all_jobs().dead().count().await, 0);
     world.logs_are_discreet();
     drop(process);
     world.db().close().await;
@@ -233,7 +229,7 @@ async fn a_process_starts_before_its_database_and_works_when_it_is_there() {
     server.start();
     let event = paid("evt_1", "booking-0");
     stripe(&process.url).deliver_until_taken(&event, Duration::from_secs(30)).await.unwrap();
-    world.until(SUCCEEDED, 1).await;
+    world.automation_runs("bookingConfirmation").succeeded().until(1).await;
     world.db().close().await;
 }
 
@@ -247,7 +243,7 @@ async fn an_idle_process_makes_at_most_one_statement_a_second() {
     let world = World::new(TestDb::existing(db, url)).await;
     let _process = world.serve();
     // Worker and scheduler have begun; what a start needs is done when nothing was asked for two seconds.
-    world.until("SELECT count(*) FROM workers", 1).await;
+    world.workers().until(1).await;
     world.until("SELECT count(*) FROM (SELECT 1 FROM schedules LIMIT 1) AS known", 1).await;
     let (mut before, mut since) = (0, Instant::now());
     eventually("it has nothing to do", async || {
@@ -271,7 +267,7 @@ async fn metrics_tell_requests_webhooks_and_jobs() {
         let process = world.serve();
         stripe(&process.url).deliver(&paid("evt_1", "booking-0")).await.unwrap();
         stripe(&process.url).deliver_raw(b"{}".to_vec(), None).await.unwrap();
-        world.until(SUCCEEDED, 1).await;
+        world.automation_runs("bookingConfirmation").succeeded().until(1).await;
         world.until_quiet().await;
         let text =
             http_client().unwrap().get(format!("{}/metrics", process.url)).send().await.unwrap().text().await.unwrap();
@@ -296,7 +292,7 @@ async fn a_request_tells_its_own_story_in_json_log_lines() {
         business::load_bookings(world.db(), 1).await;
         let process = world.serve();
         stripe(&process.url).deliver(&paid("evt_1", "booking-0")).await.unwrap();
-        world.until(SUCCEEDED, 1).await;
+        world.automation_runs("bookingConfirmation").succeeded().until(1).await;
         world.until_quiet().await;
         for line in world.logged().lines() {
             let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));

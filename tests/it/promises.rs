@@ -20,10 +20,10 @@ async fn each_broken_promise_is_found_and_named() {
     on_both(async |nightshift| {
         let id = nightshift.book().await;
         nightshift.stripe(&paid("evt_1", &id)).await.expect(200);
-        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
+        nightshift.texts().delivered().until(1).await;
         nightshift.quiet().await;
         nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
-        nightshift.until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'", 1).await;
+        nightshift.reconciliation_runs().completed().until(1).await;
         nightshift.quiet().await;
         nightshift.clock.advance(Duration::from_secs(120));
         nightshift.quiet().await;
@@ -136,7 +136,7 @@ async fn a_backlog_breaks_no_promise_while_it_waits_nor_while_it_drains() {
             for n in 0..TEXTS {
                 nightshift.post(&format!("/api/bookings/booking-{n}/confirm"), json!({})).await.expect(200);
             }
-            nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying'", TEXTS).await;
+            nightshift.jobs("sms.send").retrying().until(TEXTS).await;
         };
         let down = FaultRule {
             matching: Match::default(),
@@ -152,12 +152,11 @@ async fn a_backlog_breaks_no_promise_while_it_waits_nor_while_it_drains() {
 
         pause(true).await;
         nightshift.clock.advance(Duration::from_secs(300));
-        let due = "SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying' AND NOT waiting";
-        nightshift.until_with_the_clock_standing(due, TEXTS).await;
+        nightshift.jobs("sms.send").retrying().due().until_with_the_clock_standing(TEXTS).await;
         assert_eq!(found(&nightshift).await, Vec::<&str>::new(), "while the queue is paused");
         pause(false).await;
         // Looked at again and again while jobs end between the statements of a look.
-        while nightshift.count("SELECT count(*) FROM message_events WHERE status = 'delivered'").await < TEXTS {
+        while nightshift.texts().delivered().count().await < TEXTS {
             assert_eq!(found(&nightshift).await, Vec::<&str>::new(), "while it drains");
             nightshift.clock.advance(Duration::from_millis(100));
         }

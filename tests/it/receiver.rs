@@ -1,7 +1,7 @@
 //! Webhooks are taken when they are proven, refused when they are not, and stored before they are answered.
 
 use nightshift::config::Settings;
-use nightshift_db::{Json, Timestamp};
+use nightshift_db::Timestamp;
 use nightshift_providers::stripe::signature;
 use serde_json::{Value, json};
 
@@ -9,16 +9,12 @@ use crate::support::business::paid;
 use crate::support::nightshift::{STRIPE_SECRET, on_both_with};
 use crate::support::{Answer, Nightshift, on_both};
 
-const STORED: &str = "SELECT count(*) FROM webhook_inbox";
-const ENQUEUED: &str = "SELECT count(*) FROM jobs WHERE kind LIKE 'webhook.%'";
-const REFUSALS: &str = "SELECT count(*) FROM event_log WHERE event_type = 'webhook.validation.failed'";
-
 fn signed(secret: &str, at: Timestamp, body: &str) -> String {
     signature::sign(&secret.into(), at.unix_seconds(), body.as_bytes())
 }
 
 async fn nothing_is_stored(nightshift: &Nightshift) {
-    assert_eq!((nightshift.count(STORED).await, nightshift.count(ENQUEUED).await), (0, 0));
+    assert_eq!((nightshift.all_webhooks().count().await, nightshift.webhook_jobs().count().await), (0, 0));
 }
 
 #[tokio::test]
@@ -28,10 +24,9 @@ async fn d1_without_validation_an_unsigned_event_is_taken_and_marked() {
         async |nightshift| {
             let answer = nightshift.stripe_raw(paid("evt_1", "b").to_string(), None).await.expect(200);
             assert_eq!(answer.json(), json!({"received": true, "duplicate": false}));
-            let stored: Vec<(bool, String)> = nightshift.rows("SELECT verified, event_key FROM webhook_inbox").await;
-            assert_eq!(stored, [(false, "evt_1".to_owned())]);
-            let unverified = "SELECT count(*) FROM event_log WHERE event_type = 'webhook.unverified'";
-            assert_eq!(nightshift.count(unverified).await, 1);
+            let stored = nightshift.all_webhooks().one().await;
+            assert_eq!((stored.verified, stored.event_key.as_str()), (false, "evt_1"));
+            assert_eq!(nightshift.events("webhook.unverified").count().await, 1);
         },
     )
     .await;
@@ -46,8 +41,8 @@ async fn d2_with_validation_a_valid_signature_is_taken_under_any_of_the_secrets(
             let signature = signed(secret, nightshift.clock.now(), &body);
             nightshift.stripe_raw(body, Some(&signature)).await.expect(200);
         }
-        let verified = "SELECT count(*) FROM webhook_inbox WHERE verified";
-        assert_eq!((nightshift.count(verified).await, nightshift.count(ENQUEUED).await), (2, 2));
+        assert_eq!(nightshift.all_webhooks().verified().count().await, 2);
+        assert_eq!(nightshift.webhook_jobs().count().await, 2);
     })
     .await;
 }
@@ -72,10 +67,8 @@ async fn d3_d8_with_validation_anything_else_is_refused_recorded_and_not_enqueue
             assert!(answer.json()["error"].is_string() && answer.json()["requestId"].is_string(), "{}", answer.text);
         }
         nothing_is_stored(&nightshift).await;
-        let logged: Vec<(String, Json<Value>)> = nightshift
-            .rows("SELECT status, metadata FROM event_log WHERE event_type = 'webhook.validation.failed' ORDER BY id")
-            .await;
-        let reasons: Vec<_> = logged.iter().map(|(_, metadata)| metadata.0["reason"].as_str().unwrap()).collect();
+        let logged = nightshift.events("webhook.validation.failed").all().await;
+        let reasons: Vec<_> = logged.iter().map(|event| event.metadata["reason"].as_str().unwrap()).collect();
         assert_eq!(reasons, refused.iter().map(|(_, reason)| *reason).collect::<Vec<_>>());
         let text = format!("{logged:?}");
         assert!(!text.contains("pi_b") && !text.contains(STRIPE_SECRET) && !text.contains("v1="), "{text}");
@@ -95,7 +88,7 @@ async fn d7_without_validation_a_wrong_signature_is_refused_all_the_same() {
             let wrong = signed("whsec_wrong", nightshift.clock.now(), &body);
             nightshift.stripe_raw(body.clone(), Some(&wrong)).await.expect(400);
             nothing_is_stored(&nightshift).await;
-            assert_eq!(nightshift.count(REFUSALS).await, 1);
+            assert_eq!(nightshift.events("webhook.validation.failed").count().await, 1);
             let right = signed(STRIPE_SECRET, nightshift.clock.now(), &body);
             nightshift.stripe_raw(body, Some(&right)).await.expect(200);
         },
@@ -109,11 +102,9 @@ async fn d8_a_storm_of_refusals_fills_no_table_and_calls_people_once() {
         for _ in 0..75 {
             nightshift.stripe_raw(paid("evt_1", "b").to_string(), None).await.expect(401);
         }
-        assert_eq!(nightshift.count(REFUSALS).await, 60);
-        let open: Vec<(String, i64)> = nightshift
-            .rows("SELECT severity, occurrences FROM exceptions WHERE type = 'webhook_signature_invalid'")
-            .await;
-        assert_eq!(open, [("high".to_owned(), 51)], "from the tenth within an hour on");
+        assert_eq!(nightshift.events("webhook.validation.failed").count().await, 60);
+        let shown = nightshift.exceptions("webhook_signature_invalid").one().await;
+        assert_eq!((shown.severity.as_str(), shown.occurrences), ("high", 51), "from the tenth within an hour on");
         nothing_is_stored(&nightshift).await;
     })
     .await;
@@ -173,8 +164,7 @@ async fn an_odd_field_never_costs_a_webhook() {
             assert_eq!(answer.json(), json!({"received": true, "duplicate": false}), "{n}");
         }
         // Twilio reports what becomes of the confirmation.
-        let processed = "SELECT count(*) FROM webhook_inbox WHERE provider = 'stripe' AND status = 'processed'";
-        nightshift.until(processed, 10).await;
+        nightshift.webhooks("stripe").processed().until(10).await;
         let shown = nightshift.get(&format!("/api/bookings/{id}")).await.expect(200).json();
         assert_eq!(shown["booking"]["status"], "confirmed");
     })
@@ -209,8 +199,8 @@ async fn what_is_no_event_that_matters_is_stored_and_ignored() {
             let request = nightshift.http.post(&url).header("x-vapi-secret", "vapi-test-secret");
             Answer::to(request.header("content-type", "application/json").body(body)).await.expect(200);
         }
-        nightshift.until("SELECT count(*) FROM webhook_inbox WHERE status = 'ignored'", 12).await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM exceptions").await, 0);
+        nightshift.all_webhooks().ignored().until(12).await;
+        assert_eq!(nightshift.all_exceptions().count().await, 0);
     })
     .await;
 }
@@ -226,7 +216,7 @@ async fn f8_more_webhooks_than_allowed_per_minute_are_told_to_wait() {
             let answer = nightshift.stripe(&paid("evt_4", "b")).await.expect(429);
             let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
             assert!((1..=60).contains(&seconds), "{seconds}");
-            assert_eq!(nightshift.count(STORED).await, 3);
+            assert_eq!(nightshift.all_webhooks().count().await, 3);
             nightshift.clock.advance(std::time::Duration::from_secs(60));
             nightshift.stripe(&paid("evt_4", "b")).await.expect(200);
         },
@@ -341,7 +331,7 @@ async fn twilio_reports_are_taken_only_under_its_signature() {
         assert_eq!(post(Some(sign("guessed"))).await, 401);
         nothing_is_stored(&nightshift).await;
         assert!((200..300).contains(&post(Some(sign("simulated-auth-token"))).await));
-        assert_eq!(nightshift.count(STORED).await, 1);
+        assert_eq!(nightshift.all_webhooks().count().await, 1);
     })
     .await;
 }
@@ -356,7 +346,7 @@ async fn a_twilio_report_that_names_no_text_is_stored_and_ignored() {
             let request = nightshift.http.post(&url).header("content-type", "application/x-www-form-urlencoded");
             Answer::to(request.body(form.to_owned())).await.expect(200);
         }
-        nightshift.skip_waits_until("SELECT count(*) FROM webhook_inbox WHERE status = 'ignored'", 5).await;
+        nightshift.all_webhooks().ignored().skip_waits_until(5).await;
     })
     .await;
 }

@@ -20,7 +20,7 @@ async fn night(nightshift: &Nightshift, completed: i64) {
     let two = nightshift.clock.now().to_datetime().date_naive().and_hms_opt(2, 0, 0).unwrap().and_utc();
     let two = Timestamp::from(two);
     nightshift.clock.set(if nightshift.clock.now() < two { two } else { two + DAY });
-    nightshift.until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'", completed).await;
+    nightshift.reconciliation_runs().completed().until(completed).await;
     nightshift.quiet().await;
 }
 
@@ -68,13 +68,7 @@ async fn d11_d12_d13_d14_d16_drift_is_found_explained_put_before_people_and_noth
         nightshift.patch(&format!("/api/bookings/{edited}"), json!({"quantity": 2})).await.expect(200);
         nightshift.patch(&format!("/api/bookings/{cancelled}"), json!({"quantity": 2})).await.expect(200);
         nightshift.post(&format!("/api/bookings/{cancelled}/cancel"), json!({})).await.expect(200);
-        nightshift
-            .db
-            .write("UPDATE bookings SET total_minor = 3960 WHERE id = $1")
-            .bind(&wrong)
-            .execute()
-            .await
-            .unwrap();
+        nightshift.price_booking(&wrong, 3_960).await;
         let mut later = rule();
         later["baseMinor"] = json!(1);
         later["effectiveFrom"] = json!(nightshift.clock.now() + Duration::from_secs(60));
@@ -167,10 +161,8 @@ async fn what_cannot_be_computed_is_told_and_does_not_stop_the_run() {
         nightshift.book_as(booking_of(2)).await;
         nightshift.patch(&format!("/api/bookings/{odd}"), json!({"service": "cat_sitting"})).await.expect(200);
         night(&nightshift, 2).await;
-        let runs: Vec<(i64, i64, i64)> = nightshift
-            .rows("SELECT checked, not_computable, drifted FROM reconciliation_runs WHERE org_id = 'org-paws'")
-            .await;
-        assert_eq!(runs, [(1, 1, 0)]);
+        let check = nightshift.reconciliation_runs().of("org-paws").one().await;
+        assert_eq!((check.checked, check.not_computable, check.drifted), (1, 1, 0));
         let list = nightshift.get("/api/exceptions?type=reconciliation_failed").await.expect(200).json();
         let item = &list["exceptions"][0];
         assert_eq!((&item["bookingId"], &item["severity"]), (&json!(odd), &json!("low")));
@@ -197,21 +189,26 @@ async fn only_bookings_of_the_last_90_days_that_stood_when_the_run_began_are_loo
             }
             nightshift.quiet().await;
             let two = Timestamp::from("2024-12-30T02:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap());
-            let rows: Vec<(String,)> = nightshift.rows("SELECT id FROM bookings ORDER BY id").await;
-            let set = async |sql, id: &str, at: Timestamp| {
-                nightshift.db.write(sql).bind(id).bind(at).execute().await.unwrap();
+            let bookings = nightshift.bookings().all().await;
+            let takes_place = async |booking: &str, start: Timestamp, end: Timestamp| {
+                let sql = "UPDATE bookings SET start_at = $2, end_at = $3 WHERE id = $1";
+                nightshift.db.write(sql).bind(booking).bind(start).bind(end).execute().await.unwrap();
+            };
+            let set = async |sql, booking: &str, at: Timestamp| {
+                nightshift.db.write(sql).bind(booking).bind(at).execute().await.unwrap();
             };
             let (old, hour) = (two - 90 * DAY, Duration::from_secs(3600));
-            set("UPDATE bookings SET start_at = $2 WHERE id = $1", &rows[0].0, old - 2 * DAY).await;
-            set("UPDATE bookings SET end_at = $2 WHERE id = $1", &rows[0].0, old - Duration::from_millis(1)).await;
-            set("UPDATE bookings SET start_at = $2 WHERE id = $1", &rows[1].0, old - DAY).await;
-            set("UPDATE bookings SET end_at = $2 WHERE id = $1", &rows[1].0, old + hour).await;
-            set("UPDATE bookings SET updated_at = $2 WHERE id = $1", &rows[5].0, two + hour).await;
-            set("UPDATE bookings SET created_at = $2 WHERE id = $1", &rows[6].0, two + hour).await;
+            takes_place(&bookings[0].id, old - 2 * DAY, old - Duration::from_millis(1)).await;
+            takes_place(&bookings[1].id, old - DAY, old + hour).await;
+            set("UPDATE bookings SET updated_at = $2 WHERE id = $1", &bookings[5].id, two + hour).await;
+            set("UPDATE bookings SET created_at = $2 WHERE id = $1", &bookings[6].id, two + hour).await;
             night(&nightshift, 2).await;
-            let checked: Vec<(i64, i64)> =
-                nightshift.rows("SELECT checked, drifted FROM reconciliation_runs WHERE org_id = 'org-paws'").await;
-            assert_eq!(checked, [(4, 1)], "of the seven one is too old, one was changed and one made since");
+            let check = nightshift.reconciliation_runs().of("org-paws").one().await;
+            assert_eq!(
+                (check.checked, check.drifted),
+                (4, 1),
+                "of the seven one is too old, one was changed and one made since"
+            );
         },
     )
     .await;
@@ -225,20 +222,19 @@ async fn somebody_may_ask_for_a_run_one_at_a_time() {
         nightshift.quiet().await;
         let asked = nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
         assert!(asked.header("location").unwrap().starts_with("/api/jobs/"));
-        nightshift.until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'", 1).await;
+        nightshift.reconciliation_runs().completed().until(1).await;
         nightshift.patch(&format!("/api/bookings/{id}"), json!({"quantity": 3})).await.expect(200);
         nightshift.post("/api/reconciliation/runs", json!({"date": "2024-12-01"})).await.expect(202);
-        nightshift.until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'", 2).await;
+        nightshift.reconciliation_runs().completed().until(2).await;
         nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
-        nightshift.until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'", 3).await;
-        let runs: Vec<(String, i64, i64)> = nightshift
-            .rows("SELECT local_date, attempt_no, drifted FROM reconciliation_runs ORDER BY started_at, id")
-            .await;
-        let runs: Vec<_> = runs.iter().map(|(date, attempt, drifted)| (date.as_str(), *attempt, *drifted)).collect();
+        nightshift.reconciliation_runs().completed().until(3).await;
+        let checks = nightshift.reconciliation_runs().all().await;
+        let runs: Vec<_> =
+            checks.iter().map(|check| (check.local_date.as_str(), check.attempt_no, check.drifted)).collect();
         assert_eq!(runs, [("2024-12-29", 1, 0), ("2024-12-01", 1, 1), ("2024-12-29", 2, 1)]);
         assert_eq!(exceptions(&nightshift, "open").await[0]["occurrences"], 2);
 
-        nightshift.db.write("UPDATE reconciliation_runs SET status = 'running'").execute().await.unwrap();
+        nightshift.given("UPDATE reconciliation_runs SET status = 'running'").await;
         let refused = nightshift.post("/api/reconciliation/runs", json!({})).await.expect(409).json();
         assert_eq!(refused["code"], "reconciliation_running");
         for bad in [json!({"date": "2025-06-01"}), json!({"date": "yesterday"}), json!({"when": "now"})] {
@@ -259,54 +255,31 @@ async fn a_run_that_was_given_up_is_told_and_goes_on_where_it_was() {
             }
             nightshift.quiet().await;
             // What the third booking was priced with is no longer readable.
-            let last: Vec<(String,)> = nightshift.rows("SELECT max(id) FROM bookings").await;
+            let last = nightshift.bookings().all().await.pop().unwrap();
             let (good, bad) = ("[\"key_pickup\"]", "7");
             let set = |add_ons: &'static str| {
-                let sql = leak(format!("UPDATE bookings SET add_ons = '{add_ons}' WHERE id = '{}'", last[0].0));
+                let sql = leak(format!("UPDATE bookings SET add_ons = '{add_ons}' WHERE id = '{}'", last.id));
                 nightshift.db.write(sql).execute()
             };
             set(bad).await.unwrap();
             nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
-            nightshift
-                .skip_waits_until("SELECT count(*) FROM reconciliation_runs WHERE status = 'failed' AND checked = 2", 1)
-                .await;
+            nightshift.reconciliation_runs().failed().that_checked(2).skip_waits_until(1).await;
             let list = nightshift.get("/api/exceptions?type=reconciliation_failed").await.expect(200).json();
             assert_eq!(list["exceptions"].as_array().unwrap().len(), 1, "{list}");
             let log = nightshift.get("/api/event-log?eventType=pricing.reconciliation.failed").await.expect(200).json();
             assert_eq!(log["events"].as_array().unwrap().len(), 1);
 
             set(good).await.unwrap();
-            let dead: Vec<(String,)> =
-                nightshift.rows("SELECT id FROM jobs WHERE state = 'dead' AND kind = 'pricing.reconcile.chunk'").await;
+            let dead = nightshift.jobs("pricing.reconcile.chunk").dead().one().await;
             let mut tx = nightshift.db.begin().await.unwrap();
-            nightshift_jobs::registry().retry(&nightshift.app.queue, &mut tx, &dead[0].0, None).await.unwrap();
+            nightshift_jobs::registry().retry(&nightshift.app.queue, &mut tx, &dead.id, None).await.unwrap();
             tx.commit().await.unwrap();
-            nightshift
-                .until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed' AND checked = 3", 1)
-                .await;
+            nightshift.reconciliation_runs().completed().that_checked(3).until(1).await;
             let list = nightshift.get("/api/exceptions?type=reconciliation_failed").await.expect(200).json();
             assert_eq!(list["exceptions"].as_array().unwrap().len(), 0, "{list}");
         },
     )
     .await;
-}
-
-/// What a run came to, without times and ids.
-async fn outcome(db: &Db) -> (Vec<(i64, i64, i64, i64, i64)>, Vec<(String, i64, String)>, Vec<(String, i64)>) {
-    (
-        db.read("SELECT checked, drifted, high, medium, low FROM reconciliation_runs WHERE org_id = 'org-paws'")
-            .all()
-            .await
-            .unwrap(),
-        db.read("SELECT booking_id, drift_minor, severity FROM pricing_drifts ORDER BY booking_id")
-            .all()
-            .await
-            .unwrap(),
-        db.read("SELECT booking_id, occurrences FROM exceptions WHERE type = 'pricing_drift' ORDER BY booking_id")
-            .all()
-            .await
-            .unwrap(),
-    )
 }
 
 #[tokio::test]
@@ -334,19 +307,19 @@ async fn d17_a_run_that_is_killed_again_and_again_comes_to_the_same_end() {
             db.write("UPDATE jobs SET crashes = 0").execute().await.unwrap();
         }
         let _worker = world.serve_with(&["--role", "worker"], &[]);
-        world.until("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'", 1).await;
-        let (runs, drifts, exceptions) = outcome(&db).await;
-        assert_eq!(runs.len(), 1);
-        assert_eq!((runs[0].0, runs[0].1), (1_000, 100));
+        world.reconciliation_runs().completed().until(1).await;
+        let check = world.reconciliation_runs().of("org-paws").one().await;
+        assert_eq!((check.checked, check.drifted), (1_000, 100));
+        let drifts = world.drifts().all().await;
         assert_eq!(drifts.len(), 100);
-        for (n, (booking, drift, _)) in drifts.iter().enumerate() {
-            assert_eq!(*booking, format!("load-{:010}", n * 10));
-            assert_eq!(*drift, 100 * (1 + i64::try_from(n).unwrap() % 60));
+        for (n, drift) in drifts.iter().enumerate() {
+            assert_eq!(drift.booking_id, format!("load-{:010}", n * 10));
+            assert_eq!(drift.drift_minor, 100 * (1 + i64::try_from(n).unwrap() % 60));
         }
-        assert!(exceptions.iter().all(|(_, occurrences)| *occurrences == 1), "{exceptions:?}");
+        let exceptions = world.exceptions("pricing_drift").all().await;
+        assert!(exceptions.iter().all(|exception| exception.occurrences == 1), "{exceptions:?}");
         assert_eq!(exceptions.len(), 100);
-        let count = "SELECT count(*) FROM event_log WHERE event_type = 'pricing.drift.detected'";
-        assert_eq!(world.count(count).await, 100);
+        assert_eq!(world.events("pricing.drift.detected").count().await, 100);
         assert_eq!(prices(&db).await, before);
     });
     futures_util::future::join_all(worlds).await;

@@ -24,17 +24,16 @@ async fn f12_each_thing_is_kept_as_long_as_it_must_be_and_no_longer() {
             .await
             .expect(201);
         nightshift.stripe(&paid("evt_1", &id)).await.expect(200);
-        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
+        nightshift.texts().delivered().until(1).await;
         // A job that people have not looked at yet.
-        nightshift.db.write("UPDATE clients SET org_id = 'org-other'").execute().await.unwrap();
+        nightshift.move_all_clients_to("org-other").await;
         nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-        nightshift.until("SELECT count(*) FROM jobs WHERE state = 'dead'", 1).await;
-        nightshift.db.write("UPDATE clients SET org_id = 'org-paws'").execute().await.unwrap();
+        nightshift.all_jobs().dead().until(1).await;
+        nightshift.move_all_clients_to("org-paws").await;
         nightshift.quiet().await;
 
-        let history = "SELECT count(*) FROM booking_status_history";
-        let log = "SELECT count(*) FROM event_log WHERE event_type <> 'job.dead'";
-        let (history_before, log_before) = (nightshift.count(history).await, nightshift.count(log).await);
+        let (history_before, log_before) =
+            (nightshift.status_changes().count().await, nightshift.all_events().except("job.dead").count().await);
         let began = nightshift.clock.now();
         for (days, kept) in [
             // Jobs that succeeded on the first day, dead jobs, webhooks with a body, webhooks, kept answers.
@@ -51,21 +50,21 @@ async fn f12_each_thing_is_kept_as_long_as_it_must_be_and_no_longer() {
             nightshift.clock.set(began + DAY * days);
             nightshift.swept().await;
             let mut found = Vec::new();
-            for sql in [
-                "SELECT count(*) FROM jobs WHERE state = 'succeeded' AND kind = 'webhook.stripe.process'",
-                "SELECT count(*) FROM jobs WHERE state = 'dead'",
-                "SELECT count(*) FROM webhook_inbox WHERE payload IS NOT NULL AND event_key = 'evt_1'",
-                "SELECT count(*) FROM webhook_inbox WHERE event_key = 'evt_1'",
-                "SELECT count(*) FROM idempotency_keys",
+            for rows in [
+                nightshift.jobs("webhook.stripe.process").succeeded().counted(),
+                nightshift.all_jobs().dead().counted(),
+                nightshift.all_webhooks().with_key("evt_1").with_a_body().counted(),
+                nightshift.all_webhooks().with_key("evt_1").counted(),
+                nightshift.idempotency_keys(),
             ] {
-                found.push(nightshift.count(sql).await > 0);
+                found.push(rows.count().await > 0);
             }
             assert_eq!(found, kept, "after {days} days");
         }
-        assert_eq!(nightshift.count(history).await, history_before);
-        assert!(nightshift.count(log).await >= log_before);
-        assert_eq!(nightshift.count("SELECT count(*) FROM bookings").await, 2);
-        assert!(nightshift.count("SELECT count(*) FROM message_events").await >= 1);
+        assert_eq!(nightshift.status_changes().count().await, history_before);
+        assert!(nightshift.all_events().except("job.dead").count().await >= log_before);
+        assert_eq!(nightshift.bookings().count().await, 2);
+        assert!(nightshift.texts().count().await >= 1);
     })
     .await;
 }

@@ -10,19 +10,17 @@ use nightshift_jobs::exceptions::wake::ExceptionsWake;
 use nightshift_jobs::retention::sweep::RetentionSweep;
 use nightshift_providers::simulator::{Fault, FaultRule, Match};
 use nightshift_queue::NewJob;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::business;
 use crate::support::nightshift::on_both_with;
+use crate::support::probes::{Probes, Rows};
 use crate::support::{Nightshift, on_both};
-
-const DELIVERED: &str = "SELECT count(*) FROM message_events WHERE status = 'delivered'";
-const OPEN: &str = "SELECT count(*) FROM exceptions WHERE status <> 'resolved'";
 
 /// How a retry of a kind ends.
 enum Expected {
-    /// The statement, which counts what the work leaves, gives one.
-    Done(&'static str),
+    /// There is one of what the work leaves.
+    Done(fn(&Probes) -> Rows<'_, ()>),
     /// The retry is refused, and the reason says this.
     Refused(&'static str),
 }
@@ -31,33 +29,22 @@ enum Expected {
 fn expected(kind: &str) -> Expected {
     use Expected::{Done, Refused};
     match kind {
-        "webhook.stripe.process" => Done("SELECT count(*) FROM bookings WHERE payment_status = 'paid'"),
-        "webhook.twilio.status" => Done(DELIVERED),
-        "webhook.vapi.process" => {
-            Done("SELECT count(*) FROM webhook_inbox WHERE provider = 'vapi' AND status = 'ignored'")
-        }
-        "booking.confirm" => Done("SELECT count(*) FROM message_threads"),
-        "booking.status_changed" => {
-            Done("SELECT count(*) FROM jobs WHERE kind = 'booking.status_changed' AND state = 'succeeded'")
-        }
-        "booking.rescheduled" => {
-            Done("SELECT count(*) FROM assignment_windows WHERE starts_at = '2024-12-31T15:00:00.000Z'")
-        }
-        "thread.assign_number" => Done("SELECT count(*) FROM message_threads WHERE message_number_id IS NOT NULL"),
-        "thread.close" => Done("SELECT count(*) FROM message_threads WHERE status = 'closed'"),
+        "webhook.stripe.process" => Done(|all| all.bookings().paid().counted()),
+        "webhook.twilio.status" => Done(|all| all.texts().delivered().counted()),
+        "webhook.vapi.process" => Done(|all| all.webhooks("vapi").ignored().counted()),
+        "booking.confirm" => Done(|all| all.threads().counted()),
+        "booking.status_changed" => Done(|all| all.jobs("booking.status_changed").succeeded().counted()),
+        "booking.rescheduled" => Done(|all| all.windows().starting_at("2024-12-31T15:00:00Z").counted()),
+        "thread.assign_number" => Done(|all| all.threads().with_a_number().counted()),
+        "thread.close" => Done(|all| all.threads().closed().counted()),
         "booking_call.start" | "booking_call.poll" => {
             Refused("the call is over (failed); ask for a new one at its request")
         }
-        "automation.run" | "sms.send" => Done(DELIVERED),
-        "sms.confirm_delivery" => Done("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')"),
-        "pricing.reconcile" | "pricing.reconcile.chunk" => {
-            Done("SELECT count(*) FROM reconciliation_runs WHERE status = 'completed'")
-        }
-        "exceptions.wake" => Done(
-            "SELECT count(*) FROM jobs WHERE kind = 'exceptions.wake' AND state = 'succeeded'
-               AND id IN (SELECT job_id FROM job_attempts)",
-        ),
-        "retention.sweep" => Done("SELECT count(*) FROM jobs WHERE kind = 'retention.sweep' AND state = 'succeeded'"),
+        "automation.run" | "sms.send" => Done(|all| all.texts().delivered().counted()),
+        "sms.confirm_delivery" => Done(|all| all.texts().sent().counted()),
+        "pricing.reconcile" | "pricing.reconcile.chunk" => Done(|all| all.reconciliation_runs().completed().counted()),
+        "exceptions.wake" => Done(|all| all.jobs("exceptions.wake").succeeded().with_a_failed_attempt().counted()),
+        "retention.sweep" => Done(|all| all.jobs("retention.sweep").succeeded().counted()),
         other => panic!("how is a dead {other} recovered?"),
     }
 }
@@ -79,21 +66,19 @@ fn subject(kind: &str) -> Option<&'static str> {
 /// Dead jobs about the same thing are one exception, whose fingerprint is stored: it names the thing, now and in future
 /// versions. Exceptions about a booking or a delivery link to it.
 async fn assert_told_by_subject(nightshift: &Nightshift, kind: &str) {
-    let jobs: Vec<(String, String)> =
-        nightshift.rows("SELECT id, CAST(payload AS TEXT) FROM jobs WHERE state = 'dead'").await;
+    let jobs = nightshift.all_jobs().dead().all().await;
     let expected: BTreeSet<(String, Option<String>, Option<String>)> = jobs
         .into_iter()
-        .map(|(id, payload)| {
-            let payload: Value = serde_json::from_str(&payload).unwrap();
+        .map(|job| {
             let field = subject(kind);
-            let about = field.map_or(id, |field| payload[field].as_str().unwrap().to_owned());
+            let about = field.map_or(job.id, |field| job.payload[field].as_str().unwrap().to_owned());
             let link = |name: &str| (field == Some(name)).then(|| about.clone());
             (format!("job:{kind}:lease_lost:{about}"), link("bookingId"), link("inboxId"))
         })
         .collect();
-    let told =
-        nightshift.rows("SELECT fingerprint, booking_id, inbox_id FROM exceptions WHERE type = 'job_dead'").await;
-    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), expected);
+    let told = nightshift.exceptions("job_dead").all().await;
+    let told = told.into_iter().map(|exception| (exception.fingerprint, exception.booking_id, exception.inbox_id));
+    assert_eq!(told.collect::<BTreeSet<_>>(), expected);
 }
 
 /// Brings about a job of the kind that waits, its queue being paused.
@@ -106,7 +91,6 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
         nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
         id
     };
-    let number_out = "UPDATE message_numbers SET status = 'inactive'";
     match kind {
         "webhook.stripe.process" => {
             let id = nightshift.book().await;
@@ -116,7 +100,7 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
         "webhook.twilio.status" => {
             pause(nightshift, "webhooks").await;
             confirmed().await;
-            nightshift.until("SELECT count(*) FROM webhook_inbox WHERE provider = 'twilio_status'", 2).await;
+            nightshift.webhooks("twilio_status").until(2).await;
         }
         "webhook.vapi.process" => {
             pause(nightshift, "webhooks").await;
@@ -139,24 +123,22 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
         }
         "booking.rescheduled" => {
             let id = confirmed().await;
-            nightshift.until(DELIVERED, 1).await;
+            nightshift.texts().delivered().until(1).await;
             pause(nightshift, "bookings").await;
             let moved = json!({"startAt": "2024-12-31T15:00:00Z", "endAt": "2024-12-31T16:00:00Z"});
             nightshift.patch(&format!("/api/bookings/{id}"), moved).await.expect(200);
         }
         "thread.assign_number" => {
-            nightshift.db.write(number_out).execute().await.unwrap();
+            nightshift.take_all_numbers_out_of_service().await;
             confirmed().await;
-            nightshift
-                .until("SELECT count(*) FROM jobs WHERE kind = 'thread.assign_number' AND state = 'retrying'", 1)
-                .await;
+            nightshift.jobs("thread.assign_number").retrying().until(1).await;
             pause(nightshift, "bookings").await;
         }
         "thread.close" => {
             let id = confirmed().await;
-            nightshift.until(DELIVERED, 1).await;
+            nightshift.texts().delivered().until(1).await;
             nightshift.patch(&format!("/api/bookings/{id}"), json!({"status": "completed"})).await.expect(200);
-            nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'thread.close'", 1).await;
+            nightshift.jobs("thread.close").until(1).await;
             pause(nightshift, "bookings").await;
         }
         "booking_call.start" => {
@@ -165,31 +147,24 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
         }
         "booking_call.poll" => {
             nightshift.ask_for_call().await;
-            nightshift
-                .until("SELECT count(*) FROM jobs WHERE kind = 'booking_call.poll' AND state = 'queued'", 1)
-                .await;
+            nightshift.jobs("booking_call.poll").queued().until(1).await;
             pause(nightshift, "calls").await;
         }
         "automation.run" => {
             pause(nightshift, "sms").await;
             confirmed().await;
-            nightshift
-                .until(
-                    "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'pending'",
-                    1,
-                )
-                .await;
+            nightshift.automation_runs("bookingConfirmation").pending().until(1).await;
         }
         "sms.send" => {
             nightshift.simulator.twilio().inject(fault(Fault::RateLimit, 1));
             confirmed().await;
-            nightshift.until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'retrying'", 1).await;
+            nightshift.jobs("sms.send").retrying().until(1).await;
             pause(nightshift, "sms").await;
         }
         "sms.confirm_delivery" => {
             nightshift.simulator.twilio().inject(fault(Fault::ErrorAfterStoring, 1));
             confirmed().await;
-            nightshift.until("SELECT count(*) FROM message_events WHERE status = 'unconfirmed'", 1).await;
+            nightshift.texts().unconfirmed().until(1).await;
             nightshift.quiet().await;
             pause(nightshift, "sms").await;
         }
@@ -202,7 +177,9 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
             begin_chunk(nightshift).await;
         }
         "exceptions.wake" => {
-            // The clock makes others, which find this one unfinished.
+            // The program starts at the time of an occurrence, whose job must not come once this one is dead. Later ones
+            // find this one unfinished.
+            nightshift.jobs("exceptions.wake").succeeded().until(1).await;
             let later = nightshift.clock.now() + Duration::from_secs(3600);
             enqueue(nightshift, NewJob::of(&ExceptionsWake {}).unwrap().run_at(later)).await;
         }
@@ -254,30 +231,28 @@ async fn resume_all(nightshift: &Nightshift) {
 
 /// The waiting jobs of the kind lose their third lease, one after the other.
 async fn kill(nightshift: &Nightshift, kind: &str) {
-    let waiting = "SELECT id FROM jobs WHERE kind = $1 AND state IN ('queued', 'retrying') ORDER BY id";
-    let waiting: Vec<(String,)> = nightshift.db.read(waiting).bind(kind).all().await.unwrap();
+    let waiting = nightshift.jobs(kind).unclaimed().all().await;
     assert!(!waiting.is_empty(), "no {kind} waits");
-    for (id,) in waiting {
+    for job in waiting {
         nightshift
             .db
             .write(
                 "UPDATE jobs SET state = 'running', waiting = FALSE, crashes = 2, lease_id = 'gone',
                         leased_until = $2, started_at = created_at WHERE id = $1",
             )
-            .bind(id)
+            .bind(job.id)
             .bind(Timestamp::from_unix_ms(0))
             .execute()
             .await
             .unwrap();
         // The rescue looks every five seconds.
         nightshift.clock.advance(Duration::from_secs(6));
-        nightshift.until("SELECT count(*) FROM jobs WHERE state = 'running'", 0).await;
+        nightshift.all_jobs().running().until(0).await;
     }
 }
 
 async fn dead(nightshift: &Nightshift) -> Vec<String> {
-    let rows: Vec<(String,)> = nightshift.rows("SELECT id FROM jobs WHERE state = 'dead' ORDER BY id").await;
-    rows.into_iter().map(|(id,)| id).collect()
+    nightshift.all_jobs().dead().all().await.into_iter().map(|job| job.id).collect()
 }
 
 async fn retry(nightshift: &Nightshift, id: &str) -> Result<(), String> {
@@ -297,24 +272,27 @@ async fn every_kind_of_job_that_dies_is_recovered_by_a_retry_or_the_retry_says_w
                 kill(&nightshift, kind).await;
                 let dead = dead(&nightshift).await;
                 assert!(!dead.is_empty(), "{kind} did not die");
-                let told = "SELECT count(*) FROM exceptions WHERE type = 'job_dead' AND status = 'open'";
-                assert!(nightshift.count(told).await > 0, "{kind}: nobody is told");
+                assert!(nightshift.open_exceptions("job_dead").count().await > 0, "{kind}: nobody is told");
                 assert_told_by_subject(&nightshift, kind).await;
                 match expected(kind) {
                     Expected::Refused(why) => {
                         let refused = retry(&nightshift, &dead[0]).await.unwrap_err();
                         assert!(refused.contains(why), "{kind}: {refused}");
-                        assert_eq!(nightshift.count("SELECT count(*) FROM jobs WHERE state = 'dead'").await, 1);
+                        assert_eq!(nightshift.all_jobs().dead().count().await, 1);
                     }
-                    Expected::Done(sql) => {
-                        assert_eq!(nightshift.count(sql).await, 0, "{kind}: it is done already");
-                        nightshift.db.write("UPDATE message_numbers SET status = 'active'").execute().await.unwrap();
+                    Expected::Done(work) => {
+                        assert_eq!(work(&nightshift).count().await, 0, "{kind}: it is done already");
+                        nightshift.put_all_numbers_into_service().await;
                         for id in &dead {
                             retry(&nightshift, id).await.unwrap_or_else(|error| panic!("{kind}: {error}"));
                         }
-                        assert_eq!(nightshift.count(told).await, 0, "{kind}: people are still told of its death");
+                        assert_eq!(
+                            nightshift.open_exceptions("job_dead").count().await,
+                            0,
+                            "{kind}: people are still told of its death"
+                        );
                         resume_all(&nightshift).await;
-                        nightshift.until(sql, 1).await;
+                        work(&nightshift).until(1).await;
                         for id in &dead {
                             let left = nightshift.app.queue.detail(id).await.unwrap().unwrap();
                             assert!(!left.explanation.starts_with("skipped"), "{kind}: {}", left.explanation);
@@ -335,18 +313,19 @@ async fn a_dead_text_is_sent_by_a_retry_whatever_ended_it() {
             nightshift.simulator.twilio().inject(fault(ended_by, times));
             let id = nightshift.book().await;
             nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-            nightshift
-                .skip_waits_until("SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND state = 'dead'", 1)
-                .await;
-            assert_eq!(nightshift.count("SELECT count(*) FROM message_events WHERE status = 'failed'").await, 1);
+            nightshift.jobs("sms.send").dead().skip_waits_until(1).await;
+            assert_eq!(nightshift.texts().failed().count().await, 1);
 
             let job = dead(&nightshift).await.remove(0);
             retry(&nightshift, &job).await.unwrap();
-            assert_eq!(nightshift.count(OPEN).await, 0, "people are still told of what is being mended");
-            nightshift.until(DELIVERED, 1).await;
+            assert_eq!(
+                nightshift.all_exceptions().unresolved().count().await,
+                0,
+                "people are still told of what is being mended"
+            );
+            nightshift.texts().delivered().until(1).await;
             assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 1);
-            let run = "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'success'";
-            assert_eq!(nightshift.count(run).await, 1);
+            assert_eq!(nightshift.automation_runs("bookingConfirmation").succeeded().count().await, 1);
             assert!(retry(&nightshift, &job).await.unwrap_err().contains("succeeded"));
         })
         .await;
@@ -360,17 +339,17 @@ async fn a_dead_text_that_may_have_left_is_asked_after_before_it_is_sent_again()
         nightshift.simulator.twilio().inject(fault(Fault::ErrorAfterStoring, 1));
         let id = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-        nightshift.until("SELECT count(*) FROM message_events WHERE status = 'unconfirmed'", 1).await;
+        nightshift.texts().unconfirmed().until(1).await;
         nightshift.quiet().await;
         // The provider can't be asked until somebody gives up.
         pause(&nightshift, "sms").await;
         kill(&nightshift, "sms.confirm_delivery").await;
-        assert_eq!(nightshift.count("SELECT count(*) FROM message_events WHERE status = 'failed'").await, 1);
+        assert_eq!(nightshift.texts().failed().count().await, 1);
         retry(&nightshift, &dead(&nightshift).await[0]).await.unwrap();
         resume_all(&nightshift).await;
-        nightshift.until("SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')", 1).await;
+        nightshift.texts().sent().until(1).await;
         assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 1);
-        assert_eq!(nightshift.count(OPEN).await, 0);
+        assert_eq!(nightshift.all_exceptions().unresolved().count().await, 0);
     })
     .await;
 }
@@ -381,8 +360,7 @@ async fn what_a_cancelled_job_was_about_hears_of_it_and_a_retry_brings_it_back()
     for kind in ["webhook.stripe.process", "automation.run", "sms.send", "booking_call.start"] {
         on_both(async |nightshift| {
             bring_about(&nightshift, kind).await;
-            let sql = "SELECT id FROM jobs WHERE kind = $1 AND state IN ('queued', 'retrying')";
-            let job: String = nightshift.db.read(sql).bind(kind).scalar().await.unwrap();
+            let job = nightshift.jobs(kind).unclaimed().one().await.id;
             cancel(&nightshift, &job).await;
             nightshift.clock.advance(Duration::from_secs(120));
             let broken = nightshift_jobs::promises::broken(&nightshift.app.queue).await.unwrap();
@@ -391,13 +369,12 @@ async fn what_a_cancelled_job_was_about_hears_of_it_and_a_retry_brings_it_back()
                 Expected::Refused(_) => {
                     let refused = retry(&nightshift, &job).await.unwrap_err();
                     assert!(refused.contains("the call is over (cancelled)"), "{refused}");
-                    let free = "SELECT count(*) FROM service_requests WHERE status = 'RECOMMENDED'";
-                    assert_eq!(nightshift.count(free).await, 1);
+                    assert_eq!(nightshift.service_requests().recommended().count().await, 1);
                 }
-                Expected::Done(sql) => {
+                Expected::Done(work) => {
                     retry(&nightshift, &job).await.unwrap();
                     resume_all(&nightshift).await;
-                    nightshift.until(sql, 1).await;
+                    work(&nightshift).until(1).await;
                 }
             }
         })
@@ -417,32 +394,35 @@ async fn people_are_told_of_a_cancelled_job_that_cannot_be_read() {
     on_both(async |nightshift| {
         pause(&nightshift, "sms").await;
         bring_about(&nightshift, "automation.run").await;
-        let jobs: Vec<(String,)> = nightshift.rows("SELECT id FROM jobs WHERE kind = 'automation.run'").await;
-        let job = &jobs[0].0;
+        let job = &nightshift.jobs("automation.run").one().await.id;
         nightshift.db.write("UPDATE jobs SET payload = '{}' WHERE id = $1").bind(job).execute().await.unwrap();
-        let told = "SELECT title, occurrences FROM exceptions WHERE type = 'job_dead' ORDER BY id";
+        let told = async || {
+            let told = nightshift.exceptions("job_dead").all().await.into_iter();
+            told.map(|exception| (exception.title, exception.occurrences)).collect::<Vec<_>>()
+        };
         let title = |kind: &str| format!("A cancelled {kind} job could not be read; its subject was not updated");
 
         cancel(&nightshift, job).await;
-        assert_eq!(nightshift.rows::<(String, i64)>(told).await, [(title("automation.run"), 1)]);
-        assert_eq!(nightshift.count("SELECT count(*) FROM automation_runs WHERE status = 'pending'").await, 1);
+        assert_eq!(told().await, [(title("automation.run"), 1)]);
+        assert_eq!(nightshift.all_automation_runs().pending().count().await, 1);
 
         // Another one does not fill the list.
         let waits = "UPDATE jobs SET state = 'queued', finished_at = NULL WHERE id = $1";
         nightshift.db.write(waits).bind(job).execute().await.unwrap();
         cancel(&nightshift, job).await;
-        assert_eq!(nightshift.rows::<(String, i64)>(told).await, [(title("automation.run"), 2)]);
+        assert_eq!(told().await, [(title("automation.run"), 2)]);
 
         // One of a kind that this program does not know is told too.
         nightshift.db.write(waits).bind(job).execute().await.unwrap();
-        nightshift.db.write("UPDATE jobs SET kind = 'automation.old' WHERE id = $1").bind(job).execute().await.unwrap();
+        let rename = "UPDATE jobs SET kind = $2 WHERE id = $1";
+        nightshift.db.write(rename).bind(job).bind("automation.old").execute().await.unwrap();
         cancel(&nightshift, job).await;
         let both = [(title("automation.run"), 2), (title("automation.old"), 1)];
-        assert_eq!(nightshift.rows::<(String, i64)>(told).await, both);
+        assert_eq!(told().await, both);
         // Who cancelled them is on record; they were not given up.
-        assert_eq!(nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'job.dead'").await, 0);
+        assert_eq!(nightshift.events("job.dead").count().await, 0);
 
-        nightshift.db.write("UPDATE jobs SET kind = 'automation.run' WHERE id = $1").bind(job).execute().await.unwrap();
+        nightshift.db.write(rename).bind(job).bind("automation.run").execute().await.unwrap();
         let refused = retry(&nightshift, job).await.unwrap_err();
         assert!(refused.contains("a retry would do nothing: the payload can't be read"), "{refused}");
     })

@@ -90,9 +90,7 @@ async fn d10_it_is_two_in_the_morning_in_each_organisations_own_time() {
             let of_day: Vec<_> = slots.iter().filter(|slot| slot.local_slot.starts_with(date)).collect();
             assert_eq!(of_day.len(), 1, "{of_day:#?}");
             assert_eq!((of_day[0].due_at, of_day[0].fired_at, of_day[0].missed), (due, due, false), "{org} {date}");
-            let sql = "SELECT count(*) FROM reconciliation_runs WHERE org_id = $1 AND local_date = $2 AND status = 'completed'";
-            let runs: i64 = nightshift.db.read(sql).bind(org).bind(date).scalar().await.unwrap();
-            assert_eq!(runs, 1, "{org} {date}");
+            assert_eq!(nightshift.reconciliation_runs().of(org).on(date).completed().count().await, 1, "{org} {date}");
         }
     })
     .await;
@@ -104,8 +102,7 @@ async fn an_organisation_that_moves_has_one_run_per_local_date_all_the_same() {
         organization(&nightshift, "mover", "Europe/London").await;
         nightshift.clock.set(at("2025-01-10T02:00:00Z"));
         until_fired(&nightshift, "pricing.reconcile", "mover", "2025-01-10T02:00:00").await;
-        let sql = "UPDATE organizations SET timezone = 'America/Los_Angeles' WHERE id = 'mover'";
-        nightshift.db.write(sql).execute().await.unwrap();
+        nightshift.move_organization("mover", "America/Los_Angeles").await;
         // 02:00 comes again, eight hours later; it has had its run.
         for at in ["2025-01-10T10:00:00Z", "2025-01-10T12:00:00Z"] {
             nightshift.clock.set(at.parse().unwrap());
@@ -128,18 +125,18 @@ async fn a_scheduler_that_was_down_fires_the_latest_missed_occurrence_once() {
         nightshift.clock.set(at("2025-01-10T09:00:00Z"));
         until_fired(&nightshift, "pricing.reconcile", "org-paws", "2025-01-10T02:00:00").await;
         let slot = slots(&nightshift, "pricing.reconcile", "org-paws").await.pop().unwrap();
-        assert_eq!((slot.missed, slot.due_at, slot.fired_at), (true, at("2025-01-10T02:00:00Z"), at("2025-01-10T09:00:00Z")));
+        assert_eq!(
+            (slot.missed, slot.due_at, slot.fired_at),
+            (true, at("2025-01-10T02:00:00Z"), at("2025-01-10T09:00:00Z"))
+        );
         nightshift.quiet().await;
-        let runs: Vec<(String, bool)> = nightshift
-            .rows("SELECT local_date, missed FROM reconciliation_runs WHERE org_id = 'org-paws' AND local_date >= '2025-01-10'")
-            .await;
-        assert_eq!(runs, [("2025-01-10".to_owned(), true)]);
+        let check = nightshift.reconciliation_runs().of("org-paws").since("2025-01-10").one().await;
+        assert_eq!((check.local_date.as_str(), check.missed), ("2025-01-10", true));
         // And a week: one run, not seven.
         nightshift.clock.set(at("2025-01-17T09:00:00Z"));
         until_fired(&nightshift, "pricing.reconcile", "org-paws", "2025-01-17T02:00:00").await;
         nightshift.quiet().await;
-        let runs = "SELECT count(*) FROM reconciliation_runs WHERE org_id = 'org-paws' AND local_date > '2025-01-10'";
-        assert_eq!(nightshift.count(runs).await, 1);
+        assert_eq!(nightshift.reconciliation_runs().of("org-paws").after("2025-01-10").count().await, 1);
         // The next one is on time again.
         nightshift.clock.set(at("2025-01-18T02:00:00Z"));
         until_fired(&nightshift, "pricing.reconcile", "org-paws", "2025-01-18T02:00:00").await;
@@ -158,10 +155,9 @@ async fn any_number_of_schedulers_fires_each_occurrence_once() {
             until_fired(&nightshift, "pricing.reconcile", "org-paws", &format!("2025-02-0{day}T02:00:00")).await;
             nightshift.quiet().await;
         }
-        let jobs = "SELECT count(*) FROM jobs WHERE kind = 'pricing.reconcile' AND org_id = 'org-paws' AND run_at >= '2025-02-01'";
-        assert_eq!(nightshift.count(jobs).await, 5);
-        let runs = "SELECT count(*) FROM reconciliation_runs WHERE org_id = 'org-paws' AND local_date >= '2025-02-01'";
-        assert_eq!(nightshift.count(runs).await, 5);
+        let jobs = nightshift.jobs("pricing.reconcile").of("org-paws").due_since("2025-02-01T00:00:00Z");
+        assert_eq!(jobs.count().await, 5);
+        assert_eq!(nightshift.reconciliation_runs().of("org-paws").since("2025-02-01").count().await, 5);
         others.iter().for_each(tokio::task::JoinHandle::abort);
     })
     .await;
@@ -231,9 +227,9 @@ async fn ops_see_what_comes_next_and_run_it_now() {
             };
             let jobs = run("pricing.reconcile", json!({"orgId": "kolkata"}), &ops, 202).await;
             assert_eq!(jobs["jobIds"].as_array().unwrap().len(), 1);
-            nightshift.until("SELECT count(*) FROM reconciliation_runs WHERE trigger_kind = 'manual'", 1).await;
+            nightshift.reconciliation_runs().manual().until(1).await;
             run("retention.sweep", json!({}), &ops, 202).await;
-            nightshift.until("SELECT count(*) FROM event_log WHERE event_type = 'retention.swept'", 1).await;
+            nightshift.events("retention.swept").until(1).await;
             run("tea.time", json!({}), &ops, 404).await;
             run("pricing.reconcile", json!({"orgId": "nobody"}), &ops, 404).await;
             let key = nightshift.key(&[Scope::JobsAdmin]).await;

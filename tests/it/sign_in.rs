@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use nightshift::config::Settings;
+use nightshift_db::Engine;
 use nightshift_db::testing::engines;
-use nightshift_db::{Engine, Json};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -87,8 +87,7 @@ async fn guesses_in_parallel_are_counted_before_they_are_tried() {
             tried += 1;
         }
         assert_eq!(tried, 5);
-        let events = "SELECT count(*) FROM event_log WHERE event_type = 'auth.failed'";
-        assert_eq!(world.count(events).await, 5, "one entry for each guess that was tried");
+        assert_eq!(world.events("auth.failed").count().await, 5, "one entry for each guess that was tried");
     }
 }
 
@@ -178,16 +177,15 @@ async fn a_failed_sign_in_is_on_record_by_keyed_hashes() {
         for email in [business::OWNER, "Owner@Paws.test ", business::SITTER] {
             login(&nightshift, email, WRONG).await.expect(401);
         }
-        let entries: Vec<(Json<Value>,)> = nightshift
-            .rows("SELECT metadata FROM event_log WHERE event_type = 'auth.failed' ORDER BY created_at, id")
-            .await;
-        let entries: Vec<Value> = entries.into_iter().map(|(Json(entry),)| entry).collect();
+        let entries = nightshift.events("auth.failed").all().await;
+        let entries: Vec<Value> = entries.into_iter().map(|event| event.metadata.0).collect();
         assert_eq!(entries.len(), 3);
         assert!(entries[0]["account"] == entries[1]["account"] && entries[1]["account"] != entries[2]["account"]);
         assert_eq!(entries[0]["network"], entries[2]["network"]);
         let guesses: Vec<_> = entries.iter().map(|entry| entry["guesses"].as_i64().unwrap()).collect();
         assert_eq!(guesses, [1, 2, 1]);
-        let kept: Vec<(String,)> = nightshift.rows("SELECT key FROM sign_in_guesses").await;
+        let counters = nightshift.sign_in_counters().all().await;
+        let kept: Vec<_> = counters.iter().map(|counter| &counter.key).collect();
         let written = format!("{entries:?} {kept:?}");
         let plain = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(business::OWNER));
         for name in [business::OWNER, "127.0.0", plain.as_str()] {
@@ -233,8 +231,7 @@ async fn whatever_is_wrong_with_an_account_the_answer_is_the_same() {
             assert_eq!(answer["code"], "bad_credentials");
             assert_eq!(answer["error"], "Wrong email or password.");
         }
-        let counted = "SELECT count(*) FROM sign_in_guesses WHERE key LIKE 'account:%'";
-        assert_eq!(nightshift.count(counted).await, 5, "each was counted");
+        assert_eq!(nightshift.sign_in_counters().of_accounts().count().await, 5, "each was counted");
     })
     .await;
 }
@@ -243,7 +240,6 @@ async fn whatever_is_wrong_with_an_account_the_answer_is_the_same() {
 /// then always. SQLite has no such refusal on demand.
 #[tokio::test]
 async fn a_sign_in_whose_transaction_met_another_is_one_guess_that_is_taken_back() {
-    const GUESSES: &str = "SELECT CAST(COALESCE(SUM(guesses), 0) AS BIGINT) FROM sign_in_guesses";
     on_both_with(with_auth, async |nightshift| {
         if nightshift.db.engine() == Engine::Sqlite {
             return;
@@ -259,16 +255,20 @@ async fn a_sign_in_whose_transaction_met_another_is_one_guess_that_is_taken_back
             "CREATE TRIGGER refuse BEFORE INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION refuse()",
             "CREATE TRIGGER note BEFORE INSERT ON sign_in_guesses FOR EACH ROW EXECUTE FUNCTION note()",
         ] {
-            nightshift.db.write(sql).execute().await.unwrap();
+            nightshift.given(sql).await;
         }
         // A guess is counted for the account and for the address, and then its password is looked at.
         let guesses = async || nightshift.count("SELECT last_value FROM counted").await / 2;
+        let kept = async || {
+            let counters = nightshift.sign_in_counters().all().await;
+            counters.iter().map(|counter| counter.guesses).sum::<i64>()
+        };
         login(&nightshift, business::OWNER, business::PASSWORD).await.expect(200);
-        assert_eq!((guesses().await, nightshift.count(GUESSES).await), (1, 0));
+        assert_eq!((guesses().await, kept().await), (1, 0));
         login(&nightshift, business::OWNER, business::PASSWORD).await.expect(503);
-        assert_eq!((guesses().await, nightshift.count(GUESSES).await), (2, 0));
+        assert_eq!((guesses().await, kept().await), (2, 0));
         page(&nightshift, business::OWNER, business::PASSWORD).await.expect(503);
-        assert_eq!((guesses().await, nightshift.count(GUESSES).await), (3, 0));
+        assert_eq!((guesses().await, kept().await), (3, 0));
     })
     .await;
 }
@@ -279,7 +279,7 @@ async fn a_sign_in_that_is_too_large_is_refused_unread() {
         let large = "x".repeat(17 * 1024);
         login(&nightshift, business::OWNER, &large).await.expect(413);
         page(&nightshift, business::OWNER, &large).await.expect(413);
-        assert_eq!(nightshift.count("SELECT count(*) FROM sign_in_guesses").await, 0);
+        assert_eq!(nightshift.sign_in_counters().count().await, 0);
     })
     .await;
 }
@@ -293,7 +293,7 @@ async fn counters_of_guesses_are_removed_when_their_time_is_over() {
             }
             nightshift.clock.advance(15 * MINUTE);
         }
-        let kept = nightshift.count("SELECT count(*) FROM sign_in_guesses").await;
+        let kept = nightshift.sign_in_counters().count().await;
         assert!(kept <= 7, "{kept} counters of 24 made-up accounts are kept");
     })
     .await;
@@ -341,7 +341,7 @@ async fn nothing_of_a_sign_in_is_kept_for_an_idempotency_key() {
                 .expect(200);
             assert!(answer.header("set-cookie").is_some(), "each sign-in is one");
         }
-        assert_eq!(nightshift.count("SELECT count(*) FROM idempotency_keys").await, 0);
+        assert_eq!(nightshift.idempotency_keys().count().await, 0);
     })
     .await;
 }

@@ -14,16 +14,13 @@ use crate::support::{Nightshift, on_both};
 
 const CLIENT: &str = "+15551234567";
 const OURS: &str = "+15550199001";
-const ASKED: &str = "SELECT count(*) FROM jobs WHERE kind = 'sms.confirm_delivery' AND state = 'succeeded'";
-const UNCLEAR: &str = "SELECT count(*) FROM message_events WHERE status = 'unconfirmed'";
-const UNFINISHED: &str = "SELECT count(*) FROM message_events WHERE status IN ('queued', 'sending', 'unconfirmed')";
 
 /// A conversation in which the confirmation has been delivered; the path of its messages.
 async fn conversation(nightshift: &Nightshift) -> String {
     let id = nightshift.book().await;
     nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-    nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
-    let thread = nightshift.rows::<(String,)>("SELECT id FROM message_threads").await[0].0.clone();
+    nightshift.texts().delivered().until(1).await;
+    let thread = nightshift.threads().one().await.id;
     format!("/api/messages/threads/{thread}/messages")
 }
 
@@ -42,9 +39,7 @@ fn received(nightshift: &Nightshift, part: &str) -> usize {
 
 /// All texts but the confirmation: status and reason.
 async fn texts(nightshift: &Nightshift) -> Vec<(String, Option<String>)> {
-    nightshift
-        .rows("SELECT status, error_code FROM message_events WHERE automation_run_id IS NULL ORDER BY created_at, id")
-        .await
+    nightshift.texts().posted().all().await.into_iter().map(|text| (text.status, text.error_code)).collect()
 }
 
 /// Texts of somebody else between the same numbers, of which this program knows nothing; their SIDs.
@@ -72,8 +67,8 @@ async fn a_text_that_the_provider_shows_otherwise_is_not_sent_again() {
             inject(&nightshift, Fault::CallbacksNone);
             inject(&nightshift, Fault::ErrorAfterStoring);
             write(&nightshift, &path, &format!("On my way.\nThis is number {number}")).await;
-            nightshift.until(UNCLEAR, 1).await;
-            nightshift.skip_waits_until(UNFINISHED, 0).await;
+            nightshift.texts().unconfirmed().until(1).await;
+            nightshift.texts().unsettled().skip_waits_until(0).await;
             assert_eq!(received(&nightshift, &format!("number {number}")), 1, "{fault:?}");
             let (status, code) = &texts(&nightshift).await[number];
             assert!(["sent", "delivered"].contains(&status.as_str()), "{fault:?}: {status} {code:?}");
@@ -103,14 +98,14 @@ async fn of_texts_with_the_same_words_each_is_told_from_the_other() {
                     inject(&nightshift, Fault::CallbacksNone);
                 }
                 write(&nightshift, &path, &body).await;
-                nightshift.until("SELECT count(*) FROM message_events WHERE status IN ('queued', 'sending')", 0).await;
+                nightshift.texts().being_sent().until(0).await;
             }
             assert_eq!(received(&nightshift, &body), at_first, "{faults:?}");
-            nightshift.skip_waits_until(UNFINISHED, 0).await;
+            nightshift.texts().unsettled().skip_waits_until(0).await;
             assert_eq!(received(&nightshift, &body), 2, "{faults:?}");
         }
-        let mixed_up = "SELECT count(*) FROM message_events WHERE provider_message_sid IS NULL OR status = 'failed'";
-        assert_eq!(nightshift.count(mixed_up).await, 0);
+        assert_eq!(nightshift.texts().failed().count().await, 0);
+        assert_eq!(nightshift.texts().without_a_sid().count().await, 0);
     })
     .await;
 }
@@ -121,8 +116,8 @@ async fn a_text_is_found_behind_many_later_ones() {
         let path = conversation(&nightshift).await;
         inject(&nightshift, Fault::ErrorAfterStoring);
         write(&nightshift, &path, "On my way").await;
-        nightshift.until(UNCLEAR, 1).await;
-        let thread = nightshift.rows::<(String,)>("SELECT id FROM message_threads").await[0].0.clone();
+        nightshift.texts().unconfirmed().until(1).await;
+        let thread = nightshift.threads().one().await.id;
         let mut tx = nightshift.db.begin().await.unwrap();
         for sid in strange_texts(&nightshift, 250).await {
             tx.query(
@@ -137,11 +132,11 @@ async fn a_text_is_found_behind_many_later_ones() {
             .unwrap();
         }
         tx.commit().await.unwrap();
-        nightshift.skip_waits_until(ASKED, 1).await;
+        nightshift.jobs("sms.confirm_delivery").succeeded().skip_waits_until(1).await;
         nightshift.quiet().await;
         assert_eq!(received(&nightshift, "On my way"), 1);
         assert_eq!(nightshift.simulator.twilio().read(|ledger| ledger.requests().list), 2);
-        assert_eq!(nightshift.count("SELECT count(*) FROM message_events WHERE status = 'failed'").await, 0);
+        assert_eq!(nightshift.texts().failed().count().await, 0);
     })
     .await;
 }
@@ -152,9 +147,9 @@ async fn where_a_text_may_have_left_nothing_is_sent_and_people_see_it() {
         let path = conversation(&nightshift).await;
         inject(&nightshift, Fault::ErrorBeforeStoring);
         write(&nightshift, &path, "On my way").await;
-        nightshift.until(UNCLEAR, 1).await;
+        nightshift.texts().unconfirmed().until(1).await;
         strange_texts(&nightshift, 1).await;
-        nightshift.skip_waits_until(ASKED, 1).await;
+        nightshift.jobs("sms.confirm_delivery").succeeded().skip_waits_until(1).await;
         nightshift.quiet().await;
         assert_eq!(received(&nightshift, "On my way"), 0);
         assert_eq!(texts(&nightshift).await, [("failed".to_owned(), Some("possibly_sent".to_owned()))]);
@@ -170,10 +165,10 @@ async fn a_text_that_is_not_in_the_list_is_sent_again_once() {
         let path = conversation(&nightshift).await;
         inject(&nightshift, Fault::ErrorBeforeStoring);
         write(&nightshift, &path, "On my way").await;
-        nightshift.until(UNCLEAR, 1).await;
+        nightshift.texts().unconfirmed().until(1).await;
         nightshift.pass(Duration::from_secs(150)).await;
         assert_eq!(received(&nightshift, "On my way"), 0, "one look is not enough: lists lag");
-        nightshift.skip_waits_until(UNFINISHED, 0).await;
+        nightshift.texts().unsettled().skip_waits_until(0).await;
         nightshift.quiet().await;
         assert_eq!(received(&nightshift, "On my way"), 1);
     })
@@ -187,7 +182,7 @@ async fn a_text_that_is_found_brings_along_what_became_of_it() {
         inject(&nightshift, Fault::Failed);
         inject(&nightshift, Fault::ErrorAfterStoring);
         write(&nightshift, &path, "On my way").await;
-        nightshift.skip_waits_until(ASKED, 1).await;
+        nightshift.jobs("sms.confirm_delivery").succeeded().skip_waits_until(1).await;
         nightshift.quiet().await;
         assert_eq!(texts(&nightshift).await, [("failed".to_owned(), Some("30007".to_owned()))]);
         assert_eq!(received(&nightshift, "On my way"), 1);
@@ -233,14 +228,14 @@ async fn a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent() 
         let mut tx = db.begin().await.unwrap();
         queue.resume(&mut tx, "sms").await.unwrap();
         tx.commit().await.unwrap();
-        nightshift.until("SELECT count(*) FROM effects WHERE id = 'first' AND state = 'unknown'", 1).await;
+        nightshift.effects("sms").in_state("unknown").until(1).await;
         let drop = match db.engine() {
             Engine::Sqlite => "DROP TRIGGER put_back",
             Engine::Postgres => "DROP TRIGGER put_back ON message_events",
         };
         db.write(drop).execute().await.unwrap();
         db.write("UPDATE effects SET state = 'reserved' WHERE id = 'first'").execute().await.unwrap();
-        nightshift.skip_waits_until(UNFINISHED, 0).await;
+        nightshift.texts().unsettled().skip_waits_until(0).await;
         nightshift.quiet().await;
         assert_eq!(received(&nightshift, "On my way"), 1);
     })

@@ -2,16 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use nightshift_db::{Clock, Db, FromRow};
+use nightshift_db::{Clock, Db};
 use nightshift_queue::Queue;
 
+use super::probes::LOOK_EVERY;
 use super::process::World;
 
 /// Longer than a lease and a rescue on the busiest machine.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Between two looks at a condition that is waited for.
-pub const LOOK_EVERY: Duration = Duration::from_millis(30);
 
 /// Waits until `condition` holds.
 pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
@@ -27,98 +25,33 @@ impl World {
         &self.database.db
     }
 
-    pub async fn count(&self, sql: &'static str) -> i64 {
-        self.db().read(sql).scalar().await.expect("a count")
-    }
-
-    pub async fn rows<T: FromRow>(&self, sql: &'static str) -> Vec<T> {
-        self.db().read(sql).all().await.expect("rows")
-    }
-
-    /// Waits for the running program until `sql` gives `wanted`.
-    pub async fn until(&self, sql: &'static str, wanted: i64) {
-        let started = Instant::now();
-        let mut last = -1;
-        while started.elapsed() < PATIENCE {
-            last = self.count(sql).await;
-            if last == wanted {
-                return;
-            }
-            self.run_look_ups_now().await;
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        let jobs: Vec<(String, String, Option<String>)> = self
-            .rows("SELECT kind, state, last_error FROM jobs WHERE finished_at IS NULL OR state = 'dead' LIMIT 20")
-            .await;
-        panic!("{sql} gives {last}, not {wanted}; some unfinished jobs: {jobs:#?}\n{}", self.logged());
-    }
-
     /// Waits until nothing is due any more.
     pub async fn until_quiet(&self) {
         let unfinished = "SELECT count(*) FROM jobs WHERE state = 'running' OR (state IN ('queued', 'retrying') AND kind <> 'automation.run' AND kind <> 'thread.close')";
         self.until(unfinished, 0).await;
     }
 
-    /// Lets what a killed process held be free, as it is 30 s later (leases of jobs) and a minute later (keys of requests).
-    pub async fn leases_run_out(&self) {
-        self.set_back("UPDATE idempotency_keys SET updated_at = $1 WHERE state = 'in_progress'").await;
-        self.set_back("UPDATE jobs SET leased_until = $1 WHERE state = 'running'").await;
-    }
-
-    /// Sets a time to longer ago than anything is waited for.
-    async fn set_back(&self, sql: &'static str) {
-        let past = Clock::system().now() - Duration::from_secs(61);
-        self.db().write(sql).bind(past).execute().await.expect("a time is set back");
-    }
-
-    /// The time after which a text or a call of unknown fate is asked after need not pass in a test.
-    pub async fn run_look_ups_now(&self) {
-        let asked = "UPDATE effects SET asked_at = $1 WHERE kind = 'booking_call' AND state IN ('asked', 'unknown')";
-        self.set_back(asked).await;
-        self.set_back("UPDATE job_steps SET finished_at = $1 WHERE step = 'the provider did not list it'").await;
-        let waiting: Vec<(String,)> = self
-            .rows(
-                "SELECT id FROM jobs
-                 WHERE kind IN ('sms.confirm_delivery', 'booking_call.start') AND state = 'queued' AND waiting",
-            )
-            .await;
-        let queue = Queue::new(self.db().clone(), Clock::system());
-        for (id,) in waiting {
-            let mut tx = self.db().begin().await.expect("a transaction");
-            // It may have started meanwhile.
-            if queue.run_now(&mut tx, &id).await.is_ok() {
-                tx.commit().await.expect("it is made due");
-            }
-        }
-    }
-
     /// One thread, one window, one run and one text for each of so many bookings, no job was given up, and every
     /// promise holds.
     pub async fn shows_each_booking_once(&self, bookings: usize) {
         let bookings = i64::try_from(bookings).expect("few");
-        for (what, sql) in [
-            ("confirmed bookings", "SELECT count(*) FROM bookings WHERE status = 'confirmed'"),
-            ("threads", "SELECT count(*) FROM message_threads"),
-            ("bookings with a thread", "SELECT count(DISTINCT booking_id) FROM message_threads"),
-            ("threads with a number", "SELECT count(*) FROM message_threads WHERE message_number_id IS NOT NULL"),
-            ("windows", "SELECT count(*) FROM assignment_windows"),
-            ("bookings with a window", "SELECT count(DISTINCT booking_id) FROM assignment_windows"),
-            ("runs", "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation'"),
-            (
-                "successful runs",
-                "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'success'",
-            ),
-            ("thread.created", "SELECT count(*) FROM event_log WHERE event_type = 'thread.created'"),
-            (
-                "confirmations in the history",
-                "SELECT count(*) FROM booking_status_history WHERE to_status = 'confirmed'",
-            ),
+        let runs = || self.automation_runs("bookingConfirmation");
+        for (what, rows) in [
+            ("confirmed bookings", self.bookings().confirmed().counted()),
+            ("threads", self.threads().counted()),
+            ("bookings with a thread", self.bookings().with_a_thread().counted()),
+            ("threads with a number", self.threads().with_a_number().counted()),
+            ("windows", self.windows().counted()),
+            ("bookings with a window", self.bookings().with_a_window().counted()),
+            ("runs", runs().counted()),
+            ("successful runs", runs().succeeded().counted()),
+            ("thread.created", self.events("thread.created").counted()),
+            ("confirmations in the history", self.status_changes().to("confirmed").counted()),
         ] {
-            assert_eq!(self.count(sql).await, bookings, "{what}");
+            assert_eq!(rows.count().await, bookings, "{what}");
         }
-        let dead: Vec<(String, Option<String>)> =
-            self.rows("SELECT kind, last_error FROM jobs WHERE state = 'dead'").await;
-        assert_eq!(dead, []);
+        let dead = self.all_jobs().dead().all().await;
+        assert!(dead.is_empty(), "{dead:#?}");
         let ledger = self.simulator.twilio().ledger();
         let mut clients: Vec<_> = ledger.messages().iter().map(|text| text.to.as_str()).collect();
         assert_eq!(i64::try_from(clients.len()).expect("few"), bookings, "texts");

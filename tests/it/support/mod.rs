@@ -1,5 +1,5 @@
 //! What the tests stand on: the program in this process or as a process of its own, a small business in its database,
-//! and the simulator it texts through.
+//! the simulator it texts through, and the questions that tests ask about a program ([`probes`]).
 
 pub mod answer;
 pub mod browser;
@@ -10,6 +10,7 @@ pub mod contract;
 pub mod disk;
 pub mod logs;
 pub mod nightshift;
+pub mod probes;
 pub mod process;
 
 pub use answer::Answer;

@@ -1,21 +1,21 @@
 //! The whole program, started in this process on a database of its own, with a clock that the test moves.
 
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use nightshift::app::{self, Role, RunningApp};
 use nightshift::config::{Settings, SmsProvider};
 use nightshift_db::testing::{TestDb, engines};
-use nightshift_db::{Clock, Db, FromRow, Timestamp};
+use nightshift_db::{Clock, Db, Timestamp};
 use nightshift_providers::simulator::{Accounts, Simulator, TwilioAccount, VapiAccount};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::probes::{PATIENCE, Probes, Time};
 use super::{Answer, business};
 
 /// Signs Stripe's webhooks.
 pub const STRIPE_SECRET: &str = "whsec_test_secret";
-/// Longer than anything takes, on the busiest machine.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Runs `test` on a program of its own on each engine.
 pub async fn on_both(test: impl AsyncFn(Nightshift)) {
@@ -46,7 +46,17 @@ pub struct Nightshift {
     pub http: reqwest::Client,
     /// The address of its database.
     pub url: String,
+    probes: Probes,
     _database: TestDb,
+}
+
+/// A test asks the program what [`Probes`] ask.
+impl Deref for Nightshift {
+    type Target = Probes;
+
+    fn deref(&self) -> &Probes {
+        &self.probes
+    }
 }
 
 impl Nightshift {
@@ -61,7 +71,9 @@ impl Nightshift {
         let clock = Clock::manual(business::start());
         let app = app::start(settings, clock.clone(), Role::ALL).await.expect("the program starts");
         let http = reqwest::Client::builder().build().expect("an HTTP client");
-        Self { app, db: database.db.clone(), clock, simulator, http, url: database.url.clone(), _database: database }
+        let (db, url) = (database.db.clone(), database.url.clone());
+        let probes = Probes::new(db.clone(), Time::Manual(clock.clone()));
+        Self { app, db, clock, simulator, http, url, probes, _database: database }
     }
 
     pub async fn send(&self, method: Method, path: &str, caller: &Caller, body: Option<Value>) -> Answer {
@@ -168,61 +180,6 @@ impl Nightshift {
         Answer::to(request).await
     }
 
-    /// All rows of a statement.
-    pub async fn rows<T: FromRow>(&self, sql: &'static str) -> Vec<T> {
-        self.db.read(sql).all().await.expect("rows")
-    }
-
-    pub async fn count(&self, sql: &'static str) -> i64 {
-        self.db.read(sql).scalar().await.expect("a count")
-    }
-
-    /// Waits until `sql`, which counts, gives `wanted`, moving the clock meanwhile so that waits pass.
-    pub async fn until(&self, sql: &'static str, wanted: i64) {
-        self.until_moving(sql, wanted, Duration::from_millis(500)).await;
-    }
-
-    /// As [`until`](Self::until), but the clock stands: what must come about needs no wait to pass.
-    pub async fn until_with_the_clock_standing(&self, sql: &'static str, wanted: i64) {
-        self.until_moving(sql, wanted, Duration::ZERO).await;
-    }
-
-    async fn until_moving(&self, sql: &'static str, wanted: i64, step: Duration) {
-        let running = "SELECT count(*) FROM jobs WHERE state = 'running'";
-        let (started, mut moved) = (Instant::now(), Instant::now());
-        let mut last = -1;
-        while started.elapsed() < PATIENCE {
-            last = self.count(sql).await;
-            if last == wanted {
-                return;
-            }
-            // While a job runs the clock stands, or a slow machine would make it late for its lease. One that waits for
-            // the clock itself is helped along.
-            if self.count(running).await == 0 || moved.elapsed() > Duration::from_millis(200) {
-                self.clock.advance(step);
-                moved = Instant::now();
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        let jobs: Vec<(String, String, Option<String>, Timestamp)> =
-            self.rows("SELECT kind, state, last_error, run_at FROM jobs ORDER BY id").await;
-        panic!("{sql} gives {last}, not {wanted}; at {} the jobs are {jobs:#?}", self.clock.now());
-    }
-
-    /// As [`until`](Self::until), but moves the clock to whatever is due next, however far that is.
-    pub async fn skip_waits_until(&self, sql: &'static str, wanted: i64) {
-        for _ in 0..200 {
-            self.quiet().await;
-            if self.count(sql).await == wanted {
-                return;
-            }
-            let next = "SELECT min(run_at) FROM jobs WHERE state IN ('queued', 'retrying')";
-            let next: Option<Timestamp> = self.db.read(next).scalar().await.expect("a time");
-            self.clock.set(next.expect("nothing is due any more, and it did not come about").max(self.clock.now()));
-        }
-        panic!("{sql} gives {}, not {wanted}: {:#?}", self.count(sql).await, self.unfinished().await);
-    }
-
     /// Waits until the sweep that is due by now has run.
     pub async fn swept(&self) {
         let day = self.clock.now().to_datetime() - chrono::TimeDelta::hours(4);
@@ -234,20 +191,6 @@ impl Nightshift {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.quiet().await;
-    }
-
-    /// Waits until no job is due any more; those that wait for a later time stay.
-    pub async fn quiet(&self) {
-        let sql =
-            "SELECT count(*) FROM jobs WHERE state = 'running' OR (state IN ('queued', 'retrying') AND run_at <= $1)";
-        let started = Instant::now();
-        let mut quiet = 0;
-        while quiet < 3 {
-            assert!(started.elapsed() < PATIENCE, "jobs still run: {:#?}", self.unfinished().await);
-            let due: i64 = self.db.read(sql).bind(self.clock.now()).scalar().await.expect("a count");
-            quiet = if due == 0 { quiet + 1 } else { 0 };
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
     }
 
     /// Lets time pass from one job's time to the next, so that what is due within happens in its order. No step is as
@@ -262,10 +205,6 @@ impl Nightshift {
             self.clock.set(due.unwrap_or(far).clamp(soon, far).min(until));
             self.quiet().await;
         }
-    }
-
-    async fn unfinished(&self) -> Vec<(String, String, Option<String>)> {
-        self.rows("SELECT kind, state, last_error FROM jobs WHERE finished_at IS NULL ORDER BY id").await
     }
 }
 

@@ -1,7 +1,8 @@
 //! The program as a process of its own, to be killed.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use secrecy::ExposeSecret;
 
 use super::business;
 use super::nightshift::{STRIPE_SECRET, fast_account};
+use super::probes::{Probes, Time};
 
 /// Longer than a start takes on the busiest machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,12 +25,26 @@ pub struct World {
     port: ReservedPort,
     folder: tempfile::TempDir,
     more: Vec<(&'static str, String)>,
+    probes: Probes,
 }
 
 /// A running program; dropped, it is killed.
 pub struct Process {
     child: Child,
     pub url: String,
+}
+
+/// A test asks a process what [`Probes`] ask.
+impl Deref for World {
+    type Target = Probes;
+
+    fn deref(&self) -> &Probes {
+        &self.probes
+    }
+}
+
+fn log_in(folder: &Path) -> PathBuf {
+    folder.join("log.jsonl")
 }
 
 impl World {
@@ -39,7 +55,15 @@ impl World {
             .await
             .expect("a simulator");
         let port = ReservedPort::any().expect("a free port");
-        Self { database, simulator, port, folder: tempfile::tempdir().expect("a folder"), more: Vec::new() }
+        let folder = tempfile::tempdir().expect("a folder");
+        let probes = Probes::new(database.db.clone(), Time::Real { log: log_in(folder.path()) });
+        Self { database, simulator, port, folder, more: Vec::new(), probes }
+    }
+
+    /// Another database for all processes from now on.
+    pub fn use_database(&mut self, database: TestDb) {
+        self.probes = Probes::new(database.db.clone(), Time::Real { log: self.log() });
+        self.database = database;
     }
 
     /// Another setting for all processes from now on.
@@ -91,7 +115,7 @@ impl World {
     }
 
     fn log(&self) -> PathBuf {
-        self.folder.path().join("log.jsonl")
+        log_in(self.folder.path())
     }
 
     /// Where the program answers, whenever it runs.
