@@ -41,7 +41,9 @@ impl Handler<App> for PricingReconcileChunk {
             let progress =
                 reconciliation::record(&mut shielded, &run, &findings, &ctx.job.id, ctx.now()).await.or_job_error()?;
             match progress {
-                RunProgress::NotOurs => return Ok(Outcome::skip("another job continues the run, or the run has ended")),
+                RunProgress::NotOurs => {
+                    return Ok(Outcome::skip("another job continues the run, or the run has ended"));
+                }
                 RunProgress::More(advanced) => run = *advanced,
                 RunProgress::Completed(_) => {
                     shielded.commit().await.or_job_error()?;
