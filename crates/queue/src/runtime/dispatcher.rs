@@ -11,8 +11,9 @@ use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, new_id, sabotage};
 use tokio::sync::{mpsc, watch};
 
 use crate::leases::keeper::LEASE;
-use crate::runtime::pool::{Delivered, Slot, Slots};
+use crate::runtime::pool::Delivered;
 use crate::runtime::run::Runs;
+use crate::runtime::slots::{Slot, Slots};
 use crate::store::claim::{self, Claim, Outlook, Want};
 use crate::store::wake::Wake;
 

@@ -5,6 +5,7 @@ pub(crate) mod pool;
 pub(crate) mod presence;
 pub(crate) mod run;
 pub(crate) mod runner;
+pub(crate) mod slots;
 pub(crate) mod supervise;
 pub(crate) mod worker;
 pub(crate) mod writer;

@@ -1,11 +1,10 @@
-//! A pool: the slots of one queue in this process, fed by the dispatcher and driven by an apalis worker.
+//! A pool: the apalis worker that runs the jobs of one queue in this process, fed by the dispatcher.
 //!
 //! The [`Backend`] here is the narrow door between the two: it hands over what the dispatcher has claimed and never
 //! fails. Claims, leases and results live outside it, because apalis polls a backend only while it has room.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -21,66 +20,10 @@ use tower::layer::util::Identity;
 
 use crate::runtime::run::Run;
 use crate::runtime::runner::Runner;
-use crate::store::wake::Wake;
+use crate::runtime::slots::Slot;
 
 /// Before a worker that ended by itself is started again.
 const PAUSE_AFTER_END: Duration = Duration::from_millis(100);
-
-/// How many jobs of a queue this process runs at a time.
-pub(crate) struct Slots {
-    pub queue: String,
-    capacity: usize,
-    busy: AtomicUsize,
-    /// The last claim filled all free slots, so a freed one is worth a claim at once.
-    backlog: AtomicBool,
-    wake: Arc<Wake>,
-}
-
-impl Slots {
-    pub(crate) fn new(queue: String, capacity: usize, wake: Arc<Wake>) -> Arc<Self> {
-        Arc::new(Self { queue, capacity, busy: AtomicUsize::new(0), backlog: AtomicBool::new(false), wake })
-    }
-
-    pub(crate) fn free(&self) -> usize {
-        self.capacity.saturating_sub(self.busy.load(Ordering::Acquire))
-    }
-
-    /// Whether slots have become free while there is more to do, but fewer than a claim is worth.
-    pub(crate) fn gathers(&self) -> bool {
-        let free = self.free();
-        self.backlog.load(Ordering::Acquire) && free > 0 && free < self.capacity.div_ceil(2)
-    }
-
-    pub(crate) fn take(&self, count: usize) {
-        self.busy.fetch_add(count, Ordering::AcqRel);
-    }
-
-    pub(crate) fn set_backlog(&self, backlog: bool) {
-        self.backlog.store(backlog, Ordering::Release);
-    }
-
-    fn give_back(&self) {
-        self.busy.fetch_sub(1, Ordering::AcqRel);
-        if self.backlog.load(Ordering::Acquire) {
-            self.wake.look_here();
-        }
-    }
-}
-
-/// A slot in use; free again when dropped, whatever happened in it.
-pub(crate) struct Slot(Arc<Slots>);
-
-impl Slot {
-    pub(crate) fn taken(slots: &Arc<Slots>) -> Self {
-        Self(slots.clone())
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.give_back();
-    }
-}
 
 /// A claimed job with its slot, on its way from the dispatcher to the worker.
 pub(crate) type Delivered = (Run, Slot);
