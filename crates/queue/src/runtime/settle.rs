@@ -1,34 +1,78 @@
-//! Running one claimed job: decode, call the handler in a task of its own, and turn whatever happens into an event.
+//! The layer between a worker and a kind's handler: it turns whatever happens to an attempt into the event that is written.
 //!
 //! Nothing a handler does reaches the worker: a panic is caught, an endless one is cut off at its time limit, a payload
 //! that can't be read parks its job.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use apalis::prelude::{BoxDynError, Task};
 use futures_util::FutureExt;
-use nightshift_db::{Timestamp, failpoint};
+use futures_util::future::BoxFuture;
+use nightshift_db::{Clock, Timestamp, failpoint};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tower::{Layer, Service};
 use tracing::Instrument;
 
-use crate::handlers::context::JobContext;
-use crate::handlers::registry::Registry;
 use crate::handlers::signal::Signal;
-use crate::job::{ErrorClass, JobError, JobInfo, JobResult, Outcome, SKIPPED, retry_at};
+use crate::handlers::task::RunningJob;
+use crate::job::{ErrorClass, JobError, JobResult, Outcome, PayloadError, Policy, SKIPPED, retry_at};
+use crate::runtime::backend::Delivered;
 use crate::runtime::run::Run;
-use crate::store::claim::Claimed;
 use crate::store::finish::Ended;
 use crate::store::lifecycle::{Change, Event, apply};
-use crate::store::queue::Queue;
 
-/// Everything a pool needs to run jobs.
-pub(crate) struct Runner<S> {
-    pub registry: Arc<Registry<S>>,
-    pub app: Arc<S>,
-    pub queue: Queue,
+/// Settles what the service within makes of a job.
+#[derive(Clone)]
+pub(crate) struct SettleLayer {
+    pub clock: Clock,
+    /// Of the kind whose jobs the service within runs.
+    pub policy: Policy,
+}
+
+impl<H> Layer<H> for SettleLayer {
+    type Service = Settle<H>;
+
+    fn layer(&self, handler: H) -> Settle<H> {
+        Settle { handler, settler: self.clone() }
+    }
+}
+
+/// The service of a [`SettleLayer`].
+#[derive(Clone)]
+pub(crate) struct Settle<H> {
+    handler: H,
+    settler: SettleLayer,
+}
+
+impl<H> Service<Task<RunningJob>> for Settle<H>
+where
+    H: Service<Task<RunningJob>, Response = Outcome, Error = BoxDynError>,
+    H::Future: Send + 'static,
+{
+    type Response = ();
+    type Error = BoxDynError;
+    type Future = BoxFuture<'static, Result<(), BoxDynError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxDynError>> {
+        self.handler.poll_ready(cx)
+    }
+
+    fn call(&mut self, task: Task<RunningJob>) -> Self::Future {
+        let delivered = task.data().get_checked::<Arc<Delivered>>().cloned();
+        let job = task.args.clone();
+        let handled = self.handler.call(task);
+        let settler = self.settler.clone();
+        Box::pin(async move {
+            let delivered = delivered?;
+            settler.settle(&delivered.0, job, handled).await;
+            Ok(())
+        })
+    }
 }
 
 enum HowItEnded {
@@ -38,64 +82,54 @@ enum HowItEnded {
     Lost,
 }
 
-impl<S: Send + Sync + 'static> Runner<S> {
-    /// Runs the handler to its end and hands the result to the writer. Whatever panics in here, the run is dropped and
-    /// gives its job back.
-    pub(crate) async fn run(&self, run: Run) {
+impl SettleLayer {
+    /// Waits for the end of the handler and hands it to the writer. Whatever panics in here, the run is dropped and gives
+    /// its job back.
+    async fn settle(
+        &self,
+        run: &Run,
+        job: RunningJob,
+        handled: impl Future<Output = Result<Outcome, BoxDynError>> + Send,
+    ) {
         if failpoint::hit("run.begun").await.is_err() {
             return;
         }
-        let claimed = run.claimed();
-        let started_at = self.queue.clock().now();
-        let signal = run.signal();
-        let info = Arc::new(claimed.info());
+        let claimed = &job.claimed;
+        let started_at = self.clock.now();
         metrics::histogram!("nightshift_job_queue_seconds", "kind" => claimed.kind.clone())
             .record(started_at.since(claimed.run_at).as_secs_f64());
-        let notes = Arc::new(Mutex::new(String::new()));
-        let context = JobContext {
-            job: info.clone(),
-            app: self.app.clone(),
-            queue: self.queue.clone(),
-            signal: signal.clone(),
-            notes: notes.clone(),
-        };
         let span = tracing::info_span!(
             "job",
-            job.id = %claimed.id, job.kind = %claimed.kind, job.queue = %claimed.queue, job.attempt = info.attempt,
+            job.id = %claimed.id, job.kind = %claimed.kind, job.queue = %claimed.queue, job.attempt = claimed.attempts + 1,
             correlation_id = claimed.correlation_id, org.id = claimed.org_id,
         );
-        let ended = self.call(claimed, context, signal).instrument(span.clone()).await;
+        let how = self.end_of(handled, job.signal).instrument(span.clone()).await;
         if failpoint::hit("run.handled").await.is_err() {
             return;
         }
-        let now = self.queue.clock().now();
-        let notes = std::mem::take(&mut *notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        match span.in_scope(|| self.conclude(&run, &info, ended, started_at, now, notes)) {
+        let now = self.clock.now();
+        let notes = std::mem::take(&mut *job.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        match span.in_scope(|| self.conclude(run, how, started_at, now, notes)) {
             Some(ended) => run.finish(ended).await,
             None => run.let_go(),
         }
     }
 
-    async fn call(&self, claimed: &Claimed, context: JobContext<S>, mut signal: watch::Receiver<Signal>) -> HowItEnded {
-        let Some(kind) = self.registry.get(&claimed.kind) else {
-            // Claims name the known kinds, so this is a job of a kind known to the program but not to this registry.
-            return HowItEnded::GivenBack;
-        };
-        // Reading the payload is the kind's own code too.
-        let handler = match std::panic::catch_unwind(AssertUnwindSafe(|| kind.run(claimed, context))) {
-            Ok(Ok(handler)) => handler,
-            Ok(Err(unreadable)) => return HowItEnded::Unreadable(unreadable.0),
-            Err(panic) => return HowItEnded::Handler(Err(JobError::panic(panic_text(&*panic)))),
-        };
-        let limit = kind.policy.timeout;
-        let clock = self.queue.clock();
+    /// The handler is dropped when this returns, so nothing of it goes on while its end is written.
+    async fn end_of(
+        &self,
+        handled: impl Future<Output = Result<Outcome, BoxDynError>> + Send,
+        mut signal: watch::Receiver<Signal>,
+    ) -> HowItEnded {
+        let limit = self.policy.timeout;
         tokio::select! {
             biased;
-            result = AssertUnwindSafe(handler).catch_unwind() => HowItEnded::Handler(match result {
-                Ok(result) => result,
-                Err(panic) => Err(JobError::panic(panic_text(&*panic))),
-            }),
-            () = clock.sleep(limit) => HowItEnded::Handler(Err(JobError::timeout(limit))),
+            result = AssertUnwindSafe(handled).catch_unwind() => match result {
+                Ok(Ok(outcome)) => HowItEnded::Handler(Ok(outcome)),
+                Ok(Err(error)) => failed(error),
+                Err(panic) => HowItEnded::Handler(Err(JobError::panic(panic_text(&*panic)))),
+            },
+            () = self.clock.sleep(limit) => HowItEnded::Handler(Err(JobError::timeout(limit))),
             how = interrupted(&mut signal) => how,
         }
     }
@@ -104,7 +138,6 @@ impl<S: Send + Sync + 'static> Runner<S> {
     fn conclude(
         &self,
         run: &Run,
-        info: &JobInfo,
         how: HowItEnded,
         started_at: Timestamp,
         now: Timestamp,
@@ -137,10 +170,9 @@ impl<S: Send + Sync + 'static> Runner<S> {
             HowItEnded::Handler(Ok(Outcome::Poll { after, until })) => Event::Poll { at: now + after, until },
             HowItEnded::Handler(Err(failure)) if failure.is_interrupted() => Event::Release,
             HowItEnded::Handler(Err(failure)) => {
-                let policy = self.registry.get(&claimed.kind).map(|kind| kind.policy);
-                let retry_at = policy
-                    .filter(|_| failure.may_retry())
-                    .map(|policy| retry_at(&policy, life.attempts + 1, failure.after, now, fastrand::f64()));
+                let retry_at = failure
+                    .may_retry()
+                    .then(|| retry_at(&self.policy, life.attempts + 1, failure.after, now, fastrand::f64()));
                 error = Some((failure.class(), failure.to_string()));
                 Event::Fail { class: failure.class(), retry_at }
             }
@@ -157,8 +189,18 @@ impl<S: Send + Sync + 'static> Runner<S> {
             error = Some((ErrorClass::Timeout, "the polling was not done by its deadline".to_owned()));
         }
         report(&change, error.as_ref(), now.since(started_at));
-        count(info, &change, error.as_ref(), now.since(started_at));
+        count(&claimed.kind, &change, error.as_ref(), now.since(started_at));
         Some(Ended { claimed: claimed.clone(), change, result, error, notes, started_at, ended_at: now }.storable())
+    }
+}
+
+fn failed(error: BoxDynError) -> HowItEnded {
+    match error.downcast::<JobError>() {
+        Ok(failure) => HowItEnded::Handler(Err(*failure)),
+        Err(error) => match error.downcast::<PayloadError>() {
+            Ok(unreadable) => HowItEnded::Unreadable(unreadable.0),
+            Err(error) => HowItEnded::Handler(Err(JobError::fail(error))),
+        },
     }
 }
 
@@ -193,8 +235,8 @@ fn report(change: &Change, error: Option<&(ErrorClass, String)>, took: Duration)
     }
 }
 
-fn count(info: &JobInfo, change: &Change, error: Option<&(ErrorClass, String)>, took: Duration) {
-    let kind = info.kind.clone();
+fn count(kind: &str, change: &Change, error: Option<&(ErrorClass, String)>, took: Duration) {
+    let kind = kind.to_owned();
     let outcome = error.map_or("ok", |(class, _)| class.as_str());
     metrics::counter!("nightshift_job_attempts_total", "kind" => kind.clone(), "outcome" => outcome).increment(1);
     metrics::counter!("nightshift_jobs_total", "kind" => kind.clone(), "state" => change.life.state.as_str())
