@@ -1,12 +1,15 @@
 //! The apalis workers of a process, one for each kind of job, under one [`Monitor`].
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use apalis::layers::catch_panic::CatchPanicLayer;
 use apalis::prelude::{Event, Monitor, ParallelizeExt, WorkerBuilder};
 use tower::service_fn;
 
 use crate::handlers::kind::Kind;
+use crate::job::JobError;
 use crate::runtime::backend::ClaimedJobs;
 use crate::runtime::settle::SettleLayer;
 use crate::store::queue::Queue;
@@ -48,6 +51,15 @@ pub(crate) fn with_worker<S: Send + Sync + 'static>(
             // A task of its own: a handler that computes for long holds up neither its siblings nor the worker.
             .parallelize(tokio::spawn)
             .layer(SettleLayer { clock: queue.clock().clone(), policy })
+            .layer(CatchPanicLayer::with_panic_handler(|panic| JobError::panic(panic_text(&**panic))))
             .build(service_fn(run))
     })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
 }

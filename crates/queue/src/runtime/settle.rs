@@ -3,14 +3,11 @@
 //! Nothing a handler does reaches the worker: a panic is caught, an endless one is cut off at its time limit, a payload
 //! that can't be read parks its job.
 
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use apalis::prelude::{BoxDynError, Task};
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use nightshift_db::{Clock, Timestamp, failpoint};
 use serde_json::{Value, json};
@@ -124,11 +121,7 @@ impl SettleLayer {
         let limit = self.policy.timeout;
         tokio::select! {
             biased;
-            result = AssertUnwindSafe(handled).catch_unwind() => match result {
-                Ok(Ok(outcome)) => HowItEnded::Handler(Ok(outcome)),
-                Ok(Err(error)) => failed(error),
-                Err(panic) => HowItEnded::Handler(Err(JobError::panic(panic_text(&*panic)))),
-            },
+            result = handled => result.map_or_else(failed, |outcome| HowItEnded::Handler(Ok(outcome))),
             () = self.clock.sleep(limit) => HowItEnded::Handler(Err(JobError::timeout(limit))),
             how = interrupted(&mut signal) => how,
         }
@@ -210,14 +203,6 @@ async fn interrupted(signal: &mut watch::Receiver<Signal>) -> HowItEnded {
         // Without a sender nobody holds the lease for us any more.
         _ => HowItEnded::Lost,
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&'static str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without a message")
 }
 
 /// A failure is logged here, once; success only for those who ask for detail.
