@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use apalis::layers::catch_panic::CatchPanicLayer;
-use apalis::prelude::{Event, Monitor, ParallelizeExt, WorkerBuilder};
+use apalis::prelude::{Event, Monitor, ParallelizeExt, WorkerBuilder, WorkerBuilderExt};
 use tower::service_fn;
 
 use crate::handlers::kind::Kind;
@@ -52,6 +52,7 @@ pub(crate) fn with_worker<S: Send + Sync + 'static>(
             .parallelize(tokio::spawn)
             .layer(SettleLayer { clock: queue.clock().clone(), policy })
             .layer(CatchPanicLayer::with_panic_handler(|panic| JobError::panic(panic_text(&**panic))))
+            .timeout(policy.timeout)
             .build(service_fn(run))
     })
 }

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use nightshift_db::{Clock, Timestamp, failpoint};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tower::timeout::error::Elapsed;
 use tower::{Layer, Service};
 use tracing::Instrument;
 
@@ -112,18 +113,33 @@ impl SettleLayer {
         }
     }
 
-    /// The handler is dropped when this returns, so nothing of it goes on while its end is written.
+    /// Waits for the handler's end, unless the job is to be given back or its lease is lost. The handler is dropped when
+    /// this returns, so nothing of it goes on while its end is written.
     async fn end_of(
         &self,
         handled: impl Future<Output = Result<Outcome, BoxDynError>> + Send,
         mut signal: watch::Receiver<Signal>,
     ) -> HowItEnded {
-        let limit = self.policy.timeout;
         tokio::select! {
             biased;
-            result = handled => result.map_or_else(failed, |outcome| HowItEnded::Handler(Ok(outcome))),
-            () = self.clock.sleep(limit) => HowItEnded::Handler(Err(JobError::timeout(limit))),
+            result = handled => result.map_or_else(
+                |error| self.failed(error),
+                |outcome| HowItEnded::Handler(Ok(outcome)),
+            ),
             how = interrupted(&mut signal) => how,
+        }
+    }
+
+    /// What an error of the handler or of a layer around it means.
+    fn failed(&self, error: BoxDynError) -> HowItEnded {
+        if error.is::<Elapsed>() {
+            return HowItEnded::Handler(Err(JobError::timeout(self.policy.timeout)));
+        }
+        match error.downcast::<PayloadError>() {
+            Ok(unreadable) => HowItEnded::Unreadable(unreadable.0),
+            Err(error) => HowItEnded::Handler(Err(error
+                .downcast()
+                .map_or_else(JobError::fail, |failure: Box<JobError>| *failure))),
         }
     }
 
@@ -184,16 +200,6 @@ impl SettleLayer {
         report(&change, error.as_ref(), now.since(started_at));
         count(&claimed.kind, &change, error.as_ref(), now.since(started_at));
         Some(Ended { claimed: claimed.clone(), change, result, error, notes, started_at, ended_at: now }.storable())
-    }
-}
-
-fn failed(error: BoxDynError) -> HowItEnded {
-    match error.downcast::<JobError>() {
-        Ok(failure) => HowItEnded::Handler(Err(*failure)),
-        Err(error) => match error.downcast::<PayloadError>() {
-            Ok(unreadable) => HowItEnded::Unreadable(unreadable.0),
-            Err(error) => HowItEnded::Handler(Err(JobError::fail(error))),
-        },
     }
 }
 
