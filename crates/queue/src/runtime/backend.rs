@@ -43,8 +43,8 @@ impl Backend for ClaimedJobs {
         Poll::Ready(Ok(()))
     }
 
-    /// The run goes along in the task's data: [`Settle`](crate::runtime::settle::Settle) ends it. One that no layer ends
-    /// gives its job back.
+    /// The run is in the task's data, where the layer that finishes it finds it. One that is dropped without that gives
+    /// its job back.
     fn poll_next(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Self::Task, Infallible>>> {
         let mut receiver = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         receiver.poll_recv(cx).map(|delivered| {

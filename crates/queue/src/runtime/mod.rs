@@ -2,10 +2,10 @@
 
 pub(crate) mod backend;
 pub(crate) mod dispatcher;
+pub(crate) mod finish;
 pub(crate) mod pool;
 pub(crate) mod presence;
 pub(crate) mod run;
-pub(crate) mod settle;
 pub(crate) mod slots;
 pub(crate) mod supervise;
 pub(crate) mod worker;

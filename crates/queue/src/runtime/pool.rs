@@ -1,40 +1,39 @@
 //! The apalis workers of a process, one for each kind of job, under one [`Monitor`].
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use apalis::layers::catch_panic::CatchPanicLayer;
-use apalis::prelude::{Event, Monitor, ParallelizeExt, WorkerBuilder, WorkerBuilderExt};
+use apalis::prelude::{Event, Monitor, ParallelizeExt, WorkerBuilder, WorkerBuilderExt, WorkerContext, WorkerError};
 use tower::service_fn;
 
 use crate::handlers::kind::Kind;
 use crate::job::JobError;
-use crate::runtime::backend::ClaimedJobs;
-use crate::runtime::settle::SettleLayer;
+use crate::runtime::backend::{ClaimedJobs, Deliveries};
+use crate::runtime::finish::FinishLayer;
 use crate::store::queue::Queue;
 
-/// A monitor without workers. It starts a worker again that fails: without one, what is delivered would be held and never
-/// run.
-pub(crate) fn monitor() -> Monitor {
-    Monitor::new()
-        .should_restart(|worker, error| {
-            // The monitor catches no panic here, and one would end all workers.
-            let _ = catch_unwind(AssertUnwindSafe(|| {
-                tracing::error!(worker = worker.name(), %error, "a worker failed and is started again");
-            }));
-            true
-        })
-        .on_event(|_, event| {
-            if let Event::Error(error) = event {
-                tracing::error!(%error, "a job's task ended abnormally; the job was given back");
-            }
-        })
+/// A monitor with the workers of `kinds`, and where the dispatcher sends the jobs of each kind. Handlers find `app` in the
+/// data of their tasks.
+pub(crate) fn workers<'a, S: Send + Sync + 'static>(
+    kinds: impl Iterator<Item = (&'static str, &'a Kind)>,
+    app: &Arc<S>,
+    queue: &Queue,
+) -> (Monitor, BTreeMap<&'static str, Deliveries>) {
+    let mut monitor = Monitor::new().should_restart(restart).on_event(report);
+    let mut deliveries = BTreeMap::new();
+    for (name, kind) in kinds {
+        let (sender, jobs) = ClaimedJobs::channel();
+        deliveries.insert(name, sender);
+        monitor = with_worker(monitor, name, kind, jobs, app.clone(), queue.clone());
+    }
+    (monitor, deliveries)
 }
 
-/// Adds the worker of a kind, whose handler finds `app` in the data of its tasks. An earlier layer is around the later
-/// ones.
-pub(crate) fn with_worker<S: Send + Sync + 'static>(
+/// Adds the worker of a kind. Each layer wraps those after it.
+fn with_worker<S: Send + Sync + 'static>(
     monitor: Monitor,
     name: &'static str,
     kind: &Kind,
@@ -48,13 +47,29 @@ pub(crate) fn with_worker<S: Send + Sync + 'static>(
             .backend(jobs.clone())
             .data(app.clone())
             .data(queue.clone())
-            // A task of its own: a handler that computes for long holds up neither its siblings nor the worker.
+            // A handler that computes for long must not delay the other jobs, so each job has a task of its own.
             .parallelize(tokio::spawn)
-            .layer(SettleLayer { clock: queue.clock().clone(), policy })
+            .layer(FinishLayer { clock: queue.clock().clone(), policy })
             .layer(CatchPanicLayer::with_panic_handler(|panic| JobError::panic(panic_text(&**panic))))
             .timeout(policy.timeout)
             .build(service_fn(run))
     })
+}
+
+/// Always: without its worker, the jobs of a kind would be held and never run.
+fn restart(worker: &WorkerContext, error: &WorkerError) -> bool {
+    // The monitor does not catch a panic of this function: a log that panics here would end all workers.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        tracing::error!(worker = worker.name(), %error, "a worker failed and is started again");
+    }));
+    true
+}
+
+/// The only errors of our layers are panics outside the handler, which end the job's task.
+fn report(_: &WorkerContext, event: &Event) {
+    if let Event::Error(error) = event {
+        tracing::error!(%error, "a job's task ended abnormally; the job was given back");
+    }
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

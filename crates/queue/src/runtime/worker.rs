@@ -16,7 +16,6 @@ use crate::handlers::registry::Registry;
 use crate::leases::held::Held;
 use crate::leases::keeper;
 use crate::leases::rescue::Rescue;
-use crate::runtime::backend::ClaimedJobs;
 use crate::runtime::dispatcher::{Dispatcher, pause_after_error};
 use crate::runtime::pool;
 use crate::runtime::presence::Presence;
@@ -91,15 +90,10 @@ impl<S: Send + Sync + 'static> Worker<S> {
             Slots::new(name.clone(), capacity, wake.clone())
         });
         let slots = slots.collect();
-        let mut monitor = pool::monitor();
-        let mut deliveries = BTreeMap::new();
-        for (name, kind) in registry.kinds().filter(|(_, kind)| options.runs(kind.queue)) {
-            let (sender, jobs) = ClaimedJobs::channel();
-            deliveries.insert(name, sender);
-            monitor = pool::with_worker(monitor, name, kind, jobs, app.clone(), queue.clone());
-        }
-        let pools = monitor.context();
-        let running = tokio::spawn(monitor.run());
+        let kinds = registry.kinds().filter(|(_, kind)| options.runs(kind.queue));
+        let (monitor, deliveries) = pool::workers(kinds, &app, &queue);
+        let pool = monitor.context();
+        let pool_running = tokio::spawn(monitor.run());
 
         let dispatcher = Dispatcher {
             db: hot.clone(),
@@ -138,8 +132,8 @@ impl<S: Send + Sync + 'static> Worker<S> {
             stop,
             keeper_stop,
             held,
-            pools,
-            running,
+            pool,
+            pool_running,
             dispatching,
             writing,
             services,
@@ -209,8 +203,8 @@ pub struct WorkerHandle {
     stop: watch::Sender<bool>,
     keeper_stop: watch::Sender<bool>,
     held: Arc<Held>,
-    pools: MonitorContext,
-    running: JoinHandle<Result<(), MonitorError>>,
+    pool: MonitorContext,
+    pool_running: JoinHandle<Result<(), MonitorError>>,
     dispatching: JoinHandle<()>,
     writing: JoinHandle<()>,
     services: Vec<AbortHandle>,
@@ -229,14 +223,14 @@ impl WorkerHandle {
     pub async fn shutdown(mut self, grace: Duration) {
         self.stop.send_replace(true);
         let _ = (&mut self.dispatching).await;
-        // From now on the workers take no job; what they have not taken is dropped with them, which gives it back.
-        let _ = self.pools.shutdown();
-        if tokio::time::timeout(grace, &mut self.running).await.is_err() {
+        // The workers take no further job. Those that they have not taken are dropped with them, which gives them back.
+        let _ = self.pool.shutdown();
+        if tokio::time::timeout(grace, &mut self.pool_running).await.is_err() {
             tracing::warn!(jobs = self.held.running(), "the grace time is over; running jobs are given back");
             // Armed to end the process here, not to fail.
             let _ = failpoint::hit("shutdown.grace_over").await;
             self.held.give_all_back();
-            let _ = (&mut self.running).await;
+            let _ = (&mut self.pool_running).await;
         }
         // All runs are gone, so the writer ends once it has written what it has.
         if tokio::time::timeout(grace.max(Duration::from_secs(5)), &mut self.writing).await.is_err() {
@@ -257,7 +251,7 @@ impl WorkerHandle {
 impl Drop for WorkerHandle {
     fn drop(&mut self) {
         self.dispatching.abort();
-        self.running.abort();
+        self.pool_running.abort();
         self.writing.abort();
         self.services.iter().for_each(AbortHandle::abort);
         self.keeper_stop.send_replace(true);

@@ -1,7 +1,7 @@
-//! The layer between a worker and a kind's handler: it turns whatever happens to an attempt into the event that is written.
+//! The layer that finishes attempts: it turns whatever happens to a job's handler into the end that the writer stores.
 //!
-//! Nothing a handler does reaches the worker: a panic is caught, an endless one is cut off at its time limit, a payload
-//! that can't be read parks its job.
+//! apalis's layers lie within it, so a panic and an exceeded time limit arrive here as errors of the handler. It also
+//! watches the signal: a job whose lease is lost, or that is to be given back, ends here.
 
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
@@ -24,30 +24,30 @@ use crate::runtime::run::Run;
 use crate::store::finish::Ended;
 use crate::store::lifecycle::{Change, Event, apply};
 
-/// Settles what the service within makes of a job.
+/// Finishes the attempts that a kind's handler makes.
 #[derive(Clone)]
-pub(crate) struct SettleLayer {
+pub(crate) struct FinishLayer {
     pub clock: Clock,
-    /// Of the kind whose jobs the service within runs.
+    /// Of the kind.
     pub policy: Policy,
 }
 
-impl<H> Layer<H> for SettleLayer {
-    type Service = Settle<H>;
+impl<H> Layer<H> for FinishLayer {
+    type Service = Finish<H>;
 
-    fn layer(&self, handler: H) -> Settle<H> {
-        Settle { handler, settler: self.clone() }
+    fn layer(&self, handler: H) -> Finish<H> {
+        Finish { handler, layer: self.clone() }
     }
 }
 
-/// The service of a [`SettleLayer`].
+/// The service of a [`FinishLayer`]. It returns when the end of the attempt is with the writer.
 #[derive(Clone)]
-pub(crate) struct Settle<H> {
+pub(crate) struct Finish<H> {
     handler: H,
-    settler: SettleLayer,
+    layer: FinishLayer,
 }
 
-impl<H> Service<Task<RunningJob>> for Settle<H>
+impl<H> Service<Task<RunningJob>> for Finish<H>
 where
     H: Service<Task<RunningJob>, Response = Outcome, Error = BoxDynError>,
     H::Future: Send + 'static,
@@ -64,10 +64,10 @@ where
         let delivered = task.data().get_checked::<Arc<Delivered>>().cloned();
         let job = task.args.clone();
         let handled = self.handler.call(task);
-        let settler = self.settler.clone();
+        let layer = self.layer.clone();
         Box::pin(async move {
             let delivered = delivered?;
-            settler.settle(&delivered.0, job, handled).await;
+            layer.finish(&delivered.0, job, handled).await;
             Ok(())
         })
     }
@@ -80,10 +80,10 @@ enum HowItEnded {
     Lost,
 }
 
-impl SettleLayer {
+impl FinishLayer {
     /// Waits for the end of the handler and hands it to the writer. Whatever panics in here, the run is dropped and gives
     /// its job back.
-    async fn settle(
+    async fn finish(
         &self,
         run: &Run,
         job: RunningJob,
