@@ -11,7 +11,7 @@ pub struct Policy {
     pub max_attempts: i64,
     /// Waits between attempts.
     pub backoff: Backoff,
-    /// How long one attempt may take.
+    /// How long one attempt may take, in real time.
     pub timeout: Duration,
 }
 
