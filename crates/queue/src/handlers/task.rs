@@ -4,9 +4,10 @@
 //! A worker's backend yields every kind of job as a [`RunningJob`]. The payload is read here, within the layers of the
 //! worker, so that one that can't be read costs its own job and not the worker.
 
+use std::any::type_name;
 use std::sync::{Arc, Mutex};
 
-use apalis::prelude::{BoxDynError, Data, FromRequest, MissingDataError, Task, task_fn};
+use apalis::prelude::{BoxDynError, FromRequest, MissingDataError, Task, task_fn};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tower::Service;
@@ -16,7 +17,6 @@ use crate::handlers::handler::Handler;
 use crate::handlers::signal::Signal;
 use crate::job::{Job, Outcome, PayloadError};
 use crate::store::claim::Claimed;
-use crate::store::queue::Queue;
 
 /// The arguments of a task before its payload is read.
 #[derive(Clone)]
@@ -47,11 +47,15 @@ impl<J: Job, S: Send + Sync + 'static> FromRequest<Task<J>> for JobContext<S> {
     type Error = MissingDataError;
 
     async fn from_request(task: &Task<J>) -> Result<Self, MissingDataError> {
-        let Data(app) = task.extract::<Data<Arc<S>>>().await?;
-        let Data(queue) = task.extract::<Data<Queue>>().await?;
-        let Data(RunningJob { claimed, signal, notes }) = task.extract().await?;
-        Ok(Self { job: Arc::new(claimed.info()), app, queue, signal, notes })
+        let RunningJob { claimed, signal, notes } = data(task)?;
+        Ok(Self { job: Arc::new(claimed.info()), app: data(task)?, queue: data(task)?, signal, notes })
     }
+}
+
+/// What a layer or the backend put into the data of a task. apalis's own `Data` allocates the text of its error even when
+/// there is none.
+pub(crate) fn data<T: Clone + Send + Sync + 'static, A>(task: &Task<A>) -> Result<T, MissingDataError> {
+    task.data().get().cloned().ok_or_else(|| MissingDataError::NotFound(type_name::<T>().to_owned()))
 }
 
 /// Reads the payload of a job, whatever version of its kind wrote it.

@@ -17,8 +17,8 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 
 use crate::handlers::signal::Signal;
-use crate::handlers::task::RunningJob;
-use crate::job::{ErrorClass, JobError, JobResult, Outcome, PayloadError, Policy, SKIPPED, retry_at};
+use crate::handlers::task::{RunningJob, data};
+use crate::job::{ErrorClass, JobError, Outcome, PayloadError, Policy, SKIPPED, retry_at};
 use crate::runtime::backend::Delivered;
 use crate::runtime::run::Run;
 use crate::store::finish::Ended;
@@ -61,7 +61,7 @@ where
     }
 
     fn call(&mut self, task: Task<RunningJob>) -> Self::Future {
-        let delivered = task.data().get_checked::<Arc<Delivered>>().cloned();
+        let delivered = data::<Arc<Delivered>, _>(&task);
         let job = task.args.clone();
         let handled = self.handler.call(task);
         let layer = self.layer.clone();
@@ -73,15 +73,8 @@ where
     }
 }
 
-enum HowItEnded {
-    Handler(JobResult),
-    Unreadable(String),
-    GivenBack,
-    Lost,
-}
-
 impl FinishLayer {
-    /// Waits for the end of the handler and hands it to the writer. Whatever panics in here, the run is dropped and gives
+    /// Waits for the end of the handler and hands it to the writer. If anything in here panics, the run is dropped and gives
     /// its job back.
     async fn finish(
         &self,
@@ -101,45 +94,24 @@ impl FinishLayer {
             job.id = %claimed.id, job.kind = %claimed.kind, job.queue = %claimed.queue, job.attempt = claimed.attempts + 1,
             correlation_id = claimed.correlation_id, org.id = claimed.org_id,
         );
-        let how = self.end_of(handled, job.signal).instrument(span.clone()).await;
+        let result = unless_stopped(handled, job.signal).instrument(span.clone()).await;
         if failpoint::hit("run.handled").await.is_err() {
             return;
         }
         let now = self.clock.now();
         let notes = std::mem::take(&mut *job.notes.lock().unwrap_or_else(PoisonError::into_inner));
-        match span.in_scope(|| self.conclude(run, how, started_at, now, notes)) {
+        match result.and_then(|result| span.in_scope(|| self.conclude(run, result, started_at, now, notes))) {
             Some(ended) => run.finish(ended).await,
             None => run.let_go(),
         }
     }
 
-    /// Waits for the handler's end, unless the job is to be given back or its lease is lost. The handler is dropped when
-    /// this returns, so nothing of it goes on while its end is written.
-    async fn end_of(
-        &self,
-        handled: impl Future<Output = Result<Outcome, BoxDynError>> + Send,
-        mut signal: watch::Receiver<Signal>,
-    ) -> HowItEnded {
-        tokio::select! {
-            biased;
-            result = handled => result.map_or_else(
-                |error| self.failed(error),
-                |outcome| HowItEnded::Handler(Ok(outcome)),
-            ),
-            how = interrupted(&mut signal) => how,
-        }
-    }
-
-    /// What an error of the handler or of a layer around it means.
-    fn failed(&self, error: BoxDynError) -> HowItEnded {
-        if error.is::<Elapsed>() {
-            return HowItEnded::Handler(Err(JobError::timeout(self.policy.timeout)));
-        }
-        match error.downcast::<PayloadError>() {
-            Ok(unreadable) => HowItEnded::Unreadable(unreadable.0),
-            Err(error) => HowItEnded::Handler(Err(error
-                .downcast()
-                .map_or_else(JobError::fail, |failure: Box<JobError>| *failure))),
+    /// The failure that an error of the handler, or of a layer around it, stands for.
+    fn failure(&self, error: BoxDynError) -> JobError {
+        match error.downcast() {
+            Ok(failure) => *failure,
+            Err(error) if error.is::<Elapsed>() => JobError::timeout(self.policy.timeout),
+            Err(error) => JobError::fail(error),
         }
     }
 
@@ -147,7 +119,7 @@ impl FinishLayer {
     fn conclude(
         &self,
         run: &Run,
-        how: HowItEnded,
+        result: Result<Outcome, BoxDynError>,
         started_at: Timestamp,
         now: Timestamp,
         notes: String,
@@ -155,36 +127,38 @@ impl FinishLayer {
         let claimed = run.claimed();
         let mut life = claimed.life();
         life.cancel_requested |= run.is_cancel_requested();
-        let mut result: Option<Value> = None;
+        let mut stored: Option<Value> = None;
         let mut error: Option<(ErrorClass, String)> = None;
-        let event = match how {
-            HowItEnded::Lost => {
-                tracing::warn!("the lease was lost while the job ran; its result is not written");
-                return None;
-            }
-            HowItEnded::GivenBack => Event::Release,
-            HowItEnded::Unreadable(why) => {
-                tracing::error!(error = %why, "the payload can't be read; the job is parked");
-                error = Some((ErrorClass::Permanent, why));
-                Event::Park
-            }
-            HowItEnded::Handler(Ok(Outcome::Done(value))) => {
-                result = value;
+        let event = match result {
+            Ok(Outcome::Done(value)) => {
+                stored = value;
                 Event::Done
             }
-            HowItEnded::Handler(Ok(Outcome::Skip(why))) => {
-                result = Some(json!({ SKIPPED: why }));
+            Ok(Outcome::Skip(why)) => {
+                stored = Some(json!({ SKIPPED: why }));
                 Event::Done
             }
-            HowItEnded::Handler(Ok(Outcome::Poll { after, until })) => Event::Poll { at: now + after, until },
-            HowItEnded::Handler(Err(failure)) if failure.is_interrupted() => Event::Release,
-            HowItEnded::Handler(Err(failure)) => {
-                let retry_at = failure
-                    .may_retry()
-                    .then(|| retry_at(&self.policy, life.attempts + 1, failure.after, now, fastrand::f64()));
-                error = Some((failure.class(), failure.to_string()));
-                Event::Fail { class: failure.class(), retry_at }
-            }
+            Ok(Outcome::Poll { after, until }) => Event::Poll { at: now + after, until },
+            Err(failure) => match failure.downcast::<PayloadError>() {
+                Ok(unreadable) => {
+                    tracing::error!(error = %unreadable, "the payload can't be read; the job is parked");
+                    error = Some((ErrorClass::Permanent, unreadable.0));
+                    Event::Park
+                }
+                Err(failure) => {
+                    let failure = self.failure(failure);
+                    if failure.is_interrupted() {
+                        Event::Release
+                    } else {
+                        let attempts = life.attempts + 1;
+                        let retry_at = failure
+                            .may_retry()
+                            .then(|| retry_at(&self.policy, attempts, failure.after, now, fastrand::f64()));
+                        error = Some((failure.class(), failure.to_string()));
+                        Event::Fail { class: failure.class(), retry_at }
+                    }
+                }
+            },
         };
         let change = match apply(&life, &event, now) {
             Ok(change) => change,
@@ -199,15 +173,28 @@ impl FinishLayer {
         }
         report(&change, error.as_ref(), now.since(started_at));
         count(&claimed.kind, &change, error.as_ref(), now.since(started_at));
-        Some(Ended { claimed: claimed.clone(), change, result, error, notes, started_at, ended_at: now }.storable())
+        let ended = Ended { claimed: claimed.clone(), change, result: stored, error, notes, started_at, ended_at: now };
+        Some(ended.storable())
     }
 }
 
-async fn interrupted(signal: &mut watch::Receiver<Signal>) -> HowItEnded {
-    match signal.wait_for(|signal| matches!(signal, Signal::GiveBack | Signal::Lost)).await.map(|signal| *signal) {
-        Ok(Signal::GiveBack) => HowItEnded::GivenBack,
-        // Without a sender nobody holds the lease for us any more.
-        _ => HowItEnded::Lost,
+/// What the handler returns. It is dropped, and nothing of it goes on, when its job is to be given back, which is an
+/// interruption, or when the lease is lost, which leaves nothing to write.
+async fn unless_stopped(
+    handled: impl Future<Output = Result<Outcome, BoxDynError>> + Send,
+    mut signal: watch::Receiver<Signal>,
+) -> Option<Result<Outcome, BoxDynError>> {
+    tokio::select! {
+        biased;
+        result = handled => Some(result),
+        told = signal.wait_for(|signal| matches!(signal, Signal::GiveBack | Signal::Lost)) => match told.as_deref() {
+            Ok(Signal::GiveBack) => Some(Err(JobError::interrupted().into())),
+            // Without a sender nobody holds the lease for this run any more.
+            _ => {
+                tracing::warn!("the lease was lost while the job ran; its result is not written");
+                None
+            }
+        },
     }
 }
 
