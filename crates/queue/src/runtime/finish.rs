@@ -178,8 +178,8 @@ impl FinishLayer {
     }
 }
 
-/// What the handler returns. It is dropped, and nothing of it goes on, when its job is to be given back, which is an
-/// interruption, or when the lease is lost, which leaves nothing to write.
+/// The result of the handler: an interruption when the job is to be given back, and `None` when its lease is lost, because
+/// nothing may be written then. The handler is dropped before this returns.
 async fn unless_stopped(
     handled: impl Future<Output = Result<Outcome, BoxDynError>> + Send,
     mut signal: watch::Receiver<Signal>,
