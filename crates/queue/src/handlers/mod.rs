@@ -7,3 +7,4 @@ pub(crate) mod kind;
 pub(crate) mod perform;
 pub(crate) mod registry;
 pub(crate) mod signal;
+pub(crate) mod task;

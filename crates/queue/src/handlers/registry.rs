@@ -1,6 +1,7 @@
 //! The kinds a worker knows: the table of contents of what it can do.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -14,9 +15,10 @@ use crate::store::claim::Claimed;
 
 /// All kinds of a worker.
 pub struct Registry<S> {
-    kinds: BTreeMap<&'static str, Kind<S>>,
+    kinds: BTreeMap<&'static str, Kind>,
     on_any_dead: Option<OnDead>,
     on_any_retry: Option<OnRetry>,
+    app: PhantomData<fn(S)>,
 }
 
 /// How a job ends without success.
@@ -40,13 +42,13 @@ impl<S: Send + Sync + 'static> Registry<S> {
     /// A worker that knows nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { kinds: BTreeMap::new(), on_any_dead: None, on_any_retry: None }
+        Self { kinds: BTreeMap::new(), on_any_dead: None, on_any_retry: None, app: PhantomData }
     }
 
     /// Adds the kind of `J`: its handler and its hooks.
     #[must_use]
     pub fn job<J: Handler<S>>(mut self) -> Self {
-        self.kinds.insert(J::KIND, Kind::of::<J>());
+        self.kinds.insert(J::KIND, Kind::of::<J, S>());
         self
     }
 
@@ -122,7 +124,7 @@ impl<S: Send + Sync + 'static> Registry<S> {
     pub(crate) async fn revive(
         &self,
         tx: &mut Tx,
-        kind: &Kind<S>,
+        kind: &Kind,
         claimed: &Claimed,
         at: Timestamp,
     ) -> Result<Revival, JobError> {
@@ -139,8 +141,13 @@ impl<S: Send + Sync + 'static> Registry<S> {
         job.on_retry(tx, &retried).await
     }
 
-    pub(crate) fn get(&self, kind: &str) -> Option<&Kind<S>> {
+    pub(crate) fn get(&self, kind: &str) -> Option<&Kind> {
         self.kinds.get(kind)
+    }
+
+    /// All kinds by name.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = (&'static str, &Kind)> {
+        self.kinds.iter().map(|(name, kind)| (*name, kind))
     }
 
     /// Names of the kinds, sorted.

@@ -11,7 +11,7 @@ pub struct Policy {
     pub max_attempts: i64,
     /// The delays between attempts.
     pub backoff: Backoff,
-    /// Maximum duration of one attempt.
+    /// Maximum duration of one attempt, in real time.
     pub timeout: Duration,
 }
 

@@ -1,18 +1,20 @@
-//! The dispatcher: one per process, claims for all pools and hands the jobs over.
+//! The dispatcher: one per process, claims for all queues and hands the jobs to the workers of their kinds.
 //!
 //! It claims as soon as there is both a free slot and a reason to look: a wake-up, a freed slot of a queue that had
 //! more, a job that becomes due. Without a reason it looks once in a while, in case a wake-up was lost.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, new_id, sabotage};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::leases::keeper::LEASE;
-use crate::runtime::pool::{Delivered, Slot, Slots};
+use crate::runtime::backend::Deliveries;
 use crate::runtime::run::Runs;
+use crate::runtime::slots::{Slot, Slots};
 use crate::store::claim::{self, Claim, Outlook, Want};
 use crate::store::wake::Wake;
 
@@ -24,18 +26,15 @@ const LOOK_LIMITED_EVERY: Duration = Duration::from_millis(200);
 const GATHER: Duration = Duration::from_millis(1);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(250);
 
-/// One pool as the dispatcher sees it.
-pub(crate) struct Lane {
-    pub slots: Arc<Slots>,
-    pub deliveries: mpsc::UnboundedSender<Delivered>,
-}
-
 pub(crate) struct Dispatcher {
     pub db: Db,
     pub clock: Clock,
     pub worker_id: String,
     pub kinds: Vec<&'static str>,
-    pub lanes: Vec<Lane>,
+    /// Of each queue that this process runs.
+    pub slots: Vec<Arc<Slots>>,
+    /// The worker of each kind.
+    pub deliveries: BTreeMap<&'static str, Deliveries>,
     pub wake: Arc<Wake>,
     pub runs: Arc<Runs>,
     /// When the database last answered a claim, in Unix milliseconds.
@@ -72,7 +71,7 @@ impl Dispatcher {
                 let more = claim::promote_due(&self.db, now).await?;
                 next_due = if more { Some(now) } else { claim::next_due(&self.db).await? };
             }
-            if self.lanes.iter().any(|lane| lane.slots.gathers()) {
+            if self.slots.iter().any(|slots| slots.gathers()) {
                 tokio::time::sleep(GATHER).await;
             }
             let round = self.claim_once(&limited, now).await?;
@@ -98,15 +97,15 @@ impl Dispatcher {
 
     async fn claim_once(&self, limited: &[String], now: Timestamp) -> Result<Round> {
         let wants: Vec<Want> = self
-            .lanes
+            .slots
             .iter()
-            .map(|lane| Want { queue: lane.slots.queue.clone(), slots: lane.slots.free() })
+            .map(|slots| Want { queue: slots.queue.clone(), slots: slots.free() })
             .filter(|want| want.slots > 0)
             .collect();
         if wants.is_empty() {
             // A slot that becomes free wakes us.
-            self.lanes.iter().for_each(|lane| lane.slots.set_backlog(true));
-            return Ok(Round { again: self.lanes.iter().any(|lane| lane.slots.free() > 0), limited: false });
+            self.slots.iter().for_each(|slots| slots.set_backlog(true));
+            return Ok(Round { again: self.slots.iter().any(|slots| slots.free() > 0), limited: false });
         }
         let lease_id = if sabotage::is("one_lease_for_ever") { self.worker_id.clone() } else { new_id(now) };
         let claim = Claim {
@@ -127,19 +126,20 @@ impl Dispatcher {
         self.last_claim_ms.store(self.clock.now().unix_ms(), Ordering::Release);
         let runs = self.runs.begin(claimed);
         let mut again = false;
-        for lane in &self.lanes {
-            let taken = runs.iter().filter(|run| run.claimed().queue == lane.slots.queue).count();
-            let wanted = wants.iter().find(|want| want.queue == lane.slots.queue).map_or(0, |want| want.slots);
-            lane.slots.take(taken);
-            // All slots of the pool are full, or it got as many as it asked for: there may be more.
-            lane.slots.set_backlog(wanted == 0 || taken == wanted);
-            again |= taken > 0 && taken == wanted && lane.slots.free() > 0;
+        for slots in &self.slots {
+            let taken = runs.iter().filter(|run| run.claimed().queue == slots.queue).count();
+            let wanted = wants.iter().find(|want| want.queue == slots.queue).map_or(0, |want| want.slots);
+            slots.take(taken);
+            // All slots of the queue are full, or it got as many as it asked for: there may be more.
+            slots.set_backlog(wanted == 0 || taken == wanted);
+            again |= taken > 0 && taken == wanted && slots.free() > 0;
         }
         for run in runs {
-            if let Some(lane) = self.lanes.iter().find(|lane| lane.slots.queue == run.claimed().queue) {
-                let slot = Slot::taken(&lane.slots);
-                // The receiver lives as long as the pool; a run it never got gives its job back.
-                let _ = lane.deliveries.send((run, slot));
+            let Some(slots) = self.slots.iter().find(|slots| slots.queue == run.claimed().queue) else { continue };
+            let slot = Slot::taken(slots);
+            if let Some(worker) = self.deliveries.get(run.claimed().kind.as_str()) {
+                // The receiver lives as long as the workers; a run that no worker got gives its job back.
+                let _ = worker.send((run, slot));
             }
         }
         Ok(Round { again, limited: held_back })

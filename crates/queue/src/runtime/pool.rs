@@ -1,175 +1,81 @@
-//! A pool: the slots of one queue in this process, fed by the dispatcher and driven by an apalis worker.
-//!
-//! The [`Backend`] here is the narrow door between the two: it hands over what the dispatcher has claimed and never
-//! fails. Claims, leases and results live outside it, because apalis polls a backend only while it has room.
+//! The apalis workers of a process, one for each kind of job, under one [`Monitor`].
 
-use std::convert::Infallible;
-use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use apalis_core::backend::{Backend, BackendConfig};
-use apalis_core::task::Task;
-use apalis_core::task::data::Data;
-use apalis_core::worker::builder::WorkerBuilder;
-use apalis_core::worker::context::WorkerContext;
-use futures_util::FutureExt;
-use tokio::sync::mpsc;
-use tower::layer::util::Identity;
+use apalis::layers::catch_panic::CatchPanicLayer;
+use apalis::prelude::{Event, Monitor, ParallelizeExt, WorkerBuilder, WorkerBuilderExt, WorkerContext, WorkerError};
+use tower::service_fn;
 
-use crate::runtime::run::Run;
-use crate::runtime::runner::Runner;
-use crate::store::wake::Wake;
+use crate::handlers::kind::Kind;
+use crate::job::JobError;
+use crate::runtime::backend::{ClaimedJobs, Deliveries};
+use crate::runtime::finish::FinishLayer;
+use crate::store::queue::Queue;
 
-/// Before a worker that ended by itself is started again.
-const PAUSE_AFTER_END: Duration = Duration::from_millis(100);
-
-/// How many jobs of a queue this process runs at a time.
-pub(crate) struct Slots {
-    pub queue: String,
-    capacity: usize,
-    busy: AtomicUsize,
-    /// The last claim filled all free slots, so a freed one is worth a claim at once.
-    backlog: AtomicBool,
-    wake: Arc<Wake>,
+/// A monitor with the workers of `kinds`, and where the dispatcher sends the jobs of each kind. Handlers find `app` in the
+/// data of their tasks.
+pub(crate) fn workers<'a, S: Send + Sync + 'static>(
+    kinds: impl Iterator<Item = (&'static str, &'a Kind)>,
+    app: &Arc<S>,
+    queue: &Queue,
+) -> (Monitor, BTreeMap<&'static str, Deliveries>) {
+    let mut monitor = Monitor::new().should_restart(restart).on_event(report);
+    let mut deliveries = BTreeMap::new();
+    for (name, kind) in kinds {
+        let (sender, jobs) = ClaimedJobs::channel();
+        deliveries.insert(name, sender);
+        monitor = with_worker(monitor, name, kind, jobs, app.clone(), queue.clone());
+    }
+    (monitor, deliveries)
 }
 
-impl Slots {
-    pub(crate) fn new(queue: String, capacity: usize, wake: Arc<Wake>) -> Arc<Self> {
-        Arc::new(Self { queue, capacity, busy: AtomicUsize::new(0), backlog: AtomicBool::new(false), wake })
-    }
-
-    pub(crate) fn free(&self) -> usize {
-        self.capacity.saturating_sub(self.busy.load(Ordering::Acquire))
-    }
-
-    /// Whether slots have become free while there is more to do, but fewer than a claim is worth.
-    pub(crate) fn gathers(&self) -> bool {
-        let free = self.free();
-        self.backlog.load(Ordering::Acquire) && free > 0 && free < self.capacity.div_ceil(2)
-    }
-
-    pub(crate) fn take(&self, count: usize) {
-        self.busy.fetch_add(count, Ordering::AcqRel);
-    }
-
-    pub(crate) fn set_backlog(&self, backlog: bool) {
-        self.backlog.store(backlog, Ordering::Release);
-    }
-
-    fn give_back(&self) {
-        self.busy.fetch_sub(1, Ordering::AcqRel);
-        if self.backlog.load(Ordering::Acquire) {
-            self.wake.look_here();
-        }
-    }
+/// Adds the worker of a kind. Each layer wraps those after it.
+fn with_worker<S: Send + Sync + 'static>(
+    monitor: Monitor,
+    name: &'static str,
+    kind: &Kind,
+    jobs: ClaimedJobs,
+    app: Arc<S>,
+    queue: Queue,
+) -> Monitor {
+    let (run, policy) = (kind.run, kind.policy);
+    monitor.register(move |restarts| {
+        WorkerBuilder::new(format!("{name}-{restarts}"))
+            .backend(jobs.clone())
+            .data(app.clone())
+            .data(queue.clone())
+            // A handler that computes for long must not delay the other jobs, so each job has a task of its own.
+            .parallelize(tokio::spawn)
+            .layer(FinishLayer { clock: queue.clock().clone(), policy })
+            .layer(CatchPanicLayer::with_panic_handler(|panic| JobError::panic(panic_text(&**panic))))
+            .timeout(policy.timeout)
+            .build(service_fn(run))
+    })
 }
 
-/// A slot in use; free again when dropped, whatever happened in it.
-pub(crate) struct Slot(Arc<Slots>);
-
-impl Slot {
-    pub(crate) fn taken(slots: &Arc<Slots>) -> Self {
-        Self(slots.clone())
-    }
+/// Always: without its worker, the jobs of a kind would be held and never run.
+fn restart(worker: &WorkerContext, error: &WorkerError) -> bool {
+    // The monitor does not catch a panic of this function: a log that panics here would end all workers.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        tracing::error!(worker = worker.name(), %error, "a worker failed and is started again");
+    }));
+    true
 }
 
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.give_back();
-    }
-}
-
-/// A claimed job with its slot, on its way from the dispatcher to the worker.
-pub(crate) type Delivered = (Run, Slot);
-
-/// The receiving end; shared, so that a restarted worker goes on where the last one stopped.
-pub(crate) type Deliveries = Arc<Mutex<mpsc::UnboundedReceiver<Delivered>>>;
-
-struct Source {
-    deliveries: Deliveries,
-}
-
-impl Backend for Source {
-    type Task = Task<Arc<Mutex<Option<Delivered>>>>;
-    type Error = Infallible;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-        worker: &WorkerContext,
-    ) -> Poll<Option<Result<Self::Task, Infallible>>> {
-        let mut deliveries = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
-        deliveries.poll_recv(cx).map(|delivered| match delivered {
-            Some(job) => Some(Ok(Task::new(Arc::new(Mutex::new(Some(job)))))),
-            None => {
-                // A worker whose backend has ended lingers until it is told to stop. It refuses only when it already is.
-                let _ = worker.stop();
-                None
-            }
-        })
-    }
-
-    fn poll_close(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl BackendConfig for Source {
-    type Args = Arc<Mutex<Option<Delivered>>>;
-    type Id = String;
-    type Kind = apalis_core::backend::finalize::Ephemeral;
-    type Config = ();
-    type Layer = Identity;
-
-    fn config(&self) -> &() {
-        &()
-    }
-
-    fn middleware(&mut self, _: &mut WorkerContext) -> Identity {
-        Identity::new()
-    }
-}
-
-/// Runs the pool's worker until its deliveries end and everything it started has ended. A worker that ends before that is
-/// started again: without one, what is delivered would be held and never run.
-pub(crate) async fn run<S: Send + Sync + 'static>(name: String, deliveries: Deliveries, runner: Arc<Runner<S>>) {
-    loop {
-        let source = Source { deliveries: deliveries.clone() };
-        let worker = WorkerBuilder::new(name.as_str()).backend(source).data(runner.clone()).build(run_delivered::<S>);
-        let ended = AssertUnwindSafe(worker.run()).catch_unwind().await;
-        if deliveries.lock().unwrap_or_else(PoisonError::into_inner).is_closed() {
-            return;
-        }
-        match ended {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => tracing::error!(%error, "a pool's worker ended with an error and is started again"),
-            Err(_) => tracing::error!("a pool's worker panicked and is started again"),
-        }
-        tokio::time::sleep(PAUSE_AFTER_END).await;
-    }
-}
-
-async fn run_delivered<S: Send + Sync + 'static>(
-    delivered: Arc<Mutex<Option<Delivered>>>,
-    runner: Data<Arc<Runner<S>>>,
-) {
-    let Some((run, slot)) = delivered.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-        return;
-    };
-    let runner = Arc::clone(&runner);
-    // A task of its own: a handler that computes for long holds up neither its siblings nor the pool.
-    let job = tokio::spawn(async move {
-        runner.run(run).await;
-        drop(slot);
-    });
-    if let Err(error) = job.await {
+/// The only errors of our layers are panics outside the handler, which end the job's task.
+fn report(_: &WorkerContext, event: &Event) {
+    if let Event::Error(error) = event {
         tracing::error!(%error, "a job's task ended abnormally; the job was given back");
     }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
 }

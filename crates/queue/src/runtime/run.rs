@@ -5,12 +5,13 @@
 //! handed in, the hold goes, and the lease runs out. No claim stands for ever behind a run that is gone.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nightshift_db::{Clock, Timestamp};
 use tokio::sync::{mpsc, watch};
 
 use crate::handlers::signal::Signal;
+use crate::handlers::task::RunningJob;
 use crate::job::{ErrorClass, Policy, retry_at};
 use crate::leases::held::{Held, Hold};
 use crate::store::claim::Claimed;
@@ -36,7 +37,7 @@ pub(crate) struct Runs {
 pub(crate) struct Run {
     claimed: Arc<Claimed>,
     /// Taken when the run ends.
-    hold: Option<Hold>,
+    hold: Mutex<Option<Hold>>,
     runs: Arc<Runs>,
 }
 
@@ -55,7 +56,7 @@ impl Runs {
     /// Takes on what was claimed.
     pub(crate) fn begin(self: &Arc<Self>, claimed: Vec<Claimed>) -> Vec<Run> {
         let begin = |claimed: Claimed| {
-            let hold = Some(Hold::of(&self.held, &claimed));
+            let hold = Mutex::new(Some(Hold::of(&self.held, &claimed)));
             Run { claimed: Arc::new(claimed), hold, runs: self.clone() }
         };
         claimed.into_iter().map(begin).collect()
@@ -67,27 +68,32 @@ impl Run {
         &self.claimed
     }
 
-    /// What is said to the job from outside.
-    pub(crate) fn signal(&self) -> watch::Receiver<Signal> {
+    /// The job as its handler receives it.
+    pub(crate) fn job(&self) -> RunningJob {
         let lost = || watch::Sender::new(Signal::Lost).subscribe();
-        self.hold.as_ref().map_or_else(lost, Hold::signal)
+        let signal = self.hold().as_ref().map_or_else(lost, Hold::signal);
+        RunningJob { claimed: self.claimed.clone(), signal, notes: Arc::default() }
     }
 
     pub(crate) fn is_cancel_requested(&self) -> bool {
-        self.hold.as_ref().is_some_and(Hold::is_cancel_requested)
+        self.hold().as_ref().is_some_and(Hold::is_cancel_requested)
     }
 
     /// Hands in the end of the attempt. The lease is renewed until it is written.
-    pub(crate) async fn finish(mut self, ended: Ended) {
-        let Some(hold) = self.hold.take() else { return };
+    pub(crate) async fn finish(&self, ended: Ended) {
+        let Some(hold) = self.hold().take() else { return };
         hold.finishing();
         // The receiving end lives as long as the worker; without it the lease runs out and another process takes over.
         let _ = self.runs.endings.send((ended, hold)).await;
     }
 
     /// Ends without writing anything: the lease belongs to somebody else, or is left to run out.
-    pub(crate) fn let_go(mut self) {
-        self.hold = None;
+    pub(crate) fn let_go(&self) {
+        self.hold().take();
+    }
+
+    fn hold(&self) -> MutexGuard<'_, Option<Hold>> {
+        self.hold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How a run ends that nobody finished: as a failed attempt when something panicked, so that it is tried again as
@@ -113,7 +119,7 @@ impl Run {
 impl Drop for Run {
     /// Runs while a panic unwinds, so nothing in here may panic: no log line, no metric.
     fn drop(&mut self) {
-        let Some(hold) = self.hold.take() else { return };
+        let Some(hold) = self.hold().take() else { return };
         let Some(ended) = self.broken_off(&hold, std::thread::panicking()) else { return };
         hold.finishing();
         // Without room, or without a writer, the hold ends here.
@@ -202,7 +208,7 @@ mod tests {
     async fn an_end_that_nobody_takes_is_held_no_longer() {
         let (run, endings, held) = begun();
         drop(endings);
-        let ended = run.broken_off(run.hold.as_ref().unwrap(), false).unwrap();
+        let ended = run.broken_off(run.hold().as_ref().unwrap(), false).unwrap();
         run.finish(ended).await;
         assert_eq!(held.count(), 0);
     }

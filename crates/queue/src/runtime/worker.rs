@@ -6,20 +6,21 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use apalis::prelude::{MonitorContext, MonitorError};
 use futures_util::FutureExt;
 use nightshift_db::{Clock, Db, Engine, Timestamp, failpoint, new_id};
-use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::handlers::registry::Registry;
 use crate::leases::held::Held;
 use crate::leases::keeper;
 use crate::leases::rescue::Rescue;
-use crate::runtime::dispatcher::{Dispatcher, Lane, pause_after_error};
-use crate::runtime::pool::{self, Slots};
+use crate::runtime::dispatcher::{Dispatcher, pause_after_error};
+use crate::runtime::pool;
 use crate::runtime::presence::Presence;
 use crate::runtime::run::Runs;
-use crate::runtime::runner::Runner;
+use crate::runtime::slots::Slots;
 use crate::runtime::supervise::supervise;
 use crate::runtime::writer::Writer;
 use crate::store::hot;
@@ -84,24 +85,23 @@ impl<S: Send + Sync + 'static> Worker<S> {
 
         let names: Vec<String> =
             registry.queues().into_iter().filter(|name| options.runs(name)).map(str::to_owned).collect();
-        let runner = Arc::new(Runner { registry: registry.clone(), app: app.clone(), queue: queue.clone() });
-        let mut pools = JoinSet::new();
-        let mut lanes = Vec::new();
-        for name in &names {
+        let slots = names.iter().map(|name| {
             let capacity = options.concurrency.get(name).copied().unwrap_or(SLOTS_DEFAULT).max(1);
-            let (sender, receiver) = mpsc::unbounded_channel();
-            lanes.push(Lane { slots: Slots::new(name.clone(), capacity, wake.clone()), deliveries: sender });
-            let deliveries = Arc::new(Mutex::new(receiver));
-            pools.spawn(pool::run(format!("{name}-{worker_id}"), deliveries, runner.clone()));
-        }
-        drop(runner);
+            Slots::new(name.clone(), capacity, wake.clone())
+        });
+        let slots = slots.collect();
+        let kinds = registry.kinds().filter(|(_, kind)| options.runs(kind.queue));
+        let (monitor, deliveries) = pool::workers(kinds, &app, &queue);
+        let pool = monitor.context();
+        let pool_running = tokio::spawn(monitor.run());
 
         let dispatcher = Dispatcher {
             db: hot.clone(),
             clock: clock.clone(),
             worker_id: worker_id.clone(),
             kinds: registry.names(),
-            lanes,
+            slots,
+            deliveries,
             wake: wake.clone(),
             runs,
             last_claim_ms: last_claim_ms.clone(),
@@ -132,7 +132,8 @@ impl<S: Send + Sync + 'static> Worker<S> {
             stop,
             keeper_stop,
             held,
-            pools,
+            pool,
+            pool_running,
             dispatching,
             writing,
             services,
@@ -157,7 +158,6 @@ async fn dispatch(dispatcher: Dispatcher, mut stop: watch::Receiver<bool>) {
         }
         pause_after_error().await;
     }
-    // Dropping the lanes here ends the pools once they have run what they hold.
 }
 
 async fn hear_others(db: Db, wake: Arc<Wake>) {
@@ -203,7 +203,8 @@ pub struct WorkerHandle {
     stop: watch::Sender<bool>,
     keeper_stop: watch::Sender<bool>,
     held: Arc<Held>,
-    pools: JoinSet<()>,
+    pool: MonitorContext,
+    pool_running: JoinHandle<Result<(), MonitorError>>,
     dispatching: JoinHandle<()>,
     writing: JoinHandle<()>,
     services: Vec<AbortHandle>,
@@ -222,16 +223,16 @@ impl WorkerHandle {
     pub async fn shutdown(mut self, grace: Duration) {
         self.stop.send_replace(true);
         let _ = (&mut self.dispatching).await;
-        let all_ended = async { while self.pools.join_next().await.is_some() {} };
-        tokio::pin!(all_ended);
-        if tokio::time::timeout(grace, &mut all_ended).await.is_err() {
+        // The workers take no further job. Those that they have not taken are dropped with them, which gives them back.
+        let _ = self.pool.shutdown();
+        if tokio::time::timeout(grace, &mut self.pool_running).await.is_err() {
             tracing::warn!(jobs = self.held.running(), "the grace time is over; running jobs are given back");
             // Armed to end the process here, not to fail.
             let _ = failpoint::hit("shutdown.grace_over").await;
             self.held.give_all_back();
-            all_ended.await;
+            let _ = (&mut self.pool_running).await;
         }
-        // All runners are gone, so the writer ends once it has written what it has.
+        // All runs are gone, so the writer ends once it has written what it has.
         if tokio::time::timeout(grace.max(Duration::from_secs(5)), &mut self.writing).await.is_err() {
             tracing::error!(
                 jobs = self.held.count(),
@@ -250,6 +251,7 @@ impl WorkerHandle {
 impl Drop for WorkerHandle {
     fn drop(&mut self) {
         self.dispatching.abort();
+        self.pool_running.abort();
         self.writing.abort();
         self.services.iter().for_each(AbortHandle::abort);
         self.keeper_stop.send_replace(true);

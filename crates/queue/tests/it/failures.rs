@@ -3,7 +3,7 @@ use std::time::Duration;
 use nightshift_queue::NewJob;
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, CURSED, Scripted, Side, eventually, on_both_engines};
+use crate::bed::{Act, CURSED, Limited, Scripted, eventually, on_both_engines};
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -91,20 +91,11 @@ async fn a_panic_is_recorded_and_retried_and_stops_no_worker() {
 async fn a_job_that_never_ends_is_cut_off_at_its_time_limit_and_its_slot_is_free_again() {
     on_both_engines(async |bed| {
         let worker = bed.worker_with(&[("side", 1)]);
-        let id = bed.enqueue_new(NewJob::of(&Side(Scripted::new("a", &[Act::Hang, Act::Done]))).unwrap()).await;
-        bed.until_runs("a", 1).await;
-        // In two steps, so that the lease is renewed on the way.
-        bed.clock.advance(seconds(12));
-        eventually("the lease is renewed", async || {
-            let until: nightshift_db::Timestamp =
-                bed.db.read("SELECT leased_until FROM jobs WHERE id = $1").bind(&id).scalar().await.unwrap();
-            until >= bed.clock.now() + seconds(29)
-        })
-        .await;
-        bed.clock.advance(seconds(18));
+        let id = bed.enqueue_new(NewJob::of(&Limited(Scripted::new("a", &[Act::Hang, Act::Done]))).unwrap()).await;
         bed.until_state(&id, State::Retrying).await;
         let job = bed.queue.job(&id).await.unwrap().unwrap();
         assert_eq!(job.last_error_class.as_deref(), Some("timeout"));
+        assert_eq!(job.last_error.as_deref(), Some("the attempt took longer than 0.05 s"));
         bed.clock.advance(seconds(6));
         bed.until_state(&id, State::Succeeded).await;
         drop(worker);

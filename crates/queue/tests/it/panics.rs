@@ -1,7 +1,8 @@
 //! Whatever panics around a handler, here the log that a run writes to, its job goes on.
 
-use std::sync::Arc;
+use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use nightshift_queue::lifecycle::State;
 use tracing::span::{Attributes, Id, Record};
@@ -9,23 +10,28 @@ use tracing::{Event, Metadata, Subscriber};
 
 use crate::bed::{Act, Scripted, eventually, on_both_engines};
 
-/// A log that panics once, at the n-th span or line of the queue.
+/// A log that panics at some of the spans and lines of the queue.
 #[derive(Clone, Default)]
 struct PanickingLog {
-    calls_left: Arc<AtomicI64>,
+    calls: Arc<AtomicI64>,
+    panics: Arc<Mutex<Range<i64>>>,
 }
 
 impl PanickingLog {
-    fn arm(&self, call: i64) {
-        self.calls_left.store(call, Ordering::SeqCst);
+    /// From now on the calls of `panics` panic; the next call is number 1.
+    fn arm(&self, panics: Range<i64>) {
+        *self.panics.lock().unwrap() = panics;
+        self.calls.store(0, Ordering::SeqCst);
     }
 
     fn has_panicked(&self) -> bool {
-        self.calls_left.load(Ordering::SeqCst) <= 0
+        self.calls.load(Ordering::SeqCst) + 1 >= self.panics.lock().unwrap().end
     }
 
     fn called(&self) {
-        assert_ne!(self.calls_left.fetch_sub(1, Ordering::SeqCst), 1, "the log is broken");
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let panics = self.panics.lock().unwrap().contains(&call);
+        assert!(!panics, "the log is broken");
     }
 }
 
@@ -56,7 +62,7 @@ async fn a_job_goes_on_although_the_log_panics_anywhere_around_its_handler() {
         let _logging = tracing::subscriber::set_default(log.clone());
         let worker = bed.worker();
         for call in 1..=CALLS {
-            log.arm(call);
+            log.arm(call..call + 1);
             let name = format!("job {call}");
             let id = bed.enqueue(&Scripted::new(&name, &[Act::Retry, Act::Done])).await;
             loop {
@@ -75,6 +81,26 @@ async fn a_job_goes_on_although_the_log_panics_anywhere_around_its_handler() {
             // It was given back by the run itself, not by a lease that ran out.
             assert_eq!(bed.queue.job(&id).await.unwrap().unwrap().crashes, 0);
         }
+        drop(worker);
+    })
+    .await;
+}
+
+/// The span of the run, the line that says that its task ended, and the line that says that the worker failed over that.
+const CALLS_UP_TO_A_RESTART: i64 = 3;
+
+#[tokio::test]
+async fn a_worker_that_fails_is_started_again() {
+    on_both_engines(async |bed| {
+        let log = PanickingLog::default();
+        let _logging = tracing::subscriber::set_default(log.clone());
+        let worker = bed.worker();
+        log.arm(1..CALLS_UP_TO_A_RESTART + 1);
+        let first = bed.enqueue(&Scripted::new("first", &[Act::Done])).await;
+        eventually("the worker has failed", async || log.has_panicked()).await;
+        eventually("the job is given back", async || bed.state(&first).await == State::Retrying).await;
+        let second = bed.enqueue(&Scripted::new("second", &[Act::Done])).await;
+        bed.until_state(&second, State::Succeeded).await;
         drop(worker);
     })
     .await;
