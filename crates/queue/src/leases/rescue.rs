@@ -13,7 +13,7 @@ use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, sabotage};
 use crate::handlers::end::write_dead;
 use crate::handlers::registry::Registry;
 use crate::job::{ErrorClass, JobError};
-use crate::leases::keeper::LEASE;
+use crate::leases::renewal::LEASE;
 use crate::store::claim::Claimed;
 use crate::store::finish::{Ended, write_attempts, write_rows};
 use crate::store::lifecycle::{Event, apply};

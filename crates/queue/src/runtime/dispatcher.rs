@@ -11,7 +11,7 @@ use std::time::Duration;
 use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, new_id, sabotage};
 use tokio::sync::watch;
 
-use crate::leases::keeper::LEASE;
+use crate::leases::renewal::LEASE;
 use crate::runtime::backend::Deliveries;
 use crate::runtime::run::Runs;
 use crate::runtime::slots::{Slot, Slots};

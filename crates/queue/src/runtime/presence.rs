@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nightshift_db::{Clock, Db, Timestamp};
 
-use crate::leases::held::Held;
+use crate::leases::table::Leases;
 use crate::store::workers::{self, HEARTBEAT_EVERY};
 
 /// Writes the row again and again, and removes it at the end.
@@ -14,7 +14,7 @@ pub(crate) struct Presence {
     pub clock: Clock,
     pub id: String,
     pub queues: Vec<String>,
-    pub held: Arc<Held>,
+    pub leases: Arc<Leases>,
 }
 
 impl Presence {
@@ -33,7 +33,7 @@ impl Presence {
             id: &self.id,
             hostname: &hostname(),
             queues: &self.queues,
-            running: self.held.count(),
+            running: self.leases.count(),
             started_at,
             now: self.clock.now(),
         };

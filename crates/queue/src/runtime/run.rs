@@ -2,7 +2,7 @@
 //!
 //! A run always ends. It is finished with what its attempt came to; one that is dropped before that, because something
 //! outside the handler panicked or because nobody goes on with it, gives its job back by itself. If even that can't be
-//! handed in, the hold goes, and the lease runs out. No claim stands for ever behind a run that is gone.
+//! handed in, the lease is no longer renewed and runs out. No claim stands for ever behind a run that is gone.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use crate::handlers::signal::Signal;
 use crate::handlers::task::RunningJob;
 use crate::job::{ErrorClass, Policy, retry_at};
-use crate::leases::held::{Held, Hold};
+use crate::leases::table::{Lease, Leases};
 use crate::store::claim::Claimed;
 use crate::store::finish::Ended;
 use crate::store::lifecycle::{Event, apply};
@@ -22,12 +22,12 @@ use crate::store::lifecycle::{Event, apply};
 const WAITING_MAX: usize = 1024;
 
 /// An end on its way to the writer, with the lease that it is written under.
-pub(crate) type Ending = (Ended, Hold);
+pub(crate) type Ending = (Ended, Lease);
 
 /// What all runs of a worker share.
 pub(crate) struct Runs {
     endings: mpsc::Sender<Ending>,
-    held: Arc<Held>,
+    leases: Arc<Leases>,
     clock: Clock,
     /// How each kind is retried.
     policies: BTreeMap<&'static str, Policy>,
@@ -37,7 +37,7 @@ pub(crate) struct Runs {
 pub(crate) struct Run {
     claimed: Arc<Claimed>,
     /// Taken when the run ends.
-    hold: Mutex<Option<Hold>>,
+    lease: Mutex<Option<Lease>>,
     runs: Arc<Runs>,
 }
 
@@ -45,19 +45,19 @@ impl Runs {
     /// The runs of a worker that knows these kinds, and where their ends come out. The receiver ends when neither a
     /// handle on the runs nor a run is left.
     pub(crate) fn channel(
-        held: Arc<Held>,
+        leases: Arc<Leases>,
         clock: Clock,
         policies: BTreeMap<&'static str, Policy>,
     ) -> (Arc<Self>, mpsc::Receiver<Ending>) {
         let (endings, receiver) = mpsc::channel(WAITING_MAX);
-        (Arc::new(Self { endings, held, clock, policies }), receiver)
+        (Arc::new(Self { endings, leases, clock, policies }), receiver)
     }
 
     /// Takes on what was claimed.
     pub(crate) fn begin(self: &Arc<Self>, claimed: Vec<Claimed>) -> Vec<Run> {
         let begin = |claimed: Claimed| {
-            let hold = Mutex::new(Some(Hold::of(&self.held, &claimed)));
-            Run { claimed: Arc::new(claimed), hold, runs: self.clone() }
+            let lease = Mutex::new(Some(Lease::of(&self.leases, &claimed)));
+            Run { claimed: Arc::new(claimed), lease, runs: self.clone() }
         };
         claimed.into_iter().map(begin).collect()
     }
@@ -71,37 +71,37 @@ impl Run {
     /// The job as its handler receives it.
     pub(crate) fn job(&self) -> RunningJob {
         let lost = || watch::Sender::new(Signal::Lost).subscribe();
-        let signal = self.hold().as_ref().map_or_else(lost, Hold::signal);
+        let signal = self.lease().as_ref().map_or_else(lost, Lease::signal);
         RunningJob { claimed: self.claimed.clone(), signal, notes: Arc::default() }
     }
 
     pub(crate) fn is_cancel_requested(&self) -> bool {
-        self.hold().as_ref().is_some_and(Hold::is_cancel_requested)
+        self.lease().as_ref().is_some_and(Lease::is_cancel_requested)
     }
 
     /// Hands in the end of the attempt. The lease is renewed until it is written.
     pub(crate) async fn finish(&self, ended: Ended) {
-        let Some(hold) = self.hold().take() else { return };
-        hold.finishing();
+        let Some(lease) = self.lease().take() else { return };
+        lease.finishing();
         // The receiving end lives as long as the worker; without it the lease runs out and another process takes over.
-        let _ = self.runs.endings.send((ended, hold)).await;
+        let _ = self.runs.endings.send((ended, lease)).await;
     }
 
     /// Ends without writing anything: the lease belongs to somebody else, or is left to run out.
     pub(crate) fn let_go(&self) {
-        self.hold().take();
+        self.lease().take();
     }
 
-    fn hold(&self) -> MutexGuard<'_, Option<Hold>> {
-        self.hold.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lease(&self) -> MutexGuard<'_, Option<Lease>> {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How a run ends that nobody finished: as a failed attempt when something panicked, so that it is tried again as
     /// often as its kind allows; untouched otherwise.
-    fn broken_off(&self, hold: &Hold, panicked: bool) -> Option<Ended> {
+    fn broken_off(&self, lease: &Lease, panicked: bool) -> Option<Ended> {
         let now: Timestamp = self.runs.clock.now();
         let mut life = self.claimed.life();
-        life.cancel_requested |= hold.is_cancel_requested();
+        life.cancel_requested |= lease.is_cancel_requested();
         let (event, error) = if panicked {
             let policy = self.runs.policies.get(self.claimed.kind.as_str());
             let retry_at = policy.map(|policy| retry_at(policy, life.attempts + 1, None, now, fastrand::f64()));
@@ -119,11 +119,11 @@ impl Run {
 impl Drop for Run {
     /// Runs while a panic unwinds, so nothing in here may panic: no log line, no metric.
     fn drop(&mut self) {
-        let Some(hold) = self.hold().take() else { return };
-        let Some(ended) = self.broken_off(&hold, std::thread::panicking()) else { return };
-        hold.finishing();
-        // Without room, or without a writer, the hold ends here.
-        let _ = self.runs.endings.try_send((ended, hold));
+        let Some(lease) = self.lease().take() else { return };
+        let Some(ended) = self.broken_off(&lease, std::thread::panicking()) else { return };
+        lease.finishing();
+        // Without room, or without a writer, the lease is no longer renewed.
+        let _ = self.runs.endings.try_send((ended, lease));
     }
 }
 
@@ -163,24 +163,24 @@ mod tests {
         }
     }
 
-    fn begun() -> (Run, mpsc::Receiver<Ending>, Arc<Held>) {
-        let held = Arc::new(Held::default());
+    fn begun() -> (Run, mpsc::Receiver<Ending>, Arc<Leases>) {
+        let leases = Arc::new(Leases::default());
         let clock = Clock::manual(Timestamp::from_unix_ms(0));
-        let (runs, endings) = Runs::channel(held.clone(), clock, [("kind", Policy::fast(2))].into());
+        let (runs, endings) = Runs::channel(leases.clone(), clock, [("kind", Policy::fast(2))].into());
         let run = runs.begin(vec![claimed()]).pop().unwrap();
-        assert_eq!(held.count(), 1);
-        (run, endings, held)
+        assert_eq!(leases.count(), 1);
+        (run, endings, leases)
     }
 
     #[test]
     fn a_run_that_is_dropped_gives_its_job_back_untouched() {
-        let (run, mut endings, held) = begun();
+        let (run, mut endings, leases) = begun();
         drop(run);
-        let (ended, hold) = endings.try_recv().unwrap();
+        let (ended, lease) = endings.try_recv().unwrap();
         assert_eq!((ended.change.life.state, ended.change.life.attempts), (State::Queued, 0));
-        assert_eq!(held.count(), 1, "the lease is renewed until that is written");
-        drop(hold);
-        assert_eq!(held.count(), 0);
+        assert_eq!(leases.count(), 1, "the lease is renewed until that is written");
+        drop(lease);
+        assert_eq!(leases.count(), 0);
     }
 
     #[test]
@@ -198,18 +198,18 @@ mod tests {
 
     #[test]
     fn a_run_that_cannot_be_given_back_is_held_no_longer() {
-        let (run, endings, held) = begun();
+        let (run, endings, leases) = begun();
         drop(endings);
         drop(run);
-        assert_eq!(held.count(), 0);
+        assert_eq!(leases.count(), 0);
     }
 
     #[tokio::test]
     async fn an_end_that_nobody_takes_is_held_no_longer() {
-        let (run, endings, held) = begun();
+        let (run, endings, leases) = begun();
         drop(endings);
-        let ended = run.broken_off(run.hold().as_ref().unwrap(), false).unwrap();
+        let ended = run.broken_off(run.lease().as_ref().unwrap(), false).unwrap();
         run.finish(ended).await;
-        assert_eq!(held.count(), 0);
+        assert_eq!(leases.count(), 0);
     }
 }

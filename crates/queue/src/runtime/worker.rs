@@ -13,16 +13,16 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::handlers::registry::Registry;
-use crate::leases::held::Held;
-use crate::leases::keeper;
+use crate::leases::renewal;
 use crate::leases::rescue::Rescue;
+use crate::leases::table::Leases;
 use crate::runtime::dispatcher::{Dispatcher, pause_after_error};
 use crate::runtime::pool;
 use crate::runtime::presence::Presence;
+use crate::runtime::result_writer::ResultWriter;
 use crate::runtime::run::Runs;
 use crate::runtime::slots::Slots;
 use crate::runtime::supervise::supervise;
-use crate::runtime::writer::Writer;
 use crate::store::hot;
 use crate::store::queue::Queue;
 use crate::store::wake::Wake;
@@ -66,21 +66,22 @@ impl<S: Send + Sync + 'static> Worker<S> {
     /// Starts claiming. It needs no database yet: it keeps trying until there is one.
     ///
     /// # Errors
-    /// When the operating system gives no thread for the lease keeper.
+    /// When the operating system gives no thread for lease renewal.
     pub fn start(self) -> std::io::Result<WorkerHandle> {
         let Self { queue, registry, app, options } = self;
         let clock = queue.clock().clone();
         let wake = queue.wake().clone();
         let registry = Arc::new(registry);
-        let held = Arc::new(Held::default());
+        let leases = Arc::new(Leases::default());
         let hot = hot::connections(queue.db());
         let worker_id = new_id(clock.now());
         let (stop, stopped) = watch::channel(false);
-        let (keeper_stop, keeper_stopped) = watch::channel(false);
+        let (renewal_stop, renewal_stopped) = watch::channel(false);
         let last_claim_ms = Arc::new(AtomicI64::new(clock.now().unix_ms()));
 
-        let (runs, mut endings) = Runs::channel(held.clone(), clock.clone(), registry.policies());
-        let writer = Writer { db: hot.clone(), clock: clock.clone(), registry: registry.clone(), wake: wake.clone() };
+        let (runs, mut endings) = Runs::channel(leases.clone(), clock.clone(), registry.policies());
+        let writer =
+            ResultWriter { db: hot.clone(), clock: clock.clone(), registry: registry.clone(), wake: wake.clone() };
         let writing = tokio::spawn(async move { writer.run(&mut endings).await });
 
         let names: Vec<String> =
@@ -108,7 +109,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
             unparked: AtomicBool::new(false),
         };
         let dispatching = tokio::spawn(dispatch(dispatcher, stopped));
-        keeper::start(&hot, clock.clone(), held.clone(), wake.clone(), keeper_stopped)?;
+        renewal::start(&hot, clock.clone(), leases.clone(), wake.clone(), renewal_stopped)?;
         let rescue = Arc::new(Rescue {
             db: hot.clone(),
             clock: clock.clone(),
@@ -117,7 +118,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
             far: Mutex::default(),
         });
         let presence =
-            Presence { db: hot.clone(), clock: clock.clone(), id: worker_id, queues: names, held: held.clone() };
+            Presence { db: hot.clone(), clock: clock.clone(), id: worker_id, queues: names, leases: leases.clone() };
         let services = vec![
             tokio::spawn(supervise("rescue", move || rescue.clone().run())).abort_handle(),
             tokio::spawn(hear_others(hot.clone(), wake)).abort_handle(),
@@ -130,8 +131,8 @@ impl<S: Send + Sync + 'static> Worker<S> {
         Ok(WorkerHandle {
             health: Health { clock, last_claim_ms, stopping: stop.subscribe() },
             stop,
-            keeper_stop,
-            held,
+            renewal_stop,
+            leases,
             pool,
             pool_running,
             dispatching,
@@ -201,8 +202,8 @@ impl Health {
 pub struct WorkerHandle {
     health: Health,
     stop: watch::Sender<bool>,
-    keeper_stop: watch::Sender<bool>,
-    held: Arc<Held>,
+    renewal_stop: watch::Sender<bool>,
+    leases: Arc<Leases>,
     pool: MonitorContext,
     pool_running: JoinHandle<Result<(), MonitorError>>,
     dispatching: JoinHandle<()>,
@@ -226,22 +227,22 @@ impl WorkerHandle {
         // The workers take no further job. Those that they have not taken are dropped with them, which gives them back.
         let _ = self.pool.shutdown();
         if tokio::time::timeout(grace, &mut self.pool_running).await.is_err() {
-            tracing::warn!(jobs = self.held.running(), "the grace time is over; running jobs are given back");
+            tracing::warn!(jobs = self.leases.running(), "the grace time is over; running jobs are given back");
             // Armed to end the process here, not to fail.
             let _ = failpoint::hit("shutdown.grace_over").await;
-            self.held.give_all_back();
+            self.leases.give_all_back();
             let _ = (&mut self.pool_running).await;
         }
         // All runs are gone, so the writer ends once it has written what it has.
         if tokio::time::timeout(grace.max(Duration::from_secs(5)), &mut self.writing).await.is_err() {
             tracing::error!(
-                jobs = self.held.count(),
+                jobs = self.leases.count(),
                 "results could not be written before the end; leases will run out"
             );
             self.writing.abort();
         }
         self.services.iter().for_each(AbortHandle::abort);
-        self.keeper_stop.send_replace(true);
+        self.renewal_stop.send_replace(true);
         if let Err(error) = self.presence.leave().await {
             tracing::debug!(%error, "the worker's row could not be removed");
         }
@@ -254,6 +255,6 @@ impl Drop for WorkerHandle {
         self.pool_running.abort();
         self.writing.abort();
         self.services.iter().for_each(AbortHandle::abort);
-        self.keeper_stop.send_replace(true);
+        self.renewal_stop.send_replace(true);
     }
 }

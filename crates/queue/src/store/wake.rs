@@ -234,7 +234,7 @@ impl Wake {
         }
     }
 
-    /// Wakes the dispatcher and the lease keeper, because another process has written something.
+    /// Wakes the dispatcher and lease renewal, because another process has written something.
     fn look_at_commits(&self) {
         self.look_here();
         self.cancel_signal.notify_one();

@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use nightshift_db::{Clock, Db, Engine, Result, RowsStatement, Timestamp, columns};
 use tokio::sync::watch;
 
-use crate::leases::held::{Held, Holding};
+use crate::leases::table::{LeaseKey, Leases};
 use crate::store::hot;
 use crate::store::wake::Wake;
 
@@ -28,9 +28,9 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 columns! {
     /// The columns that identify a held lease.
-    struct HeldColumns(holding: Holding, 'r) {
-        id: text = holding.0.as_str(),
-        lease_id: text = holding.1.as_str(),
+    struct HeldColumns(key: LeaseKey, 'r) {
+        id: text = key.0.as_str(),
+        lease_id: text = key.1.as_str(),
     }
 }
 
@@ -62,15 +62,15 @@ WHERE jobs.id = held.id AND jobs.lease_id = held.lease_id AND +jobs.state = 'run
 RETURNING jobs.id, jobs.lease_id, jobs.cancel_requested",
 );
 
-async fn renew(db: &Db, held: &Held, now: Timestamp) -> Result<()> {
-    let holdings = held.holdings();
-    if holdings.is_empty() {
+async fn renew(db: &Db, leases: &Leases, now: Timestamp) -> Result<()> {
+    let keys = leases.keys();
+    if keys.is_empty() {
         return Ok(());
     }
     let engine = db.engine();
     let renew = if engine == Engine::Postgres { &RENEW_POSTGRES } else { &RENEW_SQLITE };
-    let still_held = renew.bind_rows(db.write(renew.sql(engine)).bind(now + LEASE), &holdings).all().await?;
-    held.learn(holdings, &still_held);
+    let still_held = renew.bind_rows(db.write(renew.sql(engine)).bind(now + LEASE), &keys).all().await?;
+    leases.learn(keys, &still_held);
     Ok(())
 }
 
@@ -82,13 +82,13 @@ JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state 
 );
 
 /// As [`renew`], but only reads.
-async fn ask(db: &Db, held: &Held) -> Result<()> {
-    let holdings = held.holdings();
-    if holdings.is_empty() {
+async fn ask(db: &Db, leases: &Leases) -> Result<()> {
+    let keys = leases.keys();
+    if keys.is_empty() {
         return Ok(());
     }
-    let still_held = ASK.bind_rows(db.read(ASK.sql(db.engine())), &holdings).all().await?;
-    held.learn(holdings, &still_held);
+    let still_held = ASK.bind_rows(db.read(ASK.sql(db.engine())), &keys).all().await?;
+    leases.learn(keys, &still_held);
     Ok(())
 }
 
@@ -96,20 +96,20 @@ async fn ask(db: &Db, held: &Held) -> Result<()> {
 pub(crate) fn start(
     db: &Db,
     clock: Clock,
-    held: Arc<Held>,
+    leases: Arc<Leases>,
     wake: Arc<Wake>,
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     let db = db.clone();
-    std::thread::Builder::new().name("lease-keeper".to_owned()).spawn(move || {
+    std::thread::Builder::new().name("lease-renewal".to_owned()).spawn(move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
-            Err(error) => return tracing::error!(%error, "no runtime for the lease keeper; leases will run out"),
+            Err(error) => return tracing::error!(%error, "no runtime for lease renewal; leases will run out"),
         };
         // Opened here, because a connection belongs to the runtime that opened it.
         runtime.block_on(async {
             let db = hot::one_connection(&db);
-            while AssertUnwindSafe(keep(&db, &clock, &held, &wake, stop.clone())).catch_unwind().await.is_err() {
+            while AssertUnwindSafe(keep(&db, &clock, &leases, &wake, stop.clone())).catch_unwind().await.is_err() {
                 tracing::error!("renewing leases panicked; trying again");
                 tokio::time::sleep(RETRY_EVERY).await;
             }
@@ -117,7 +117,7 @@ pub(crate) fn start(
     })
 }
 
-async fn keep(db: &Db, clock: &Clock, held: &Held, wake: &Wake, mut stop: watch::Receiver<bool>) {
+async fn keep(db: &Db, clock: &Clock, leases: &Leases, wake: &Wake, mut stop: watch::Receiver<bool>) {
     let mut renew_at = clock.now() + RENEW_EVERY;
     let mut steps = clock.steps();
     loop {
@@ -132,18 +132,18 @@ async fn keep(db: &Db, clock: &Clock, held: &Held, wake: &Wake, mut stop: watch:
             _ = stop.wait_for(|stop| *stop) => return,
             () = clock.sleep_until(renew_at) => {
                 let now = clock.now();
-                renew_at = match renew(db, held, now).await {
+                renew_at = match renew(db, leases, now).await {
                     // Counted from the start, as the leases are, so that a slow statement does not delay the next
                     // renewal.
                     Ok(()) => now + RENEW_EVERY,
                     Err(error) => {
-                        tracing::warn!(%error, jobs = held.count(), "the leases could not be renewed; trying again");
+                        tracing::warn!(%error, jobs = leases.count(), "the leases could not be renewed; trying again");
                         clock.now() + RETRY_EVERY
                     }
                 };
             }
             () = wake.cancelled() => {
-                if let Err(error) = ask(db, held).await {
+                if let Err(error) = ask(db, leases).await {
                     tracing::debug!(%error, "which jobs are to be cancelled could not be read; renewing soon to learn it");
                     renew_at = renew_at.min(clock.now() + RETRY_EVERY);
                 }

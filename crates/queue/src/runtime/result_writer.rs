@@ -22,14 +22,14 @@ const BATCH_MAX: usize = 512;
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 
 /// Writes what attempts came to, until no run is left.
-pub(crate) struct Writer<S> {
+pub(crate) struct ResultWriter<S> {
     pub db: Db,
     pub clock: Clock,
     pub registry: Arc<Registry<S>>,
     pub wake: Arc<Wake>,
 }
 
-impl<S: Send + Sync + 'static> Writer<S> {
+impl<S: Send + Sync + 'static> ResultWriter<S> {
     /// Whatever panics in here, the next results are written: without a writer all leases would be renewed for nothing.
     pub(crate) async fn run(&self, endings: &mut mpsc::Receiver<Ending>) {
         while AssertUnwindSafe(self.write_all_that_come(endings)).catch_unwind().await.is_err() {}
@@ -46,9 +46,9 @@ impl<S: Send + Sync + 'static> Writer<S> {
             if !others.is_empty() {
                 ending.extend(self.write_batch(others).await);
             }
-            for (ended, hold) in ending {
+            for (ended, lease) in ending {
                 let written = self.guarded(std::slice::from_ref(&ended), self.write_dying(&ended)).await;
-                drop(hold);
+                drop(lease);
                 match written.as_deref() {
                     Some([]) => refused(&ended),
                     Some(_) => self.written(&ended),
@@ -61,13 +61,13 @@ impl<S: Send + Sync + 'static> Writer<S> {
     /// Writes what ends no job without success. Returns what a person has cancelled meanwhile: its end is to be written
     /// instead.
     async fn write_batch(&self, batch: Vec<Ending>) -> Vec<Ending> {
-        let (batch, holds): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        let (batch, leases): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         let Some(written) = self.guarded(&batch, self.write_surviving(&batch)).await else { return Vec::new() };
         let Some(written) = written else {
             // One result that the database will never take must not cost the others theirs.
             let mut to_cancel = Vec::new();
             if batch.len() > 1 {
-                for ending in batch.into_iter().zip(holds) {
+                for ending in batch.into_iter().zip(leases) {
                     to_cancel.extend(Box::pin(self.write_batch(vec![ending])).await);
                 }
             }
@@ -75,15 +75,15 @@ impl<S: Send + Sync + 'static> Writer<S> {
         };
         let written: HashSet<&str> = written.iter().map(|row| row.id.as_str()).collect();
         let mut to_cancel = Vec::new();
-        for (ended, hold) in batch.into_iter().zip(holds) {
+        for (ended, lease) in batch.into_iter().zip(leases) {
             if written.contains(ended.claimed.id.as_str()) {
-                drop(hold);
+                drop(lease);
                 self.written(&ended);
             } else if ended.change.life.state.is_claimable() {
                 // It was to wait again. Should its lease be lost, writing its end shows.
-                to_cancel.push((ended.cancelled(), hold));
+                to_cancel.push((ended.cancelled(), lease));
             } else {
-                drop(hold);
+                drop(lease);
                 refused(&ended);
             }
         }

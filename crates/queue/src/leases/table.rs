@@ -1,8 +1,8 @@
 //! The leases that this process holds.
 //!
-//! A [`Hold`] is one of them. Its lease is renewed for as long as the value lives. The task that works on the job owns
+//! A [`Lease`] is one of them. It is renewed for as long as the value lives. The task that works on the job owns
 //! it, so when that task ends, in whatever way, the hold is dropped and the lease expires at most 30 s later. This
-//! module does not access the database; the keeper renews the leases and reports the results here.
+//! module does not access the database; the renewal thread renews the leases and reports the results here.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,9 +14,9 @@ use crate::store::claim::Claimed;
 
 /// The ids of a job and of the lease under which it was claimed. The job's id alone is not enough: a process may lose a
 /// job and claim it again while the first run is still going on.
-pub(crate) type Holding = (String, String);
+pub(crate) type LeaseKey = (String, String);
 
-struct HeldJob {
+struct LeasedJob {
     signal: watch::Sender<Signal>,
     /// Whether its outcome is being written. A row that no longer has the lease then means that the outcome was
     /// written.
@@ -25,12 +25,12 @@ struct HeldJob {
 
 /// All leases that this process holds.
 #[derive(Default)]
-pub(crate) struct Held(Mutex<HashMap<Holding, HeldJob>>);
+pub(crate) struct Leases(Mutex<HashMap<LeaseKey, LeasedJob>>);
 
 /// A claim whose lease is renewed until this value is dropped.
-pub(crate) struct Hold {
-    held: Arc<Held>,
-    holding: Holding,
+pub(crate) struct Lease {
+    leases: Arc<Leases>,
+    key: LeaseKey,
 }
 
 /// A row of a renewal: the lease is still held.
@@ -41,41 +41,41 @@ pub(crate) struct StillHeld {
     pub cancel_requested: bool,
 }
 
-impl Hold {
+impl Lease {
     /// Holds the lease of a job that has just been claimed.
-    pub(crate) fn of(held: &Arc<Held>, claimed: &Claimed) -> Self {
-        let holding = (claimed.id.clone(), claimed.lease_id.clone());
+    pub(crate) fn of(leases: &Arc<Leases>, claimed: &Claimed) -> Self {
+        let key = (claimed.id.clone(), claimed.lease_id.clone());
         let signal = watch::Sender::new(if claimed.cancel_requested { Signal::Cancel } else { Signal::Run });
-        held.jobs().insert(holding.clone(), HeldJob { signal, finishing: false });
-        Self { held: held.clone(), holding }
+        leases.jobs().insert(key.clone(), LeasedJob { signal, finishing: false });
+        Self { leases: leases.clone(), key }
     }
 
     /// Returns the signals for this job's run.
     pub(crate) fn signal(&self) -> watch::Receiver<Signal> {
         let lost = || watch::Sender::new(Signal::Lost).subscribe();
-        self.held.jobs().get(&self.holding).map_or_else(lost, |job| job.signal.subscribe())
+        self.leases.jobs().get(&self.key).map_or_else(lost, |job| job.signal.subscribe())
     }
 
     pub(crate) fn is_cancel_requested(&self) -> bool {
-        self.held.jobs().get(&self.holding).is_some_and(|job| *job.signal.borrow() == Signal::Cancel)
+        self.leases.jobs().get(&self.key).is_some_and(|job| *job.signal.borrow() == Signal::Cancel)
     }
 
     /// Marks the outcome as being written, after which the row may no longer have the lease.
     pub(crate) fn finishing(&self) {
-        if let Some(job) = self.held.jobs().get_mut(&self.holding) {
+        if let Some(job) = self.leases.jobs().get_mut(&self.key) {
             job.finishing = true;
         }
     }
 }
 
-impl Drop for Hold {
+impl Drop for Lease {
     fn drop(&mut self) {
-        self.held.jobs().remove(&self.holding);
+        self.leases.jobs().remove(&self.key);
     }
 }
 
-impl Held {
-    fn jobs(&self) -> MutexGuard<'_, HashMap<Holding, HeldJob>> {
+impl Leases {
+    fn jobs(&self) -> MutexGuard<'_, HashMap<LeaseKey, LeasedJob>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -95,19 +95,19 @@ impl Held {
         }
     }
 
-    pub(crate) fn holdings(&self) -> Vec<Holding> {
+    pub(crate) fn keys(&self) -> Vec<LeaseKey> {
         self.jobs().keys().cloned().collect()
     }
 
     /// Signals the jobs whose lease is lost or that must be cancelled, according to `answers`, the database's answer
     /// about `asked`.
-    pub(crate) fn learn(&self, asked: Vec<Holding>, answers: &[StillHeld]) {
+    pub(crate) fn learn(&self, asked: Vec<LeaseKey>, answers: &[StillHeld]) {
         let still_held: HashMap<(&str, &str), bool> =
             answers.iter().map(|held| ((held.id.as_str(), held.lease_id.as_str()), held.cancel_requested)).collect();
         let mut jobs = self.jobs();
-        for holding in asked {
-            let Some(job) = jobs.get_mut(&holding).filter(|job| !job.finishing) else { continue };
-            match still_held.get(&(holding.0.as_str(), holding.1.as_str())) {
+        for key in asked {
+            let Some(job) = jobs.get_mut(&key).filter(|job| !job.finishing) else { continue };
+            match still_held.get(&(key.0.as_str(), key.1.as_str())) {
                 None if job.tell(Signal::Lost, |now| now != Signal::Lost) => {
                     metrics::counter!("nightshift_leases_lost_total").increment(1);
                 }
@@ -120,7 +120,7 @@ impl Held {
     }
 }
 
-impl HeldJob {
+impl LeasedJob {
     /// Sends `signal` if `over` accepts the current signal. Returns whether it was sent.
     fn tell(&self, signal: Signal, over: impl Fn(Signal) -> bool) -> bool {
         self.signal.send_if_modified(|now| {
