@@ -3,13 +3,24 @@
 use std::collections::BTreeMap;
 
 use nightshift::web::table;
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_domain::access::api_keys::Scope;
 use reqwest::{Client, Method};
 use serde_json::json;
 
 use crate::support::business::{self, booking};
-use crate::support::nightshift::on_both_with;
+use crate::support::nightshift::on_with;
 use crate::support::{Answer, Caller, Nightshift};
+
+each_engine! {
+    every_route_lets_in_whom_it_should_and_nobody_else,
+    f8_what_belongs_to_another_organisation_is_not_there,
+    a_sitter_sees_their_own_bookings_and_no_clients_number,
+    a_key_works_until_it_is_revoked,
+    another_site_cannot_use_a_visitors_session,
+    f8_more_requests_per_minute_than_allowed_are_told_to_wait,
+}
 
 /// Method and path, then who may: o(wner), s(itter), p(latform), or scopes; everybody; or whoever signs.
 ///
@@ -140,9 +151,9 @@ fn turned_away(rights: &str) -> Option<u16> {
     }
 }
 
-#[tokio::test]
-async fn every_route_lets_in_whom_it_should_and_nobody_else() {
-    on_both_with(
+async fn every_route_lets_in_whom_it_should_and_nobody_else(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let routes: Vec<String> = table().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
@@ -202,9 +213,9 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
     .await;
 }
 
-#[tokio::test]
-async fn f8_what_belongs_to_another_organisation_is_not_there() {
-    on_both_with(
+async fn f8_what_belongs_to_another_organisation_is_not_there(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let owner = nightshift.sign_in(business::OWNER).await;
@@ -269,9 +280,9 @@ async fn f8_what_belongs_to_another_organisation_is_not_there() {
     .await;
 }
 
-#[tokio::test]
-async fn a_sitter_sees_their_own_bookings_and_no_clients_number() {
-    on_both_with(
+async fn a_sitter_sees_their_own_bookings_and_no_clients_number(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let owner = nightshift.sign_in(business::OWNER).await;
@@ -298,9 +309,9 @@ async fn a_sitter_sees_their_own_bookings_and_no_clients_number() {
     .await;
 }
 
-#[tokio::test]
-async fn a_key_works_until_it_is_revoked() {
-    on_both_with(
+async fn a_key_works_until_it_is_revoked(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let key = nightshift.key(&[Scope::BookingsRead]).await;
@@ -321,9 +332,9 @@ async fn a_key_works_until_it_is_revoked() {
     .await;
 }
 
-#[tokio::test]
-async fn another_site_cannot_use_a_visitors_session() {
-    on_both_with(
+async fn another_site_cannot_use_a_visitors_session(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let owner = nightshift.sign_in(business::OWNER).await;
@@ -344,9 +355,9 @@ async fn another_site_cannot_use_a_visitors_session() {
     .await;
 }
 
-#[tokio::test]
-async fn f8_more_requests_per_minute_than_allowed_are_told_to_wait() {
-    on_both_with(
+async fn f8_more_requests_per_minute_than_allowed_are_told_to_wait(engine: Engine) {
+    on_with(
+        engine,
         |settings| {
             settings.auth.enabled = true;
             settings.http.rate_limit_per_minute = 5;

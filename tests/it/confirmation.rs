@@ -2,13 +2,36 @@
 
 use std::time::Duration;
 
-use nightshift_db::{Json, Timestamp};
+use nightshift_db::testing::each_engine;
+use nightshift_db::{Engine, Json, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business::{self, booking, paid};
-use crate::support::nightshift::on_both_with;
-use crate::support::{Caller, Nightshift, on_both};
+use crate::support::nightshift::on_with;
+use crate::support::{Caller, Nightshift, on};
+
+each_engine! {
+    b1_a_stripe_payment_confirms_its_booking,
+    b2_a_booking_is_made_confirmed_by_patch_and_confirmed_again,
+    b13_threads_windows_and_a_sitters_open_threads_are_listed,
+    b14_a_posted_text_leaves_from_the_threads_number,
+    b15_a_sitter_writes_inside_the_window_alone,
+    b16_confirming_twice_by_api_and_by_webhook_makes_everything_once,
+    b17_one_event_delivered_three_times_is_one_confirmation,
+    b17_three_events_of_one_payment_are_one_confirmation,
+    b18_twenty_confirmations_at_once_make_everything_once,
+    b19_the_ledger_tells_how_the_text_went_out,
+    b20_without_a_number_the_text_waits_until_one_comes_into_service,
+    b20_a_number_that_appears_by_itself_is_found_within_the_retry_period,
+    b21_a_booking_without_its_client_is_given_up_with_the_reason,
+    b21_a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so,
+    b24_every_action_is_in_the_audit_log,
+    a_payment_of_another_amount_confirms_and_is_put_before_people,
+    a_payment_for_an_unknown_booking_is_put_before_people,
+    a_moved_booking_moves_its_window_and_its_reminder_and_tells_the_client,
+    a_callers_name_is_asked_for_where_authentication_is_on,
+}
 
 const SENT: &str = "SELECT count(*) FROM message_events WHERE status IN ('sent', 'delivered')";
 const PROCESSED: &str = "SELECT count(*) FROM event_log WHERE event_type = 'booking.confirmed.processed'";
@@ -51,9 +74,9 @@ async fn shows_one_of_everything(nightshift: &Nightshift, booking: &str) {
     assert_eq!(nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'thread.created'").await, 1);
 }
 
-#[tokio::test]
-async fn b1_a_stripe_payment_confirms_its_booking() {
-    on_both_with(
+async fn b1_a_stripe_payment_confirms_its_booking(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.webhooks.validation = false,
         async |nightshift| {
             let booking = nightshift.book().await;
@@ -72,9 +95,8 @@ async fn b1_a_stripe_payment_confirms_its_booking() {
     .await;
 }
 
-#[tokio::test]
-async fn b2_a_booking_is_made_confirmed_by_patch_and_confirmed_again() {
-    on_both(async |nightshift| {
+async fn b2_a_booking_is_made_confirmed_by_patch_and_confirmed_again(engine: Engine) {
+    on(engine, async |nightshift| {
         let made = nightshift.post("/api/bookings", booking()).await.expect(201).json();
         assert_eq!(made["booking"]["status"], "pending");
         let id = made["booking"]["id"].as_str().unwrap();
@@ -90,9 +112,9 @@ async fn b2_a_booking_is_made_confirmed_by_patch_and_confirmed_again() {
     .await;
 }
 
-#[tokio::test]
-async fn b13_threads_windows_and_a_sitters_open_threads_are_listed() {
-    on_both_with(
+async fn b13_threads_windows_and_a_sitters_open_threads_are_listed(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let owner = nightshift.sign_in(business::OWNER).await;
@@ -141,9 +163,8 @@ async fn b13_threads_windows_and_a_sitters_open_threads_are_listed() {
     .await;
 }
 
-#[tokio::test]
-async fn b14_a_posted_text_leaves_from_the_threads_number() {
-    on_both(async |nightshift| {
+async fn b14_a_posted_text_leaves_from_the_threads_number(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
         nightshift.until(SENT, 1).await;
@@ -175,9 +196,9 @@ async fn thread_of(nightshift: &Nightshift) -> String {
     nightshift.rows::<(String,)>("SELECT id FROM message_threads").await[0].0.clone()
 }
 
-#[tokio::test]
-async fn b15_a_sitter_writes_inside_the_window_alone() {
-    on_both_with(
+async fn b15_a_sitter_writes_inside_the_window_alone(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let owner = nightshift.sign_in(business::OWNER).await;
@@ -217,9 +238,8 @@ async fn b15_a_sitter_writes_inside_the_window_alone() {
     .await;
 }
 
-#[tokio::test]
-async fn b16_confirming_twice_by_api_and_by_webhook_makes_everything_once() {
-    on_both(async |nightshift| {
+async fn b16_confirming_twice_by_api_and_by_webhook_makes_everything_once(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         let confirm = format!("/api/bookings/{booking}/confirm");
         nightshift.post(&confirm, json!({})).await.expect(200);
@@ -236,9 +256,8 @@ async fn b16_confirming_twice_by_api_and_by_webhook_makes_everything_once() {
     .await;
 }
 
-#[tokio::test]
-async fn b17_one_event_delivered_three_times_is_one_confirmation() {
-    on_both(async |nightshift| {
+async fn b17_one_event_delivered_three_times_is_one_confirmation(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         for duplicate in [false, true, true] {
             let answer = nightshift.stripe(&paid("evt_same", &booking)).await.expect(200);
@@ -256,9 +275,8 @@ async fn b17_one_event_delivered_three_times_is_one_confirmation() {
     .await;
 }
 
-#[tokio::test]
-async fn b17_three_events_of_one_payment_are_one_confirmation() {
-    on_both(async |nightshift| {
+async fn b17_three_events_of_one_payment_are_one_confirmation(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         for event in ["evt_a", "evt_b", "evt_c"] {
             nightshift.stripe(&paid(event, &booking)).await.expect(200);
@@ -270,9 +288,8 @@ async fn b17_three_events_of_one_payment_are_one_confirmation() {
     .await;
 }
 
-#[tokio::test]
-async fn b18_twenty_confirmations_at_once_make_everything_once() {
-    on_both(async |nightshift| {
+async fn b18_twenty_confirmations_at_once_make_everything_once(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         let confirm = format!("/api/bookings/{booking}/confirm");
         let requests = (0..20).map(async |number| {
@@ -289,9 +306,8 @@ async fn b18_twenty_confirmations_at_once_make_everything_once() {
     .await;
 }
 
-#[tokio::test]
-async fn b19_the_ledger_tells_how_the_text_went_out() {
-    on_both(async |nightshift| {
+async fn b19_the_ledger_tells_how_the_text_went_out(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
         nightshift.until(SENT, 1).await;
@@ -321,9 +337,8 @@ fn find<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     }
 }
 
-#[tokio::test]
-async fn b20_without_a_number_the_text_waits_until_one_comes_into_service() {
-    on_both(async |nightshift| {
+async fn b20_without_a_number_the_text_waits_until_one_comes_into_service(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.db.write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
         business::load(
             &nightshift.db,
@@ -351,9 +366,8 @@ async fn b20_without_a_number_the_text_waits_until_one_comes_into_service() {
     .await;
 }
 
-#[tokio::test]
-async fn b20_a_number_that_appears_by_itself_is_found_within_the_retry_period() {
-    on_both(async |nightshift| {
+async fn b20_a_number_that_appears_by_itself_is_found_within_the_retry_period(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.db.write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
         let booking = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
@@ -366,9 +380,8 @@ async fn b20_a_number_that_appears_by_itself_is_found_within_the_retry_period() 
     .await;
 }
 
-#[tokio::test]
-async fn b21_a_booking_without_its_client_is_given_up_with_the_reason() {
-    on_both(async |nightshift| {
+async fn b21_a_booking_without_its_client_is_given_up_with_the_reason(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         // A client that belongs to another organisation is no client of this booking.
         nightshift.db.write("UPDATE clients SET org_id = 'org-other'").execute().await.unwrap();
@@ -386,9 +399,8 @@ async fn b21_a_booking_without_its_client_is_given_up_with_the_reason() {
     .await;
 }
 
-#[tokio::test]
-async fn b21_a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so() {
-    on_both(async |nightshift| {
+async fn b21_a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so(engine: Engine) {
+    on(engine, async |nightshift| {
         business::load(
             &nightshift.db,
             json!({"numbers": [{"id": "number-desk", "orgId": "org-paws", "e164": "+15550199003", "numberClass": "front_desk", "provider": "twilio"}]}),
@@ -418,9 +430,8 @@ async fn b21_a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so() {
     .await;
 }
 
-#[tokio::test]
-async fn b24_every_action_is_in_the_audit_log() {
-    on_both(async |nightshift| {
+async fn b24_every_action_is_in_the_audit_log(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.stripe(&paid("evt_1", &booking)).await.expect(200);
         nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
@@ -455,9 +466,8 @@ async fn b24_every_action_is_in_the_audit_log() {
     .await;
 }
 
-#[tokio::test]
-async fn a_payment_of_another_amount_confirms_and_is_put_before_people() {
-    on_both(async |nightshift| {
+async fn a_payment_of_another_amount_confirms_and_is_put_before_people(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.quiet().await;
         nightshift.db.write("UPDATE bookings SET total_minor = 12000, currency = 'USD'").execute().await.unwrap();
@@ -469,9 +479,8 @@ async fn a_payment_of_another_amount_confirms_and_is_put_before_people() {
     .await;
 }
 
-#[tokio::test]
-async fn a_payment_for_an_unknown_booking_is_put_before_people() {
-    on_both(async |nightshift| {
+async fn a_payment_for_an_unknown_booking_is_put_before_people(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.stripe(&paid("evt_1", "no-such-booking")).await.expect(200);
         nightshift.until("SELECT count(*) FROM webhook_inbox WHERE status = 'processed'", 1).await;
         let open = "SELECT count(*) FROM exceptions WHERE type = 'payment_unmatched' AND status = 'open'";
@@ -482,9 +491,8 @@ async fn a_payment_for_an_unknown_booking_is_put_before_people() {
     .await;
 }
 
-#[tokio::test]
-async fn a_moved_booking_moves_its_window_and_its_reminder_and_tells_the_client() {
-    on_both(async |nightshift| {
+async fn a_moved_booking_moves_its_window_and_its_reminder_and_tells_the_client(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         let path = format!("/api/bookings/{booking}");
         nightshift.patch(&path, json!({"status": "confirmed"})).await.expect(200);
@@ -508,9 +516,9 @@ async fn a_moved_booking_moves_its_window_and_its_reminder_and_tells_the_client(
     .await;
 }
 
-#[tokio::test]
-async fn a_callers_name_is_asked_for_where_authentication_is_on() {
-    on_both_with(
+async fn a_callers_name_is_asked_for_where_authentication_is_on(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let answer = nightshift.send(Method::POST, "/api/bookings", &Caller::Nobody, Some(booking())).await;

@@ -2,14 +2,27 @@
 
 use std::time::Duration;
 
-use nightshift_db::Timestamp;
+use nightshift_db::testing::each_engine;
+use nightshift_db::{Engine, Timestamp};
 use nightshift_jobs::retention::sweep::RetentionSweep;
 use nightshift_providers::simulator::{Fault, FaultRule, Match};
 use nightshift_queue::NewJob;
 use serde_json::json;
 
 use crate::support::business::{booking_of, paid};
-use crate::support::{Nightshift, on_both};
+use crate::support::{Nightshift, on};
+
+each_engine! {
+    f2_the_same_work_twice_is_one_job_until_it_has_ended,
+    f2_a_once_key_holds_after_the_job_has_ended,
+    f3_a_failing_text_is_tried_again_later_and_later_and_then_put_before_people,
+    f3_what_never_can_succeed_is_given_up_at_the_first_attempt,
+    f3_a_provider_that_asks_to_wait_is_given_its_time,
+    a_text_whose_answer_was_lost_is_looked_up_and_not_sent_again,
+    f5_a_paused_queue_takes_jobs_and_runs_none,
+    f6_texts_of_one_thread_leave_in_the_order_they_were_written,
+    f8_a_job_of_another_organisation_is_not_there,
+}
 
 const CLIENT: &str = "+15551234567";
 
@@ -29,9 +42,8 @@ async fn send_job(nightshift: &Nightshift) -> (String, i64, Timestamp, Option<St
 
 const TRIED: &str = "SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND attempts > 0 AND state <> 'running'";
 
-#[tokio::test]
-async fn f2_the_same_work_twice_is_one_job_until_it_has_ended() {
-    on_both(async |nightshift| {
+async fn f2_the_same_work_twice_is_one_job_until_it_has_ended(engine: Engine) {
+    on(engine, async |nightshift| {
         let mut tx = nightshift.db.begin().await.unwrap();
         nightshift.app.queue.pause(&mut tx, "bookings", "test", "so that jobs wait").await.unwrap();
         tx.commit().await.unwrap();
@@ -51,9 +63,8 @@ async fn f2_the_same_work_twice_is_one_job_until_it_has_ended() {
     .await;
 }
 
-#[tokio::test]
-async fn f2_a_once_key_holds_after_the_job_has_ended() {
-    on_both(async |nightshift| {
+async fn f2_a_once_key_holds_after_the_job_has_ended(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         for event in ["evt_1", "evt_1", "evt_1"] {
             nightshift.stripe(&paid(event, &id)).await.expect(200);
@@ -66,9 +77,8 @@ async fn f2_a_once_key_holds_after_the_job_has_ended() {
     .await;
 }
 
-#[tokio::test]
-async fn f3_a_failing_text_is_tried_again_later_and_later_and_then_put_before_people() {
-    on_both(async |nightshift| {
+async fn f3_a_failing_text_is_tried_again_later_and_later_and_then_put_before_people(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.simulator.twilio().inject(fault(Fault::RateLimit, 0));
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
@@ -85,9 +95,8 @@ async fn f3_a_failing_text_is_tried_again_later_and_later_and_then_put_before_pe
     .await;
 }
 
-#[tokio::test]
-async fn f3_what_never_can_succeed_is_given_up_at_the_first_attempt() {
-    on_both(async |nightshift| {
+async fn f3_what_never_can_succeed_is_given_up_at_the_first_attempt(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.simulator.twilio().inject(FaultRule { code: Some(21211), ..fault(Fault::Refuse, 0) });
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
@@ -101,9 +110,8 @@ async fn f3_what_never_can_succeed_is_given_up_at_the_first_attempt() {
     .await;
 }
 
-#[tokio::test]
-async fn f3_a_provider_that_asks_to_wait_is_given_its_time() {
-    on_both(async |nightshift| {
+async fn f3_a_provider_that_asks_to_wait_is_given_its_time(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.simulator.twilio().inject(FaultRule { retry_after: Some(120), ..fault(Fault::RateLimit, 1) });
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
@@ -119,9 +127,8 @@ async fn f3_a_provider_that_asks_to_wait_is_given_its_time() {
     .await;
 }
 
-#[tokio::test]
-async fn a_text_whose_answer_was_lost_is_looked_up_and_not_sent_again() {
-    on_both(async |nightshift| {
+async fn a_text_whose_answer_was_lost_is_looked_up_and_not_sent_again(engine: Engine) {
+    on(engine, async |nightshift| {
         for lost in [Fault::CloseAfterStoring, Fault::ErrorAfterStoring] {
             nightshift.simulator.twilio().inject(fault(lost, 1));
         }
@@ -138,9 +145,8 @@ async fn a_text_whose_answer_was_lost_is_looked_up_and_not_sent_again() {
     .await;
 }
 
-#[tokio::test]
-async fn f5_a_paused_queue_takes_jobs_and_runs_none() {
-    on_both(async |nightshift| {
+async fn f5_a_paused_queue_takes_jobs_and_runs_none(engine: Engine) {
+    on(engine, async |nightshift| {
         let mut tx = nightshift.db.begin().await.unwrap();
         nightshift.app.queue.pause(&mut tx, "sms", "test", "the provider is down").await.unwrap();
         tx.commit().await.unwrap();
@@ -162,9 +168,8 @@ async fn f5_a_paused_queue_takes_jobs_and_runs_none() {
     .await;
 }
 
-#[tokio::test]
-async fn f6_texts_of_one_thread_leave_in_the_order_they_were_written() {
-    on_both(async |nightshift| {
+async fn f6_texts_of_one_thread_leave_in_the_order_they_were_written(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
         nightshift.until("SELECT count(*) FROM message_events WHERE status = 'delivered'", 1).await;
@@ -182,9 +187,8 @@ async fn f6_texts_of_one_thread_leave_in_the_order_they_were_written() {
     .await;
 }
 
-#[tokio::test]
-async fn f8_a_job_of_another_organisation_is_not_there() {
-    on_both(async |nightshift| {
+async fn f8_a_job_of_another_organisation_is_not_there(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.get("/api/jobs/none").await.expect(404);
         let sweep = RetentionSweep::of_day(nightshift.clock.now());
         let theirs = NewJob::of(&sweep).unwrap().org("org-other");

@@ -13,4 +13,4 @@ pub mod nightshift;
 pub mod process;
 
 pub use answer::Answer;
-pub use nightshift::{Caller, Nightshift, on_both};
+pub use nightshift::{Caller, Nightshift, on};

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use nightshift::app::{self, Role, RunningApp};
 use nightshift::config::{Settings, SmsProvider};
-use nightshift_db::testing::{TestDb, engines};
-use nightshift_db::{Clock, Db, FromRow, Timestamp};
+use nightshift_db::testing::{TestDb, migrated};
+use nightshift_db::{Clock, Db, Engine, FromRow, Timestamp};
 use nightshift_providers::simulator::{Accounts, Simulator, TwilioAccount, VapiAccount};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -17,16 +17,14 @@ pub const STRIPE_SECRET: &str = "whsec_test_secret";
 /// Longer than anything takes, on the busiest machine.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Runs `test` on a program of its own on each engine.
-pub async fn on_both(test: impl AsyncFn(Nightshift)) {
-    on_both_with(|_| {}, test).await;
+/// Runs `test` on a program of its own.
+pub async fn on(engine: Engine, test: impl AsyncFnOnce(Nightshift)) {
+    on_with(engine, |_| {}, test).await;
 }
 
-/// As [`on_both`], with other settings.
-pub async fn on_both_with(configure: impl Fn(&mut Settings), test: impl AsyncFn(Nightshift)) {
-    for database in engines().await {
-        test(Nightshift::start(database, &configure).await).await;
-    }
+/// As [`on`], with other settings.
+pub async fn on_with(engine: Engine, configure: impl FnOnce(&mut Settings), test: impl AsyncFnOnce(Nightshift)) {
+    test(Nightshift::start(migrated(engine).await, configure).await).await;
 }
 
 /// Who sends a request.
@@ -50,7 +48,7 @@ pub struct Nightshift {
 }
 
 impl Nightshift {
-    async fn start(database: TestDb, configure: &impl Fn(&mut Settings)) -> Self {
+    async fn start(database: TestDb, configure: impl FnOnce(&mut Settings)) -> Self {
         nightshift_providers::tls::install();
         business::seed_into(&database.db).await;
         let simulator = Simulator::start("127.0.0.1:0", Accounts { twilio: fast_account(), ..Accounts::default() })

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nightshift_db::testing::TestDb;
+use nightshift_db::Engine;
+use nightshift_db::testing::{TestDb, migrated};
 use nightshift_providers::simulator::{Accounts, ReservedPort, Simulator, VapiAccount};
 use secrecy::ExposeSecret;
 
@@ -31,7 +32,16 @@ pub struct Process {
     pub url: String,
 }
 
+/// Runs `test` with a world of its own.
+pub async fn on(engine: Engine, test: impl AsyncFnOnce(World)) {
+    test(World::on(engine).await).await;
+}
+
 impl World {
+    pub async fn on(engine: Engine) -> Self {
+        Self::new(migrated(engine).await).await
+    }
+
     pub async fn new(database: TestDb) -> Self {
         nightshift_providers::tls::install();
         business::seed_into(&database.db).await;

@@ -1,7 +1,8 @@
 //! Fresh, migrated databases of both engines for tests.
 //!
-//! A test loops over [`engines`] (or asks for [`empty`] ones); each database is its own and is gone when dropped.
-//! Migrated databases are copies of a [`template`], which is migrated once; tests of migrations begin with [`empty`].
+//! A test takes the engine that it runs on, and [`each_engine`](crate::each_engine) makes one test per engine of it.
+//! [`migrated`] gives it a database of its own, which is removed when the value is dropped. Migrated databases are copies
+//! of a [`template`], which is migrated once; tests of migrations begin with [`empty`].
 //! PostgreSQL's address comes from `NIGHTSHIFT_TEST_POSTGRES_URL`, which `./test` sets. Without it tests fail: half a
 //! test run must not look like a whole one.
 
@@ -11,6 +12,7 @@
     reason = "only tests use this module and a failure here is a failed test"
 )]
 
+mod each_engine;
 mod network;
 mod server;
 pub(crate) mod statements;
@@ -27,6 +29,7 @@ use tempfile::TempDir;
 use self::server::{connect, new_name, server_url, url_of};
 use crate::{Db, DbOptions, Engine};
 
+pub use crate::each_engine;
 pub use network::{Network, Weather};
 pub use server::POSTGRES_URL_VARIABLE;
 pub use statements::statements_of;
@@ -78,16 +81,24 @@ impl TestDb {
     }
 }
 
-/// One migrated database of each engine.
-pub async fn engines() -> Vec<TestDb> {
-    let (folder, file) = sqlite_folder();
-    template::copy_sqlite(&file).await;
-    vec![open_sqlite(folder, &file).await, open_postgres(&template::copy_postgres(&server_url()).await).await]
+/// A migrated database.
+pub async fn migrated(engine: Engine) -> TestDb {
+    match engine {
+        Engine::Sqlite => {
+            let (folder, file) = sqlite_folder();
+            template::copy_sqlite(&file).await;
+            open_sqlite(folder, &file).await
+        }
+        Engine::Postgres => open_postgres(&template::copy_postgres(&server_url()).await).await,
+    }
 }
 
-/// One database of each engine without any table.
-pub async fn empty() -> Vec<TestDb> {
-    vec![sqlite().await, postgres().await]
+/// A database without any table.
+pub async fn empty(engine: Engine) -> TestDb {
+    match engine {
+        Engine::Sqlite => sqlite().await,
+        Engine::Postgres => postgres().await,
+    }
 }
 
 /// An empty SQLite file.

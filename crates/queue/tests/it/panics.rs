@@ -3,11 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_queue::lifecycle::State;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use crate::bed::{Act, Scripted, eventually, on_both_engines};
+use crate::bed::{Act, Scripted, eventually, on};
+
+each_engine! {
+    a_job_goes_on_although_the_log_panics_anywhere_around_its_handler,
+}
 
 /// A log that panics once, at the n-th span or line of the queue.
 #[derive(Clone, Default)]
@@ -49,9 +55,8 @@ impl Subscriber for PanickingLog {
 /// A run that fails and one that succeeds open a span each and write a line each.
 const CALLS: i64 = 4;
 
-#[tokio::test]
-async fn a_job_goes_on_although_the_log_panics_anywhere_around_its_handler() {
-    on_both_engines(async |bed| {
+async fn a_job_goes_on_although_the_log_panics_anywhere_around_its_handler(engine: Engine) {
+    on(engine, async |bed| {
         let log = PanickingLog::default();
         let _logging = tracing::subscriber::set_default(log.clone());
         let worker = bed.worker();
