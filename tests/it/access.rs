@@ -15,11 +15,11 @@ use crate::support::{Answer, Caller, Nightshift};
 
 each_engine! {
     every_route_lets_in_whom_it_should_and_nobody_else,
-    f8_what_belongs_to_another_organisation_is_not_there,
+    what_belongs_to_another_organisation_is_not_found,
     a_sitter_sees_their_own_bookings_and_no_clients_number,
     a_key_works_until_it_is_revoked,
     another_site_cannot_use_a_visitors_session,
-    f8_more_requests_per_minute_than_allowed_are_told_to_wait,
+    more_requests_per_minute_than_allowed_are_told_to_wait,
 }
 
 /// Method and path, then who may: o(wner), s(itter), p(latform), or scopes; everybody; or whoever signs.
@@ -213,7 +213,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else(engine: Engine) {
     .await;
 }
 
-async fn f8_what_belongs_to_another_organisation_is_not_there(engine: Engine) {
+async fn what_belongs_to_another_organisation_is_not_found(engine: Engine) {
     on_with(
         engine,
         |settings| settings.auth.enabled = true,
@@ -355,7 +355,7 @@ async fn another_site_cannot_use_a_visitors_session(engine: Engine) {
     .await;
 }
 
-async fn f8_more_requests_per_minute_than_allowed_are_told_to_wait(engine: Engine) {
+async fn more_requests_per_minute_than_allowed_are_told_to_wait(engine: Engine) {
     on_with(
         engine,
         |settings| {

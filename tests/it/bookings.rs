@@ -12,11 +12,11 @@ use crate::support::nightshift::on_with;
 use crate::support::{Answer, Caller, Nightshift, on};
 
 each_engine! {
-    d18_d19_d20_d21_every_status_change_is_recorded_with_its_time_and_its_doer,
-    d19_without_authentication_the_user_stays_empty,
-    d22_history_cannot_be_changed_by_the_database_nor_by_the_api,
-    f8_what_is_wrong_with_a_booking_is_told_field_by_field,
-    f8_broken_json_is_400_and_the_wrong_type_415,
+    every_status_change_is_recorded_with_its_time_and_its_actor,
+    without_authentication_a_status_change_has_no_user,
+    history_cannot_be_changed_in_the_database_nor_by_the_api,
+    an_invalid_booking_is_refused_with_an_error_for_each_field,
+    broken_json_is_400_and_the_wrong_type_415,
     a_status_that_cannot_follow_is_refused_and_changes_nothing,
     a_change_based_on_an_old_version_is_refused,
     a_list_is_walked_page_by_page_without_gaps_or_repeats,
@@ -32,7 +32,7 @@ async fn history_of(nightshift: &Nightshift, caller: &Caller, booking: &str) -> 
     history["history"].as_array().unwrap().clone()
 }
 
-async fn d18_d19_d20_d21_every_status_change_is_recorded_with_its_time_and_its_doer(engine: Engine) {
+async fn every_status_change_is_recorded_with_its_time_and_its_actor(engine: Engine) {
     on_with(
         engine,
         |settings| settings.auth.enabled = true,
@@ -89,7 +89,7 @@ async fn d18_d19_d20_d21_every_status_change_is_recorded_with_its_time_and_its_d
     .await;
 }
 
-async fn d19_without_authentication_the_user_stays_empty(engine: Engine) {
+async fn without_authentication_a_status_change_has_no_user(engine: Engine) {
     on(engine, async |nightshift| {
         let id = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
@@ -100,7 +100,7 @@ async fn d19_without_authentication_the_user_stays_empty(engine: Engine) {
     .await;
 }
 
-async fn d22_history_cannot_be_changed_by_the_database_nor_by_the_api(engine: Engine) {
+async fn history_cannot_be_changed_in_the_database_nor_by_the_api(engine: Engine) {
     on(engine, async |nightshift| {
         let id = nightshift.book().await;
         for statement in [
@@ -129,7 +129,7 @@ async fn d22_history_cannot_be_changed_by_the_database_nor_by_the_api(engine: En
     .await;
 }
 
-async fn f8_what_is_wrong_with_a_booking_is_told_field_by_field(engine: Engine) {
+async fn an_invalid_booking_is_refused_with_an_error_for_each_field(engine: Engine) {
     on(engine, async |nightshift| {
         let answer = nightshift.post("/api/bookings", json!({})).await.expect(422).json();
         assert_eq!(answer["code"], "invalid");
@@ -160,7 +160,7 @@ async fn f8_what_is_wrong_with_a_booking_is_told_field_by_field(engine: Engine) 
     .await;
 }
 
-async fn f8_broken_json_is_400_and_the_wrong_type_415(engine: Engine) {
+async fn broken_json_is_400_and_the_wrong_type_415(engine: Engine) {
     on(engine, async |nightshift| {
         let send = async |kind: &'static str, body: &'static str| {
             let url = format!("{}/api/bookings", nightshift.app.url());

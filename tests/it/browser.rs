@@ -12,8 +12,8 @@ use crate::support::browser::Browser;
 use crate::support::nightshift::on_with;
 
 each_engine! {
-    c2_c10_c11_c13_c15_booking_is_told_in_toasts_and_confirmed_without_a_reload,
-    c15_a_call_that_cannot_be_started_or_ends_without_a_booking_is_told_and_may_be_tried_again,
+    a_booking_is_shown_in_toasts_and_confirmed_without_a_reload,
+    a_call_that_cannot_start_or_ends_without_a_booking_is_shown_and_may_be_tried_again,
     a_preferred_date_in_the_past_is_asked_about_in_the_dialog,
     a_live_update_keeps_the_dialog_and_its_texts_and_the_focus_goes_back_to_what_opened_it,
     a_mistake_in_a_form_that_a_script_sent_is_told_by_its_field,
@@ -44,7 +44,7 @@ async fn link(nightshift: &Nightshift) -> String {
 const CONFIRM: &str = "#book button[type=submit]";
 const FIRST_CARD: &str = ".cards li:first-child .btn";
 
-async fn c2_c10_c11_c13_c15_booking_is_told_in_toasts_and_confirmed_without_a_reload(engine: Engine) {
+async fn a_booking_is_shown_in_toasts_and_confirmed_without_a_reload(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
     on_with(engine, live, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: Some(2), ..CallScript::default() });
@@ -90,7 +90,7 @@ async fn c2_c10_c11_c13_c15_booking_is_told_in_toasts_and_confirmed_without_a_re
     .await;
 }
 
-async fn c15_a_call_that_cannot_be_started_or_ends_without_a_booking_is_told_and_may_be_tried_again(engine: Engine) {
+async fn a_call_that_cannot_start_or_ends_without_a_booking_is_shown_and_may_be_tried_again(engine: Engine) {
     let Some(browser) = Browser::start(360, 740).await else { return };
     on_with(engine, live, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript {

@@ -15,32 +15,32 @@ use crate::support::nightshift::on_with;
 use crate::support::{Answer, Caller, Nightshift, on};
 
 each_engine! {
-    c1_the_answer_is_exact_immediate_and_the_request_is_booking_by_then,
-    c2_c8_c9_a_simulated_call_books_stores_and_texts_without_calling_anybody,
-    c3_the_waiting_form_answers_with_the_outcome,
+    the_answer_is_exact_immediate_and_the_request_is_booking_by_then,
+    a_simulated_call_books_stores_and_texts_without_calling_anybody,
+    a_request_that_waits_is_answered_with_the_outcome_of_the_call,
     the_waiting_form_calls_once_also_when_keeping_its_answer_met_another_transaction,
-    c4_with_a_test_phone_no_call_ever_reaches_a_provider,
-    c5_c8_in_production_the_provider_is_called_and_the_result_is_stored,
-    c6_a_call_is_looked_at_every_five_seconds_and_given_up_after_sixty_looks,
-    c6_looks_that_fail_count_and_the_call_still_ends,
+    with_a_test_phone_no_call_ever_reaches_a_provider,
+    in_production_the_provider_is_called_and_the_result_is_stored,
+    a_call_is_polled_every_five_seconds_and_given_up_after_sixty_polls,
+    failed_polls_count_and_the_call_still_ends,
     an_analysis_that_never_comes_is_waited_for_and_then_done_without,
     a_call_without_an_appointment_lets_the_person_choose_again,
     a_call_without_an_appointment_leaves_its_time_and_its_words_with_the_provider,
-    c7_a_call_that_is_refused_fails_is_shown_and_may_be_tried_again,
-    c7_a_service_that_asks_to_wait_is_asked_again,
-    c7_a_start_whose_answer_was_lost_never_rings_twice,
+    a_refused_call_fails_is_shown_and_may_be_tried_again,
+    a_service_that_asks_to_wait_is_asked_again,
+    a_start_whose_answer_was_lost_never_rings_twice,
     a_call_begun_in_one_mode_is_never_placed_in_another,
-    c9_a_text_that_fails_leaves_the_booking_as_it_is,
-    c14_a_double_click_is_one_call_and_another_provider_has_to_wait,
-    c14_what_is_wrong_with_a_wish_is_told,
-    c17_a_report_and_a_look_together_end_the_call_once_with_one_text,
+    a_failed_text_leaves_the_booking_as_it_is,
+    a_double_click_is_one_call_and_another_provider_has_to_wait,
+    an_invalid_request_for_a_call_is_refused_with_the_reason,
+    a_report_and_a_poll_together_end_the_call_once_with_one_text,
     a_report_ends_the_wait_without_the_clock_moving,
     an_appointment_that_comes_to_light_late_is_not_lost,
     a_summary_is_not_the_data_and_both_places_of_the_data_are_read,
     a_report_without_the_data_ends_nothing_and_a_later_one_with_them_is_no_repetition,
     a_call_that_vapi_no_longer_has_fails_at_the_first_look,
     reports_can_be_proven_by_a_credential_stored_at_vapi,
-    d9_reports_are_taken_only_from_vapi,
+    reports_are_taken_only_from_vapi,
     a_cancelled_call_is_not_placed_any_more,
     a_requests_link_opens_that_request_and_nothing_else,
     what_was_said_in_a_call_is_forgotten_after_180_days_and_what_came_of_it_is_not,
@@ -110,7 +110,7 @@ async fn call_status(nightshift: &Nightshift) -> Vec<String> {
     rows.into_iter().map(|(status,)| status).collect()
 }
 
-async fn c1_the_answer_is_exact_immediate_and_the_request_is_booking_by_then(engine: Engine) {
+async fn the_answer_is_exact_immediate_and_the_request_is_booking_by_then(engine: Engine) {
     on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { start: StartScript::HangBefore, ..CallScript::default() });
         let request = request(&nightshift).await;
@@ -136,7 +136,7 @@ async fn c1_the_answer_is_exact_immediate_and_the_request_is_booking_by_then(eng
     .await;
 }
 
-async fn c2_c8_c9_a_simulated_call_books_stores_and_texts_without_calling_anybody(engine: Engine) {
+async fn a_simulated_call_books_stores_and_texts_without_calling_anybody(engine: Engine) {
     on(engine, async |nightshift| {
         let request = request(&nightshift).await;
         let execution = request.schedule(&nightshift).await.expect(202).json()["data"]["executionId"].clone();
@@ -171,7 +171,7 @@ async fn c2_c8_c9_a_simulated_call_books_stores_and_texts_without_calling_anybod
 }
 
 #[tokio::test]
-async fn c2_only_the_exact_word_true_makes_calls_real() {
+async fn only_the_exact_word_true_makes_calls_real() {
     for word in ["false", "", "TRUE", "True", "1", "yes", "true "] {
         let variables = [("LIVE_CALL_ENABLED".to_owned(), word.to_owned())].into();
         let sources = nightshift::config::Sources { variables, folder: None };
@@ -188,7 +188,7 @@ async fn c2_only_the_exact_word_true_makes_calls_real() {
     assert!(settings.refusals().join("\n").contains("VAPI_API_KEY"), "real calls need an account");
 }
 
-async fn c3_the_waiting_form_answers_with_the_outcome(engine: Engine) {
+async fn a_request_that_waits_is_answered_with_the_outcome_of_the_call(engine: Engine) {
     on(engine, async |nightshift| {
         let request = request(&nightshift).await;
         let answer = nightshift.post("/api/v1/bookings/schedule", request.wish()).await.expect(200).json();
@@ -228,7 +228,7 @@ async fn the_waiting_form_calls_once_also_when_keeping_its_answer_met_another_tr
     .await;
 }
 
-async fn c4_with_a_test_phone_no_call_ever_reaches_a_provider(engine: Engine) {
+async fn with_a_test_phone_no_call_ever_reaches_a_provider(engine: Engine) {
     let test = |settings: &mut Settings| {
         settings.calls.live = true;
         settings.calls.test_phones = vec![nightshift_domain::phone::PhoneNumber::stored(TEST_PHONE).unwrap()];
@@ -255,7 +255,7 @@ async fn c4_with_a_test_phone_no_call_ever_reaches_a_provider(engine: Engine) {
     .await;
 }
 
-async fn c5_c8_in_production_the_provider_is_called_and_the_result_is_stored(engine: Engine) {
+async fn in_production_the_provider_is_called_and_the_result_is_stored(engine: Engine) {
     on_with(engine, production, async |nightshift| {
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
@@ -289,7 +289,7 @@ async fn c5_c8_in_production_the_provider_is_called_and_the_result_is_stored(eng
     .await;
 }
 
-async fn c6_a_call_is_looked_at_every_five_seconds_and_given_up_after_sixty_looks(engine: Engine) {
+async fn a_call_is_polled_every_five_seconds_and_given_up_after_sixty_polls(engine: Engine) {
     on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
         let request = request(&nightshift).await;
@@ -310,7 +310,7 @@ async fn c6_a_call_is_looked_at_every_five_seconds_and_given_up_after_sixty_look
     .await;
 }
 
-async fn c6_looks_that_fail_count_and_the_call_still_ends(engine: Engine) {
+async fn failed_polls_count_and_the_call_still_ends(engine: Engine) {
     on_with(engine, production, async |nightshift| {
         let script = CallScript { ends_at_poll: Some(5), failing_polls: 3, analysis_after: 2, ..CallScript::default() };
         nightshift.simulator.vapi().script(script);
@@ -369,7 +369,7 @@ async fn a_call_without_an_appointment_leaves_its_time_and_its_words_with_the_pr
     .await;
 }
 
-async fn c7_a_call_that_is_refused_fails_is_shown_and_may_be_tried_again(engine: Engine) {
+async fn a_refused_call_fails_is_shown_and_may_be_tried_again(engine: Engine) {
     on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript {
             start: StartScript::Refused,
@@ -392,7 +392,7 @@ async fn c7_a_call_that_is_refused_fails_is_shown_and_may_be_tried_again(engine:
     .await;
 }
 
-async fn c7_a_service_that_asks_to_wait_is_asked_again(engine: Engine) {
+async fn a_service_that_asks_to_wait_is_asked_again(engine: Engine) {
     on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript {
             start: StartScript::RateLimited,
@@ -407,7 +407,7 @@ async fn c7_a_service_that_asks_to_wait_is_asked_again(engine: Engine) {
     .await;
 }
 
-async fn c7_a_start_whose_answer_was_lost_never_rings_twice(engine: Engine) {
+async fn a_start_whose_answer_was_lost_never_rings_twice(engine: Engine) {
     for start in [StartScript::ErrorAfter, StartScript::CloseAfter, StartScript::ErrorBefore] {
         on_with(engine, production, async |nightshift| {
             nightshift.simulator.vapi().script(CallScript { start, times: 1, ..CallScript::default() });
@@ -440,7 +440,7 @@ async fn a_call_begun_in_one_mode_is_never_placed_in_another(engine: Engine) {
     .await;
 }
 
-async fn c9_a_text_that_fails_leaves_the_booking_as_it_is(engine: Engine) {
+async fn a_failed_text_leaves_the_booking_as_it_is(engine: Engine) {
     on(engine, async |nightshift| {
         // A person has left a word in the template that no text can be made of.
         let template = "UPDATE automations SET template = 'Hi {nobody}' WHERE type = 'providerBookingConfirmed'";
@@ -456,7 +456,7 @@ async fn c9_a_text_that_fails_leaves_the_booking_as_it_is(engine: Engine) {
     .await;
 }
 
-async fn c14_a_double_click_is_one_call_and_another_provider_has_to_wait(engine: Engine) {
+async fn a_double_click_is_one_call_and_another_provider_has_to_wait(engine: Engine) {
     on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
         let request = request(&nightshift).await;
@@ -476,7 +476,7 @@ async fn c14_a_double_click_is_one_call_and_another_provider_has_to_wait(engine:
     .await;
 }
 
-async fn c14_what_is_wrong_with_a_wish_is_told(engine: Engine) {
+async fn an_invalid_request_for_a_call_is_refused_with_the_reason(engine: Engine) {
     on(engine, async |nightshift| {
         let request = request(&nightshift).await;
         let path = "/api/v1/bookings/schedule-async";
@@ -513,7 +513,7 @@ async fn c14_what_is_wrong_with_a_wish_is_told(engine: Engine) {
     .await;
 }
 
-async fn c17_a_report_and_a_look_together_end_the_call_once_with_one_text(engine: Engine) {
+async fn a_report_and_a_poll_together_end_the_call_once_with_one_text(engine: Engine) {
     for (doubled, swapped) in [(false, false), (true, false), (true, true)] {
         on_with(engine, production, async |nightshift| {
             nightshift.simulator.vapi().script(CallScript {
@@ -658,7 +658,7 @@ async fn tell(nightshift: &Nightshift, body: &Value) {
     Answer::to(nightshift.http.post(url).header("x-vapi-secret", "vapi-test-secret").json(body)).await.expect(200);
 }
 
-async fn d9_reports_are_taken_only_from_vapi(engine: Engine) {
+async fn reports_are_taken_only_from_vapi(engine: Engine) {
     on_with(engine, production, async |nightshift| {
         let body = json!({"message": {"type": "status-update", "status": "ended", "call": {"id": "c1"}}});
         let send = async |header: Option<(&'static str, &'static str)>| {

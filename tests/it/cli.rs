@@ -18,13 +18,13 @@ use crate::support::process::{World, on, program};
 each_engine! {
     production_says_once_at_its_start_what_it_lacks,
     production_takes_no_password_of_the_demo,
-    d23_migrations_apply_to_an_empty_database_and_to_the_version_before,
+    migrations_apply_to_an_empty_database_and_to_the_version_before,
     a_seed_is_loaded_whole_or_not_at_all_and_twice_is_once,
     a_seed_with_past_bookings_is_loaded_with_warnings_and_one_with_endless_ones_is_not,
     a_key_is_shown_once_and_stored_as_a_hash,
     a_password_is_made_up_shown_once_and_works,
     numbers_are_added_checked_and_listed,
-    f5_jobs_are_listed_shown_retried_and_cancelled_from_the_shell_and_each_is_on_record,
+    jobs_are_listed_shown_retried_and_cancelled_from_the_shell_and_each_is_on_record,
     doctor_says_what_is_wrong_and_what_to_do(flavor = "multi_thread"),
     a_lost_link_is_printed_again,
     prices_are_checked_and_schedules_steered_from_the_command_line(flavor = "multi_thread"),
@@ -190,7 +190,7 @@ async fn production_takes_no_password_of_the_demo(engine: Engine) {
     assert!(played.code == 1 && played.err.contains("in production"), "{played:?}");
 }
 
-async fn d23_migrations_apply_to_an_empty_database_and_to_the_version_before(engine: Engine) {
+async fn migrations_apply_to_an_empty_database_and_to_the_version_before(engine: Engine) {
     let database = empty(engine).await;
     let url = [("DATABASE_URL", database.url.as_str())];
     let missing = run(&["migrate", "--check"], &url);
@@ -340,7 +340,7 @@ async fn a_signed_file_is_taken_by_the_receivers_check() {
     assert_eq!(run(&["webhooks", "sign", "stripe", "no-such-file"], &secret).code, 1);
 }
 
-async fn f5_jobs_are_listed_shown_retried_and_cancelled_from_the_shell_and_each_is_on_record(engine: Engine) {
+async fn jobs_are_listed_shown_retried_and_cancelled_from_the_shell_and_each_is_on_record(engine: Engine) {
     on(engine, async |world| {
         let queue = Queue::new(world.db().clone(), Clock::system());
         let day = |days: u64| Clock::system().now() - std::time::Duration::from_secs(days * 86_400);

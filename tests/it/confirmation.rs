@@ -12,21 +12,21 @@ use crate::support::nightshift::on_with;
 use crate::support::{Caller, Nightshift, on};
 
 each_engine! {
-    b1_a_stripe_payment_confirms_its_booking,
-    b2_a_booking_is_made_confirmed_by_patch_and_confirmed_again,
-    b13_threads_windows_and_a_sitters_open_threads_are_listed,
-    b14_a_posted_text_leaves_from_the_threads_number,
-    b15_a_sitter_writes_inside_the_window_alone,
-    b16_confirming_twice_by_api_and_by_webhook_makes_everything_once,
-    b17_one_event_delivered_three_times_is_one_confirmation,
-    b17_three_events_of_one_payment_are_one_confirmation,
-    b18_twenty_confirmations_at_once_make_everything_once,
-    b19_the_ledger_tells_how_the_text_went_out,
-    b20_without_a_number_the_text_waits_until_one_comes_into_service,
-    b20_a_number_that_appears_by_itself_is_found_within_the_retry_period,
-    b21_a_booking_without_its_client_is_given_up_with_the_reason,
-    b21_a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so,
-    b24_every_action_is_in_the_audit_log,
+    a_stripe_payment_confirms_its_booking,
+    a_booking_is_made_confirmed_by_patch_and_confirmed_again,
+    threads_windows_and_a_sitters_open_threads_are_listed,
+    a_posted_text_leaves_from_the_threads_number,
+    a_sitter_writes_only_inside_the_window,
+    confirming_twice_by_api_and_by_webhook_makes_everything_once,
+    one_event_delivered_three_times_is_one_confirmation,
+    three_events_of_one_payment_are_one_confirmation,
+    twenty_confirmations_at_once_make_everything_once,
+    the_ledger_of_automations_shows_how_the_text_was_sent,
+    without_a_number_the_text_waits_until_one_comes_into_service,
+    a_number_that_appears_unannounced_is_found_within_the_retry_period,
+    a_booking_without_its_client_is_given_up_with_the_reason,
+    a_run_whose_thread_is_missing_falls_back_to_the_front_desk_and_says_so,
+    every_action_is_in_the_audit_log,
     a_payment_of_another_amount_confirms_and_is_put_before_people,
     a_payment_for_an_unknown_booking_is_put_before_people,
     a_moved_booking_moves_its_window_and_its_reminder_and_tells_the_client,
@@ -74,7 +74,7 @@ async fn shows_one_of_everything(nightshift: &Nightshift, booking: &str) {
     assert_eq!(nightshift.count("SELECT count(*) FROM event_log WHERE event_type = 'thread.created'").await, 1);
 }
 
-async fn b1_a_stripe_payment_confirms_its_booking(engine: Engine) {
+async fn a_stripe_payment_confirms_its_booking(engine: Engine) {
     on_with(
         engine,
         |settings| settings.webhooks.validation = false,
@@ -95,7 +95,7 @@ async fn b1_a_stripe_payment_confirms_its_booking(engine: Engine) {
     .await;
 }
 
-async fn b2_a_booking_is_made_confirmed_by_patch_and_confirmed_again(engine: Engine) {
+async fn a_booking_is_made_confirmed_by_patch_and_confirmed_again(engine: Engine) {
     on(engine, async |nightshift| {
         let made = nightshift.post("/api/bookings", booking()).await.expect(201).json();
         assert_eq!(made["booking"]["status"], "pending");
@@ -112,7 +112,7 @@ async fn b2_a_booking_is_made_confirmed_by_patch_and_confirmed_again(engine: Eng
     .await;
 }
 
-async fn b13_threads_windows_and_a_sitters_open_threads_are_listed(engine: Engine) {
+async fn threads_windows_and_a_sitters_open_threads_are_listed(engine: Engine) {
     on_with(
         engine,
         |settings| settings.auth.enabled = true,
@@ -163,7 +163,7 @@ async fn b13_threads_windows_and_a_sitters_open_threads_are_listed(engine: Engin
     .await;
 }
 
-async fn b14_a_posted_text_leaves_from_the_threads_number(engine: Engine) {
+async fn a_posted_text_leaves_from_the_threads_number(engine: Engine) {
     on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
@@ -196,7 +196,7 @@ async fn thread_of(nightshift: &Nightshift) -> String {
     nightshift.rows::<(String,)>("SELECT id FROM message_threads").await[0].0.clone()
 }
 
-async fn b15_a_sitter_writes_inside_the_window_alone(engine: Engine) {
+async fn a_sitter_writes_only_inside_the_window(engine: Engine) {
     on_with(
         engine,
         |settings| settings.auth.enabled = true,
@@ -238,7 +238,7 @@ async fn b15_a_sitter_writes_inside_the_window_alone(engine: Engine) {
     .await;
 }
 
-async fn b16_confirming_twice_by_api_and_by_webhook_makes_everything_once(engine: Engine) {
+async fn confirming_twice_by_api_and_by_webhook_makes_everything_once(engine: Engine) {
     on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         let confirm = format!("/api/bookings/{booking}/confirm");
@@ -256,7 +256,7 @@ async fn b16_confirming_twice_by_api_and_by_webhook_makes_everything_once(engine
     .await;
 }
 
-async fn b17_one_event_delivered_three_times_is_one_confirmation(engine: Engine) {
+async fn one_event_delivered_three_times_is_one_confirmation(engine: Engine) {
     on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         for duplicate in [false, true, true] {
@@ -275,7 +275,7 @@ async fn b17_one_event_delivered_three_times_is_one_confirmation(engine: Engine)
     .await;
 }
 
-async fn b17_three_events_of_one_payment_are_one_confirmation(engine: Engine) {
+async fn three_events_of_one_payment_are_one_confirmation(engine: Engine) {
     on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         for event in ["evt_a", "evt_b", "evt_c"] {
@@ -288,7 +288,7 @@ async fn b17_three_events_of_one_payment_are_one_confirmation(engine: Engine) {
     .await;
 }
 
-async fn b18_twenty_confirmations_at_once_make_everything_once(engine: Engine) {
+async fn twenty_confirmations_at_once_make_everything_once(engine: Engine) {
     on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         let confirm = format!("/api/bookings/{booking}/confirm");
@@ -306,7 +306,7 @@ async fn b18_twenty_confirmations_at_once_make_everything_once(engine: Engine) {
     .await;
 }
 
-async fn b19_the_ledger_tells_how_the_text_went_out(engine: Engine) {
+async fn the_ledger_of_automations_shows_how_the_text_was_sent(engine: Engine) {
     on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
@@ -337,7 +337,7 @@ fn find<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     }
 }
 
-async fn b20_without_a_number_the_text_waits_until_one_comes_into_service(engine: Engine) {
+async fn without_a_number_the_text_waits_until_one_comes_into_service(engine: Engine) {
     on(engine, async |nightshift| {
         nightshift.db.write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
         business::load(
@@ -366,7 +366,7 @@ async fn b20_without_a_number_the_text_waits_until_one_comes_into_service(engine
     .await;
 }
 
-async fn b20_a_number_that_appears_by_itself_is_found_within_the_retry_period(engine: Engine) {
+async fn a_number_that_appears_unannounced_is_found_within_the_retry_period(engine: Engine) {
     on(engine, async |nightshift| {
         nightshift.db.write("UPDATE message_numbers SET status = 'inactive'").execute().await.unwrap();
         let booking = nightshift.book().await;
@@ -380,7 +380,7 @@ async fn b20_a_number_that_appears_by_itself_is_found_within_the_retry_period(en
     .await;
 }
 
-async fn b21_a_booking_without_its_client_is_given_up_with_the_reason(engine: Engine) {
+async fn a_booking_without_its_client_is_given_up_with_the_reason(engine: Engine) {
     on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         // A client that belongs to another organisation is no client of this booking.
@@ -399,7 +399,7 @@ async fn b21_a_booking_without_its_client_is_given_up_with_the_reason(engine: En
     .await;
 }
 
-async fn b21_a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so(engine: Engine) {
+async fn a_run_whose_thread_is_missing_falls_back_to_the_front_desk_and_says_so(engine: Engine) {
     on(engine, async |nightshift| {
         business::load(
             &nightshift.db,
@@ -430,7 +430,7 @@ async fn b21_a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so(eng
     .await;
 }
 
-async fn b24_every_action_is_in_the_audit_log(engine: Engine) {
+async fn every_action_is_in_the_audit_log(engine: Engine) {
     on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.stripe(&paid("evt_1", &booking)).await.expect(200);

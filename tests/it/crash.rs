@@ -21,22 +21,22 @@ each_engine! {
     killed_while_a_lost_job_is_taken_back,
     killed_when_the_grace_time_is_over,
     killed_while_the_schema_is_made(flavor = "multi_thread"),
-    b23_killed_before_the_first_step,
-    b23_killed_after_the_thread,
-    b23_killed_after_the_number,
-    b23_killed_after_the_window,
-    b23_killed_after_the_automation,
-    b23_killed_after_the_audit,
-    b23_killed_before_the_text_leaves,
-    b23_killed_after_the_text_has_left,
-    f1_an_acknowledged_webhook_is_processed_after_a_kill,
-    f4_a_job_that_kills_its_process_three_times_is_put_before_people_and_others_go_on,
+    confirmed_once_when_killed_before_the_first_step,
+    confirmed_once_when_killed_after_the_thread,
+    confirmed_once_when_killed_after_the_number,
+    confirmed_once_when_killed_after_the_window,
+    confirmed_once_when_killed_after_the_automation,
+    confirmed_once_when_killed_after_the_audit,
+    confirmed_once_when_killed_before_the_text_leaves,
+    confirmed_once_when_killed_after_the_text_has_left,
+    an_acknowledged_webhook_is_processed_after_a_kill,
+    a_job_that_kills_its_process_three_times_is_put_before_people_and_others_go_on,
     a_job_that_panics_is_tried_again_and_takes_nobody_with_it,
     nothing_is_lost_and_nothing_done_twice_when_the_process_is_killed_fifty_times,
-    c7_killed_before_the_call_leaves,
-    c7_killed_after_the_call_was_placed,
-    c7_killed_while_the_result_is_stored,
-    c7_a_hundred_kills_place_each_call_once,
+    called_once_when_killed_before_the_call_leaves,
+    called_once_when_killed_after_the_call_was_placed,
+    called_once_when_killed_while_the_result_is_stored,
+    called_once_when_killed_a_hundred_times,
 }
 
 async fn book(process: &Process) -> String {
@@ -130,39 +130,39 @@ async fn killed_while_the_schema_is_made(engine: Engine) {
     assert!(nightshift_db::migration_state(&database.db).await.unwrap().is_current());
 }
 
-async fn b23_killed_before_the_first_step(engine: Engine) {
+async fn confirmed_once_when_killed_before_the_first_step(engine: Engine) {
     killed_at(engine, "booking.confirm.after_load").await;
 }
 
-async fn b23_killed_after_the_thread(engine: Engine) {
+async fn confirmed_once_when_killed_after_the_thread(engine: Engine) {
     killed_at(engine, "booking.confirm.after_thread").await;
 }
 
-async fn b23_killed_after_the_number(engine: Engine) {
+async fn confirmed_once_when_killed_after_the_number(engine: Engine) {
     killed_at(engine, "booking.confirm.after_number").await;
 }
 
-async fn b23_killed_after_the_window(engine: Engine) {
+async fn confirmed_once_when_killed_after_the_window(engine: Engine) {
     killed_at(engine, "booking.confirm.after_window").await;
 }
 
-async fn b23_killed_after_the_automation(engine: Engine) {
+async fn confirmed_once_when_killed_after_the_automation(engine: Engine) {
     killed_at(engine, "booking.confirm.after_automation").await;
 }
 
-async fn b23_killed_after_the_audit(engine: Engine) {
+async fn confirmed_once_when_killed_after_the_audit(engine: Engine) {
     killed_at(engine, "booking.confirm.after_audit").await;
 }
 
-async fn b23_killed_before_the_text_leaves(engine: Engine) {
+async fn confirmed_once_when_killed_before_the_text_leaves(engine: Engine) {
     killed_at(engine, "sms.send.after_ask").await;
 }
 
-async fn b23_killed_after_the_text_has_left(engine: Engine) {
+async fn confirmed_once_when_killed_after_the_text_has_left(engine: Engine) {
     killed_at(engine, "sms.send.after_answer").await;
 }
 
-async fn f1_an_acknowledged_webhook_is_processed_after_a_kill(engine: Engine) {
+async fn an_acknowledged_webhook_is_processed_after_a_kill(engine: Engine) {
     on(engine, async |world| {
         // Nobody runs jobs: all that is left of the webhook when the process dies is what is on disk.
         let mut web = world.serve_with(&["--role", "web"], &[]);
@@ -179,7 +179,7 @@ async fn f1_an_acknowledged_webhook_is_processed_after_a_kill(engine: Engine) {
     .await;
 }
 
-async fn f4_a_job_that_kills_its_process_three_times_is_put_before_people_and_others_go_on(engine: Engine) {
+async fn a_job_that_kills_its_process_three_times_is_put_before_people_and_others_go_on(engine: Engine) {
     on(engine, async |world| {
         let deadly = [("NIGHTSHIFT_FAILPOINTS", "booking.confirm.after_load=abort")];
         let mut process = world.serve_with(&[], &deadly);
@@ -324,20 +324,20 @@ async fn call_killed_at(engine: Engine, point: &str) {
     .await;
 }
 
-async fn c7_killed_before_the_call_leaves(engine: Engine) {
+async fn called_once_when_killed_before_the_call_leaves(engine: Engine) {
     call_killed_at(engine, "booking_call.start.after_ask").await;
 }
 
-async fn c7_killed_after_the_call_was_placed(engine: Engine) {
+async fn called_once_when_killed_after_the_call_was_placed(engine: Engine) {
     call_killed_at(engine, "booking_call.start.after_answer").await;
 }
 
-async fn c7_killed_while_the_result_is_stored(engine: Engine) {
+async fn called_once_when_killed_while_the_result_is_stored(engine: Engine) {
     call_killed_at(engine, "booking_call.complete.before_commit").await;
 }
 
 /// Killed a hundred times at random while calls are placed: no phone rings twice, and every call that was accepted ends.
-async fn c7_a_hundred_kills_place_each_call_once(engine: Engine) {
+async fn called_once_when_killed_a_hundred_times(engine: Engine) {
     on(engine, async |world| {
         const CALLS: usize = 60;
         const KILLS: usize = 100;

@@ -16,9 +16,9 @@ use crate::support::{Answer, Caller, Nightshift};
 
 each_engine! {
     people_sign_in_and_are_led_where_they_wanted_to_go_and_nowhere_else,
-    d14_a_drift_is_explained_on_its_page_and_worked_on_without_scripts,
+    a_drift_is_explained_on_its_page_and_worked_on_without_scripts,
     the_type_filter_offers_every_kind_and_keeps_one_that_this_program_does_not_know,
-    d24_production_that_takes_webhooks_from_anybody_says_so_until_it_no_longer_does,
+    production_that_takes_webhooks_from_anybody_says_so_until_it_no_longer_does,
 }
 
 pub fn with_auth(settings: &mut Settings) {
@@ -102,7 +102,7 @@ async fn people_sign_in_and_are_led_where_they_wanted_to_go_and_nowhere_else(eng
     .await;
 }
 
-async fn d14_a_drift_is_explained_on_its_page_and_worked_on_without_scripts(engine: Engine) {
+async fn a_drift_is_explained_on_its_page_and_worked_on_without_scripts(engine: Engine) {
     on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         let empty = look(&nightshift, "/exceptions", &owner).await.expect(200);
@@ -194,7 +194,7 @@ fn select<'a>(page: &'a Answer, name: &str) -> &'a str {
     &page.text[start..start + page.text[start..].find("</select>").expect("an open select")]
 }
 
-async fn d24_production_that_takes_webhooks_from_anybody_says_so_until_it_no_longer_does(engine: Engine) {
+async fn production_that_takes_webhooks_from_anybody_says_so_until_it_no_longer_does(engine: Engine) {
     let careless = |settings: &mut Settings| {
         settings.environment = Environment::Production;
         settings.auth.enabled = true;

@@ -17,12 +17,12 @@ use crate::support::process::World;
 use crate::support::{Answer, Caller, Nightshift, on};
 
 each_engine! {
-    f9_the_same_request_is_answered_the_same_and_done_once,
-    f9_another_request_under_the_same_key_is_refused,
-    f9_the_same_request_at_the_same_time_is_done_once,
-    f9_a_request_that_failed_may_be_sent_again_corrected,
-    f9_a_client_that_hung_up_may_send_its_request_again,
-    f9_keys_of_different_callers_do_not_meet,
+    the_same_request_is_answered_the_same_and_done_once,
+    another_request_under_the_same_key_is_refused,
+    the_same_request_at_the_same_time_is_done_once,
+    a_request_that_failed_may_be_sent_again_corrected,
+    a_client_that_hung_up_may_send_its_request_again,
+    keys_of_different_callers_do_not_collide,
     a_request_that_was_told_to_come_again_is_taken_at_once_by_the_process_that_told_it(flavor = "multi_thread"),
     a_key_of_a_killed_process_is_free_within_seconds(flavor = "multi_thread"),
     a_frozen_holder_loses_its_key_and_stores_nothing_when_it_wakes_up,
@@ -34,7 +34,7 @@ async fn book(nightshift: &Nightshift, caller: &Caller, key: &str, body: serde_j
     nightshift.send_with(Method::POST, "/api/bookings", caller, Some(body), &[("idempotency-key", key)]).await
 }
 
-async fn f9_the_same_request_is_answered_the_same_and_done_once(engine: Engine) {
+async fn the_same_request_is_answered_the_same_and_done_once(engine: Engine) {
     on(engine, async |nightshift| {
         let first = book(&nightshift, &Caller::Nobody, "key-1", booking()).await.expect(201);
         let second = book(&nightshift, &Caller::Nobody, "key-1", booking()).await.expect(201);
@@ -48,7 +48,7 @@ async fn f9_the_same_request_is_answered_the_same_and_done_once(engine: Engine) 
     .await;
 }
 
-async fn f9_another_request_under_the_same_key_is_refused(engine: Engine) {
+async fn another_request_under_the_same_key_is_refused(engine: Engine) {
     on(engine, async |nightshift| {
         book(&nightshift, &Caller::Nobody, "key-1", booking()).await.expect(201);
         let other = book(&nightshift, &Caller::Nobody, "key-1", booking_of(1)).await.expect(422);
@@ -58,7 +58,7 @@ async fn f9_another_request_under_the_same_key_is_refused(engine: Engine) {
     .await;
 }
 
-async fn f9_the_same_request_at_the_same_time_is_done_once(engine: Engine) {
+async fn the_same_request_at_the_same_time_is_done_once(engine: Engine) {
     on(engine, async |nightshift| {
         let requests = (0..12).map(|_| book(&nightshift, &Caller::Nobody, "key-1", booking()));
         let answers = futures_util::future::join_all(requests).await;
@@ -75,7 +75,7 @@ async fn f9_the_same_request_at_the_same_time_is_done_once(engine: Engine) {
     .await;
 }
 
-async fn f9_a_request_that_failed_may_be_sent_again_corrected(engine: Engine) {
+async fn a_request_that_failed_may_be_sent_again_corrected(engine: Engine) {
     on(engine, async |nightshift| {
         book(&nightshift, &Caller::Nobody, "key-1", json!({})).await.expect(422);
         book(&nightshift, &Caller::Nobody, "key-1", booking()).await.expect(201);
@@ -83,7 +83,7 @@ async fn f9_a_request_that_failed_may_be_sent_again_corrected(engine: Engine) {
     .await;
 }
 
-async fn f9_a_client_that_hung_up_may_send_its_request_again(engine: Engine) {
+async fn a_client_that_hung_up_may_send_its_request_again(engine: Engine) {
     on(engine, async |nightshift| {
         // Nothing can be booked until this ends: SQLite has one writer, PostgreSQL locks the table.
         let mut tx = nightshift.db.begin().await.unwrap();
@@ -104,7 +104,7 @@ async fn f9_a_client_that_hung_up_may_send_its_request_again(engine: Engine) {
     .await;
 }
 
-async fn f9_keys_of_different_callers_do_not_meet(engine: Engine) {
+async fn keys_of_different_callers_do_not_collide(engine: Engine) {
     on_with(
         engine,
         |settings| settings.auth.enabled = true,

@@ -13,15 +13,15 @@ use crate::support::business::{booking_of, paid};
 use crate::support::{Nightshift, on};
 
 each_engine! {
-    f2_the_same_work_twice_is_one_job_until_it_has_ended,
-    f2_a_once_key_holds_after_the_job_has_ended,
-    f3_a_failing_text_is_tried_again_later_and_later_and_then_put_before_people,
-    f3_what_never_can_succeed_is_given_up_at_the_first_attempt,
-    f3_a_provider_that_asks_to_wait_is_given_its_time,
+    the_same_work_twice_is_one_job_until_it_has_ended,
+    a_once_key_holds_after_the_job_has_ended,
+    a_failing_text_is_retried_with_backoff_and_then_put_before_people,
+    what_can_never_succeed_is_given_up_at_the_first_attempt,
+    a_provider_that_asks_to_wait_is_given_its_time,
     a_text_whose_answer_was_lost_is_looked_up_and_not_sent_again,
-    f5_a_paused_queue_takes_jobs_and_runs_none,
-    f6_texts_of_one_thread_leave_in_the_order_they_were_written,
-    f8_a_job_of_another_organisation_is_not_there,
+    a_paused_queue_takes_jobs_and_runs_none,
+    texts_of_one_thread_leave_in_the_order_they_were_written,
+    a_job_of_another_organisation_is_not_found,
 }
 
 const CLIENT: &str = "+15551234567";
@@ -42,7 +42,7 @@ async fn send_job(nightshift: &Nightshift) -> (String, i64, Timestamp, Option<St
 
 const TRIED: &str = "SELECT count(*) FROM jobs WHERE kind = 'sms.send' AND attempts > 0 AND state <> 'running'";
 
-async fn f2_the_same_work_twice_is_one_job_until_it_has_ended(engine: Engine) {
+async fn the_same_work_twice_is_one_job_until_it_has_ended(engine: Engine) {
     on(engine, async |nightshift| {
         let mut tx = nightshift.db.begin().await.unwrap();
         nightshift.app.queue.pause(&mut tx, "bookings", "test", "so that jobs wait").await.unwrap();
@@ -63,7 +63,7 @@ async fn f2_the_same_work_twice_is_one_job_until_it_has_ended(engine: Engine) {
     .await;
 }
 
-async fn f2_a_once_key_holds_after_the_job_has_ended(engine: Engine) {
+async fn a_once_key_holds_after_the_job_has_ended(engine: Engine) {
     on(engine, async |nightshift| {
         let id = nightshift.book().await;
         for event in ["evt_1", "evt_1", "evt_1"] {
@@ -77,7 +77,7 @@ async fn f2_a_once_key_holds_after_the_job_has_ended(engine: Engine) {
     .await;
 }
 
-async fn f3_a_failing_text_is_tried_again_later_and_later_and_then_put_before_people(engine: Engine) {
+async fn a_failing_text_is_retried_with_backoff_and_then_put_before_people(engine: Engine) {
     on(engine, async |nightshift| {
         nightshift.simulator.twilio().inject(fault(Fault::RateLimit, 0));
         let id = nightshift.book().await;
@@ -95,7 +95,7 @@ async fn f3_a_failing_text_is_tried_again_later_and_later_and_then_put_before_pe
     .await;
 }
 
-async fn f3_what_never_can_succeed_is_given_up_at_the_first_attempt(engine: Engine) {
+async fn what_can_never_succeed_is_given_up_at_the_first_attempt(engine: Engine) {
     on(engine, async |nightshift| {
         nightshift.simulator.twilio().inject(FaultRule { code: Some(21211), ..fault(Fault::Refuse, 0) });
         let id = nightshift.book().await;
@@ -110,7 +110,7 @@ async fn f3_what_never_can_succeed_is_given_up_at_the_first_attempt(engine: Engi
     .await;
 }
 
-async fn f3_a_provider_that_asks_to_wait_is_given_its_time(engine: Engine) {
+async fn a_provider_that_asks_to_wait_is_given_its_time(engine: Engine) {
     on(engine, async |nightshift| {
         nightshift.simulator.twilio().inject(FaultRule { retry_after: Some(120), ..fault(Fault::RateLimit, 1) });
         let id = nightshift.book().await;
@@ -145,7 +145,7 @@ async fn a_text_whose_answer_was_lost_is_looked_up_and_not_sent_again(engine: En
     .await;
 }
 
-async fn f5_a_paused_queue_takes_jobs_and_runs_none(engine: Engine) {
+async fn a_paused_queue_takes_jobs_and_runs_none(engine: Engine) {
     on(engine, async |nightshift| {
         let mut tx = nightshift.db.begin().await.unwrap();
         nightshift.app.queue.pause(&mut tx, "sms", "test", "the provider is down").await.unwrap();
@@ -168,7 +168,7 @@ async fn f5_a_paused_queue_takes_jobs_and_runs_none(engine: Engine) {
     .await;
 }
 
-async fn f6_texts_of_one_thread_leave_in_the_order_they_were_written(engine: Engine) {
+async fn texts_of_one_thread_leave_in_the_order_they_were_written(engine: Engine) {
     on(engine, async |nightshift| {
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
@@ -187,7 +187,7 @@ async fn f6_texts_of_one_thread_leave_in_the_order_they_were_written(engine: Eng
     .await;
 }
 
-async fn f8_a_job_of_another_organisation_is_not_there(engine: Engine) {
+async fn a_job_of_another_organisation_is_not_found(engine: Engine) {
     on(engine, async |nightshift| {
         nightshift.get("/api/jobs/none").await.expect(404);
         let sweep = RetentionSweep::of_day(nightshift.clock.now());

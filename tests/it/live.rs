@@ -14,7 +14,7 @@ use crate::support::nightshift::on_with;
 use crate::support::{Caller, Nightshift, on};
 
 each_engine! {
-    c11_a_confirmation_reaches_whoever_watches_the_request,
+    a_confirmation_reaches_whoever_watches_the_request,
     events_of_many_writers_arrive_once_each_and_in_order,
     each_caller_watches_what_is_theirs,
 }
@@ -77,7 +77,7 @@ async fn happen(nightshift: &Nightshift, org: &str, topic: &str, number: i64) {
     tx.commit().await.unwrap();
 }
 
-async fn c11_a_confirmation_reaches_whoever_watches_the_request(engine: Engine) {
+async fn a_confirmation_reaches_whoever_watches_the_request(engine: Engine) {
     on(engine, async |nightshift| {
         let body = json!({"title": "Teeth", "userPhone": "+14155550199",
                           "providers": [{"name": "Bright Dental", "phone": "+14155550177"}]});

@@ -12,7 +12,7 @@ use crate::support::{Answer, Caller, Nightshift};
 
 each_engine! {
     a_link_opens_its_page_and_leaves_no_token_in_the_address,
-    c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation_without_scripts,
+    the_page_shows_the_booking_from_the_form_to_the_confirmation_without_scripts,
     a_call_that_ended_without_a_booking_is_told_until_the_next_one,
     a_form_of_another_page_books_nothing,
     the_form_of_one_request_books_nothing_of_another,
@@ -139,7 +139,7 @@ async fn a_link_opens_its_page_and_leaves_no_token_in_the_address(engine: Engine
     .await;
 }
 
-async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation_without_scripts(engine: Engine) {
+async fn the_page_shows_the_booking_from_the_form_to_the_confirmation_without_scripts(engine: Engine) {
     let live = |settings: &mut nightshift::config::Settings| {
         settings.auth.enabled = true;
         settings.calls.live = true;

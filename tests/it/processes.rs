@@ -16,11 +16,11 @@ use crate::support::nightshift::STRIPE_SECRET;
 use crate::support::process::{Process, World, on};
 
 each_engine! {
-    f11_a_process_that_is_asked_to_end_says_so_finishes_what_runs_and_loses_nothing,
+    a_process_that_is_asked_to_end_says_so_finishes_what_runs_and_loses_nothing,
     a_second_signal_ends_the_process_at_once,
     metrics_tell_requests_webhooks_and_jobs,
     a_request_tells_its_own_story_in_json_log_lines,
-    c10_c11_a_confirmation_reaches_a_watcher_at_another_process_and_outlives_a_restart,
+    a_confirmation_reaches_a_watcher_at_another_process_and_outlives_a_restart,
 }
 
 fn stripe(url: &str) -> StripeSender {
@@ -36,7 +36,7 @@ const SUCCEEDED: &str =
     "SELECT count(*) FROM automation_runs WHERE type = 'bookingConfirmation' AND status = 'success'";
 
 #[tokio::test]
-async fn f7_two_workers_and_two_receivers_do_each_job_once_and_a_pause_holds_for_all() {
+async fn two_workers_and_two_receivers_do_each_job_once_and_a_pause_holds_for_all() {
     let database = postgres().await;
     migrate(&database.db).await.unwrap();
     let mut world = World::new(database).await;
@@ -80,7 +80,7 @@ async fn f7_two_workers_and_two_receivers_do_each_job_once_and_a_pause_holds_for
     assert_eq!(world.count(audited).await, 2);
 }
 
-async fn f11_a_process_that_is_asked_to_end_says_so_finishes_what_runs_and_loses_nothing(engine: Engine) {
+async fn a_process_that_is_asked_to_end_says_so_finishes_what_runs_and_loses_nothing(engine: Engine) {
     on(engine, async |world| {
         business::load_bookings(world.db(), 40).await;
         // Each confirmation takes a while, so that some run when the signal comes.
@@ -175,7 +175,7 @@ impl Drop for Server {
 }
 
 #[tokio::test]
-async fn f1_while_the_database_is_away_webhooks_get_503_and_afterwards_everything_goes_on_by_itself() {
+async fn while_the_database_is_away_webhooks_get_503_and_afterwards_everything_goes_on_by_itself() {
     const AWAY: Duration = Duration::from_secs(20);
     let (server, url) = Server::new();
     let db = Db::connect(&url, &DbOptions::default()).await.unwrap();
@@ -306,7 +306,7 @@ async fn a_request_tells_its_own_story_in_json_log_lines(engine: Engine) {
     .await;
 }
 
-async fn c10_c11_a_confirmation_reaches_a_watcher_at_another_process_and_outlives_a_restart(engine: Engine) {
+async fn a_confirmation_reaches_a_watcher_at_another_process_and_outlives_a_restart(engine: Engine) {
     on(engine, async |mut world| {
         world.set("PORT", "0");
         let web = world.serve_with(&["--role", "web"], &[]);

@@ -11,16 +11,16 @@ use crate::support::nightshift::{STRIPE_SECRET, on_with};
 use crate::support::{Answer, Nightshift, on};
 
 each_engine! {
-    d1_without_validation_an_unsigned_event_is_taken_and_marked,
-    d2_with_validation_a_valid_signature_is_taken_under_any_of_the_secrets,
-    d3_d8_with_validation_anything_else_is_refused_recorded_and_not_enqueued,
-    d7_without_validation_a_wrong_signature_is_refused_all_the_same,
-    d8_a_storm_of_refusals_fills_no_table_and_calls_people_once,
-    f8_what_is_no_webhook_is_named_and_not_stored,
+    without_validation_an_unsigned_event_is_taken_and_marked,
+    with_validation_a_valid_signature_is_taken_under_any_of_the_secrets,
+    with_validation_anything_else_is_refused_recorded_and_not_enqueued,
+    without_validation_a_wrong_signature_is_refused_all_the_same,
+    a_storm_of_refusals_fills_no_table_and_calls_people_once,
+    what_is_no_webhook_is_refused_with_the_reason_and_not_stored,
     an_odd_field_never_costs_a_webhook,
     what_is_no_event_that_matters_is_stored_and_ignored,
-    f8_more_webhooks_than_allowed_per_minute_are_told_to_wait,
-    f8_more_requests_at_once_than_allowed_are_told_to_come_again,
+    more_webhooks_than_allowed_per_minute_are_told_to_wait,
+    more_requests_at_once_than_allowed_are_told_to_come_again,
     a_client_that_sends_its_head_drop_by_drop_is_cut_off,
     a_client_that_never_sends_its_body_is_told_so,
     every_answer_carries_the_request_id,
@@ -40,7 +40,7 @@ async fn nothing_is_stored(nightshift: &Nightshift) {
     assert_eq!((nightshift.count(STORED).await, nightshift.count(ENQUEUED).await), (0, 0));
 }
 
-async fn d1_without_validation_an_unsigned_event_is_taken_and_marked(engine: Engine) {
+async fn without_validation_an_unsigned_event_is_taken_and_marked(engine: Engine) {
     on_with(
         engine,
         |settings| settings.webhooks.validation = false,
@@ -56,7 +56,7 @@ async fn d1_without_validation_an_unsigned_event_is_taken_and_marked(engine: Eng
     .await;
 }
 
-async fn d2_with_validation_a_valid_signature_is_taken_under_any_of_the_secrets(engine: Engine) {
+async fn with_validation_a_valid_signature_is_taken_under_any_of_the_secrets(engine: Engine) {
     let two_secrets = |settings: &mut Settings| settings.webhooks.stripe_secrets.push("whsec_new".into());
     on_with(engine, two_secrets, async |nightshift| {
         for (event, secret) in [("evt_1", STRIPE_SECRET), ("evt_2", "whsec_new")] {
@@ -70,7 +70,7 @@ async fn d2_with_validation_a_valid_signature_is_taken_under_any_of_the_secrets(
     .await;
 }
 
-async fn d3_d8_with_validation_anything_else_is_refused_recorded_and_not_enqueued(engine: Engine) {
+async fn with_validation_anything_else_is_refused_recorded_and_not_enqueued(engine: Engine) {
     on(engine, async |nightshift| {
         let (now, body) = (nightshift.clock.now(), paid("evt_1", "b").to_string());
         let old = now - std::time::Duration::from_secs(301);
@@ -103,7 +103,7 @@ async fn d3_d8_with_validation_anything_else_is_refused_recorded_and_not_enqueue
     .await;
 }
 
-async fn d7_without_validation_a_wrong_signature_is_refused_all_the_same(engine: Engine) {
+async fn without_validation_a_wrong_signature_is_refused_all_the_same(engine: Engine) {
     on_with(
         engine,
         |settings| settings.webhooks.validation = false,
@@ -120,7 +120,7 @@ async fn d7_without_validation_a_wrong_signature_is_refused_all_the_same(engine:
     .await;
 }
 
-async fn d8_a_storm_of_refusals_fills_no_table_and_calls_people_once(engine: Engine) {
+async fn a_storm_of_refusals_fills_no_table_and_calls_people_once(engine: Engine) {
     on(engine, async |nightshift| {
         for _ in 0..75 {
             nightshift.stripe_raw(paid("evt_1", "b").to_string(), None).await.expect(401);
@@ -135,7 +135,7 @@ async fn d8_a_storm_of_refusals_fills_no_table_and_calls_people_once(engine: Eng
     .await;
 }
 
-async fn f8_what_is_no_webhook_is_named_and_not_stored(engine: Engine) {
+async fn what_is_no_webhook_is_refused_with_the_reason_and_not_stored(engine: Engine) {
     on(engine, async |nightshift| {
         let too_large = format!("{{\"type\":\"x\",\"pad\":\"{}\"}}", "x".repeat(262_144));
         for (body, status, code) in [
@@ -228,7 +228,7 @@ async fn what_is_no_event_that_matters_is_stored_and_ignored(engine: Engine) {
     .await;
 }
 
-async fn f8_more_webhooks_than_allowed_per_minute_are_told_to_wait(engine: Engine) {
+async fn more_webhooks_than_allowed_per_minute_are_told_to_wait(engine: Engine) {
     on_with(
         engine,
         |settings| settings.http.webhook_rate_limit_per_minute = 3,
@@ -247,7 +247,7 @@ async fn f8_more_webhooks_than_allowed_per_minute_are_told_to_wait(engine: Engin
     .await;
 }
 
-async fn f8_more_requests_at_once_than_allowed_are_told_to_come_again(engine: Engine) {
+async fn more_requests_at_once_than_allowed_are_told_to_come_again(engine: Engine) {
     on_with(
         engine,
         |settings| settings.http.requests_in_flight_max = 1,

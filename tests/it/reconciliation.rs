@@ -14,12 +14,12 @@ use crate::support::process::World;
 use crate::support::{Nightshift, on};
 
 each_engine! {
-    d11_d12_d13_d14_d16_drift_is_found_explained_put_before_people_and_nothing_is_changed,
+    drift_is_found_explained_put_before_people_and_nothing_is_changed,
     what_cannot_be_computed_is_told_and_does_not_stop_the_run,
     only_bookings_of_the_last_90_days_that_stood_when_the_run_began_are_looked_at,
     somebody_may_ask_for_a_run_one_at_a_time,
     a_run_that_was_given_up_is_told_and_goes_on_where_it_was,
-    d17_a_run_that_is_killed_again_and_again_comes_to_the_same_end,
+    a_run_that_is_killed_again_and_again_comes_to_the_same_end,
     behind_the_shield_no_price_can_be_written_and_others_are_not_hindered,
 }
 
@@ -64,7 +64,7 @@ async fn exceptions(nightshift: &Nightshift, status: &str) -> Vec<Value> {
     nightshift.get(&path).await.expect(200).json()["exceptions"].as_array().unwrap().clone()
 }
 
-async fn d11_d12_d13_d14_d16_drift_is_found_explained_put_before_people_and_nothing_is_changed(engine: Engine) {
+async fn drift_is_found_explained_put_before_people_and_nothing_is_changed(engine: Engine) {
     on(engine, async |nightshift| {
         let unpriced = nightshift.book_as(booking_of(1)).await;
         nightshift.post("/api/pricing-rules", rule()).await.expect(201);
@@ -316,7 +316,7 @@ async fn outcome(db: &Db) -> (Vec<(i64, i64, i64, i64, i64)>, Vec<(String, i64, 
     )
 }
 
-async fn d17_a_run_that_is_killed_again_and_again_comes_to_the_same_end(engine: Engine) {
+async fn a_run_that_is_killed_again_and_again_comes_to_the_same_end(engine: Engine) {
     let mut world = World::on(engine).await;
     let db = world.database.db.clone();
     let fill = Fill { org: "org-paws".into(), drifting_every: 10, now: business::start() };

@@ -1,4 +1,4 @@
-//! F-12: the daily sweep forgets what is past its time, and nothing else.
+//! The daily sweep forgets what is past its time, and nothing else.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::support::business::{booking, paid};
 use crate::support::{Caller, on};
 
 each_engine! {
-    f12_each_thing_is_kept_as_long_as_it_must_be_and_no_longer,
+    each_thing_is_kept_as_long_as_it_must_be_and_no_longer,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-async fn f12_each_thing_is_kept_as_long_as_it_must_be_and_no_longer(engine: Engine) {
+async fn each_thing_is_kept_as_long_as_it_must_be_and_no_longer(engine: Engine) {
     on(engine, async |nightshift| {
         let id = nightshift.book().await;
         nightshift

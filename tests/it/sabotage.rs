@@ -7,10 +7,7 @@ const CAUGHT: &[(&str, &str)] = &[
     ("no_shield", "reconciliation::*::behind_the_shield_no_price_can_be_written_and_others_are_not_hindered"),
     #[cfg(target_os = "linux")]
     ("commits_not_synced", "power::whenever_the_power_fails_what_was_acknowledged_is_there_and_happens_once"),
-    (
-        "answered_without_a_commit",
-        "receiver::*::d2_with_validation_a_valid_signature_is_taken_under_any_of_the_secrets",
-    ),
+    ("answered_without_a_commit", "receiver::*::with_validation_a_valid_signature_is_taken_under_any_of_the_secrets"),
 ];
 
 #[test]

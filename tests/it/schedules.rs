@@ -16,7 +16,7 @@ use crate::support::nightshift::on_with;
 use crate::support::{Caller, Nightshift, on};
 
 each_engine! {
-    d10_it_is_two_in_the_morning_in_each_organisations_own_time,
+    the_nightly_run_starts_at_two_in_each_organisations_own_time,
     an_organisation_that_moves_has_one_run_per_local_date_all_the_same,
     a_scheduler_that_was_down_fires_the_latest_missed_occurrence_once,
     any_number_of_schedulers_fires_each_occurrence_once,
@@ -67,7 +67,7 @@ async fn organization(nightshift: &Nightshift, id: &str, zone: &str) {
     .await;
 }
 
-async fn d10_it_is_two_in_the_morning_in_each_organisations_own_time(engine: Engine) {
+async fn the_nightly_run_starts_at_two_in_each_organisations_own_time(engine: Engine) {
     on(engine, async |nightshift| {
         for (id, zone) in [
             ("ny", "America/New_York"),

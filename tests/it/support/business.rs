@@ -64,7 +64,7 @@ pub async fn load(db: &Db, seed: Value) {
     tx.commit().await.expect("the seed is stored");
 }
 
-/// The booking of the acceptance cases.
+/// The booking that most tests use.
 pub fn booking() -> Value {
     json!({
         "firstName": "Test", "lastName": "Client", "phone": "+15551234567", "service": "dog_walking",

@@ -122,7 +122,7 @@ impl Nightshift {
         Caller::Key(issued.text.expose_secret().to_owned())
     }
 
-    /// Books the acceptance cases' booking; its id.
+    /// Books [`business::booking`] and returns its id.
     pub async fn book(&self) -> String {
         self.book_as(business::booking()).await
     }

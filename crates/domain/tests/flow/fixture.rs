@@ -210,7 +210,7 @@ pub struct Confirmed {
     pub starts: Vec<RunToStart>,
 }
 
-/// The booking of the acceptance cases.
+/// The booking that most tests use.
 pub fn draft() -> Draft {
     serde_json::from_value(json!({
         "firstName": "Test", "lastName": "Client", "phone": "+15551234567", "service": "dog_walking",
