@@ -1,14 +1,30 @@
 //! Bookings over the API: what is taken, what is refused and why, and the record of every status.
 
 use nightshift::web::table;
+use nightshift_db::testing::each_engine;
 use nightshift_db::{Engine, Timestamp};
 use nightshift_domain::access::api_keys::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business::{self, booking, booking_of, paid};
-use crate::support::nightshift::on_both_with;
-use crate::support::{Answer, Caller, Nightshift, on_both};
+use crate::support::nightshift::on_with;
+use crate::support::{Answer, Caller, Nightshift, on};
+
+each_engine! {
+    every_status_change_is_recorded_with_its_time_and_its_actor,
+    without_authentication_a_status_change_has_no_user,
+    history_cannot_be_changed_in_the_database_nor_by_the_api,
+    an_invalid_booking_is_refused_with_an_error_for_each_field,
+    broken_json_is_400_and_the_wrong_type_415,
+    a_status_that_cannot_follow_is_refused_and_changes_nothing,
+    a_change_based_on_an_old_version_is_refused,
+    a_list_is_walked_page_by_page_without_gaps_or_repeats,
+    every_list_takes_all_of_its_filters,
+    what_is_odd_about_a_booking_but_allowed_is_said_in_warnings,
+    a_booking_lasts_at_most_31_days_and_longer_ones_of_before_can_be_changed_otherwise,
+    a_booking_that_is_over_or_cancelled_cannot_be_moved,
+}
 
 async fn history_of(nightshift: &Nightshift, caller: &Caller, booking: &str) -> Vec<Value> {
     let path = format!("/api/bookings/{booking}/status-history");
@@ -16,9 +32,9 @@ async fn history_of(nightshift: &Nightshift, caller: &Caller, booking: &str) -> 
     history["history"].as_array().unwrap().clone()
 }
 
-#[tokio::test]
-async fn d18_d19_d20_d21_every_status_change_is_recorded_with_its_time_and_its_doer() {
-    on_both_with(
+async fn every_status_change_is_recorded_with_its_time_and_its_actor(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let owner = nightshift.sign_in(business::OWNER).await;
@@ -71,9 +87,8 @@ async fn d18_d19_d20_d21_every_status_change_is_recorded_with_its_time_and_its_d
     .await;
 }
 
-#[tokio::test]
-async fn d19_without_authentication_the_user_stays_empty() {
-    on_both(async |nightshift| {
+async fn without_authentication_a_status_change_has_no_user(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
         let history = history_of(&nightshift, &Caller::Nobody, &id).await;
@@ -83,9 +98,8 @@ async fn d19_without_authentication_the_user_stays_empty() {
     .await;
 }
 
-#[tokio::test]
-async fn d22_history_cannot_be_changed_by_the_database_nor_by_the_api() {
-    on_both(async |nightshift| {
+async fn history_cannot_be_changed_in_the_database_nor_by_the_api(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         for statement in [
             "UPDATE booking_status_history SET to_status = 'cancelled'",
@@ -113,9 +127,8 @@ async fn d22_history_cannot_be_changed_by_the_database_nor_by_the_api() {
     .await;
 }
 
-#[tokio::test]
-async fn f8_what_is_wrong_with_a_booking_is_told_field_by_field() {
-    on_both(async |nightshift| {
+async fn an_invalid_booking_is_refused_with_an_error_for_each_field(engine: Engine) {
+    on(engine, async |nightshift| {
         let answer = nightshift.post("/api/bookings", json!({})).await.expect(422).json();
         assert_eq!(answer["code"], "invalid");
         let fields: Vec<_> = answer["fields"].as_object().unwrap().keys().cloned().collect();
@@ -145,9 +158,8 @@ async fn f8_what_is_wrong_with_a_booking_is_told_field_by_field() {
     .await;
 }
 
-#[tokio::test]
-async fn f8_broken_json_is_400_and_the_wrong_type_415() {
-    on_both(async |nightshift| {
+async fn broken_json_is_400_and_the_wrong_type_415(engine: Engine) {
+    on(engine, async |nightshift| {
         let send = async |kind: &'static str, body: &'static str| {
             let url = format!("{}/api/bookings", nightshift.app.url());
             Answer::to(nightshift.http.post(url).header("content-type", kind).body(body)).await.status
@@ -159,9 +171,8 @@ async fn f8_broken_json_is_400_and_the_wrong_type_415() {
     .await;
 }
 
-#[tokio::test]
-async fn a_status_that_cannot_follow_is_refused_and_changes_nothing() {
-    on_both(async |nightshift| {
+async fn a_status_that_cannot_follow_is_refused_and_changes_nothing(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         let path = format!("/api/bookings/{id}");
         nightshift.post(&format!("{path}/cancel"), json!({})).await.expect(200);
@@ -173,9 +184,8 @@ async fn a_status_that_cannot_follow_is_refused_and_changes_nothing() {
     .await;
 }
 
-#[tokio::test]
-async fn a_change_based_on_an_old_version_is_refused() {
-    on_both(async |nightshift| {
+async fn a_change_based_on_an_old_version_is_refused(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         let path = format!("/api/bookings/{id}");
         let version = nightshift.get(&path).await.expect(200).json()["booking"]["version"].clone();
@@ -187,9 +197,8 @@ async fn a_change_based_on_an_old_version_is_refused() {
     .await;
 }
 
-#[tokio::test]
-async fn a_list_is_walked_page_by_page_without_gaps_or_repeats() {
-    on_both(async |nightshift| {
+async fn a_list_is_walked_page_by_page_without_gaps_or_repeats(engine: Engine) {
+    on(engine, async |nightshift| {
         let mut made = Vec::new();
         for number in 0..7 {
             made.push(nightshift.book_as(booking_of(number)).await);
@@ -217,9 +226,8 @@ async fn a_list_is_walked_page_by_page_without_gaps_or_repeats() {
     .await;
 }
 
-#[tokio::test]
-async fn every_list_takes_all_of_its_filters() {
-    on_both(async |nightshift| {
+async fn every_list_takes_all_of_its_filters(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
         nightshift.texts().delivered().until(1).await;
@@ -254,9 +262,8 @@ fn warnings(answer: &Value) -> Vec<&str> {
     answer["warnings"].as_array().unwrap().iter().map(|warning| warning["code"].as_str().unwrap()).collect()
 }
 
-#[tokio::test]
-async fn what_is_odd_about_a_booking_but_allowed_is_said_in_warnings() {
-    on_both(async |nightshift| {
+async fn what_is_odd_about_a_booking_but_allowed_is_said_in_warnings(engine: Engine) {
+    on(engine, async |nightshift| {
         let taking_place = |start: &str, end: &str| {
             let mut body = booking();
             (body["startAt"], body["endAt"]) = (json!(start), json!(end));
@@ -300,9 +307,8 @@ async fn what_is_odd_about_a_booking_but_allowed_is_said_in_warnings() {
     .await;
 }
 
-#[tokio::test]
-async fn a_booking_lasts_at_most_31_days_and_longer_ones_of_before_can_be_changed_otherwise() {
-    on_both(async |nightshift| {
+async fn a_booking_lasts_at_most_31_days_and_longer_ones_of_before_can_be_changed_otherwise(engine: Engine) {
+    on(engine, async |nightshift| {
         let until = |end: &str| {
             let mut body = booking();
             body["endAt"] = json!(end);
@@ -333,9 +339,8 @@ async fn a_booking_lasts_at_most_31_days_and_longer_ones_of_before_can_be_change
     .await;
 }
 
-#[tokio::test]
-async fn a_booking_that_is_over_or_cancelled_cannot_be_moved() {
-    on_both(async |nightshift| {
+async fn a_booking_that_is_over_or_cancelled_cannot_be_moved(engine: Engine) {
+    on(engine, async |nightshift| {
         for ending in ["cancelled", "completed"] {
             let id = nightshift.book().await;
             let path = format!("/api/bookings/{id}");

@@ -2,12 +2,25 @@
 
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_providers::simulator::{CallScript, StartScript};
 use serde_json::json;
 
 use crate::support::Nightshift;
 use crate::support::browser::Browser;
-use crate::support::nightshift::on_both_with;
+use crate::support::nightshift::on_with;
+
+each_engine! {
+    a_booking_is_shown_in_toasts_and_confirmed_without_a_reload,
+    a_call_that_cannot_start_or_ends_without_a_booking_is_shown_and_may_be_tried_again,
+    a_preferred_date_in_the_past_is_asked_about_in_the_dialog,
+    a_live_update_keeps_the_dialog_and_its_texts_and_the_focus_goes_back_to_what_opened_it,
+    a_mistake_in_a_form_that_a_script_sent_is_told_by_its_field,
+    a_live_update_keeps_the_focus_in_its_row_when_rows_come_go_and_move,
+    a_live_part_that_is_refused_for_now_is_fetched_again,
+    a_page_that_a_form_led_to_fetches_its_part_from_the_page_of_the_request,
+}
 
 fn live(settings: &mut nightshift::config::Settings) {
     settings.calls.live = true;
@@ -31,10 +44,9 @@ async fn link(nightshift: &Nightshift) -> String {
 const CONFIRM: &str = "#book button[type=submit]";
 const FIRST_CARD: &str = ".cards li:first-child .btn";
 
-#[tokio::test]
-async fn c2_c10_c11_c13_c15_booking_is_told_in_toasts_and_confirmed_without_a_reload() {
+async fn a_booking_is_shown_in_toasts_and_confirmed_without_a_reload(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
-    on_both_with(live, async |nightshift| {
+    on_with(engine, live, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: Some(2), ..CallScript::default() });
         browser.open(&link(&nightshift).await).await;
         browser.sees(&["Teeth cleaning", "Recommendations ready", "Bright Dental", "Mission Smiles"]).await;
@@ -78,10 +90,9 @@ async fn c2_c10_c11_c13_c15_booking_is_told_in_toasts_and_confirmed_without_a_re
     .await;
 }
 
-#[tokio::test]
-async fn c15_a_call_that_cannot_be_started_or_ends_without_a_booking_is_told_and_may_be_tried_again() {
+async fn a_call_that_cannot_start_or_ends_without_a_booking_is_shown_and_may_be_tried_again(engine: Engine) {
     let Some(browser) = Browser::start(360, 740).await else { return };
-    on_both_with(live, async |nightshift| {
+    on_with(engine, live, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript {
             start: StartScript::Refused,
             times: 1,
@@ -122,10 +133,9 @@ async fn c15_a_call_that_cannot_be_started_or_ends_without_a_booking_is_told_and
     .await;
 }
 
-#[tokio::test]
-async fn a_preferred_date_in_the_past_is_asked_about_in_the_dialog() {
+async fn a_preferred_date_in_the_past_is_asked_about_in_the_dialog(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
-    on_both_with(live, async |nightshift| {
+    on_with(engine, live, async |nightshift| {
         browser.open(&link(&nightshift).await).await;
         browser.sees(&["Recommendations ready"]).await;
         browser.click(FIRST_CARD).await;
@@ -151,10 +161,9 @@ async fn a_preferred_date_in_the_past_is_asked_about_in_the_dialog() {
     .await;
 }
 
-#[tokio::test]
-async fn a_live_update_keeps_the_dialog_and_its_texts_and_the_focus_goes_back_to_what_opened_it() {
+async fn a_live_update_keeps_the_dialog_and_its_texts_and_the_focus_goes_back_to_what_opened_it(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
-    on_both_with(live, async |nightshift| {
+    on_with(engine, live, async |nightshift| {
         browser.open(&link(&nightshift).await).await;
         browser.becomes("document.documentElement.dataset.stream", "open").await;
         // The dialog stays as it is over an update, and gives the focus back to what opened it.
@@ -174,10 +183,9 @@ async fn a_live_update_keeps_the_dialog_and_its_texts_and_the_focus_goes_back_to
 /// Has the page fetch its live part.
 const REFETCH: &str = "document.dispatchEvent(new Event('sent'))";
 
-#[tokio::test]
-async fn a_mistake_in_a_form_that_a_script_sent_is_told_by_its_field() {
+async fn a_mistake_in_a_form_that_a_script_sent_is_told_by_its_field(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
-    on_both_with(live, async |nightshift| {
+    on_with(engine, live, async |nightshift| {
         browser.open(&link(&nightshift).await).await;
         browser.sees(&["Recommendations ready"]).await;
         browser.click(FIRST_CARD).await;
@@ -200,10 +208,9 @@ async fn a_mistake_in_a_form_that_a_script_sent_is_told_by_its_field() {
     .await;
 }
 
-#[tokio::test]
-async fn a_live_update_keeps_the_focus_in_its_row_when_rows_come_go_and_move() {
+async fn a_live_update_keeps_the_focus_in_its_row_when_rows_come_go_and_move(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
-    on_both_with(live, async |nightshift| {
+    on_with(engine, live, async |nightshift| {
         browser.open(&link(&nightshift).await).await;
         browser.becomes("document.documentElement.dataset.stream", "open").await;
         let names = "[...document.querySelectorAll('.cards h3')].map((name) => name.textContent).join()";
@@ -230,10 +237,9 @@ async fn a_live_update_keeps_the_focus_in_its_row_when_rows_come_go_and_move() {
     .await;
 }
 
-#[tokio::test]
-async fn a_live_part_that_is_refused_for_now_is_fetched_again() {
+async fn a_live_part_that_is_refused_for_now_is_fetched_again(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
-    on_both_with(live, async |nightshift| {
+    on_with(engine, live, async |nightshift| {
         browser.open(&link(&nightshift).await).await;
         browser.becomes("document.documentElement.dataset.stream", "open").await;
         browser
@@ -251,10 +257,9 @@ async fn a_live_part_that_is_refused_for_now_is_fetched_again() {
     .await;
 }
 
-#[tokio::test]
-async fn a_page_that_a_form_led_to_fetches_its_part_from_the_page_of_the_request() {
+async fn a_page_that_a_form_led_to_fetches_its_part_from_the_page_of_the_request(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
-    on_both_with(live, async |nightshift| {
+    on_with(engine, live, async |nightshift| {
         browser.open(&link(&nightshift).await).await;
         browser.becomes("document.documentElement.dataset.stream", "open").await;
         browser.click(FIRST_CARD).await;

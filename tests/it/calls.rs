@@ -4,14 +4,49 @@ use std::time::Duration;
 
 use nightshift::config::Settings;
 use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_domain::access::api_keys::Scope;
 use nightshift_providers::simulator::{CallScript, StartScript};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business;
-use crate::support::nightshift::on_both_with;
-use crate::support::{Answer, Caller, Nightshift, on_both};
+use crate::support::nightshift::on_with;
+use crate::support::{Answer, Caller, Nightshift, on};
+
+each_engine! {
+    the_answer_is_exact_immediate_and_the_request_is_booking_by_then,
+    a_simulated_call_books_stores_and_texts_without_calling_anybody,
+    a_request_that_waits_is_answered_with_the_outcome_of_the_call,
+    the_waiting_form_calls_once_also_when_keeping_its_answer_met_another_transaction,
+    with_a_test_phone_no_call_ever_reaches_a_provider,
+    in_production_the_provider_is_called_and_the_result_is_stored,
+    a_call_is_polled_every_five_seconds_and_given_up_after_sixty_polls,
+    failed_polls_count_and_the_call_still_ends,
+    an_analysis_that_never_comes_is_waited_for_and_then_done_without,
+    a_call_without_an_appointment_lets_the_person_choose_again,
+    a_call_without_an_appointment_leaves_its_time_and_its_words_with_the_provider,
+    a_refused_call_fails_is_shown_and_may_be_tried_again,
+    a_service_that_asks_to_wait_is_asked_again,
+    a_start_whose_answer_was_lost_never_rings_twice,
+    a_call_begun_in_one_mode_is_never_placed_in_another,
+    a_failed_text_leaves_the_booking_as_it_is,
+    a_double_click_is_one_call_and_another_provider_has_to_wait,
+    an_invalid_request_for_a_call_is_refused_with_the_reason,
+    a_report_and_a_poll_together_end_the_call_once_with_one_text,
+    a_report_ends_the_wait_without_the_clock_moving,
+    an_appointment_that_comes_to_light_late_is_not_lost,
+    a_summary_is_not_the_data_and_both_places_of_the_data_are_read,
+    a_report_without_the_data_ends_nothing_and_a_later_one_with_them_is_no_repetition,
+    a_call_that_vapi_no_longer_has_fails_at_the_first_look,
+    reports_can_be_proven_by_a_credential_stored_at_vapi,
+    reports_are_taken_only_from_vapi,
+    a_cancelled_call_is_not_placed_any_more,
+    a_requests_link_opens_that_request_and_nothing_else,
+    what_was_said_in_a_call_is_forgotten_after_180_days_and_what_came_of_it_is_not,
+    a_preferred_date_in_the_past_is_called_for_and_said_in_warnings,
+    an_appointment_in_the_past_that_a_real_call_reports_is_shown_to_people_and_texted_to_nobody,
+}
 
 const PROVIDER_PHONE: &str = "+14155550177";
 const TEST_PHONE: &str = "+13105551234";
@@ -71,9 +106,8 @@ async fn call_status(nightshift: &Nightshift) -> Vec<String> {
     nightshift.calls().all().await.into_iter().map(|call| call.status).collect()
 }
 
-#[tokio::test]
-async fn c1_the_answer_is_exact_immediate_and_the_request_is_booking_by_then() {
-    on_both_with(production, async |nightshift| {
+async fn the_answer_is_exact_immediate_and_the_request_is_booking_by_then(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { start: StartScript::HangBefore, ..CallScript::default() });
         let request = request(&nightshift).await;
         let started = std::time::Instant::now();
@@ -98,9 +132,8 @@ async fn c1_the_answer_is_exact_immediate_and_the_request_is_booking_by_then() {
     .await;
 }
 
-#[tokio::test]
-async fn c2_c8_c9_a_simulated_call_books_stores_and_texts_without_calling_anybody() {
-    on_both(async |nightshift| {
+async fn a_simulated_call_books_stores_and_texts_without_calling_anybody(engine: Engine) {
+    on(engine, async |nightshift| {
         let request = request(&nightshift).await;
         let execution = request.schedule(&nightshift).await.expect(202).json()["data"]["executionId"].clone();
         nightshift.texts().sent().until(1).await;
@@ -134,7 +167,7 @@ async fn c2_c8_c9_a_simulated_call_books_stores_and_texts_without_calling_anybod
 }
 
 #[tokio::test]
-async fn c2_only_the_exact_word_true_makes_calls_real() {
+async fn only_the_exact_word_true_makes_calls_real() {
     for word in ["false", "", "TRUE", "True", "1", "yes", "true "] {
         let variables = [("LIVE_CALL_ENABLED".to_owned(), word.to_owned())].into();
         let sources = nightshift::config::Sources { variables, folder: None };
@@ -151,9 +184,8 @@ async fn c2_only_the_exact_word_true_makes_calls_real() {
     assert!(settings.refusals().join("\n").contains("VAPI_API_KEY"), "real calls need an account");
 }
 
-#[tokio::test]
-async fn c3_the_waiting_form_answers_with_the_outcome() {
-    on_both(async |nightshift| {
+async fn a_request_that_waits_is_answered_with_the_outcome_of_the_call(engine: Engine) {
+    on(engine, async |nightshift| {
         let request = request(&nightshift).await;
         let answer = nightshift.post("/api/v1/bookings/schedule", request.wish()).await.expect(200).json();
         assert_eq!(
@@ -166,9 +198,8 @@ async fn c3_the_waiting_form_answers_with_the_outcome() {
 }
 
 /// PostgreSQL is made to refuse to keep the answer twice, as it refuses a transaction that met another.
-#[tokio::test]
-async fn the_waiting_form_calls_once_also_when_keeping_its_answer_met_another_transaction() {
-    on_both(async |nightshift| {
+async fn the_waiting_form_calls_once_also_when_keeping_its_answer_met_another_transaction(engine: Engine) {
+    on(engine, async |nightshift| {
         if nightshift.db.engine() == Engine::Sqlite {
             return;
         }
@@ -193,13 +224,12 @@ async fn the_waiting_form_calls_once_also_when_keeping_its_answer_met_another_tr
     .await;
 }
 
-#[tokio::test]
-async fn c4_with_a_test_phone_no_call_ever_reaches_a_provider() {
+async fn with_a_test_phone_no_call_ever_reaches_a_provider(engine: Engine) {
     let test = |settings: &mut Settings| {
         settings.calls.live = true;
         settings.calls.test_phones = vec![nightshift_domain::phone::PhoneNumber::stored(TEST_PHONE).unwrap()];
     };
-    on_both_with(test, async |nightshift| {
+    on_with(engine, test, async |nightshift| {
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
         nightshift.service_requests().completed().until(1).await;
@@ -221,9 +251,8 @@ async fn c4_with_a_test_phone_no_call_ever_reaches_a_provider() {
     .await;
 }
 
-#[tokio::test]
-async fn c5_c8_in_production_the_provider_is_called_and_the_result_is_stored() {
-    on_both_with(production, async |nightshift| {
+async fn in_production_the_provider_is_called_and_the_result_is_stored(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
         nightshift.service_requests().completed().until(1).await;
@@ -252,9 +281,8 @@ async fn c5_c8_in_production_the_provider_is_called_and_the_result_is_stored() {
     .await;
 }
 
-#[tokio::test]
-async fn c6_a_call_is_looked_at_every_five_seconds_and_given_up_after_sixty_looks() {
-    on_both_with(production, async |nightshift| {
+async fn a_call_is_polled_every_five_seconds_and_given_up_after_sixty_polls(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
@@ -270,9 +298,8 @@ async fn c6_a_call_is_looked_at_every_five_seconds_and_given_up_after_sixty_look
     .await;
 }
 
-#[tokio::test]
-async fn c6_looks_that_fail_count_and_the_call_still_ends() {
-    on_both_with(production, async |nightshift| {
+async fn failed_polls_count_and_the_call_still_ends(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         let script = CallScript { ends_at_poll: Some(5), failing_polls: 3, analysis_after: 2, ..CallScript::default() };
         nightshift.simulator.vapi().script(script);
         let request = request(&nightshift).await;
@@ -283,9 +310,8 @@ async fn c6_looks_that_fail_count_and_the_call_still_ends() {
     .await;
 }
 
-#[tokio::test]
-async fn an_analysis_that_never_comes_is_waited_for_and_then_done_without() {
-    on_both_with(production, async |nightshift| {
+async fn an_analysis_that_never_comes_is_waited_for_and_then_done_without(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { analysis_after: 1_000, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
@@ -296,9 +322,8 @@ async fn an_analysis_that_never_comes_is_waited_for_and_then_done_without() {
     .await;
 }
 
-#[tokio::test]
-async fn a_call_without_an_appointment_lets_the_person_choose_again() {
-    on_both_with(production, async |nightshift| {
+async fn a_call_without_an_appointment_lets_the_person_choose_again(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { confirmed: false, times: 1, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
@@ -311,9 +336,8 @@ async fn a_call_without_an_appointment_lets_the_person_choose_again() {
     .await;
 }
 
-#[tokio::test]
-async fn a_call_without_an_appointment_leaves_its_time_and_its_words_with_the_provider() {
-    on_both_with(production, async |nightshift| {
+async fn a_call_without_an_appointment_leaves_its_time_and_its_words_with_the_provider(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { confirmed: false, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
@@ -330,9 +354,8 @@ async fn a_call_without_an_appointment_leaves_its_time_and_its_words_with_the_pr
     .await;
 }
 
-#[tokio::test]
-async fn c7_a_call_that_is_refused_fails_is_shown_and_may_be_tried_again() {
-    on_both_with(production, async |nightshift| {
+async fn a_refused_call_fails_is_shown_and_may_be_tried_again(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript {
             start: StartScript::Refused,
             times: 1,
@@ -355,9 +378,8 @@ async fn c7_a_call_that_is_refused_fails_is_shown_and_may_be_tried_again() {
     .await;
 }
 
-#[tokio::test]
-async fn c7_a_service_that_asks_to_wait_is_asked_again() {
-    on_both_with(production, async |nightshift| {
+async fn a_service_that_asks_to_wait_is_asked_again(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript {
             start: StartScript::RateLimited,
             times: 2,
@@ -371,10 +393,9 @@ async fn c7_a_service_that_asks_to_wait_is_asked_again() {
     .await;
 }
 
-#[tokio::test]
-async fn c7_a_start_whose_answer_was_lost_never_rings_twice() {
+async fn a_start_whose_answer_was_lost_never_rings_twice(engine: Engine) {
     for start in [StartScript::ErrorAfter, StartScript::CloseAfter, StartScript::ErrorBefore] {
-        on_both_with(production, async |nightshift| {
+        on_with(engine, production, async |nightshift| {
             nightshift.simulator.vapi().script(CallScript { start, times: 1, ..CallScript::default() });
             let request = request(&nightshift).await;
             request.schedule(&nightshift).await.expect(202);
@@ -386,9 +407,8 @@ async fn c7_a_start_whose_answer_was_lost_never_rings_twice() {
     }
 }
 
-#[tokio::test]
-async fn a_call_begun_in_one_mode_is_never_placed_in_another() {
-    on_both_with(production, async |nightshift| {
+async fn a_call_begun_in_one_mode_is_never_placed_in_another(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         let request = request(&nightshift).await;
         let mut tx = nightshift.db.begin().await.unwrap();
         nightshift.app.queue.pause(&mut tx, "calls", "test", "to look at the call").await.unwrap();
@@ -406,9 +426,8 @@ async fn a_call_begun_in_one_mode_is_never_placed_in_another() {
     .await;
 }
 
-#[tokio::test]
-async fn c9_a_text_that_fails_leaves_the_booking_as_it_is() {
-    on_both(async |nightshift| {
+async fn a_failed_text_leaves_the_booking_as_it_is(engine: Engine) {
+    on(engine, async |nightshift| {
         // A person has left a word in the template that no text can be made of.
         let template = "UPDATE automations SET template = 'Hi {nobody}' WHERE type = 'providerBookingConfirmed'";
         let request = request(&nightshift).await;
@@ -422,9 +441,8 @@ async fn c9_a_text_that_fails_leaves_the_booking_as_it_is() {
     .await;
 }
 
-#[tokio::test]
-async fn c14_a_double_click_is_one_call_and_another_provider_has_to_wait() {
-    on_both_with(production, async |nightshift| {
+async fn a_double_click_is_one_call_and_another_provider_has_to_wait(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
         let request = request(&nightshift).await;
         let clicks = (0..6).map(|_| request.schedule(&nightshift));
@@ -443,9 +461,8 @@ async fn c14_a_double_click_is_one_call_and_another_provider_has_to_wait() {
     .await;
 }
 
-#[tokio::test]
-async fn c14_what_is_wrong_with_a_wish_is_told() {
-    on_both(async |nightshift| {
+async fn an_invalid_request_for_a_call_is_refused_with_the_reason(engine: Engine) {
+    on(engine, async |nightshift| {
         let request = request(&nightshift).await;
         let path = "/api/v1/bookings/schedule-async";
         let missing = nightshift.post(path, json!({})).await.expect(422).json();
@@ -481,10 +498,9 @@ async fn c14_what_is_wrong_with_a_wish_is_told() {
     .await;
 }
 
-#[tokio::test]
-async fn c17_a_report_and_a_look_together_end_the_call_once_with_one_text() {
+async fn a_report_and_a_poll_together_end_the_call_once_with_one_text(engine: Engine) {
     for (doubled, swapped) in [(false, false), (true, false), (true, true)] {
-        on_both_with(production, async |nightshift| {
+        on_with(engine, production, async |nightshift| {
             nightshift.simulator.vapi().script(CallScript {
                 ends_at_poll: Some(1),
                 report_after_ms: Some(20),
@@ -506,9 +522,8 @@ async fn c17_a_report_and_a_look_together_end_the_call_once_with_one_text() {
     }
 }
 
-#[tokio::test]
-async fn a_report_ends_the_wait_without_the_clock_moving() {
-    on_both_with(production, async |nightshift| {
+async fn a_report_ends_the_wait_without_the_clock_moving(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         let script = CallScript { ends_at_poll: None, report_after_ms: Some(50), ..CallScript::default() };
         nightshift.simulator.vapi().script(script);
         let request = request(&nightshift).await;
@@ -519,9 +534,8 @@ async fn a_report_ends_the_wait_without_the_clock_moving() {
     .await;
 }
 
-#[tokio::test]
-async fn an_appointment_that_comes_to_light_late_is_not_lost() {
-    on_both_with(production, async |nightshift| {
+async fn an_appointment_that_comes_to_light_late_is_not_lost(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
@@ -544,10 +558,9 @@ async fn an_appointment_that_comes_to_light_late_is_not_lost() {
     .await;
 }
 
-#[tokio::test]
-async fn a_summary_is_not_the_data_and_both_places_of_the_data_are_read() {
+async fn a_summary_is_not_the_data_and_both_places_of_the_data_are_read(engine: Engine) {
     for (summary_first, structured_outputs) in [(true, false), (false, true), (true, true)] {
-        on_both_with(production, async |nightshift| {
+        on_with(engine, production, async |nightshift| {
             let script = CallScript { summary_first, structured_outputs, analysis_after: 6, ..CallScript::default() };
             nightshift.simulator.vapi().script(script);
             let request = request(&nightshift).await;
@@ -559,9 +572,8 @@ async fn a_summary_is_not_the_data_and_both_places_of_the_data_are_read() {
     }
 }
 
-#[tokio::test]
-async fn a_report_without_the_data_ends_nothing_and_a_later_one_with_them_is_no_repetition() {
-    on_both_with(production, async |nightshift| {
+async fn a_report_without_the_data_ends_nothing_and_a_later_one_with_them_is_no_repetition(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
         let request = request(&nightshift).await;
         request.schedule(&nightshift).await.expect(202);
@@ -580,10 +592,9 @@ async fn a_report_without_the_data_ends_nothing_and_a_later_one_with_them_is_no_
     .await;
 }
 
-#[tokio::test]
-async fn a_call_that_vapi_no_longer_has_fails_at_the_first_look() {
+async fn a_call_that_vapi_no_longer_has_fails_at_the_first_look(engine: Engine) {
     for status in ["not-found", "deletion-failed"] {
-        on_both_with(production, async |nightshift| {
+        on_with(engine, production, async |nightshift| {
             let script = CallScript { status: Some(status.to_owned()), ends_at_poll: None, ..CallScript::default() };
             nightshift.simulator.vapi().script(script);
             let request = request(&nightshift).await;
@@ -597,14 +608,13 @@ async fn a_call_that_vapi_no_longer_has_fails_at_the_first_look() {
     }
 }
 
-#[tokio::test]
-async fn reports_can_be_proven_by_a_credential_stored_at_vapi() {
+async fn reports_can_be_proven_by_a_credential_stored_at_vapi(engine: Engine) {
     let stored = |settings: &mut Settings| {
         production(settings);
         settings.vapi.credential_id = Some(nightshift_providers::simulator::VapiAccount::default().credential_id);
         settings.webhooks.vapi_secrets = vec!["simulated".into()];
     };
-    on_both_with(stored, async |nightshift| {
+    on_with(engine, stored, async |nightshift| {
         let script = CallScript { ends_at_poll: None, report_after_ms: Some(20), ..CallScript::default() };
         nightshift.simulator.vapi().script(script);
         let request = request(&nightshift).await;
@@ -627,9 +637,8 @@ async fn tell(nightshift: &Nightshift, body: &Value) {
     Answer::to(nightshift.http.post(url).header("x-vapi-secret", "vapi-test-secret").json(body)).await.expect(200);
 }
 
-#[tokio::test]
-async fn d9_reports_are_taken_only_from_vapi() {
-    on_both_with(production, async |nightshift| {
+async fn reports_are_taken_only_from_vapi(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         let body = json!({"message": {"type": "status-update", "status": "ended", "call": {"id": "c1"}}});
         let send = async |header: Option<(&'static str, &'static str)>| {
             let request = nightshift.http.post(format!("{}/api/webhooks/vapi", nightshift.app.url())).json(&body);
@@ -650,9 +659,8 @@ async fn d9_reports_are_taken_only_from_vapi() {
     .await;
 }
 
-#[tokio::test]
-async fn a_cancelled_call_is_not_placed_any_more() {
-    on_both_with(production, async |nightshift| {
+async fn a_cancelled_call_is_not_placed_any_more(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: None, ..CallScript::default() });
         let request = request(&nightshift).await;
         let answer = request.schedule(&nightshift).await.expect(202).json();
@@ -670,9 +678,9 @@ async fn a_cancelled_call_is_not_placed_any_more() {
     .await;
 }
 
-#[tokio::test]
-async fn a_requests_link_opens_that_request_and_nothing_else() {
-    on_both_with(
+async fn a_requests_link_opens_that_request_and_nothing_else(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let key = nightshift.key(&[Scope::RequestsWrite]).await;
@@ -715,9 +723,8 @@ async fn a_requests_link_opens_that_request_and_nothing_else() {
     .await;
 }
 
-#[tokio::test]
-async fn what_was_said_in_a_call_is_forgotten_after_180_days_and_what_came_of_it_is_not() {
-    on_both_with(production, async |nightshift| {
+async fn what_was_said_in_a_call_is_forgotten_after_180_days_and_what_came_of_it_is_not(engine: Engine) {
+    on_with(engine, production, async |nightshift| {
         let transcripts = async || {
             let (calls, providers) =
                 (nightshift.calls().with_a_transcript(), nightshift.service_providers().with_a_transcript());
@@ -740,9 +747,8 @@ async fn what_was_said_in_a_call_is_forgotten_after_180_days_and_what_came_of_it
     .await;
 }
 
-#[tokio::test]
-async fn a_preferred_date_in_the_past_is_called_for_and_said_in_warnings() {
-    on_both(async |nightshift| {
+async fn a_preferred_date_in_the_past_is_called_for_and_said_in_warnings(engine: Engine) {
+    on(engine, async |nightshift| {
         let request = request(&nightshift).await;
         let mut wish = request.wish();
         wish["preferredDate"] = json!("2024-12-28");
@@ -771,15 +777,14 @@ async fn a_preferred_date_in_the_past_is_called_for_and_said_in_warnings() {
     .await;
 }
 
-#[tokio::test]
-async fn an_appointment_in_the_past_that_a_real_call_reports_is_shown_to_people_and_texted_to_nobody() {
+async fn an_appointment_in_the_past_that_a_real_call_reports_is_shown_to_people_and_texted_to_nobody(engine: Engine) {
     for test_line in [false, true] {
         let mode = move |settings: &mut Settings| {
             settings.calls.live = true;
             let own = nightshift_domain::phone::PhoneNumber::stored(TEST_PHONE).unwrap();
             settings.calls.test_phones.extend(test_line.then_some(own));
         };
-        on_both_with(mode, async |nightshift| {
+        on_with(engine, mode, async |nightshift| {
             let data = json!({"booking_confirmed": true, "confirmed_date": "2024-11-24", "confirmed_time": "10:00",
                               "confirmation_number": "BD441"});
             nightshift.simulator.vapi().script(CallScript { data: Some(data), ..CallScript::default() });

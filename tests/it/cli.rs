@@ -2,8 +2,8 @@
 
 use std::process::Output;
 
-use nightshift_db::Clock;
-use nightshift_db::testing::{TestDb, empty, engines};
+use nightshift_db::testing::{TestDb, each_engine, empty, migrated};
+use nightshift_db::{Clock, Engine};
 use nightshift_domain::access::passwords;
 use nightshift_domain::people::users;
 use nightshift_jobs::retention::sweep::RetentionSweep;
@@ -13,7 +13,22 @@ use serde_json::{Value, json};
 
 use crate::support::business;
 use crate::support::nightshift::STRIPE_SECRET;
-use crate::support::process::{World, program};
+use crate::support::process::{World, on, program};
+
+each_engine! {
+    production_says_once_at_its_start_what_it_lacks,
+    production_takes_no_password_of_the_demo,
+    migrations_apply_to_an_empty_database_and_to_the_version_before,
+    a_seed_is_loaded_whole_or_not_at_all_and_twice_is_once,
+    a_seed_with_past_bookings_is_loaded_with_warnings_and_one_with_endless_ones_is_not,
+    a_key_is_shown_once_and_stored_as_a_hash,
+    a_password_is_made_up_shown_once_and_works,
+    numbers_are_added_checked_and_listed,
+    jobs_are_listed_shown_retried_and_cancelled_from_the_shell_and_each_is_on_record,
+    doctor_says_what_is_wrong_and_what_to_do(flavor = "multi_thread"),
+    a_lost_link_is_printed_again,
+    prices_are_checked_and_schedules_steered_from_the_command_line(flavor = "multi_thread"),
+}
 
 /// What a command printed, and how it ended.
 #[derive(Debug)]
@@ -63,12 +78,6 @@ impl World {
     fn run(&self, arguments: &[&str]) -> Ran {
         let mut command = self.command(arguments);
         command.stderr(std::process::Stdio::piped()).output().unwrap().into()
-    }
-}
-
-async fn on_both(test: impl AsyncFn(World)) {
-    for database in engines().await {
-        test(World::new(database).await).await;
     }
 }
 
@@ -138,9 +147,8 @@ fn a_server_that_anybody_could_use_does_not_start() {
     }
 }
 
-#[tokio::test]
-async fn production_says_once_at_its_start_what_it_lacks() {
-    on_both(async |mut world| {
+async fn production_says_once_at_its_start_what_it_lacks(engine: Engine) {
+    on(engine, async |mut world| {
         world.set("NIGHTSHIFT_ENV", "production");
         world.set("ENABLE_AUTH", "true");
         world.set("SESSION_SECRET", "4f1c09ab77e2d35810b6c4a2f98e6d03");
@@ -159,57 +167,47 @@ async fn production_says_once_at_its_start_what_it_lacks() {
     .await;
 }
 
-#[tokio::test]
-async fn production_takes_no_password_of_the_demo() {
-    for database in empty().await {
-        let production = [("DATABASE_URL", database.url.as_str()), ("NIGHTSHIFT_ENV", "production")];
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/demo-seed.json");
-        let mail = "owner@happy-paws.example";
-        run(&["migrate"], &production).ok();
-        let refused = run(&["seed", file], &production);
-        assert!(refused.code == 1 && refused.err.contains("--without-passwords"), "{refused:?}");
-        assert!(refused.err.contains(mail) && !refused.err.contains("happy paws demo"), "{refused:?}");
-        assert_eq!(database.db.read("SELECT count(*) FROM users").scalar::<i64>().await.unwrap(), 0);
-        run(&["seed", file, "--without-passwords"], &production).ok();
-        let set = run_with_input(&["users", "set-password", "--email", mail], &production, "happy paws demo\n");
-        assert!(set.code == 1 && set.err.contains(mail), "{set:?}");
-        run_with_input(&["users", "set-password", "--email", mail], &production, "of their own choice\n").ok();
-        assert!(!run(&["doctor"], &production).out.contains("passwords"));
-        // Made in development, and then called production.
-        run_with_input(&["users", "set-password", "--email", mail], &production[..1], "happy paws demo\n").ok();
-        let doctor = run(&["doctor"], &production);
-        assert!(
-            doctor.out.lines().any(|line| line.starts_with("WRONG  passwords") && line.contains(mail)),
-            "{doctor:?}"
-        );
-        let played = run(&["demo", "--exit", "--database-url", &database.url], &production);
-        assert!(played.code == 1 && played.err.contains("in production"), "{played:?}");
-    }
+async fn production_takes_no_password_of_the_demo(engine: Engine) {
+    let database = empty(engine).await;
+    let production = [("DATABASE_URL", database.url.as_str()), ("NIGHTSHIFT_ENV", "production")];
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/demo-seed.json");
+    let mail = "owner@happy-paws.example";
+    run(&["migrate"], &production).ok();
+    let refused = run(&["seed", file], &production);
+    assert!(refused.code == 1 && refused.err.contains("--without-passwords"), "{refused:?}");
+    assert!(refused.err.contains(mail) && !refused.err.contains("happy paws demo"), "{refused:?}");
+    assert_eq!(database.db.read("SELECT count(*) FROM users").scalar::<i64>().await.unwrap(), 0);
+    run(&["seed", file, "--without-passwords"], &production).ok();
+    let set = run_with_input(&["users", "set-password", "--email", mail], &production, "happy paws demo\n");
+    assert!(set.code == 1 && set.err.contains(mail), "{set:?}");
+    run_with_input(&["users", "set-password", "--email", mail], &production, "of their own choice\n").ok();
+    assert!(!run(&["doctor"], &production).out.contains("passwords"));
+    // Made in development, and then called production.
+    run_with_input(&["users", "set-password", "--email", mail], &production[..1], "happy paws demo\n").ok();
+    let doctor = run(&["doctor"], &production);
+    assert!(doctor.out.lines().any(|line| line.starts_with("WRONG  passwords") && line.contains(mail)), "{doctor:?}");
+    let played = run(&["demo", "--exit", "--database-url", &database.url], &production);
+    assert!(played.code == 1 && played.err.contains("in production"), "{played:?}");
 }
 
-#[tokio::test]
-async fn d23_migrations_apply_to_an_empty_database_and_to_the_version_before() {
-    for database in empty().await {
-        let url = [("DATABASE_URL", database.url.as_str())];
-        let missing = run(&["migrate", "--check"], &url);
-        assert!(
-            missing.code == 1 && missing.out.contains("0001_") && missing.out.contains("0007_views"),
-            "{missing:?}"
-        );
-        assert!(run(&["jobs", "list"], &url).err.contains("nightshift migrate"));
-        run(&["migrate"], &url).ok();
-        assert!(run(&["migrate", "--check"], &url).ok().contains("up to date"));
-        step_back(&database).await;
-        let missing = run(&["migrate", "--check"], &url);
-        assert!(
-            missing.code == 1 && missing.out.contains("0008_booking_calls") && !missing.out.contains("0007"),
-            "{missing:?}"
-        );
-        run(&["migrate"], &url).ok();
-        run(&["migrate", "--check"], &url).ok();
-        let found: i64 = database.db.read("SELECT count(*) FROM booking_calls").scalar().await.unwrap();
-        assert_eq!(found, 0);
-    }
+async fn migrations_apply_to_an_empty_database_and_to_the_version_before(engine: Engine) {
+    let database = empty(engine).await;
+    let url = [("DATABASE_URL", database.url.as_str())];
+    let missing = run(&["migrate", "--check"], &url);
+    assert!(missing.code == 1 && missing.out.contains("0001_") && missing.out.contains("0007_views"), "{missing:?}");
+    assert!(run(&["jobs", "list"], &url).err.contains("nightshift migrate"));
+    run(&["migrate"], &url).ok();
+    assert!(run(&["migrate", "--check"], &url).ok().contains("up to date"));
+    step_back(&database).await;
+    let missing = run(&["migrate", "--check"], &url);
+    assert!(
+        missing.code == 1 && missing.out.contains("0008_booking_calls") && !missing.out.contains("0007"),
+        "{missing:?}"
+    );
+    run(&["migrate"], &url).ok();
+    run(&["migrate", "--check"], &url).ok();
+    let found: i64 = database.db.read("SELECT count(*) FROM booking_calls").scalar().await.unwrap();
+    assert_eq!(found, 0);
 }
 
 /// Makes the database what it was before the newest migration.
@@ -220,65 +218,56 @@ async fn step_back(database: &TestDb) {
     database.db.write("DELETE FROM _sqlx_migrations WHERE version = 8").execute().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_seed_is_loaded_whole_or_not_at_all_and_twice_is_once() {
-    for database in engines().await {
-        let folder = tempfile::tempdir().unwrap();
-        let seed = |file: &str| run(&["seed", file], &[("DATABASE_URL", &database.url)]);
-        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config/demo-seed.json");
-        assert!(
-            seed(example).ok().starts_with("new: 1 organisations, 2 sitters, 3 users, 1 clients, 5 numbers, 1 auto")
-        );
-        assert!(
-            seed(example).ok().starts_with("new: 0 organisations, 0 sitters, 0 users, 0 clients, 0 numbers, 0 auto")
-        );
-        let broken = folder.path().join("broken.json");
+async fn a_seed_is_loaded_whole_or_not_at_all_and_twice_is_once(engine: Engine) {
+    let database = migrated(engine).await;
+    let folder = tempfile::tempdir().unwrap();
+    let seed = |file: &str| run(&["seed", file], &[("DATABASE_URL", &database.url)]);
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config/demo-seed.json");
+    assert!(seed(example).ok().starts_with("new: 1 organisations, 2 sitters, 3 users, 1 clients, 5 numbers, 1 auto"));
+    assert!(seed(example).ok().starts_with("new: 0 organisations, 0 sitters, 0 users, 0 clients, 0 numbers, 0 auto"));
+    let broken = folder.path().join("broken.json");
+    let content = json!({
+        "organizations": [{"id": "org-new", "name": "New", "slug": "new"}],
+        "clients": [{"id": "c", "orgId": "org-new", "firstName": "A", "lastName": "B", "phone": "none"}],
+    });
+    std::fs::write(&broken, content.to_string()).unwrap();
+    let refused = seed(broken.to_str().unwrap());
+    assert!(refused.code == 1 && refused.err.contains("clients[0].phone"), "{refused:?}");
+    let found: i64 =
+        database.db.read("SELECT count(*) FROM organizations WHERE id = 'org-new'").scalar().await.unwrap();
+    assert_eq!(found, 0);
+    std::fs::write(&broken, "{").unwrap();
+    let refused = seed(broken.to_str().unwrap());
+    assert!(refused.code == 1 && refused.err.contains("line 1"), "{refused:?}");
+}
+
+async fn a_seed_with_past_bookings_is_loaded_with_warnings_and_one_with_endless_ones_is_not(engine: Engine) {
+    let database = migrated(engine).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("seed.json");
+    let seed = |end: &str| {
         let content = json!({
             "organizations": [{"id": "org-new", "name": "New", "slug": "new"}],
-            "clients": [{"id": "c", "orgId": "org-new", "firstName": "A", "lastName": "B", "phone": "none"}],
+            "clients": [{"id": "c", "orgId": "org-new", "firstName": "A", "lastName": "B", "phone": "+15551234567"}],
+            "bookings": [{"id": "b", "orgId": "org-new", "clientId": "c", "service": "dog_walking",
+                          "startAt": "2001-12-31T10:00:00Z", "endAt": end}],
         });
-        std::fs::write(&broken, content.to_string()).unwrap();
-        let refused = seed(broken.to_str().unwrap());
-        assert!(refused.code == 1 && refused.err.contains("clients[0].phone"), "{refused:?}");
-        let found: i64 =
-            database.db.read("SELECT count(*) FROM organizations WHERE id = 'org-new'").scalar().await.unwrap();
-        assert_eq!(found, 0);
-        std::fs::write(&broken, "{").unwrap();
-        let refused = seed(broken.to_str().unwrap());
-        assert!(refused.code == 1 && refused.err.contains("line 1"), "{refused:?}");
+        std::fs::write(&file, content.to_string()).unwrap();
+        run(&["seed", file.to_str().unwrap()], &[("DATABASE_URL", &database.url)])
+    };
+    let endless = seed("2061-12-31T10:00:00Z");
+    assert!(endless.code == 1 && endless.err.contains("bookings[0].endAt"), "{endless:?}");
+    let loaded = seed("2001-12-31T11:00:00Z");
+    assert!(loaded.code == 0 && loaded.out.contains("1 bookings"), "{loaded:?}");
+    for warning in ["startAt is in the past, and the booking is over", "no price rule is in force"] {
+        assert!(loaded.err.contains(&format!("warning: bookings[0]: {warning}")), "{loaded:?}");
     }
+    let again = seed("2001-12-31T11:00:00Z");
+    assert!(again.code == 0 && again.err.is_empty(), "{again:?}");
 }
 
-#[tokio::test]
-async fn a_seed_with_past_bookings_is_loaded_with_warnings_and_one_with_endless_ones_is_not() {
-    for database in engines().await {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("seed.json");
-        let seed = |end: &str| {
-            let content = json!({
-                "organizations": [{"id": "org-new", "name": "New", "slug": "new"}],
-                "clients": [{"id": "c", "orgId": "org-new", "firstName": "A", "lastName": "B", "phone": "+15551234567"}],
-                "bookings": [{"id": "b", "orgId": "org-new", "clientId": "c", "service": "dog_walking",
-                              "startAt": "2001-12-31T10:00:00Z", "endAt": end}],
-            });
-            std::fs::write(&file, content.to_string()).unwrap();
-            run(&["seed", file.to_str().unwrap()], &[("DATABASE_URL", &database.url)])
-        };
-        let endless = seed("2061-12-31T10:00:00Z");
-        assert!(endless.code == 1 && endless.err.contains("bookings[0].endAt"), "{endless:?}");
-        let loaded = seed("2001-12-31T11:00:00Z");
-        assert!(loaded.code == 0 && loaded.out.contains("1 bookings"), "{loaded:?}");
-        for warning in ["startAt is in the past, and the booking is over", "no price rule is in force"] {
-            assert!(loaded.err.contains(&format!("warning: bookings[0]: {warning}")), "{loaded:?}");
-        }
-        let again = seed("2001-12-31T11:00:00Z");
-        assert!(again.code == 0 && again.err.is_empty(), "{again:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_key_is_shown_once_and_stored_as_a_hash() {
-    on_both(async |world| {
+async fn a_key_is_shown_once_and_stored_as_a_hash(engine: Engine) {
+    on(engine, async |world| {
         let key = world.run(&["api-keys", "create", "--name", "site", "--scope", "bookings:write"]).ok();
         let key = key.trim();
         let id = key.split('_').nth(1).unwrap();
@@ -300,9 +289,8 @@ async fn a_key_is_shown_once_and_stored_as_a_hash() {
     .await;
 }
 
-#[tokio::test]
-async fn a_password_is_made_up_shown_once_and_works() {
-    on_both(async |world| {
+async fn a_password_is_made_up_shown_once_and_works(engine: Engine) {
+    on(engine, async |world| {
         let made = ["users", "create", "--email", "New@Paws.test", "--name", "New", "--role", "owner"];
         let password = world.run(&made).ok();
         let find = async |email, password: &str| {
@@ -319,9 +307,8 @@ async fn a_password_is_made_up_shown_once_and_works() {
     .await;
 }
 
-#[tokio::test]
-async fn numbers_are_added_checked_and_listed() {
-    on_both(async |world| {
+async fn numbers_are_added_checked_and_listed(engine: Engine) {
+    on(engine, async |world| {
         world.run(&["numbers", "add", "+15550199055", "--class", "sitter", "--sitter", "sitter-sam"]).ok();
         let listed = world.run(&["numbers", "list", "--json"]).json();
         assert_eq!(listed["numbers"].as_array().unwrap().len(), 2);
@@ -354,9 +341,8 @@ async fn a_signed_file_is_taken_by_the_receivers_check() {
     assert_eq!(run(&["webhooks", "sign", "stripe", "no-such-file"], &secret).code, 1);
 }
 
-#[tokio::test]
-async fn f5_jobs_are_listed_shown_retried_and_cancelled_from_the_shell_and_each_is_on_record() {
-    on_both(async |world| {
+async fn jobs_are_listed_shown_retried_and_cancelled_from_the_shell_and_each_is_on_record(engine: Engine) {
+    on(engine, async |world| {
         let queue = Queue::new(world.db().clone(), Clock::system());
         let day = |days: u64| Clock::system().now() - std::time::Duration::from_secs(days * 86_400);
         let mut ids = Vec::new();
@@ -398,9 +384,8 @@ async fn f5_jobs_are_listed_shown_retried_and_cancelled_from_the_shell_and_each_
 }
 
 // The simulator answers while the command waits for it.
-#[tokio::test(flavor = "multi_thread")]
-async fn doctor_says_what_is_wrong_and_what_to_do() {
-    on_both(async |world| {
+async fn doctor_says_what_is_wrong_and_what_to_do(engine: Engine) {
+    on(engine, async |world| {
         let well = world.run(&["doctor"]);
         assert!(well.code == 0 && well.out.contains("nothing is wrong"), "{well:?}");
     })
@@ -439,9 +424,8 @@ async fn the_demo_plays_the_paid_booking_and_everything_comes_out_as_told() {
     }
 }
 
-#[tokio::test]
-async fn a_lost_link_is_printed_again() {
-    on_both(async |mut world| {
+async fn a_lost_link_is_printed_again(engine: Engine) {
+    on(engine, async |mut world| {
         world.set("SESSION_SECRET", "a secret that is long enough for tests");
         world.set("PUBLIC_URL", "https://book.example");
         let mut tx = world.db().begin().await.unwrap();
@@ -464,9 +448,8 @@ async fn a_lost_link_is_printed_again() {
 }
 
 // The worker runs beside the command that waits for it.
-#[tokio::test(flavor = "multi_thread")]
-async fn prices_are_checked_and_schedules_steered_from_the_command_line() {
-    on_both(async |world| {
+async fn prices_are_checked_and_schedules_steered_from_the_command_line(engine: Engine) {
+    on(engine, async |world| {
         let early = world.run(&["schedules", "disable", "pricing.reconcile"]);
         assert!(early.code == 1 && early.err.contains("no scheduler has run"), "{early:?}");
         let _server = world.serve();

@@ -2,13 +2,36 @@
 
 use std::time::Duration;
 
-use nightshift_db::{Json, Timestamp};
+use nightshift_db::testing::each_engine;
+use nightshift_db::{Engine, Json, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business::{self, booking, paid};
-use crate::support::nightshift::on_both_with;
-use crate::support::{Caller, Nightshift, on_both};
+use crate::support::nightshift::on_with;
+use crate::support::{Caller, Nightshift, on};
+
+each_engine! {
+    a_stripe_payment_confirms_its_booking,
+    a_booking_is_made_confirmed_by_patch_and_confirmed_again,
+    threads_windows_and_a_sitters_open_threads_are_listed,
+    a_posted_text_leaves_from_the_threads_number,
+    a_sitter_writes_only_inside_the_window,
+    confirming_twice_by_api_and_by_webhook_makes_everything_once,
+    one_event_delivered_three_times_is_one_confirmation,
+    three_events_of_one_payment_are_one_confirmation,
+    twenty_confirmations_at_once_make_everything_once,
+    the_ledger_of_automations_shows_how_the_text_was_sent,
+    without_a_number_the_text_waits_until_one_comes_into_service,
+    a_number_that_appears_unannounced_is_found_within_the_retry_period,
+    a_booking_without_its_client_is_given_up_with_the_reason,
+    a_run_whose_thread_is_missing_falls_back_to_the_front_desk_and_says_so,
+    every_action_is_in_the_audit_log,
+    a_payment_of_another_amount_confirms_and_is_put_before_people,
+    a_payment_for_an_unknown_booking_is_put_before_people,
+    a_moved_booking_moves_its_window_and_its_reminder_and_tells_the_client,
+    a_callers_name_is_asked_for_where_authentication_is_on,
+}
 
 /// However the confirmation came about: everything is there, once.
 async fn shows_one_of_everything(nightshift: &Nightshift, booking: &str) {
@@ -48,9 +71,9 @@ async fn shows_one_of_everything(nightshift: &Nightshift, booking: &str) {
     assert_eq!(nightshift.events("thread.created").count().await, 1);
 }
 
-#[tokio::test]
-async fn b1_a_stripe_payment_confirms_its_booking() {
-    on_both_with(
+async fn a_stripe_payment_confirms_its_booking(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.webhooks.validation = false,
         async |nightshift| {
             let booking = nightshift.book().await;
@@ -69,9 +92,8 @@ async fn b1_a_stripe_payment_confirms_its_booking() {
     .await;
 }
 
-#[tokio::test]
-async fn b2_a_booking_is_made_confirmed_by_patch_and_confirmed_again() {
-    on_both(async |nightshift| {
+async fn a_booking_is_made_confirmed_by_patch_and_confirmed_again(engine: Engine) {
+    on(engine, async |nightshift| {
         let made = nightshift.post("/api/bookings", booking()).await.expect(201).json();
         assert_eq!(made["booking"]["status"], "pending");
         let id = made["booking"]["id"].as_str().unwrap();
@@ -87,9 +109,9 @@ async fn b2_a_booking_is_made_confirmed_by_patch_and_confirmed_again() {
     .await;
 }
 
-#[tokio::test]
-async fn b13_threads_windows_and_a_sitters_open_threads_are_listed() {
-    on_both_with(
+async fn threads_windows_and_a_sitters_open_threads_are_listed(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let owner = nightshift.sign_in(business::OWNER).await;
@@ -138,9 +160,8 @@ async fn b13_threads_windows_and_a_sitters_open_threads_are_listed() {
     .await;
 }
 
-#[tokio::test]
-async fn b14_a_posted_text_leaves_from_the_threads_number() {
-    on_both(async |nightshift| {
+async fn a_posted_text_leaves_from_the_threads_number(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
         nightshift.texts().sent().until(1).await;
@@ -172,9 +193,9 @@ async fn thread_of(nightshift: &Nightshift) -> String {
     nightshift.threads().one().await.id
 }
 
-#[tokio::test]
-async fn b15_a_sitter_writes_inside_the_window_alone() {
-    on_both_with(
+async fn a_sitter_writes_only_inside_the_window(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let owner = nightshift.sign_in(business::OWNER).await;
@@ -214,9 +235,8 @@ async fn b15_a_sitter_writes_inside_the_window_alone() {
     .await;
 }
 
-#[tokio::test]
-async fn b16_confirming_twice_by_api_and_by_webhook_makes_everything_once() {
-    on_both(async |nightshift| {
+async fn confirming_twice_by_api_and_by_webhook_makes_everything_once(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         let confirm = format!("/api/bookings/{booking}/confirm");
         nightshift.post(&confirm, json!({})).await.expect(200);
@@ -232,9 +252,8 @@ async fn b16_confirming_twice_by_api_and_by_webhook_makes_everything_once() {
     .await;
 }
 
-#[tokio::test]
-async fn b17_one_event_delivered_three_times_is_one_confirmation() {
-    on_both(async |nightshift| {
+async fn one_event_delivered_three_times_is_one_confirmation(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         for duplicate in [false, true, true] {
             let answer = nightshift.stripe(&paid("evt_same", &booking)).await.expect(200);
@@ -250,9 +269,8 @@ async fn b17_one_event_delivered_three_times_is_one_confirmation() {
     .await;
 }
 
-#[tokio::test]
-async fn b17_three_events_of_one_payment_are_one_confirmation() {
-    on_both(async |nightshift| {
+async fn three_events_of_one_payment_are_one_confirmation(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         for event in ["evt_a", "evt_b", "evt_c"] {
             nightshift.stripe(&paid(event, &booking)).await.expect(200);
@@ -263,9 +281,8 @@ async fn b17_three_events_of_one_payment_are_one_confirmation() {
     .await;
 }
 
-#[tokio::test]
-async fn b18_twenty_confirmations_at_once_make_everything_once() {
-    on_both(async |nightshift| {
+async fn twenty_confirmations_at_once_make_everything_once(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         let confirm = format!("/api/bookings/{booking}/confirm");
         let requests = (0..20).map(async |number| {
@@ -282,9 +299,8 @@ async fn b18_twenty_confirmations_at_once_make_everything_once() {
     .await;
 }
 
-#[tokio::test]
-async fn b19_the_ledger_tells_how_the_text_went_out() {
-    on_both(async |nightshift| {
+async fn the_ledger_of_automations_shows_how_the_text_was_sent(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
         nightshift.texts().sent().until(1).await;
@@ -314,9 +330,8 @@ fn find<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     }
 }
 
-#[tokio::test]
-async fn b20_without_a_number_the_text_waits_until_one_comes_into_service() {
-    on_both(async |nightshift| {
+async fn without_a_number_the_text_waits_until_one_comes_into_service(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.take_all_numbers_out_of_service().await;
         business::load(
             &nightshift.db,
@@ -344,9 +359,8 @@ async fn b20_without_a_number_the_text_waits_until_one_comes_into_service() {
     .await;
 }
 
-#[tokio::test]
-async fn b20_a_number_that_appears_by_itself_is_found_within_the_retry_period() {
-    on_both(async |nightshift| {
+async fn a_number_that_appears_unannounced_is_found_within_the_retry_period(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.take_all_numbers_out_of_service().await;
         let booking = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
@@ -359,9 +373,8 @@ async fn b20_a_number_that_appears_by_itself_is_found_within_the_retry_period() 
     .await;
 }
 
-#[tokio::test]
-async fn b21_a_booking_without_its_client_is_given_up_with_the_reason() {
-    on_both(async |nightshift| {
+async fn a_booking_without_its_client_is_given_up_with_the_reason(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         // A client that belongs to another organisation is no client of this booking.
         nightshift.move_all_clients_to("org-other").await;
@@ -378,9 +391,8 @@ async fn b21_a_booking_without_its_client_is_given_up_with_the_reason() {
     .await;
 }
 
-#[tokio::test]
-async fn b21_a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so() {
-    on_both(async |nightshift| {
+async fn a_run_whose_thread_is_missing_falls_back_to_the_front_desk_and_says_so(engine: Engine) {
+    on(engine, async |nightshift| {
         business::load(
             &nightshift.db,
             json!({"numbers": [{"id": "number-desk", "orgId": "org-paws", "e164": "+15550199003", "numberClass": "front_desk", "provider": "twilio"}]}),
@@ -404,9 +416,8 @@ async fn b21_a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so() {
     .await;
 }
 
-#[tokio::test]
-async fn b24_every_action_is_in_the_audit_log() {
-    on_both(async |nightshift| {
+async fn every_action_is_in_the_audit_log(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.stripe(&paid("evt_1", &booking)).await.expect(200);
         nightshift.texts().delivered().until(1).await;
@@ -441,9 +452,8 @@ async fn b24_every_action_is_in_the_audit_log() {
     .await;
 }
 
-#[tokio::test]
-async fn a_payment_of_another_amount_confirms_and_is_put_before_people() {
-    on_both(async |nightshift| {
+async fn a_payment_of_another_amount_confirms_and_is_put_before_people(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         nightshift.quiet().await;
         nightshift.price_all_bookings(12_000).await;
@@ -455,9 +465,8 @@ async fn a_payment_of_another_amount_confirms_and_is_put_before_people() {
     .await;
 }
 
-#[tokio::test]
-async fn a_payment_for_an_unknown_booking_is_put_before_people() {
-    on_both(async |nightshift| {
+async fn a_payment_for_an_unknown_booking_is_put_before_people(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.stripe(&paid("evt_1", "no-such-booking")).await.expect(200);
         nightshift.all_webhooks().processed().until(1).await;
         assert_eq!(nightshift.open_exceptions("payment_unmatched").count().await, 1);
@@ -466,9 +475,8 @@ async fn a_payment_for_an_unknown_booking_is_put_before_people() {
     .await;
 }
 
-#[tokio::test]
-async fn a_moved_booking_moves_its_window_and_its_reminder_and_tells_the_client() {
-    on_both(async |nightshift| {
+async fn a_moved_booking_moves_its_window_and_its_reminder_and_tells_the_client(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = nightshift.book().await;
         let path = format!("/api/bookings/{booking}");
         nightshift.patch(&path, json!({"status": "confirmed"})).await.expect(200);
@@ -491,9 +499,9 @@ async fn a_moved_booking_moves_its_window_and_its_reminder_and_tells_the_client(
     .await;
 }
 
-#[tokio::test]
-async fn a_callers_name_is_asked_for_where_authentication_is_on() {
-    on_both_with(
+async fn a_callers_name_is_asked_for_where_authentication_is_on(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let answer = nightshift.send(Method::POST, "/api/bookings", &Caller::Nobody, Some(booking())).await;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nightshift_db::testing::{TestDb, empty, engines};
+use nightshift_db::Engine;
+use nightshift_db::testing::{each_engine, empty};
 use nightshift_providers::http_client;
 use nightshift_providers::simulator::StripeSender;
 use serde_json::{Value, json};
@@ -14,12 +15,28 @@ use tokio::sync::watch;
 use crate::support::business::{self, booking, paid};
 use crate::support::nightshift::STRIPE_SECRET;
 use crate::support::probes::LOOK_EVERY;
-use crate::support::process::{Process, World, program};
+use crate::support::process::{Process, World, on, program};
 
-/// Runs `test` on both engines side by side: most of it is waiting.
-async fn on_both(test: impl AsyncFn(World)) {
-    let worlds = engines().await.into_iter().map(async |database: TestDb| test(World::new(database).await).await);
-    futures_util::future::join_all(worlds).await;
+each_engine! {
+    killed_while_a_lost_job_is_taken_back,
+    killed_when_the_grace_time_is_over,
+    killed_while_the_schema_is_made(flavor = "multi_thread"),
+    confirmed_once_when_killed_before_the_first_step,
+    confirmed_once_when_killed_after_the_thread,
+    confirmed_once_when_killed_after_the_number,
+    confirmed_once_when_killed_after_the_window,
+    confirmed_once_when_killed_after_the_automation,
+    confirmed_once_when_killed_after_the_audit,
+    confirmed_once_when_killed_before_the_text_leaves,
+    confirmed_once_when_killed_after_the_text_has_left,
+    an_acknowledged_webhook_is_processed_after_a_kill,
+    a_job_that_kills_its_process_three_times_is_put_before_people_and_others_go_on,
+    a_job_that_panics_is_tried_again_and_takes_nobody_with_it,
+    nothing_is_lost_and_nothing_done_twice_when_the_process_is_killed_fifty_times,
+    called_once_when_killed_before_the_call_leaves,
+    called_once_when_killed_after_the_call_was_placed,
+    called_once_when_killed_while_the_result_is_stored,
+    called_once_when_killed_a_hundred_times,
 }
 
 async fn book(process: &Process) -> String {
@@ -50,8 +67,8 @@ async fn goes_on(world: &World) {
 }
 
 /// Kills the program at `point`, starts it again, and looks at the outcome.
-async fn killed_at(point: &str) {
-    on_both(async |world| {
+async fn killed_at(engine: Engine, point: &str) {
+    on(engine, async |world| {
         let mut process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", &format!("{point}=abort"))]);
         let id = book(&process).await;
         stripe(&process.url).deliver(&paid("evt_1", &id)).await.unwrap();
@@ -63,9 +80,8 @@ async fn killed_at(point: &str) {
 }
 
 /// What a dead process left behind is taken back, also when the process that does so dies over it.
-#[tokio::test]
-async fn killed_while_a_lost_job_is_taken_back() {
-    on_both(async |world| {
+async fn killed_while_a_lost_job_is_taken_back(engine: Engine) {
+    on(engine, async |world| {
         let dies_at = |point: &str| world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", &format!("{point}=abort"))]);
         let mut first = dies_at("booking.confirm.after_number");
         let id = book(&first).await;
@@ -80,9 +96,8 @@ async fn killed_while_a_lost_job_is_taken_back() {
     .await;
 }
 
-#[tokio::test]
-async fn killed_when_the_grace_time_is_over() {
-    on_both(async |mut world| {
+async fn killed_when_the_grace_time_is_over(engine: Engine) {
+    on(engine, async |mut world| {
         world.set("NIGHTSHIFT__WORKER__SHUTDOWN_GRACE_SECONDS", "1");
         let points = "booking.confirm.after_number=delay:60000,shutdown.grace_over=abort";
         let mut process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", points)]);
@@ -97,68 +112,57 @@ async fn killed_when_the_grace_time_is_over() {
 }
 
 /// Whenever the first start is killed, the next one finds a schema that it can bring to its end.
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_while_the_schema_is_made() {
-    for database in empty().await {
-        let migrate = || {
-            let mut command = program();
-            command.arg("migrate").env("DATABASE_URL", &database.url).stdout(Stdio::null()).stderr(Stdio::null());
-            command
-        };
-        for _ in 0..12 {
-            let mut process = migrate().spawn().unwrap();
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(5..60))).await;
-            process.kill().unwrap();
-            process.wait().unwrap();
-        }
-        assert!(migrate().status().unwrap().success());
-        assert!(nightshift_db::migration_state(&database.db).await.unwrap().is_current());
+async fn killed_while_the_schema_is_made(engine: Engine) {
+    let database = empty(engine).await;
+    let migrate = || {
+        let mut command = program();
+        command.arg("migrate").env("DATABASE_URL", &database.url).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    for _ in 0..12 {
+        let mut process = migrate().spawn().unwrap();
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(5..60))).await;
+        process.kill().unwrap();
+        process.wait().unwrap();
     }
+    assert!(migrate().status().unwrap().success());
+    assert!(nightshift_db::migration_state(&database.db).await.unwrap().is_current());
 }
 
-#[tokio::test]
-async fn b23_killed_before_the_first_step() {
-    killed_at("booking.confirm.after_load").await;
+async fn confirmed_once_when_killed_before_the_first_step(engine: Engine) {
+    killed_at(engine, "booking.confirm.after_load").await;
 }
 
-#[tokio::test]
-async fn b23_killed_after_the_thread() {
-    killed_at("booking.confirm.after_thread").await;
+async fn confirmed_once_when_killed_after_the_thread(engine: Engine) {
+    killed_at(engine, "booking.confirm.after_thread").await;
 }
 
-#[tokio::test]
-async fn b23_killed_after_the_number() {
-    killed_at("booking.confirm.after_number").await;
+async fn confirmed_once_when_killed_after_the_number(engine: Engine) {
+    killed_at(engine, "booking.confirm.after_number").await;
 }
 
-#[tokio::test]
-async fn b23_killed_after_the_window() {
-    killed_at("booking.confirm.after_window").await;
+async fn confirmed_once_when_killed_after_the_window(engine: Engine) {
+    killed_at(engine, "booking.confirm.after_window").await;
 }
 
-#[tokio::test]
-async fn b23_killed_after_the_automation() {
-    killed_at("booking.confirm.after_automation").await;
+async fn confirmed_once_when_killed_after_the_automation(engine: Engine) {
+    killed_at(engine, "booking.confirm.after_automation").await;
 }
 
-#[tokio::test]
-async fn b23_killed_after_the_audit() {
-    killed_at("booking.confirm.after_audit").await;
+async fn confirmed_once_when_killed_after_the_audit(engine: Engine) {
+    killed_at(engine, "booking.confirm.after_audit").await;
 }
 
-#[tokio::test]
-async fn b23_killed_before_the_text_leaves() {
-    killed_at("sms.send.after_ask").await;
+async fn confirmed_once_when_killed_before_the_text_leaves(engine: Engine) {
+    killed_at(engine, "sms.send.after_ask").await;
 }
 
-#[tokio::test]
-async fn b23_killed_after_the_text_has_left() {
-    killed_at("sms.send.after_answer").await;
+async fn confirmed_once_when_killed_after_the_text_has_left(engine: Engine) {
+    killed_at(engine, "sms.send.after_answer").await;
 }
 
-#[tokio::test]
-async fn f1_an_acknowledged_webhook_is_processed_after_a_kill() {
-    on_both(async |world| {
+async fn an_acknowledged_webhook_is_processed_after_a_kill(engine: Engine) {
+    on(engine, async |world| {
         // Nobody runs jobs: all that is left of the webhook when the process dies is what is on disk.
         let mut web = world.serve_with(&["--role", "web"], &[]);
         let id = book(&web).await;
@@ -174,9 +178,8 @@ async fn f1_an_acknowledged_webhook_is_processed_after_a_kill() {
     .await;
 }
 
-#[tokio::test]
-async fn f4_a_job_that_kills_its_process_three_times_is_put_before_people_and_others_go_on() {
-    on_both(async |world| {
+async fn a_job_that_kills_its_process_three_times_is_put_before_people_and_others_go_on(engine: Engine) {
+    on(engine, async |world| {
         let deadly = [("NIGHTSHIFT_FAILPOINTS", "booking.confirm.after_load=abort")];
         let mut process = world.serve_with(&[], &deadly);
         let id = book(&process).await;
@@ -199,9 +202,8 @@ async fn f4_a_job_that_kills_its_process_three_times_is_put_before_people_and_ot
     .await;
 }
 
-#[tokio::test]
-async fn a_job_that_panics_is_tried_again_and_takes_nobody_with_it() {
-    on_both(async |mut world| {
+async fn a_job_that_panics_is_tried_again_and_takes_nobody_with_it(engine: Engine) {
+    on(engine, async |mut world| {
         world.set("NIGHTSHIFT_FAILPOINTS", "booking.confirm.after_window=panic");
         let mut process = world.serve();
         let id = book(&process).await;
@@ -218,9 +220,8 @@ async fn a_job_that_panics_is_tried_again_and_takes_nobody_with_it() {
 
 /// The promise of the whole system, with the real program: 500 signed webhooks for 200 bookings come in while it is
 /// killed 50 times.
-#[tokio::test]
-async fn nothing_is_lost_and_nothing_done_twice_when_the_process_is_killed_fifty_times() {
-    on_both(async |world| {
+async fn nothing_is_lost_and_nothing_done_twice_when_the_process_is_killed_fifty_times(engine: Engine) {
+    on(engine, async |world| {
         const BOOKINGS: usize = 200;
         const WEBHOOKS: usize = 500;
         const KILLS: usize = 50;
@@ -297,8 +298,8 @@ async fn want_call(http: &reqwest::Client, url: &str, number: usize) -> Option<(
     matches!(answer.status().as_u16(), 202 | 409).then_some(())
 }
 
-async fn call_killed_at(point: &str) {
-    on_both(async |world| {
+async fn call_killed_at(engine: Engine, point: &str) {
+    on(engine, async |world| {
         let world = calling(world).await;
         let mut process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", &format!("{point}=abort"))]);
         // The process may die before it has answered.
@@ -313,25 +314,21 @@ async fn call_killed_at(point: &str) {
     .await;
 }
 
-#[tokio::test]
-async fn c7_killed_before_the_call_leaves() {
-    call_killed_at("booking_call.start.after_ask").await;
+async fn called_once_when_killed_before_the_call_leaves(engine: Engine) {
+    call_killed_at(engine, "booking_call.start.after_ask").await;
 }
 
-#[tokio::test]
-async fn c7_killed_after_the_call_was_placed() {
-    call_killed_at("booking_call.start.after_answer").await;
+async fn called_once_when_killed_after_the_call_was_placed(engine: Engine) {
+    call_killed_at(engine, "booking_call.start.after_answer").await;
 }
 
-#[tokio::test]
-async fn c7_killed_while_the_result_is_stored() {
-    call_killed_at("booking_call.complete.before_commit").await;
+async fn called_once_when_killed_while_the_result_is_stored(engine: Engine) {
+    call_killed_at(engine, "booking_call.complete.before_commit").await;
 }
 
 /// Killed a hundred times at random while calls are placed: no phone rings twice, and every call that was accepted ends.
-#[tokio::test]
-async fn c7_a_hundred_kills_place_each_call_once() {
-    on_both(async |world| {
+async fn called_once_when_killed_a_hundred_times(engine: Engine) {
+    on(engine, async |world| {
         const CALLS: usize = 60;
         const KILLS: usize = 100;
         let world = Arc::new(calling(world).await);

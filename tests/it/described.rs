@@ -4,11 +4,20 @@ use std::collections::BTreeSet;
 
 use nightshift::web::routes::Kind;
 use nightshift::web::{document, table};
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business::{self, booking};
-use crate::support::{Answer, Caller, Nightshift, on_both};
+use crate::support::{Answer, Caller, Nightshift, on};
+
+each_engine! {
+    what_a_body_must_have_by_the_description_it_must_have_and_nothing_else,
+    a_parameter_that_a_route_does_not_have_is_refused_as_described,
+    an_address_that_cannot_be_read_is_refused_in_the_form_of_its_kind,
+    before_there_is_an_organization_every_answer_to_a_reader_is_described,
+}
 
 fn described() -> Value {
     serde_json::to_value(document()).unwrap()
@@ -88,8 +97,7 @@ fn names(answer: &Answer, field: &str) -> bool {
         .is_some_and(|fields| fields.keys().any(|name| name == field || name.ends_with(&format!("].{field}"))))
 }
 
-#[tokio::test]
-async fn what_a_body_must_have_by_the_description_it_must_have_and_nothing_else() {
+async fn what_a_body_must_have_by_the_description_it_must_have_and_nothing_else(engine: Engine) {
     let document = described();
     let demanding: BTreeSet<&str> = table()
         .iter()
@@ -97,7 +105,7 @@ async fn what_a_body_must_have_by_the_description_it_must_have_and_nothing_else(
         .map(|route| route.path)
         .collect();
     assert_eq!(demanding, least_bodies().iter().map(|(path, _)| *path).collect());
-    on_both(async |nightshift| {
+    on(engine, async |nightshift| {
         let asked = json!({"title": "Vaccination", "userPhone": "+14155550199"});
         let made = nightshift.post("/api/v1/service-requests", asked).await.expect(201).json();
         for (route, least) in least_bodies() {
@@ -124,9 +132,8 @@ async fn what_a_body_must_have_by_the_description_it_must_have_and_nothing_else(
     .await;
 }
 
-#[tokio::test]
-async fn a_parameter_that_a_route_does_not_have_is_refused_as_described() {
-    on_both(async |nightshift| {
+async fn a_parameter_that_a_route_does_not_have_is_refused_as_described(engine: Engine) {
+    on(engine, async |nightshift| {
         let answer = nightshift.get("/api/ops/schedules?x=1").await.expect(422);
         assert!(names(&answer, "x"), "{}", answer.text);
     })
@@ -134,9 +141,8 @@ async fn a_parameter_that_a_route_does_not_have_is_refused_as_described() {
 }
 
 /// Every route with a parameter in its path, asked for by an address that is no UTF-8.
-#[tokio::test]
-async fn an_address_that_cannot_be_read_is_refused_in_the_form_of_its_kind() {
-    on_both(async |nightshift| {
+async fn an_address_that_cannot_be_read_is_refused_in_the_form_of_its_kind(engine: Engine) {
+    on(engine, async |nightshift| {
         let mut asked = 0;
         for route in table().iter().filter(|route| route.path.contains('{')) {
             let path: Vec<_> =
@@ -157,9 +163,8 @@ async fn an_address_that_cannot_be_read_is_refused_in_the_form_of_its_kind() {
 }
 
 /// Each answer is held against the description by the client.
-#[tokio::test]
-async fn before_there_is_an_organization_every_answer_to_a_reader_is_described() {
-    on_both(async |nightshift: Nightshift| {
+async fn before_there_is_an_organization_every_answer_to_a_reader_is_described(engine: Engine) {
+    on(engine, async |nightshift: Nightshift| {
         for sql in [
             "DELETE FROM users",
             "DELETE FROM automations",

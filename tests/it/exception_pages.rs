@@ -3,14 +3,23 @@
 use std::time::Duration;
 
 use nightshift::config::{Environment, Settings};
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_domain::exceptions::ExceptionKind;
 use reqwest::Method;
 use serde_json::json;
 
 use super::pricing::rule;
 use crate::support::business::{self, booking};
-use crate::support::nightshift::on_both_with;
+use crate::support::nightshift::on_with;
 use crate::support::{Answer, Caller, Nightshift};
+
+each_engine! {
+    people_sign_in_and_are_led_where_they_wanted_to_go_and_nowhere_else,
+    a_drift_is_explained_on_its_page_and_worked_on_without_scripts,
+    the_type_filter_offers_every_kind_and_keeps_one_that_this_program_does_not_know,
+    production_that_takes_webhooks_from_anybody_says_so_until_it_no_longer_does,
+}
 
 pub fn with_auth(settings: &mut Settings) {
     settings.auth.enabled = true;
@@ -56,9 +65,8 @@ pub async fn drifted(nightshift: &Nightshift, owner: &Caller) {
     nightshift.exceptions("pricing_drift").until(1).await;
 }
 
-#[tokio::test]
-async fn people_sign_in_and_are_led_where_they_wanted_to_go_and_nowhere_else() {
-    on_both_with(with_auth, async |nightshift| {
+async fn people_sign_in_and_are_led_where_they_wanted_to_go_and_nowhere_else(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let away = look(&nightshift, "/exceptions?severity=high", &Caller::Nobody).await.expect(303);
         assert_eq!(away.header("location"), Some("/login?next=%2Fexceptions%3Fseverity%3Dhigh"));
         let wrong = [("email", business::OWNER), ("password", "guess"), ("next", "/exceptions")];
@@ -94,9 +102,8 @@ async fn people_sign_in_and_are_led_where_they_wanted_to_go_and_nowhere_else() {
     .await;
 }
 
-#[tokio::test]
-async fn d14_a_drift_is_explained_on_its_page_and_worked_on_without_scripts() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_drift_is_explained_on_its_page_and_worked_on_without_scripts(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         let empty = look(&nightshift, "/exceptions", &owner).await.expect(200);
         assert!(empty.text.contains("No open exceptions. All clear."));
@@ -153,9 +160,8 @@ async fn d14_a_drift_is_explained_on_its_page_and_worked_on_without_scripts() {
     .await;
 }
 
-#[tokio::test]
-async fn the_type_filter_offers_every_kind_and_keeps_one_that_this_program_does_not_know() {
-    on_both_with(with_auth, async |nightshift| {
+async fn the_type_filter_offers_every_kind_and_keeps_one_that_this_program_does_not_know(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         let page = look(&nightshift, "/exceptions?type=sms_unconfirmed", &owner).await.expect(200);
         let types = select(&page, "type");
@@ -186,8 +192,7 @@ fn select<'a>(page: &'a Answer, name: &str) -> &'a str {
     &page.text[start..start + page.text[start..].find("</select>").expect("an open select")]
 }
 
-#[tokio::test]
-async fn d24_production_that_takes_webhooks_from_anybody_says_so_until_it_no_longer_does() {
+async fn production_that_takes_webhooks_from_anybody_says_so_until_it_no_longer_does(engine: Engine) {
     let careless = |settings: &mut Settings| {
         settings.environment = Environment::Production;
         settings.auth.enabled = true;
@@ -202,7 +207,7 @@ async fn d24_production_that_takes_webhooks_from_anybody_says_so_until_it_no_lon
         "{:?}",
         refused.refusals()
     );
-    on_both_with(careless, async |nightshift| {
+    on_with(engine, careless, async |nightshift| {
         let ops = nightshift.sign_in(business::OPS).await;
         let page = look(&nightshift, "/exceptions", &ops).await.expect(200);
         assert!(page.text.contains("Webhook signatures are not enforced."));

@@ -2,13 +2,20 @@
 
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_domain::access::api_keys::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business::{self, booking};
-use crate::support::nightshift::on_both_with;
+use crate::support::nightshift::on_with;
 use crate::support::{Caller, Nightshift};
+
+each_engine! {
+    an_exception_is_assigned_snoozed_woken_and_resolved_and_all_of_it_is_on_record,
+    exceptions_are_seen_by_their_organisation_and_by_ops,
+}
 
 /// A confirmed booking whose conversation has no number.
 async fn missing_number(nightshift: &Nightshift, owner: &Caller) -> Value {
@@ -22,9 +29,9 @@ async fn missing_number(nightshift: &Nightshift, owner: &Caller) -> Value {
     list["exceptions"][0].clone()
 }
 
-#[tokio::test]
-async fn an_exception_is_assigned_snoozed_woken_and_resolved_and_all_of_it_is_on_record() {
-    on_both_with(
+async fn an_exception_is_assigned_snoozed_woken_and_resolved_and_all_of_it_is_on_record(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let owner = nightshift.sign_in(business::OWNER).await;
@@ -88,9 +95,9 @@ async fn an_exception_is_assigned_snoozed_woken_and_resolved_and_all_of_it_is_on
     .await;
 }
 
-#[tokio::test]
-async fn exceptions_are_seen_by_their_organisation_and_by_ops() {
-    on_both_with(
+async fn exceptions_are_seen_by_their_organisation_and_by_ops(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let owner = nightshift.sign_in(business::OWNER).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nightshift_db::testing::{TestDb, empty, postgres};
+use nightshift_db::testing::{TestDb, each_engine, empty, postgres};
 use nightshift_db::{Db, DbError, DbOptions, Engine, migrate, settings};
 use nightshift_providers::http_client;
 use nightshift_providers::simulator::StripeSender;
@@ -11,6 +11,12 @@ use crate::support::business::{self, booking_of, paid};
 use crate::support::checks::eventually;
 use crate::support::nightshift::STRIPE_SECRET;
 use crate::support::process::World;
+
+each_engine! {
+    what_a_session_has_prepared_before_the_schema_changed_is_tried_again_and_found_anew,
+    a_transaction_that_somebody_left_open_is_not_handed_to_the_next,
+    settings_of_the_database_do_not_reach_the_program,
+}
 
 /// A handle of its own whose one session was opened before whatever is done to the others.
 async fn admin(database: &TestDb) -> Db {
@@ -70,75 +76,73 @@ async fn sessions_from_the_time_when_the_server_was_read_only_are_not_kept() {
     assert!(!process.has_ended());
 }
 
-#[tokio::test]
-async fn what_a_session_has_prepared_before_the_schema_changed_is_tried_again_and_found_anew() {
-    for database in empty().await {
-        let db = &database.db;
-        execute(db, "CREATE TABLE things (a BIGINT)").await;
-        execute(db, "INSERT INTO things VALUES (7)").await;
-        let sql = match db.engine() {
-            Engine::Postgres => "SELECT * FROM things",
-            Engine::Sqlite => "SELECT a FROM things",
-        };
-        let read = async || db.read(sql).one::<(i64,)>().await;
-        assert_eq!(read().await.unwrap(), (7,));
-        execute(db, "ALTER TABLE things ADD COLUMN b BIGINT").await;
-        match read().await {
-            Ok(row) => assert_eq!(row, (7,)),
-            Err(error) => assert!(matches!(error, DbError::Contention(_)), "{error}"),
-        }
-        assert_eq!(read().await.unwrap(), (7,));
+async fn what_a_session_has_prepared_before_the_schema_changed_is_tried_again_and_found_anew(engine: Engine) {
+    let database = empty(engine).await;
+    let db = &database.db;
+    execute(db, "CREATE TABLE things (a BIGINT)").await;
+    execute(db, "INSERT INTO things VALUES (7)").await;
+    let sql = match db.engine() {
+        Engine::Postgres => "SELECT * FROM things",
+        Engine::Sqlite => "SELECT a FROM things",
+    };
+    let read = async || db.read(sql).one::<(i64,)>().await;
+    assert_eq!(read().await.unwrap(), (7,));
+    execute(db, "ALTER TABLE things ADD COLUMN b BIGINT").await;
+    match read().await {
+        Ok(row) => assert_eq!(row, (7,)),
+        Err(error) => assert!(matches!(error, DbError::Contention(_)), "{error}"),
     }
+    assert_eq!(read().await.unwrap(), (7,));
 }
 
-#[tokio::test]
-async fn a_transaction_that_somebody_left_open_is_not_handed_to_the_next() {
-    for database in empty().await {
-        execute(&database.db, "CREATE TABLE things (a BIGINT)").await;
-        let db = Db::connect(&database.url, &DbOptions { connections_max: 1, ..DbOptions::default() }).await.unwrap();
-        if db.engine() == Engine::Postgres {
-            // As a statement that was cut off may leave it. SQLite's begins are not statements of their own.
-            execute(&db, "BEGIN").await;
-            db.write("SELECT 1 / 0").execute().await.unwrap_err();
-            let left_behind = db.write("INSERT INTO things VALUES (7)").execute().await.unwrap_err();
-            assert!(left_behind.is_transient(), "{left_behind}");
-        }
-        execute(&db, "INSERT INTO things VALUES (8)").await;
-        assert_eq!(database.db.read("SELECT a FROM things").scalar::<i64>().await.unwrap(), 8);
+async fn a_transaction_that_somebody_left_open_is_not_handed_to_the_next(engine: Engine) {
+    let database = empty(engine).await;
+    execute(&database.db, "CREATE TABLE things (a BIGINT)").await;
+    let db = Db::connect(&database.url, &DbOptions { connections_max: 1, ..DbOptions::default() }).await.unwrap();
+    if db.engine() == Engine::Postgres {
+        // As a statement that was cut off may leave it. SQLite's begins are not statements of their own.
+        execute(&db, "BEGIN").await;
+        db.write("SELECT 1 / 0").execute().await.unwrap_err();
+        let left_behind = db.write("INSERT INTO things VALUES (7)").execute().await.unwrap_err();
+        assert!(left_behind.is_transient(), "{left_behind}");
     }
+    execute(&db, "INSERT INTO things VALUES (8)").await;
+    assert_eq!(database.db.read("SELECT a FROM things").scalar::<i64>().await.unwrap(), 8);
 }
 
-#[tokio::test]
-async fn settings_of_the_database_do_not_reach_the_program() {
-    for database in empty().await {
-        if database.engine() == Engine::Postgres {
-            execute(&database.db, "DO $$ BEGIN
-                EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database());
-                EXECUTE format('ALTER DATABASE %I SET statement_timeout = 1', current_database());
-                EXECUTE format('ALTER DATABASE %I SET lock_timeout = 1', current_database());
-                EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database());
-                EXECUTE format('ALTER DATABASE %I SET standard_conforming_strings = off', current_database());
-                EXECUTE format('ALTER DATABASE %I SET timezone = ''Asia/Kathmandu''', current_database());
-                EXECUTE format('ALTER DATABASE %I SET datestyle = ''German''', current_database()); END $$").await;
-        }
-        let db = Db::connect(&database.url, &DbOptions::default()).await.unwrap();
-        migrate(&db).await.unwrap();
-        let settings = settings(&db).await.unwrap();
-        let value = |name: &str| settings.iter().find(|setting| setting.name == name).unwrap().value.clone();
-        let expected: &[(&str, &str)] = match db.engine() {
-            Engine::Postgres => &[
-                ("synchronous_commit", "on"),
-                ("statement_timeout", "20s"),
-                ("lock_timeout", "0"),
-                ("default_transaction_isolation", "read committed"),
-                ("idle_in_transaction_session_timeout", "20s"),
-                ("TimeZone", "UTC"),
-            ],
-            Engine::Sqlite => &[("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1")],
-        };
-        for (name, expected) in expected {
-            assert_eq!(value(name), *expected, "{name}");
-        }
+async fn settings_of_the_database_do_not_reach_the_program(engine: Engine) {
+    let database = empty(engine).await;
+    if database.engine() == Engine::Postgres {
+        execute(
+            &database.db,
+            "DO $$ BEGIN
+            EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database());
+            EXECUTE format('ALTER DATABASE %I SET statement_timeout = 1', current_database());
+            EXECUTE format('ALTER DATABASE %I SET lock_timeout = 1', current_database());
+            EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database());
+            EXECUTE format('ALTER DATABASE %I SET standard_conforming_strings = off', current_database());
+            EXECUTE format('ALTER DATABASE %I SET timezone = ''Asia/Kathmandu''', current_database());
+            EXECUTE format('ALTER DATABASE %I SET datestyle = ''German''', current_database()); END $$",
+        )
+        .await;
+    }
+    let db = Db::connect(&database.url, &DbOptions::default()).await.unwrap();
+    migrate(&db).await.unwrap();
+    let settings = settings(&db).await.unwrap();
+    let value = |name: &str| settings.iter().find(|setting| setting.name == name).unwrap().value.clone();
+    let expected: &[(&str, &str)] = match db.engine() {
+        Engine::Postgres => &[
+            ("synchronous_commit", "on"),
+            ("statement_timeout", "20s"),
+            ("lock_timeout", "0"),
+            ("default_transaction_isolation", "read committed"),
+            ("idle_in_transaction_session_timeout", "20s"),
+            ("TimeZone", "UTC"),
+        ],
+        Engine::Sqlite => &[("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1")],
+    };
+    for (name, expected) in expected {
+        assert_eq!(value(name), *expected, "{name}");
     }
 }
 

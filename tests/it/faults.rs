@@ -7,8 +7,8 @@
 
 use std::time::{Duration, Instant};
 
-use nightshift_db::Clock;
-use nightshift_db::testing::{TestDb, engines};
+use nightshift_db::testing::each_engine;
+use nightshift_db::{Clock, Engine};
 use nightshift_providers::http_client;
 use nightshift_providers::simulator::StripeSender;
 use nightshift_queue::Queue;
@@ -19,6 +19,12 @@ use crate::support::business::{booking_of, paid};
 use crate::support::nightshift::STRIPE_SECRET;
 use crate::support::probes::LOOK_EVERY;
 use crate::support::process::{Process, World};
+
+each_engine! {
+    whichever_statement_fails_a_paid_booking_is_confirmed_once(flavor = "multi_thread"),
+    wherever_the_program_fails_a_paid_booking_is_confirmed_once(flavor = "multi_thread"),
+    whichever_answer_of_the_database_is_lost_a_booking_can_be_sent_again_soon(flavor = "multi_thread"),
+}
 
 /// A start, a booking, its payment and its text are done after fewer statements.
 const STATEMENTS: usize = 240;
@@ -171,45 +177,36 @@ async fn run_now(world: &World, queue: &Queue) {
         .unwrap();
 }
 
-async fn a_booking_is_confirmed_once_in_spite_of(faults: &[Fault]) {
-    let worlds = engines().await.into_iter().map(async |database: TestDb| {
-        let world = World::new(database).await;
-        let queue = Queue::new(world.db().clone(), Clock::system());
-        for (number, fault) in faults.iter().enumerate() {
-            let mut round = Round::of(&world, fault);
-            let booking = round.book(number, PATIENCE).await;
-            round.pay(number, &booking).await;
-            round.until_confirmed(&queue, i64::try_from(number).unwrap() + 1).await;
-            round.end().await;
-        }
-        let _last = world.serve();
-        world.leases_run_out().await;
-        world.until_quiet().await;
-        world.shows_each_booking_once(faults.len()).await;
-    });
-    futures_util::future::join_all(worlds).await;
+async fn a_booking_is_confirmed_once_in_spite_of(engine: Engine, faults: &[Fault]) {
+    let world = World::on(engine).await;
+    let queue = Queue::new(world.db().clone(), Clock::system());
+    for (number, fault) in faults.iter().enumerate() {
+        let mut round = Round::of(&world, fault);
+        let booking = round.book(number, PATIENCE).await;
+        round.pay(number, &booking).await;
+        round.until_confirmed(&queue, i64::try_from(number).unwrap() + 1).await;
+        round.end().await;
+    }
+    let _last = world.serve();
+    world.leases_run_out().await;
+    world.until_quiet().await;
+    world.shows_each_booking_once(faults.len()).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whichever_statement_fails_a_paid_booking_is_confirmed_once() {
-    a_booking_is_confirmed_once_in_spite_of(&failing_statements()).await;
+async fn whichever_statement_fails_a_paid_booking_is_confirmed_once(engine: Engine) {
+    a_booking_is_confirmed_once_in_spite_of(engine, &failing_statements()).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn wherever_the_program_fails_a_paid_booking_is_confirmed_once() {
-    a_booking_is_confirmed_once_in_spite_of(&failing_places()).await;
+async fn wherever_the_program_fails_a_paid_booking_is_confirmed_once(engine: Engine) {
+    a_booking_is_confirmed_once_in_spite_of(engine, &failing_places()).await;
 }
 
 /// A request that is sent again is answered soon, not after the minute in which its key is held by somebody who died.
-#[tokio::test(flavor = "multi_thread")]
-async fn whichever_answer_of_the_database_is_lost_a_booking_can_be_sent_again_soon() {
-    let worlds = engines().await.into_iter().map(async |database: TestDb| {
-        let world = World::new(database).await;
-        for n in 1..=20 {
-            let fault = failing_statement(n, "after");
-            Round::of(&world, &fault).book(n, Duration::from_secs(30)).await;
-        }
-        assert_eq!(world.bookings().count().await, 20);
-    });
-    futures_util::future::join_all(worlds).await;
+async fn whichever_answer_of_the_database_is_lost_a_booking_can_be_sent_again_soon(engine: Engine) {
+    let world = World::on(engine).await;
+    for n in 1..=20 {
+        let fault = failing_statement(n, "after");
+        Round::of(&world, &fault).book(n, Duration::from_secs(30)).await;
+    }
+    assert_eq!(world.bookings().count().await, 20);
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nightshift_db::Engine;
-use nightshift_db::testing::{TestDb, engines};
+use nightshift_db::testing::{each_engine, migrated};
 use nightshift_domain::access::api_keys::Scope;
 use nightshift_domain::idempotency::{self, Holder, KeyState, RequestKey};
 use nightshift_providers::http_client;
@@ -12,17 +12,28 @@ use serde_json::json;
 
 use crate::support::business::{self, booking, booking_of};
 use crate::support::checks::eventually;
-use crate::support::nightshift::on_both_with;
+use crate::support::nightshift::on_with;
 use crate::support::process::World;
-use crate::support::{Answer, Caller, Nightshift, on_both};
+use crate::support::{Answer, Caller, Nightshift, on};
+
+each_engine! {
+    the_same_request_is_answered_the_same_and_done_once,
+    another_request_under_the_same_key_is_refused,
+    the_same_request_at_the_same_time_is_done_once,
+    a_request_that_failed_may_be_sent_again_corrected,
+    a_client_that_hung_up_may_send_its_request_again,
+    keys_of_different_callers_do_not_collide,
+    a_request_that_was_told_to_come_again_is_taken_at_once_by_the_process_that_told_it(flavor = "multi_thread"),
+    a_key_of_a_killed_process_is_free_within_seconds(flavor = "multi_thread"),
+    a_frozen_holder_loses_its_key_and_stores_nothing_when_it_wakes_up,
+}
 
 async fn book(nightshift: &Nightshift, caller: &Caller, key: &str, body: serde_json::Value) -> Answer {
     nightshift.send_with(Method::POST, "/api/bookings", caller, Some(body), &[("idempotency-key", key)]).await
 }
 
-#[tokio::test]
-async fn f9_the_same_request_is_answered_the_same_and_done_once() {
-    on_both(async |nightshift| {
+async fn the_same_request_is_answered_the_same_and_done_once(engine: Engine) {
+    on(engine, async |nightshift| {
         let first = book(&nightshift, &Caller::Nobody, "key-1", booking()).await.expect(201);
         let second = book(&nightshift, &Caller::Nobody, "key-1", booking()).await.expect(201);
         assert_eq!(first.json(), second.json());
@@ -35,9 +46,8 @@ async fn f9_the_same_request_is_answered_the_same_and_done_once() {
     .await;
 }
 
-#[tokio::test]
-async fn f9_another_request_under_the_same_key_is_refused() {
-    on_both(async |nightshift| {
+async fn another_request_under_the_same_key_is_refused(engine: Engine) {
+    on(engine, async |nightshift| {
         book(&nightshift, &Caller::Nobody, "key-1", booking()).await.expect(201);
         let other = book(&nightshift, &Caller::Nobody, "key-1", booking_of(1)).await.expect(422);
         assert_eq!(other.code(), "idempotency_mismatch");
@@ -46,9 +56,8 @@ async fn f9_another_request_under_the_same_key_is_refused() {
     .await;
 }
 
-#[tokio::test]
-async fn f9_the_same_request_at_the_same_time_is_done_once() {
-    on_both(async |nightshift| {
+async fn the_same_request_at_the_same_time_is_done_once(engine: Engine) {
+    on(engine, async |nightshift| {
         let requests = (0..12).map(|_| book(&nightshift, &Caller::Nobody, "key-1", booking()));
         let answers = futures_util::future::join_all(requests).await;
         for answer in &answers {
@@ -64,18 +73,16 @@ async fn f9_the_same_request_at_the_same_time_is_done_once() {
     .await;
 }
 
-#[tokio::test]
-async fn f9_a_request_that_failed_may_be_sent_again_corrected() {
-    on_both(async |nightshift| {
+async fn a_request_that_failed_may_be_sent_again_corrected(engine: Engine) {
+    on(engine, async |nightshift| {
         book(&nightshift, &Caller::Nobody, "key-1", json!({})).await.expect(422);
         book(&nightshift, &Caller::Nobody, "key-1", booking()).await.expect(201);
     })
     .await;
 }
 
-#[tokio::test]
-async fn f9_a_client_that_hung_up_may_send_its_request_again() {
-    on_both(async |nightshift| {
+async fn a_client_that_hung_up_may_send_its_request_again(engine: Engine) {
+    on(engine, async |nightshift| {
         // Nothing can be booked until this ends: SQLite has one writer, PostgreSQL locks the table.
         let mut tx = nightshift.db.begin().await.unwrap();
         if nightshift.db.engine() == Engine::Postgres {
@@ -95,9 +102,9 @@ async fn f9_a_client_that_hung_up_may_send_its_request_again() {
     .await;
 }
 
-#[tokio::test]
-async fn f9_keys_of_different_callers_do_not_meet() {
-    on_both_with(
+async fn keys_of_different_callers_do_not_collide(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let (one, two) =
@@ -111,40 +118,32 @@ async fn f9_keys_of_different_callers_do_not_meet() {
 }
 
 /// The database goes away between the taking of a key and the answer, and is still away when the key is to be given back.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_was_told_to_come_again_is_taken_at_once_by_the_process_that_told_it() {
-    let worlds = engines().await.into_iter().map(async |database: TestDb| {
-        let world = World::new(database).await;
-        let away = "idempotency.after_take=error,idempotency.before_abandon=error";
-        let _process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", away)]);
-        assert_eq!(send(&world, "key-1").await.0, 503);
-        assert_eq!(world.idempotency_keys_in_progress().count().await, 1);
-        assert_eq!(send(&world, "key-1").await.0, 201);
-        assert_eq!(world.bookings().count().await, 1);
-    });
-    futures_util::future::join_all(worlds).await;
+async fn a_request_that_was_told_to_come_again_is_taken_at_once_by_the_process_that_told_it(engine: Engine) {
+    let world = World::on(engine).await;
+    let away = "idempotency.after_take=error,idempotency.before_abandon=error";
+    let _process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", away)]);
+    assert_eq!(send(&world, "key-1").await.0, 503);
+    assert_eq!(world.idempotency_keys_in_progress().count().await, 1);
+    assert_eq!(send(&world, "key-1").await.0, 201);
+    assert_eq!(world.bookings().count().await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_key_of_a_killed_process_is_free_within_seconds() {
-    let worlds = engines().await.into_iter().map(async |database: TestDb| {
-        let world = World::new(database).await;
-        let mut process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", "idempotency.after_take=abort")]);
-        assert_eq!(send(&world, "key-1").await.0, 0, "no answer");
-        process.wait().await;
-        let _next = world.serve();
-        eventually("the key is free", async || match send(&world, "key-1").await {
-            (201, _) => true,
-            (409, wait) => {
-                assert_eq!(wait.as_deref(), Some("1"));
-                false
-            }
-            (status, _) => panic!("{status}"),
-        })
-        .await;
-        assert_eq!(world.bookings().count().await, 1);
-    });
-    futures_util::future::join_all(worlds).await;
+async fn a_key_of_a_killed_process_is_free_within_seconds(engine: Engine) {
+    let world = World::on(engine).await;
+    let mut process = world.serve_with(&[], &[("NIGHTSHIFT_FAILPOINTS", "idempotency.after_take=abort")]);
+    assert_eq!(send(&world, "key-1").await.0, 0, "no answer");
+    process.wait().await;
+    let _next = world.serve();
+    eventually("the key is free", async || match send(&world, "key-1").await {
+        (201, _) => true,
+        (409, wait) => {
+            assert_eq!(wait.as_deref(), Some("1"));
+            false
+        }
+        (status, _) => panic!("{status}"),
+    })
+    .await;
+    assert_eq!(world.bookings().count().await, 1);
 }
 
 /// Status and `Retry-After`; 0 without an answer.
@@ -156,32 +155,30 @@ async fn send(world: &World, key: &str) -> (u16, Option<String>) {
 }
 
 /// A process that is frozen is not asked whether it still runs: it loses its keys, and stores nothing when it wakes up.
-#[tokio::test]
-async fn a_frozen_holder_loses_its_key_and_stores_nothing_when_it_wakes_up() {
-    for database in engines().await {
-        let (db, start) = (&database.db, business::start());
-        let key = |process: &str| RequestKey {
-            principal: "nobody".to_owned(),
-            method: "POST".to_owned(),
-            path: "/api/bookings".to_owned(),
-            key: "key-1".to_owned(),
-            holder: Holder { process: process.to_owned(), request: "1".to_owned() },
-        };
-        let (frozen, other) = (key("frozen"), key("other"));
-        let begin = async |key: &RequestKey, now| idempotency::begin(db, key, b"{}", None, now).await.unwrap();
-        assert_eq!(begin(&frozen, start).await, KeyState::Fresh);
-        // As long as it renews, it keeps it.
-        idempotency::renew(db, &frozen, start + Duration::from_secs(2)).await.unwrap();
-        let held = KeyState::InProgress { by: Some(frozen.holder.clone()) };
-        assert_eq!(begin(&other, start + Duration::from_secs(6)).await, held);
-        assert_eq!(begin(&other, start + Duration::from_secs(7)).await, KeyState::Fresh);
-        let now = start + Duration::from_secs(8);
-        idempotency::renew(db, &frozen, now).await.unwrap();
-        let mut tx = db.begin().await.unwrap();
-        assert!(!idempotency::finish(&mut tx, &frozen, 201, "{}", now).await.unwrap());
-        assert!(idempotency::finish(&mut tx, &other, 201, "{}", now).await.unwrap());
-        tx.commit().await.unwrap();
-        let replayed = KeyState::Replay { status: 201, body: "{}".to_owned() };
-        assert_eq!(begin(&frozen, now).await, replayed);
-    }
+async fn a_frozen_holder_loses_its_key_and_stores_nothing_when_it_wakes_up(engine: Engine) {
+    let database = migrated(engine).await;
+    let (db, start) = (&database.db, business::start());
+    let key = |process: &str| RequestKey {
+        principal: "nobody".to_owned(),
+        method: "POST".to_owned(),
+        path: "/api/bookings".to_owned(),
+        key: "key-1".to_owned(),
+        holder: Holder { process: process.to_owned(), request: "1".to_owned() },
+    };
+    let (frozen, other) = (key("frozen"), key("other"));
+    let begin = async |key: &RequestKey, now| idempotency::begin(db, key, b"{}", None, now).await.unwrap();
+    assert_eq!(begin(&frozen, start).await, KeyState::Fresh);
+    // As long as it renews, it keeps it.
+    idempotency::renew(db, &frozen, start + Duration::from_secs(2)).await.unwrap();
+    let held = KeyState::InProgress { by: Some(frozen.holder.clone()) };
+    assert_eq!(begin(&other, start + Duration::from_secs(6)).await, held);
+    assert_eq!(begin(&other, start + Duration::from_secs(7)).await, KeyState::Fresh);
+    let now = start + Duration::from_secs(8);
+    idempotency::renew(db, &frozen, now).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    assert!(!idempotency::finish(&mut tx, &frozen, 201, "{}", now).await.unwrap());
+    assert!(idempotency::finish(&mut tx, &other, 201, "{}", now).await.unwrap());
+    tx.commit().await.unwrap();
+    let replayed = KeyState::Replay { status: 201, body: "{}".to_owned() };
+    assert_eq!(begin(&frozen, now).await, replayed);
 }

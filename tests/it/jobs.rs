@@ -2,13 +2,27 @@
 
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_jobs::retention::sweep::RetentionSweep;
 use nightshift_providers::simulator::{Fault, FaultRule, Match};
 use nightshift_queue::NewJob;
 use serde_json::json;
 
 use crate::support::business::{booking_of, paid};
-use crate::support::{Nightshift, on_both};
+use crate::support::{Nightshift, on};
+
+each_engine! {
+    the_same_work_twice_is_one_job_until_it_has_ended,
+    a_once_key_holds_after_the_job_has_ended,
+    a_failing_text_is_retried_with_backoff_and_then_put_before_people,
+    what_can_never_succeed_is_given_up_at_the_first_attempt,
+    a_provider_that_asks_to_wait_is_given_its_time,
+    a_text_whose_answer_was_lost_is_looked_up_and_not_sent_again,
+    a_paused_queue_takes_jobs_and_runs_none,
+    texts_of_one_thread_leave_in_the_order_they_were_written,
+    a_job_of_another_organisation_is_not_found,
+}
 
 const CLIENT: &str = "+15551234567";
 
@@ -20,9 +34,8 @@ async fn confirm(nightshift: &Nightshift, booking: &str) {
     nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
 }
 
-#[tokio::test]
-async fn f2_the_same_work_twice_is_one_job_until_it_has_ended() {
-    on_both(async |nightshift| {
+async fn the_same_work_twice_is_one_job_until_it_has_ended(engine: Engine) {
+    on(engine, async |nightshift| {
         let mut tx = nightshift.db.begin().await.unwrap();
         nightshift.app.queue.pause(&mut tx, "bookings", "test", "so that jobs wait").await.unwrap();
         tx.commit().await.unwrap();
@@ -42,9 +55,8 @@ async fn f2_the_same_work_twice_is_one_job_until_it_has_ended() {
     .await;
 }
 
-#[tokio::test]
-async fn f2_a_once_key_holds_after_the_job_has_ended() {
-    on_both(async |nightshift| {
+async fn a_once_key_holds_after_the_job_has_ended(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         for event in ["evt_1", "evt_1", "evt_1"] {
             nightshift.stripe(&paid(event, &id)).await.expect(200);
@@ -55,9 +67,8 @@ async fn f2_a_once_key_holds_after_the_job_has_ended() {
     .await;
 }
 
-#[tokio::test]
-async fn f3_a_failing_text_is_tried_again_later_and_later_and_then_put_before_people() {
-    on_both(async |nightshift| {
+async fn a_failing_text_is_retried_with_backoff_and_then_put_before_people(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.simulator.twilio().inject(fault(Fault::RateLimit, 0));
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
@@ -74,9 +85,8 @@ async fn f3_a_failing_text_is_tried_again_later_and_later_and_then_put_before_pe
     .await;
 }
 
-#[tokio::test]
-async fn f3_what_never_can_succeed_is_given_up_at_the_first_attempt() {
-    on_both(async |nightshift| {
+async fn what_can_never_succeed_is_given_up_at_the_first_attempt(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.simulator.twilio().inject(FaultRule { code: Some(21211), ..fault(Fault::Refuse, 0) });
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
@@ -88,9 +98,8 @@ async fn f3_what_never_can_succeed_is_given_up_at_the_first_attempt() {
     .await;
 }
 
-#[tokio::test]
-async fn f3_a_provider_that_asks_to_wait_is_given_its_time() {
-    on_both(async |nightshift| {
+async fn a_provider_that_asks_to_wait_is_given_its_time(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.simulator.twilio().inject(FaultRule { retry_after: Some(120), ..fault(Fault::RateLimit, 1) });
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
@@ -106,9 +115,8 @@ async fn f3_a_provider_that_asks_to_wait_is_given_its_time() {
     .await;
 }
 
-#[tokio::test]
-async fn a_text_whose_answer_was_lost_is_looked_up_and_not_sent_again() {
-    on_both(async |nightshift| {
+async fn a_text_whose_answer_was_lost_is_looked_up_and_not_sent_again(engine: Engine) {
+    on(engine, async |nightshift| {
         for lost in [Fault::CloseAfterStoring, Fault::ErrorAfterStoring] {
             nightshift.simulator.twilio().inject(fault(lost, 1));
         }
@@ -125,9 +133,8 @@ async fn a_text_whose_answer_was_lost_is_looked_up_and_not_sent_again() {
     .await;
 }
 
-#[tokio::test]
-async fn f5_a_paused_queue_takes_jobs_and_runs_none() {
-    on_both(async |nightshift| {
+async fn a_paused_queue_takes_jobs_and_runs_none(engine: Engine) {
+    on(engine, async |nightshift| {
         let mut tx = nightshift.db.begin().await.unwrap();
         nightshift.app.queue.pause(&mut tx, "sms", "test", "the provider is down").await.unwrap();
         tx.commit().await.unwrap();
@@ -148,9 +155,8 @@ async fn f5_a_paused_queue_takes_jobs_and_runs_none() {
     .await;
 }
 
-#[tokio::test]
-async fn f6_texts_of_one_thread_leave_in_the_order_they_were_written() {
-    on_both(async |nightshift| {
+async fn texts_of_one_thread_leave_in_the_order_they_were_written(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
         nightshift.texts().delivered().until(1).await;
@@ -168,9 +174,8 @@ async fn f6_texts_of_one_thread_leave_in_the_order_they_were_written() {
     .await;
 }
 
-#[tokio::test]
-async fn f8_a_job_of_another_organisation_is_not_there() {
-    on_both(async |nightshift| {
+async fn a_job_of_another_organisation_is_not_found(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.get("/api/jobs/none").await.expect(404);
         let sweep = RetentionSweep::of_day(nightshift.clock.now());
         let theirs = NewJob::of(&sweep).unwrap().org("org-other");

@@ -2,14 +2,22 @@
 
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_domain::access::api_keys::Scope;
 use nightshift_domain::stream;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business;
-use crate::support::nightshift::on_both_with;
-use crate::support::{Caller, Nightshift, on_both};
+use crate::support::nightshift::on_with;
+use crate::support::{Caller, Nightshift, on};
+
+each_engine! {
+    a_confirmation_reaches_whoever_watches_the_request,
+    events_of_many_writers_arrive_once_each_and_in_order,
+    each_caller_watches_what_is_theirs,
+}
 
 /// An open stream.
 struct Watching {
@@ -69,9 +77,8 @@ async fn happen(nightshift: &Nightshift, org: &str, topic: &str, number: i64) {
     tx.commit().await.unwrap();
 }
 
-#[tokio::test]
-async fn c11_a_confirmation_reaches_whoever_watches_the_request() {
-    on_both(async |nightshift| {
+async fn a_confirmation_reaches_whoever_watches_the_request(engine: Engine) {
+    on(engine, async |nightshift| {
         let body = json!({"title": "Teeth", "userPhone": "+14155550199",
                           "providers": [{"name": "Bright Dental", "phone": "+14155550177"}]});
         let made = nightshift.post("/api/v1/service-requests", body).await.expect(201).json();
@@ -100,9 +107,8 @@ async fn c11_a_confirmation_reaches_whoever_watches_the_request() {
     .await;
 }
 
-#[tokio::test]
-async fn events_of_many_writers_arrive_once_each_and_in_order() {
-    on_both(async |nightshift| {
+async fn events_of_many_writers_arrive_once_each_and_in_order(engine: Engine) {
+    on(engine, async |nightshift| {
         let mut watching = Watching::start(&nightshift, "windows,threads", None, &[]).await;
         let writers = (0..40).map(|number| happen(&nightshift, "org-paws", "windows", number));
         futures_util::future::join_all(writers).await;
@@ -118,9 +124,9 @@ async fn events_of_many_writers_arrive_once_each_and_in_order() {
     .await;
 }
 
-#[tokio::test]
-async fn each_caller_watches_what_is_theirs() {
-    on_both_with(
+async fn each_caller_watches_what_is_theirs(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let (owner, sitter, ops) = (

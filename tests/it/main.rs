@@ -1,5 +1,5 @@
 //! The whole program through its outermost doors, on both engines: HTTP in; the database, the simulated providers and
-//! HTTP answers out. Tests are named by what they show; those of acceptance cases begin with the case.
+//! HTTP answers out. A test is named by what it shows.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic")]
 
 mod access;

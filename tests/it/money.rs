@@ -1,11 +1,34 @@
 //! Money finds its booking, whichever report names it and in whichever order; what finds none is put before people.
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business::{self, paid};
-use crate::support::nightshift::on_both_with;
-use crate::support::{Nightshift, on_both};
+use crate::support::nightshift::on_with;
+use crate::support::{Nightshift, on};
+
+each_engine! {
+    a_checkout_that_names_the_booking_confirms_it_in_either_order_and_the_money_counts_once,
+    a_checkout_whose_metadata_name_nothing_known_is_placed_by_its_reference,
+    a_checkout_and_its_payment_at_the_same_moment_leave_no_alarm,
+    a_checkout_that_is_not_paid_waits_for_its_payment,
+    a_payment_for_a_cancelled_booking_is_put_before_people_until_it_is_refunded,
+    a_second_payment_is_put_before_people_until_it_is_refunded,
+    money_that_belongs_to_nothing_known_here_is_put_before_people,
+    money_for_a_clients_own_matters_is_no_alarm,
+    a_refund_that_came_before_the_booking_was_known_is_kept,
+    another_currency_another_price_and_nothing_at_all_are_put_before_people,
+    a_payment_that_went_back_never_pays_again,
+    a_payment_that_went_back_before_its_booking_was_known_confirms_nothing_and_leaves_no_alarm,
+    the_payment_that_is_kept_pays_when_the_first_one_goes_back,
+    a_checkout_that_brought_no_money_leaves_a_payment_alone,
+    a_one_off_invoice_pays_the_booking_it_names_and_explains_no_other_money,
+    a_refund_told_before_its_payment_is_explained_with_it,
+    a_checkouts_amount_gives_way_to_what_the_payment_says,
+    what_people_typed_in_place_of_an_id_is_not_shown,
+}
 
 /// A payment that says nothing of a booking.
 fn bare(event: &str, intent: &str, minor: i64) -> Value {
@@ -68,9 +91,8 @@ fn is(status: &str, payment: &str) -> (String, String) {
     (status.to_owned(), payment.to_owned())
 }
 
-#[tokio::test]
-async fn a_checkout_that_names_the_booking_confirms_it_in_either_order_and_the_money_counts_once() {
-    on_both(async |nightshift| {
+async fn a_checkout_that_names_the_booking_confirms_it_in_either_order_and_the_money_counts_once(engine: Engine) {
+    on(engine, async |nightshift| {
         for (n, session_first) in [false, true].into_iter().enumerate() {
             let id = nightshift.book_as(business::booking_of(n)).await;
             let intent = format!("pi_{n}");
@@ -103,9 +125,8 @@ async fn a_checkout_that_names_the_booking_confirms_it_in_either_order_and_the_m
     .await;
 }
 
-#[tokio::test]
-async fn a_checkout_whose_metadata_name_nothing_known_is_placed_by_its_reference() {
-    on_both(async |nightshift| {
+async fn a_checkout_whose_metadata_name_nothing_known_is_placed_by_its_reference(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         let named = json!({"metadata": {"bookingId": "mistyped"}, "client_reference_id": id});
         deliver(&nightshift, &[checkout("evt_1", "pi_1", "paid", named)]).await;
@@ -119,9 +140,8 @@ async fn a_checkout_whose_metadata_name_nothing_known_is_placed_by_its_reference
     .await;
 }
 
-#[tokio::test]
-async fn a_checkout_and_its_payment_at_the_same_moment_leave_no_alarm() {
-    on_both(async |nightshift| {
+async fn a_checkout_and_its_payment_at_the_same_moment_leave_no_alarm(engine: Engine) {
+    on(engine, async |nightshift| {
         let mut events = Vec::new();
         for n in 0..8 {
             let id = nightshift.book_as(business::booking_of(n)).await;
@@ -139,9 +159,8 @@ async fn a_checkout_and_its_payment_at_the_same_moment_leave_no_alarm() {
     .await;
 }
 
-#[tokio::test]
-async fn a_checkout_that_is_not_paid_waits_for_its_payment() {
-    on_both(async |nightshift| {
+async fn a_checkout_that_is_not_paid_waits_for_its_payment(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         let named = json!({"metadata": {"bookingId": id}});
         deliver(&nightshift, &[checkout("evt_1", "pi_1", "unpaid", named.clone())]).await;
@@ -159,9 +178,8 @@ async fn a_checkout_that_is_not_paid_waits_for_its_payment() {
     .await;
 }
 
-#[tokio::test]
-async fn a_payment_for_a_cancelled_booking_is_put_before_people_until_it_is_refunded() {
-    on_both(async |nightshift| {
+async fn a_payment_for_a_cancelled_booking_is_put_before_people_until_it_is_refunded(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{id}/cancel"), json!({"reason": "changed her mind"})).await.expect(200);
         deliver(&nightshift, &[paid("evt_1", &id)]).await;
@@ -179,9 +197,8 @@ async fn a_payment_for_a_cancelled_booking_is_put_before_people_until_it_is_refu
     .await;
 }
 
-#[tokio::test]
-async fn a_second_payment_is_put_before_people_until_it_is_refunded() {
-    on_both(async |nightshift| {
+async fn a_second_payment_is_put_before_people_until_it_is_refunded(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         let named = json!({"metadata": {"bookingId": id}});
         deliver(
@@ -199,9 +216,9 @@ async fn a_second_payment_is_put_before_people_until_it_is_refunded() {
     .await;
 }
 
-#[tokio::test]
-async fn money_that_belongs_to_nothing_known_here_is_put_before_people() {
-    on_both_with(
+async fn money_that_belongs_to_nothing_known_here_is_put_before_people(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let mut unreadable = bare("evt_3", "pi_3", 1);
@@ -252,9 +269,8 @@ async fn money_that_belongs_to_nothing_known_here_is_put_before_people() {
     .await;
 }
 
-#[tokio::test]
-async fn money_for_a_clients_own_matters_is_no_alarm() {
-    on_both(async |nightshift| {
+async fn money_for_a_clients_own_matters_is_no_alarm(engine: Engine) {
+    on(engine, async |nightshift| {
         let client = checkout("evt_5", "pi_3", "paid", json!({"metadata": {"clientId": "client-1"}}));
         let subscription = checkout("evt_6", "", "paid", json!({"mode": "subscription", "payment_intent": null}));
         deliver(
@@ -282,9 +298,8 @@ async fn money_for_a_clients_own_matters_is_no_alarm() {
     .await;
 }
 
-#[tokio::test]
-async fn a_refund_that_came_before_the_booking_was_known_is_kept() {
-    on_both(async |nightshift| {
+async fn a_refund_that_came_before_the_booking_was_known_is_kept(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         deliver(&nightshift, &[bare("evt_1", "pi_1", 10_000), refund("evt_2", "pi_1", 4_000, false)]).await;
         assert_eq!(open(&nightshift).await.len(), 1);
@@ -296,9 +311,8 @@ async fn a_refund_that_came_before_the_booking_was_known_is_kept() {
     .await;
 }
 
-#[tokio::test]
-async fn another_currency_another_price_and_nothing_at_all_are_put_before_people() {
-    on_both(async |nightshift| {
+async fn another_currency_another_price_and_nothing_at_all_are_put_before_people(engine: Engine) {
+    on(engine, async |nightshift| {
         let mut booked = Vec::new();
         for n in 0..3 {
             booked.push(nightshift.book_as(business::booking_of(n)).await);
@@ -323,9 +337,8 @@ async fn another_currency_another_price_and_nothing_at_all_are_put_before_people
     .await;
 }
 
-#[tokio::test]
-async fn a_payment_that_went_back_never_pays_again() {
-    on_both(async |nightshift| {
+async fn a_payment_that_went_back_never_pays_again(engine: Engine) {
+    on(engine, async |nightshift| {
         let paid_by = |event: &str, intent: &str, id: &str| {
             checkout(event, intent, "paid", json!({"metadata": {"bookingId": id}}))
         };
@@ -361,9 +374,8 @@ async fn a_payment_that_went_back_never_pays_again() {
     .await;
 }
 
-#[tokio::test]
-async fn a_payment_that_went_back_before_its_booking_was_known_confirms_nothing_and_leaves_no_alarm() {
-    on_both(async |nightshift| {
+async fn a_payment_that_went_back_before_its_booking_was_known_confirms_nothing_and_leaves_no_alarm(engine: Engine) {
+    on(engine, async |nightshift| {
         let mut booked = Vec::new();
         for n in 0..3 {
             booked.push(nightshift.book_as(business::booking_of(n)).await);
@@ -394,9 +406,8 @@ async fn a_payment_that_went_back_before_its_booking_was_known_confirms_nothing_
     .await;
 }
 
-#[tokio::test]
-async fn the_payment_that_is_kept_pays_when_the_first_one_goes_back() {
-    on_both(async |nightshift| {
+async fn the_payment_that_is_kept_pays_when_the_first_one_goes_back(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         nightshift.price_all_bookings(10_000).await;
         let named = json!({"metadata": {"bookingId": id}, "amount_total": 9_000});
@@ -419,9 +430,8 @@ async fn the_payment_that_is_kept_pays_when_the_first_one_goes_back() {
     .await;
 }
 
-#[tokio::test]
-async fn a_checkout_that_brought_no_money_leaves_a_payment_alone() {
-    on_both(async |nightshift| {
+async fn a_checkout_that_brought_no_money_leaves_a_payment_alone(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         let free = json!({"metadata": {"bookingId": id}, "amount_total": 0, "payment_intent": null});
         let keeps_a_card =
@@ -440,9 +450,8 @@ async fn a_checkout_that_brought_no_money_leaves_a_payment_alone() {
     .await;
 }
 
-#[tokio::test]
-async fn a_one_off_invoice_pays_the_booking_it_names_and_explains_no_other_money() {
-    on_both(async |nightshift| {
+async fn a_one_off_invoice_pays_the_booking_it_names_and_explains_no_other_money(engine: Engine) {
+    on(engine, async |nightshift| {
         let mut booked = Vec::new();
         for n in 0..3 {
             booked.push(nightshift.book_as(business::booking_of(n)).await);
@@ -480,9 +489,8 @@ async fn a_one_off_invoice_pays_the_booking_it_names_and_explains_no_other_money
     .await;
 }
 
-#[tokio::test]
-async fn a_refund_told_before_its_payment_is_explained_with_it() {
-    on_both(async |nightshift| {
+async fn a_refund_told_before_its_payment_is_explained_with_it(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         deliver(
             &nightshift,
@@ -507,9 +515,8 @@ async fn a_refund_told_before_its_payment_is_explained_with_it() {
     .await;
 }
 
-#[tokio::test]
-async fn a_checkouts_amount_gives_way_to_what_the_payment_says() {
-    on_both(async |nightshift| {
+async fn a_checkouts_amount_gives_way_to_what_the_payment_says(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         nightshift.price_all_bookings(10_000).await;
         let named = json!({"metadata": {"bookingId": id}, "amount_total": 12_000});
@@ -522,9 +529,8 @@ async fn a_checkouts_amount_gives_way_to_what_the_payment_says() {
     .await;
 }
 
-#[tokio::test]
-async fn what_people_typed_in_place_of_an_id_is_not_shown() {
-    on_both(async |nightshift| {
+async fn what_people_typed_in_place_of_an_id_is_not_shown(engine: Engine) {
+    on(engine, async |nightshift| {
         let typed = ["anna@example.com", "+15557654321", "555-765-4321", "Anna Smith"];
         for (n, text) in typed.into_iter().enumerate() {
             let (one, other) = (format!("pi_{n}_a"), format!("pi_{n}_b"));

@@ -2,11 +2,20 @@
 
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use reqwest::Method;
 use serde_json::json;
 
 use crate::support::business::booking_of;
-use crate::support::{Caller, Nightshift, on_both};
+use crate::support::{Caller, Nightshift, on};
+
+each_engine! {
+    of_two_moves_within_a_second_the_client_hears_the_second,
+    of_a_move_and_a_cancellation_within_a_second_the_client_hears_the_cancellation,
+    of_many_moves_at_once_the_last_text_states_the_time_that_holds,
+    after_the_clock_was_set_back_an_hour_texts_leave_at_once,
+}
 
 /// A booking whose client has been told that it is confirmed.
 async fn confirmed(nightshift: &Nightshift) -> String {
@@ -37,9 +46,8 @@ async fn texts(nightshift: &Nightshift) -> Vec<String> {
     texts
 }
 
-#[tokio::test]
-async fn of_two_moves_within_a_second_the_client_hears_the_second() {
-    on_both(async |nightshift| {
+async fn of_two_moves_within_a_second_the_client_hears_the_second(engine: Engine) {
+    on(engine, async |nightshift| {
         let path = confirmed(&nightshift).await;
         for hour in [12, 15, 13] {
             move_to(&nightshift, &path, hour).await;
@@ -52,9 +60,8 @@ async fn of_two_moves_within_a_second_the_client_hears_the_second() {
     .await;
 }
 
-#[tokio::test]
-async fn of_a_move_and_a_cancellation_within_a_second_the_client_hears_the_cancellation() {
-    on_both(async |nightshift| {
+async fn of_a_move_and_a_cancellation_within_a_second_the_client_hears_the_cancellation(engine: Engine) {
+    on(engine, async |nightshift| {
         let path = confirmed(&nightshift).await;
         for hour in [12, 15] {
             move_to(&nightshift, &path, hour).await;
@@ -69,9 +76,8 @@ async fn of_a_move_and_a_cancellation_within_a_second_the_client_hears_the_cance
     .await;
 }
 
-#[tokio::test]
-async fn of_many_moves_at_once_the_last_text_states_the_time_that_holds() {
-    on_both(async |nightshift| {
+async fn of_many_moves_at_once_the_last_text_states_the_time_that_holds(engine: Engine) {
+    on(engine, async |nightshift| {
         let path = confirmed(&nightshift).await;
         let tasks: Vec<_> = (0..16)
             .map(|turn| {
@@ -95,9 +101,8 @@ async fn of_many_moves_at_once_the_last_text_states_the_time_that_holds() {
     .await;
 }
 
-#[tokio::test]
-async fn after_the_clock_was_set_back_an_hour_texts_leave_at_once() {
-    on_both(async |nightshift| {
+async fn after_the_clock_was_set_back_an_hour_texts_leave_at_once(engine: Engine) {
+    on(engine, async |nightshift| {
         confirmed(&nightshift).await;
         nightshift.quiet().await;
         let earlier = nightshift.clock.now() - Duration::from_secs(3600);

@@ -3,14 +3,18 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use nightshift_db::migrate;
-use nightshift_db::testing::{Network, TestDb, Weather, engines, postgres};
+use nightshift_db::testing::{Network, TestDb, Weather, each_engine, postgres};
+use nightshift_db::{Engine, migrate};
 use nightshift_providers::http_client;
 use nightshift_providers::simulator::StripeSender;
 
 use crate::support::business::{self, paid};
 use crate::support::nightshift::STRIPE_SECRET;
 use crate::support::process::World;
+
+each_engine! {
+    whatever_the_network_does_on_the_way_to_twilio_each_client_gets_one_text(flavor = "multi_thread"),
+}
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -59,27 +63,23 @@ async fn whatever_the_network_does_to_its_database_the_program_goes_on_by_itself
     futures_util::future::join_all(worlds).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whatever_the_network_does_on_the_way_to_twilio_each_client_gets_one_text() {
-    let worlds = engines().await.into_iter().map(async |database: TestDb| {
-        let mut world = World::new(database).await;
-        let twilio: SocketAddr = world.simulator.base_url().trim_start_matches("http://").parse().unwrap();
-        let network = Network::to(twilio).await;
-        world.set("TWILIO_BASE_URL", format!("http://{}", network.address()));
-        business::load_bookings(world.db(), BAD_WEATHER.len()).await;
-        let mut process = world.serve();
-        for (number, weather) in BAD_WEATHER.into_iter().enumerate() {
-            network.set(weather);
-            let event = paid(&format!("evt_{number}"), &format!("booking-{number}"));
-            stripe(&world).deliver_until_taken(&event, PATIENCE).await.unwrap();
-            let asked = i64::try_from(number).unwrap() + 1;
-            world.effects("sms").asked().until(asked).await;
-            network.set(Weather::Fair);
-            world.texts().sent().until(asked).await;
-        }
-        world.until_quiet().await;
-        world.shows_each_booking_once(BAD_WEATHER.len()).await;
-        assert!(!process.has_ended());
-    });
-    futures_util::future::join_all(worlds).await;
+async fn whatever_the_network_does_on_the_way_to_twilio_each_client_gets_one_text(engine: Engine) {
+    let mut world = World::on(engine).await;
+    let twilio: SocketAddr = world.simulator.base_url().trim_start_matches("http://").parse().unwrap();
+    let network = Network::to(twilio).await;
+    world.set("TWILIO_BASE_URL", format!("http://{}", network.address()));
+    business::load_bookings(world.db(), BAD_WEATHER.len()).await;
+    let mut process = world.serve();
+    for (number, weather) in BAD_WEATHER.into_iter().enumerate() {
+        network.set(weather);
+        let event = paid(&format!("evt_{number}"), &format!("booking-{number}"));
+        stripe(&world).deliver_until_taken(&event, PATIENCE).await.unwrap();
+        let asked = i64::try_from(number).unwrap() + 1;
+        world.effects("sms").asked().until(asked).await;
+        network.set(Weather::Fair);
+        world.texts().sent().until(asked).await;
+    }
+    world.until_quiet().await;
+    world.shows_each_booking_once(BAD_WEATHER.len()).await;
+    assert!(!process.has_ended());
 }

@@ -3,12 +3,26 @@
 
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_jobs::promises::broken;
 use nightshift_providers::simulator::{Fault, FaultRule, Match};
 use serde_json::{Value, json};
 
 use crate::support::process::World;
-use crate::support::{Nightshift, business, on_both};
+use crate::support::{Nightshift, business, on};
+
+each_engine! {
+    the_conversations_of_a_retired_number_go_on_from_another,
+    without_another_number_people_are_told_and_what_there_is_to_say_waits_for_one,
+    a_text_under_way_when_its_number_is_retired_leaves_from_the_next_one,
+    a_text_that_waited_a_day_for_a_number_is_given_up_and_can_be_retried,
+    an_appointment_in_an_organisation_without_a_front_desk_is_told_when_there_is_one,
+    a_cancellation_is_told_although_the_number_was_retired_before,
+    a_number_that_comes_back_into_service_wakes_what_waits_for_it,
+    a_text_that_waited_until_its_booking_began_is_shown_to_people_instead,
+    a_number_added_at_the_command_line_wakes_what_waits(flavor = "multi_thread"),
+}
 
 /// Takes the pool number out of service although conversations use it.
 async fn retire(nightshift: &Nightshift) {
@@ -55,9 +69,8 @@ fn senders(nightshift: &Nightshift) -> Vec<String> {
     nightshift.simulator.twilio().ledger().messages().iter().map(|text| text.from.clone()).collect()
 }
 
-#[tokio::test]
-async fn the_conversations_of_a_retired_number_go_on_from_another() {
-    on_both(async |nightshift| {
+async fn the_conversations_of_a_retired_number_go_on_from_another(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = confirm(&nightshift).await;
         add(&nightshift, "+15550199002", "front_desk").await;
         retire(&nightshift).await;
@@ -71,9 +84,8 @@ async fn the_conversations_of_a_retired_number_go_on_from_another() {
     .await;
 }
 
-#[tokio::test]
-async fn without_another_number_people_are_told_and_what_there_is_to_say_waits_for_one() {
-    on_both(async |nightshift| {
+async fn without_another_number_people_are_told_and_what_there_is_to_say_waits_for_one(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = confirm(&nightshift).await;
         retire(&nightshift).await;
         nightshift.quiet().await;
@@ -99,9 +111,8 @@ async fn without_another_number_people_are_told_and_what_there_is_to_say_waits_f
 }
 
 /// The text is written and its number goes out of service before it leaves.
-#[tokio::test]
-async fn a_text_under_way_when_its_number_is_retired_leaves_from_the_next_one() {
-    on_both(async |nightshift| {
+async fn a_text_under_way_when_its_number_is_retired_leaves_from_the_next_one(engine: Engine) {
+    on(engine, async |nightshift| {
         text_under_way(&nightshift, business::booking()).await;
         retire(&nightshift).await;
         nightshift.pass(Duration::from_secs(40)).await;
@@ -121,9 +132,8 @@ async fn a_text_under_way_when_its_number_is_retired_leaves_from_the_next_one() 
 }
 
 /// A text whose number never comes back is given up after a day, in front of people, and a retry still sends it.
-#[tokio::test]
-async fn a_text_that_waited_a_day_for_a_number_is_given_up_and_can_be_retried() {
-    on_both(async |nightshift| {
+async fn a_text_that_waited_a_day_for_a_number_is_given_up_and_can_be_retried(engine: Engine) {
+    on(engine, async |nightshift| {
         // So far away that waiting takes nothing from what the text says.
         let mut booking = business::booking();
         (booking["startAt"], booking["endAt"]) = (json!("2026-12-01T10:00:00Z"), json!("2026-12-01T11:00:00Z"));
@@ -147,9 +157,8 @@ async fn a_text_that_waited_a_day_for_a_number_is_given_up_and_can_be_retried() 
 }
 
 /// The person has an appointment: that there is no number to tell them from must not go unnoticed.
-#[tokio::test]
-async fn an_appointment_in_an_organisation_without_a_front_desk_is_told_when_there_is_one() {
-    on_both(async |nightshift| {
+async fn an_appointment_in_an_organisation_without_a_front_desk_is_told_when_there_is_one(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.take_all_numbers_out_of_service().await;
         nightshift.ask_for_call().await;
         nightshift.all_automation_runs().blocked().until(1).await;
@@ -165,9 +174,8 @@ async fn an_appointment_in_an_organisation_without_a_front_desk_is_told_when_the
 }
 
 /// The conversation is over but for one thing: that its booking is cancelled.
-#[tokio::test]
-async fn a_cancellation_is_told_although_the_number_was_retired_before() {
-    on_both(async |nightshift| {
+async fn a_cancellation_is_told_although_the_number_was_retired_before(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = confirm(&nightshift).await;
         retire(&nightshift).await;
         nightshift.quiet().await;
@@ -187,9 +195,8 @@ async fn a_cancellation_is_told_although_the_number_was_retired_before() {
     .await;
 }
 
-#[tokio::test]
-async fn a_number_that_comes_back_into_service_wakes_what_waits_for_it() {
-    on_both(async |nightshift| {
+async fn a_number_that_comes_back_into_service_wakes_what_waits_for_it(engine: Engine) {
+    on(engine, async |nightshift| {
         let booking = confirm(&nightshift).await;
         retire(&nightshift).await;
         nightshift.post(&format!("/api/bookings/{booking}/cancel"), json!({})).await.expect(200);
@@ -204,9 +211,8 @@ async fn a_number_that_comes_back_into_service_wakes_what_waits_for_it() {
 }
 
 /// A text that waited until what it tells of has begun is worth nothing to its client; people see it.
-#[tokio::test]
-async fn a_text_that_waited_until_its_booking_began_is_shown_to_people_instead() {
-    on_both(async |nightshift| {
+async fn a_text_that_waited_until_its_booking_began_is_shown_to_people_instead(engine: Engine) {
+    on(engine, async |nightshift| {
         let mut booking = business::booking();
         (booking["startAt"], booking["endAt"]) = (json!("2024-12-29T23:00:00Z"), json!("2024-12-30T00:00:00Z"));
         text_under_way(&nightshift, booking).await;
@@ -222,20 +228,17 @@ async fn a_text_that_waited_until_its_booking_began_is_shown_to_people_instead()
 }
 
 /// A number that an operator adds at the command line wakes what waits, as one added over HTTP does.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_number_added_at_the_command_line_wakes_what_waits() {
-    for database in nightshift_db::testing::engines().await {
-        let world = World::new(database).await;
-        world.take_all_numbers_out_of_service().await;
-        business::load_bookings(world.db(), 1).await;
-        world.take_all_numbers_out_of_service().await;
-        let program = world.serve();
-        let confirm = format!("{}/api/bookings/booking-0/confirm", program.url);
-        let answer = reqwest::Client::new().post(confirm).json(&json!({})).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-        world.open_exceptions("no_number_available").until(1).await;
-        let added = world.command(&["numbers", "add", "+15550199050", "--org", "org-paws"]).output().unwrap();
-        assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
-        world.texts().sent().until(1).await;
-    }
+async fn a_number_added_at_the_command_line_wakes_what_waits(engine: Engine) {
+    let world = World::on(engine).await;
+    world.take_all_numbers_out_of_service().await;
+    business::load_bookings(world.db(), 1).await;
+    world.take_all_numbers_out_of_service().await;
+    let program = world.serve();
+    let confirm = format!("{}/api/bookings/booking-0/confirm", program.url);
+    let answer = reqwest::Client::new().post(confirm).json(&json!({})).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    world.open_exceptions("no_number_available").until(1).await;
+    let added = world.command(&["numbers", "add", "+15550199050", "--org", "org-paws"]).output().unwrap();
+    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    world.texts().sent().until(1).await;
 }

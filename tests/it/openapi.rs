@@ -6,10 +6,17 @@ use std::process::Command;
 use nightshift::web::auth::Access;
 use nightshift::web::routes::Kind;
 use nightshift::web::{document, table};
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use serde_json::Value;
 
-use crate::support::nightshift::on_both_with;
-use crate::support::on_both;
+use crate::support::nightshift::on_with;
+use crate::support::on;
+
+each_engine! {
+    anybody_gets_the_description,
+    the_description_is_within_the_limits_of_the_api,
+}
 
 fn described() -> Value {
     serde_json::to_value(document()).unwrap()
@@ -75,9 +82,8 @@ fn the_command_prints_the_description() {
     assert_eq!(serde_json::from_slice::<Value>(&printed.stdout).unwrap(), described());
 }
 
-#[tokio::test]
-async fn anybody_gets_the_description() {
-    on_both(async |nightshift| {
+async fn anybody_gets_the_description(engine: Engine) {
+    on(engine, async |nightshift| {
         let served = nightshift.get("/api/openapi.json").await.expect(200);
         assert_eq!(served.header("content-type"), Some("application/json"));
         assert_eq!(served.header("cache-control"), Some("public, max-age=300"));
@@ -87,9 +93,9 @@ async fn anybody_gets_the_description() {
     .await;
 }
 
-#[tokio::test]
-async fn the_description_is_within_the_limits_of_the_api() {
-    on_both_with(
+async fn the_description_is_within_the_limits_of_the_api(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.http.rate_limit_per_minute = 2,
         async |nightshift| {
             for _ in 0..2 {

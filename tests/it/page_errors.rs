@@ -1,11 +1,24 @@
 //! What a browser gets when a page fails: a page that says what is wrong, and a line in the log when the fault is ours.
 
 use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use reqwest::Method;
 
 use super::exception_pages::{drifted, form, look, token, with_auth};
-use crate::support::nightshift::on_both_with;
+use crate::support::nightshift::on_with;
 use crate::support::{Answer, Caller, Nightshift, business, logs};
+
+each_engine! {
+    a_page_that_fails_logs_why_and_shows_the_request_by_which_the_log_tells_it,
+    a_form_that_lacks_something_is_answered_with_a_page_that_names_it,
+    a_form_that_is_too_large_is_refused_with_a_page,
+    a_form_whose_transaction_met_another_is_run_again,
+    an_address_that_leads_nowhere_is_a_page_for_browsers_and_json_for_programs,
+    an_address_that_leads_nowhere_is_within_the_limits_of_all_others,
+    a_problem_page_prolongs_the_session_as_any_other_page,
+    only_operators_are_shown_ids_of_organisations_whatever_the_zone,
+    assets_are_kept_for_ever_under_the_names_of_their_contents_and_no_other,
+}
 
 /// Fails the test unless this is a page: HTML with the style sheet, and the headers of every page.
 #[track_caller]
@@ -23,10 +36,9 @@ async fn ask(nightshift: &Nightshift, path: &str, caller: &Caller, accept: &str,
     nightshift.send_with(Method::GET, path, caller, None, &headers).await
 }
 
-#[tokio::test]
-async fn a_page_that_fails_logs_why_and_shows_the_request_by_which_the_log_tells_it() {
+async fn a_page_that_fails_logs_why_and_shows_the_request_by_which_the_log_tells_it(engine: Engine) {
     logs::keep();
-    on_both_with(with_auth, async |nightshift| {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         nightshift.make_exceptions_unreadable().await;
         let engine = nightshift.db.engine();
@@ -54,9 +66,8 @@ async fn a_page_that_fails_logs_why_and_shows_the_request_by_which_the_log_tells
 /// A form's address, who sends it, its fields, and the field that is missing.
 type Lacking<'a> = (&'a str, &'a Caller, &'a [(&'a str, &'a str)], &'a str);
 
-#[tokio::test]
-async fn a_form_that_lacks_something_is_answered_with_a_page_that_names_it() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_form_that_lacks_something_is_answered_with_a_page_that_names_it(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         let csrf = token(&look(&nightshift, "/exceptions", &owner).await);
         let cases: [Lacking; 4] = [
@@ -88,13 +99,12 @@ async fn a_form_that_lacks_something_is_answered_with_a_page_that_names_it() {
     .await;
 }
 
-#[tokio::test]
-async fn a_form_that_is_too_large_is_refused_with_a_page() {
+async fn a_form_that_is_too_large_is_refused_with_a_page(engine: Engine) {
     let small = |settings: &mut nightshift::config::Settings| {
         with_auth(settings);
         settings.http.body_bytes_max = 2_000;
     };
-    on_both_with(small, async |nightshift| {
+    on_with(engine, small, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         let note = "n".repeat(3_000);
         let (resolve, login) = ("/exceptions/none/resolve", "/login");
@@ -109,9 +119,8 @@ async fn a_form_that_is_too_large_is_refused_with_a_page() {
 
 /// PostgreSQL is made to refuse the first two runs as it refuses a transaction that met another. SQLite has no such
 /// refusal on demand; there the form only has to do what it does.
-#[tokio::test]
-async fn a_form_whose_transaction_met_another_is_run_again() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_form_whose_transaction_met_another_is_run_again(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         drifted(&nightshift, &owner).await;
         let id = nightshift.all_exceptions().one().await.id;
@@ -135,10 +144,9 @@ async fn a_form_whose_transaction_met_another_is_run_again() {
     .await;
 }
 
-#[tokio::test]
-async fn an_address_that_leads_nowhere_is_a_page_for_browsers_and_json_for_programs() {
+async fn an_address_that_leads_nowhere_is_a_page_for_browsers_and_json_for_programs(engine: Engine) {
     const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
-    on_both_with(with_auth, async |nightshift| {
+    on_with(engine, with_auth, async |nightshift| {
         let nobody = Caller::Nobody;
         let page = ask(&nightshift, "/nowhere", &nobody, BROWSER, "browser").await.expect(404);
         assert_is_page(&page);
@@ -157,13 +165,12 @@ async fn an_address_that_leads_nowhere_is_a_page_for_browsers_and_json_for_progr
     .await;
 }
 
-#[tokio::test]
-async fn an_address_that_leads_nowhere_is_within_the_limits_of_all_others() {
+async fn an_address_that_leads_nowhere_is_within_the_limits_of_all_others(engine: Engine) {
     let few = |settings: &mut nightshift::config::Settings| {
         with_auth(settings);
         settings.http.rate_limit_per_minute = 3;
     };
-    on_both_with(few, async |nightshift| {
+    on_with(engine, few, async |nightshift| {
         for _ in 0..3 {
             ask(&nightshift, "/nowhere", &Caller::Nobody, "text/html", "few").await.expect(404);
         }
@@ -175,7 +182,7 @@ async fn an_address_that_leads_nowhere_is_within_the_limits_of_all_others() {
     })
     .await;
     let full = |settings: &mut nightshift::config::Settings| settings.http.requests_in_flight_max = 0;
-    on_both_with(full, async |nightshift| {
+    on_with(engine, full, async |nightshift| {
         let page = ask(&nightshift, "/nowhere", &Caller::Nobody, "text/html", "full").await.expect(503);
         assert_is_page(&page);
         let answer = ask(&nightshift, "/api/nowhere", &Caller::Nobody, "*/*", "full").await.expect(503);
@@ -184,9 +191,8 @@ async fn an_address_that_leads_nowhere_is_within_the_limits_of_all_others() {
     .await;
 }
 
-#[tokio::test]
-async fn a_problem_page_prolongs_the_session_as_any_other_page() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_problem_page_prolongs_the_session_as_any_other_page(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         for (who, path, status) in [
             (business::OWNER, "/nowhere", 404),
             (business::SITTER, "/exceptions", 403),
@@ -201,9 +207,8 @@ async fn a_problem_page_prolongs_the_session_as_any_other_page() {
     .await;
 }
 
-#[tokio::test]
-async fn only_operators_are_shown_ids_of_organisations_whatever_the_zone() {
-    on_both_with(with_auth, async |nightshift| {
+async fn only_operators_are_shown_ids_of_organisations_whatever_the_zone(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         drifted(&nightshift, &owner).await;
         assert!(!look(&nightshift, "/exceptions", &owner).await.expect(200).text.contains("org-paws"));
@@ -213,9 +218,8 @@ async fn only_operators_are_shown_ids_of_organisations_whatever_the_zone() {
     .await;
 }
 
-#[tokio::test]
-async fn assets_are_kept_for_ever_under_the_names_of_their_contents_and_no_other() {
-    on_both_with(with_auth, async |nightshift| {
+async fn assets_are_kept_for_ever_under_the_names_of_their_contents_and_no_other(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let page = look(&nightshift, "/login", &Caller::Nobody).await.expect(200);
         let named = |before: &str| -> Vec<String> {
             page.text.split(before).skip(1).map(|rest| format!("/assets/{}", rest.split('"').next().unwrap())).collect()

@@ -1,20 +1,28 @@
 //! Forms of pages: whose token they take, where a refused one leads, and what they hold.
 
 use nightshift::web::routes::Kind;
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use reqwest::Method;
 
 use super::exception_pages::{drifted, form, look, token, with_auth};
-use crate::support::nightshift::on_both_with;
+use crate::support::nightshift::on_with;
 use crate::support::{Nightshift, business};
+
+each_engine! {
+    a_form_is_believed_only_in_the_session_that_it_was_shown_in,
+    the_page_of_a_refused_form_leads_back_to_the_page_that_it_is_on,
+    a_note_may_hold_any_visible_characters_but_no_nul,
+    a_refused_choice_does_not_become_another_one,
+}
 
 /// The page of an exception.
 async fn exception(nightshift: &Nightshift) -> String {
     format!("/exceptions/{}", nightshift.all_exceptions().one().await.id)
 }
 
-#[tokio::test]
-async fn a_form_is_believed_only_in_the_session_that_it_was_shown_in() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_form_is_believed_only_in_the_session_that_it_was_shown_in(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         let again = nightshift.sign_in(business::OWNER).await;
         let ops = nightshift.sign_in(business::OPS).await;
@@ -32,9 +40,8 @@ async fn a_form_is_believed_only_in_the_session_that_it_was_shown_in() {
     .await;
 }
 
-#[tokio::test]
-async fn the_page_of_a_refused_form_leads_back_to_the_page_that_it_is_on() {
-    on_both_with(with_auth, async |nightshift| {
+async fn the_page_of_a_refused_form_leads_back_to_the_page_that_it_is_on(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         drifted(&nightshift, &owner).await;
         let path = exception(&nightshift).await;
@@ -63,9 +70,8 @@ fn the_page_of_every_form_is_one_step_up() {
     }
 }
 
-#[tokio::test]
-async fn a_note_may_hold_any_visible_characters_but_no_nul() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_note_may_hold_any_visible_characters_but_no_nul(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         drifted(&nightshift, &owner).await;
         let path = exception(&nightshift).await;
@@ -78,9 +84,8 @@ async fn a_note_may_hold_any_visible_characters_but_no_nul() {
     .await;
 }
 
-#[tokio::test]
-async fn a_refused_choice_does_not_become_another_one() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_refused_choice_does_not_become_another_one(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         drifted(&nightshift, &owner).await;
         let path = exception(&nightshift).await;

@@ -1,11 +1,24 @@
 //! What pages have from the kit: the bar by role, lists in their four states, paging with filters, live blocks, and forms
 //! that come back with what was typed.
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use reqwest::Method;
 
 use super::exception_pages::{drifted, form, look, token, with_auth};
-use crate::support::nightshift::on_both_with;
+use crate::support::nightshift::on_with;
 use crate::support::{Answer, Caller, Nightshift, business};
+
+each_engine! {
+    filters_in_the_address_survive_paging_in_both_directions_and_each_can_be_taken_off,
+    a_list_has_four_states_and_the_frame_stands_in_each,
+    a_list_without_rows_still_tells_its_counts_and_the_way_back,
+    an_address_that_cannot_be_read_leaves_the_frame_of_the_list,
+    a_live_block_is_the_same_in_the_page_and_by_itself,
+    the_bar_names_place_person_and_pages_by_role_and_the_start_is_the_roles_own,
+    a_problem_page_has_the_bar_of_whoever_is_known_and_the_request,
+    a_refused_form_comes_back_with_what_was_typed_and_the_mistake_by_its_field,
+}
 
 /// Exceptions of the owner's organisation, so many of a kind and a severity.
 async fn raised(nightshift: &Nightshift, rows: usize) {
@@ -27,9 +40,8 @@ fn titles(page: &Answer) -> Vec<String> {
     page.text.split("\">Trouble ").skip(1).map(|rest| rest[..3].to_owned()).collect()
 }
 
-#[tokio::test]
-async fn filters_in_the_address_survive_paging_in_both_directions_and_each_can_be_taken_off() {
-    on_both_with(with_auth, async |nightshift| {
+async fn filters_in_the_address_survive_paging_in_both_directions_and_each_can_be_taken_off(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         raised(&nightshift, 220).await;
         let first = look(&nightshift, "/exceptions?type=job_dead&severity=high&status=open", &owner).await.expect(200);
@@ -57,9 +69,8 @@ async fn filters_in_the_address_survive_paging_in_both_directions_and_each_can_b
     .await;
 }
 
-#[tokio::test]
-async fn a_list_has_four_states_and_the_frame_stands_in_each() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_list_has_four_states_and_the_frame_stands_in_each(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         let empty = look(&nightshift, "/exceptions", &owner).await.expect(200);
         assert!(empty.text.contains("No open exceptions. All clear."));
@@ -84,9 +95,8 @@ async fn a_list_has_four_states_and_the_frame_stands_in_each() {
     .await;
 }
 
-#[tokio::test]
-async fn a_list_without_rows_still_tells_its_counts_and_the_way_back() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_list_without_rows_still_tells_its_counts_and_the_way_back(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         raised(&nightshift, 51).await;
         let medium = look(&nightshift, "/exceptions?severity=medium&fragment=list", &owner).await.expect(200);
@@ -106,9 +116,8 @@ async fn a_list_without_rows_still_tells_its_counts_and_the_way_back() {
     .await;
 }
 
-#[tokio::test]
-async fn an_address_that_cannot_be_read_leaves_the_frame_of_the_list() {
-    on_both_with(with_auth, async |nightshift| {
+async fn an_address_that_cannot_be_read_leaves_the_frame_of_the_list(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         for (query, sentence, first) in [
             ("cursor=x&severity=low", "This page of the list no longer exists.", "/exceptions?severity=low"),
@@ -126,9 +135,8 @@ async fn an_address_that_cannot_be_read_leaves_the_frame_of_the_list() {
     .await;
 }
 
-#[tokio::test]
-async fn a_live_block_is_the_same_in_the_page_and_by_itself() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_live_block_is_the_same_in_the_page_and_by_itself(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         raised(&nightshift, 3).await;
         let page = look(&nightshift, "/exceptions?severity=high", &owner).await.expect(200);
@@ -140,9 +148,8 @@ async fn a_live_block_is_the_same_in_the_page_and_by_itself() {
     .await;
 }
 
-#[tokio::test]
-async fn the_bar_names_place_person_and_pages_by_role_and_the_start_is_the_roles_own() {
-    on_both_with(with_auth, async |nightshift| {
+async fn the_bar_names_place_person_and_pages_by_role_and_the_start_is_the_roles_own(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         for (who, place, start) in
             [(business::OWNER, "Happy Paws", "/exceptions"), (business::OPS, "All organisations", "/exceptions")]
         {
@@ -164,9 +171,8 @@ async fn the_bar_names_place_person_and_pages_by_role_and_the_start_is_the_roles
     .await;
 }
 
-#[tokio::test]
-async fn a_problem_page_has_the_bar_of_whoever_is_known_and_the_request() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_problem_page_has_the_bar_of_whoever_is_known_and_the_request(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         let sitter = nightshift.sign_in(business::SITTER).await;
         let browser = [("accept", "text/html")];
@@ -188,9 +194,8 @@ async fn a_problem_page_has_the_bar_of_whoever_is_known_and_the_request() {
     .await;
 }
 
-#[tokio::test]
-async fn a_refused_form_comes_back_with_what_was_typed_and_the_mistake_by_its_field() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_refused_form_comes_back_with_what_was_typed_and_the_mistake_by_its_field(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let owner = nightshift.sign_in(business::OWNER).await;
         drifted(&nightshift, &owner).await;
         let id = nightshift.all_exceptions().one().await.id;

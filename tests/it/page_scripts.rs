@@ -2,13 +2,24 @@
 
 use std::time::Duration;
 
-use nightshift_db::testing::{Network, Weather};
+use nightshift_db::Engine;
+use nightshift_db::testing::{Network, Weather, each_engine};
 use nightshift_domain::access::api_keys::Scope;
 use serde_json::json;
 
 use crate::support::browser::Browser;
-use crate::support::nightshift::on_both_with;
+use crate::support::nightshift::on_with;
 use crate::support::{Caller, Nightshift, business};
+
+each_engine! {
+    a_page_loads_each_module_once_and_logs_no_error,
+    a_live_update_keeps_focus_and_typed_text_and_a_dialog_gives_the_focus_back_to_a_button_that_was_replaced,
+    three_toasts_are_shown_at_most_and_one_replaces_the_one_with_its_id,
+    a_broken_stream_is_told_and_the_part_is_fetched_when_it_is_back,
+    a_part_that_is_refused_or_leads_elsewhere_loads_the_page_anew,
+    the_dialog_closes_before_the_answer_to_its_form_comes,
+    the_script_tells_ages_in_the_servers_words_and_goes_on_while_the_page_is_seen,
+}
 
 const FIRST_CARD: &str = ".cards li:first-child .btn";
 const CONFIRM: &str = "#book button[type=submit]";
@@ -51,10 +62,9 @@ async fn refetch(browser: &Browser) {
     browser.eval("document.dispatchEvent(new Event('sent'))").await;
 }
 
-#[tokio::test]
-async fn a_page_loads_each_module_once_and_logs_no_error() {
+async fn a_page_loads_each_module_once_and_logs_no_error(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
-    on_both_with(with_auth, async |nightshift| {
+    on_with(engine, with_auth, async |nightshift| {
         open_request(&browser, &link(&nightshift).await).await;
         let loaded = "performance.getEntriesByType('resource').map((entry) => new URL(entry.name).pathname)
             .filter((path) => path.endsWith('.js')).sort()";
@@ -68,10 +78,11 @@ async fn a_page_loads_each_module_once_and_logs_no_error() {
     .await;
 }
 
-#[tokio::test]
-async fn a_live_update_keeps_focus_and_typed_text_and_a_dialog_gives_the_focus_back_to_a_button_that_was_replaced() {
+async fn a_live_update_keeps_focus_and_typed_text_and_a_dialog_gives_the_focus_back_to_a_button_that_was_replaced(
+    engine: Engine,
+) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
-    on_both_with(with_auth, async |nightshift| {
+    on_with(engine, with_auth, async |nightshift| {
         open_request(&browser, &link(&nightshift).await).await;
         // An update from the server leaves a focused link where it is.
         browser.eval(&format!("document.querySelector('{FIRST_CARD}').focus()")).await;
@@ -120,10 +131,9 @@ async fn a_live_update_keeps_focus_and_typed_text_and_a_dialog_gives_the_focus_b
     .await;
 }
 
-#[tokio::test]
-async fn three_toasts_are_shown_at_most_and_one_replaces_the_one_with_its_id() {
+async fn three_toasts_are_shown_at_most_and_one_replaces_the_one_with_its_id(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
-    on_both_with(with_auth, async |nightshift| {
+    on_with(engine, with_auth, async |nightshift| {
         open_request(&browser, &link(&nightshift).await).await;
         let script = "
             const template = document.querySelector('template[data-toast]');
@@ -152,10 +162,9 @@ async fn three_toasts_are_shown_at_most_and_one_replaces_the_one_with_its_id() {
     .await;
 }
 
-#[tokio::test]
-async fn a_broken_stream_is_told_and_the_part_is_fetched_when_it_is_back() {
+async fn a_broken_stream_is_told_and_the_part_is_fetched_when_it_is_back(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
-    on_both_with(with_auth, async |nightshift| {
+    on_with(engine, with_auth, async |nightshift| {
         let here = nightshift.app.url();
         let network = Network::to(here.trim_start_matches("http://").parse().unwrap()).await;
         let link = link(&nightshift).await.replace(here.as_str(), &format!("http://{}", network.address()));
@@ -176,10 +185,9 @@ async fn a_broken_stream_is_told_and_the_part_is_fetched_when_it_is_back() {
     .await;
 }
 
-#[tokio::test]
-async fn a_part_that_is_refused_or_leads_elsewhere_loads_the_page_anew() {
+async fn a_part_that_is_refused_or_leads_elsewhere_loads_the_page_anew(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
-    on_both_with(with_auth, async |nightshift| {
+    on_with(engine, with_auth, async |nightshift| {
         // Without its cookie the request is not there any more.
         open_request(&browser, &link(&nightshift).await).await;
         browser.forget_cookies().await;
@@ -200,10 +208,9 @@ async fn a_part_that_is_refused_or_leads_elsewhere_loads_the_page_anew() {
     .await;
 }
 
-#[tokio::test]
-async fn the_dialog_closes_before_the_answer_to_its_form_comes() {
+async fn the_dialog_closes_before_the_answer_to_its_form_comes(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
-    on_both_with(with_auth, async |nightshift| {
+    on_with(engine, with_auth, async |nightshift| {
         // The toast of an appointment would take the place of the one that is waited for.
         let mut tx = nightshift.db.begin().await.unwrap();
         nightshift.app.queue.pause(&mut tx, "calls", "test", "so that the call waits").await.unwrap();
@@ -227,10 +234,9 @@ async fn the_dialog_closes_before_the_answer_to_its_form_comes() {
 /// Ages around every change of words, in seconds.
 const AGES: [u64; 12] = [0, 1, 59, 60, 119, 3599, 3600, 7199, 86_399, 86_400, 172_799, 31_536_000];
 
-#[tokio::test]
-async fn the_script_tells_ages_in_the_servers_words_and_goes_on_while_the_page_is_seen() {
+async fn the_script_tells_ages_in_the_servers_words_and_goes_on_while_the_page_is_seen(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
-    on_both_with(with_auth, async |nightshift| {
+    on_with(engine, with_auth, async |nightshift| {
         let now = nightshift.clock.now();
         for age in AGES {
             let name = format!("age-{age}");

@@ -1,12 +1,26 @@
 //! The request's page, as the server renders it: texts, links, forms without scripts, and what it never shows.
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_providers::simulator::{CallScript, StartScript};
 use reqwest::Method;
 use serde_json::json;
 
 use crate::support::business;
-use crate::support::nightshift::on_both_with;
+use crate::support::nightshift::on_with;
 use crate::support::{Answer, Caller, Nightshift};
+
+each_engine! {
+    a_link_opens_its_page_and_leaves_no_token_in_the_address,
+    the_page_shows_the_booking_from_the_form_to_the_confirmation_without_scripts,
+    a_call_that_ended_without_a_booking_is_told_until_the_next_one,
+    a_form_of_another_page_books_nothing,
+    the_form_of_one_request_books_nothing_of_another,
+    a_preferred_date_in_the_past_is_asked_about_once_more,
+    a_form_with_a_mistake_comes_back_as_it_was_filled_in_and_a_masked_phone_means_the_stored_one,
+    a_form_whose_request_was_cancelled_meanwhile_says_so,
+    a_booked_appointment_has_a_calendar_file_when_its_words_can_be_read,
+}
 
 struct Visitor {
     id: String,
@@ -80,9 +94,8 @@ fn with_auth(settings: &mut nightshift::config::Settings) {
     settings.auth.enabled = true;
 }
 
-#[tokio::test]
-async fn a_link_opens_its_page_and_leaves_no_token_in_the_address() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_link_opens_its_page_and_leaves_no_token_in_the_address(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let visitor = Visitor::new(&nightshift).await;
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let link = format!("{}/request/{}?t={}", nightshift.app.url(), visitor.id, visitor.token);
@@ -126,13 +139,12 @@ async fn a_link_opens_its_page_and_leaves_no_token_in_the_address() {
     .await;
 }
 
-#[tokio::test]
-async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation_without_scripts() {
+async fn the_page_shows_the_booking_from_the_form_to_the_confirmation_without_scripts(engine: Engine) {
     let live = |settings: &mut nightshift::config::Settings| {
         settings.auth.enabled = true;
         settings.calls.live = true;
     };
-    on_both_with(live, async |nightshift| {
+    on_with(engine, live, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript { ends_at_poll: Some(3), ..CallScript::default() });
         let visitor = Visitor::new(&nightshift).await;
         let page = visitor.form(&nightshift).await;
@@ -193,13 +205,12 @@ async fn c2_c12_c13_the_page_tells_the_booking_from_the_form_to_the_confirmation
     .await;
 }
 
-#[tokio::test]
-async fn a_call_that_ended_without_a_booking_is_told_until_the_next_one() {
+async fn a_call_that_ended_without_a_booking_is_told_until_the_next_one(engine: Engine) {
     let live = |settings: &mut nightshift::config::Settings| {
         settings.auth.enabled = true;
         settings.calls.live = true;
     };
-    on_both_with(live, async |nightshift| {
+    on_with(engine, live, async |nightshift| {
         nightshift.simulator.vapi().script(CallScript {
             start: StartScript::Refused,
             times: 1,
@@ -222,9 +233,8 @@ async fn a_call_that_ended_without_a_booking_is_told_until_the_next_one() {
     .await;
 }
 
-#[tokio::test]
-async fn a_form_of_another_page_books_nothing() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_form_of_another_page_books_nothing(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let visitor = Visitor::new(&nightshift).await;
         let page = visitor.form(&nightshift).await;
         let provider = field(&page.text, "providerId").to_owned();
@@ -237,9 +247,8 @@ async fn a_form_of_another_page_books_nothing() {
     .await;
 }
 
-#[tokio::test]
-async fn the_form_of_one_request_books_nothing_of_another() {
-    on_both_with(with_auth, async |nightshift| {
+async fn the_form_of_one_request_books_nothing_of_another(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let (one, two) = (Visitor::new(&nightshift).await, Visitor::new(&nightshift).await);
         let (of_one, of_two) = (one.form(&nightshift).await, two.form(&nightshift).await);
         let provider = field(&of_two.text, "providerId").to_owned();
@@ -252,9 +261,8 @@ async fn the_form_of_one_request_books_nothing_of_another() {
     .await;
 }
 
-#[tokio::test]
-async fn a_preferred_date_in_the_past_is_asked_about_once_more() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_preferred_date_in_the_past_is_asked_about_once_more(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let visitor = Visitor::new(&nightshift).await;
         let page = visitor.form(&nightshift).await;
         let (csrf, provider) = (field(&page.text, "csrf"), field(&page.text, "providerId"));
@@ -281,9 +289,8 @@ async fn a_preferred_date_in_the_past_is_asked_about_once_more() {
     .await;
 }
 
-#[tokio::test]
-async fn a_form_with_a_mistake_comes_back_as_it_was_filled_in_and_a_masked_phone_means_the_stored_one() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_form_with_a_mistake_comes_back_as_it_was_filled_in_and_a_masked_phone_means_the_stored_one(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let visitor = Visitor::new(&nightshift).await;
         let page = visitor.form(&nightshift).await;
         let (csrf, provider) = (field(&page.text, "csrf"), field(&page.text, "providerId"));
@@ -302,9 +309,8 @@ async fn a_form_with_a_mistake_comes_back_as_it_was_filled_in_and_a_masked_phone
     .await;
 }
 
-#[tokio::test]
-async fn a_form_whose_request_was_cancelled_meanwhile_says_so() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_form_whose_request_was_cancelled_meanwhile_says_so(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let visitor = Visitor::new(&nightshift).await;
         let page = visitor.form(&nightshift).await;
         let (csrf, provider) = (field(&page.text, "csrf"), field(&page.text, "providerId"));
@@ -321,9 +327,8 @@ async fn a_form_whose_request_was_cancelled_meanwhile_says_so() {
     .await;
 }
 
-#[tokio::test]
-async fn a_booked_appointment_has_a_calendar_file_when_its_words_can_be_read() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_booked_appointment_has_a_calendar_file_when_its_words_can_be_read(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let visitor = Visitor::new(&nightshift).await;
         let file = format!("/request/{}/appointment.ics", visitor.id);
         nightshift.send(Method::GET, &file, &visitor.cookie(), None).await.expect(404);

@@ -1,12 +1,22 @@
 //! However people write a phone number, the text or call reaches that phone or nobody.
 
-use nightshift_db::testing::engines;
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use serde_json::{Value, json};
 
 use crate::support::business::{self, booking};
 use crate::support::probes::Probes;
 use crate::support::process::World;
-use crate::support::{Nightshift, on_both};
+use crate::support::{Nightshift, on};
+
+each_engine! {
+    a_text_goes_to_the_phone_that_was_meant,
+    one_number_written_in_many_ways_is_one_client,
+    what_may_be_another_phone_is_refused_by_field,
+    requesters_providers_and_numbers_are_read_in_the_organisations_country,
+    a_seed_file_is_read_in_each_organisations_country,
+    doctor_names_stored_numbers_that_may_be_somebody_elses(flavor = "multi_thread"),
+}
 
 /// Makes the first organisation one of New York, as it stood before organisations had a country.
 async fn in_new_york(program: &Probes) {
@@ -25,9 +35,8 @@ fn booking_with(phone: &str) -> Value {
     body
 }
 
-#[tokio::test]
-async fn a_text_goes_to_the_phone_that_was_meant() {
-    on_both(async |nightshift| {
+async fn a_text_goes_to_the_phone_that_was_meant(engine: Engine) {
+    on(engine, async |nightshift| {
         in_new_york(&nightshift).await;
         let meant = [
             ("(212) 555-0123", "+12125550123"),
@@ -48,9 +57,8 @@ async fn a_text_goes_to_the_phone_that_was_meant() {
     .await;
 }
 
-#[tokio::test]
-async fn one_number_written_in_many_ways_is_one_client() {
-    on_both(async |nightshift| {
+async fn one_number_written_in_many_ways_is_one_client(engine: Engine) {
+    on(engine, async |nightshift| {
         in_new_york(&nightshift).await;
         for written in [
             "(212) 555-0123",
@@ -68,9 +76,8 @@ async fn one_number_written_in_many_ways_is_one_client() {
     .await;
 }
 
-#[tokio::test]
-async fn what_may_be_another_phone_is_refused_by_field() {
-    on_both(async |nightshift| {
+async fn what_may_be_another_phone_is_refused_by_field(engine: Engine) {
+    on(engine, async |nightshift| {
         in_new_york(&nightshift).await;
         for written in [
             "07911 123456",
@@ -106,9 +113,8 @@ async fn what_may_be_another_phone_is_refused_by_field() {
     .await;
 }
 
-#[tokio::test]
-async fn requesters_providers_and_numbers_are_read_in_the_organisations_country() {
-    on_both(async |nightshift| {
+async fn requesters_providers_and_numbers_are_read_in_the_organisations_country(engine: Engine) {
+    on(engine, async |nightshift| {
         in_country(&nightshift, "GB").await;
         let request = json!({"title": "Teeth", "userPhone": "07911 123456",
                              "providers": [{"name": "Bright Dental", "phone": "(020) 7946 0018"}]});
@@ -139,9 +145,8 @@ async fn requesters_providers_and_numbers_are_read_in_the_organisations_country(
     .await;
 }
 
-#[tokio::test]
-async fn a_seed_file_is_read_in_each_organisations_country() {
-    on_both(async |nightshift| {
+async fn a_seed_file_is_read_in_each_organisations_country(engine: Engine) {
+    on(engine, async |nightshift| {
         let seed = json!({
             "organizations": [
                 {"id": "org-de", "name": "Hund", "slug": "hund", "timezone": "Europe/Berlin"},
@@ -167,25 +172,21 @@ async fn a_seed_file_is_read_in_each_organisations_country() {
 }
 
 // The simulator answers while the command waits for it.
-#[tokio::test(flavor = "multi_thread")]
-async fn doctor_names_stored_numbers_that_may_be_somebody_elses() {
-    for database in engines().await {
-        let world = World::new(database).await;
-        let doctor = || String::from_utf8(world.command(&["doctor"]).output().unwrap().stdout).unwrap();
-        assert!(doctor().contains("every stored phone number is possible"));
-        let db = &world.database.db;
-        in_new_york(&world).await;
-        for (id, number) in
-            [("client-old", "+4407911123456"), ("client-nz", "+6465550123"), ("client-ok", "+15551234567")]
-        {
-            let sql = "INSERT INTO clients (id, org_id, phone_number) VALUES ($1, 'org-paws', $2)";
-            db.write(sql).bind(id).bind(number).execute().await.unwrap();
-        }
-        let told = doctor();
-        let line = |id: &str| told.lines().find(|line| line.contains(id)).unwrap_or_default().to_owned();
-        assert!(line("client-old").contains("1 clients") && line("client-old").contains("not valid"), "{told}");
-        assert!(line("client-nz").contains("1 clients") && line("client-nz").contains("foreign"), "{told}");
-        assert!(!told.contains("client-ok") && !told.contains("7911123456") && !told.contains("6465550123"), "{told}");
-        assert!(told.contains("nothing is wrong"), "{told}");
+async fn doctor_names_stored_numbers_that_may_be_somebody_elses(engine: Engine) {
+    let world = World::on(engine).await;
+    let doctor = || String::from_utf8(world.command(&["doctor"]).output().unwrap().stdout).unwrap();
+    assert!(doctor().contains("every stored phone number is possible"));
+    let db = &world.database.db;
+    in_new_york(&world).await;
+    for (id, number) in [("client-old", "+4407911123456"), ("client-nz", "+6465550123"), ("client-ok", "+15551234567")]
+    {
+        let sql = "INSERT INTO clients (id, org_id, phone_number) VALUES ($1, 'org-paws', $2)";
+        db.write(sql).bind(id).bind(number).execute().await.unwrap();
     }
+    let told = doctor();
+    let line = |id: &str| told.lines().find(|line| line.contains(id)).unwrap_or_default().to_owned();
+    assert!(line("client-old").contains("1 clients") && line("client-old").contains("not valid"), "{told}");
+    assert!(line("client-nz").contains("1 clients") && line("client-nz").contains("foreign"), "{told}");
+    assert!(!told.contains("client-ok") && !told.contains("7911123456") && !told.contains("6465550123"), "{told}");
+    assert!(told.contains("nothing is wrong"), "{told}");
 }

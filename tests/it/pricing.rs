@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
-use nightshift_db::Timestamp;
+use nightshift_db::testing::each_engine;
+use nightshift_db::{Engine, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business::{booking, booking_of, paid};
-use crate::support::{Caller, Nightshift, on_both};
+use crate::support::{Caller, Nightshift, on};
+
+each_engine! {
+    a_booking_is_priced_when_it_is_made_and_stays_so_until_somebody_asks,
+    what_has_no_price_says_so,
+    rules_are_versions_that_nobody_can_change,
+}
 
 /// 20.00 per half hour, 5.00 more per further pet.
 pub fn rule() -> Value {
@@ -21,9 +28,8 @@ async fn pricing(nightshift: &Nightshift, booking: &str) -> Value {
     nightshift.get(&format!("/api/bookings/{booking}/pricing")).await.expect(200).json()
 }
 
-#[tokio::test]
-async fn a_booking_is_priced_when_it_is_made_and_stays_so_until_somebody_asks() {
-    on_both(async |nightshift| {
+async fn a_booking_is_priced_when_it_is_made_and_stays_so_until_somebody_asks(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.post("/api/pricing-rules", rule()).await.expect(201);
         let mut body = booking();
         body["quantity"] = json!(2);
@@ -82,9 +88,8 @@ async fn a_booking_is_priced_when_it_is_made_and_stays_so_until_somebody_asks() 
     .await;
 }
 
-#[tokio::test]
-async fn what_has_no_price_says_so() {
-    on_both(async |nightshift| {
+async fn what_has_no_price_says_so(engine: Engine) {
+    on(engine, async |nightshift| {
         let unpriced = nightshift.book().await;
         nightshift.get(&format!("/api/bookings/{unpriced}/pricing")).await.expect(404);
         let path = format!("/api/bookings/{unpriced}/reprice");
@@ -106,9 +111,8 @@ async fn what_has_no_price_says_so() {
     .await;
 }
 
-#[tokio::test]
-async fn rules_are_versions_that_nobody_can_change() {
-    on_both(async |nightshift| {
+async fn rules_are_versions_that_nobody_can_change(engine: Engine) {
+    on(engine, async |nightshift| {
         let first = nightshift.post("/api/pricing-rules", rule()).await.expect(201).json();
         assert_eq!((&first["rule"]["version"], &first["rule"]["currency"]), (&json!(1), &json!("USD")));
         let mut second = rule();

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nightshift_db::testing::{TestDb, engines, postgres};
-use nightshift_db::{Db, DbOptions, migrate};
+use nightshift_db::testing::{TestDb, each_engine, postgres};
+use nightshift_db::{Db, DbOptions, Engine, migrate};
 use nightshift_providers::http_client;
 use nightshift_providers::simulator::{ReservedPort, StripeSender};
 use serde_json::Value;
@@ -13,11 +13,14 @@ use serde_json::Value;
 use crate::support::business::{self, paid};
 use crate::support::checks::eventually;
 use crate::support::nightshift::STRIPE_SECRET;
-use crate::support::process::{Process, World};
+use crate::support::process::{Process, World, on};
 
-async fn on_both(test: impl AsyncFn(World)) {
-    let worlds = engines().await.into_iter().map(async |database: TestDb| test(World::new(database).await).await);
-    futures_util::future::join_all(worlds).await;
+each_engine! {
+    a_process_that_is_asked_to_end_says_so_finishes_what_runs_and_loses_nothing,
+    a_second_signal_ends_the_process_at_once,
+    metrics_tell_requests_webhooks_and_jobs,
+    a_request_tells_its_own_story_in_json_log_lines,
+    a_confirmation_reaches_a_watcher_at_another_process_and_outlives_a_restart,
 }
 
 fn stripe(url: &str) -> StripeSender {
@@ -30,7 +33,7 @@ async fn status(process: &Process, path: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn f7_two_workers_and_two_receivers_do_each_job_once_and_a_pause_holds_for_all() {
+async fn two_workers_and_two_receivers_do_each_job_once_and_a_pause_holds_for_all() {
     let database = postgres().await;
     migrate(&database.db).await.unwrap();
     let mut world = World::new(database).await;
@@ -73,9 +76,8 @@ async fn f7_two_workers_and_two_receivers_do_each_job_once_and_a_pause_holds_for
     assert_eq!(world.events("queue.resumed").count().await, 1);
 }
 
-#[tokio::test]
-async fn f11_a_process_that_is_asked_to_end_says_so_finishes_what_runs_and_loses_nothing() {
-    on_both(async |world| {
+async fn a_process_that_is_asked_to_end_says_so_finishes_what_runs_and_loses_nothing(engine: Engine) {
+    on(engine, async |world| {
         business::load_bookings(world.db(), 40).await;
         // Each confirmation takes a while, so that some run when the signal comes.
         let slow = [("NIGHTSHIFT_FAILPOINTS", "booking.confirm.after_thread=delay:700")];
@@ -101,9 +103,8 @@ async fn f11_a_process_that_is_asked_to_end_says_so_finishes_what_runs_and_loses
     .await;
 }
 
-#[tokio::test]
-async fn a_second_signal_ends_the_process_at_once() {
-    on_both(async |world| {
+async fn a_second_signal_ends_the_process_at_once(engine: Engine) {
+    on(engine, async |world| {
         business::load_bookings(world.db(), 1).await;
         let stuck = [("NIGHTSHIFT_FAILPOINTS", "booking.confirm.after_thread=delay:60000")];
         let mut process = world.serve_with(&[], &stuck);
@@ -170,7 +171,7 @@ impl Drop for Server {
 }
 
 #[tokio::test]
-async fn f1_while_the_database_is_away_webhooks_get_503_and_afterwards_everything_goes_on_by_itself() {
+async fn while_the_database_is_away_webhooks_get_503_and_afterwards_everything_goes_on_by_itself() {
     const AWAY: Duration = Duration::from_secs(20);
     let (server, url) = Server::new();
     let db = Db::connect(&url, &DbOptions::default()).await.unwrap();
@@ -260,9 +261,8 @@ async fn an_idle_process_makes_at_most_one_statement_a_second() {
     world.db().close().await;
 }
 
-#[tokio::test]
-async fn metrics_tell_requests_webhooks_and_jobs() {
-    on_both(async |world| {
+async fn metrics_tell_requests_webhooks_and_jobs(engine: Engine) {
+    on(engine, async |world| {
         business::load_bookings(world.db(), 1).await;
         let process = world.serve();
         stripe(&process.url).deliver(&paid("evt_1", "booking-0")).await.unwrap();
@@ -286,9 +286,8 @@ async fn metrics_tell_requests_webhooks_and_jobs() {
     .await;
 }
 
-#[tokio::test]
-async fn a_request_tells_its_own_story_in_json_log_lines() {
-    on_both(async |world| {
+async fn a_request_tells_its_own_story_in_json_log_lines(engine: Engine) {
+    on(engine, async |world| {
         business::load_bookings(world.db(), 1).await;
         let process = world.serve();
         stripe(&process.url).deliver(&paid("evt_1", "booking-0")).await.unwrap();
@@ -303,9 +302,8 @@ async fn a_request_tells_its_own_story_in_json_log_lines() {
     .await;
 }
 
-#[tokio::test]
-async fn c10_c11_a_confirmation_reaches_a_watcher_at_another_process_and_outlives_a_restart() {
-    on_both(async |mut world| {
+async fn a_confirmation_reaches_a_watcher_at_another_process_and_outlives_a_restart(engine: Engine) {
+    on(engine, async |mut world| {
         world.set("PORT", "0");
         let web = world.serve_with(&["--role", "web"], &[]);
         let _worker = world.serve_with(&["--role", "worker"], &[]);

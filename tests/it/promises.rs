@@ -2,22 +2,29 @@
 
 use std::time::Duration;
 
-use nightshift_db::testing::engines;
+use nightshift_db::Engine;
+use nightshift_db::testing::{each_engine, empty};
 use nightshift_jobs::promises::broken;
 use nightshift_providers::simulator::{Fault, FaultRule, Match};
 use serde_json::json;
 
 use crate::support::business::paid;
 use crate::support::process::{World, program};
-use crate::support::{Nightshift, business, on_both};
+use crate::support::{Nightshift, business, on};
+
+each_engine! {
+    each_broken_promise_is_found_and_named,
+    a_backlog_breaks_no_promise_while_it_waits_nor_while_it_drains,
+    the_operators_deep_check_says_which_promise_is_broken(flavor = "multi_thread"),
+    killed_under_load_it_loses_nothing_and_does_nothing_twice(flavor = "multi_thread"),
+}
 
 async fn found(nightshift: &Nightshift) -> Vec<&'static str> {
     broken(&nightshift.app.queue).await.unwrap().into_iter().map(|broken| broken.promise).collect()
 }
 
-#[tokio::test]
-async fn each_broken_promise_is_found_and_named() {
-    on_both(async |nightshift| {
+async fn each_broken_promise_is_found_and_named(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         nightshift.stripe(&paid("evt_1", &id)).await.expect(200);
         nightshift.texts().delivered().until(1).await;
@@ -117,9 +124,8 @@ async fn each_broken_promise_is_found_and_named() {
 }
 
 /// What waits for a provider, a pause or its turn is nobody's fault.
-#[tokio::test]
-async fn a_backlog_breaks_no_promise_while_it_waits_nor_while_it_drains() {
-    on_both(async |nightshift| {
+async fn a_backlog_breaks_no_promise_while_it_waits_nor_while_it_drains(engine: Engine) {
+    on(engine, async |nightshift| {
         const TEXTS: i64 = 40;
         business::load_bookings(&nightshift.db, 40).await;
         let pause = async |paused| {
@@ -165,37 +171,30 @@ async fn a_backlog_breaks_no_promise_while_it_waits_nor_while_it_drains() {
 }
 
 // The simulator answers while the command waits for it.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_operators_deep_check_says_which_promise_is_broken() {
-    for database in engines().await {
-        let world = World::new(database).await;
-        let deep = || world.command(&["doctor", "--deep"]).output().unwrap();
-        assert!(String::from_utf8_lossy(&deep().stdout).contains("all hold"));
-        world.database.db.write("INSERT INTO price_shield (raised) VALUES (TRUE)").execute().await.unwrap();
-        let told = deep();
-        assert_eq!(told.status.code(), Some(1));
-        assert!(String::from_utf8_lossy(&told.stdout).contains("no shield row is left in price_shield"));
-    }
+async fn the_operators_deep_check_says_which_promise_is_broken(engine: Engine) {
+    let world = World::on(engine).await;
+    let deep = || world.command(&["doctor", "--deep"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&deep().stdout).contains("all hold"));
+    world.database.db.write("INSERT INTO price_shield (raised) VALUES (TRUE)").execute().await.unwrap();
+    let told = deep();
+    assert_eq!(told.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&told.stdout).contains("no shield row is left in price_shield"));
 }
 
 /// The command with a small budget; `nightshift prove --kills 500` is the same with a large one.
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_under_load_it_loses_nothing_and_does_nothing_twice() {
-    let proofs = nightshift_db::testing::empty().await.into_iter().zip([&[][..], &["--split"][..]]).map(
-        async |(database, more): (nightshift_db::testing::TestDb, &[&str])| {
-            let url = database.url.clone();
-            let more: Vec<String> = more.iter().map(|word| (*word).to_owned()).collect();
-            let told = tokio::task::spawn_blocking(move || {
-                program().args(["prove", "--kills", "5", "--database-url", &url]).args(more).output().unwrap()
-            });
-            let told = told.await.unwrap();
-            let line = String::from_utf8_lossy(&told.stdout).into_owned();
-            assert!(told.status.success(), "{line}\n{}", String::from_utf8_lossy(&told.stderr));
-            assert!(line.contains("lost=0 twice=0 unknown=0 broken=0 kills=5"), "{line}");
-            // And it refuses a database that somebody uses.
-            let again = program().args(["prove", "--kills", "1", "--database-url", &database.url]).output().unwrap();
-            assert!(String::from_utf8_lossy(&again.stderr).contains("is not empty"));
-        },
-    );
-    futures_util::future::join_all(proofs).await;
+async fn killed_under_load_it_loses_nothing_and_does_nothing_twice(engine: Engine) {
+    let database = empty(engine).await;
+    // One process with every role, or a process for each role.
+    let more: &[&str] = match engine {
+        Engine::Sqlite => &[],
+        Engine::Postgres => &["--split"],
+    };
+    let prove =
+        |kills| program().args(["prove", "--database-url", &database.url, "--kills", kills]).args(more).output();
+    let told = prove("5").unwrap();
+    let line = String::from_utf8_lossy(&told.stdout);
+    assert!(told.status.success(), "{line}\n{}", String::from_utf8_lossy(&told.stderr));
+    assert!(line.contains("lost=0 twice=0 unknown=0 broken=0 kills=5"), "{line}");
+    // And it refuses a database that somebody uses.
+    assert!(String::from_utf8_lossy(&prove("1").unwrap().stderr).contains("is not empty"));
 }

@@ -1,13 +1,32 @@
 //! Webhooks are taken when they are proven, refused when they are not, and stored before they are answered.
 
 use nightshift::config::Settings;
-use nightshift_db::Timestamp;
+use nightshift_db::testing::each_engine;
+use nightshift_db::{Engine, Timestamp};
 use nightshift_providers::stripe::signature;
 use serde_json::{Value, json};
 
 use crate::support::business::paid;
-use crate::support::nightshift::{STRIPE_SECRET, on_both_with};
-use crate::support::{Answer, Nightshift, on_both};
+use crate::support::nightshift::{STRIPE_SECRET, on_with};
+use crate::support::{Answer, Nightshift, on};
+
+each_engine! {
+    without_validation_an_unsigned_event_is_taken_and_marked,
+    with_validation_a_valid_signature_is_taken_under_any_of_the_secrets,
+    with_validation_anything_else_is_refused_recorded_and_not_enqueued,
+    without_validation_a_wrong_signature_is_refused_all_the_same,
+    a_storm_of_refusals_fills_no_table_and_calls_people_once,
+    what_is_no_webhook_is_refused_with_the_reason_and_not_stored,
+    an_odd_field_never_costs_a_webhook,
+    what_is_no_event_that_matters_is_stored_and_ignored,
+    more_webhooks_than_allowed_per_minute_are_told_to_wait,
+    more_requests_at_once_than_allowed_are_told_to_come_again,
+    a_client_that_sends_its_head_drop_by_drop_is_cut_off,
+    a_client_that_never_sends_its_body_is_told_so,
+    every_answer_carries_the_request_id,
+    twilio_reports_are_taken_only_under_its_signature,
+    a_twilio_report_that_names_no_text_is_stored_and_ignored,
+}
 
 fn signed(secret: &str, at: Timestamp, body: &str) -> String {
     signature::sign(&secret.into(), at.unix_seconds(), body.as_bytes())
@@ -17,9 +36,9 @@ async fn nothing_is_stored(nightshift: &Nightshift) {
     assert_eq!((nightshift.all_webhooks().count().await, nightshift.webhook_jobs().count().await), (0, 0));
 }
 
-#[tokio::test]
-async fn d1_without_validation_an_unsigned_event_is_taken_and_marked() {
-    on_both_with(
+async fn without_validation_an_unsigned_event_is_taken_and_marked(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.webhooks.validation = false,
         async |nightshift| {
             let answer = nightshift.stripe_raw(paid("evt_1", "b").to_string(), None).await.expect(200);
@@ -32,10 +51,9 @@ async fn d1_without_validation_an_unsigned_event_is_taken_and_marked() {
     .await;
 }
 
-#[tokio::test]
-async fn d2_with_validation_a_valid_signature_is_taken_under_any_of_the_secrets() {
+async fn with_validation_a_valid_signature_is_taken_under_any_of_the_secrets(engine: Engine) {
     let two_secrets = |settings: &mut Settings| settings.webhooks.stripe_secrets.push("whsec_new".into());
-    on_both_with(two_secrets, async |nightshift| {
+    on_with(engine, two_secrets, async |nightshift| {
         for (event, secret) in [("evt_1", STRIPE_SECRET), ("evt_2", "whsec_new")] {
             let body = paid(event, "b").to_string();
             let signature = signed(secret, nightshift.clock.now(), &body);
@@ -47,9 +65,8 @@ async fn d2_with_validation_a_valid_signature_is_taken_under_any_of_the_secrets(
     .await;
 }
 
-#[tokio::test]
-async fn d3_d8_with_validation_anything_else_is_refused_recorded_and_not_enqueued() {
-    on_both(async |nightshift| {
+async fn with_validation_anything_else_is_refused_recorded_and_not_enqueued(engine: Engine) {
+    on(engine, async |nightshift| {
         let (now, body) = (nightshift.clock.now(), paid("evt_1", "b").to_string());
         let old = now - std::time::Duration::from_secs(301);
         let good = signed(STRIPE_SECRET, now, &body);
@@ -79,9 +96,9 @@ async fn d3_d8_with_validation_anything_else_is_refused_recorded_and_not_enqueue
     .await;
 }
 
-#[tokio::test]
-async fn d7_without_validation_a_wrong_signature_is_refused_all_the_same() {
-    on_both_with(
+async fn without_validation_a_wrong_signature_is_refused_all_the_same(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.webhooks.validation = false,
         async |nightshift| {
             let body = paid("evt_1", "b").to_string();
@@ -96,9 +113,8 @@ async fn d7_without_validation_a_wrong_signature_is_refused_all_the_same() {
     .await;
 }
 
-#[tokio::test]
-async fn d8_a_storm_of_refusals_fills_no_table_and_calls_people_once() {
-    on_both(async |nightshift| {
+async fn a_storm_of_refusals_fills_no_table_and_calls_people_once(engine: Engine) {
+    on(engine, async |nightshift| {
         for _ in 0..75 {
             nightshift.stripe_raw(paid("evt_1", "b").to_string(), None).await.expect(401);
         }
@@ -110,9 +126,8 @@ async fn d8_a_storm_of_refusals_fills_no_table_and_calls_people_once() {
     .await;
 }
 
-#[tokio::test]
-async fn f8_what_is_no_webhook_is_named_and_not_stored() {
-    on_both(async |nightshift| {
+async fn what_is_no_webhook_is_refused_with_the_reason_and_not_stored(engine: Engine) {
+    on(engine, async |nightshift| {
         let too_large = format!("{{\"type\":\"x\",\"pad\":\"{}\"}}", "x".repeat(262_144));
         for (body, status, code) in [
             (too_large, 413, "body_too_large"),
@@ -135,9 +150,8 @@ async fn f8_what_is_no_webhook_is_named_and_not_stored() {
 }
 
 /// Bodies that are odd in what nobody needs: each is taken, stored and acted on as far as it can be.
-#[tokio::test]
-async fn an_odd_field_never_costs_a_webhook() {
-    on_both(async |nightshift| {
+async fn an_odd_field_never_costs_a_webhook(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         nightshift.quiet().await;
         let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
@@ -171,9 +185,8 @@ async fn an_odd_field_never_costs_a_webhook() {
     .await;
 }
 
-#[tokio::test]
-async fn what_is_no_event_that_matters_is_stored_and_ignored() {
-    on_both(async |nightshift| {
+async fn what_is_no_event_that_matters_is_stored_and_ignored(engine: Engine) {
+    on(engine, async |nightshift| {
         let long = json!({"id": "e".repeat(10_000), "type": "x".repeat(10_000)}).to_string();
         for body in [
             "{}",
@@ -205,9 +218,9 @@ async fn what_is_no_event_that_matters_is_stored_and_ignored() {
     .await;
 }
 
-#[tokio::test]
-async fn f8_more_webhooks_than_allowed_per_minute_are_told_to_wait() {
-    on_both_with(
+async fn more_webhooks_than_allowed_per_minute_are_told_to_wait(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.http.webhook_rate_limit_per_minute = 3,
         async |nightshift| {
             for event in ["evt_1", "evt_2", "evt_3"] {
@@ -224,9 +237,9 @@ async fn f8_more_webhooks_than_allowed_per_minute_are_told_to_wait() {
     .await;
 }
 
-#[tokio::test]
-async fn f8_more_requests_at_once_than_allowed_are_told_to_come_again() {
-    on_both_with(
+async fn more_requests_at_once_than_allowed_are_told_to_come_again(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.http.requests_in_flight_max = 1,
         async |nightshift| {
             // One request occupies the only place: its body never comes.
@@ -250,9 +263,9 @@ async fn f8_more_requests_at_once_than_allowed_are_told_to_come_again() {
     .await;
 }
 
-#[tokio::test]
-async fn a_client_that_sends_its_head_drop_by_drop_is_cut_off() {
-    on_both_with(
+async fn a_client_that_sends_its_head_drop_by_drop_is_cut_off(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.http.header_timeout = std::time::Duration::from_millis(200),
         async |nightshift| {
             use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -267,9 +280,9 @@ async fn a_client_that_sends_its_head_drop_by_drop_is_cut_off() {
     .await;
 }
 
-#[tokio::test]
-async fn a_client_that_never_sends_its_body_is_told_so() {
-    on_both_with(
+async fn a_client_that_never_sends_its_body_is_told_so(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.http.request_timeout = std::time::Duration::from_millis(200),
         async |nightshift| {
             use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -289,9 +302,8 @@ async fn a_client_that_never_sends_its_body_is_told_so() {
     .await;
 }
 
-#[tokio::test]
-async fn every_answer_carries_the_request_id() {
-    on_both(async |nightshift| {
+async fn every_answer_carries_the_request_id(engine: Engine) {
+    on(engine, async |nightshift| {
         let given = nightshift
             .http
             .get(format!("{}/api/bookings/none", nightshift.app.url()))
@@ -308,11 +320,10 @@ async fn every_answer_carries_the_request_id() {
     .await;
 }
 
-#[tokio::test]
-async fn twilio_reports_are_taken_only_under_its_signature() {
+async fn twilio_reports_are_taken_only_under_its_signature(engine: Engine) {
     use base64::Engine;
     use nightshift_providers::mac::hmac_sha1;
-    on_both(async |nightshift| {
+    on(engine, async |nightshift| {
         let url = format!("{}/api/twilio/status", nightshift.app.url());
         let form = [("MessageSid", "SM0123"), ("MessageStatus", "delivered"), ("AccountSid", "AC1")];
         let post = async |signature: Option<String>| {
@@ -336,10 +347,9 @@ async fn twilio_reports_are_taken_only_under_its_signature() {
     .await;
 }
 
-#[tokio::test]
-async fn a_twilio_report_that_names_no_text_is_stored_and_ignored() {
+async fn a_twilio_report_that_names_no_text_is_stored_and_ignored(engine: Engine) {
     let unsigned = |settings: &mut Settings| settings.webhooks.validation = false;
-    on_both_with(unsigned, async |nightshift| {
+    on_with(engine, unsigned, async |nightshift| {
         let url = format!("{}/api/twilio/status", nightshift.app.url());
         let long = format!("MessageSid=SM{}&MessageStatus=sent", "1".repeat(10_000));
         for form in ["MessageStatus=sent", "MessageSid=SM1", "MessageSid=SM1&MessageStatus=%00", "x", long.as_str()] {

@@ -2,16 +2,26 @@
 
 use std::time::Duration;
 
-use nightshift_db::testing::{TestDb, engines};
+use nightshift_db::testing::each_engine;
 use nightshift_db::{Db, Engine, Timestamp};
 use nightshift_domain::bulk::{self, Fill};
 use serde_json::{Value, json};
 
 use super::pricing::rule;
 use crate::support::business::{self, booking, booking_of};
-use crate::support::nightshift::on_both_with;
+use crate::support::nightshift::on_with;
 use crate::support::process::World;
-use crate::support::{Nightshift, on_both};
+use crate::support::{Nightshift, on};
+
+each_engine! {
+    drift_is_found_explained_put_before_people_and_nothing_is_changed,
+    what_cannot_be_computed_is_told_and_does_not_stop_the_run,
+    only_bookings_of_the_last_90_days_that_stood_when_the_run_began_are_looked_at,
+    somebody_may_ask_for_a_run_one_at_a_time,
+    a_run_that_was_given_up_is_told_and_goes_on_where_it_was,
+    a_run_that_is_killed_again_and_again_comes_to_the_same_end,
+    behind_the_shield_no_price_can_be_written_and_others_are_not_hindered,
+}
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -54,9 +64,8 @@ async fn exceptions(nightshift: &Nightshift, status: &str) -> Vec<Value> {
     nightshift.get(&path).await.expect(200).json()["exceptions"].as_array().unwrap().clone()
 }
 
-#[tokio::test]
-async fn d11_d12_d13_d14_d16_drift_is_found_explained_put_before_people_and_nothing_is_changed() {
-    on_both(async |nightshift| {
+async fn drift_is_found_explained_put_before_people_and_nothing_is_changed(engine: Engine) {
+    on(engine, async |nightshift| {
         let unpriced = nightshift.book_as(booking_of(1)).await;
         nightshift.post("/api/pricing-rules", rule()).await.expect(201);
         let (right, edited, wrong) = (
@@ -153,9 +162,8 @@ async fn d11_d12_d13_d14_d16_drift_is_found_explained_put_before_people_and_noth
     .await;
 }
 
-#[tokio::test]
-async fn what_cannot_be_computed_is_told_and_does_not_stop_the_run() {
-    on_both(async |nightshift| {
+async fn what_cannot_be_computed_is_told_and_does_not_stop_the_run(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.post("/api/pricing-rules", rule()).await.expect(201);
         let odd = nightshift.book_as(booking_of(1)).await;
         nightshift.book_as(booking_of(2)).await;
@@ -178,9 +186,9 @@ async fn what_cannot_be_computed_is_told_and_does_not_stop_the_run() {
     .await;
 }
 
-#[tokio::test]
-async fn only_bookings_of_the_last_90_days_that_stood_when_the_run_began_are_looked_at() {
-    on_both_with(
+async fn only_bookings_of_the_last_90_days_that_stood_when_the_run_began_are_looked_at(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.reconciliation.chunk_size = 2,
         async |nightshift| {
             nightshift.post("/api/pricing-rules", rule()).await.expect(201);
@@ -214,9 +222,8 @@ async fn only_bookings_of_the_last_90_days_that_stood_when_the_run_began_are_loo
     .await;
 }
 
-#[tokio::test]
-async fn somebody_may_ask_for_a_run_one_at_a_time() {
-    on_both(async |nightshift| {
+async fn somebody_may_ask_for_a_run_one_at_a_time(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.post("/api/pricing-rules", rule()).await.expect(201);
         let id = nightshift.book().await;
         nightshift.quiet().await;
@@ -244,9 +251,9 @@ async fn somebody_may_ask_for_a_run_one_at_a_time() {
     .await;
 }
 
-#[tokio::test]
-async fn a_run_that_was_given_up_is_told_and_goes_on_where_it_was() {
-    on_both_with(
+async fn a_run_that_was_given_up_is_told_and_goes_on_where_it_was(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.reconciliation.chunk_size = 1,
         async |nightshift| {
             nightshift.post("/api/pricing-rules", rule()).await.expect(201);
@@ -282,53 +289,48 @@ async fn a_run_that_was_given_up_is_told_and_goes_on_where_it_was() {
     .await;
 }
 
-#[tokio::test]
-async fn d17_a_run_that_is_killed_again_and_again_comes_to_the_same_end() {
-    let worlds = engines().await.into_iter().map(async |database: TestDb| {
-        let mut world = World::new(database).await;
-        let db = world.database.db.clone();
-        let fill = Fill { org: "org-paws".into(), drifting_every: 10, now: business::start() };
-        let mut tx = db.begin().await.unwrap();
-        bulk::prepare(&mut tx, &fill).await.unwrap();
-        tx.commit().await.unwrap();
-        bulk::write(&db, &fill, 0, 1_000).await.unwrap();
-        // The bookings start in the past of the real clock.
-        world.set("NIGHTSHIFT__RECONCILIATION__LOOKBACK_DAYS", "36500");
-        world.set("NIGHTSHIFT__RECONCILIATION__CHUNK_SIZE", "50");
-        let before = prices(&db).await;
-        let asked = world.command(&["reconcile", "--org", "org-paws", "--no-wait"]).status().unwrap();
-        assert!(asked.success());
-        for point in ["pricing.reconcile.chunk.examined", "pricing.reconcile.chunk.recorded"].repeat(2) {
-            let failpoint = format!("{point}=abort");
-            let mut process = world.serve_with(&["--role", "worker"], &[("NIGHTSHIFT_FAILPOINTS", &failpoint)]);
-            assert!(!process.wait().await.success(), "{point} was not reached");
-            world.leases_run_out().await;
-            // Being killed again and again is what the test is about, not a job that kills its process.
-            db.write("UPDATE jobs SET crashes = 0").execute().await.unwrap();
-        }
-        let _worker = world.serve_with(&["--role", "worker"], &[]);
-        world.reconciliation_runs().completed().until(1).await;
-        let check = world.reconciliation_runs().of("org-paws").one().await;
-        assert_eq!((check.checked, check.drifted), (1_000, 100));
-        let drifts = world.drifts().all().await;
-        assert_eq!(drifts.len(), 100);
-        for (n, drift) in drifts.iter().enumerate() {
-            assert_eq!(drift.booking_id, format!("load-{:010}", n * 10));
-            assert_eq!(drift.drift_minor, 100 * (1 + i64::try_from(n).unwrap() % 60));
-        }
-        let exceptions = world.exceptions("pricing_drift").all().await;
-        assert!(exceptions.iter().all(|exception| exception.occurrences == 1), "{exceptions:?}");
-        assert_eq!(exceptions.len(), 100);
-        assert_eq!(world.events("pricing.drift.detected").count().await, 100);
-        assert_eq!(prices(&db).await, before);
-    });
-    futures_util::future::join_all(worlds).await;
+async fn a_run_that_is_killed_again_and_again_comes_to_the_same_end(engine: Engine) {
+    let mut world = World::on(engine).await;
+    let db = world.database.db.clone();
+    let fill = Fill { org: "org-paws".into(), drifting_every: 10, now: business::start() };
+    let mut tx = db.begin().await.unwrap();
+    bulk::prepare(&mut tx, &fill).await.unwrap();
+    tx.commit().await.unwrap();
+    bulk::write(&db, &fill, 0, 1_000).await.unwrap();
+    // The bookings start in the past of the real clock.
+    world.set("NIGHTSHIFT__RECONCILIATION__LOOKBACK_DAYS", "36500");
+    world.set("NIGHTSHIFT__RECONCILIATION__CHUNK_SIZE", "50");
+    let before = prices(&db).await;
+    let asked = world.command(&["reconcile", "--org", "org-paws", "--no-wait"]).status().unwrap();
+    assert!(asked.success());
+    for point in ["pricing.reconcile.chunk.examined", "pricing.reconcile.chunk.recorded"].repeat(2) {
+        let failpoint = format!("{point}=abort");
+        let mut process = world.serve_with(&["--role", "worker"], &[("NIGHTSHIFT_FAILPOINTS", &failpoint)]);
+        assert!(!process.wait().await.success(), "{point} was not reached");
+        world.leases_run_out().await;
+        // Being killed again and again is what the test is about, not a job that kills its process.
+        db.write("UPDATE jobs SET crashes = 0").execute().await.unwrap();
+    }
+    let _worker = world.serve_with(&["--role", "worker"], &[]);
+    world.reconciliation_runs().completed().until(1).await;
+    let check = world.reconciliation_runs().of("org-paws").one().await;
+    assert_eq!((check.checked, check.drifted), (1_000, 100));
+    let drifts = world.drifts().all().await;
+    assert_eq!(drifts.len(), 100);
+    for (n, drift) in drifts.iter().enumerate() {
+        assert_eq!(drift.booking_id, format!("load-{:010}", n * 10));
+        assert_eq!(drift.drift_minor, 100 * (1 + i64::try_from(n).unwrap() % 60));
+    }
+    let exceptions = world.exceptions("pricing_drift").all().await;
+    assert!(exceptions.iter().all(|exception| exception.occurrences == 1), "{exceptions:?}");
+    assert_eq!(exceptions.len(), 100);
+    assert_eq!(world.events("pricing.drift.detected").count().await, 100);
+    assert_eq!(prices(&db).await, before);
 }
 
-#[tokio::test]
-async fn behind_the_shield_no_price_can_be_written_and_others_are_not_hindered() {
+async fn behind_the_shield_no_price_can_be_written_and_others_are_not_hindered(engine: Engine) {
     use nightshift_domain::reconciliation::Shielded;
-    on_both(async |nightshift| {
+    on(engine, async |nightshift| {
         nightshift.post("/api/pricing-rules", rule()).await.expect(201);
         let id = nightshift.book().await;
         nightshift.quiet().await;

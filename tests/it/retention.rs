@@ -1,17 +1,22 @@
-//! F-12: the daily sweep forgets what is past its time, and nothing else.
+//! The daily sweep forgets what is past its time, and nothing else.
 
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use serde_json::json;
 
 use crate::support::business::{booking, paid};
-use crate::support::{Caller, on_both};
+use crate::support::{Caller, on};
+
+each_engine! {
+    each_thing_is_kept_as_long_as_it_must_be_and_no_longer,
+}
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-#[tokio::test]
-async fn f12_each_thing_is_kept_as_long_as_it_must_be_and_no_longer() {
-    on_both(async |nightshift| {
+async fn each_thing_is_kept_as_long_as_it_must_be_and_no_longer(engine: Engine) {
+    on(engine, async |nightshift| {
         let id = nightshift.book().await;
         nightshift
             .send_with(

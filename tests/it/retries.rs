@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use nightshift::config::Settings;
-use nightshift_db::Timestamp;
+use nightshift_db::testing::each_engine;
+use nightshift_db::{Engine, Timestamp};
 use nightshift_jobs::exceptions::wake::ExceptionsWake;
 use nightshift_jobs::retention::sweep::RetentionSweep;
 use nightshift_providers::simulator::{Fault, FaultRule, Match};
@@ -13,9 +14,17 @@ use nightshift_queue::NewJob;
 use serde_json::json;
 
 use crate::support::business;
-use crate::support::nightshift::on_both_with;
+use crate::support::nightshift::on_with;
 use crate::support::probes::{Probes, Rows};
-use crate::support::{Nightshift, on_both};
+use crate::support::{Nightshift, on};
+
+each_engine! {
+    every_kind_of_job_that_dies_is_recovered_by_a_retry_or_the_retry_says_why_not,
+    a_dead_text_is_sent_by_a_retry_whatever_ended_it,
+    a_dead_text_that_may_have_left_is_asked_after_before_it_is_sent_again,
+    what_a_cancelled_job_was_about_hears_of_it_and_a_retry_brings_it_back,
+    people_are_told_of_a_cancelled_job_that_cannot_be_read,
+}
 
 /// How a retry of a kind ends.
 enum Expected {
@@ -262,10 +271,10 @@ async fn retry(nightshift: &Nightshift, id: &str) -> Result<(), String> {
     retried.map(|_| ()).map_err(|error| error.to_string())
 }
 
-#[tokio::test]
-async fn every_kind_of_job_that_dies_is_recovered_by_a_retry_or_the_retry_says_why_not() {
+async fn every_kind_of_job_that_dies_is_recovered_by_a_retry_or_the_retry_says_why_not(engine: Engine) {
     for kind in nightshift_jobs::registry().names() {
-        on_both_with(
+        on_with(
+            engine,
             |settings: &mut Settings| settings.calls.live = kind == "booking_call.poll",
             async |nightshift| {
                 bring_about(&nightshift, kind).await;
@@ -306,10 +315,9 @@ async fn every_kind_of_job_that_dies_is_recovered_by_a_retry_or_the_retry_says_w
 }
 
 /// However a text came to its end without having left, its retry sends it, once.
-#[tokio::test]
-async fn a_dead_text_is_sent_by_a_retry_whatever_ended_it() {
+async fn a_dead_text_is_sent_by_a_retry_whatever_ended_it(engine: Engine) {
     for (ended_by, times) in [(Fault::Refuse, 1), (Fault::RefuseCredentials, 1), (Fault::RateLimit, 6)] {
-        on_both(async |nightshift| {
+        on(engine, async |nightshift| {
             nightshift.simulator.twilio().inject(fault(ended_by, times));
             let id = nightshift.book().await;
             nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
@@ -333,9 +341,8 @@ async fn a_dead_text_is_sent_by_a_retry_whatever_ended_it() {
 }
 
 /// A text may have left and not be known of: it is asked after before anything is sent again.
-#[tokio::test]
-async fn a_dead_text_that_may_have_left_is_asked_after_before_it_is_sent_again() {
-    on_both(async |nightshift| {
+async fn a_dead_text_that_may_have_left_is_asked_after_before_it_is_sent_again(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.simulator.twilio().inject(fault(Fault::ErrorAfterStoring, 1));
         let id = nightshift.book().await;
         nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
@@ -355,10 +362,9 @@ async fn a_dead_text_that_may_have_left_is_asked_after_before_it_is_sent_again()
 }
 
 /// A cancelled job leaves nothing that waits for ever, and its retry brings it back.
-#[tokio::test]
-async fn what_a_cancelled_job_was_about_hears_of_it_and_a_retry_brings_it_back() {
+async fn what_a_cancelled_job_was_about_hears_of_it_and_a_retry_brings_it_back(engine: Engine) {
     for kind in ["webhook.stripe.process", "automation.run", "sms.send", "booking_call.start"] {
-        on_both(async |nightshift| {
+        on(engine, async |nightshift| {
             bring_about(&nightshift, kind).await;
             let job = nightshift.jobs(kind).unclaimed().one().await.id;
             cancel(&nightshift, &job).await;
@@ -389,9 +395,8 @@ async fn cancel(nightshift: &Nightshift, job: &str) {
 }
 
 /// Its kind's hook can't run, so the text stays as it is. That must not go unseen, although a person ended the job.
-#[tokio::test]
-async fn people_are_told_of_a_cancelled_job_that_cannot_be_read() {
-    on_both(async |nightshift| {
+async fn people_are_told_of_a_cancelled_job_that_cannot_be_read(engine: Engine) {
+    on(engine, async |nightshift| {
         pause(&nightshift, "sms").await;
         bring_about(&nightshift, "automation.run").await;
         let job = &nightshift.jobs("automation.run").one().await.id;

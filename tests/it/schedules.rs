@@ -4,15 +4,25 @@ use std::time::Duration;
 
 use nightshift::config::Settings;
 use nightshift::scheduler::Clockwork;
-use nightshift_db::Timestamp;
+use nightshift_db::testing::each_engine;
+use nightshift_db::{Engine, Timestamp};
 use nightshift_domain::access::api_keys::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business;
 use crate::support::checks::eventually;
-use crate::support::nightshift::on_both_with;
-use crate::support::{Caller, Nightshift, on_both};
+use crate::support::nightshift::on_with;
+use crate::support::{Caller, Nightshift, on};
+
+each_engine! {
+    the_nightly_run_starts_at_two_in_each_organisations_own_time,
+    an_organisation_that_moves_has_one_run_per_local_date_all_the_same,
+    a_scheduler_that_was_down_fires_the_latest_missed_occurrence_once,
+    any_number_of_schedulers_fires_each_occurrence_once,
+    an_occurrence_whose_forerunner_is_not_done_is_skipped_and_says_so,
+    ops_see_what_comes_next_and_run_it_now,
+}
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -57,9 +67,8 @@ async fn organization(nightshift: &Nightshift, id: &str, zone: &str) {
     .await;
 }
 
-#[tokio::test]
-async fn d10_it_is_two_in_the_morning_in_each_organisations_own_time() {
-    on_both(async |nightshift| {
+async fn the_nightly_run_starts_at_two_in_each_organisations_own_time(engine: Engine) {
+    on(engine, async |nightshift| {
         for (id, zone) in [
             ("ny", "America/New_York"),
             ("london", "Europe/London"),
@@ -96,9 +105,8 @@ async fn d10_it_is_two_in_the_morning_in_each_organisations_own_time() {
     .await;
 }
 
-#[tokio::test]
-async fn an_organisation_that_moves_has_one_run_per_local_date_all_the_same() {
-    on_both(async |nightshift| {
+async fn an_organisation_that_moves_has_one_run_per_local_date_all_the_same(engine: Engine) {
+    on(engine, async |nightshift| {
         organization(&nightshift, "mover", "Europe/London").await;
         nightshift.clock.set(at("2025-01-10T02:00:00Z"));
         until_fired(&nightshift, "pricing.reconcile", "mover", "2025-01-10T02:00:00").await;
@@ -116,9 +124,8 @@ async fn an_organisation_that_moves_has_one_run_per_local_date_all_the_same() {
     .await;
 }
 
-#[tokio::test]
-async fn a_scheduler_that_was_down_fires_the_latest_missed_occurrence_once() {
-    on_both(async |nightshift| {
+async fn a_scheduler_that_was_down_fires_the_latest_missed_occurrence_once(engine: Engine) {
+    on(engine, async |nightshift| {
         nightshift.clock.set(at("2025-01-10T01:50:00Z"));
         nightshift.quiet().await;
         // Nobody looks until 09:00.
@@ -145,9 +152,8 @@ async fn a_scheduler_that_was_down_fires_the_latest_missed_occurrence_once() {
     .await;
 }
 
-#[tokio::test]
-async fn any_number_of_schedulers_fires_each_occurrence_once() {
-    on_both(async |nightshift| {
+async fn any_number_of_schedulers_fires_each_occurrence_once(engine: Engine) {
+    on(engine, async |nightshift| {
         let clock = Clockwork::new(&Settings::built_in().unwrap()).unwrap();
         let others: Vec<_> = (0..4).map(|_| tokio::spawn(clock.clone().run(nightshift.app.queue.clone()))).collect();
         for day in 1..=5 {
@@ -163,9 +169,8 @@ async fn any_number_of_schedulers_fires_each_occurrence_once() {
     .await;
 }
 
-#[tokio::test]
-async fn an_occurrence_whose_forerunner_is_not_done_is_skipped_and_says_so() {
-    on_both(async |nightshift| {
+async fn an_occurrence_whose_forerunner_is_not_done_is_skipped_and_says_so(engine: Engine) {
+    on(engine, async |nightshift| {
         // The program starts at the time of an occurrence, which must not be the forerunner that is not done.
         until_fired(&nightshift, "exceptions.wake", "", "2024-12-29T22:00:00").await;
         nightshift.quiet().await;
@@ -190,9 +195,9 @@ async fn an_occurrence_whose_forerunner_is_not_done_is_skipped_and_says_so() {
     .await;
 }
 
-#[tokio::test]
-async fn ops_see_what_comes_next_and_run_it_now() {
-    on_both_with(
+async fn ops_see_what_comes_next_and_run_it_now(engine: Engine) {
+    on_with(
+        engine,
         |settings| settings.auth.enabled = true,
         async |nightshift| {
             let kolkata = json!({"id": "kolkata", "name": "K", "slug": "k", "timezone": "Asia/Kolkata"});

@@ -5,10 +5,16 @@
 
 use std::process::Stdio;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use tokio::process::Command;
 
 use crate::sdk::python;
-use crate::support::on_both;
+use crate::support::on;
+
+each_engine! {
+    no_made_up_request_gets_a_server_error_or_an_answer_that_is_not_described,
+}
 
 /// Examples per operation, unless the environment asks for more.
 const EXAMPLES: &str = "3";
@@ -23,10 +29,9 @@ const LEFT_OUT: [(&str, &str); 2] = [
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
      response_schema_conformance";
 
-#[tokio::test]
-async fn no_made_up_request_gets_a_server_error_or_an_answer_that_is_not_described() {
+async fn no_made_up_request_gets_a_server_error_or_an_answer_that_is_not_described(engine: Engine) {
     let Some(python) = python("schemathesis-requirements.txt").await else { return };
-    on_both(async |nightshift| {
+    on(engine, async |nightshift| {
         let mut command = Command::new(python.with_file_name("schemathesis"));
         let examples = std::env::var("NIGHTSHIFT_SCHEMATHESIS_EXAMPLES").unwrap_or_else(|_| EXAMPLES.to_owned());
         command.args(["run", "--phases", "fuzzing", "--seed", "1", "--checks", CHECKS, "--no-color"]);

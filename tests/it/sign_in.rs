@@ -5,14 +5,32 @@ use std::time::Duration;
 
 use nightshift::config::Settings;
 use nightshift_db::Engine;
-use nightshift_db::testing::engines;
+use nightshift_db::testing::each_engine;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business;
-use crate::support::nightshift::on_both_with;
+use crate::support::nightshift::on_with;
 use crate::support::process::World;
 use crate::support::{Answer, Caller, Nightshift};
+
+each_engine! {
+    guesses_in_parallel_are_counted_before_they_are_tried,
+    over_the_limit_one_guess_a_minute_is_let_through_and_the_owner_gets_in,
+    an_address_may_fail_twenty_times_at_whatever_accounts,
+    a_device_that_signed_in_before_is_not_kept_out_by_others,
+    #[cfg(target_os = "linux")]
+    an_account_is_limited_by_network,
+    a_failed_sign_in_is_on_record_by_keyed_hashes,
+    the_page_says_how_long_to_wait,
+    whatever_is_wrong_with_an_account_the_answer_is_the_same,
+    a_sign_in_whose_transaction_met_another_is_one_guess_that_is_taken_back,
+    a_sign_in_that_is_too_large_is_refused_unread,
+    counters_of_guesses_are_removed_when_their_time_is_over,
+    #[cfg(target_os = "linux")]
+    a_burst_of_sign_ins_is_turned_away_instead_of_eating_the_memory,
+    nothing_of_a_sign_in_is_kept_for_an_idempotency_key,
+}
 
 const WRONG: &str = "wrong guess";
 const MINUTE: Duration = Duration::from_secs(60);
@@ -61,39 +79,35 @@ fn device_of(answer: &Answer) -> String {
     device.expect("a device's cookie").to_owned()
 }
 
-#[tokio::test]
-async fn guesses_in_parallel_are_counted_before_they_are_tried() {
-    for database in engines().await {
-        let mut world = World::new(database).await;
-        world.set("ENABLE_AUTH", "true");
-        // Two web processes share the database.
-        let processes = [(); 2].map(|()| world.serve_with(&["--role", "web"], &[("PORT", "0")]));
-        let client = reqwest::Client::new();
-        let guess = async |number: usize| {
-            let body = json!({"email": business::OWNER, "password": format!("{WRONG} {number}")}).to_string();
-            let path = if number.is_multiple_of(3) { "/login" } else { "/api/auth/login" };
-            let request = client.post(format!("{}{path}", processes[number % 2].url)).body(body);
-            Answer::to(request.header("content-type", "application/json")).await
-        };
-        let answers = futures_util::future::join_all((0..100).map(guess)).await;
-        let mut tried = answers.iter().filter(|answer| answer.status == 401).count();
-        for answer in answers.iter().filter(|answer| answer.status != 401) {
-            // 503: so many at a time may find no connection to the database; it was not tried either.
-            assert!(matches!(answer.status, 429 | 503), "{}: {}", answer.status, answer.text);
-            assert!((1..=60).contains(&wait_of(answer)), "{answer:?}");
-        }
-        // Some may have found no room to be hashed; they were not counted.
-        while guess(tried).await.status == 401 {
-            tried += 1;
-        }
-        assert_eq!(tried, 5);
-        assert_eq!(world.events("auth.failed").count().await, 5, "one entry for each guess that was tried");
+async fn guesses_in_parallel_are_counted_before_they_are_tried(engine: Engine) {
+    let mut world = World::on(engine).await;
+    world.set("ENABLE_AUTH", "true");
+    // Two web processes share the database.
+    let processes = [(); 2].map(|()| world.serve_with(&["--role", "web"], &[("PORT", "0")]));
+    let client = reqwest::Client::new();
+    let guess = async |number: usize| {
+        let body = json!({"email": business::OWNER, "password": format!("{WRONG} {number}")}).to_string();
+        let path = if number.is_multiple_of(3) { "/login" } else { "/api/auth/login" };
+        let request = client.post(format!("{}{path}", processes[number % 2].url)).body(body);
+        Answer::to(request.header("content-type", "application/json")).await
+    };
+    let answers = futures_util::future::join_all((0..100).map(guess)).await;
+    let mut tried = answers.iter().filter(|answer| answer.status == 401).count();
+    for answer in answers.iter().filter(|answer| answer.status != 401) {
+        // 503: so many at a time may find no connection to the database; it was not tried either.
+        assert!(matches!(answer.status, 429 | 503), "{}: {}", answer.status, answer.text);
+        assert!((1..=60).contains(&wait_of(answer)), "{answer:?}");
     }
+    // Some may have found no room to be hashed; they were not counted.
+    while guess(tried).await.status == 401 {
+        tried += 1;
+    }
+    assert_eq!(tried, 5);
+    assert_eq!(world.events("auth.failed").count().await, 5, "one entry for each guess that was tried");
 }
 
-#[tokio::test]
-async fn over_the_limit_one_guess_a_minute_is_let_through_and_the_owner_gets_in() {
-    on_both_with(with_auth, async |nightshift| {
+async fn over_the_limit_one_guess_a_minute_is_let_through_and_the_owner_gets_in(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         for _ in 0..5 {
             login(&nightshift, business::OWNER, WRONG).await.expect(401);
         }
@@ -116,9 +130,8 @@ async fn over_the_limit_one_guess_a_minute_is_let_through_and_the_owner_gets_in(
     .await;
 }
 
-#[tokio::test]
-async fn an_address_may_fail_twenty_times_at_whatever_accounts() {
-    on_both_with(with_auth, async |nightshift| {
+async fn an_address_may_fail_twenty_times_at_whatever_accounts(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         for number in 0..20 {
             login(&nightshift, &format!("nobody-{number}@paws.test"), WRONG).await.expect(401);
         }
@@ -129,9 +142,8 @@ async fn an_address_may_fail_twenty_times_at_whatever_accounts() {
     .await;
 }
 
-#[tokio::test]
-async fn a_device_that_signed_in_before_is_not_kept_out_by_others() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_device_that_signed_in_before_is_not_kept_out_by_others(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let device = device_of(&login(&nightshift, business::OWNER, business::PASSWORD).await.expect(200));
         for _ in 0..5 {
             login(&nightshift, business::OWNER, WRONG).await.expect(401);
@@ -154,9 +166,8 @@ async fn a_device_that_signed_in_before_is_not_kept_out_by_others() {
 }
 
 #[cfg(target_os = "linux")]
-#[tokio::test]
-async fn an_account_is_limited_by_network() {
-    on_both_with(with_auth, async |nightshift| {
+async fn an_account_is_limited_by_network(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let url = nightshift.app.url();
         let from = async |last: [u8; 2], password| {
             let address = Ipv4Addr::new(127, 0, last[0], last[1]);
@@ -171,9 +182,8 @@ async fn an_account_is_limited_by_network() {
     .await;
 }
 
-#[tokio::test]
-async fn a_failed_sign_in_is_on_record_by_keyed_hashes() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_failed_sign_in_is_on_record_by_keyed_hashes(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         for email in [business::OWNER, "Owner@Paws.test ", business::SITTER] {
             login(&nightshift, email, WRONG).await.expect(401);
         }
@@ -195,9 +205,8 @@ async fn a_failed_sign_in_is_on_record_by_keyed_hashes() {
     .await;
 }
 
-#[tokio::test]
-async fn the_page_says_how_long_to_wait() {
-    on_both_with(with_auth, async |nightshift| {
+async fn the_page_says_how_long_to_wait(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         for _ in 0..5 {
             page(&nightshift, business::OWNER, WRONG).await.expect(401);
         }
@@ -212,9 +221,8 @@ async fn the_page_says_how_long_to_wait() {
     .await;
 }
 
-#[tokio::test]
-async fn whatever_is_wrong_with_an_account_the_answer_is_the_same() {
-    on_both_with(with_auth, async |nightshift| {
+async fn whatever_is_wrong_with_an_account_the_answer_is_the_same(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let mut tx = nightshift.db.begin().await.unwrap();
         tx.query("UPDATE users SET active = FALSE WHERE id = 'user-sam'").execute().await.unwrap();
         tx.query("UPDATE users SET password_hash = NULL WHERE id = 'user-ops'").execute().await.unwrap();
@@ -238,9 +246,8 @@ async fn whatever_is_wrong_with_an_account_the_answer_is_the_same() {
 
 /// PostgreSQL is made to refuse the transaction that starts the session, as it refuses one that met another: a few times,
 /// then always. SQLite has no such refusal on demand.
-#[tokio::test]
-async fn a_sign_in_whose_transaction_met_another_is_one_guess_that_is_taken_back() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_sign_in_whose_transaction_met_another_is_one_guess_that_is_taken_back(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         if nightshift.db.engine() == Engine::Sqlite {
             return;
         }
@@ -273,9 +280,8 @@ async fn a_sign_in_whose_transaction_met_another_is_one_guess_that_is_taken_back
     .await;
 }
 
-#[tokio::test]
-async fn a_sign_in_that_is_too_large_is_refused_unread() {
-    on_both_with(with_auth, async |nightshift| {
+async fn a_sign_in_that_is_too_large_is_refused_unread(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let large = "x".repeat(17 * 1024);
         login(&nightshift, business::OWNER, &large).await.expect(413);
         page(&nightshift, business::OWNER, &large).await.expect(413);
@@ -284,9 +290,8 @@ async fn a_sign_in_that_is_too_large_is_refused_unread() {
     .await;
 }
 
-#[tokio::test]
-async fn counters_of_guesses_are_removed_when_their_time_is_over() {
-    on_both_with(with_auth, async |nightshift| {
+async fn counters_of_guesses_are_removed_when_their_time_is_over(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         for round in 0..4 {
             for number in 0..6 {
                 login(&nightshift, &format!("made-up-{round}-{number}@paws.test"), WRONG).await.expect(401);
@@ -302,36 +307,32 @@ async fn counters_of_guesses_are_removed_when_their_time_is_over() {
 /// Sign-ins at the same moment, each at an account and from a network of its own: no limit on guesses stops them.
 /// Before hashing was bounded, each took 19 MiB.
 #[cfg(target_os = "linux")]
-#[tokio::test]
-async fn a_burst_of_sign_ins_is_turned_away_instead_of_eating_the_memory() {
+async fn a_burst_of_sign_ins_is_turned_away_instead_of_eating_the_memory(engine: Engine) {
     let burst: u16 = std::env::var("NIGHTSHIFT_TEST_SIGN_INS").map_or(60, |number| number.parse().unwrap());
-    for database in engines().await {
-        let mut world = World::new(database).await;
-        world.set("ENABLE_AUTH", "true");
-        let process = world.serve_with(&["--role", "web"], &[]);
-        login_from(Ipv4Addr::LOCALHOST, &process.url, business::OWNER, business::PASSWORD).await.expect(200);
-        let sign_ins = (0..burst).map(|number| {
-            let [high, low] = number.to_be_bytes();
-            let (url, email) = (process.url.clone(), format!("nobody-{number}@paws.test"));
-            async move { login_from(Ipv4Addr::new(127, 1 + high, low, 1), &url, &email, WRONG).await }
-        });
-        let answers = futures_util::future::join_all(sign_ins).await;
-        for answer in &answers {
-            assert!(answer.status == 401 || answer.status == 429, "{answer:?}");
-            assert!(answer.status == 401 || wait_of(answer) == 1, "{answer:?}");
-        }
-        assert!(answers.iter().any(|answer| answer.status == 401));
-        let peak = process.memory_peak_mib();
-        // 8 hashes at a time at the most, of 19 MiB each, and the program itself.
-        assert!(peak < 400, "{burst} sign-ins took {peak} MiB");
-        login_from(Ipv4Addr::LOCALHOST, &process.url, business::OWNER, business::PASSWORD).await.expect(200);
+    let mut world = World::on(engine).await;
+    world.set("ENABLE_AUTH", "true");
+    let process = world.serve_with(&["--role", "web"], &[]);
+    login_from(Ipv4Addr::LOCALHOST, &process.url, business::OWNER, business::PASSWORD).await.expect(200);
+    let sign_ins = (0..burst).map(|number| {
+        let [high, low] = number.to_be_bytes();
+        let (url, email) = (process.url.clone(), format!("nobody-{number}@paws.test"));
+        async move { login_from(Ipv4Addr::new(127, 1 + high, low, 1), &url, &email, WRONG).await }
+    });
+    let answers = futures_util::future::join_all(sign_ins).await;
+    for answer in &answers {
+        assert!(answer.status == 401 || answer.status == 429, "{answer:?}");
+        assert!(answer.status == 401 || wait_of(answer) == 1, "{answer:?}");
     }
+    assert!(answers.iter().any(|answer| answer.status == 401));
+    let peak = process.memory_peak_mib();
+    // 8 hashes at a time at the most, of 19 MiB each, and the program itself.
+    assert!(peak < 400, "{burst} sign-ins took {peak} MiB");
+    login_from(Ipv4Addr::LOCALHOST, &process.url, business::OWNER, business::PASSWORD).await.expect(200);
 }
 
 /// What is kept for a key would be a hash of the password, which whoever has the database could guess against.
-#[tokio::test]
-async fn nothing_of_a_sign_in_is_kept_for_an_idempotency_key() {
-    on_both_with(with_auth, async |nightshift| {
+async fn nothing_of_a_sign_in_is_kept_for_an_idempotency_key(engine: Engine) {
+    on_with(engine, with_auth, async |nightshift| {
         let body = json!({"email": business::OWNER, "password": business::PASSWORD});
         for _ in 0..2 {
             let (caller, key) = (Caller::Nobody, [("idempotency-key", "key-1")]);

@@ -4,13 +4,24 @@
 use std::time::Duration;
 
 use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_providers::http_client;
 use nightshift_providers::simulator::{Fault, FaultRule};
 use nightshift_providers::twilio::{SendMessage, TwilioClient};
 use serde_json::json;
 
 use crate::support::nightshift::fast_account;
-use crate::support::{Nightshift, on_both};
+use crate::support::{Nightshift, on};
+
+each_engine! {
+    a_text_that_the_provider_shows_otherwise_is_not_sent_again,
+    of_texts_with_the_same_words_each_is_told_from_the_other,
+    a_text_is_found_behind_many_later_ones,
+    where_a_text_may_have_left_nothing_is_sent_and_people_see_it,
+    a_text_that_is_not_in_the_list_is_sent_again_once,
+    a_text_that_is_found_brings_along_what_became_of_it,
+    a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent,
+}
 
 const CLIENT: &str = "+15551234567";
 const OURS: &str = "+15550199001";
@@ -56,9 +67,8 @@ async fn strange_texts(nightshift: &Nightshift, count: usize) -> Vec<String> {
     sids
 }
 
-#[tokio::test]
-async fn a_text_that_the_provider_shows_otherwise_is_not_sent_again() {
-    on_both(async |nightshift| {
+async fn a_text_that_the_provider_shows_otherwise_is_not_sent_again(engine: Engine) {
+    on(engine, async |nightshift| {
         let path = conversation(&nightshift).await;
         let shown = [Fault::StaysQueued, Fault::TrialPrefix, Fault::LineEndsChanged, Fault::ListLags];
         for (number, fault) in shown.into_iter().enumerate() {
@@ -77,10 +87,9 @@ async fn a_text_that_the_provider_shows_otherwise_is_not_sent_again() {
     .await;
 }
 
-#[tokio::test]
-async fn of_texts_with_the_same_words_each_is_told_from_the_other() {
+async fn of_texts_with_the_same_words_each_is_told_from_the_other(engine: Engine) {
     use Fault::{ErrorAfterStoring, ErrorBeforeStoring};
-    on_both(async |nightshift| {
+    on(engine, async |nightshift| {
         let path = conversation(&nightshift).await;
         // What becomes of the first and of the second; how many went out before anybody asks.
         for (faults, at_first) in [
@@ -110,9 +119,8 @@ async fn of_texts_with_the_same_words_each_is_told_from_the_other() {
     .await;
 }
 
-#[tokio::test]
-async fn a_text_is_found_behind_many_later_ones() {
-    on_both(async |nightshift| {
+async fn a_text_is_found_behind_many_later_ones(engine: Engine) {
+    on(engine, async |nightshift| {
         let path = conversation(&nightshift).await;
         inject(&nightshift, Fault::ErrorAfterStoring);
         write(&nightshift, &path, "On my way").await;
@@ -141,9 +149,8 @@ async fn a_text_is_found_behind_many_later_ones() {
     .await;
 }
 
-#[tokio::test]
-async fn where_a_text_may_have_left_nothing_is_sent_and_people_see_it() {
-    on_both(async |nightshift| {
+async fn where_a_text_may_have_left_nothing_is_sent_and_people_see_it(engine: Engine) {
+    on(engine, async |nightshift| {
         let path = conversation(&nightshift).await;
         inject(&nightshift, Fault::ErrorBeforeStoring);
         write(&nightshift, &path, "On my way").await;
@@ -159,9 +166,8 @@ async fn where_a_text_may_have_left_nothing_is_sent_and_people_see_it() {
     .await;
 }
 
-#[tokio::test]
-async fn a_text_that_is_not_in_the_list_is_sent_again_once() {
-    on_both(async |nightshift| {
+async fn a_text_that_is_not_in_the_list_is_sent_again_once(engine: Engine) {
+    on(engine, async |nightshift| {
         let path = conversation(&nightshift).await;
         inject(&nightshift, Fault::ErrorBeforeStoring);
         write(&nightshift, &path, "On my way").await;
@@ -175,9 +181,8 @@ async fn a_text_that_is_not_in_the_list_is_sent_again_once() {
     .await;
 }
 
-#[tokio::test]
-async fn a_text_that_is_found_brings_along_what_became_of_it() {
-    on_both(async |nightshift| {
+async fn a_text_that_is_found_brings_along_what_became_of_it(engine: Engine) {
+    on(engine, async |nightshift| {
         let path = conversation(&nightshift).await;
         inject(&nightshift, Fault::Failed);
         inject(&nightshift, Fault::ErrorAfterStoring);
@@ -192,9 +197,8 @@ async fn a_text_that_is_found_brings_along_what_became_of_it() {
 
 /// The first attempt lost its lease while it waited for the provider. The second has just found that it may have sent the
 /// text when the first proves that nothing left, and puts the text back to be sent.
-#[tokio::test]
-async fn a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent() {
-    on_both(async |nightshift| {
+async fn a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent(engine: Engine) {
+    on(engine, async |nightshift| {
         let path = conversation(&nightshift).await;
         let db = &nightshift.db;
         let queue = &nightshift.app.queue;

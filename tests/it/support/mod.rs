@@ -14,4 +14,4 @@ pub mod probes;
 pub mod process;
 
 pub use answer::Answer;
-pub use nightshift::{Caller, Nightshift, on_both};
+pub use nightshift::{Caller, Nightshift, on};

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use nightshift::app::{self, Role, RunningApp};
 use nightshift::config::{Settings, SmsProvider};
-use nightshift_db::testing::{TestDb, engines};
-use nightshift_db::{Clock, Db, Timestamp};
+use nightshift_db::testing::{TestDb, migrated};
+use nightshift_db::{Clock, Db, Engine, Timestamp};
 use nightshift_providers::simulator::{Accounts, Simulator, TwilioAccount, VapiAccount};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -17,16 +17,14 @@ use super::{Answer, business};
 /// Signs Stripe's webhooks.
 pub const STRIPE_SECRET: &str = "whsec_test_secret";
 
-/// Runs `test` on a program of its own on each engine.
-pub async fn on_both(test: impl AsyncFn(Nightshift)) {
-    on_both_with(|_| {}, test).await;
+/// Runs `test` on a program of its own.
+pub async fn on(engine: Engine, test: impl AsyncFnOnce(Nightshift)) {
+    on_with(engine, |_| {}, test).await;
 }
 
-/// As [`on_both`], with other settings.
-pub async fn on_both_with(configure: impl Fn(&mut Settings), test: impl AsyncFn(Nightshift)) {
-    for database in engines().await {
-        test(Nightshift::start(database, &configure).await).await;
-    }
+/// As [`on`], with other settings.
+pub async fn on_with(engine: Engine, configure: impl FnOnce(&mut Settings), test: impl AsyncFnOnce(Nightshift)) {
+    test(Nightshift::start(migrated(engine).await, configure).await).await;
 }
 
 /// Who sends a request.
@@ -60,7 +58,7 @@ impl Deref for Nightshift {
 }
 
 impl Nightshift {
-    async fn start(database: TestDb, configure: &impl Fn(&mut Settings)) -> Self {
+    async fn start(database: TestDb, configure: impl FnOnce(&mut Settings)) -> Self {
         nightshift_providers::tls::install();
         business::seed_into(&database.db).await;
         let simulator = Simulator::start("127.0.0.1:0", Accounts { twilio: fast_account(), ..Accounts::default() })
@@ -136,7 +134,7 @@ impl Nightshift {
         Caller::Key(issued.text.expose_secret().to_owned())
     }
 
-    /// Books the acceptance cases' booking; its id.
+    /// Books [`business::booking`] and returns its id.
     pub async fn book(&self) -> String {
         self.book_as(business::booking()).await
     }

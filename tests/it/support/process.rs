@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nightshift_db::testing::TestDb;
+use nightshift_db::Engine;
+use nightshift_db::testing::{TestDb, migrated};
 use nightshift_providers::simulator::{Accounts, ReservedPort, Simulator, VapiAccount};
 use secrecy::ExposeSecret;
 
@@ -34,6 +35,11 @@ pub struct Process {
     pub url: String,
 }
 
+/// Runs `test` with a world of its own.
+pub async fn on(engine: Engine, test: impl AsyncFnOnce(World)) {
+    test(World::on(engine).await).await;
+}
+
 /// A test asks a process what [`Probes`] ask.
 impl Deref for World {
     type Target = Probes;
@@ -48,6 +54,10 @@ fn log_in(folder: &Path) -> PathBuf {
 }
 
 impl World {
+    pub async fn on(engine: Engine) -> Self {
+        Self::new(migrated(engine).await).await
+    }
+
     pub async fn new(database: TestDb) -> Self {
         nightshift_providers::tls::install();
         business::seed_into(&database.db).await;

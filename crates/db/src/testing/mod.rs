@@ -1,5 +1,6 @@
 //! Fresh, migrated databases of both engines for tests.
 //!
+//! A test takes the engine that it runs on, and [`each_engine`](crate::each_engine) makes one test per engine of it.
 //! Each database belongs to one test and is deleted when dropped. Migrated databases are copies of a [`template`],
 //! which is migrated once; tests of migrations use [`empty`]. The PostgreSQL server's address comes from
 //! `NIGHTSHIFT_TEST_POSTGRES_URL`, which `./test` sets. Without it tests fail instead of being skipped, so that a
@@ -11,6 +12,7 @@
     reason = "only tests use this module and a failure here is a failed test"
 )]
 
+mod each_engine;
 mod network;
 mod server;
 pub(crate) mod statements;
@@ -27,6 +29,7 @@ use tempfile::TempDir;
 use self::server::{connect, new_name, server_url, url_of};
 use crate::{Db, DbOptions, Engine};
 
+pub use crate::each_engine;
 pub use network::{Network, Weather};
 pub use server::POSTGRES_URL_VARIABLE;
 pub use statements::statements_of;
@@ -77,16 +80,24 @@ impl TestDb {
     }
 }
 
-/// Creates one migrated database for each engine.
-pub async fn engines() -> Vec<TestDb> {
-    let (folder, file) = sqlite_folder();
-    template::copy_sqlite(&file).await;
-    vec![open_sqlite(folder, &file).await, open_postgres(&template::copy_postgres(&server_url()).await).await]
+/// Creates a migrated database.
+pub async fn migrated(engine: Engine) -> TestDb {
+    match engine {
+        Engine::Sqlite => {
+            let (folder, file) = sqlite_folder();
+            template::copy_sqlite(&file).await;
+            open_sqlite(folder, &file).await
+        }
+        Engine::Postgres => open_postgres(&template::copy_postgres(&server_url()).await).await,
+    }
 }
 
-/// Creates one database without tables for each engine.
-pub async fn empty() -> Vec<TestDb> {
-    vec![sqlite().await, postgres().await]
+/// A database without any table.
+pub async fn empty(engine: Engine) -> TestDb {
+    match engine {
+        Engine::Sqlite => sqlite().await,
+        Engine::Postgres => postgres().await,
+    }
 }
 
 /// Creates an empty SQLite file.

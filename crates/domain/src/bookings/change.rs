@@ -166,8 +166,8 @@ pub(super) fn version_conflict() -> Error {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
-    use nightshift_db::Json;
-    use nightshift_db::testing::engines;
+    use nightshift_db::testing::{each_engine, migrated};
+    use nightshift_db::{Engine, Json};
 
     use super::super::booking::lock;
     use super::super::{Draft, PaymentStatus, create};
@@ -175,70 +175,72 @@ mod tests {
     use crate::ids::{SitterId, SnapshotId};
     use crate::pricing::{self, RuleDraft};
 
+    each_engine! {
+        every_field_of_a_booking_that_can_change_is_stored,
+    }
+
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
-    #[tokio::test]
-    async fn every_field_of_a_booking_that_can_change_is_stored() {
-        for database in engines().await {
-            let mut tx = database.db.begin().await.unwrap();
-            let (org, now) = (OrgId::from("platform".to_owned()), at("2024-12-28T12:00:00Z"));
-            let by = Actor::Unauthenticated;
-            tx.query("INSERT INTO sitters (id, org_id, name, phone_number, active) VALUES ('sitter-1', $1, 'Sam', '+15550100001', TRUE)")
-                .bind(&org)
-                .execute()
-                .await
-                .unwrap();
-            let rule: RuleDraft = serde_json::from_value(json!({
-                "service": "dog_walking", "effectiveFrom": "2024-01-01T00:00:00Z", "baseMinor": 2000, "unitMinutes": 30,
-            }))
-            .unwrap();
-            pricing::add(&mut tx, &org, rule.check().unwrap(), &by, now).await.unwrap();
-            let draft: Draft = serde_json::from_value(json!({
-                "firstName": "Test", "lastName": "Client", "phone": "+15551234567", "service": "dog_walking",
-                "startAt": "2024-12-31T10:00:00Z", "endAt": "2024-12-31T11:00:00Z",
-            }))
-            .unwrap();
-            let first = create(&mut tx, &org, draft.check(None).unwrap(), &by, now).await.unwrap().booking;
-            tx.query(
-                "INSERT INTO pricing_snapshots
-                     (id, org_id, booking_id, rule_id, inputs, lines, total_minor, currency, priced_at)
-                 SELECT 'snapshot-2', org_id, booking_id, rule_id, inputs, lines, total_minor, currency, priced_at
-                 FROM pricing_snapshots",
-            )
+    async fn every_field_of_a_booking_that_can_change_is_stored(engine: Engine) {
+        let database = migrated(engine).await;
+        let mut tx = database.db.begin().await.unwrap();
+        let (org, now) = (OrgId::from("platform".to_owned()), at("2024-12-28T12:00:00Z"));
+        let by = Actor::Unauthenticated;
+        tx.query("INSERT INTO sitters (id, org_id, name, phone_number, active) VALUES ('sitter-1', $1, 'Sam', '+15550100001', TRUE)")
+            .bind(&org)
             .execute()
             .await
             .unwrap();
-            let changed = Booking {
-                id: first.id.clone(),
-                org_id: first.org_id.clone(),
-                client_id: first.client_id.clone(),
-                sitter_id: Some(SitterId::from("sitter-1".to_owned())),
-                service: "house_sitting".to_owned(),
-                start_at: at("2025-01-01T01:00:00Z"),
-                end_at: at("2025-01-02T02:00:00Z"),
-                status: Status::Completed,
-                quantity: 2,
-                add_ons: Json(vec!["bath".to_owned(), "nails".to_owned()]),
-                address: Some("1 High Street".to_owned()),
-                notes: Some("Ring twice.".to_owned()),
-                discount_minor: 3,
-                total_minor: Some(4),
-                currency: Some("GBP".to_owned()),
-                pricing_snapshot_id: Some(SnapshotId::from("snapshot-2".to_owned())),
-                payment_status: PaymentStatus::Refunded,
-                paid_minor: 5,
-                refunded_minor: 6,
-                stripe_payment_intent_id: Some("pi_1".to_owned()),
-                confirmed_at: Some(at("2025-01-03T03:00:00Z")),
-                cancelled_at: Some(at("2025-01-04T04:00:00Z")),
-                version: first.version,
-                created_at: first.created_at,
-            };
-            let stored = store(&mut tx, &changed, now).await.unwrap();
-            assert_eq!(lock(&mut tx, &first.id).await.unwrap(), stored);
-            assert_eq!(stored, Booking { version: first.version + 1, ..changed });
-        }
+        let rule: RuleDraft = serde_json::from_value(json!({
+            "service": "dog_walking", "effectiveFrom": "2024-01-01T00:00:00Z", "baseMinor": 2000, "unitMinutes": 30,
+        }))
+        .unwrap();
+        pricing::add(&mut tx, &org, rule.check().unwrap(), &by, now).await.unwrap();
+        let draft: Draft = serde_json::from_value(json!({
+            "firstName": "Test", "lastName": "Client", "phone": "+15551234567", "service": "dog_walking",
+            "startAt": "2024-12-31T10:00:00Z", "endAt": "2024-12-31T11:00:00Z",
+        }))
+        .unwrap();
+        let first = create(&mut tx, &org, draft.check(None).unwrap(), &by, now).await.unwrap().booking;
+        tx.query(
+            "INSERT INTO pricing_snapshots
+                 (id, org_id, booking_id, rule_id, inputs, lines, total_minor, currency, priced_at)
+             SELECT 'snapshot-2', org_id, booking_id, rule_id, inputs, lines, total_minor, currency, priced_at
+             FROM pricing_snapshots",
+        )
+        .execute()
+        .await
+        .unwrap();
+        let changed = Booking {
+            id: first.id.clone(),
+            org_id: first.org_id.clone(),
+            client_id: first.client_id.clone(),
+            sitter_id: Some(SitterId::from("sitter-1".to_owned())),
+            service: "house_sitting".to_owned(),
+            start_at: at("2025-01-01T01:00:00Z"),
+            end_at: at("2025-01-02T02:00:00Z"),
+            status: Status::Completed,
+            quantity: 2,
+            add_ons: Json(vec!["bath".to_owned(), "nails".to_owned()]),
+            address: Some("1 High Street".to_owned()),
+            notes: Some("Ring twice.".to_owned()),
+            discount_minor: 3,
+            total_minor: Some(4),
+            currency: Some("GBP".to_owned()),
+            pricing_snapshot_id: Some(SnapshotId::from("snapshot-2".to_owned())),
+            payment_status: PaymentStatus::Refunded,
+            paid_minor: 5,
+            refunded_minor: 6,
+            stripe_payment_intent_id: Some("pi_1".to_owned()),
+            confirmed_at: Some(at("2025-01-03T03:00:00Z")),
+            cancelled_at: Some(at("2025-01-04T04:00:00Z")),
+            version: first.version,
+            created_at: first.created_at,
+        };
+        let stored = store(&mut tx, &changed, now).await.unwrap();
+        assert_eq!(lock(&mut tx, &first.id).await.unwrap(), stored);
+        assert_eq!(stored, Booking { version: first.version + 1, ..changed });
     }
 }

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn d15_severity() {
+    fn severity_grows_with_the_difference() {
         for (stored, off, severity) in [
             (10_000, 1_000, Severity::High),
             (100_000, 5_000, Severity::High),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use nightshift_db::Json;
+use nightshift_db::testing::each_engine;
+use nightshift_db::{Engine, Json};
 use nightshift_domain::Error;
 use nightshift_domain::automations::runs::{self, AutomationRunStatus, NewAutomationRun, RunToStart};
 use nightshift_domain::automations::{AutomationType, Executed, seed_defaults};
@@ -12,6 +13,21 @@ use serde_json::json;
 
 use crate::fixture::*;
 
+each_engine! {
+    a_run_writes_one_text_however_often_it_is_executed,
+    concurrent_executions_write_one_text,
+    a_disabled_automation_or_an_opted_out_client_skips_the_run,
+    a_template_with_an_unknown_variable_fails_its_run,
+    a_run_waits_for_its_delay_and_for_the_end_of_quiet_hours,
+    quiet_hours_do_not_hold_back_what_would_come_too_late,
+    a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so,
+    a_thread_that_lost_its_number_blocks_the_run_instead_of_falling_back,
+    a_sitters_text_goes_through_the_sitters_own_thread,
+    seeding_twice_adds_nothing_and_changes_no_text,
+    the_ledger_shows_the_number_of_the_thread_and_filters,
+    one_fact_enters_one_run_also_when_it_comes_many_times_at_once,
+}
+
 async fn started(business: &Business) -> (BookingId, RunToStart) {
     business.add_number("pool-1", "pool", "org-1").await;
     let booking = business.confirmed(|_| {}).await;
@@ -19,9 +35,8 @@ async fn started(business: &Business) -> (BookingId, RunToStart) {
     (booking.id, confirmed.starts[0].clone())
 }
 
-#[tokio::test]
-async fn a_run_writes_one_text_however_often_it_is_executed() {
-    on_both(async |business| {
+async fn a_run_writes_one_text_however_often_it_is_executed(engine: Engine) {
+    on(engine, async |business| {
         let (_, start) = started(&business).await;
         let first = business.execute(&start, noon()).await;
         let Executed::Written { used_thread: true, .. } = first else { panic!("{first:?}") };
@@ -34,9 +49,8 @@ async fn a_run_writes_one_text_however_often_it_is_executed() {
     .await;
 }
 
-#[tokio::test]
-async fn concurrent_executions_write_one_text() {
-    on_both(async |business| {
+async fn concurrent_executions_write_one_text(engine: Engine) {
+    on(engine, async |business| {
         let (_, start) = started(&business).await;
         let business = std::sync::Arc::new(business);
         let tasks: Vec<_> = (0..10)
@@ -53,9 +67,8 @@ async fn concurrent_executions_write_one_text() {
     .await;
 }
 
-#[tokio::test]
-async fn a_disabled_automation_or_an_opted_out_client_skips_the_run() {
-    on_both(async |business| {
+async fn a_disabled_automation_or_an_opted_out_client_skips_the_run(engine: Engine) {
+    on(engine, async |business| {
         let (_, start) = started(&business).await;
         business.set("UPDATE automations SET enabled = FALSE").await;
         assert_eq!(business.execute(&start, noon()).await, Executed::Ended(AutomationRunStatus::Skipped));
@@ -75,9 +88,8 @@ async fn a_disabled_automation_or_an_opted_out_client_skips_the_run() {
     .await;
 }
 
-#[tokio::test]
-async fn a_template_with_an_unknown_variable_fails_its_run() {
-    on_both(async |business| {
+async fn a_template_with_an_unknown_variable_fails_its_run(engine: Engine) {
+    on(engine, async |business| {
         let (_, start) = started(&business).await;
         business.set("UPDATE automations SET template = 'Hi {firstNam}'").await;
         assert_eq!(business.execute(&start, noon()).await, Executed::Ended(AutomationRunStatus::Failed));
@@ -87,9 +99,8 @@ async fn a_template_with_an_unknown_variable_fails_its_run() {
     .await;
 }
 
-#[tokio::test]
-async fn a_run_waits_for_its_delay_and_for_the_end_of_quiet_hours() {
-    on_both(async |business| {
+async fn a_run_waits_for_its_delay_and_for_the_end_of_quiet_hours(engine: Engine) {
+    on(engine, async |business| {
         business.add_number("pool-1", "pool", "org-1").await;
         business.set("UPDATE automations SET delay_minutes = 10").await;
         business
@@ -111,9 +122,8 @@ async fn a_run_waits_for_its_delay_and_for_the_end_of_quiet_hours() {
     .await;
 }
 
-#[tokio::test]
-async fn quiet_hours_do_not_hold_back_what_would_come_too_late() {
-    on_both(async |business| {
+async fn quiet_hours_do_not_hold_back_what_would_come_too_late(engine: Engine) {
+    on(engine, async |business| {
         business
             .db
             .write("UPDATE organizations SET settings = $1")
@@ -151,9 +161,8 @@ async fn run_without_thread(business: &Business) -> RunToStart {
     run.to_start().unwrap()
 }
 
-#[tokio::test]
-async fn a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so() {
-    on_both(async |business| {
+async fn a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so(engine: Engine) {
+    on(engine, async |business| {
         let waiting = run_without_thread(&business).await;
         let told = "SELECT COUNT(*) FROM exceptions WHERE type = 'no_number_available' AND status = 'open'";
         for _ in 0..2 {
@@ -176,9 +185,8 @@ async fn a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so() {
     .await;
 }
 
-#[tokio::test]
-async fn a_thread_that_lost_its_number_blocks_the_run_instead_of_falling_back() {
-    on_both(async |business| {
+async fn a_thread_that_lost_its_number_blocks_the_run_instead_of_falling_back(engine: Engine) {
+    on(engine, async |business| {
         business.add_number("desk", "front_desk", "org-1").await;
         let (_, start) = started(&business).await;
         business.set("UPDATE message_numbers SET status = 'inactive' WHERE id = 'pool-1'").await;
@@ -188,9 +196,8 @@ async fn a_thread_that_lost_its_number_blocks_the_run_instead_of_falling_back() 
     .await;
 }
 
-#[tokio::test]
-async fn a_sitters_text_goes_through_the_sitters_own_thread() {
-    on_both(async |business| {
+async fn a_sitters_text_goes_through_the_sitters_own_thread(engine: Engine) {
+    on(engine, async |business| {
         business.add_number("desk", "front_desk", "org-1").await;
         let booking = business.confirmed(|draft| draft.sitter_id = Some(sitter())).await;
         for (reference, class) in [("a", "front_desk"), ("b", "front_desk")] {
@@ -224,9 +231,8 @@ async fn a_sitters_text_goes_through_the_sitters_own_thread() {
     .await;
 }
 
-#[tokio::test]
-async fn seeding_twice_adds_nothing_and_changes_no_text() {
-    on_both(async |business| {
+async fn seeding_twice_adds_nothing_and_changes_no_text(engine: Engine) {
+    on(engine, async |business| {
         business.set("UPDATE automations SET template = 'Our own words'").await;
         business.write(async |tx| seed_defaults(tx, &org(), noon()).await.unwrap()).await;
         let own = "SELECT COUNT(*) FROM automations WHERE template = 'Our own words'";
@@ -235,9 +241,8 @@ async fn seeding_twice_adds_nothing_and_changes_no_text() {
     .await;
 }
 
-#[tokio::test]
-async fn the_ledger_shows_the_number_of_the_thread_and_filters() {
-    on_both(async |business| {
+async fn the_ledger_shows_the_number_of_the_thread_and_filters(engine: Engine) {
+    on(engine, async |business| {
         let (booking, start) = started(&business).await;
         business.execute(&start, noon()).await;
         let listed = async |filter: runs::Filter| {
@@ -268,9 +273,8 @@ async fn the_ledger_shows_the_number_of_the_thread_and_filters() {
     .await;
 }
 
-#[tokio::test]
-async fn one_fact_enters_one_run_also_when_it_comes_many_times_at_once() {
-    on_both(async |business| {
+async fn one_fact_enters_one_run_also_when_it_comes_many_times_at_once(engine: Engine) {
+    on(engine, async |business| {
         let booking = business.confirmed(|_| {}).await;
         let tasks: Vec<_> = (0..10)
             .map(|_| {

@@ -1,5 +1,7 @@
 //! Creating, listing and changing bookings.
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audience::Audience;
 use nightshift_domain::bookings::{self, Draft, Filter, Patch, Status};
@@ -9,6 +11,22 @@ use nightshift_domain::{Error, bookings::status_history};
 use serde_json::json;
 
 use crate::fixture::*;
+
+each_engine! {
+    a_booking_finds_its_client_by_phone_or_makes_one,
+    a_sitter_of_another_organisation_is_refused,
+    every_status_change_leaves_one_row_of_history_and_names_who_did_it,
+    the_database_refuses_to_change_history,
+    an_sqlite_replace_cannot_rewrite_history_either,
+    a_status_asked_for_again_changes_nothing,
+    twenty_concurrent_confirmations_change_the_status_once,
+    a_patch_changes_what_it_names_in_one_version,
+    a_patch_against_an_old_version_or_a_final_booking_is_refused,
+    a_patch_names_every_wrong_field,
+    another_organisations_booking_does_not_exist,
+    lists_filter_and_go_on_where_the_page_before_ended,
+    only_the_owner_sees_a_clients_phone_in_full,
+}
 
 fn patch(body: serde_json::Value) -> Patch {
     serde_json::from_value(body).unwrap()
@@ -22,9 +40,8 @@ fn conflict_code<T>(result: Result<T, Error>) -> String {
     }
 }
 
-#[tokio::test]
-async fn a_booking_finds_its_client_by_phone_or_makes_one() {
-    on_both(async |business| {
+async fn a_booking_finds_its_client_by_phone_or_makes_one(engine: Engine) {
+    on(engine, async |business| {
         let first = business.book(|_| {}).await.booking;
         let again = business.book(|draft| draft.phone = Some("1 (555) 123-4567".to_owned())).await.booking;
         assert_eq!(first.client_id, again.client_id);
@@ -39,9 +56,8 @@ async fn a_booking_finds_its_client_by_phone_or_makes_one() {
     .await;
 }
 
-#[tokio::test]
-async fn a_sitter_of_another_organisation_is_refused() {
-    on_both(async |business| {
+async fn a_sitter_of_another_organisation_is_refused(engine: Engine) {
+    on(engine, async |business| {
         let mut draft = draft();
         draft.sitter_id = Some(SitterId::from("sitter-9".to_owned()));
         let refused = business
@@ -54,9 +70,8 @@ async fn a_sitter_of_another_organisation_is_refused() {
     .await;
 }
 
-#[tokio::test]
-async fn every_status_change_leaves_one_row_of_history_and_names_who_did_it() {
-    on_both(async |business| {
+async fn every_status_change_leaves_one_row_of_history_and_names_who_did_it(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         business.write(async |tx| bookings::confirm(tx, &org(), &id, &webhook(), noon()).await.unwrap()).await;
         let local = Actor::Unauthenticated;
@@ -86,9 +101,8 @@ async fn every_status_change_leaves_one_row_of_history_and_names_who_did_it() {
     .await;
 }
 
-#[tokio::test]
-async fn the_database_refuses_to_change_history() {
-    on_both(async |business| {
+async fn the_database_refuses_to_change_history(engine: Engine) {
+    on(engine, async |business| {
         business.book(|_| {}).await;
         for sql in ["UPDATE booking_status_history SET to_status = 'confirmed'", "DELETE FROM booking_status_history"] {
             let error = business.db.write(sql).execute().await.unwrap_err().to_string();
@@ -99,9 +113,8 @@ async fn the_database_refuses_to_change_history() {
     .await;
 }
 
-#[tokio::test]
-async fn an_sqlite_replace_cannot_rewrite_history_either() {
-    on_both(async |business| {
+async fn an_sqlite_replace_cannot_rewrite_history_either(engine: Engine) {
+    on(engine, async |business| {
         business.book(|_| {}).await;
         if business.db.engine() == nightshift_db::Engine::Sqlite {
             let replaced = business
@@ -120,9 +133,8 @@ async fn an_sqlite_replace_cannot_rewrite_history_either() {
     .await;
 }
 
-#[tokio::test]
-async fn a_status_asked_for_again_changes_nothing() {
-    on_both(async |business| {
+async fn a_status_asked_for_again_changes_nothing(engine: Engine) {
+    on(engine, async |business| {
         let id = business.confirmed(|_| {}).await.id;
         let again =
             business.write(async |tx| bookings::confirm(tx, &org(), &id, &owner(), noon()).await.unwrap()).await;
@@ -138,9 +150,8 @@ async fn a_status_asked_for_again_changes_nothing() {
     .await;
 }
 
-#[tokio::test]
-async fn twenty_concurrent_confirmations_change_the_status_once() {
-    on_both(async |business| {
+async fn twenty_concurrent_confirmations_change_the_status_once(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         let tasks: Vec<_> = (0..20)
             .map(|_| {
@@ -166,9 +177,8 @@ async fn twenty_concurrent_confirmations_change_the_status_once() {
     .await;
 }
 
-#[tokio::test]
-async fn a_patch_changes_what_it_names_in_one_version() {
-    on_both(async |business| {
+async fn a_patch_changes_what_it_names_in_one_version(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|draft| draft.notes = Some("gate code 12".to_owned())).await.booking.id;
         let body = json!({
             "status": "confirmed", "startAt": "2025-01-01T10:00:00Z", "endAt": "2025-01-01T11:30:00Z",
@@ -203,9 +213,8 @@ async fn a_patch_changes_what_it_names_in_one_version() {
     .await;
 }
 
-#[tokio::test]
-async fn a_patch_against_an_old_version_or_a_final_booking_is_refused() {
-    on_both(async |business| {
+async fn a_patch_against_an_old_version_or_a_final_booking_is_refused(engine: Engine) {
+    on(engine, async |business| {
         let id = business.confirmed(|_| {}).await.id;
         let old = business
             .write(async |tx| {
@@ -231,9 +240,8 @@ async fn a_patch_against_an_old_version_or_a_final_booking_is_refused() {
     .await;
 }
 
-#[tokio::test]
-async fn a_patch_names_every_wrong_field() {
-    on_both(async |business| {
+async fn a_patch_names_every_wrong_field(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         let body = json!({"status": "done", "endAt": "2024-12-31T09:00:00Z", "quantity": 0, "service": " "});
         let refused =
@@ -245,9 +253,8 @@ async fn a_patch_names_every_wrong_field() {
     .await;
 }
 
-#[tokio::test]
-async fn another_organisations_booking_does_not_exist() {
-    on_both(async |business| {
+async fn another_organisations_booking_does_not_exist(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         let other = OrgId::from("org-2".to_owned());
         assert!(matches!(bookings::get(&business.db, &viewer_of(&other), &id).await, Err(Error::NotFound)));
@@ -260,9 +267,8 @@ async fn another_organisations_booking_does_not_exist() {
     .await;
 }
 
-#[tokio::test]
-async fn lists_filter_and_go_on_where_the_page_before_ended() {
-    on_both(async |business| {
+async fn lists_filter_and_go_on_where_the_page_before_ended(engine: Engine) {
+    on(engine, async |business| {
         let mut made = Vec::new();
         for day in 1..=5 {
             let change = |draft: &mut Draft| {
@@ -309,9 +315,8 @@ async fn lists_filter_and_go_on_where_the_page_before_ended() {
     .await;
 }
 
-#[tokio::test]
-async fn only_the_owner_sees_a_clients_phone_in_full() {
-    on_both(async |business| {
+async fn only_the_owner_sees_a_clients_phone_in_full(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         for (audience, shown) in [(Audience::Owner, true), (Audience::Sitter, false), (Audience::Ops, false)] {
             let view = bookings::view(&business.db, &viewer_of(&org()).shown_to(audience), &id).await.unwrap();

@@ -1,5 +1,7 @@
 //! The steps of the confirmation, and what follows when a confirmed booking changes.
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_domain::automations::Executed;
 use nightshift_domain::automations::runs::{AutomationRunStatus, RunToStart, RunsToStart};
 use nightshift_domain::bookings::{self, Patch, StatusChange};
@@ -11,6 +13,21 @@ use nightshift_domain::messaging::windows::WindowChange;
 use serde_json::{Value, json};
 
 use crate::fixture::*;
+
+each_engine! {
+    a_confirmed_booking_gets_one_thread_number_window_and_run,
+    twenty_concurrent_confirmations_make_everything_once,
+    the_number_is_the_sitters_own_else_of_the_pool_else_the_front_desk,
+    a_thread_keeps_its_number_when_a_sitter_comes_later,
+    without_a_number_the_run_is_blocked_until_one_comes,
+    a_booking_without_its_client_is_given_up_on_record,
+    a_booking_cancelled_meanwhile_is_left_alone,
+    a_cancellation_closes_the_window_and_tells_the_client_once,
+    a_pending_booking_that_is_cancelled_tells_nobody,
+    a_rescheduled_booking_moves_its_window_and_reminder_and_tells_the_client,
+    a_completed_bookings_conversation_closes_a_week_later,
+    the_views_cannot_be_written,
+}
 
 async fn cancel(business: &Business, id: &BookingId) -> StatusChange {
     business.write(async |tx| bookings::cancel(tx, &org(), id, None, &owner(), noon()).await.unwrap()).await
@@ -40,9 +57,8 @@ async fn run_status(business: &Business, kind: &str) -> Vec<String> {
     rows.into_iter().map(|(status,)| status).collect()
 }
 
-#[tokio::test]
-async fn a_confirmed_booking_gets_one_thread_number_window_and_run() {
-    on_both(async |business| {
+async fn a_confirmed_booking_gets_one_thread_number_window_and_run(engine: Engine) {
+    on(engine, async |business| {
         business.add_number("pool-1", "pool", "org-1").await;
         let booking = business.confirmed(|_| {}).await;
         let first = business.run_confirmation(&booking.id, noon()).await;
@@ -105,9 +121,8 @@ async fn a_confirmed_booking_gets_one_thread_number_window_and_run() {
     .await;
 }
 
-#[tokio::test]
-async fn twenty_concurrent_confirmations_make_everything_once() {
-    on_both(async |business| {
+async fn twenty_concurrent_confirmations_make_everything_once(engine: Engine) {
+    on(engine, async |business| {
         business.add_number("pool-1", "pool", "org-1").await;
         business.add_number("pool-2", "pool", "org-1").await;
         let booking = business.confirmed(|_| {}).await;
@@ -137,9 +152,8 @@ async fn twenty_concurrent_confirmations_make_everything_once() {
     .await;
 }
 
-#[tokio::test]
-async fn the_number_is_the_sitters_own_else_of_the_pool_else_the_front_desk() {
-    on_both(async |business| {
+async fn the_number_is_the_sitters_own_else_of_the_pool_else_the_front_desk(engine: Engine) {
+    on(engine, async |business| {
         business.add_number("desk", "front_desk", "org-1").await;
         business.add_number("foreign", "pool", "org-2").await;
         let at_desk = business.confirmed(|_| {}).await;
@@ -165,9 +179,8 @@ async fn the_number_is_the_sitters_own_else_of_the_pool_else_the_front_desk() {
     .await;
 }
 
-#[tokio::test]
-async fn a_thread_keeps_its_number_when_a_sitter_comes_later() {
-    on_both(async |business| {
+async fn a_thread_keeps_its_number_when_a_sitter_comes_later(engine: Engine) {
+    on(engine, async |business| {
         business.add_number("pool-1", "pool", "org-1").await;
         business.add_number("own", "sitter", "org-1").await;
         let booking = business.confirmed(|_| {}).await;
@@ -187,9 +200,8 @@ async fn a_thread_keeps_its_number_when_a_sitter_comes_later() {
     .await;
 }
 
-#[tokio::test]
-async fn without_a_number_the_run_is_blocked_until_one_comes() {
-    on_both(async |business| {
+async fn without_a_number_the_run_is_blocked_until_one_comes(engine: Engine) {
+    on(engine, async |business| {
         business.add_number("foreign", "pool", "org-2").await;
         business.add_number("resting", "pool", "org-1").await;
         business.set("UPDATE message_numbers SET status = 'inactive' WHERE id = 'resting'").await;
@@ -228,9 +240,8 @@ async fn without_a_number_the_run_is_blocked_until_one_comes() {
     .await;
 }
 
-#[tokio::test]
-async fn a_booking_without_its_client_is_given_up_on_record() {
-    on_both(async |business| {
+async fn a_booking_without_its_client_is_given_up_on_record(engine: Engine) {
+    on(engine, async |business| {
         let booking = business.confirmed(|_| {}).await;
         business.set("UPDATE clients SET org_id = 'org-2'").await;
         let loaded =
@@ -244,9 +255,8 @@ async fn a_booking_without_its_client_is_given_up_on_record() {
     .await;
 }
 
-#[tokio::test]
-async fn a_booking_cancelled_meanwhile_is_left_alone() {
-    on_both(async |business| {
+async fn a_booking_cancelled_meanwhile_is_left_alone(engine: Engine) {
+    on(engine, async |business| {
         let booking = business.confirmed(|_| {}).await;
         cancel(&business, &booking.id).await;
         let (id, by) = (&booking.id, &job());
@@ -265,9 +275,8 @@ async fn a_booking_cancelled_meanwhile_is_left_alone() {
     .await;
 }
 
-#[tokio::test]
-async fn a_cancellation_closes_the_window_and_tells_the_client_once() {
-    on_both(async |business| {
+async fn a_cancellation_closes_the_window_and_tells_the_client_once(engine: Engine) {
+    on(engine, async |business| {
         business.add_number("pool-1", "pool", "org-1").await;
         let booking = business.confirmed(|_| {}).await;
         let confirmed = business.run_confirmation(&booking.id, noon()).await;
@@ -305,9 +314,8 @@ async fn a_cancellation_closes_the_window_and_tells_the_client_once() {
     .await;
 }
 
-#[tokio::test]
-async fn a_pending_booking_that_is_cancelled_tells_nobody() {
-    on_both(async |business| {
+async fn a_pending_booking_that_is_cancelled_tells_nobody(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         let change = cancel(&business, &id).await;
         assert_eq!(after_cancel(&business, &change).await, None);
@@ -316,9 +324,8 @@ async fn a_pending_booking_that_is_cancelled_tells_nobody() {
     .await;
 }
 
-#[tokio::test]
-async fn a_rescheduled_booking_moves_its_window_and_reminder_and_tells_the_client() {
-    on_both(async |business| {
+async fn a_rescheduled_booking_moves_its_window_and_reminder_and_tells_the_client(engine: Engine) {
+    on(engine, async |business| {
         business.add_number("pool-1", "pool", "org-1").await;
         let booking = business.confirmed(|_| {}).await;
         business.run_confirmation(&booking.id, noon()).await;
@@ -360,9 +367,8 @@ async fn a_rescheduled_booking_moves_its_window_and_reminder_and_tells_the_clien
     .await;
 }
 
-#[tokio::test]
-async fn a_completed_bookings_conversation_closes_a_week_later() {
-    on_both(async |business| {
+async fn a_completed_bookings_conversation_closes_a_week_later(engine: Engine) {
+    on(engine, async |business| {
         business.add_number("pool-1", "pool", "org-1").await;
         let booking = business.confirmed(|_| {}).await;
         business.run_confirmation(&booking.id, noon()).await;
@@ -395,9 +401,8 @@ async fn a_completed_bookings_conversation_closes_a_week_later() {
     .await;
 }
 
-#[tokio::test]
-async fn the_views_cannot_be_written() {
-    on_both(async |business| {
+async fn the_views_cannot_be_written(engine: Engine) {
+    on(engine, async |business| {
         business.add_number("pool-1", "pool", "org-1").await;
         let booking = business.confirmed(|_| {}).await;
         business.run_confirmation(&booking.id, noon()).await;

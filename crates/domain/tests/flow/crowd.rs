@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_domain::automations::execute;
 use nightshift_domain::bookings::{self, Patch, Payment};
 use nightshift_domain::confirmation;
@@ -12,9 +14,12 @@ use serde_json::json;
 
 use crate::fixture::*;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn whatever_happens_at_once_happens_once() {
-    on_both(async |business| {
+each_engine! {
+    whatever_happens_at_once_happens_once(flavor = "multi_thread", worker_threads = 4),
+}
+
+async fn whatever_happens_at_once_happens_once(engine: Engine) {
+    on(engine, async |business| {
         business.add_number("pool-1", "pool", "org-1").await;
         let id = business.book(|_| {}).await.booking.id;
         business.write(async |tx| bookings::confirm(tx, &org(), &id, &owner(), noon()).await.unwrap()).await;

@@ -2,12 +2,26 @@
 
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_domain::ids::{AutomationRunId, MessageId, NumberId};
 use nightshift_domain::messaging::delivery::{self, Envelope, ReportOutcome, SendDecision, rank};
 use nightshift_domain::messaging::message::MessageStatus;
 use proptest::prelude::*;
 
 use crate::fixture::*;
+
+each_engine! {
+    a_text_goes_from_queued_to_delivered_and_its_run_succeeds_when_it_is_sent,
+    a_text_to_somebody_who_opted_out_in_the_meantime_never_leaves,
+    a_number_taken_out_of_service_sends_nothing_more_and_its_text_waits,
+    a_refused_text_fails_and_raises_an_exception,
+    a_text_that_did_not_leave_goes_back_and_asks_for_a_new_slot,
+    an_unclear_attempt_is_found_out_about_and_sent_again_once_at_most,
+    a_failed_delivery_raises_an_exception_once_and_a_run_stays_a_success,
+    a_number_gives_out_one_slot_a_second_also_to_many_at_once,
+    the_run_of_a_text_is_loaded_with_it,
+}
 
 async fn written(business: &Business) -> MessageId {
     business.add_number("pool-1", "pool", "org-1").await;
@@ -37,9 +51,8 @@ async fn report(business: &Business, sid: &str, status: MessageStatus, code: Opt
     business.write(async |tx| delivery::apply_report(tx, sid, status, code, &webhook(), noon()).await.unwrap()).await
 }
 
-#[tokio::test]
-async fn a_text_goes_from_queued_to_delivered_and_its_run_succeeds_when_it_is_sent() {
-    on_both(async |business| {
+async fn a_text_goes_from_queued_to_delivered_and_its_run_succeeds_when_it_is_sent(engine: Engine) {
+    on(engine, async |business| {
         let id = written(&business).await;
         let envelope = sending(&business, &id).await;
         let number: String = business.db.read("SELECT e164 FROM message_numbers").scalar().await.unwrap();
@@ -75,9 +88,8 @@ async fn a_text_goes_from_queued_to_delivered_and_its_run_succeeds_when_it_is_se
     .await;
 }
 
-#[tokio::test]
-async fn a_text_to_somebody_who_opted_out_in_the_meantime_never_leaves() {
-    on_both(async |business| {
+async fn a_text_to_somebody_who_opted_out_in_the_meantime_never_leaves(engine: Engine) {
+    on(engine, async |business| {
         let id = written(&business).await;
         business.set("UPDATE clients SET opted_out_at = created_at").await;
         assert!(matches!(begin(&business, &id).await, SendDecision::Blocked("opted_out")));
@@ -88,9 +100,8 @@ async fn a_text_to_somebody_who_opted_out_in_the_meantime_never_leaves() {
     .await;
 }
 
-#[tokio::test]
-async fn a_number_taken_out_of_service_sends_nothing_more_and_its_text_waits() {
-    on_both(async |business| {
+async fn a_number_taken_out_of_service_sends_nothing_more_and_its_text_waits(engine: Engine) {
+    on(engine, async |business| {
         let id = written(&business).await;
         business.set("UPDATE message_numbers SET status = 'quarantined'").await;
         assert!(matches!(begin(&business, &id).await, SendDecision::NoNumber));
@@ -99,9 +110,8 @@ async fn a_number_taken_out_of_service_sends_nothing_more_and_its_text_waits() {
     .await;
 }
 
-#[tokio::test]
-async fn a_refused_text_fails_and_raises_an_exception() {
-    on_both(async |business| {
+async fn a_refused_text_fails_and_raises_an_exception(engine: Engine) {
+    on(engine, async |business| {
         let id = written(&business).await;
         sending(&business, &id).await;
         for _ in 0..2 {
@@ -119,9 +129,8 @@ async fn a_refused_text_fails_and_raises_an_exception() {
     .await;
 }
 
-#[tokio::test]
-async fn a_text_that_did_not_leave_goes_back_and_asks_for_a_new_slot() {
-    on_both(async |business| {
+async fn a_text_that_did_not_leave_goes_back_and_asks_for_a_new_slot(engine: Engine) {
+    on(engine, async |business| {
         let id = written(&business).await;
         let number = NumberId::from("pool-1".to_owned());
         let slot =
@@ -140,9 +149,8 @@ async fn a_text_that_did_not_leave_goes_back_and_asks_for_a_new_slot() {
     .await;
 }
 
-#[tokio::test]
-async fn an_unclear_attempt_is_found_out_about_and_sent_again_once_at_most() {
-    on_both(async |business| {
+async fn an_unclear_attempt_is_found_out_about_and_sent_again_once_at_most(engine: Engine) {
+    on(engine, async |business| {
         let id = written(&business).await;
         let unconfirmed =
             async || business.write(async |tx| delivery::mark_unconfirmed(tx, &id, noon()).await.unwrap()).await;
@@ -163,9 +171,8 @@ async fn an_unclear_attempt_is_found_out_about_and_sent_again_once_at_most() {
     .await;
 }
 
-#[tokio::test]
-async fn a_failed_delivery_raises_an_exception_once_and_a_run_stays_a_success() {
-    on_both(async |business| {
+async fn a_failed_delivery_raises_an_exception_once_and_a_run_stays_a_success(engine: Engine) {
+    on(engine, async |business| {
         let id = written(&business).await;
         sending(&business, &id).await;
         business.write(async |tx| delivery::record_sent(tx, &id, "SM1", &job(), noon()).await.unwrap()).await;
@@ -180,9 +187,8 @@ async fn a_failed_delivery_raises_an_exception_once_and_a_run_stays_a_success() 
     .await;
 }
 
-#[tokio::test]
-async fn a_number_gives_out_one_slot_a_second_also_to_many_at_once() {
-    on_both(async |business| {
+async fn a_number_gives_out_one_slot_a_second_also_to_many_at_once(engine: Engine) {
+    on(engine, async |business| {
         let first = written(&business).await;
         let number = NumberId::from("pool-1".to_owned());
         for copy in 1..20 {
@@ -228,9 +234,8 @@ async fn a_number_gives_out_one_slot_a_second_also_to_many_at_once() {
     .await;
 }
 
-#[tokio::test]
-async fn the_run_of_a_text_is_loaded_with_it() {
-    on_both(async |business| {
+async fn the_run_of_a_text_is_loaded_with_it(engine: Engine) {
+    on(engine, async |business| {
         let id = written(&business).await;
         let run: AutomationRunId = business.db.read("SELECT id FROM automation_runs").scalar().await.unwrap();
         let loaded = business.write(async |tx| delivery::load(tx, &id).await.unwrap()).await;

@@ -1,10 +1,9 @@
 //! A small business for tests, with shortcuts to change and inspect it.
 
-use std::future::Future;
 use std::time::Duration;
 
-use nightshift_db::testing::{TestDb, engines};
-use nightshift_db::{Db, Timestamp, Tx};
+use nightshift_db::testing::{TestDb, migrated};
+use nightshift_db::{Db, Engine, Timestamp, Tx};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audience::Audience;
 use nightshift_domain::automations::runs::RunToStart;
@@ -53,11 +52,9 @@ pub fn job() -> Actor {
     Actor::System { source: "job-1".to_owned() }
 }
 
-/// Runs `test` on a fresh business on each engine.
-pub async fn on_both<F: Future<Output = ()>>(test: impl Fn(Business) -> F) {
-    for database in engines().await {
-        test(Business::open(database).await).await;
-    }
+/// Runs `test` on a business of its own.
+pub async fn on(engine: Engine, test: impl AsyncFnOnce(Business)) {
+    test(Business::open(migrated(engine).await).await).await;
 }
 
 /// One organisation with a user, two sitters and the default automations, and a second organisation.

@@ -6,7 +6,7 @@ mod tables;
 use std::time::Duration;
 
 use nightshift_db::sqlx::{self, AssertSqlSafe, Row as _};
-use nightshift_db::testing::statements_of;
+use nightshift_db::testing::{each_engine, migrated, statements_of};
 use nightshift_db::{Db, Engine, lowest_id};
 use nightshift_domain::page::Limit;
 use nightshift_domain::pricing::{self, RuleDraft};
@@ -18,6 +18,10 @@ use serde_json::json;
 
 use crate::fixture::*;
 use tables::*;
+
+each_engine! {
+    whatever_the_filters_a_list_returns_what_matches_in_its_order_page_by_page,
+}
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// Names and phone numbers of the clients.
@@ -168,9 +172,8 @@ async fn prepare(business: &Business) {
     assert!(business.book(|_| {}).await.booking.pricing_snapshot_id.is_some());
 }
 
-#[tokio::test]
-async fn whatever_the_filters_a_list_returns_what_matches_in_its_order_page_by_page() {
-    on_both(async |business| {
+async fn whatever_the_filters_a_list_returns_what_matches_in_its_order_page_by_page(engine: Engine) {
+    on(engine, async |business| {
         prepare(&business).await;
         let db = &business.db;
         let mut runner = TestRunner::deterministic();
@@ -253,48 +256,43 @@ async fn plan(db: &Db, sql: &str) -> Vec<String> {
 #[tokio::test]
 async fn the_first_page_of_every_list_is_read_from_an_index_in_its_order() {
     let mut wrong = Vec::new();
-    for database in nightshift_db::testing::engines().await {
-        if database.engine() != Engine::Sqlite {
-            continue;
-        }
-        let db = &database.db;
-        db.write(
-            "INSERT INTO reconciliation_runs (id, org_id, local_date, trigger_kind, cutoff_at, started_at)
-             VALUES ('run', 'platform', 'a', 'manual', '2024-01-01T00:00:00.000Z', '2024-01-01T00:00:00.000Z')",
-        )
-        .execute()
-        .await
-        .unwrap();
-        for list in LISTS {
-            let single = list.filters.iter().map(|(name, values)| Values::from([(*name, values[0].to_owned())]));
-            let few_of_list = FEW.iter().filter(|(name, ..)| *name == list.name);
-            let pairs = few_of_list.flat_map(|(_, few, _)| {
-                let few = list.filters.iter().find(|(name, _)| name == few).unwrap();
-                list.filters
-                    .iter()
-                    .map(move |other| [few, other].map(|(name, values)| (*name, values[0].to_owned())).into())
-            });
-            for filter in std::iter::once(Values::new()).chain(single).chain(pairs) {
-                for viewer in [Viewer::all(), viewer_of(&"platform".into())] {
-                    if viewer.org_id().is_none() && !list.across_orgs {
-                        continue;
-                    }
-                    let (read, statements) =
-                        statements_of(page(db, &viewer, list.name, &filter, None, Limit::default())).await;
-                    read.unwrap();
-                    let sql = statements.last().unwrap();
-                    let is_set = |few: &&(&str, &str, &str)| few.0 == list.name && filter.contains_key(few.1);
-                    let few: Vec<String> = FEW.iter().filter(is_set).map(|few| format!("({}=?", few.2)).collect();
-                    let steps = plan(db, sql).await;
-                    let is_wrong = |step: &&String| {
-                        let scan = step.starts_with("SCAN") && !step.contains("INDEX") && !step.contains("JOIN");
-                        scan || (step.contains("TEMP B-TREE FOR ORDER BY") && few.is_empty())
-                    };
-                    let by_few =
-                        few.is_empty() || few.iter().any(|index| steps.iter().any(|step| step.contains(index)));
-                    if steps.iter().any(|step| is_wrong(&step)) || !by_few {
-                        wrong.push(format!("{} {filter:?} as {:?}: {steps:#?}\n{sql}", list.name, viewer.reach()));
-                    }
+    let database = migrated(Engine::Sqlite).await;
+    let db = &database.db;
+    db.write(
+        "INSERT INTO reconciliation_runs (id, org_id, local_date, trigger_kind, cutoff_at, started_at)
+         VALUES ('run', 'platform', 'a', 'manual', '2024-01-01T00:00:00.000Z', '2024-01-01T00:00:00.000Z')",
+    )
+    .execute()
+    .await
+    .unwrap();
+    for list in LISTS {
+        let single = list.filters.iter().map(|(name, values)| Values::from([(*name, values[0].to_owned())]));
+        let few_of_list = FEW.iter().filter(|(name, ..)| *name == list.name);
+        let pairs = few_of_list.flat_map(|(_, few, _)| {
+            let few = list.filters.iter().find(|(name, _)| name == few).unwrap();
+            list.filters
+                .iter()
+                .map(move |other| [few, other].map(|(name, values)| (*name, values[0].to_owned())).into())
+        });
+        for filter in std::iter::once(Values::new()).chain(single).chain(pairs) {
+            for viewer in [Viewer::all(), viewer_of(&"platform".into())] {
+                if viewer.org_id().is_none() && !list.across_orgs {
+                    continue;
+                }
+                let (read, statements) =
+                    statements_of(page(db, &viewer, list.name, &filter, None, Limit::default())).await;
+                read.unwrap();
+                let sql = statements.last().unwrap();
+                let is_set = |few: &&(&str, &str, &str)| few.0 == list.name && filter.contains_key(few.1);
+                let few: Vec<String> = FEW.iter().filter(is_set).map(|few| format!("({}=?", few.2)).collect();
+                let steps = plan(db, sql).await;
+                let is_wrong = |step: &&String| {
+                    let scan = step.starts_with("SCAN") && !step.contains("INDEX") && !step.contains("JOIN");
+                    scan || (step.contains("TEMP B-TREE FOR ORDER BY") && few.is_empty())
+                };
+                let by_few = few.is_empty() || few.iter().any(|index| steps.iter().any(|step| step.contains(index)));
+                if steps.iter().any(|step| is_wrong(&step)) || !by_few {
+                    wrong.push(format!("{} {filter:?} as {:?}: {steps:#?}\n{sql}", list.name, viewer.reach()));
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! Numbers, threads, windows and posting.
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_domain::Error;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::{MessageId, NumberId, OrgId, SitterId, ThreadId, UserId};
@@ -14,6 +16,18 @@ use nightshift_domain::viewer::Viewer;
 use serde_json::json;
 
 use crate::fixture::*;
+
+each_engine! {
+    a_number_is_added_once_and_shows_how_it_is_used,
+    lists_show_a_mailbox_and_go_on_where_they_ended,
+    a_sitter_sees_only_threads_with_an_active_window_and_no_number_in_full,
+    a_sitter_may_post_only_while_the_window_is_active,
+    a_text_needs_words_a_number_an_open_thread_and_a_willing_recipient,
+    the_same_reference_posts_one_text,
+    an_owners_text_waits_for_the_end_of_quiet_hours_unless_it_answers_or_is_forced,
+    texts_are_listed_oldest_first_and_backwards_from_any_of_them,
+    windows_are_listed_by_booking_sitter_status_and_time,
+}
 
 fn text(body: &str) -> Post {
     Post { body: body.to_owned(), force_send: false, client_ref: None }
@@ -39,9 +53,8 @@ async fn thread_with_sitter(business: &Business) -> ThreadId {
     business.run_confirmation(&booking.id, noon()).await.outcome.thread.thread_id
 }
 
-#[tokio::test]
-async fn a_number_is_added_once_and_shows_how_it_is_used() {
-    on_both(async |business| {
+async fn a_number_is_added_once_and_shows_how_it_is_used(engine: Engine) {
+    on(engine, async |business| {
         let new: NewNumber = serde_json::from_value(
             json!({"e164": "+1 555 010 0100", "numberClass": "front_desk", "provider": "mock"}),
         )
@@ -104,9 +117,8 @@ fn every_thread_is_in_exactly_one_mailbox() {
     }
 }
 
-#[tokio::test]
-async fn lists_show_a_mailbox_and_go_on_where_they_ended() {
-    on_both(async |business| {
+async fn lists_show_a_mailbox_and_go_on_where_they_ended(engine: Engine) {
+    on(engine, async |business| {
         let assigned = thread_with_sitter(&business).await;
         let mut unassigned = Vec::new();
         for _ in 0..3 {
@@ -141,9 +153,8 @@ async fn lists_show_a_mailbox_and_go_on_where_they_ended() {
     .await;
 }
 
-#[tokio::test]
-async fn a_sitter_sees_only_threads_with_an_active_window_and_no_number_in_full() {
-    on_both(async |business| {
+async fn a_sitter_sees_only_threads_with_an_active_window_and_no_number_in_full(engine: Engine) {
+    on(engine, async |business| {
         let thread = thread_with_sitter(&business).await;
         for (now, open) in [
             ("2024-12-31T09:59:59.999Z", false),
@@ -168,9 +179,8 @@ async fn a_sitter_sees_only_threads_with_an_active_window_and_no_number_in_full(
     .await;
 }
 
-#[tokio::test]
-async fn a_sitter_may_post_only_while_the_window_is_active() {
-    on_both(async |business| {
+async fn a_sitter_may_post_only_while_the_window_is_active(engine: Engine) {
+    on(engine, async |business| {
         let thread = thread_with_sitter(&business).await;
         let sam = Author::Sitter(sitter());
         for (now, inside) in [
@@ -198,9 +208,8 @@ async fn a_sitter_may_post_only_while_the_window_is_active() {
     .await;
 }
 
-#[tokio::test]
-async fn a_text_needs_words_a_number_an_open_thread_and_a_willing_recipient() {
-    on_both(async |business| {
+async fn a_text_needs_words_a_number_an_open_thread_and_a_willing_recipient(engine: Engine) {
+    on(engine, async |business| {
         let thread = thread_with_sitter(&business).await;
         let now = "2024-12-30T10:00:00Z";
         for body in ["", "  \n", &"x".repeat(1601), "a\u{0}"] {
@@ -245,9 +254,8 @@ async fn a_text_needs_words_a_number_an_open_thread_and_a_willing_recipient() {
     .await;
 }
 
-#[tokio::test]
-async fn the_same_reference_posts_one_text() {
-    on_both(async |business| {
+async fn the_same_reference_posts_one_text(engine: Engine) {
+    on(engine, async |business| {
         let thread = thread_with_sitter(&business).await;
         let referenced = |body: &str| Post { client_ref: Some("ref-1".to_owned()), ..text(body) };
         let now = "2024-12-30T10:00:00Z";
@@ -265,9 +273,8 @@ async fn the_same_reference_posts_one_text() {
     .await;
 }
 
-#[tokio::test]
-async fn an_owners_text_waits_for_the_end_of_quiet_hours_unless_it_answers_or_is_forced() {
-    on_both(async |business| {
+async fn an_owners_text_waits_for_the_end_of_quiet_hours_unless_it_answers_or_is_forced(engine: Engine) {
+    on(engine, async |business| {
         let thread = thread_with_sitter(&business).await;
         business
             .db
@@ -296,9 +303,8 @@ async fn an_owners_text_waits_for_the_end_of_quiet_hours_unless_it_answers_or_is
     .await;
 }
 
-#[tokio::test]
-async fn texts_are_listed_oldest_first_and_backwards_from_any_of_them() {
-    on_both(async |business| {
+async fn texts_are_listed_oldest_first_and_backwards_from_any_of_them(engine: Engine) {
+    on(engine, async |business| {
         let thread = thread_with_sitter(&business).await;
         let mut ids: Vec<MessageId> = Vec::new();
         for minute in 0..5 {
@@ -327,9 +333,8 @@ async fn texts_are_listed_oldest_first_and_backwards_from_any_of_them() {
     .await;
 }
 
-#[tokio::test]
-async fn windows_are_listed_by_booking_sitter_status_and_time() {
-    on_both(async |business| {
+async fn windows_are_listed_by_booking_sitter_status_and_time(engine: Engine) {
+    on(engine, async |business| {
         thread_with_sitter(&business).await;
         let found = async |filter: windows::Filter, now: &str| {
             windows::list(&business.db, &viewer_of(&org()), &filter, Limit::default(), at(now)).await.unwrap()

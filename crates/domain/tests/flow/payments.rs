@@ -1,10 +1,29 @@
 //! The effect of the payment provider's reports on a booking.
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_domain::Error;
 use nightshift_domain::bookings::{self, Paid, Payment, PaymentStatus, Refund, Refunded, Status};
 use nightshift_domain::ids::BookingId;
 
 use crate::fixture::*;
+
+each_engine! {
+    a_payment_confirms_a_pending_booking_once,
+    twenty_concurrent_payments_confirm_once,
+    another_amount_than_the_price_is_told_and_still_confirms,
+    an_unknown_booking_is_not_found,
+    a_cancelled_booking_keeps_its_status_but_remembers_the_money,
+    refunds_are_totals_and_only_a_complete_one_refunds_the_booking,
+    a_refund_that_overtakes_its_payment_is_kept,
+    a_second_payment_is_told_and_changes_nothing,
+    when_the_first_payment_goes_back_the_second_one_pays,
+    a_booking_paid_before_payments_were_kept_keeps_its_payment,
+    a_report_without_a_payments_id_neither_hides_nor_doubles_money,
+    the_reports_of_two_payments_come_to_the_same_in_any_order,
+    one_payment_may_name_several_bookings_in_turn,
+    one_payment_may_name_several_bookings_at_the_same_moment,
+}
 
 fn payment(booking: &BookingId, intent: &str, minor: i64) -> Payment {
     Payment {
@@ -27,9 +46,8 @@ fn refund_of(intent: &str, minor: i64, complete: bool) -> Refund {
     Refund { payment_intent_id: Some(intent.to_owned()), booking_id: None, refunded_minor: minor, complete }
 }
 
-#[tokio::test]
-async fn a_payment_confirms_a_pending_booking_once() {
-    on_both(async |business| {
+async fn a_payment_confirms_a_pending_booking_once(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         let first = pay(&business, payment(&id, "pi_test", 10_000)).await;
         assert!(first.recorded && first.change.needs_confirm && first.change.history_id.is_some());
@@ -49,9 +67,8 @@ async fn a_payment_confirms_a_pending_booking_once() {
     .await;
 }
 
-#[tokio::test]
-async fn twenty_concurrent_payments_confirm_once() {
-    on_both(async |business| {
+async fn twenty_concurrent_payments_confirm_once(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         let tasks: Vec<_> = (0..20)
             .map(|_| {
@@ -74,9 +91,8 @@ async fn twenty_concurrent_payments_confirm_once() {
     .await;
 }
 
-#[tokio::test]
-async fn another_amount_than_the_price_is_told_and_still_confirms() {
-    on_both(async |business| {
+async fn another_amount_than_the_price_is_told_and_still_confirms(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         business.set("UPDATE bookings SET total_minor = 9000, currency = 'USD'").await;
         let paid = pay(&business, payment(&id, "pi_1", 10_000)).await;
@@ -89,9 +105,8 @@ async fn another_amount_than_the_price_is_told_and_still_confirms() {
     .await;
 }
 
-#[tokio::test]
-async fn an_unknown_booking_is_not_found() {
-    on_both(async |business| {
+async fn an_unknown_booking_is_not_found(engine: Engine) {
+    on(engine, async |business| {
         let payment = payment(&BookingId::from("nobody".to_owned()), "pi_1", 1);
         let unknown = business.write(async |tx| bookings::mark_paid(tx, &payment, &webhook(), noon()).await).await;
         assert!(matches!(unknown, Err(Error::NotFound)));
@@ -102,9 +117,8 @@ async fn an_unknown_booking_is_not_found() {
     .await;
 }
 
-#[tokio::test]
-async fn a_cancelled_booking_keeps_its_status_but_remembers_the_money() {
-    on_both(async |business| {
+async fn a_cancelled_booking_keeps_its_status_but_remembers_the_money(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         business.write(async |tx| bookings::cancel(tx, &org(), &id, None, &owner(), noon()).await.unwrap()).await;
         let paid = pay(&business, payment(&id, "pi_1", 500)).await;
@@ -118,9 +132,8 @@ async fn a_cancelled_booking_keeps_its_status_but_remembers_the_money() {
     .await;
 }
 
-#[tokio::test]
-async fn refunds_are_totals_and_only_a_complete_one_refunds_the_booking() {
-    on_both(async |business| {
+async fn refunds_are_totals_and_only_a_complete_one_refunds_the_booking(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         pay(&business, payment(&id, "pi_1", 10_000)).await;
         let part = refund(&business, refund_of("pi_1", 4000, false)).await;
@@ -139,9 +152,8 @@ async fn refunds_are_totals_and_only_a_complete_one_refunds_the_booking() {
     .await;
 }
 
-#[tokio::test]
-async fn a_refund_that_overtakes_its_payment_is_kept() {
-    on_both(async |business| {
+async fn a_refund_that_overtakes_its_payment_is_kept(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         let early = Refund { booking_id: Some(id.clone()), ..refund_of("pi_1", 10_000, true) };
         assert!(refund(&business, early).await.recorded);
@@ -156,9 +168,8 @@ async fn a_refund_that_overtakes_its_payment_is_kept() {
     .await;
 }
 
-#[tokio::test]
-async fn a_second_payment_is_told_and_changes_nothing() {
-    on_both(async |business| {
+async fn a_second_payment_is_told_and_changes_nothing(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         pay(&business, payment(&id, "pi_1", 10_000)).await;
         let second = pay(&business, payment(&id, "pi_2", 10_000)).await;
@@ -170,9 +181,8 @@ async fn a_second_payment_is_told_and_changes_nothing() {
     .await;
 }
 
-#[tokio::test]
-async fn when_the_first_payment_goes_back_the_second_one_pays() {
-    on_both(async |business| {
+async fn when_the_first_payment_goes_back_the_second_one_pays(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         pay(&business, payment(&id, "pi_1", 10_000)).await;
         pay(&business, payment(&id, "pi_2", 9_000)).await;
@@ -194,9 +204,8 @@ async fn when_the_first_payment_goes_back_the_second_one_pays() {
     .await;
 }
 
-#[tokio::test]
-async fn a_booking_paid_before_payments_were_kept_keeps_its_payment() {
-    on_both(async |business| {
+async fn a_booking_paid_before_payments_were_kept_keeps_its_payment(engine: Engine) {
+    on(engine, async |business| {
         let paid_long_ago = "UPDATE bookings SET status = 'confirmed', payment_status = 'paid', paid_minor = 10000,
                              refunded_minor = 1000, stripe_payment_intent_id = 'pi_old'";
         let id = business.book(|_| {}).await.booking.id;
@@ -214,9 +223,8 @@ async fn a_booking_paid_before_payments_were_kept_keeps_its_payment() {
     .await;
 }
 
-#[tokio::test]
-async fn a_report_without_a_payments_id_neither_hides_nor_doubles_money() {
-    on_both(async |business| {
+async fn a_report_without_a_payments_id_neither_hides_nor_doubles_money(engine: Engine) {
+    on(engine, async |business| {
         let id = business.book(|_| {}).await.booking.id;
         let nameless = |minor| Payment { payment_intent_id: None, ..payment(&id, "", minor) };
         // A free checkout comes first, and the real payment replaces it.
@@ -272,8 +280,7 @@ fn orders(events: &[Told]) -> Vec<Vec<Told>> {
     all
 }
 
-#[tokio::test]
-async fn the_reports_of_two_payments_come_to_the_same_in_any_order() {
+async fn the_reports_of_two_payments_come_to_the_same_in_any_order(engine: Engine) {
     use Told::{Paid, Refunded};
     const ALL: i64 = 10_000;
     let (once, twice) = ([Paid("pi_1"), Paid("pi_2")], [Paid("pi_1"), Paid("pi_1"), Paid("pi_2"), Paid("pi_2")]);
@@ -289,7 +296,7 @@ async fn the_reports_of_two_payments_come_to_the_same_in_any_order() {
             Some("pi_1"),
         ),
     ];
-    on_both(async |business| {
+    on(engine, async |business| {
         for (events, status, back, carries) in &cases {
             for order in orders(events) {
                 let id = business.book(|_| {}).await.booking.id;
@@ -327,9 +334,8 @@ async fn the_reports_of_two_payments_come_to_the_same_in_any_order() {
     .await;
 }
 
-#[tokio::test]
-async fn one_payment_may_name_several_bookings_in_turn() {
-    on_both(async |business| {
+async fn one_payment_may_name_several_bookings_in_turn(engine: Engine) {
+    on(engine, async |business| {
         for _ in 0..2 {
             let id = business.book(|_| {}).await.booking.id;
             let paid = pay(&business, payment(&id, "pi_test", 10_000)).await;
@@ -341,9 +347,8 @@ async fn one_payment_may_name_several_bookings_in_turn() {
     .await;
 }
 
-#[tokio::test]
-async fn one_payment_may_name_several_bookings_at_the_same_moment() {
-    on_both(async |business| {
+async fn one_payment_may_name_several_bookings_at_the_same_moment(engine: Engine) {
+    on(engine, async |business| {
         let mut ids = Vec::new();
         for _ in 0..8 {
             ids.push(business.book(|_| {}).await.booking.id);

@@ -3,12 +3,18 @@
 use std::time::Duration;
 
 use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_domain::calls::{self, CallMode, NewCall, NewServiceProvider, NewServiceRequest};
 use nightshift_domain::ids::{OrgId, ServiceRequestId};
 use nightshift_domain::viewer::Viewer;
 use nightshift_domain::{Error, Result};
 
 use crate::fixture::*;
+
+each_engine! {
+    a_request_is_scheduled_and_cancelled_by_those_alone_who_see_it,
+    a_stranger_to_a_request_does_not_wait_for_those_who_change_it,
+}
 
 fn provider() -> NewServiceProvider {
     let (name, phone) = (Some("Vet".to_owned()), Some("+15557654321".to_owned()));
@@ -40,9 +46,8 @@ fn strangers() -> Vec<Viewer> {
     vec![Viewer::nobody(), Viewer::sitter(org(), sitter()), viewer_of(&OrgId::from("org-2".to_owned())), another]
 }
 
-#[tokio::test]
-async fn a_request_is_scheduled_and_cancelled_by_those_alone_who_see_it() {
-    on_both(async |business| {
+async fn a_request_is_scheduled_and_cancelled_by_those_alone_who_see_it(engine: Engine) {
+    on(engine, async |business| {
         let id = request(&business).await;
         for viewer in strangers() {
             for done in attempts(&business, &viewer, &id).await {
@@ -63,9 +68,8 @@ async fn a_request_is_scheduled_and_cancelled_by_those_alone_who_see_it() {
 }
 
 /// On SQLite every writer waits for every other writer.
-#[tokio::test]
-async fn a_stranger_to_a_request_does_not_wait_for_those_who_change_it() {
-    on_both(async |business| {
+async fn a_stranger_to_a_request_does_not_wait_for_those_who_change_it(engine: Engine) {
+    on(engine, async |business| {
         if business.db.engine() == Engine::Sqlite {
             return;
         }

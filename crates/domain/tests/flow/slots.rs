@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-use nightshift_db::Timestamp;
+use nightshift_db::testing::each_engine;
+use nightshift_db::{Engine, Timestamp};
 use nightshift_domain::ids::{MessageId, NumberId};
 use nightshift_domain::messaging::delivery;
 
 use crate::fixture::*;
+
+each_engine! {
+    after_the_clock_was_set_back_texts_wait_no_longer_than_for_those_before_them,
+    whatever_happens_slots_are_a_second_apart_and_no_further_ahead_than_the_texts_that_wait,
+}
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -42,9 +48,8 @@ async fn set(business: &Business, id: &MessageId, status: &'static str) {
     business.db.write(sql).bind(id).bind(status).execute().await.unwrap();
 }
 
-#[tokio::test]
-async fn after_the_clock_was_set_back_texts_wait_no_longer_than_for_those_before_them() {
-    on_both(async |business| {
+async fn after_the_clock_was_set_back_texts_wait_no_longer_than_for_those_before_them(engine: Engine) {
+    on(engine, async |business| {
         let ids = texts(&business, 7).await;
         for id in &ids[..5] {
             slot(&business, id, noon()).await;
@@ -69,9 +74,8 @@ async fn after_the_clock_was_set_back_texts_wait_no_longer_than_for_those_before
     .await;
 }
 
-#[tokio::test]
-async fn whatever_happens_slots_are_a_second_apart_and_no_further_ahead_than_the_texts_that_wait() {
-    on_both(async |business| {
+async fn whatever_happens_slots_are_a_second_apart_and_no_further_ahead_than_the_texts_that_wait(engine: Engine) {
+    on(engine, async |business| {
         let ids = texts(&business, 12).await;
         let (mut random, mut now) = (Random::new(5), noon());
         for _ in 0..250 {

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use nightshift_db::Timestamp;
+use nightshift_db::testing::each_engine;
+use nightshift_db::{Engine, Timestamp};
 use nightshift_domain::automations::Executed;
 use nightshift_domain::automations::runs::RunToStart;
 use nightshift_domain::bookings::{self, Booking, Patch};
@@ -12,6 +13,15 @@ use nightshift_domain::messaging::delivery::{self, SendDecision};
 use serde_json::json;
 
 use crate::fixture::*;
+
+each_engine! {
+    whatever_the_order_the_last_text_states_the_final_time_and_none_states_a_time_of_before,
+    of_moves_in_quick_succession_the_client_hears_the_last,
+    a_booking_that_moves_and_moves_back_before_anybody_is_told_causes_no_text,
+    a_confirmation_that_has_not_left_is_replaced_by_one_with_the_new_time,
+    a_text_that_would_repeat_the_one_before_it_once_the_one_between_is_taken_back_is_taken_back_too,
+    a_reminder_that_comes_after_the_start_is_not_sent,
+}
 
 /// Hours of the same day; the first is the start of [`draft`].
 const HOURS: [u32; 3] = [10, 12, 15];
@@ -189,10 +199,9 @@ impl<'a> Story<'a> {
 
 /// Moves, a cancellation and the sending of texts in random order, with requests that are answered, refused or
 /// unanswered. `NIGHTSHIFT_TEST_MOVES` sets the number of stories.
-#[tokio::test]
-async fn whatever_the_order_the_last_text_states_the_final_time_and_none_states_a_time_of_before() {
+async fn whatever_the_order_the_last_text_states_the_final_time_and_none_states_a_time_of_before(engine: Engine) {
     let stories = std::env::var("NIGHTSHIFT_TEST_MOVES").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(30);
-    on_both(async |business| {
+    on(engine, async |business| {
         business.add_number("pool-1", "pool", "org-1").await;
         for number in 0..stories {
             let mut random = Random::new(number + 1);
@@ -235,9 +244,8 @@ async fn told(business: &Business, moves: &[&[u32]]) -> Vec<String> {
     left.into_iter().map(|(_, body)| body.split(" on ").last().unwrap().to_owned()).collect()
 }
 
-#[tokio::test]
-async fn of_moves_in_quick_succession_the_client_hears_the_last() {
-    on_both(async |business| {
+async fn of_moves_in_quick_succession_the_client_hears_the_last(engine: Engine) {
+    on(engine, async |business| {
         let texts = told(&business, &[&[10], &[12, 15, 12], &[15]]).await;
         let moved = |hour: u32| format!("Your dog walking has moved to Tue 31 Dec 2024 at {hour}:00.");
         assert_eq!(texts.len(), 3, "{texts:#?}");
@@ -246,9 +254,8 @@ async fn of_moves_in_quick_succession_the_client_hears_the_last() {
     .await;
 }
 
-#[tokio::test]
-async fn a_booking_that_moves_and_moves_back_before_anybody_is_told_causes_no_text() {
-    on_both(async |business| {
+async fn a_booking_that_moves_and_moves_back_before_anybody_is_told_causes_no_text(engine: Engine) {
+    on(engine, async |business| {
         let texts = told(&business, &[&[10], &[12, 15, 10]]).await;
         assert_eq!(texts.len(), 1, "{texts:#?}");
         let reasons: Vec<(String,)> = business
@@ -265,9 +272,8 @@ async fn a_booking_that_moves_and_moves_back_before_anybody_is_told_causes_no_te
     .await;
 }
 
-#[tokio::test]
-async fn a_confirmation_that_has_not_left_is_replaced_by_one_with_the_new_time() {
-    on_both(async |business| {
+async fn a_confirmation_that_has_not_left_is_replaced_by_one_with_the_new_time(engine: Engine) {
+    on(engine, async |business| {
         business.add_number("pool-1", "pool", "org-1").await;
         let mut story = Story::begin(&business, 1).await;
         story.execute(0).await;
@@ -297,10 +303,11 @@ async fn a_confirmation_that_has_not_left_is_replaced_by_one_with_the_new_time()
     .await;
 }
 
-#[tokio::test]
-async fn a_text_that_would_repeat_the_one_before_it_once_the_one_between_is_taken_back_is_taken_back_too() {
+async fn a_text_that_would_repeat_the_one_before_it_once_the_one_between_is_taken_back_is_taken_back_too(
+    engine: Engine,
+) {
     for first_left in [true, false] {
-        on_both(async |business| {
+        on(engine, async |business| {
             business.add_number("pool-1", "pool", "org-1").await;
             let mut story = Story::begin(&business, 1).await;
             story.execute(0).await;
@@ -328,9 +335,8 @@ async fn a_text_that_would_repeat_the_one_before_it_once_the_one_between_is_take
     }
 }
 
-#[tokio::test]
-async fn a_reminder_that_comes_after_the_start_is_not_sent() {
-    on_both(async |business| {
+async fn a_reminder_that_comes_after_the_start_is_not_sent(engine: Engine) {
+    on(engine, async |business| {
         let (booking, _, _) = {
             business.add_number("pool-1", "pool", "org-1").await;
             business.confirmed_and_written(|_| {}).await

@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use nightshift_db::Json;
+use nightshift_db::testing::each_engine;
+use nightshift_db::{Engine, Json};
 use nightshift_domain::audience::Audience;
 use nightshift_domain::automations::runs;
 use nightshift_domain::bookings::{self, Draft};
@@ -21,6 +22,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::fixture::*;
+
+each_engine! {
+    every_read_gives_each_viewer_its_own_rows_and_no_others,
+    a_sitters_threads_close_with_their_windows,
+    only_who_is_shown_clients_numbers_finds_clients_by_their_digits,
+}
 
 const NAMES: [&str; 3] = ["1a", "1b", "2"];
 /// All windows are active at this time.
@@ -236,9 +243,8 @@ fn together(found: Vec<(&'static str, Vec<String>)>) -> Vec<(&'static str, Vec<S
     all
 }
 
-#[tokio::test]
-async fn every_read_gives_each_viewer_its_own_rows_and_no_others() {
-    on_both(async |business| {
+async fn every_read_gives_each_viewer_its_own_rows_and_no_others(engine: Engine) {
+    on(engine, async |business| {
         let mut booking = HashMap::new();
         for (name, org, sitter) in
             [("1a", "org-1", "sitter-1"), ("1b", "org-1", "sitter-2"), ("2", "org-2", "sitter-9")]
@@ -275,9 +281,8 @@ async fn every_read_gives_each_viewer_its_own_rows_and_no_others() {
     .await;
 }
 
-#[tokio::test]
-async fn a_sitters_threads_close_with_their_windows() {
-    on_both(async |business| {
+async fn a_sitters_threads_close_with_their_windows(engine: Engine) {
+    on(engine, async |business| {
         insert(&business, "1a", "org-1", "sitter-1").await;
         let (db, sitter, after) = (&business.db, Viewer::sitter(org(), sitter()), at("2024-12-31T11:00:00Z"));
         let listed = inbox::list(db, &sitter, &inbox::Filter::default(), None, Limit::default(), after).await.unwrap();
@@ -290,9 +295,8 @@ async fn a_sitters_threads_close_with_their_windows() {
     .await;
 }
 
-#[tokio::test]
-async fn only_who_is_shown_clients_numbers_finds_clients_by_their_digits() {
-    on_both(async |business| {
+async fn only_who_is_shown_clients_numbers_finds_clients_by_their_digits(engine: Engine) {
+    on(engine, async |business| {
         insert(&business, "1a", "org-1", "sitter-1").await;
         let (db, limit) = (&business.db, Limit::default());
         let sitter = Viewer::sitter(org(), sitter());

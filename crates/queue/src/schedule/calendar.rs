@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn d10_two_in_the_morning_where_clocks_are_changed() {
+    fn two_in_the_morning_where_clocks_are_changed() {
         assert_eq!(two_am("America/New_York", "2025-03-09"), at("2025-03-09T07:00:00Z"), "03:00 EDT");
         assert_eq!(two_am("America/New_York", "2025-11-02"), at("2025-11-02T07:00:00Z"), "02:00 EST");
         assert_eq!(two_am("Europe/London", "2025-03-30"), at("2025-03-30T01:00:00Z"), "02:00 BST");

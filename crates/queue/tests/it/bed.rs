@@ -1,12 +1,11 @@
 //! The test bed: a fresh database, a clock that stands still, a worker, and jobs that do what they are told.
 
 use std::collections::{BTreeMap, HashMap};
-use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use nightshift_db::testing::{TestDb, engines};
-use nightshift_db::{Clock, Db, DbOptions, Timestamp, Tx};
+use nightshift_db::testing::{TestDb, migrated};
+use nightshift_db::{Clock, Db, DbOptions, Engine, Timestamp, Tx};
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{
     DeadJob, Enqueued, ErrorClass, Handler, Hooks, Job, JobContext, JobError, JobResult, Keys, NewJob, NoHooks,
@@ -281,16 +280,9 @@ pub struct Bed {
     pub app: Arc<App>,
 }
 
-/// Runs `test` on each engine, on a fresh database.
-pub async fn on_both_engines<F, R>(test: F)
-where
-    F: Fn(Bed) -> R,
-    R: Future<Output = ()>,
-{
-    for database in engines().await {
-        eprintln!("--- {:?}", database.engine());
-        test(Bed::on(database)).await;
-    }
+/// Runs `test` on a fresh database.
+pub async fn on(engine: Engine, test: impl AsyncFnOnce(Bed)) {
+    test(Bed::on(migrated(engine).await)).await;
 }
 
 impl Bed {

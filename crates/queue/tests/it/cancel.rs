@@ -1,11 +1,22 @@
 use std::time::Duration;
 
-use nightshift_db::Timestamp;
+use nightshift_db::testing::each_engine;
+use nightshift_db::{Engine, Timestamp};
 use nightshift_queue::admin::{SteerError, Steered};
 use nightshift_queue::lifecycle::{Refusal, State};
 use nightshift_queue::{Keys, NewJob};
 
-use crate::bed::{Act, Bed, FINISHED, Scripted, on_both_engines, registry};
+use crate::bed::{Act, Bed, FINISHED, Scripted, on, registry};
+
+each_engine! {
+    a_waiting_job_is_cancelled_at_once_and_never_runs,
+    a_running_job_ends_at_its_next_checkpoint,
+    a_hint_that_something_is_to_be_cancelled_renews_no_lease,
+    a_running_job_that_fails_is_cancelled_instead_of_retried,
+    a_dead_job_can_be_retried_with_a_fresh_budget_and_keeps_its_history,
+    a_retry_is_refused_while_a_duplicate_holds_the_dedup_key,
+    a_retry_that_would_find_nothing_to_do_is_refused_and_leaves_the_job_as_it_is,
+}
 
 async fn cancel(bed: &Bed, id: &str) -> Result<Steered, SteerError> {
     let mut tx = bed.tx().await;
@@ -23,9 +34,8 @@ async fn retry(bed: &Bed, id: &str) -> Result<Steered, SteerError> {
     steered
 }
 
-#[tokio::test]
-async fn a_waiting_job_is_cancelled_at_once_and_never_runs() {
-    on_both_engines(async |bed| {
+async fn a_waiting_job_is_cancelled_at_once_and_never_runs(engine: Engine) {
+    on(engine, async |bed| {
         let later =
             NewJob::of(&Scripted::new("a", &[Act::Done])).unwrap().run_at(bed.clock.now() + Duration::from_secs(60));
         let id = bed.enqueue_new(later).await;
@@ -43,9 +53,8 @@ async fn a_waiting_job_is_cancelled_at_once_and_never_runs() {
     .await;
 }
 
-#[tokio::test]
-async fn a_running_job_ends_at_its_next_checkpoint() {
-    on_both_engines(async |bed| {
+async fn a_running_job_ends_at_its_next_checkpoint(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.foreign_worker();
         let id = bed.enqueue(&Scripted::new("a", &[Act::GateThenCheckpoint])).await;
         bed.until_runs("a", 1).await;
@@ -65,9 +74,8 @@ async fn a_running_job_ends_at_its_next_checkpoint() {
 }
 
 /// On SQLite every commit is such a hint: a renewal, being a commit, would cause the next one for as long as a job runs.
-#[tokio::test]
-async fn a_hint_that_something_is_to_be_cancelled_renews_no_lease() {
-    on_both_engines(async |bed| {
+async fn a_hint_that_something_is_to_be_cancelled_renews_no_lease(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.foreign_worker();
         let held = bed.enqueue(&Scripted::new("held", &[Act::Gate])).await;
         let unwanted = bed.enqueue(&Scripted::new("unwanted", &[Act::Checkpoints])).await;
@@ -86,9 +94,8 @@ async fn a_hint_that_something_is_to_be_cancelled_renews_no_lease() {
     .await;
 }
 
-#[tokio::test]
-async fn a_running_job_that_fails_is_cancelled_instead_of_retried() {
-    on_both_engines(async |bed| {
+async fn a_running_job_that_fails_is_cancelled_instead_of_retried(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let poll = Act::Poll { after_ms: 5_000, until_ms: None };
         let id = bed.enqueue(&Scripted::new("a", &[poll])).await;
@@ -103,9 +110,8 @@ async fn a_running_job_that_fails_is_cancelled_instead_of_retried() {
     .await;
 }
 
-#[tokio::test]
-async fn a_dead_job_can_be_retried_with_a_fresh_budget_and_keeps_its_history() {
-    on_both_engines(async |bed| {
+async fn a_dead_job_can_be_retried_with_a_fresh_budget_and_keeps_its_history(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let id = bed.enqueue(&Scripted::new("a", &[Act::Fail, Act::Done])).await;
         bed.until_state(&id, State::Dead).await;
@@ -120,9 +126,8 @@ async fn a_dead_job_can_be_retried_with_a_fresh_budget_and_keeps_its_history() {
     .await;
 }
 
-#[tokio::test]
-async fn a_retry_is_refused_while_a_duplicate_holds_the_dedup_key() {
-    on_both_engines(async |bed| {
+async fn a_retry_is_refused_while_a_duplicate_holds_the_dedup_key(engine: Engine) {
+    on(engine, async |bed| {
         let duplicate = Scripted::new("a", &[Act::Done]).keys(Keys::dedup("k"));
         let first = bed.enqueue(&duplicate).await;
         cancel(&bed, &first).await.unwrap();
@@ -132,9 +137,8 @@ async fn a_retry_is_refused_while_a_duplicate_holds_the_dedup_key() {
     .await;
 }
 
-#[tokio::test]
-async fn a_retry_that_would_find_nothing_to_do_is_refused_and_leaves_the_job_as_it_is() {
-    on_both_engines(async |bed| {
+async fn a_retry_that_would_find_nothing_to_do_is_refused_and_leaves_the_job_as_it_is(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let id = bed.enqueue(&Scripted::new(FINISHED, &[Act::Fail])).await;
         bed.until_state(&id, State::Dead).await;

@@ -1,14 +1,22 @@
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_queue::NewJob;
 use nightshift_queue::control::Limits;
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, Scripted, Side, eventually, on_both_engines};
+use crate::bed::{Act, Scripted, Side, eventually, on};
 
-#[tokio::test]
-async fn a_paused_queue_takes_jobs_and_runs_none_in_any_process() {
-    on_both_engines(async |bed| {
+each_engine! {
+    a_paused_queue_takes_jobs_and_runs_none_in_any_process,
+    a_concurrency_limit_holds_over_all_processes,
+    a_rate_limit_holds_over_all_processes,
+    a_rate_limit_goes_on_at_once_after_the_clock_was_set_back,
+}
+
+async fn a_paused_queue_takes_jobs_and_runs_none_in_any_process(engine: Engine) {
+    on(engine, async |bed| {
         let workers = (bed.worker(), bed.foreign_worker());
         let mut tx = bed.tx().await;
         bed.queue.pause(&mut tx, "main", "Ann", "carrier incident").await.unwrap();
@@ -30,9 +38,8 @@ async fn a_paused_queue_takes_jobs_and_runs_none_in_any_process() {
     .await;
 }
 
-#[tokio::test]
-async fn a_concurrency_limit_holds_over_all_processes() {
-    on_both_engines(async |bed| {
+async fn a_concurrency_limit_holds_over_all_processes(engine: Engine) {
+    on(engine, async |bed| {
         let mut tx = bed.tx().await;
         bed.queue.limit(&mut tx, "main", Limits { concurrency: Some(2), ..Limits::default() }).await.unwrap();
         tx.commit().await.unwrap();
@@ -69,9 +76,8 @@ async fn a_concurrency_limit_holds_over_all_processes() {
     .await;
 }
 
-#[tokio::test]
-async fn a_rate_limit_holds_over_all_processes() {
-    on_both_engines(async |bed| {
+async fn a_rate_limit_holds_over_all_processes(engine: Engine) {
+    on(engine, async |bed| {
         let mut tx = bed.tx().await;
         let limits = Limits { rate_per_second: Some(1.0), burst: Some(2), concurrency: None };
         bed.queue.limit(&mut tx, "main", limits).await.unwrap();
@@ -91,9 +97,8 @@ async fn a_rate_limit_holds_over_all_processes() {
     .await;
 }
 
-#[tokio::test]
-async fn a_rate_limit_goes_on_at_once_after_the_clock_was_set_back() {
-    on_both_engines(async |bed| {
+async fn a_rate_limit_goes_on_at_once_after_the_clock_was_set_back(engine: Engine) {
+    on(engine, async |bed| {
         let mut tx = bed.tx().await;
         let limits = Limits { rate_per_second: Some(1.0), burst: Some(1), concurrency: None };
         bed.queue.limit(&mut tx, "main", limits).await.unwrap();

@@ -1,11 +1,16 @@
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_queue::Mode;
 use nightshift_queue::effects::{self, EffectState};
 
-use crate::bed::on_both_engines;
+use crate::bed::on;
 
-#[tokio::test]
-async fn an_effect_is_asked_once_and_only_proof_that_nothing_left_lets_it_be_asked_again() {
-    on_both_engines(async |bed| {
+each_engine! {
+    an_effect_is_asked_once_and_only_proof_that_nothing_left_lets_it_be_asked_again,
+}
+
+async fn an_effect_is_asked_once_and_only_proof_that_nothing_left_lets_it_be_asked_again(engine: Engine) {
+    on(engine, async |bed| {
         let now = bed.clock.now();
         let mut tx = bed.tx().await;
         let first = effects::reserve(&mut tx, "sms", "m1", Some("j1"), Mode::Live, now).await.unwrap();

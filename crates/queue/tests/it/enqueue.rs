@@ -1,14 +1,25 @@
 use std::time::Duration;
 
+use nightshift_db::testing::each_engine;
 use nightshift_db::{Db, DbOptions, Engine};
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{EnqueueError, Keys, NewJob};
 
-use crate::bed::{Act, Scripted, on_both_engines};
+use crate::bed::{Act, Scripted, on};
 
-#[tokio::test]
-async fn a_job_exists_only_if_its_transaction_commits() {
-    on_both_engines(async |bed| {
+each_engine! {
+    a_job_exists_only_if_its_transaction_commits,
+    an_active_dedup_key_names_the_job_that_stands_and_is_free_again_after_it,
+    a_once_key_is_never_free_again,
+    a_duplicate_never_fails_a_batch,
+    concurrent_duplicates_make_one_job,
+    submitted_jobs_share_commits_and_are_answered_after_them,
+    a_job_is_stored_after_another_process_has_written_for_long,
+    priority_then_due_time_then_age_decide_the_order,
+}
+
+async fn a_job_exists_only_if_its_transaction_commits(engine: Engine) {
+    on(engine, async |bed| {
         let mut tx = bed.tx().await;
         let enqueued = bed.queue.enqueue(&mut tx, &Scripted::new("a", &[Act::Done])).await.unwrap();
         tx.rollback().await.unwrap();
@@ -26,9 +37,8 @@ async fn a_job_exists_only_if_its_transaction_commits() {
     .await;
 }
 
-#[tokio::test]
-async fn an_active_dedup_key_names_the_job_that_stands_and_is_free_again_after_it() {
-    on_both_engines(async |bed| {
+async fn an_active_dedup_key_names_the_job_that_stands_and_is_free_again_after_it(engine: Engine) {
+    on(engine, async |bed| {
         let duplicate = Scripted::new("a", &[Act::Done]).keys(Keys::dedup("k"));
         let first = bed.try_enqueue(&duplicate).await;
         let second = bed.try_enqueue(&duplicate).await;
@@ -44,9 +54,8 @@ async fn an_active_dedup_key_names_the_job_that_stands_and_is_free_again_after_i
     .await;
 }
 
-#[tokio::test]
-async fn a_once_key_is_never_free_again() {
-    on_both_engines(async |bed| {
+async fn a_once_key_is_never_free_again(engine: Engine) {
+    on(engine, async |bed| {
         let once = Scripted::new("a", &[Act::Done]).keys(Keys::once("k"));
         let worker = bed.worker();
         let first = bed.try_enqueue(&once).await;
@@ -59,9 +68,8 @@ async fn a_once_key_is_never_free_again() {
     .await;
 }
 
-#[tokio::test]
-async fn a_duplicate_never_fails_a_batch() {
-    on_both_engines(async |bed| {
+async fn a_duplicate_never_fails_a_batch(engine: Engine) {
+    on(engine, async |bed| {
         bed.enqueue(&Scripted::new("stands", &[Act::Done]).keys(Keys::dedup("taken"))).await;
         let jobs = [
             Scripted::new("new", &[Act::Done]),
@@ -80,9 +88,8 @@ async fn a_duplicate_never_fails_a_batch() {
     .await;
 }
 
-#[tokio::test]
-async fn concurrent_duplicates_make_one_job() {
-    on_both_engines(async |bed| {
+async fn concurrent_duplicates_make_one_job(engine: Engine) {
+    on(engine, async |bed| {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..20 {
             let (queue, db) = (bed.queue.clone(), bed.db.clone());
@@ -101,9 +108,8 @@ async fn concurrent_duplicates_make_one_job() {
     .await;
 }
 
-#[tokio::test]
-async fn submitted_jobs_share_commits_and_are_answered_after_them() {
-    on_both_engines(async |bed| {
+async fn submitted_jobs_share_commits_and_are_answered_after_them(engine: Engine) {
+    on(engine, async |bed| {
         let mut tasks = tokio::task::JoinSet::new();
         for n in 0..100 {
             let (queue, db) = (bed.queue.clone(), bed.db.clone());
@@ -124,9 +130,8 @@ async fn submitted_jobs_share_commits_and_are_answered_after_them() {
 const LONG: Duration = Duration::from_secs(6);
 
 /// SQLite has one writer among all processes; who must wait for it longer than a moment is not told that it is locked.
-#[tokio::test]
-async fn a_job_is_stored_after_another_process_has_written_for_long() {
-    on_both_engines(async |bed| {
+async fn a_job_is_stored_after_another_process_has_written_for_long(engine: Engine) {
+    on(engine, async |bed| {
         let other = Db::connect(&bed.database.url, &DbOptions::default()).await.unwrap();
         let writing = other.begin().await.unwrap();
         let with_key = Scripted::new("with a key", &[Act::Done]).keys(Keys::dedup("key"));
@@ -155,9 +160,8 @@ async fn a_payload_over_64_kib_is_refused_before_it_reaches_the_database() {
     assert!(matches!(NewJob::of(&huge), Err(EnqueueError::Payload { kind: "scripted", .. })));
 }
 
-#[tokio::test]
-async fn priority_then_due_time_then_age_decide_the_order() {
-    on_both_engines(async |bed| {
+async fn priority_then_due_time_then_age_decide_the_order(engine: Engine) {
+    on(engine, async |bed| {
         for (name, priority) in [("low", 9), ("first", 5), ("second", 5), ("high", 0)] {
             let job = NewJob::of(&Scripted::new(name, &[Act::Done])).unwrap().priority(priority);
             bed.enqueue_new(job).await;

@@ -2,12 +2,23 @@
 
 use std::time::Duration;
 
-use nightshift_db::Json;
+use nightshift_db::testing::each_engine;
+use nightshift_db::{Engine, Json};
 use nightshift_queue::control::Limits;
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{Keys, NewJob};
 
-use crate::bed::{Act, Bed, START_MS, Scripted, eventually, on_both_engines, registry};
+use crate::bed::{Act, Bed, START_MS, Scripted, eventually, on, registry};
+
+each_engine! {
+    a_queue_that_no_live_worker_serves_is_named,
+    a_pause_comes_before_a_missing_worker_and_that_before_the_time_a_job_waits_for,
+    a_poll_is_counted_in_ordinals_and_names_its_deadline,
+    a_job_that_a_person_put_off_says_so_until_it_has_run_again,
+    the_limits_of_a_queue_are_told_with_their_figures,
+    an_older_job_of_the_group_comes_before_the_limit_and_that_before_other_jobs,
+    jobs_ahead_are_counted_up_to_a_thousand,
+}
 
 async fn explanation(bed: &Bed, id: &str) -> String {
     bed.queue.detail(id).await.unwrap().unwrap().explanation
@@ -30,9 +41,8 @@ fn job(name: &str) -> NewJob {
     NewJob::of(&Scripted::new(name, &[Act::Done])).unwrap()
 }
 
-#[tokio::test]
-async fn a_queue_that_no_live_worker_serves_is_named() {
-    on_both_engines(async |bed| {
+async fn a_queue_that_no_live_worker_serves_is_named(engine: Engine) {
+    on(engine, async |bed| {
         let id = bed.enqueue_new(job("a")).await;
         assert_eq!(explanation(&bed, &id).await, "no live worker serves queue main");
         idle_worker(&bed, &["side"]).await;
@@ -50,9 +60,8 @@ async fn a_queue_that_no_live_worker_serves_is_named() {
     .await;
 }
 
-#[tokio::test]
-async fn a_pause_comes_before_a_missing_worker_and_that_before_the_time_a_job_waits_for() {
-    on_both_engines(async |bed| {
+async fn a_pause_comes_before_a_missing_worker_and_that_before_the_time_a_job_waits_for(engine: Engine) {
+    on(engine, async |bed| {
         let id = bed.enqueue_new(job("later").run_at(bed.clock.now() + Duration::from_secs(90))).await;
         let mut tx = bed.tx().await;
         bed.queue.pause(&mut tx, "main", "Ann", "carrier incident").await.unwrap();
@@ -69,9 +78,8 @@ async fn a_pause_comes_before_a_missing_worker_and_that_before_the_time_a_job_wa
     .await;
 }
 
-#[tokio::test]
-async fn a_poll_is_counted_in_ordinals_and_names_its_deadline() {
-    on_both_engines(async |bed| {
+async fn a_poll_is_counted_in_ordinals_and_names_its_deadline(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let poll = |until_ms| Act::Poll { after_ms: 5_000, until_ms };
         let open = bed.enqueue(&Scripted::new("open", &[poll(None)])).await;
@@ -87,9 +95,8 @@ async fn a_poll_is_counted_in_ordinals_and_names_its_deadline() {
     .await;
 }
 
-#[tokio::test]
-async fn a_job_that_a_person_put_off_says_so_until_it_has_run_again() {
-    on_both_engines(async |bed| {
+async fn a_job_that_a_person_put_off_says_so_until_it_has_run_again(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let id = bed.enqueue(&Scripted::new("a", &[Act::Fail, Act::Retry])).await;
         bed.until_state(&id, State::Dead).await;
@@ -108,9 +115,8 @@ async fn a_job_that_a_person_put_off_says_so_until_it_has_run_again() {
     .await;
 }
 
-#[tokio::test]
-async fn the_limits_of_a_queue_are_told_with_their_figures() {
-    on_both_engines(async |bed| {
+async fn the_limits_of_a_queue_are_told_with_their_figures(engine: Engine) {
+    on(engine, async |bed| {
         let limit = async |limits: Limits| {
             let mut tx = bed.tx().await;
             bed.queue.limit(&mut tx, "main", limits).await.unwrap();
@@ -146,9 +152,8 @@ async fn the_limits_of_a_queue_are_told_with_their_figures() {
     .await;
 }
 
-#[tokio::test]
-async fn an_older_job_of_the_group_comes_before_the_limit_and_that_before_other_jobs() {
-    on_both_engines(async |bed| {
+async fn an_older_job_of_the_group_comes_before_the_limit_and_that_before_other_jobs(engine: Engine) {
+    on(engine, async |bed| {
         idle_worker(&bed, &["main"]).await;
         let keys = || Keys::default().group("g");
         let first = bed.enqueue_new(job("first").keys(keys())).await;
@@ -170,9 +175,8 @@ async fn an_older_job_of_the_group_comes_before_the_limit_and_that_before_other_
     .await;
 }
 
-#[tokio::test]
-async fn jobs_ahead_are_counted_up_to_a_thousand() {
-    on_both_engines(async |bed| {
+async fn jobs_ahead_are_counted_up_to_a_thousand(engine: Engine) {
+    on(engine, async |bed| {
         idle_worker(&bed, &["main"]).await;
         let id = bed.enqueue_new(job("a")).await;
         let mut tx = bed.tx().await;

@@ -1,17 +1,31 @@
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_queue::NewJob;
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, CURSED, Limited, Scripted, eventually, on_both_engines};
+use crate::bed::{Act, CURSED, Limited, Scripted, eventually, on};
+
+each_engine! {
+    a_failing_job_is_retried_by_its_policy_and_then_dead_with_every_error_kept,
+    a_retry_after_of_the_provider_is_honoured,
+    a_permanent_error_is_dead_at_the_first_attempt,
+    a_panic_is_recorded_and_retried_and_stops_no_worker,
+    a_job_that_never_ends_is_cut_off_at_its_time_limit_and_its_slot_is_free_again,
+    a_payload_that_cannot_be_read_parks_its_job_and_stops_nothing,
+    a_newer_payload_version_is_parked_and_an_unknown_kind_is_left_alone,
+    skip_ends_a_job_as_succeeded_with_the_reason_and_never_says_done,
+    a_job_dies_although_what_follows_its_death_panics_and_others_go_on,
+    what_a_job_leaves_is_stored_whatever_characters_it_holds,
+}
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-#[tokio::test]
-async fn a_failing_job_is_retried_by_its_policy_and_then_dead_with_every_error_kept() {
-    on_both_engines(async |bed| {
+async fn a_failing_job_is_retried_by_its_policy_and_then_dead_with_every_error_kept(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let id = bed.enqueue(&Scripted::new("a", &[Act::Retry])).await;
         // 5 s, 15 s, 60 s, each up to 20 % either way.
@@ -40,9 +54,8 @@ async fn a_failing_job_is_retried_by_its_policy_and_then_dead_with_every_error_k
     .await;
 }
 
-#[tokio::test]
-async fn a_retry_after_of_the_provider_is_honoured() {
-    on_both_engines(async |bed| {
+async fn a_retry_after_of_the_provider_is_honoured(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let id = bed.enqueue(&Scripted::new("a", &[Act::RetryAfter(77), Act::Done])).await;
         bed.until_state(&id, State::Retrying).await;
@@ -56,9 +69,8 @@ async fn a_retry_after_of_the_provider_is_honoured() {
     .await;
 }
 
-#[tokio::test]
-async fn a_permanent_error_is_dead_at_the_first_attempt() {
-    on_both_engines(async |bed| {
+async fn a_permanent_error_is_dead_at_the_first_attempt(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let id = bed.enqueue(&Scripted::new("a", &[Act::Fail])).await;
         bed.until_state(&id, State::Dead).await;
@@ -69,9 +81,8 @@ async fn a_permanent_error_is_dead_at_the_first_attempt() {
     .await;
 }
 
-#[tokio::test]
-async fn a_panic_is_recorded_and_retried_and_stops_no_worker() {
-    on_both_engines(async |bed| {
+async fn a_panic_is_recorded_and_retried_and_stops_no_worker(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker_with(&[("main", 1)]);
         let id = bed.enqueue(&Scripted::new("a", &[Act::Panic, Act::Done])).await;
         bed.until_state(&id, State::Retrying).await;
@@ -87,9 +98,8 @@ async fn a_panic_is_recorded_and_retried_and_stops_no_worker() {
     .await;
 }
 
-#[tokio::test]
-async fn a_job_that_never_ends_is_cut_off_at_its_time_limit_and_its_slot_is_free_again() {
-    on_both_engines(async |bed| {
+async fn a_job_that_never_ends_is_cut_off_at_its_time_limit_and_its_slot_is_free_again(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker_with(&[("side", 1)]);
         let id = bed.enqueue_new(NewJob::of(&Limited(Scripted::new("a", &[Act::Hang, Act::Done]))).unwrap()).await;
         bed.until_state(&id, State::Retrying).await;
@@ -103,9 +113,8 @@ async fn a_job_that_never_ends_is_cut_off_at_its_time_limit_and_its_slot_is_free
     .await;
 }
 
-#[tokio::test]
-async fn a_payload_that_cannot_be_read_parks_its_job_and_stops_nothing() {
-    on_both_engines(async |bed| {
+async fn a_payload_that_cannot_be_read_parks_its_job_and_stops_nothing(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let good = NewJob::of(&Scripted::new("a", &[Act::Done])).unwrap().run_at(bed.clock.now() + seconds(60));
         let id = bed.enqueue_new(good).await;
@@ -134,9 +143,8 @@ async fn a_payload_that_cannot_be_read_parks_its_job_and_stops_nothing() {
     .await;
 }
 
-#[tokio::test]
-async fn a_newer_payload_version_is_parked_and_an_unknown_kind_is_left_alone() {
-    on_both_engines(async |bed| {
+async fn a_newer_payload_version_is_parked_and_an_unknown_kind_is_left_alone(engine: Engine) {
+    on(engine, async |bed| {
         let newer = bed.enqueue(&Scripted::new("newer", &[Act::Done])).await;
         let unknown = bed.enqueue(&Scripted::new("unknown", &[Act::Done])).await;
         bed.db.write("UPDATE jobs SET payload_version = 3 WHERE id = $1").bind(&newer).execute().await.unwrap();
@@ -155,9 +163,8 @@ async fn a_newer_payload_version_is_parked_and_an_unknown_kind_is_left_alone() {
     .await;
 }
 
-#[tokio::test]
-async fn skip_ends_a_job_as_succeeded_with_the_reason_and_never_says_done() {
-    on_both_engines(async |bed| {
+async fn skip_ends_a_job_as_succeeded_with_the_reason_and_never_says_done(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let id = bed.enqueue(&Scripted::new("a", &[Act::Skip])).await;
         bed.until_state(&id, State::Succeeded).await;
@@ -169,9 +176,8 @@ async fn skip_ends_a_job_as_succeeded_with_the_reason_and_never_says_done() {
     .await;
 }
 
-#[tokio::test]
-async fn a_job_dies_although_what_follows_its_death_panics_and_others_go_on() {
-    on_both_engines(async |bed| {
+async fn a_job_dies_although_what_follows_its_death_panics_and_others_go_on(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let cursed = bed.enqueue(&Scripted::new(CURSED, &[Act::Fail])).await;
         bed.until_state(&cursed, State::Dead).await;
@@ -184,9 +190,8 @@ async fn a_job_dies_although_what_follows_its_death_panics_and_others_go_on() {
 }
 
 /// Results are written in batches: one that the database refuses would cost the others theirs.
-#[tokio::test]
-async fn what_a_job_leaves_is_stored_whatever_characters_it_holds() {
-    on_both_engines(async |bed| {
+async fn what_a_job_leaves_is_stored_whatever_characters_it_holds(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let id = bed.enqueue(&Scripted::new("a", &[Act::FailWithNul, Act::DoneWithNul])).await;
         eventually("the failure is stored", async || bed.queue.job(&id).await.unwrap().unwrap().attempts == 1).await;

@@ -1,9 +1,19 @@
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_queue::Keys;
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, Scripted, eventually, on_both_engines};
+use crate::bed::{Act, Scripted, eventually, on};
+
+each_engine! {
+    jobs_of_a_group_run_one_at_a_time_in_order,
+    in_a_plain_group_a_job_that_waits_for_its_retry_lets_younger_ones_pass,
+    in_a_strict_group_it_holds_them_back_until_it_ends,
+    two_running_jobs_of_one_group_cannot_be_stored,
+    many_groups_and_workers_keep_every_group_in_order,
+}
 
 fn plain(name: &str, acts: &[Act]) -> Scripted {
     Scripted::new(name, acts).keys(Keys::default().group("g"))
@@ -13,9 +23,8 @@ fn strict(name: &str, acts: &[Act]) -> Scripted {
     Scripted::new(name, acts).keys(Keys::default().strict_group("g"))
 }
 
-#[tokio::test]
-async fn jobs_of_a_group_run_one_at_a_time_in_order() {
-    on_both_engines(async |bed| {
+async fn jobs_of_a_group_run_one_at_a_time_in_order(engine: Engine) {
+    on(engine, async |bed| {
         let mut ids = Vec::new();
         for name in ["1", "2", "3", "4", "5"] {
             ids.push(bed.enqueue(&plain(name, &[Act::Gate])).await);
@@ -39,9 +48,8 @@ async fn jobs_of_a_group_run_one_at_a_time_in_order() {
     .await;
 }
 
-#[tokio::test]
-async fn in_a_plain_group_a_job_that_waits_for_its_retry_lets_younger_ones_pass() {
-    on_both_engines(async |bed| {
+async fn in_a_plain_group_a_job_that_waits_for_its_retry_lets_younger_ones_pass(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let first = bed.enqueue(&plain("1", &[Act::Retry, Act::Done])).await;
         bed.until_state(&first, State::Retrying).await;
@@ -54,9 +62,8 @@ async fn in_a_plain_group_a_job_that_waits_for_its_retry_lets_younger_ones_pass(
     .await;
 }
 
-#[tokio::test]
-async fn in_a_strict_group_it_holds_them_back_until_it_ends() {
-    on_both_engines(async |bed| {
+async fn in_a_strict_group_it_holds_them_back_until_it_ends(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let first = bed.enqueue(&strict("1", &[Act::Retry, Act::Done])).await;
         bed.until_state(&first, State::Retrying).await;
@@ -73,9 +80,8 @@ async fn in_a_strict_group_it_holds_them_back_until_it_ends() {
     .await;
 }
 
-#[tokio::test]
-async fn two_running_jobs_of_one_group_cannot_be_stored() {
-    on_both_engines(async |bed| {
+async fn two_running_jobs_of_one_group_cannot_be_stored(engine: Engine) {
+    on(engine, async |bed| {
         let one = bed.enqueue(&plain("1", &[Act::Done])).await;
         let two = bed.enqueue(&plain("2", &[Act::Done])).await;
         let run = "UPDATE jobs SET state = 'running' WHERE id = $1";
@@ -85,9 +91,8 @@ async fn two_running_jobs_of_one_group_cannot_be_stored() {
     .await;
 }
 
-#[tokio::test]
-async fn many_groups_and_workers_keep_every_group_in_order() {
-    on_both_engines(async |bed| {
+async fn many_groups_and_workers_keep_every_group_in_order(engine: Engine) {
+    on(engine, async |bed| {
         let workers = (bed.worker_with(&[("main", 4)]), bed.foreign_worker());
         for round in 0..10 {
             for group in 0..8 {

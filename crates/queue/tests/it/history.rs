@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use nightshift_db::testing::each_engine;
 use nightshift_db::{Db, Engine};
 use nightshift_queue::NewJob;
 
-use crate::bed::{Act, Scripted, eventually, on_both_engines};
+use crate::bed::{Act, Scripted, eventually, on};
+
+each_engine! {
+    a_claim_reads_what_it_claims_however_many_jobs_have_ended,
+}
 
 const FINISHED: i64 = 200_000;
 const FUTURE: i64 = 40_000;
@@ -19,9 +24,8 @@ async fn rows_read(db: &Db) -> i64 {
 
 /// Found by the benchmark: with the statistics of a time when most jobs were due, PostgreSQL merged the few jobs of a claim
 /// with the index of all jobs, which took seconds.
-#[tokio::test]
-async fn a_claim_reads_what_it_claims_however_many_jobs_have_ended() {
-    on_both_engines(async |bed| {
+async fn a_claim_reads_what_it_claims_however_many_jobs_have_ended(engine: Engine) {
+    on(engine, async |bed| {
         let postgres = bed.db.engine() == Engine::Postgres;
         let jobs = (0..JOBS).map(|n| NewJob::of(&Scripted::new(&format!("job-{n}"), &[Act::Done])).unwrap());
         let mut tx = bed.tx().await;

@@ -2,13 +2,21 @@
 
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_queue::admin::SteerError;
 use nightshift_queue::lifecycle::State;
 use serde_json::{Value, json};
 
-use crate::bed::{
-    ABOUT, Act, Bed, REFUSED, Scripted, TOLD, UNREADABLE, UPSETTING, eventually, on_both_engines, registry,
-};
+use crate::bed::{ABOUT, Act, Bed, REFUSED, Scripted, TOLD, UNREADABLE, UPSETTING, eventually, on, registry};
+
+each_engine! {
+    a_hook_is_given_the_job_as_it_was_read_also_one_of_an_older_version,
+    a_cancelled_job_that_cannot_be_read_is_told_without_the_hook_of_its_kind,
+    a_job_that_dies_because_reading_it_panics_is_told_without_the_hook_of_its_kind,
+    a_job_ends_although_the_database_refuses_what_the_hook_of_every_kind_asks,
+    a_cancelled_job_of_an_unknown_kind_is_told,
+}
 
 /// Enqueues a job with one attempt, whose row then holds this payload of this version.
 async fn stored(bed: &Bed, payload: &Value, version: i64) -> String {
@@ -25,9 +33,8 @@ async fn stored(bed: &Bed, payload: &Value, version: i64) -> String {
     id
 }
 
-#[tokio::test]
-async fn a_hook_is_given_the_job_as_it_was_read_also_one_of_an_older_version() {
-    on_both_engines(async |bed| {
+async fn a_hook_is_given_the_job_as_it_was_read_also_one_of_an_older_version(engine: Engine) {
+    on(engine, async |bed| {
         let old = stored(&bed, &json!({"title": "old", "acts": ["fail"]}), 1).await;
         let worker = bed.worker();
         bed.until_state(&old, State::Dead).await;
@@ -38,9 +45,8 @@ async fn a_hook_is_given_the_job_as_it_was_read_also_one_of_an_older_version() {
     .await;
 }
 
-#[tokio::test]
-async fn a_cancelled_job_that_cannot_be_read_is_told_without_the_hook_of_its_kind() {
-    on_both_engines(async |bed| {
+async fn a_cancelled_job_that_cannot_be_read_is_told_without_the_hook_of_its_kind(engine: Engine) {
+    on(engine, async |bed| {
         let id = stored(&bed, &json!({"name": 7}), 2).await;
         let worker = bed.worker();
         eventually("it is parked", async || bed.queue.job(&id).await.unwrap().unwrap().parked_reason.is_some()).await;
@@ -61,9 +67,8 @@ async fn a_cancelled_job_that_cannot_be_read_is_told_without_the_hook_of_its_kin
     .await;
 }
 
-#[tokio::test]
-async fn a_job_that_dies_because_reading_it_panics_is_told_without_the_hook_of_its_kind() {
-    on_both_engines(async |bed| {
+async fn a_job_that_dies_because_reading_it_panics_is_told_without_the_hook_of_its_kind(engine: Engine) {
+    on(engine, async |bed| {
         let id = stored(&bed, &json!({"title": UPSETTING, "acts": []}), 1).await;
         let worker = bed.worker();
         bed.until_state(&id, State::Dead).await;
@@ -74,9 +79,8 @@ async fn a_job_that_dies_because_reading_it_panics_is_told_without_the_hook_of_i
     .await;
 }
 
-#[tokio::test]
-async fn a_job_ends_although_the_database_refuses_what_the_hook_of_every_kind_asks() {
-    on_both_engines(async |bed| {
+async fn a_job_ends_although_the_database_refuses_what_the_hook_of_every_kind_asks(engine: Engine) {
+    on(engine, async |bed| {
         let dying = stored(&bed, &json!({"name": REFUSED, "acts": ["fail"]}), 2).await;
         let worker = bed.worker();
         bed.until_state(&dying, State::Dead).await;
@@ -93,9 +97,8 @@ async fn a_job_ends_although_the_database_refuses_what_the_hook_of_every_kind_as
     .await;
 }
 
-#[tokio::test]
-async fn a_cancelled_job_of_an_unknown_kind_is_told() {
-    on_both_engines(async |bed| {
+async fn a_cancelled_job_of_an_unknown_kind_is_told(engine: Engine) {
+    on(engine, async |bed| {
         let id = bed.enqueue(&Scripted::new("old", &[Act::Done])).await;
         bed.db.write("UPDATE jobs SET kind = 'unknown' WHERE id = $1").bind(&id).execute().await.unwrap();
         let mut tx = bed.tx().await;

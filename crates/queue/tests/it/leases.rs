@@ -1,9 +1,20 @@
 use std::time::Duration;
 
+use nightshift_db::testing::each_engine;
 use nightshift_db::{Engine, Timestamp};
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, Bed, CURSED, Scripted, eventually, in_steps, on_both_engines};
+use crate::bed::{Act, Bed, CURSED, Scripted, eventually, in_steps, on};
+
+each_engine! {
+    a_job_of_a_dead_worker_is_run_by_another_within_45_seconds_and_the_late_result_is_refused,
+    a_frozen_handler_that_wakes_up_after_losing_its_lease_changes_nothing,
+    the_third_lost_lease_makes_a_job_dead,
+    a_lost_job_whose_death_panics_keeps_no_other_from_being_taken_back,
+    handlers_that_block_every_thread_do_not_starve_the_renewal(flavor = "multi_thread", worker_threads = 2),
+    renewal_never_waits_for_a_row_that_somebody_has_locked,
+    a_lease_that_ends_too_late_and_is_renewed_by_nobody_is_taken_back,
+}
 
 const RESCUE_LOOK: Duration = Duration::from_secs(5);
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -20,9 +31,8 @@ async fn expire_lease(bed: &Bed, id: &str, lost: i64) {
         .unwrap();
 }
 
-#[tokio::test]
-async fn a_job_of_a_dead_worker_is_run_by_another_within_45_seconds_and_the_late_result_is_refused() {
-    on_both_engines(async |bed| {
+async fn a_job_of_a_dead_worker_is_run_by_another_within_45_seconds_and_the_late_result_is_refused(engine: Engine) {
+    on(engine, async |bed| {
         let id = {
             let doomed = bed.worker();
             let id = bed.enqueue(&Scripted::new("a", &[Act::Gate, Act::Done])).await;
@@ -46,9 +56,8 @@ async fn a_job_of_a_dead_worker_is_run_by_another_within_45_seconds_and_the_late
     .await;
 }
 
-#[tokio::test]
-async fn a_frozen_handler_that_wakes_up_after_losing_its_lease_changes_nothing() {
-    on_both_engines(async |bed| {
+async fn a_frozen_handler_that_wakes_up_after_losing_its_lease_changes_nothing(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let id = bed.enqueue(&Scripted::new("a", &[Act::Gate, Act::Gate])).await;
         bed.until_runs("a", 1).await;
@@ -74,9 +83,8 @@ async fn a_frozen_handler_that_wakes_up_after_losing_its_lease_changes_nothing()
     .await;
 }
 
-#[tokio::test]
-async fn the_third_lost_lease_makes_a_job_dead() {
-    on_both_engines(async |bed| {
+async fn the_third_lost_lease_makes_a_job_dead(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let id = bed.enqueue(&Scripted::new("killer", &[Act::Gate])).await;
         bed.until_runs("killer", 1).await;
@@ -100,9 +108,8 @@ async fn the_third_lost_lease_makes_a_job_dead() {
     .await;
 }
 
-#[tokio::test]
-async fn a_lost_job_whose_death_panics_keeps_no_other_from_being_taken_back() {
-    on_both_engines(async |bed| {
+async fn a_lost_job_whose_death_panics_keeps_no_other_from_being_taken_back(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let cursed = bed.enqueue(&Scripted::new(CURSED, &[Act::Gate])).await;
         let other = bed.enqueue(&Scripted::new("other", &[Act::Gate, Act::Done])).await;
@@ -123,9 +130,8 @@ async fn a_lost_job_whose_death_panics_keeps_no_other_from_being_taken_back() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn handlers_that_block_every_thread_do_not_starve_the_renewal() {
-    on_both_engines(async |bed| {
+async fn handlers_that_block_every_thread_do_not_starve_the_renewal(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker_with(&[("main", 2)]);
         let ids = [
             bed.enqueue(&Scripted::new("a", &[Act::Block(1_500)])).await,
@@ -144,9 +150,8 @@ async fn handlers_that_block_every_thread_do_not_starve_the_renewal() {
 }
 
 /// Found by ten thousand polls: a renewal that waited for the rows of a finishing batch, which waited for its rows.
-#[tokio::test]
-async fn renewal_never_waits_for_a_row_that_somebody_has_locked() {
-    on_both_engines(async |bed| {
+async fn renewal_never_waits_for_a_row_that_somebody_has_locked(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let ids = [
             bed.enqueue(&Scripted::new("a", &[Act::Gate])).await,
@@ -185,9 +190,8 @@ async fn renewal_never_waits_for_a_row_that_somebody_has_locked() {
 
 /// The lease was taken before the clock was set back, and its process has died since: it would hold for as long as the
 /// clock went back.
-#[tokio::test]
-async fn a_lease_that_ends_too_late_and_is_renewed_by_nobody_is_taken_back() {
-    on_both_engines(async |bed| {
+async fn a_lease_that_ends_too_late_and_is_renewed_by_nobody_is_taken_back(engine: Engine) {
+    on(engine, async |bed| {
         let id = bed.enqueue(&Scripted::new("stranded", &[Act::Done])).await;
         bed.db
             .write("UPDATE jobs SET state = 'running', waiting = FALSE, lease_id = 'gone', leased_until = $2 WHERE id = $1")

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nightshift_db::sqlx::{self, AssertSqlSafe, Row as _};
-use nightshift_db::testing::statements_of;
+use nightshift_db::testing::{each_engine, statements_of};
 use nightshift_db::{Engine, Timestamp};
 use nightshift_queue::admin::{Filter, JobRow};
 use nightshift_queue::lifecycle::State;
@@ -12,7 +12,12 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use crate::bed::{Act, Scripted, on_both_engines};
+use crate::bed::{Act, Scripted, on};
+
+each_engine! {
+    whatever_the_filters_the_list_has_the_jobs_that_match_page_by_page,
+    the_list_walks_the_primary_key_or_an_index_that_leaves_few,
+}
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -48,9 +53,8 @@ fn matches(job: &JobRow, filter: &Filter) -> bool {
         && filter.until.is_none_or(|until| job.created_at < until)
 }
 
-#[tokio::test]
-async fn whatever_the_filters_the_list_has_the_jobs_that_match_page_by_page() {
-    on_both_engines(async |bed| {
+async fn whatever_the_filters_the_list_has_the_jobs_that_match_page_by_page(engine: Engine) {
+    on(engine, async |bed| {
         // Ids never go back in time within a process, and both engines' jobs are made by this one.
         if bed.db.engine() == Engine::Postgres {
             bed.clock.advance(HOUR * 24);
@@ -106,9 +110,8 @@ async fn whatever_the_filters_the_list_has_the_jobs_that_match_page_by_page() {
 }
 
 /// The few dead jobs and the few of one correlation are read by their index, all others by the primary key.
-#[tokio::test]
-async fn the_list_walks_the_primary_key_or_an_index_that_leaves_few() {
-    on_both_engines(async |bed| {
+async fn the_list_walks_the_primary_key_or_an_index_that_leaves_few(engine: Engine) {
+    on(engine, async |bed| {
         if bed.db.engine() != Engine::Sqlite {
             return;
         }

@@ -4,11 +4,18 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_queue::lifecycle::State;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use crate::bed::{Act, Scripted, eventually, on_both_engines};
+use crate::bed::{Act, Scripted, eventually, on};
+
+each_engine! {
+    a_job_goes_on_although_the_log_panics_anywhere_around_its_handler,
+    a_worker_that_fails_is_started_again,
+}
 
 /// A log that panics at some of the spans and lines of the queue.
 #[derive(Clone, Default)]
@@ -55,9 +62,8 @@ impl Subscriber for PanickingLog {
 /// A run that fails and one that succeeds open a span each and write a line each.
 const CALLS: i64 = 4;
 
-#[tokio::test]
-async fn a_job_goes_on_although_the_log_panics_anywhere_around_its_handler() {
-    on_both_engines(async |bed| {
+async fn a_job_goes_on_although_the_log_panics_anywhere_around_its_handler(engine: Engine) {
+    on(engine, async |bed| {
         let log = PanickingLog::default();
         let _logging = tracing::subscriber::set_default(log.clone());
         let worker = bed.worker();
@@ -89,9 +95,8 @@ async fn a_job_goes_on_although_the_log_panics_anywhere_around_its_handler() {
 /// The span of the run, the line that says that its task ended, and the line that says that the worker failed over that.
 const CALLS_UP_TO_A_RESTART: i64 = 3;
 
-#[tokio::test]
-async fn a_worker_that_fails_is_started_again() {
-    on_both_engines(async |bed| {
+async fn a_worker_that_fails_is_started_again(engine: Engine) {
+    on(engine, async |bed| {
         let log = PanickingLog::default();
         let _logging = tracing::subscriber::set_default(log.clone());
         let worker = bed.worker();

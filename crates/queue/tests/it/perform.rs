@@ -6,6 +6,8 @@ mod parcel;
 
 use std::sync::atomic::Ordering;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_queue::Outcome;
 use nightshift_queue::effects::{Attempt, EffectState, Performed, perform, settle};
 use proptest::prelude::*;
@@ -13,7 +15,12 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
 use self::parcel::{Break, End, Parcel, Plan, Reply, Step, Stored, prepare, settled_as, stored};
-use crate::bed::{Bed, on_both_engines};
+use crate::bed::{Bed, on};
+
+each_engine! {
+    a_request_leaves_again_only_when_it_is_proven_that_none_left,
+    of_two_attempts_at_once_one_asks,
+}
 
 fn step() -> impl Strategy<Value = Step> {
     let decision = prop_oneof![6 => Just(Plan::Ask), 1 => Just(Plan::Unclear), 1 => Just(Plan::Over)];
@@ -141,9 +148,8 @@ async fn attempts(bed: &Bed, key: &str, steps: &[Step]) {
     }
 }
 
-#[tokio::test]
-async fn a_request_leaves_again_only_when_it_is_proven_that_none_left() {
-    on_both_engines(async |bed| {
+async fn a_request_leaves_again_only_when_it_is_proven_that_none_left(engine: Engine) {
+    on(engine, async |bed| {
         prepare(&bed.db).await;
         let mut runner = TestRunner::new(Config::default());
         for case in 0..60 {
@@ -156,9 +162,8 @@ async fn a_request_leaves_again_only_when_it_is_proven_that_none_left() {
 }
 
 /// Two workers hold the same job, as when a lease was lost: one of them asks.
-#[tokio::test]
-async fn of_two_attempts_at_once_one_asks() {
-    on_both_engines(async |bed| {
+async fn of_two_attempts_at_once_one_asks(engine: Engine) {
+    on(engine, async |bed| {
         let attempt = Attempt { db: &bed.db, clock: &bed.clock, job_id: "j1", job_kind: "parcel.send" };
         prepare(&bed.db).await;
         let taken = Step { decision: Plan::Ask, broken: Break::Never, reply: Reply::Taken, found: None };

@@ -1,16 +1,23 @@
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, START_MS, Scripted, eventually, on_both_engines};
+use crate::bed::{Act, START_MS, Scripted, eventually, on};
+
+each_engine! {
+    a_poll_holds_no_slot_and_spends_no_attempt,
+    a_poll_that_is_not_done_by_its_deadline_is_dead_of_a_timeout,
+    an_event_ends_the_wait_early,
+}
 
 fn poll(after_ms: u64) -> Act {
     Act::Poll { after_ms, until_ms: None }
 }
 
-#[tokio::test]
-async fn a_poll_holds_no_slot_and_spends_no_attempt() {
-    on_both_engines(async |bed| {
+async fn a_poll_holds_no_slot_and_spends_no_attempt(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker_with(&[("main", 1)]);
         let id = bed.enqueue(&Scripted::new("call", &[poll(5_000), poll(5_000), Act::Done])).await;
         eventually("the first poll is stored", async || bed.queue.job(&id).await.unwrap().unwrap().polls == 1).await;
@@ -31,9 +38,8 @@ async fn a_poll_holds_no_slot_and_spends_no_attempt() {
     .await;
 }
 
-#[tokio::test]
-async fn a_poll_that_is_not_done_by_its_deadline_is_dead_of_a_timeout() {
-    on_both_engines(async |bed| {
+async fn a_poll_that_is_not_done_by_its_deadline_is_dead_of_a_timeout(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let act = Act::Poll { after_ms: 5_000, until_ms: Some(START_MS + 7_000) };
         let id = bed.enqueue(&Scripted::new("call", &[act])).await;
@@ -47,9 +53,8 @@ async fn a_poll_that_is_not_done_by_its_deadline_is_dead_of_a_timeout() {
     .await;
 }
 
-#[tokio::test]
-async fn an_event_ends_the_wait_early() {
-    on_both_engines(async |bed| {
+async fn an_event_ends_the_wait_early(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let id = bed.enqueue(&Scripted::new("call", &[poll(3_600_000), Act::Done])).await;
         eventually("the poll is stored", async || bed.queue.job(&id).await.unwrap().unwrap().polls == 1).await;

@@ -1,15 +1,20 @@
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::retention::sweep;
 
-use crate::bed::{Act, Scripted, on_both_engines};
+use crate::bed::{Act, Scripted, on};
+
+each_engine! {
+    ended_jobs_are_forgotten_by_age_and_state_and_nothing_else_is,
+}
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-#[tokio::test]
-async fn ended_jobs_are_forgotten_by_age_and_state_and_nothing_else_is() {
-    on_both_engines(async |bed| {
+async fn ended_jobs_are_forgotten_by_age_and_state_and_nothing_else_is(engine: Engine) {
+    on(engine, async |bed| {
         let ended = |state: &'static str| {
             let bed = &bed;
             async move {

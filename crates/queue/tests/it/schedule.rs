@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_queue::schedule::{Overlap, Schedule, Scheduler, ZoneMode};
 use nightshift_queue::{Job, NewJob};
 
-use crate::bed::{Act, Scripted, on_both_engines};
+use crate::bed::{Act, Scripted, on};
+
+each_engine! {
+    each_occurrence_has_one_job_however_many_schedulers_look,
+}
 
 fn every_minute() -> Schedule {
     Schedule {
@@ -19,9 +25,8 @@ fn every_minute() -> Schedule {
     }
 }
 
-#[tokio::test]
-async fn each_occurrence_has_one_job_however_many_schedulers_look() {
-    on_both_engines(async |bed| {
+async fn each_occurrence_has_one_job_however_many_schedulers_look(engine: Engine) {
+    on(engine, async |bed| {
         let mut schedulers: Vec<_> = (0..4).map(|_| Scheduler::new(bed.queue.clone(), vec![every_minute()])).collect();
         for scheduler in &mut schedulers {
             scheduler.tick(&[]).await.unwrap();

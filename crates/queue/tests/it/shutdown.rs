@@ -1,12 +1,18 @@
 use std::time::Duration;
 
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, Scripted, eventually, on_both_engines};
+use crate::bed::{Act, Scripted, eventually, on};
 
-#[tokio::test]
-async fn shutdown_lets_running_jobs_end_and_claims_no_more() {
-    on_both_engines(async |bed| {
+each_engine! {
+    shutdown_lets_running_jobs_end_and_claims_no_more,
+    what_is_not_done_within_the_grace_time_is_given_back_at_once_without_spending_an_attempt,
+}
+
+async fn shutdown_lets_running_jobs_end_and_claims_no_more(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker_with(&[("main", 1)]);
         let running = bed.enqueue(&Scripted::new("running", &[Act::Gate])).await;
         bed.until_runs("running", 1).await;
@@ -24,9 +30,8 @@ async fn shutdown_lets_running_jobs_end_and_claims_no_more() {
     .await;
 }
 
-#[tokio::test]
-async fn what_is_not_done_within_the_grace_time_is_given_back_at_once_without_spending_an_attempt() {
-    on_both_engines(async |bed| {
+async fn what_is_not_done_within_the_grace_time_is_given_back_at_once_without_spending_an_attempt(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let id = bed.enqueue(&Scripted::new("long", &[Act::Hang, Act::Done])).await;
         bed.until_runs("long", 1).await;

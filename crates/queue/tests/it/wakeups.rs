@@ -1,15 +1,21 @@
 use std::time::Duration;
 
-use nightshift_db::migrate;
-use nightshift_db::testing::{Weather, postgres};
+use nightshift_db::testing::{Weather, each_engine, postgres};
+use nightshift_db::{Engine, migrate};
 use nightshift_queue::NewJob;
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, Bed, Scripted, on_both_engines, within};
+use crate::bed::{Act, Bed, Scripted, on, within};
 
-#[tokio::test]
-async fn a_job_of_another_process_starts_without_the_clock_moving() {
-    on_both_engines(async |bed| {
+each_engine! {
+    a_job_of_another_process_starts_without_the_clock_moving,
+    a_delayed_job_runs_when_due_and_not_before,
+    a_backlog_larger_than_the_slots_is_worked_off,
+    a_batch_tells_both_what_is_ready_and_what_becomes_due,
+}
+
+async fn a_job_of_another_process_starts_without_the_clock_moving(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.foreign_worker();
         let settled = bed.enqueue(&Scripted::new("settled", &[Act::Done])).await;
         bed.until_state(&settled, State::Succeeded).await;
@@ -22,9 +28,8 @@ async fn a_job_of_another_process_starts_without_the_clock_moving() {
     .await;
 }
 
-#[tokio::test]
-async fn a_delayed_job_runs_when_due_and_not_before() {
-    on_both_engines(async |bed| {
+async fn a_delayed_job_runs_when_due_and_not_before(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         let later = bed.clock.now() + Duration::from_secs(3_600);
         let id = bed.enqueue_new(NewJob::of(&Scripted::new("later", &[Act::Done])).unwrap().run_at(later)).await;
@@ -39,9 +44,8 @@ async fn a_delayed_job_runs_when_due_and_not_before() {
     .await;
 }
 
-#[tokio::test]
-async fn a_backlog_larger_than_the_slots_is_worked_off() {
-    on_both_engines(async |bed| {
+async fn a_backlog_larger_than_the_slots_is_worked_off(engine: Engine) {
+    on(engine, async |bed| {
         let jobs: Vec<_> =
             (0..500).map(|n| NewJob::of(&Scripted::new(&format!("j{n}"), &[Act::Done])).unwrap()).collect();
         let mut tx = bed.tx().await;
@@ -62,9 +66,8 @@ async fn a_backlog_larger_than_the_slots_is_worked_off() {
     .await;
 }
 
-#[tokio::test]
-async fn a_batch_tells_both_what_is_ready_and_what_becomes_due() {
-    on_both_engines(async |bed| {
+async fn a_batch_tells_both_what_is_ready_and_what_becomes_due(engine: Engine) {
+    on(engine, async |bed| {
         let worker = bed.worker();
         // The worker has started, and so has looked at what is due, by then.
         let warm = bed.enqueue(&Scripted::new("warm", &[Act::Done])).await;
