@@ -3,7 +3,7 @@
 
 use divan::black_box;
 use nightshift_db::Timestamp;
-use nightshift_providers::simulator::payment_succeeded;
+use nightshift_lab::simulator::payment_succeeded;
 use nightshift_providers::stripe::event::Event as StripeEvent;
 use nightshift_providers::stripe::signature;
 use nightshift_queue::lifecycle::{Event, Life, State, apply};

@@ -1,7 +1,7 @@
 //! What the simulated telephone service reports in the commands that bring it along.
 
 use chrono::{Days, Utc};
-use nightshift_providers::simulator::CallScript;
+use nightshift_lab::simulator::CallScript;
 use serde_json::json;
 
 /// A call that makes an appointment for a week from now: one in the past would be shown to people instead of being

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use nightshift_providers::simulator::{Accounts, Simulator};
+use nightshift_lab::simulator::{Accounts, Simulator};
 use secrecy::ExposeSecret;
 
 use super::signals::Signals;

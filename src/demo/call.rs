@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use chrono::Utc;
-use nightshift_providers::simulator::CallScript;
+use nightshift_lab::simulator::CallScript;
 use serde_json::json;
 
 use super::day::{Cast, PATIENCE, text_at};

@@ -20,7 +20,7 @@ use nightshift_db::Clock;
 use nightshift_domain::access::api_keys::{self, Scope};
 use nightshift_domain::seed::Seed;
 use nightshift_jobs::{Enqueuer, load_seed};
-use nightshift_providers::simulator::{Accounts, Simulator, TwilioAccount, VapiAccount};
+use nightshift_lab::simulator::{Accounts, Simulator, TwilioAccount, VapiAccount};
 use nightshift_queue::Queue;
 use secrecy::{ExposeSecret, SecretString};
 

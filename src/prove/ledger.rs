@@ -8,7 +8,7 @@ use nightshift_domain::audience::Audience;
 use nightshift_domain::bookings::{self, Status};
 use nightshift_domain::ids::{BookingId, OrgId};
 use nightshift_domain::viewer::Viewer;
-use nightshift_providers::simulator::Simulator;
+use nightshift_lab::simulator::Simulator;
 use nightshift_queue::Queue;
 
 use super::people::{booking_id, client_phone, provider_phone, requester_phone};

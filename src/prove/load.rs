@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use nightshift_lab::simulator::{StripeSender, payment_succeeded};
 use nightshift_providers::http_client;
-use nightshift_providers::simulator::{StripeSender, payment_succeeded};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 

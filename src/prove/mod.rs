@@ -19,7 +19,7 @@ use nightshift_db::{Clock, Db, DbOptions, migrate};
 use nightshift_domain::people::organizations;
 use nightshift_domain::seed::Seed;
 use nightshift_jobs::{Enqueuer, load_seed};
-use nightshift_providers::simulator::{Accounts, ReservedPort, Simulator, TwilioAccount, VapiAccount};
+use nightshift_lab::simulator::{Accounts, ReservedPort, Simulator, TwilioAccount, VapiAccount};
 use nightshift_queue::admin::{Filter, SteerError, effects_in_doubt};
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{ErrorClass, Queue};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
-use nightshift_providers::simulator::ReservedPort;
+use nightshift_lab::simulator::ReservedPort;
 
 /// How processes are started.
 pub(super) struct Program {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nightshift_providers::simulator::{CallScript, StartScript};
+use nightshift_lab::simulator::{CallScript, StartScript};
 use serde_json::json;
 
 use crate::support::Nightshift;

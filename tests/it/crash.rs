@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nightshift_db::testing::{TestDb, empty, engines};
+use nightshift_lab::simulator::StripeSender;
 use nightshift_providers::http_client;
-use nightshift_providers::simulator::StripeSender;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use nightshift_db::Clock;
 use nightshift_db::testing::{TestDb, engines};
+use nightshift_lab::simulator::StripeSender;
 use nightshift_providers::http_client;
-use nightshift_providers::simulator::StripeSender;
 use nightshift_queue::Queue;
 use nightshift_queue::admin::Filter;
 use nightshift_queue::lifecycle::State;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nightshift_db::migrate;
 use nightshift_db::testing::{Network, TestDb, Weather, engines, postgres};
+use nightshift_lab::simulator::StripeSender;
 use nightshift_providers::http_client;
-use nightshift_providers::simulator::StripeSender;
 
 use crate::support::business::{self, paid};
 use crate::support::nightshift::STRIPE_SECRET;

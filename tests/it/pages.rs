@@ -1,6 +1,6 @@
 //! The request's page, as the server renders it: texts, links, forms without scripts, and what it never shows.
 
-use nightshift_providers::simulator::{CallScript, StartScript};
+use nightshift_lab::simulator::{CallScript, StartScript};
 use reqwest::Method;
 use serde_json::json;
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use nightshift_db::testing::{TestDb, engines, postgres};
 use nightshift_db::{Db, DbOptions, migrate};
+use nightshift_lab::simulator::{ReservedPort, StripeSender};
 use nightshift_providers::http_client;
-use nightshift_providers::simulator::{ReservedPort, StripeSender};
 use serde_json::Value;
 
 use crate::support::business::{self, paid};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nightshift_db::testing::engines;
 use nightshift_jobs::promises::broken;
-use nightshift_providers::simulator::{Fault, FaultRule, Match};
+use nightshift_lab::simulator::{Fault, FaultRule, Match};
 use serde_json::json;
 
 use crate::support::business::paid;

@@ -8,7 +8,7 @@ use nightshift::config::Settings;
 use nightshift_db::Timestamp;
 use nightshift_jobs::exceptions::wake::ExceptionsWake;
 use nightshift_jobs::retention::sweep::RetentionSweep;
-use nightshift_providers::simulator::{Fault, FaultRule, Match};
+use nightshift_lab::simulator::{Fault, FaultRule, Match};
 use nightshift_queue::NewJob;
 use serde_json::{Value, json};
 

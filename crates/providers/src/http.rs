@@ -103,7 +103,8 @@ fn http_date(text: &str) -> Option<DateTime<Utc>> {
 }
 
 /// What went wrong at the bottom of an error. The layers above add the address, which may carry a phone number.
-pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
+#[must_use]
+pub fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     let mut text = None;
     while let Some(source) = cause.source() {

@@ -1,9 +1,8 @@
-//! The outside services: signatures, payloads, clients, and simulators that speak real HTTP.
+//! The outside services: signatures, payloads and clients.
 //!
 //! One module per service ([`stripe`], [`twilio`], [`vapi`]), each with the same parts: `signature` proves who sent a webhook,
 //! the payload module turns its body into a typed fact, `client` speaks to the service's API and says of every failure
-//! what it means for sending again. [`json`] reads whatever they send. [`sms`] picks the service that texts go through, [`simulator`] stands in for all of
-//! them in tests and the demo.
+//! what it means for sending again. [`json`] reads whatever they send. [`sms`] picks the service that texts go through.
 //!
 //! **Invariant:** nothing here knows of databases, bookings or the queue, and no error or log line holds a secret, a
 //! phone number or the text of a message.
@@ -12,7 +11,6 @@ pub mod http;
 pub mod json;
 mod mac;
 mod signature;
-pub mod simulator;
 pub mod sms;
 pub mod stripe;
 pub mod tls;

@@ -6,7 +6,7 @@ use nightshift::app::{self, Role, RunningApp};
 use nightshift::config::{Settings, SmsProvider};
 use nightshift_db::testing::{TestDb, engines};
 use nightshift_db::{Clock, Db, FromRow, Timestamp};
-use nightshift_providers::simulator::{Accounts, Simulator, TwilioAccount, VapiAccount};
+use nightshift_lab::simulator::{Accounts, Simulator, TwilioAccount, VapiAccount};
 use reqwest::Method;
 use serde_json::{Value, json};
 

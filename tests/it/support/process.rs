@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nightshift_db::testing::TestDb;
-use nightshift_providers::simulator::{Accounts, ReservedPort, Simulator, VapiAccount};
+use nightshift_lab::simulator::{Accounts, ReservedPort, Simulator, VapiAccount};
 use secrecy::ExposeSecret;
 
 use super::business;

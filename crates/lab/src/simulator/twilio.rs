@@ -10,6 +10,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
+use nightshift_providers::twilio::MessageStatus;
+use nightshift_providers::{ClientError, Timeouts, http_client_with};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
@@ -19,8 +21,6 @@ use uuid::Uuid;
 use super::faults::{Fault, FaultRule, Faults};
 use super::ledger::{Ledger, StoredMessage};
 use super::twilio_wire::{ApiError, SendForm};
-use crate::http::{ClientError, Timeouts, http_client_with};
-use crate::twilio::MessageStatus;
 
 /// So many callbacks are under way at once at most.
 const CALLBACKS_AT_ONCE: usize = 32;

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
+use nightshift_lab::simulator::{Accounts, Fault, FaultRule, Simulator, StoredMessage, TwilioAccount};
 use nightshift_providers::http_client;
-use nightshift_providers::simulator::{Accounts, Fault, FaultRule, Simulator, StoredMessage, TwilioAccount};
 use nightshift_providers::twilio::signature::{self, Keys, Signed};
 use nightshift_providers::twilio::{MessageStatus, SendMessage, StatusCallback};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::twilio_client::{SID, account, client, simulator, text};
+use crate::support::{SID, account, client, simulator, text};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::SubsecRound;
+use nightshift_providers::{ClientError, Timeouts, http_client_with};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -18,7 +19,6 @@ use uuid::Uuid;
 
 use super::vapi_account::VapiAccount;
 use super::vapi_call::{CallScript, PlacedCall, appointment};
-use crate::http::{ClientError, Timeouts, http_client_with};
 
 /// How often each request was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use nightshift_providers::twilio::explain;
 use serde_json::{Value, json};
 
 use super::faults::FaultRule;
 use super::ledger::StoredMessage;
 use super::segments::segments;
-use crate::twilio::explain;
 
 /// Twilio's limit on a text, in characters.
 const BODY_CHARS_MAX: usize = 1600;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use form_urlencoded::Serializer;
+use nightshift_providers::twilio::MessageStatus;
+use nightshift_providers::twilio::signature;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::faults::Fault;
 use super::ledger::{SentCallback, StoredMessage};
 use super::twilio::FakeTwilio;
-use crate::twilio::MessageStatus;
-use crate::twilio::signature;
 
 /// All tries of one callback share this time.
 const BUDGET: Duration = Duration::from_secs(15);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use chrono::Utc;
+use nightshift_lab::simulator::{DeliveryError, StripeSender, payment_succeeded};
 use nightshift_providers::http_client;
-use nightshift_providers::simulator::{DeliveryError, StripeSender, payment_succeeded};
 use nightshift_providers::stripe::{Event, StripeFact, signature};
 use secrecy::SecretString;
 

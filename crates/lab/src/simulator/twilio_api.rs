@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use nightshift_providers::twilio::MessageStatus;
 use serde_json::Value;
 
 use super::callbacks::{self, Plan};
@@ -20,7 +21,6 @@ use super::server::HangUp;
 use super::twilio::FakeTwilio;
 use super::twilio_list::list;
 use super::twilio_wire::{ApiError, SendForm, authorization, parameter, resource};
-use crate::twilio::MessageStatus;
 
 pub(super) fn router(twilio: Arc<FakeTwilio>) -> Router {
     Router::new()

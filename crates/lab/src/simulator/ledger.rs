@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use nightshift_providers::twilio::MessageStatus;
 use serde::Serialize;
-
-use crate::twilio::MessageStatus;
 
 /// Everything since the start, or since it was last cleared.
 #[derive(Debug, Clone, Default, Serialize)]

@@ -6,12 +6,11 @@
 use std::time::Duration;
 
 use chrono::Utc;
+use nightshift_providers::http::innermost;
+use nightshift_providers::stripe::signature;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-
-use crate::http::innermost;
-use crate::stripe::signature;
 
 /// Pause after the first refused delivery; it doubles up to [`PAUSE_MAX`].
 const PAUSE: Duration = Duration::from_millis(50);
