@@ -4,13 +4,16 @@
 //! standard output, log lines to standard error. A reader that closes the pipe ends a command quietly. No command shows a secret twice or a client's phone number.
 
 mod api_keys;
+mod console;
+mod demo;
 mod doctor;
 mod jobs;
 mod load;
 mod migrate;
 mod numbers;
 mod open;
-pub(crate) mod progress;
+mod progress;
+mod prove;
 mod published;
 mod queues;
 mod reconcile;
@@ -18,7 +21,7 @@ mod request_link;
 mod schedules;
 mod seed;
 mod serve;
-pub(crate) mod signals;
+mod signals;
 mod simulate;
 mod table;
 mod users;
@@ -31,7 +34,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Log, Settings, Sources};
 use crate::output::{complain, say};
-use crate::{demo, output, prove, telemetry};
+use crate::{output, telemetry};
 
 /// The job-queue worker system for businesses that take bookings by web, phone and SMS.
 ///
@@ -132,7 +135,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     block_on(async {
         match command {
             Command::Serve(args) => serve::run(&args, settings).await,
-            Command::Demo(args) => demo::run(&args, settings).await,
+            Command::Demo(args) => demo::run(args, settings).await,
             Command::Migrate(args) => migrate::run(&args, &settings).await,
             Command::Seed(args) => seed::run(&args, &settings).await,
             Command::Jobs(command) => jobs::run(&command, &settings).await,
@@ -145,8 +148,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::RequestLink(args) => request_link::run(&args, &settings).await,
             Command::Webhooks(command) => webhooks::run(&command, &settings),
             Command::Simulate(args) => simulate::run(&args).await,
-            Command::Load(command) => load::run(&command, &settings).await,
-            Command::Prove(args) => prove::run(&args).await,
+            Command::Load(command) => load::run(command, &settings).await,
+            Command::Prove(args) => prove::run(args).await,
             Command::Doctor(_) | Command::Openapi => unreachable!("answered above"),
         }
     })

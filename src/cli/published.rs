@@ -5,10 +5,10 @@ use nightshift_db::Db;
 use nightshift_domain::access::passwords;
 use nightshift_domain::people::users;
 use nightshift_domain::seed::Seed;
+use nightshift_lab::demo;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::{Environment, Settings};
-use crate::demo;
 
 /// Refuses a password of the demo in production.
 pub(super) fn refuse(settings: &Settings, email: &str, password: &SecretString) -> anyhow::Result<()> {

@@ -1,8 +1,10 @@
 //! What the simulated telephone service reports in the commands that bring it along.
 
 use chrono::{Days, Utc};
-use nightshift_lab::simulator::CallScript;
+
 use serde_json::json;
+
+use crate::simulator::CallScript;
 
 /// A call that makes an appointment for a week from now: one in the past would be shown to people instead of being
 /// texted to whoever asked for it.

@@ -1,6 +1,5 @@
-//! `nightshift load calls`
+//! `nightshift load calls`: makes requests for appointments, then asks for a call for each.
 
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,17 +12,6 @@ use tokio::time::Instant;
 use super::amount::Load;
 use super::connection::Connection;
 use super::report::Report;
-use crate::output::say;
-
-/// How much, and as whom.
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
-    #[command(flatten)]
-    load: Load,
-    /// An API key with the scope requests:write; not needed with ENABLE_AUTH=false.
-    #[arg(long, value_parser = |key: &str| Ok::<_, std::convert::Infallible>(SecretString::from(key)))]
-    token: Option<SecretString>,
-}
 
 struct Plan {
     load: Load,
@@ -34,26 +22,34 @@ struct Plan {
     started: Instant,
 }
 
-pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let Some(rate) = args.load.rate else { bail!("give a --rate: each call needs a request that is made beforehand") };
-    let authorization = args.token.as_ref().map(|key| format!("Bearer {}", key.expose_secret()).into());
-    let count = usize::try_from(u64::from(rate) * args.load.seconds)?;
-    let wishes = make_requests(args, authorization.as_ref(), count).await?;
+/// Asks for calls at a rate, with an API key unless the server takes requests without one.
+///
+/// # Errors
+/// There is no rate, nobody listens at the address, or the requests can't be made.
+pub async fn run(load: &Load, token: Option<&SecretString>) -> anyhow::Result<Value> {
+    let Some(rate) = load.rate else { bail!("give a --rate: each call needs a request that is made beforehand") };
+    let authorization = token.map(|key| format!("Bearer {}", key.expose_secret()).into());
+    let count = usize::try_from(u64::from(rate) * load.seconds)?;
+    let wishes = make_requests(load, authorization.as_ref(), count).await?;
     let mut connections = Vec::new();
-    for _ in 0..args.load.connections {
-        connections.push(Connection::open(&args.load.url).await?);
+    for _ in 0..load.connections {
+        connections.push(Connection::open(&load.url).await?);
     }
-    let load = args.load.clone();
-    let plan = Arc::new(Plan { load, authorization, wishes, next: AtomicUsize::new(0), started: Instant::now() });
+    let plan = Arc::new(Plan {
+        load: load.clone(),
+        authorization,
+        wishes,
+        next: AtomicUsize::new(0),
+        started: Instant::now(),
+    });
     let senders: Vec<_> =
         connections.into_iter().map(|connection| tokio::spawn(send(plan.clone(), connection))).collect();
     let mut all = Report::new();
     for sender in senders {
         all.add(&sender.await?);
     }
-    let what = json!({"load": "calls", "connections": args.load.connections, "rate": rate});
-    say!("{}", all.json(&what, plan.started.elapsed()));
-    Ok(ExitCode::SUCCESS)
+    let what = json!({"load": "calls", "connections": load.connections, "rate": rate});
+    Ok(all.json(&what, plan.started.elapsed()))
 }
 
 fn headers(authorization: Option<&SecretString>) -> Vec<(&str, &str)> {
@@ -61,11 +57,11 @@ fn headers(authorization: Option<&SecretString>) -> Vec<(&str, &str)> {
 }
 
 /// As many requests as there will be calls, made by all connections side by side.
-async fn make_requests(args: &Args, authorization: Option<&SecretString>, count: usize) -> anyhow::Result<Vec<Bytes>> {
+async fn make_requests(load: &Load, authorization: Option<&SecretString>, count: usize) -> anyhow::Result<Vec<Bytes>> {
     let next = Arc::new(AtomicUsize::new(0));
-    let makers: Vec<_> = (0..args.load.connections.min(32))
+    let makers: Vec<_> = (0..load.connections.min(32))
         .map(|_| {
-            let (next, url, authorization) = (next.clone(), args.load.url.clone(), authorization.cloned());
+            let (next, url, authorization) = (next.clone(), load.url.clone(), authorization.cloned());
             tokio::spawn(async move {
                 let mut connection = Connection::open(&url).await?;
                 let mut wishes = Vec::new();

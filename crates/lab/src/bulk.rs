@@ -1,12 +1,10 @@
 //! Bookings by the million, to measure with: written by the database itself, a batch per transaction.
 
 use nightshift_db::{Db, Engine, Timestamp, Tx};
+use nightshift_domain::actor::Actor;
+use nightshift_domain::ids::OrgId;
+use nightshift_domain::pricing::{self, RuleDraft};
 use serde_json::json;
-
-use crate::Result;
-use crate::actor::Actor;
-use crate::ids::OrgId;
-use crate::pricing::{self, RuleDraft};
 
 /// The service that all of them are of.
 pub const SERVICE: &str = "load_walk";
@@ -81,7 +79,7 @@ pub struct Fill {
 ///
 /// # Errors
 /// A database error.
-pub async fn prepare(tx: &mut Tx, fill: &Fill) -> Result<()> {
+pub async fn prepare(tx: &mut Tx, fill: &Fill) -> anyhow::Result<()> {
     tx.query(
         "INSERT INTO clients (id, org_id, first_name, last_name, phone_number, created_at, updated_at)
          VALUES ($1, $2, 'Load', 'Test', '+15550009999', $3, $3) ON CONFLICT DO NOTHING",
@@ -96,8 +94,7 @@ pub async fn prepare(tx: &mut Tx, fill: &Fill) -> Result<()> {
         let draft: RuleDraft = serde_json::from_value(json!({
             "service": SERVICE, "effectiveFrom": "2020-01-01T00:00:00Z", "baseMinor": 2000, "unitMinutes": 30,
             "extraQuantityMinor": 500, "currency": "USD",
-        }))
-        .map_err(|error| crate::Error::invalid("rule", error.to_string()))?;
+        }))?;
         pricing::add_as(tx, RULE.into(), &fill.org, draft.check()?, &Actor::system("load"), fill.now).await?;
     }
     Ok(())
@@ -107,7 +104,7 @@ pub async fn prepare(tx: &mut Tx, fill: &Fill) -> Result<()> {
 ///
 /// # Errors
 /// A database error, also when there are such bookings already.
-pub async fn write(db: &Db, fill: &Fill, from: i64, until: i64) -> Result<()> {
+pub async fn write(db: &Db, fill: &Fill, from: i64, until: i64) -> anyhow::Result<()> {
     const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
     let start_at = fill.now + 24 * HOUR;
     let ends = [start_at + HOUR / 2, start_at + HOUR, start_at + HOUR * 3 / 2];
@@ -147,7 +144,7 @@ pub async fn write(db: &Db, fill: &Fill, from: i64, until: i64) -> Result<()> {
 ///
 /// # Errors
 /// A database error.
-pub async fn analyze(db: &Db) -> Result<()> {
+pub async fn analyze(db: &Db) -> anyhow::Result<()> {
     let sql = match db.engine() {
         Engine::Postgres => "VACUUM (ANALYZE) bookings, pricing_snapshots",
         Engine::Sqlite => "ANALYZE",
@@ -161,7 +158,7 @@ pub async fn analyze(db: &Db) -> Result<()> {
 ///
 /// # Errors
 /// A database error.
-pub async fn read_all(db: &Db, org: &OrgId) -> Result<(i64, i64)> {
+pub async fn read_all(db: &Db, org: &OrgId) -> anyhow::Result<(i64, i64)> {
     let sql = match db.engine() {
         Engine::Postgres => {
             "SELECT count(*), CAST(sum(length(b.id) + length(b.service) + b.quantity + length(b.add_ons::text)

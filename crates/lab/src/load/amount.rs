@@ -3,20 +3,16 @@
 use std::time::Duration;
 
 /// How much, from how many connections.
-#[derive(Debug, Clone, clap::Args)]
-pub(in crate::cli) struct Load {
+#[derive(Debug, Clone)]
+pub struct Load {
     /// The server, such as http://127.0.0.1:3000.
-    #[arg(long)]
-    pub(super) url: String,
+    pub url: String,
     /// Connections that are kept open.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(super) connections: u32,
-    /// For so long.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub(super) seconds: u64,
-    /// Requests per second; as fast as the server answers when not given.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(super) rate: Option<u32>,
+    pub connections: u32,
+    /// How long requests are sent.
+    pub seconds: u64,
+    /// Requests per second; as fast as the server answers when there is none.
+    pub rate: Option<u32>,
 }
 
 impl Load {

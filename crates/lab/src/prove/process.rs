@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
-use nightshift_lab::simulator::ReservedPort;
+
+use crate::simulator::ReservedPort;
 
 /// How processes are started.
 pub(super) struct Program {

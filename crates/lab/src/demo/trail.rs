@@ -1,24 +1,32 @@
 //! What the demo prints: one line per step, with the time since its start, and whether it came out as told.
 
-use crate::output::{complain, say};
 use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::console::Console;
+
 /// The steps so far.
-pub(super) struct Trail {
+pub(super) struct Trail<'a> {
+    console: &'a dyn Console,
     started: Instant,
     wrong: Vec<String>,
 }
 
-impl Trail {
-    pub(super) fn start() -> Self {
-        Self { started: Instant::now(), wrong: Vec::new() }
+impl<'a> Trail<'a> {
+    pub(super) fn start(console: &'a dyn Console) -> Self {
+        Self { console, started: Instant::now(), wrong: Vec::new() }
     }
 
     /// Tells a step.
     pub(super) fn tell(&self, step: &str, told: impl Display) {
-        say!("{:>6} ms  {step:10} {told}", self.started.elapsed().as_millis());
+        let ms = self.started.elapsed().as_millis();
+        self.console.say(format_args!("{ms:>6} ms  {step:10} {told}"));
+    }
+
+    /// Leaves a line empty.
+    pub(super) fn gap(&self) {
+        self.console.say(format_args!(""));
     }
 
     /// Tells a step whose outcome is known beforehand.
@@ -39,13 +47,14 @@ impl Trail {
 
     /// The verdict.
     pub(super) fn end(self) -> ExitCode {
-        say!();
+        self.gap();
         if self.wrong.is_empty() {
-            say!("Everything came out as told, in {} ms.", self.started.elapsed().as_millis());
+            let ms = self.started.elapsed().as_millis();
+            self.console.say(format_args!("Everything came out as told, in {ms} ms."));
             return ExitCode::SUCCESS;
         }
         for wrong in &self.wrong {
-            complain!("nightshift: {wrong}");
+            self.console.remark(format_args!("nightshift: {wrong}"));
         }
         ExitCode::FAILURE
     }

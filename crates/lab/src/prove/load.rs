@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use nightshift_lab::simulator::{StripeSender, payment_succeeded};
 use nightshift_providers::http_client;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::ledger::Ledger;
 use super::people::{booking_id, provider_phone, requester_phone};
+use crate::simulator::{StripeSender, payment_succeeded};
 
 pub(super) const STRIPE_SECRET: &str = "whsec_prove_only";
 const PAYERS: u32 = 6;

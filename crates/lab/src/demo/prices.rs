@@ -5,13 +5,12 @@ use serde_json::json;
 
 use super::day::{Cast, PATIENCE, text_at};
 use super::trail::Trail;
-use crate::output::say;
 
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Plays it on a booking that was paid.
-pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail, booking: &str) -> anyhow::Result<()> {
-    say!();
+pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>, booking: &str) -> anyhow::Result<()> {
+    trail.gap();
     let owner = cast.owner().await?;
     let path = format!("/api/bookings/{booking}");
     let changed = cast.website.patch(&path, &json!({"quantity": 2})).await?;
@@ -36,7 +35,7 @@ pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail, booking: &str) -> a
 }
 
 /// What happens by itself at two in the morning.
-async fn check(cast: &Cast<'_>, trail: &mut Trail, drifted: i64) -> anyhow::Result<()> {
+async fn check(cast: &Cast<'_>, trail: &mut Trail<'_>, drifted: i64) -> anyhow::Result<()> {
     let owner = cast.owner().await?;
     let asked = owner.post("/api/reconciliation/runs", &json!({})).await?;
     let job = text_at(&asked, "/jobId")?;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use chrono::{Days, NaiveTime, Utc};
 use nightshift_db::Timestamp;
-use nightshift_lab::simulator::{Simulator, StoredMessage, StripeSender, payment_succeeded};
 use nightshift_providers::http_client;
 use nightshift_providers::twilio::MessageStatus;
 use nightshift_queue::Queue;
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::session::Session;
 use super::trail::Trail;
+use crate::simulator::{Simulator, StoredMessage, StripeSender, payment_succeeded};
 
 /// The business of the seed.
 pub(super) const ORGANISATION: &str = "org-happy-paws";
@@ -67,7 +67,7 @@ impl<'a> Cast<'a> {
 }
 
 /// Plays it all; the booking that was paid.
-pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail) -> anyhow::Result<String> {
+pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>) -> anyhow::Result<String> {
     let began = cast.queue.clock().now();
     let client = format!("+1212556{:04}", Utc::now().timestamp_micros() % 10_000);
     let booking = book(cast, trail, &client).await?;
@@ -83,7 +83,7 @@ struct Booking {
     end_at: Timestamp,
 }
 
-async fn book(cast: &Cast<'_>, trail: &mut Trail, client: &str) -> anyhow::Result<Booking> {
+async fn book(cast: &Cast<'_>, trail: &mut Trail<'_>, client: &str) -> anyhow::Result<Booking> {
     let start =
         (Utc::now() + Days::new(2)).date_naive().and_time(NaiveTime::MIN).and_utc() + chrono::TimeDelta::hours(15);
     let (start_at, end_at) = (Timestamp::from(start), Timestamp::from(start + chrono::TimeDelta::hours(1)));
@@ -103,7 +103,7 @@ async fn book(cast: &Cast<'_>, trail: &mut Trail, client: &str) -> anyhow::Resul
 }
 
 /// A stranger's guess first, then the same event three times, as Stripe repeats itself.
-async fn deliver(cast: &Cast<'_>, trail: &mut Trail, booking: &Booking) -> anyhow::Result<()> {
+async fn deliver(cast: &Cast<'_>, trail: &mut Trail<'_>, booking: &Booking) -> anyhow::Result<()> {
     let event_id = format!("evt_demo_{}", booking.id.replace('-', ""));
     let event = payment_succeeded(&event_id, &format!("pi_demo_{}", booking.id), &booking.id, PRICE, "usd");
     let answer = cast.stranger.deliver(&event).await?;
@@ -122,7 +122,7 @@ async fn deliver(cast: &Cast<'_>, trail: &mut Trail, booking: &Booking) -> anyho
     Ok(())
 }
 
-async fn wait_for_the_text(cast: &Cast<'_>, trail: &mut Trail, client: &str) -> anyhow::Result<StoredMessage> {
+async fn wait_for_the_text(cast: &Cast<'_>, trail: &mut Trail<'_>, client: &str) -> anyhow::Result<StoredMessage> {
     let twilio = cast.simulator.twilio();
     if !twilio.wait_until(PATIENCE, |ledger| ledger.to(client).next().is_some()).await {
         bail!("no text arrived within {} s", PATIENCE.as_secs());
@@ -155,7 +155,7 @@ async fn wait_until_nothing_runs(cast: &Cast<'_>, booking: &str) -> anyhow::Resu
 
 async fn look_back(
     cast: &Cast<'_>,
-    trail: &mut Trail,
+    trail: &mut Trail<'_>,
     booking: &Booking,
     text: &StoredMessage,
     began: Timestamp,

@@ -1,37 +1,20 @@
-//! `nightshift load webhooks`
+//! `nightshift load webhooks`: delivers signed, distinct Stripe events.
 
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::bail;
 use axum::body::Bytes;
 use chrono::Utc;
 use nightshift_providers::stripe::signature;
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::amount::Load;
 use super::connection::Connection;
 use super::report::Report;
-use crate::config::Settings;
-use crate::output::say;
 
 const PATH: &str = "/api/webhooks/stripe";
-
-/// How much of what.
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Args {
-    #[command(flatten)]
-    load: Load,
-    /// So many in a hundred repeat an earlier event.
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=100))]
-    duplicates: u64,
-    /// Events name bookings `{prefix}0`, `{prefix}1`, ... instead of none, so that each confirms one.
-    #[arg(long)]
-    bookings: Option<String>,
-}
 
 struct Plan {
     load: Load,
@@ -43,18 +26,20 @@ struct Plan {
     started: Instant,
 }
 
-pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let Some(secret) = settings.webhooks.stripe_secrets.first().cloned() else {
-        bail!("there is no secret to sign with; set STRIPE_WEBHOOK_SECRET to the server's");
-    };
+/// Delivers events that are signed with `secret`. So many in a hundred as `duplicates` says repeat an earlier event. With
+/// `bookings` the events name bookings `{prefix}0`, `{prefix}1`, ..., so that each confirms one.
+///
+/// # Errors
+/// Nobody listens at the address.
+pub async fn run(load: Load, secret: SecretString, duplicates: u64, bookings: Option<String>) -> anyhow::Result<Value> {
     let mut connections = Vec::new();
-    for _ in 0..args.load.connections {
-        connections.push(Connection::open(&args.load.url).await?);
+    for _ in 0..load.connections {
+        connections.push(Connection::open(&load.url).await?);
     }
     let plan = Arc::new(Plan {
-        load: args.load.clone(),
-        duplicates: args.duplicates,
-        bookings: args.bookings.clone(),
+        load,
+        duplicates,
+        bookings,
         secret,
         run: format!("{:x}", Utc::now().timestamp_micros()),
         next: AtomicU64::new(0),
@@ -66,10 +51,9 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     for sender in senders {
         all.add(&sender.await?);
     }
-    let what = json!({"load": "webhooks", "connections": args.load.connections, "rate": args.load.rate,
-                      "duplicates_pct": args.duplicates});
-    say!("{}", all.json(&what, plan.started.elapsed()));
-    Ok(ExitCode::SUCCESS)
+    let what = json!({"load": "webhooks", "connections": plan.load.connections, "rate": plan.load.rate,
+                      "duplicates_pct": plan.duplicates});
+    Ok(all.json(&what, plan.started.elapsed()))
 }
 
 async fn send(plan: Arc<Plan>, mut connection: Connection) -> Report {

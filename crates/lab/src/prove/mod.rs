@@ -1,6 +1,6 @@
 //! `nightshift prove`: kills the program again and again under load, and counts what came out at the other end.
 //!
-//! The program is this one, as a process of its own on a scratch database; Stripe, website, Twilio and VAPI are in this
+//! The program runs as a process of its own on a scratch database; Stripe, website, Twilio and VAPI are in this
 //! process, and remember what was acknowledged, what was sent and whose phone rang. Nothing is hurried: leases run out
 //! when they run out. In the end every acknowledged payment must have its one confirmed booking and its one text, every
 //! acknowledged wish for a call its one phone that rang, and no promise may be broken in the database.
@@ -10,7 +10,7 @@ mod load;
 mod people;
 mod process;
 
-use std::process::ExitCode;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,16 +19,15 @@ use nightshift_db::{Clock, Db, DbOptions, migrate};
 use nightshift_domain::people::organizations;
 use nightshift_domain::seed::Seed;
 use nightshift_jobs::{Enqueuer, load_seed};
-use nightshift_lab::simulator::{Accounts, ReservedPort, Simulator, TwilioAccount, VapiAccount};
 use nightshift_queue::admin::{Filter, SteerError, effects_in_doubt};
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{ErrorClass, Queue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use crate::cli::progress;
-use crate::output::{complain, say};
-use crate::simulated;
+use crate::appointment::appointment;
+use crate::console::Console;
+use crate::simulator::{Accounts, ReservedPort, Simulator, TwilioAccount, VapiAccount};
 use ledger::Ledger;
 use load::Load;
 use process::{Child, Program};
@@ -40,37 +39,31 @@ const SETTLE: Duration = Duration::from_secs(900);
 /// What is due later than this is no work that is left, but a reminder of a booking.
 const LATER: Duration = Duration::from_secs(1_800);
 
-/// How often, and where.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  nightshift prove --kills 50
-  nightshift prove --kills 500 --database-url postgres://user:password@host/scratch
-  nightshift prove --kills 50 --split               web, worker and scheduler as processes of their own
-The database must be empty. The last line says what was acknowledged, lost, done twice, and left in doubt.")]
-pub struct Args {
+/// What to kill, how often, and where.
+#[derive(Debug)]
+pub struct Plan {
+    /// The program; it is started as `serve --role ROLE`.
+    pub executable: PathBuf,
     /// Kills.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    kills: u32,
-    /// An empty database; a fresh SQLite file when not given.
-    #[arg(long, value_name = "URL", value_parser = |url: &str| Ok::<_, std::convert::Infallible>(SecretString::from(url)))]
-    database_url: Option<SecretString>,
-    /// Runs each role as a process of its own, and kills one of them at a time.
-    #[arg(long)]
-    split: bool,
+    pub kills: u32,
+    /// An empty database; a fresh SQLite file when there is none.
+    pub database_url: Option<SecretString>,
+    /// Whether each role is a process of its own, of which one at a time is killed.
+    pub split: bool,
 }
 
-/// Proves it.
+/// Proves it; false when anything was lost, done twice, left in doubt or broken.
 ///
 /// # Errors
 /// What could not be started, or did not settle.
-pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub async fn run(plan: &Plan, console: &dyn Console) -> anyhow::Result<bool> {
     let folder = tempfile::Builder::new().prefix("nightshift-prove-").tempdir().context("no temporary folder")?;
-    let url = args
+    let url = plan
         .database_url
         .clone()
         .unwrap_or_else(|| format!("sqlite://{}", folder.path().join("prove.db").display()).into());
     let db = Db::connect(url.expose_secret(), &DbOptions { connections_max: 4, ..DbOptions::default() }).await?;
-    let bookings = args.kills * BOOKINGS_PER_KILL;
+    let bookings = plan.kills * BOOKINGS_PER_KILL;
     prepare(&db, bookings).await?;
     let accounts = Accounts {
         twilio: TwilioAccount { callback_delay: Duration::from_millis(20), ..TwilioAccount::default() },
@@ -78,59 +71,58 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let simulator =
         Simulator::start("127.0.0.1:0", accounts).await.context("the simulated providers can't be started")?;
-    simulator.vapi().script(simulated::appointment());
+    simulator.vapi().script(appointment());
     let program = Program {
-        executable: std::env::current_exe().context("this program is not to be found")?,
+        executable: plan.executable.clone(),
         folder: folder.path().to_owned(),
         port: ReservedPort::any().context("no free port")?,
         settings: settings(&url, &simulator),
     };
     let ledger = Arc::new(Ledger::default());
-    let mut running = start_all(&program, args.split)?;
-    let load = Load::start(&program.url(), bookings, args.kills.div_ceil(2), ledger.clone())?;
+    let mut running = start_all(&program, plan.split)?;
+    let load = Load::start(&program.url(), bookings, plan.kills.div_ceil(2), ledger.clone())?;
 
-    let bar = progress::bar(args.kills.into());
-    for _ in 0..args.kills {
+    console.progress(0, plan.kills.into());
+    for kill in 1..=plan.kills {
         tokio::time::sleep(Duration::from_millis(fastrand::u64(50..450))).await;
         let at = fastrand::usize(..running.len());
         let victim = &mut running[at];
         victim.kill();
         *victim = program.start(victim.role)?;
-        bar.inc(1);
+        console.progress(kill.into(), plan.kills.into());
     }
-    bar.finish_and_clear();
-    complain!("{} kills; waiting until everything that was acknowledged is done", args.kills);
+    console.remark(format_args!("{} kills; waiting until everything that was acknowledged is done", plan.kills));
     load.finish().await?;
     let queue = Queue::new(db.clone(), Clock::system());
     let revived = settle(&queue).await?;
     running.iter_mut().for_each(Child::kill);
 
-    let verdict = ledger.judge(&simulator, &queue).await?;
+    let verdict = ledger.judge(&simulator, &queue, console).await?;
     let broken = nightshift_jobs::promises::broken(&queue).await?;
     for broken in &broken {
-        complain!("broken: {}: {}", broken.promise, broken.examples.join(", "));
+        console.remark(format_args!("broken: {}: {}", broken.promise, broken.examples.join(", ")));
     }
     if revived > 0 {
-        complain!("{revived} jobs had lost their third lease and were started anew, as ops would");
+        console.remark(format_args!("{revived} jobs had lost their third lease and were started anew, as ops would"));
     }
     let unknown = effects_in_doubt(&db).await?;
     simulator.stop().await;
-    say!(
+    console.say(format_args!(
         "acknowledged={} lost={} twice={} unknown={unknown} broken={} kills={} texts={} calls={}",
         verdict.acknowledged,
         verdict.lost,
         verdict.twice,
         broken.len(),
-        args.kills,
+        plan.kills,
         verdict.texts,
         verdict.calls,
-    );
+    ));
     let holds = verdict.lost + verdict.twice == 0 && unknown == 0 && broken.is_empty();
-    if !holds && args.database_url.is_none() {
+    if !holds && plan.database_url.is_none() {
         let kept = folder.keep();
-        complain!("the database and the log are kept in {}", kept.display());
+        console.remark(format_args!("the database and the log are kept in {}", kept.display()));
     }
-    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(holds)
 }
 
 fn start_all(program: &Program, split: bool) -> anyhow::Result<Vec<Child>> {

@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use anyhow::bail;
 use chrono::Utc;
-use nightshift_lab::simulator::CallScript;
 use serde_json::json;
 
 use super::day::{Cast, PATIENCE, text_at};
 use super::trail::Trail;
-use crate::output::say;
-use crate::simulated::appointment;
+use crate::appointment::appointment;
+use crate::simulator::CallScript;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Plays it; the address of the request's page.
-pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail) -> anyhow::Result<String> {
-    say!();
+pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>) -> anyhow::Result<String> {
+    trail.gap();
     let vapi = cast.simulator.vapi();
     vapi.script(CallScript { ends_at_poll: Some(3), analysis_after: 1, ..appointment() });
     let person = format!("+1212557{:04}", Utc::now().timestamp_micros() % 10_000);

@@ -8,11 +8,11 @@ use nightshift_domain::audience::Audience;
 use nightshift_domain::bookings::{self, Status};
 use nightshift_domain::ids::{BookingId, OrgId};
 use nightshift_domain::viewer::Viewer;
-use nightshift_lab::simulator::Simulator;
 use nightshift_queue::Queue;
 
 use super::people::{booking_id, client_phone, provider_phone, requester_phone};
-use crate::output::complain;
+use crate::console::Console;
+use crate::simulator::Simulator;
 
 /// Outside of the program, so that killing it takes nothing away.
 #[derive(Default)]
@@ -52,7 +52,12 @@ impl Ledger {
     }
 
     /// Compares what was acknowledged with what stands in the database, whom texts reached and whose phones rang.
-    pub(super) async fn judge(&self, simulator: &Simulator, queue: &Queue) -> anyhow::Result<Verdict> {
+    pub(super) async fn judge(
+        &self,
+        simulator: &Simulator,
+        queue: &Queue,
+        console: &dyn Console,
+    ) -> anyhow::Result<Verdict> {
         let (paid, wanted) = (lock(&self.paid).clone(), lock(&self.wanted).clone());
         let mut texts: BTreeMap<String, usize> = BTreeMap::new();
         simulator.twilio().read(|ledger| {
@@ -70,16 +75,17 @@ impl Ledger {
             let id = BookingId::from(booking_id(*n));
             let booking = bookings::view(queue.db(), &viewer, &id).await?;
             if booking.status != Status::Confirmed || !texts.contains_key(&client_phone(*n)) {
-                complain!("lost: {id} was paid and is {}, texts: {:?}", booking.status, texts.get(&client_phone(*n)));
+                let (status, texts) = (booking.status, texts.get(&client_phone(*n)));
+                console.remark(format_args!("lost: {id} was paid and is {status}, texts: {texts:?}"));
                 lost += 1;
             }
         }
         for n in &wanted {
             if !rang.contains_key(&provider_phone(*n)) {
-                complain!("lost: call {n} was accepted and no phone rang");
+                console.remark(format_args!("lost: call {n} was accepted and no phone rang"));
                 lost += 1;
             } else if !texts.contains_key(&requester_phone(*n)) {
-                complain!("lost: call {n} made an appointment and the person was not told");
+                console.remark(format_args!("lost: call {n} made an appointment and the person was not told"));
                 lost += 1;
             }
         }
