@@ -1,4 +1,4 @@
-//! What a process does most often, without I/O: `cargo bench --bench hot_spots`.
+//! What a process does most often, without I/O: `cargo bench -p nightshift-lab --bench hot_spots`.
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use divan::black_box;
