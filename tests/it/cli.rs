@@ -439,6 +439,28 @@ async fn the_demo_plays_the_paid_booking_and_everything_comes_out_as_told() {
     }
 }
 
+// The server runs beside the command that measures it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_load_generator_reports_what_it_sent_and_wrote() {
+    on_both(async |world| {
+        let filled = world.run(&["load", "bookings", "--count", "100", "--drifting-every", "10"]).json();
+        assert_eq!(filled["bookings"], 100);
+        assert_eq!(world.run(&["load", "bookings", "--floor"]).json()["rows"], 100);
+
+        let _server = world.serve();
+        let url = world.url();
+        let measured = |what: &str| {
+            let arguments = ["load", what, "--url", &url, "--connections", "2", "--seconds", "1", "--rate", "10"];
+            world.run(&arguments).json()
+        };
+        let webhooks = measured("webhooks");
+        assert_eq!((&webhooks["by_status"], &webhooks["errors"]), (&json!({"200": 10}), &json!(0)));
+        let calls = measured("calls");
+        assert_eq!((&calls["by_status"], &calls["errors"]), (&json!({"202": 10}), &json!(0)));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_lost_link_is_printed_again() {
     on_both(async |mut world| {
