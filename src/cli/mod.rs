@@ -5,13 +5,16 @@
 //! command shows a secret twice or a client's phone number.
 
 mod api_keys;
+mod console;
+mod demo;
 mod doctor;
 mod jobs;
 mod load;
 mod migrate;
 mod numbers;
 mod open;
-pub(crate) mod progress;
+mod progress;
+mod prove;
 mod published;
 mod queues;
 mod reconcile;
@@ -19,7 +22,7 @@ mod request_link;
 mod schedules;
 mod seed;
 mod serve;
-pub(crate) mod signals;
+mod signals;
 mod simulate;
 mod table;
 mod users;
@@ -32,7 +35,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Log, Settings, Sources};
 use crate::output::{complain, say};
-use crate::{demo, output, prove, telemetry};
+use crate::{output, telemetry};
 
 /// The job-queue worker system for businesses that take bookings by web, phone and SMS.
 ///
@@ -133,7 +136,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     block_on(async {
         match command {
             Command::Serve(args) => serve::run(&args, settings).await,
-            Command::Demo(args) => demo::run(&args, settings).await,
+            Command::Demo(args) => demo::run(args, settings).await,
             Command::Migrate(args) => migrate::run(&args, &settings).await,
             Command::Seed(args) => seed::run(&args, &settings).await,
             Command::Jobs(command) => jobs::run(&command, &settings).await,
@@ -146,8 +149,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::RequestLink(args) => request_link::run(&args, &settings).await,
             Command::Webhooks(command) => webhooks::run(&command, &settings),
             Command::Simulate(args) => simulate::run(&args).await,
-            Command::Load(command) => load::run(&command, &settings).await,
-            Command::Prove(args) => prove::run(&args).await,
+            Command::Load(command) => load::run(command, &settings).await,
+            Command::Prove(args) => prove::run(args).await,
             Command::Doctor(_) | Command::Openapi => unreachable!("answered above"),
         }
     })

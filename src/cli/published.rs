@@ -5,10 +5,10 @@ use nightshift_db::Db;
 use nightshift_domain::access::passwords;
 use nightshift_domain::people::users;
 use nightshift_domain::seed::Seed;
+use nightshift_lab::demo;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::{Environment, Settings};
-use crate::demo;
 
 /// Returns an error if `password` is one of the demo's and the environment is production.
 pub(super) fn refuse(settings: &Settings, email: &str, password: &SecretString) -> anyhow::Result<()> {

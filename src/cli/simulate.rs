@@ -2,12 +2,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
-use nightshift_providers::simulator::{Accounts, Simulator};
-use secrecy::ExposeSecret;
+use nightshift_lab::simulate;
 
+use super::console::Terminal;
 use super::signals::Signals;
-use crate::output::say;
 
 /// Where.
 #[derive(Debug, clap::Args)]
@@ -26,26 +24,6 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
-    let Accounts { twilio: account, vapi } = Accounts::default();
-    let (sid, token) = (account.account_sid.clone(), account.auth_token.clone());
-    let simulator = Simulator::start(("127.0.0.1", args.port), Accounts { twilio: account, vapi: vapi.clone() })
-        .await
-        .with_context(|| format!("port {} can't be listened on", args.port))?;
-    say!("the simulated providers answer on {}; a server beside them needs:", simulator.base_url());
-    say!("SMS_PROVIDER=twilio TWILIO_BASE_URL={} TWILIO_ACCOUNT_SID={sid} \\", simulator.base_url());
-    // Opens nothing but this simulator, and is the same in every copy of the program.
-    say!("TWILIO_AUTH_TOKEN={} \\", token.expose_secret());
-    say!(
-        "LIVE_CALL_ENABLED=true VAPI_BASE_URL={} VAPI_API_KEY={} \\",
-        simulator.base_url(),
-        vapi.api_key.expose_secret()
-    );
-    say!(
-        "VAPI_ASSISTANT_ID={} VAPI_PHONE_NUMBER_ID={} VAPI_WEBHOOK_SECRET=simulated",
-        vapi.assistant_id,
-        vapi.phone_number_id
-    );
-    signals.next().await;
-    simulator.stop().await;
+    simulate::run(args.port, &Terminal::default(), signals.next()).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,8 +6,15 @@ use crate::circles::{Circle, Imports};
 use crate::{root, sources};
 
 /// The `src` folders that are one crate each.
-pub const CRATES: [&str; 6] =
-    ["crates/db/src", "crates/domain/src", "crates/providers/src", "crates/queue/src", "jobs/src", "src"];
+pub const CRATES: [&str; 7] = [
+    "crates/db/src",
+    "crates/domain/src",
+    "crates/lab/src",
+    "crates/providers/src",
+    "crates/queue/src",
+    "jobs/src",
+    "src",
+];
 
 /// What a crate's files import from each other. Its `main.rs`, if it has one, is another crate.
 pub fn imports(folder: &str) -> Imports {

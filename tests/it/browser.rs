@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nightshift_db::Engine;
 use nightshift_db::testing::each_engine;
-use nightshift_providers::simulator::{CallScript, StartScript};
+use nightshift_lab::simulator::{CallScript, StartScript};
 use serde_json::json;
 
 use crate::support::Nightshift;

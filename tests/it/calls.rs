@@ -6,7 +6,7 @@ use nightshift::config::Settings;
 use nightshift_db::Engine;
 use nightshift_db::testing::each_engine;
 use nightshift_domain::access::api_keys::Scope;
-use nightshift_providers::simulator::{CallScript, StartScript};
+use nightshift_lab::simulator::{CallScript, StartScript};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -611,7 +611,7 @@ async fn a_call_that_vapi_no_longer_has_fails_at_the_first_look(engine: Engine) 
 async fn reports_can_be_proven_by_a_credential_stored_at_vapi(engine: Engine) {
     let stored = |settings: &mut Settings| {
         production(settings);
-        settings.vapi.credential_id = Some(nightshift_providers::simulator::VapiAccount::default().credential_id);
+        settings.vapi.credential_id = Some(nightshift_lab::simulator::VapiAccount::default().credential_id);
         settings.webhooks.vapi_secrets = vec!["simulated".into()];
     };
     on_with(engine, stored, async |nightshift| {

@@ -26,6 +26,7 @@ each_engine! {
     numbers_are_added_checked_and_listed,
     jobs_are_listed_shown_retried_and_cancelled_from_the_shell_and_each_is_on_record,
     doctor_says_what_is_wrong_and_what_to_do(flavor = "multi_thread"),
+    the_load_generator_reports_what_it_sent_and_wrote(flavor = "multi_thread"),
     a_lost_link_is_printed_again,
     prices_are_checked_and_schedules_steered_from_the_command_line(flavor = "multi_thread"),
 }
@@ -422,6 +423,27 @@ async fn the_demo_plays_the_paid_booking_and_everything_comes_out_as_told() {
             assert!(told.contains(&format!("ms  {step}")), "{step} is not told:\n{told}");
         }
     }
+}
+
+// The server runs beside the command that measures it.
+async fn the_load_generator_reports_what_it_sent_and_wrote(engine: Engine) {
+    on(engine, async |world| {
+        let filled = world.run(&["load", "bookings", "--count", "100", "--drifting-every", "10"]).json();
+        assert_eq!(filled["bookings"], 100);
+        assert_eq!(world.run(&["load", "bookings", "--floor"]).json()["rows"], 100);
+
+        let _server = world.serve();
+        let url = world.url();
+        let measured = |what: &str| {
+            let arguments = ["load", what, "--url", &url, "--connections", "2", "--seconds", "1", "--rate", "10"];
+            world.run(&arguments).json()
+        };
+        let webhooks = measured("webhooks");
+        assert_eq!((&webhooks["by_status"], &webhooks["errors"]), (&json!({"200": 10}), &json!(0)));
+        let calls = measured("calls");
+        assert_eq!((&calls["by_status"], &calls["errors"]), (&json!({"202": 10}), &json!(0)));
+    })
+    .await;
 }
 
 async fn a_lost_link_is_printed_again(engine: Engine) {

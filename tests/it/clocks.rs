@@ -3,7 +3,7 @@
 use nightshift_db::Engine;
 use nightshift_db::testing::{each_engine, migrated};
 use nightshift_providers::http_client;
-use nightshift_providers::simulator::StripeSender;
+use nightshift_lab::simulator::StripeSender;
 
 use crate::support::business::{self, paid};
 use crate::support::nightshift::STRIPE_SECRET;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use nightshift_db::testing::{TestDb, each_engine, empty, postgres};
 use nightshift_db::{Db, DbError, DbOptions, Engine, migrate, settings};
+use nightshift_lab::simulator::StripeSender;
 use nightshift_providers::http_client;
-use nightshift_providers::simulator::StripeSender;
 
 use crate::support::business::{self, booking_of, paid};
 use crate::support::checks::eventually;

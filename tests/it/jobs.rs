@@ -5,7 +5,7 @@ use std::time::Duration;
 use nightshift_db::Engine;
 use nightshift_db::testing::each_engine;
 use nightshift_jobs::retention::sweep::RetentionSweep;
-use nightshift_providers::simulator::{Fault, FaultRule, Match};
+use nightshift_lab::simulator::{Fault, FaultRule, Match};
 use nightshift_queue::NewJob;
 use serde_json::json;
 

@@ -32,7 +32,7 @@ each_engine! {
 
 /// A payment that says nothing of a booking.
 fn bare(event: &str, intent: &str, minor: i64) -> Value {
-    let mut event = nightshift_providers::simulator::payment_succeeded(event, intent, "", minor, "usd");
+    let mut event = nightshift_lab::simulator::payment_succeeded(event, intent, "", minor, "usd");
     event["data"]["object"]["metadata"] = json!({});
     event
 }

@@ -2,7 +2,7 @@
 
 use nightshift_db::Engine;
 use nightshift_db::testing::each_engine;
-use nightshift_providers::simulator::{CallScript, StartScript};
+use nightshift_lab::simulator::{CallScript, StartScript};
 use reqwest::Method;
 use serde_json::json;
 

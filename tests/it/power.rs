@@ -7,8 +7,8 @@ use futures_util::StreamExt;
 use nightshift_db::testing::TestDb;
 use nightshift_db::{Clock, Db, DbOptions, migrate};
 use nightshift_jobs::promises::broken;
+use nightshift_lab::simulator::StripeSender;
 use nightshift_providers::http_client;
-use nightshift_providers::simulator::StripeSender;
 use nightshift_queue::Queue;
 
 use crate::support::business::{load_bookings, paid};

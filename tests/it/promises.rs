@@ -5,7 +5,7 @@ use std::time::Duration;
 use nightshift_db::Engine;
 use nightshift_db::testing::{each_engine, empty};
 use nightshift_jobs::promises::broken;
-use nightshift_providers::simulator::{Fault, FaultRule, Match};
+use nightshift_lab::simulator::{Fault, FaultRule, Match};
 use serde_json::json;
 
 use crate::support::business::paid;

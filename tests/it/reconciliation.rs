@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nightshift_db::testing::each_engine;
 use nightshift_db::{Db, Engine, Timestamp};
-use nightshift_domain::bulk::{self, Fill};
+use nightshift_lab::bulk::{self, Fill};
 use serde_json::{Value, json};
 
 use super::pricing::rule;

@@ -9,7 +9,7 @@ use nightshift_db::testing::each_engine;
 use nightshift_db::{Engine, Timestamp};
 use nightshift_jobs::exceptions::wake::ExceptionsWake;
 use nightshift_jobs::retention::sweep::RetentionSweep;
-use nightshift_providers::simulator::{Fault, FaultRule, Match};
+use nightshift_lab::simulator::{Fault, FaultRule, Match};
 use nightshift_queue::NewJob;
 use serde_json::json;
 

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use nightshift_providers::simulator::{Accounts, Simulator};
+use nightshift_lab::simulator::{Accounts, Simulator};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;

@@ -12,7 +12,6 @@ pub mod audience;
 pub mod audit;
 pub mod automations;
 pub mod bookings;
-pub mod bulk;
 pub mod calls;
 pub mod confirmation;
 pub mod country;

@@ -104,7 +104,8 @@ fn http_date(text: &str) -> Option<DateTime<Utc>> {
 }
 
 /// Returns the text of the innermost cause. Outer errors add the address, which may contain a phone number.
-pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
+#[must_use]
+pub fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     let mut text = None;
     while let Some(source) = cause.source() {

@@ -1,9 +1,8 @@
-//! External services: webhook signatures, payloads, API clients, and simulators that speak real HTTP.
+//! External services: webhook signatures, payloads and API clients.
 //!
 //! Each service ([`stripe`], [`twilio`], [`vapi`]) has a module: `signature` verifies the sender of a webhook, payload
 //! modules convert its body to a typed value, and `client` calls the API and classifies each failure by whether the
-//! request may be sent again. [`json`] parses what they send, [`sms`] selects the service for texts, and [`simulator`]
-//! replaces all of them in tests and the demo.
+//! request may be sent again. [`json`] parses what they send, and [`sms`] selects the service for texts.
 //!
 //! **Invariant:** this crate knows nothing of databases, bookings or the queue. No error or log line contains a secret,
 //! a phone number or the text of a message.
@@ -12,7 +11,6 @@ pub mod http;
 pub mod json;
 pub mod mac;
 mod signature;
-pub mod simulator;
 pub mod sms;
 pub mod stripe;
 pub mod tls;

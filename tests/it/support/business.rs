@@ -70,7 +70,7 @@ pub fn booking_of(number: usize) -> Value {
 
 /// Stripe's event that a booking was paid.
 pub fn paid(event: &str, booking: &str) -> Value {
-    nightshift_providers::simulator::payment_succeeded(event, &format!("pi_{booking}"), booking, 10_000, "usd")
+    nightshift_lab::simulator::payment_succeeded(event, &format!("pi_{booking}"), booking, 10_000, "usd")
 }
 
 /// Loads pending bookings `booking-0`, `booking-1`, ... of as many clients, with numbers enough for their threads: a

@@ -7,7 +7,7 @@ use nightshift::app::{self, Role, RunningApp};
 use nightshift::config::{Settings, SmsProvider};
 use nightshift_db::testing::{TestDb, migrated};
 use nightshift_db::{Clock, Db, Engine, Timestamp};
-use nightshift_providers::simulator::{Accounts, Simulator, TwilioAccount, VapiAccount};
+use nightshift_lab::simulator::{Accounts, Simulator, TwilioAccount, VapiAccount};
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nightshift_db::Engine;
 use nightshift_db::testing::{TestDb, migrated};
-use nightshift_providers::simulator::{Accounts, ReservedPort, Simulator, VapiAccount};
+use nightshift_lab::simulator::{Accounts, ReservedPort, Simulator, VapiAccount};
 use secrecy::ExposeSecret;
 
 use super::business;

@@ -11,6 +11,6 @@ mod snapshots;
 pub use booking::{Pricing, Repriced, pricing, reprice};
 pub(crate) use booking::{price_changed, price_new, record_repriced};
 pub use calculate::{Inputs, Line, NotComputable, Price, Terms, calculate};
-pub use rules::{NewRule, Rule, RuleDraft, add, list};
-pub(crate) use rules::{RuleBook, add_as, in_force};
+pub use rules::{NewRule, Rule, RuleDraft, add, add_as, list};
+pub(crate) use rules::{RuleBook, in_force};
 pub use snapshots::Snapshot;

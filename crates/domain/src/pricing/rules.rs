@@ -186,7 +186,7 @@ pub async fn add(tx: &mut Tx, org: &OrgId, new: NewRule, by: &Actor, now: Timest
 }
 
 /// Does the same as [`add`] with a given id.
-pub(crate) async fn add_as(
+pub async fn add_as(
     tx: &mut Tx,
     id: RuleId,
     org: &OrgId,

@@ -2,10 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod data;
-mod simulator;
 mod sms;
 mod stripe_event;
-mod stripe_sender;
 mod stripe_signature;
 mod tolerance;
 mod twilio_client;

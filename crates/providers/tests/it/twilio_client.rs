@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use nightshift_providers::simulator::{Accounts, Fault, FaultRule, Simulator, TwilioAccount};
+use nightshift_lab::simulator::{Accounts, Fault, FaultRule, Simulator, TwilioAccount};
 use nightshift_providers::twilio::{
     Lookup, LookupError, MessageStatus, Refusal, SendError, SendMessage, TwilioClient, UnclearCause,
 };

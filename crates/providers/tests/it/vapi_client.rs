@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use nightshift_providers::simulator::{Accounts, CallScript, Simulator, StartScript};
+use nightshift_lab::simulator::{Accounts, CallScript, Simulator, StartScript};
 use nightshift_providers::vapi::{
     AskError, Lookup, Progress, StartCall, StartError, VapiClient, Webhook, WebhookProof,
 };

@@ -1,0 +1,151 @@
+//! `nightshift demo`: a paid booking from webhook to delivered text, a price that drifts and is found, and a booking call
+//! from the click to the appointment, over real HTTP, with simulated providers.
+//!
+//! [`Demo::prepare`] chooses a database and starts the simulated providers. The caller starts the program on them, with
+//! the same roles as `serve`. [`Demo::play`] talks to it as a website and Stripe do, and reads back what came of it
+//! through the API.
+
+mod call;
+mod database;
+mod day;
+mod prices;
+mod session;
+mod trail;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use nightshift_domain::access::api_keys::{self, Scope};
+use nightshift_domain::seed::Seed;
+use nightshift_jobs::{Enqueuer, load_seed};
+use nightshift_queue::Queue;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::console::Console;
+use crate::simulator::{Accounts, Simulator};
+use database::Place;
+use day::Cast;
+use trail::Trail;
+
+/// The business; also the example for `nightshift seed`.
+pub const SEED: &str = include_str!("../../../../config/demo-seed.json");
+/// What Stripe signs with in the demo.
+pub const STRIPE_SECRET: &str = "whsec_demo_only";
+
+/// A database and the simulated providers, for a program to be started on.
+pub struct Demo {
+    place: Place,
+    simulator: Simulator,
+}
+
+/// What came of a demo.
+pub struct Played {
+    code: ExitCode,
+    key: SecretString,
+    request: Option<String>,
+}
+
+impl Demo {
+    /// Starts the simulated providers, and chooses the database: the one that was named, or a fresh SQLite file, which
+    /// is removed at the end when it is `passing`.
+    ///
+    /// # Errors
+    /// The file can't be made, or there is no port.
+    pub async fn prepare(named: Option<SecretString>, passing: bool) -> anyhow::Result<Self> {
+        let place = Place::choose(named, passing)?;
+        let simulator = Simulator::start("127.0.0.1:0", Accounts::default());
+        Ok(Self { place, simulator: simulator.await.context("the simulated providers can't be started")? })
+    }
+
+    /// Where the program keeps its data.
+    #[must_use]
+    pub fn database_url(&self) -> SecretString {
+        self.place.url()
+    }
+
+    /// The address at which the program reaches Twilio and VAPI, with the default [`Accounts`].
+    #[must_use]
+    pub fn providers_url(&self) -> String {
+        self.simulator.base_url()
+    }
+
+    /// Fills the program's database with a business, and plays a day with the program that answers at `url`.
+    /// `database` is its database as it may be shown.
+    ///
+    /// # Errors
+    /// The database can't be filled. What goes wrong later is told, and shows in [`Played::code`].
+    pub async fn play(
+        &self,
+        url: &str,
+        queue: &Queue,
+        database: &str,
+        console: &dyn Console,
+    ) -> anyhow::Result<Played> {
+        let key = fill(queue).await?;
+        let providers = self.providers_url();
+        console.say(format_args!(
+            "Nightshift plays a day. Server {url}, simulated providers {providers}, database {database}"
+        ));
+        console.say(format_args!(""));
+        let cast = Cast::new(url.to_owned(), key.clone(), STRIPE_SECRET.into(), &self.simulator, queue)?;
+        let mut trail = Trail::start(console);
+        let played = async {
+            let booking = day::play(&cast, &mut trail).await?;
+            prices::play(&cast, &mut trail, &booking).await
+        };
+        if let Err(error) = played.await {
+            trail.wrong(format_args!("{error:#}"));
+        }
+        let request = match call::play(&cast, &mut trail).await {
+            Ok(url) => Some(url),
+            Err(error) => {
+                trail.wrong(format_args!("{error:#}"));
+                None
+            }
+        };
+        Ok(Played { code: trail.end(), key, request })
+    }
+
+    /// Stops the simulated providers, and removes a database that is not to be kept.
+    pub async fn stop(self) {
+        self.simulator.stop().await;
+    }
+}
+
+impl Played {
+    /// 1 when anything did not come out as told.
+    #[must_use]
+    pub fn code(&self) -> ExitCode {
+        self.code
+    }
+
+    /// Says what there is to look at while the program stays up.
+    pub fn invite(&self, url: &str, console: &dyn Console) {
+        let key = self.key.expose_secret();
+        console.say(format_args!(""));
+        console.say(format_args!("The server stays up; Ctrl-C ends it. Look around:"));
+        console.say(format_args!("  curl -H 'Authorization: Bearer {key}' {url}/api/bookings"));
+        if let Some(page) = &self.request {
+            console.say(format_args!("  {page}"));
+        }
+        console.say(format_args!(
+            "  {url}/exceptions  (owner@happy-paws.example or ops@nightshift.example, password: happy paws demo)"
+        ));
+        console.say(format_args!("  curl {url}/readyz"));
+        console.say(format_args!("  curl {url}/metrics"));
+    }
+}
+
+/// Loads the business and makes the website's key.
+async fn fill(queue: &Queue) -> anyhow::Result<SecretString> {
+    let now = queue.clock().now();
+    let business = Seed::parse(SEED).context("the built-in seed")?;
+    let mut tx = queue.db().begin().await?;
+    load_seed(&Enqueuer::of_request(queue), &mut tx, &business)
+        .await
+        .context("the built-in seed can't be loaded into this database")?;
+    let scopes = [Scope::BookingsRead, Scope::BookingsWrite, Scope::MessagesRead, Scope::RequestsWrite].into();
+    let issued = api_keys::create(&mut tx, Some(&day::ORGANISATION.into()), "demo website", &scopes, now).await?;
+    tx.commit().await?;
+    Ok(issued.text)
+}

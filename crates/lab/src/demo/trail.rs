@@ -1,0 +1,61 @@
+//! What the demo prints: one line per step, with the time since its start, and whether it came out as told.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::console::Console;
+
+/// The steps so far.
+pub(super) struct Trail<'a> {
+    console: &'a dyn Console,
+    started: Instant,
+    wrong: Vec<String>,
+}
+
+impl<'a> Trail<'a> {
+    pub(super) fn start(console: &'a dyn Console) -> Self {
+        Self { console, started: Instant::now(), wrong: Vec::new() }
+    }
+
+    /// Tells a step.
+    pub(super) fn tell(&self, step: &str, told: impl Display) {
+        let ms = self.started.elapsed().as_millis();
+        self.console.say(format_args!("{ms:>6} ms  {step:10} {told}"));
+    }
+
+    /// Leaves a line empty.
+    pub(super) fn gap(&self) {
+        self.console.say(format_args!(""));
+    }
+
+    /// Tells a step whose outcome is known beforehand.
+    pub(super) fn expect<T: PartialEq + Display>(&mut self, step: &str, what: &str, found: &T, expected: &T) {
+        if found == expected {
+            self.tell(step, format_args!("{what}: {found}"));
+        } else {
+            self.tell(step, format_args!("{what}: {found}   <-- should be {expected}"));
+            self.wrong.push(format!("{what} is {found} and should be {expected}"));
+        }
+    }
+
+    /// Something went wrong that is no step's outcome.
+    pub(super) fn wrong(&mut self, why: impl Display) {
+        self.tell("WRONG", &why);
+        self.wrong.push(why.to_string());
+    }
+
+    /// The verdict.
+    pub(super) fn end(self) -> ExitCode {
+        self.gap();
+        if self.wrong.is_empty() {
+            let ms = self.started.elapsed().as_millis();
+            self.console.say(format_args!("Everything came out as told, in {ms} ms."));
+            return ExitCode::SUCCESS;
+        }
+        for wrong in &self.wrong {
+            self.console.remark(format_args!("nightshift: {wrong}"));
+        }
+        ExitCode::FAILURE
+    }
+}

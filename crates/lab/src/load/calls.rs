@@ -1,0 +1,120 @@
+//! `nightshift load calls`: makes requests for appointments, then asks for a call for each.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, bail};
+use axum::body::Bytes;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::amount::Load;
+use super::connection::Connection;
+use super::report::Report;
+
+struct Plan {
+    load: Load,
+    authorization: Option<SecretString>,
+    /// Bodies that want a call, each for a request of its own.
+    wishes: Vec<Bytes>,
+    next: AtomicUsize,
+    started: Instant,
+}
+
+/// Asks for calls at a rate, with an API key unless the server takes requests without one.
+///
+/// # Errors
+/// There is no rate, nobody listens at the address, or the requests can't be made.
+pub async fn run(load: &Load, token: Option<&SecretString>) -> anyhow::Result<Value> {
+    let Some(rate) = load.rate else { bail!("give a --rate: each call needs a request that is made beforehand") };
+    let authorization = token.map(|key| format!("Bearer {}", key.expose_secret()).into());
+    let count = usize::try_from(u64::from(rate) * load.seconds)?;
+    let wishes = make_requests(load, authorization.as_ref(), count).await?;
+    let mut connections = Vec::new();
+    for _ in 0..load.connections {
+        connections.push(Connection::open(&load.url).await?);
+    }
+    let plan = Arc::new(Plan {
+        load: load.clone(),
+        authorization,
+        wishes,
+        next: AtomicUsize::new(0),
+        started: Instant::now(),
+    });
+    let senders: Vec<_> =
+        connections.into_iter().map(|connection| tokio::spawn(send(plan.clone(), connection))).collect();
+    let mut all = Report::new();
+    for sender in senders {
+        all.add(&sender.await?);
+    }
+    let what = json!({"load": "calls", "connections": load.connections, "rate": rate});
+    Ok(all.json(&what, plan.started.elapsed()))
+}
+
+fn headers(authorization: Option<&SecretString>) -> Vec<(&str, &str)> {
+    authorization.map(|value| ("authorization", value.expose_secret())).into_iter().collect()
+}
+
+/// As many requests as there will be calls, made by all connections side by side.
+async fn make_requests(load: &Load, authorization: Option<&SecretString>, count: usize) -> anyhow::Result<Vec<Bytes>> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let makers: Vec<_> = (0..load.connections.min(32))
+        .map(|_| {
+            let (next, url, authorization) = (next.clone(), load.url.clone(), authorization.cloned());
+            tokio::spawn(async move {
+                let mut connection = Connection::open(&url).await?;
+                let mut wishes = Vec::new();
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        return anyhow::Ok(wishes);
+                    }
+                    wishes.push(make_request(&mut connection, authorization.as_ref(), number).await?);
+                }
+            })
+        })
+        .collect();
+    let mut wishes = Vec::with_capacity(count);
+    for maker in makers {
+        wishes.extend(maker.await??);
+    }
+    Ok(wishes)
+}
+
+async fn make_request(
+    connection: &mut Connection,
+    authorization: Option<&SecretString>,
+    number: usize,
+) -> anyhow::Result<Bytes> {
+    let body = json!({
+        "title": "Made by nightshift load", "userPhone": format!("+1415{:07}", 1_000_000 + number % 9_000_000),
+        "providers": [{"name": "Provider", "phone": format!("+1628{:07}", 1_000_000 + number % 9_000_000)}],
+    });
+    let headers = headers(authorization);
+    let made = connection.post("/api/v1/service-requests", &headers, Bytes::from(body.to_string())).await?;
+    if made.status != 201 {
+        bail!("a request could not be made: HTTP {} {}", made.status, String::from_utf8_lossy(&made.body));
+    }
+    let made: Value = serde_json::from_slice(&made.body)?;
+    let id = made["data"]["id"].as_str().context("the server tells no id")?;
+    let shown = connection.get(&format!("/api/v1/service-requests/{id}"), &headers).await?;
+    let shown: Value = serde_json::from_slice(&shown.body)?;
+    let wish = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
+    Ok(Bytes::from(wish.to_string()))
+}
+
+async fn send(plan: Arc<Plan>, mut connection: Connection) -> Report {
+    let mut report = Report::new();
+    loop {
+        let number = plan.next.fetch_add(1, Ordering::Relaxed);
+        let Some(wish) = plan.wishes.get(number) else { return report };
+        let due = plan.started + plan.load.moment(u64::try_from(number).unwrap_or(u64::MAX)).unwrap_or_default();
+        tokio::time::sleep_until(due).await;
+        let headers = headers(plan.authorization.as_ref());
+        match connection.post("/api/v1/bookings/schedule-async", &headers, wish.clone()).await {
+            Ok(answer) => report.answered(answer.status, due.elapsed()),
+            Err(_) => report.failed(),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! `nightshift simulate`: the simulated providers alone, for a server in another process.
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
+
+use crate::console::Console;
+use crate::simulator::{Accounts, Simulator};
+
+/// Runs the simulated providers on a port of this machine (0 takes a free one) until `end` completes, and says which
+/// settings a server needs to use them.
+///
+/// # Errors
+/// The port can't be listened on.
+pub async fn run(port: u16, console: &dyn Console, end: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let Accounts { twilio: account, vapi } = Accounts::default();
+    let (sid, token) = (account.account_sid.clone(), account.auth_token.clone());
+    let simulator = Simulator::start(("127.0.0.1", port), Accounts { twilio: account, vapi: vapi.clone() })
+        .await
+        .with_context(|| format!("port {port} can't be listened on"))?;
+    let url = simulator.base_url();
+    console.say(format_args!("the simulated providers answer on {url}; a server beside them needs:"));
+    console.say(format_args!("SMS_PROVIDER=twilio TWILIO_BASE_URL={url} TWILIO_ACCOUNT_SID={sid} \\"));
+    // Opens nothing but this simulator, and is the same in every copy of the program.
+    console.say(format_args!("TWILIO_AUTH_TOKEN={} \\", token.expose_secret()));
+    let key = vapi.api_key.expose_secret();
+    console.say(format_args!("LIVE_CALL_ENABLED=true VAPI_BASE_URL={url} VAPI_API_KEY={key} \\"));
+    let (assistant, number) = (vapi.assistant_id, vapi.phone_number_id);
+    console
+        .say(format_args!("VAPI_ASSISTANT_ID={assistant} VAPI_PHONE_NUMBER_ID={number} VAPI_WEBHOOK_SECRET=simulated"));
+    end.await;
+    simulator.stop().await;
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! The simulated providers seen from outside, over HTTP.
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+
+mod simulator;
+mod stripe_sender;
+mod support;

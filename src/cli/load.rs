@@ -1,0 +1,122 @@
+//! `nightshift load`: drives a server and tells how fast it answers, as one line of JSON.
+
+use std::convert::Infallible;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Subcommand;
+use nightshift_lab::bulk::Fill;
+use nightshift_lab::load::{self, bookings, calls, webhooks};
+use secrecy::SecretString;
+use serde_json::Value;
+
+use super::console::Terminal;
+use super::open;
+use crate::config::Settings;
+use crate::output::say;
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  nightshift load webhooks --url http://127.0.0.1:3000 --connections 64 --seconds 10
+  nightshift load webhooks --url http://127.0.0.1:3000 --rate 2000 --duplicates 20
+  nightshift load bookings --count 1000000 --drifting-every 100
+  nightshift load calls --url http://127.0.0.1:3000 --rate 200 --seconds 10 --token jk_...
+The server needs limits that fit: NIGHTSHIFT__HTTP__WEBHOOK_RATE_LIMIT_PER_MINUTE and NIGHTSHIFT__HTTP__RATE_LIMIT_PER_MINUTE.")]
+pub(super) enum Command {
+    /// Deliver signed, distinct Stripe events.
+    Webhooks(Webhooks),
+    /// Make requests for appointments, then want a call for each.
+    Calls(Calls),
+    /// Fill the database with priced bookings, to measure the nightly price check with.
+    Bookings(Bookings),
+}
+
+/// How much, from how many connections.
+#[derive(Debug, clap::Args)]
+pub(super) struct Load {
+    /// The server, such as http://127.0.0.1:3000.
+    #[arg(long)]
+    url: String,
+    /// Connections that are kept open.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    connections: u32,
+    /// For so long.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+    /// Requests per second; as fast as the server answers when not given.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
+}
+
+impl From<Load> for load::Load {
+    fn from(Load { url, connections, seconds, rate }: Load) -> Self {
+        Self { url, connections, seconds, rate }
+    }
+}
+
+/// How much of what.
+#[derive(Debug, clap::Args)]
+pub(super) struct Webhooks {
+    #[command(flatten)]
+    load: Load,
+    /// So many in a hundred repeat an earlier event.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=100))]
+    duplicates: u64,
+    /// Events name bookings `{prefix}0`, `{prefix}1`, ... instead of none, so that each confirms one.
+    #[arg(long)]
+    bookings: Option<String>,
+}
+
+/// How much, and as whom.
+#[derive(Debug, clap::Args)]
+pub(super) struct Calls {
+    #[command(flatten)]
+    load: Load,
+    /// An API key with the scope requests:write; not needed with ENABLE_AUTH=false.
+    #[arg(long, value_parser = |key: &str| Ok::<_, Infallible>(SecretString::from(key)))]
+    token: Option<SecretString>,
+}
+
+/// How many, and how many of them with a wrong total.
+#[derive(Debug, clap::Args)]
+pub(super) struct Bookings {
+    /// Bookings.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(1..=100_000_000))]
+    count: i64,
+    /// Each n-th has a total that differs from its price; 0 for none.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
+    drifting_every: i64,
+    /// Whose they are; the default organisation's when not given.
+    #[arg(long)]
+    org: Option<String>,
+    /// Write nothing, and only time one statement that reads all of them.
+    #[arg(long)]
+    floor: bool,
+}
+
+pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let report = match command {
+        Command::Webhooks(args) => deliver(args, settings).await?,
+        Command::Calls(Calls { load, token }) => calls::run(&load.into(), token.as_ref()).await?,
+        Command::Bookings(args) => fill(args, settings).await?,
+    };
+    say!("{report}");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn deliver(args: Webhooks, settings: &Settings) -> anyhow::Result<Value> {
+    let Some(secret) = settings.webhooks.stripe_secrets.first().cloned() else {
+        bail!("there is no secret to sign with; set STRIPE_WEBHOOK_SECRET to the server's");
+    };
+    webhooks::run(args.load.into(), secret, args.duplicates, args.bookings).await
+}
+
+async fn fill(args: Bookings, settings: &Settings) -> anyhow::Result<Value> {
+    let queue = open::queue(settings).await?;
+    let org = open::organization(queue.db(), args.org.as_deref()).await?;
+    if args.floor {
+        return bookings::time_floor(queue.db(), &org).await;
+    }
+    let fill = Fill { org, drifting_every: args.drifting_every, now: queue.clock().now() };
+    bookings::fill(queue.db(), &fill, args.count, &Terminal::default()).await
+}
