@@ -2,8 +2,8 @@
 
 use nightshift_db::Engine;
 use nightshift_db::testing::{each_engine, migrated};
-use nightshift_providers::http_client;
 use nightshift_lab::simulator::StripeSender;
+use nightshift_providers::http_client;
 
 use crate::support::business::{self, paid};
 use crate::support::nightshift::STRIPE_SECRET;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use nightshift_db::Engine;
 use nightshift_db::testing::{each_engine, empty};
-use nightshift_providers::http_client;
 use nightshift_lab::simulator::StripeSender;
+use nightshift_providers::http_client;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 

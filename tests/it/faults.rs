@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use nightshift_db::testing::each_engine;
 use nightshift_db::{Clock, Engine};
-use nightshift_providers::http_client;
 use nightshift_lab::simulator::StripeSender;
+use nightshift_providers::http_client;
 use nightshift_queue::Queue;
 use nightshift_queue::admin::Filter;
 use nightshift_queue::lifecycle::State;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nightshift_db::testing::{Network, TestDb, Weather, each_engine, postgres};
 use nightshift_db::{Engine, migrate};
-use nightshift_providers::http_client;
 use nightshift_lab::simulator::StripeSender;
+use nightshift_providers::http_client;
 
 use crate::support::business::{self, paid};
 use crate::support::nightshift::STRIPE_SECRET;

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use nightshift_db::Engine;
 use nightshift_db::testing::each_engine;
-use nightshift_providers::http_client;
 use nightshift_lab::simulator::StripeSender;
+use nightshift_providers::http_client;
 
 use crate::support::business::{self, paid};
 use crate::support::nightshift::STRIPE_SECRET;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use nightshift_db::testing::{TestDb, each_engine, postgres};
 use nightshift_db::{Db, DbOptions, Engine, migrate};
-use nightshift_providers::http_client;
 use nightshift_lab::simulator::{ReservedPort, StripeSender};
+use nightshift_providers::http_client;
 use serde_json::Value;
 
 use crate::support::business::{self, paid};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nightshift_db::Engine;
 use nightshift_db::testing::each_engine;
-use nightshift_providers::http_client;
 use nightshift_lab::simulator::{Fault, FaultRule};
+use nightshift_providers::http_client;
 use nightshift_providers::twilio::{SendMessage, TwilioClient};
 use serde_json::json;
 

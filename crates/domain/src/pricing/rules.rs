@@ -186,14 +186,7 @@ pub async fn add(tx: &mut Tx, org: &OrgId, new: NewRule, by: &Actor, now: Timest
 }
 
 /// Does the same as [`add`] with a given id.
-pub async fn add_as(
-    tx: &mut Tx,
-    id: RuleId,
-    org: &OrgId,
-    new: NewRule,
-    by: &Actor,
-    now: Timestamp,
-) -> Result<Rule> {
+pub async fn add_as(tx: &mut Tx, id: RuleId, org: &OrgId, new: NewRule, by: &Actor, now: Timestamp) -> Result<Rule> {
     let last: Option<(i64, Timestamp)> = tx
         .query(
             "SELECT version, effective_from FROM pricing_rules WHERE org_id = $1 AND service = $2
