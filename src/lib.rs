@@ -1,7 +1,7 @@
 //! Nightshift, the program: command line, settings, HTTP, and which role runs what.
 //!
-//! No business rules and no SQL live here. [`cli`] is what a person types, [`config`] what the operator may choose,
-//! [`app`] starts and stops the roles, [`web`] answers requests, [`scheduler`] is the clock.
+//! It contains no business rules and no SQL. [`cli`] holds the commands, [`config`] the settings, and [`app`] starts and
+//! stops the roles: [`web`] answers requests, [`scheduler`] enqueues the jobs of schedules.
 
 pub mod app;
 pub mod cli;

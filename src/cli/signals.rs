@@ -3,20 +3,20 @@
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The wishes to end this process.
+/// The signals that end this process.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    /// From now on a signal is a wish and ends nothing by itself.
+    /// Starts to listen. From then on the signals no longer end the process by themselves.
     pub(super) fn listen() -> anyhow::Result<Self> {
         let on = |kind| signal(kind).context("signals can't be waited for");
         Ok(Self { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -43,7 +43,7 @@ pub fn refused(problems: BTreeMap<String, String>) -> ApiError {
     ApiError { fields: problems, ..error }
 }
 
-/// What is said of a parameter that a route does not have.
+/// The message for a parameter that a route does not have.
 pub const UNKNOWN: &str = "is not a parameter of this route";
 
 /// Reads a query and ignores invalid parameters. It is for pages, whose forms only offer valid values. Parameters named

@@ -84,7 +84,7 @@ async fn find(web: &Web, request: &Parts, address: IpAddr) -> Result<Identified>
     }
     let nobody = || Tokens::of(&request.headers).map_or(Principal::Nobody, Principal::Link);
     let Some(text) = session_cookie::of(&request.headers) else { return Ok(plain(nobody())) };
-    // A cookie that is not ours, or has expired, is like none: the browser can't help sending it.
+    // A forged or expired cookie counts as none, because a browser sends it with every request.
     let Some(claim) = session_cookie::read(text, &web.session_secret, web.clock.now()) else {
         return Ok(plain(nobody()));
     };

@@ -178,7 +178,7 @@ fn errors(route: &Route) -> BTreeMap<u16, String> {
         add(StatusCode::UNPROCESSABLE_ENTITY, "Some values are not valid; `fields` names them.");
     }
     if matches!(kind, Kind::Api | Kind::Page) {
-        // Where anybody may come, credentials that are not good are refused all the same.
+        // Wrong credentials are refused also where none are needed.
         add(StatusCode::UNAUTHORIZED, "The caller is not authenticated.");
     }
     if kind == Kind::Api && !route.access.anybody || kind == Kind::Page {

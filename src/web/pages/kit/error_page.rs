@@ -55,7 +55,7 @@ pub(in crate::web::pages) fn page_of_form(path: &str) -> &str {
 /// Returns the title and the text of an error page.
 fn words(error: &ApiError) -> (&str, &str) {
     match (error.status, error.code) {
-        // Also for what exists and is somebody else's.
+        // Also for resources of others, so that a page does not reveal them.
         (StatusCode::NOT_FOUND, _) => (
             "Not found",
             "Nothing was found at this link. The link may be incomplete, or the page may have been removed.",
