@@ -57,7 +57,7 @@ pub fn registry() -> Registry<App> {
         .job::<booking_call::start::BookingCallStart>()
         .job::<booking_call::poll::BookingCallPoll>()
         // Texts: written, sent, and checked when their outcome is unknown.
-        .job::<automation::run::AutomationRun>()
+        .job::<automation::run::RunAutomation>()
         .job::<sms::send::SmsSend>()
         .job::<sms::confirm_delivery::SmsConfirmDelivery>()
         // Prices: checked every night, never changed.

@@ -8,7 +8,7 @@ use nightshift_domain::promises::{self, Waiting};
 use nightshift_queue::Queue;
 use nightshift_queue::admin::{Broken, is_taken_care_of};
 
-use crate::automation::run::AutomationRun;
+use crate::automation::run::RunAutomation;
 use crate::booking_call::poll::BookingCallPoll;
 use crate::booking_call::start::BookingCallStart;
 use crate::error::Error;
@@ -53,7 +53,7 @@ async fn alone(db: &Db, waiting: Waiting) -> Result<Vec<(&'static str, BTreeSet<
         ("a call that has not ended has a job", waiting.calls, |id| {
             vec![BookingCallStart::key(&id.into()), BookingCallPoll::key(&id.into())]
         }),
-        ("a text that is to be written has a job", waiting.runs, |id| vec![AutomationRun::key(&id.into())]),
+        ("a text that is to be written has a job", waiting.runs, |id| vec![RunAutomation::key(&id.into())]),
         ("a text that is to be sent or looked up has a job", waiting.texts, |id| {
             vec![SmsSend::key(&id.into(), 0), SmsConfirmDelivery::key(&id.into())]
         }),

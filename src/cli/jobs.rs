@@ -249,7 +249,7 @@ async fn steer(queue: &Queue, ids: &[String], verb: Verb) -> anyhow::Result<Exit
 
 fn sentence(verb: Verb, steered: Steered) -> &'static str {
     match (verb, steered) {
-        (Verb::Retry, _) => "starts again",
+        (Verb::Retry, _) => "retried",
         (Verb::Cancel, Steered::Done) => "cancelled",
         (Verb::Cancel, Steered::Requested) => "is running; it stops at its next checkpoint",
     }
@@ -265,7 +265,7 @@ async fn retry_all(queue: &Queue, which: &Which, max: i64, spread: Duration) -> 
     }));
     audit::record(&mut tx, entry, queue.clock().now()).await?;
     tx.commit().await?;
-    say!("{} start again, {} can't be retried", outcome.changed, outcome.skipped);
+    say!("{} retried, {} can't be retried", outcome.changed, outcome.skipped);
     for (id, why) in &outcome.reasons {
         complain!("nightshift: {id}: {why}");
     }

@@ -19,7 +19,7 @@ use crate::output::{complain, say};
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// If no worker has started the job after this time, perhaps none runs.
-const PATIENCE: Duration = Duration::from_secs(5);
+const NOTICE_AFTER: Duration = Duration::from_secs(5);
 
 /// Whose prices, and for which day.
 #[derive(Debug, clap::Args)]
@@ -111,7 +111,7 @@ async fn follow(queue: &Queue, settings: &Settings, job: &str) -> anyhow::Result
             State::Dead | State::Cancelled => bail!("job {job} is {}", detail.job.state.as_str()),
             _ => {}
         }
-        if started.elapsed() > PATIENCE && !told {
+        if started.elapsed() > NOTICE_AFTER && !told {
             complain!("the job has not started; is a worker running? (`nightshift serve --role worker`)");
             told = true;
         }

@@ -103,7 +103,7 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests. Wait and try again.").after(wait)
     }
 
-    /// 503: nothing was stored, and the same request may be sent again.
+    /// 503: nothing is acknowledged, and the same request may be sent again.
     #[must_use]
     pub fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message).after(AWAY)

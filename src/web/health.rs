@@ -18,7 +18,7 @@ use super::routes::{Area, Contract, Gives, Kind, Proof, Route};
 use super::state::Web;
 
 /// The timeout after which the database counts as unreachable.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 const PROBES: Area = Area::of(Kind::Probe, "Health");
 
@@ -28,7 +28,7 @@ pub(super) fn routes() -> Vec<Route> {
         PROBES.get("/readyz", Access::ANYBODY, "Whether the process is ready for requests", ready),
         PROBES
             .get("/metrics", Access::ANYBODY, "The metrics of the process", metrics)
-            .text("In Prometheus text format. Requests from this machine need no token, others the setting `http.metrics_token`.")
+            .text("In Prometheus text format. Requests from this machine need no token; all others need the token in `http.metrics_token`.")
             .proofs(&[&[Proof::MetricsToken]])
             .error(StatusCode::UNAUTHORIZED, "The token is missing or wrong."),
     ]
@@ -79,11 +79,11 @@ async fn trouble(web: &Web) -> Option<String> {
     if web.closing.is_cancelled() {
         return Some("shutting down".to_owned());
     }
-    match tokio::time::timeout(PATIENCE, nightshift_db::migration_state(&web.db)).await {
+    match tokio::time::timeout(TIMEOUT, nightshift_db::migration_state(&web.db)).await {
         Ok(Ok(state)) if !state.is_current() => {
             return Some(format!("the database lacks the migrations {}", state.missing.join(", ")));
         }
-        Ok(Ok(_)) => match tokio::time::timeout(PATIENCE, web.db.is_writable()).await {
+        Ok(Ok(_)) => match tokio::time::timeout(TIMEOUT, web.db.is_writable()).await {
             Ok(Ok(true)) => {}
             Ok(Ok(false)) => return Some("the database is read-only".to_owned()),
             Ok(Err(_)) | Err(_) => return Some("the database can't be reached".to_owned()),
@@ -101,7 +101,7 @@ async fn metrics(
     if !client.ip().to_canonical().is_loopback() && !has_token(&web, &headers) {
         return Err(ApiError::unauthorized(
             "metrics_token",
-            "Metrics need the token of the setting `http.metrics_token`.",
+            "Metrics need the token in the setting `http.metrics_token`.",
         ));
     }
     Ok(Counts(web.metrics.render()))

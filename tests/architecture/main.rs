@@ -46,6 +46,14 @@ fn dependencies_point_one_way() {
     assert_eq!(uses("Cargo.toml"), set(&["db", "domain", "jobs", "lab", "providers", "queue"]));
 }
 
+#[test]
+fn only_the_command_line_uses_the_lab() {
+    let commands = root().join("src/cli");
+    for path in sources("src").into_iter().filter(|path| !path.starts_with(&commands)) {
+        assert!(!code(&path).contains("nightshift_lab"), "{} uses the lab", path.display());
+    }
+}
+
 fn sources(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
@@ -64,7 +72,7 @@ fn sources(folder: &str) -> Vec<PathBuf> {
 
 #[test]
 fn the_program_the_jobs_and_the_lab_write_no_sql() {
-    // Writes rows by the million, which no rule could.
+    // Generates benchmark data in SQL: the functions of the domain would take hours.
     let beside = root().join("crates/lab/src/bulk.rs");
     for path in ABOVE_THE_RULES.into_iter().flat_map(sources).filter(|path| *path != beside) {
         let source = fs::read_to_string(&path).unwrap();
@@ -364,7 +372,29 @@ fn every_decision_is_listed() {
     }
 }
 
-/// `docs/promises.md` names tests as `file::name`, or `file::beginning*`.
+/// Whether this file has a test of this name, or one whose name begins so when the name ends in `*`.
+fn has_test(code: &str, name: &str) -> bool {
+    let (beginning, whole) = (name.trim_end_matches('*'), !name.ends_with('*'));
+    let is_named = |function: &str| if whole { function == beginning } else { function.starts_with(beginning) };
+    let listed =
+        code.split_once("each_engine! {").map_or("", |(_, rest)| rest.split_once("\n}").map_or("", |(list, _)| list));
+    let by_engine = listed.lines().filter_map(|line| line.trim().split(['(', ',']).next());
+    let mut after_attribute = false;
+    let single = code.lines().filter_map(|line| {
+        let line = line.trim();
+        if line.starts_with("#[tokio::test") || line == "#[test]" {
+            after_attribute = true;
+        } else if !line.starts_with("#[") && !line.starts_with("//") {
+            let function = line.trim_start_matches("async ").strip_prefix("fn ").filter(|_| after_attribute);
+            after_attribute = false;
+            return function?.split('(').next();
+        }
+        None
+    });
+    single.chain(by_engine).any(is_named)
+}
+
+/// `docs/promises.md` names tests as `file::name`, or `file::beginning*`, and the checks of `tests/it/support/checks.rs`.
 #[test]
 fn every_promise_is_shown_by_a_test_that_exists() {
     let promises = text("docs/promises.md");
@@ -386,11 +416,12 @@ fn every_promise_is_shown_by_a_test_that_exists() {
             "crates/queue/src/schedule",
         ];
         let paths = places.iter().map(|place| root().join(place).join(format!("{file}.rs")));
-        let found = paths.filter_map(|path| fs::read_to_string(path).ok()).any(|code| {
-            let name = test.trim_end_matches('*');
-            let (exact, beginning) = (format!("fn {name}("), format!("fn {name}"));
-            code.contains(if test.ends_with('*') { &beginning } else { &exact })
-        });
+        let mut files = paths.filter_map(|path| fs::read_to_string(path).ok());
+        let found = if file == "checks" {
+            files.any(|code| code.contains(&format!("fn {test}(")))
+        } else {
+            files.any(|code| has_test(&code, test))
+        };
         assert!(found, "docs/promises.md names {file}::{test}, which is nowhere");
     }
 }

@@ -18,7 +18,6 @@ each_engine! {
     the_answer_is_exact_immediate_and_the_request_is_booking_by_then,
     a_simulated_call_books_stores_and_texts_without_calling_anybody,
     a_request_that_waits_is_answered_with_the_outcome_of_the_call,
-    the_waiting_form_calls_once_also_when_keeping_its_answer_met_another_transaction,
     with_a_test_phone_no_call_ever_reaches_a_provider,
     in_production_the_provider_is_called_and_the_result_is_stored,
     a_call_is_polled_every_five_seconds_and_given_up_after_sixty_polls,
@@ -198,11 +197,9 @@ async fn a_request_that_waits_is_answered_with_the_outcome_of_the_call(engine: E
 }
 
 /// PostgreSQL is made to refuse to keep the answer twice, as it refuses a transaction that met another.
-async fn the_waiting_form_calls_once_also_when_keeping_its_answer_met_another_transaction(engine: Engine) {
-    on(engine, async |nightshift| {
-        if nightshift.db.engine() == Engine::Sqlite {
-            return;
-        }
+#[tokio::test]
+async fn the_waiting_form_calls_once_also_when_keeping_its_answer_met_another_transaction() {
+    on(Engine::Postgres, async |nightshift| {
         let request = request(&nightshift).await;
         for sql in [
             "CREATE SEQUENCE refused",

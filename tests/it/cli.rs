@@ -362,7 +362,7 @@ async fn jobs_are_listed_shown_retried_and_cancelled_from_the_shell_and_each_is_
         let twice = world.run(&["jobs", "cancel", &ids[0]]);
         assert!(twice.code == 1 && twice.err.contains(&ids[0]), "{twice:?}");
         world.run(&["jobs", "retry", &ids[0]]).ok();
-        assert!(world.run(&["jobs", "retry-all", "--state", "cancelled"]).ok().starts_with("1 start again"));
+        assert!(world.run(&["jobs", "retry-all", "--state", "cancelled"]).ok().starts_with("1 retried"));
         assert_eq!(world.all_jobs().queued().count().await, 3);
         assert_eq!(world.run(&["jobs", "retry", "none"]).code, 1);
         assert!(world.run(&["jobs", "stats"]).ok().contains("maintenance"));

@@ -404,7 +404,7 @@ async fn a_run_whose_thread_is_missing_falls_back_to_the_front_desk_and_says_so(
         let forced = "INSERT INTO automation_runs (id, org_id, type, recipient, trigger_ref, booking_id, client_id, status)
                  SELECT 'run-forced', org_id, 'bookingCancelled', 'client', 'forced', id, client_id, 'pending' FROM bookings";
         nightshift.given(forced).await;
-        let run = nightshift_jobs::automation::run::AutomationRun { automation_run_id: "run-forced".into() };
+        let run = nightshift_jobs::automation::run::RunAutomation { automation_run_id: "run-forced".into() };
         let job = nightshift_queue::NewJob::of(&run).unwrap().org("org-paws");
         nightshift.app.queue.submit(job).await.unwrap();
         nightshift.texts().sent().until(1).await;

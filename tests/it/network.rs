@@ -32,7 +32,7 @@ async fn whatever_the_network_does_to_its_database_the_program_goes_on_by_itself
         let database: TestDb = postgres().await;
         migrate(&database.db).await.unwrap();
         let mut world = World::new(database).await;
-        let (network, url) = world.database.over_a_network().await;
+        let (network, url) = world.network_to_database().await;
         world.set("DATABASE_URL", url);
         business::load_bookings(world.db(), 20).await;
         let mut process = world.serve();

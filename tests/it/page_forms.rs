@@ -90,13 +90,13 @@ async fn a_refused_choice_does_not_become_another_one(engine: Engine) {
         drifted(&nightshift, &owner).await;
         let path = exception(&nightshift).await;
         let page = look(&nightshift, &path, &owner).await.expect(200);
-        assert!(!page.text.contains("Choose somebody"), "{}", page.text);
+        assert!(!page.text.contains("Choose a user"), "{}", page.text);
         let gone = [("csrf", token(&page)), ("userId", "user-gone".to_owned())];
         let gone: Vec<_> = gone.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let refused = form(&nightshift, &format!("{path}/assign"), &owner, &gone).await.expect(422);
         let (_, select) = refused.text.split_once("name=\"userId\"").unwrap();
         let (select, _) = select.split_once("</select>").unwrap();
-        assert!(select.contains("<option value=\"\" selected>Choose somebody</option>"), "{select}");
+        assert!(select.contains("<option value=\"\" selected>Choose a user</option>"), "{select}");
         assert_eq!(select.matches(" selected").count(), 1, "{select}");
     })
     .await;

@@ -176,7 +176,7 @@ async fn doctor_names_stored_numbers_that_may_be_somebody_elses(engine: Engine) 
     let world = World::on(engine).await;
     let doctor = || String::from_utf8(world.command(&["doctor"]).output().unwrap().stdout).unwrap();
     assert!(doctor().contains("every stored phone number is possible"));
-    let db = &world.database.db;
+    let db = world.db();
     in_new_york(&world).await;
     for (id, number) in [("client-old", "+4407911123456"), ("client-nz", "+6465550123"), ("client-ok", "+15551234567")]
     {

@@ -81,7 +81,7 @@ async fn each_broken_promise_is_found_and_named(engine: Engine) {
                 "UPDATE message_events SET status = 'delivered', error_code = NULL".to_owned(),
             ),
             (
-                "an automatic text that was never written has an exception",
+                "an automatic text that failed before it was written has an exception",
                 "UPDATE automation_runs SET status = 'failed' WHERE type = 'bookingReminder'".to_owned(),
                 "UPDATE automation_runs SET status = 'pending' WHERE type = 'bookingReminder'".to_owned(),
             ),
@@ -96,7 +96,7 @@ async fn each_broken_promise_is_found_and_named(engine: Engine) {
                 "UPDATE reconciliation_runs SET drifted = 0".to_owned(),
             ),
             (
-                "an effect without an answer has a job that asks for it",
+                "an effect has its answer within an hour",
                 "UPDATE effects SET state = 'unknown', asked_at = '2020-01-01T00:00:00.000Z'".to_owned(),
                 "UPDATE effects SET state = 'confirmed'".to_owned(),
             ),
@@ -175,7 +175,7 @@ async fn the_operators_deep_check_says_which_promise_is_broken(engine: Engine) {
     let world = World::on(engine).await;
     let deep = || world.command(&["doctor", "--deep"]).output().unwrap();
     assert!(String::from_utf8_lossy(&deep().stdout).contains("all hold"));
-    world.database.db.write("INSERT INTO price_shield (raised) VALUES (TRUE)").execute().await.unwrap();
+    world.db().write("INSERT INTO price_shield (raised) VALUES (TRUE)").execute().await.unwrap();
     let told = deep();
     assert_eq!(told.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&told.stdout).contains("no shield row is left in price_shield"));

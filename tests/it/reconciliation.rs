@@ -291,7 +291,7 @@ async fn a_run_that_was_given_up_is_told_and_goes_on_where_it_was(engine: Engine
 
 async fn a_run_that_is_killed_again_and_again_comes_to_the_same_end(engine: Engine) {
     let mut world = World::on(engine).await;
-    let db = world.database.db.clone();
+    let db = world.db().clone();
     let fill = Fill { org: "org-paws".into(), drifting_every: 10, now: business::start() };
     let mut tx = db.begin().await.unwrap();
     bulk::prepare(&mut tx, &fill).await.unwrap();

@@ -1,5 +1,5 @@
 //! What an operator's retry does. Every registered kind is brought to its death and started anew: either its work is
-//! done, or the retry is refused with the reason. "It starts anew" is never said of a job that then does nothing.
+//! done, or the retry is refused with the reason. "Retried" is never said of a job that then does nothing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -47,7 +47,7 @@ fn expected(kind: &str) -> Expected {
         "thread.assign_number" => Done(|all| all.threads().with_a_number().counted()),
         "thread.close" => Done(|all| all.threads().closed().counted()),
         "booking_call.start" | "booking_call.poll" => {
-            Refused("the call is over (failed); ask for a new one at its request")
+            Refused("the call has ended (failed); start a new call from its service request")
         }
         "automation.run" | "sms.send" => Done(|all| all.texts().delivered().counted()),
         "sms.confirm_delivery" => Done(|all| all.texts().sent().counted()),

@@ -233,6 +233,7 @@ async fn a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent(en
         queue.resume(&mut tx, "sms").await.unwrap();
         tx.commit().await.unwrap();
         nightshift.effects("sms").in_state("unknown").until(1).await;
+        assert_eq!(nightshift.effects("sms").in_state("unknown").one().await.id, "first");
         let drop = match db.engine() {
             Engine::Sqlite => "DROP TRIGGER put_back",
             Engine::Postgres => "DROP TRIGGER put_back ON message_events",

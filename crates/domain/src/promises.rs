@@ -65,7 +65,7 @@ const SILENT: &[(&str, &str)] = &[
            AND e.id NOT IN (SELECT substr(fingerprint, 17) FROM exceptions WHERE type = 'sms_undelivered') LIMIT 5",
     ),
     (
-        "an automatic text that was never written has an exception",
+        "an automatic text that failed before it was written has an exception",
         "SELECT id FROM automation_runs
          WHERE status = 'failed' AND message_event_id IS NULL
            AND id NOT IN (SELECT substr(fingerprint, 19) FROM exceptions WHERE type = 'automation_failed') LIMIT 5",

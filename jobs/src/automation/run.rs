@@ -13,9 +13,9 @@ use crate::enqueuer::Enqueuer;
 use crate::job_error::OrJobError;
 use crate::{App, sms, thread};
 
-pub use payload::AutomationRun;
+pub use payload::RunAutomation;
 
-impl Handler<App> for AutomationRun {
+impl Handler<App> for RunAutomation {
     type Hooks = Self;
 
     /// Executes the run: stores its text and enqueues the sending in one transaction.
@@ -46,7 +46,7 @@ impl Handler<App> for AutomationRun {
     }
 }
 
-impl Hooks for AutomationRun {
+impl Hooks for RunAutomation {
     /// Marks the run as failed.
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let by = Actor::system(dead.info.id.as_str());

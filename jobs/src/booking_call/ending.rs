@@ -56,7 +56,7 @@ pub(crate) async fn give_up(tx: &mut Tx, call: &CallId, dead: &DeadJob) -> Resul
 pub(crate) async fn revive(tx: &mut Tx, call: &CallId) -> Result<Revival, JobError> {
     let (call, _) = calls::lock(tx, call).await.or_job_error()?;
     Ok(if call.status.is_final() {
-        Revival::Pointless(format!("the call is over ({}); ask for a new one at its request", call.status))
+        Revival::Pointless(format!("the call has ended ({}); start a new call from its service request", call.status))
     } else {
         Revival::Ready
     })

@@ -33,8 +33,8 @@ pub use payload::SmsConfirmDelivery;
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// The step that records the first answer without the text. The text is sent again after a later answer without it.
 const WITHOUT_IT: &str = "the provider did not list it";
-/// The number of answers after which an unknown message counts as unknown. Until then it may turn out to be another
-/// text of ours with an unknown outcome.
+/// After this many answers, a message that still belongs to no text of ours may be this one, so nothing is sent and an
+/// exception is raised. Until then it may turn out to be another text of ours with an unknown outcome.
 const ANSWERS_IN_DOUBT: i64 = 5;
 
 impl Handler<App> for SmsConfirmDelivery {
@@ -81,12 +81,12 @@ impl Handler<App> for SmsConfirmDelivery {
                 } else {
                     delivery::record_refused(&mut tx, id, "unconfirmed", false, &by, now).await.or_job_error()?;
                     effects::refuse(&mut tx, effect, "the provider did not list the text in two look-ups", now).await?;
-                    "given up"
+                    "failed: not listed after it was sent again"
                 }
             }
         };
         tx.commit().await?;
-        tracing::info!(message.id = %id, verdict, "an unclear text was asked after");
+        tracing::info!(message.id = %id, verdict, "looked up a text with an unknown outcome");
         Ok(Outcome::done_with(json!({"verdict": verdict})))
     }
 }

@@ -216,7 +216,7 @@ impl Hooks for SmsSend {
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let id = &job.message_event_id;
         if delivery::mark_unconfirmed(tx, id, dead.at).await.or_job_error()? {
-            return delivery::tell_unconfirmed(tx, id, dead.at).await.or_job_error();
+            return delivery::raise_unconfirmed(tx, id, dead.at).await.or_job_error();
         }
         let by = Actor::system(dead.info.id.as_str());
         let code = if dead.class == ErrorClass::Cancelled { "cancelled" } else { "given_up" };

@@ -29,7 +29,7 @@ pub struct BookingChanged {
     booking: BookingView,
     /// The job that does the work that follows. Null if none does.
     job_id: Option<String>,
-    /// Oddities of the booking that are allowed. Usually empty.
+    /// Warnings about unusual values. Usually empty.
     warnings: Vec<Warning>,
 }
 

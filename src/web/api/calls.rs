@@ -25,7 +25,7 @@ use crate::web::path::Path;
 use crate::web::state::Web;
 
 /// How long [`schedule`] waits for a call to end.
-pub(super) const PATIENCE: Duration = Duration::from_secs(310);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(310);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// A call that was scheduled.
@@ -130,7 +130,7 @@ pub async fn schedule(
 }
 
 async fn wait_for_end(web: &Web, viewer: &Viewer, execution_id: &str) -> Result<CallView> {
-    let until = tokio::time::Instant::now() + PATIENCE;
+    let until = tokio::time::Instant::now() + TIMEOUT;
     loop {
         let call = calls::call_by_execution(&web.db, viewer, execution_id).await?;
         if call.status.is_final() || tokio::time::Instant::now() > until {

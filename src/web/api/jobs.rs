@@ -21,7 +21,7 @@ pub struct Shown {
     id: String,
     kind: String,
     state: JobState,
-    /// The number of runs so far.
+    /// The number of attempts that succeeded or failed. Polls and lost leases do not count.
     attempts: i64,
     created_at: Timestamp,
     finished_at: Option<Timestamp>,

@@ -1,16 +1,16 @@
-//! Codes that nobody makes without a secret of this program: an HMAC-SHA256 of a purpose and a subject, in hex.
+//! Codes that can be made only with a secret of this program: the HMAC-SHA256 of a purpose and a subject, in hex.
 //!
-//! The purpose keeps codes apart that are made with one secret: a code of one purpose is wrong for every other.
+//! One secret serves several purposes; a code for one purpose is not valid for another.
 
 use nightshift_providers::mac;
 use secrecy::SecretString;
 
-/// The code of a subject for one purpose.
+/// Returns the code of `subject` for `purpose`.
 pub(super) fn code(secret: &SecretString, purpose: &[u8], subject: &str) -> String {
     hex::encode(mac::hmac_sha256(secret, &[purpose, subject.as_bytes()]))
 }
 
-/// Whether `shown` is the code of this subject for this purpose. Takes the same time wherever the two differ.
+/// Returns whether `shown` is the code of `subject` for `purpose`, in a time that does not depend on where they differ.
 pub(super) fn is_good(secret: &SecretString, purpose: &[u8], subject: &str, shown: &str) -> bool {
     mac::same(shown.as_bytes(), code(secret, purpose, subject).as_bytes())
 }

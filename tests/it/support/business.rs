@@ -9,7 +9,8 @@ pub const SITTER: &str = "sam@paws.test";
 pub const OPS: &str = "ops@nightshift.test";
 pub const STRANGER: &str = "owner@other.test";
 pub const PASSWORD: &str = "correct horse battery";
-/// [`PASSWORD`] as it is stored. Each test is a process, and hashing would be a good part of its work.
+/// [`PASSWORD`] as it is stored: hashing it would be a good part of the work of a test. A unit test of `passwords` keeps
+/// its parameters those of the program.
 const PASSWORD_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$uFaUsPjX1aS+Fk/NYbeqFA$NexNOF9vmygjgntByFvHNvj88SwLfWfI8Bl7xhSmTJc";
 

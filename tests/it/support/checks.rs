@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nightshift_db::{Clock, Db};
+use nightshift_db::Clock;
 use nightshift_queue::Queue;
 
 use super::probes::LOOK_EVERY;
@@ -21,10 +21,6 @@ pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 }
 
 impl World {
-    pub fn db(&self) -> &Db {
-        &self.database.db
-    }
-
     /// Waits until nothing is due any more.
     pub async fn until_quiet(&self) {
         let unfinished = "SELECT count(*) FROM jobs WHERE state = 'running' OR (state IN ('queued', 'retrying') AND kind <> 'automation.run' AND kind <> 'thread.close')";

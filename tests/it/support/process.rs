@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nightshift_db::Engine;
-use nightshift_db::testing::{TestDb, migrated};
+use nightshift_db::testing::{Network, TestDb, migrated};
+use nightshift_db::{Db, Engine};
 use nightshift_lab::simulator::{Accounts, ReservedPort, Simulator, VapiAccount};
 use secrecy::ExposeSecret;
 
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What processes of one test share: a database with the business in it, a simulator, a port.
 pub struct World {
-    pub database: TestDb,
+    database: TestDb,
     pub simulator: Simulator,
     /// Taken again by each start, so that clients and callbacks find the program after its restart.
     port: ReservedPort,
@@ -68,6 +68,15 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder");
         let probes = Probes::new(database.db.clone(), Time::Real { log: log_in(folder.path()) });
         Self { database, simulator, port, folder, more: Vec::new(), probes }
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.database.db
+    }
+
+    /// A network that leads to the database's server, and the database's address over it.
+    pub async fn network_to_database(&self) -> (Network, String) {
+        self.database.over_a_network().await
     }
 
     /// Another database for all processes from now on.

@@ -3,7 +3,7 @@
 /// Makes two tests of each function in the list: `sqlite::name` and `postgres::name`.
 ///
 /// Each function is `async fn name(engine: Engine)`. Options of `#[tokio::test]` follow its name in parentheses, and
-/// attributes such as `#[cfg(...)]` precede it. A function that is missing from the list is never called, which the
+/// attributes such as `#[cfg(...)]` precede it (repeat a `#[cfg]` on the function). A function that is missing from the list is never called, which the
 /// compiler reports as dead code. A module can use this macro once.
 ///
 /// ```ignore

@@ -1,7 +1,7 @@
 //! Runs Argon2. No other module calls it, so its memory and processor use are bounded.
 //!
 //! A hash fills 19 MiB and takes a core for tens of milliseconds. As many hashes run at a time as there are cores, at
-//! most [`PLACES_MAX`]; [`WAITING_MAX`] more callers wait for up to [`TIMEOUT`]; all others get [`Error::Busy`]. An
+//! most [`SLOTS_MAX`]; [`WAITING_MAX`] more callers wait for up to [`TIMEOUT`]; all others get [`Error::Busy`]. An
 //! operator's command waits without a limit. Memory is reused, so a burst of sign-ins needs no more memory than the
 //! first few did.
 
@@ -15,32 +15,32 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{Error, Result};
 
 /// Hashes at a time, whatever the number of cores. Eight of them hold 152 MiB.
-const PLACES_MAX: usize = 8;
+const SLOTS_MAX: usize = 8;
 /// Callers that may wait for a place.
 const WAITING_MAX: usize = 32;
 /// Longest wait for a place.
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// The retry delay reported to callers that get no place. Most places are free again by then.
+/// The retry delay reported to callers that get no place. Most slots are free again by then.
 const RETRY: Duration = Duration::from_secs(1);
 
 static HASHING: LazyLock<Arc<Hashing>> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    Arc::new(Hashing::new(cores.min(PLACES_MAX), WAITING_MAX, TIMEOUT))
+    Arc::new(Hashing::new(cores.min(SLOTS_MAX), WAITING_MAX, TIMEOUT))
 });
 
-/// A bounded number of hashing places, and the memory for them.
+/// A bounded number of hashing slots, and the memory for them.
 struct Hashing {
     /// One permit for each caller that hashes or waits.
     room: Arc<Semaphore>,
     /// One permit for each caller that hashes.
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     timeout: Duration,
     /// Memory that is not in use: as many buffers as were ever needed at the same time.
     idle: Mutex<Vec<Vec<Block>>>,
 }
 
 /// The right to hash one password. Dropping it gives the slot back.
-#[must_use = "somebody else could have had this slot"]
+#[must_use = "an unused slot delays other callers"]
 pub struct HashSlot {
     hashing: Arc<Hashing>,
     /// `None` for an operator, whose wait has no limit.
@@ -61,10 +61,10 @@ pub fn request_operator_slot() -> HashSlot {
 }
 
 impl Hashing {
-    fn new(places: usize, waiting_max: usize, timeout: Duration) -> Self {
+    fn new(slots: usize, waiting_max: usize, timeout: Duration) -> Self {
         Self {
-            room: Arc::new(Semaphore::new(places + waiting_max)),
-            places: Arc::new(Semaphore::new(places)),
+            room: Arc::new(Semaphore::new(slots + waiting_max)),
+            slots: Arc::new(Semaphore::new(slots)),
             timeout,
             idle: Mutex::default(),
         }
@@ -102,12 +102,12 @@ impl HashSlot {
         work: impl FnOnce(&mut [Block]) -> T + Send + 'static,
     ) -> Result<T> {
         let Self { hashing, room } = self;
-        let place = hashing.places.clone().acquire_owned();
+        let place = hashing.slots.clone().acquire_owned();
         let place = match room {
             Some(_) => tokio::time::timeout(hashing.timeout, place).await.map_err(|_| busy())?,
             None => place.await,
         };
-        // The places are never closed.
+        // The slots are never closed.
         let place = place.map_err(|_| busy())?;
         let done = tokio::task::spawn_blocking(move || {
             // The work itself holds the permits: it goes on after its request is gone.
@@ -156,7 +156,7 @@ mod tests {
     #[tokio::test]
     async fn who_finds_no_room_or_no_place_in_time_is_told_to_come_back() {
         let hashing = Arc::new(Hashing::new(1, 1, Duration::ZERO));
-        let place = hashing.places.clone().try_acquire_owned().unwrap();
+        let place = hashing.slots.clone().try_acquire_owned().unwrap();
         let (first, second) = (Hashing::request_slot(&hashing).unwrap(), Hashing::request_slot(&hashing).unwrap());
         assert!(matches!(Hashing::request_slot(&hashing), Err(Error::Busy(_))), "there was room for a third");
         assert!(matches!(first.run(|_| ()).await, Err(Error::Busy(_))), "there was a second place");
@@ -169,7 +169,7 @@ mod tests {
     #[tokio::test]
     async fn an_operator_waits_until_there_is_a_place() {
         let hashing = Arc::new(Hashing::new(1, 0, Duration::ZERO));
-        let place = hashing.places.clone().try_acquire_owned().unwrap();
+        let place = hashing.slots.clone().try_acquire_owned().unwrap();
         let waiting = tokio::spawn(HashSlot { hashing: hashing.clone(), room: None }.run(|_| ()));
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());

@@ -1,6 +1,6 @@
 //! Sessions of signed-in users. Each is a row, so the server can end a session.
 //!
-//! A session expires 12 hours after its last use and 30 days after the sign-in. The web layer signs the cookie that
+//! A session expires 12 hours after its last use, and 30 days after the sign-in at the latest. The web layer signs the cookie that
 //! holds its id.
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ const RENEW_AFTER: Duration = Duration::from_secs(5 * 60);
 pub struct Session {
     /// A secret: only the browser knows it.
     pub id: SessionId,
-    /// Moves with every use.
+    /// Moves with a use, but not more often than every five minutes.
     pub expires_at: Timestamp,
 }
 

@@ -83,13 +83,13 @@ text_enum! {
         BookingCallStarting = "booking_call.starting",
         /// The call service placed a call.
         BookingCallStarted = "booking_call.started",
-        /// A call ended with an appointment.
+        /// A call ended, with or without an appointment.
         BookingCallCompleted = "booking_call.completed",
-        /// A call ended without an appointment.
+        /// A call could not be placed, or broke off.
         BookingCallFailed = "booking_call.failed",
         /// A call was given up because its end was never reported.
         BookingCallTimeout = "booking_call.timeout",
-        /// A call was given up because its service request was withdrawn.
+        /// A call was cancelled.
         BookingCallCancelled = "booking_call.cancelled",
         /// An appointment was booked, but its text could not be written.
         BookingCallSmsFailed = "booking_call.sms_failed",
@@ -99,7 +99,7 @@ text_enum! {
         ExceptionAssigned = "exception.assigned",
         /// A job was given up.
         JobDead = "job.dead",
-        /// A user restarted a job.
+        /// A user retried a job.
         JobRetried = "job.retried",
         JobCancelled = "job.cancelled",
         QueuePaused = "queue.paused",

@@ -32,7 +32,7 @@ text_enum! {
         /// The client of a booking.
         Client = "client",
         Sitter = "sitter",
-        /// The user who made a service request.
+        /// Whoever made a service request, by phone number.
         Requester = "requester",
     }
 }

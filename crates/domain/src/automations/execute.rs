@@ -2,8 +2,8 @@
 //!
 //! A run is executed in one transaction, so it has either no text or one. The text is posted to the run's thread by the
 //! same operation as a user's text, under the same rules. A run without a thread falls back to the front desk, which
-//! the audit log records. A text about a booking is written under the booking's lock, so that it states the current
-//! time.
+//! the audit log records. A text about a booking is written under the booking's lock, so that it states the
+//! booking's current time.
 
 use std::time::Duration;
 

@@ -160,7 +160,7 @@ pub(crate) async fn store(tx: &mut Tx, booking: &Booking, now: Timestamp) -> Res
 }
 
 pub(super) fn version_conflict() -> Error {
-    Error::conflict("version_conflict", "the booking was changed by somebody else in the meantime")
+    Error::conflict("version_conflict", "the booking was changed in the meantime")
 }
 
 #[cfg(test)]

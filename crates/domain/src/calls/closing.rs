@@ -55,7 +55,7 @@ pub(super) enum EndingDecision<'a> {
     /// Store the end of the call, or change its recorded end.
     Close(Closing<'a>),
     /// Raise an exception about an appointment that was reported too late to be accepted.
-    Show(&'a Appointment),
+    RaiseLate(&'a Appointment),
     /// Do nothing: the end contains no news.
     Ignore,
 }
@@ -120,7 +120,7 @@ pub(super) fn decide<'a>(facts: Facts, ending: &'a Ending) -> EndingDecision<'a>
         {
             EndingDecision::Close(closing(facts, ending, true))
         }
-        _ => EndingDecision::Show(made),
+        _ => EndingDecision::RaiseLate(made),
     }
 }
 

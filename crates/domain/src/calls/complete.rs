@@ -49,8 +49,8 @@ pub async fn complete(
             record(tx, &call, &request, &closing, by, now).await?;
             Ok(Completed::Now { run })
         }
-        EndingDecision::Show(made) => {
-            show_late(tx, &call, &request, made, now).await?;
+        EndingDecision::RaiseLate(made) => {
+            raise_late(tx, &call, &request, made, now).await?;
             Ok(Completed::Before(call.status))
         }
         EndingDecision::Ignore => Ok(Completed::Before(call.status)),
@@ -195,7 +195,7 @@ async fn record(
     match closing.exception {
         ExceptionChange::Raise(severity) => {
             let problem = NewException::new(ExceptionKind::BookingCallFailed, severity, fingerprint)
-                .title("A booking call did not end")
+                .title("A booking call failed or did not end in time")
                 .detail(metadata)
                 .org(&call.org_id);
             exceptions::raise(tx, &problem, now).await.map(|_| ())
@@ -208,7 +208,7 @@ async fn record(
 }
 
 /// Raises an exception about an appointment that was reported after its call was given up and can't be accepted.
-async fn show_late(
+async fn raise_late(
     tx: &mut Tx,
     call: &Call,
     request: &ServiceRequest,
@@ -217,7 +217,7 @@ async fn show_late(
 ) -> Result<()> {
     let problem =
         NewException::new(ExceptionKind::LateBookingConfirmation, Severity::High, format!("late_booking:{}", call.id))
-            .title("An appointment was made after its call had been closed")
+            .title("An appointment was reported after its call had ended")
             .detail(json!({"bookingCallId": call.id, "serviceRequestId": request.id, "was": call.status,
                            "date": made.date, "time": made.time, "confirmationNumber": made.number}))
             .org(&call.org_id);

@@ -1,4 +1,4 @@
-//! Service requests: a user asks for a service, service providers are recommended, and a call books an appointment with
+//! Service requests: a person asks for a service, service providers are recommended, and a call books an appointment with
 //! one of them.
 //!
 //! A request is `BOOKING` exactly while it has a call that has not ended; a constraint of the database allows only one.

@@ -9,10 +9,10 @@ use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 text_enum! {
-    pub enum ServiceRequestStatus {
+    pub enum ServiceRequestStatus as RequestStatus {
         /// Created, without recommendations.
         Pending = "PENDING",
-        /// Service providers are being searched.
+        /// Service providers are being searched for.
         Searching = "SEARCHING",
         /// Service providers are being asked.
         Calling = "CALLING",

@@ -23,7 +23,7 @@ use crate::{Error, Result, audit};
 const FIELD: TextLimit = TextLimit { chars_max: 200 };
 const NOTES: TextLimit = TextLimit { chars_max: 2_000 };
 /// Limit of the numeric suffix that makes an execution id unique within its millisecond.
-const DUPLICATES_MAX: u32 = 1_000;
+const SUFFIX_MAX: u32 = 1_000;
 
 /// A call to be made. Missing fields are taken from the stored request and service provider.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
@@ -221,7 +221,7 @@ async fn insert(
 ) -> Result<(CallId, String)> {
     let head: String = provider.id.as_str().chars().take(8).collect();
     let plain = format!("booking-{}-{head}", now.unix_ms());
-    for number in 1..DUPLICATES_MAX {
+    for number in 1..SUFFIX_MAX {
         let execution_id = if number == 1 { plain.clone() } else { format!("{plain}-{number}") };
         let id = CallId::new(now);
         let made = tx

@@ -34,7 +34,7 @@ pub(super) async fn tell(
     if call.mode != CallMode::Simulated {
         let zone = organizations::zone_in(tx, &call.org_id).await?;
         if is_past(&made.date, Some(&made.time), zone, now) {
-            show_past(tx, call, request, made, now).await?;
+            raise_past(tx, call, request, made, now).await?;
             return Ok(None);
         }
     }
@@ -69,7 +69,7 @@ pub(super) async fn tell(
 }
 
 /// Raises an exception about an appointment in the past.
-async fn show_past(
+async fn raise_past(
     tx: &mut Tx,
     call: &Call,
     request: &ServiceRequest,
@@ -78,7 +78,7 @@ async fn show_past(
 ) -> Result<()> {
     let problem =
         NewException::new(ExceptionKind::AppointmentInPast, Severity::High, format!("appointment_in_past:{}", call.id))
-            .title("A call reported an appointment in the past; nobody was told of it")
+            .title("A call reported an appointment in the past; no text was sent")
             .detail(json!({"bookingCallId": call.id, "serviceRequestId": request.id, "providerId": call.provider_id,
                        "date": made.date, "time": made.time, "confirmationNumber": made.number}))
             .org(&call.org_id);

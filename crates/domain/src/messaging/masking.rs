@@ -1,7 +1,7 @@
 //! The number from which a thread's texts are sent: how a thread gets one, loses it, and what waits for it.
 //!
-//! A thread without a number in service can't send, so it always has an open exception, a job `thread.assign_number`
-//! that looks for a number, and texts that wait.
+//! A thread without a number in service can't send, so it always has an open exception and a job `thread.assign_number`
+//! that looks for a number; its texts, if it has any, wait.
 
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;

@@ -2,7 +2,7 @@
 //!
 //! The list is filtered only by the two numbers. A filter by `DateSent` would hide queued texts, which have no such
 //! date yet. The list is sorted newest first, and pages are read until all messages of a page were created before the
-//! first attempt to send.
+//! attempt whose outcome is unknown.
 
 use std::fmt;
 
@@ -32,11 +32,11 @@ pub struct Lookup {
     /// The recipient's number in E.164 format.
     pub to: String,
     pub body: String,
-    /// Time of the first attempt to send it.
+    /// Time of the attempt whose outcome is unknown.
     pub since: DateTime<Utc>,
 }
 
-/// A message between the two numbers that was created since the first attempt to send.
+/// A message between the two numbers that was created since the attempt whose outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     pub message: SentMessage,
@@ -57,7 +57,7 @@ impl TwilioClient {
         Ok(self.candidates(lookup).await?.into_iter().find(|found| found.same_text).map(|found| found.message))
     }
 
-    /// Returns all messages with the same sender and recipient that were created since the first attempt to send,
+    /// Returns all messages with the same sender and recipient that were created since the attempt whose outcome is unknown,
     /// oldest first. A caller can exclude those whose SIDs it knows. Of the others, one with the same text is the
     /// message, and one with another text leaves the outcome unknown.
     ///

@@ -75,7 +75,7 @@ pub struct Lookup {
     /// Our name for the call.
     pub name: String,
     pub booking_call_id: String,
-    /// Time of the first attempt to start it.
+    /// Time of the attempt whose outcome is unknown.
     pub since: DateTime<Utc>,
 }
 

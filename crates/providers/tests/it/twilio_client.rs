@@ -1,4 +1,4 @@
-//! The Twilio client against the simulator: what each failure tells about sending again, and the look-up after cause.
+//! The Twilio client against the simulator: what each failure tells about sending again, and the look-up after an unclear answer.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The VAPI client against the simulator: what each failure tells about calling again, and the look-up after cause.
+//! The VAPI client against the simulator: what each failure tells about calling again, and the look-up after an unclear answer.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ async fn each_failed_start_says_whether_a_phone_may_ring() {
             }
             _ => assert!(matches!(error, StartError::Unclear { .. }), "{start:?}: {error}"),
         }
-        // In cause, the list tells.
+        // After an unclear answer, the list of calls decides.
         let found = client.find(&lookup(&name)).await.unwrap();
         assert_eq!(found.is_some(), placed == 1, "{start:?}");
     }

@@ -88,7 +88,7 @@ pub async fn broken(db: &Db, now: Timestamp) -> nightshift_db::Result<Vec<Broken
         .bind(now - EFFECT_OVERDUE)
         .all()
         .await?;
-    found.extend(Broken::by("an effect without an answer has a job that asks for it", forgotten));
+    found.extend(Broken::by("an effect has its answer within an hour", forgotten));
     Ok(found)
 }
 

@@ -123,7 +123,7 @@ impl<S: Send + Sync + 'static> Registry<S> {
         let event = Event::Retry { run_at: run_at.unwrap_or(now) };
         let after = apply(&row.life(), &event, now)?.life;
         let Some(kind) = self.get(&row.job.kind) else { return Err(SteerError::UnknownKind(row.job.kind)) };
-        if row.state.ended_in_vain() {
+        if row.state.ended_without_success() {
             match self.revive(tx, kind, &row.job, now).await.map_err(SteerError::Subject)? {
                 Revival::Ready => {}
                 Revival::Pointless(why) => return Err(SteerError::Pointless(why)),

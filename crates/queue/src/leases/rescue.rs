@@ -130,7 +130,7 @@ impl<S: Send + Sync + 'static> Rescue<S> {
             ended_at: now,
         };
         // Both write only if the lease was not renewed in the meantime.
-        let written = if ended.change.ended_in_vain() {
+        let written = if ended.change.ended_without_success() {
             write_dead(&self.db, &ended, Some(now), now, &self.registry).await?
         } else {
             let batch = std::slice::from_ref(&ended);

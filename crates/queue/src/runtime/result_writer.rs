@@ -42,7 +42,7 @@ impl<S: Send + Sync + 'static> ResultWriter<S> {
                 return;
             }
             let (mut ending, others): (Vec<_>, Vec<_>) =
-                batch.into_iter().partition(|(ended, _)| ended.change.ended_in_vain());
+                batch.into_iter().partition(|(ended, _)| ended.change.ended_without_success());
             if !others.is_empty() {
                 ending.extend(self.write_batch(others).await);
             }

@@ -8,7 +8,7 @@
 //! ```text
 //! reserved --ask--> asked --confirm--> confirmed
 //!    ^               |  \---refuse---> refused
-//!    |               +-----doubt-----> unknown --confirm--> confirmed
+//!    |               +--mark_unknown-> unknown --confirm--> confirmed
 //!    +---- not_sent -+---- not_sent ------+    \--refuse--> refused
 //!    +---- reopen (an operator's retry) ---------------------/
 //! ```

@@ -54,7 +54,7 @@ SELECT id FROM jobs WHERE once_key = $2 AND once_key IS NOT NULL
 LIMIT 1";
 
 /// How often to retry an insert that met a duplicate which was gone before it could be read.
-const TWIN_TRIES: usize = 5;
+const DUPLICATE_TRIES: usize = 5;
 
 pub(crate) async fn insert(tx: &mut Tx, jobs: &[NewJob], now: Timestamp) -> Result<Vec<Enqueued>> {
     let ids: Vec<String> = jobs.iter().map(|_| new_id(now)).collect();
@@ -82,7 +82,7 @@ pub(crate) async fn insert_alone(db: &Db, jobs: &[NewJob], now: Timestamp) -> Re
 }
 
 async fn find_duplicate_or_insert(tx: &mut Tx, id: String, job: &NewJob, now: Timestamp) -> Result<Enqueued> {
-    for _ in 0..TWIN_TRIES {
+    for _ in 0..DUPLICATE_TRIES {
         let duplicate: Option<(String,)> =
             tx.query(FIND_DUPLICATE).bind(&job.keys.dedup).bind(&job.keys.once).optional().await?;
         if let Some((id,)) = duplicate {

@@ -71,7 +71,7 @@ impl State {
 
     /// Returns whether the job has ended without success.
     #[must_use]
-    pub fn ended_in_vain(self) -> bool {
+    pub fn ended_without_success(self) -> bool {
         matches!(self, Self::Dead | Self::Cancelled)
     }
 
@@ -159,7 +159,7 @@ pub enum Event {
     Park,
     /// An operator cancels it.
     Cancel,
-    /// An operator restarts it, with all its attempts.
+    /// An operator retries it, with all its attempts.
     Retry {
         /// Time before which the job is not claimed.
         run_at: Timestamp,
@@ -215,8 +215,8 @@ impl Change {
 
     /// Returns whether this event ended the job without success, so that the kind's hooks must run.
     #[must_use]
-    pub fn ended_in_vain(&self) -> bool {
-        self.life.state.ended_in_vain()
+    pub fn ended_without_success(&self) -> bool {
+        self.life.state.ended_without_success()
     }
 }
 

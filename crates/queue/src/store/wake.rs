@@ -4,7 +4,6 @@
 //! commit and coalesced, because a NOTIFY within each transaction would serialise all commits of the server; on SQLite,
 //! a poll of the size and modification time of the write-ahead log. Every wake-up is only a hint: if one is lost, jobs
 //! start some seconds later, at the next routine poll.
-//! look, never a job.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -104,7 +104,7 @@ async fn a_job_that_a_person_put_off_says_so_until_it_has_run_again(engine: Engi
         let at = bed.clock.now() + Duration::from_secs(600);
         registry().retry(&bed.queue, &mut tx, &id, Some(at)).await.unwrap();
         tx.commit().await.unwrap();
-        let expected = "waits 10 min 0 s: a person restarted it for 10:10:00 UTC";
+        let expected = "waits 10 min 0 s: a person retried it, to run at 10:10:00 UTC";
         bed.until_explained(&id, expected).await;
         bed.clock.advance(Duration::from_secs(600));
         bed.until_state(&id, State::Retrying).await;

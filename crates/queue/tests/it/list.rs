@@ -16,7 +16,6 @@ use crate::bed::{Act, Scripted, on};
 
 each_engine! {
     whatever_the_filters_the_list_has_the_jobs_that_match_page_by_page,
-    the_list_walks_the_primary_key_or_an_index_that_leaves_few,
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -110,11 +109,9 @@ async fn whatever_the_filters_the_list_has_the_jobs_that_match_page_by_page(engi
 }
 
 /// The few dead jobs and the few of one correlation are read by their index, all others by the primary key.
-async fn the_list_walks_the_primary_key_or_an_index_that_leaves_few(engine: Engine) {
-    on(engine, async |bed| {
-        if bed.db.engine() != Engine::Sqlite {
-            return;
-        }
+#[tokio::test]
+async fn the_list_walks_the_primary_key_or_an_index_that_leaves_few() {
+    on(Engine::Sqlite, async |bed| {
         let text = || Some("a".to_owned());
         let time = Some(bed.clock.now());
         let none = Filter::default;

@@ -10,11 +10,11 @@ use crate::subject;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AutomationRun {
+pub struct RunAutomation {
     pub automation_run_id: AutomationRunId,
 }
 
-impl AutomationRun {
+impl RunAutomation {
     /// Returns the once key of a run's job.
     #[must_use]
     pub fn key(run: &AutomationRunId) -> String {
@@ -27,7 +27,7 @@ impl AutomationRun {
     }
 }
 
-impl Job for AutomationRun {
+impl Job for RunAutomation {
     const KIND: &'static str = "automation.run";
     const QUEUE: &'static str = "sms";
 

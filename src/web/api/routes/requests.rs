@@ -64,7 +64,7 @@ pub(super) fn routes() -> Vec<Route> {
             )
             .text("Answers after 310 seconds at most. The call continues when the caller disconnects.")
             .error(StatusCode::CONFLICT, "`booking_in_progress`, `not_ready`, `invalid_transition`.")
-            .timeout(calls::PATIENCE + Duration::from_secs(10)),
+            .timeout(calls::TIMEOUT + Duration::from_secs(10)),
         APPOINTMENTS.get(
             "/api/v1/bookings/executions/{id}",
             OWNER.and_keys(REQUESTS).and_links(),

@@ -1,4 +1,5 @@
-//! Setup by SQL: states that neither a request nor a command brings about.
+//! Setup by SQL. It changes rows only: no rule is checked, no job is enqueued and nothing is woken, unlike after a
+//! request or a command.
 
 use nightshift_db::Timestamp;
 

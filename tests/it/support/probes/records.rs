@@ -38,6 +38,7 @@ pub struct Webhook {
 /// An entry of the ledger of effects.
 #[derive(Debug, FromRow)]
 pub struct Effect {
+    pub id: String,
     pub mode: String,
     pub state: String,
 }

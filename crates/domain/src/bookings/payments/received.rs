@@ -77,7 +77,7 @@ impl PaymentReport<'_> {
                 if let Some(id) = paid.payment_intent_id {
                     explained(tx, id, "the payment is explained", now).await?;
                 }
-                return Ok(Handled::ignored("names no booking and is explained"));
+                return Ok(Handled::ignored("names no booking and its purpose is known"));
             }
             return self.unplaced(tx, unplaced, now).await;
         };
@@ -189,7 +189,7 @@ impl PaymentReport<'_> {
             return match lock(tx, &booking_id).await {
                 Ok(booking) => {
                     known::place(tx, payment, &booking.id).await?;
-                    Ok(Handled::of(&booking.org_id, "its payment is not reported yet"))
+                    Ok(Handled::of(&booking.org_id, "its payment's report is still to come"))
                 }
                 Err(Error::NotFound) => self.unplaced(tx, Unplaced { reason: NO_SUCH, ..unplaced }, now).await,
                 Err(error) => Err(error),

@@ -133,7 +133,7 @@ fn a_late_appointment_is_taken_while_it_can_be_and_shown_when_it_cannot() {
                 let in_time = first_end(facts, ending);
                 EndingDecision::Close(Closing { late: true, exception: ExceptionChange::Resolve, ..in_time })
             } else {
-                EndingDecision::Show(made)
+                EndingDecision::RaiseLate(made)
             };
             assert_eq!(decide(facts, ending), expected, "{facts:?}");
         }

@@ -139,7 +139,7 @@ pub async fn mark_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Re
 ///
 /// # Errors
 /// [`Error::NotFound`](crate::Error::NotFound) if there is no such outbound text.
-pub async fn tell_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
+pub async fn raise_unconfirmed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
     let text = lock(tx, id).await?;
     let problem = NewException::new(ExceptionKind::SmsUnconfirmed, Severity::Medium, unconfirmed(id))
         .title("It is unknown whether a text message was sent")

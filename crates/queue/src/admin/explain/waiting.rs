@@ -54,11 +54,11 @@ async fn pause(queue: &Queue, job: &JobRow) -> Result<Option<String>> {
         .optional()
         .await?;
     Ok(pause.map(|pause| {
-        let by = pause.paused_by.unwrap_or_else(|| "somebody".to_owned());
+        let by = pause.paused_by.map_or_else(String::new, |by| format!(" by {by}"));
         let since =
             pause.paused_at.map_or_else(String::new, |at| format!(" since {}", at.to_datetime().format("%H:%M UTC")));
         let reason = pause.paused_reason.map_or_else(String::new, |reason| format!(": {reason}"));
-        format!("queue {} is paused by {by}{since}{reason}", job.queue)
+        format!("queue {} is paused{by}{since}{reason}", job.queue)
     }))
 }
 
@@ -94,8 +94,8 @@ async fn time(queue: &Queue, job: &JobRow, now: Timestamp) -> Result<String> {
         let (next, all) = (job.attempts + 1, job.max_attempts);
         return Ok(format!("waits {wait} for attempt {next} of {all}: {}", job.error_text()));
     }
-    if was_put_off(queue, job).await? {
-        return Ok(format!("waits {wait}: a person restarted it for {}", time_of_day(job.run_at)));
+    if was_retried_for_later(queue, job).await? {
+        return Ok(format!("waits {wait}: a person retried it, to run at {}", time_of_day(job.run_at)));
     }
     if job.polls > 0 {
         let deadline: Option<Timestamp> =
@@ -109,7 +109,7 @@ async fn time(queue: &Queue, job: &JobRow, now: Timestamp) -> Result<String> {
 /// Returns whether an operator has restarted the job for later and it has not run since. Only a restart resets the
 /// attempts of a job that has failed. A job without a failure before its restart can't be told from one that was
 /// enqueued for later. Reads one range of the primary key of `job_attempts`.
-async fn was_put_off(queue: &Queue, job: &JobRow) -> Result<bool> {
+async fn was_retried_for_later(queue: &Queue, job: &JobRow) -> Result<bool> {
     if job.attempts > 0 || job.crashes > 0 {
         return Ok(false);
     }
