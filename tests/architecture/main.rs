@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 /// The crates that call the rules of the domain and write no rows themselves.
 const ABOVE_THE_RULES: [&str; 3] = ["crates/lab/src", "jobs/src", "src"];
 
@@ -361,6 +363,26 @@ fn script_modules_stay_small() {
         lines
     });
     assert!(lines.sum::<usize>() < 600, "the script has too many lines");
+}
+
+/// A database refuses to start with a program that has another text of a migration that it has applied.
+#[test]
+fn no_migration_is_edited() {
+    let sums = text("migrations/SHA256SUMS");
+    let recorded: BTreeSet<&str> = sums.lines().collect();
+    let mut found = BTreeSet::new();
+    for engine in ["postgres", "sqlite"] {
+        for entry in fs::read_dir(root().join("migrations").join(engine)).unwrap() {
+            let path = entry.unwrap().path();
+            let sum = hex::encode(Sha256::digest(fs::read(&path).unwrap()));
+            found.insert(format!("{sum}  {engine}/{}", path.file_name().unwrap().to_str().unwrap()));
+        }
+    }
+    assert_eq!(
+        found.iter().map(String::as_str).collect::<BTreeSet<_>>(),
+        recorded,
+        "see CONTRIBUTING.md, Adding a migration"
+    );
 }
 
 #[test]
