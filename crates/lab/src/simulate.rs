@@ -16,9 +16,9 @@ pub async fn run(port: u16, console: &dyn Console, end: impl Future<Output = ()>
     let (sid, token) = (account.account_sid.clone(), account.auth_token.clone());
     let simulator = Simulator::start(("127.0.0.1", port), Accounts { twilio: account, vapi: vapi.clone() })
         .await
-        .with_context(|| format!("port {port} can't be listened on"))?;
+        .with_context(|| format!("can't listen on port {port}"))?;
     let url = simulator.base_url();
-    console.say(format_args!("the simulated providers answer on {url}; a server beside them needs:"));
+    console.say(format_args!("the simulated providers answer on {url}; start the server with:"));
     console.say(format_args!("SMS_PROVIDER=twilio TWILIO_BASE_URL={url} TWILIO_ACCOUNT_SID={sid} \\"));
     // Opens nothing but this simulator, and is the same in every copy of the program.
     console.say(format_args!("TWILIO_AUTH_TOKEN={} \\", token.expose_secret()));

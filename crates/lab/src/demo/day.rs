@@ -110,7 +110,7 @@ async fn deliver(cast: &Cast<'_>, trail: &mut Trail<'_>, booking: &Booking) -> a
     trail.expect("webhook", "signed with a guessed secret", &answer.status, &401);
     for (delivery, duplicate) in [(1, false), (2, true), (3, true)] {
         let answer = cast.stripe.deliver(&event).await?;
-        let body: Value = serde_json::from_str(&answer.body).context("the receiver answers no JSON")?;
+        let body: Value = serde_json::from_str(&answer.body).context("the answer is not JSON")?;
         let found = format!("{} duplicate={}", answer.status, body["duplicate"]);
         trail.expect(
             "webhook",

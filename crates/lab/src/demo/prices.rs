@@ -26,7 +26,7 @@ pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>, booking: &str) 
     trail.expect("price", "the booking is left as it is", &total(&shown), &4_500);
 
     let repriced = owner.post(&format!("{path}/reprice"), &json!({"reason": "two dogs"})).await?;
-    trail.expect("price", "priced anew by the owner", &total(&repriced), &6_500);
+    trail.expect("price", "repriced by the owner", &total(&repriced), &6_500);
     check(cast, trail, 0).await?;
     let left = owner.get(&format!("/api/exceptions?type=pricing_drift&bookingId={booking}")).await?;
     let left = left["exceptions"].as_array().map_or(0, Vec::len);

@@ -50,7 +50,7 @@ impl<'a> Trail<'a> {
         self.gap();
         if self.wrong.is_empty() {
             let ms = self.started.elapsed().as_millis();
-            self.console.say(format_args!("Everything came out as told, in {ms} ms."));
+            self.console.say(format_args!("Every step gave the expected result, in {ms} ms."));
             return ExitCode::SUCCESS;
         }
         for wrong in &self.wrong {

@@ -23,14 +23,14 @@ pub(super) struct Answer {
 
 impl Connection {
     pub(super) async fn open(url: &str) -> anyhow::Result<Self> {
-        let uri: Uri = url.parse().with_context(|| format!("{url} is no address"))?;
-        let host = uri.host().with_context(|| format!("{url} names no host"))?;
+        let uri: Uri = url.parse().with_context(|| format!("{url} is not a URL"))?;
+        let host = uri.host().with_context(|| format!("{url} has no host"))?;
         let address = format!("{host}:{}", uri.port_u16().unwrap_or(80));
         Ok(Self { sender: Self::connect(&address).await?, address })
     }
 
     async fn connect(address: &str) -> anyhow::Result<SendRequest<Full<Bytes>>> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("nobody answers at {address}"))?;
+        let stream = TcpStream::connect(address).await.with_context(|| format!("no server at {address}"))?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         // Its end shows at the next request.

@@ -103,7 +103,8 @@ pub async fn run(plan: &Plan, console: &dyn Console) -> anyhow::Result<bool> {
         console.remark(format_args!("broken: {}: {}", broken.promise, broken.examples.join(", ")));
     }
     if revived > 0 {
-        console.remark(format_args!("{revived} jobs had lost their third lease and were started anew, as ops would"));
+        console
+            .remark(format_args!("{revived} jobs had lost their third lease and were retried, as an operator would"));
     }
     let unknown = effects_in_doubt(&db).await?;
     simulator.stop().await;
@@ -159,7 +160,7 @@ fn settings(url: &SecretString, simulator: &Simulator) -> Vec<(&'static str, Str
 async fn prepare(db: &Db, bookings: u32) -> anyhow::Result<()> {
     migrate(db).await.context("the database can't be migrated")?;
     if !organizations::locales(db).await?.is_empty() {
-        bail!("the database is not empty; name one that nobody needs");
+        bail!("the database is not empty; name an empty one");
     }
     let clients: Vec<_> = (0..bookings)
         .map(|n| {

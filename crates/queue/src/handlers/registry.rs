@@ -102,13 +102,13 @@ impl<S: Send + Sync + 'static> Registry<S> {
     fn told(&self, end: End<'_>) -> (Option<Arc<dyn Decoded>>, DeadJob) {
         let read = match self.get(&end.claimed.kind) {
             Some(kind) => kind.read(end.claimed),
-            None => Err(PayloadError("this program knows no jobs of this kind".to_owned())),
+            None => Err(PayloadError("this program has no job kind of this name".to_owned())),
         };
         let (job, unreadable) = match read {
             Ok(job) => (Some(job), None),
             Err(error) => {
                 tracing::error!(job.id = %end.claimed.id, job.kind = %end.claimed.kind, %error,
-                    "what a job was about is left as it is: the job can't be read");
+                    "the subject of the job was not updated; the job can't be read");
                 (None, Some(error))
             }
         };
