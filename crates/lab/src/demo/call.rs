@@ -33,11 +33,11 @@ pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>) -> anyhow::Resu
 
     let path = format!("/api/v1/service-requests/{id}");
     let shown = cast.website.get(&path).await?;
-    let wish = json!({"serviceRequestId": id, "providerId": text_at(&shown, "/data/providers/0/id")?});
-    let first = cast.website.post("/api/v1/bookings/schedule-async", &wish).await?;
+    let new_call = json!({"serviceRequestId": id, "providerId": text_at(&shown, "/data/providers/0/id")?});
+    let first = cast.website.post("/api/v1/bookings/schedule-async", &new_call).await?;
     let execution = text_at(&first, "/data/executionId")?;
     trail.tell("call", format_args!("{execution} {}", text_at(&first, "/data/status")?));
-    let second = cast.website.post("/api/v1/bookings/schedule-async", &wish).await?;
+    let second = cast.website.post("/api/v1/bookings/schedule-async", &new_call).await?;
     trail.expect("call", "a second click is the same call", &text_at(&second, "/data/executionId")?, &execution);
 
     let until = tokio::time::Instant::now() + PATIENCE;

@@ -17,7 +17,7 @@ struct Plan {
     load: Load,
     authorization: Option<SecretString>,
     /// Bodies that want a call, each for a request of its own.
-    wishes: Vec<Bytes>,
+    new_calls: Vec<Bytes>,
     next: AtomicUsize,
     started: Instant,
 }
@@ -30,7 +30,7 @@ pub async fn run(load: &Load, token: Option<&SecretString>) -> anyhow::Result<Va
     let Some(rate) = load.rate else { bail!("give a --rate: each call needs a request that is made beforehand") };
     let authorization = token.map(|key| format!("Bearer {}", key.expose_secret()).into());
     let count = usize::try_from(u64::from(rate) * load.seconds)?;
-    let wishes = make_requests(load, authorization.as_ref(), count).await?;
+    let new_calls = make_requests(load, authorization.as_ref(), count).await?;
     let mut connections = Vec::new();
     for _ in 0..load.connections {
         connections.push(Connection::open(&load.url).await?);
@@ -38,7 +38,7 @@ pub async fn run(load: &Load, token: Option<&SecretString>) -> anyhow::Result<Va
     let plan = Arc::new(Plan {
         load: load.clone(),
         authorization,
-        wishes,
+        new_calls,
         next: AtomicUsize::new(0),
         started: Instant::now(),
     });
@@ -64,22 +64,22 @@ async fn make_requests(load: &Load, authorization: Option<&SecretString>, count:
             let (next, url, authorization) = (next.clone(), load.url.clone(), authorization.cloned());
             tokio::spawn(async move {
                 let mut connection = Connection::open(&url).await?;
-                let mut wishes = Vec::new();
+                let mut new_calls = Vec::new();
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= count {
-                        return anyhow::Ok(wishes);
+                        return anyhow::Ok(new_calls);
                     }
-                    wishes.push(make_request(&mut connection, authorization.as_ref(), number).await?);
+                    new_calls.push(make_request(&mut connection, authorization.as_ref(), number).await?);
                 }
             })
         })
         .collect();
-    let mut wishes = Vec::with_capacity(count);
+    let mut new_calls = Vec::with_capacity(count);
     for maker in makers {
-        wishes.extend(maker.await??);
+        new_calls.extend(maker.await??);
     }
-    Ok(wishes)
+    Ok(new_calls)
 }
 
 async fn make_request(
@@ -100,19 +100,19 @@ async fn make_request(
     let id = made["data"]["id"].as_str().context("the server tells no id")?;
     let shown = connection.get(&format!("/api/v1/service-requests/{id}"), &headers).await?;
     let shown: Value = serde_json::from_slice(&shown.body)?;
-    let wish = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
-    Ok(Bytes::from(wish.to_string()))
+    let new_call = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
+    Ok(Bytes::from(new_call.to_string()))
 }
 
 async fn send(plan: Arc<Plan>, mut connection: Connection) -> Report {
     let mut report = Report::new();
     loop {
         let number = plan.next.fetch_add(1, Ordering::Relaxed);
-        let Some(wish) = plan.wishes.get(number) else { return report };
+        let Some(new_call) = plan.new_calls.get(number) else { return report };
         let due = plan.started + plan.load.moment(u64::try_from(number).unwrap_or(u64::MAX)).unwrap_or_default();
         tokio::time::sleep_until(due).await;
         let headers = headers(plan.authorization.as_ref());
-        match connection.post("/api/v1/bookings/schedule-async", &headers, wish.clone()).await {
+        match connection.post("/api/v1/bookings/schedule-async", &headers, new_call.clone()).await {
             Ok(answer) => report.answered(answer.status, due.elapsed()),
             Err(_) => report.failed(),
         }

@@ -108,8 +108,8 @@ async fn want(http: &reqwest::Client, url: &str, n: u32) -> Option<()> {
     let made: Value = request.json(&body).send().await.ok()?.json().await.ok()?;
     let id = made["data"]["id"].as_str()?;
     let shown: Value = http.get(format!("{url}/api/v1/service-requests/{id}")).send().await.ok()?.json().await.ok()?;
-    let wish = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
-    let answer = http.post(format!("{url}/api/v1/bookings/schedule-async")).json(&wish).send().await.ok()?;
+    let new_call = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
+    let answer = http.post(format!("{url}/api/v1/bookings/schedule-async")).json(&new_call).send().await.ok()?;
     // 409: an earlier try was answered to nobody, and its call is over already.
     matches!(answer.status().as_u16(), 202 | 409).then_some(())
 }

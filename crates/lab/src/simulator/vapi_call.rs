@@ -175,7 +175,7 @@ impl PlacedCall {
 pub(super) fn appointment(overrides: &Value, now: DateTime<Utc>) -> (String, String) {
     let asked = |name: &str| overrides["variableValues"][name].as_str().map(str::trim).filter(|text| !text.is_empty());
     let to_come = (now + TimeDelta::days(2)).date_naive();
-    let wished =
+    let requested =
         asked("preferredDate").and_then(|text| text.parse::<NaiveDate>().ok()).filter(|day| *day >= now.date_naive());
-    (wished.unwrap_or(to_come).to_string(), asked("preferredTime").unwrap_or("10:00").to_owned())
+    (requested.unwrap_or(to_come).to_string(), asked("preferredTime").unwrap_or("10:00").to_owned())
 }
