@@ -1,4 +1,4 @@
-//! The second play: somebody asks for an appointment, picks a provider, and a call books it.
+//! The third part of the demo: a person requests an appointment and picks a provider, and a call books it.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::simulator::CallScript;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Plays it; the address of the request's page.
+/// Runs this part. Returns the address of the request's page.
 pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>) -> anyhow::Result<String> {
     trail.gap();
     let vapi = cast.simulator.vapi();

@@ -1,11 +1,10 @@
-//! The API as the demo's people use it.
+//! A client of the HTTP API with credentials, as the participants of the demo use it.
 
 use anyhow::{Context, bail};
 use reqwest::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-/// Somebody who may call the API.
 pub(super) struct Session {
     http: reqwest::Client,
     url: String,
@@ -13,13 +12,13 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A program with a key.
+    /// Creates a session that authenticates with an API key.
     pub(super) fn with_key(http: &reqwest::Client, url: &str, key: &SecretString) -> Self {
         let header = (AUTHORIZATION, format!("Bearer {}", key.expose_secret()));
         Self { http: http.clone(), url: url.to_owned(), header }
     }
 
-    /// Somebody who signs in.
+    /// Signs a user in.
     pub(super) async fn sign_in(
         http: &reqwest::Client,
         url: &str,

@@ -1,4 +1,4 @@
-//! `nightshift load calls`: makes requests for appointments, then asks for a call for each.
+//! `nightshift load calls`: creates service requests, then schedules a call for each.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,16 +16,16 @@ use super::report::Report;
 struct Plan {
     load: Load,
     authorization: Option<SecretString>,
-    /// Bodies that want a call, each for a request of its own.
+    /// Bodies of the measured requests. Each schedules the call of a different service request.
     new_calls: Vec<Bytes>,
     next: AtomicUsize,
     started: Instant,
 }
 
-/// Asks for calls at a rate, with an API key unless the server takes requests without one.
+/// Schedules calls at a rate. `token` is an API key, or `None` if the server needs none.
 ///
 /// # Errors
-/// There is no rate, nobody listens at the address, or the requests can't be made.
+/// An error if there is no rate, no server at the address, or the service requests can't be created.
 pub async fn run(load: &Load, token: Option<&SecretString>) -> anyhow::Result<Value> {
     let Some(rate) = load.rate else { bail!("give a --rate: each call needs a request that is made beforehand") };
     let authorization = token.map(|key| format!("Bearer {}", key.expose_secret()).into());
@@ -56,7 +56,7 @@ fn headers(authorization: Option<&SecretString>) -> Vec<(&str, &str)> {
     authorization.map(|value| ("authorization", value.expose_secret())).into_iter().collect()
 }
 
-/// As many requests as there will be calls, made by all connections side by side.
+/// Creates `count` service requests from several connections. Returns the bodies that schedule their calls.
 async fn make_requests(load: &Load, authorization: Option<&SecretString>, count: usize) -> anyhow::Result<Vec<Bytes>> {
     let next = Arc::new(AtomicUsize::new(0));
     let makers: Vec<_> = (0..load.connections.min(32))
