@@ -30,7 +30,7 @@ pub struct StoredMessage {
     pub error_code: Option<u32>,
     /// The time at which it was accepted.
     pub at: DateTime<Utc>,
-    /// The time at which it left the queue. `None` if it is still queued.
+    /// The time at which it left the queue. `None` if it is still queued or scheduled.
     pub sent_at: Option<DateTime<Utc>>,
     /// The callback URL as the client sent it, with its fragment.
     pub status_callback: Option<String>,
