@@ -25,22 +25,20 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   nightshift demo                  play it, and leave the server up to look around
-  nightshift demo --exit           play it and end; exit code 1 when anything did not come out as told
+  nightshift demo --exit           play it and end; exit code 1 when a step gave an unexpected result
   nightshift demo --exit --database-url postgres://user:password@host/scratch")]
 pub(super) struct Args {
-    /// End when the day is over.
+    /// Exit after the demo.
     #[arg(long)]
     exit: bool,
-    /// Play it in this database instead of a fresh SQLite file. It is migrated and filled with a made-up business.
+    /// Use this database instead of a fresh SQLite file. It is migrated and filled with a sample business.
     #[arg(long, value_name = "URL", value_parser = |url: &str| Ok::<_, Infallible>(SecretString::from(url)))]
     database_url: Option<SecretString>,
 }
 
 pub(super) async fn run(args: Args, installed: Settings) -> anyhow::Result<ExitCode> {
     if installed.environment == Environment::Production && args.database_url.is_some() {
-        bail!(
-            "in production the demo plays in a database of its own: it makes users whose password everybody can read"
-        );
+        bail!("in production the demo uses its own database, because it creates users with a public password");
     }
     let mut signals = Signals::listen()?;
     let demo = Demo::prepare(args.database_url, args.exit).await?;

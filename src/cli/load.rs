@@ -25,7 +25,7 @@ The server needs limits that fit: NIGHTSHIFT__HTTP__WEBHOOK_RATE_LIMIT_PER_MINUT
 pub(super) enum Command {
     /// Deliver signed, distinct Stripe events.
     Webhooks(Webhooks),
-    /// Make requests for appointments, then want a call for each.
+    /// Create service requests, then schedule a call for each.
     Calls(Calls),
     /// Fill the database with priced bookings, to measure the nightly price check with.
     Bookings(Bookings),
@@ -40,7 +40,7 @@ pub(super) struct Load {
     /// Connections that are kept open.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     connections: u32,
-    /// For so long.
+    /// Duration in seconds.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
     /// Requests per second; as fast as the server answers when not given.
@@ -59,7 +59,7 @@ impl From<Load> for load::Load {
 pub(super) struct Webhooks {
     #[command(flatten)]
     load: Load,
-    /// So many in a hundred repeat an earlier event.
+    /// Percentage of deliveries that repeat an earlier event.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=100))]
     duplicates: u64,
     /// Events name bookings `{prefix}0`, `{prefix}1`, ... instead of none, so that each confirms one.
@@ -80,16 +80,16 @@ pub(super) struct Calls {
 /// How many, and how many of them with a wrong total.
 #[derive(Debug, clap::Args)]
 pub(super) struct Bookings {
-    /// Bookings.
+    /// Number of bookings.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(1..=100_000_000))]
     count: i64,
     /// Each n-th has a total that differs from its price; 0 for none.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
     drifting_every: i64,
-    /// Whose they are; the default organisation's when not given.
+    /// The organisation that owns them; the default one when not given.
     #[arg(long)]
     org: Option<String>,
-    /// Write nothing, and only time one statement that reads all of them.
+    /// Write nothing; only measure one statement that reads all bookings.
     #[arg(long)]
     floor: bool,
 }

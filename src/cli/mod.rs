@@ -96,7 +96,7 @@ enum Command {
     /// Drive a server and measure how fast it answers.
     #[command(subcommand)]
     Load(load::Command),
-    /// Kill the program again and again under load on an empty database, and count what came of it.
+    /// Kill the program again and again under load on an empty database, and check that nothing was lost or done twice.
     Prove(prove::Args),
     /// Check settings, database, migrations, clock and providers.
     Doctor(doctor::Args),

@@ -15,9 +15,9 @@ use super::console::Terminal;
   nightshift prove --kills 50
   nightshift prove --kills 500 --database-url postgres://user:password@host/scratch
   nightshift prove --kills 50 --split               web, worker and scheduler as processes of their own
-The database must be empty. The last line says what was acknowledged, lost, done twice, and left in doubt.")]
+The database must be empty. The last line says what was acknowledged, lost, done twice, and has an unknown outcome.")]
 pub(super) struct Args {
-    /// Kills.
+    /// How often to kill the program.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     kills: u32,
     /// An empty database; a fresh SQLite file when not given.
@@ -30,7 +30,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { kills, database_url, split } = args;
-    let executable = std::env::current_exe().context("this program is not to be found")?;
+    let executable = std::env::current_exe().context("the path of this program can't be found")?;
     let holds = prove::run(&Plan { executable, kills, database_url, split }, &Terminal::default()).await?;
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

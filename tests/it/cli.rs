@@ -418,7 +418,7 @@ async fn the_demo_plays_the_paid_booking_and_everything_comes_out_as_told() {
         }
         let ran = run(&arguments, &[]);
         let told = ran.ok();
-        assert!(told.contains("Everything came out as told"), "{told}");
+        assert!(told.contains("Every step gave the expected result"), "{told}");
         for step in ["booking", "webhook", "job", "thread", "number", "window", "text", "audit"] {
             assert!(told.contains(&format!("ms  {step}")), "{step} is not told:\n{told}");
         }

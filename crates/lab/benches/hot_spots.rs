@@ -1,4 +1,4 @@
-//! What a process does most often, without I/O: `cargo bench -p nightshift-lab --bench hot_spots`.
+//! Benchmarks of the most frequent operations, without I/O: `cargo bench -p nightshift-lab --bench hot_spots`.
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use divan::black_box;
@@ -21,7 +21,7 @@ fn delivery() -> (SecretString, i64, Vec<u8>, String) {
     (secret, at, body, header)
 }
 
-/// The signature of a Stripe webhook, over its raw bytes.
+/// Verifies the signature of a Stripe webhook over its raw bytes.
 #[divan::bench]
 fn verify_signature(bencher: divan::Bencher<'_, '_>) {
     let (secret, at, body, header) = delivery();
@@ -31,14 +31,14 @@ fn verify_signature(bencher: divan::Bencher<'_, '_>) {
     });
 }
 
-/// What a Stripe webhook says.
+/// Parses a Stripe webhook.
 #[divan::bench]
 fn parse_event(bencher: divan::Bencher<'_, '_>) {
     let (_, _, body, _) = delivery();
     bencher.bench_local(|| StripeEvent::parse(black_box(&body)).unwrap().fact());
 }
 
-/// A claim and a finish.
+/// Applies a claim and a finish to a job.
 #[divan::bench]
 fn life_cycle(bencher: divan::Bencher<'_, '_>) {
     let now = Timestamp::from_unix_ms(0);
@@ -59,7 +59,7 @@ fn life_cycle(bencher: divan::Bencher<'_, '_>) {
     });
 }
 
-/// When it is next two in the morning in New York.
+/// Finds the next 2:00 in New York, across a daylight saving change.
 #[divan::bench]
 fn next_occurrence(bencher: divan::Bencher<'_, '_>) {
     let two: Timetable = "0 0 2 * * *".parse().unwrap();

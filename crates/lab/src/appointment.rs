@@ -1,4 +1,4 @@
-//! What the simulated telephone service reports in the commands that bring it along.
+//! The appointment that the simulated VAPI reports in the demo and in `prove`.
 
 use chrono::{Days, Utc};
 
@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::simulator::CallScript;
 
-/// A call that makes an appointment for a week from now: one in the past would be shown to people instead of being
-/// texted to whoever asked for it.
+/// Returns a script for calls that make an appointment a week from now. An appointment in the past would raise an
+/// exception instead of being texted to the requester.
 pub(crate) fn appointment() -> CallScript {
     let day = (Utc::now() + Days::new(7)).format("%Y-%m-%d").to_string();
     let data = json!({"booking_confirmed": true, "confirmed_date": day, "confirmed_time": "10:00",

@@ -1,10 +1,10 @@
-//! What only measures and plays; the product does its work without it.
+//! Tools for tests, demos and measurements, which the product does not need.
 //!
-//! [`simulator`] stands in for the outside services, in tests and in the commands that bring their own; [`simulate`] runs
-//! it alone. [`demo`] plays a day with the program, [`prove`] kills the program under load and counts what came of it,
-//! [`load`] measures how fast it answers. [`bulk`] writes bookings by the million to measure with.
+//! [`simulator`] replaces the outside services in tests and in the other tools, and [`simulate`] runs it alone.
+//! [`demo`] runs a sample day against the program. [`prove`] kills the program under load and checks the results.
+//! [`load`] measures how fast the program answers. [`bulk`] writes millions of bookings for measurements.
 //!
-//! The program is given to them as an address, a queue or an executable; what they tell goes to a [`Console`].
+//! The tools get the program as an address, a queue or an executable, and write their output to a [`Console`].
 //!
 //! **Invariant:** only the program's command line and tests use this crate.
 

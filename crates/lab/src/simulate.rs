@@ -6,21 +6,21 @@ use secrecy::ExposeSecret;
 use crate::console::Console;
 use crate::simulator::{Accounts, Simulator};
 
-/// Runs the simulated providers on a port of this machine (0 takes a free one) until `end` completes, and says which
-/// settings a server needs to use them.
+/// Runs the simulated providers on a loopback port until `end` completes, and prints the settings with which a server
+/// uses them. Port 0 chooses a free port.
 ///
 /// # Errors
-/// The port can't be listened on.
+/// An error if it can't listen on the port.
 pub async fn run(port: u16, console: &dyn Console, end: impl Future<Output = ()>) -> anyhow::Result<()> {
     let Accounts { twilio: account, vapi } = Accounts::default();
     let (sid, token) = (account.account_sid.clone(), account.auth_token.clone());
     let simulator = Simulator::start(("127.0.0.1", port), Accounts { twilio: account, vapi: vapi.clone() })
         .await
-        .with_context(|| format!("port {port} can't be listened on"))?;
+        .with_context(|| format!("can't listen on port {port}"))?;
     let url = simulator.base_url();
-    console.say(format_args!("the simulated providers answer on {url}; a server beside them needs:"));
+    console.say(format_args!("the simulated providers answer on {url}; start the server with:"));
     console.say(format_args!("SMS_PROVIDER=twilio TWILIO_BASE_URL={url} TWILIO_ACCOUNT_SID={sid} \\"));
-    // Opens nothing but this simulator, and is the same in every copy of the program.
+    // Not a secret: the token is a constant, and only this simulator accepts it.
     console.say(format_args!("TWILIO_AUTH_TOKEN={} \\", token.expose_secret()));
     let key = vapi.api_key.expose_secret();
     console.say(format_args!("LIVE_CALL_ENABLED=true VAPI_BASE_URL={url} VAPI_API_KEY={key} \\"));

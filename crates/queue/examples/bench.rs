@@ -157,7 +157,7 @@ async fn empty(db: &Db) -> anyhow::Result<()> {
         .scalar()
         .await?;
     if foreign > 0 {
-        bail!("this database holds jobs that are not the benchmark's; name one that nobody needs");
+        bail!("this database holds jobs that are not the benchmark's; name an empty one");
     }
     match db.engine() {
         Engine::Postgres => {

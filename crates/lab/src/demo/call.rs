@@ -1,4 +1,4 @@
-//! The second play: somebody asks for an appointment, picks a provider, and a call books it.
+//! The third part of the demo: a person requests an appointment and picks a provider, and a call books it.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::simulator::CallScript;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Plays it; the address of the request's page.
+/// Runs this part. Returns the address of the request's page.
 pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>) -> anyhow::Result<String> {
     trail.gap();
     let vapi = cast.simulator.vapi();
@@ -33,11 +33,11 @@ pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>) -> anyhow::Resu
 
     let path = format!("/api/v1/service-requests/{id}");
     let shown = cast.website.get(&path).await?;
-    let wish = json!({"serviceRequestId": id, "providerId": text_at(&shown, "/data/providers/0/id")?});
-    let first = cast.website.post("/api/v1/bookings/schedule-async", &wish).await?;
+    let new_call = json!({"serviceRequestId": id, "providerId": text_at(&shown, "/data/providers/0/id")?});
+    let first = cast.website.post("/api/v1/bookings/schedule-async", &new_call).await?;
     let execution = text_at(&first, "/data/executionId")?;
     trail.tell("call", format_args!("{execution} {}", text_at(&first, "/data/status")?));
-    let second = cast.website.post("/api/v1/bookings/schedule-async", &wish).await?;
+    let second = cast.website.post("/api/v1/bookings/schedule-async", &new_call).await?;
     trail.expect("call", "a second click is the same call", &text_at(&second, "/data/executionId")?, &execution);
 
     let until = tokio::time::Instant::now() + PATIENCE;

@@ -1,18 +1,17 @@
-//! Where the demo keeps its data.
+//! The database of the demo.
 
 use std::path::Path;
 
 use anyhow::Context;
 use secrecy::SecretString;
 
-/// The file that a demo leaves behind to be looked at.
+/// The SQLite file that stays after the demo, so that users can inspect it. The next demo removes it.
 const KEPT: &str = "data/demo.db";
 
-/// A database for one demo.
 pub(super) enum Place {
-    /// As the caller named it.
+    /// The database that the caller named.
     Named(SecretString),
-    /// A fresh file that stays.
+    /// A fresh file that stays after the demo.
     Kept,
     /// A fresh file in a folder that is removed when this is dropped.
     Passing(tempfile::TempDir),
@@ -40,7 +39,7 @@ impl Place {
     }
 }
 
-/// Removes the file of the demo before, with what SQLite keeps beside it.
+/// Removes the SQLite file of the previous demo with its WAL files.
 fn remove(file: &Path) -> anyhow::Result<()> {
     for extension in ["db", "db-wal", "db-shm"] {
         let file = file.with_extension(extension);

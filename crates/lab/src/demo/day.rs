@@ -1,4 +1,5 @@
-//! The play: a client books on the website and pays, Stripe tells it three times, a stranger tells it once.
+//! The first part of the demo: a client books on the website and pays. Stripe delivers the event three times, and an
+//! attacker delivers it once with a wrong signature.
 
 use std::time::Duration;
 
@@ -16,19 +17,19 @@ use super::session::Session;
 use super::trail::Trail;
 use crate::simulator::{Simulator, StoredMessage, StripeSender, payment_succeeded};
 
-/// The business of the seed.
+/// The organisation in the seed file.
 pub(super) const ORGANISATION: &str = "org-happy-paws";
 const OWNER: &str = "owner@happy-paws.example";
 const OPS: &str = "ops@nightshift.example";
 const PASSWORD: &str = "happy paws demo";
-/// Far longer than anything takes.
+/// Maximum time to wait for any step, far longer than every step takes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-/// Minor units: what the client pays.
+/// The price that the client pays, in minor units.
 const PRICE: i64 = 4_500;
-/// What a window lasts beyond its booking.
+/// Time by which an assignment window ends after its booking.
 const WINDOW_GRACE: Duration = Duration::from_secs(60 * 60);
 
-/// Everybody who takes part.
+/// The participants of the demo and the clients that they use.
 pub(super) struct Cast<'a> {
     url: String,
     http: reqwest::Client,
@@ -60,13 +61,13 @@ impl<'a> Cast<'a> {
         })
     }
 
-    /// The owner, signed in.
+    /// Signs the owner in.
     pub(super) async fn owner(&self) -> anyhow::Result<Session> {
         Session::sign_in(&self.http, &self.url, OWNER, PASSWORD).await
     }
 }
 
-/// Plays it all; the booking that was paid.
+/// Runs this part. Returns the id of the paid booking.
 pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>) -> anyhow::Result<String> {
     let began = cast.queue.clock().now();
     let client = format!("+1212556{:04}", Utc::now().timestamp_micros() % 10_000);
@@ -102,7 +103,7 @@ async fn book(cast: &Cast<'_>, trail: &mut Trail<'_>, client: &str) -> anyhow::R
     Ok(Booking { id, end_at })
 }
 
-/// A stranger's guess first, then the same event three times, as Stripe repeats itself.
+/// Delivers the event with a wrong signature, then three times with the right one, as Stripe repeats deliveries.
 async fn deliver(cast: &Cast<'_>, trail: &mut Trail<'_>, booking: &Booking) -> anyhow::Result<()> {
     let event_id = format!("evt_demo_{}", booking.id.replace('-', ""));
     let event = payment_succeeded(&event_id, &format!("pi_demo_{}", booking.id), &booking.id, PRICE, "usd");
@@ -110,7 +111,7 @@ async fn deliver(cast: &Cast<'_>, trail: &mut Trail<'_>, booking: &Booking) -> a
     trail.expect("webhook", "signed with a guessed secret", &answer.status, &401);
     for (delivery, duplicate) in [(1, false), (2, true), (3, true)] {
         let answer = cast.stripe.deliver(&event).await?;
-        let body: Value = serde_json::from_str(&answer.body).context("the receiver answers no JSON")?;
+        let body: Value = serde_json::from_str(&answer.body).context("the answer is not JSON")?;
         let found = format!("{} duplicate={}", answer.status, body["duplicate"]);
         trail.expect(
             "webhook",
@@ -137,7 +138,8 @@ async fn wait_for_the_text(cast: &Cast<'_>, trail: &mut Trail<'_>, client: &str)
     Ok(text)
 }
 
-/// Waits for what is still under way, so that a second text would have been sent by now.
+/// Waits until no job of the booking is due, so that a wrong second text would have been sent before the texts are
+/// counted.
 async fn wait_until_nothing_runs(cast: &Cast<'_>, booking: &str) -> anyhow::Result<()> {
     let filter = Filter { correlation_id: Some(booking.to_owned()), ..Filter::default() };
     let patience = tokio::time::Instant::now() + PATIENCE;

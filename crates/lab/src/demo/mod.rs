@@ -1,8 +1,8 @@
-//! `nightshift demo`: a paid booking from webhook to delivered text, a price that drifts and is found, and a booking call
-//! from the click to the appointment, over real HTTP, with simulated providers.
+//! `nightshift demo`: a paid booking from the webhook to the delivered text, a wrong price that the price check finds,
+//! and a call that books an appointment, over real HTTP with simulated providers.
 //!
-//! [`Demo::prepare`] chooses a database and starts the simulated providers. The caller starts the program on them, with
-//! the same roles as `serve`. [`Demo::play`] talks to it as a website and Stripe do, and reads back what came of it
+//! [`Demo::prepare`] chooses a database and starts the simulated providers. The caller starts the program with both, in
+//! the same roles as `serve`. [`Demo::play`] sends the requests of a website and of Stripe, and checks the results
 //! through the API.
 
 mod call;
@@ -27,18 +27,18 @@ use database::Place;
 use day::Cast;
 use trail::Trail;
 
-/// The business; also the example for `nightshift seed`.
+/// The sample business, which is also the example file for `nightshift seed`.
 pub const SEED: &str = include_str!("../../../../config/demo-seed.json");
-/// What Stripe signs with in the demo.
+/// The secret with which the simulated Stripe signs webhooks.
 pub const STRIPE_SECRET: &str = "whsec_demo_only";
 
-/// A database and the simulated providers, for a program to be started on.
+/// A database and running simulated providers, with which the caller starts the program.
 pub struct Demo {
     place: Place,
     simulator: Simulator,
 }
 
-/// What came of a demo.
+/// The result of a demo.
 pub struct Played {
     code: ExitCode,
     key: SecretString,
@@ -46,34 +46,33 @@ pub struct Played {
 }
 
 impl Demo {
-    /// Starts the simulated providers, and chooses the database: the one that was named, or a fresh SQLite file, which
-    /// is removed at the end when it is `passing`.
+    /// Starts the simulated providers and chooses the database: `named`, or a fresh SQLite file if that is `None`. A
+    /// `passing` file is removed when the demo is dropped.
     ///
     /// # Errors
-    /// The file can't be made, or there is no port.
+    /// An error if the file can't be replaced, its folder can't be created, or no port is free.
     pub async fn prepare(named: Option<SecretString>, passing: bool) -> anyhow::Result<Self> {
         let place = Place::choose(named, passing)?;
         let simulator = Simulator::start("127.0.0.1:0", Accounts::default());
         Ok(Self { place, simulator: simulator.await.context("the simulated providers can't be started")? })
     }
 
-    /// Where the program keeps its data.
     #[must_use]
     pub fn database_url(&self) -> SecretString {
         self.place.url()
     }
 
-    /// The address at which the program reaches Twilio and VAPI, with the default [`Accounts`].
+    /// Returns the base URL of the simulated Twilio and VAPI, which know the default [`Accounts`].
     #[must_use]
     pub fn providers_url(&self) -> String {
         self.simulator.base_url()
     }
 
-    /// Fills the program's database with a business, and plays a day with the program that answers at `url`.
-    /// `database` is its database as it may be shown.
+    /// Loads the sample business into the program's database, and runs the demo against the program at `url`.
+    /// `database` is the database's address without secrets, for display.
     ///
     /// # Errors
-    /// The database can't be filled. What goes wrong later is told, and shows in [`Played::code`].
+    /// An error if the sample business can't be loaded. Later errors are printed, and [`Played::code`] reports them.
     pub async fn play(
         &self,
         url: &str,
@@ -106,20 +105,20 @@ impl Demo {
         Ok(Played { code: trail.end(), key, request })
     }
 
-    /// Stops the simulated providers, and removes a database that is not to be kept.
+    /// Stops the simulated providers, and removes a temporary database.
     pub async fn stop(self) {
         self.simulator.stop().await;
     }
 }
 
 impl Played {
-    /// 1 when anything did not come out as told.
+    /// Returns exit code 1 if a step gave an unexpected result.
     #[must_use]
     pub fn code(&self) -> ExitCode {
         self.code
     }
 
-    /// Says what there is to look at while the program stays up.
+    /// Prints what the user can look at while the program keeps running.
     pub fn invite(&self, url: &str, console: &dyn Console) {
         let key = self.key.expose_secret();
         console.say(format_args!(""));
@@ -136,7 +135,7 @@ impl Played {
     }
 }
 
-/// Loads the business and makes the website's key.
+/// Loads the sample business and creates the website's API key.
 async fn fill(queue: &Queue) -> anyhow::Result<SecretString> {
     let now = queue.clock().now();
     let business = Seed::parse(SEED).context("the built-in seed")?;

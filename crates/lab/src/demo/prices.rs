@@ -1,4 +1,4 @@
-//! The third play: a booking is changed without being priced anew, and the price check finds it.
+//! The second part of the demo: a booking is changed without being repriced, and the price check finds it.
 
 use anyhow::bail;
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::trail::Trail;
 
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(50);
 
-/// Plays it on a booking that was paid.
+/// Runs this part with a paid booking.
 pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>, booking: &str) -> anyhow::Result<()> {
     trail.gap();
     let owner = cast.owner().await?;
@@ -26,7 +26,7 @@ pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>, booking: &str) 
     trail.expect("price", "the booking is left as it is", &total(&shown), &4_500);
 
     let repriced = owner.post(&format!("{path}/reprice"), &json!({"reason": "two dogs"})).await?;
-    trail.expect("price", "priced anew by the owner", &total(&repriced), &6_500);
+    trail.expect("price", "repriced by the owner", &total(&repriced), &6_500);
     check(cast, trail, 0).await?;
     let left = owner.get(&format!("/api/exceptions?type=pricing_drift&bookingId={booking}")).await?;
     let left = left["exceptions"].as_array().map_or(0, Vec::len);
@@ -34,7 +34,7 @@ pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>, booking: &str) 
     Ok(())
 }
 
-/// What happens by itself at two in the morning.
+/// Runs the price check now, which the schedule runs at two in the morning.
 async fn check(cast: &Cast<'_>, trail: &mut Trail<'_>, drifted: i64) -> anyhow::Result<()> {
     let owner = cast.owner().await?;
     let asked = owner.post("/api/reconciliation/runs", &json!({})).await?;

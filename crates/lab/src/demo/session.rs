@@ -1,11 +1,10 @@
-//! The API as the demo's people use it.
+//! A client of the HTTP API with credentials, as the participants of the demo use it.
 
 use anyhow::{Context, bail};
 use reqwest::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-/// Somebody who may call the API.
 pub(super) struct Session {
     http: reqwest::Client,
     url: String,
@@ -13,13 +12,13 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A program with a key.
+    /// Creates a session that authenticates with an API key.
     pub(super) fn with_key(http: &reqwest::Client, url: &str, key: &SecretString) -> Self {
         let header = (AUTHORIZATION, format!("Bearer {}", key.expose_secret()));
         Self { http: http.clone(), url: url.to_owned(), header }
     }
 
-    /// Somebody who signs in.
+    /// Signs a user in.
     pub(super) async fn sign_in(
         http: &reqwest::Client,
         url: &str,
@@ -27,7 +26,7 @@ impl Session {
         password: &str,
     ) -> anyhow::Result<Self> {
         let request = http.post(format!("{url}/api/auth/login")).json(&json!({"email": email, "password": password}));
-        let answer = request.send().await.context("nobody answers the sign-in")?;
+        let answer = request.send().await.context("no answer from /api/auth/login")?;
         let cookie = answer.headers().get(SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
         let Some(cookie) = cookie.and_then(|cookie| cookie.split(';').next()) else {
             bail!("{email} can't sign in: HTTP {}", answer.status().as_u16());
@@ -49,9 +48,9 @@ impl Session {
 
     async fn send(&self, request: reqwest::RequestBuilder, path: &str) -> anyhow::Result<Value> {
         let (name, value) = self.header.clone();
-        let answer = request.header(name, value).send().await.with_context(|| format!("nobody answers {path}"))?;
+        let answer = request.header(name, value).send().await.with_context(|| format!("no answer from {path}"))?;
         let status = answer.status();
-        let body: Value = answer.json().await.with_context(|| format!("{path} answers no JSON"))?;
+        let body: Value = answer.json().await.with_context(|| format!("the answer from {path} is not JSON"))?;
         if !status.is_success() {
             bail!("{path} answers HTTP {}: {body}", status.as_u16());
         }

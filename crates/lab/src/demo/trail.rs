@@ -1,4 +1,4 @@
-//! What the demo prints: one line per step, with the time since its start, and whether it came out as told.
+//! The output of the demo: one line per step, with the time since the start and the result.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::console::Console;
 
-/// The steps so far.
+/// Prints the steps and collects the unexpected results.
 pub(super) struct Trail<'a> {
     console: &'a dyn Console,
     started: Instant,
@@ -18,18 +18,18 @@ impl<'a> Trail<'a> {
         Self { console, started: Instant::now(), wrong: Vec::new() }
     }
 
-    /// Tells a step.
+    /// Prints a step.
     pub(super) fn tell(&self, step: &str, told: impl Display) {
         let ms = self.started.elapsed().as_millis();
         self.console.say(format_args!("{ms:>6} ms  {step:10} {told}"));
     }
 
-    /// Leaves a line empty.
+    /// Prints an empty line.
     pub(super) fn gap(&self) {
         self.console.say(format_args!(""));
     }
 
-    /// Tells a step whose outcome is known beforehand.
+    /// Prints a step and compares its result with the expected one.
     pub(super) fn expect<T: PartialEq + Display>(&mut self, step: &str, what: &str, found: &T, expected: &T) {
         if found == expected {
             self.tell(step, format_args!("{what}: {found}"));
@@ -39,18 +39,18 @@ impl<'a> Trail<'a> {
         }
     }
 
-    /// Something went wrong that is no step's outcome.
+    /// Prints and records an error outside of a comparison.
     pub(super) fn wrong(&mut self, why: impl Display) {
         self.tell("WRONG", &why);
         self.wrong.push(why.to_string());
     }
 
-    /// The verdict.
+    /// Prints the summary. Returns exit code 1 if a result was unexpected.
     pub(super) fn end(self) -> ExitCode {
         self.gap();
         if self.wrong.is_empty() {
             let ms = self.started.elapsed().as_millis();
-            self.console.say(format_args!("Everything came out as told, in {ms} ms."));
+            self.console.say(format_args!("Every step gave the expected result, in {ms} ms."));
             return ExitCode::SUCCESS;
         }
         for wrong in &self.wrong {

@@ -1,17 +1,16 @@
-//! How many requests are sent, from how many connections, and when each of them leaves.
+//! The load on a server: how many requests are sent, from how many connections, and when.
 
 use std::time::Duration;
 
-/// How much, from how many connections.
 #[derive(Debug, Clone)]
 pub struct Load {
-    /// The server, such as http://127.0.0.1:3000.
+    /// The base URL of the server, such as http://127.0.0.1:3000.
     pub url: String,
-    /// Connections that are kept open.
+    /// Number of connections that are kept open.
     pub connections: u32,
-    /// How long requests are sent.
+    /// Duration of the load in seconds.
     pub seconds: u64,
-    /// Requests per second; as fast as the server answers when there is none.
+    /// Requests per second. `None` sends them as fast as the server answers.
     pub rate: Option<u32>,
 }
 
@@ -20,7 +19,7 @@ impl Load {
         Duration::from_secs(self.seconds)
     }
 
-    /// When the `number`-th request should leave after the start, at a rate.
+    /// Returns the time from the start at which request `number` should be sent, or `None` if there is no rate.
     pub(super) fn moment(&self, number: u64) -> Option<Duration> {
         self.rate.map(|rate| Duration::from_secs_f64(f64_of(number) / f64::from(rate)))
     }

@@ -1,4 +1,4 @@
-//! `nightshift load bookings`: fills a database, to measure the nightly price check with.
+//! `nightshift load bookings`: fills a database with bookings, to measure the nightly price check.
 
 use std::time::Instant;
 
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::bulk::{self, Fill};
 use crate::console::Console;
 
-/// Bookings of one transaction.
+/// Number of bookings in one transaction.
 const BATCH: i64 = 10_000;
 
-/// Writes `count` bookings and tells how long it took.
+/// Writes `count` bookings and returns how long it took.
 ///
 /// # Errors
-/// A database error, also when there are such bookings already.
+/// A database error, also if the bookings exist already.
 pub async fn fill(db: &Db, fill: &Fill, count: i64, console: &dyn Console) -> anyhow::Result<Value> {
     let started = Instant::now();
     let mut tx = db.begin().await?;
@@ -33,10 +33,7 @@ pub async fn fill(db: &Db, fill: &Fill, count: i64, console: &dyn Console) -> an
     Ok(json!({"bookings": count, "seconds": seconds(started)}))
 }
 
-/// Tells how long one statement takes that reads what the price check of all these bookings must read.
-///
-/// # Errors
-/// A database error.
+/// Measures one statement that reads everything that the price check must read, which is a lower bound for its time.
 pub async fn time_floor(db: &Db, org: &OrgId) -> anyhow::Result<Value> {
     let started = Instant::now();
     let (rows, _) = bulk::read_all(db, org).await?;

@@ -1,4 +1,4 @@
-//! `nightshift load calls`: makes requests for appointments, then asks for a call for each.
+//! `nightshift load calls`: creates service requests, then schedules a call for each.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,21 +16,21 @@ use super::report::Report;
 struct Plan {
     load: Load,
     authorization: Option<SecretString>,
-    /// Bodies that want a call, each for a request of its own.
-    wishes: Vec<Bytes>,
+    /// Bodies of the measured requests. Each schedules the call of a different service request.
+    new_calls: Vec<Bytes>,
     next: AtomicUsize,
     started: Instant,
 }
 
-/// Asks for calls at a rate, with an API key unless the server takes requests without one.
+/// Schedules calls at a rate. `token` is an API key, or `None` if the server needs none.
 ///
 /// # Errors
-/// There is no rate, nobody listens at the address, or the requests can't be made.
+/// An error if there is no rate, no server at the address, or the service requests can't be created.
 pub async fn run(load: &Load, token: Option<&SecretString>) -> anyhow::Result<Value> {
     let Some(rate) = load.rate else { bail!("give a --rate: each call needs a request that is made beforehand") };
     let authorization = token.map(|key| format!("Bearer {}", key.expose_secret()).into());
     let count = usize::try_from(u64::from(rate) * load.seconds)?;
-    let wishes = make_requests(load, authorization.as_ref(), count).await?;
+    let new_calls = make_requests(load, authorization.as_ref(), count).await?;
     let mut connections = Vec::new();
     for _ in 0..load.connections {
         connections.push(Connection::open(&load.url).await?);
@@ -38,7 +38,7 @@ pub async fn run(load: &Load, token: Option<&SecretString>) -> anyhow::Result<Va
     let plan = Arc::new(Plan {
         load: load.clone(),
         authorization,
-        wishes,
+        new_calls,
         next: AtomicUsize::new(0),
         started: Instant::now(),
     });
@@ -56,7 +56,7 @@ fn headers(authorization: Option<&SecretString>) -> Vec<(&str, &str)> {
     authorization.map(|value| ("authorization", value.expose_secret())).into_iter().collect()
 }
 
-/// As many requests as there will be calls, made by all connections side by side.
+/// Creates `count` service requests from several connections. Returns the bodies that schedule their calls.
 async fn make_requests(load: &Load, authorization: Option<&SecretString>, count: usize) -> anyhow::Result<Vec<Bytes>> {
     let next = Arc::new(AtomicUsize::new(0));
     let makers: Vec<_> = (0..load.connections.min(32))
@@ -64,22 +64,22 @@ async fn make_requests(load: &Load, authorization: Option<&SecretString>, count:
             let (next, url, authorization) = (next.clone(), load.url.clone(), authorization.cloned());
             tokio::spawn(async move {
                 let mut connection = Connection::open(&url).await?;
-                let mut wishes = Vec::new();
+                let mut new_calls = Vec::new();
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= count {
-                        return anyhow::Ok(wishes);
+                        return anyhow::Ok(new_calls);
                     }
-                    wishes.push(make_request(&mut connection, authorization.as_ref(), number).await?);
+                    new_calls.push(make_request(&mut connection, authorization.as_ref(), number).await?);
                 }
             })
         })
         .collect();
-    let mut wishes = Vec::with_capacity(count);
+    let mut new_calls = Vec::with_capacity(count);
     for maker in makers {
-        wishes.extend(maker.await??);
+        new_calls.extend(maker.await??);
     }
-    Ok(wishes)
+    Ok(new_calls)
 }
 
 async fn make_request(
@@ -100,19 +100,19 @@ async fn make_request(
     let id = made["data"]["id"].as_str().context("the server tells no id")?;
     let shown = connection.get(&format!("/api/v1/service-requests/{id}"), &headers).await?;
     let shown: Value = serde_json::from_slice(&shown.body)?;
-    let wish = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
-    Ok(Bytes::from(wish.to_string()))
+    let new_call = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
+    Ok(Bytes::from(new_call.to_string()))
 }
 
 async fn send(plan: Arc<Plan>, mut connection: Connection) -> Report {
     let mut report = Report::new();
     loop {
         let number = plan.next.fetch_add(1, Ordering::Relaxed);
-        let Some(wish) = plan.wishes.get(number) else { return report };
+        let Some(new_call) = plan.new_calls.get(number) else { return report };
         let due = plan.started + plan.load.moment(u64::try_from(number).unwrap_or(u64::MAX)).unwrap_or_default();
         tokio::time::sleep_until(due).await;
         let headers = headers(plan.authorization.as_ref());
-        match connection.post("/api/v1/bookings/schedule-async", &headers, wish.clone()).await {
+        match connection.post("/api/v1/bookings/schedule-async", &headers, new_call.clone()).await {
             Ok(answer) => report.answered(answer.status, due.elapsed()),
             Err(_) => report.failed(),
         }

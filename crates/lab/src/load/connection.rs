@@ -1,5 +1,5 @@
-//! One kept connection that sends one request after another, with as little of its own as possible: the generator shares
-//! the machine with what it measures.
+//! A kept HTTP connection that sends one request after another. It does as little work as possible, because the load
+//! generator usually shares the machine with the server that it measures.
 
 use anyhow::Context;
 use axum::body::Bytes;
@@ -9,13 +9,11 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// An open connection.
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     address: String,
 }
 
-/// What came back.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Bytes,
@@ -23,22 +21,22 @@ pub(super) struct Answer {
 
 impl Connection {
     pub(super) async fn open(url: &str) -> anyhow::Result<Self> {
-        let uri: Uri = url.parse().with_context(|| format!("{url} is no address"))?;
-        let host = uri.host().with_context(|| format!("{url} names no host"))?;
+        let uri: Uri = url.parse().with_context(|| format!("{url} is not a URL"))?;
+        let host = uri.host().with_context(|| format!("{url} has no host"))?;
         let address = format!("{host}:{}", uri.port_u16().unwrap_or(80));
         Ok(Self { sender: Self::connect(&address).await?, address })
     }
 
     async fn connect(address: &str) -> anyhow::Result<SendRequest<Full<Bytes>>> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("nobody answers at {address}"))?;
+        let stream = TcpStream::connect(address).await.with_context(|| format!("no server at {address}"))?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // Its end shows at the next request.
+        // The next request notices when the connection has ended.
         tokio::spawn(connection);
         Ok(sender)
     }
 
-    /// Sends one request; a connection that broke is opened anew for the next.
+    /// Sends one request. A closed connection is opened again before the request.
     pub(super) async fn post(&mut self, path: &str, headers: &[(&str, &str)], body: Bytes) -> anyhow::Result<Answer> {
         self.send("POST", path, headers, body).await
     }

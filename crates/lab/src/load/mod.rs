@@ -1,8 +1,8 @@
-//! `nightshift load`: drives a server and tells how fast it answers.
+//! `nightshift load`: puts load on a server and measures how fast it answers. The result is one line of JSON.
 //!
-//! At a rate, every request has a moment at which it should leave, and its latency counts from that moment: a server
-//! that stalls can't hide it by keeping the generator waiting (coordinated omission). Flat out, each connection sends
-//! its next request when the last one is answered. The result is one line of JSON.
+//! With a rate, every request has a time at which it should be sent, and its latency is measured from that time.
+//! Otherwise a stalled server would delay the generator and so hide its own latency (coordinated omission). Without a
+//! rate, each connection sends the next request when the previous one is answered.
 
 mod amount;
 pub mod bookings;

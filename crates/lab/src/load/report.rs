@@ -1,4 +1,4 @@
-//! What a run came to: counts by status, and latencies in a histogram with three significant digits.
+//! The result of a load run: counts by status, and latencies in a histogram with three significant digits.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::amount::f64_of;
 
-/// Longer than anything waits.
+/// Maximum latency in microseconds. Longer latencies are recorded as this one.
 const LONGEST_US: u64 = 600_000_000;
 
-/// Figures of one connection, and then of all.
+/// The results of one connection, or the sum of all connections.
 pub(super) struct Report {
     latencies: Histogram<u64>,
     by_status: BTreeMap<u16, u64>,
@@ -36,7 +36,7 @@ impl Report {
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        // Both have the same bounds, so nothing can be out of range.
+        // Both histograms have the same bounds, so no value is out of range.
         let _ = self.latencies.add(&other.latencies);
         for (status, count) in &other.by_status {
             *self.by_status.entry(*status).or_default() += count;
@@ -44,7 +44,7 @@ impl Report {
         self.errors += other.errors;
     }
 
-    /// One object: what was measured, how many a second, how long they took.
+    /// Returns the result as one JSON object, which also contains the fields of `what`. The run lasted for `took`.
     pub(super) fn json(&self, what: &Value, took: Duration) -> Value {
         let requests = self.latencies.len();
         let ms = |micros: u64| (f64_of(micros) / 10.0).round() / 100.0;

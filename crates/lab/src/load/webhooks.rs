@@ -26,11 +26,12 @@ struct Plan {
     started: Instant,
 }
 
-/// Delivers events that are signed with `secret`. So many in a hundred as `duplicates` says repeat an earlier event. With
-/// `bookings` the events name bookings `{prefix}0`, `{prefix}1`, ..., so that each confirms one.
+/// Delivers events that are signed with `secret`. `duplicates` is the percentage of deliveries that repeat an earlier
+/// event. `bookings` is the prefix of the ids of the bookings that the events pay (`{prefix}0`, `{prefix}1`, ...); with
+/// `None`, the events name no booking.
 ///
 /// # Errors
-/// Nobody listens at the address.
+/// An error if there is no server at the address.
 pub async fn run(load: Load, secret: SecretString, duplicates: u64, bookings: Option<String>) -> anyhow::Result<Value> {
     let mut connections = Vec::new();
     for _ in 0..load.connections {
@@ -82,7 +83,7 @@ async fn send(plan: Arc<Plan>, mut connection: Connection) -> Report {
 }
 
 impl Plan {
-    /// About 300 bytes, as small as Stripe's events get.
+    /// Returns the body of delivery `number`: about 300 bytes, which is the size of Stripe's smallest events.
     fn body(&self, number: u64) -> Bytes {
         let repeated = self.duplicates > 0 && number % 100 < self.duplicates && number >= 100;
         let event = if repeated { number - 100 + self.duplicates.min(99) } else { number };

@@ -1,4 +1,4 @@
-//! What was acknowledged, and what came of it.
+//! Records which requests were acknowledged, and compares them with their effects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use super::people::{booking_id, client_phone, provider_phone, requester_phone};
 use crate::console::Console;
 use crate::simulator::Simulator;
 
-/// Outside of the program, so that killing it takes nothing away.
+/// The acknowledged requests. They are kept in this process, so killing the program does not lose them.
 #[derive(Default)]
 pub(super) struct Ledger {
     paid: Mutex<BTreeSet<u32>>,
@@ -22,13 +22,13 @@ pub(super) struct Ledger {
     repeats: AtomicUsize,
 }
 
-/// What came out.
+/// The result of the comparison.
 pub(super) struct Verdict {
-    /// Webhooks and wishes that were answered with 2xx.
+    /// Number of webhooks and call requests that were acknowledged.
     pub(super) acknowledged: usize,
-    /// Of them, those without their effect.
+    /// Number of acknowledged requests without their effect.
     pub(super) lost: usize,
-    /// Effects that happened more than once.
+    /// Number of texts and calls that happened more than once.
     pub(super) twice: usize,
     pub(super) texts: usize,
     pub(super) calls: usize,
@@ -51,7 +51,8 @@ impl Ledger {
         lock(&self.wanted).insert(call);
     }
 
-    /// Compares what was acknowledged with what stands in the database, whom texts reached and whose phones rang.
+    /// Compares the acknowledged requests with the bookings in the database and the texts and calls at the simulated
+    /// providers.
     pub(super) async fn judge(
         &self,
         simulator: &Simulator,

@@ -1,4 +1,4 @@
-//! What comes in while processes are killed: payments, some of them told more than once; wishes for calls; price checks.
+//! The load while processes are killed: payments, which are delivered more than once, call requests and price checks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -15,18 +15,18 @@ use crate::simulator::{StripeSender, payment_succeeded};
 pub(super) const STRIPE_SECRET: &str = "whsec_prove_only";
 const PAYERS: u32 = 6;
 const CALLERS: u32 = 2;
-/// What the client pays, which is what the booking costs.
+/// The amount that the client pays, equal to the price of the booking, in minor units.
 const PRICE: i64 = 4_000;
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The senders.
+/// The running senders.
 pub(super) struct Load {
     senders: JoinSet<anyhow::Result<()>>,
     stop: Arc<AtomicBool>,
 }
 
 impl Load {
-    /// Starts them: each booking is paid once, and told of two to four times.
+    /// Starts the senders. Each booking is paid once, and its payment is delivered two or three times.
     pub(super) fn start(url: &str, bookings: u32, calls: u32, ledger: Arc<Ledger>) -> anyhow::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut senders = JoinSet::new();
@@ -46,7 +46,7 @@ impl Load {
         let (http, url, stopped) = (http_client()?, url.to_owned(), stop.clone());
         senders.spawn(async move {
             while !stopped.load(Ordering::Relaxed) {
-                // It may be refused, because one is running, or get no answer: the clock does not care either.
+                // A refusal (another check is running) or no answer is fine, as for the scheduler.
                 let _ = http.post(format!("{url}/api/reconciliation/runs")).json(&json!({})).send().await;
                 tokio::time::sleep(Duration::from_secs(2)).await;
             }
@@ -55,7 +55,7 @@ impl Load {
         Ok(Self { senders, stop })
     }
 
-    /// Lets everybody come to their end.
+    /// Stops the price checks, and waits until all other senders have finished.
     pub(super) async fn finish(mut self) -> anyhow::Result<()> {
         self.stop.store(true, Ordering::Relaxed);
         while let Some(sender) = self.senders.join_next().await {
@@ -75,7 +75,7 @@ async fn pay(stripe: &StripeSender, next: &AtomicU32, bookings: u32, ledger: &Le
         let event = payment_succeeded(&format!("evt_{n}"), &format!("pi_{n}"), &booking, PRICE, "usd");
         stripe.deliver_until_taken(&event, PATIENCE).await?;
         ledger.paid(n);
-        // Stripe repeats itself, and another event tells of the same payment.
+        // Stripe repeats deliveries, and may send another event about the same payment.
         for again in 0..fastrand::u32(1..3) {
             let id = if again == 0 { format!("evt_{n}") } else { format!("evt_{n}_again") };
             let event = payment_succeeded(&id, &format!("pi_{n}"), &booking, PRICE, "usd");
@@ -100,7 +100,8 @@ async fn call(http: &reqwest::Client, url: &str, next: &AtomicU32, calls: u32, l
     }
 }
 
-/// None when nobody answered; asking again is the same wish.
+/// Creates a service request and schedules its call. Returns `None` if this is not acknowledged; calling it again does
+/// not schedule a second call.
 async fn want(http: &reqwest::Client, url: &str, n: u32) -> Option<()> {
     let body = json!({"title": "Teeth", "userPhone": requester_phone(n),
                       "providers": [{"name": "Bright Dental", "phone": provider_phone(n)}]});
@@ -108,8 +109,8 @@ async fn want(http: &reqwest::Client, url: &str, n: u32) -> Option<()> {
     let made: Value = request.json(&body).send().await.ok()?.json().await.ok()?;
     let id = made["data"]["id"].as_str()?;
     let shown: Value = http.get(format!("{url}/api/v1/service-requests/{id}")).send().await.ok()?.json().await.ok()?;
-    let wish = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
-    let answer = http.post(format!("{url}/api/v1/bookings/schedule-async")).json(&wish).send().await.ok()?;
-    // 409: an earlier try was answered to nobody, and its call is over already.
+    let new_call = json!({"serviceRequestId": id, "providerId": shown["data"]["providers"][0]["id"]});
+    let answer = http.post(format!("{url}/api/v1/bookings/schedule-async")).json(&new_call).send().await.ok()?;
+    // 409: an earlier attempt was accepted but its answer was lost, and its call has already ended.
     matches!(answer.status().as_u16(), 202 | 409).then_some(())
 }

@@ -1,9 +1,9 @@
-//! `nightshift prove`: kills the program again and again under load, and counts what came out at the other end.
+//! `nightshift prove`: kills the program again and again under load, and checks that nothing was lost or done twice.
 //!
-//! The program runs as a process of its own on a scratch database; Stripe, website, Twilio and VAPI are in this
-//! process, and remember what was acknowledged, what was sent and whose phone rang. Nothing is hurried: leases run out
-//! when they run out. In the end every acknowledged payment must have its one confirmed booking and its one text, every
-//! acknowledged wish for a call its one phone that rang, and no promise may be broken in the database.
+//! The program runs in its own processes on a scratch database, with its usual lease times. The clients and the
+//! simulated Twilio and VAPI run in this process and record what was acknowledged, sent and called. At the end, every
+//! acknowledged payment must have exactly one confirmed booking and one text, every acknowledged call request exactly
+//! one call and one text, and no promise may be broken in the database.
 
 mod ledger;
 mod load;
@@ -32,30 +32,31 @@ use ledger::Ledger;
 use load::Load;
 use process::{Child, Program};
 
-/// Bookings per kill, so that each kill finds fresh work.
+/// Number of bookings per kill, enough that there is work in progress at every kill.
 const BOOKINGS_PER_KILL: u32 = 3;
-/// Longer than leases, look-ups of doubtful texts and a handful of retries.
+/// Maximum time for the remaining jobs to finish: longer than lease times, look-ups of uncertain texts and several
+/// retries together.
 const SETTLE: Duration = Duration::from_secs(900);
-/// What is due later than this is no work that is left, but a reminder of a booking.
+/// A job that is due later than this is a reminder of a booking, and is not waited for.
 const LATER: Duration = Duration::from_secs(1_800);
 
-/// What to kill, how often, and where.
 #[derive(Debug)]
 pub struct Plan {
-    /// The program; it is started as `serve --role ROLE`.
+    /// The executable of the program, which is started with `serve --role ROLE`.
     pub executable: PathBuf,
-    /// Kills.
+    /// Number of kills.
     pub kills: u32,
-    /// An empty database; a fresh SQLite file when there is none.
+    /// The URL of an empty database. `None` creates a fresh SQLite file.
     pub database_url: Option<SecretString>,
-    /// Whether each role is a process of its own, of which one at a time is killed.
+    /// Whether each role runs in its own process. One process at a time is killed.
     pub split: bool,
 }
 
-/// Proves it; false when anything was lost, done twice, left in doubt or broken.
+/// Runs the test. Returns `false` if anything was lost, was done twice or has an unknown outcome, or if a promise is
+/// broken.
 ///
 /// # Errors
-/// What could not be started, or did not settle.
+/// An error if the database is not empty, a process can't be started, or the jobs do not finish in time.
 pub async fn run(plan: &Plan, console: &dyn Console) -> anyhow::Result<bool> {
     let folder = tempfile::Builder::new().prefix("nightshift-prove-").tempdir().context("no temporary folder")?;
     let url = plan
@@ -103,7 +104,8 @@ pub async fn run(plan: &Plan, console: &dyn Console) -> anyhow::Result<bool> {
         console.remark(format_args!("broken: {}: {}", broken.promise, broken.examples.join(", ")));
     }
     if revived > 0 {
-        console.remark(format_args!("{revived} jobs had lost their third lease and were started anew, as ops would"));
+        console
+            .remark(format_args!("{revived} jobs had lost their third lease and were retried, as an operator would"));
     }
     let unknown = effects_in_doubt(&db).await?;
     simulator.stop().await;
@@ -130,7 +132,7 @@ fn start_all(program: &Program, split: bool) -> anyhow::Result<Vec<Child>> {
     roles.iter().map(|role| program.start(role)).collect()
 }
 
-/// What the processes are told, and nothing of this installation's.
+/// Returns the complete environment of the processes. They use no settings of this installation.
 fn settings(url: &SecretString, simulator: &Simulator) -> Vec<(&'static str, String)> {
     let (twilio, vapi) = (TwilioAccount::default(), VapiAccount::default());
     vec![
@@ -155,11 +157,11 @@ fn settings(url: &SecretString, simulator: &Simulator) -> Vec<(&'static str, Str
     ]
 }
 
-/// A business with as many pending bookings as are to be paid, each of a client of its own.
+/// Migrates the database and loads a business with `bookings` pending bookings, each of a different client.
 async fn prepare(db: &Db, bookings: u32) -> anyhow::Result<()> {
     migrate(db).await.context("the database can't be migrated")?;
     if !organizations::locales(db).await?.is_empty() {
-        bail!("the database is not empty; name one that nobody needs");
+        bail!("the database is not empty; name an empty one");
     }
     let clients: Vec<_> = (0..bookings)
         .map(|n| {
@@ -173,7 +175,7 @@ async fn prepare(db: &Db, bookings: u32) -> anyhow::Result<()> {
                    "service": "dog_walking", "startAt": "2099-12-31T10:00:00Z", "endAt": "2099-12-31T11:00:00Z"})
         })
         .collect();
-    // A number sends one text a second.
+    // A number sends one text per second, so one number would be the bottleneck.
     let mut numbers: Vec<_> = (0..200)
         .map(|n| {
             json!({"id": format!("number-{n}"), "orgId": "org-prove", "e164": format!("+1212555{n:04}"),
@@ -196,8 +198,8 @@ async fn prepare(db: &Db, bookings: u32) -> anyhow::Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// Waits until nothing is left to do. A job that lost its third lease waits for a person: it is started anew, as often
-/// as it takes, and counted.
+/// Waits until no job is left to run. A job that is dead because it lost its lease three times is retried, as an
+/// operator would do. Returns the number of these retries.
 async fn settle(queue: &Queue) -> anyhow::Result<usize> {
     let started = Instant::now();
     let mut revived = 0;
@@ -207,7 +209,7 @@ async fn settle(queue: &Queue) -> anyhow::Result<usize> {
         for job in queue.list(&dead, None, 1_000).await?.jobs {
             let mut tx = queue.db().begin().await?;
             match nightshift_jobs::registry().retry(queue, &mut tx, &job.id, None).await {
-                // Its work was done before its process was killed.
+                // The work of the job was done before its process was killed.
                 Err(SteerError::Pointless(_)) => continue,
                 retried => retried?,
             };

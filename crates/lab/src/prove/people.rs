@@ -1,4 +1,4 @@
-//! The ids and phone numbers that the run makes up: whom its bookings and calls are for.
+//! The generated booking ids and phone numbers of a run. Each number belongs to one booking or call.
 
 pub(super) fn booking_id(n: u32) -> String {
     format!("booking-{n}")

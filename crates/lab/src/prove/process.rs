@@ -1,4 +1,4 @@
-//! The program as processes of their own, to be killed.
+//! Starts and kills processes of the program.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use crate::simulator::ReservedPort;
 
-/// How processes are started.
+/// The executable, and the folder, port and environment that its processes get.
 pub(super) struct Program {
     pub(super) executable: PathBuf,
     pub(super) folder: PathBuf,
@@ -15,7 +15,7 @@ pub(super) struct Program {
     pub(super) settings: Vec<(&'static str, String)>,
 }
 
-/// A running process; dropped, it is killed.
+/// A running process. Dropping it kills the process.
 pub(super) struct Child {
     child: std::process::Child,
     pub(super) role: &'static str,
@@ -44,9 +44,9 @@ impl Program {
 }
 
 impl Child {
-    /// Ends it as `kill -9` does.
+    /// Kills the process with SIGKILL and waits for its end.
     pub(super) fn kill(&mut self) {
-        // One that has ended already can't be killed, and need not be.
+        // Fails only if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -58,7 +58,7 @@ impl Drop for Child {
     }
 }
 
-/// Where the processes write their log lines.
+/// Returns the file to which all processes write their log lines.
 pub(super) fn log_file(folder: &Path) -> PathBuf {
     folder.join("log.txt")
 }

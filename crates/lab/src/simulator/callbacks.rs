@@ -1,6 +1,7 @@
-//! Status callbacks, as Twilio sends them: signed form posts, a pause apart, tried again as the address's fragment asks.
+//! Sends status callbacks as Twilio does: signed form posts with a pause between them, retried as the fragment of the
+//! callback URL says.
 //!
-//! A message's state moves on whether or not anybody hears of it.
+//! The status of a message changes even if it has no callback URL or the callbacks fail.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +16,13 @@ use super::faults::Fault;
 use super::ledger::{SentCallback, StoredMessage};
 use super::twilio::FakeTwilio;
 
-/// All tries of one callback share this time.
+/// Maximum time for all attempts of one callback.
 const BUDGET: Duration = Duration::from_secs(15);
 
-/// Pause between two tries.
+/// Pause between two attempts.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
-/// Which callbacks are sent, and when.
+/// The status changes of a message, and when their callbacks are sent.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub(super) before_answer: bool,
@@ -48,7 +49,7 @@ impl Plan {
     }
 }
 
-/// Sends the callbacks, before the answer or after it.
+/// Sends the callbacks: before it returns if the plan says so, otherwise in a background task.
 pub(super) async fn call_back(twilio: &Arc<FakeTwilio>, message: &StoredMessage, plan: Plan) {
     if plan.before_answer {
         send(twilio, message, plan).await;
@@ -61,7 +62,7 @@ pub(super) async fn call_back(twilio: &Arc<FakeTwilio>, message: &StoredMessage,
     }
 }
 
-/// Moves the message through its states and tells its callback address of each.
+/// Changes the status of the message step by step, and sends a callback for each step.
 async fn send(twilio: &FakeTwilio, message: &StoredMessage, plan: Plan) {
     let target = message.status_callback.as_deref().filter(|_| plan.posts).map(Target::parse);
     for (status, error_code) in plan.steps {
@@ -106,7 +107,7 @@ fn form(twilio: &FakeTwilio, message: &StoredMessage, status: MessageStatus, err
     form.finish()
 }
 
-/// Posts until it is taken or the tries are used up. Gives the number of tries and the last answer's status.
+/// Posts a callback, with retries. Returns the number of attempts and the HTTP status of the last answer.
 async fn post(twilio: &FakeTwilio, target: &Target<'_>, body: &str) -> (u32, Option<u16>) {
     let signature = signature::sign_form(&twilio.account.auth_token, target.url, body.as_bytes());
     let token = Uuid::new_v4().to_string();
@@ -133,7 +134,7 @@ async fn post(twilio: &FakeTwilio, target: &Target<'_>, body: &str) -> (u32, Opt
     }
 }
 
-/// A callback address with the retries that its fragment asks for: `#rc=3&rp=ct,rt,5xx`.
+/// A callback URL and the retry policy in its fragment, such as `#rc=3&rp=ct,rt,5xx`.
 struct Target<'a> {
     url: &'a str,
     retries: u32,

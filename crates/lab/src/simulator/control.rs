@@ -1,4 +1,4 @@
-//! The simulator's own API: orders faults and shows the ledger to tests in other processes.
+//! The simulator's own HTTP API, with which tests in other processes set faults and read the ledger.
 
 use std::sync::Arc;
 

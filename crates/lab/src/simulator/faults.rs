@@ -1,27 +1,26 @@
-//! Faults on demand: what goes wrong, for which messages, how often.
+//! Fault injection for the fake Twilio: what goes wrong, for which messages, and how often.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// One order to misbehave. As JSON:
+/// A fault to inject. As JSON:
 /// `{"match":{"to":"+14155550199"},"fault":"rate_limit_429","retryAfter":2,"times":3}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FaultRule {
-    /// Which messages; all when empty.
+    /// The messages to which the fault applies. An empty match means all messages.
     #[serde(rename = "match", default)]
     pub matching: Match,
-    /// What goes wrong.
     pub fault: Fault,
-    /// How many more times; 0 means until it is cleared.
+    /// Number of times that the fault is still to occur. 0 means until it is cleared.
     #[serde(default = "once")]
     pub times: u32,
-    /// `Retry-After` in seconds, for answers that may carry one.
+    /// Value of the `Retry-After` header in seconds, for 429 and 503 answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
-    /// How long a fault that takes time takes.
+    /// Delay in milliseconds, for faults that delay the answer. `None` uses the default of the fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
     /// The error code of [`Fault::Refuse`].
@@ -29,22 +28,22 @@ pub struct FaultRule {
     pub code: Option<u32>,
 }
 
-/// Which messages a fault is for.
+/// The messages to which a fault applies. `None` matches every message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Match {
-    /// The recipient, E.164.
+    /// The recipient's number in E.164 format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// A part of the text.
+    /// A substring of the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_contains: Option<String>,
 }
 
-/// What can go wrong. "Storing" is the point after which the message counts as sent.
+/// A kind of fault. A message counts as sent once it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Fault {
-    /// 400 with the rule's `code` (21211 if it names none).
+    /// 400 with the rule's `code`, or 21211 if it has none.
     #[serde(rename = "refuse")]
     Refuse,
     /// 400: the recipient has opted out.
@@ -59,34 +58,35 @@ pub enum Fault {
     /// 400: the sender's queue is full.
     #[serde(rename = "queue_full_21611")]
     QueueFull,
-    /// 500, the message is not sent.
+    /// 500. The message is not sent.
     #[serde(rename = "error_500_before_storing")]
     ErrorBeforeStoring,
-    /// 500, the message is sent.
+    /// 500. The message is sent.
     #[serde(rename = "error_500_after_storing")]
     ErrorAfterStoring,
-    /// 503 with code 20503, the message is not sent.
+    /// 503 with code 20503. The message is not sent.
     #[serde(rename = "error_503_before_storing")]
     UnavailableBeforeStoring,
-    /// No answer for `delayMs` (15 s), then the connection closes; the message is not sent.
+    /// No answer for `delayMs` (default 15 s), then the connection is closed. The message is not sent.
     #[serde(rename = "hang_before_storing")]
     HangBeforeStoring,
-    /// No answer for `delayMs` (15 s), then the connection closes; the message is sent.
+    /// No answer for `delayMs` (default 15 s), then the connection is closed. The message is sent.
     #[serde(rename = "timeout_after_storing")]
     TimeoutAfterStoring,
-    /// The connection closes without an answer; the message is not sent.
+    /// The connection is closed without an answer. The message is not sent.
     #[serde(rename = "close_before_storing")]
     CloseBeforeStoring,
-    /// The connection closes without an answer; the message is sent.
+    /// The connection is closed without an answer. The message is sent.
     #[serde(rename = "close_after_storing")]
     CloseAfterStoring,
-    /// 201 with a body that is no JSON; the message is sent.
+    /// 201 with a body that is not JSON. The message is sent.
     #[serde(rename = "garbled_after_storing")]
     GarbledAfterStoring,
-    /// 201, then half of the body and nothing more for `delayMs` (15 s); the message is sent.
+    /// 201 with half of the body, then nothing for `delayMs` (default 15 s), then the connection is closed. The message
+    /// is sent.
     #[serde(rename = "slow_body_after_storing")]
     SlowBodyAfterStoring,
-    /// The right answer after `delayMs` (1 s).
+    /// The correct answer after `delayMs` (default 1 s).
     #[serde(rename = "slow_answer")]
     SlowAnswer,
     /// Every callback is sent twice.
@@ -98,7 +98,7 @@ pub enum Fault {
     /// All callbacks are sent before the 201.
     #[serde(rename = "callbacks_before_answer")]
     CallbacksBeforeAnswer,
-    /// No callback is ever sent.
+    /// No callback is sent.
     #[serde(rename = "callbacks_none")]
     CallbacksNone,
     /// The message stays `queued`: it has no `date_sent`, and no callback is sent.
@@ -116,18 +116,18 @@ pub enum Fault {
     /// Listing messages answers 429, with `retryAfter` if given. Only `match.to` applies.
     #[serde(rename = "list_rate_limit_429")]
     ListRateLimit,
-    /// The list does not show anything yet. Only `match.to` applies.
+    /// The list is empty, as if it lagged behind. Only `match.to` applies.
     #[serde(rename = "list_lags")]
     ListLags,
-    /// The text goes out, and is listed, behind the words of a trial account.
+    /// The text is sent and listed with the prefix of a trial account.
     #[serde(rename = "trial_prefix")]
     TrialPrefix,
-    /// The text is listed with other line ends.
+    /// The text is sent and listed with CRLF line ends and one more at its end.
     #[serde(rename = "line_ends_changed")]
     LineEndsChanged,
 }
 
-/// When a fault takes effect. One request may meet one fault of each stage.
+/// The part of the service that a fault affects. One fault of each stage may apply to the same request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Answer,
@@ -169,55 +169,55 @@ impl Fault {
     fn default_delay(self) -> Duration {
         match self {
             Self::SlowAnswer => Duration::from_secs(1),
-            // Longer than any client waits.
+            // Longer than the timeout of any client.
             _ => Duration::from_secs(15),
         }
     }
 }
 
 impl FaultRule {
-    /// A fault that happens once, to any message.
+    /// Creates a rule for a fault that occurs once, for any message.
     #[must_use]
     pub fn new(fault: Fault) -> Self {
         Self { matching: Match::default(), fault, times: once(), retry_after: None, delay_ms: None, code: None }
     }
 
-    /// Only for this recipient.
+    /// Limits the fault to one recipient.
     #[must_use]
     pub fn to(mut self, number: impl Into<String>) -> Self {
         self.matching.to = Some(number.into());
         self
     }
 
-    /// Only for texts that contain this.
+    /// Limits the fault to texts that contain `part`.
     #[must_use]
     pub fn body_contains(mut self, part: impl Into<String>) -> Self {
         self.matching.body_contains = Some(part.into());
         self
     }
 
-    /// How often; 0 means until cleared.
+    /// Sets how often the fault occurs. 0 means until it is cleared.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = times;
         self
     }
 
-    /// With this `Retry-After`, in seconds.
+    /// Sets the `Retry-After` header of the answer, in seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    /// Taking this long.
+    /// Sets the delay of the answer.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay_ms = Some(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
         self
     }
 
-    /// With this error code.
+    /// Sets the error code of [`Fault::Refuse`].
     #[must_use]
     pub fn code(mut self, code: u32) -> Self {
         self.code = Some(code);
@@ -241,7 +241,7 @@ fn once() -> u32 {
     1
 }
 
-/// The orders that are not used up, oldest first.
+/// The rules that are not used up, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Faults(Mutex<Vec<FaultRule>>);
 
@@ -258,7 +258,7 @@ impl Faults {
         self.rules().clear();
     }
 
-    /// The first order that fits, counted down.
+    /// Returns the first rule that matches and uses it once. `None` if no rule matches.
     pub(super) fn take(&self, stage: Stage, to: Option<&str>, body: Option<&str>) -> Option<FaultRule> {
         let mut rules = self.rules();
         let at = rules.iter().position(|rule| rule.is_for(stage, to, body))?;

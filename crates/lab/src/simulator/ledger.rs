@@ -1,4 +1,4 @@
-//! What the fake Twilio was asked and what it sent. Tests count texts here: a text that is in the ledger went out.
+//! The messages and request counts of the fake Twilio. Every text in the ledger counts as sent; tests count texts here.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use nightshift_providers::twilio::MessageStatus;
 use serde::Serialize;
 
-/// Everything since the start, or since it was last cleared.
+/// The accepted texts and the request counts since the start, or since the ledger was last cleared.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ledger {
@@ -16,91 +16,84 @@ pub struct Ledger {
     by_sid: HashMap<String, usize>,
 }
 
-/// A text that was taken.
+/// A text that the fake Twilio accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredMessage {
-    /// `SM` and 32 hex digits.
+    /// `SM` followed by 32 hex digits.
     pub sid: String,
-    /// The sender.
     pub from: String,
-    /// The recipient.
     pub to: String,
-    /// The text.
     pub body: String,
-    /// How far it has come.
     pub status: MessageStatus,
-    /// Why it failed, when it did.
+    /// Twilio's error code if the text was not delivered.
     pub error_code: Option<u32>,
-    /// When it was taken.
+    /// The time at which it was accepted.
     pub at: DateTime<Utc>,
-    /// When it was sent on.
+    /// The time at which it left the queue. `None` if it is still queued or scheduled.
     pub sent_at: Option<DateTime<Utc>>,
-    /// Where callbacks go, as given.
+    /// The callback URL as the client sent it, with its fragment.
     pub status_callback: Option<String>,
-    /// The callbacks, in the order they were sent.
+    /// The callbacks in the order in which they were sent.
     pub callbacks: Vec<SentCallback>,
-    /// Taken out of the lists by the account; it went out all the same.
+    /// Whether the client deleted it. A deleted text is not listed, but it was sent.
     pub deleted: bool,
 }
 
 impl StoredMessage {
-    /// Whether nothing more will become of it.
+    /// Returns whether the status is final.
     pub(super) fn has_ended(&self) -> bool {
         self.status.rank() >= MessageStatus::Delivered.rank()
     }
 }
 
-/// One callback, with all its tries.
+/// One callback with all its attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SentCallback {
-    /// What it told.
     pub status: MessageStatus,
-    /// When its last try ended.
+    /// The time at which the last attempt ended.
     pub at: DateTime<Utc>,
-    /// How often it was tried.
+    /// Number of attempts.
     pub tries: u32,
-    /// The last answer's status; none when nobody answered.
+    /// HTTP status of the answer to the last attempt. `None` if there was no answer.
     pub http_status: Option<u16>,
 }
 
-/// How often each request was made.
+/// Number of requests of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Requests {
-    /// Sends, refused and spoiled ones included.
+    /// Requests to send a text, including rejected and failed ones.
     pub send: u64,
-    /// Lists.
+    /// Requests for a list of messages.
     pub list: u64,
-    /// Looks at one message.
+    /// Requests for one message.
     pub get: u64,
-    /// Any of them with wrong credentials.
+    /// Requests of any kind with wrong credentials.
     pub unauthorized: u64,
-    /// Any of them beyond the number allowed at once.
+    /// Requests of any kind that exceeded the limit of concurrent requests.
     pub too_many: u64,
 }
 
 impl Ledger {
-    /// All texts, oldest first.
+    /// Returns all texts, oldest first.
     #[must_use]
     pub fn messages(&self) -> &[StoredMessage] {
         &self.messages
     }
 
-    /// The counts of requests.
     #[must_use]
     pub fn requests(&self) -> Requests {
         self.requests
     }
 
-    /// One text.
     #[must_use]
     pub fn message(&self, sid: &str) -> Option<&StoredMessage> {
         self.by_sid.get(sid).map(|at| &self.messages[*at])
     }
 
-    /// The texts to one recipient, oldest first.
+    /// Returns the texts to one recipient, oldest first.
     pub fn to<'a>(&'a self, number: &'a str) -> impl Iterator<Item = &'a StoredMessage> {
         self.messages.iter().filter(move |message| message.to == number)
     }
@@ -114,7 +107,7 @@ impl Ledger {
         self.messages.push(message);
     }
 
-    /// `None` when the ledger was cleared meanwhile.
+    /// Returns `None` if the ledger was cleared after the text was accepted.
     pub(super) fn message_mut(&mut self, sid: &str) -> Option<&mut StoredMessage> {
         self.by_sid.get(sid).map(|at| &mut self.messages[*at])
     }

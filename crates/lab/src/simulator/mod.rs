@@ -1,16 +1,14 @@
-//! The outside services, faked over real HTTP.
+//! Simulated outside services over real HTTP, for tests and tools only: it keeps every text in memory and shows it to
+//! everybody who asks.
 //!
-//! A [`Simulator`] is one server that answers as the services do and misbehaves on demand, so that tests and the demo
-//! run the real clients against real connections. [`FakeTwilio`] sits behind it; what it was asked and what it sent is
-//! in its [`Ledger`]. [`FakeVapi`] places calls that follow a [`CallScript`]. [`StripeSender`] plays Stripe, which only
-//! sends. Faults, scripts and ledgers are reached in process and over HTTP:
+//! A [`Simulator`] is a server with a [`FakeTwilio`], which records messages in its [`Ledger`], and a [`FakeVapi`],
+//! whose calls follow [`CallScript`]s. Both fail on demand. A [`StripeSender`] delivers webhooks as Stripe does. The
+//! server can also be controlled over HTTP:
 //!
-//! - `POST /_control/faults` adds a JSON list of [`FaultRule`]s, `GET` shows those left, `DELETE` clears them
-//! - `GET /_control/ledger` shows every message and the counts of requests, `DELETE` forgets them
+//! - `POST /_control/faults` adds a JSON list of [`FaultRule`]s, `GET` returns the remaining ones, `DELETE` clears them
+//! - `GET /_control/ledger` returns all messages and the request counts, `DELETE` clears them
 //! - `POST /_control/vapi/scripts` adds a JSON list of [`CallScript`]s, `DELETE` clears them
-//! - `GET /_control/vapi/calls` shows every call that was placed and the counts of requests
-//!
-//! Nothing here is for production use: it keeps every text in memory and shows it to anybody who asks.
+//! - `GET /_control/vapi/calls` returns all placed calls and the request counts
 
 mod callbacks;
 mod control;
@@ -49,16 +47,14 @@ pub use vapi::{FakeVapi, VapiRequests};
 pub use vapi_account::VapiAccount;
 pub use vapi_call::{CallScript, PlacedCall, StartScript};
 
-/// The accounts that the simulator knows, one per service.
+/// The accounts that the simulator accepts, one per service.
 #[derive(Debug, Clone, Default)]
 pub struct Accounts {
-    /// At Twilio.
     pub twilio: TwilioAccount,
-    /// At VAPI.
     pub vapi: VapiAccount,
 }
 
-/// A running server; dropping it stops it.
+/// A running server. Dropping it stops it.
 #[derive(Debug)]
 pub struct Simulator {
     addr: SocketAddr,
@@ -69,10 +65,10 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Listens on `addr` (port 0 takes a free one) and answers until stopped.
+    /// Starts a server on `addr`. Port 0 chooses a free port.
     ///
     /// # Errors
-    /// The address cannot be listened on, or the client for callbacks cannot be set up.
+    /// An error if it can't listen on the address, or the HTTP client for callbacks can't be created.
     pub async fn start(addr: impl ToSocketAddrs, accounts: Accounts) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
@@ -88,31 +84,29 @@ impl Simulator {
         Ok(Self { addr, twilio, vapi, tasks, stop })
     }
 
-    /// Where it listens.
+    /// Returns the address on which the server listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The base URL for clients, such as `http://127.0.0.1:4010`.
+    /// Returns the base URL for clients, such as `http://127.0.0.1:4010`.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    /// The fake Twilio behind it.
     #[must_use]
     pub fn twilio(&self) -> &FakeTwilio {
         &self.twilio
     }
 
-    /// The fake VAPI behind it.
     #[must_use]
     pub fn vapi(&self) -> &FakeVapi {
         &self.vapi
     }
 
-    /// Cuts all connections, drops callbacks that are not sent yet, and waits until everything has ended.
+    /// Closes all connections, drops callbacks that are not sent yet, and waits until all tasks have ended.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();

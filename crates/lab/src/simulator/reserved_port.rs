@@ -1,15 +1,15 @@
-//! A port of this machine for a server that is killed and started again and again.
+//! Reserves a port for a server that is killed and started again and again.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpSocket;
 
-/// A port of 127.0.0.1 that stays free for one server, also while that does not run: nobody else gets it for a
-/// listener or, more likely, as the near end of an outgoing connection.
+/// A port of 127.0.0.1 that is reserved for one server, even while the server does not run. No other process gets it as
+/// a free port for a listener or, more likely, as the local port of an outgoing connection.
 ///
-/// A socket is bound to it and never listens. Linux lets a server that sets `SO_REUSEADDR` (as tokio and PostgreSQL
-/// do) listen beside it, and passes over the port when it looks for a free one.
+/// The reservation is a socket that is bound to the port and never listens. Linux skips the port when it looks for a
+/// free one, but a server that sets `SO_REUSEADDR`, as tokio and PostgreSQL do, can still listen on it.
 #[derive(Debug)]
 pub struct ReservedPort {
     number: u16,
@@ -17,18 +17,18 @@ pub struct ReservedPort {
 }
 
 impl ReservedPort {
-    /// A port that was free.
+    /// Reserves a free port.
     ///
     /// # Errors
-    /// There is none.
+    /// An error if no port is free.
     pub fn any() -> io::Result<Self> {
         Self::bind(0)
     }
 
-    /// This port.
+    /// Reserves port `number`; 0 chooses a free one.
     ///
     /// # Errors
-    /// It is taken.
+    /// An error if the port is in use.
     pub fn bind(number: u16) -> io::Result<Self> {
         let bound = TcpSocket::new_v4()?;
         bound.set_reuseaddr(true)?;
@@ -36,7 +36,6 @@ impl ReservedPort {
         Ok(Self { number: bound.local_addr()?.port(), _bound: bound })
     }
 
-    /// Its number.
     #[must_use]
     pub fn number(&self) -> u16 {
         self.number

@@ -1,12 +1,13 @@
-//! How many segments a text is charged as: GSM 03.38 where its alphabet is enough, else UCS-2.
+//! Counts the segments of a text as Twilio charges them: in GSM 03.38 if its alphabet contains all characters,
+//! otherwise in UCS-2.
 //!
-//! A single GSM segment holds 160 characters, one of several 153; in UCS-2 it is 70 and 67 code units. The characters of
-//! GSM's extension table count twice.
+//! In GSM, a text of one segment has at most 160 characters, and a segment of a longer text has at most 153; in UCS-2
+//! the limits are 70 and 67 code units. Characters of GSM's extension table count twice.
 
 const GSM: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
 const GSM_EXTENDED: &str = "\u{c}^{}\\[~]|€";
 
-/// The segments of a text; an empty one has one.
+/// Returns the number of segments of a text. An empty text has one segment.
 pub(super) fn segments(text: &str) -> usize {
     let gsm: Option<Vec<usize>> = text
         .chars()
@@ -22,7 +23,7 @@ pub(super) fn segments(text: &str) -> usize {
     }
 }
 
-/// Segments that units of these sizes need, of which none is cut in two.
+/// Returns the number of segments that characters of these sizes need. No character is split between two segments.
 fn fill(sizes: Vec<usize>, single: usize, of_several: usize) -> usize {
     if sizes.iter().sum::<usize>() <= single {
         return 1;
@@ -55,7 +56,7 @@ mod tests {
             ("ж".repeat(71), 2),
             ("🐕".repeat(35), 1),
             ("🐕".repeat(36), 2),
-            // A pair is not cut: 33 of them fill a segment of 67.
+            // A surrogate pair is not split, so a segment of 67 code units contains 33 pairs.
             ("🐕".repeat(67), 3),
         ] {
             assert_eq!(segments(&text), count, "{} of {:?}", text.chars().count(), text.chars().next());

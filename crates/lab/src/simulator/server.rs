@@ -1,7 +1,7 @@
-//! The accept loop.
+//! The accept loop of the simulator.
 //!
-//! axum's own loop always answers; a fault must also be able to hang up on a client in the middle of a request. A
-//! handler marks its response with [`HangUp`], and the connection is closed instead of answered.
+//! It replaces axum's own loop, which always answers: some faults close the connection instead. For these, a handler
+//! returns [`HangUp`] as its response.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-/// Put on a response: close the connection instead of answering.
+/// A response extension that closes the connection instead of sending the response. Also the error that closes it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HangUp;
 
@@ -39,7 +39,7 @@ impl IntoResponse for HangUp {
     }
 }
 
-/// Answers connections until `stop`; then all of them are cut.
+/// Accepts connections until `stop` is cancelled, and then closes all of them.
 pub(super) async fn serve(listener: TcpListener, router: Router, tasks: TaskTracker, stop: CancellationToken) {
     stop.run_until_cancelled(async {
         loop {
@@ -48,7 +48,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, tasks: TaskTrac
                     let (router, stop) = (router.clone(), stop.clone());
                     tasks.spawn(async move { stop.run_until_cancelled(connection(stream, router)).await });
                 }
-                // Out of file descriptors, most likely: some are freed as connections end.
+                // Probably out of file descriptors, which become free when connections end.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
@@ -57,7 +57,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, tasks: TaskTrac
 }
 
 async fn connection(stream: TcpStream, router: Router) {
-    // Small answers should not wait for each other; without it the simulator is only slower.
+    // Sends small answers at once. If it fails, the simulator is only slower.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let router = router.clone();
@@ -67,6 +67,6 @@ async fn connection(stream: TcpStream, router: Router) {
             if response.extensions().get::<HangUp>().is_some() { Err(HangUp) } else { Ok(response) }
         }
     });
-    // A client that goes away, or one that was hung up on, is no failure of the simulator.
+    // An error here means that the client or a fault closed the connection, which is expected.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }

@@ -1,7 +1,7 @@
-//! Plays Stripe: delivers signed events to a webhook address, again and again if need be.
+//! Delivers signed events to a webhook URL as Stripe does, with retries.
 //!
-//! As the real one does, every delivery of the same body gets a signature of its own, anything but a 2xx counts as not
-//! delivered, and bodies come indented.
+//! As with Stripe, each delivery of the same body has a new signature, every status except 2xx counts as a failed
+//! delivery, and the JSON of a body is indented.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-/// Pause after the first refused delivery; it doubles up to [`PAUSE_MAX`].
+/// Pause after the first failed delivery. It doubles after each further one, up to [`PAUSE_MAX`].
 const PAUSE: Duration = Duration::from_millis(50);
 
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Sends events to one address under one secret.
+/// Delivers events to one URL, signed with one secret.
 #[derive(Debug, Clone)]
 pub struct StripeSender {
     url: String,
@@ -25,31 +25,29 @@ pub struct StripeSender {
     http: reqwest::Client,
 }
 
-/// What the receiver said.
+/// The receiver's answer to a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryAnswer {
-    /// HTTP status.
     pub status: u16,
-    /// Body.
     pub body: String,
 }
 
-/// The receiver said nothing, or nothing but no.
+/// The reason why an event was not delivered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
-    /// No answer came.
+    /// The receiver did not answer, for this reason.
     #[error("the webhook got no answer: {0}")]
     NoAnswer(String),
-    /// It was not taken in the time allowed.
+    /// No delivery succeeded in time.
     #[error("the webhook was not taken in time; last: {last}")]
     NotTaken {
-        /// How the last try went.
+        /// The result of the last delivery.
         last: String,
     },
 }
 
 impl DeliveryAnswer {
-    /// Whether Stripe would call it delivered.
+    /// Returns whether Stripe would count the event as delivered.
     #[must_use]
     pub fn taken(&self) -> bool {
         (200..300).contains(&self.status)
@@ -57,13 +55,13 @@ impl DeliveryAnswer {
 }
 
 impl StripeSender {
-    /// A sender to `url`, signing with `secret`.
+    /// Creates a sender that delivers to `url` and signs with `secret`.
     #[must_use]
     pub fn new(url: impl Into<String>, secret: SecretString, http: reqwest::Client) -> Self {
         Self { url: url.into(), secret, http }
     }
 
-    /// Delivers an event once, signed now.
+    /// Delivers an event once, signed with the current time.
     ///
     /// # Errors
     /// [`DeliveryError::NoAnswer`].
@@ -73,7 +71,7 @@ impl StripeSender {
         self.deliver_raw(body, Some(&header)).await
     }
 
-    /// Delivers the same event twice, one after the other, each with its own signature.
+    /// Delivers the same event twice in sequence, each time with a new signature.
     ///
     /// # Errors
     /// [`DeliveryError::NoAnswer`].
@@ -81,7 +79,7 @@ impl StripeSender {
         Ok([self.deliver(event).await?, self.deliver(event).await?])
     }
 
-    /// Delivers two events in the wrong order; the answers are in the order given.
+    /// Delivers `second` and then `first`. The answers are in the order of the arguments.
     ///
     /// # Errors
     /// [`DeliveryError::NoAnswer`].
@@ -90,10 +88,10 @@ impl StripeSender {
         Ok([self.deliver(first).await?, of_second])
     }
 
-    /// Delivers again and again, each time signed anew, until it is taken.
+    /// Delivers an event with retries until a delivery succeeds.
     ///
     /// # Errors
-    /// [`DeliveryError::NotTaken`] after `patience`.
+    /// [`DeliveryError::NotTaken`] if no delivery succeeds within `patience`.
     pub async fn deliver_until_taken(
         &self,
         event: &Value,
@@ -115,7 +113,7 @@ impl StripeSender {
         }
     }
 
-    /// Delivers any bytes under any signature, for what Stripe would never send.
+    /// Delivers any body with any signature header, or without one, for deliveries that Stripe would never make.
     ///
     /// # Errors
     /// [`DeliveryError::NoAnswer`].
@@ -132,12 +130,11 @@ impl StripeSender {
     }
 }
 
-/// The body with which an event is delivered.
 fn body_of(event: &Value) -> Vec<u8> {
     format!("{event:#}").into_bytes()
 }
 
-/// A `payment_intent.succeeded` event in Stripe's shape.
+/// Returns a `payment_intent.succeeded` event in Stripe's format.
 #[must_use]
 pub fn payment_succeeded(
     event_id: &str,

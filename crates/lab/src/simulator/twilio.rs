@@ -1,7 +1,7 @@
-//! The fake Twilio's state: the account, the texts it took, the faults it was ordered.
+//! The state of the fake Twilio: the account, the accepted texts and the faults to inject.
 //!
-//! Tests in the same process hold it directly; everybody else reaches it over HTTP. A text is in the ledger before any
-//! fault can spoil the answer, and its callbacks go out whatever became of that.
+//! Tests in the same process use it directly, others over HTTP. A text is stored in the ledger before a fault changes
+//! the answer, and its callbacks do not depend on whether the answer was received.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,30 +22,30 @@ use super::faults::{Fault, FaultRule, Faults};
 use super::ledger::{Ledger, StoredMessage};
 use super::twilio_wire::{ApiError, SendForm};
 
-/// So many callbacks are under way at once at most.
+/// Maximum number of concurrent callbacks.
 const CALLBACKS_AT_ONCE: usize = 32;
 
-/// What a trial account puts in front of every text.
+/// The prefix of every text from a trial account.
 const TRIAL_PREFIX: &str = "Sent from your Twilio trial account - ";
 
-/// How the fake account behaves.
+/// The credentials and the behaviour of the fake account.
 #[derive(Clone)]
 pub struct TwilioAccount {
-    /// `AC...`
+    /// `AC` followed by 32 hex digits.
     pub account_sid: String,
-    /// Checks requests and signs callbacks.
+    /// Authenticates requests and signs callbacks.
     pub auth_token: SecretString,
-    /// An API key, `SK...` and its secret, that may ask as well.
+    /// An API key (`SK...`) and its secret, which also authenticate requests.
     pub api_key: (String, SecretString),
     /// Pause before each callback.
     pub callback_delay: Duration,
-    /// More requests than this at the same time get 429.
+    /// Maximum number of concurrent requests. Further requests get 429.
     pub requests_at_once_max: usize,
-    /// The simulator's clock, which need not be that of the program under test.
+    /// The clock of the simulator, which may differ from that of the program under test.
     pub now: fn() -> DateTime<Utc>,
 }
 
-/// A made-up account that answers at once and sends its callbacks 50 ms apart.
+/// An account with constant credentials, whose callbacks are 50 ms apart.
 impl Default for TwilioAccount {
     fn default() -> Self {
         Self {
@@ -65,7 +65,7 @@ impl fmt::Debug for TwilioAccount {
     }
 }
 
-/// The service's state. Shared by its HTTP side and by tests in the same process.
+/// The state of the service, shared by its HTTP API and by tests in the same process.
 pub struct FakeTwilio {
     pub(super) account: TwilioAccount,
     pub(super) http: reqwest::Client,
@@ -84,7 +84,7 @@ impl FakeTwilio {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Result<Arc<Self>, ClientError> {
-        // Twilio's own limits for webhooks.
+        // Twilio's timeouts for webhooks.
         let timeouts = Timeouts { connect: Duration::from_secs(5), total: Duration::from_secs(15) };
         Ok(Arc::new(Self {
             http: http_client_with(timeouts)?,
@@ -99,7 +99,6 @@ impl FakeTwilio {
         }))
     }
 
-    /// Orders a fault.
     pub fn inject(&self, rule: FaultRule) {
         self.faults.add([rule]);
     }
@@ -108,28 +107,28 @@ impl FakeTwilio {
         &self.faults
     }
 
-    /// Takes back all faults that are not used up.
+    /// Removes all faults that are not used up.
     pub fn clear_faults(&self) {
         self.faults.clear();
     }
 
-    /// A copy of the ledger as it stands.
+    /// Returns a copy of the current ledger.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         self.read(Ledger::clone)
     }
 
-    /// Looks into the ledger without copying it.
+    /// Reads the ledger without copying it.
     pub fn read<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
         look(&self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Forgets all messages and counts.
+    /// Removes all messages and resets the request counts.
     pub fn clear_ledger(&self) {
         self.change(|ledger| *ledger = Ledger::default());
     }
 
-    /// Waits until the ledger satisfies `done`, at most `patience`; says whether it does.
+    /// Waits until the ledger satisfies `done`. Returns `false` if it does not within `patience`.
     pub async fn wait_until(&self, patience: Duration, done: impl Fn(&Ledger) -> bool) -> bool {
         let mut changes = self.changes.subscribe();
         let waiting = changes.wait_for(|_| self.read(&done));
@@ -142,7 +141,7 @@ impl FakeTwilio {
         result
     }
 
-    /// Checks the credentials and takes one of the places for requests.
+    /// Checks the credentials and reserves one of the slots for concurrent requests.
     pub(super) fn admit(&self, account_sid: &str, authorization: &[u8]) -> Result<SemaphorePermit<'_>, ApiError> {
         let (key_sid, key_secret) = &self.account.api_key;
         let known = [(&self.account.account_sid, &self.account.auth_token), (key_sid, key_secret)];
@@ -160,7 +159,7 @@ impl FakeTwilio {
         })
     }
 
-    /// Takes a text: from here on it counts as sent. Some faults change how it reads.
+    /// Stores a text, which then counts as sent. `shown_as` is a fault that changes the text.
     pub(super) fn store(&self, form: SendForm, shown_as: Option<Fault>) -> StoredMessage {
         let body = match shown_as {
             Some(Fault::TrialPrefix) => format!("{TRIAL_PREFIX}{}", form.body),

@@ -1,6 +1,7 @@
-//! The fake Twilio's HTTP side: the part of the REST API that the client uses, in Twilio's shapes.
+//! The HTTP API of the fake Twilio: the part of the REST API that the client uses, in Twilio's format.
 //!
-//! Basic auth, form posts, RFC 2822 times, numbered errors. The list of messages is in [`super::twilio_list`].
+//! It uses basic authentication, form posts, RFC 2822 times and numbered errors. The list of messages is in
+//! [`super::twilio_list`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +59,7 @@ async fn send(
     })
 }
 
-/// The answer of a fault that keeps the message from being stored.
+/// Returns the answer of a fault that prevents the message from being stored, or `None` for other faults.
 async fn spoil_before_storing(rule: &FaultRule) -> Option<Response> {
     Some(match rule.fault {
         Fault::Refuse => ApiError::new(400, rule.code.unwrap_or(21211)).into_response(),
@@ -77,7 +78,7 @@ async fn spoil_before_storing(rule: &FaultRule) -> Option<Response> {
     })
 }
 
-/// What becomes of the answer when the message is stored already.
+/// Returns the answer of a fault that applies after the message is stored.
 async fn spoil_after_storing(rule: &FaultRule, answer: Value) -> Response {
     match rule.fault {
         Fault::ErrorAfterStoring => ApiError::new(500, 20500).into_response(),
@@ -96,7 +97,7 @@ async fn spoil_after_storing(rule: &FaultRule, answer: Value) -> Response {
     }
 }
 
-/// The first half at once; after a silence the connection breaks.
+/// Returns a body that sends the first half of the answer, pauses for `silence` and then closes the connection.
 fn half_a_body(answer: &Value, silence: Duration) -> Body {
     let mut text = answer.to_string();
     text.truncate(text.len() / 2);
@@ -120,12 +121,12 @@ async fn show(
     Ok(Json(resource(&account_sid, &message)).into_response())
 }
 
-/// A deleted message is not there for anybody who asks.
+/// Returns the message unless it is deleted.
 fn shown(message: Option<&StoredMessage>) -> Option<&StoredMessage> {
     message.filter(|message| !message.deleted)
 }
 
-/// Cancels a scheduled message (`Status=canceled`), or takes the text out of one that has ended (`Body=`).
+/// Cancels a scheduled message (`Status=canceled`), or redacts a message with a final status (`Body=`).
 async fn update(
     State(twilio): State<Arc<FakeTwilio>>,
     Path((account_sid, file)): Path<(String, String)>,
@@ -150,7 +151,7 @@ async fn update(
     .map(|message| Json(resource(&account_sid, &message)).into_response())
 }
 
-/// Takes a message that has ended out of the lists; in the ledger it stays, for it went out.
+/// Deletes a message with a final status. It is no longer listed, but stays in the ledger, because it was sent.
 async fn delete(
     State(twilio): State<Arc<FakeTwilio>>,
     Path((account_sid, file)): Path<(String, String)>,

@@ -1,7 +1,7 @@
-//! The fake Twilio's list of messages: newest first, narrowed and paged as Twilio does.
+//! The message list of the fake Twilio: newest first, filtered and paged as at Twilio.
 //!
-//! A text that is still queued has no `date_sent`, so a filter by it leaves that text out, as at Twilio. Pages go on
-//! where the last one ended (`PageToken`), whatever was sent meanwhile.
+//! A text that is still queued has no `date_sent`, so a filter by `DateSent` excludes it, as at Twilio. A page with a
+//! `PageToken` starts after the last message of the previous page, even if texts were sent in between.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use super::ledger::StoredMessage;
 use super::twilio::FakeTwilio;
 use super::twilio_wire::{ApiError, authorization, resource};
 
-/// Begins a page token; the SID of the last message of the page before follows.
+/// Prefix of a page token. The SID of the last message of the previous page follows.
 const TOKEN: &str = "PA";
 
-/// A day or an instant to compare `date_sent` with.
+/// A filter value for `date_sent`: a day or an instant.
 #[derive(Clone, Copy)]
 enum When {
     Day(NaiveDate),
@@ -33,7 +33,7 @@ impl When {
         day.or_else(|_| text.parse::<DateTime<Utc>>().map(Self::Instant)).ok()
     }
 
-    /// Whether a message was sent on that day; the client asks so with an instant, too.
+    /// Returns whether the message was sent on this day. For an instant, the day that contains it counts.
     fn is_day_of(self, sent_at: DateTime<Utc>) -> bool {
         match self {
             Self::Day(day) => sent_at.date_naive() == day,
@@ -41,7 +41,7 @@ impl When {
         }
     }
 
-    /// How a message's time compares with it, in its own precision.
+    /// Compares the message's time with this value, in days or in whole seconds.
     fn compare(self, sent_at: DateTime<Utc>) -> std::cmp::Ordering {
         match self {
             Self::Day(day) => sent_at.date_naive().cmp(&day),
@@ -50,7 +50,7 @@ impl When {
     }
 }
 
-/// What a list is narrowed to, and which page of it is wanted.
+/// The filters of a list, and the requested page.
 #[derive(Default)]
 struct Filter {
     to: Option<String>,
@@ -61,7 +61,7 @@ struct Filter {
     page: usize,
     page_size: usize,
     after: Option<String>,
-    /// The filters as they were given, for the addresses of other pages.
+    /// The filters as the client sent them, for the URLs of other pages.
     given: Vec<(String, String)>,
 }
 
@@ -72,7 +72,7 @@ impl Filter {
             match name.as_ref() {
                 "To" => filter.to = Some(value.to_string()),
                 "From" => filter.from = Some(value.to_string()),
-                // Written `DateSent>=2026-11-20`: the first equals sign ends the name.
+                // The query is `DateSent>=2026-11-20`, and the name ends at the first equals sign.
                 "DateSent" => filter.sent_on = Some(When::parse(&value)?),
                 "DateSent<" => filter.sent_until = Some(When::parse(&value)?),
                 "DateSent>" => filter.sent_since = Some(When::parse(&value)?),
@@ -100,7 +100,7 @@ impl Filter {
             && sent(self.sent_since, |when, at| when.compare(at).is_ge())
     }
 
-    /// The address of a page of this list.
+    /// Returns the URL of a page of this list.
     fn uri(&self, path: &str, page: usize, after: Option<&str>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(&self.given);
@@ -111,7 +111,7 @@ impl Filter {
         format!("{path}?{}", query.finish())
     }
 
-    /// The messages of the wanted page, and one more if there is a next one.
+    /// Returns the messages of the requested page, and one more if there is a next page.
     fn page_of(&self, messages: &[StoredMessage]) -> Vec<StoredMessage> {
         let newest_first = messages.iter().rev();
         let wanted = self.page_size + 1;

@@ -1,4 +1,4 @@
-//! What goes over the fake Twilio's wire: the parameters of a send, a message and an error in the API's shapes.
+//! The wire format of the fake Twilio: the parameters of a new message, a message and an error.
 
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,20 +10,20 @@ use super::faults::FaultRule;
 use super::ledger::StoredMessage;
 use super::segments::segments;
 
-/// Twilio's limit on a text, in characters.
+/// Maximum number of characters of a text at Twilio.
 const BODY_CHARS_MAX: usize = 1600;
 
-/// The parameters of a send that are read.
+/// The parameters of a new message that the simulator uses.
 pub(super) struct SendForm {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) body: String,
     pub(super) status_callback: Option<String>,
-    /// To be sent at a later time; the simulator only keeps it.
+    /// Whether the message is to be sent later. The simulator stores it and never sends it.
     pub(super) scheduled: bool,
 }
 
-/// One parameter of a form, as long as it is not empty.
+/// Returns a parameter of a form, or `None` if it is missing or empty.
 pub(super) fn parameter(form: &[u8], name: &str) -> Option<String> {
     form_urlencoded::parse(form).find(|(n, _)| n == name).map(|(_, v)| v.into_owned()).filter(|v| !v.is_empty())
 }
@@ -59,7 +59,7 @@ fn is_e164(number: &str) -> bool {
     (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Short codes, and names of letters and digits, send but get no answer.
+/// Returns whether the sender is a short code or an alphanumeric sender ID.
 fn is_sender_name(sender: &str) -> bool {
     let short_code = (5..=6).contains(&sender.len()) && sender.bytes().all(|byte| byte.is_ascii_digit());
     let name = sender.len() <= 11
@@ -72,7 +72,7 @@ pub(super) fn authorization(headers: &HeaderMap) -> &[u8] {
     headers.get(header::AUTHORIZATION).map_or(&[], |value| value.as_bytes())
 }
 
-/// A message in the API's shape.
+/// Returns a message in the format of the API.
 pub(super) fn resource(account_sid: &str, message: &StoredMessage) -> Value {
     json!({
         "sid": message.sid,
@@ -100,7 +100,7 @@ pub(super) fn resource(account_sid: &str, message: &StoredMessage) -> Value {
     })
 }
 
-/// An error in the API's shape.
+/// An error in the format of the API.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ApiError {
     http_status: u16,

@@ -1,6 +1,6 @@
-//! The fake VAPI's state: its account, the calls it placed, and the scripts that the next ones follow.
+//! The state of the fake VAPI: the account, the placed calls and the scripts of the next calls.
 //!
-//! What was placed stays in the ledger; a phone that rang twice is there twice.
+//! Placed calls are never removed, so a phone that rang twice has two entries.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,17 +20,17 @@ use uuid::Uuid;
 use super::vapi_account::VapiAccount;
 use super::vapi_call::{CallScript, PlacedCall, appointment};
 
-/// How often each request was made.
+/// Number of requests of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VapiRequests {
-    /// Starts, refused and spoiled ones included.
+    /// Requests to start a call, including rejected and failed ones.
     pub start: u64,
-    /// Looks at one call.
+    /// Requests for one call.
     pub get: u64,
-    /// Lists.
+    /// Requests for a list of calls.
     pub list: u64,
-    /// Any of them with a wrong key.
+    /// Requests of any kind with a wrong API key.
     pub unauthorized: u64,
 }
 
@@ -42,7 +42,7 @@ struct State {
     requests: VapiRequests,
 }
 
-/// The service's state. Shared by its HTTP side and by tests in the same process.
+/// The state of the service, shared by its HTTP API and by tests in the same process.
 pub struct FakeVapi {
     pub(super) account: VapiAccount,
     http: reqwest::Client,
@@ -69,35 +69,34 @@ impl FakeVapi {
         }))
     }
 
-    /// Orders how calls go; scripts ordered earlier are used up first.
+    /// Adds a script for future calls. Scripts that were added earlier are used first.
     pub fn script(&self, script: CallScript) {
         self.change(|state| state.scripts.push(script));
     }
 
-    /// Takes back all scripts.
+    /// Removes all scripts.
     pub fn clear_scripts(&self) {
         self.change(|state| state.scripts.clear());
     }
 
-    /// All calls that were placed, oldest first.
+    /// Returns all placed calls, oldest first.
     #[must_use]
     pub fn calls(&self) -> Vec<PlacedCall> {
         self.read(|state| state.calls.clone())
     }
 
-    /// How many calls were placed.
+    /// Returns the number of placed calls.
     #[must_use]
     pub fn placed(&self) -> usize {
         self.read(|state| state.calls.len())
     }
 
-    /// The counts of requests.
     #[must_use]
     pub fn requests(&self) -> VapiRequests {
         self.read(|state| state.requests)
     }
 
-    /// Waits until so many calls were placed, at most `patience`; says whether they were.
+    /// Waits until at least `calls` calls are placed. Returns `false` if they are not within `patience`.
     pub async fn wait_for_calls(&self, calls: usize, patience: Duration) -> bool {
         let mut changes = self.changes.subscribe();
         let waiting = changes.wait_for(|_| self.placed() >= calls);
@@ -114,7 +113,7 @@ impl FakeVapi {
         result
     }
 
-    /// Counts a request and checks its key.
+    /// Counts a request and returns whether its API key is correct.
     pub(super) fn admit(&self, count: impl FnOnce(&mut VapiRequests), authorization: &[u8]) -> bool {
         let good = authorization == format!("Bearer {}", self.account.api_key.expose_secret()).as_bytes();
         self.change(|state| {
@@ -126,7 +125,7 @@ impl FakeVapi {
         good
     }
 
-    /// The script of a call to `number`.
+    /// Returns the script for a call to `number` and uses it once. Without a matching script, returns the default.
     pub(super) fn take_script(&self, number: &str) -> CallScript {
         self.change(|state| {
             let found =
@@ -144,7 +143,7 @@ impl FakeVapi {
         })
     }
 
-    /// Places a call: from here on the phone rings.
+    /// Places a call, after which the phone counts as having rung.
     pub(super) fn place(
         self: &Arc<Self>,
         name: String,
@@ -152,7 +151,7 @@ impl FakeVapi {
         overrides: Value,
         script: CallScript,
     ) -> PlacedCall {
-        // VAPI's times have milliseconds.
+        // VAPI's times have millisecond precision.
         let created_at = (self.account.now)().trunc_subsecs(3);
         let (date, time) = appointment(&overrides, created_at);
         let call = PlacedCall {
@@ -181,7 +180,7 @@ impl FakeVapi {
         call
     }
 
-    /// Ends a call by itself and reports it.
+    /// Ends a call after `after`, and sends the status update and the end-of-call report to its server.
     async fn hang_up(&self, id: &str, after: Duration) {
         tokio::time::sleep(after).await;
         let ended = self.change(|state| {
@@ -204,7 +203,8 @@ impl FakeVapi {
         }
     }
 
-    /// Sends a report, and again when it is not taken, as the call's `backoffPlan` asks for.
+    /// Sends a report to the call's server, at most six times with exponential backoff. The call's `backoffPlan` is not
+    /// used.
     async fn send(&self, server: &Value, report: &Value) {
         let Some(url) = server["url"].as_str() else { return };
         for attempt in 0..6 {
@@ -222,7 +222,8 @@ impl FakeVapi {
         }
     }
 
-    /// A call, looked at once more; `Err` when its script lets this look fail.
+    /// Counts a poll of a call and returns the call, or `Err` if its script makes this poll fail. Returns `None` if
+    /// there is no such call.
     pub(super) fn look(&self, id: &str) -> Option<Result<PlacedCall, ()>> {
         self.change(|state| {
             let at = *state.by_id.get(id)?;
@@ -232,7 +233,7 @@ impl FakeVapi {
         })
     }
 
-    /// The newest calls that are `wanted`, at most `limit`.
+    /// Returns the newest calls that satisfy `wanted`, at most `limit`.
     pub(super) fn newest(&self, limit: usize, wanted: impl Fn(&PlacedCall) -> bool) -> Vec<PlacedCall> {
         self.read(|state| state.calls.iter().rev().filter(|call| wanted(call)).take(limit).cloned().collect())
     }

@@ -1,24 +1,24 @@
-//! The account that the fake VAPI knows: its keys, its assistant and its number.
+//! The account at the fake VAPI: its keys, its assistant and its phone number.
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
-/// How the fake account behaves.
+/// The credentials and ids of the fake account.
 #[derive(Clone)]
 pub struct VapiAccount {
-    /// Opens the API.
+    /// Authenticates requests.
     pub api_key: SecretString,
-    /// The assistant that speaks.
+    /// The only assistant that can be used for calls.
     pub assistant_id: String,
-    /// The number that calls.
+    /// The only phone number from which calls can be made.
     pub phone_number_id: String,
-    /// A credential with which reports can be proven instead of headers.
+    /// A credential that a call can use to authenticate its reports, instead of custom headers.
     pub credential_id: String,
-    /// What that credential shows as a bearer token.
+    /// The bearer token of that credential.
     pub credential_secret: SecretString,
-    /// The simulator's clock, which need not be that of the program under test.
+    /// The clock of the simulator, which may differ from that of the program under test.
     pub now: fn() -> DateTime<Utc>,
 }
 

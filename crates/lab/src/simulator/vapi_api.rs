@@ -1,4 +1,4 @@
-//! The fake VAPI's HTTP side: the three requests that the client makes, in VAPI's shapes.
+//! The HTTP API of the fake VAPI: the three requests that the client makes, in VAPI's format, and the control API.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +62,10 @@ async fn start(State(vapi): State<Arc<FakeVapi>>, headers: HeaderMap, body: Byte
     }
 }
 
-/// Name, number and overrides of a well-formed start; otherwise VAPI's sentences about it.
+/// Returns the name, number and overrides of a valid request for a call.
+///
+/// # Errors
+/// VAPI's error messages about an invalid request.
 fn read_start(vapi: &FakeVapi, body: &[u8]) -> Result<(String, String, Value), Vec<String>> {
     let body: Value = serde_json::from_slice(body).map_err(|error| vec![error.to_string()])?;
     let mut problems = unknown_names(&body);

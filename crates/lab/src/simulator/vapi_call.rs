@@ -1,6 +1,6 @@
-//! One call of the fake VAPI, and the script that it follows.
+//! A call of the fake VAPI, and the script that it follows.
 //!
-//! A call goes on by being looked at, not by a timer: ten thousand calls in the air cost ten thousand entries.
+//! A call makes progress when it is polled, not by a timer, so that ten thousand open calls cost only memory.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,62 +8,63 @@ use serde_json::{Value, json};
 
 use super::vapi_account::VapiAccount;
 
-/// What happens when a call is started. "Placing" is the point after which the phone rings.
+/// What happens when a call is started. The phone rings if the call is placed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StartScript {
-    /// It is placed, 201.
+    /// 201. The call is placed.
     #[default]
     Placed,
-    /// 400.
+    /// 400. No call is placed.
     Refused,
-    /// 429 with `Retry-After: 1`.
+    /// 429 with `Retry-After: 1`. No call is placed.
     RateLimited,
-    /// 500; nothing is placed.
+    /// 500. No call is placed.
     ErrorBefore,
-    /// 500; it is placed.
+    /// 500. The call is placed.
     ErrorAfter,
-    /// No answer for `delayMs`, then the connection closes; nothing is placed.
+    /// No answer for `delayMs`, then the connection is closed. No call is placed.
     HangBefore,
-    /// No answer for `delayMs`, then the connection closes; it is placed.
+    /// No answer for `delayMs`, then the connection is closed. The call is placed.
     HangAfter,
-    /// The connection closes at once; it is placed.
+    /// The connection is closed at once without an answer. The call is placed.
     CloseAfter,
 }
 
-/// How calls go. As JSON: `{"number": "+14155550177", "endsAtPoll": 3, "confirmed": false, "times": 1}`.
+/// The course of calls. As JSON: `{"number": "+14155550177", "endsAtPoll": 3, "confirmed": false, "times": 1}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CallScript {
-    /// For calls to this number; to any, when there is none.
+    /// The number to which the script applies. `None` applies to all numbers.
     pub number: Option<String>,
-    /// For so many calls; 0 for all.
+    /// Number of calls for which the script is used. 0 means all calls until it is cleared.
     pub times: u32,
-    /// What its start answers.
     pub start: StartScript,
-    /// How long a start that hangs does so.
+    /// Delay of [`StartScript::HangBefore`] and [`StartScript::HangAfter`] in milliseconds.
     pub delay_ms: u64,
-    /// It is over when it is looked at for the n-th time; never, when there is none.
+    /// The number of the poll at which the call has ended, counted from 1. With `None` polls do not end the call.
     pub ends_at_poll: Option<u32>,
-    /// The analysis comes so many looks after the end.
+    /// Number of polls after the end until the analysis is available.
     pub analysis_after: u32,
-    /// So many first looks answer 500.
+    /// Number of polls, counted from the first, that answer 500.
     pub failing_polls: u32,
-    /// Whether an appointment was made.
+    /// Whether the call makes an appointment.
     pub confirmed: bool,
-    /// The structured data, instead of what `confirmed` stands for.
+    /// The structured data of the analysis. `None` derives it from `confirmed`.
     pub data: Option<Value>,
-    /// The data are in `artifact.structuredOutputs`, the newer place.
+    /// Whether the data is in `artifact.structuredOutputs`, as in newer versions of the API, instead of
+    /// `analysis.structuredData`.
     pub structured_outputs: bool,
-    /// The summary is there at the end of the call, before the data.
+    /// Whether the summary is available at the end of the call, before the data.
     pub summary_first: bool,
-    /// Every look shows this status instead of the call's own.
+    /// The status that every poll returns. `None` returns the real status.
     pub status: Option<String>,
-    /// It ends by itself so long after its start, and is reported to the address it was started with.
+    /// Milliseconds from the start after which the call ends without polls, and is reported to the server URL of the
+    /// request. `None` sends no report.
     pub report_after_ms: Option<u64>,
-    /// Every report is sent twice.
+    /// Whether every report is sent twice.
     pub reports_doubled: bool,
-    /// The end-of-call report is sent before the status that tells the end.
+    /// Whether the end-of-call report is sent before the status update about the end.
     pub reports_swapped: bool,
 }
 
@@ -89,29 +90,24 @@ impl Default for CallScript {
     }
 }
 
-/// A call that was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlacedCall {
-    /// VAPI's id.
     pub id: String,
-    /// What the caller named it.
     pub name: String,
-    /// Who was called.
+    /// The number that was called.
     pub number: String,
-    /// As it was sent.
+    /// The `assistantOverrides` of the request.
     pub overrides: Value,
-    /// When.
     pub created_at: DateTime<Utc>,
-    /// The day of the appointment: the one that was asked for, else one that is to come.
+    /// The day of the appointment: the requested day, or a future day if the request has no valid one.
     pub date: String,
-    /// Its time of day.
+    /// The time of day of the appointment.
     pub time: String,
-    /// How often it was looked at.
+    /// Number of polls of this call so far.
     pub polls: u32,
-    /// Whether it ended by itself.
+    /// Whether the call ended through `report_after_ms`.
     pub hung_up: bool,
-    /// How it goes.
     pub script: CallScript,
 }
 
@@ -120,7 +116,7 @@ impl PlacedCall {
         self.hung_up || self.script.ends_at_poll.is_some_and(|poll| self.polls >= poll)
     }
 
-    /// What a model made of the call, once it is there.
+    /// Returns the structured data of the analysis, or `None` if it is not available yet.
     fn data(&self) -> Option<Value> {
         let since_end = self.polls.saturating_sub(self.script.ends_at_poll.unwrap_or(0));
         let is_there = self.has_ended() && (self.hung_up || since_end >= self.script.analysis_after);
@@ -134,7 +130,7 @@ impl PlacedCall {
         })
     }
 
-    /// The call in VAPI's shape.
+    /// Returns the call in VAPI's format.
     pub(super) fn resource(&self, account: &VapiAccount) -> Value {
         let status = match (self.has_ended(), self.polls) {
             (true, _) => "ended",
@@ -170,12 +166,12 @@ impl PlacedCall {
     }
 }
 
-/// The appointment that a call makes: what was asked for, where it is a day to come; else the day after tomorrow, which is
-/// after today in every zone.
+/// Returns the day and time of the appointment that a call makes. If the requested day is missing or in the past, the
+/// day is the day after tomorrow, which is in the future in every time zone.
 pub(super) fn appointment(overrides: &Value, now: DateTime<Utc>) -> (String, String) {
     let asked = |name: &str| overrides["variableValues"][name].as_str().map(str::trim).filter(|text| !text.is_empty());
     let to_come = (now + TimeDelta::days(2)).date_naive();
-    let wished =
+    let requested =
         asked("preferredDate").and_then(|text| text.parse::<NaiveDate>().ok()).filter(|day| *day >= now.date_naive());
-    (wished.unwrap_or(to_come).to_string(), asked("preferredTime").unwrap_or("10:00").to_owned())
+    (requested.unwrap_or(to_come).to_string(), asked("preferredTime").unwrap_or("10:00").to_owned())
 }

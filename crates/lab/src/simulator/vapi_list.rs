@@ -1,15 +1,14 @@
-//! Which calls a list shows: VAPI's filters.
+//! The filters of VAPI's list of calls.
 
 use chrono::{DateTime, Utc};
 
 use super::vapi::FakeVapi;
 use super::vapi_call::PlacedCall;
 
-/// So many, unless the list says how many.
+/// Default maximum number of calls in a list.
 const LIMIT: usize = 100;
 const LIMIT_MAX: usize = 1000;
 
-/// A list's conditions.
 #[derive(Debug, Clone)]
 pub(super) struct ListFilter {
     id: Option<String>,
@@ -28,10 +27,10 @@ enum Bound {
 }
 
 impl ListFilter {
-    /// Reads a query.
+    /// Parses a query string.
     ///
     /// # Errors
-    /// VAPI's sentences about what is wrong with it.
+    /// VAPI's error messages about an invalid query.
     pub(super) fn parse(query: &str) -> Result<Self, Vec<String>> {
         let mut filter = Self { id: None, assistant_id: None, phone_number_id: None, times: Vec::new(), limit: LIMIT };
         let mut problems = Vec::new();
@@ -40,12 +39,12 @@ impl ListFilter {
                 "id" => filter.id = Some(value.into_owned()),
                 "assistantId" => filter.assistant_id = Some(value.into_owned()),
                 "phoneNumberId" => filter.phone_number_id = Some(value.into_owned()),
-                // Some clients write every number with a fraction.
+                // Some clients write a number with a fraction, such as `100.0`.
                 "limit" => match value.trim_end_matches(".0").parse() {
                     Ok(limit) if limit <= LIMIT_MAX => filter.limit = limit,
                     _ => problems.push(format!("limit must not be greater than {LIMIT_MAX}")),
                 },
-                // A call here changes only by being looked at, which is no change.
+                // `updatedAt` filters use the creation time, because the simulator never changes `updatedAt`.
                 timed => match (bound(timed), DateTime::parse_from_rfc3339(&value)) {
                     (None, _) => problems.push(format!("property {timed} should not exist")),
                     (Some(bound), Ok(at)) => filter.times.push((bound, at.to_utc())),
@@ -56,7 +55,7 @@ impl ListFilter {
         if problems.is_empty() { Ok(filter) } else { Err(problems) }
     }
 
-    /// The newest calls that meet all conditions.
+    /// Returns the newest calls that match all filters.
     pub(super) fn of(&self, vapi: &FakeVapi) -> Vec<PlacedCall> {
         let account = &vapi.account;
         let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);

@@ -1,16 +1,16 @@
-//! The names that VAPI's published API knows in a request for a call. It refuses a request that holds any other, at
-//! whatever depth.
+//! The field names that VAPI's published API allows in a request for a call. VAPI rejects a request that contains any
+//! other name at any depth.
 
 use serde_json::Value;
 
-/// What may stand in a place.
+/// The allowed shape of a value.
 #[derive(Clone, Copy)]
 enum Shape {
-    /// Anything: the caller's own names, or parts of the API that this simulator does not play.
+    /// Any value: names that the client chooses, or a part of the API that the simulator does not implement.
     Free,
-    /// An object with no other names than these.
+    /// An object that contains only these names.
     Object(&'static [(&'static str, Shape)]),
-    /// A list of such.
+    /// A list of values of this shape.
     List(&'static Shape),
 }
 
@@ -70,7 +70,7 @@ const CALL: Shape = names![
     "phoneNumber", "customerId", "customer": CUSTOMER,
 ];
 
-/// VAPI's sentences about the names in a request for a call that it does not know.
+/// Returns VAPI's error messages about unknown names in a request for a call.
 pub(super) fn unknown_names(call: &Value) -> Vec<String> {
     let mut unknown = Vec::new();
     look(call, CALL, "", &mut unknown);

@@ -1,4 +1,4 @@
-//! The simulated providers seen from outside, over HTTP.
+//! Tests of the simulated providers over HTTP.
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod simulator;

@@ -1,4 +1,4 @@
-//! The simulator itself: signed callbacks in every order, faults over HTTP, and thousands of texts.
+//! Tests of the simulated Twilio: signed callbacks in every order, faults over HTTP, and thousands of texts.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::support::{SID, account, client, simulator, text};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A webhook address that keeps what it was sent and verifies it.
+/// A webhook receiver that verifies and records the callbacks.
 struct Receiver {
     url: String,
     seen: Arc<Mutex<Vec<StatusCallback>>>,
@@ -56,7 +56,7 @@ impl Receiver {
     }
 }
 
-/// Waits until the only message has been told of `count` times.
+/// Waits until `count` callbacks were sent for the only message.
 async fn told(simulator: &Simulator, count: usize) -> StoredMessage {
     let done = simulator
         .twilio()

@@ -1,4 +1,4 @@
-//! The fake Stripe: signed deliveries, repeats, and patience.
+//! Tests of the simulated Stripe: signed deliveries, duplicates and retries.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A simulator with a quick account at Twilio, and the client that texts through it.
+//! A simulator whose Twilio account sends callbacks quickly, and a client for it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Lists and explains jobs, and retries, cancels and hastens them, for the operator pages and the command line.
+//! Lists and explains jobs, retries and cancels them, and runs them now, for the operator pages and the command line.
 //!
 //! Every change is a transition of the [lifecycle](crate::lifecycle). Lists are paged by key, and no statement counts
 //! the whole history.

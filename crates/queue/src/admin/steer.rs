@@ -1,8 +1,7 @@
-//! Retries, cancels and hastens jobs on an operator's request.
+//! Retries and cancels jobs on an operator's request, and makes waiting jobs due now.
 //!
-//! In the same transaction, the hooks of the kind update what the job is about: its end after a cancel, its revival
-//! before a retry. Retrying and cancelling are therefore methods of the registry; only hastening needs no more than the
-//! queue.
+//! A cancel or a retry runs the hooks of the job's kind in the same transaction, which update the subject of the job.
+//! `retry` and `cancel` are therefore methods of the registry. `run_now` runs no hooks and is a method of the queue.
 
 use nightshift_db::{DbError, Engine, Timestamp, Tx};
 use sqlx::FromRow;
@@ -44,7 +43,7 @@ pub enum SteerError {
     /// This program has no handler for the job's kind.
     #[error("this program has no job kind {0}")]
     UnknownKind(String),
-    /// A hook of the kind failed.
+    /// A hook failed, so the subject of the job could not be updated.
     #[error("the subject of the job could not be changed: {0}")]
     Subject(JobError),
     /// The database failed.
@@ -104,8 +103,8 @@ macro_rules! one_job {
 }
 
 impl<S: Send + Sync + 'static> Registry<S> {
-    /// Restarts a dead, cancelled or waiting job with all its attempts, and revives what it is about. Its history is
-    /// kept. The job becomes due at `run_at`, or at once if that is `None`.
+    /// Retries a dead, cancelled or waiting job with its full number of attempts, and runs the hooks that restore its
+    /// subject. Its history is kept. The job becomes due at `run_at`, or now if that is `None`.
     ///
     /// # Errors
     /// [`SteerError::Refused`] for a running or succeeded job, [`SteerError::Pointless`] if another run would find
@@ -145,7 +144,7 @@ impl<S: Send + Sync + 'static> Registry<S> {
         if after.state == State::Cancelled {
             let (attempts, error) = (row.job.attempts, CANCELLED.to_owned());
             let end = End { claimed: &row.job, attempts, class: ErrorClass::Cancelled, error, at: now };
-            // As for a job that dies, the hooks must not be able to keep it from ending.
+            // As for a job that dies, a hook that fails must not prevent the end of the job.
             self.follow_cancel(tx, end).await.map_err(SteerError::Subject)?;
         }
         Ok(steered)
@@ -183,7 +182,7 @@ impl<S: Send + Sync + 'static> Registry<S> {
 }
 
 impl Queue {
-    /// Makes a waiting job due now, because what it waits for has happened.
+    /// Makes a waiting job due now, for example because the event that it waits for has happened.
     ///
     /// # Errors
     /// [`SteerError::Refused`] for a job that is running or has ended, [`SteerError::NotFound`].

@@ -1,4 +1,4 @@
-//! What a running handler holds.
+//! The context that a handler receives with its job.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,14 +10,14 @@ use crate::job::{EnqueueError, Enqueued, Job, JobError, JobInfo, NewJob};
 use crate::store::queue::Queue;
 use crate::store::steps;
 
-/// Bytes of a handler's notes that are kept with a failed attempt.
+/// Maximum size in bytes of the notes that are stored with a failed attempt. Older notes are cut off first.
 const NOTES_BYTES_MAX: usize = 4096;
 
-/// Handed to a handler with its job; `S` is the program's own state.
+/// Gives a handler access to its job, the queue, the database and the program's own state `S`.
 pub struct JobContext<S> {
-    /// The job's facts.
+    /// The job's id, kind, organisation, attempt and other metadata.
     pub job: Arc<JobInfo>,
-    /// What the program's handlers share.
+    /// The state that all handlers of the program share.
     pub app: Arc<S>,
     pub(crate) queue: Queue,
     pub(crate) signal: watch::Receiver<Signal>,
@@ -37,79 +37,83 @@ impl<S> Clone for JobContext<S> {
 }
 
 impl<S> JobContext<S> {
-    /// The queue's database.
+    /// Returns the database that holds the queue.
     #[must_use]
     pub fn db(&self) -> &Db {
         self.queue.db()
     }
 
-    /// The queue itself.
+    /// Returns the queue that the job came from.
     #[must_use]
     pub fn queue(&self) -> &Queue {
         &self.queue
     }
 
-    /// The clock everything is timed by.
+    /// Returns the clock of the queue, which all times of its jobs come from.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         self.queue.clock()
     }
 
-    /// The present instant.
+    /// Returns the current time of the queue's clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.queue.clock().now()
     }
 
-    /// Starts a transaction. Keep no transaction open across a request to the outside.
+    /// Starts a transaction. Do not keep it open during a request to another service.
     ///
     /// # Errors
-    /// As [`Db::begin`], as a job error.
+    /// The error of [`Db::begin`] as a [`JobError`].
     pub async fn begin(&self) -> Result<Tx, JobError> {
         Ok(self.db().begin().await?)
     }
 
-    /// A follow-up job: it carries this job's lineage, organisation, correlation and mode.
+    /// Creates a follow-up job, which has this job as its parent and takes over its organisation, correlation id and
+    /// mode. The caller enqueues it.
     ///
     /// # Errors
-    /// [`EnqueueError::Payload`].
+    /// [`EnqueueError::Payload`] if the payload can't be serialized.
     pub fn follow_up<J: Job>(&self, job: &J) -> Result<NewJob, EnqueueError> {
         Ok(NewJob::of(job)?.caused_by(&self.job))
     }
 
-    /// Enqueues a follow-up job in `tx`.
+    /// Enqueues a [follow-up job](Self::follow_up) in `tx`.
     ///
     /// # Errors
-    /// [`EnqueueError`].
+    /// [`EnqueueError::Payload`] if the payload can't be serialized, or an error of [`Queue::enqueue_new`].
     pub async fn enqueue<J: Job>(&self, tx: &mut Tx, job: &J) -> Result<Enqueued, EnqueueError> {
         self.queue.enqueue_new(tx, self.follow_up(job)?).await
     }
 
-    /// Ends a job that a person wants cancelled; call it between steps.
+    /// Checks whether the job may continue. Call it between steps.
     ///
     /// # Errors
-    /// An error to return when the job is to stop here.
+    /// An error that the handler must return, if an operator has cancelled the job, the grace period of a shutdown is
+    /// over, or the lease is lost.
     pub fn checkpoint(&self) -> Result<(), JobError> {
         if matches!(*self.signal.borrow(), Signal::Run) { Ok(()) } else { Err(JobError::interrupted()) }
     }
 
-    /// Records in `tx` that a step is done; `output` is shown to ops. Recording it again changes nothing.
+    /// Records in `tx` that a step is done. Operators see `output` with the job. If the step is already recorded,
+    /// nothing changes.
     ///
     /// # Errors
-    /// As a job error.
+    /// A database error as a [`JobError`].
     pub async fn step_done(&self, tx: &mut Tx, step: &str, output: serde_json::Value) -> Result<(), JobError> {
         Ok(steps::record(tx, &self.job.id, step, &output, self.now()).await?)
     }
 
-    /// When this job finished a step, if it did.
+    /// Returns when this job, in any attempt, recorded the step as done, or `None` if it has not.
     ///
     /// # Errors
-    /// A database error.
+    /// A database error as a [`JobError`].
     pub async fn step_finished_at(&self, tx: &mut Tx, step: &str) -> Result<Option<Timestamp>, JobError> {
         Ok(steps::finished_at(tx, &self.job.id, step).await?)
     }
 
-    /// Adds a line that is kept with the attempt if it fails. Never a phone number or a message body.
+    /// Adds a line to the notes, which are stored with the attempt if it fails. Operators read them, so a line must not
+    /// contain a phone number or the text of a message.
     pub fn note(&self, line: &str) {
         let mut notes = self.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         notes.push_str(line);

@@ -1,4 +1,4 @@
-//! Ending a job without success: its row, its attempt and what the hooks do, in one transaction.
+//! Ends a job without success: updates its row, records the attempt and runs the hooks, in one transaction.
 
 use nightshift_db::{Db, Timestamp};
 
@@ -7,10 +7,11 @@ use crate::job::{ErrorClass, JobError};
 use crate::store::finish::{CANCELLED, Ended, Written, write_attempts, write_rows};
 use crate::store::lifecycle::State;
 
-/// Ends a job without success: the row, the attempt, and what its kind and the program want to follow, all or nothing.
-/// What follows must not keep the job alive: if it is refused for good or panics, the job ends without it.
+/// Ends a job without success: updates the row, records the attempt and runs the hooks, in one transaction.
 ///
-/// With `expired_before` only a lease that ran out by then is ended.
+/// The hooks can't prevent the end: if one panics or fails with an error that may not be retried, the job ends without
+/// them. With `expired_before`, the job is ended only if its lease expired by then. Returns an empty list if the job
+/// was not ended.
 pub(crate) async fn write_dead<S: Send + Sync + 'static>(
     db: &Db,
     ended: &Ended,
@@ -28,7 +29,7 @@ pub(crate) async fn write_dead<S: Send + Sync + 'static>(
     }
 }
 
-/// With the hooks of `registry`, if there is one.
+/// Does the same with the hooks of `registry`, or without hooks if `registry` is `None`.
 async fn write_dead_and<S: Send + Sync + 'static>(
     registry: Option<&Registry<S>>,
     db: &Db,

@@ -1,4 +1,5 @@
-//! What a job type brings along besides its payload: the code that runs it, and what its end without success means.
+//! The traits that a job type implements besides [`Job`]: [`Handler`] runs the job, and [`Hooks`] updates the subject
+//! of the job when the job ends without success or is retried.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,19 +9,19 @@ use nightshift_db::{Timestamp, Tx};
 use crate::handlers::context::JobContext;
 use crate::job::{ErrorClass, Job, JobError, JobInfo, JobResult, PayloadError, Subject};
 
-/// A job that can be run; `S` is what the handlers of the program share.
+/// A job that a worker can run. `S` is the state that the handlers of the program share.
 ///
-/// A worker knows it by one line, [`Registry::job`](crate::Registry::job).
+/// [`Registry::job`](crate::Registry::job) registers it with a worker.
 pub trait Handler<S>: Job {
-    /// What becomes of the thing the job is about when the job ends without success, and how a retry brings it back:
-    /// usually `Self`, which then implements [`Hooks`], or [`NoHooks`].
+    /// The type whose hooks update the subject of the job when the job ends without success or is retried: usually
+    /// `Self`, which then implements [`Hooks`], or [`NoHooks`].
     type Hooks: Hooks<Self> + 'static;
 
-    /// Runs the job. It may run twice: each step looks at what stands before it acts.
+    /// Runs the job. The same job may run more than once, so each step must read the current state before it acts.
     fn run(self, ctx: JobContext<S>) -> impl Future<Output = JobResult> + Send;
 }
 
-/// What the end of a job `J` without success means for the thing the job is about.
+/// Updates the subject of a job `J` when the job ends without success, and restores it before a retry.
 ///
 /// ```
 /// # use nightshift_db::Tx;
@@ -44,8 +45,8 @@ pub trait Handler<S>: Job {
 /// }
 /// ```
 ///
-/// The two halves come together: a kind that ends its subject must say how a retry brings it back, or why it can't.
-/// One without the other does not compile:
+/// Both methods are required: a kind that changes its subject at the end must also restore it before a retry, or return
+/// the reason why it can't. An implementation with only one of them does not compile:
 ///
 /// ```compile_fail,E0046
 /// # use nightshift_db::Tx;
@@ -66,18 +67,25 @@ pub trait Handler<S>: Job {
 /// }
 /// ```
 ///
-/// Hooks are given the job as it was read. One that can't be read, or is of no known kind, has no hook run: when it
-/// ends, that is logged and [`DeadJob::unreadable`] tells the program's own hook; its retry is refused with the reason.
+/// Hooks receive the decoded payload. If the payload can't be decoded or the kind is not registered, the hooks of the
+/// kind do not run. At the end of such a job an error is logged, and the hook for all kinds finds the reason in
+/// [`DeadJob::unreadable`]. A retry of such a job is refused.
 pub trait Hooks<J: ?Sized = Self> {
-    /// Runs in the transaction in which a job dies or is cancelled. A transient failure is tried again; after any other,
-    /// which is logged, the job ends without it.
+    /// Runs in the transaction in which the job dies or is cancelled.
+    ///
+    /// # Errors
+    /// A transient error rolls the transaction back, and the end of the job is retried. After any other error, which is
+    /// logged, the job ends without the changes of this hook.
     fn on_dead(job: &J, tx: &mut Tx, dead: &DeadJob) -> impl Future<Output = Result<(), JobError>> + Send;
 
-    /// Runs in the transaction in which a person starts such a job anew.
+    /// Runs in the transaction in which an operator retries a job that died or was cancelled.
+    ///
+    /// # Errors
+    /// Any error makes the retry fail.
     fn on_retry(job: &J, tx: &mut Tx, retried: &RetriedJob) -> impl Future<Output = Result<Revival, JobError>> + Send;
 }
 
-/// For jobs whose end changes nothing else: a retry can always do their work.
+/// Hooks that do nothing, for jobs without a subject to update. A retry is always possible.
 #[derive(Debug, Clone, Copy)]
 pub enum NoHooks {}
 
@@ -91,47 +99,47 @@ impl<J: Sync> Hooks<J> for NoHooks {
     }
 }
 
-/// A job that ends without success.
+/// A job that ends without success, as its hooks see it.
 #[derive(Debug, Clone)]
 pub struct DeadJob {
-    /// Its facts.
+    /// The job's metadata. `attempt` is the number of failed attempts.
     pub info: JobInfo,
-    /// What it is about, by its own account.
+    /// The subject that [`Job::subject`] returns, or `None` if there is none or the payload can't be decoded.
     pub subject: Option<Subject>,
-    /// Why the job can't be read: its payload, or that this program does not know its kind. The hook of its kind then does
-    /// not run.
+    /// The reason why the job can't be read: its payload can't be decoded, or its kind is not registered. The hook of
+    /// its kind then does not run. `None` if the job was read.
     pub unreadable: Option<PayloadError>,
-    /// What ended it; [`ErrorClass::Cancelled`] when a person did.
+    /// The class of the error that ended the job, or [`ErrorClass::Cancelled`] if an operator cancelled it.
     pub class: ErrorClass,
-    /// The last error's text.
+    /// The text of the last error.
     pub error: String,
-    /// When it ended.
+    /// The time at which the job ended.
     pub at: Timestamp,
 }
 
-/// A job that ended without success and that a person starts anew.
+/// A job that ended without success and that an operator retries, as its hooks see it.
 #[derive(Debug, Clone)]
 pub struct RetriedJob {
-    /// Its id.
+    /// The id of the job, which stays the same.
     pub id: String,
-    /// Its kind.
+    /// The name of the job's kind.
     pub kind: String,
-    /// When it is started anew.
+    /// The time of the retry.
     pub at: Timestamp,
 }
 
-/// Whether a retry can do the work of a job that ended.
+/// Whether a retry of a job that ended without success is useful.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Revival {
-    /// What the job is about waits for it again.
+    /// The subject of the job is restored, so the job can run again.
     Ready,
-    /// Another run would find nothing to do, for this reason. The job stays as it ended.
+    /// Another run would find nothing to do, for this reason. The retry is refused, and the job does not change.
     Pointless(String),
 }
 
-/// A future of a hook that every kind shares.
+/// The future of an [`OnDead`] or [`OnRetry`] hook.
 pub type Following<'a, T> = Pin<Box<dyn Future<Output = Result<T, JobError>> + Send + 'a>>;
-/// What follows the end of a job of any kind without success.
+/// A hook that runs whenever a job of any kind ends without success, in the transaction that ends it.
 pub type OnDead = for<'a> fn(&'a mut Tx, &'a DeadJob) -> Following<'a, ()>;
-/// What precedes the retry of a job of any kind.
+/// A hook that runs before a job of any kind is retried, in the transaction that retries it.
 pub type OnRetry = for<'a> fn(&'a mut Tx, &'a RetriedJob) -> Following<'a, Revival>;

@@ -1,4 +1,4 @@
-//! One kind of job as a worker keeps it: the type of its payload is gone.
+//! One kind of job in the registry, with the type of its payload erased.
 
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use crate::handlers::task::{self, RunTask, decode};
 use crate::job::{Job, PayloadError, Policy, Subject};
 use crate::store::claim::Claimed;
 
-/// How jobs of a kind are run and what their end means.
+/// The handler, the hooks and the retry policy of one kind of job.
 pub(crate) struct Kind {
     pub queue: &'static str,
     pub policy: Policy,
@@ -20,7 +20,7 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
-    /// The kind of `J`, whose handler finds an `Arc<S>` in the data of its tasks.
+    /// Creates the kind of `J`. Its handler expects an `Arc<S>` in the data of its tasks.
     pub(crate) fn of<J: Handler<S>, S: Send + Sync + 'static>() -> Self {
         Self {
             queue: J::QUEUE,
@@ -30,15 +30,15 @@ impl Kind {
         }
     }
 
-    /// Reads the payload. A panic of the code that does is caught: the job has ended, or is to be started anew, whatever
-    /// it holds.
+    /// Decodes the payload. A panic in the decoding code becomes an error, because it must not prevent the end or the
+    /// retry of the job.
     pub(crate) fn read(&self, claimed: &Claimed) -> Result<Arc<dyn Decoded>, PayloadError> {
         catch_unwind(AssertUnwindSafe(|| (self.read)(claimed)))
             .unwrap_or_else(|_| Err(PayloadError("reading the payload panicked".to_owned())))
     }
 }
 
-/// A job that was read, without its type.
+/// A job whose payload is decoded and whose type is erased.
 pub(crate) trait Decoded: Send + Sync {
     fn subject(&self) -> Option<Subject>;
     fn on_dead<'a>(&'a self, tx: &'a mut Tx, dead: &'a DeadJob) -> Following<'a, ()>;

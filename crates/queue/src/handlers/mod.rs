@@ -1,4 +1,5 @@
-//! The code that the program brings for each kind of job: handlers, hooks, effects, and the registry that a worker finds them in.
+//! The code that the program provides for each kind of job: handlers, hooks and effects, and the registry in which a
+//! worker finds them.
 
 pub(crate) mod context;
 pub(crate) mod end;

@@ -1,12 +1,12 @@
-//! Performs an effect once: the one protocol by which something leaves the program.
+//! The protocol by which a job has an effect on another service at most once.
 //!
-//! [`perform`] reserves the effect in the ledger and marks it `asked` in the transaction in which the caller decides
-//! that it may leave, commits, sends the request, and settles the answer together with the caller's own rows in a
-//! second transaction. No transaction is open while the request is under way.
+//! [`perform`] reserves the effect in the ledger and marks it `asked`, in the transaction in which the caller decides
+//! that the request may be sent. It commits, sends the request, and records the answer together with the caller's own
+//! rows in a second transaction. No transaction is open during the request.
 //!
-//! It promises that [`Performable::ask`] runs only with a committed intent, and that an attempt that finds an intent of
-//! an earlier one sends nothing: the caller gets [`Performed::Unclear`] and asks the provider. Only a settlement that
-//! proves that nothing left lets the request leave again.
+//! [`Performable::ask`] runs only after the intent is committed. An attempt that finds the intent of an earlier attempt
+//! sends nothing: the caller gets [`Performed::Unclear`] and asks the provider. The request is sent again only after a
+//! settlement which proves that nothing was sent.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -17,30 +17,36 @@ use crate::handlers::context::JobContext;
 use crate::job::{JobError, JobResult, Mode};
 use crate::store::effects::{self, Effect};
 
-/// An effect that a job wants, how it is asked for and what its answer changes.
+/// An effect that a job performs at another service: when to send the request, how, and what the answer changes.
 pub trait Performable: Sync {
-    /// The ledger's name of such effects. It is stored, so it is never renamed.
+    /// The name of this kind of effect in the ledger. It is stored, so it must never change.
     const KIND: &'static str;
-    /// What the request says.
+    /// The content of the request.
     type Request: Send;
-    /// Why a request was not taken, in the provider's terms.
+    /// The provider's error for a request that it did not accept.
     type Error: Display + Send + Sync;
 
-    /// The fact that asks for the effect. Two jobs with the same key perform one effect.
+    /// Returns the idempotency key. Two jobs with the same kind and key perform one effect.
     fn key(&self) -> &str;
 
-    /// Decides, holding the caller's rows, whether the request may leave, and marks them as about to be sent.
+    /// Locks the caller's rows, decides whether the request may be sent, and if so marks the rows as about to be sent.
+    ///
+    /// # Errors
+    /// Any error rolls the transaction back, and [`perform`] returns it.
     fn begin(
         &self,
         tx: &mut Tx,
         now: Timestamp,
     ) -> impl Future<Output = Result<Decision<Self::Request>, JobError>> + Send;
 
-    /// Sends the request. It is called outside any transaction, after the intent was committed.
+    /// Sends the request. [`perform`] calls it outside of any transaction, after the intent is committed.
     fn ask(&self, permit: Permit<Self::Request>) -> impl Future<Output = Answer<Self::Error>> + Send;
 
-    /// Changes the caller's rows by the answer, in the transaction that settles the ledger. The inner result is how the
-    /// job ends once that is committed; the outer error rolls back.
+    /// Updates the caller's rows according to the answer, in the transaction that settles the effect in the ledger. The
+    /// inner result is how the job ends after the commit.
+    ///
+    /// # Errors
+    /// The outer error rolls the transaction back.
     fn settle(
         &self,
         tx: &mut Tx,
@@ -49,23 +55,23 @@ pub trait Performable: Sync {
     ) -> impl Future<Output = Result<JobResult, JobError>> + Send;
 }
 
-/// What the caller's rows say about an effect whose turn has come.
+/// The caller's decision about an effect, based on its own rows.
 #[derive(Debug)]
 pub enum Decision<R> {
-    /// The request may leave, unless the ledger knows of an earlier attempt.
+    /// Send the request, unless the ledger contains an earlier attempt.
     Ask {
-        /// What to send.
+        /// The content of the request.
         request: R,
-        /// Whether it is real.
+        /// Whether the effect is simulated, goes to a test address or is real. Recorded in the ledger.
         mode: Mode,
     },
-    /// An earlier attempt may have sent it.
+    /// An earlier attempt may have sent the request.
     Unclear,
-    /// Nothing is to be sent now. What was changed is committed, and the job ends like this.
+    /// Send nothing. The changes of [`Performable::begin`] are committed, and the job ends with this result.
     Over(JobResult),
 }
 
-/// The right to send one request: its intent is committed. Only [`perform`] makes one.
+/// The permission to send one request, whose intent is committed. Only [`perform`] creates permits.
 ///
 /// ```compile_fail,E0451
 /// let permit = nightshift_queue::effects::Permit { request: "a text" };
@@ -77,49 +83,50 @@ pub struct Permit<R> {
 }
 
 impl<R> Permit<R> {
-    /// What to send. The permit is used up: whoever sends again must prove that nothing left, and perform again.
+    /// Returns the content of the request and consumes the permit. To send again, the caller must settle the effect as
+    /// [`Answer::NotSent`] and call [`perform`] again.
     #[must_use]
     pub fn into_request(self) -> R {
         self.request
     }
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer<E> {
-    /// The provider took it and calls it this.
+    /// The provider accepted the request, and returned this reference for it.
     Taken(String),
-    /// The provider will not take it.
+    /// The provider rejected the request. It must not be sent again.
     Refused(E),
-    /// It is proven that nothing left. It may be sent again.
+    /// It is certain that the request had no effect, so it may be sent again.
     NotSent(E),
-    /// It may have left or not, for this reason.
+    /// It is unknown whether the request had its effect, for this reason.
     Unclear(String),
 }
 
-/// What came of performing an effect.
+/// The result of [`perform`].
 #[derive(Debug)]
 pub enum Performed {
-    /// The job ends like this, and all of it is committed.
+    /// The job ends with this result. All changes are committed.
     Ended(JobResult),
-    /// The ledger knows how an earlier attempt ended, so this one sent nothing.
+    /// An earlier attempt is already settled in the ledger, so this one sent nothing.
     Settled(Effect),
-    /// An earlier attempt may have sent the request, so this one sent nothing. Holds the ledger's record, if there is
-    /// one: ask the provider, then [`settle`]. The earlier attempt may still be under way and settle first, so `settle`
-    /// may find the caller's rows as something else than about to be sent.
+    /// An earlier attempt may have sent the request, so this one sent nothing. Contains the record of the ledger, if
+    /// there is one. Ask the provider, then call [`settle`]. The earlier attempt may still be running and settle first,
+    /// so [`Performable::settle`] may find the caller's rows in another state than about to be sent.
     Unclear(Option<Effect>),
 }
 
-/// On whose behalf an effect is performed.
+/// The job on whose behalf an effect is performed, with its database and clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt<'a> {
-    /// Where the ledger and the caller's rows are.
+    /// The database that contains the ledger and the caller's rows.
     pub db: &'a Db,
-    /// What the ledger's times are taken from.
+    /// The clock for the times in the ledger.
     pub clock: &'a Clock,
-    /// The job's id.
+    /// The id of the job, which is recorded in the ledger.
     pub job_id: &'a str,
-    /// The job's kind, which names the failpoints `KIND.after_ask` and `KIND.after_answer`.
+    /// The kind of the job. It is part of the names of the failpoints `KIND.after_ask` and `KIND.after_answer`.
     pub job_kind: &'a str,
 }
 
@@ -129,10 +136,11 @@ impl<'a, S> From<&'a JobContext<S>> for Attempt<'a> {
     }
 }
 
-/// Performs an effect, unless it was asked for before.
+/// Performs an effect, unless an earlier attempt may have sent its request.
 ///
 /// # Errors
-/// A database error, or what the caller's steps failed with. Call again: nothing is sent twice.
+/// A database error, or an error of [`Performable::begin`] or [`Performable::settle`]. After an error it is safe to
+/// call this function again: nothing is sent twice.
 pub async fn perform<P: Performable>(attempt: impl Into<Attempt<'_>>, effect: &P) -> Result<Performed, JobError> {
     let attempt = attempt.into();
     let now = attempt.clock.now();
@@ -168,11 +176,13 @@ fn earlier(record: Option<Effect>) -> Performed {
     }
 }
 
-/// Settles an effect, and the caller's rows with it, by the answer to its request or by what the provider knows of it.
-/// Without a record only the rows change, and a record that was settled before stays as it is.
+/// Settles an effect in the ledger together with the caller's rows. `answer` is the answer to the request, or the
+/// result of asking the provider about it.
+///
+/// Without a record, only the caller's rows change. A record that is already settled does not change.
 ///
 /// # Errors
-/// A database error, or what the caller's step failed with.
+/// A database error, or an error of [`Performable::settle`].
 pub async fn settle<P: Performable>(
     attempt: impl Into<Attempt<'_>>,
     effect: &P,

@@ -1,4 +1,4 @@
-//! The kinds a worker knows: the table of contents of what it can do.
+//! The registry of the job kinds that a program can run, and of the hooks that run at the end or the retry of a job.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -13,7 +13,7 @@ use crate::handlers::kind::{Decoded, Kind};
 use crate::job::{ErrorClass, JobError, PayloadError, Policy};
 use crate::store::claim::Claimed;
 
-/// All kinds of a worker.
+/// The job kinds of a program, by name, and the hooks that all kinds share. `S` is the state that handlers share.
 pub struct Registry<S> {
     kinds: BTreeMap<&'static str, Kind>,
     on_any_dead: Option<OnDead>,
@@ -21,11 +21,11 @@ pub struct Registry<S> {
     app: PhantomData<fn(S)>,
 }
 
-/// How a job ends without success.
+/// The end of a job without success.
 pub(crate) struct End<'a> {
-    /// Its row as it was claimed.
+    /// The row of the job as it was claimed.
     pub claimed: &'a Claimed,
-    /// Failures by now.
+    /// Number of failed attempts, including the last one.
     pub attempts: i64,
     pub class: ErrorClass,
     pub error: String,
@@ -39,37 +39,38 @@ impl<S: Send + Sync + 'static> Default for Registry<S> {
 }
 
 impl<S: Send + Sync + 'static> Registry<S> {
-    /// A worker that knows nothing yet.
+    /// Creates a registry without kinds and hooks.
     #[must_use]
     pub fn new() -> Self {
         Self { kinds: BTreeMap::new(), on_any_dead: None, on_any_retry: None, app: PhantomData }
     }
 
-    /// Adds the kind of `J`: its handler and its hooks.
+    /// Adds the kind of `J` with its handler, hooks and policy. A kind of the same name is replaced.
     #[must_use]
     pub fn job<J: Handler<S>>(mut self) -> Self {
         self.kinds.insert(J::KIND, Kind::of::<J, S>());
         self
     }
 
-    /// What happens whenever a job dies or is cancelled, before the hook of its own kind.
+    /// Sets the hook that runs whenever a job of any kind dies or is cancelled, before the hook of its own kind.
     #[must_use]
     pub fn on_any_dead(mut self, hook: OnDead) -> Self {
         self.on_any_dead = Some(hook);
         self
     }
 
-    /// What happens whenever a job that ended without success is started anew, before the hook of its own kind.
+    /// Sets the hook that runs whenever a job of any kind that ended without success is retried, before the hook of its
+    /// own kind.
     #[must_use]
     pub fn on_any_retry(mut self, hook: OnRetry) -> Self {
         self.on_any_retry = Some(hook);
         self
     }
 
-    /// Runs what follows the end of a job without success, in the transaction that ends it, up to the first error: the
-    /// transaction is of no use after one.
+    /// Runs the hooks for the end of a job without success, in the transaction that ends the job. Stops at the first
+    /// error, because the transaction can't be used after it.
     ///
-    /// A payload that can't be read costs only the hook of the job's own kind: the program's hook is told of it.
+    /// If the payload can't be read, only the hook of the job's own kind is skipped.
     pub(crate) async fn follow_end(&self, tx: &mut Tx, end: End<'_>) -> Result<(), JobError> {
         let (job, dead) = self.told(end);
         if let Some(hook) = self.on_any_dead {
@@ -81,8 +82,8 @@ impl<S: Send + Sync + 'static> Registry<S> {
         }
     }
 
-    /// The same for a job that a person cancels, in a transaction that must outlive a hook that fails for good: what that
-    /// one wrote is undone, and the others run.
+    /// Runs the same hooks for a job that an operator cancels. Each hook runs in a savepoint: if it fails with an error
+    /// that may not be retried, its changes are rolled back, and the transaction and the other hook continue.
     pub(crate) async fn follow_cancel(&self, tx: &mut Tx, end: End<'_>) -> Result<(), JobError> {
         let (job, dead) = self.told(end);
         if let Some(hook) = self.on_any_dead {
@@ -98,17 +99,17 @@ impl<S: Send + Sync + 'static> Registry<S> {
         Ok(())
     }
 
-    /// What the hooks are told of a job's end, and the job, if it can be read.
+    /// Returns the argument for the hooks, and the decoded job, or `None` if it can't be read.
     fn told(&self, end: End<'_>) -> (Option<Arc<dyn Decoded>>, DeadJob) {
         let read = match self.get(&end.claimed.kind) {
             Some(kind) => kind.read(end.claimed),
-            None => Err(PayloadError("this program knows no jobs of this kind".to_owned())),
+            None => Err(PayloadError("this program has no job kind of this name".to_owned())),
         };
         let (job, unreadable) = match read {
             Ok(job) => (Some(job), None),
             Err(error) => {
                 tracing::error!(job.id = %end.claimed.id, job.kind = %end.claimed.kind, %error,
-                    "what a job was about is left as it is: the job can't be read");
+                    "the subject of the job was not updated; the job can't be read");
                 (None, Some(error))
             }
         };
@@ -118,9 +119,9 @@ impl<S: Send + Sync + 'static> Registry<S> {
         (job, DeadJob { info, subject, unreadable, class: end.class, error: end.error, at: end.at })
     }
 
-    /// Runs what precedes the retry of a job that ended without success, in the transaction that starts it anew.
+    /// Runs the hooks for the retry of a job that ended without success, in the transaction that retries it.
     ///
-    /// A job whose payload can't be read would only be parked again, so its retry is pointless.
+    /// If the payload can't be read, a retry is pointless, because the job would only be parked again.
     pub(crate) async fn revive(
         &self,
         tx: &mut Tx,
@@ -145,23 +146,23 @@ impl<S: Send + Sync + 'static> Registry<S> {
         self.kinds.get(kind)
     }
 
-    /// All kinds by name.
+    /// Returns all kinds with their names, sorted by name.
     pub(crate) fn kinds(&self) -> impl Iterator<Item = (&'static str, &Kind)> {
         self.kinds.iter().map(|(name, kind)| (*name, kind))
     }
 
-    /// Names of the kinds, sorted.
+    /// Returns the names of all kinds, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
         self.kinds.keys().copied().collect()
     }
 
-    /// How each kind is retried.
+    /// Returns the policy of each kind by its name.
     pub(crate) fn policies(&self) -> BTreeMap<&'static str, Policy> {
         self.kinds.iter().map(|(name, kind)| (*name, kind.policy)).collect()
     }
 
-    /// Names of the queues the kinds run in, sorted.
+    /// Returns the names of the queues of all kinds, sorted and without duplicates.
     #[must_use]
     pub fn queues(&self) -> Vec<&'static str> {
         let mut queues: Vec<_> = self.kinds.values().map(|kind| kind.queue).collect();
@@ -171,13 +172,14 @@ impl<S: Send + Sync + 'static> Registry<S> {
     }
 }
 
-/// A hook that panics has failed for good.
+/// Runs a hook. A panic becomes a permanent error.
 async fn caught<'a>(hook: impl FnOnce() -> Following<'a, ()>) -> Result<(), JobError> {
     let followed = AssertUnwindSafe(async { hook().await }).catch_unwind().await;
     followed.unwrap_or_else(|_| Err(JobError::fail("it panicked")))
 }
 
-/// Ends the savepoint of a hook. What a hook that failed for good has written is undone, and its error logged.
+/// Ends the savepoint of a hook. If the hook failed with an error that may not be retried, logs the error and rolls its
+/// changes back.
 async fn refused_alone(tx: &mut Tx, dead: &DeadJob, followed: Result<(), JobError>) -> Result<(), JobError> {
     if let Err(error) = followed {
         if error.may_retry() {

@@ -1,14 +1,14 @@
-//! What a running job is told from outside: to stop, and what to do with its row.
+//! The signal that tells a running job whether to stop, and how its end is then recorded.
 
-/// What is said to a running job from outside.
+/// A request to a running job. A job that has to stop returns at its next checkpoint or is aborted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// Go on.
+    /// Continue.
     Run,
-    /// A person wants it cancelled; it ends at its next checkpoint.
+    /// An operator has cancelled the job. It ends at its next checkpoint.
     Cancel,
-    /// The grace time is over: it is given back as it is.
+    /// The grace period of the shutdown is over. The job is aborted and returned to the queue.
     GiveBack,
-    /// Its lease is lost: stop, and write nothing.
+    /// The lease is lost, so another worker may run the job. It is aborted, and nothing is written.
     Lost,
 }

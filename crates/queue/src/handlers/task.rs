@@ -1,8 +1,7 @@
-//! How apalis runs a [`Handler`]: its `run` is an apalis task function of a typed task, and its [`JobContext`] is taken
-//! from the task's data.
+//! Runs a [`Handler`] as an apalis task function. The [`JobContext`] is extracted from the data of the task.
 //!
-//! A worker's backend yields every kind of job as a [`RunningJob`]. The payload is read here, within the layers of the
-//! worker, so that one that can't be read costs its own job and not the worker.
+//! The backend of a worker yields every kind of job as a [`RunningJob`]. The payload is decoded here, inside the layers
+//! of the worker, so that a payload that can't be decoded fails its job and not the worker.
 
 use std::any::type_name;
 use std::sync::{Arc, Mutex};
@@ -18,19 +17,19 @@ use crate::handlers::signal::Signal;
 use crate::job::{Job, Outcome, PayloadError};
 use crate::store::claim::Claimed;
 
-/// The arguments of a task before its payload is read.
+/// The arguments of a task before its payload is decoded.
 #[derive(Clone)]
 pub(crate) struct RunningJob {
     pub claimed: Arc<Claimed>,
     pub signal: watch::Receiver<Signal>,
-    /// What the handler notes; it outlives a handler that panics or takes too long.
+    /// The notes of the handler. They are kept outside of it because they must survive a panic and a timeout.
     pub notes: Arc<Mutex<String>>,
 }
 
-/// How jobs of a kind are run, without the type of the kind.
+/// The function that runs the jobs of one kind, with the type of the payload erased.
 pub(crate) type RunTask = fn(Task<RunningJob>) -> BoxFuture<'static, Result<Outcome, BoxDynError>>;
 
-/// Reads the payload and calls the handler. Both are code of the kind's own, so both may panic when the future is polled.
+/// Decodes the payload and calls the handler. Both are code of the job type, and may panic when the future is polled.
 pub(crate) fn run<J: Handler<S>, S: Send + Sync + 'static>(
     task: Task<RunningJob>,
 ) -> BoxFuture<'static, Result<Outcome, BoxDynError>> {
@@ -52,15 +51,15 @@ impl<J: Job, S: Send + Sync + 'static> FromRequest<Task<J>> for JobContext<S> {
     }
 }
 
-/// What a layer or the backend put into the data of a task. apalis's own `Data` allocates the text of its error even when
-/// there is none.
+/// Returns a value that a layer or the backend stored in the data of a task. Used instead of apalis's `Data`, which
+/// allocates its error text even if the value is found.
 pub(crate) fn data<T: Clone + Send + Sync + 'static, A>(task: &Task<A>) -> Result<T, MissingDataError> {
     task.data().get().cloned().ok_or_else(|| MissingDataError::NotFound(type_name::<T>().to_owned()))
 }
 
-/// Reads the payload of a job, whatever version of its kind wrote it.
+/// Decodes the payload of a job. An older version of the payload is converted first; a newer one is an error.
 pub(crate) fn decode<J: Job>(claimed: &Claimed) -> Result<J, PayloadError> {
-    // serde's message names the field and the position, and of the content only a single wrong token.
+    // serde's message is safe to store: it contains at most one wrong token of the payload.
     let unreadable = |error: serde_json::Error| PayloadError(format!("the payload can't be read: {error}"));
     match claimed.payload_version {
         version if version == J::VERSION => serde_json::from_str(&claimed.payload).map_err(unreadable),

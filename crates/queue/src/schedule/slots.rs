@@ -166,7 +166,8 @@ async fn last_unfinished(tx: &mut Tx, schedule: &str, scope: &str, slot: &str) -
     Ok(state.is_some_and(|state| matches!(state.as_str(), "queued" | "running" | "retrying")))
 }
 
-/// Stores the schedules of this program. A schedule whose definition has changed starts anew.
+/// Stores the schedules of this program. A schedule whose definition has changed is active from now on only, so its
+/// earlier slots are not made up for.
 async fn register(db: &Db, schedules: &[Schedule], now: Timestamp) -> nightshift_db::Result<()> {
     for schedule in schedules {
         db.write(

@@ -105,7 +105,7 @@ async fn a_cancelled_job_of_an_unknown_kind_is_told(engine: Engine) {
         registry().cancel(&bed.queue, &mut tx, &id).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(bed.state(&id).await, State::Cancelled);
-        let left = ["ended: cancelled".to_owned(), format!("{UNREADABLE}this program knows no jobs of this kind")];
+        let left = ["ended: cancelled".to_owned(), format!("{UNREADABLE}this program has no job kind of this name")];
         assert_eq!(bed.left_with(&id).await, left);
     })
     .await;
