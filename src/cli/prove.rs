@@ -15,7 +15,7 @@ use super::console::Terminal;
   nightshift prove --kills 50
   nightshift prove --kills 500 --database-url postgres://user:password@host/scratch
   nightshift prove --kills 50 --split               web, worker and scheduler as processes of their own
-The database must be empty. The last line says what was acknowledged, lost, done twice, and has an unknown outcome.")]
+The database must be empty. The last line says what was acknowledged, lost, done twice, and what has an unknown outcome.")]
 pub(super) struct Args {
     /// How often to kill the program.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
