@@ -2,9 +2,8 @@
 //!
 //! Within a process this is a signal. Across processes it is, on PostgreSQL, a NOTIFY on one channel, sent after the
 //! commit and coalesced, because a NOTIFY within each transaction would serialise all commits of the server; on SQLite,
-//! a poll of the size and modification time of the write-ahead log. Every wake-up is only a hint: if one is lost, jobs
-//! start some seconds later, at the next routine poll.
-//! look, never a job.
+//! a poll of the size and modification time of the write-ahead log. Every wake-up is only a hint: a lost one is never a
+//! lost job, because jobs then start some seconds later, at the next routine poll.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
