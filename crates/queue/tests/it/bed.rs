@@ -38,6 +38,8 @@ pub enum Act {
     Checkpoints,
     /// Blocks its thread for so many milliseconds.
     Block(u64),
+    /// Gives its thread to others so many times, then is done.
+    Yield(u32),
     /// Fails, and says so with a character that PostgreSQL can't store.
     FailWithNul,
     /// Is done, and leaves such a character.
@@ -127,6 +129,9 @@ impl Handler<App> for Side {
     }
 }
 
+/// The time limit of a [`Limited`] job.
+pub const LIMIT: Duration = Duration::from_millis(500);
+
 /// The same job with a time limit that a test can wait for: it is of real time, whatever the clock shows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Limited(pub Scripted);
@@ -135,7 +140,7 @@ impl Job for Limited {
     const KIND: &'static str = "limited";
     const QUEUE: &'static str = "side";
     fn policy() -> Policy {
-        Policy::standard(4).timeout(Duration::from_millis(50))
+        Policy::standard(4).timeout(LIMIT)
     }
 }
 
@@ -210,6 +215,12 @@ async fn run(job: Scripted, ctx: JobContext<App>) -> JobResult {
         Act::DoneWithNul => Ok(Outcome::done_with(json!({ "\0": ["a\0b"] }))),
         Act::Block(ms) => {
             std::thread::sleep(Duration::from_millis(ms));
+            Ok(Outcome::done())
+        }
+        Act::Yield(times) => {
+            for _ in 0..times {
+                tokio::task::yield_now().await;
+            }
             Ok(Outcome::done())
         }
     }
@@ -300,7 +311,16 @@ impl Bed {
     /// A worker with so many slots by queue.
     pub fn worker_with(&self, slots: &[(&str, usize)]) -> WorkerHandle {
         let concurrency: BTreeMap<String, usize> = slots.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
-        let options = WorkerOptions { concurrency, queues: Vec::new() };
+        self.worker_by(WorkerOptions { concurrency, queues: Vec::new() })
+    }
+
+    /// A worker of these queues only.
+    pub fn worker_of(&self, queues: &[&str]) -> WorkerHandle {
+        let queues = queues.iter().map(|name| (*name).to_owned()).collect();
+        self.worker_by(WorkerOptions { concurrency: BTreeMap::new(), queues })
+    }
+
+    fn worker_by(&self, options: WorkerOptions) -> WorkerHandle {
         Worker::new(self.queue.clone(), registry(), self.app.clone()).options(options).start().unwrap()
     }
 
