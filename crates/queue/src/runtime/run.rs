@@ -129,7 +129,7 @@ impl Drop for Run {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests may panic")]
-mod tests {
+pub(crate) mod tests {
     use std::panic::AssertUnwindSafe;
 
     use super::*;
@@ -163,7 +163,8 @@ mod tests {
         }
     }
 
-    fn begun() -> (Run, mpsc::Receiver<Ending>, Arc<Leases>) {
+    /// A run of a job of the kind `kind` in the queue `main`, and where its end comes out.
+    pub(crate) fn begun() -> (Run, mpsc::Receiver<Ending>, Arc<Leases>) {
         let leases = Arc::new(Leases::default());
         let clock = Clock::manual(Timestamp::from_unix_ms(0));
         let (runs, endings) = Runs::channel(leases.clone(), clock, [("kind", Policy::fast(2))].into());

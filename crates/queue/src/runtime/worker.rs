@@ -91,8 +91,8 @@ impl<S: Send + Sync + 'static> Worker<S> {
             Slots::new(name.clone(), capacity, wake.clone())
         });
         let slots = slots.collect();
-        let kinds = registry.kinds().filter(|(_, kind)| options.runs(kind.queue));
-        let (monitor, deliveries) = pool::workers(kinds, &app, &queue);
+        // Of every kind: a job may be in another queue than its kind's.
+        let (monitor, deliveries) = pool::workers(registry.kinds(), &app, &queue);
         let pool = monitor.context();
         let pool_running = tokio::spawn(monitor.run());
 
