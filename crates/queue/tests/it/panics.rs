@@ -99,13 +99,25 @@ async fn a_worker_that_fails_is_started_again(engine: Engine) {
     on(engine, async |bed| {
         let log = PanickingLog::default();
         let _logging = tracing::subscriber::set_default(log.clone());
-        let worker = bed.worker();
+        let worker = bed.worker_with(&[("main", 2)]);
+        let held = bed.enqueue(&Scripted::new("held", &[Act::Gate])).await;
+        bed.until_runs("held", 1).await;
         log.arm(1..CALLS_UP_TO_A_RESTART + 1);
         let first = bed.enqueue(&Scripted::new("first", &[Act::Done])).await;
         eventually("the worker has failed", async || log.has_panicked()).await;
         eventually("the job is given back", async || bed.state(&first).await == State::Retrying).await;
         let second = bed.enqueue(&Scripted::new("second", &[Act::Done])).await;
         bed.until_state(&second, State::Succeeded).await;
+        // A job that runs meanwhile goes on in its own task.
+        bed.app.open("held");
+        bed.until_state(&held, State::Succeeded).await;
+        assert_eq!(bed.queue.job(&held).await.unwrap().unwrap().crashes, 0);
+        // All slots are free again.
+        for name in ["third", "fourth"] {
+            bed.enqueue(&Scripted::new(name, &[Act::Gate])).await;
+        }
+        bed.until_runs("third", 1).await;
+        bed.until_runs("fourth", 1).await;
         drop(worker);
     })
     .await;
