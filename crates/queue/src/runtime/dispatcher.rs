@@ -168,7 +168,8 @@ fn deliver(runs: Vec<Run>, slots: &[Arc<Slots>], deliveries: &BTreeMap<&'static 
     delivered
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+/// Waits until `stop` is set.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error means that the worker is gone, which is as good as a stop.
     let _ = stop.wait_for(|stop| *stop).await;
 }
