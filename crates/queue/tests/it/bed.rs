@@ -13,6 +13,7 @@ use nightshift_queue::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 /// What a scripted job does in one of its runs.
@@ -38,6 +39,9 @@ pub enum Act {
     Checkpoints,
     /// Blocks its thread for so many milliseconds.
     Block(u64),
+    /// Blocks its thread until the gate opens, so that no signal reaches the job meanwhile; then is done. Needs a runtime
+    /// of several threads.
+    Freeze,
     /// Gives its thread to others so many times, then is done.
     Yield(u32),
     /// Fails, and says so with a character that PostgreSQL can't store.
@@ -217,6 +221,14 @@ async fn run(job: Scripted, ctx: JobContext<App>) -> JobResult {
             std::thread::sleep(Duration::from_millis(ms));
             Ok(Outcome::done())
         }
+        Act::Freeze => {
+            let gate = ctx.app.gate(&job.name);
+            // A test that fails must not wait for it for ever.
+            let opened = tokio::time::timeout(Duration::from_secs(60), gate.acquire());
+            tokio::task::block_in_place(|| Handle::current().block_on(opened)).unwrap().unwrap().forget();
+            ctx.app.runs.lock().unwrap().push(format!("{} {THAWED}", job.name));
+            Ok(Outcome::done_with(json!({ "run": run })))
+        }
         Act::Yield(times) => {
             for _ in 0..times {
                 tokio::task::yield_now().await;
@@ -276,6 +288,9 @@ pub const REFUSED: &str = "refused";
 pub const UPSETTING: &str = "upsetting";
 /// The name of a job that a retry has nothing to do for.
 pub const FINISHED: &str = "finished";
+
+/// What a run that was frozen adds to its name when it goes on.
+pub const THAWED: &str = "thawed";
 
 /// Between two looks at a condition that is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
