@@ -30,10 +30,11 @@ each_engine! {
 const STATEMENTS: usize = 240;
 const WAYS: [&str; 3] = ["before", "after", "hang"];
 
-/// Where a paid booking passes.
-const PLACES: [&str; 15] = [
+/// Where the program passes from its start until a paid booking is confirmed.
+const PLACES: [&str; 16] = [
     "webhook.before_commit",
     "webhook.after_commit",
+    "workers.run",
     "claim.after_commit",
     "run.begun",
     "run.handled",

@@ -40,7 +40,7 @@ const EXPIRE: &str = "
 UPDATE jobs SET leased_until = $4 WHERE id = $1 AND lease_id = $2 AND leased_until = $3 AND state = 'running'";
 
 /// Ids of the job and the lease, and the lease's expiry, as last read.
-type Lease = (String, String, Timestamp);
+type SeenLease = (String, String, Timestamp);
 
 pub(crate) struct Rescue<S> {
     pub db: Db,
@@ -48,7 +48,7 @@ pub(crate) struct Rescue<S> {
     pub registry: Arc<Registry<S>>,
     pub wake: Arc<Wake>,
     /// Leases that expire too late, with the time when they were first seen.
-    pub far: Mutex<HashMap<Lease, Timestamp>>,
+    pub far: Mutex<HashMap<SeenLease, Timestamp>>,
 }
 
 impl<S: Send + Sync + 'static> Rescue<S> {
@@ -99,8 +99,8 @@ impl<S: Send + Sync + 'static> Rescue<S> {
     /// Lets a lease expire that was given before the clock was set back, if it has been seen without a renewal for
     /// longer than live workers need.
     async fn expire_far(&self, now: Timestamp) -> Result<()> {
-        let far: Vec<Lease> = self.db.read(FAR).bind(now + 2 * LEASE).bind(BATCH_MAX).all().await?;
-        let abandoned: Vec<Lease> = {
+        let far: Vec<SeenLease> = self.db.read(FAR).bind(now + 2 * LEASE).bind(BATCH_MAX).all().await?;
+        let abandoned: Vec<SeenLease> = {
             let mut seen = self.far.lock().unwrap_or_else(PoisonError::into_inner);
             *seen = far.into_iter().map(|lease| (lease.clone(), seen.get(&lease).copied().unwrap_or(now))).collect();
             seen.iter()

@@ -1,7 +1,7 @@
 //! The leases that this process holds.
 //!
 //! A [`Lease`] is one of them. It is renewed for as long as the value lives. The task that works on the job owns
-//! it, so when that task ends, in whatever way, the hold is dropped and the lease expires at most 30 s later. This
+//! it, so when that task ends, in whatever way, the value is dropped and the lease expires at most 30 s later. This
 //! module does not access the database; the renewal thread renews the leases and reports the results here.
 
 use std::collections::HashMap;

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, new_id, sabotage};
+use nightshift_db::{Clock, Db, DbError, Timestamp, failpoint, new_id, sabotage};
 use tokio::sync::watch;
 
 use crate::leases::renewal::LEASE;
 use crate::runtime::backend::Deliveries;
-use crate::runtime::run::Runs;
+use crate::runtime::run::{Run, Runs};
 use crate::runtime::slots::{Slot, Slots};
 use crate::store::claim::{self, Claim, Outlook, Want};
 use crate::store::wake::Wake;
@@ -42,6 +42,18 @@ pub(crate) struct Dispatcher {
     pub unparked: AtomicBool,
 }
 
+/// Why a round of claiming failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DispatchError {
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// They were given back. Without a pause they would be claimed again at once.
+    #[error("no worker takes jobs of the kind {0}; they were given back")]
+    NoWorker(String),
+}
+
+type Result<T, E = DispatchError> = std::result::Result<T, E>;
+
 /// What a round of claiming found out.
 struct Round {
     /// Look again at once: slots were filled or more is due.
@@ -59,7 +71,7 @@ impl Dispatcher {
             && let Err(error) = claim::unpark(&self.db, &self.kinds, self.clock.now()).await
         {
             self.unparked.store(false, Ordering::Release);
-            return Err(error);
+            return Err(error.into());
         }
         let Outlook { mut next_due, mut limited } = Outlook::read(&self.db).await?;
         loop {
@@ -134,19 +146,30 @@ impl Dispatcher {
             slots.set_backlog(wanted == 0 || taken == wanted);
             again |= taken > 0 && taken == wanted && slots.free() > 0;
         }
-        for run in runs {
-            let Some(slots) = self.slots.iter().find(|slots| slots.queue == run.claimed().queue) else { continue };
-            let slot = Slot::taken(slots);
-            if let Some(worker) = self.deliveries.get(run.claimed().kind.as_str()) {
-                // The receiver lives as long as the workers; a run that no worker got gives its job back.
-                let _ = worker.send((run, slot));
-            }
-        }
+        deliver(runs, &self.slots, &self.deliveries)?;
         Ok(Round { again, limited: held_back })
     }
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+/// Sends each run to the worker of its kind, with a slot that was taken before. A run that no worker gets gives its job
+/// back; the others are sent all the same.
+fn deliver(runs: Vec<Run>, slots: &[Arc<Slots>], deliveries: &BTreeMap<&'static str, Deliveries>) -> Result<()> {
+    let mut delivered = Ok(());
+    for run in runs {
+        let Some(slots) = slots.iter().find(|slots| slots.queue == run.claimed().queue) else { continue };
+        let slot = Slot::taken(slots);
+        let claimed = run.claimed().clone();
+        let sent = deliveries.get(claimed.kind.as_str()).is_some_and(|worker| worker.send((run, slot)).is_ok());
+        if !sent {
+            tracing::error!(job.id = %claimed.id, job.kind = %claimed.kind, "no worker takes the job; it is given back");
+            delivered = Err(DispatchError::NoWorker(claimed.kind.clone()));
+        }
+    }
+    delivered
+}
+
+/// Waits until `stop` is set.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error means that the worker is gone, which is as good as a stop.
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -161,4 +184,31 @@ fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
 /// The pause after a failed round, so that a database that is away is asked a few times a second, not more.
 pub(crate) async fn pause_after_error() {
     tokio::time::sleep(PAUSE_AFTER_ERROR).await;
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+    use crate::runtime::backend::ClaimedJobs;
+    use crate::runtime::run::tests::begun;
+    use crate::store::lifecycle::State;
+
+    fn is_given_back_without_a_worker(deliveries: &BTreeMap<&'static str, Deliveries>) {
+        let (run, mut endings, _) = begun();
+        let slots = Slots::new("main".to_owned(), 1, Wake::new());
+        slots.take(1);
+        let delivered = deliver(vec![run], std::slice::from_ref(&slots), deliveries);
+        assert!(matches!(delivered, Err(DispatchError::NoWorker(kind)) if kind == "kind"));
+        assert_eq!(endings.try_recv().unwrap().0.change.life.state, State::Queued);
+        assert_eq!(slots.free(), 1);
+    }
+
+    #[test]
+    fn a_job_that_no_worker_takes_is_given_back_and_fails_the_round() {
+        is_given_back_without_a_worker(&BTreeMap::new());
+        let (ended, jobs) = ClaimedJobs::channel();
+        drop(jobs);
+        is_given_back_without_a_worker(&[("kind", ended)].into());
+    }
 }

@@ -1,7 +1,8 @@
 //! The layer that finishes attempts: it turns whatever happens to a job's handler into the end that the writer stores.
 //!
-//! apalis's layers lie within it, so a panic and an exceeded time limit arrive here as errors of the handler. It also
-//! watches the signal: a job whose lease is lost, or that is to be given back, ends here.
+//! apalis's layers for panics and for the time limit lie within it, so both arrive here as errors of the handler. Those
+//! that give each job a task of its own and that hand in data lie outside it. It also watches the signal: a job whose
+//! lease is lost, or that is to be given back, ends here.
 
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
@@ -49,8 +50,8 @@ pub(crate) struct Finish<H> {
 
 impl<H> Service<Task<RunningJob>> for Finish<H>
 where
-    H: Service<Task<RunningJob>, Response = Outcome, Error = BoxDynError>,
-    H::Future: Send + 'static,
+    H: Service<Task<RunningJob>, Response = Outcome, Error = BoxDynError> + Clone + Send + 'static,
+    H::Future: Send,
 {
     type Response = ();
     type Error = BoxDynError;
@@ -63,25 +64,28 @@ where
     fn call(&mut self, task: Task<RunningJob>) -> Self::Future {
         let delivered = data::<Arc<Delivered>, _>(&task);
         let job = task.args.clone();
-        let handled = self.handler.call(task);
         let layer = self.layer.clone();
+        // The one that was polled until it was ready; the clone is polled before the next call.
+        let clone = self.handler.clone();
+        let mut handler = std::mem::replace(&mut self.handler, clone);
         Box::pin(async move {
             let delivered = delivered?;
-            layer.finish(&delivered.0, job, handled).await;
+            layer.finish(&delivered.0, job, || handler.call(task)).await;
             Ok(())
         })
     }
 }
 
 impl FinishLayer {
-    /// Waits for the end of the handler and hands it to the writer. If anything in here panics, the run is dropped and gives
-    /// its job back.
-    async fn finish(
-        &self,
-        run: &Run,
-        job: RunningJob,
-        handled: impl Future<Output = Result<Outcome, BoxDynError>> + Send,
-    ) {
+    /// Calls the handler, waits for its end and hands that to the writer. If anything in here panics, the run is dropped and
+    /// gives its job back.
+    ///
+    /// The time limit counts from the call, so the call is made here, in the job's own task: until that begins, it may wait
+    /// for a thread.
+    async fn finish<F>(&self, run: &Run, job: RunningJob, handle: impl FnOnce() -> F)
+    where
+        F: Future<Output = Result<Outcome, BoxDynError>> + Send,
+    {
         if failpoint::hit("run.begun").await.is_err() {
             return;
         }
@@ -94,7 +98,7 @@ impl FinishLayer {
             job.id = %claimed.id, job.kind = %claimed.kind, job.queue = %claimed.queue, job.attempt = claimed.attempts + 1,
             correlation_id = claimed.correlation_id, org.id = claimed.org_id,
         );
-        let result = unless_stopped(handled, job.signal).instrument(span.clone()).await;
+        let result = unless_stopped(handle(), job.signal).instrument(span.clone()).await;
         if failpoint::hit("run.handled").await.is_err() {
             return;
         }

@@ -1,4 +1,5 @@
-//! The parts of a running worker: the dispatcher claims jobs, pools run them, the writer stores how they ended.
+//! The parts of a running worker: the dispatcher claims jobs, apalis workers run them, the writer stores how they
+//! ended.
 
 pub(crate) mod backend;
 pub(crate) mod dispatcher;

@@ -87,6 +87,14 @@ impl Run {
         let _ = self.runs.endings.send((ended, lease)).await;
     }
 
+    /// Gives the job back untouched. Unlike a run that is dropped it waits until the writer has room.
+    pub(crate) async fn give_back(&self) {
+        let ended = self.lease().as_ref().and_then(|lease| self.broken_off(lease, false));
+        if let Some(ended) = ended {
+            self.finish(ended).await;
+        }
+    }
+
     /// Ends without writing anything: the lease belongs to somebody else, or is left to run out.
     pub(crate) fn let_go(&self) {
         self.lease().take();
@@ -129,16 +137,16 @@ impl Drop for Run {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests may panic")]
-mod tests {
+pub(crate) mod tests {
     use std::panic::AssertUnwindSafe;
 
     use super::*;
     use crate::store::lifecycle::State;
 
-    fn claimed() -> Claimed {
+    fn claimed(id: &str) -> Claimed {
         let now = Timestamp::from_unix_ms(0);
         Claimed {
-            id: "job".to_owned(),
+            id: id.to_owned(),
             queue: "main".to_owned(),
             kind: "kind".to_owned(),
             org_id: None,
@@ -163,13 +171,20 @@ mod tests {
         }
     }
 
-    fn begun() -> (Run, mpsc::Receiver<Ending>, Arc<Leases>) {
+    /// A run of a job of the kind `kind` in the queue `main`, and where its end comes out.
+    pub(crate) fn begun() -> (Run, mpsc::Receiver<Ending>, Arc<Leases>) {
+        let (mut runs, endings, leases) = begun_all(&["job"]);
+        (runs.pop().unwrap(), endings, leases)
+    }
+
+    /// The same of these jobs.
+    pub(crate) fn begun_all(ids: &[&str]) -> (Vec<Run>, mpsc::Receiver<Ending>, Arc<Leases>) {
         let leases = Arc::new(Leases::default());
         let clock = Clock::manual(Timestamp::from_unix_ms(0));
         let (runs, endings) = Runs::channel(leases.clone(), clock, [("kind", Policy::fast(2))].into());
-        let run = runs.begin(vec![claimed()]).pop().unwrap();
-        assert_eq!(leases.count(), 1);
-        (run, endings, leases)
+        let runs = runs.begin(ids.iter().map(|id| claimed(id)).collect());
+        assert_eq!(leases.count(), ids.len());
+        (runs, endings, leases)
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use apalis::prelude::{MonitorContext, MonitorError};
 use futures_util::FutureExt;
 use nightshift_db::{Clock, Db, Engine, Timestamp, failpoint, new_id};
 use tokio::sync::watch;
@@ -17,7 +16,7 @@ use crate::leases::renewal;
 use crate::leases::rescue::Rescue;
 use crate::leases::table::Leases;
 use crate::runtime::dispatcher::{Dispatcher, pause_after_error};
-use crate::runtime::pool;
+use crate::runtime::pool::Pool;
 use crate::runtime::presence::Presence;
 use crate::runtime::result_writer::ResultWriter;
 use crate::runtime::run::Runs;
@@ -76,8 +75,11 @@ impl<S: Send + Sync + 'static> Worker<S> {
         let hot = hot::connections(queue.db());
         let worker_id = new_id(clock.now());
         let (stop, stopped) = watch::channel(false);
+        let (pool_stop, pool_stopped) = watch::channel(false);
         let (renewal_stop, renewal_stopped) = watch::channel(false);
         let last_claim_ms = Arc::new(AtomicI64::new(clock.now().unix_ms()));
+        // Before anything can be claimed.
+        renewal::start(&hot, clock.clone(), leases.clone(), wake.clone(), renewal_stopped)?;
 
         let (runs, mut endings) = Runs::channel(leases.clone(), clock.clone(), registry.policies());
         let writer =
@@ -91,10 +93,9 @@ impl<S: Send + Sync + 'static> Worker<S> {
             Slots::new(name.clone(), capacity, wake.clone())
         });
         let slots = slots.collect();
-        let kinds = registry.kinds().filter(|(_, kind)| options.runs(kind.queue));
-        let (monitor, deliveries) = pool::workers(kinds, &app, &queue);
-        let pool = monitor.context();
-        let pool_running = tokio::spawn(monitor.run());
+        // Of every kind: a job may be in another queue than its kind's.
+        let (pool, deliveries) = Pool::new(registry.kinds(), app, queue);
+        let running = tokio::spawn(pool.run(pool_stopped));
 
         let dispatcher = Dispatcher {
             db: hot.clone(),
@@ -109,7 +110,6 @@ impl<S: Send + Sync + 'static> Worker<S> {
             unparked: AtomicBool::new(false),
         };
         let dispatching = tokio::spawn(dispatch(dispatcher, stopped));
-        renewal::start(&hot, clock.clone(), leases.clone(), wake.clone(), renewal_stopped)?;
         let rescue = Arc::new(Rescue {
             db: hot.clone(),
             clock: clock.clone(),
@@ -129,12 +129,12 @@ impl<S: Send + Sync + 'static> Worker<S> {
             .abort_handle(),
         ];
         Ok(WorkerHandle {
-            health: Health { clock, last_claim_ms, stopping: stop.subscribe() },
+            health: Health { clock, last_claim_ms, stopping: stop.subscribe(), running: running.abort_handle() },
             stop,
+            pool_stop,
             renewal_stop,
             leases,
-            pool,
-            pool_running,
+            running,
             dispatching,
             writing,
             services,
@@ -149,9 +149,9 @@ impl WorkerOptions {
     }
 }
 
-/// Dispatches until told to stop; whatever fails is tried again.
+/// Dispatches until told to stop, or until nobody can tell; whatever fails is tried again.
 async fn dispatch(dispatcher: Dispatcher, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
+    while !*stop.borrow() && stop.has_changed().is_ok() {
         match AssertUnwindSafe(dispatcher.run(&mut stop)).catch_unwind().await {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => tracing::warn!(%error, "jobs could not be claimed; trying again"),
@@ -183,6 +183,8 @@ pub struct Health {
     clock: Clock,
     last_claim_ms: Arc<AtomicI64>,
     stopping: watch::Receiver<bool>,
+    /// Of the task that runs the jobs.
+    running: AbortHandle,
 }
 
 impl Health {
@@ -191,6 +193,9 @@ impl Health {
     pub fn trouble(&self) -> Option<String> {
         if *self.stopping.borrow() {
             return Some("the worker is shutting down".to_owned());
+        }
+        if self.running.is_finished() {
+            return Some("nothing runs the jobs any more".to_owned());
         }
         let last = Timestamp::from_unix_ms(self.last_claim_ms.load(Ordering::Acquire));
         let silent = self.clock.now().since(last);
@@ -202,10 +207,10 @@ impl Health {
 pub struct WorkerHandle {
     health: Health,
     stop: watch::Sender<bool>,
+    pool_stop: watch::Sender<bool>,
     renewal_stop: watch::Sender<bool>,
     leases: Arc<Leases>,
-    pool: MonitorContext,
-    pool_running: JoinHandle<Result<(), MonitorError>>,
+    running: JoinHandle<()>,
     dispatching: JoinHandle<()>,
     writing: JoinHandle<()>,
     services: Vec<AbortHandle>,
@@ -224,16 +229,16 @@ impl WorkerHandle {
     pub async fn shutdown(mut self, grace: Duration) {
         self.stop.send_replace(true);
         let _ = (&mut self.dispatching).await;
-        // The workers take no further job. Those that they have not taken are dropped with them, which gives them back.
-        let _ = self.pool.shutdown();
-        if tokio::time::timeout(grace, &mut self.pool_running).await.is_err() {
+        // Nothing more is sent to the workers.
+        self.pool_stop.send_replace(true);
+        if tokio::time::timeout(grace, &mut self.running).await.is_err() {
             tracing::warn!(jobs = self.leases.running(), "the grace time is over; running jobs are given back");
             // Armed to end the process here, not to fail.
             let _ = failpoint::hit("shutdown.grace_over").await;
             self.leases.give_all_back();
-            let _ = (&mut self.pool_running).await;
+            let _ = (&mut self.running).await;
         }
-        // All runs are gone, so the writer ends once it has written what it has.
+        // The last runs hand in their ends; the writer ends after them.
         if tokio::time::timeout(grace.max(Duration::from_secs(5)), &mut self.writing).await.is_err() {
             tracing::error!(
                 jobs = self.leases.count(),
@@ -252,7 +257,7 @@ impl WorkerHandle {
 impl Drop for WorkerHandle {
     fn drop(&mut self) {
         self.dispatching.abort();
-        self.pool_running.abort();
+        self.running.abort();
         self.writing.abort();
         self.services.iter().for_each(AbortHandle::abort);
         self.renewal_stop.send_replace(true);

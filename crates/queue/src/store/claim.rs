@@ -1,6 +1,6 @@
 //! Claims due jobs under a lease.
 //!
-//! One statement claims for all pools with free slots, ordered by priority, then due time, then age. It skips paused
+//! One statement claims for all queues with free slots, ordered by priority, then due time, then age. It skips paused
 //! queues, kinds that this process has no handler for, and jobs of a group in which another job is running or an older
 //! one goes first. Queues with a concurrency or rate limit are claimed one by one, under a lock on the queue's row; all
 //! other claims lock only the claimed rows.
@@ -12,7 +12,7 @@ use crate::job::{JobInfo, Mode};
 use crate::store::control;
 use crate::store::lifecycle::{Life, State};
 
-/// The number of jobs that one pool can take.
+/// The number of jobs of a queue that this process can take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Want {
     pub queue: String,

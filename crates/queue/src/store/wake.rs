@@ -2,8 +2,8 @@
 //!
 //! Within a process this is a signal. Across processes it is, on PostgreSQL, a NOTIFY on one channel, sent after the
 //! commit and coalesced, because a NOTIFY within each transaction would serialise all commits of the server; on SQLite,
-//! a poll of the size and modification time of the write-ahead log. Every wake-up is only a hint: if one is lost, jobs
-//! start some seconds later, at the next routine poll.
+//! a poll of the size and modification time of the write-ahead log. Every wake-up is only a hint: a lost one delays jobs
+//! by some seconds, until the next routine poll, and never loses a job.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

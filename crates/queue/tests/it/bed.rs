@@ -13,6 +13,7 @@ use nightshift_queue::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 /// What a scripted job does in one of its runs.
@@ -38,6 +39,11 @@ pub enum Act {
     Checkpoints,
     /// Blocks its thread for so many milliseconds.
     Block(u64),
+    /// Blocks its thread until the gate opens, so that no signal reaches the job meanwhile; then is done. Needs a runtime
+    /// of several threads.
+    Freeze,
+    /// Gives its thread to others so many times, then is done.
+    Yield(u32),
     /// Fails, and says so with a character that PostgreSQL can't store.
     FailWithNul,
     /// Is done, and leaves such a character.
@@ -127,6 +133,9 @@ impl Handler<App> for Side {
     }
 }
 
+/// The time limit of a [`Limited`] job.
+pub const LIMIT: Duration = Duration::from_millis(500);
+
 /// The same job with a time limit that a test can wait for: it is of real time, whatever the clock shows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Limited(pub Scripted);
@@ -135,7 +144,7 @@ impl Job for Limited {
     const KIND: &'static str = "limited";
     const QUEUE: &'static str = "side";
     fn policy() -> Policy {
-        Policy::standard(4).timeout(Duration::from_millis(50))
+        Policy::standard(4).timeout(LIMIT)
     }
 }
 
@@ -212,6 +221,20 @@ async fn run(job: Scripted, ctx: JobContext<App>) -> JobResult {
             std::thread::sleep(Duration::from_millis(ms));
             Ok(Outcome::done())
         }
+        Act::Freeze => {
+            let gate = ctx.app.gate(&job.name);
+            // A test that fails must not wait for it for ever.
+            let opened = tokio::time::timeout(Duration::from_secs(60), gate.acquire());
+            tokio::task::block_in_place(|| Handle::current().block_on(opened)).unwrap().unwrap().forget();
+            ctx.app.runs.lock().unwrap().push(format!("{} {THAWED}", job.name));
+            Ok(Outcome::done_with(json!({ "run": run })))
+        }
+        Act::Yield(times) => {
+            for _ in 0..times {
+                tokio::task::yield_now().await;
+            }
+            Ok(Outcome::done())
+        }
     }
 }
 
@@ -266,6 +289,9 @@ pub const UPSETTING: &str = "upsetting";
 /// The name of a job that a retry has nothing to do for.
 pub const FINISHED: &str = "finished";
 
+/// What a run that was frozen adds to its name when it goes on.
+pub const THAWED: &str = "thawed";
+
 /// Between two looks at a condition that is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
@@ -300,7 +326,16 @@ impl Bed {
     /// A worker with so many slots by queue.
     pub fn worker_with(&self, slots: &[(&str, usize)]) -> WorkerHandle {
         let concurrency: BTreeMap<String, usize> = slots.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
-        let options = WorkerOptions { concurrency, queues: Vec::new() };
+        self.worker_by(WorkerOptions { concurrency, queues: Vec::new() })
+    }
+
+    /// A worker of these queues only.
+    pub fn worker_of(&self, queues: &[&str]) -> WorkerHandle {
+        let queues = queues.iter().map(|name| (*name).to_owned()).collect();
+        self.worker_by(WorkerOptions { concurrency: BTreeMap::new(), queues })
+    }
+
+    fn worker_by(&self, options: WorkerOptions) -> WorkerHandle {
         Worker::new(self.queue.clone(), registry(), self.app.clone()).options(options).start().unwrap()
     }
 

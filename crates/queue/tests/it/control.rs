@@ -9,6 +9,7 @@ use nightshift_queue::lifecycle::State;
 use crate::bed::{Act, Scripted, Side, eventually, on};
 
 each_engine! {
+    a_worker_of_one_queue_runs_jobs_of_every_kind_that_are_in_it,
     a_paused_queue_takes_jobs_and_runs_none_in_any_process,
     a_concurrency_limit_holds_over_all_processes,
     a_rate_limit_holds_over_all_processes,
@@ -118,6 +119,19 @@ async fn a_rate_limit_goes_on_at_once_after_the_clock_was_set_back(engine: Engin
         .await;
         let took = bed.clock.now().since(earlier);
         assert!(took >= Duration::from_secs(3), "three starts in {took:?} are too many for one a second");
+        drop(worker);
+    })
+    .await;
+}
+
+/// The queue of a job may be another one than the queue of its kind.
+async fn a_worker_of_one_queue_runs_jobs_of_every_kind_that_are_in_it(engine: Engine) {
+    on(engine, async |bed| {
+        let worker = bed.worker_of(&["main"]);
+        let moved = bed.enqueue_new(NewJob::of(&Side(Scripted::new("a", &[Act::Done]))).unwrap().queue("main")).await;
+        let other = bed.enqueue_new(NewJob::of(&Side(Scripted::new("b", &[Act::Done]))).unwrap()).await;
+        bed.until_state(&moved, State::Succeeded).await;
+        assert_eq!((bed.state(&other).await, bed.app.runs_of("b")), (State::Queued, 0));
         drop(worker);
     })
     .await;

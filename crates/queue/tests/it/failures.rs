@@ -5,7 +5,7 @@ use nightshift_db::testing::each_engine;
 use nightshift_queue::NewJob;
 use nightshift_queue::lifecycle::State;
 
-use crate::bed::{Act, CURSED, Limited, Scripted, eventually, on};
+use crate::bed::{Act, CURSED, LIMIT, Limited, Scripted, Side, eventually, on};
 
 each_engine! {
     a_failing_job_is_retried_by_its_policy_and_then_dead_with_every_error_kept,
@@ -13,6 +13,7 @@ each_engine! {
     a_permanent_error_is_dead_at_the_first_attempt,
     a_panic_is_recorded_and_retried_and_stops_no_worker,
     a_job_that_never_ends_is_cut_off_at_its_time_limit_and_its_slot_is_free_again,
+    a_time_limit_counts_from_the_start_of_the_attempt_however_long_all_threads_are_blocked,
     a_payload_that_cannot_be_read_parks_its_job_and_stops_nothing,
     a_newer_payload_version_is_parked_and_an_unknown_kind_is_left_alone,
     skip_ends_a_job_as_succeeded_with_the_reason_and_never_says_done,
@@ -102,12 +103,34 @@ async fn a_job_that_never_ends_is_cut_off_at_its_time_limit_and_its_slot_is_free
     on(engine, async |bed| {
         let worker = bed.worker_with(&[("side", 1)]);
         let id = bed.enqueue_new(NewJob::of(&Limited(Scripted::new("a", &[Act::Hang, Act::Done]))).unwrap()).await;
+        bed.until_runs("a", 1).await;
         bed.until_state(&id, State::Retrying).await;
         let job = bed.queue.job(&id).await.unwrap().unwrap();
         assert_eq!(job.last_error_class.as_deref(), Some("timeout"));
-        assert_eq!(job.last_error.as_deref(), Some("the attempt took longer than 0.05 s"));
+        assert_eq!(job.last_error.as_deref(), Some("the attempt took longer than 0.5 s"));
         bed.clock.advance(seconds(6));
         bed.until_state(&id, State::Succeeded).await;
+        assert_eq!(bed.queue.job(&id).await.unwrap().unwrap().crashes, 0);
+        assert_eq!(bed.app.runs_of("a"), 2);
+        drop(worker);
+    })
+    .await;
+}
+
+/// All tests run on one thread unless they say otherwise, so the first job blocks every thread.
+async fn a_time_limit_counts_from_the_start_of_the_attempt_however_long_all_threads_are_blocked(engine: Engine) {
+    on(engine, async |bed| {
+        let worker = bed.worker();
+        let blocks = Act::Block(u64::try_from(LIMIT.as_millis()).unwrap() * 2);
+        let mut tx = bed.tx().await;
+        // Claimed in one round and in this order.
+        let blocking = NewJob::of(&Side(Scripted::new("blocking", &[blocks]))).unwrap().priority(0);
+        let limited = NewJob::of(&Limited(Scripted::new("limited", &[Act::Yield(10)]))).unwrap().priority(9);
+        let jobs = bed.queue.enqueue_all(&mut tx, vec![blocking, limited]).await.unwrap();
+        tx.commit().await.unwrap();
+        bed.until_state(jobs[0].id(), State::Succeeded).await;
+        bed.until_state(jobs[1].id(), State::Succeeded).await;
+        assert_eq!(bed.app.runs(), ["blocking", "limited"]);
         drop(worker);
     })
     .await;
