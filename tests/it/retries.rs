@@ -374,7 +374,7 @@ async fn what_a_cancelled_job_was_about_hears_of_it_and_a_retry_brings_it_back(e
             match expected(kind) {
                 Expected::Refused(_) => {
                     let refused = retry(&nightshift, &job).await.unwrap_err();
-                    assert!(refused.contains("the call is over (cancelled)"), "{refused}");
+                    assert!(refused.contains("the call has ended (cancelled)"), "{refused}");
                     assert_eq!(nightshift.service_requests().recommended().count().await, 1);
                 }
                 Expected::Done(work) => {
