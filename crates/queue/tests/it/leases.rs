@@ -181,6 +181,14 @@ async fn renewal_never_waits_for_a_row_that_somebody_has_locked(engine: Engine) 
             lease_of(&ids[0]).await > before && lease_of(&ids[1]).await > before
         })
         .await;
+        // A job whose lease has expired shows that a rescue looks, and it takes back no lease that is renewed.
+        let lost = bed.enqueue(&Scripted::new("lost", &[Act::Gate, Act::Done])).await;
+        bed.until_runs("lost", 1).await;
+        in_steps(&bed.clock, &[RESCUE_LOOK; 3], "the lost job is taken back", async || {
+            expire_lease(&bed, &lost, 0).await;
+            bed.state(&lost).await == State::Succeeded
+        })
+        .await;
         for (id, name) in ids.iter().zip(["a", "b"]) {
             bed.app.open(name);
             bed.until_state(id, State::Succeeded).await;
