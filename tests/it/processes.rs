@@ -246,6 +246,20 @@ async fn an_idle_process_makes_at_most_one_statement_a_second() {
     // Worker and scheduler have begun; what a start needs is done when nothing was asked for two seconds.
     world.workers().until(1).await;
     world.until("SELECT count(*) FROM (SELECT 1 FROM schedules LIMIT 1) AS known", 1).await;
+    // An occurrence of a schedule that falls into the measurement is work, so it is measured again.
+    loop {
+        let jobs = world.all_jobs().count().await;
+        let took = twenty_idle_statements(&server).await;
+        if world.all_jobs().count().await == jobs {
+            assert!(took >= Duration::from_secs(20), "twenty statements in {took:?}");
+            break;
+        }
+    }
+    world.db().close().await;
+}
+
+/// How long twenty statements take, once none came for two seconds.
+async fn twenty_idle_statements(server: &Server) -> Duration {
     let (mut before, mut since) = (0, Instant::now());
     eventually("it has nothing to do", async || {
         let asked = server.statements();
@@ -257,8 +271,7 @@ async fn an_idle_process_makes_at_most_one_statement_a_second() {
     .await;
     let idle = Instant::now();
     eventually("twenty statements", async || server.statements() >= before + 20).await;
-    assert!(idle.elapsed() >= Duration::from_secs(20), "twenty statements in {:?}", idle.elapsed());
-    world.db().close().await;
+    idle.elapsed()
 }
 
 async fn metrics_tell_requests_webhooks_and_jobs(engine: Engine) {
