@@ -43,6 +43,7 @@ fn dependencies_point_one_way() {
     assert_eq!(uses("crates/queue/Cargo.toml"), set(&["db"]));
     assert_eq!(uses("crates/domain/Cargo.toml"), set(&["db"]));
     assert_eq!(uses("crates/providers/Cargo.toml"), set(&[]));
+    assert_eq!(uses("crates/model/Cargo.toml"), set(&[]));
     assert_eq!(uses("jobs/Cargo.toml"), set(&["db", "domain", "providers", "queue"]));
     assert_eq!(uses("crates/lab/Cargo.toml"), set(&["db", "domain", "jobs", "providers", "queue"]));
     assert_eq!(uses("Cargo.toml"), set(&["db", "domain", "jobs", "lab", "providers", "queue"]));
