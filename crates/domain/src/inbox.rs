@@ -80,6 +80,7 @@ columns! {
         headers: json = event.delivery.headers.to_string(),
         payload: text = event.delivery.payload.as_str(),
         deliveries: bigint = event.deliveries,
+        request_id: text = event.delivery.request_id.as_str(),
     }
 }
 
@@ -189,11 +190,16 @@ async fn log(tx: &mut Tx, batch: &[&Delivery], recorded: &[Recorded], now: Times
         entries.push(LogRow { id, event, status, recorded, delivery, metadata });
     };
     for (&delivery, recorded) in batch.iter().zip(recorded) {
-        let metadata = json!({ "eventType": delivery.event_type, "duplicate": !recorded.first });
-        add(delivery.provider.received_event(), "success", recorded, delivery, metadata);
+        if !recorded.first {
+            let metadata = json!({ "eventType": delivery.event_type, "duplicate": true });
+            add(delivery.provider.received_event(), "success", recorded, delivery, metadata);
+        }
         if !delivery.verified {
             add(Event::WebhookUnverified, "info", recorded, delivery, json!({ "provider": delivery.provider }));
         }
+    }
+    if entries.is_empty() {
+        return Ok(());
     }
     LOG.bind_rows(tx.query(LOG.sql(tx.engine())).bind(now), &entries).execute().await?;
     Ok(())
