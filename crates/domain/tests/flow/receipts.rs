@@ -6,7 +6,7 @@ use std::time::Duration;
 use nightshift_db::testing::each_engine;
 use nightshift_db::{Db, Engine, Timestamp, lowest_id};
 use nightshift_domain::audit::{self, Event, Filter};
-use nightshift_domain::inbox::{self, Delivery, Recorded, WebhookSource};
+use nightshift_domain::inbox::{Delivery, NewDeliveries, Recorded, WebhookSource};
 use nightshift_domain::page::Limit;
 use nightshift_domain::retention;
 use nightshift_domain::viewer::Viewer;
@@ -40,8 +40,8 @@ fn delivery(provider: WebhookSource, key: &str, request: &str) -> Delivery {
 
 impl Business {
     async fn receive(&self, batch: &[Delivery], now: Timestamp) -> Vec<Recorded> {
-        let batch: Vec<&Delivery> = batch.iter().collect();
-        self.write(async |tx| inbox::record(tx, &batch, now).await.unwrap()).await
+        let deliveries = NewDeliveries::of(batch.iter().collect(), now);
+        self.write(async |tx| deliveries.store(tx).await.unwrap()).await
     }
 }
 
