@@ -6,12 +6,17 @@
 ALTER TABLE webhook_inbox ADD COLUMN request_id TEXT;
 CREATE INDEX webhook_inbox_request ON webhook_inbox (request_id) WHERE request_id IS NOT NULL;
 
+-- The type of the entry about a delivery.
+CREATE FUNCTION webhook_received_type(provider text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE provider WHEN 'openphone' THEN 'webhook.sms.received'
+                         WHEN 'twilio_status' THEN 'webhook.twilio.received'
+                         ELSE 'webhook.' || provider || '.received' END
+$$;
+
 -- The receipts that the inbox holds, as entries of the event log.
 CREATE VIEW webhook_receipts AS
 SELECT id, NULL::text AS org_id,
-       CASE provider WHEN 'openphone' THEN 'webhook.sms.received'
-                     WHEN 'twilio_status' THEN 'webhook.twilio.received'
-                     ELSE 'webhook.' || provider || '.received' END AS event_type,
+       webhook_received_type(provider) AS event_type,
        'success'::text AS status, 'webhook'::text AS actor_type, NULL::text AS actor_id, NULL::text AS booking_id,
        NULL::text AS thread_id, NULL::text AS client_id, NULL::text AS sitter_id, NULL::text AS job_id, id AS inbox_id,
        request_id AS correlation_id, jsonb_build_object('eventType', event_type, 'duplicate', false) AS metadata,
@@ -26,9 +31,10 @@ SELECT id, org_id AS "orgId", event_type AS "eventType", status, actor_type AS "
        created_at AS "createdAt"
 FROM event_log
 UNION ALL
-SELECT id, org_id, event_type, status, actor_type, actor_id, booking_id, thread_id, client_id, sitter_id, job_id,
-       inbox_id, correlation_id, metadata, created_at
-FROM webhook_receipts;
+-- The order lets the planner read the newest entries of both tables from their primary keys.
+(SELECT id, org_id, event_type, status, actor_type, actor_id, booking_id, thread_id, client_id, sitter_id, job_id,
+        inbox_id, correlation_id, metadata, created_at
+ FROM webhook_receipts ORDER BY id DESC);
 
 -- What a receipt says never changes.
 CREATE TRIGGER webhook_inbox_receipt_immutable
@@ -38,17 +44,16 @@ CREATE TRIGGER webhook_inbox_kept BEFORE TRUNCATE ON webhook_inbox
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- A receipt whose row is deleted stays as an entry of the event log, with the same id.
-CREATE FUNCTION keep_receipt() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION keep_receipts() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO event_log (id, org_id, event_type, status, actor_type, actor_id, booking_id, thread_id, client_id,
-                           sitter_id, job_id, inbox_id, correlation_id, metadata, created_at)
-    SELECT id, org_id, event_type, status, actor_type, actor_id, booking_id, thread_id, client_id,
-           sitter_id, job_id, inbox_id, correlation_id, metadata, created_at
-    FROM webhook_receipts WHERE id = OLD.id;
-    RETURN OLD;
+    INSERT INTO event_log (id, event_type, status, actor_type, inbox_id, correlation_id, metadata, created_at)
+    SELECT id, webhook_received_type(provider), 'success', 'webhook', id, request_id,
+           jsonb_build_object('eventType', event_type, 'duplicate', false), received_at
+    FROM deleted WHERE request_id IS NOT NULL;
+    RETURN NULL;
 END $$;
-CREATE TRIGGER webhook_inbox_receipt_kept BEFORE DELETE ON webhook_inbox
-    FOR EACH ROW WHEN (OLD.request_id IS NOT NULL) EXECUTE FUNCTION keep_receipt();
+CREATE TRIGGER webhook_inbox_receipts_kept AFTER DELETE ON webhook_inbox REFERENCING OLD TABLE AS deleted
+    FOR EACH STATEMENT EXECUTE FUNCTION keep_receipts();
 
 -- Retention walks the primary key: ids sort by the time of the first delivery.
 DROP INDEX webhook_inbox_with_payload;

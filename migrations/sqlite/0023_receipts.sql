@@ -7,14 +7,17 @@ ALTER TABLE webhook_inbox ADD COLUMN request_id TEXT;
 CREATE INDEX webhook_inbox_request ON webhook_inbox (request_id) WHERE request_id IS NOT NULL;
 
 -- The receipts that the inbox holds, as entries of the event log.
+--
+-- The casts give the columns the types of event_log's, without which SQLite would sort both places together.
 CREATE VIEW webhook_receipts AS
-SELECT id, NULL AS org_id,
-       CASE provider WHEN 'openphone' THEN 'webhook.sms.received'
-                     WHEN 'twilio_status' THEN 'webhook.twilio.received'
-                     ELSE 'webhook.' || provider || '.received' END AS event_type,
-       'success' AS status, 'webhook' AS actor_type, NULL AS actor_id, NULL AS booking_id,
-       NULL AS thread_id, NULL AS client_id, NULL AS sitter_id, NULL AS job_id, id AS inbox_id,
-       request_id AS correlation_id, json_object('eventType', event_type, 'duplicate', json('false')) AS metadata,
+SELECT id, CAST(NULL AS TEXT) AS org_id,
+       CAST(CASE provider WHEN 'openphone' THEN 'webhook.sms.received'
+                          WHEN 'twilio_status' THEN 'webhook.twilio.received'
+                          ELSE 'webhook.' || provider || '.received' END AS TEXT) AS event_type,
+       CAST('success' AS TEXT) AS status, CAST('webhook' AS TEXT) AS actor_type, CAST(NULL AS TEXT) AS actor_id,
+       CAST(NULL AS TEXT) AS booking_id, CAST(NULL AS TEXT) AS thread_id, CAST(NULL AS TEXT) AS client_id,
+       CAST(NULL AS TEXT) AS sitter_id, CAST(NULL AS TEXT) AS job_id, id AS inbox_id, request_id AS correlation_id,
+       CAST(json_object('eventType', event_type, 'duplicate', json('false')) AS TEXT) AS metadata,
        received_at AS created_at
 FROM webhook_inbox
 WHERE request_id IS NOT NULL;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use nightshift_db::testing::each_engine;
-use nightshift_db::{Db, Engine, Timestamp, lowest_id};
+use nightshift_db::{Db, Engine, Part, Query, Timestamp, lowest_id};
 use nightshift_domain::audit::{self, Event, Filter};
 use nightshift_domain::inbox::{Delivery, NewDeliveries, Recorded, WebhookSource};
 use nightshift_domain::page::Limit;
@@ -38,9 +38,26 @@ fn delivery(provider: WebhookSource, key: &str, request: &str) -> Delivery {
     }
 }
 
+/// Adds nothing to the statement that stores deliveries.
+struct Nothing;
+
+impl Part for Nothing {
+    fn text(&self, _first: usize) -> String {
+        "SELECT 1".to_owned()
+    }
+
+    fn bind<'c>(&self, query: Query<'c>) -> Query<'c> {
+        query
+    }
+}
+
 impl Business {
+    /// Stores deliveries as the receiver does: in one statement if that is possible.
     async fn receive(&self, batch: &[Delivery], now: Timestamp) -> Vec<Recorded> {
         let deliveries = NewDeliveries::of(batch.iter().collect(), now);
+        if self.db.engine() == Engine::Postgres && deliveries.are_plain() {
+            return deliveries.store_with(&self.db, &Nothing).await.unwrap();
+        }
         self.write(async |tx| deliveries.store(tx).await.unwrap()).await
     }
 }
