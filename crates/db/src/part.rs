@@ -6,7 +6,8 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use crate::rows::Columns;
 use crate::{Engine, Query, RowsStatement};
 
-/// A part of a statement: rows that are inserted because the statement stores others.
+/// A part of a statement: rows that are inserted because the statement stores others. The text is one or more common
+/// table expressions, `name AS (INSERT ...)`.
 ///
 /// The statement around it has the current time as `$1`, and its expression `stored` has the ids of the rows that it
 /// stored in the column `id`.

@@ -71,7 +71,7 @@ static UPSERT_AND_FOLLOW: RowsStatement<EventColumns> = RowsStatement::new(
              SELECT new.id, $2::jsonb ->> provider, 'success', 'webhook', stored.id, request_id,
                     jsonb_build_object('eventType', event_type, 'duplicate', true), $1
              FROM new JOIN stored USING (provider, event_key) WHERE stored.id <> new.id),
-         followed AS ({part})
+         {part}
          SELECT id, provider, event_key FROM stored"
     ),
 );

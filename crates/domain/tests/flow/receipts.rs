@@ -43,7 +43,7 @@ struct Nothing;
 
 impl Part for Nothing {
     fn text(&self, _first: usize) -> String {
-        "SELECT 1".to_owned()
+        "nothing AS (SELECT 1)".to_owned()
     }
 
     fn bind<'c>(&self, query: Query<'c>) -> Query<'c> {

@@ -138,7 +138,7 @@ impl Part for CausedJobs {
     fn text(&self, first: usize) -> String {
         let jobs = first + NewColumns::COLUMNS.len();
         let causes = format!("unnest(${jobs}::text[], ${}::text[]) AS causes (job, cause)", jobs + 1);
-        INSERT_CAUSED.part(first).replace("{causes}", &causes)
+        format!("caused AS ({})", INSERT_CAUSED.part(first).replace("{causes}", &causes))
     }
 
     fn bind<'c>(&self, query: Query<'c>) -> Query<'c> {

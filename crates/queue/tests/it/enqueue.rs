@@ -47,7 +47,7 @@ columns! {
 static STORE: RowsStatement<CauseColumns> = RowsStatement::new(
     1,
     "WITH stored AS (SELECT id FROM {rows} AS new WHERE id <> 'known' AND $1::timestamptz IS NOT NULL),
-     followed AS ({part})
+     {part}
      SELECT id FROM stored",
 );
 
