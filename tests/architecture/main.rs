@@ -327,7 +327,7 @@ fn what_jobs_must_follow_is_done_by_operations_only() {
         ),
         ("jobs/src/pricing/mod.rs", &["reconciliation::begin(", "reconciliation::hand_over("]),
         ("jobs/src/seed.rs", &["seed::load("]),
-        ("src/web/receiver/store.rs", &["inbox::record("]),
+        ("src/web/receiver/store.rs", &["NewDeliveries::of("]),
     ];
     // The call of a job that was given up ends without anything to follow.
     let exception = (root().join("jobs/src/booking_call/ending.rs"), "calls::complete(");

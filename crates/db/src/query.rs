@@ -129,6 +129,14 @@ impl<'c> Query<'c> {
         }
     }
 
+    /// Returns the number of parameters that are bound.
+    pub(crate) fn bound(&self) -> usize {
+        match &self.parameters {
+            Parameters::Postgres(arguments) => arguments.len(),
+            Parameters::Sqlite(arguments) => arguments.len(),
+        }
+    }
+
     /// Binds the next parameter. An error of encoding is returned when the statement runs.
     pub fn bind<'q, T: Bind<'q>>(mut self, value: T) -> Self {
         let bound = match &mut self.parameters {

@@ -65,7 +65,7 @@ impl<C: Columns> RowsStatement<C> {
             Engine::Postgres => &self.postgres,
             Engine::Sqlite => &self.sqlite,
         };
-        kept.get_or_init(|| self.build(engine))
+        kept.get_or_init(|| self.build(engine, self.own + 1))
     }
 
     /// Binds the rows of `{rows}`. The statement's own parameters must be bound before.
@@ -78,12 +78,18 @@ impl<C: Columns> RowsStatement<C> {
         C::bind_values(query, row)
     }
 
-    fn build(&self, engine: Engine) -> String {
+    /// Returns the text for PostgreSQL, as a [`Part`](crate::Part) of another statement, with the parameters of the rows
+    /// numbered from `first`. The own parameters are those of the other statement.
+    #[must_use]
+    pub fn part(&self, first: usize) -> String {
+        self.build(Engine::Postgres, first)
+    }
+
+    fn build(&self, engine: Engine, first: usize) -> String {
         let list = |piece: &dyn Fn(usize, &Column) -> String| {
             C::COLUMNS.iter().enumerate().map(|(place, column)| piece(place, column)).collect::<Vec<_>>().join(", ")
         };
         let names = list(&|_, column| column.name.to_owned());
-        let first = self.own + 1;
         let cast = |column: &Column, array: &str| match column {
             Column { sent_as, wanted_as, .. } if sent_as == wanted_as => format!("::{sent_as}{array}"),
             Column { sent_as, wanted_as, .. } => format!("::{sent_as}{array}::{wanted_as}{array}"),

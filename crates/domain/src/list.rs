@@ -90,10 +90,17 @@ impl<'c> List<'c> {
     /// # Errors
     /// [`BadCursor`](crate::Error::BadCursor) if the cursor is not from a page of this list.
     pub(crate) async fn page<T: Listed>(self, cursor: Option<&str>, limit: Limit) -> Result<Page<T>> {
-        let key = Cursor::parse(cursor)?.map(T::key).transpose()?;
-        let rows = self.scoped().after(T::ORDER, key).ordered(T::ORDER, limit.rows_wanted()).all().await?;
-        let (items, next_cursor) = limit.cut(rows, T::cursor);
+        let (items, next_cursor) = limit.cut(self.first(cursor, limit).await?, T::cursor);
         Ok(Page { items, next_cursor })
+    }
+
+    /// Reads the rows from `cursor` on, one more than the page shows, for a page that merges several lists.
+    ///
+    /// # Errors
+    /// As [`page`](Self::page).
+    pub(crate) async fn first<T: Listed>(self, cursor: Option<&str>, limit: Limit) -> Result<Vec<T>> {
+        let key = Cursor::parse(cursor)?.map(T::key).transpose()?;
+        Ok(self.scoped().after(T::ORDER, key).ordered(T::ORDER, limit.rows_wanted()).all().await?)
     }
 
     /// Reads the first rows, for a list without further pages.

@@ -50,5 +50,6 @@ pub use job::{
     OrRetry, Outcome, PayloadError, Policy, Subject,
 };
 pub use runtime::worker::{Health, Worker, WorkerHandle, WorkerOptions};
+pub use store::enqueue::CausedJobs;
 pub use store::queue::Queue;
 pub use store::{control, lifecycle, retention};

@@ -2,8 +2,8 @@
 //!
 //! [`receive`] handles every delivery. The differences between providers are in a [`Source`], one file each: checking
 //! the signature, reading the body, the response. [`verification`] decides what the result of the check means.
-//! [`store`] writes the delivery, its audit entry and its job in one transaction, together with those of concurrent
-//! requests, and answers after the commit.
+//! [`store`] writes the delivery and its job in one transaction, together with those of concurrent requests, and answers
+//! after the commit.
 
 mod incoming;
 mod job_for;

@@ -1,19 +1,32 @@
-//! Stores the deliveries of concurrent requests together: one transaction holds their inbox rows, audit entries and
-//! jobs.
+//! Stores the deliveries of concurrent requests together: one transaction holds their inbox rows and jobs, and the audit
+//! entries of repeated deliveries.
 
-use nightshift_db::{BatchWrite, DbError, Engine, GroupCommit, GroupLimits, Tx};
+use std::collections::HashSet;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use nightshift_db::{BatchWrite, Db, DbError, Engine, GroupCommit, GroupLimits, Tx};
 use nightshift_domain::Error as DomainError;
-use nightshift_domain::inbox::{self, Delivery, Recorded};
-use nightshift_queue::{EnqueueError, Queue};
+use nightshift_domain::ids::InboxId;
+use nightshift_domain::inbox::{Delivery, NewDeliveries, Recorded};
+use nightshift_queue::{EnqueueError, NewJob, Queue};
 
 use super::job_for::JobFor;
-use crate::web::error::Result;
+use crate::web::error;
 
 /// A delivery to store, and the job that processes its event.
 pub struct Accepted {
     pub delivery: Delivery,
     /// Creates the job if the event is new.
     pub job: Option<JobFor>,
+}
+
+impl Accepted {
+    /// Creates the job, if there is one, for the event in the row `inbox`.
+    fn job(&self, inbox: &InboxId) -> Option<Result<NewJob, EnqueueError>> {
+        let made = self.job.as_ref()?.make(inbox.clone());
+        Some(made.map(|job| job.correlation(&self.delivery.request_id)))
+    }
 }
 
 /// Stores deliveries. A clone is cheap.
@@ -40,7 +53,7 @@ impl Receiver {
     /// # Errors
     /// Returns 503 if the database is unreachable, and `overloaded` if too many deliveries are waiting. After a failed
     /// commit the delivery may still be stored. The provider's retry is then recognised as a duplicate.
-    pub async fn take(&self, accepted: Accepted) -> Result<Recorded> {
+    pub async fn take(&self, accepted: Accepted) -> error::Result<Recorded> {
         Ok(self.0.try_submit(accepted).await?)
     }
 }
@@ -55,18 +68,46 @@ impl BatchWrite for Store {
     const FAILPOINTS: [&'static str; 2] = ["webhook.before_commit", "webhook.after_commit"];
 
     async fn write(&self, tx: &mut Tx, batch: &[Accepted]) -> nightshift_db::Result<Vec<Recorded>> {
-        let now = self.queue.clock().now();
-        let deliveries: Vec<&Delivery> = batch.iter().map(|accepted| &accepted.delivery).collect();
-        let recorded = inbox::record(tx, &deliveries, now).await.map_err(database)?;
-        let mut jobs = Vec::with_capacity(batch.len());
-        for (Accepted { delivery, job }, recorded) in batch.iter().zip(&recorded) {
-            // A repeated event already has its job.
-            if let Some(job) = job.as_ref().filter(|_| recorded.first) {
-                let new = job.make(recorded.inbox_id.clone()).map_err(queue)?;
-                jobs.push(new.correlation(&delivery.request_id));
-            }
+        let recorded = self.deliveries(batch).store(tx).await.map_err(database)?;
+        // A repeated event already has its job.
+        let new = batch.iter().zip(&recorded).filter(|(_, recorded)| recorded.first);
+        let jobs = new.filter_map(|(accepted, recorded)| accepted.job(&recorded.inbox_id)).collect::<Result<_, _>>();
+        self.queue.enqueue_all(tx, jobs.map_err(queue)?).await.map_err(queue)?;
+        Ok(recorded)
+    }
+
+    /// On PostgreSQL one statement stores everything and commits by itself.
+    fn write_alone<'a>(
+        &'a self,
+        db: &'a Db,
+        batch: &'a [Accepted],
+    ) -> Option<BoxFuture<'a, nightshift_db::Result<Vec<Recorded>>>> {
+        if db.engine() != Engine::Postgres {
+            return None;
         }
-        self.queue.enqueue_all(tx, jobs).await.map_err(queue)?;
+        let deliveries = self.deliveries(batch);
+        deliveries.are_plain().then(|| self.write_with_jobs(db, batch, deliveries).boxed())
+    }
+}
+
+impl Store {
+    fn deliveries<'a>(&self, batch: &'a [Accepted]) -> NewDeliveries<'a> {
+        NewDeliveries::of(batch.iter().map(|accepted| &accepted.delivery).collect(), self.queue.clock().now())
+    }
+
+    async fn write_with_jobs(
+        &self,
+        db: &Db,
+        batch: &[Accepted],
+        deliveries: NewDeliveries<'_>,
+    ) -> nightshift_db::Result<Vec<Recorded>> {
+        let job_of = |(place, id): (usize, &InboxId)| Some((id.to_string(), batch[place].job(id)?));
+        let jobs = deliveries.events().filter_map(job_of).map(|(id, job)| Ok((id, job?))).collect::<Result<_, _>>();
+        let jobs = self.queue.caused(jobs.map_err(queue)?);
+        let recorded = deliveries.store_with(db, &jobs).await.map_err(database)?;
+        let new: HashSet<&str> =
+            recorded.iter().filter(|recorded| recorded.first).map(|recorded| recorded.inbox_id.as_str()).collect();
+        self.queue.announce(&jobs, |id| new.contains(id));
         Ok(recorded)
     }
 }

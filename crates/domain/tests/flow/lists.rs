@@ -237,6 +237,7 @@ async fn whatever_the_filters_a_list_returns_what_matches_in_its_order_page_by_p
 const FEW: &[(&str, &str, &str)] = &[
     ("audit", "booking", "booking_id"),
     ("audit", "correlation", "correlation_id"),
+    ("audit", "correlation", "request_id"),
     ("ledger", "booking", "booking_id"),
     ("exceptions", "booking", "booking_id"),
     ("bookings", "client", "client_id"),
@@ -282,17 +283,19 @@ async fn the_first_page_of_every_list_is_read_from_an_index_in_its_order() {
                 let (read, statements) =
                     statements_of(page(db, &viewer, list.name, &filter, None, Limit::default())).await;
                 read.unwrap();
-                let sql = statements.last().unwrap();
                 let is_set = |few: &&(&str, &str, &str)| few.0 == list.name && filter.contains_key(few.1);
                 let few: Vec<String> = FEW.iter().filter(is_set).map(|few| format!("({}=?", few.2)).collect();
-                let steps = plan(db, sql).await;
                 let is_wrong = |step: &&String| {
                     let scan = step.starts_with("SCAN") && !step.contains("INDEX") && !step.contains("JOIN");
                     scan || (step.contains("TEMP B-TREE FOR ORDER BY") && few.is_empty())
                 };
-                let by_few = few.is_empty() || few.iter().any(|index| steps.iter().any(|step| step.contains(index)));
-                if steps.iter().any(|step| is_wrong(&step)) || !by_few {
-                    wrong.push(format!("{} {filter:?} as {:?}: {steps:#?}\n{sql}", list.name, viewer.reach()));
+                for sql in statements {
+                    let steps = plan(db, &sql).await;
+                    let by_few =
+                        few.is_empty() || few.iter().any(|index| steps.iter().any(|step| step.contains(index)));
+                    if steps.iter().any(|step| is_wrong(&step)) || !by_few {
+                        wrong.push(format!("{} {filter:?} as {:?}: {steps:#?}\n{sql}", list.name, viewer.reach()));
+                    }
                 }
             }
         }

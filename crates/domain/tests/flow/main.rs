@@ -12,6 +12,7 @@ mod fixture;
 mod lists;
 mod messaging;
 mod payments;
+mod receipts;
 mod requests;
 mod slots;
 mod told;

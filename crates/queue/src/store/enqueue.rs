@@ -3,7 +3,8 @@
 //! Unique indexes prevent duplicates, without locks: a duplicate is not inserted, and the result names the existing
 //! job. A duplicate never makes a batch fail.
 
-use nightshift_db::{Db, Engine, Query, Result, RowsStatement, Timestamp, Tx, columns, new_id};
+use nightshift_db::rows::Columns;
+use nightshift_db::{Db, Engine, Part, Query, Result, RowsStatement, Timestamp, Tx, columns, new_id};
 
 use crate::job::{Enqueued, Mode, NewJob};
 
@@ -37,14 +38,23 @@ columns! {
     }
 }
 
-/// Skips rows whose dedup or once key exists already.
-static INSERT: RowsStatement<NewColumns> = RowsStatement::new(
-    1,
-    "INSERT INTO jobs ({columns}, waiting, created_at, updated_at)
-     SELECT {columns}, run_at > $1, $1, $1 FROM {rows} AS new WHERE TRUE
-     ON CONFLICT DO NOTHING
-     RETURNING id",
-);
+/// The insert, with a condition on the new rows. It skips rows whose dedup or once key exists already.
+macro_rules! insert {
+    ($condition:literal) => {
+        concat!(
+            "INSERT INTO jobs ({columns}, waiting, created_at, updated_at)
+             SELECT {columns}, run_at > $1, $1, $1 FROM {rows} AS new WHERE ",
+            $condition,
+            " ON CONFLICT DO NOTHING RETURNING id"
+        )
+    };
+}
+
+static INSERT: RowsStatement<NewColumns> = RowsStatement::new(1, insert!("TRUE"));
+
+/// Inserts the jobs whose cause is stored by the statement around it.
+static INSERT_CAUSED: RowsStatement<NewColumns> =
+    RowsStatement::new(1, insert!("id IN (SELECT job FROM {causes} JOIN stored ON stored.id = cause)"));
 
 /// The job of which a new one is a duplicate. Two probes of unique indexes.
 const FIND_DUPLICATE: &str = "
@@ -103,6 +113,46 @@ async fn insert_rows(tx: &mut Tx, ids: &[String], jobs: &[NewJob], now: Timestam
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
+/// New jobs that a statement inserts together with the rows that cause them. Each is inserted if its cause is.
+pub struct CausedJobs {
+    ids: Vec<String>,
+    causes: Vec<String>,
+    jobs: Vec<NewJob>,
+    now: Timestamp,
+}
+
+impl CausedJobs {
+    /// Creates the rows of jobs, each of which is preceded by the id of its cause.
+    pub(crate) fn new(caused: Vec<(String, NewJob)>, now: Timestamp) -> Self {
+        let (causes, jobs): (Vec<_>, Vec<_>) = caused.into_iter().unzip();
+        Self { ids: jobs.iter().map(|_| new_id(now)).collect(), causes, jobs, now }
+    }
+
+    /// Returns each job with its cause.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &NewJob)> {
+        self.causes.iter().map(String::as_str).zip(&self.jobs)
+    }
+}
+
+impl Part for CausedJobs {
+    fn text(&self, first: usize) -> String {
+        let jobs = first + NewColumns::COLUMNS.len();
+        let causes = format!("unnest(${jobs}::text[], ${}::text[]) AS causes (job, cause)", jobs + 1);
+        format!("caused AS ({})", INSERT_CAUSED.part(first).replace("{causes}", &causes))
+    }
+
+    fn bind<'c>(&self, query: Query<'c>) -> Query<'c> {
+        INSERT_CAUSED
+            .bind_rows(query, &rows(&self.ids, &self.jobs, self.now))
+            .bind_array(self.ids.as_slice())
+            .bind_array(self.causes.as_slice())
+    }
+}
+
+fn rows<'r>(ids: &'r [String], jobs: &'r [NewJob], now: Timestamp) -> Vec<NewRow<'r>> {
+    ids.iter().zip(jobs).map(|(id, job)| NewRow { id, job, now }).collect()
+}
+
 /// Builds the insert with its parameters.
 fn insertion<'c>(
     query: impl FnOnce(&'static str) -> Query<'c>,
@@ -111,6 +161,5 @@ fn insertion<'c>(
     jobs: &[NewJob],
     now: Timestamp,
 ) -> Query<'c> {
-    let rows: Vec<NewRow<'_>> = ids.iter().zip(jobs).map(|(id, job)| NewRow { id, job, now }).collect();
-    INSERT.bind_rows(query(INSERT.sql(engine)).bind(now), &rows)
+    INSERT.bind_rows(query(INSERT.sql(engine)).bind(now), &rows(ids, jobs, now))
 }

@@ -7,7 +7,7 @@ use nightshift_db::{BatchWrite, Clock, Db, DbError, Engine, GroupCommit, GroupLi
 use tokio::task::AbortHandle;
 
 use crate::job::{EnqueueError, Enqueued, Job, NewJob};
-use crate::store::enqueue::{insert, insert_alone};
+use crate::store::enqueue::{CausedJobs, insert, insert_alone};
 use crate::store::lifecycle::State;
 use crate::store::wake::Wake;
 
@@ -88,6 +88,21 @@ impl Queue {
         Ok(insert_and_wake(tx, &jobs, &self.0.clock, &self.0.wake).await?)
     }
 
+    /// Returns jobs that a statement inserts together with the rows that cause them; each is preceded by the id of its
+    /// cause. PostgreSQL only. After the commit, call [`announce`](Self::announce).
+    #[must_use]
+    pub fn caused(&self, jobs: Vec<(String, NewJob)>) -> CausedJobs {
+        CausedJobs::new(jobs, self.0.clock.now())
+    }
+
+    /// Wakes workers for the jobs whose cause was stored.
+    pub fn announce(&self, jobs: &CausedJobs, is_stored: impl Fn(&str) -> bool) {
+        let now = self.0.clock.now();
+        for run_at in worth_telling(jobs.iter().filter(|(cause, _)| is_stored(cause)).map(|(_, job)| job), now) {
+            self.0.wake.enqueued(run_at, now);
+        }
+    }
+
     /// Returns the state of a job, as seen by `tx`, or `None` if there is no such job.
     pub async fn state(&self, tx: &mut Tx, id: &str) -> nightshift_db::Result<Option<State>> {
         #[derive(sqlx::FromRow)]
@@ -166,7 +181,7 @@ impl BatchWrite for EnqueueBatch {
         Some(Box::pin(async move {
             let now = self.clock.now();
             let enqueued = insert_alone(db, jobs, now).await?;
-            for run_at in worth_telling(jobs, &enqueued, now) {
+            for run_at in worth_telling(created(jobs, &enqueued), now) {
                 self.wake.enqueued(run_at, now);
             }
             Ok(enqueued)
@@ -182,18 +197,21 @@ async fn insert_and_wake(
 ) -> nightshift_db::Result<Vec<Enqueued>> {
     let now = clock.now();
     let enqueued = insert(tx, jobs, now).await?;
-    for run_at in worth_telling(jobs, &enqueued, now) {
+    for run_at in worth_telling(created(jobs, &enqueued), now) {
         let wake = wake.clone();
         tx.after_commit(move || wake.enqueued(run_at, now));
     }
     Ok(enqueued)
 }
 
+fn created<'a>(jobs: &'a [NewJob], enqueued: &'a [Enqueued]) -> impl Iterator<Item = &'a NewJob> {
+    jobs.iter().zip(enqueued).filter(|(_, enqueued)| enqueued.is_created()).map(|(job, _)| job)
+}
+
 /// Returns the due times to announce for the jobs that were created: one that is due now, and the earliest later one.
 /// Both are needed, because waking workers now does not tell them about a later time.
-fn worth_telling(jobs: &[NewJob], enqueued: &[Enqueued], now: Timestamp) -> impl Iterator<Item = Timestamp> + use<> {
-    let created = jobs.iter().zip(enqueued).filter(|(_, enqueued)| enqueued.is_created());
+fn worth_telling<'a>(created: impl Iterator<Item = &'a NewJob>, now: Timestamp) -> impl Iterator<Item = Timestamp> {
     let (ready, later): (Vec<Timestamp>, Vec<Timestamp>) =
-        created.map(|(job, _)| job.run_at.unwrap_or(now)).partition(|run_at| *run_at <= now);
+        created.map(|job| job.run_at.unwrap_or(now)).partition(|run_at| *run_at <= now);
     ready.into_iter().take(1).chain(later.into_iter().min())
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use nightshift_db::testing::each_engine;
-use nightshift_db::{Db, DbOptions, Engine};
+use nightshift_db::{Db, DbOptions, Engine, RowsStatement, columns};
 use nightshift_queue::lifecycle::State;
 use nightshift_queue::{EnqueueError, Keys, NewJob};
 
@@ -32,6 +32,50 @@ async fn a_job_exists_only_if_its_transaction_commits(engine: Engine) {
         let detail = bed.queue.detail(&id).await.unwrap().unwrap();
         assert_eq!(detail.result, Some(serde_json::json!({ "run": 1 })));
         assert_eq!((detail.job.attempts, detail.job.max_attempts), (1, 4));
+        drop(worker);
+    })
+    .await;
+}
+
+columns! {
+    struct CauseColumns(id: &'r str, 'r) {
+        id: text = *id,
+    }
+}
+
+/// Stores every row but `known`.
+static STORE: RowsStatement<CauseColumns> = RowsStatement::new(
+    1,
+    "WITH stored AS (SELECT id FROM {rows} AS new WHERE id <> 'known' AND $1::timestamptz IS NOT NULL),
+     {part}
+     SELECT id FROM stored",
+);
+
+#[tokio::test]
+async fn a_caused_job_is_inserted_if_its_cause_is_stored() {
+    on(Engine::Postgres, async |bed| {
+        let worker = bed.worker();
+        bed.enqueue(&Scripted::new("standing", &[Act::Done]).keys(Keys::once("once"))).await;
+        bed.until_runs("standing", 1).await;
+        let job = |cause: &str, keys| (cause.to_owned(), NewJob::of(&Scripted::new(cause, &[Act::Done]).keys(keys)));
+        let caused = [
+            job("new", Keys::default()),
+            job("known", Keys::default()),
+            job("duplicate", Keys::once("once")),
+            job("another", Keys::default()),
+        ];
+        let caused = bed.queue.caused(caused.map(|(cause, job)| (cause, job.unwrap())).into());
+        let store = STORE.bind_rows_and_part(
+            bed.db.write("").bind(bed.queue.clock().now()),
+            &["new", "known", "duplicate", "another"],
+            &caused,
+        );
+        let stored: Vec<(String,)> = store.all().await.unwrap();
+        assert_eq!(stored.len(), 3);
+        bed.queue.announce(&caused, |cause| cause != "known");
+        bed.until_runs("new", 1).await;
+        bed.until_runs("another", 1).await;
+        assert_eq!(bed.db.read("SELECT count(*) FROM jobs").scalar::<i64>().await.unwrap(), 3);
         drop(worker);
     })
     .await;

@@ -58,8 +58,12 @@ pub struct ApiKey {
 }
 
 impl Probes {
+    /// All entries of the event log, of which the receipts of webhooks are rows of the inbox.
     pub fn all_events(&self) -> Rows<'_, Event> {
-        self.ask(table!("event_log"))
+        self.ask(table!(
+            "(SELECT id, event_type, actor_type, metadata FROM event_log
+              UNION ALL SELECT id, event_type, actor_type, metadata FROM webhook_receipts) AS entries"
+        ))
     }
 
     pub fn events(&self, event: &str) -> Rows<'_, Event> {
