@@ -245,9 +245,26 @@ async fn attempts(bed: &Bed, key: &str, steps: &[Step]) {
     }
 }
 
+/// An attempt is frozen at `frozen`; the next one finds out that nothing was sent; the one after that sends a request and
+/// dies; then the first goes on.
+fn story_of_a_frozen_attempt(frozen: Break, reply: Reply) -> Vec<Step> {
+    let step = Step { decision: Plan::Ask, broken: Break::Never, reply, found: None, thaws: false };
+    vec![
+        Step { broken: frozen, ..step },
+        Step { found: Some((Reply::NotSent, Break::Never)), ..step },
+        Step { broken: Break::AfterTheRequest, thaws: true, ..step },
+    ]
+}
+
 async fn a_request_leaves_again_only_when_it_is_proven_that_none_left(engine: Engine) {
     on(engine, async |bed| {
         prepare(&bed.db).await;
+        for frozen in [Break::FrozenBeforeTheRequest, Break::FrozenAfterTheRequest] {
+            for reply in [Reply::Taken, Reply::Refused, Reply::NotSent, Reply::Unclear] {
+                let key = format!("{frozen:?}, {reply:?}");
+                attempts(&bed, &key, &story_of_a_frozen_attempt(frozen, reply)).await;
+            }
+        }
         let mut runner = TestRunner::new(Config::default());
         for case in 0..60 {
             let steps = prop::collection::vec(step(), 1..8).new_tree(&mut runner).unwrap().current();
