@@ -30,7 +30,7 @@ const BATCH_MAX: i64 = 100;
 const EXPIRED: &str = "
 SELECT id, queue, kind, org_id, CAST(payload AS TEXT) AS payload, payload_version, priority, run_at, group_key, attempts,
   max_attempts, crashes, polls, poll_deadline, cancel_requested, mode, correlation_id, parent_job_id, traceparent,
-  created_at, started_at, lease_id
+  created_at, started_at, lease_id, leased_until
 FROM jobs WHERE state = 'running' AND leased_until < $1 ORDER BY leased_until LIMIT $2";
 
 /// Leases that expire later than any lease can: they were given before the clock was set back.
@@ -41,6 +41,14 @@ UPDATE jobs SET leased_until = $4 WHERE id = $1 AND lease_id = $2 AND leased_unt
 
 /// Ids of the job and the lease, and the lease's expiry, as last read.
 type SeenLease = (String, String, Timestamp);
+
+/// A job whose lease has expired.
+#[derive(sqlx::FromRow)]
+struct Lost {
+    #[sqlx(flatten)]
+    claimed: Claimed,
+    leased_until: Timestamp,
+}
 
 pub(crate) struct Rescue<S> {
     pub db: Db,
@@ -79,11 +87,11 @@ impl<S: Send + Sync + 'static> Rescue<S> {
             now = now + Duration::from_secs(3600);
         }
         self.expire_far(now).await?;
-        let expired: Vec<Claimed> = self.db.read(EXPIRED).bind(now).bind(BATCH_MAX).all().await?;
+        let expired: Vec<Lost> = self.db.read(EXPIRED).bind(now).bind(BATCH_MAX).all().await?;
         let mut rescued = false;
-        for claimed in expired {
-            let id = claimed.id.clone();
-            match self.take_back(claimed, now).await {
+        for lost in expired {
+            let id = lost.claimed.id.clone();
+            match self.take_back(lost, now).await {
                 Ok(taken_back) => rescued |= taken_back,
                 Err(error) if error.may_retry() => return Err(error),
                 // The other jobs must not wait for this one.
@@ -116,7 +124,8 @@ impl<S: Send + Sync + 'static> Rescue<S> {
 
     /// Returns the job to the queue, or makes it dead. Returns false if the lease had been renewed before the row was
     /// locked.
-    async fn take_back(&self, claimed: Claimed, now: Timestamp) -> Result<bool, JobError> {
+    async fn take_back(&self, lost: Lost, now: Timestamp) -> Result<bool, JobError> {
+        let Lost { claimed, leased_until } = lost;
         let Ok(change) = apply(&claimed.life(), &Event::LeaseLost, now) else { return Ok(false) };
         let started_at = claimed.started_at.unwrap_or(claimed.run_at);
         let error = Some((ErrorClass::LeaseLost, "the process that ran it stopped renewing its lease".to_owned()));
@@ -131,11 +140,11 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         };
         // Both write only if the lease was not renewed in the meantime.
         let written = if ended.change.ended_without_success() {
-            write_dead(&self.db, &ended, Some(now), now, &self.registry).await?
+            write_dead(&self.db, &ended, Some(leased_until), now, &self.registry).await?
         } else {
             let batch = std::slice::from_ref(&ended);
             let mut tx = self.db.begin().await?;
-            let written = write_rows(&mut tx, batch, Some(now), now).await?;
+            let written = write_rows(&mut tx, batch, Some(leased_until), now).await?;
             write_attempts(&mut tx, batch, &written).await?;
             failpoint::hit("rescue.before_commit").await?;
             tx.commit().await?;
