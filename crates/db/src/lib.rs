@@ -16,6 +16,7 @@ mod file;
 mod group_commit;
 mod id;
 mod limit;
+mod machine;
 mod migrations;
 mod options;
 mod pool;
@@ -32,7 +33,7 @@ mod timestamp;
 mod trouble;
 mod tx;
 
-pub use clock::Clock;
+pub use clock::{Clock, Reading};
 pub use engine::Engine;
 pub use error::{DbError, Outage, Result};
 pub use group_commit::{BatchWrite, GroupCommit, GroupLimits};

@@ -1,8 +1,9 @@
 //! Rescues jobs whose lease has expired.
 //!
 //! Only an expired lease counts, never age, host or worker name. A job that loses its third lease is dead, because it
-//! may be what kills its process. After an outage of the database, and after a clock was set, the rescue waits until
-//! live workers have had time to renew their leases.
+//! may be what kills its process. After an outage of the database, after a clock was set and after its start, the rescue
+//! waits until live workers have had time to renew their leases. A clock that is set while it looks, and a lease that is
+//! renewed after it has looked, keep it from taking anything back.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ use nightshift_db::{Clock, Db, Result, Timestamp, failpoint, sabotage};
 use crate::handlers::end::write_dead;
 use crate::handlers::registry::Registry;
 use crate::job::{ErrorClass, JobError};
-use crate::leases::renewal::LEASE;
+use crate::leases::renewal::{LEASE, RENEW_EVERY};
 use crate::store::claim::Claimed;
 use crate::store::finish::{Ended, write_attempts, write_rows};
 use crate::store::lifecycle::{Event, apply};
@@ -22,8 +23,17 @@ use crate::store::wake::Wake;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Longer than the renewal interval.
 const PAUSE_AFTER_OUTAGE: Duration = Duration::from_secs(12);
-/// Longer than other processes need to notice that a server's clock was set, and to renew.
+/// What other processes need to notice that a server's clock was set, and to renew their leases by it: they renew them
+/// at this interval, by a time that is not outdated.
+const RENEWED_WITHIN: Duration = Duration::from_secs(Clock::OUTDATED_AFTER.as_secs() + RENEW_EVERY.as_secs());
+/// Counted from when this process has noticed, which may be the first to do so.
 const PAUSE_AFTER_STEP: Duration = Duration::from_secs(35);
+const _: () = assert!(PAUSE_AFTER_STEP.as_secs() > RENEWED_WITHIN.as_secs());
+/// Counted from when this process has first asked the server: it can't notice that the server's clock was set before.
+/// Shorter than a lease, so that a process that starts in the place of a lost one rescues its jobs as soon as before.
+const PAUSE_AFTER_START: Duration = Duration::from_secs(25);
+const _: () = assert!(PAUSE_AFTER_START.as_secs() > RENEWED_WITHIN.as_secs());
+const _: () = assert!(PAUSE_AFTER_START.as_secs() < LEASE.as_secs());
 const BATCH_MAX: i64 = 100;
 
 /// Reads the first entries of index jobs_leased.
@@ -62,34 +72,65 @@ pub(crate) struct Rescue<S> {
 impl<S: Send + Sync + 'static> Rescue<S> {
     /// Rescues jobs periodically; never returns.
     pub(crate) async fn run(self: Arc<Self>) -> Result<()> {
-        let mut steps = self.clock.steps();
+        let mut steps = self.begin().await;
         loop {
             self.clock.sleep(LOOK_EVERY).await;
-            // Called only for its effect: it detects whether the clock was set meanwhile.
-            let _ = self.clock.now();
-            if self.clock.steps() != steps {
-                steps = self.clock.steps();
-                tracing::info!("the clock was set; lost leases are looked for once the living have renewed theirs");
-                self.clock.sleep(PAUSE_AFTER_STEP).await;
-                continue;
-            }
-            if let Err(error) = self.look().await {
-                tracing::warn!(%error, "lost leases could not be looked for; trying again later");
-                self.clock.sleep(PAUSE_AFTER_OUTAGE).await;
+            match self.look(steps).await {
+                Ok(now) if now == steps => {}
+                Ok(now) => {
+                    steps = now;
+                    tracing::info!("the clock was set; lost leases are looked for once the living have renewed theirs");
+                    self.clock.sleep(PAUSE_AFTER_STEP).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "lost leases could not be looked for; trying again later");
+                    self.clock.sleep(PAUSE_AFTER_OUTAGE).await;
+                }
             }
         }
     }
 
-    async fn look(&self) -> Result<(), JobError> {
-        self.db.agree_on_time_once(&self.clock).await?;
-        let mut now = self.clock.now();
+    /// Agrees with the server on the time, and waits until other processes have done so too. Returns the number of
+    /// steps of the clock before the wait.
+    async fn begin(&self) -> u64 {
+        let steps = loop {
+            match self.db.agreed_time(&self.clock).await {
+                Ok(reading) => break reading.steps,
+                Err(error) => {
+                    tracing::debug!(%error, "the time is not known yet");
+                    self.clock.sleep(LOOK_EVERY).await;
+                }
+            }
+        };
+        if self.db.is_followed_by(&self.clock) && !failpoint::skips("rescue.pause_after_start") {
+            self.clock.sleep(PAUSE_AFTER_START - LOOK_EVERY).await;
+        }
+        steps
+    }
+
+    /// Takes back the lost jobs, unless the clock has made another number of steps than `steps`. Returns its number of
+    /// steps.
+    async fn look(&self, steps: u64) -> Result<u64, JobError> {
+        let reading = self.db.agreed_time(&self.clock).await?;
+        if reading.steps != steps {
+            return Ok(reading.steps);
+        }
+        let mut now = reading.at;
         if sabotage::is("the_living_are_rescued") {
             now = now + Duration::from_secs(3600);
         }
         self.expire_far(now).await?;
-        let expired: Vec<Lost> = self.db.read(EXPIRED).bind(now).bind(BATCH_MAX).all().await?;
+        let lost: Vec<Lost> = self.db.read(EXPIRED).bind(now).bind(BATCH_MAX).all().await?;
+        if lost.is_empty() {
+            return Ok(steps);
+        }
+        // The clock may have been set, or this process frozen, since the time was read. Then these leases may have been
+        // renewed by another time. If it was set only after they were read, a renewal changes what `take_back` expects.
+        if !self.db.confirms(&self.clock, reading).await? {
+            return Ok(self.clock.steps());
+        }
         let mut rescued = false;
-        for lost in expired {
+        for lost in lost {
             let id = lost.claimed.id.clone();
             match self.take_back(lost, now).await {
                 Ok(taken_back) => rescued |= taken_back,
@@ -101,7 +142,7 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         if rescued {
             self.wake.look_everywhere();
         }
-        Ok(())
+        Ok(steps)
     }
 
     /// Lets a lease expire that was given before the clock was set back, if it has been seen without a renewal for

@@ -78,7 +78,7 @@ impl Dispatcher {
             if *stop.borrow() {
                 return Ok(());
             }
-            let now = self.clock.now();
+            let (steps, now) = (self.clock.steps(), self.clock.now());
             if next_due.is_some_and(|due| due <= now) {
                 let more = claim::promote_due(&self.db, now).await?;
                 next_due = if more { Some(now) } else { claim::next_due(&self.db).await? };
@@ -86,7 +86,7 @@ impl Dispatcher {
             if self.slots.iter().any(|slots| slots.gathers()) {
                 tokio::time::sleep(GATHER).await;
             }
-            let round = self.claim_once(&limited, now).await?;
+            let round = self.claim_once(&limited).await?;
             if round.again || next_due.is_some_and(|due| due <= self.clock.now()) {
                 tokio::task::yield_now().await;
                 continue;
@@ -102,12 +102,14 @@ impl Dispatcher {
                         Outlook { next_due, limited } = Outlook::read(&self.db).await?;
                     }
                 }
+                // The time to look at is of before.
+                () = self.clock.stepped(steps) => {}
                 () = stopped(stop) => return Ok(()),
             }
         }
     }
 
-    async fn claim_once(&self, limited: &[String], now: Timestamp) -> Result<Round> {
+    async fn claim_once(&self, limited: &[String]) -> Result<Round> {
         let wants: Vec<Want> = self
             .slots
             .iter()
@@ -119,6 +121,7 @@ impl Dispatcher {
             self.slots.iter().for_each(|slots| slots.set_backlog(true));
             return Ok(Round { again: self.slots.iter().any(|slots| slots.free() > 0), limited: false });
         }
+        let now = self.db.agreed_time(&self.clock).await?.at;
         let lease_id = if sabotage::is("one_lease_for_ever") { self.worker_id.clone() } else { new_id(now) };
         let claim = Claim {
             worker_id: &self.worker_id,
