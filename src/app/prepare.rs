@@ -59,7 +59,7 @@ async fn once(db: &Db, settings: &Settings, clock: &Clock) -> Result<(), StartEr
         );
     }
     // This comes before the first timestamp is written.
-    db.agree_on_time_once(clock).await?;
+    db.agreed_time(clock).await?;
     note_unverified(db, settings, clock).await
 }
 

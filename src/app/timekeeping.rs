@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use nightshift_db::{Clock, Db};
 
-/// The interval between two readings of the server's clock.
-const ASK_EVERY: Duration = Duration::from_secs(20);
+/// The interval between two readings of the server's clock. As long as the server answers, the time is never outdated,
+/// and nobody who needs it has to wait for an answer.
+const ASK_EVERY: Duration = Duration::from_secs(10);
+const _: () = assert!(ASK_EVERY.as_secs() < Clock::OUTDATED_AFTER.as_secs());
 /// The offset in milliseconds above which the machine's clock counts as wrong. `doctor` uses the same limit.
 pub(crate) const WRONG_BY_MAX_MS: i64 = 5_000;
 

@@ -5,13 +5,14 @@
 //! processes of a database have the same time. Tests use a manual clock, which stands still until it is moved: a day of
 //! retries passes in a millisecond and no test sleeps.
 
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::Timestamp;
-use crate::timeline::Timeline;
+use crate::machine::{Hands, Machine};
+use crate::timeline::{self, Timeline};
 
 /// A cheap handle to a clock. Clones share the clock.
 #[derive(Debug, Clone)]
@@ -23,23 +24,39 @@ enum Source {
     Manual(watch::Sender<Timestamp>),
 }
 
+/// A time, and the number of steps that its clock had made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    pub at: Timestamp,
+    /// See [`Clock::steps`].
+    pub steps: u64,
+}
+
 #[derive(Debug)]
 struct System {
+    machine: Machine,
     timeline: Mutex<Timeline>,
     /// Mirrors the timeline's number of steps, to wake tasks in [`Clock::stepped`].
     steps: watch::Sender<u64>,
 }
 
 impl System {
+    fn new(machine: Machine) -> Arc<Self> {
+        let timeline = Mutex::new(Timeline::new(machine.read()));
+        Arc::new(Self { machine, timeline, steps: watch::Sender::new(0) })
+    }
+
     fn timeline(&self) -> MutexGuard<'_, Timeline> {
         self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `change` on the timeline, then wakes the waiting tasks if it has stepped.
-    fn with<T>(&self, change: impl FnOnce(&mut Timeline) -> T) -> T {
+    /// Runs `change` with the timeline and the machine's clocks, then wakes the waiting tasks if the timeline has
+    /// stepped.
+    fn with<T>(&self, change: impl FnOnce(&mut Timeline, Hands) -> T) -> T {
         let mut timeline = self.timeline();
         let before = timeline.steps();
-        let answer = change(&mut timeline);
+        // Read while the lock is held, so that the timeline sees them in order.
+        let answer = change(&mut timeline, self.machine.read());
         // Sent while the lock is held, so that the counts are sent in order.
         if timeline.steps() != before {
             self.steps.send_replace(timeline.steps());
@@ -49,12 +66,24 @@ impl System {
 }
 
 impl Clock {
+    /// How long a server's answer counts as the present time. Whoever has not asked since must ask before giving or
+    /// renewing a lease ([`Db::agreed_time`](crate::Db::agreed_time)).
+    pub const OUTDATED_AFTER: Duration = timeline::OUTDATED_AFTER;
+
     /// Returns the machine's clock. If the machine's clock is set back by at most two seconds, the returned time does
     /// not change until that time is reached again. Larger changes are followed.
     #[must_use]
     pub fn system() -> Self {
-        let timeline = Timeline::new(monotonic_ms(), wall_ms());
-        Self(Source::System(Arc::new(System { timeline: Mutex::new(timeline), steps: watch::Sender::new(0) })))
+        Self(Source::System(System::new(Machine::Real)))
+    }
+
+    /// Returns the clock of a machine whose clocks stand still until [`Clock::advance`] or [`Clock::advance_wall`]
+    /// moves them. Unlike a manual clock, it follows a server's and notices steps.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn simulated(start: Timestamp) -> Self {
+        let hands = Hands { monotonic_ms: 0, wall_ms: start.unix_ms() };
+        Self(Source::System(System::new(Machine::Simulated(watch::Sender::new(hands)))))
     }
 
     /// Returns a clock that stands at `start` until [`Clock::advance`] or [`Clock::set`] moves it.
@@ -66,31 +95,49 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System(system) => {
-                Timestamp::from_unix_ms(system.with(|timeline| timeline.tell(monotonic_ms(), wall_ms())))
-            }
+            Source::System(system) => Timestamp::from_unix_ms(system.with(|timeline, machine| timeline.tell(machine))),
             Source::Manual(now) => *now.borrow(),
         }
     }
 
-    /// Synchronises this clock with a server's, which returned `server` in answer to a query that took `took`. The
-    /// server is assumed to have read its clock in the middle of that time.
-    pub(crate) fn agree(&self, server: Timestamp, took: Duration) {
-        let half_ms = i64::try_from(took.as_millis() / 2).unwrap_or(i64::MAX);
-        if let Source::System(system) = &self.0 {
-            let now_ms = server.unix_ms().saturating_add(half_ms);
-            system.with(|timeline| timeline.agree(monotonic_ms(), now_ms, half_ms.saturating_add(1)));
+    /// Returns the current time together with the number of steps, which no step separates.
+    pub(crate) fn read(&self) -> Reading {
+        match &self.0 {
+            Source::System(system) => system.with(|timeline, machine| {
+                let at = Timestamp::from_unix_ms(timeline.tell(machine));
+                Reading { at, steps: timeline.steps() }
+            }),
+            Source::Manual(now) => Reading { at: *now.borrow(), steps: 0 },
         }
     }
 
-    /// Returns whether this clock can follow a server's: manual clocks can't.
-    pub(crate) fn can_agree(&self) -> bool {
-        matches!(self.0, Source::System(_))
+    /// Returns the same, or `None` if no server has been asked for the time within [`Clock::OUTDATED_AFTER`], or not
+    /// since the machine's clock was set or the machine was asleep.
+    pub(crate) fn read_agreed(&self) -> Option<Reading> {
+        match &self.0 {
+            Source::System(system) => system.with(|timeline, machine| {
+                let at = Timestamp::from_unix_ms(timeline.tell(machine));
+                (!timeline.is_outdated(machine)).then(|| Reading { at, steps: timeline.steps() })
+            }),
+            Source::Manual(_) => Some(self.read()),
+        }
     }
 
-    /// Returns whether this clock follows a server's.
-    pub(crate) fn has_agreed(&self) -> bool {
-        matches!(&self.0, Source::System(system) if system.timeline().is_by_server())
+    /// Returns what the machine's clocks show now, for [`Clock::agree`]. Returns `None` for a manual clock, which
+    /// follows no server.
+    pub(crate) fn before_asking(&self) -> Option<Hands> {
+        match &self.0 {
+            Source::System(system) => Some(system.machine.read()),
+            Source::Manual(_) => None,
+        }
+    }
+
+    /// Synchronises this clock with a server's, which was asked at `asked` and returned `server` after `took`.
+    pub(crate) fn agree(&self, asked: Hands, took: Duration, server: Timestamp) {
+        let took_ms = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
+        if let Source::System(system) = &self.0 {
+            system.with(|timeline, _| timeline.agree(asked, took_ms, server.unix_ms()));
+        }
     }
 
     /// Returns how far the machine's clock is ahead of this one, in milliseconds; negative if it is behind.
@@ -102,10 +149,24 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock forward and wakes the tasks whose time has come. Does nothing on the system clock.
+    /// Moves a manual clock forward, or both clocks of a simulated machine, and wakes the tasks whose time has come.
+    /// Does nothing on the system clock.
     pub fn advance(&self, by: Duration) {
-        if let Source::Manual(now) = &self.0 {
-            now.send_modify(|now| *now = *now + by);
+        match &self.0 {
+            Source::Manual(now) => now.send_modify(|now| *now = *now + by),
+            #[cfg(feature = "testing")]
+            Source::System(system) => system.machine.advance(by),
+            #[cfg(not(feature = "testing"))]
+            Source::System(_) => {}
+        }
+    }
+
+    /// Moves the wall clock of a simulated machine, but not its monotonic clock, as a sleep of the machine does. Does
+    /// nothing on other clocks.
+    #[cfg(feature = "testing")]
+    pub fn advance_wall(&self, by: Duration) {
+        if let Source::System(system) = &self.0 {
+            system.machine.advance_wall(by);
         }
     }
 
@@ -142,7 +203,7 @@ impl Clock {
     /// again.
     pub async fn sleep_until(&self, at: Timestamp) {
         match &self.0 {
-            Source::System(_) => {
+            Source::System(system) => {
                 let steps = self.steps();
                 let waited = async {
                     loop {
@@ -151,7 +212,7 @@ impl Clock {
                             return;
                         }
                         // Wakes at least once a second, so that a step is noticed.
-                        tokio::time::sleep(left.min(Duration::from_secs(1))).await;
+                        system.machine.sleep(left.min(Duration::from_secs(1))).await;
                     }
                 };
                 tokio::select! {
@@ -169,42 +230,10 @@ impl Clock {
     /// Waits for `duration`, regardless of steps.
     pub async fn sleep(&self, duration: Duration) {
         match &self.0 {
-            Source::System(_) => tokio::time::sleep(duration).await,
+            Source::System(system) => system.machine.sleep(duration).await,
             Source::Manual(_) => self.sleep_until(self.now() + duration).await,
         }
     }
-}
-
-/// Returns the milliseconds since this function was first called. This clock is never set, and stops while the machine
-/// is asleep.
-fn monotonic_ms() -> i64 {
-    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    i64::try_from(BEGAN.elapsed().as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Returns the machine's wall clock in milliseconds since 1970.
-fn wall_ms() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX).saturating_add(skew_ms())
-}
-
-#[cfg(not(feature = "failpoints"))]
-const fn skew_ms() -> i64 {
-    0
-}
-
-/// Returns the error that a test has given to the wall clock: `NIGHTSHIFT_CLOCK_SKEW_MS`, plus the second number of
-/// `NIGHTSHIFT_CLOCK_STEP` (`5000=60000`) once the process has run for the first number of milliseconds.
-#[cfg(feature = "failpoints")]
-fn skew_ms() -> i64 {
-    static SKEW_MS: LazyLock<i64> =
-        LazyLock::new(|| std::env::var("NIGHTSHIFT_CLOCK_SKEW_MS").ok().and_then(|ms| ms.parse().ok()).unwrap_or(0));
-    static STEP: LazyLock<Option<(i64, i64)>> = LazyLock::new(|| {
-        let step = std::env::var("NIGHTSHIFT_CLOCK_STEP").ok()?;
-        let (after_ms, by_ms) = step.split_once('=')?;
-        Some((after_ms.parse().ok()?, by_ms.parse().ok()?))
-    });
-    *SKEW_MS + STEP.filter(|(after_ms, _)| monotonic_ms() >= *after_ms).map_or(0, |(_, by_ms)| by_ms)
 }
 
 #[cfg(test)]
@@ -225,12 +254,12 @@ mod tests {
             }
         });
         tokio::task::yield_now().await;
-        clock.agree(far, Duration::ZERO);
+        clock.agree(clock.before_asking().unwrap(), Duration::ZERO, far);
         assert!(waiting.await.is_ok_and(|shown| shown >= far));
         assert!(clock.machine_ahead_ms() <= -3_590_000, "{}", clock.machine_ahead_ms());
         // A manual clock ignores servers.
         let manual = Clock::manual(now);
-        manual.agree(far, Duration::ZERO);
+        assert!(manual.before_asking().is_none());
         assert_eq!((manual.now(), manual.steps()), (now, 0));
     }
 }

@@ -5,6 +5,8 @@
 //! `abort` (as `kill -9`), `panic`, `error` (as if the database were unavailable) and `delay:MS` (without a count).
 //! `NIGHTSHIFT_FAIL_STATEMENT` makes the n-th statement of the process fail, counting `BEGIN` and `COMMIT`: `n=before`
 //! (not executed), `n=after` (executed, but the answer is lost) or `n=hang` (no answer for two seconds, then an error).
+//! `NIGHTSHIFT_SKIP` is a comma-separated list of waits that the process leaves out, because the test vouches for what
+//! they wait for.
 
 /// What an armed place does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,21 @@ pub enum Action {
 #[inline]
 pub async fn hit(_name: &str) -> crate::Result<()> {
     Ok(())
+}
+
+/// Returns whether the process leaves out the wait `name`.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+#[must_use]
+pub const fn skips(_name: &str) -> bool {
+    false
+}
+
+/// Returns whether the process leaves out the wait `name`.
+#[cfg(feature = "failpoints")]
+#[must_use]
+pub fn skips(name: &str) -> bool {
+    std::env::var("NIGHTSHIFT_SKIP").is_ok_and(|names| names.split(',').any(|skipped| skipped == name))
 }
 
 /// Runs a statement, or makes it fail as `NIGHTSHIFT_FAIL_STATEMENT` says.

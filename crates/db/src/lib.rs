@@ -17,6 +17,7 @@ mod file;
 mod group_commit;
 mod id;
 mod limit;
+mod machine;
 mod migrations;
 mod options;
 mod part;
@@ -34,7 +35,7 @@ mod timestamp;
 mod trouble;
 mod tx;
 
-pub use clock::Clock;
+pub use clock::{Clock, Reading};
 pub use contraction::Contraction;
 pub use engine::Engine;
 pub use error::{DbError, Outage, Result};

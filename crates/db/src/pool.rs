@@ -13,7 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use crate::connections::Connections;
 use crate::query::Target;
-use crate::{Clock, DbError, DbOptions, Engine, Query, Result, Select, Timestamp, Tx, file, sabotage};
+use crate::{Clock, DbError, DbOptions, Engine, Query, Reading, Result, Select, Timestamp, Tx, file, sabotage};
 
 /// SQLite's busy timeout: how long a write waits for other writers of the file, in this process or another one.
 const SQLITE_BUSY_LIMIT: Duration = Duration::from_secs(30);
@@ -181,20 +181,26 @@ impl Db {
         .await
     }
 
+    /// Returns whether `clock` follows the clock of this database's server. On SQLite no clock does, because all
+    /// processes share one machine; and a manual clock never does.
+    #[must_use]
+    pub fn is_followed_by(&self, clock: &Clock) -> bool {
+        self.engine() == Engine::Postgres && clock.before_asking().is_some()
+    }
+
     /// Synchronises `clock` with the server's clock, so that all processes of a database have the same time, whatever
-    /// the clocks of their machines show. Does nothing on SQLite, whose processes share one machine, and for a manual
-    /// clock.
+    /// the clocks of their machines show. Does nothing for a clock that does not follow a server's.
     ///
     /// # Errors
     /// [`DbError::Unavailable`] if the database can't be reached. The clock then continues unchanged.
     pub async fn agree_on_time(&self, clock: &Clock) -> Result<()> {
-        if self.engine() == Engine::Sqlite || !clock.can_agree() {
+        if !self.is_followed_by(clock) {
             return Ok(());
         }
         let ask = async || {
-            let asked = Instant::now();
+            let (asked, began) = (clock.before_asking(), Instant::now());
             let server: Timestamp = self.read("SELECT clock_timestamp()").scalar().await?;
-            Ok::<_, DbError>((server, asked.elapsed()))
+            Ok::<_, DbError>((asked, began.elapsed(), server))
         };
         let mut answer = ask().await?;
         // The first answer may include the time for connecting, and a slow answer is an imprecise one.
@@ -204,13 +210,41 @@ impl Db {
                 answer = again;
             }
         }
-        clock.agree(answer.0, answer.1);
+        if let (Some(asked), took, server) = answer {
+            clock.agree(asked, took, server);
+        }
         Ok(())
     }
 
-    /// As [`Db::agree_on_time`], but does nothing if the clock has been synchronised before.
-    pub async fn agree_on_time_once(&self, clock: &Clock) -> Result<()> {
-        if clock.has_agreed() { Ok(()) } else { self.agree_on_time(clock).await }
+    /// Returns a time by which leases may be given, renewed and judged: the server was asked for it within
+    /// [`Clock::OUTDATED_AFTER`], and neither was the machine's clock set nor the machine asleep since. Asks the server
+    /// only if it was not. The machine's own time is returned if `clock` follows no server's.
+    ///
+    /// A process that was frozen, or whose machine was asleep, would otherwise go on by the time that it knew before,
+    /// while the server's clock or the leases of the others have moved on.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] if the server must be asked and can't be reached.
+    pub async fn agreed_time(&self, clock: &Clock) -> Result<Reading> {
+        if self.engine() == Engine::Sqlite {
+            return Ok(clock.read());
+        }
+        loop {
+            if let Some(reading) = clock.read_agreed() {
+                return Ok(reading);
+            }
+            self.agree_on_time(clock).await?;
+        }
+    }
+
+    /// Asks the server for the time, and returns whether `clock` goes on as it did at `reading`: neither the server's
+    /// clock nor the machine's was set meanwhile, and the machine was not asleep.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] if the server can't be reached.
+    pub async fn confirms(&self, clock: &Clock, reading: Reading) -> Result<bool> {
+        self.agree_on_time(clock).await?;
+        Ok(clock.read().steps == reading.steps)
     }
 
     /// Closes all connections. Those in use are closed when they are returned.

@@ -229,7 +229,7 @@ impl Protocol {
     /// Returns what a look for lost leases finds, if the process may look.
     pub(crate) fn look_for_lost(&self, state: &State, number: usize) -> Option<Lost> {
         let process = &state.processes[number];
-        // It reads the server's time first. If that has jumped, it pauses instead.
+        // It asks for the server's time before it acts on what it reads. If that has jumped, it pauses instead.
         let agreed = process.ahead == 0 || self.has(Defect::RescueTrustsItsClock);
         if !process.acts() || process.looks_in > 0 || !agreed {
             return None;
@@ -242,8 +242,8 @@ impl Protocol {
         })
     }
 
-    /// Returns whether the process has agreed with the server on the time within the last twenty seconds, without which
-    /// it gives and renews no lease.
+    /// Returns whether the process has agreed with the server on the time so recently that the time is not outdated.
+    /// Otherwise it gives and renews no lease.
     fn knows_the_time(&self, process: &Process) -> bool {
         process.ahead == 0 || process.unnoticed < NOTICE || self.has(Defect::OldTimesAreTrusted)
     }

@@ -139,7 +139,7 @@ impl Step {
                 ("leases/renewal.rs", "static RENEW_SQLITE"),
                 ("leases/table.rs", "fn learn"),
             ],
-            Self::LookForLost(_) => &[("leases/rescue.rs", "const EXPIRED")],
+            Self::LookForLost(_) => &[("leases/rescue.rs", "const EXPIRED"), ("leases/rescue.rs", "async fn look")],
             Self::TakeBack(_) => &[("leases/rescue.rs", "async fn take_back"), ("store/finish.rs", "static FINISH")],
             Self::ExpireFar { .. } => &[("leases/rescue.rs", "const FAR"), ("leases/rescue.rs", "const EXPIRE:")],
             Self::Notice(_) => &[("leases/renewal.rs", "async fn keep"), ("leases/rescue.rs", "async fn run")],

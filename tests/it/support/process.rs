@@ -128,6 +128,8 @@ impl World {
             .env("NIGHTSHIFT__HTTP__RATE_LIMIT_PER_MINUTE", "1000000")
             .env("NIGHTSHIFT__HTTP__WEBHOOK_RATE_LIMIT_PER_MINUTE", "1000000")
             .env("LOG_FORMAT", "json")
+            // No test of these processes sets the clock of the server.
+            .env("NIGHTSHIFT_SKIP", "rescue.pause_after_start")
             .envs(self.more.iter().map(|(name, value)| (*name, value.as_str())))
             .stderr(log);
         command

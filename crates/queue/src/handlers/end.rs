@@ -10,20 +10,20 @@ use crate::store::lifecycle::State;
 /// Ends a job without success: updates the row, records the attempt and runs the hooks, in one transaction.
 ///
 /// The hooks can't prevent the end: if one panics or fails with an error that may not be retried, the job ends without
-/// them. With `expired_before`, the job is ended only if its lease expired by then. Returns an empty list if the job
+/// them. With `unrenewed`, the job is ended only if its lease still expires at that time. Returns an empty list if the job
 /// was not ended.
 pub(crate) async fn write_dead<S: Send + Sync + 'static>(
     db: &Db,
     ended: &Ended,
-    expired_before: Option<Timestamp>,
+    unrenewed: Option<Timestamp>,
     now: Timestamp,
     registry: &Registry<S>,
 ) -> Result<Vec<Written>, JobError> {
-    match write_dead_and(Some(registry), db, ended, expired_before, now).await {
+    match write_dead_and(Some(registry), db, ended, unrenewed, now).await {
         Err(error) if !error.may_retry() => {
             tracing::error!(job.id = %ended.claimed.id, job.kind = %ended.claimed.kind, %error,
                 "what follows a job that ended without success was refused");
-            write_dead_and(None::<&Registry<S>>, db, ended, expired_before, now).await
+            write_dead_and(None::<&Registry<S>>, db, ended, unrenewed, now).await
         }
         written => written,
     }
@@ -34,12 +34,12 @@ async fn write_dead_and<S: Send + Sync + 'static>(
     registry: Option<&Registry<S>>,
     db: &Db,
     ended: &Ended,
-    expired_before: Option<Timestamp>,
+    unrenewed: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Vec<Written>, JobError> {
     let batch = std::slice::from_ref(ended);
     let mut tx = db.begin().await?;
-    let written = write_rows(&mut tx, batch, expired_before, now).await?;
+    let written = write_rows(&mut tx, batch, unrenewed, now).await?;
     if written.is_empty() {
         return Ok(written);
     }

@@ -4,6 +4,9 @@
 //! that block all other threads can't make the process lose its leases. The statement also returns which jobs must be
 //! cancelled and which leases are lost; those jobs are stopped. A hint that a job may have to be cancelled causes only
 //! a query: hints may arrive many times a second, and on SQLite a write would cause the next one.
+//!
+//! Leases are renewed only by a time that the server has confirmed within seconds, so those of a process that was frozen
+//! do not end by the time of the past.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -20,7 +23,7 @@ use crate::store::wake::Wake;
 /// How long a lease lasts without renewal.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 /// Interval between renewals. Two may fail before a lease expires.
-const RENEW_EVERY: Duration = Duration::from_secs(10);
+pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// Minimum pause between two queries for jobs to cancel. On SQLite every commit is a hint.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 /// Pause before a retry while the database is unavailable.
@@ -62,16 +65,18 @@ WHERE jobs.id = held.id AND jobs.lease_id = held.lease_id AND +jobs.state = 'run
 RETURNING jobs.id, jobs.lease_id, jobs.cancel_requested",
 );
 
-async fn renew(db: &Db, leases: &Leases, now: Timestamp) -> Result<()> {
-    let keys = leases.keys();
-    if keys.is_empty() {
-        return Ok(());
+/// Returns when the leases were renewed.
+async fn renew(db: &Db, clock: &Clock, leases: &Leases) -> Result<Timestamp> {
+    if leases.count() == 0 {
+        return Ok(clock.now());
     }
+    let now = db.agreed_time(clock).await?.at;
+    let keys = leases.keys();
     let engine = db.engine();
     let renew = if engine == Engine::Postgres { &RENEW_POSTGRES } else { &RENEW_SQLITE };
     let still_held = renew.bind_rows(db.write(renew.sql(engine)).bind(now + LEASE), &keys).all().await?;
     leases.learn(keys, &still_held);
-    Ok(())
+    Ok(now)
 }
 
 static ASK: RowsStatement<HeldColumns> = RowsStatement::new(
@@ -81,7 +86,7 @@ SELECT jobs.id, jobs.lease_id, jobs.cancel_requested FROM {rows} AS held
 JOIN jobs ON jobs.id = held.id AND jobs.lease_id = held.lease_id AND jobs.state || '' = 'running'",
 );
 
-/// As [`renew`], but only reads.
+/// Does the same without renewing.
 async fn ask(db: &Db, leases: &Leases) -> Result<()> {
     let keys = leases.keys();
     if keys.is_empty() {
@@ -131,17 +136,17 @@ async fn keep(db: &Db, clock: &Clock, leases: &Leases, wake: &Wake, mut stop: wa
             biased;
             _ = stop.wait_for(|stop| *stop) => return,
             () = clock.sleep_until(renew_at) => {
-                let now = clock.now();
-                renew_at = match renew(db, leases, now).await {
+                renew_at = match renew(db, clock, leases).await {
                     // Counted from the start, as the leases are, so that a slow statement does not delay the next
                     // renewal.
-                    Ok(()) => now + RENEW_EVERY,
+                    Ok(renewed_at) => renewed_at + RENEW_EVERY,
                     Err(error) => {
                         tracing::warn!(%error, jobs = leases.count(), "the leases could not be renewed; trying again");
                         clock.now() + RETRY_EVERY
                     }
                 };
             }
+            () = clock.stepped(steps) => {}
             () = wake.cancelled() => {
                 if let Err(error) = ask(db, leases).await {
                     tracing::debug!(%error, "which jobs are to be cancelled could not be read; renewing soon to learn it");

@@ -80,7 +80,7 @@ impl Dispatcher {
             if *stop.borrow() {
                 return Ok(());
             }
-            let now = self.clock.now();
+            let (steps, now) = (self.clock.steps(), self.clock.now());
             let mut promoted = Promoted::default();
             if next_due.is_some_and(|due| due <= now) {
                 promoted = claim::promote_due(&self.db, now).await?;
@@ -89,7 +89,7 @@ impl Dispatcher {
             if self.slots.iter().any(|slots| slots.gathers()) {
                 tokio::time::sleep(GATHER).await;
             }
-            let round = self.claim_once(&limited, now).await?;
+            let round = self.claim_once(&limited).await?;
             if promoted.any && round.full {
                 // The others no longer find these jobs among those that become due.
                 self.wake.look_elsewhere();
@@ -109,12 +109,14 @@ impl Dispatcher {
                         Outlook { next_due, limited } = Outlook::read(&self.db).await?;
                     }
                 }
+                // The time to look at is of before.
+                () = self.clock.stepped(steps) => {}
                 () = stopped(stop) => return Ok(()),
             }
         }
     }
 
-    async fn claim_once(&self, limited: &[String], now: Timestamp) -> Result<Round> {
+    async fn claim_once(&self, limited: &[String]) -> Result<Round> {
         let wants: Vec<Want> = self
             .slots
             .iter()
@@ -126,6 +128,7 @@ impl Dispatcher {
             self.slots.iter().for_each(|slots| slots.set_backlog(true));
             return Ok(Round { again: self.slots.iter().any(|slots| slots.free() > 0), limited: false, full: true });
         }
+        let now = self.db.agreed_time(&self.clock).await?.at;
         let lease_id = if sabotage::is("one_lease_for_ever") { self.worker_id.clone() } else { new_id(now) };
         let claim = Claim {
             worker_id: &self.worker_id,

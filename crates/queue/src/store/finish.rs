@@ -73,8 +73,9 @@ columns! {
 }
 
 /// Probes the primary key once per row. `lease_id` is the fence. If `$2` is given, for the rescue, the lease must also
-/// have expired before it, because the owner may have renewed the lease meanwhile. A job with a request to cancel is
-/// not written as waiting, since it must be written as cancelled, in a transaction with what follows; and without a
+/// still expire at that time, because the owner may have renewed it meanwhile. Whether it has expired by now would not
+/// do: if the clock was set back, a renewed lease expires earlier than the one before. A job with a request to cancel
+/// is not written as waiting, since it must be written as cancelled, in a transaction with what follows; and without a
 /// request no job is written as cancelled. `jobs.state || ''` keeps the planner from using an index of running jobs,
 /// which it would scan once for each row of the batch.
 static FINISH: RowsStatement<EndedColumns> = RowsStatement::new(
@@ -90,7 +91,7 @@ static FINISH: RowsStatement<EndedColumns> = RowsStatement::new(
          lease_id = NULL, leased_until = NULL, updated_at = $1
      FROM {rows} AS ended
      WHERE jobs.id = ended.id AND jobs.lease_id = ended.lease_id AND jobs.state || '' = 'running'
-       AND ($2 IS NULL OR jobs.leased_until < $2)
+       AND ($2 IS NULL OR jobs.leased_until = $2)
        AND CASE WHEN ended.state IN ('queued', 'retrying') THEN NOT jobs.cancel_requested
                 WHEN ended.state = 'cancelled' THEN jobs.cancel_requested ELSE TRUE END
      RETURNING jobs.id",
@@ -119,16 +120,16 @@ static SUCCEED: RowsStatement<SucceededColumns> = RowsStatement::new(
      RETURNING jobs.id",
 );
 
-/// Writes the rows whose lease still holds. The rescue passes `expired_before`, and only leases that expired earlier
-/// match.
+/// Writes the rows whose lease still holds. The rescue passes `unrenewed`, the expiry that it has read, and a lease with
+/// another expiry does not match.
 pub(crate) async fn write_rows(
     tx: &mut Tx,
     batch: &[Ended],
-    expired_before: Option<Timestamp>,
+    unrenewed: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Vec<Written>> {
     let engine = tx.engine();
-    finish(|sql| tx.query(sql), engine, batch, expired_before, now).all().await
+    finish(|sql| tx.query(sql), engine, batch, unrenewed, now).all().await
 }
 
 /// Builds the statement with its parameters.
@@ -136,14 +137,14 @@ fn finish<'c>(
     query: impl FnOnce(&'static str) -> Query<'c>,
     engine: Engine,
     batch: &[Ended],
-    expired_before: Option<Timestamp>,
+    unrenewed: Option<Timestamp>,
     now: Timestamp,
 ) -> Query<'c> {
     let succeeded = |ended: &Ended| ended.change.life.state == State::Succeeded;
-    if expired_before.is_none() && batch.iter().all(succeeded) {
+    if unrenewed.is_none() && batch.iter().all(succeeded) {
         return SUCCEED.bind_rows(query(SUCCEED.sql(engine)).bind(now), batch);
     }
-    FINISH.bind_rows(query(FINISH.sql(engine)).bind(now).bind(expired_before), batch)
+    FINISH.bind_rows(query(FINISH.sql(engine)).bind(now).bind(unrenewed), batch)
 }
 
 impl Ended {

@@ -313,8 +313,12 @@ pub async fn on(engine: Engine, test: impl AsyncFnOnce(Bed)) {
 
 impl Bed {
     pub fn on(database: TestDb) -> Self {
-        let clock = Clock::manual(Timestamp::from_unix_ms(START_MS));
         let db = database.db.clone();
+        Self::with(database, db, Clock::manual(Timestamp::from_unix_ms(START_MS)))
+    }
+
+    /// A bed that reaches the database by `db`.
+    pub fn with(database: TestDb, db: Db, clock: Clock) -> Self {
         let queue = Queue::new(db.clone(), clock.clone());
         Self { database, db, clock, queue, app: Arc::default() }
     }

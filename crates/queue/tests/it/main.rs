@@ -6,6 +6,7 @@
 
 mod bed;
 mod cancel;
+mod clocks;
 mod control;
 mod effects;
 mod enqueue;
