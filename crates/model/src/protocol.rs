@@ -277,7 +277,7 @@ impl Protocol {
         let expired_by = if self.has(Defect::TheLivingAreRescued) { i8::MAX } else { now };
         state.rows.iter().zip(0_u8..).find_map(|(row, job)| {
             let lease = row.lease.filter(|_| row.life == Life::Running && row.until <= expired_by)?;
-            Some(Lost { job, lease, renewed: false, now: expired_by })
+            Some(Lost { job, lease, renewed: false, cancel: row.cancel_requested, now: expired_by })
         })
     }
 
@@ -377,7 +377,8 @@ impl Protocol {
             }
             Step::Redrive => {
                 state.left.people -= 1;
-                for job in 0..JOBS {
+                // The newest first.
+                for job in (0..JOBS).rev() {
                     if state.rows[job].life == Life::Dead && self.retry(state, job) {
                         self.reopen(state, job);
                     }
@@ -564,7 +565,14 @@ impl Protocol {
         if row.life != Life::Running || row.lease != Some(lost.lease) || !unchanged {
             return;
         }
-        self.lose(row, now);
+        // The change was computed from the row that was seen.
+        let mut next = Row { cancel_requested: lost.cancel, ..*row };
+        self.lose(&mut next, now);
+        if next.life.waits() && row.cancel_requested {
+            return;
+        }
+        next.cancel_requested = row.cancel_requested;
+        *row = next;
         let due_at_once = row.life.waits();
         for process in &mut state.processes {
             let lives = process.acts() && !process.slept;

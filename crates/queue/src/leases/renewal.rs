@@ -62,7 +62,7 @@ WHERE jobs.id = held.id AND jobs.lease_id = held.lease_id AND +jobs.state = 'run
 RETURNING jobs.id, jobs.lease_id, jobs.cancel_requested",
 );
 
-async fn renew(db: &Db, leases: &Leases, now: Timestamp) -> Result<()> {
+pub(crate) async fn renew(db: &Db, leases: &Leases, now: Timestamp) -> Result<()> {
     let keys = leases.keys();
     if keys.is_empty() {
         return Ok(());

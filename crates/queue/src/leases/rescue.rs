@@ -74,14 +74,10 @@ impl<S: Send + Sync + 'static> Rescue<S> {
 
     async fn look(&self) -> Result<(), JobError> {
         self.db.agree_on_time_once(&self.clock).await?;
-        let mut now = self.clock.now();
-        if sabotage::is("the_living_are_rescued") {
-            now = now + Duration::from_secs(3600);
-        }
+        let now = self.now();
         self.expire_far(now).await?;
-        let expired: Vec<Claimed> = self.db.read(EXPIRED).bind(now).bind(BATCH_MAX).all().await?;
         let mut rescued = false;
-        for claimed in expired {
+        for claimed in self.lost(now).await? {
             let id = claimed.id.clone();
             match self.take_back(claimed, now).await {
                 Ok(taken_back) => rescued |= taken_back,
@@ -96,9 +92,20 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         Ok(())
     }
 
+    /// Returns the time by which leases are compared.
+    pub(crate) fn now(&self) -> Timestamp {
+        let ahead = if sabotage::is("the_living_are_rescued") { Duration::from_secs(3600) } else { Duration::ZERO };
+        self.clock.now() + ahead
+    }
+
+    /// Returns jobs whose lease has expired.
+    pub(crate) async fn lost(&self, now: Timestamp) -> Result<Vec<Claimed>> {
+        self.db.read(EXPIRED).bind(now).bind(BATCH_MAX).all().await
+    }
+
     /// Lets a lease expire that was given before the clock was set back, if it has been seen without a renewal for
     /// longer than live workers need.
-    async fn expire_far(&self, now: Timestamp) -> Result<()> {
+    pub(crate) async fn expire_far(&self, now: Timestamp) -> Result<()> {
         let far: Vec<SeenLease> = self.db.read(FAR).bind(now + 2 * LEASE).bind(BATCH_MAX).all().await?;
         let abandoned: Vec<SeenLease> = {
             let mut seen = self.far.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,7 +123,7 @@ impl<S: Send + Sync + 'static> Rescue<S> {
 
     /// Returns the job to the queue, or makes it dead. Returns false if the lease had been renewed before the row was
     /// locked.
-    async fn take_back(&self, claimed: Claimed, now: Timestamp) -> Result<bool, JobError> {
+    pub(crate) async fn take_back(&self, claimed: Claimed, now: Timestamp) -> Result<bool, JobError> {
         let Ok(change) = apply(&claimed.life(), &Event::LeaseLost, now) else { return Ok(false) };
         let started_at = claimed.started_at.unwrap_or(claimed.run_at);
         let error = Some((ErrorClass::LeaseLost, "the process that ran it stopped renewing its lease".to_owned()));

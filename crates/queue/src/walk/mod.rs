@@ -1,0 +1,117 @@
+//! Conformance walks: the program does what the model of the protocol says.
+//!
+//! A walk goes through the model at random. For each step it runs the program's own code on a database, and then compares
+//! every row, and what the processes hold, with the model. Any difference fails the test and prints the steps so far.
+//!
+//! `NIGHTSHIFT_TEST_WALKS` is the number of walks per scope, and `NIGHTSHIFT_TEST_WALK_SEED` repeats the walks of a seed.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
+
+mod compare;
+mod effect;
+mod jobs;
+mod process;
+mod refused;
+mod world;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use fastrand::Rng;
+use nightshift_db::testing::{each_engine, migrated};
+use nightshift_db::{Db, Engine};
+use nightshift_model::state::State;
+use nightshift_model::{Protocol, SCOPES, Scope, Step};
+
+use self::compare::{compare, walked};
+use self::world::World;
+
+each_engine! {
+    every_step_changes_the_rows_as_the_model_says,
+}
+
+const WALKS: u64 = 6;
+const STEPS_MAX: usize = 80;
+
+async fn every_step_changes_the_rows_as_the_model_says(engine: Engine) {
+    let number = |variable: &str| std::env::var(variable).ok().map(|text| text.parse::<u64>().unwrap());
+    let walks = number("NIGHTSHIFT_TEST_WALKS");
+    let first = number("NIGHTSHIFT_TEST_WALK_SEED").unwrap_or_else(|| fastrand::u64(..));
+    let database = migrated(engine).await;
+    let mut taken = BTreeMap::new();
+    for seed in (0..walks.unwrap_or(WALKS)).map(|walk| first.wrapping_add(walk)) {
+        for scope in SCOPES {
+            walk(&database.db, walked(scope), seed, &mut taken).await;
+        }
+    }
+    if walks.is_some() {
+        writeln!(std::io::stderr(), "{engine:?}: {taken:?}").unwrap();
+    }
+}
+
+/// The steps of a walk. When the walk panics, they are printed.
+struct Walked {
+    scope: &'static str,
+    seed: u64,
+    steps: Vec<Step>,
+}
+
+impl Drop for Walked {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Self { scope, seed, steps } = self;
+            let _ = writeln!(std::io::stderr(), "scope {scope:?}, NIGHTSHIFT_TEST_WALK_SEED={seed}:");
+            for step in steps {
+                let _ = writeln!(std::io::stderr(), "    {step:?}");
+            }
+        }
+    }
+}
+
+/// Walks through a scope, and adds to `taken` how often each kind of step was taken.
+async fn walk(db: &Db, scope: Scope, seed: u64, taken: &mut BTreeMap<String, usize>) {
+    let protocol = Protocol { scope, defect: None };
+    let mut rng = Rng::with_seed(seed);
+    let mut walked = Walked { scope: scope.name, seed, steps: Vec::new() };
+    let mut state = protocol.start();
+    let mut world = World::begin(db, scope, &state).await;
+    compare(&world, &state).await;
+    while walked.steps.len() < STEPS_MAX {
+        let possible = protocol.steps(&state);
+        if rng.u8(..8) == 0 {
+            refused::try_one(&mut world, &state, &possible, &mut rng).await;
+            compare(&world, &state).await;
+        }
+        let Some((step, next)) = choose(&protocol, &world, &state, possible, &mut rng).await else { return };
+        walked.steps.push(step);
+        let kind = format!("{step:?}").chars().take_while(|c| c.is_alphanumeric()).collect();
+        *taken.entry(kind).or_default() += 1;
+        world.take(&state, &step, &next).await;
+        state = next;
+        compare(&world, &state).await;
+    }
+}
+
+/// Chooses a step that changes something, faults and people's actions less often than others.
+async fn choose(
+    protocol: &Protocol,
+    world: &World,
+    state: &State,
+    possible: Vec<Step>,
+    rng: &mut Rng,
+) -> Option<(Step, State)> {
+    let over = !state.rows.iter().any(|row| row.life.is_unfinished());
+    let mut steps: Vec<(Step, State)> = Vec::new();
+    for step in possible {
+        // Time passes for ever, and a routine look is made after each tick.
+        if over && matches!(step, Step::Tick | Step::Claim(_) | Step::Announce(_)) {
+            continue;
+        }
+        let next = protocol.take(state, &step);
+        if next != *state && world.can_take(state, &step, &next).await {
+            let weight = if step.is_from_outside() || step == Step::Tick { 1 } else { 4 };
+            steps.extend(std::iter::repeat_n((step, next), weight));
+        }
+    }
+    rng.choice(steps)
+}
