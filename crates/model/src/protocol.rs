@@ -370,8 +370,11 @@ impl Protocol {
             }
             Step::Retry(job) => {
                 state.left.people -= 1;
+                let ended = state.rows[job].life.has_ended();
                 if self.retry(state, job) {
-                    self.reopen(state, job);
+                    if ended {
+                        self.reopen(state, job);
+                    }
                     wake(state, 0);
                 }
             }

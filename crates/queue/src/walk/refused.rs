@@ -12,6 +12,7 @@ pub async fn try_one(world: &mut World, model: &Model, possible: &[Step], rng: &
     let (job, number) = (rng.usize(..JOBS), rng.usize(..PROCESSES));
     let (row, process) = (&model.rows[job], &model.processes[number]);
     let acts = process.acts() && process.up == Up::Serving && process.ahead == 0;
+    world.pass_a_moment(model);
     match rng.u8(..6) {
         0 if row.life.has_ended() => assert!(world.cancel(job).await.is_err(), "an ended job is cancelled"),
         0 if row.life == Life::Running && row.cancel_requested => {

@@ -81,6 +81,12 @@ impl World {
         self.processes[number].as_mut().unwrap()
     }
 
+    /// Every step takes some time, so that no two things happen at the same instant.
+    pub fn pass_a_moment(&mut self, model: &Model) {
+        self.server_ms += 1;
+        self.set_clocks(model);
+    }
+
     fn set_clocks(&self, model: &Model) {
         self.person.clock().set(at(self.server_ms));
         for (process, modelled) in self.processes.iter().zip(&model.processes) {
@@ -148,9 +154,7 @@ impl World {
 
     /// Takes a step that leads the model from `before` to `after`.
     pub async fn take(&mut self, before: &Model, step: &Step, after: &Model) {
-        // Every step takes some time.
-        self.server_ms += 1;
-        self.set_clocks(before);
+        self.pass_a_moment(before);
         match *step {
             Step::Enqueue => {
                 let gathered: Vec<usize> = (0..JOBS).filter(|job| before.requests[*job] == Request::Gathered).collect();
