@@ -13,8 +13,8 @@ use crate::config::{Environment, Settings};
 /// The pause between two attempts to reach the database.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
-/// Applies the migrations, or checks that none is missing, according to the settings. If the database is unreachable,
-/// returns the task that retries.
+/// Applies the migrations, or checks that none is missing, according to the settings. Refuses a database from which a
+/// newer version has removed what this one uses. If the database is unreachable, returns the task that retries.
 pub(super) async fn database(db: &Db, settings: &Settings, clock: &Clock) -> Result<Option<AbortHandle>, StartError> {
     match once(db, settings, clock).await {
         Ok(()) => Ok(None),
@@ -46,11 +46,17 @@ async fn until_ready(db: &Db, settings: &Settings, clock: &Clock) {
 async fn once(db: &Db, settings: &Settings, clock: &Clock) -> Result<(), StartError> {
     if settings.database.auto_migrate {
         migrate(db).await?;
-    } else {
-        let state = migration_state(db).await?;
-        if !state.is_current() {
-            return Err(StartError::NotMigrated(state.missing));
-        }
+    }
+    let state = migration_state(db).await?;
+    state.check()?;
+    if !state.is_current() {
+        return Err(StartError::NotMigrated(state.missing));
+    }
+    if !state.newer.is_empty() {
+        tracing::info!(
+            migrations = state.newer.join(", "),
+            "the database has migrations of a newer version, with which this one works too"
+        );
     }
     // This comes before the first timestamp is written.
     db.agree_on_time_once(clock).await?;

@@ -103,8 +103,15 @@ async fn check_database(settings: &Settings, deep: bool, findings: &mut Findings
     findings.good("database", format_args!("{shown} answers"));
     check_clock(&db, findings).await;
     check_server(&db, findings).await;
+    if let Err(error) = state.check() {
+        return findings.wrong("migrations", error);
+    }
+    if !state.newer.is_empty() {
+        let newer = state.newer.join(", ");
+        findings.note("migrations", format_args!("{newer} of a newer version, with which this one works too"));
+    }
     if state.is_current() {
-        findings.good("migrations", format_args!("all {} are applied", state.applied.len()));
+        findings.good("migrations", format_args!("all {} are applied", state.applied.len() - state.newer.len()));
         let clock = Clock::system();
         if let Err(error) = db.agree_on_time(&clock).await {
             return findings.wrong("database", format_args!("the time of {shown} can't be read: {error}"));

@@ -24,8 +24,13 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
     let db = open::database(settings).await?;
     let shown = settings.database.shown();
     let before = migration_state(&db).await.with_context(|| format!("the database {shown} can't be reached"))?;
+    before.check()?;
     if before.is_current() {
-        say!("{shown} is up to date");
+        if before.newer.is_empty() {
+            say!("{shown} is up to date");
+        } else {
+            say!("{shown} is up to date, and has migrations of a newer version: {}", before.newer.join(", "));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if args.check {

@@ -24,12 +24,13 @@ pub(super) async fn database(settings: &Settings) -> anyhow::Result<Db> {
         .with_context(|| format!("the database {} can't be opened", settings.database.shown()))
 }
 
-/// Opens the queue of a database that has all migrations of this version.
+/// Opens the queue of a database that has all migrations of this version, and none after which it does not work.
 pub(super) async fn queue(settings: &Settings) -> anyhow::Result<Queue> {
     let db = database(settings).await?;
     let state = migration_state(&db)
         .await
         .with_context(|| format!("the database {} can't be reached", settings.database.shown()))?;
+    state.check()?;
     if !state.is_current() {
         bail!("the database lacks the migrations {}; run `nightshift migrate`", state.missing.join(", "));
     }

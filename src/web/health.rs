@@ -83,6 +83,9 @@ async fn trouble(web: &Web) -> Option<String> {
         Ok(Ok(state)) if !state.is_current() => {
             return Some(format!("the database lacks the migrations {}", state.missing.join(", ")));
         }
+        Ok(Ok(nightshift_db::MigrationState { contraction: Some(contraction), .. })) => {
+            return Some(contraction.to_string());
+        }
         Ok(Ok(_)) => match tokio::time::timeout(TIMEOUT, web.db.is_writable()).await {
             Ok(Ok(true)) => {}
             Ok(Ok(false)) => return Some("the database is read-only".to_owned()),

@@ -6,14 +6,13 @@ mod circles;
 mod floors;
 mod imports;
 mod links;
+mod migrations;
 mod modules;
 mod pages;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-use sha2::{Digest, Sha256};
 
 /// The crates that call the rules of the domain and write no rows themselves.
 const ABOVE_THE_RULES: [&str; 3] = ["crates/lab/src", "jobs/src", "src"];
@@ -117,15 +116,6 @@ fn viewers_of_requests_are_made_where_callers_are_known() {
         let source = fs::read_to_string(&path).unwrap();
         assert!(!source.contains("Viewer::"), "{} makes a viewer beside Caller::viewer", path.display());
     }
-}
-
-#[test]
-fn both_engines_have_the_same_migrations() {
-    let names = |engine: &str| -> BTreeSet<String> {
-        let folder = root().join("migrations").join(engine);
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-    };
-    assert_eq!(names("sqlite"), names("postgres"));
 }
 
 /// A new column is as many places; `CONTRIBUTING.md` lists them. Columns that rules are about are in more files.
@@ -364,26 +354,6 @@ fn script_modules_stay_small() {
         lines
     });
     assert!(lines.sum::<usize>() < 600, "the script has too many lines");
-}
-
-/// A database refuses to start with a program that has another text of a migration that it has applied.
-#[test]
-fn no_migration_is_edited() {
-    let sums = text("migrations/SHA256SUMS");
-    let recorded: BTreeSet<&str> = sums.lines().collect();
-    let mut found = BTreeSet::new();
-    for engine in ["postgres", "sqlite"] {
-        for entry in fs::read_dir(root().join("migrations").join(engine)).unwrap() {
-            let path = entry.unwrap().path();
-            let sum = hex::encode(Sha256::digest(fs::read(&path).unwrap()));
-            found.insert(format!("{sum}  {engine}/{}", path.file_name().unwrap().to_str().unwrap()));
-        }
-    }
-    assert_eq!(
-        found.iter().map(String::as_str).collect::<BTreeSet<_>>(),
-        recorded,
-        "see CONTRIBUTING.md, Adding a migration"
-    );
 }
 
 #[test]

@@ -48,3 +48,4 @@ mod sdk;
 mod sign_in;
 mod sms_lookup;
 mod support;
+mod versions;

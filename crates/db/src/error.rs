@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
+use crate::contraction::Contraction;
 use crate::trouble::{self, Meaning, Trust};
 
 pub type Result<T, E = DbError> = std::result::Result<T, E>;
@@ -34,6 +35,9 @@ pub enum DbError {
     Config(String),
     #[error("migration failed: {0}")]
     Migration(#[source] sqlx::migrate::MigrateError),
+    /// A newer version of the program has removed from the database what this one uses.
+    #[error(transparent)]
+    Contracted(Contraction),
     /// Any other refusal, such as a constraint, a type or a syntax error. A retry fails again.
     #[error("the database refused the statement: {0}")]
     Refused(#[source] sqlx::Error),
@@ -109,6 +113,7 @@ impl DbError {
             | Self::NotFound
             | Self::Config(_)
             | Self::Migration(_)
+            | Self::Contracted(_)
             | Self::Value(_) => Trust::Keep,
         }
     }

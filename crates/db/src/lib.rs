@@ -9,6 +9,7 @@
 
 mod clock;
 mod connections;
+mod contraction;
 mod engine;
 mod error;
 pub mod failpoint;
@@ -33,6 +34,7 @@ mod trouble;
 mod tx;
 
 pub use clock::Clock;
+pub use contraction::Contraction;
 pub use engine::Engine;
 pub use error::{DbError, Outage, Result};
 pub use group_commit::{BatchWrite, GroupCommit, GroupLimits};

@@ -1,14 +1,16 @@
 //! The migrations, read from `migrations/{postgres,sqlite}` when the program is built.
 //!
-//! Both engines have the same versions and names. Migrations only add (expand first, contract in a later release), so
-//! that two versions of the program can run side by side. Several processes may start at once: on PostgreSQL an advisory
-//! lock serialises them, on SQLite a lock file beside the database.
+//! Both engines have the same versions and names. A migration expands the schema or contracts it, and its name says
+//! which. A program works on a database with newer migrations, unless one of them has contracted away what the program
+//! uses; then it is refused. Several processes may start at once: on PostgreSQL an advisory lock serialises them, on
+//! SQLite a lock file beside the database.
 
 use std::path::PathBuf;
 
-use sqlx::migrate::{Migration, Migrator};
+use sqlx::migrate::Migrator;
 
 use crate::connections::Connection;
+use crate::contraction::{Contraction, name};
 use crate::{Db, DbError, Engine, Outage, Result};
 
 /// Which migrations a database has.
@@ -18,13 +20,25 @@ pub struct MigrationState {
     pub applied: Vec<i64>,
     /// Names of the migrations that this program knows and the database lacks.
     pub missing: Vec<String>,
+    /// Names of the applied migrations that this program does not know: a newer version has applied them.
+    pub newer: Vec<String>,
+    /// The newest of them after which this program does not work.
+    pub contraction: Option<Contraction>,
 }
 
 impl MigrationState {
-    /// Whether the database has all this program needs.
+    /// Whether the database has all migrations of this program.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.missing.is_empty()
+    }
+
+    /// Checks that no newer version has removed what this program uses.
+    ///
+    /// # Errors
+    /// [`DbError::Contracted`] with the migration that has removed it.
+    pub fn check(&self) -> Result<()> {
+        self.contraction.clone().map_or(Ok(()), |contraction| Err(DbError::Contracted(contraction)))
     }
 }
 
@@ -34,25 +48,22 @@ pub(crate) fn migrator(engine: Engine) -> Migrator {
         Engine::Postgres => sqlx::migrate!("../../migrations/postgres"),
         Engine::Sqlite => sqlx::migrate!("../../migrations/sqlite"),
     };
-    // A newer version of the program may already have added migrations; it promises that they don't disturb this one.
+    // A newer version of the program may already have added migrations, which `MigrationState::check` judges.
     migrator.set_ignore_missing(true);
     migrator
-}
-
-/// The name of a migration's file, without its ending.
-fn name(migration: &Migration) -> String {
-    format!("{:04}_{}", migration.version, migration.description.replace(' ', "_"))
 }
 
 /// Brings the database to this program's version. Safe to call from several processes at once.
 ///
 /// # Errors
-/// [`DbError::Migration`] when a migration fails, or was changed after it was applied.
+/// [`DbError::Migration`] when a migration fails, or was changed after it was applied; [`DbError::Contracted`] when a
+/// newer version has removed what this program uses.
 pub async fn migrate(db: &Db) -> Result<()> {
     let lock = match db.sqlite_path() {
         Some(path) => Some(lock_file(path.with_extension("migrate-lock")).await?),
         None => None,
     };
+    migration_state(db).await?.check()?;
     let migrator = migrator(db.engine());
     let mut line = db.unhurried().take().await?;
     // Not `run`, whose bounds hide from the compiler that this future may go to another thread.
@@ -89,15 +100,26 @@ pub async fn migration_state(db: &Db) -> Result<MigrationState> {
         })
         .scalar()
         .await?;
-    let applied: Vec<(i64,)> = if table_exists {
-        db.read("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version").all().await?
+    let recorded: Vec<(i64, String)> = if table_exists {
+        db.read("SELECT version, description FROM _sqlx_migrations WHERE success ORDER BY version").all().await?
     } else {
         Vec::new()
     };
-    let applied: Vec<i64> = applied.into_iter().map(|(version,)| version).collect();
-    let migrator = migrator(db.engine());
-    let missing = migrator.iter().filter(|migration| !applied.contains(&migration.version)).map(name).collect();
-    Ok(MigrationState { applied, missing })
+    Ok(compared(&migrator(db.engine()), &recorded))
+}
+
+/// Compares what a database has recorded, in the order of versions, with what a program knows.
+fn compared(known: &Migrator, recorded: &[(i64, String)]) -> MigrationState {
+    let newest = known.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let newer = || recorded.iter().filter(|(version, _)| !known.version_exists(*version));
+    let applied: Vec<i64> = recorded.iter().map(|(version, _)| *version).collect();
+    let missing = known.iter().filter(|migration| !applied.contains(&migration.version));
+    MigrationState {
+        missing: missing.map(|migration| name(migration.version, &migration.description)).collect(),
+        newer: newer().map(|(version, description)| name(*version, description)).collect(),
+        contraction: newer().rev().find_map(|(version, description)| Contraction::find(*version, description, newest)),
+        applied,
+    }
 }
 
 #[cfg(test)]
@@ -105,7 +127,7 @@ pub async fn migration_state(db: &Db) -> Result<MigrationState> {
 mod tests {
     use std::path::Path;
 
-    use sqlx::migrate::MigrationType;
+    use sqlx::migrate::{Migration, MigrationType};
     use sqlx::{AssertSqlSafe, SqlSafeStr};
 
     use super::*;
@@ -120,7 +142,10 @@ mod tests {
             let mut files: Vec<_> = files.collect();
             files.sort();
             let migrator = migrator(engine);
-            let names: Vec<_> = migrator.iter().map(|migration| format!("{}.sql", name(migration))).collect();
+            let names: Vec<_> = migrator
+                .iter()
+                .map(|migration| format!("{}.sql", name(migration.version, &migration.description)))
+                .collect();
             assert_eq!(names, files);
             for (migration, file) in migrator.iter().zip(&files) {
                 let sql = std::fs::read_to_string(folder.join(file)).unwrap();

@@ -9,14 +9,18 @@
 //! the model at random and run the real statement for each step, on both engines, and compare the rows.
 
 mod check;
+mod claims;
 mod defect;
 mod effects;
+mod possible;
 mod promises;
 mod protocol;
 mod rows;
 mod scope;
 pub mod state;
 mod step;
+mod take;
+mod time;
 
 pub use check::{Checked, check};
 pub use defect::Defect;

@@ -2,7 +2,6 @@
 
 use crate::defect::Defect;
 use crate::protocol::Protocol;
-use crate::scope::JobSpec;
 use crate::state::{CRASHES_MAX, JOBS, LEASE, LeaseId, Life, Outcome, PROCESSES, Phase, Row, State};
 
 /// Ids of leases of process `p` are `p * LEASE_IDS ..`.
@@ -27,10 +26,6 @@ fn release_lease(row: &mut Row) {
 }
 
 impl Protocol {
-    pub(crate) fn spec(&self, job: usize) -> &JobSpec {
-        &self.scope.jobs[job]
-    }
-
     /// Returns a lease id that nobody refers to.
     pub(crate) fn new_lease(&self, state: &State, process: usize) -> LeaseId {
         let first = u8::try_from(process).unwrap_or(0) * LEASE_IDS;

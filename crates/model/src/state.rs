@@ -313,3 +313,8 @@ pub struct State {
     pub left: Budget,
     pub seen: Seen,
 }
+
+/// Returns whether the lease expires later than any lease can.
+pub fn is_far(row: &Row, process: &Process) -> bool {
+    row.life == Life::Running && row.until > process.ahead + 2 * LEASE
+}

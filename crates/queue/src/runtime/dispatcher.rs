@@ -15,7 +15,7 @@ use crate::leases::renewal::LEASE;
 use crate::runtime::backend::Deliveries;
 use crate::runtime::run::{Run, Runs};
 use crate::runtime::slots::{Slot, Slots};
-use crate::store::claim::{self, Claim, Outlook, Want};
+use crate::store::claim::{self, Claim, Outlook, Promoted, Want};
 use crate::store::wake::Wake;
 
 /// Between routine looks of an idle process.
@@ -60,6 +60,8 @@ pub(crate) struct Round {
     again: bool,
     /// A limit over all processes holds jobs back.
     limited: bool,
+    /// A queue has no free slot left, so there may be jobs that others must take.
+    full: bool,
 }
 
 impl Dispatcher {
@@ -79,14 +81,19 @@ impl Dispatcher {
                 return Ok(());
             }
             let now = self.clock.now();
+            let mut promoted = Promoted::default();
             if next_due.is_some_and(|due| due <= now) {
-                let more = claim::promote_due(&self.db, now).await?;
-                next_due = if more { Some(now) } else { claim::next_due(&self.db).await? };
+                promoted = claim::promote_due(&self.db, now).await?;
+                next_due = if promoted.more { Some(now) } else { claim::next_due(&self.db).await? };
             }
             if self.slots.iter().any(|slots| slots.gathers()) {
                 tokio::time::sleep(GATHER).await;
             }
             let round = self.claim_once(&limited, now).await?;
+            if promoted.any && round.full {
+                // The others no longer find these jobs among those that become due.
+                self.wake.look_elsewhere();
+            }
             if round.again || next_due.is_some_and(|due| due <= self.clock.now()) {
                 tokio::task::yield_now().await;
                 continue;
@@ -117,7 +124,7 @@ impl Dispatcher {
         if wants.is_empty() {
             // A slot that becomes free wakes us.
             self.slots.iter().for_each(|slots| slots.set_backlog(true));
-            return Ok(Round { again: self.slots.iter().any(|slots| slots.free() > 0), limited: false });
+            return Ok(Round { again: self.slots.iter().any(|slots| slots.free() > 0), limited: false, full: true });
         }
         let lease_id = if sabotage::is("one_lease_for_ever") { self.worker_id.clone() } else { new_id(now) };
         let claim = Claim {
@@ -129,7 +136,7 @@ impl Dispatcher {
         };
         let claim::Taken { jobs: claimed, held_back } = match claim::claim(&self.db, &wants, limited, &claim).await {
             // Another process claimed a job of the same group at the same moment; the index refused ours.
-            Err(error) if error.is_unique_violation() => return Ok(Round { again: true, limited: false }),
+            Err(error) if error.is_unique_violation() => return Ok(Round { again: true, limited: false, full: true }),
             claimed => claimed?,
         };
         if !claimed.is_empty() {
@@ -137,17 +144,19 @@ impl Dispatcher {
         }
         self.last_claim_ms.store(self.clock.now().unix_ms(), Ordering::Release);
         let runs = self.runs.begin(claimed);
-        let mut again = false;
+        let (mut again, mut full) = (false, false);
         for slots in &self.slots {
             let taken = runs.iter().filter(|run| run.claimed().queue == slots.queue).count();
             let wanted = wants.iter().find(|want| want.queue == slots.queue).map_or(0, |want| want.slots);
             slots.take(taken);
             // All slots of the queue are full, or it got as many as it asked for: there may be more.
-            slots.set_backlog(wanted == 0 || taken == wanted);
+            let filled = wanted == 0 || taken == wanted;
+            slots.set_backlog(filled);
+            full |= filled;
             again |= taken > 0 && taken == wanted && slots.free() > 0;
         }
         deliver(runs, &self.slots, &self.deliveries)?;
-        Ok(Round { again, limited: held_back })
+        Ok(Round { again, limited: held_back, full })
     }
 }
 

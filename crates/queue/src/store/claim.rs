@@ -236,11 +236,20 @@ UPDATE jobs SET waiting = FALSE WHERE id IN (
   WHERE state IN ('queued', 'retrying') AND waiting AND parked_reason IS NULL AND run_at <= $1
   ORDER BY run_at LIMIT $2)";
 
-/// Marks jobs that have become due as claimable. Returns whether there may be more.
-pub(crate) async fn promote_due(db: &Db, now: Timestamp) -> Result<bool> {
+/// The result of [`promote_due`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Promoted {
+    /// Whether it has marked any job.
+    pub any: bool,
+    /// Whether there may be more.
+    pub more: bool,
+}
+
+/// Marks jobs that have become due as claimable.
+pub(crate) async fn promote_due(db: &Db, now: Timestamp) -> Result<Promoted> {
     let sql = if db.engine() == Engine::Postgres { PROMOTE_POSTGRES } else { PROMOTE_SQLITE };
     let promoted = db.write(sql).bind(now).bind(PROMOTE_MAX).execute().await?;
-    Ok(promoted == PROMOTE_MAX.unsigned_abs())
+    Ok(Promoted { any: promoted > 0, more: promoted == PROMOTE_MAX.unsigned_abs() })
 }
 
 /// Returns when the next waiting job becomes due, `None` if no job waits. Reads the first entry of index jobs_waiting.

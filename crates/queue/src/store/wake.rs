@@ -112,9 +112,13 @@ impl Wake {
 
     /// Wakes all processes, because the settings of a queue changed or a job was released.
     pub(crate) fn look_everywhere(&self) {
-        let woken = Woken { ready: true, due: None, cancel: false };
-        self.tell_here(woken);
-        self.outgoing.add(woken);
+        self.look_here();
+        self.look_elsewhere();
+    }
+
+    /// Wakes the other processes, because there may be jobs that this one can't take.
+    pub(crate) fn look_elsewhere(&self) {
+        self.outgoing.add(Woken { ready: true, due: None, cancel: false });
         self.outgoing_signal.notify_one();
     }
 

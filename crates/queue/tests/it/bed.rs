@@ -341,7 +341,12 @@ impl Bed {
 
     /// A worker with its own wake-up lines, as in another process.
     pub fn foreign_worker(&self) -> WorkerHandle {
-        let queue = Queue::new(self.db.clone(), self.clock.clone());
+        self.foreign_worker_by(&self.clock)
+    }
+
+    /// The same with a clock of its own.
+    pub fn foreign_worker_by(&self, clock: &Clock) -> WorkerHandle {
+        let queue = Queue::new(self.db.clone(), clock.clone());
         Worker::new(queue, registry(), self.app.clone()).start().unwrap()
     }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use nightshift_db::testing::{Weather, each_engine, postgres};
-use nightshift_db::{Engine, migrate};
+use nightshift_db::{Clock, Engine, migrate};
 use nightshift_queue::NewJob;
 use nightshift_queue::lifecycle::State;
 
@@ -12,6 +12,7 @@ each_engine! {
     a_delayed_job_runs_when_due_and_not_before,
     a_backlog_larger_than_the_slots_is_worked_off,
     a_batch_tells_both_what_is_ready_and_what_becomes_due,
+    what_becomes_due_at_a_full_process_starts_at_another,
 }
 
 async fn a_job_of_another_process_starts_without_the_clock_moving(engine: Engine) {
@@ -85,6 +86,32 @@ async fn a_batch_tells_both_what_is_ready_and_what_becomes_due(engine: Engine) {
         bed.clock.advance(Duration::from_secs(2));
         bed.until_runs("later", 1).await;
         drop(worker);
+    })
+    .await;
+}
+
+/// The other process's clock stands: only a hint can have told it that the jobs are due.
+async fn what_becomes_due_at_a_full_process_starts_at_another(engine: Engine) {
+    on(engine, async |bed| {
+        let due = bed.clock.now() + Duration::from_secs(10);
+        for name in ["first", "second"] {
+            let job = Scripted::new(name, &[Act::Gate]);
+            bed.enqueue_new(NewJob::of(&job).unwrap().run_at(due)).await;
+        }
+        let other = bed.foreign_worker_by(&Clock::manual(bed.clock.now()));
+        // The second one is found only by a hint, so it shows that hints are heard.
+        for name in ["warm", "warmer"] {
+            let id = bed.enqueue(&Scripted::new(name, &[Act::Done])).await;
+            bed.until_state(&id, State::Succeeded).await;
+        }
+        bed.clock.advance(Duration::from_secs(10));
+        let full = bed.worker_with(&[("main", 1)]);
+        // Neither ends, so no freed slot makes the first process look again.
+        bed.until_runs("first", 1).await;
+        bed.until_runs("second", 1).await;
+        bed.app.open("first");
+        bed.app.open("second");
+        drop((other, full));
     })
     .await;
 }
