@@ -12,6 +12,7 @@ mod effect;
 mod jobs;
 mod process;
 mod refused;
+mod shared;
 mod world;
 
 use std::collections::BTreeMap;
@@ -30,7 +31,14 @@ each_engine! {
     every_step_changes_the_rows_as_the_model_says,
 }
 
-const WALKS: u64 = 6;
+/// Walks per scope, which take some ten seconds.
+fn walks_of(engine: Engine) -> u64 {
+    match engine {
+        Engine::Sqlite => 40,
+        Engine::Postgres => 6,
+    }
+}
+
 const STEPS_MAX: usize = 80;
 
 async fn every_step_changes_the_rows_as_the_model_says(engine: Engine) {
@@ -39,7 +47,7 @@ async fn every_step_changes_the_rows_as_the_model_says(engine: Engine) {
     let first = number("NIGHTSHIFT_TEST_WALK_SEED").unwrap_or_else(|| fastrand::u64(..));
     let database = migrated(engine).await;
     let mut taken = BTreeMap::new();
-    for seed in (0..walks.unwrap_or(WALKS)).map(|walk| first.wrapping_add(walk)) {
+    for seed in (0..walks.unwrap_or_else(|| walks_of(engine))).map(|walk| first.wrapping_add(walk)) {
         for scope in SCOPES {
             walk(&database.db, walked(scope), seed, &mut taken).await;
         }
@@ -108,8 +116,14 @@ async fn choose(
             continue;
         }
         let next = protocol.take(state, &step);
-        if next != *state && world.can_take(state, &step, &next).await {
-            let weight = if step.is_from_outside() || step == Step::Tick { 1 } else { 4 };
+        if next != *state && shared::can_take(world, state, &step, &next).await {
+            let weight = match step {
+                // Seldom possible.
+                Step::RunNow(_) | Step::Redrive => 8,
+                Step::Tick => 1,
+                _ if step.is_from_outside() => 1,
+                _ => 4,
+            };
             steps.extend(std::iter::repeat_n((step, next), weight));
         }
     }

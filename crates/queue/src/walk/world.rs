@@ -4,10 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use nightshift_db::{Clock, Db};
-use nightshift_model::state::{
-    Answer, JOBS, JUMP, LEASE, LeaseId, Ledger, Life, PROCESSES, Phase, Request, State as Model, Up,
-};
+use nightshift_db::{Clock, Db, Tx};
+use nightshift_model::state::{JOBS, JUMP, LeaseId, Life, PROCESSES, Phase, Request, State as Model, Up};
 use nightshift_model::{Scope, Step};
 
 use super::effect::Stage;
@@ -20,15 +18,6 @@ use crate::store::queue::Queue;
 
 /// Longer than the rescue waits before it lets a lease expire that expires too late.
 const LONG_AGO: Duration = Duration::from_secs(60);
-
-/// Rules of the model that the program does not have yet. A walk takes no step that shows one of them. Remove each when
-/// the program has it.
-mod missing {
-    /// The rescue takes a job back only if its lease expires when it did at the look.
-    pub const TAKE_BACK_COMPARES_WHAT_WAS_READ: bool = false;
-    /// The answer to an earlier request does not settle a later one.
-    pub const LATE_ANSWERS_SETTLE_NOTHING: bool = false;
-}
 
 pub struct World {
     pub scope: Scope,
@@ -100,56 +89,6 @@ impl World {
     pub fn ticks_until(&self, ms: i64) -> i64 {
         let apart = ms - self.server_ms;
         (apart + tick_ms() / 2).div_euclid(tick_ms())
-    }
-
-    /// Returns whether the model and the program can both take the step, and mean the same by it.
-    pub async fn can_take(&self, before: &Model, step: &Step, after: &Model) -> bool {
-        match *step {
-            Step::Tick => {
-                // The program computes the time of the next attempt when the handler ends, the model when the result is
-                // stored.
-                let waits = before.processes.iter().flat_map(|process| process.runs()).any(|(_, run)| {
-                    use nightshift_model::state::Outcome::{Fail, Poll};
-                    matches!(run.phase, Phase::Ended { outcome: Fail | Poll, .. })
-                });
-                !waits && !self.a_far_lease_comes_near(before, after).await
-            }
-            Step::TakeBack(number) => {
-                missing::TAKE_BACK_COMPARES_WHAT_WAS_READ
-                    || before.processes[number]
-                        .lost
-                        .is_none_or(|lost| !lost.renewed || before.rows[usize::from(lost.job)].until > lost.now)
-            }
-            Step::Settle { process, run } => {
-                let run = before.processes[process].runs[run].unwrap();
-                let settled = matches!(before.effect.ledger, Ledger::Confirmed | Ledger::Refused);
-                let reserved = before.effect.ledger == Ledger::Reserved;
-                let late = !run.asked_last || (reserved && run.phase == Phase::Answered(Answer::Refused));
-                missing::LATE_ANSWERS_SETTLE_NOTHING || settled || run.phase == Phase::Answered(Answer::Taken) || !late
-            }
-            _ => true,
-        }
-    }
-
-    /// A lease that was given before the clock was set back does not come nearer in the model, because it stands for one
-    /// that was given years ahead. Here it was given six ticks ahead, so the walk can go on for some ticks only.
-    async fn a_far_lease_comes_near(&self, before: &Model, after: &Model) -> bool {
-        for job in 0..JOBS {
-            let (was, is) = (&before.rows[job], &after.rows[job]);
-            if is.life == Life::Running && is.until > 2 * LEASE && is.until == was.until {
-                let until: nightshift_db::Timestamp = self
-                    .db
-                    .read("SELECT leased_until FROM jobs WHERE id = $1")
-                    .bind(&self.ids[job])
-                    .scalar()
-                    .await
-                    .unwrap();
-                if self.ticks_until(until.unix_ms()) - 1 <= i64::from(2 * LEASE) {
-                    return true;
-                }
-            }
-        }
-        false
     }
 
     /// Takes a step that leads the model from `before` to `after`.
@@ -318,23 +257,20 @@ impl World {
 
     pub async fn cancel(&self, job: usize) -> Result<Steered, SteerError> {
         let mut tx = self.db.begin().await.unwrap();
-        let steered = self.registry.cancel(&self.person, &mut tx, self.id(job)).await?;
-        tx.commit().await?;
-        Ok(steered)
+        let steered = self.registry.cancel(&self.person, &mut tx, self.id(job)).await;
+        ended(tx, steered).await
     }
 
     pub async fn retry(&self, job: usize) -> Result<Steered, SteerError> {
         let mut tx = self.db.begin().await.unwrap();
-        let steered = self.registry.retry(&self.person, &mut tx, self.id(job), None).await?;
-        tx.commit().await?;
-        Ok(steered)
+        let steered = self.registry.retry(&self.person, &mut tx, self.id(job), None).await;
+        ended(tx, steered).await
     }
 
     pub async fn run_now(&self, job: usize) -> Result<Steered, SteerError> {
         let mut tx = self.db.begin().await.unwrap();
-        let steered = self.person.run_now(&mut tx, self.id(job)).await?;
-        tx.commit().await?;
-        Ok(steered)
+        let steered = self.person.run_now(&mut tx, self.id(job)).await;
+        ended(tx, steered).await
     }
 
     fn id(&self, job: usize) -> &str {
@@ -355,6 +291,16 @@ impl World {
             assert_eq!(process.free(), modelled.free(self.scope.slots), "the free slots of a process");
         }
     }
+}
+
+/// Ends a transaction. A dropped one would keep its locks for a moment, and a renewal passes over what is locked.
+async fn ended(tx: Tx, steered: Result<Steered, SteerError>) -> Result<Steered, SteerError> {
+    if steered.is_ok() {
+        tx.commit().await?
+    } else {
+        tx.rollback().await?
+    }
+    steered
 }
 
 fn tick_ms() -> i64 {
