@@ -10,6 +10,7 @@
 mod compare;
 mod effect;
 mod jobs;
+mod overlap;
 mod process;
 mod refused;
 mod shared;
@@ -21,7 +22,7 @@ use std::io::Write;
 use fastrand::Rng;
 use nightshift_db::testing::{each_engine, migrated};
 use nightshift_db::{Db, Engine};
-use nightshift_model::state::State;
+use nightshift_model::state::{PROCESSES, State};
 use nightshift_model::{Protocol, SCOPES, Scope, Step};
 
 use self::compare::{compare, walked};
@@ -64,6 +65,14 @@ struct Walked {
     steps: Vec<Step>,
 }
 
+impl Walked {
+    fn note(&mut self, step: Step, taken: &mut BTreeMap<String, usize>) {
+        self.steps.push(step);
+        let kind = format!("{step:?}").chars().take_while(|c| c.is_alphanumeric()).collect();
+        *taken.entry(kind).or_default() += 1;
+    }
+}
+
 impl Drop for Walked {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -90,14 +99,30 @@ async fn walk(db: &Db, scope: Scope, seed: u64, taken: &mut BTreeMap<String, usi
             refused::try_one(&mut world, &state, &possible, &mut rng).await;
             compare(&world, &state).await;
         }
+        if both_claim(db.engine(), &scope, &possible) && rng.bool() {
+            let (steps, next) = overlap::claim_both(&protocol, &mut world, &state).await;
+            for step in steps {
+                walked.note(step, taken);
+            }
+            state = next;
+            compare(&world, &state).await;
+            continue;
+        }
         let Some((step, next)) = choose(&protocol, &world, &state, possible, &mut rng).await else { return };
-        walked.steps.push(step);
-        let kind = format!("{step:?}").chars().take_while(|c| c.is_alphanumeric()).collect();
-        *taken.entry(kind).or_default() += 1;
+        walked.note(step, taken);
         world.take(&state, &step, &next).await;
         state = next;
         compare(&world, &state).await;
     }
+}
+
+/// Returns whether both processes can claim at the same time. Claims of several jobs without a group lock their rows one by
+/// one, which the model leaves out.
+fn both_claim(engine: Engine, scope: &Scope, possible: &[Step]) -> bool {
+    engine == Engine::Postgres
+        && !scope.hints
+        && (scope.slots == 1 || scope.jobs.iter().any(|job| job.group.is_some()))
+        && (0..PROCESSES).all(|number| possible.contains(&Step::Claim(number)))
 }
 
 /// Chooses a step that changes something, faults and people's actions less often than others.

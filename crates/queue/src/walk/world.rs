@@ -212,15 +212,28 @@ impl World {
 
     async fn claim(&mut self, number: usize, before: &Model, after: &Model) {
         let claimed = self.process(number).claim().await;
-        let (was, is) = (&before.processes[number], &after.processes[number]);
-        let modelled: Vec<_> = is.runs().filter(|(place, _)| was.runs[*place].is_none()).collect();
-        let jobs = |job: u8| self.ids[usize::from(job)].clone().unwrap();
-        let expected: Vec<String> = modelled.iter().map(|(_, run)| jobs(run.job)).collect();
-        let ids: Vec<String> = claimed.iter().map(|(id, _)| id.clone()).collect();
-        assert_eq!(ids, expected, "the claimed jobs");
-        if let (Some((_, run)), Some((_, lease))) = (modelled.first(), claimed.first()) {
+        assert!(self.took(number, &claimed, before, after), "{claimed:?} were claimed");
+        self.note_claim(number, &claimed, before, after);
+    }
+
+    /// Lets both processes claim at the same time.
+    pub async fn claim_both(&mut self) -> [Vec<(String, String)>; PROCESSES] {
+        let [Some(first), Some(second)] = &mut self.processes else { panic!("both processes run") };
+        let (first, second) = tokio::join!(first.claim(), second.claim());
+        [first, second]
+    }
+
+    /// Returns whether a process took the jobs that it takes in the model.
+    pub fn took(&self, number: usize, claimed: &[(String, String)], before: &Model, after: &Model) -> bool {
+        let jobs = begun(number, before, after).map(|(job, _)| self.id(job));
+        jobs.eq(claimed.iter().map(|(id, _)| id.as_str()))
+    }
+
+    /// Remembers the program's name of the lease.
+    pub fn note_claim(&mut self, number: usize, claimed: &[(String, String)], before: &Model, after: &Model) {
+        if let (Some((_, number)), Some((_, lease))) = (begun(number, before, after).next(), claimed.first()) {
             assert!(self.given.insert(lease.clone()), "the lease {lease} was given before");
-            self.leases.insert(run.lease, lease.clone());
+            self.leases.insert(number, lease.clone());
         }
     }
 
@@ -291,6 +304,15 @@ impl World {
             assert_eq!(process.free(), modelled.free(self.scope.slots), "the free slots of a process");
         }
     }
+}
+
+/// The runs that a process begins in the model: their jobs and leases.
+fn begun(number: usize, before: &Model, after: &Model) -> impl Iterator<Item = (usize, LeaseId)> {
+    let was = before.processes[number];
+    let runs: Vec<_> = after.processes[number].runs().map(|(place, run)| (place, *run)).collect();
+    runs.into_iter()
+        .filter(move |(place, _)| was.runs[*place].is_none())
+        .map(|(_, run)| (usize::from(run.job), run.lease))
 }
 
 /// Ends a transaction. A dropped one would keep its locks for a moment, and a renewal passes over what is locked.
