@@ -129,7 +129,11 @@ impl Step {
             Self::Pick(_) | Self::ClaimPicked(_) => &[("store/claim.rs", "const CLAIM_POSTGRES")],
             Self::Announce(_) => &[("store/wake.rs", "async fn announce"), ("store/wake.rs", "fn hear")],
             Self::End { .. } => &[("store/lifecycle.rs", "pub fn apply")],
-            Self::Finish { .. } => &[("store/finish.rs", "static FINISH"), ("handlers/end.rs", "async fn write_dead")],
+            Self::Finish { .. } => &[
+                ("store/finish.rs", "static FINISH"),
+                ("store/finish.rs", "static SUCCEED"),
+                ("handlers/end.rs", "async fn write_dead"),
+            ],
             Self::Renew(_) => &[
                 ("leases/renewal.rs", "static RENEW_POSTGRES"),
                 ("leases/renewal.rs", "static RENEW_SQLITE"),

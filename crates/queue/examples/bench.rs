@@ -8,6 +8,10 @@
 //! `idle`: a worker without work. `history`: `drain` again beside 5 million finished and 1 million future jobs.
 //! `polls`: waiting jobs that are looked at every 5 s, and how late.
 //!
+//! Results that count jobs include microseconds of this process's processor time per job and, on PostgreSQL, bytes of
+//! the write-ahead log per job. With the environment variable `BENCH_POSTGRES` set to the data directory of a server on
+//! this machine, the processor time of all its processes is measured too.
+//!
 //! The database must be one that nobody needs: jobs are removed from it.
 #![expect(clippy::print_stdout, reason = "its result")]
 
@@ -180,6 +184,7 @@ impl Bench {
 
     async fn enqueue(&self, producers: usize) -> anyhow::Result<Value> {
         let each = self.jobs / i64::try_from(producers)?;
+        let before = self.costs().await?;
         let started = Instant::now();
         let tasks: Vec<_> = (0..producers)
             .map(|_| {
@@ -195,10 +200,12 @@ impl Bench {
         for task in tasks {
             task.await??;
         }
-        Ok(rate(each * i64::try_from(producers)?, started))
+        let result = rate(each * i64::try_from(producers)?, started);
+        self.add_costs(result, &before).await
     }
 
     async fn enqueue_batches(&self) -> anyhow::Result<Value> {
+        let before = self.costs().await?;
         let started = Instant::now();
         let mut n = 0;
         while n < self.jobs {
@@ -208,7 +215,7 @@ impl Bench {
             tx.commit().await?;
             n += i64::try_from(BATCH)?;
         }
-        Ok(rate(n, started))
+        self.add_costs(rate(n, started), &before).await
     }
 
     async fn fill(&self) -> anyhow::Result<()> {
@@ -229,6 +236,7 @@ impl Bench {
         let notes = std::sync::Arc::new(Notes { started: AtomicI64::new(-1), ..Notes::default() });
         // Looking must not cost more than what is looked at: never all rows.
         let looks = self.db.sibling(1, &[("enable_seqscan", "off"), ("enable_bitmapscan", "off")]);
+        let before = self.costs().await?;
         let started = Instant::now();
         let worker = self.worker(&notes)?;
         loop {
@@ -242,8 +250,33 @@ impl Bench {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let result = rate(self.jobs, started);
+        let result = self.add_costs(rate(self.jobs, started), &before).await;
         worker.shutdown(Duration::from_secs(5)).await;
+        result
+    }
+
+    async fn costs(&self) -> anyhow::Result<Costs> {
+        let log_bytes = match self.db.engine() {
+            Engine::Postgres => {
+                let sql = "SELECT CAST(pg_current_wal_lsn() - '0/0' AS DOUBLE PRECISION)";
+                Some(self.db.read(sql).scalar().await?)
+            }
+            Engine::Sqlite => None,
+        };
+        Ok(Costs { own_cpu: cpu_seconds()?, server_cpu: server_cpu_seconds()?, log_bytes })
+    }
+
+    /// Adds to a result what each job has cost since `before`.
+    async fn add_costs(&self, mut result: Value, before: &Costs) -> anyhow::Result<Value> {
+        let after = self.costs().await?;
+        let jobs = result["jobs"].as_f64().context("the result counts jobs")?;
+        result["cpu_us"] = json!(round((after.own_cpu - before.own_cpu) * 1e6 / jobs));
+        if let Some((after, before)) = after.server_cpu.zip(before.server_cpu) {
+            result["server_cpu_us"] = json!(round((after - before) * 1e6 / jobs));
+        }
+        if let Some((after, before)) = after.log_bytes.zip(before.log_bytes) {
+            result["log_bytes"] = json!(round((after - before) / jobs));
+        }
         Ok(result)
     }
 
@@ -393,13 +426,45 @@ fn percentile(values: &mut [f64], percent: usize) -> Option<f64> {
 }
 
 /// Seconds of processor time this process has used (Linux).
-fn cpu_seconds() -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string(Path::new("/proc/self/stat")).context("only Linux tells")?;
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<f64> =
-        after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+/// What has been used since the processes started.
+struct Costs {
+    own_cpu: f64,
+    server_cpu: Option<f64>,
+    log_bytes: Option<f64>,
+}
+
+/// The fields of /proc/PID/stat from the state on; none if the process has ended.
+fn stat_fields(process: &str) -> Vec<String> {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(process).join("stat")).unwrap_or_default();
+    stat.rsplit(')').next().unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
+/// Seconds of processor time, of the process alone (2 fields) or with its children that have ended (4 fields).
+fn cpu_of(fields: &[String], count: usize) -> f64 {
+    let ticks: f64 = fields.iter().skip(11).take(count).filter_map(|field| field.parse::<f64>().ok()).sum();
     // Clock ticks of a hundredth of a second, on every Linux there is.
-    Ok(fields.iter().sum::<f64>() / 100.0)
+    ticks / 100.0
+}
+
+fn cpu_seconds() -> anyhow::Result<f64> {
+    let fields = stat_fields("self");
+    anyhow::ensure!(!fields.is_empty(), "only Linux tells");
+    Ok(cpu_of(&fields, 2))
+}
+
+/// Processor time of all processes of the server in the directory `BENCH_POSTGRES`.
+fn server_cpu_seconds() -> anyhow::Result<Option<f64>> {
+    let Some(directory) = std::env::var_os("BENCH_POSTGRES") else { return Ok(None) };
+    let pid = std::fs::read_to_string(Path::new(&directory).join("postmaster.pid"))?;
+    let postmaster = pid.lines().next().unwrap_or_default();
+    let mut sum = cpu_of(&stat_fields(postmaster), 4);
+    for process in std::fs::read_dir("/proc")? {
+        let fields = stat_fields(&process?.file_name().to_string_lossy());
+        if fields.get(1).is_some_and(|parent| parent == postmaster) {
+            sum += cpu_of(&fields, 2);
+        }
+    }
+    Ok(Some(sum))
 }
 
 fn resident_mb() -> anyhow::Result<f64> {

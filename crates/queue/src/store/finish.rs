@@ -96,6 +96,29 @@ static FINISH: RowsStatement<EndedColumns> = RowsStatement::new(
      RETURNING jobs.id",
 );
 
+columns! {
+    /// The columns that the success of an attempt writes.
+    struct SucceededColumns(ended: Ended, 'r) {
+        id: text = ended.claimed.id.as_str(),
+        lease_id: text = ended.claimed.lease_id.as_str(),
+        attempts: bigint = ended.change.life.attempts,
+        result: json = ended.result.as_ref().map(Value::to_string),
+        duration_ms: bigint = ended.duration_ms(),
+    }
+}
+
+/// As [`FINISH`], for a batch in which every job has succeeded. It sends and writes only what a success changes: a third
+/// of the columns.
+static SUCCEED: RowsStatement<SucceededColumns> = RowsStatement::new(
+    1,
+    "UPDATE jobs
+     SET state = 'succeeded', attempts = ended.attempts, result = ended.result, duration_ms = ended.duration_ms,
+         finished_at = $1, lease_id = NULL, leased_until = NULL, updated_at = $1
+     FROM {rows} AS ended
+     WHERE jobs.id = ended.id AND jobs.lease_id = ended.lease_id AND jobs.state || '' = 'running'
+     RETURNING jobs.id",
+);
+
 /// Writes the rows whose lease still holds. The rescue passes `expired_before`, and only leases that expired earlier
 /// match.
 pub(crate) async fn write_rows(
@@ -116,6 +139,10 @@ fn finish<'c>(
     expired_before: Option<Timestamp>,
     now: Timestamp,
 ) -> Query<'c> {
+    let succeeded = |ended: &Ended| ended.change.life.state == State::Succeeded;
+    if expired_before.is_none() && batch.iter().all(succeeded) {
+        return SUCCEED.bind_rows(query(SUCCEED.sql(engine)).bind(now), batch);
+    }
     FINISH.bind_rows(query(FINISH.sql(engine)).bind(now).bind(expired_before), batch)
 }
 
