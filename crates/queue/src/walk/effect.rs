@@ -97,9 +97,8 @@ impl Stage {
         }
     }
 
-    /// The permit has expired: nothing was sent. Today the program sends the request however old its permit is; the
-    /// walk has it ask the provider instead, as the model says.
-    pub async fn abstain(db: &Db) -> Self {
+    /// Reads the record of the request that the provider is asked about.
+    pub async fn ask_provider(db: &Db) -> Self {
         let mut tx = db.begin().await.unwrap();
         let record = effects::find(&mut tx, KIND, KEY).await.unwrap();
         tx.commit().await.unwrap();

@@ -142,8 +142,14 @@ impl Process {
         &held.stage
     }
 
-    pub async fn abstain(&mut self, place: usize) {
-        let stage = Stage::abstain(self.queue.db()).await;
+    /// The permit has expired. Today the program sends the request however old its permit is; the walk drops the
+    /// attempt, as the model says.
+    pub fn abstain(&mut self, place: usize) {
+        self.held(place).stage = Stage::Unclear(None);
+    }
+
+    pub async fn ask_provider(&mut self, place: usize) {
+        let stage = Stage::ask_provider(self.queue.db()).await;
         self.held(place).stage = stage;
     }
 

@@ -27,8 +27,7 @@ pub async fn can_take(world: &World, before: &Model, step: &Step, after: &Model)
             let run = before.processes[process].runs[run].unwrap();
             let settled = matches!(before.effect.ledger, Ledger::Confirmed | Ledger::Refused);
             let taken = run.phase == Phase::Answered(Answer::Taken);
-            let reserved = before.effect.ledger == Ledger::Reserved && run.phase == Phase::Answered(Answer::Refused);
-            LATE_ANSWERS_SETTLE_NOTHING || settled || taken || (run.asked_last && !reserved)
+            LATE_ANSWERS_SETTLE_NOTHING || settled || taken || run.asked_last
         }
         _ => true,
     }

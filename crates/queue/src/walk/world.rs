@@ -142,7 +142,8 @@ impl World {
                     self.process(process).end(run, outcome).await;
                 }
             }
-            Step::Abstain { process, run } => self.process(process).abstain(run).await,
+            Step::Abstain { process, run } => self.process(process).abstain(run),
+            Step::AskProvider { process, run } => self.process(process).ask_provider(run).await,
             Step::Settle { process, run } => {
                 let Phase::Answered(answer) = before.processes[process].runs[run].unwrap().phase else {
                     panic!("there is no answer to settle");
@@ -174,12 +175,11 @@ impl World {
                 self.server_ms += if forward { by } else { -by };
             }
             Step::Tick => self.tick(after).await,
-            // The answer of the provider and the hints are in the memory of processes only. What is frozen does nothing.
+            // The provider's answer and the hints are in the memory of processes only. What is frozen does nothing.
             Step::Gather(_)
             | Step::Answer(_)
             | Step::Announce(_)
             | Step::Send { .. }
-            | Step::AskProvider { .. }
             | Step::Notice(_)
             | Step::Pause(_)
             | Step::Resume(_)
