@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::imports::imports;
+use crate::text;
 
-/// The floors of `crates/queue/src` from the lowest up, each with the floors that it may use.
+/// The floors of `crates/queue/src` from the lowest up, each with the floors that it may use. `walk` lies above all of
+/// them and is compiled into tests only, so none of them can use it.
 const QUEUE: [(&str, &[&str]); 7] = [
     ("job", &[]),
     ("store", &["job"]),
@@ -30,5 +32,7 @@ fn the_floors_of_the_queue_use_only_lower_ones() {
         seen.insert(above);
         assert!(above == below || may.contains(&below), "{file} uses {items:?} of {other}");
     }
+    let top = text("crates/queue/src/lib.rs");
+    assert!(top.contains("#[cfg(test)]\nmod walk;\n"), "the walk is compiled into tests only");
     assert_eq!(seen.len(), QUEUE.len(), "every floor is there: {seen:?}");
 }

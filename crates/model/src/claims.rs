@@ -128,7 +128,14 @@ impl Protocol {
         if row.life != Life::Running || row.lease != Some(lost.lease) || !unchanged {
             return;
         }
-        self.lose(row, now);
+        // The change was computed from the row that was seen.
+        let mut next = Row { cancel_requested: lost.cancel, ..*row };
+        self.lose(&mut next, now);
+        if next.life.waits() && row.cancel_requested {
+            return;
+        }
+        next.cancel_requested = row.cancel_requested;
+        *row = next;
         let due_at_once = row.life.waits();
         for process in &mut state.processes {
             let lives = process.acts() && !process.slept;

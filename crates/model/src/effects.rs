@@ -66,7 +66,8 @@ impl Protocol {
                 effect.ledger = Ledger::Confirmed;
                 Outcome::Done
             }
-            Answer::Refused if current => {
+            // Also if somebody has found no trace of the request meanwhile.
+            Answer::Refused if current || (effect.ledger == Ledger::Reserved && run.asked_last) => {
                 effect.ledger = Ledger::Refused;
                 Outcome::FailForGood
             }

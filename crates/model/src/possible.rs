@@ -238,7 +238,7 @@ impl Protocol {
         let expired_by = if self.has(Defect::TheLivingAreRescued) { i8::MAX } else { now };
         state.rows.iter().zip(0_u8..).find_map(|(row, job)| {
             let lease = row.lease.filter(|_| row.life == Life::Running && row.until <= expired_by)?;
-            Some(Lost { job, lease, renewed: false, now: expired_by })
+            Some(Lost { job, lease, renewed: false, cancel: row.cancel_requested, now: expired_by })
         })
     }
 

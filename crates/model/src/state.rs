@@ -180,6 +180,8 @@ pub struct Lost {
     pub lease: LeaseId,
     /// Its `leased_until` is no longer the one that was seen.
     pub renewed: bool,
+    /// Somebody had requested to cancel it when it was seen.
+    pub cancel: bool,
     /// The time at which it was seen, by this process's clock.
     pub now: i8,
 }

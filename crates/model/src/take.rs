@@ -114,14 +114,18 @@ impl Protocol {
             }
             Step::Retry(job) => {
                 state.left.people -= 1;
+                let ended = state.rows[job].life.has_ended();
                 if self.retry(state, job) {
-                    self.reopen(state, job);
+                    if ended {
+                        self.reopen(state, job);
+                    }
                     wake(state, 0);
                 }
             }
             Step::Redrive => {
                 state.left.people -= 1;
-                for job in 0..JOBS {
+                // The newest first.
+                for job in (0..JOBS).rev() {
                     if state.rows[job].life == Life::Dead && self.retry(state, job) {
                         self.reopen(state, job);
                     }

@@ -43,6 +43,8 @@ mod leases;
 mod runtime;
 pub mod schedule;
 mod store;
+#[cfg(test)]
+mod walk;
 
 pub use handlers::context::JobContext;
 pub use handlers::handler::{DeadJob, Following, Handler, Hooks, NoHooks, OnDead, OnRetry, RetriedJob, Revival};

@@ -66,7 +66,7 @@ RETURNING jobs.id, jobs.lease_id, jobs.cancel_requested",
 );
 
 /// Returns when the leases were renewed.
-async fn renew(db: &Db, clock: &Clock, leases: &Leases) -> Result<Timestamp> {
+pub(crate) async fn renew(db: &Db, clock: &Clock, leases: &Leases) -> Result<Timestamp> {
     if leases.count() == 0 {
         return Ok(clock.now());
     }

@@ -54,10 +54,10 @@ type SeenLease = (String, String, Timestamp);
 
 /// A job whose lease has expired.
 #[derive(sqlx::FromRow)]
-struct Lost {
+pub(crate) struct Lost {
     #[sqlx(flatten)]
-    claimed: Claimed,
-    leased_until: Timestamp,
+    pub claimed: Claimed,
+    pub leased_until: Timestamp,
 }
 
 pub(crate) struct Rescue<S> {
@@ -115,12 +115,9 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         if reading.steps != steps {
             return Ok(reading.steps);
         }
-        let mut now = reading.at;
-        if sabotage::is("the_living_are_rescued") {
-            now = now + Duration::from_secs(3600);
-        }
+        let now = compared_with(reading.at);
         self.expire_far(now).await?;
-        let lost: Vec<Lost> = self.db.read(EXPIRED).bind(now).bind(BATCH_MAX).all().await?;
+        let lost = self.lost(now).await?;
         if lost.is_empty() {
             return Ok(steps);
         }
@@ -145,9 +142,14 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         Ok(steps)
     }
 
+    /// Returns jobs whose lease has expired.
+    pub(crate) async fn lost(&self, now: Timestamp) -> Result<Vec<Lost>> {
+        self.db.read(EXPIRED).bind(now).bind(BATCH_MAX).all().await
+    }
+
     /// Lets a lease expire that was given before the clock was set back, if it has been seen without a renewal for
     /// longer than live workers need.
-    async fn expire_far(&self, now: Timestamp) -> Result<()> {
+    pub(crate) async fn expire_far(&self, now: Timestamp) -> Result<()> {
         let far: Vec<SeenLease> = self.db.read(FAR).bind(now + 2 * LEASE).bind(BATCH_MAX).all().await?;
         let abandoned: Vec<SeenLease> = {
             let mut seen = self.far.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,7 +167,7 @@ impl<S: Send + Sync + 'static> Rescue<S> {
 
     /// Returns the job to the queue, or makes it dead. Returns false if the lease had been renewed before the row was
     /// locked.
-    async fn take_back(&self, lost: Lost, now: Timestamp) -> Result<bool, JobError> {
+    pub(crate) async fn take_back(&self, lost: Lost, now: Timestamp) -> Result<bool, JobError> {
         let Lost { claimed, leased_until } = lost;
         let Ok(change) = apply(&claimed.life(), &Event::LeaseLost, now) else { return Ok(false) };
         let started_at = claimed.started_at.unwrap_or(claimed.run_at);
@@ -199,4 +201,9 @@ impl<S: Send + Sync + 'static> Rescue<S> {
         }
         Ok(!written.is_empty())
     }
+}
+
+/// Returns the time with which leases are compared at the time `now`.
+pub(crate) fn compared_with(now: Timestamp) -> Timestamp {
+    if sabotage::is("the_living_are_rescued") { now + Duration::from_secs(3600) } else { now }
 }

@@ -55,7 +55,7 @@ pub(crate) enum DispatchError {
 type Result<T, E = DispatchError> = std::result::Result<T, E>;
 
 /// What a round of claiming found out.
-struct Round {
+pub(crate) struct Round {
     /// Look again at once: slots were filled or more is due.
     again: bool,
     /// A limit over all processes holds jobs back.
@@ -116,7 +116,7 @@ impl Dispatcher {
         }
     }
 
-    async fn claim_once(&self, limited: &[String]) -> Result<Round> {
+    pub(crate) async fn claim_once(&self, limited: &[String]) -> Result<Round> {
         let wants: Vec<Want> = self
             .slots
             .iter()

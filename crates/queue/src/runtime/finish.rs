@@ -82,7 +82,7 @@ impl FinishLayer {
     ///
     /// The time limit counts from the call, so the call is made here, in the job's own task: until that begins, it may wait
     /// for a thread.
-    async fn finish<F>(&self, run: &Run, job: RunningJob, handle: impl FnOnce() -> F)
+    pub(crate) async fn finish<F>(&self, run: &Run, job: RunningJob, handle: impl FnOnce() -> F)
     where
         F: Future<Output = Result<Outcome, BoxDynError>> + Send,
     {

@@ -46,21 +46,26 @@ impl<S: Send + Sync + 'static> ResultWriter<S> {
             if !others.is_empty() {
                 ending.extend(self.write_batch(others).await);
             }
-            for (ended, lease) in ending {
-                let written = self.guarded(std::slice::from_ref(&ended), self.write_dying(&ended)).await;
-                drop(lease);
-                match written.as_deref() {
-                    Some([]) => refused(&ended),
-                    Some(_) => self.written(&ended),
-                    None => {}
-                }
+            for ending in ending {
+                self.write_end(ending).await;
             }
+        }
+    }
+
+    /// Writes the end of a job without success.
+    pub(crate) async fn write_end(&self, (ended, lease): Ending) {
+        let written = self.guarded(std::slice::from_ref(&ended), self.write_dying(&ended)).await;
+        drop(lease);
+        match written.as_deref() {
+            Some([]) => refused(&ended),
+            Some(_) => self.written(&ended),
+            None => {}
         }
     }
 
     /// Writes what ends no job without success. Returns what a person has cancelled meanwhile: its end is to be written
     /// instead.
-    async fn write_batch(&self, batch: Vec<Ending>) -> Vec<Ending> {
+    pub(crate) async fn write_batch(&self, batch: Vec<Ending>) -> Vec<Ending> {
         let (batch, leases): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         let Some(written) = self.guarded(&batch, self.write_surviving(&batch)).await else { return Vec::new() };
         let Some(written) = written else {
