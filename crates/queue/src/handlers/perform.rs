@@ -88,7 +88,9 @@ pub enum Decision<R> {
 /// The permission to send one request, whose intent is committed. Only [`perform`] creates permits.
 ///
 /// ```compile_fail,E0451
-/// let permit = nightshift_queue::effects::Permit { request: "a text" };
+/// use nightshift_queue::effects::Permit;
+///
+/// let permit = Permit { request: "a text", clock: todo!(), given_at: todo!(), steps: 0 };
 /// ```
 #[derive(Debug)]
 #[must_use = "the intent is committed; send the request"]
