@@ -6,7 +6,7 @@
 use nightshift_domain::calls::{Call, Dialing};
 use nightshift_domain::phone::PhoneNumber;
 use nightshift_providers::vapi::{self, AskError, Lookup, StartCall, StartError, StartedCall, VapiClient, Webhook};
-use nightshift_queue::effects::Permit;
+use nightshift_queue::effects::{Expired, Permit};
 use serde_json::{Value, json};
 
 /// Who this program's calls reach.
@@ -89,8 +89,9 @@ impl TestLine {
         &self,
         permit: Permit<Box<Call>>,
         webhook: Option<Webhook>,
-    ) -> Result<StartedCall, StartError> {
-        self.vapi.start(&words(&permit.into_request(), self.phone.e164(), webhook)).await
+    ) -> Result<Result<StartedCall, StartError>, Expired> {
+        let call = permit.into_request()?;
+        Ok(self.vapi.start(&words(&call, self.phone.e164(), webhook)).await)
     }
 }
 
@@ -105,9 +106,9 @@ impl ProductionLine {
         &self,
         permit: Permit<Box<Call>>,
         webhook: Option<Webhook>,
-    ) -> Result<StartedCall, StartError> {
-        let call = permit.into_request();
-        self.vapi.start(&words(&call, call.original_phone.e164(), webhook)).await
+    ) -> Result<Result<StartedCall, StartError>, Expired> {
+        let call = permit.into_request()?;
+        Ok(self.vapi.start(&words(&call, call.original_phone.e164(), webhook)).await)
     }
 }
 

@@ -20,6 +20,7 @@ pub mod exceptions;
 mod job_error;
 pub mod pricing;
 pub mod promises;
+mod proof;
 mod provider_calls;
 pub mod retention;
 pub mod schedules;

@@ -15,6 +15,7 @@ mod exception_pages;
 mod exceptions;
 mod failover;
 mod faults;
+mod frozen;
 mod idempotency;
 mod jobs;
 mod live;

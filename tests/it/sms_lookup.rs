@@ -19,6 +19,8 @@ each_engine! {
     a_text_is_found_behind_many_later_ones,
     where_a_text_may_have_left_nothing_is_sent_and_people_see_it,
     a_text_that_is_not_in_the_list_is_sent_again_once,
+    a_list_from_a_time_when_the_text_might_still_leave_does_not_count,
+    a_list_about_an_earlier_attempt_does_not_count,
     a_text_that_is_found_brings_along_what_became_of_it,
     a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent,
 }
@@ -176,6 +178,54 @@ async fn a_text_that_is_not_in_the_list_is_sent_again_once(engine: Engine) {
         assert_eq!(received(&nightshift, "On my way"), 0, "one look is not enough: lists lag");
         nightshift.texts().unsettled().skip_waits_until(0).await;
         nightshift.quiet().await;
+        assert_eq!(received(&nightshift, "On my way"), 1);
+    })
+    .await;
+}
+
+/// Makes the job due that asks the provider, before its time.
+async fn ask_now(nightshift: &Nightshift) {
+    let queue = &nightshift.app.queue;
+    let job = nightshift.jobs("sms.confirm_delivery").queued().one().await.id;
+    let mut tx = nightshift.db.begin().await.unwrap();
+    queue.run_now(&mut tx, &job).await.unwrap();
+    tx.commit().await.unwrap();
+    nightshift.quiet().await;
+}
+
+async fn a_list_from_a_time_when_the_text_might_still_leave_does_not_count(engine: Engine) {
+    on(engine, async |nightshift| {
+        let path = conversation(&nightshift).await;
+        inject(&nightshift, Fault::ErrorBeforeStoring);
+        write(&nightshift, &path, "On my way").await;
+        nightshift.texts().unconfirmed().until(1).await;
+        ask_now(&nightshift).await;
+        nightshift.pass(Duration::from_secs(61)).await;
+        assert_eq!(nightshift.simulator.twilio().read(|ledger| ledger.requests().list), 2);
+        assert_eq!(received(&nightshift, "On my way"), 0, "the first list proves nothing");
+        nightshift.pass(Duration::from_secs(61)).await;
+        assert_eq!(received(&nightshift, "On my way"), 1);
+    })
+    .await;
+}
+
+/// A text is sent again and its outcome is unknown again, while the job that asks about it has not ended.
+async fn a_list_about_an_earlier_attempt_does_not_count(engine: Engine) {
+    on(engine, async |nightshift| {
+        let path = conversation(&nightshift).await;
+        inject(&nightshift, Fault::ErrorBeforeStoring);
+        write(&nightshift, &path, "On my way").await;
+        nightshift.texts().unconfirmed().until(1).await;
+        nightshift.pass(Duration::from_secs(125)).await;
+        let lists = || nightshift.simulator.twilio().read(|ledger| ledger.requests().list);
+        assert_eq!(lists(), 1, "of two");
+        nightshift.clock.advance(Duration::from_millis(1));
+        let later = "UPDATE effects SET asked_at = $1 WHERE state = 'unknown'";
+        nightshift.db.write(later).bind(nightshift.clock.now()).execute().await.unwrap();
+        nightshift.pass(Duration::from_secs(125)).await;
+        assert!(lists() >= 3, "{}", lists());
+        assert_eq!(received(&nightshift, "On my way"), 0, "one list about the later attempt is not enough");
+        nightshift.pass(Duration::from_secs(61)).await;
         assert_eq!(received(&nightshift, "On my way"), 1);
     })
     .await;

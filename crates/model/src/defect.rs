@@ -1,6 +1,6 @@
 //! Deliberate defects of the protocol. The check of a model with a defect must find a broken promise.
 
-/// A rule of the protocol that is left out. The first ones, up to [`Defect::NobodyElseIsWoken`], can be switched on in
+/// A rule of the protocol that is left out. The first ones, up to [`Defect::LateAnswersSettle`], can be switched on in
 /// the program as well, under the name in [`Defect::in_the_program`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Defect {
@@ -17,6 +17,10 @@ pub enum Defect {
     EffectsAskedAgain,
     SlotsFireTwice,
     NobodyElseIsWoken,
+    /// The request of an intent may be sent at any time later.
+    PermitsForEver,
+    /// The answer to an earlier request settles a later one.
+    LateAnswersSettle,
 
     /// A result is stored without a check of the lease.
     FinishWithoutFence,
@@ -50,10 +54,6 @@ pub enum Defect {
     NothingIsPromoted,
     /// A request is sent before its intent is committed.
     AskedBeforeTheCommit,
-    /// The request of an intent may be sent at any time later.
-    PermitsForEver,
-    /// The answer to an earlier request settles a later one.
-    LateAnswersSettle,
     /// A slot that becomes free does not wake the dispatcher.
     FreedSlotsAreSilent,
     /// A process tells nobody that it has marked more jobs as claimable than it can take.
@@ -77,6 +77,8 @@ impl Defect {
         Self::EffectsAskedAgain,
         Self::SlotsFireTwice,
         Self::NobodyElseIsWoken,
+        Self::PermitsForEver,
+        Self::LateAnswersSettle,
         Self::FinishWithoutFence,
         Self::CancelRequestOverlooked,
         Self::RenewalWithoutRuns,
@@ -93,8 +95,6 @@ impl Defect {
         Self::RetryIgnoresKeys,
         Self::NothingIsPromoted,
         Self::AskedBeforeTheCommit,
-        Self::PermitsForEver,
-        Self::LateAnswersSettle,
         Self::FreedSlotsAreSilent,
         Self::PromotedInSilence,
         Self::GroupsAreNotFollowed,
@@ -117,6 +117,8 @@ impl Defect {
             Self::EffectsAskedAgain => "effects_asked_again",
             Self::SlotsFireTwice => "slots_fire_twice",
             Self::NobodyElseIsWoken => "nobody_else_is_woken",
+            Self::PermitsForEver => "permits_for_ever",
+            Self::LateAnswersSettle => "late_answers_settle",
             _ => return None,
         })
     }

@@ -146,7 +146,8 @@ impl Step {
             Self::Intend { .. } => {
                 &[("handlers/perform.rs", "pub async fn perform"), ("store/effects.rs", "pub async fn ask")]
             }
-            Self::Send { .. } | Self::Abstain { .. } => &[("handlers/perform.rs", "pub async fn perform")],
+            Self::Send { .. } => &[("handlers/perform.rs", "pub async fn perform")],
+            Self::Abstain { .. } => &[("handlers/perform.rs", "pub fn into_request")],
             Self::AskProvider { .. } => &[("handlers/perform.rs", "Unclear(Option<Effect>)")],
             Self::Settle { .. } => &[
                 ("handlers/perform.rs", "pub async fn settle"),

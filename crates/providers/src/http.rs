@@ -14,6 +14,9 @@ use crate::tls;
 /// Longest accepted `Retry-After`. Longer ones are reduced to it.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 
+/// The longest time from the start of a request to the last byte of its answer, unless a client has other [`Timeouts`].
+pub const REQUEST_MAX: Duration = Duration::from_secs(10);
+
 /// The timeouts of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
@@ -25,7 +28,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(3), total: Duration::from_secs(10) }
+        Self { connect: Duration::from_secs(3), total: REQUEST_MAX }
     }
 }
 

@@ -17,5 +17,5 @@ pub mod tls;
 pub mod twilio;
 pub mod vapi;
 
-pub use http::{ClientError, Timeouts, http_client, http_client_with};
+pub use http::{ClientError, REQUEST_MAX, Timeouts, http_client, http_client_with};
 pub use signature::SignatureError;

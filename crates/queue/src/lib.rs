@@ -32,7 +32,9 @@ struct Readme;
 pub mod admin;
 pub mod effects {
     //! The ledger of effects, and the protocol that sends each of them once.
-    pub use crate::handlers::perform::{Answer, Attempt, Decision, Performable, Performed, Permit, perform, settle};
+    pub use crate::handlers::perform::{
+        Answer, Attempt, Decision, Expired, PERMIT_LASTS, Performable, Performed, Permit, perform, settle,
+    };
     pub use crate::store::effects::*;
 }
 mod handlers;

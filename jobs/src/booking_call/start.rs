@@ -2,7 +2,7 @@
 //!
 //! The intent is committed in the ledger of effects before the request to VAPI. An attempt that finds an intent without
 //! an answer can't know whether the phone rang, so it looks the call up at VAPI by our own id of it. The call is placed
-//! only if VAPI answers that it knows no such call. If the lookup fails, the job retries it; if no lookup succeeds, the
+//! only if VAPI answers that it knows no such call, after no earlier attempt can place it any more. If the lookup fails, the job retries it; if no lookup succeeds, the
 //! call ends without a second ring, the person may choose again, and an exception shows why.
 
 mod payload;
@@ -15,7 +15,7 @@ use nightshift_domain::actor::Actor;
 use nightshift_domain::calls::{self, Appointment, Call, CallMode, Ending, StartDecision};
 use nightshift_domain::ids::CallId;
 use nightshift_providers::vapi::{Lookup, StartError};
-use nightshift_queue::effects::{Answer, Decision, Effect, Performable, Performed, Permit, perform, settle};
+use nightshift_queue::effects::{Answer, Decision, Effect, Expired, Performable, Performed, Permit, perform, settle};
 use nightshift_queue::{DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival};
 use serde_json::json;
 
@@ -23,13 +23,10 @@ use super::{ending, mode_of};
 use crate::dialer::Dialer;
 use crate::enqueuer::Enqueuer;
 use crate::job_error::OrJobError;
+use crate::proof::{LIST_PROVES_AFTER, proven_from};
 use crate::{App, booking_call, provider_calls};
 
 pub use payload::BookingCallStart;
-
-/// VAPI may still be working on a request whose answer was lost, so its list proves nothing before this time has
-/// passed.
-const SETTLED_AFTER: Duration = Duration::from_secs(30);
 
 impl Handler<App> for BookingCallStart {
     type Hooks = Self;
@@ -81,19 +78,19 @@ impl Performable for Placing<'_> {
         Ok(Decision::Ask { request: call, mode })
     }
 
-    async fn ask(&self, permit: Permit<Box<Call>>) -> Answer<NotPlaced> {
+    async fn ask(&self, permit: Permit<Box<Call>>) -> Result<Answer<NotPlaced>, Expired> {
         let answer = match self.dialer {
-            Dialer::Simulated => return Answer::NotSent(NotPlaced::MadeUp),
-            Dialer::Test(line) => line.start(permit, self.ctx.app.vapi_webhook()).await,
-            Dialer::Production(line) => line.start(permit, self.ctx.app.vapi_webhook()).await,
+            Dialer::Simulated => return Ok(Answer::NotSent(NotPlaced::MadeUp)),
+            Dialer::Test(line) => line.start(permit, self.ctx.app.vapi_webhook()).await?,
+            Dialer::Production(line) => line.start(permit, self.ctx.app.vapi_webhook()).await?,
         };
         provider_calls::count("vapi", "start", answer.as_ref().map_or_else(StartError::class, |_| "ok"));
-        match answer {
+        Ok(match answer {
             Ok(started) => Answer::Taken(started.id),
             Err(error @ (StartError::NotSent { .. } | StartError::RateLimited { .. })) => Answer::NotSent(error.into()),
             Err(error @ StartError::Refused { .. }) => Answer::Refused(error.into()),
             Err(error @ StartError::Unclear { .. }) => Answer::Unclear(error.to_string()),
-        }
+        })
     }
 
     /// Records a placed call, which is polled from then on until it ends.
@@ -113,7 +110,7 @@ impl Performable for Placing<'_> {
             Answer::Refused(error) => self.end(tx, Ending::Failed { reason: error.to_string() }).await,
             Answer::Unclear(doubt) => {
                 self.ctx.note(doubt);
-                Ok(Ok(Outcome::poll(SETTLED_AFTER)))
+                Ok(Ok(Outcome::poll(LIST_PROVES_AFTER)))
             }
         }
     }
@@ -162,9 +159,9 @@ impl Placing<'_> {
     async fn find_out(&self, record: &Effect) -> JobResult {
         let now = self.ctx.now();
         let asked_at = record.asked_at.unwrap_or(now);
-        let settled_at = asked_at + SETTLED_AFTER;
-        if settled_at > now {
-            return Ok(Outcome::poll(settled_at.since(now)));
+        let proven_from = proven_from(asked_at);
+        if proven_from > now {
+            return Ok(Outcome::poll(proven_from.since(now)));
         }
         let answer = self.look_up(asked_at).await?;
         settle(self.ctx, self, Some(record), &answer).await?

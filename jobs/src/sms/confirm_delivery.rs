@@ -3,7 +3,8 @@
 //! Asks the carrier for its messages between the same numbers since the attempt began, and leaves out those that belong
 //! to other texts. A remaining message with the same body is this text. A remaining message with another body may be
 //! this text as the carrier altered it: then nothing is sent, and an exception is raised. Only if two answers contain
-//! no remaining message is the text sent again, and only once.
+//! no remaining message is the text sent again, and only once. An answer from a time when the attempt might still have
+//! sent the text does not count, nor does one about an earlier attempt.
 
 mod payload;
 
@@ -16,6 +17,7 @@ use nightshift_domain::messaging::delivery::{self, Envelope, apply_report};
 use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::{Candidate, Lookup};
+use nightshift_queue::effects::Effect;
 use nightshift_queue::{
     DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival, effects,
 };
@@ -25,14 +27,18 @@ use super::effect::{EFFECT, revive};
 use super::report::our_status;
 use crate::enqueuer::Enqueuer;
 use crate::job_error::OrJobError;
+use crate::proof::proven_from;
 use crate::{App, provider_calls, sms};
 
 pub use payload::SmsConfirmDelivery;
 
 /// The time between two requests. The carrier's list lags behind.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
-/// The step that records the first answer without the text. The text is sent again after a later answer without it.
+/// The step that records the first answer without the text, followed by the time of the attempt. The text is sent again
+/// after a later answer without it.
 const WITHOUT_IT: &str = "the provider did not list it";
+/// Why there is nothing to do.
+const KNOWN: &str = "the outcome of the text is now known";
 /// After this many answers, a message that still belongs to no text of ours may be this one, so nothing is sent and an
 /// exception is raised. Until then it may turn out to be another text of ours with an unknown outcome.
 const ANSWERS_IN_DOUBT: i64 = 5;
@@ -44,43 +50,52 @@ impl Handler<App> for SmsConfirmDelivery {
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let id = &self.message_event_id;
         let mut tx = ctx.begin().await?;
-        let unclear = delivery::unclear(&mut tx, id, ctx.now()).await.or_job_error()?;
+        let unclear = unclear(&mut tx, id, ctx.now()).await?;
         tx.rollback().await?;
-        let Some(envelope) = unclear else {
-            return Ok(Outcome::skip("the outcome of the text is now known"));
-        };
+        let Some(unclear) = unclear else { return Ok(Outcome::skip(KNOWN)) };
+        let envelope = &unclear.envelope;
         let sender = ctx.app.sender(envelope.provider).map_err(JobError::fail)?;
-        let candidates = ask(sender, &envelope).await?;
+        let listed_at = ctx.now();
+        let candidates = ask(sender, envelope).await?;
 
         let answers = ctx.job.polls + 1;
         let (by, now) = (Actor::system(ctx.job.id.as_str()), ctx.now());
         let mut tx = ctx.begin().await?;
-        let effect = effects::find(&mut tx, EFFECT, id.as_str()).await?;
-        let effect = effect.as_ref().map_or("", |effect| effect.id.as_str());
+        // This process may have been frozen, and others may have settled the attempt and begun another one.
+        let current = self::unclear(&mut tx, id, now).await?;
+        let same = current.as_ref().is_some_and(|current| current.asked_at() == unclear.asked_at());
+        let effect = unclear.effect.as_ref();
         let verdict = match finding(unclaimed(&mut tx, candidates).await?) {
             Finding::Found(found) => {
                 adopt(&mut tx, id, &found, &by, now).await?;
-                effects::confirm(&mut tx, effect, &found.message.sid, now).await?;
+                if let Some(effect) = effect {
+                    effects::confirm(&mut tx, &effect.id, &found.message.sid, now).await?;
+                }
                 "found at the provider"
             }
+            _ if current.is_none() => return Ok(Outcome::skip(KNOWN)),
+            _ if !same => return Ok(Outcome::poll(ASK_AGAIN)),
             Finding::Unknown if answers < ANSWERS_IN_DOUBT => return Ok(Outcome::poll(ASK_AGAIN)),
             Finding::Unknown => {
                 delivery::record_refused(&mut tx, id, delivery::POSSIBLY_SENT, false, &by, now).await.or_job_error()?;
-                effects::refuse(&mut tx, effect, "the provider lists a text that may be this one", now).await?;
+                refuse(&mut tx, effect, "the provider lists a text that may be this one", now).await?;
                 "an exception was opened: the text may have been sent"
             }
-            Finding::Nothing if !is_the_second_without_it(&ctx, &mut tx, now).await? => {
+            Finding::Nothing if listed_at < proven_from(unclear.asked_at()) => return Ok(Outcome::poll(ASK_AGAIN)),
+            Finding::Nothing if !is_the_second_without_it(&ctx, &mut tx, unclear.asked_at(), now).await? => {
                 tx.commit().await?;
                 return Ok(Outcome::poll(ASK_AGAIN));
             }
             Finding::Nothing => {
                 if let Some(resend) = delivery::resend_once(&mut tx, id, now).await.or_job_error()? {
-                    effects::not_sent(&mut tx, effect, "the provider does not list the text", now).await?;
+                    if let Some(effect) = effect {
+                        effects::not_sent(&mut tx, effect, "the provider does not list the text", now).await?;
+                    }
                     sms::send(&Enqueuer::of(&ctx), &mut tx, id, &envelope.thread_id, resend).await?;
                     "sent again"
                 } else {
                     delivery::record_refused(&mut tx, id, "unconfirmed", false, &by, now).await.or_job_error()?;
-                    effects::refuse(&mut tx, effect, "the provider did not list the text in two look-ups", now).await?;
+                    refuse(&mut tx, effect, "the provider did not list the text in two look-ups", now).await?;
                     "failed: not listed after it was sent again"
                 }
             }
@@ -91,12 +106,47 @@ impl Handler<App> for SmsConfirmDelivery {
     }
 }
 
-/// Whether an earlier answer, long enough ago, did not contain the text either. Records this answer if there is none.
-async fn is_the_second_without_it(ctx: &JobContext<App>, tx: &mut Tx, now: Timestamp) -> Result<bool, JobError> {
-    match ctx.step_finished_at(tx, WITHOUT_IT).await? {
+/// An attempt whose outcome is unknown.
+struct Unclear {
+    envelope: Envelope,
+    /// Its record in the ledger of effects.
+    effect: Option<Effect>,
+}
+
+impl Unclear {
+    /// The time of the attempt, which identifies it.
+    fn asked_at(&self) -> Timestamp {
+        self.effect.as_ref().and_then(|effect| effect.asked_at).unwrap_or(self.envelope.send_started_at)
+    }
+}
+
+/// Returns the last attempt to send the text, or `None` if its outcome is known. Locks the text, of which no other
+/// attempt begins until the transaction ends.
+async fn unclear(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<Option<Unclear>, JobError> {
+    let Some(envelope) = delivery::unclear(tx, id, now).await.or_job_error()? else { return Ok(None) };
+    Ok(Some(Unclear { envelope, effect: effects::find(tx, EFFECT, id.as_str()).await? }))
+}
+
+async fn refuse(tx: &mut Tx, effect: Option<&Effect>, why: &str, now: Timestamp) -> Result<(), JobError> {
+    if let Some(effect) = effect {
+        effects::refuse(tx, effect, why, now).await?;
+    }
+    Ok(())
+}
+
+/// Whether an earlier answer about the same attempt, long enough ago, did not contain the text either. Records this
+/// answer if there is none.
+async fn is_the_second_without_it(
+    ctx: &JobContext<App>,
+    tx: &mut Tx,
+    asked_at: Timestamp,
+    now: Timestamp,
+) -> Result<bool, JobError> {
+    let step = format!("{WITHOUT_IT} ({asked_at})");
+    match ctx.step_finished_at(tx, &step).await? {
         Some(first) => Ok(now >= first + ASK_AGAIN),
         None => {
-            ctx.step_done(tx, WITHOUT_IT, json!({})).await?;
+            ctx.step_done(tx, &step, json!({})).await?;
             Ok(false)
         }
     }

@@ -16,7 +16,7 @@ use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_domain::messaging::{masking, numbers};
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::{SendError, SendMessage};
-use nightshift_queue::effects::{Answer, Decision, Effect, Performable, Performed, Permit, perform, settle};
+use nightshift_queue::effects::{Answer, Decision, Effect, Expired, Performable, Performed, Permit, perform, settle};
 use nightshift_queue::{
     DeadJob, ErrorClass, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival,
 };
@@ -105,8 +105,8 @@ impl<'a> Performable for Sending<'a> {
         }
     }
 
-    async fn ask(&self, permit: Permit<Leaving<'a>>) -> Answer<SendError> {
-        let Leaving { envelope, sender } = permit.into_request();
+    async fn ask(&self, permit: Permit<Leaving<'a>>) -> Result<Answer<SendError>, Expired> {
+        let Leaving { envelope, sender } = permit.into_request()?;
         let message = SendMessage {
             from: envelope.from.e164(),
             to: envelope.to.e164(),
@@ -115,7 +115,7 @@ impl<'a> Performable for Sending<'a> {
         };
         let answer = sender.send(self.id.as_str(), &message).await;
         provider_calls::count(sender.provider(), "send", answer.as_ref().map_or_else(SendError::class, |_| "ok"));
-        match answer {
+        Ok(match answer {
             Ok(sent) => {
                 tracing::info!(message.id = %self.id, message.sid = %sent.sid, "a text was sent");
                 Answer::Taken(sent.sid)
@@ -123,7 +123,7 @@ impl<'a> Performable for Sending<'a> {
             Err(error @ (SendError::NotSent { .. } | SendError::RateLimited { .. })) => Answer::NotSent(error),
             Err(error @ SendError::Refused { .. }) => Answer::Refused(error),
             Err(error @ SendError::Unclear { .. }) => Answer::Unclear(error.to_string()),
-        }
+        })
     }
 
     async fn settle(&self, tx: &mut Tx, answer: &Answer<SendError>, now: Timestamp) -> Result<JobResult, JobError> {

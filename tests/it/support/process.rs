@@ -181,6 +181,16 @@ impl Process {
         self.signal("-TERM");
     }
 
+    /// Stops it where it is, as a machine without processor time does.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
     fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill runs");
         assert!(sent.success(), "the process has ended already");

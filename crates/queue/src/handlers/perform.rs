@@ -7,15 +7,26 @@
 //! [`Performable::ask`] runs only after the intent is committed. An attempt that finds the intent of an earlier attempt
 //! sends nothing: the caller gets [`Performed::Unclear`] and asks the provider. The request is sent again only after a
 //! settlement which proves that nothing was sent.
+//!
+//! A process may be frozen at any point and go on later, when others have found out what became of its request and have
+//! sent another one. So a [`Permit`] expires, and an answer about an earlier request changes nothing.
 
 use std::fmt::Display;
 use std::future::Future;
+use std::time::Duration;
 
-use nightshift_db::{Clock, Db, Timestamp, Tx, failpoint};
+use nightshift_db::{Clock, Db, Timestamp, Tx, failpoint, sabotage};
 
 use crate::handlers::context::JobContext;
 use crate::job::{JobError, JobResult, Mode};
-use crate::store::effects::{self, Effect};
+use crate::store::effects::{self, Effect, Settlement};
+
+/// How long after the intent a request may be sent. That a provider does not know a request proves only after this time,
+/// and after the longest request, that it was not sent and never will be.
+pub const PERMIT_LASTS: Duration = Duration::from_secs(20);
+
+/// The error of a job whose answer is about an earlier request.
+const OUTDATED: &str = "nothing was changed: the answer is about an earlier request, and a later one was sent since";
 
 /// An effect that a job performs at another service: when to send the request, how, and what the answer changes.
 pub trait Performable: Sync {
@@ -40,7 +51,10 @@ pub trait Performable: Sync {
     ) -> impl Future<Output = Result<Decision<Self::Request>, JobError>> + Send;
 
     /// Sends the request. [`perform`] calls it outside of any transaction, after the intent is committed.
-    fn ask(&self, permit: Permit<Self::Request>) -> impl Future<Output = Answer<Self::Error>> + Send;
+    ///
+    /// # Errors
+    /// [`Expired`] if the permit no longer gave its request out, so nothing was sent.
+    fn ask(&self, permit: Permit<Self::Request>) -> impl Future<Output = Result<Answer<Self::Error>, Expired>> + Send;
 
     /// Updates the caller's rows according to the answer, in the transaction that settles the effect in the ledger. The
     /// inner result is how the job ends after the commit.
@@ -80,14 +94,29 @@ pub enum Decision<R> {
 #[must_use = "the intent is committed; send the request"]
 pub struct Permit<R> {
     request: R,
+    clock: Clock,
+    given_at: Timestamp,
+    /// The steps of the clock when it was given.
+    steps: u64,
 }
 
+/// A permit was used too late. Meanwhile others may have concluded that its request was never sent, and have sent
+/// another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the permit to send the request has expired")]
+pub struct Expired(());
+
 impl<R> Permit<R> {
-    /// Returns the content of the request and consumes the permit. To send again, the caller must settle the effect as
-    /// [`Answer::NotSent`] and call [`perform`] again.
-    #[must_use]
-    pub fn into_request(self) -> R {
-        self.request
+    /// Returns the content of the request and consumes the permit. Call it right before the request is sent. To send
+    /// again, the caller must settle the effect as [`Answer::NotSent`] and call [`perform`] again.
+    ///
+    /// # Errors
+    /// [`Expired`] after [`PERMIT_LASTS`], or if the clock was set since and so does not tell how much time has passed.
+    pub fn into_request(self) -> Result<R, Expired> {
+        // The clock notices that it was set when it is read.
+        let now = self.clock.now();
+        let fresh = now.since(self.given_at) <= PERMIT_LASTS && self.clock.steps() == self.steps;
+        (fresh || sabotage::is("permits_for_ever")).then_some(self.request).ok_or(Expired(()))
     }
 }
 
@@ -111,9 +140,10 @@ pub enum Performed {
     Ended(JobResult),
     /// An earlier attempt is already settled in the ledger, so this one sent nothing.
     Settled(Effect),
-    /// An earlier attempt may have sent the request, so this one sent nothing. Contains the record of the ledger, if
-    /// there is one. Ask the provider, then call [`settle`]. The earlier attempt may still be running and settle first,
-    /// so [`Performable::settle`] may find the caller's rows in another state than about to be sent.
+    /// An earlier attempt may have sent the request, so this one sent nothing; or this one's permit has expired, so that
+    /// others may have sent the request meanwhile. Contains the record of the ledger, if there is one. Ask the provider,
+    /// then call [`settle`]. The earlier attempt may still be running and settle first, so [`Performable::settle`] may
+    /// find the caller's rows in another state than about to be sent.
     Unclear(Option<Effect>),
 }
 
@@ -143,6 +173,7 @@ impl<'a, S> From<&'a JobContext<S>> for Attempt<'a> {
 /// call this function again: nothing is sent twice.
 pub async fn perform<P: Performable>(attempt: impl Into<Attempt<'_>>, effect: &P) -> Result<Performed, JobError> {
     let attempt = attempt.into();
+    let steps = attempt.clock.steps();
     let now = attempt.clock.now();
     let mut tx = attempt.db.begin().await?;
     let (request, mode) = match effect.begin(&mut tx, now).await? {
@@ -158,13 +189,17 @@ pub async fn perform<P: Performable>(attempt: impl Into<Attempt<'_>>, effect: &P
         }
     };
     let record = effects::reserve(&mut tx, P::KIND, effect.key(), Some(attempt.job_id), mode, now).await?;
-    let may_ask = effects::ask(&mut tx, &record.id, now).await?;
+    let asked = effects::ask(&mut tx, &record, now).await?;
     tx.commit().await?;
-    if !may_ask {
-        return Ok(earlier(Some(record)));
-    }
+    let Some(record) = asked else { return Ok(earlier(Some(record))) };
+    let permit = Permit { request, clock: attempt.clock.clone(), given_at: now, steps };
     failpoint::hit(&format!("{}.after_ask", attempt.job_kind)).await?;
-    let answer = effect.ask(Permit { request }).await;
+    // The clocks of a virtual machine stand still while it is paused. The server's does not.
+    attempt.db.agree_on_time(attempt.clock).await?;
+    let Ok(answer) = effect.ask(permit).await else {
+        tracing::warn!(effect = P::KIND, job.id = attempt.job_id, "a request was not sent: its permit has expired");
+        return Ok(Performed::Unclear(Some(record)));
+    };
     failpoint::hit(&format!("{}.after_answer", attempt.job_kind)).await?;
     settle(attempt, effect, Some(&record), &answer).await.map(Performed::Ended)
 }
@@ -176,10 +211,12 @@ fn earlier(record: Option<Effect>) -> Performed {
     }
 }
 
-/// Settles an effect in the ledger together with the caller's rows. `answer` is the answer to the request, or the
-/// result of asking the provider about it.
+/// Settles an effect in the ledger together with the caller's rows. `answer` is the answer to the request of `record`,
+/// or the result of asking the provider about it.
 ///
-/// Without a record, only the caller's rows change. A record that is already settled does not change.
+/// Without a record, only the caller's rows change. A record that is already settled does not change. If a later request
+/// was sent since, an answer other than [`Answer::Taken`] changes nothing, and the job is retried: it then finds the
+/// later request.
 ///
 /// # Errors
 /// A database error, or an error of [`Performable::settle`].
@@ -192,14 +229,23 @@ pub async fn settle<P: Performable>(
     let attempt = attempt.into();
     let now = attempt.clock.now();
     let mut tx = attempt.db.begin().await?;
+    // The caller's rows are locked before the ledger's, as in `perform`.
     let ended = effect.settle(&mut tx, answer, now).await?;
-    if let Some(Effect { id, .. }) = record {
-        match answer {
-            Answer::Taken(reference) => effects::confirm(&mut tx, id, reference, now).await?,
-            Answer::Refused(error) => effects::refuse(&mut tx, id, &error.to_string(), now).await?,
-            Answer::NotSent(error) => effects::not_sent(&mut tx, id, &error.to_string(), now).await?,
-            Answer::Unclear(why) => effects::mark_unknown(&mut tx, id, why, now).await?,
+    if let Some(record) = record {
+        let settlement = match answer {
+            Answer::Taken(reference) => {
+                effects::confirm(&mut tx, &record.id, reference, now).await?;
+                Settlement::Stored
+            }
+            Answer::Refused(error) => effects::refuse(&mut tx, record, &error.to_string(), now).await?,
+            Answer::NotSent(error) => effects::not_sent(&mut tx, record, &error.to_string(), now).await?,
+            Answer::Unclear(why) => effects::mark_unknown(&mut tx, record, why, now).await?,
         };
+        if settlement == Settlement::Outdated {
+            tx.rollback().await?;
+            tracing::warn!(effect = P::KIND, job.id = attempt.job_id, "{OUTDATED}");
+            return Ok(Err(JobError::retry(OUTDATED)));
+        }
     }
     tx.commit().await?;
     Ok(ended)

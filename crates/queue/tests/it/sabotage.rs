@@ -23,6 +23,9 @@ const CAUGHT: &[(&str, &str)] = &[
         "effects::*::an_effect_is_asked_once_and_only_proof_that_nothing_left_lets_it_be_asked_again",
     ),
     ("effects_asked_again", "perform::*::a_request_leaves_again_only_when_it_is_proven_that_none_left"),
+    ("permits_for_ever", "perform::*::a_request_leaves_again_only_when_it_is_proven_that_none_left"),
+    ("late_answers_settle", "perform::*::a_request_leaves_again_only_when_it_is_proven_that_none_left"),
+    ("late_answers_settle", "effects::*::what_is_known_of_a_request_settles_no_later_one"),
     ("slots_fire_twice", "schedule::*::each_occurrence_has_one_job_however_many_schedulers_look"),
     // On SQLite the processes of one machine look at the file as well.
     ("nobody_else_is_woken", "wakeups::postgres::a_job_of_another_process_starts_without_the_clock_moving"),

@@ -16,9 +16,13 @@ impl Probes {
 
     /// Lets the program ask the provider about unconfirmed texts and calls now, and not only after a minute.
     pub async fn run_look_ups_now(&self) {
-        let asked = "UPDATE effects SET asked_at = $1 WHERE kind = 'booking_call' AND state IN ('asked', 'unknown')";
+        // The time of a request identifies it, so it stays as it is while a job may be about to settle the request.
+        let asked = "UPDATE effects SET asked_at = $1 WHERE state IN ('asked', 'unknown') AND asked_at > $1
+                     AND EXISTS (SELECT 1 FROM jobs WHERE jobs.state = 'queued'
+                                 AND (jobs.once_key = 'call.start:' || effects.business_key
+                                      OR jobs.dedup_key = 'smsconf:' || effects.business_key))";
         self.set_back(asked).await;
-        self.set_back("UPDATE job_steps SET finished_at = $1 WHERE step = 'the provider did not list it'").await;
+        self.set_back("UPDATE job_steps SET finished_at = $1 WHERE step LIKE 'the provider did not list it%'").await;
         let waiting: Vec<(String,)> = self
             .rows(
                 "SELECT id FROM jobs

@@ -2,18 +2,19 @@
 
 use nightshift_db::{Timestamp, Tx};
 
-use super::outbound::load;
+use super::outbound::lock;
 use super::send::{Envelope, addresses};
 use crate::ids::MessageId;
 use crate::messaging::message::MessageStatus;
 use crate::{Error, Result};
 
-/// Returns what was sent to the carrier, or `None` if the outcome is known by now.
+/// Returns what was sent to the carrier, or `None` if the outcome is known by now. Locks the text until the transaction
+/// ends.
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is no such outbound text, or if its addresses no longer exist.
 pub async fn unclear(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<Option<Envelope>> {
-    let text = load(tx, id).await?;
+    let text = lock(tx, id).await?;
     if text.status != MessageStatus::Unconfirmed || text.provider_message_sid.is_some() {
         return Ok(None);
     }

@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nightshift_db::{Db, Engine, Timestamp, Tx};
-use nightshift_queue::effects::{Answer, Decision, EffectState, Performable, Permit};
+use nightshift_queue::effects::{Answer, Decision, EffectState, Expired, Performable, Permit};
 use nightshift_queue::{JobError, JobResult, Mode, Outcome};
 use tokio::sync::Notify;
 
 const KIND: &str = "parcel";
 
-/// Where an attempt ends before its time. `In` and `Before` are crashes; what fails, fails with an error.
+/// Where an attempt ends before its time. `In`, `Before` and `After` are crashes; what fails, fails with an error; what
+/// is frozen may go on later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Break {
     Never,
@@ -23,6 +24,8 @@ pub enum Break {
     SettleFails,
     /// The ledger's statement for the settlement fails.
     SettlementFails,
+    FrozenBeforeTheRequest,
+    FrozenAfterTheRequest,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +72,8 @@ pub struct Step {
     pub broken: Break,
     pub reply: Reply,
     pub found: Option<(Reply, Break)>,
+    /// Whether all frozen attempts go on after this one.
+    pub thaws: bool,
 }
 
 /// The state after a settlement that was committed.
@@ -104,7 +109,7 @@ pub async fn prepare(db: &Db) {
     let table = "CREATE TABLE parcels (id TEXT PRIMARY KEY, state TEXT NOT NULL DEFAULT 'reserved',
                                        begun BIGINT NOT NULL DEFAULT 0, ledger_fails TEXT)";
     let trigger: &[&'static str] = match db.engine() {
-        Engine::Sqlite => &["CREATE TRIGGER fail_ledger BEFORE UPDATE ON effects
+        Engine::Sqlite => &["CREATE TRIGGER fail_ledger BEFORE UPDATE OF state ON effects
              WHEN EXISTS (SELECT 1 FROM parcels WHERE id = NEW.business_key
                           AND ledger_fails = CASE NEW.state WHEN 'asked' THEN 'intent' ELSE 'settlement' END)
              BEGIN SELECT RAISE(ABORT, 'the ledger fails'); END"],
@@ -114,7 +119,7 @@ pub async fn prepare(db: &Db) {
                           AND ledger_fails = CASE NEW.state WHEN 'asked' THEN 'intent' ELSE 'settlement' END)
                THEN RAISE EXCEPTION 'the ledger fails'; END IF;
                RETURN NEW; END $$",
-            "CREATE TRIGGER fail_ledger BEFORE UPDATE ON effects FOR EACH ROW EXECUTE FUNCTION fail_ledger()",
+            "CREATE TRIGGER fail_ledger BEFORE UPDATE OF state ON effects FOR EACH ROW EXECUTE FUNCTION fail_ledger()",
         ],
     };
     for sql in [table].iter().chain(trigger) {
@@ -150,6 +155,8 @@ pub struct Parcel<'a> {
     step: Step,
     pub requests: AtomicUsize,
     died: Notify,
+    /// Lets a frozen attempt go on.
+    pub thawed: Notify,
 }
 
 impl<'a> Parcel<'a> {
@@ -168,7 +175,7 @@ impl<'a> Parcel<'a> {
         .execute()
         .await
         .unwrap();
-        Self { db, key, step, requests: AtomicUsize::new(0), died: Notify::new() }
+        Self { db, key, step, requests: AtomicUsize::new(0), died: Notify::new(), thawed: Notify::new() }
     }
 
     async fn die_at(&self, point: Break) {
@@ -178,11 +185,18 @@ impl<'a> Parcel<'a> {
         }
     }
 
+    async fn freeze_at(&self, point: Break) {
+        if self.step.broken == point {
+            self.died.notify_one();
+            self.thawed.notified().await;
+        }
+    }
+
     fn fail_at(&self, point: Break) -> Result<(), JobError> {
         if self.step.broken == point { Err(JobError::retry("scripted")) } else { Ok(()) }
     }
 
-    /// Waits for what comes of an attempt; a crash drops it where it stands.
+    /// Waits for what comes of an attempt, or until it has died or is frozen.
     pub async fn unless_it_dies<T>(&self, attempt: impl Future<Output = Result<T, JobError>>) -> End<T> {
         tokio::select! {
             ended = attempt => match ended {
@@ -228,14 +242,16 @@ impl Performable for Parcel<'_> {
         })
     }
 
-    async fn ask(&self, permit: Permit<String>) -> Answer<&'static str> {
+    async fn ask(&self, permit: Permit<String>) -> Result<Answer<&'static str>, Expired> {
         self.die_at(Break::BeforeTheRequest).await;
-        assert_eq!(permit.into_request(), self.key);
+        self.freeze_at(Break::FrozenBeforeTheRequest).await;
+        assert_eq!(permit.into_request()?, self.key);
         let stored = stored(self.db, self.key).await;
         assert_eq!((stored.ledger, stored.row), (Some(EffectState::Asked), EffectState::Asked), "a request left early");
         self.requests.fetch_add(1, Ordering::SeqCst);
         self.die_at(Break::AfterTheRequest).await;
-        self.step.reply.answer()
+        self.freeze_at(Break::FrozenAfterTheRequest).await;
+        Ok(self.step.reply.answer())
     }
 
     async fn settle(&self, tx: &mut Tx, answer: &Answer<&'static str>, _: Timestamp) -> Result<JobResult, JobError> {
