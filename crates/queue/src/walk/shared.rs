@@ -2,7 +2,7 @@
 
 use nightshift_db::Timestamp;
 use nightshift_model::Step;
-use nightshift_model::state::{Answer, JOBS, LEASE, Ledger, Life, Outcome, Phase, State as Model};
+use nightshift_model::state::{JOBS, LEASE, Life, Outcome, Phase, State as Model};
 
 use super::world::World;
 
@@ -11,8 +11,6 @@ use super::world::World;
 
 /// The rescue takes a job back only if its lease expires when it did at the look.
 const TAKE_BACK_COMPARES_WHAT_WAS_READ: bool = false;
-/// The answer to an earlier request does not settle a later one.
-const LATE_ANSWERS_SETTLE_NOTHING: bool = false;
 
 /// Returns whether a walk can take the step that leads from `before` to `after`.
 pub async fn can_take(world: &World, before: &Model, step: &Step, after: &Model) -> bool {
@@ -22,12 +20,6 @@ pub async fn can_take(world: &World, before: &Model, step: &Step, after: &Model)
             let Some(lost) = before.processes[number].lost else { return true };
             let expires_late = before.rows[usize::from(lost.job)].until > lost.now;
             TAKE_BACK_COMPARES_WHAT_WAS_READ || !lost.renewed || expires_late
-        }
-        Step::Settle { process, run } => {
-            let run = before.processes[process].runs[run].unwrap();
-            let settled = matches!(before.effect.ledger, Ledger::Confirmed | Ledger::Refused);
-            let taken = run.phase == Phase::Answered(Answer::Taken);
-            LATE_ANSWERS_SETTLE_NOTHING || settled || taken || run.asked_last
         }
         _ => true,
     }
