@@ -3,7 +3,8 @@
 //! A walk goes through the model at random. For each step it runs the program's own code on a database, and then compares
 //! every row, and what the processes hold, with the model. Any difference fails the test and prints the steps so far.
 //!
-//! `NIGHTSHIFT_TEST_WALKS` is the number of walks per scope, and `NIGHTSHIFT_TEST_WALK_SEED` repeats the walks of a seed.
+//! `NIGHTSHIFT_TEST_WALKS` is the number of walks per scope, `NIGHTSHIFT_TEST_WALK_SCOPE` names a single scope, and
+//! `NIGHTSHIFT_TEST_WALK_SEED` repeats the walk of a seed, or the walks from it on.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
@@ -46,10 +47,11 @@ async fn every_step_changes_the_rows_as_the_model_says(engine: Engine) {
     let number = |variable: &str| std::env::var(variable).ok().map(|text| text.parse::<u64>().unwrap());
     let walks = number("NIGHTSHIFT_TEST_WALKS");
     let first = number("NIGHTSHIFT_TEST_WALK_SEED").unwrap_or_else(|| fastrand::u64(..));
+    let only = std::env::var("NIGHTSHIFT_TEST_WALK_SCOPE").ok();
     let database = migrated(engine).await;
     let mut taken = BTreeMap::new();
     for seed in (0..walks.unwrap_or_else(|| walks_of(engine))).map(|walk| first.wrapping_add(walk)) {
-        for scope in SCOPES {
+        for scope in SCOPES.into_iter().filter(|scope| only.as_ref().is_none_or(|only| only == scope.name)) {
             walk(&database.db, walked(scope), seed, &mut taken).await;
         }
     }
