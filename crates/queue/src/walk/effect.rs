@@ -16,7 +16,7 @@ use crate::store::effects::{self, Effect};
 pub const KIND: &str = "walk";
 pub const KEY: &str = "once";
 
-type Line = (oneshot::Sender<()>, oneshot::Receiver<Answer<String>>);
+type Line = (oneshot::Sender<()>, oneshot::Receiver<()>, oneshot::Receiver<Answer<String>>);
 
 /// `None` to settle without a request.
 struct Walked(Mutex<Option<Line>>);
@@ -35,9 +35,10 @@ impl Performable for Walked {
     }
 
     async fn ask(&self, permit: Permit<()>) -> Result<Answer<String>, Expired> {
-        let () = permit.into_request()?;
-        let (reached, answer) = self.0.lock().unwrap().take().unwrap();
+        let (reached, go, answer) = self.0.lock().unwrap().take().unwrap();
         reached.send(()).unwrap();
+        go.await.unwrap();
+        let () = permit.into_request()?;
         Ok(answer.await.unwrap())
     }
 
@@ -69,6 +70,7 @@ pub enum Stage {
     /// The intent is committed and the request is not sent, or its answer is not stored.
     Asking {
         performing: BoxFuture<'static, Result<Performed, JobError>>,
+        go: Option<oneshot::Sender<()>>,
         answer: oneshot::Sender<Answer<String>>,
     },
     /// An earlier attempt may have sent the request.
@@ -81,9 +83,10 @@ impl Stage {
     /// Commits the intent, or finds an earlier one.
     pub async fn intend(attempt: For) -> Self {
         let (reached, mut is_reached) = oneshot::channel();
+        let (go, goes) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
         let mut performing: BoxFuture<'static, _> = Box::pin(async move {
-            let effect = Walked(Mutex::new(Some((reached, answered))));
+            let effect = Walked(Mutex::new(Some((reached, goes, answered))));
             perform(attempt.attempt(), &effect).await
         });
         tokio::select! {
@@ -93,7 +96,30 @@ impl Stage {
                 Performed::Settled(_) => Self::Settled,
                 Performed::Ended(result) => panic!("nothing was asked, and the job ends with {result:?}"),
             },
-            _ = &mut is_reached => Self::Asking { performing, answer },
+            _ = &mut is_reached => Self::Asking { performing, go: Some(go), answer },
+        }
+    }
+
+    /// Sends the request.
+    pub async fn send(&mut self) {
+        let Self::Asking { performing, go, .. } = self else { panic!("there is no permit") };
+        go.take().unwrap().send(()).unwrap();
+        tokio::select! {
+            biased;
+            performed = performing => panic!("the permit gave no request out: {performed:?}"),
+            () = std::future::ready(()) => {}
+        }
+    }
+
+    /// Finds that the permit has expired.
+    pub async fn abstain(self) -> Self {
+        let Self::Asking { performing, go, answer } = self else { panic!("there is no permit") };
+        // A request that is sent nevertheless gets no answer, and panics.
+        drop(answer);
+        go.unwrap().send(()).unwrap();
+        match performing.await.unwrap() {
+            Performed::Unclear(record) => Self::Unclear(record),
+            other => panic!("a permit that has expired ends with {other:?}"),
         }
     }
 
@@ -114,7 +140,7 @@ impl Stage {
             Modelled::Unclear => Answer::Unclear("lost".to_owned()),
         };
         match self {
-            Self::Asking { performing, answer: line } => {
+            Self::Asking { performing, answer: line, .. } => {
                 line.send(answer).unwrap();
                 match performing.await.unwrap() {
                     Performed::Ended(result) => result,

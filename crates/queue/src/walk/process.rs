@@ -141,10 +141,15 @@ impl Process {
         &held.stage
     }
 
-    /// The permit has expired. Today the program sends the request however old its permit is; the walk drops the
-    /// attempt, as the model says.
-    pub fn abstain(&mut self, place: usize) {
-        self.held(place).stage = Stage::Unclear(None);
+    pub async fn send(&mut self, place: usize) {
+        self.held(place).stage.send().await;
+    }
+
+    /// A permit lasts a little longer than the tick that it lasts in the model.
+    pub async fn abstain(&mut self, place: usize) {
+        self.clock.advance(TICK);
+        let stage = std::mem::replace(&mut self.held(place).stage, Stage::None);
+        self.held(place).stage = stage.abstain().await;
     }
 
     pub async fn ask_provider(&mut self, place: usize) {

@@ -142,7 +142,8 @@ impl World {
                     self.process(process).end(run, outcome).await;
                 }
             }
-            Step::Abstain { process, run } => self.process(process).abstain(run),
+            Step::Abstain { process, run } => self.process(process).abstain(run).await,
+            Step::Send { process, run, .. } => self.process(process).send(run).await,
             Step::AskProvider { process, run } => self.process(process).ask_provider(run).await,
             Step::Settle { process, run } => {
                 let Phase::Answered(answer) = before.processes[process].runs[run].unwrap().phase else {
@@ -179,7 +180,6 @@ impl World {
             Step::Gather(_)
             | Step::Answer(_)
             | Step::Announce(_)
-            | Step::Send { .. }
             | Step::Notice(_)
             | Step::Pause(_)
             | Step::Resume(_)
