@@ -76,11 +76,18 @@ impl Dispatcher {
             return Err(error.into());
         }
         let Outlook { mut next_due, mut limited } = Outlook::read(&self.db).await?;
+        let (mut steps, mut look_at) = (self.clock.steps(), self.clock.now() + LOOK_EVERY);
         loop {
             if *stop.borrow() {
                 return Ok(());
             }
-            let (steps, now) = (self.clock.steps(), self.clock.now());
+            let now = self.clock.now();
+            // Checked in each round: hints that keep coming must not put off the look that finds what had none. After a
+            // step of the clock the time of the look is of before.
+            if now >= look_at || self.clock.steps() != steps {
+                (steps, look_at) = (self.clock.steps(), now + LOOK_EVERY);
+                Outlook { next_due, limited } = Outlook::read(&self.db).await?;
+            }
             let mut promoted = Promoted::default();
             if next_due.is_some_and(|due| due <= now) {
                 promoted = claim::promote_due(&self.db, now).await?;
@@ -99,17 +106,12 @@ impl Dispatcher {
                 continue;
             }
             // From the instant that was looked at: what became due while we looked is not passed over.
-            let look_at = now + if round.limited { LOOK_LIMITED_EVERY } else { LOOK_EVERY };
+            let again_at = if round.limited { look_at.min(now + LOOK_LIMITED_EVERY) } else { look_at };
             tokio::select! {
                 woken = self.wake.woken() => {
                     next_due = earlier(next_due, woken.due);
                 }
-                () = self.clock.sleep_until(next_due.map_or(look_at, |due| due.min(look_at))) => {
-                    if self.clock.now() >= look_at {
-                        Outlook { next_due, limited } = Outlook::read(&self.db).await?;
-                    }
-                }
-                // The time to look at is of before.
+                () = self.clock.sleep_until(next_due.map_or(again_at, |due| due.min(again_at))) => {}
                 () = self.clock.stepped(steps) => {}
                 () = stopped(stop) => return Ok(()),
             }

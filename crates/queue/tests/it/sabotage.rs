@@ -3,6 +3,8 @@
 use std::process::Command;
 use std::sync::Mutex;
 
+use nightshift_model::Defect;
+
 /// A defect, and the test that catches it; `*` stands for each engine.
 const CAUGHT: &[(&str, &str)] = &[
     ("one_lease_for_ever", "leases::*::a_frozen_handler_that_wakes_up_after_losing_its_lease_changes_nothing"),
@@ -66,4 +68,13 @@ fn every_defect_is_caught_by_its_test() {
     });
     let missed = missed.into_inner().unwrap();
     assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+/// The exhaustive check of the model must find each of them as well.
+#[test]
+fn every_defect_is_one_of_the_model() {
+    let modelled: Vec<_> = Defect::ALL.iter().filter_map(|defect| defect.in_the_program()).collect();
+    for (defect, _) in CAUGHT {
+        assert!(modelled.contains(defect), "{defect} is not in the model");
+    }
 }

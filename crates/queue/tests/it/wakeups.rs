@@ -13,6 +13,7 @@ each_engine! {
     a_backlog_larger_than_the_slots_is_worked_off,
     a_batch_tells_both_what_is_ready_and_what_becomes_due,
     what_becomes_due_at_a_full_process_starts_at_another,
+    hints_that_keep_coming_do_not_put_off_the_routine_look,
 }
 
 async fn a_job_of_another_process_starts_without_the_clock_moving(engine: Engine) {
@@ -112,6 +113,25 @@ async fn what_becomes_due_at_a_full_process_starts_at_another(engine: Engine) {
         bed.app.open("first");
         bed.app.open("second");
         drop((other, full));
+    })
+    .await;
+}
+
+async fn hints_that_keep_coming_do_not_put_off_the_routine_look(engine: Engine) {
+    on(engine, async |bed| {
+        let worker = bed.worker();
+        let far = bed.clock.now() + Duration::from_secs(3_600);
+        let id = bed.enqueue_new(NewJob::of(&Scripted::new("unheard", &[Act::Done])).unwrap().run_at(far)).await;
+        // No hint says that it is due earlier now.
+        let earlier = bed.db.write("UPDATE jobs SET run_at = $2 WHERE id = $1").bind(&id);
+        earlier.bind(bed.clock.now() + Duration::from_secs(2)).execute().await.unwrap();
+        for n in 0..8 {
+            bed.clock.advance(Duration::from_secs(1));
+            let noise = bed.enqueue(&Scripted::new(&format!("noise-{n}"), &[Act::Done])).await;
+            bed.until_state(&noise, State::Succeeded).await;
+        }
+        bed.until_runs("unheard", 1).await;
+        drop(worker);
     })
     .await;
 }
