@@ -402,13 +402,15 @@ fn every_promise_is_shown_by_a_test_that_exists() {
             "crates/domain/tests/flow",
             "crates/lab/tests/it",
             "crates/providers/tests/it",
+            "crates/queue/src",
             "crates/queue/src/job",
             "crates/queue/src/runtime",
             "crates/queue/src/store",
             "crates/queue/tests/it",
             "crates/queue/src/schedule",
         ];
-        let paths = places.iter().map(|place| root().join(place).join(format!("{file}.rs")));
+        let names = [format!("{file}.rs"), format!("{file}/mod.rs")];
+        let paths = places.iter().flat_map(|place| names.iter().map(|name| root().join(place).join(name)));
         let mut files = paths.filter_map(|path| fs::read_to_string(path).ok());
         let found = if file == "checks" {
             files.any(|code| code.contains(&format!("fn {test}(")))
