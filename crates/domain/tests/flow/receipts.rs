@@ -46,7 +46,7 @@ impl Part for Nothing {
         "nothing AS (SELECT 1)".to_owned()
     }
 
-    fn bind<'c>(&self, query: Query<'c>) -> Query<'c> {
+    fn bind<'c>(&self, query: Query<'c>, _now: Timestamp) -> Query<'c> {
         query
     }
 }
