@@ -37,26 +37,36 @@ UNION ALL
  FROM webhook_receipts ORDER BY id DESC);
 
 -- What a receipt says never changes.
+CREATE FUNCTION refuse_receipt_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        RAISE EXCEPTION 'webhook_inbox is never truncated: its receipts would be lost';
+    END IF;
+    RAISE EXCEPTION 'a receipt in webhook_inbox is immutable: it is never changed';
+END $$;
 CREATE TRIGGER webhook_inbox_receipt_immutable
     BEFORE UPDATE OF id, provider, event_key, event_type, verified, received_at, request_id ON webhook_inbox
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION refuse_receipt_change();
 CREATE TRIGGER webhook_inbox_kept BEFORE TRUNCATE ON webhook_inbox
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_receipt_change();
 
--- A receipt whose row is deleted stays as an entry of the event log, with the same id.
+-- A receipt whose row is deleted stays as an entry of the event log, with the same id. It is there already if the row was
+-- deleted before and restored from a backup.
 CREATE FUNCTION keep_receipts() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO event_log (id, event_type, status, actor_type, inbox_id, correlation_id, metadata, created_at)
     SELECT id, webhook_received_type(provider), 'success', 'webhook', id, request_id,
            jsonb_build_object('eventType', event_type, 'duplicate', false), received_at
-    FROM deleted WHERE request_id IS NOT NULL;
+    FROM deleted WHERE request_id IS NOT NULL
+    ON CONFLICT (id) DO NOTHING;
     RETURN NULL;
 END $$;
 CREATE TRIGGER webhook_inbox_receipts_kept AFTER DELETE ON webhook_inbox REFERENCING OLD TABLE AS deleted
     FOR EACH STATEMENT EXECUTE FUNCTION keep_receipts();
 
--- Retention walks the primary key: ids sort by the time of the first delivery.
--- widens: the previous version finds the same events without this index, once a day, by reading the table
+-- Retention reads the table once a day.
+-- widens: the previous version finds the same events without this index, by reading the table once a day, and again for
+-- every 1,000 events that have become too old
 DROP INDEX webhook_inbox_with_payload;
 -- widens: the same
 DROP INDEX webhook_inbox_emptied;

@@ -40,18 +40,20 @@ CREATE TRIGGER webhook_inbox_receipt_immutable
     BEFORE UPDATE OF id, provider, event_key, event_type, verified, received_at, request_id ON webhook_inbox
 BEGIN SELECT RAISE(ABORT, 'a receipt in webhook_inbox is immutable: it is never changed'); END;
 
--- A receipt whose row is deleted stays as an entry of the event log, with the same id.
+-- A receipt whose row is deleted stays as an entry of the event log, with the same id. It is there already if the row was
+-- deleted before and restored from a backup.
 CREATE TRIGGER webhook_inbox_receipt_kept BEFORE DELETE ON webhook_inbox WHEN OLD.request_id IS NOT NULL
 BEGIN
     INSERT INTO event_log (id, org_id, event_type, status, actor_type, actor_id, booking_id, thread_id, client_id,
                            sitter_id, job_id, inbox_id, correlation_id, metadata, created_at)
     SELECT id, org_id, event_type, status, actor_type, actor_id, booking_id, thread_id, client_id,
            sitter_id, job_id, inbox_id, correlation_id, metadata, created_at
-    FROM webhook_receipts WHERE id = OLD.id;
+    FROM webhook_receipts WHERE id = OLD.id AND NOT EXISTS (SELECT 1 FROM event_log WHERE id = OLD.id);
 END;
 
--- Retention walks the primary key: ids sort by the time of the first delivery.
--- widens: the previous version finds the same events without this index, once a day, by reading the table
+-- Retention reads the table once a day.
+-- widens: the previous version finds the same events without this index, by reading the table once a day, and again for
+-- every 1,000 events that have become too old
 DROP INDEX webhook_inbox_with_payload;
 -- widens: the same
 DROP INDEX webhook_inbox_emptied;

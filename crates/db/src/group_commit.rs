@@ -20,7 +20,9 @@ pub trait BatchWrite: Send + Sync + 'static {
     type Item: Send + Sync + 'static;
     /// What the caller gets after the commit.
     type Answer: Send + 'static;
-    /// The names of the [`failpoint`]s before and after the commit.
+    /// The names of the [`failpoint`]s before and after the commit. A statement that commits by itself
+    /// ([`write_alone`](Self::write_alone)) has none within: the first is hit before it is sent. What happens when it is
+    /// interrupted is tested by a network that cuts connections (`tests/it/network.rs`).
     const FAILPOINTS: [&'static str; 2];
 
     /// Writes `items` within `tx` and returns one answer per item, in the same order.
@@ -31,6 +33,10 @@ pub trait BatchWrite: Send + Sync + 'static {
     fn write(&self, tx: &mut Tx, items: &[Self::Item]) -> impl Future<Output = Result<Vec<Self::Answer>>> + Send;
 
     /// Writes `items` with one statement that commits by itself. Returns `None` if they need a transaction.
+    ///
+    /// An error may come after the commit: a lost connection, which is transient, or an answer that can't be read. After
+    /// the latter the items are written again, each by itself. So if the statement's answer has rows, it must store an
+    /// item once, however often it is written.
     fn write_alone<'a>(
         &'a self,
         _db: &'a Db,
@@ -154,6 +160,7 @@ async fn write_guarded<W: BatchWrite>(db: &Db, write: &W, items: &[W::Item]) -> 
 
 async fn write_once<W: BatchWrite>(db: &Db, write: &W, items: &[W::Item]) -> Result<Vec<W::Answer>> {
     let [before_commit, after_commit] = W::FAILPOINTS;
+    // Only a transaction can be left without its commit, so this defect takes that path.
     let sabotaged = sabotage::is("answered_without_a_commit");
     let answers = if let Some(writing) = write.write_alone(db, items).filter(|_| !sabotaged) {
         failpoint::hit(before_commit).await?;

@@ -4,27 +4,34 @@
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use crate::rows::Columns;
-use crate::{Engine, Query, RowsStatement};
+use crate::{Db, Engine, Query, RowsStatement, Timestamp};
 
 /// A part of a statement: rows that are inserted because the statement stores others. The text is one or more common
 /// table expressions, `name AS (INSERT ...)`.
 ///
 /// The statement around it has the current time as `$1`, and its expression `stored` has the ids of the rows that it
-/// stored in the column `id`.
+/// stored in the column `id`. A part takes no time of its own: a row that is due at a later reading of the clock than
+/// `$1` would be stored as not yet due.
 pub trait Part: Sync {
     /// Returns the text with its parameters numbered from `first`.
     fn text(&self, first: usize) -> String;
-    /// Binds its parameters.
-    fn bind<'c>(&self, query: Query<'c>) -> Query<'c>;
+    /// Binds its parameters. `now` is the statement's `$1`.
+    fn bind<'c>(&self, query: Query<'c>, now: Timestamp) -> Query<'c>;
 }
 
 impl<C: Columns> RowsStatement<C> {
-    /// Binds the rows, and puts `part` in the place of `{part}`. The statement's own parameters must be bound before.
+    /// Returns the statement with `now` as `$1`, its only own parameter, and with `part` in the place of `{part}`.
     /// PostgreSQL only.
-    pub fn bind_rows_and_part<'c>(&'static self, query: Query<'c>, rows: &[C::Row<'_>], part: &impl Part) -> Query<'c> {
-        let query = self.bind_rows(query, rows);
+    pub fn with_part<'c>(
+        &'static self,
+        db: &'c Db,
+        now: Timestamp,
+        rows: &[C::Row<'_>],
+        part: &impl Part,
+    ) -> Query<'c> {
+        let query = self.bind_rows(db.write("").bind(now), rows);
         let text = self.sql(Engine::Postgres).replace("{part}", &part.text(query.bound() + 1));
         // Safe: the text consists of pieces of the program and placeholder numbers.
-        part.bind(query.with_sql(AssertSqlSafe(text).into_sql_str()))
+        part.bind(query.with_sql(AssertSqlSafe(text).into_sql_str()), now)
     }
 }

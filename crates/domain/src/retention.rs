@@ -1,12 +1,12 @@
 //! Deleting data past its retention time. Data that is kept for ever (audit log, status history) is not mentioned here:
 //! the database itself moves the receipt of a deleted webhook event to the audit log.
 //!
-//! Ids sort by creation, so webhook events are found by their primary key, and the most frequent write of the program
-//! needs no index for this.
+//! Webhook events are found by reading all of them, once a day, so the most frequent write of the program needs no index
+//! for this.
 
 use std::time::Duration;
 
-use nightshift_db::{Bind, Db, Timestamp, lowest_id};
+use nightshift_db::{Bind, Db, Timestamp};
 use serde::Serialize;
 
 use crate::Result;
@@ -38,22 +38,24 @@ pub struct Swept {
     pub transcripts: u64,
 }
 
-/// The events before an id, newest first: the first id of a batch, and how many of the batch have a body.
-const EVENTS_BEFORE: &str = "
-SELECT min(id), count(payload)
-FROM (SELECT id, payload FROM webhook_inbox WHERE id < $1 ORDER BY id DESC LIMIT $2) AS batch";
-const EMPTY_EVENTS: &str = "UPDATE webhook_inbox SET payload = NULL WHERE id >= $1 AND id < $2 AND payload IS NOT NULL";
-const FORGET_EVENTS: &str = "
-DELETE FROM webhook_inbox WHERE id IN (SELECT id FROM webhook_inbox WHERE id < $1 ORDER BY id LIMIT $2)";
+/// The next batch of events after an id: its last id, how many of its events have a body that is too old, and how many
+/// are themselves too old.
+const NEXT_EVENTS: &str = "
+SELECT max(id), count(CASE WHEN has_body AND received_at < $3 THEN 1 END), count(CASE WHEN received_at < $4 THEN 1 END)
+FROM (SELECT id, received_at, payload IS NOT NULL AS has_body FROM webhook_inbox WHERE id > $1 ORDER BY id LIMIT $2) AS batch";
+const EMPTY_EVENTS: &str = "
+UPDATE webhook_inbox SET payload = NULL WHERE id > $1 AND id <= $2 AND received_at < $3 AND payload IS NOT NULL";
+const FORGET_EVENTS: &str = "DELETE FROM webhook_inbox WHERE id > $1 AND id <= $2 AND received_at < $3";
 
 /// Deletes everything that is past its retention time.
 ///
 /// # Errors
 /// After a database error, the rows deleted until then stay deleted.
 pub async fn sweep(db: &Db, now: Timestamp) -> Result<Swept> {
+    let (inbox_payloads, inbox_rows) = inbox(db, now).await?;
     Ok(Swept {
-        inbox_payloads: emptied(db, now).await?,
-        inbox_rows: in_batches(db, FORGET_EVENTS, lowest_id(now - 180 * DAY)).await?,
+        inbox_payloads,
+        inbox_rows,
         stream_events: in_batches(
             db,
             "DELETE FROM stream_events
@@ -98,24 +100,28 @@ pub async fn sweep(db: &Db, now: Timestamp) -> Result<Swept> {
     })
 }
 
-/// Deletes the bodies of webhook events that are older than 30 days.
+/// Deletes the bodies of webhook events that are older than 30 days, and events that are older than 180 days. Returns the
+/// number of bodies and of events.
 ///
-/// It walks back to a batch without bodies, and then deletes bodies from the oldest one on. Bodies before that batch can't
-/// exist, also after a sweep that was interrupted. So a sweep reads no more than what became too old since the last one.
-async fn emptied(db: &Db, now: Timestamp) -> Result<u64> {
-    let mut ends = vec![lowest_id(now - 30 * DAY)];
-    while let Some(end) = ends.last() {
-        let (first, bodies): (Option<String>, i64) = db.read(EVENTS_BEFORE).bind(end).bind(BATCH).one().await?;
-        match first {
-            Some(first) if bodies > 0 => ends.push(first),
-            _ => break,
+/// It reads every event, in the order of the ids. The order says little about the age: an id is ahead of its time if its
+/// process's clock was once ahead, and the ids of a process whose clock was behind are among those of earlier days.
+async fn inbox(db: &Db, now: Timestamp) -> Result<(u64, u64)> {
+    let (body_limit, row_limit) = (now - 30 * DAY, now - 180 * DAY);
+    let (mut bodies, mut rows) = (0, 0);
+    let mut after = String::new();
+    loop {
+        let batch = db.read(NEXT_EVENTS).bind(&after).bind(BATCH).bind(body_limit).bind(row_limit);
+        let (Some(last), old_bodies, old_rows): (Option<String>, i64, i64) = batch.one().await? else {
+            return Ok((bodies, rows));
+        };
+        if old_rows > 0 {
+            rows += db.write(FORGET_EVENTS).bind(&after).bind(&last).bind(row_limit).execute().await?;
         }
+        if old_bodies > 0 {
+            bodies += db.write(EMPTY_EVENTS).bind(&after).bind(&last).bind(body_limit).execute().await?;
+        }
+        after = last;
     }
-    let mut total = 0;
-    for batch in ends.windows(2).rev() {
-        total += db.write(EMPTY_EVENTS).bind(&batch[1]).bind(&batch[0]).execute().await?;
-    }
-    Ok(total)
 }
 
 async fn in_batches<'q>(db: &Db, sql: &'static str, before: impl Bind<'q> + Clone) -> Result<u64> {

@@ -1,5 +1,5 @@
 //! Stores the deliveries of concurrent requests together: one transaction holds their inbox rows and jobs, and the audit
-//! entries of repeated deliveries.
+//! entries of repeated and of unverified deliveries.
 
 use std::collections::HashSet;
 

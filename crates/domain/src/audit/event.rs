@@ -114,16 +114,3 @@ text_enum! {
         RetentionSwept = "retention.swept",
     }
 }
-
-impl Event {
-    /// Whether entries of this type are receipts of webhooks.
-    pub(super) fn is_receipt(self) -> bool {
-        matches!(
-            self,
-            Self::WebhookStripeReceived
-                | Self::WebhookSmsReceived
-                | Self::WebhookTwilioReceived
-                | Self::WebhookVapiReceived
-        )
-    }
-}

@@ -1,17 +1,17 @@
 //! The list of the audit log.
 //!
 //! It reads two places: the entries that are stored as such, and the receipts of webhooks, which are rows of the inbox
-//! (the view `webhook_receipts` shows them as entries). Each place is read by an index of its own, in order, and no
-//! further than the page needs.
+//! (the view `webhook_receipts` shows them as entries). Each place is read by an index of its own, in order. A
+//! list of frequent entries reads no more than the page needs; one of a rare type or status reads both places to the end.
 
 use nightshift_db::{Db, Json, Order, Timestamp, lowest_id};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::event::Event;
 use crate::Result;
 use crate::ids::{BookingId, ClientId, EventId, InboxId, OrgId, SitterId, ThreadId};
+use crate::inbox::WebhookSource;
 use crate::list::{List, Listed};
 use crate::page::{Cursor, Limit, Page};
 use crate::viewer::Viewer;
@@ -90,7 +90,8 @@ macro_rules! entries_of {
 impl Filter {
     /// Whether receipts can be among the entries. All of them are successes, and none has an organisation or a booking.
     fn may_match_receipts(&self, viewer: &Viewer) -> bool {
-        let is_receipt = |name: &String| name.parse().is_ok_and(Event::is_receipt);
+        let is_receipt =
+            |name: &String| WebhookSource::ALL.iter().any(|source| source.received_event().as_str() == name);
         viewer.org_id().is_none()
             && self.booking.is_none()
             && self.status.as_ref().is_none_or(|status| status == RECEIPT_STATUS)

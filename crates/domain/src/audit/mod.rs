@@ -1,5 +1,5 @@
-//! The audit log: one immutable row for everything that was done. The row of the first delivery of a webhook's event is
-//! the event's row in the [inbox](crate::inbox).
+//! The audit log: one immutable row for everything that was done. A webhook's first delivery has no row here: its row in
+//! the [inbox](crate::inbox) is shown as the entry.
 //!
 //! Metadata holds ids and facts. Message bodies, clients' phone numbers and secrets never go in.
 

@@ -1,12 +1,11 @@
 //! Storing deliveries. This is the program's most frequent write.
 //!
 //! [`NewDeliveries`] are deliveries of different requests that are stored together. Each event gets a row, which is also
-//! the receipt of its first delivery; a repeated delivery gets an entry in the audit log. The receiver enqueues a job for
-//! each new event.
+//! the receipt of its first delivery; a repeated delivery gets an entry in the audit log, and so does an unverified one. The
+//! receiver enqueues a job for each new event.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::LazyLock;
 
 use nightshift_db::{Db, DbError, Part, RowsStatement, Timestamp, Tx, columns, new_id};
 use serde_json::{Value, json};
@@ -60,27 +59,21 @@ macro_rules! upsert {
 static UPSERT: RowsStatement<EventColumns> = RowsStatement::new(1, upsert!("{rows} AS new"));
 
 /// Does everything that follows from the upsert: inserts the entries of repeated deliveries, under the ids that were made
-/// for rows, and what the caller adds. `$2` has the type of the entry for each source.
+/// for rows, and what the caller adds.
 static UPSERT_AND_FOLLOW: RowsStatement<EventColumns> = RowsStatement::new(
-    2,
+    1,
     concat!(
         "WITH new AS (SELECT * FROM {rows} AS sent), stored AS (",
         upsert!("new"),
         "), repeated AS (
              INSERT INTO event_log (id, event_type, status, actor_type, inbox_id, correlation_id, metadata, created_at)
-             SELECT new.id, $2::jsonb ->> provider, 'success', 'webhook', stored.id, request_id,
+             SELECT new.id, webhook_received_type(provider), 'success', 'webhook', stored.id, request_id,
                     jsonb_build_object('eventType', event_type, 'duplicate', true), $1
              FROM new JOIN stored USING (provider, event_key) WHERE stored.id <> new.id),
          {part}
          SELECT id, provider, event_key FROM stored"
     ),
 );
-
-/// The type of the entry about a delivery, for each source, as JSON.
-static ENTRY_TYPES: LazyLock<String> = LazyLock::new(|| {
-    let types = WebhookSource::ALL.iter().map(|source| (source.as_str(), source.received_event().as_str()));
-    json!(types.collect::<HashMap<_, _>>()).to_string()
-});
 
 /// An audit entry about a delivery.
 struct LogRow<'a> {
@@ -152,8 +145,7 @@ impl<'a> NewDeliveries<'a> {
     /// # Errors
     /// After an error the statement may have been committed, if its answer was lost.
     pub async fn store_with(&self, db: &Db, following: &impl Part) -> Result<Vec<Recorded>> {
-        let statement = db.write("").bind(self.now).bind(ENTRY_TYPES.as_str());
-        let rows = UPSERT_AND_FOLLOW.bind_rows_and_part(statement, &self.events, following).all().await?;
+        let rows = UPSERT_AND_FOLLOW.with_part(db, self.now, &self.events, following).all().await?;
         self.recorded(rows)
     }
 

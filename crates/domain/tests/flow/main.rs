@@ -14,6 +14,7 @@ mod messaging;
 mod payments;
 mod receipts;
 mod requests;
+mod retention;
 mod slots;
 mod told;
 mod viewers;

@@ -22,6 +22,7 @@ each_engine! {
     receipts_and_other_entries_are_one_list,
     a_receipt_is_never_changed_and_outlives_its_row,
     what_the_version_before_stores_is_shown_once,
+    a_row_that_was_restored_from_a_backup_can_be_deleted_again,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -46,7 +47,7 @@ impl Part for Nothing {
         "nothing AS (SELECT 1)".to_owned()
     }
 
-    fn bind<'c>(&self, query: Query<'c>) -> Query<'c> {
+    fn bind<'c>(&self, query: Query<'c>, _now: Timestamp) -> Query<'c> {
         query
     }
 }
@@ -106,6 +107,8 @@ async fn each_delivery_has_one_entry_in_the_event_log(engine: Engine) {
                     "metadata": {"eventType": "a.type", "duplicate": !recorded.first}, "createdAt": now,
                 });
                 assert_eq!(entry, shown);
+                let of_type = Filter { event_type: Some(source.received_event().to_string()), ..Filter::default() };
+                assert!(listed(&business.db, &of_type, 50).await.contains(&entry), "{source}");
             }
         }
         let sources = i64::try_from(WebhookSource::ALL.len()).unwrap();
@@ -269,6 +272,22 @@ async fn a_receipt_is_never_changed_and_outlives_its_row(engine: Engine) {
         assert_eq!(db.read("SELECT count(*) FROM webhook_inbox").scalar::<i64>().await.unwrap(), 0);
         assert_eq!(stored_entries(db).await, 4);
         assert_eq!(listed(db, &Filter::default(), 50).await, shown);
+    })
+    .await;
+}
+
+async fn a_row_that_was_restored_from_a_backup_can_be_deleted_again(engine: Engine) {
+    on(engine, async |business| {
+        let db = &business.db;
+        business.receive(&[delivery(WebhookSource::Stripe, "k", "one")], noon()).await;
+        let shown = listed(db, &Filter::default(), 50).await;
+        db.write("CREATE TABLE backup AS SELECT * FROM webhook_inbox").execute().await.unwrap();
+        db.write("DELETE FROM webhook_inbox").execute().await.unwrap();
+        db.write("INSERT INTO webhook_inbox SELECT * FROM backup").execute().await.unwrap();
+        assert_eq!(listed(db, &Filter::default(), 50).await, shown);
+        assert_eq!(retention::sweep(db, noon() + DAY * 181).await.unwrap().inbox_rows, 1);
+        assert_eq!(listed(db, &Filter::default(), 50).await, shown);
+        assert_eq!(view(db).await.len(), 1);
     })
     .await;
 }

@@ -118,14 +118,14 @@ pub struct CausedJobs {
     ids: Vec<String>,
     causes: Vec<String>,
     jobs: Vec<NewJob>,
-    now: Timestamp,
 }
 
 impl CausedJobs {
-    /// Creates the rows of jobs, each of which is preceded by the id of its cause.
+    /// Creates the rows of jobs, each of which is preceded by the id of its cause. `now` is for their ids only: a job
+    /// without a time is due at the time of the statement around it.
     pub(crate) fn new(caused: Vec<(String, NewJob)>, now: Timestamp) -> Self {
         let (causes, jobs): (Vec<_>, Vec<_>) = caused.into_iter().unzip();
-        Self { ids: jobs.iter().map(|_| new_id(now)).collect(), causes, jobs, now }
+        Self { ids: jobs.iter().map(|_| new_id(now)).collect(), causes, jobs }
     }
 
     /// Returns each job with its cause.
@@ -141,9 +141,9 @@ impl Part for CausedJobs {
         format!("caused AS ({})", INSERT_CAUSED.part(first).replace("{causes}", &causes))
     }
 
-    fn bind<'c>(&self, query: Query<'c>) -> Query<'c> {
+    fn bind<'c>(&self, query: Query<'c>, now: Timestamp) -> Query<'c> {
         INSERT_CAUSED
-            .bind_rows(query, &rows(&self.ids, &self.jobs, self.now))
+            .bind_rows(query, &rows(&self.ids, &self.jobs, now))
             .bind_array(self.ids.as_slice())
             .bind_array(self.causes.as_slice())
     }

@@ -97,9 +97,14 @@ impl Queue {
 
     /// Wakes workers for the jobs whose cause was stored.
     pub fn announce(&self, jobs: &CausedJobs, is_stored: impl Fn(&str) -> bool) {
-        let now = self.0.clock.now();
-        for run_at in worth_telling(jobs.iter().filter(|(cause, _)| is_stored(cause)).map(|(_, job)| job), now) {
-            self.0.wake.enqueued(run_at, now);
+        let stored = || jobs.iter().filter(|(cause, _)| is_stored(cause)).map(|(_, job)| job);
+        if stored().any(|job| job.run_at.is_none()) {
+            self.0.wake.ready();
+        }
+        // Such a job may have become due since the statement stored it as not yet due. So workers are told its time, at
+        // which they look for what has become due, and not that it is ready.
+        if let Some(run_at) = stored().filter_map(|job| job.run_at).min() {
+            self.0.wake.due_at(run_at);
         }
     }
 

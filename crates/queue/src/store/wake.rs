@@ -100,11 +100,20 @@ impl Wake {
 
     /// Wakes all processes for committed jobs that are due at `run_at`.
     pub(crate) fn enqueued(&self, run_at: Timestamp, now: Timestamp) {
-        let woken = if run_at <= now {
-            Woken { ready: true, due: None, cancel: false }
-        } else {
-            Woken { ready: false, due: Some(run_at), cancel: false }
-        };
+        if run_at <= now { self.ready() } else { self.due_at(run_at) }
+    }
+
+    /// Wakes all processes for committed jobs that can be claimed.
+    pub(crate) fn ready(&self) {
+        self.tell_everywhere(Woken { ready: true, due: None, cancel: false });
+    }
+
+    /// Makes all processes look, at `run_at`, for committed jobs that have become due.
+    pub(crate) fn due_at(&self, run_at: Timestamp) {
+        self.tell_everywhere(Woken { ready: false, due: Some(run_at), cancel: false });
+    }
+
+    fn tell_everywhere(&self, woken: Woken) {
         self.tell_here(woken);
         self.outgoing.add(woken);
         self.outgoing_signal.notify_one();
@@ -112,8 +121,7 @@ impl Wake {
 
     /// Wakes all processes, because the settings of a queue changed or a job was released.
     pub(crate) fn look_everywhere(&self) {
-        self.look_here();
-        self.look_elsewhere();
+        self.ready();
     }
 
     /// Wakes the other processes, because there may be jobs that this one can't take.
@@ -124,10 +132,7 @@ impl Wake {
 
     /// Makes all processes check whether one of their running jobs must be cancelled.
     pub(crate) fn cancel_everywhere(&self) {
-        let woken = Woken { ready: false, due: None, cancel: true };
-        self.tell_here(woken);
-        self.outgoing.add(woken);
-        self.outgoing_signal.notify_one();
+        self.tell_everywhere(Woken { ready: false, due: None, cancel: true });
     }
 
     /// Passes hints to this process only.
