@@ -85,6 +85,8 @@ async fn a_version_refuses_a_database_that_lacks_what_it_uses(engine: Engine) {
     on(engine, async |mut world| {
         record(world.db(), NEWER, EXPANSION).await;
         record(world.db(), NEWER + 1, CONTRACTION).await;
+        // A later one that needs an earlier version, which is not the one to tell.
+        record(world.db(), NEWER + 2, "contract needs 0099 rates").await;
         for auto_migrate in ["true", "false"] {
             world.set("NIGHTSHIFT__DATABASE__AUTO_MIGRATE", auto_migrate);
             for command in [&["serve"][..], &["migrate"], &["migrate", "--check"], &["doctor"], &["jobs", "list"]] {

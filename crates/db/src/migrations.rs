@@ -22,7 +22,7 @@ pub struct MigrationState {
     pub missing: Vec<String>,
     /// Names of the applied migrations that this program does not know: a newer version has applied them.
     pub newer: Vec<String>,
-    /// The newest of them after which this program does not work.
+    /// Of those after which this program does not work, the one that needs the newest version.
     pub contraction: Option<Contraction>,
 }
 
@@ -117,7 +117,9 @@ fn compared(known: &Migrator, recorded: &[(i64, String)]) -> MigrationState {
     MigrationState {
         missing: missing.map(|migration| name(migration.version, &migration.description)).collect(),
         newer: newer().map(|(version, description)| name(*version, description)).collect(),
-        contraction: newer().rev().find_map(|(version, description)| Contraction::find(*version, description, newest)),
+        contraction: newer()
+            .filter_map(|(version, description)| Contraction::find(*version, description, newest))
+            .max_by_key(|contraction| contraction.needs),
         applied,
     }
 }
