@@ -24,6 +24,7 @@ SELECT id, NULL::text AS org_id,
 FROM webhook_inbox
 WHERE request_id IS NOT NULL;
 
+-- widens: the same columns and more rows
 CREATE OR REPLACE VIEW "EventLog" AS
 SELECT id, org_id AS "orgId", event_type AS "eventType", status, actor_type AS "actorType", actor_id AS "actorId",
        booking_id AS "bookingId", thread_id AS "threadId", client_id AS "clientId", sitter_id AS "sitterId",
@@ -37,9 +38,11 @@ UNION ALL
  FROM webhook_receipts ORDER BY id DESC);
 
 -- What a receipt says never changes.
+-- widens: no version changes these columns of a row
 CREATE TRIGGER webhook_inbox_receipt_immutable
     BEFORE UPDATE OF id, provider, event_key, event_type, verified, received_at, request_id ON webhook_inbox
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
+-- widens: no version empties the table
 CREATE TRIGGER webhook_inbox_kept BEFORE TRUNCATE ON webhook_inbox
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
@@ -52,6 +55,7 @@ BEGIN
     FROM deleted WHERE request_id IS NOT NULL;
     RETURN NULL;
 END $$;
+-- widens: rows can still be deleted
 CREATE TRIGGER webhook_inbox_receipts_kept AFTER DELETE ON webhook_inbox REFERENCING OLD TABLE AS deleted
     FOR EACH STATEMENT EXECUTE FUNCTION keep_receipts();
 
