@@ -24,6 +24,7 @@ SELECT id, NULL::text AS org_id,
 FROM webhook_inbox
 WHERE request_id IS NOT NULL;
 
+-- widens: the same columns and more rows
 CREATE OR REPLACE VIEW "EventLog" AS
 SELECT id, org_id AS "orgId", event_type AS "eventType", status, actor_type AS "actorType", actor_id AS "actorId",
        booking_id AS "bookingId", thread_id AS "threadId", client_id AS "clientId", sitter_id AS "sitterId",
@@ -44,9 +45,11 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'a receipt in webhook_inbox is immutable: it is never changed';
 END $$;
+-- widens: no version changes these columns of a row
 CREATE TRIGGER webhook_inbox_receipt_immutable
     BEFORE UPDATE OF id, provider, event_key, event_type, verified, received_at, request_id ON webhook_inbox
     FOR EACH ROW EXECUTE FUNCTION refuse_receipt_change();
+-- widens: no version empties the table
 CREATE TRIGGER webhook_inbox_kept BEFORE TRUNCATE ON webhook_inbox
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_receipt_change();
 
@@ -61,6 +64,7 @@ BEGIN
     ON CONFLICT (id) DO NOTHING;
     RETURN NULL;
 END $$;
+-- widens: rows can still be deleted
 CREATE TRIGGER webhook_inbox_receipts_kept AFTER DELETE ON webhook_inbox REFERENCING OLD TABLE AS deleted
     FOR EACH STATEMENT EXECUTE FUNCTION keep_receipts();
 

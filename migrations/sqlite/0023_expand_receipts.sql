@@ -36,12 +36,14 @@ SELECT id, org_id, event_type, status, actor_type, actor_id, booking_id, thread_
 FROM webhook_receipts;
 
 -- What a receipt says never changes.
+-- widens: no version changes these columns of a row
 CREATE TRIGGER webhook_inbox_receipt_immutable
     BEFORE UPDATE OF id, provider, event_key, event_type, verified, received_at, request_id ON webhook_inbox
 BEGIN SELECT RAISE(ABORT, 'a receipt in webhook_inbox is immutable: it is never changed'); END;
 
 -- A receipt whose row is deleted stays as an entry of the event log, with the same id. It is there already if the row was
 -- deleted before and restored from a backup.
+-- widens: rows can still be deleted
 CREATE TRIGGER webhook_inbox_receipt_kept BEFORE DELETE ON webhook_inbox WHEN OLD.request_id IS NOT NULL
 BEGIN
     INSERT INTO event_log (id, org_id, event_type, status, actor_type, actor_id, booking_id, thread_id, client_id,

@@ -2,7 +2,8 @@
 //!
 //! A web process answers requests, a worker runs jobs, and a scheduler enqueues the jobs of schedules. Any number of
 //! processes may run any roles on one database. A process also starts while its database is unreachable. It answers 503
-//! until the database can be reached, and then begins its work.
+//! until the database can be reached and is prepared, and then begins its work. A process ends when it finds out that its
+//! version does not work on the database.
 
 mod error;
 mod prepare;
@@ -27,6 +28,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::StartError;
+use self::prepare::Prepared;
 use crate::config::{Settings, SmsProvider, session_secret};
 use crate::web::receiver::{Receiver, Refusals};
 use crate::web::{self, Failures, Hub, RateLimits, Running, Shared, Web};
@@ -76,6 +78,7 @@ pub struct RunningApp {
     stop_server: CancellationToken,
     worker: Option<WorkerHandle>,
     services: Vec<AbortHandle>,
+    unfit: JoinHandle<StartError>,
 }
 
 /// Starts `roles` of the program.
@@ -91,7 +94,8 @@ pub async fn start(settings: Settings, clock: Clock, roles: &[Role]) -> Result<R
     let db = Db::connect(settings.database.url_text(), &settings.database.options()).await?;
     let mut services = vec![tokio::spawn(telemetry::keep_up(metrics.clone())).abort_handle()];
     services.push(tokio::spawn(timekeeping::keep(db.clone(), clock.clone())).abort_handle());
-    services.extend(prepare::database(&db, &settings, &clock).await?);
+    let Prepared { db, unfit } = prepare::database(&db, &settings, &clock).await?;
+    services.push(unfit.abort_handle());
     let queue = Queue::new(db.clone(), clock.clone());
 
     // Decided once, because the web process must announce what the worker does.
@@ -117,7 +121,7 @@ pub async fn start(settings: Settings, clock: Clock, roles: &[Role]) -> Result<R
             web::server::serve(listener, router, timeout, stopped.cancelled(), grace).await;
         }));
     }
-    Ok(RunningApp { addr, db, queue, web, server, stop_server, worker, services })
+    Ok(RunningApp { addr, db, queue, web, server, stop_server, worker, services, unfit })
 }
 
 /// Returns the refusals of the settings as an error, and logs their warnings.
@@ -258,6 +262,14 @@ impl RunningApp {
     #[must_use]
     pub fn url(&self) -> String {
         self.addr.map(|addr| format!("http://{addr}")).unwrap_or_default()
+    }
+
+    /// Waits until this version turns out not to work on its database, and returns why: the reason for which it would not
+    /// start. The program then accepts no more requests, and must be stopped.
+    pub async fn unfit(&mut self) -> StartError {
+        let error = (&mut self.unfit).await.unwrap_or_else(|error| StartError::Setup(error.to_string()));
+        self.stop_server.cancel();
+        error
     }
 
     /// Stops the program gracefully. It reports to load balancers that it shuts down, and claims no more jobs. Running

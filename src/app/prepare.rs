@@ -1,44 +1,79 @@
-//! Prepares the database: at once, or as soon as it can be reached.
+//! Prepares the database, at once or as soon as it can be reached, and watches whether this version still works on it.
+//!
+//! No part of the program uses the database before it is prepared. What keeps a program from starting also ends one that
+//! finds it out later.
 
 use std::time::Duration;
 
-use nightshift_db::{Clock, Db, migrate, migration_state};
+use nightshift_db::{Clock, Db, DbError, check_contractions, migrate, migration_state};
 use nightshift_domain::Error as DomainError;
 use nightshift_domain::exceptions::{self, ExceptionKind, NewException, Severity};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use super::error::StartError;
 use crate::config::{Environment, Settings};
 
 /// The pause between two attempts to reach the database.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// The interval between two looks for a contraction of a newer version.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// Applies the migrations, or checks that none is missing, according to the settings. Refuses a database from which a
-/// newer version has removed what this one uses. If the database is unreachable, returns the task that retries.
-pub(super) async fn database(db: &Db, settings: &Settings, clock: &Clock) -> Result<Option<AbortHandle>, StartError> {
-    match once(db, settings, clock).await {
-        Ok(()) => Ok(None),
-        Err(StartError::Db(error)) if error.is_transient() => {
-            tracing::warn!(%error, "the database can't be reached yet; trying again until it can");
-            let (db, settings, clock) = (db.clone(), settings.clone(), clock.clone());
-            Ok(Some(tokio::spawn(async move { until_ready(&db, &settings, &clock).await }).abort_handle()))
-        }
-        Err(error) => Err(error),
-    }
+/// A database for the parts of the program.
+pub(super) struct Prepared {
+    /// The handle for the parts. Its statements fail until the database is prepared.
+    pub(super) db: Db,
+    /// Ends when this version does not work on the database, with the reason.
+    pub(super) unfit: JoinHandle<StartError>,
 }
 
-async fn until_ready(db: &Db, settings: &Settings, clock: &Clock) {
+/// Applies the migrations, or checks that none is missing, according to the settings. Refuses a database from which a
+/// newer version has removed what this one uses. If the database is unreachable, goes on trying in the background.
+pub(super) async fn database(db: &Db, settings: &Settings, clock: &Clock) -> Result<Prepared, StartError> {
+    let (parts, gate) = db.behind_gate();
+    match once(db, settings, clock).await {
+        Ok(()) => gate.open(),
+        Err(StartError::Db(error)) if error.is_transient() => {
+            tracing::warn!(%error, "the database can't be reached yet; trying again until it can");
+        }
+        Err(error) => return Err(error),
+    }
+    let (db, settings, clock) = (db.clone(), settings.clone(), clock.clone());
+    let unfit = tokio::spawn(async move {
+        if !gate.is_open() {
+            if let Err(error) = until_ready(&db, &settings, &clock).await {
+                return error;
+            }
+            gate.open();
+        }
+        until_contracted(&db).await
+    });
+    Ok(Prepared { db: parts, unfit })
+}
+
+async fn until_ready(db: &Db, settings: &Settings, clock: &Clock) -> Result<(), StartError> {
     loop {
         tokio::time::sleep(TRY_AGAIN).await;
         match once(db, settings, clock).await {
             Ok(()) => {
                 tracing::info!("the database is there");
-                return;
+                return Ok(());
             }
             Err(StartError::Db(error)) if error.is_transient() => {
                 tracing::debug!(%error, "the database can't be reached yet");
             }
-            Err(error) => tracing::error!(%error, "the database can't be used"),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Waits until a newer version has removed what this one uses.
+async fn until_contracted(db: &Db) -> StartError {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        match check_contractions(db).await {
+            Err(error @ DbError::Contracted(_)) => return error.into(),
+            Err(error) => tracing::debug!(%error, "the migrations can't be read; looking again"),
+            Ok(()) => {}
         }
     }
 }

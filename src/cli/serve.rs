@@ -47,15 +47,21 @@ pub(super) async fn run(args: &Args, settings: Settings) -> anyhow::Result<ExitC
     let mut signals = Signals::listen()?;
     let roles: Vec<Role> = args.roles.iter().flat_map(|roles| roles.list()).copied().collect();
     let (grace, database) = (settings.worker.shutdown_grace, settings.database.shown());
-    let app = app::start(settings, Clock::system(), &roles).await?;
+    let mut app = app::start(settings, Clock::system(), &roles).await?;
     let names: Vec<_> = Role::ALL.iter().filter(|role| roles.contains(role)).map(|role| role.as_str()).collect();
     let address = if app.addr.is_some() { format!(" on {}", app.url()) } else { String::new() };
     say!("nightshift serves {}{address} with {database}", names.join(", "));
 
-    signals.next().await;
+    let ended = tokio::select! {
+        () = signals.next() => Ok(ExitCode::SUCCESS),
+        error = app.unfit() => {
+            tracing::error!(%error, "this version does not work on the database");
+            Err(error.into())
+        }
+    };
     tracing::info!("shutting down: running jobs may finish; a second signal stops at once");
     tokio::select! {
-        () = app.stop(grace) => Ok(ExitCode::SUCCESS),
+        () = app.stop(grace) => ended,
         () = signals.next() => {
             tracing::warn!("stopped at once; interrupted jobs run again after their leases expire");
             telemetry::end_logging();

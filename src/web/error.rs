@@ -277,6 +277,7 @@ mod tests {
             (DbError::Unavailable(Outage::TimedOut), away),
             (DbError::Unavailable(Outage::NoConnection), away),
             (DbError::Unavailable(Outage::Unfit("x".to_owned())), away),
+            (DbError::Unavailable(Outage::Unchecked), away),
             (DbError::Unavailable(Outage::Closed), away),
             (DbError::Unavailable(Outage::Panicked), away),
             (DbError::Unavailable(std::io::Error::other("x").into()), away),

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use nightshift_db::{DbError, Outage};
 use nightshift_providers::mac;
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -91,6 +92,9 @@ async fn trouble(web: &Web) -> Option<String> {
             Ok(Ok(false)) => return Some("the database is read-only".to_owned()),
             Ok(Err(_)) | Err(_) => return Some("the database can't be reached".to_owned()),
         },
+        Ok(Err(DbError::Unavailable(Outage::Unchecked))) => {
+            return Some("the database can't be reached, or is not prepared yet".to_owned());
+        }
         Ok(Err(_)) | Err(_) => return Some("the database can't be reached".to_owned()),
     }
     web.worker.as_ref().and_then(nightshift_queue::Health::trouble)

@@ -1,5 +1,8 @@
 //! Migrations: the same on both engines, never edited, and each says whether it expands the schema or contracts it.
 //!
+//! The statements of an expansion are searched for the usual mistakes. What a change of data, a new trigger or another
+//! definition of a view does to the previous version, nobody but its author can tell.
+//!
 //! `CONTRIBUTING.md` (Adding a migration) has the rules.
 
 use std::collections::BTreeSet;
@@ -10,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::{root, text};
 
 const ENGINES: [&str; 2] = ["postgres", "sqlite"];
-/// The first migration whose name must say what it does. All earlier ones expand.
+/// The first migration whose name must say what it does, and whose statements are checked. All earlier ones expand.
 const FIRST_WITH_A_MARKER: u32 = 23;
 /// Begins the comment right above a statement of an expansion that looks like a contraction, with the reason why the
 /// previous version still works.
@@ -73,7 +76,10 @@ fn judge(name: &str, sql: &str, numbers: &BTreeSet<u32>) -> Result<(), String> {
             _ => Err("it needs no earlier migration".to_owned()),
         };
     }
-    if number_of_it >= FIRST_WITH_A_MARKER && !what.starts_with("expand_") {
+    if number_of_it < FIRST_WITH_A_MARKER {
+        return Ok(());
+    }
+    if !what.starts_with("expand_") {
         return Err("its name says neither expand_ nor contract_needs_NNNN_".to_owned());
     }
     let mut made = BTreeSet::new();
@@ -106,7 +112,11 @@ fn statements(sql: &str) -> Vec<Statement> {
                 rest.find('\n').unwrap_or(rest.len())
             }
             '\'' => end_of(rest, "'", last),
-            '$' if rest.starts_with("$$") => end_of(rest, "$$", last),
+            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            '$' => match dollar_quote(rest) {
+                Some(quote) => end_of(rest, quote, last),
+                None => 1,
+            },
             ';' => {
                 found.push(Statement::default());
                 1
@@ -127,13 +137,20 @@ fn statements(sql: &str) -> Vec<Statement> {
     found
 }
 
+/// Returns the quote that begins here, `$$` or `$tag$`, and not `$1`.
+fn dollar_quote(rest: &str) -> Option<&str> {
+    let tag = rest[1..].split_once('$')?.0;
+    let is_tag = tag.chars().all(|c| c.is_alphanumeric() || c == '_') && !tag.starts_with(|c: char| c.is_numeric());
+    is_tag.then(|| &rest[..tag.len() + 2])
+}
+
 fn end_of(rest: &str, quote: &str, statement: &mut Statement) -> usize {
     statement.words.push("'".to_owned());
     rest[quote.len()..].find(quote).map_or(rest.len(), |end| end + 2 * quote.len())
 }
 
-/// Returns what in a statement may break the previous version. `made` are the tables that this migration creates, which
-/// the previous version does not use.
+/// Returns what in a statement may break the previous version. `made` are the tables and views that this migration
+/// creates, which the previous version does not use.
 fn contracts(words: &[String], made: &mut BTreeSet<String>) -> Option<&'static str> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let has = |wanted: &[&str]| words.windows(wanted.len()).any(|some| some == wanted);
@@ -146,6 +163,14 @@ fn contracts(words: &[String], made: &mut BTreeSet<String>) -> Option<&'static s
             made.extend(after(&["TABLE"]).map(str::to_owned));
             None
         }
+        ["CREATE", "VIEW", ..] => {
+            made.extend(after(&["VIEW"]).map(str::to_owned));
+            None
+        }
+        ["CREATE", "OR", "REPLACE", ..] => Some("CREATE OR REPLACE"),
+        ["CREATE", "TRIGGER", ..] | ["CREATE", "CONSTRAINT", "TRIGGER", ..] => {
+            after(&["ON"]).filter(|table| !made.contains(*table)).map(|_| "a trigger on an existing table")
+        }
         ["CREATE", "UNIQUE", "INDEX", ..] => {
             after(&["ON"]).filter(|table| !made.contains(*table)).map(|_| "a unique index on an existing table")
         }
@@ -154,6 +179,9 @@ fn contracts(words: &[String], made: &mut BTreeSet<String>) -> Option<&'static s
             None
         }
         ["DROP", ..] => Some("DROP"),
+        ["DELETE", ..] if after(&["FROM"]).is_some_and(|table| !made.contains(table)) => Some("DELETE"),
+        ["TRUNCATE", ..] => Some("TRUNCATE"),
+        ["REVOKE", ..] => Some("REVOKE"),
         ["DO", ..] => Some("DO, whose statements are not checked"),
         ["ALTER", ..] if has(&["DROP"]) => Some("DROP"),
         ["ALTER", ..] if has(&["RENAME"]) => Some("RENAME"),
@@ -183,6 +211,11 @@ fn an_expansion_has_nothing_that_may_break_the_previous_version() {
     let judge = |name: &str, sql: &str| judge(name, sql, &BTreeSet::from([22, 23, 24]));
     for (name, sql) in [
         ("0022_list.sql", "CREATE INDEX i ON t (a);"),
+        ("0024_expand_a.sql", "/* DROP TABLE t; */ SELECT $tag$; DROP TABLE t; $tag$, $$; DROP TABLE t;$$, $1;"),
+        ("0024_expand_a.sql", "CREATE TABLE n (a); CREATE TRIGGER g BEFORE UPDATE OF a ON n BEGIN SELECT 1; END;"),
+        ("0024_expand_a.sql", "CREATE VIEW n AS SELECT a FROM t; CREATE TRIGGER g INSTEAD OF DELETE ON n;"),
+        ("0024_expand_a.sql", "-- widens: nobody changes it\nCREATE TRIGGER g BEFORE UPDATE OF a ON t;"),
+        ("0024_expand_a.sql", "UPDATE t SET b = a; CREATE TABLE n (a); DELETE FROM n;"),
         ("0024_expand_a.sql", "-- DROP TABLE t;\nALTER TABLE t ADD COLUMN a TEXT;"),
         ("0024_expand_a.sql", "ALTER TABLE t ADD COLUMN a TEXT NOT NULL DEFAULT '', ADD COLUMN b numeric(10, 2);"),
         (
@@ -229,6 +262,15 @@ fn an_expansion_has_nothing_that_may_break_the_previous_version() {
         ("0024_expand_a.sql", "CREATE UNIQUE INDEX i ON t (a) WHERE a IS NOT NULL"),
         ("0024_expand_a.sql", "DO $$ BEGIN ALTER TABLE t DROP COLUMN a; END $$"),
         ("0024_expand_a.sql", "-- widens: something\nSELECT 1; DROP TABLE t;"),
+        ("0024_expand_a.sql", "/* something */ DROP TABLE t;"),
+        ("0024_expand_a.sql", "SELECT $tag$ $$ $tag$; DROP TABLE t;"),
+        ("0024_expand_a.sql", "SELECT $1; DROP TABLE t; SELECT $2"),
+        ("0024_expand_a.sql", "CREATE TRIGGER g BEFORE UPDATE OF a ON t BEGIN SELECT 1; END;"),
+        ("0024_expand_a.sql", "CREATE CONSTRAINT TRIGGER g AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();"),
+        ("0024_expand_a.sql", "CREATE OR REPLACE VIEW v AS SELECT 1"),
+        ("0024_expand_a.sql", "DELETE FROM t"),
+        ("0024_expand_a.sql", "TRUNCATE t"),
+        ("0024_expand_a.sql", "REVOKE ALL ON t FROM r"),
     ] {
         assert!(judge(name, sql).is_err(), "{name}: {sql}");
     }

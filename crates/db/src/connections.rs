@@ -18,6 +18,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection as _, Executor, PgConnection, SqliteConnection};
 
+use crate::gate::Gate;
 use crate::limit::TimeLimit;
 use crate::session::{self, ConnectError};
 use crate::trouble::Trust;
@@ -35,6 +36,7 @@ const NETWORK: Duration = Duration::from_secs(5);
 pub(crate) struct Connections {
     pool: Pool<Connector>,
     limits: DbOptions,
+    gate: Option<Gate>,
 }
 
 #[derive(Debug)]
@@ -154,7 +156,7 @@ impl Connections {
             .queue_mode(QueueMode::Lifo)
             .build();
         match pool {
-            Ok(pool) => Self { pool, limits },
+            Ok(pool) => Self { pool, limits, gate: None },
             Err(error) => unreachable!("a runtime for the time limits is named: {error}"),
         }
     }
@@ -168,10 +170,16 @@ impl Connections {
                 let settings = own.iter().cloned().chain(more).collect();
                 // The generation is shared: a failure that one pool detects invalidates the connections of the other.
                 let generation = self.pool.manager().generation.clone();
-                Self::to_server(options.clone(), settings, limits(&self.limits), generation)
+                let sibling = Self::to_server(options.clone(), settings, limits(&self.limits), generation);
+                Self { gate: self.gate.clone(), ..sibling }
             }
             Endpoint::Sqlite(_) => self.clone(),
         }
+    }
+
+    /// Returns the same pool behind `gate`.
+    pub(crate) fn behind(&self, gate: &Gate) -> Self {
+        Self { gate: Some(gate.clone()), ..self.clone() }
     }
 
     pub(crate) fn engine(&self) -> Engine {
@@ -192,8 +200,10 @@ impl Connections {
     /// Takes a connection for exclusive use.
     ///
     /// # Errors
-    /// [`DbError::Unavailable`] if the database can't be reached or no connection becomes free in time.
+    /// [`DbError::Unavailable`] if the database can't be reached, no connection becomes free in time, or the gate is
+    /// shut.
     pub(crate) async fn take(&self) -> Result<PooledConnection> {
+        self.gate.as_ref().map_or(Ok(()), Gate::pass)?;
         let mut pooled = self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) => self.unreached(error),
             PoolError::Timeout(TimeoutType::Create) => DbError::Unavailable(Outage::TimedOut),

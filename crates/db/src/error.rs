@@ -60,6 +60,9 @@ pub enum Outage {
     /// A server that was usable before now has settings that make it unusable.
     #[error("{0}")]
     Unfit(String),
+    /// This process has not checked yet whether it works on this database.
+    #[error("it is not checked yet")]
+    Unchecked,
     /// This process has closed its connections or is exiting.
     #[error("this process has closed its connections")]
     Closed,
@@ -176,6 +179,7 @@ mod tests {
             Outage::TimedOut,
             Outage::NoConnection,
             Outage::Unfit("x".to_owned()),
+            Outage::Unchecked,
             Outage::Closed,
             Outage::Panicked,
             io::Error::other("x").into(),

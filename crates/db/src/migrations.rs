@@ -22,7 +22,7 @@ pub struct MigrationState {
     pub missing: Vec<String>,
     /// Names of the applied migrations that this program does not know: a newer version has applied them.
     pub newer: Vec<String>,
-    /// The newest of them after which this program does not work.
+    /// Of those after which this program does not work, the one that needs the newest version.
     pub contraction: Option<Contraction>,
 }
 
@@ -100,12 +100,21 @@ pub async fn migration_state(db: &Db) -> Result<MigrationState> {
         })
         .scalar()
         .await?;
-    let recorded: Vec<(i64, String)> = if table_exists {
-        db.read("SELECT version, description FROM _sqlx_migrations WHERE success ORDER BY version").all().await?
-    } else {
-        Vec::new()
-    };
+    let recorded = if table_exists { recorded(db).await? } else { Vec::new() };
     Ok(compared(&migrator(db.engine()), &recorded))
+}
+
+/// Checks a database that has all migrations of this program: has a newer version removed what the program uses?
+///
+/// # Errors
+/// [`DbError::Contracted`] if one has; [`DbError::Unavailable`] when the database can't be reached.
+pub async fn check_contractions(db: &Db) -> Result<()> {
+    compared(&migrator(db.engine()), &recorded(db).await?).check()
+}
+
+/// Reads the applied migrations, oldest first.
+async fn recorded(db: &Db) -> Result<Vec<(i64, String)>> {
+    db.read("SELECT version, description FROM _sqlx_migrations WHERE success ORDER BY version").all().await
 }
 
 /// Compares what a database has recorded, in the order of versions, with what a program knows.
@@ -117,7 +126,9 @@ fn compared(known: &Migrator, recorded: &[(i64, String)]) -> MigrationState {
     MigrationState {
         missing: missing.map(|migration| name(migration.version, &migration.description)).collect(),
         newer: newer().map(|(version, description)| name(*version, description)).collect(),
-        contraction: newer().rev().find_map(|(version, description)| Contraction::find(*version, description, newest)),
+        contraction: newer()
+            .filter_map(|(version, description)| Contraction::find(*version, description, newest))
+            .max_by_key(|contraction| contraction.needs),
         applied,
     }
 }

@@ -12,6 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use crate::connections::Connections;
+use crate::gate::Gate;
 use crate::query::Target;
 use crate::{Clock, DbError, DbOptions, Engine, Query, Reading, Result, Select, Timestamp, Tx, file, sabotage};
 
@@ -103,6 +104,15 @@ impl Db {
         }
         let connections = self.writers.sibling(|limits| DbOptions { connections_max, ..limits.clone() }, settings);
         Self { writers: connections.clone(), readers: connections, sqlite_path: None }
+    }
+
+    /// Returns another handle with the same connections, whose statements fail with [`DbError::Unavailable`] until the
+    /// gate is opened. So do those of its siblings.
+    #[must_use]
+    pub fn behind_gate(&self) -> (Self, Gate) {
+        let gate = Gate::shut();
+        let (writers, readers) = (self.writers.behind(&gate), self.readers.behind(&gate));
+        (Self { writers, readers, sqlite_path: self.sqlite_path.clone() }, gate)
     }
 
     /// Returns a single connection without a statement timeout, for migrations.
