@@ -16,16 +16,6 @@ pub struct Enqueuer<'a> {
     now: Timestamp,
 }
 
-/// The result of [`Enqueuer::run_now`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RunNow {
-    /// The job was waiting and is due now.
-    Woken,
-    /// The job is running, and may already have read what the caller changed.
-    Running,
-    Ended,
-}
-
 impl<'a> Enqueuer<'a> {
     /// Creates an enqueuer for a request or a command.
     #[must_use]
@@ -58,17 +48,40 @@ impl<'a> Enqueuer<'a> {
         self.queue.enqueue_new(tx, new).await
     }
 
-    pub(crate) async fn is_running(&self, tx: &mut Tx, id: &str) -> Result<bool, EnqueueError> {
-        Ok(self.queue.state(tx, id).await? == Some(State::Running))
+    /// Enqueues a job that must see what the caller has changed.
+    ///
+    /// A duplicate that waits will see it. Any other may have looked before, so the job becomes its successor. That
+    /// includes a duplicate that counts as running: it may have committed its work, and only its result is not stored.
+    pub(crate) async fn enqueue_to_see(&self, tx: &mut Tx, new: NewJob) -> Result<Enqueued, EnqueueError> {
+        let mut next = new.clone();
+        loop {
+            let enqueued = self.enqueue(tx, next).await?;
+            let Enqueued::Existing { id } = &enqueued else { return Ok(enqueued) };
+            if self.queue.state(tx, id).await?.is_some_and(State::is_claimable) {
+                return Ok(enqueued);
+            }
+            next = new.clone().after(id);
+        }
     }
 
-    /// Makes a waiting job due now.
-    pub(crate) async fn run_now(&self, tx: &mut Tx, id: &str) -> Result<RunNow, EnqueueError> {
+    /// As [`enqueue_to_see`](Self::enqueue_to_see), and makes a duplicate that waits due now.
+    pub(crate) async fn enqueue_to_see_now(&self, tx: &mut Tx, new: NewJob) -> Result<(), EnqueueError> {
+        let mut next = new.clone();
+        while let Enqueued::Existing { id } = self.enqueue(tx, next).await? {
+            if self.run_now(tx, &id).await? {
+                break;
+            }
+            next = new.clone().after(&id);
+        }
+        Ok(())
+    }
+
+    /// Makes a job due now. Returns false if it does not wait.
+    async fn run_now(&self, tx: &mut Tx, id: &str) -> Result<bool, EnqueueError> {
         match self.queue.run_now(tx, id).await {
-            Ok(_) => Ok(RunNow::Woken),
+            Ok(_) => Ok(true),
             Err(SteerError::Db(error)) => Err(error.into()),
-            Err(_) if self.is_running(tx, id).await? => Ok(RunNow::Running),
-            Err(_) => Ok(RunNow::Ended),
+            Err(_) => Ok(false),
         }
     }
 

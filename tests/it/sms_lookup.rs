@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use nightshift_db::Engine;
+use nightshift_db::failpoint::{self, Action};
 use nightshift_db::testing::each_engine;
 use nightshift_lab::simulator::{Fault, FaultRule};
 use nightshift_providers::http_client;
@@ -23,6 +24,7 @@ each_engine! {
     a_list_about_an_earlier_attempt_does_not_count,
     a_text_that_is_found_brings_along_what_became_of_it,
     a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent,
+    a_text_whose_resend_is_unclear_before_the_look_up_is_stored_is_looked_up_again,
 }
 
 const CLIENT: &str = "+15551234567";
@@ -293,6 +295,30 @@ async fn a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent(en
         nightshift.texts().unsettled().skip_waits_until(0).await;
         nightshift.quiet().await;
         assert_eq!(received(&nightshift, "On my way"), 1);
+    })
+    .await;
+}
+
+/// The job that has the text sent again has committed that, but its own result is not stored yet when the answer to the
+/// resend is lost.
+async fn a_text_whose_resend_is_unclear_before_the_look_up_is_stored_is_looked_up_again(engine: Engine) {
+    on(engine, async |nightshift| {
+        let path = conversation(&nightshift).await;
+        inject(&nightshift, Fault::ErrorBeforeStoring);
+        write(&nightshift, &path, "On my way").await;
+        nightshift.texts().unconfirmed().until(1).await;
+        nightshift.pass(Duration::from_secs(125)).await;
+        inject(&nightshift, Fault::CallbacksNone);
+        inject(&nightshift, Fault::ErrorAfterStoring);
+        failpoint::arm("finish.before_commit", Action::Error, u32::MAX);
+        nightshift.clock.advance(Duration::from_secs(61));
+        let again = "SELECT count(*) FROM message_events WHERE status = 'unconfirmed' AND resends = 1";
+        nightshift.until(again, 1).await;
+        failpoint::disarm_all();
+        assert_eq!(received(&nightshift, "On my way"), 1);
+        nightshift.texts().unsettled().skip_waits_until(0).await;
+        assert_eq!(received(&nightshift, "On my way"), 1);
+        assert_eq!(nightshift.texts().failed().count().await, 0);
     })
     .await;
 }

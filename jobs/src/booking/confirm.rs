@@ -37,12 +37,6 @@ impl BookingConfirm {
     pub(crate) fn key(booking: &BookingId) -> String {
         format!("booking.confirm:{booking}")
     }
-
-    /// Returns the once key of the confirmation of one version of a booking, which runs after a confirmation that is
-    /// running.
-    pub(crate) fn key_of_version(booking: &BookingId, version: i64) -> String {
-        format!("{}:v{version}", Self::key(booking))
-    }
 }
 
 impl Job for BookingConfirm {

@@ -12,13 +12,12 @@ use nightshift_domain::bookings::payments::{Handled, PaymentReport};
 use nightshift_domain::bookings::{self, Created, NewBooking, Patch, StatusChange};
 use nightshift_domain::ids::{BookingId, OrgId};
 use nightshift_providers::stripe::StripeFact;
-use nightshift_queue::{EnqueueError, Enqueued, Job, Keys, NewJob};
+use nightshift_queue::{EnqueueError, Enqueued, Job, NewJob};
 
 use crate::enqueuer::Enqueuer;
 use crate::error::Error;
 
 use confirm::BookingConfirm;
-use group::group;
 use rescheduled::BookingRescheduled;
 use status_changed::BookingStatusChanged;
 
@@ -154,8 +153,8 @@ async fn follow(
     Ok(last.map(|job| job.id().to_owned()))
 }
 
-/// Enqueues the confirmation of a booking. At most one waits at a time. One that is running may have passed the step
-/// that the change affects, so the change gets a further job, which the booking's group runs after it.
+/// Enqueues the confirmation of a booking. One that is running may have passed the step that the change affects, so the
+/// change gets a further job, which the booking's group runs after it.
 async fn enqueue_confirm(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -169,14 +168,7 @@ async fn enqueue_confirm(
         trigger: trigger.to_owned(),
         actor: by.actor_type().to_owned(),
     };
-    let new = about(enqueuer, &job, &booking.org_id, &booking.id)?;
-    let enqueued = enqueuer.enqueue(tx, new.clone()).await?;
-    let Enqueued::Existing { id } = &enqueued else { return Ok(enqueued) };
-    if !enqueuer.is_running(tx, id).await? {
-        return Ok(enqueued);
-    }
-    let again = Keys::once(BookingConfirm::key_of_version(&booking.id, booking.version));
-    Ok(enqueuer.enqueue(tx, new.keys(again.group(group(&booking.id)))).await?)
+    Ok(enqueuer.enqueue_to_see(tx, about(enqueuer, &job, &booking.org_id, &booking.id)?).await?)
 }
 
 fn about<J: Job>(enqueuer: &Enqueuer<'_>, job: &J, org: &OrgId, booking: &BookingId) -> Result<NewJob, EnqueueError> {

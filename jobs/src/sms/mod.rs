@@ -75,9 +75,10 @@ pub(crate) async fn send_now(enqueuer: &Enqueuer<'_>, tx: &mut Tx, text: &Waitin
     Ok(enqueuer.run_now_by_once_key(tx, &SmsSend::key(&text.id, text.resends)).await?)
 }
 
-/// Enqueues the job that finds out the outcome of a text, due after [`ASK_AFTER`].
+/// Enqueues the job that finds out the outcome of a text, due after [`ASK_AFTER`]. The job that had the text sent again
+/// may not have ended yet.
 pub(crate) async fn ask_after(enqueuer: &Enqueuer<'_>, tx: &mut Tx, text: &MessageId) -> Result<(), Error> {
     let new = enqueuer.new_job(&SmsConfirmDelivery { message_event_id: text.clone() })?;
-    enqueuer.enqueue(tx, new.run_at(enqueuer.now() + ASK_AFTER)).await?;
+    enqueuer.enqueue_to_see(tx, new.run_at(enqueuer.now() + ASK_AFTER)).await?;
     Ok(())
 }

@@ -12,9 +12,8 @@ use nightshift_domain::confirmation::CloseThread;
 use nightshift_domain::ids::{NumberId, OrgId, ThreadId};
 use nightshift_domain::messaging::masking::{self, NumberGiven, NumberStep};
 use nightshift_domain::messaging::numbers::{self, NewNumber, Number, NumberPatch};
-use nightshift_queue::{Enqueued, Keys};
 
-use crate::enqueuer::{Enqueuer, RunNow};
+use crate::enqueuer::Enqueuer;
 use crate::error::Error;
 use crate::{automation, sms};
 
@@ -64,14 +63,8 @@ pub async fn change_number(
 /// An error of a rule or of the queue.
 pub async fn find_numbers(enqueuer: &Enqueuer<'_>, tx: &mut Tx, org: &OrgId) -> Result<(), Error> {
     for thread_id in masking::waiting_for_number(tx, org).await? {
-        let next = Keys::dedup(ThreadAssignNumber::next_key(&thread_id));
         let new = enqueuer.new_job(&ThreadAssignNumber { thread_id })?.org(org.as_str());
-        if let Enqueued::Existing { id } = enqueuer.enqueue(tx, new.clone()).await?
-            && enqueuer.run_now(tx, &id).await? == RunNow::Running
-        {
-            // The running job may have looked before this change.
-            enqueuer.enqueue(tx, new.keys(next)).await?;
-        }
+        enqueuer.enqueue_to_see_now(tx, new).await?;
     }
     for run in runs::waiting_for_front_desk(tx, org).await? {
         automation::start(enqueuer, tx, &run).await?;
@@ -79,7 +72,8 @@ pub async fn find_numbers(enqueuer: &Enqueuer<'_>, tx: &mut Tx, org: &OrgId) -> 
     Ok(())
 }
 
-/// Enqueues the job that looks for a thread's number.
+/// Enqueues the job that looks for a thread's number, unless there is one. If that one is just ending, the caller's next
+/// poll enqueues another.
 pub(crate) async fn find_number(enqueuer: &Enqueuer<'_>, tx: &mut Tx, thread: &ThreadId) -> Result<(), Error> {
     enqueuer.enqueue(tx, enqueuer.new_job(&ThreadAssignNumber { thread_id: thread.clone() })?).await?;
     Ok(())
@@ -94,7 +88,8 @@ pub(crate) async fn resume(enqueuer: &Enqueuer<'_>, tx: &mut Tx, step: &NumberSt
         sms::send_now(enqueuer, tx, text).await?;
     }
     if step.given == NumberGiven::Missing {
-        find_number(enqueuer, tx, &step.thread_id).await?;
+        let job = ThreadAssignNumber { thread_id: step.thread_id.clone() };
+        enqueuer.enqueue_to_see(tx, enqueuer.new_job(&job)?).await?;
     }
     Ok(())
 }

@@ -93,11 +93,12 @@ pub async fn broken(db: &Db, now: Timestamp) -> nightshift_db::Result<Vec<Broken
 }
 
 /// Returns whether there is an unfinished or dead job for this key. The key may be a job's once or deduplication key,
-/// or the part of its once key before a colon.
+/// or the part of such a key before a colon.
 pub async fn is_taken_care_of(db: &Db, key: &str) -> nightshift_db::Result<bool> {
     db.read(
         "SELECT EXISTS (SELECT 1 FROM jobs
-         WHERE (once_key = $1 OR dedup_key = $1 OR once_key LIKE $1 || ':%') AND state IN ('queued', 'running', 'retrying', 'dead'))",
+         WHERE (once_key = $1 OR dedup_key = $1 OR once_key LIKE $1 || ':%' OR dedup_key LIKE $1 || ':%')
+           AND state IN ('queued', 'running', 'retrying', 'dead'))",
     )
     .bind(key)
     .scalar()

@@ -26,6 +26,14 @@ impl Keys {
         Self { once: Some(key.into()), ..Self::default() }
     }
 
+    /// Returns the keys of a job that follows the job `id`, which has these keys or follows one that has. They are free
+    /// until such a job exists. The group stays the same.
+    #[must_use]
+    pub(crate) fn after(&self, id: &str) -> Self {
+        let after = |key: &String| format!("{key}:after:{id}");
+        Self { dedup: self.dedup.as_ref().map(after), once: self.once.as_ref().map(after), ..self.clone() }
+    }
+
     /// Adds a group key. While a job of the group waits for its time or a retry, younger ones may run.
     #[must_use]
     pub fn group(mut self, key: impl Into<String>) -> Self {

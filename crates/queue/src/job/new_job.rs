@@ -84,6 +84,13 @@ impl NewJob {
         self
     }
 
+    /// Makes it the successor of the job `id`, of which it is a duplicate: its dedup key and its once key name that job.
+    #[must_use]
+    pub fn after(mut self, id: &str) -> Self {
+        self.keys = self.keys.after(id);
+        self
+    }
+
     /// Replaces the queue of its kind.
     #[must_use]
     pub fn queue(mut self, queue: impl Into<String>) -> Self {

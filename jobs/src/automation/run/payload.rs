@@ -20,11 +20,6 @@ impl RunAutomation {
     pub fn key(run: &AutomationRunId) -> String {
         format!("automation:{run}")
     }
-
-    /// Returns the once key of the successor of a run's job that has ended.
-    pub(crate) fn key_after(run: &AutomationRunId, ended: &str) -> String {
-        format!("{}:after:{ended}", Self::key(run))
-    }
 }
 
 impl Job for RunAutomation {

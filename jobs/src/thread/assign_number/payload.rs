@@ -22,11 +22,6 @@ impl ThreadAssignNumber {
     pub(crate) fn key(thread: &ThreadId) -> String {
         format!("assign:{thread}")
     }
-
-    /// Returns the dedup key of the job that follows one that is running.
-    pub(crate) fn next_key(thread: &ThreadId) -> String {
-        format!("{}:next", Self::key(thread))
-    }
 }
 
 impl Job for ThreadAssignNumber {

@@ -20,7 +20,7 @@ impl Probes {
         let asked = "UPDATE effects SET asked_at = $1 WHERE state IN ('asked', 'unknown') AND asked_at > $1
                      AND EXISTS (SELECT 1 FROM jobs WHERE jobs.state = 'queued'
                                  AND (jobs.once_key = 'call.start:' || effects.business_key
-                                      OR jobs.dedup_key = 'smsconf:' || effects.business_key))";
+                                      OR jobs.dedup_key LIKE 'smsconf:' || effects.business_key || '%'))";
         self.set_back(asked).await;
         self.set_back("UPDATE job_steps SET finished_at = $1 WHERE step LIKE 'the provider did not list it%'").await;
         let waiting: Vec<(String,)> = self
