@@ -410,7 +410,7 @@ fn every_promise_is_shown_by_a_test_that_exists() {
             "crates/queue/src/schedule",
         ];
         let names = [format!("{file}.rs"), format!("{file}/mod.rs")];
-        let paths = places.iter().flat_map(|place| names.iter().map(|name| root().join(place).join(name)));
+        let paths = places.iter().flat_map(|place| names.iter().map(move |name| root().join(place).join(name)));
         let mut files = paths.filter_map(|path| fs::read_to_string(path).ok());
         let found = if file == "checks" {
             files.any(|code| code.contains(&format!("fn {test}(")))
