@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nightshift_db::Engine;
+use nightshift_db::failpoint::{self, Action};
 use nightshift_db::testing::each_engine;
 use reqwest::Method;
 use serde_json::json;
@@ -15,6 +16,7 @@ each_engine! {
     of_a_move_and_a_cancellation_within_a_second_the_client_hears_the_cancellation,
     of_many_moves_at_once_the_last_text_states_the_time_that_holds,
     after_the_clock_was_set_back_an_hour_texts_leave_at_once,
+    a_reminder_that_is_wanted_again_while_its_job_ends_is_sent,
 }
 
 /// A booking whose client has been told that it is confirmed.
@@ -113,6 +115,33 @@ async fn after_the_clock_was_set_back_an_hour_texts_leave_at_once(engine: Engine
         nightshift.texts().sent().until(2).await;
         let waited = nightshift.clock.now().since(earlier);
         assert!(waited < Duration::from_secs(60), "it waited for {waited:?}");
+    })
+    .await;
+}
+
+/// The reminder was switched off, which its job has found, but the job's result is not stored yet when the reminder is
+/// wanted again.
+async fn a_reminder_that_is_wanted_again_while_its_job_ends_is_sent(engine: Engine) {
+    on(engine, async |nightshift| {
+        let path = confirmed(&nightshift).await;
+        nightshift.quiet().await;
+        let job = nightshift.jobs("automation.run").queued().one().await.id;
+        let reminder = || nightshift.automation_runs("bookingReminder");
+        let switch = async |enabled: bool| {
+            let sql = "UPDATE automations SET enabled = $1 WHERE type = 'bookingReminder'";
+            nightshift.db.write(sql).bind(enabled).execute().await.unwrap();
+        };
+        switch(false).await;
+        failpoint::arm("finish.before_commit", Action::Error, u32::MAX);
+        let mut tx = nightshift.db.begin().await.unwrap();
+        nightshift.app.queue.run_now(&mut tx, &job).await.unwrap();
+        tx.commit().await.unwrap();
+        reminder().in_status("skipped").until(1).await;
+        switch(true).await;
+        nightshift.patch(&path, json!({"endAt": "2024-12-31T11:30:00Z"})).await.expect(200);
+        reminder().in_status("skipped").until(0).await;
+        failpoint::disarm_all();
+        reminder().succeeded().skip_waits_until(1).await;
     })
     .await;
 }
