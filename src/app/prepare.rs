@@ -16,7 +16,7 @@ use crate::config::{Environment, Settings};
 /// The pause between two attempts to reach the database.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 /// The interval between two looks for a contraction of a newer version.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_secs(20);
 
 /// A database for the parts of the program.
 pub(super) struct Prepared {

@@ -58,8 +58,8 @@ const SENTENCE: [&str; 3] = ["9002_contract_needs_9001_gratuity", "have migratio
 async fn is_refused(world: &World, process: &mut Process) {
     assert_eq!(process.wait().await.code(), Some(1));
     let logged = world.logged();
-    let told = logged.lines().filter(|line| line.starts_with("nightshift: "));
-    assert!(told.last().is_some_and(|line| SENTENCE.iter().all(|part| line.contains(part))), "{logged}");
+    let mut told = logged.lines().filter(|line| line.starts_with("nightshift: "));
+    assert!(told.next_back().is_some_and(|line| SENTENCE.iter().all(|part| line.contains(part))), "{logged}");
 }
 
 /// Starts the program, has it take and confirm a booking, and checks what the commands say.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -116,6 +116,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
             registry,
             wake: wake.clone(),
             far: Mutex::default(),
+            looks: AtomicU64::default(),
         });
         let presence =
             Presence { db: hot.clone(), clock: clock.clone(), id: worker_id, queues: names, leases: leases.clone() };

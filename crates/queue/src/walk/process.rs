@@ -2,7 +2,7 @@
 //! and runs the program's own code for it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -85,7 +85,14 @@ impl Process {
         let writer =
             ResultWriter { db: hot.clone(), clock: clock.clone(), registry: registry.clone(), wake: wake.clone() };
         let far = Mutex::new(HashMap::new());
-        let rescue = Rescue { db: hot, clock: clock.clone(), registry: registry.clone(), wake, far };
+        let rescue = Rescue {
+            db: hot,
+            clock: clock.clone(),
+            registry: registry.clone(),
+            wake,
+            far,
+            looks: AtomicU64::default(),
+        };
         let mut scheduler = Scheduler::new(queue.clone(), vec![schedule(number)]);
         if scope.jobs.iter().any(|job| job.occurrence) {
             // It knows of no occurrence yet, as a scheduler that has run all day.
