@@ -101,7 +101,7 @@ impl Clock {
     }
 
     /// Returns the current time together with the number of steps, which no step separates.
-    pub(crate) fn read(&self) -> Reading {
+    pub fn read(&self) -> Reading {
         match &self.0 {
             Source::System(system) => system.with(|timeline, machine| {
                 let at = Timestamp::from_unix_ms(timeline.tell(machine));

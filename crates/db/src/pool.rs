@@ -21,6 +21,11 @@ const SQLITE_BUSY_LIMIT: Duration = Duration::from_secs(30);
 
 /// If the server takes longer to answer, its time is requested a second time.
 const SLOW_ANSWER: Duration = Duration::from_millis(50);
+/// An answer that took so long is not asked for again, because a renewal of leases may be waiting for it.
+const TOO_SLOW_TO_REPEAT: Duration = Duration::from_secs(1);
+/// How often the server is asked for the time if its answers are outdated when they arrive. The first may have been
+/// delayed by a freeze of this process.
+const AGREEMENTS_MAX: usize = 2;
 
 /// A cheap handle to the database; clones share its connections.
 #[derive(Debug, Clone)]
@@ -214,7 +219,7 @@ impl Db {
         };
         let mut answer = ask().await?;
         // The first answer may include the time for connecting, and a slow answer is an imprecise one.
-        if answer.1 > SLOW_ANSWER {
+        if answer.1 > SLOW_ANSWER && answer.1 < TOO_SLOW_TO_REPEAT {
             let again = ask().await?;
             if again.1 < answer.1 {
                 answer = again;
@@ -239,12 +244,14 @@ impl Db {
         if self.engine() == Engine::Sqlite {
             return Ok(clock.read());
         }
-        loop {
+        for _ in 0..AGREEMENTS_MAX {
             if let Some(reading) = clock.read_agreed() {
                 return Ok(reading);
             }
             self.agree_on_time(clock).await?;
         }
+        // Each answer took so long that it was outdated when it came. Leases must be renewed all the same.
+        Ok(clock.read())
     }
 
     /// Asks the server for the time, and returns whether `clock` goes on as it did at `reading`: neither the server's

@@ -25,6 +25,9 @@ use crate::store::effects::{self, Effect, Settlement};
 /// and after the longest request, that it was not sent and never will be.
 pub const PERMIT_LASTS: Duration = Duration::from_secs(20);
 
+/// How long a request waits for the server's time.
+const SERVER_TIME_MAX: Duration = Duration::from_secs(3);
+
 /// The error of a job whose answer is about an earlier request.
 const OUTDATED: &str = "nothing was changed: the answer is about an earlier request, and a later one was sent since";
 
@@ -196,8 +199,11 @@ pub async fn perform<P: Performable>(attempt: impl Into<Attempt<'_>>, effect: &P
     let Some(record) = asked else { return Ok(earlier(Some(record))) };
     let permit = Permit { request, clock: attempt.clock.clone(), given_at: now, steps };
     failpoint::hit(&format!("{}.after_ask", attempt.job_kind)).await?;
-    // The clocks of a virtual machine stand still while it is paused. The server's does not.
-    attempt.db.agree_on_time(attempt.clock).await?;
+    // The clocks of a virtual machine stand still while it is paused. The server's does not. Without its answer the permit
+    // is judged by the machine's clocks: an outage must not turn a text that was not sent into one that may have been.
+    if !matches!(tokio::time::timeout(SERVER_TIME_MAX, attempt.db.agree_on_time(attempt.clock)).await, Ok(Ok(()))) {
+        tracing::debug!(effect = P::KIND, "the database does not tell its time; the machine's is used");
+    }
     let Ok(answer) = effect.ask(permit).await else {
         tracing::warn!(effect = P::KIND, job.id = attempt.job_id, "a request was not sent: its permit has expired");
         return Ok(Performed::Unclear(Some(record)));

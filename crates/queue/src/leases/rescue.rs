@@ -89,6 +89,10 @@ impl<S: Send + Sync + 'static> Rescue<S> {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "lost leases could not be looked for; trying again later");
+                    // Counted from when the database is back, not from the look that failed.
+                    while self.db.agree_on_time(&self.clock).await.is_err() {
+                        self.clock.sleep(LOOK_EVERY).await;
+                    }
                     self.clock.sleep(PAUSE_AFTER_OUTAGE).await;
                 }
             }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use nightshift_db::{Clock, Db, DbError, Timestamp, failpoint, new_id, sabotage};
+use nightshift_db::{Clock, Db, DbError, Reading, Timestamp, failpoint, new_id, sabotage};
 use tokio::sync::watch;
 
 use crate::leases::renewal::LEASE;
@@ -81,11 +81,11 @@ impl Dispatcher {
             if *stop.borrow() {
                 return Ok(());
             }
-            let now = self.clock.now();
+            let Reading { at: now, steps: counted } = self.clock.read();
             // Checked in each round: hints that keep coming must not put off the look that finds what had none. After a
             // step of the clock the time of the look is of before.
-            if now >= look_at || self.clock.steps() != steps {
-                (steps, look_at) = (self.clock.steps(), now + LOOK_EVERY);
+            if now >= look_at || counted != steps {
+                (steps, look_at) = (counted, now + LOOK_EVERY);
                 Outlook { next_due, limited } = Outlook::read(&self.db).await?;
             }
             let mut promoted = Promoted::default();
