@@ -136,10 +136,10 @@ impl Protocol {
         let process = &state.processes[number];
         let Some(run) = &process.runs[place] else { return };
         let job = usize::from(run.job);
-        let (process_number, effect) = (number, &state.effect);
+        let effect = &state.effect;
         match run.phase {
             Phase::Working if self.spec(job).effect => {
-                steps.push(Step::Intend { process: process_number, run: place });
+                steps.push(Step::Intend { process: number, run: place });
                 if self.has(Defect::AskedBeforeTheCommit) {
                     steps.push(Step::Send { process: number, run: place, answer: Answer::Taken, done: true });
                 }
