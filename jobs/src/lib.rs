@@ -18,6 +18,8 @@ mod enqueuer;
 mod error;
 pub mod exceptions;
 mod job_error;
+pub mod metrics;
+pub mod offer;
 pub mod pricing;
 pub mod promises;
 mod proof;
@@ -46,6 +48,8 @@ pub fn registry() -> Registry<App> {
         .on_any_retry(dead::any_retried)
         // Webhooks: a provider's report becomes a change of ours.
         .job::<webhook::stripe_process::WebhookStripeProcess>()
+        .job::<webhook::openphone_process::WebhookOpenphoneProcess>()
+        .job::<webhook::twilio_inbound::WebhookTwilioInbound>()
         .job::<webhook::twilio_status::WebhookTwilioStatus>()
         .job::<webhook::vapi_process::WebhookVapiProcess>()
         // Bookings: the consequences of their changes.

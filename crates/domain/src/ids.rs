@@ -99,4 +99,10 @@ ids! {
     ReconciliationRunId,
     /// The id of a price difference that a run found.
     DriftId,
+    /// The id of an offer, which is a booking that a sitter may accept.
+    OfferId,
+    /// The id of the record why a text was routed where it was.
+    TraceId,
+    /// The id of a link between a text that requires a response and the response.
+    ResponseLinkId,
 }

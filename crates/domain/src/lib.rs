@@ -23,6 +23,8 @@ pub mod ids;
 pub mod inbox;
 mod list;
 pub mod messaging;
+pub mod metrics;
+pub mod offers;
 pub mod page;
 pub mod people;
 pub mod phone;

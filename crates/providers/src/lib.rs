@@ -8,8 +8,10 @@
 //! a phone number or the text of a message.
 
 pub mod http;
+pub mod inbound;
 pub mod json;
 pub mod mac;
+pub mod openphone;
 mod signature;
 pub mod sms;
 pub mod stripe;

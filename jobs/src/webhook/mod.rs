@@ -1,6 +1,8 @@
 //! Webhook events: each event in the inbox has one job that processes it.
 
+pub mod openphone_process;
 pub mod stripe_process;
+pub mod twilio_inbound;
 pub mod twilio_status;
 pub mod vapi_process;
 

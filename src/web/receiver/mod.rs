@@ -7,11 +7,15 @@
 
 mod incoming;
 mod job_for;
+mod openphone;
 mod refusals;
+mod reply;
+mod sender;
 mod source;
 mod store;
 mod stripe;
 mod twilio;
+mod twilio_inbound;
 mod twilio_status;
 mod vapi;
 mod verification;
@@ -37,6 +41,8 @@ use super::state::Web;
 pub(super) fn routes() -> Vec<Route> {
     vec![
         webhook::<stripe::Stripe>("/api/webhooks/stripe", "Receive a Stripe event"),
+        webhook::<openphone::OpenPhone>("/api/webhooks/sms", "Receive a text or a delivery update from OpenPhone"),
+        webhook::<twilio_inbound::TwilioInbound>("/api/twilio/inbound", "Receive a text from Twilio"),
         webhook::<twilio_status::TwilioStatus>("/api/twilio/status", "Receive the delivery status of a text"),
         webhook::<vapi::Vapi>("/api/webhooks/vapi", "Receive a report about a call"),
     ]

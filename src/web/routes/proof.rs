@@ -14,6 +14,8 @@ pub enum Proof {
     MetricsToken,
     Stripe,
     Twilio,
+    /// OpenPhone's signature of the older generation.
+    OpenPhone,
     /// VAPI's shared secret in its own header.
     VapiSecret,
     /// VAPI's shared secret as a bearer token.
@@ -25,13 +27,14 @@ pub enum Proof {
 }
 
 impl Proof {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Key,
         Self::Session,
         Self::RequestToken,
         Self::MetricsToken,
         Self::Stripe,
         Self::Twilio,
+        Self::OpenPhone,
         Self::VapiSecret,
         Self::VapiBearer,
         Self::VapiSignature,
@@ -46,6 +49,7 @@ impl Proof {
             Self::MetricsToken => "metricsToken",
             Self::Stripe => "stripeSignature",
             Self::Twilio => "twilioSignature",
+            Self::OpenPhone => "openphoneSignature",
             Self::VapiSecret => "vapiSecret",
             Self::VapiBearer => "vapiBearer",
             Self::VapiSignature => "vapiSignature",
@@ -66,6 +70,7 @@ impl Proof {
             Self::MetricsToken => bearer("The setting `http.metrics_token`."),
             Self::Stripe => header("Stripe-Signature", "At most 300 seconds old."),
             Self::Twilio => header("X-Twilio-Signature", "Covers `PUBLIC_URL`, the path and the form."),
+            Self::OpenPhone => header("openphone-signature", "At most 300 seconds old."),
             Self::VapiSecret => header("X-Vapi-Secret", "The shared secret."),
             Self::VapiBearer => bearer("The shared secret."),
             Self::VapiSignature => header("X-Signature", "HMAC-SHA256 of `{timestamp}.{body}`, in hex."),

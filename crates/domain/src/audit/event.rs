@@ -51,6 +51,8 @@ text_enum! {
         AutomationRetried = "automation.retried",
         /// An automation run had no conversation of its booking and used the client's general one.
         AutomationThreadFallback = "automation.thread_fallback",
+        /// An inbound text was stored in its conversation.
+        MessageReceived = "message.received",
         /// The carrier accepted a text.
         MessageSent = "message.sent",
         /// A text was rejected or not delivered.
@@ -61,6 +63,25 @@ text_enum! {
         MessageTakenBack = "message.taken_back",
         /// A user had a failed text sent again.
         MessageRetried = "message.retried",
+        /// A person asked for no more texts, or somebody recorded that they did.
+        RecipientOptedOut = "recipient.opted_out",
+        /// A person asked for texts again.
+        RecipientOptedIn = "recipient.opted_in",
+        /// Somebody decided about a text that seems to ask for no more texts.
+        OptOutWishDecided = "opt_out_wish.decided",
+        /// An inbound text reached no organisation.
+        MessageUnroutable = "message.unroutable",
+        /// A conversation was closed, opened, assigned, or put away by a person.
+        ThreadChanged = "thread.changed",
+        OfferSent = "offer.sent",
+        OfferAccepted = "offer.accepted",
+        OfferDeclined = "offer.declined",
+        OfferExpired = "offer.expired",
+        /// An offer was withdrawn, by a person or because its booking was cancelled.
+        OfferWithdrawn = "offer.withdrawn",
+        SitterTierChanged = "sitter.tier.changed",
+        SitterAdded = "sitter.added",
+        SitterChanged = "sitter.changed",
         PricingRuleAdded = "pricing.rule.added",
         /// A booking's stored price differs from the recomputed one.
         PricingDriftDetected = "pricing.drift.detected",

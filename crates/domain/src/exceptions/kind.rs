@@ -19,6 +19,10 @@ text_enum! {
         LateBookingConfirmation = "late_booking_confirmation",
         /// A conversation, or an organisation's front desk, has no number in service.
         NoNumberAvailable = "no_number_available",
+        /// A number has a new owner, who has not asked for texts.
+        NumberReassigned = "number_reassigned",
+        /// Every sitter has declined a booking's offers, or let them expire.
+        OfferUnfilled = "offer_unfilled",
         PaymentAfterCancellation = "payment_after_cancellation",
         /// A payment differs from its booking's price, or is a second payment for it.
         PaymentAmountMismatch = "payment_amount_mismatch",
@@ -28,10 +32,14 @@ text_enum! {
         PricingDrift = "pricing_drift",
         /// A nightly check of prices failed, or the price of one booking could not be computed.
         ReconciliationFailed = "reconciliation_failed",
+        /// The carrier knows the recipient as one who sues senders of texts.
+        RecipientLitigator = "recipient_litigator",
         /// It is unknown whether a text was sent.
         SmsUnconfirmed = "sms_unconfirmed",
         /// A text was rejected or not delivered.
         SmsUndelivered = "sms_undelivered",
+        /// A text was sent to a number that belongs to no organisation.
+        SmsUnroutable = "sms_unroutable",
         /// Many deliveries from a webhook source were rejected because of their signature.
         WebhookSignatureInvalid = "webhook_signature_invalid",
         /// A refund or a failed payment matches nothing known here.
@@ -52,13 +60,17 @@ impl ExceptionKind {
             Self::JobDead => "Dead job",
             Self::LateBookingConfirmation => "Appointment confirmed late",
             Self::NoNumberAvailable => "No number available",
+            Self::NumberReassigned => "Number has a new owner",
+            Self::OfferUnfilled => "Nobody took the booking",
             Self::PaymentAfterCancellation => "Payment after cancellation",
             Self::PaymentAmountMismatch => "Payment amount differs",
             Self::PaymentUnmatched => "Payment without a booking",
             Self::PricingDrift => "Price drift",
             Self::ReconciliationFailed => "Price check failed",
+            Self::RecipientLitigator => "Recipient sues senders",
             Self::SmsUnconfirmed => "Text unconfirmed",
             Self::SmsUndelivered => "Text not delivered",
+            Self::SmsUnroutable => "Text to an unknown number",
             Self::WebhookSignatureInvalid => "Webhook signatures invalid",
             Self::WebhookUnmatched => "Webhook without a booking",
             Self::WebhookValidationDisabled => "Webhook validation off",

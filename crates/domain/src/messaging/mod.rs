@@ -11,6 +11,7 @@ pub mod masking;
 pub mod message;
 pub mod messages;
 pub mod numbers;
+pub mod opt_outs;
 pub mod post;
 mod scope;
 pub mod threads;

@@ -14,4 +14,4 @@ pub use codes::{Refusal, explain};
 pub use error::{LookupError, SendError, UnclearCause};
 pub use lookup::{Candidate, Lookup};
 pub use status::MessageStatus;
-pub use webhook::{InboundSms, StatusCallback, WebhookError};
+pub use webhook::{StatusCallback, WebhookError, read_inbound};

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::status::MessageStatus;
+use crate::inbound::{CarrierKeyword, InboundText};
 
 /// Maximum number of media that Twilio attaches to a text.
 const MEDIA_MAX: usize = 10;
@@ -42,41 +43,6 @@ pub struct StatusCallback {
     pub from: Option<String>,
 }
 
-/// A text that was sent to one of our numbers.
-#[derive(Clone, PartialEq, Eq)]
-pub struct InboundSms {
-    pub message_sid: String,
-    /// Usually in E.164 format; may be a short code or a name.
-    pub from: String,
-    /// Our number in E.164 format.
-    pub to: String,
-    /// Empty if the message has only media.
-    pub body: String,
-    /// Pictures and other media, at most ten.
-    pub media: Vec<Media>,
-    /// Set if Twilio has recognised and answered an opt-out keyword.
-    pub opt_out: Option<OptOut>,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-pub struct Media {
-    /// The address from which it can be fetched with the account's credentials.
-    pub url: String,
-    /// For example `image/jpeg`.
-    pub content_type: Option<String>,
-}
-
-/// `OptOutType` of an inbound text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OptOut {
-    /// The sender wants no more texts.
-    Stop,
-    /// The sender wants texts again.
-    Start,
-    /// The sender asks who we are.
-    Help,
-}
-
 impl StatusCallback {
     /// Parses a form body.
     ///
@@ -101,31 +67,26 @@ impl StatusCallback {
     }
 }
 
-impl InboundSms {
-    /// Parses a form body.
-    ///
-    /// # Errors
-    /// [`WebhookError`] if `MessageSid`, `From` or `To` is missing.
-    pub fn parse(body: &[u8]) -> Result<Self, WebhookError> {
-        let form = Form::parse(body);
-        let media = (0..MEDIA_MAX).filter_map(|n| {
-            let url = form.text(&format!("MediaUrl{n}"))?;
-            Some(Media { url, content_type: form.text(&format!("MediaContentType{n}")) })
-        });
-        Ok(Self {
-            message_sid: form.required("MessageSid")?,
-            from: form.required("From")?,
-            to: form.required("To")?,
-            body: form.raw("Body").unwrap_or_default(),
-            media: media.collect(),
-            opt_out: match form.text("OptOutType").as_deref() {
-                Some("STOP") => Some(OptOut::Stop),
-                Some("START") => Some(OptOut::Start),
-                Some("HELP") => Some(OptOut::Help),
-                _ => None,
-            },
-        })
-    }
+/// Parses the form of an inbound text. Twilio does not say when it received the text.
+///
+/// # Errors
+/// [`WebhookError`] if `MessageSid`, `From` or `To` is missing.
+pub fn read_inbound(body: &[u8]) -> Result<InboundText, WebhookError> {
+    let form = Form::parse(body);
+    Ok(InboundText {
+        sid: form.required("MessageSid")?,
+        from: form.required("From")?,
+        to: form.required("To")?,
+        body: form.raw("Body").unwrap_or_default(),
+        media: (0..MEDIA_MAX).filter_map(|n| form.text(&format!("MediaUrl{n}"))).collect(),
+        keyword: match form.text("OptOutType").as_deref() {
+            Some("STOP") => Some(CarrierKeyword::Stop),
+            Some("START") => Some(CarrierKeyword::Start),
+            Some("HELP") => Some(CarrierKeyword::Help),
+            _ => None,
+        },
+        sent_at: None,
+    })
 }
 
 /// A decoded form. If a name occurs twice, its first value counts.
@@ -158,22 +119,5 @@ impl fmt::Debug for StatusCallback {
             .field("status", &self.status)
             .field("error_code", &self.error_code)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for InboundSms {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InboundSms")
-            .field("message_sid", &self.message_sid)
-            .field("body_bytes", &self.body.len())
-            .field("media", &self.media.len())
-            .field("opt_out", &self.opt_out)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Media {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Media").field("content_type", &self.content_type).finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use nightshift_providers::http_client;
 use nightshift_providers::json::{self, Fields};
 use nightshift_providers::stripe::{Event, StripeFact};
-use nightshift_providers::twilio::{InboundSms, Lookup, SendMessage, StatusCallback, TwilioClient};
+use nightshift_providers::twilio::{Lookup, SendMessage, StatusCallback, TwilioClient, read_inbound};
 use nightshift_providers::vapi::{Call, Progress, Report};
 use serde_json::Value;
 
@@ -297,13 +297,13 @@ fn status(body: &[u8]) -> Option<Vec<Reading>> {
 }
 
 fn inbound(body: &[u8]) -> Option<Vec<Reading>> {
-    let text = InboundSms::parse(body).ok()?;
+    let text = read_inbound(body).ok()?;
     Some(vec![
-        reading(&["MessageSid"], &text.message_sid),
+        reading(&["MessageSid"], &text.sid),
         reading(&["From"], &text.from),
         reading(&["To"], &text.to),
         reading(&["Body"], &text.body),
-        reading(&["OptOutType"], text.opt_out),
+        reading(&["OptOutType"], text.keyword),
     ])
 }
 

@@ -1,0 +1,3 @@
+//! How fast sitters and owners answer, and the tiers that follow.
+
+pub mod response_links;

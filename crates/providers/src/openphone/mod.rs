@@ -1,0 +1,5 @@
+//! OpenPhone (Quo): reads inbound texts and delivery updates, and sends texts.
+
+mod event;
+
+pub use event::{Event, Fact, ParseError};

@@ -1,0 +1,43 @@
+//! Texts that Twilio received for our numbers. The response is TwiML.
+
+use nightshift_domain::inbox::{Recorded, WebhookSource};
+use nightshift_domain::offers;
+use nightshift_jobs::webhook::twilio_inbound::WebhookTwilioInbound;
+use nightshift_providers::SignatureError;
+use nightshift_providers::twilio::read_inbound;
+
+use super::reply::Twiml;
+use super::sender::group_of;
+use super::twilio::{FORM, verify_signature};
+use super::{Incoming, JobFor, Read, Source};
+use crate::web::error::{ApiError, Result};
+use crate::web::routes::Proof;
+use crate::web::state::Web;
+
+pub struct TwilioInbound {
+    /// Whether the sender expects a reply at once.
+    answers_an_offer: bool,
+}
+
+impl Source for TwilioInbound {
+    const SOURCE: WebhookSource = WebhookSource::Twilio;
+    const MEDIA_TYPE: &'static str = FORM;
+    const PROOFS: &'static [&'static [Proof]] = &[&[Proof::Twilio]];
+    type Answer = Twiml;
+
+    fn verify(web: &Web, incoming: &Incoming) -> Result<(), SignatureError> {
+        verify_signature(web, incoming)
+    }
+
+    fn read(incoming: &Incoming) -> Result<Read<Self>> {
+        let text = read_inbound(&incoming.body).map_err(|error| ApiError::invalid(error.parameter(), "is required"))?;
+        let from = group_of(&text);
+        let source = Self { answers_an_offer: offers::command(&text.body).is_some() };
+        let job = JobFor::new(move |inbox| WebhookTwilioInbound::new(inbox, from.clone()));
+        Ok(Read { source, event_key: Some(text.sid), event_type: Some("message.received".to_owned()), job: Some(job) })
+    }
+
+    async fn answer(self, web: &Web, recorded: &Recorded) -> Result<Twiml> {
+        if self.answers_an_offer { Twiml::with_reply(web, recorded).await } else { Ok(Twiml::empty()) }
+    }
+}
