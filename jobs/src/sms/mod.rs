@@ -2,8 +2,8 @@
 
 pub mod confirm_delivery;
 mod effect;
-pub(crate) mod report;
 pub(crate) mod reply;
+pub(crate) mod report;
 pub mod send;
 
 use std::time::Duration;
