@@ -56,6 +56,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("GET /api/messages/threads/{id}", "o s"),
     ("GET /api/messages/threads/{id}/messages", "o s"),
     ("POST /api/messages/threads/{id}/messages", "o s messages:write"),
+    ("GET /api/messages/threads/{id}/routing-trace", "o p"),
+    ("GET /api/messages/events/{eventId}/routing-trace", "o p"),
     ("GET /api/sitter/threads", "s"),
     ("GET /api/messages/numbers", "o p"),
     ("POST /api/messages/numbers", "o"),

@@ -42,6 +42,7 @@ mod receiver;
 mod reconciliation;
 mod retention;
 mod retries;
+mod routing;
 mod sabotage;
 mod schedules;
 mod schemathesis;

@@ -14,6 +14,7 @@ mod routes;
 mod schedules;
 mod service_requests;
 mod threads;
+mod traces;
 mod windows;
 
 pub(super) use routes::routes;
