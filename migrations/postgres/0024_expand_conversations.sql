@@ -7,6 +7,14 @@ ALTER TABLE message_events ADD COLUMN provider_at TIMESTAMPTZ; -- inbound: when 
 ALTER TABLE message_events ADD COLUMN truncated BOOLEAN NOT NULL DEFAULT FALSE;  -- inbound: longer than body may be
 -- Whether an inbound text asks in free words for no more texts, and what a person decided about it.
 ALTER TABLE message_events ADD COLUMN opt_out_wish TEXT;       -- suggested, accepted or dismissed
+-- Outbound: until when the text may leave during quiet hours. Empty: it may not.
+ALTER TABLE message_events ADD COLUMN may_disturb_until TIMESTAMPTZ;
+ALTER TABLE message_events ADD COLUMN held_until TIMESTAMPTZ;        -- outbound: it waits until then, and why
+ALTER TABLE message_events ADD COLUMN hold_reason TEXT;        -- quiet_hours or carrier_hours
+-- How often the carrier did not take or deliver the text because of the recipient's hours, and how often of these it had
+-- accepted the text before. Each acceptance is an effect of its own.
+ALTER TABLE message_events ADD COLUMN carrier_holds BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE message_events ADD COLUMN given_back BIGINT NOT NULL DEFAULT 0;
 -- Texts in the order in which they are shown.
 CREATE INDEX message_events_shown ON message_events (thread_id, (COALESCE(provider_at, created_at)), id);
 

@@ -6,6 +6,7 @@
 
 pub mod choice;
 pub mod delivery;
+pub mod disturbance;
 pub mod inbox;
 pub mod masking;
 pub mod message;

@@ -163,7 +163,10 @@ async fn known(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
 /// [`Error::NotFound`](crate::Error::NotFound) if there is no such outbound text.
 pub async fn resend_once(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<Option<i64>> {
     let text = lock(tx, id).await?;
-    if text.status != MessageStatus::Unconfirmed || text.provider_message_sid.is_some() || text.resends > 0 {
+    if text.status != MessageStatus::Unconfirmed
+        || text.provider_message_sid.is_some()
+        || text.resends > text.given_back
+    {
         return Ok(None);
     }
     tx.query(
