@@ -2,6 +2,7 @@
 
 pub mod confirm_delivery;
 mod effect;
+pub(crate) mod reply;
 pub(crate) mod report;
 pub mod send;
 
