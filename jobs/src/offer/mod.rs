@@ -1,6 +1,6 @@
 //! Offers to sitters.
 
-use nightshift_db::Tx;
+use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::{OrgId, SitterId};
 use nightshift_domain::offers::Command;
@@ -8,7 +8,10 @@ use nightshift_domain::offers::Command;
 use crate::enqueuer::Enqueuer;
 use crate::error::Error;
 
-/// Answers an offer by a sitter's text. Returns what to reply.
+/// Answers an offer by a sitter's text, which the carrier received `at`. Returns what to reply, which
+/// [`sms::reply`](crate::sms::reply::reply) sends.
+///
+/// It locks bookings, so call it before the transaction locks a conversation.
 ///
 /// # Errors
 /// An error of the database or the queue.
@@ -18,8 +21,9 @@ pub(crate) async fn answer_by_text(
     org: &OrgId,
     sitter: &SitterId,
     command: Command,
+    at: Timestamp,
     by: &Actor,
 ) -> Result<String, Error> {
-    let _ = (enqueuer, tx, org, sitter, command, by);
+    let _ = (enqueuer, tx, org, sitter, command, at, by);
     Ok(String::new())
 }

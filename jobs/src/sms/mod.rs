@@ -3,6 +3,7 @@
 pub mod confirm_delivery;
 mod effect;
 pub(crate) mod report;
+pub(crate) mod reply;
 pub mod send;
 
 use std::time::Duration;
