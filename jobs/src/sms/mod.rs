@@ -2,8 +2,9 @@
 
 pub mod confirm_delivery;
 mod effect;
-pub(crate) mod report;
 pub(crate) mod reply;
+pub mod reply_fallback;
+pub(crate) mod report;
 pub mod send;
 
 use std::time::Duration;
@@ -22,6 +23,9 @@ use send::SmsSend;
 
 /// The time between an attempt and the first request for its outcome, by when the carrier lists what it accepted.
 const ASK_AFTER: Duration = Duration::from_secs(120);
+
+/// The priority of a text that somebody waits for.
+const REPLY: i64 = 2;
 
 /// A text that a person posted.
 pub struct PostedText {
@@ -50,7 +54,7 @@ pub async fn post(
         return Ok(PostedText { posted, job: None });
     };
     let job = SmsSend::first(message_id.clone(), thread_id.clone());
-    let mut new = enqueuer.new_job(&job)?.org(org.as_str()).priority(2);
+    let mut new = enqueuer.new_job(&job)?.org(org.as_str()).priority(REPLY);
     if let Some(at) = not_before {
         new = new.run_at(*at);
     }
@@ -68,6 +72,18 @@ pub(crate) async fn send(
 ) -> Result<(), Error> {
     let job = SmsSend { message_event_id: text.clone(), thread_id: thread.clone(), resend };
     enqueuer.enqueue(tx, enqueuer.new_job(&job)?).await?;
+    Ok(())
+}
+
+/// Enqueues the sending of a stored reply, before texts that nobody waits for.
+pub(crate) async fn send_reply(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    text: &MessageId,
+    thread: &ThreadId,
+) -> Result<(), Error> {
+    let job = SmsSend::first(text.clone(), thread.clone());
+    enqueuer.enqueue(tx, enqueuer.new_job(&job)?.priority(REPLY)).await?;
     Ok(())
 }
 

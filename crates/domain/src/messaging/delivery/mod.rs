@@ -7,6 +7,7 @@
 
 mod number;
 mod outbound;
+mod reply;
 mod report;
 mod revive;
 mod send;
@@ -17,6 +18,7 @@ mod unclear;
 
 pub use number::number_in_service;
 pub use outbound::{Outbound, find_by_sid, load};
+pub use reply::{NewReply, ReplyChannel, ReplyState, answer_with_reply, reply_state, send_reply, store_reply};
 pub use report::{ReportOutcome, apply_report, rank};
 pub use revive::revive;
 pub use send::{Envelope, SendDecision, begin_send};
