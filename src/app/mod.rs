@@ -176,8 +176,8 @@ fn start_worker(
         lookback: settings.reconciliation.lookback,
         thresholds: settings.reconciliation.thresholds,
     };
-    let grace = settings.messaging.window_grace;
-    let app = App::new(sms_sender(settings)?, calls, reconciliation, public_url.to_owned(), grace);
+    let (grace, onboarding) = (settings.messaging.window_grace, settings.onboarding.number.clone());
+    let app = App::new(sms_sender(settings)?, calls, reconciliation, public_url.to_owned(), grace, onboarding);
     let options =
         WorkerOptions { concurrency: settings.worker.concurrency.clone(), queues: settings.worker.queues.clone() };
     Worker::new(queue.clone(), nightshift_jobs::registry(), Arc::new(app))

@@ -25,6 +25,7 @@ pub struct Settings {
     pub webhooks: Webhooks,
     pub messaging: Messaging,
     pub twilio: Twilio,
+    pub onboarding: Onboarding,
     pub calls: Calls,
     pub vapi: Vapi,
     pub reconciliation: Reconciliation,
@@ -126,6 +127,13 @@ pub struct Twilio {
     pub api_key_sid: Option<String>,
     pub api_key_secret: Option<SecretString>,
     pub base_url: String,
+}
+
+/// Section `[onboarding]`.
+#[derive(Debug, Clone)]
+pub struct Onboarding {
+    /// The number to which new businesses write.
+    pub number: PhoneNumber,
 }
 
 /// Section `[calls]`.
@@ -269,6 +277,13 @@ impl Settings {
                 base_url: from
                     .base_url("twilio.base_url")?
                     .unwrap_or_else(|| nightshift_providers::twilio::client::BASE_URL.to_owned()),
+            },
+            onboarding: Onboarding {
+                number: from.parse(
+                    "onboarding.number",
+                    "an international phone number such as +447476955179",
+                    |text| PhoneNumber::read(text, None).ok(),
+                )?,
             },
             calls: Calls {
                 // Only the exact word enables real calls, so that a typing error can't.

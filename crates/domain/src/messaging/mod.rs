@@ -6,6 +6,7 @@
 
 pub mod choice;
 pub mod delivery;
+pub mod inbound;
 pub mod inbox;
 pub mod masking;
 pub mod message;
@@ -13,6 +14,7 @@ pub mod messages;
 pub mod numbers;
 pub mod opt_outs;
 pub mod post;
+pub mod routing;
 mod scope;
 pub mod threads;
 pub mod windows;
