@@ -112,6 +112,8 @@ pub struct Messaging {
     pub sms_provider: SmsProvider,
     /// How long a window stays open after the end of its booking.
     pub window_grace: Duration,
+    /// How long a sitter may answer an offer, unless its request says otherwise.
+    pub offer_ttl: Duration,
 }
 
 /// Section `[twilio]`.
@@ -262,6 +264,9 @@ impl Settings {
                 )?,
                 window_grace: from
                     .number("messaging.window_grace_minutes", 0..=10_080)
+                    .map(|minutes: u64| Duration::from_secs(minutes * 60))?,
+                offer_ttl: from
+                    .number("messaging.offer_ttl_minutes", 1..=10_080)
                     .map(|minutes: u64| Duration::from_secs(minutes * 60))?,
             },
             twilio: Twilio {

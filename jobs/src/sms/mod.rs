@@ -3,6 +3,7 @@
 pub mod confirm_delivery;
 mod effect;
 pub(crate) mod reply;
+pub mod reply_fallback;
 pub(crate) mod report;
 pub mod send;
 
@@ -23,6 +24,9 @@ use send::SmsSend;
 
 /// The time between an attempt and the first request for its outcome, by when the carrier lists what it accepted.
 const ASK_AFTER: Duration = Duration::from_secs(120);
+
+/// The priority of a text that somebody waits for.
+const REPLY: i64 = 2;
 
 /// A text that a person posted.
 pub struct PostedText {
@@ -51,7 +55,7 @@ pub async fn post(
         return Ok(PostedText { posted, job: None });
     };
     let job = SmsSend::first(message_id.clone(), thread_id.clone());
-    let mut new = enqueuer.new_job(&job)?.org(org.as_str()).priority(2);
+    let mut new = enqueuer.new_job(&job)?.org(org.as_str()).priority(REPLY);
     if let Some(at) = not_before {
         new = new.run_at(*at);
     }
@@ -79,6 +83,18 @@ pub(crate) async fn send_again(
 ) -> Result<(), Error> {
     let new = enqueuer.new_job(&SmsSend::again(text))?;
     enqueuer.enqueue(tx, not_before.map_or(new.clone(), |at| new.run_at(at))).await?;
+    Ok(())
+}
+
+/// Enqueues the sending of a stored reply, before texts that nobody waits for.
+pub(crate) async fn send_reply(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    text: &MessageId,
+    thread: &ThreadId,
+) -> Result<(), Error> {
+    let job = SmsSend::first(text.clone(), thread.clone());
+    enqueuer.enqueue(tx, enqueuer.new_job(&job)?.priority(REPLY)).await?;
     Ok(())
 }
 

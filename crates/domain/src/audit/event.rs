@@ -75,12 +75,16 @@ text_enum! {
         MessageUnroutable = "message.unroutable",
         /// A conversation was closed, opened, assigned, or put away by a person.
         ThreadChanged = "thread.changed",
+        /// A booking was offered to a sitter.
+        OfferCreated = "offer.created",
         OfferSent = "offer.sent",
         OfferAccepted = "offer.accepted",
         OfferDeclined = "offer.declined",
         OfferExpired = "offer.expired",
         /// An offer was withdrawn, by a person or because its booking was cancelled.
         OfferWithdrawn = "offer.withdrawn",
+        /// An offer ended because the booking went to another sitter.
+        OfferSuperseded = "offer.superseded",
         SitterTierChanged = "sitter.tier.changed",
         SitterAdded = "sitter.added",
         SitterChanged = "sitter.changed",

@@ -226,6 +226,35 @@ pub async fn post_for_run(
     Ok(Posted::Queued { message_id, thread_id: thread.id, not_before: None, repeated: false })
 }
 
+/// Stores a reply of the program itself, with a given id, from the number to which the person wrote.
+///
+/// # Errors
+/// [`Error::NotFound`] if there is no such thread.
+pub(super) async fn store_reply(
+    tx: &mut Tx,
+    id: &MessageId,
+    thread: &ThreadId,
+    from: &NumberId,
+    body: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let thread = threads::lock(tx, thread).await?;
+    let body: String = body.chars().take(BODY.chars_max).collect();
+    let new = NewMessage {
+        id,
+        thread: &thread,
+        actor_type: ActorType::System,
+        actor_id: None,
+        body: &body,
+        from,
+        run: None,
+        client_ref: None,
+    };
+    let inserted = insert(tx, new, now).await?;
+    debug_assert!(inserted, "the id is new, and neither a run nor a reference has a text yet");
+    Ok(())
+}
+
 fn check(post: &Post) -> Result<()> {
     let mut field_errors = FieldErrors::default();
     if post.body.trim().is_empty() {

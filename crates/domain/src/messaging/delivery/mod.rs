@@ -8,6 +8,7 @@
 mod hours;
 mod number;
 mod outbound;
+mod reply;
 mod report;
 mod revive;
 mod send;
@@ -19,6 +20,7 @@ mod unclear;
 pub use hours::{GivenBack, Held, HoldReason, given_back, held, hold_for_carrier, next_window};
 pub use number::number_in_service;
 pub use outbound::{Outbound, effect_key, find_by_sid, load};
+pub use reply::{NewReply, ReplyChannel, ReplyState, answer_with_reply, reply_state, send_reply, store_reply};
 pub use report::{ReportOutcome, apply_report, rank};
 pub use revive::revive;
 pub use send::{Envelope, SendDecision, begin_send};
