@@ -204,7 +204,7 @@ async fn reads(
         let drift = reconciliation::drift_of_exception(db, viewer, &id("drift").into()).await;
         let drift = drift.and_then(|drift| drift.map(drop).ok_or(Error::NotFound));
         let thread = id("thread").into();
-        let texts = messages::list(db, viewer, &thread, None, limit, now).await;
+        let texts = messages::list(db, viewer, &thread, None, limit, now).await.map(|texts| texts.messages);
         let drifts = reconciliation::drifts(db, viewer, &id("run").into(), None, None, limit).await;
         found.extend([
             one("own booking", bookings::view(db, viewer, booking).await.map(drop)),

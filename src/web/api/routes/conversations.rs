@@ -35,6 +35,16 @@ pub(super) fn routes() -> Vec<Route> {
             )
             .error(StatusCode::FORBIDDEN, "`window_closed`: the sitter has no open window.")
             .error(StatusCode::CONFLICT, "The conversation is closed, or has no number."),
+        MESSAGES
+            .patch("/api/messages/threads/{id}", OWNER, "Change a conversation", threads::change)
+            .text("Closes or opens it, assigns it to a sitter, puts it away, or marks it as unread.")
+            .error(StatusCode::CONFLICT, "`already_open`: another one with this client is open on the number."),
+        MESSAGES
+            .post("/api/messages/threads/{id}/read", OWNER.and_sitter(), "Mark a conversation as read", threads::read)
+            .text("Owners and sitters have a counter each. A sitter may while a window of theirs is open."),
+        MESSAGES
+            .get("/api/sitters/{id}/messages", OWNER.and_sitter(), "List a sitter's mailbox", threads::of_sitter)
+            .text("The conversations with clients that are assigned to the sitter. Sitters list their own."),
         MESSAGES.get(
             "/api/sitter/threads",
             Access::SITTER,
