@@ -2,7 +2,7 @@
 
 use nightshift_db::{Timestamp, Tx};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use utoipa::ToSchema;
 
 use super::inbox;
@@ -11,7 +11,6 @@ use super::unread::{self, Reader};
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::ids::{OrgId, SitterId, ThreadId};
-use crate::stream;
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
@@ -79,8 +78,8 @@ pub async fn change(tx: &mut Tx, org: &OrgId, id: &ThreadId, patch: &Patch, by: 
     }
     let entry = thread.entry(Event::ThreadChanged, "success", by).metadata(json!({"changed": changed}));
     audit::record(tx, entry, now).await?;
-    let sitters = [thread.assigned_sitter_id.clone(), patch.assigned_sitter_id.clone().flatten()];
-    announce(tx, &thread, sitters.into_iter().flatten(), now).await
+    let next = patch.assigned_sitter_id.as_ref().and_then(Option::as_ref);
+    threads::announce(tx, &thread, next, now).await
 }
 
 /// Marks a thread as read for the viewer, who is the owner or the sitter of an active window: every text that had
@@ -96,7 +95,7 @@ pub async fn read(tx: &mut Tx, viewer: &Viewer, id: &ThreadId, up_to: Option<i64
     }
     let reader = if viewer.sitter_id().is_some() { Reader::Sitter } else { Reader::Owner };
     if unread::read(tx, id, reader, up_to).await? {
-        announce(tx, &thread, thread.assigned_sitter_id.clone(), now).await?;
+        threads::announce(tx, &thread, None, now).await?;
     }
     Ok(())
 }
@@ -130,19 +129,4 @@ async fn set_status(tx: &mut Tx, thread: &Thread, status: ThreadStatus, now: Tim
         }
         result => result.map(|_| ()),
     }
-}
-
-/// Tells those who watch the thread that it changed: the owner, and the sitters who had it or have it now.
-async fn announce(
-    tx: &mut Tx,
-    thread: &Thread,
-    sitters: impl IntoIterator<Item = SitterId>,
-    now: Timestamp,
-) -> Result<()> {
-    let data: Value = json!({"threadId": thread.id});
-    let own = ["threads".to_owned(), format!("thread:{}", thread.id)];
-    for topic in own.into_iter().chain(sitters.into_iter().map(|sitter| format!("sitter:{sitter}"))) {
-        stream::append(tx, Some(&thread.org_id), &topic, "thread.changed", &data, now).await?;
-    }
-    Ok(())
 }

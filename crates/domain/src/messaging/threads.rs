@@ -1,6 +1,7 @@
 //! Threads: one for each conversation, with the masking number that its texts are sent from.
 
 use nightshift_db::{Db, Engine, Timestamp, Tx};
+use serde_json::json;
 
 use super::numbers::{Number, NumberClass};
 use super::unread;
@@ -9,6 +10,7 @@ use crate::audit::{Entry, Event};
 use crate::bookings::Booking;
 use crate::ids::{BookingId, ClientId, NumberId, OrgId, SitterId, ThreadId};
 use crate::phone::PhoneNumber;
+use crate::stream;
 use crate::text_enum::text_enum;
 use crate::{Error, Result};
 
@@ -133,6 +135,7 @@ pub async fn find_or_create_for_booking(tx: &mut Tx, booking: &Booking, now: Tim
     }
     let mut thread = of_booking(tx, &booking.id).await?.ok_or(Error::NotFound)?;
     if thread.assigned_sitter_id != booking.sitter_id {
+        announce(tx, &thread, booking.sitter_id.as_ref(), now).await?;
         thread = set_sitter(tx, &thread.id, booking.sitter_id.as_ref(), now).await?;
     }
     Ok((thread, false))
@@ -271,6 +274,19 @@ pub async fn set_status(tx: &mut Tx, id: &ThreadId, status: ThreadStatus, now: T
         .optional()
         .await?
         .ok_or(Error::NotFound)
+}
+
+/// Tells those who watch a thread that it changed: its owner, its sitter, and the one who becomes its sitter.
+pub(crate) async fn announce(tx: &mut Tx, thread: &Thread, next: Option<&SitterId>, now: Timestamp) -> Result<()> {
+    let mut topics = vec!["threads".to_owned(), format!("thread:{}", thread.id)];
+    let sitters =
+        [thread.assigned_sitter_id.as_ref(), next.filter(|next| thread.assigned_sitter_id.as_ref() != Some(*next))];
+    topics.extend(sitters.into_iter().flatten().map(|sitter| format!("sitter:{sitter}")));
+    for topic in topics {
+        stream::append(tx, Some(&thread.org_id), &topic, "thread.changed", &json!({"threadId": thread.id}), now)
+            .await?;
+    }
+    Ok(())
 }
 
 impl Thread {

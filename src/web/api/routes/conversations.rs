@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 
 use super::who::{OWNER, OWNER_AND_OPS, READ_MESSAGES, WRITE_MESSAGES};
-use crate::web::api::{numbers, threads, windows};
+use crate::web::api::{dashboard, numbers, threads, windows};
 use crate::web::auth::Access;
 use crate::web::routes::{Area, Kind, Route};
 use crate::web::stream;
@@ -51,6 +51,7 @@ pub(super) fn routes() -> Vec<Route> {
             "List conversations open to a sitter",
             threads::open_to_sitter,
         ),
+        MESSAGES.get("/api/sitter/dashboard", Access::SITTER, "Show a sitter's day", dashboard::show),
         NUMBERS.get("/api/messages/numbers", OWNER_AND_OPS, "List numbers", numbers::list),
         NUMBERS
             .post("/api/messages/numbers", OWNER, "Add a number", numbers::add)
