@@ -249,6 +249,8 @@ pub(super) async fn store_reply(
         from,
         run: None,
         client_ref: None,
+        may_disturb_until: Some(disturbance::regardless(now)),
+        held_until: None,
     };
     let inserted = insert(tx, new, now).await?;
     debug_assert!(inserted, "the id is new, and neither a run nor a reference has a text yet");
