@@ -56,6 +56,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("GET /api/messages/threads/{id}", "o s"),
     ("GET /api/messages/threads/{id}/messages", "o s"),
     ("POST /api/messages/threads/{id}/messages", "o s messages:write"),
+    ("POST /api/messages/threads/{id}/opt-out", "o"),
     ("GET /api/sitter/threads", "s"),
     ("GET /api/messages/numbers", "o p"),
     ("POST /api/messages/numbers", "o"),
@@ -247,6 +248,7 @@ async fn what_belongs_to_another_organisation_is_not_found(engine: Engine) {
                 let (method, path) = route.split_once(' ').unwrap();
                 let body = match path {
                     "/api/messages/threads/{id}/messages" => json!({"body": "hello"}),
+                    "/api/messages/threads/{id}/opt-out" => json!({"accept": false}),
                     "/api/bookings/{id}/reprice" => json!({"reason": "mine"}),
                     "/api/exceptions/{id}/resolve" => json!({"note": "mine"}),
                     "/api/exceptions/{id}/snooze" => json!({"until": "2034-01-01T00:00:00Z"}),

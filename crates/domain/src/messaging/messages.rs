@@ -28,6 +28,8 @@ pub struct MessageView {
     pub automation_type: Option<AutomationType>,
     pub created_at: Timestamp,
     pub routed_to: Option<RoutedTo>,
+    /// Whether the text seems to ask for no more texts, and nobody has decided about it yet.
+    pub opt_out_suggested: bool,
 }
 
 macro_rules! select_views {
@@ -39,7 +41,8 @@ macro_rules! select_views {
                         WHEN 'sitter' THEN s.name
                         WHEN 'owner' THEN u.name
                     END AS actor_name,
-                    m.body, m.status, m.from_number_id, r.type AS automation_type, m.created_at, m.routed_to
+                    m.body, m.status, m.from_number_id, r.type AS automation_type, m.created_at, m.routed_to,
+                    COALESCE(m.opt_out_wish = 'suggested', FALSE) AS opt_out_suggested
              FROM message_events m
              JOIN message_threads t ON t.id = m.thread_id
              LEFT JOIN clients c ON c.id = t.client_id

@@ -10,6 +10,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::message::{ActorType, Direction};
+use super::opt_outs;
 use super::threads::{self, Scope, Thread, ThreadStatus};
 use super::windows::{self, WindowStatus};
 use crate::actor::Actor;
@@ -169,6 +170,7 @@ pub async fn post(
         from: &from,
         run: None,
         client_ref: post.client_ref.as_deref(),
+        confirms: None,
     };
     if !insert(tx, new, now).await? {
         return Err(Error::NotFound);
@@ -213,9 +215,53 @@ pub async fn post_for_run(
         from: &from,
         run: Some(run),
         client_ref: None,
+        confirms: None,
     };
     let inserted = insert(tx, new, now).await?;
     debug_assert!(inserted, "the thread is locked and the run had no text");
+    Ok(Posted::Queued { message_id, thread_id: thread.id, not_before: None, repeated: false })
+}
+
+/// Stores an answer of the program itself for sending, such as the answer to a keyword. `confirms` is the STOP that it
+/// confirms, if it does: such a text is sent although the STOP has opted its author out, if it can be sent at once.
+///
+/// # Errors
+/// [`Error::NotFound`] if there is no such thread.
+pub async fn post_answer(
+    tx: &mut Tx,
+    thread: &ThreadId,
+    body: &str,
+    confirms: Option<&MessageId>,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Posted> {
+    let thread = threads::lock(tx, thread).await?;
+    let ready = match confirms {
+        Some(_) => number_to_send_from(tx, &thread).await?,
+        None => ready_to_send(tx, &thread).await?,
+    };
+    let from = match ready {
+        Ok(from) => from,
+        Err(blocked) => {
+            let entry = thread.warning(Event::MessageBlocked, by).metadata(json!({"reason": blocked.code()}));
+            audit::record(tx, entry, now).await?;
+            return Ok(Posted::Blocked(blocked));
+        }
+    };
+    let message_id = MessageId::new(now);
+    let new = NewMessage {
+        id: &message_id,
+        thread: &thread,
+        actor_type: ActorType::System,
+        actor_id: None,
+        body,
+        from: &from,
+        run: None,
+        client_ref: None,
+        confirms,
+    };
+    let inserted = insert(tx, new, now).await?;
+    debug_assert!(inserted, "its id is new, and it has no run and no reference");
     Ok(Posted::Queued { message_id, thread_id: thread.id, not_before: None, repeated: false })
 }
 
@@ -265,21 +311,24 @@ async fn sitter_block(tx: &mut Tx, thread: &Thread, sitter: &SitterId, now: Time
 
 /// Returns the number to send from, or the reason why nothing may be sent from this thread.
 async fn ready_to_send(tx: &mut Tx, thread: &Thread) -> Result<Result<NumberId, Blocked>> {
+    let person = opt_outs::of_thread(tx, &thread.id).await?;
+    match person {
+        Some(person) if opt_outs::is_opted_out(tx, &thread.org_id, &person).await? => Ok(Err(Blocked::OptedOut)),
+        _ => number_to_send_from(tx, thread).await,
+    }
+}
+
+/// As [`ready_to_send`], whatever the recipient wants.
+async fn number_to_send_from(tx: &mut Tx, thread: &Thread) -> Result<Result<NumberId, Blocked>> {
     if thread.status == ThreadStatus::Closed {
         return Ok(Err(Blocked::ThreadClosed));
     }
-    let number: Option<(NumberId,)> = tx
+    let number = tx
         .query("SELECT id FROM message_numbers WHERE id = $1 AND status = 'active'")
         .bind(&thread.message_number_id)
         .optional()
         .await?;
-    let Some((number,)) = number else { return Ok(Err(Blocked::NoNumber)) };
-    let opted_out: Option<(bool,)> = tx
-        .query("SELECT opted_out_at IS NOT NULL FROM clients WHERE id = $1")
-        .bind(&thread.client_id)
-        .optional()
-        .await?;
-    Ok(if opted_out == Some((true,)) { Err(Blocked::OptedOut) } else { Ok(number) })
+    Ok(number.map_or(Err(Blocked::NoNumber), |(number,)| Ok(number)))
 }
 
 async fn quiet_until(tx: &mut Tx, thread: &Thread, now: Timestamp) -> Result<Option<Timestamp>> {
@@ -300,6 +349,8 @@ struct NewMessage<'a> {
     from: &'a NumberId,
     run: Option<&'a AutomationRunId>,
     client_ref: Option<&'a str>,
+    /// The STOP that the text confirms.
+    confirms: Option<&'a MessageId>,
 }
 
 /// Stores an outbound text and publishes it to the thread's stream topics. Returns false if its run or reference
@@ -309,8 +360,8 @@ async fn insert(tx: &mut Tx, new: NewMessage<'_>, now: Timestamp) -> Result<bool
         .query(
             "INSERT INTO message_events
                  (id, org_id, thread_id, direction, actor_type, actor_id, body, from_number_id, status,
-                  automation_run_id, client_ref, created_at, updated_at)
-             VALUES ($1, $2, $3, 'outbound', $4, $5, $6, $7, 'queued', $8, $9, $10, $10)
+                  automation_run_id, client_ref, confirms_stop, created_at, updated_at)
+             VALUES ($1, $2, $3, 'outbound', $4, $5, $6, $7, 'queued', $8, $9, $10, $11, $11)
              ON CONFLICT DO NOTHING",
         )
         .bind(new.id)
@@ -322,6 +373,7 @@ async fn insert(tx: &mut Tx, new: NewMessage<'_>, now: Timestamp) -> Result<bool
         .bind(new.from)
         .bind(new.run)
         .bind(new.client_ref)
+        .bind(new.confirms)
         .bind(now)
         .execute()
         .await?;
