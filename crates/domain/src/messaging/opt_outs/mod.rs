@@ -8,8 +8,8 @@
 //! transaction that records the intent to send, and the changes here hold one lock of the person, so that of a text and
 //! a STOP one comes after the other has committed. A text that was asked for before may still arrive.
 //!
-//! The lock of a change comes before the locks of bookings, clients and threads. A transaction that locks those before
-//! it knows about the wish calls [`hold`] first. Sending locks the text first, which a change never does.
+//! The lock of a person comes after those of bookings, threads, runs and texts. A change locks nothing after it but what
+//! it changes: the person's rows, the copy at their client, and their texts that suggest a wish.
 
 mod confirmation;
 mod decide;
@@ -52,10 +52,9 @@ pub struct Change<'a> {
     pub by: &'a Actor,
 }
 
-/// Waits until nobody else changes this person's wish and no text is just about to be sent to them, until the
-/// transaction ends. The functions that change a wish call it. A transaction that locks a booking, a client or a thread
-/// before must call it first.
-pub async fn hold(tx: &mut Tx, org: &OrgId, phone: &PhoneNumber) -> Result<()> {
+/// Waits until nobody else changes this person's wish and no text is just about to be sent to them, and keeps it so until
+/// the transaction ends. The functions that change a wish call it.
+async fn hold(tx: &mut Tx, org: &OrgId, phone: &PhoneNumber) -> Result<()> {
     advisory::wish(tx, org, phone).await
 }
 
@@ -95,6 +94,12 @@ pub async fn lift_carrier(tx: &mut Tx, change: &Change<'_>, now: Timestamp) -> R
 /// is sent is [`permission`].
 pub async fn is_opted_out(tx: &mut Tx, org: &OrgId, phone: &PhoneNumber) -> Result<bool> {
     Ok(store::load(tx, org, phone).await?.opt_out.is_some())
+}
+
+/// Whether it is this text that says that the person wants no texts.
+pub async fn is_opted_out_by(tx: &mut Tx, org: &OrgId, phone: &PhoneNumber, text: &MessageId) -> Result<bool> {
+    let opt_out = store::load(tx, org, phone).await?.opt_out;
+    Ok(opt_out.is_some_and(|opt_out| opt_out.message.as_ref() == Some(text)))
 }
 
 /// Decides whether a text may be sent to a person. Until the transaction ends, nobody changes the answer. `confirms` is
