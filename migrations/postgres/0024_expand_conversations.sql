@@ -13,6 +13,7 @@ ALTER TABLE message_events ADD COLUMN provider_at TIMESTAMPTZ; -- inbound: when 
 ALTER TABLE message_events ADD COLUMN truncated BOOLEAN NOT NULL DEFAULT FALSE;  -- inbound: longer than body may be
 -- Whether an inbound text asks in free words for no more texts, and what a person decided about it.
 ALTER TABLE message_events ADD COLUMN opt_out_wish TEXT;       -- suggested, accepted or dismissed
+ALTER TABLE message_events ADD COLUMN confirms_stop TEXT REFERENCES message_events (id);  -- outbound: the STOP that it confirms
 -- Outbound: until when the text may leave during quiet hours. Empty: it may not.
 ALTER TABLE message_events ADD COLUMN may_disturb_until TIMESTAMPTZ;
 ALTER TABLE message_events ADD COLUMN held_until TIMESTAMPTZ;        -- outbound: it waits until then, and why
@@ -41,7 +42,10 @@ CREATE TABLE opt_outs (
     phone_digits      TEXT NOT NULL,                 -- the number without +
     since             TIMESTAMPTZ NOT NULL,          -- the carrier's time of the text, or when the owner decided
     source            TEXT NOT NULL CHECK (source IN ('keyword', 'owner', 'carrier')),
-    message_event_id  TEXT REFERENCES message_events (id),
+    message_event_id  TEXT REFERENCES message_events (id),   -- the text that says so
+    said_at           TIMESTAMPTZ,          -- when the person or the owner last said so; null: only the carrier did
+    said_in           TEXT REFERENCES message_events (id),
+    refused_at        TIMESTAMPTZ,          -- when the latest text began to be sent that the carrier refused
     created_at        TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at        TIMESTAMPTZ NOT NULL DEFAULT now(),
     UNIQUE (org_id, phone_digits)
@@ -52,6 +56,7 @@ CREATE TABLE opt_ins (
     org_id        TEXT NOT NULL REFERENCES organizations (id),
     phone_digits  TEXT NOT NULL,
     at            TIMESTAMPTZ NOT NULL,              -- the carrier's time of the text
+    message_event_id TEXT REFERENCES message_events (id),
     created_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
     PRIMARY KEY (org_id, phone_digits)

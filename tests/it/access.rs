@@ -59,6 +59,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("PATCH /api/messages/threads/{id}", "o"),
     ("POST /api/messages/threads/{id}/read", "o s"),
     ("GET /api/sitters/{id}/messages", "o s"),
+    ("POST /api/messages/threads/{id}/opt-out", "o"),
     ("GET /api/sitter/threads", "s"),
     ("GET /api/sitter/dashboard", "s"),
     ("GET /api/clients", "o bookings:read bookings:write"),
@@ -261,6 +262,7 @@ async fn what_belongs_to_another_organisation_is_not_found(engine: Engine) {
                 let (method, path) = route.split_once(' ').unwrap();
                 let body = match path {
                     "/api/messages/threads/{id}/messages" => json!({"body": "hello"}),
+                    "/api/messages/threads/{id}/opt-out" => json!({"accept": false}),
                     "/api/bookings/{id}/reprice" => json!({"reason": "mine"}),
                     "/api/bookings/{id}/offers" => json!({"sitterIds": ["sitter-kim"]}),
                     "/api/exceptions/{id}/resolve" => json!({"note": "mine"}),

@@ -35,7 +35,7 @@ pub(super) fn routes() -> Vec<Route> {
                 threads::send,
             )
             .error(StatusCode::FORBIDDEN, "`window_closed`: the sitter has no open window.")
-            .error(StatusCode::CONFLICT, "The conversation is closed, or has no number."),
+            .error(StatusCode::CONFLICT, "The conversation is closed, has no number, or its person wants no texts."),
         MESSAGES
             .patch("/api/messages/threads/{id}", OWNER, "Change a conversation", threads::change)
             .text("Closes or opens it, assigns it to a sitter, puts it away, or marks it as unread.")
@@ -46,6 +46,10 @@ pub(super) fn routes() -> Vec<Route> {
         MESSAGES
             .get("/api/sitters/{id}/messages", OWNER.and_sitter(), "List a sitter's mailbox", threads::of_sitter)
             .text("The conversations with clients that are assigned to the sitter. Sitters list their own."),
+        MESSAGES
+            .post("/api/messages/threads/{id}/opt-out", OWNER, "Decide about a wish for no more texts", threads::decide_opt_out)
+            .text("Accepting opts the person out of all texts of the organisation, also if no text asks for it. Only the person can lift it, by texting START.")
+            .error(StatusCode::CONFLICT, "`opted_out`: there is nothing to dismiss, and the person wants no texts. `no_recipient`: the conversation is with nobody who gets texts."),
         MESSAGES.get(
             "/api/sitter/threads",
             Access::SITTER,
