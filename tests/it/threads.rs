@@ -62,7 +62,7 @@ impl Scene {
 
     /// Moves the clock into the booking's window.
     fn during(&self) {
-        self.nightshift.clock.set("2024-12-31T10:30:00Z".parse().unwrap());
+        self.nightshift.clock.set("2024-12-30T00:30:00Z".parse().unwrap());
     }
 
     /// Stores a text of the client as its routing does.
@@ -104,6 +104,7 @@ async fn on_scene(engine: Engine, test: impl AsyncFnOnce(Scene)) {
             let sitter = nightshift.sign_in(business::SITTER).await;
             let mut body = booking();
             (body["sitterId"], body["address"]) = (json!("sitter-sam"), json!("14 Juniper Street"));
+            (body["startAt"], body["endAt"]) = (json!("2024-12-30T00:00:00Z"), json!("2024-12-30T01:00:00Z"));
             let made = nightshift.send(Method::POST, "/api/bookings", &owner, Some(body)).await.expect(201).json();
             let booking = made["booking"]["id"].as_str().unwrap().to_owned();
             let confirm = format!("/api/bookings/{booking}/confirm");
@@ -118,17 +119,17 @@ async fn on_scene(engine: Engine, test: impl AsyncFnOnce(Scene)) {
 
 async fn the_owner_and_the_sitter_read_with_a_counter_each(engine: Engine) {
     on_scene(engine, async |scene| {
-        // Days before the window the conversation is not the sitter's to read.
+        // Before the window the conversation is not the sitter's to read.
         scene.read(&scene.sitter, None).await.expect(404);
         scene.during();
         for routed_to in ["sitter", "sitter", "owner"] {
-            scene.receive(routed_to, "2024-12-31T10:20:00Z").await;
+            scene.receive(routed_to, "2024-12-30T00:20:00Z").await;
         }
         assert_eq!(scene.thread(&scene.owner).await["unread"], 1);
         assert_eq!(scene.thread(&scene.sitter).await["unread"], 2);
         let shown = scene.get(&format!("/api/messages/threads/{}/messages", scene.thread), &scene.sitter).await;
         let up_to = shown.expect(200).json()["readUpTo"].clone();
-        scene.receive("sitter", "2024-12-31T10:25:00Z").await;
+        scene.receive("sitter", "2024-12-30T00:25:00Z").await;
         let read = scene.read(&scene.sitter, Some(json!({"upTo": up_to}))).await.expect(200).json();
         assert_eq!(read["thread"]["unread"], 1, "the text that arrived meanwhile");
         assert_eq!(scene.listed("?mailbox=all&unread=true").await, [scene.thread.clone()]);
@@ -138,7 +139,7 @@ async fn the_owner_and_the_sitter_read_with_a_counter_each(engine: Engine) {
         // What the sitter has not read is the owner's when the sitter is taken off.
         let taken = scene.patch(json!({"assignedSitterId": null})).await.expect(200).json();
         assert_eq!((&taken["thread"]["mailbox"], &taken["thread"]["unread"]), (&json!("owner"), &json!(0)));
-        scene.receive("sitter", "2024-12-31T10:26:00Z").await;
+        scene.receive("sitter", "2024-12-30T00:26:00Z").await;
         assert_eq!(scene.thread(&scene.owner).await["unread"], 1);
         scene.read(&scene.owner, Some(json!({"upTo": "all"}))).await.expect(422);
     })
@@ -167,7 +168,7 @@ async fn a_conversation_is_put_away_closed_and_assigned_and_lists_follow(engine:
         assert_eq!(scene.listed("?done=true&unread=true").await, own);
         assert_eq!(scene.listed("?done=false").await, none);
         scene.during();
-        scene.receive("owner", "2024-12-31T10:20:00Z").await;
+        scene.receive("owner", "2024-12-30T00:20:00Z").await;
         assert_eq!(scene.listed("?done=false&status=open").await, own);
         scene.patch(json!({"unread": false})).await.expect(200);
         assert_eq!(scene.listed("?unread=true").await, none);
@@ -221,8 +222,8 @@ async fn a_change_that_cannot_be_is_refused_by_its_reason(engine: Engine) {
 async fn a_text_shows_its_media_its_wish_and_the_carriers_time(engine: Engine) {
     on_scene(engine, async |scene| {
         scene.during();
-        let late = scene.receive("owner", "2024-12-31T10:29:00Z").await;
-        let earlier = scene.receive("owner", "2024-12-31T10:28:00Z").await;
+        let late = scene.receive("owner", "2024-12-30T00:29:00Z").await;
+        let earlier = scene.receive("owner", "2024-12-30T00:28:00Z").await;
         let path = format!("/api/messages/threads/{}/messages", scene.thread);
         let answer = scene.get(&path, &scene.owner).await.expect(200).json();
         let texts = answer["messages"].as_array().unwrap();
@@ -230,7 +231,7 @@ async fn a_text_shows_its_media_its_wish_and_the_carriers_time(engine: Engine) {
         assert_eq!(ids[ids.len() - 2..], [earlier.as_str(), late.as_str()]);
         let last = texts.last().unwrap();
         assert_eq!(last["media"], json!(["https://media.test/1.jpg"]));
-        assert_eq!(last["createdAt"], "2024-12-31T10:29:00.000Z");
+        assert_eq!(last["createdAt"], "2024-12-30T00:29:00.000Z");
         assert_eq!((&last["optOutSuggested"], &last["truncated"]), (&json!(true), &json!(false)));
         assert_eq!((&last["actorName"], &last["routedTo"]), (&json!("Test Client"), &json!("owner")));
         let own = &texts[0];
@@ -248,7 +249,7 @@ async fn a_sitters_day_shows_what_they_need(engine: Engine) {
         assert_eq!((&before["activeConversations"], &before["todaysAssignments"]), (&json!(0), &json!([])));
         assert_eq!(before["businessNumberMasked"], Value::Null);
         let status = json!({
-            "active": false, "activeUntil": null, "nextWindowAt": "2024-12-31T10:00:00.000Z",
+            "active": false, "activeUntil": null, "nextWindowAt": "2024-12-30T00:00:00.000Z",
             "text": "You can message only during assignment windows",
         });
         assert_eq!(before["messagingStatus"], status);
@@ -256,7 +257,7 @@ async fn a_sitters_day_shows_what_they_need(engine: Engine) {
         for sql in [
             "UPDATE message_numbers SET number_class = 'front_desk'",
             "INSERT INTO offer_events (id, org_id, sitter_id, booking_id, code, offered_at, expires_at)
-             SELECT 'offer-1', org_id, 'sitter-sam', id, 2, '2024-12-31T10:00:00.000Z', '2024-12-31T12:00:00.000Z'
+             SELECT 'offer-1', org_id, 'sitter-sam', id, 2, '2024-12-30T00:00:00.000Z', '2024-12-30T02:00:00.000Z'
              FROM bookings",
             "INSERT INTO sitter_metrics_windows (id, org_id, sitter_id, window_days, window_end_date, response_rate,
                                                  median_response_seconds, responses_required, responses_given,
@@ -267,11 +268,11 @@ async fn a_sitters_day_shows_what_they_need(engine: Engine) {
             scene.nightshift.given(sql).await;
         }
         scene.during();
-        scene.receive("sitter", "2024-12-31T10:20:00Z").await;
+        scene.receive("sitter", "2024-12-30T00:20:00Z").await;
         let during = dashboard().await;
         assert_eq!((&during["activeConversations"], &during["unread"]), (&json!(1), &json!(1)));
         assert_eq!(during["businessNumberMasked"], "+1••••••••01");
-        assert_eq!(during["messagingStatus"]["activeUntil"], "2024-12-31T12:00:00.000Z");
+        assert_eq!(during["messagingStatus"]["activeUntil"], "2024-12-30T02:00:00.000Z");
         let today = &during["todaysAssignments"][0];
         assert_eq!((&today["bookingId"], &today["threadId"]), (&json!(scene.booking), &json!(scene.thread)));
         assert_eq!((&today["clientFirstName"], &today["address"]), (&json!("Test"), &json!("14 Juniper Street")));
@@ -279,16 +280,15 @@ async fn a_sitters_day_shows_what_they_need(engine: Engine) {
         assert_eq!(during["pendingOffers"][0]["code"], 2);
         assert_eq!(during["metrics"]["7"]["medianResponseSeconds"], 600);
         assert_eq!(during["metrics"]["7"]["responseRate"], 0.75);
-        scene.nightshift.clock.set("2024-12-31T12:00:00Z".parse().unwrap());
+        scene.nightshift.clock.set("2024-12-30T02:00:00Z".parse().unwrap());
         let after = dashboard().await;
         assert_eq!((&after["activeConversations"], &after["pendingOffers"]), (&json!(0), &json!([])));
         assert_eq!(after["todaysAssignments"][0]["windowStatus"], "past");
         // The organisation's day ends at midnight of its zone: 05:00 in UTC.
         scene.nightshift.given("UPDATE organizations SET timezone = 'America/New_York'").await;
-        for (now, assignments) in [("2025-01-01T04:59:59Z", 1), ("2025-01-01T05:00:00Z", 0)] {
+        for (now, assignments) in [("2024-12-30T04:59:59Z", 1), ("2024-12-30T05:00:00Z", 0)] {
             scene.nightshift.clock.set(now.parse().unwrap());
-            let sitter = scene.nightshift.sign_in(business::SITTER).await;
-            let seen = scene.get("/api/sitter/dashboard", &sitter).await.expect(200).json();
+            let seen = dashboard().await;
             assert_eq!(seen["todaysAssignments"].as_array().unwrap().len(), assignments, "{now}");
         }
         let refused = scene.get("/api/sitter/dashboard?sitterId=sitter-sam", &scene.sitter).await.expect(422);
@@ -300,7 +300,7 @@ async fn a_sitters_day_shows_what_they_need(engine: Engine) {
 async fn no_answer_to_a_sitter_holds_a_clients_number(engine: Engine) {
     on_scene(engine, async |scene| {
         scene.during();
-        scene.receive("sitter", "2024-12-31T10:20:00Z").await;
+        scene.receive("sitter", "2024-12-30T00:20:00Z").await;
         scene.read(&scene.sitter, None).await.expect(200);
         let client: String = scene.nightshift.db.read("SELECT client_id FROM bookings").scalar().await.unwrap();
         let mut read = 0;

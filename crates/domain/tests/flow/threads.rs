@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nightshift_db::testing::each_engine;
 use nightshift_db::{Engine, Timestamp};
 use nightshift_domain::automations::runs::{self, NewAutomationRun};
-use nightshift_domain::automations::{AutomationType, Executed, Recipient};
+use nightshift_domain::automations::{AutomationType, Executed};
 use nightshift_domain::ids::{ClientId, MessageId, OrgId, SitterId, ThreadId};
 use nightshift_domain::messaging::change::{self, Patch};
 use nightshift_domain::messaging::inbox::{self, Filter};
@@ -476,7 +476,6 @@ async fn an_automation_uses_the_general_thread_that_is_open(engine: Engine) {
                     let new = NewAutomationRun {
                         org_id: &booking.org_id,
                         kind: AutomationType::BookingConfirmation,
-                        recipient: Recipient::Client,
                         trigger_ref: format!("turn:{turn}"),
                         booking_id: Some(&booking.id),
                         thread_id: None,
