@@ -25,6 +25,7 @@ pub struct Settings {
     pub webhooks: Webhooks,
     pub messaging: Messaging,
     pub twilio: Twilio,
+    pub openphone: OpenPhone,
     pub calls: Calls,
     pub vapi: Vapi,
     pub reconciliation: Reconciliation,
@@ -96,12 +97,12 @@ pub struct Webhooks {
     pub vapi_secrets: Vec<SecretString>,
 }
 
-/// The carrier that sends texts.
+/// Whether texts are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmsProvider {
     /// Accepts texts and sends none.
     Mock,
-    /// Twilio, or its simulator.
+    /// Each number sends through its own carrier.
     Twilio,
 }
 
@@ -123,6 +124,14 @@ pub struct Twilio {
     /// Starts with `SK`. With its secret it replaces the auth token for sending.
     pub api_key_sid: Option<String>,
     pub api_key_secret: Option<SecretString>,
+    pub base_url: String,
+}
+
+/// Section `[openphone]`.
+#[derive(Debug, Clone)]
+pub struct OpenPhone {
+    /// Without a key, texts of OpenPhone numbers fail.
+    pub api_key: Option<SecretString>,
     pub base_url: String,
 }
 
@@ -264,6 +273,12 @@ impl Settings {
                 base_url: from
                     .base_url("twilio.base_url")?
                     .unwrap_or_else(|| nightshift_providers::twilio::client::BASE_URL.to_owned()),
+            },
+            openphone: OpenPhone {
+                api_key: from.secret("openphone.api_key")?,
+                base_url: from
+                    .base_url("openphone.base_url")?
+                    .unwrap_or_else(|| nightshift_providers::openphone::client::BASE_URL.to_owned()),
             },
             calls: Calls {
                 // Only the exact word enables real calls, so that a typing error can't.
