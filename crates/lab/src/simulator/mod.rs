@@ -1,19 +1,32 @@
 //! Simulated outside services over real HTTP, for tests and tools only: it keeps every text in memory and shows it to
 //! everybody who asks.
 //!
-//! A [`Simulator`] is a server with a [`FakeTwilio`], which records messages in its [`Ledger`], and a [`FakeVapi`],
-//! whose calls follow [`CallScript`]s. Both fail on demand. A [`StripeSender`] delivers webhooks as Stripe does. The
-//! server can also be controlled over HTTP:
+//! A [`Simulator`] is a server with a [`FakeTwilio`], which records messages in its [`Ledger`], a [`FakeOpenPhone`], which
+//! also receives texts, and a [`FakeVapi`], whose calls follow [`CallScript`]s. All fail on demand. A [`StripeSender`]
+//! delivers webhooks as Stripe does. The server can also be controlled over HTTP:
 //!
 //! - `POST /_control/faults` adds a JSON list of [`FaultRule`]s, `GET` returns the remaining ones, `DELETE` clears them
 //! - `GET /_control/ledger` returns all messages and the request counts, `DELETE` clears them
+//! - `/_control/openphone/faults` and `/_control/openphone/ledger` do the same for OpenPhone
+//! - `POST /_control/openphone/webhook` sets where and in which shape ([`OpenPhoneShape`]) its webhooks are delivered
+//! - `POST /_control/openphone/receive` sends a text to one of its numbers:
+//!   `{"from": "+14155550199", "to": "+14155550142", "text": "YES", "media": [], "reported": true}`
 //! - `POST /_control/vapi/scripts` adds a JSON list of [`CallScript`]s, `DELETE` clears them
 //! - `GET /_control/vapi/calls` returns all placed calls and the request counts
 
 mod callbacks;
 mod control;
 mod faults;
+mod half_a_body;
 mod ledger;
+mod openphone;
+mod openphone_account;
+mod openphone_api;
+mod openphone_control;
+mod openphone_events;
+mod openphone_ledger;
+mod openphone_list;
+mod openphone_wire;
 mod reserved_port;
 mod segments;
 mod server;
@@ -40,6 +53,10 @@ use tokio_util::task::TaskTracker;
 
 pub use faults::{Fault, FaultRule, Match};
 pub use ledger::{Ledger, Requests, SentCallback, StoredMessage};
+pub use openphone::FakeOpenPhone;
+pub use openphone_account::{OpenPhoneAccount, OpenPhoneShape, OpenPhoneWebhook};
+pub use openphone_events::OpenPhoneEvent;
+pub use openphone_ledger::{OpenPhoneLedger, OpenPhoneMessage, OpenPhoneRequests};
 pub use reserved_port::ReservedPort;
 pub use stripe::{DeliveryAnswer, DeliveryError, StripeSender, payment_succeeded};
 pub use twilio::{FakeTwilio, TwilioAccount};
@@ -51,6 +68,7 @@ pub use vapi_call::{CallScript, PlacedCall, StartScript};
 #[derive(Debug, Clone, Default)]
 pub struct Accounts {
     pub twilio: TwilioAccount,
+    pub openphone: OpenPhoneAccount,
     pub vapi: VapiAccount,
 }
 
@@ -59,6 +77,7 @@ pub struct Accounts {
 pub struct Simulator {
     addr: SocketAddr,
     twilio: Arc<FakeTwilio>,
+    openphone: Arc<FakeOpenPhone>,
     vapi: Arc<FakeVapi>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -75,13 +94,17 @@ impl Simulator {
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         let twilio = FakeTwilio::new(accounts.twilio, tasks.clone(), stop.clone()).map_err(io::Error::other)?;
+        let openphone =
+            FakeOpenPhone::new(accounts.openphone, tasks.clone(), stop.clone()).map_err(io::Error::other)?;
         let vapi = FakeVapi::new(accounts.vapi, tasks.clone(), stop.clone()).map_err(io::Error::other)?;
         let router = Router::new()
             .merge(control::router(twilio.clone()))
             .merge(twilio_api::router(twilio.clone()))
+            .merge(openphone_control::router(openphone.clone()))
+            .merge(openphone_api::router(openphone.clone()))
             .merge(vapi_api::router(vapi.clone()));
         tasks.spawn(server::serve(listener, router, tasks.clone(), stop.clone()));
-        Ok(Self { addr, twilio, vapi, tasks, stop })
+        Ok(Self { addr, twilio, openphone, vapi, tasks, stop })
     }
 
     /// Returns the address on which the server listens.
@@ -99,6 +122,11 @@ impl Simulator {
     #[must_use]
     pub fn twilio(&self) -> &FakeTwilio {
         &self.twilio
+    }
+
+    #[must_use]
+    pub fn openphone(&self) -> &FakeOpenPhone {
+        &self.openphone
     }
 
     #[must_use]
