@@ -26,6 +26,7 @@ mod network;
 mod nobody_reads;
 mod numbers;
 mod openapi;
+mod opt_outs;
 mod overload;
 mod page_errors;
 mod page_forms;
