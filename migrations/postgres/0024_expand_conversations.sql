@@ -7,8 +7,22 @@ ALTER TABLE message_events ADD COLUMN provider_at TIMESTAMPTZ; -- inbound: when 
 ALTER TABLE message_events ADD COLUMN truncated BOOLEAN NOT NULL DEFAULT FALSE;  -- inbound: longer than body may be
 -- Whether an inbound text asks in free words for no more texts, and what a person decided about it.
 ALTER TABLE message_events ADD COLUMN opt_out_wish TEXT;       -- suggested, accepted or dismissed
+-- Outbound: until when the text may leave during quiet hours. Empty: it may not.
+ALTER TABLE message_events ADD COLUMN may_disturb_until TIMESTAMPTZ;
+ALTER TABLE message_events ADD COLUMN held_until TIMESTAMPTZ;        -- outbound: it waits until then, and why
+ALTER TABLE message_events ADD COLUMN hold_reason TEXT;        -- quiet_hours or carrier_hours
+-- How often the carrier did not take or deliver the text because of the recipient's hours, and how often of these it had
+-- accepted the text before. Each acceptance is an effect of its own.
+ALTER TABLE message_events ADD COLUMN carrier_holds BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE message_events ADD COLUMN given_back BIGINT NOT NULL DEFAULT 0;
 -- Texts in the order in which they are shown.
 CREATE INDEX message_events_shown ON message_events (thread_id, (COALESCE(provider_at, created_at)), id);
+
+-- The stored reply to an inbound text, whose words are in reply_text.
+ALTER TABLE webhook_inbox ADD COLUMN reply_message_id TEXT;
+-- Replies of which it is not decided yet whether the answer to the webhook carries them.
+CREATE INDEX webhook_inbox_reply_undecided ON webhook_inbox (reply_message_id)
+    WHERE reply_message_id IS NOT NULL AND reply_channel IS NULL;
 
 -- Who wants no texts from an organisation, from any of its numbers.
 CREATE TABLE opt_outs (
@@ -98,6 +112,7 @@ CREATE UNIQUE INDEX offer_events_one_pending ON offer_events (booking_id, sitter
 CREATE UNIQUE INDEX offer_events_code ON offer_events (sitter_id, code) WHERE status = 'pending';
 CREATE UNIQUE INDEX offer_events_one_accepted ON offer_events (booking_id) WHERE status = 'accepted';
 CREATE INDEX offer_events_by_sitter ON offer_events (sitter_id, offered_at);
+CREATE INDEX offer_events_by_booking ON offer_events (booking_id, offered_at);
 CREATE INDEX offer_events_newest ON offer_events (org_id, created_at, id);
 
 -- What a sitter's answers amount to over the days up to a date.

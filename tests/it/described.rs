@@ -61,6 +61,7 @@ fn least_bodies() -> Vec<(&'static str, Value)> {
     vec![
         ("/api/auth/login", json!({"email": business::OWNER, "password": business::PASSWORD})),
         ("/api/bookings", booking()),
+        ("/api/bookings/{id}/offers", json!({"sitterIds": ["sitter-sam"]})),
         ("/api/bookings/{id}/reprice", json!({"reason": "a mistake"})),
         ("/api/exceptions/{id}/assign", json!({"userId": "user-owner"})),
         ("/api/exceptions/{id}/resolve", json!({"note": "done"})),

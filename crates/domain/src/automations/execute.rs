@@ -5,8 +5,6 @@
 //! the audit log records. A text about a booking is written under the booking's lock, so that it states the
 //! booking's current time.
 
-use std::time::Duration;
-
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
@@ -21,13 +19,11 @@ use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::bookings::{self, Booking, Status};
 use crate::ids::{AutomationRunId, MessageId, ThreadId};
+use crate::messaging::disturbance;
 use crate::messaging::masking;
 use crate::messaging::numbers::{self, Number};
 use crate::messaging::post::{Blocked, Posted, post_for_run};
 use crate::messaging::threads;
-
-/// If a booking starts within this time after the end of the quiet hours, its text is sent during quiet hours.
-const NOTICE: Duration = Duration::from_secs(2 * 3600);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows: `sms.send`, another `automation.run` later, or `thread.assign_number`"]
@@ -74,15 +70,16 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
     {
         return skip(tx, &run, reason, by, now).await;
     }
-    let (variables, starts_at) = variables(tx, &run).await?;
+    let variables = variables(tx, &run).await?;
     let body = match template::render(&automation.template, &variables) {
         Ok(body) => body,
         Err(error) => return fail(tx, &run, &error.to_string(), by, now).await,
     };
-    if automation.quiet_hours
-        && let Some(until) = hold_until(tx, &run, starts_at, now).await?
+    let may_disturb_until = may_disturb_until(tx, &run, automation.quiet_hours, now).await?;
+    if may_disturb_until.is_none()
+        && let Some(until) = quiet_hours_of(tx, &run.org_id).await?.and_then(|quiet| quiet.end_after(now))
     {
-        runs::set_scheduled(tx, &run.id, until, now).await?;
+        runs::set_quiet(tx, &run, until, now).await?;
         return Ok(Executed::Hold { until });
     }
     if !has_recipient(&run) {
@@ -96,7 +93,7 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
     if run.status == AutomationRunStatus::Blocked && run.thread_id.is_none() {
         masking::front_desk_found(tx, &run.org_id, now).await?;
     }
-    match post_for_run(tx, &thread_id, &run.id, &body, by, now).await? {
+    match post_for_run(tx, &thread_id, &run.id, &body, may_disturb_until, by, now).await? {
         Posted::Queued { message_id, .. } => {
             let stated = Stated::by(run.kind, booking.as_ref());
             let text = runs::WrittenText { thread: &thread_id, message: &message_id, body: &body, used_thread, stated };
@@ -162,9 +159,8 @@ struct Subject {
     start_at: Option<Timestamp>,
 }
 
-/// Returns the values for the run's template and the start of its booking, if there is one. Values under `variables`
-/// in the run's metadata replace the others.
-async fn variables(tx: &mut Tx, run: &AutomationRun) -> Result<(Variables, Option<Timestamp>)> {
+/// Returns the values for the run's template. Values under `variables` in the run's metadata replace the others.
+async fn variables(tx: &mut Tx, run: &AutomationRun) -> Result<Variables> {
     let subject: Subject = tx
         .query(
             "SELECT o.timezone, o.name AS business, c.first_name, b.service, b.start_at
@@ -192,19 +188,24 @@ async fn variables(tx: &mut Tx, run: &AutomationRun) -> Result<(Variables, Optio
             variables = variables.with(name, value);
         }
     }
-    Ok((variables, subject.start_at))
+    Ok(variables)
 }
 
-/// Returns the end of the organisation's quiet hours if the text must wait for it. Returns `None` outside quiet hours,
-/// and if waiting would leave too little notice.
-async fn hold_until(
+/// Returns until when the run's text may leave during quiet hours; `None` if it may not. `respects` says whether texts of
+/// this kind wait at all.
+async fn may_disturb_until(
     tx: &mut Tx,
     run: &AutomationRun,
-    starts_at: Option<Timestamp>,
+    respects: bool,
     now: Timestamp,
 ) -> Result<Option<Timestamp>> {
-    let end = quiet_hours_of(tx, &run.org_id).await?.and_then(|quiet| quiet.end_after(now));
-    Ok(end.filter(|end| starts_at.is_none_or(|starts_at| starts_at < now || *end + NOTICE <= starts_at)))
+    if !respects || disturbance::is_about_an_offer(run.kind, &run.trigger_ref) {
+        return Ok(Some(disturbance::regardless(now)));
+    }
+    match (&run.booking_id, run.recipient) {
+        (Some(booking), Recipient::Client) => disturbance::own_act(tx, booking, now).await,
+        _ => Ok(None),
+    }
 }
 
 fn has_recipient(run: &AutomationRun) -> bool {

@@ -6,6 +6,8 @@
 
 pub mod choice;
 pub mod delivery;
+pub mod disturbance;
+pub mod inbound;
 pub mod inbox;
 pub mod masking;
 pub mod message;
@@ -13,6 +15,7 @@ pub mod messages;
 pub mod numbers;
 pub mod opt_outs;
 pub mod post;
+pub mod routing;
 mod scope;
 pub mod threads;
 pub mod windows;

@@ -6,7 +6,7 @@ use super::numbers::{Number, NumberClass};
 use crate::actor::Actor;
 use crate::audit::{Entry, Event};
 use crate::bookings::Booking;
-use crate::ids::{BookingId, ClientId, NumberId, OrgId, SitterId, ThreadId};
+use crate::ids::{BookingId, ClientId, MessageId, NumberId, OrgId, SitterId, ThreadId};
 use crate::phone::PhoneNumber;
 use crate::text_enum::text_enum;
 use crate::{Error, Result};
@@ -218,6 +218,20 @@ pub async fn find_or_create_owner_sitter(
     assign_number(tx, &thread.id, number, now).await
 }
 
+/// Returns the thread of the owner with a sitter, if there is one.
+pub(super) async fn of_owner_and_sitter(tx: &mut Tx, org: &OrgId, sitter: &SitterId) -> Result<Option<Thread>> {
+    let thread = tx
+        .query(thread_columns!(
+            "SELECT",
+            "FROM message_threads WHERE org_id = $1 AND assigned_sitter_id = $2 AND scope = 'owner_sitter'"
+        ))
+        .bind(org)
+        .bind(sitter)
+        .optional()
+        .await?;
+    Ok(thread)
+}
+
 /// Gives a thread its masking number.
 ///
 /// # Errors
@@ -268,6 +282,38 @@ pub async fn set_status(tx: &mut Tx, id: &ThreadId, status: ThreadStatus, now: T
         .optional()
         .await?
         .ok_or(Error::NotFound)
+}
+
+/// Does what an inbound text changes in its thread, right after the text was stored: it is unread for the one to whom it
+/// was routed, the thread is no longer done, and its times follow the carrier's time of the text.
+///
+/// The caller holds the thread's lock.
+pub async fn received(
+    tx: &mut Tx,
+    thread: &ThreadId,
+    message: &MessageId,
+    provider_at: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    let at = provider_at.min(now);
+    tx.query(
+        "UPDATE message_threads
+         SET done_at = NULL, updated_at = $3,
+             last_message_at = CASE WHEN last_message_at > $2 THEN last_message_at ELSE $2 END,
+             last_inbound_at = CASE WHEN last_inbound_at > $2 THEN last_inbound_at ELSE $2 END,
+             owner_unread = owner_unread
+                 + (SELECT COUNT(*) FROM message_events WHERE id = $4 AND routed_to = 'owner'),
+             sitter_unread = sitter_unread
+                 + (SELECT COUNT(*) FROM message_events WHERE id = $4 AND routed_to = 'sitter')
+         WHERE id = $1",
+    )
+    .bind(thread)
+    .bind(at)
+    .bind(now)
+    .bind(message)
+    .execute()
+    .await?;
+    Ok(())
 }
 
 impl Thread {

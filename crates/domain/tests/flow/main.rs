@@ -9,6 +9,7 @@ mod confirmation;
 mod crowd;
 mod delivery;
 mod fixture;
+mod hours;
 mod lists;
 mod messaging;
 mod payments;

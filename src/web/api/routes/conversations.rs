@@ -3,12 +3,13 @@
 use axum::http::StatusCode;
 
 use super::who::{OWNER, OWNER_AND_OPS, READ_MESSAGES, WRITE_MESSAGES};
-use crate::web::api::{numbers, threads, windows};
+use crate::web::api::{numbers, offers, threads, windows};
 use crate::web::auth::Access;
 use crate::web::routes::{Area, Kind, Route};
 use crate::web::stream;
 
 const MESSAGES: Area = Area::of(Kind::Api, "Messages");
+const OFFERS: Area = Area::of(Kind::Api, "Offers");
 const NUMBERS: Area = Area::of(Kind::Api, "Numbers");
 const LIVE: Area = Area::of(Kind::Api, "Live updates");
 
@@ -49,6 +50,31 @@ pub(super) fn routes() -> Vec<Route> {
             .patch("/api/messages/numbers/{id}", OWNER, "Change a number", numbers::change)
             .error(StatusCode::CONFLICT, "`in_use`, `duplicate`."),
         MESSAGES.get("/api/assignments/windows", OWNER.and_sitter(), "List assignment windows", windows::list),
+        OFFERS
+            .post("/api/bookings/{id}/offers", OWNER, "Offer a booking to sitters", offers::create)
+            .error(StatusCode::CONFLICT, "`booking_taken`, `booking_started`, `invalid_transition`, `offer_accepted`."),
+        OFFERS.get("/api/offers", OWNER.and_sitter(), "List offers", offers::list),
+        OFFERS
+            .post(
+                "/api/sitter/{id}/bookings/{bookingId}/accept",
+                OWNER.and_sitter(),
+                "Accept an offer for a sitter",
+                offers::accept,
+            )
+            .text("The booking becomes the sitter's, and its other offers end. Accepting again changes nothing.")
+            .error(StatusCode::CONFLICT, "`booking_taken`, `offer_not_pending`."),
+        OFFERS
+            .post(
+                "/api/sitter/{id}/bookings/{bookingId}/decline",
+                OWNER.and_sitter(),
+                "Decline an offer for a sitter",
+                offers::decline,
+            )
+            .text("Declining again changes nothing.")
+            .error(StatusCode::CONFLICT, "`booking_taken`, `offer_not_pending`."),
+        OFFERS
+            .post("/api/offers/{id}/withdraw", OWNER, "Take an offer back", offers::withdraw)
+            .error(StatusCode::CONFLICT, "`booking_taken`, `offer_not_pending`."),
         LIVE.get("/api/events/stream", OWNER_AND_OPS.and_sitter().and_links(), "Stream events", stream::watch)
             .text("Server-sent events. Ids increase from event to event; `Last-Event-ID` resumes after one."),
     ]

@@ -29,6 +29,8 @@ pub struct Outbound {
     pub send_started_at: Option<Timestamp>,
     /// How often the text was sent again after an attempt with an unknown outcome.
     pub resends: i64,
+    /// How often the carrier accepted the text and gave it back because of the recipient's hours.
+    pub given_back: i64,
     /// Why the text failed: the carrier's code or one of ours.
     pub error_code: Option<String>,
 }
@@ -38,7 +40,7 @@ macro_rules! outbound_columns {
         concat!(
             $before,
             " id, org_id, thread_id, status, provider_message_sid, from_number_id, automation_run_id, send_slot_at,
-              send_started_at, resends, error_code ",
+              send_started_at, resends, given_back, error_code ",
             $after
         )
     };
@@ -85,6 +87,16 @@ pub(super) fn undelivered(id: &MessageId) -> String {
 /// The fingerprint of the exception about a text for which no job will find out whether it was sent.
 pub(super) fn unconfirmed(id: &MessageId) -> String {
     format!("sms_unconfirmed:{id}")
+}
+
+/// Returns the key of the effect of sending a text: the text itself, or a key of its own after the carrier has accepted
+/// the text and given it back.
+#[must_use]
+pub fn effect_key(id: &MessageId, given_back: i64) -> String {
+    match given_back {
+        0 => id.to_string(),
+        n => format!("{id}:{n}"),
+    }
 }
 
 impl Outbound {
