@@ -22,8 +22,10 @@ use crate::ids::{AutomationRunId, MessageId, ThreadId};
 use crate::messaging::disturbance;
 use crate::messaging::masking;
 use crate::messaging::numbers::{self, Number};
+use crate::messaging::opt_outs;
 use crate::messaging::post::{Blocked, Posted, post_for_run};
 use crate::messaging::threads;
+use crate::phone::PhoneNumber;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows: `sms.send`, another `automation.run` later, or `thread.assign_number`"]
@@ -62,6 +64,11 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
     let Some(automation) = load(tx, &run.org_id, run.kind).await?.filter(|automation| automation.enabled) else {
         return skip(tx, &run, "disabled", by, now).await;
     };
+    if let Some(person) = recipient(tx, &run).await?
+        && opt_outs::is_opted_out(tx, &run.org_id, &person).await?
+    {
+        return skip(tx, &run, Blocked::OptedOut.code(), by, now).await;
+    }
     if let Some(until) = run.scheduled_for.filter(|at| *at > now) {
         return Ok(Executed::Hold { until });
     }
@@ -214,6 +221,17 @@ fn has_recipient(run: &AutomationRun) -> bool {
             Recipient::Client | Recipient::Requester => run.client_id.is_some(),
             Recipient::Sitter => run.sitter_id.is_some(),
         }
+}
+
+/// Returns the phone number of a run's recipient, if it has one.
+async fn recipient(tx: &mut Tx, run: &AutomationRun) -> Result<Option<PhoneNumber>> {
+    if let Some(thread) = &run.thread_id {
+        return opt_outs::of_thread(tx, thread).await;
+    }
+    match run.recipient {
+        Recipient::Client | Recipient::Requester => opt_outs::of_client(tx, run.client_id.as_ref()).await,
+        Recipient::Sitter => opt_outs::of_sitter(tx, run.sitter_id.as_ref()).await,
+    }
 }
 
 /// Returns the thread for a run's text, and whether the run belongs to it. Returns `None` if there is no number for it.

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::delivery::HoldReason;
 use super::disturbance;
 use super::message::{ActorType, Direction};
+use super::opt_outs;
 use super::threads::{self, Scope, Thread, ThreadStatus};
 use super::windows::{self, WindowStatus};
 use crate::actor::Actor;
@@ -170,6 +171,7 @@ pub async fn post(
         from: &from,
         run: None,
         client_ref: post.client_ref.as_deref(),
+        confirms: None,
         may_disturb_until,
         held_until: not_before,
     };
@@ -218,6 +220,7 @@ pub async fn post_for_run(
         from: &from,
         run: Some(run),
         client_ref: None,
+        confirms: None,
         may_disturb_until,
         held_until: None,
     };
@@ -226,19 +229,26 @@ pub async fn post_for_run(
     Ok(Posted::Queued { message_id, thread_id: thread.id, not_before: None, repeated: false })
 }
 
-/// Stores a reply of the program itself, with a given id, from the number to which the person wrote.
+/// Stores a reply of the program itself to an inbound text, with a given id, from the number to which the person wrote.
+/// A reply to the text that opted its author out confirms it.
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is no such thread.
 pub(super) async fn store_reply(
     tx: &mut Tx,
     id: &MessageId,
+    to: &MessageId,
     thread: &ThreadId,
     from: &NumberId,
     body: &str,
     now: Timestamp,
 ) -> Result<()> {
     let thread = threads::lock(tx, thread).await?;
+    let person = opt_outs::of_thread(tx, &thread.id).await?;
+    let confirms = match person {
+        Some(person) => opt_outs::is_opted_out_by(tx, &thread.org_id, &person, to).await?,
+        None => false,
+    };
     let body: String = body.chars().take(BODY.chars_max).collect();
     let new = NewMessage {
         id,
@@ -249,6 +259,9 @@ pub(super) async fn store_reply(
         from,
         run: None,
         client_ref: None,
+        confirms: confirms.then_some(to),
+        may_disturb_until: Some(disturbance::regardless(now)),
+        held_until: None,
     };
     let inserted = insert(tx, new, now).await?;
     debug_assert!(inserted, "the id is new, and neither a run nor a reference has a text yet");
@@ -304,18 +317,17 @@ async fn ready_to_send(tx: &mut Tx, thread: &Thread) -> Result<Result<NumberId, 
     if thread.status == ThreadStatus::Closed {
         return Ok(Err(Blocked::ThreadClosed));
     }
-    let number: Option<(NumberId,)> = tx
+    if let Some(person) = opt_outs::of_thread(tx, &thread.id).await?
+        && opt_outs::is_opted_out(tx, &thread.org_id, &person).await?
+    {
+        return Ok(Err(Blocked::OptedOut));
+    }
+    let number = tx
         .query("SELECT id FROM message_numbers WHERE id = $1 AND status = 'active'")
         .bind(&thread.message_number_id)
         .optional()
         .await?;
-    let Some((number,)) = number else { return Ok(Err(Blocked::NoNumber)) };
-    let opted_out: Option<(bool,)> = tx
-        .query("SELECT opted_out_at IS NOT NULL FROM clients WHERE id = $1")
-        .bind(&thread.client_id)
-        .optional()
-        .await?;
-    Ok(if opted_out == Some((true,)) { Err(Blocked::OptedOut) } else { Ok(number) })
+    Ok(number.map_or(Err(Blocked::NoNumber), |(number,)| Ok(number)))
 }
 
 struct NewMessage<'a> {
@@ -327,6 +339,8 @@ struct NewMessage<'a> {
     from: &'a NumberId,
     run: Option<&'a AutomationRunId>,
     client_ref: Option<&'a str>,
+    /// The STOP that the text confirms.
+    confirms: Option<&'a MessageId>,
     /// Until when the text may leave during quiet hours.
     may_disturb_until: Option<Timestamp>,
     /// The end of the quiet hours that the text waits for.
@@ -340,8 +354,9 @@ async fn insert(tx: &mut Tx, new: NewMessage<'_>, now: Timestamp) -> Result<bool
         .query(
             "INSERT INTO message_events
                  (id, org_id, thread_id, direction, actor_type, actor_id, body, from_number_id, status,
-                  automation_run_id, client_ref, created_at, updated_at, may_disturb_until, held_until, hold_reason)
-             VALUES ($1, $2, $3, 'outbound', $4, $5, $6, $7, 'queued', $8, $9, $10, $10, $11, $12, $13)
+                  automation_run_id, client_ref, confirms_stop, created_at, updated_at, may_disturb_until, held_until,
+                  hold_reason)
+             VALUES ($1, $2, $3, 'outbound', $4, $5, $6, $7, 'queued', $8, $9, $10, $11, $11, $12, $13, $14)
              ON CONFLICT DO NOTHING",
         )
         .bind(new.id)
@@ -353,6 +368,7 @@ async fn insert(tx: &mut Tx, new: NewMessage<'_>, now: Timestamp) -> Result<bool
         .bind(new.from)
         .bind(new.run)
         .bind(new.client_ref)
+        .bind(new.confirms)
         .bind(now)
         .bind(new.may_disturb_until)
         .bind(new.held_until)

@@ -35,3 +35,5 @@ pub use unclear::unclear;
 pub const POSSIBLY_SENT: &str = "possibly_sent";
 /// The error code of a text that was not sent because its recipient opted out.
 pub(crate) const OPTED_OUT: &str = "opted_out";
+/// The error code of a confirmation of a STOP whose recipient has asked for texts again in the meantime.
+pub(crate) const NO_LONGER_TRUE: &str = "no_longer_true";

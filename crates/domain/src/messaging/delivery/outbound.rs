@@ -9,6 +9,7 @@ use crate::automations::runs;
 use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::{AutomationRunId, MessageId, NumberId, OrgId, ThreadId};
 use crate::messaging::message::MessageStatus;
+use crate::messaging::opt_outs::{self, Change, OptOutSource};
 use crate::stream;
 use crate::{Error, Result};
 
@@ -103,6 +104,16 @@ impl Outbound {
     /// Starts an audit entry about this text.
     pub(super) fn entry(&self, event: Event, status: &'static str, by: &Actor) -> Entry {
         crate::audit_entry(event, status, by).org(&self.org_id).thread(&self.thread_id)
+    }
+
+    /// Records that the carrier refused the text because its recipient wants none. That was so when the request was
+    /// sent, and the recipient may have asked for texts again since.
+    pub(super) async fn recipient_opted_out(&self, tx: &mut Tx, by: &Actor, now: Timestamp) -> Result<()> {
+        let Some(phone) = opt_outs::of_thread(tx, &self.thread_id).await? else { return Ok(()) };
+        let at = self.send_started_at.unwrap_or(now);
+        let change = Change { org: &self.org_id, phone: &phone, message: None, at, by };
+        opt_outs::stop(tx, &change, OptOutSource::Carrier, now).await?;
+        Ok(())
     }
 
     /// Writes the audit, exception and stream rows of a text that will not arrive. Its run fails unless the text had

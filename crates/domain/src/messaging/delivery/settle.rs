@@ -71,14 +71,7 @@ pub async fn record_refused(
 ) -> Result<()> {
     let text = lock(tx, id).await?;
     if opted_out {
-        tx.query(
-            "UPDATE clients SET opted_out_at = COALESCE(opted_out_at, $2), updated_at = $2
-             WHERE id = (SELECT client_id FROM message_threads WHERE id = $1)",
-        )
-        .bind(&text.thread_id)
-        .bind(now)
-        .execute()
-        .await?;
+        text.recipient_opted_out(tx, by, now).await?;
     }
     if text.provider_message_sid.is_some() || rank(text.status) >= rank(MessageStatus::Sent) {
         return Ok(());
