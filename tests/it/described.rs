@@ -68,6 +68,7 @@ fn least_bodies() -> Vec<(&'static str, Value)> {
         ("/api/exceptions/{id}/snooze", json!({"until": "2034-01-01T00:00:00Z"})),
         ("/api/messages/numbers", json!({"e164": "+15550199002", "numberClass": "pool", "provider": "twilio"})),
         ("/api/messages/threads/{id}/messages", json!({"body": "hello"})),
+        ("/api/messages/threads/{id}/opt-out", json!({"accept": false})),
         ("/api/pricing-rules", price),
         ("/api/v1/bookings/schedule", call.clone()),
         ("/api/v1/bookings/schedule-async", call),

@@ -63,10 +63,10 @@ const CHECKS: &[(&str, &str)] = &[
 const SILENT: &[(&str, &str)] = &[
     (
         "a text that did not arrive has an exception",
-        // Opted-out texts, and texts that were taken back before they were sent, need no exception.
+        // Texts to people who opted out, and texts that were taken back before they were sent, need no exception.
         "SELECT e.id FROM message_events AS e LEFT JOIN automation_runs AS r ON r.id = e.automation_run_id
          WHERE e.direction = 'outbound' AND e.status IN ('failed', 'undelivered')
-           AND coalesce(e.error_code, '') <> 'opted_out' AND coalesce(r.status, '') <> 'skipped'
+           AND coalesce(e.error_code, '') NOT IN ('opted_out', 'no_longer_true') AND coalesce(r.status, '') <> 'skipped'
            AND e.id NOT IN (SELECT substr(fingerprint, 17) FROM exceptions WHERE type = 'sms_undelivered') LIMIT 5",
     ),
     (

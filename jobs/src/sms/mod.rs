@@ -9,9 +9,10 @@ pub mod send;
 
 use std::time::Duration;
 
-use nightshift_db::Tx;
+use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::{MessageId, OrgId, ThreadId};
+use nightshift_domain::messaging::delivery::Outbound;
 use nightshift_domain::messaging::masking::WaitingText;
 use nightshift_domain::messaging::post::{self, Author, Post, Posted};
 
@@ -62,16 +63,26 @@ pub async fn post(
     Ok(PostedText { posted, job })
 }
 
-/// Enqueues the sending of a stored text: the first if `resend` is 0, else the `resend`-th repetition.
+/// Enqueues the first sending of a stored text.
 pub(crate) async fn send(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
     text: &MessageId,
     thread: &ThreadId,
-    resend: i64,
 ) -> Result<(), Error> {
-    let job = SmsSend { message_event_id: text.clone(), thread_id: thread.clone(), resend };
-    enqueuer.enqueue(tx, enqueuer.new_job(&job)?).await?;
+    enqueuer.enqueue(tx, enqueuer.new_job(&SmsSend::first(text.clone(), thread.clone()))?).await?;
+    Ok(())
+}
+
+/// Enqueues another sending of a text that was put back into the queue, not before `not_before`.
+pub(crate) async fn send_again(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    text: &Outbound,
+    not_before: Option<Timestamp>,
+) -> Result<(), Error> {
+    let new = enqueuer.new_job(&SmsSend::again(text))?;
+    enqueuer.enqueue(tx, not_before.map_or(new.clone(), |at| new.run_at(at))).await?;
     Ok(())
 }
 

@@ -59,6 +59,8 @@ text_enum! {
         MessageFailed = "message.failed",
         /// A text was not sent because a rule forbids it.
         MessageBlocked = "message.blocked",
+        /// A text waits, because the carrier lets none through to its recipient at this hour.
+        MessageHeld = "message.held",
         /// A text was withdrawn before it was sent.
         MessageTakenBack = "message.taken_back",
         /// A user had a failed text sent again.

@@ -62,7 +62,8 @@ pub async fn store_reply(tx: &mut Tx, new: &NewReply<'_>, now: Timestamp) -> Res
     if taken == 0 {
         return Ok(None);
     }
-    post::store_reply(tx, &id, new.thread, new.from, new.body, now).await?;
+    let to = MessageId::from(new.inbox.as_str());
+    post::store_reply(tx, &id, &to, new.thread, new.from, new.body, now).await?;
     Ok(Some(id))
 }
 
