@@ -25,6 +25,7 @@ mod moves;
 mod network;
 mod nobody_reads;
 mod numbers;
+mod offers;
 mod openapi;
 mod opt_outs;
 mod overload;
