@@ -26,6 +26,7 @@ mod network;
 mod nobody_reads;
 mod numbers;
 mod offers;
+mod offers_killed;
 mod openapi;
 mod opt_outs;
 mod overload;

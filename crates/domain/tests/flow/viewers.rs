@@ -18,7 +18,7 @@ use nightshift_domain::pricing::{self, RuleDraft};
 use nightshift_domain::reconciliation::{self, Thresholds};
 use nightshift_domain::stream::{StreamEvent, Topic};
 use nightshift_domain::viewer::{Reach, Viewer};
-use nightshift_domain::{Error, Result, audit, calls, exceptions};
+use nightshift_domain::{Error, Result, audit, calls, exceptions, offers};
 use serde::Serialize;
 use serde_json::json;
 
@@ -86,6 +86,15 @@ async fn insert(business: &Business, name: &str, org: &str, sitter: &str) -> Boo
         .bind(sitter)
         .bind(booking.start_at)
         .bind(booking.end_at),
+        db.write(
+            "INSERT INTO offer_events (id, org_id, sitter_id, booking_id, code, status, offered_at, expires_at)
+             VALUES ($1, $2, $3, $4, 1, 'declined', $5, $5)",
+        )
+        .bind(id("offer"))
+        .bind(org)
+        .bind(sitter)
+        .bind(&booking.id)
+        .bind(noon()),
         db.write(
             "INSERT INTO automation_runs (id, org_id, type, recipient, trigger_ref)
              VALUES ($1, $2, 'bookingConfirmation', 'client', $1)",
@@ -179,6 +188,8 @@ async fn reads(
     found.push(("own open threads", names(inbox::open_to_sitter(db, viewer, None, now).await, "id")));
     let rows = windows::list(db, viewer, &windows::Filter::default(), limit, now).await;
     found.push(("own windows", names(rows, "id")));
+    let rows = offers::list(db, viewer, &offers::Filter::default(), None, limit).await.map(|page| page.items);
+    found.push(("own offers", names(rows, "id")));
     found.push(("org numbers", names(numbers::list(db, viewer, None, None).await, "id")));
     let filter = exceptions::Filter::default();
     let rows = exceptions::list(db, viewer, &filter, None, limit).await.map(|page| page.items);
