@@ -86,6 +86,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("POST /api/ops/schedules/{name}/run", "p jobs:admin"),
     ("GET /api/jobs/{id}", "o any-key"),
     ("POST /api/webhooks/stripe", "signed"),
+    ("POST /api/webhooks/sms", "signed"),
+    ("POST /api/twilio/inbound", "signed"),
     ("POST /api/twilio/status", "signed"),
     ("POST /api/webhooks/vapi", "signed"),
     ("GET /request/{id}", "everybody"),
@@ -131,7 +133,7 @@ async fn status(http: &Client, nightshift: &Nightshift, route: &str, id: &str, c
         Caller::Cookie(cookie) => request.header("cookie", cookie),
         Caller::Key(key) => request.header("authorization", format!("Bearer {key}")),
     };
-    let is_form = path == "/api/twilio/status" || !path.starts_with("/api/");
+    let is_form = path.starts_with("/api/twilio/") || !path.starts_with("/api/");
     let request = match (method, is_form) {
         ("GET", _) => request,
         (_, true) => request.form(&[("csrf", "none"), ("providerId", "none"), ("userId", "none"), ("until", "never")]),
