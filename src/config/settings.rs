@@ -26,6 +26,7 @@ pub struct Settings {
     pub messaging: Messaging,
     pub twilio: Twilio,
     pub onboarding: Onboarding,
+    pub openphone: OpenPhone,
     pub calls: Calls,
     pub vapi: Vapi,
     pub reconciliation: Reconciliation,
@@ -97,12 +98,12 @@ pub struct Webhooks {
     pub vapi_secrets: Vec<SecretString>,
 }
 
-/// The carrier that sends texts.
+/// Whether texts are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmsProvider {
     /// Accepts texts and sends none.
     Mock,
-    /// Twilio, or its simulator.
+    /// Each number sends through its own carrier.
     Twilio,
 }
 
@@ -112,6 +113,8 @@ pub struct Messaging {
     pub sms_provider: SmsProvider,
     /// How long a window stays open after the end of its booking.
     pub window_grace: Duration,
+    /// How long a sitter may answer an offer, unless its request says otherwise.
+    pub offer_ttl: Duration,
 }
 
 /// Section `[twilio]`.
@@ -132,6 +135,14 @@ pub struct Twilio {
 pub struct Onboarding {
     /// The number to which new businesses write.
     pub number: PhoneNumber,
+}
+
+/// Section `[openphone]`.
+#[derive(Debug, Clone)]
+pub struct OpenPhone {
+    /// Without a key, texts of OpenPhone numbers fail.
+    pub api_key: Option<SecretString>,
+    pub base_url: String,
 }
 
 /// Section `[calls]`.
@@ -263,6 +274,9 @@ impl Settings {
                 window_grace: from
                     .number("messaging.window_grace_minutes", 0..=10_080)
                     .map(|minutes: u64| Duration::from_secs(minutes * 60))?,
+                offer_ttl: from
+                    .number("messaging.offer_ttl_minutes", 1..=10_080)
+                    .map(|minutes: u64| Duration::from_secs(minutes * 60))?,
             },
             twilio: Twilio {
                 account_sid: from.optional("twilio.account_sid")?,
@@ -279,6 +293,12 @@ impl Settings {
                     "an international phone number such as +447476955179",
                     |text| PhoneNumber::read(text, None).ok(),
                 )?,
+            },
+            openphone: OpenPhone {
+                api_key: from.secret("openphone.api_key")?,
+                base_url: from
+                    .base_url("openphone.base_url")?
+                    .unwrap_or_else(|| nightshift_providers::openphone::client::BASE_URL.to_owned()),
             },
             calls: Calls {
                 // Only the exact word enables real calls, so that a typing error can't.

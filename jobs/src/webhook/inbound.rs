@@ -82,7 +82,7 @@ pub(super) async fn take(ctx: &JobContext<App>, tx: &mut Tx, text: &Arrived, by:
                         body: &body,
                         in_answer: text.carrier == SmsCarrier::Twilio,
                     };
-                    reply(&enqueuer, tx, &reply_to, by).await?;
+                    reply(&enqueuer, tx, &reply_to).await?;
                 }
                 return Ok(Taken { org: Some(routing.office.org.clone()), verdict: "routed" });
             }
