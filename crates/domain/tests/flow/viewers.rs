@@ -11,6 +11,7 @@ use nightshift_domain::audience::Audience;
 use nightshift_domain::automations::runs;
 use nightshift_domain::bookings::{self, Draft};
 use nightshift_domain::ids::{BookingId, OrgId, ServiceRequestId, SitterId};
+use nightshift_domain::messaging::routing::trace;
 use nightshift_domain::messaging::{inbox, messages, numbers, windows};
 use nightshift_domain::page::Limit;
 use nightshift_domain::people::{client_list, dashboard};
@@ -75,6 +76,15 @@ async fn insert(business: &Business, name: &str, org: &str, sitter: &str) -> Boo
         .bind(id("message"))
         .bind(org)
         .bind(id("thread")),
+        db.write(
+            "INSERT INTO routing_traces (id, org_id, message_event_id, thread_id, outcome, summary, steps)
+             VALUES ($1, $2, $3, $4, 'closed_window', 'test', $5)",
+        )
+        .bind(id("trace"))
+        .bind(org)
+        .bind(id("message"))
+        .bind(id("thread"))
+        .bind(Json(json!([]))),
         db.write(
             "INSERT INTO assignment_windows (id, org_id, booking_id, thread_id, sitter_id, starts_at, ends_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -236,6 +246,8 @@ async fn reads(
             one("org exception", exceptions::get(db, viewer, &id("exception").into()).await.map(drop)),
             one("org ledger run", runs::view(db, viewer, &id("automation").into()).await.map(drop)),
             one("org run", reconciliation::get(db, viewer, &id("run").into()).await.map(drop)),
+            ("org traces", names(trace::of_thread(db, viewer, &thread, None, limit).await, "eventId")),
+            one("org trace", trace::of_message(db, viewer, &id("message").into()).await.map(drop)),
             ("org drifts", names(drifts.map(|page| page.items), "id")),
             one("org drift", drift),
             one("one-org price", pricing::pricing(db, viewer, booking, Thresholds::default()).await.map(drop)),
@@ -286,7 +298,7 @@ async fn every_read_gives_each_viewer_its_own_rows_and_no_others(engine: Engine)
             (Viewer::nobody(), "", "", "", "", ""),
         ] {
             let found = together(reads(&business, &viewer, &booking).await);
-            assert_eq!(found.len(), 30);
+            assert_eq!(found.len(), 32);
             for (read, names) in found {
                 let wanted = match read.split(' ').next().unwrap() {
                     "own" => own,
