@@ -1,6 +1,7 @@
-//! Organisations, their clients, and the users who sign in.
+//! Organisations, their clients and sitters, and the users who sign in.
 
 pub mod clients;
 pub mod doubtful;
 pub mod organizations;
+pub mod sitters;
 pub mod users;

@@ -12,7 +12,9 @@ use nightshift_domain::automations::runs;
 use nightshift_domain::bookings::{self, Draft};
 use nightshift_domain::ids::{BookingId, OrgId, ServiceRequestId, SitterId};
 use nightshift_domain::messaging::{inbox, messages, numbers, windows};
+use nightshift_domain::metrics::{self, Days};
 use nightshift_domain::page::Limit;
+use nightshift_domain::people::sitters;
 use nightshift_domain::pricing::{self, RuleDraft};
 use nightshift_domain::reconciliation::{self, Thresholds};
 use nightshift_domain::stream::{StreamEvent, Topic};
@@ -30,6 +32,15 @@ each_engine! {
 }
 
 const NAMES: [&str; 3] = ["1a", "1b", "2"];
+
+fn sitter_of(name: &str) -> SitterId {
+    SitterId::from(match name {
+        "1a" => "sitter-1",
+        "1b" => "sitter-2",
+        _ => "sitter-9",
+    })
+}
+
 /// All windows are active at this time.
 const NOW: &str = "2024-12-31T10:30:00Z";
 
@@ -201,6 +212,10 @@ async fn reads(
         let (booking, request) = (&booking[name], ServiceRequestId::from(id("request")));
         let one =
             |read: &'static str, seen: Result<()>| (read, names(seen.map(|()| vec![json!({"name": name})]), "name"));
+        let sitter = sitter_of(name);
+        let listed = sitters::list(db, viewer, None).await.and_then(|listed| {
+            listed.iter().find(|listed| listed.sitter.id == sitter).map(drop).ok_or(Error::NotFound)
+        });
         let drift = reconciliation::drift_of_exception(db, viewer, &id("drift").into()).await;
         let drift = drift.and_then(|drift| drift.map(drop).ok_or(Error::NotFound));
         let thread = id("thread").into();
@@ -212,6 +227,8 @@ async fn reads(
             ("own texts", names(texts, "id")),
             one("booking", bookings::get(db, viewer, booking).await.map(drop)),
             one("booking's history", bookings::status_history(db, viewer, booking).await.map(drop)),
+            one("booking's sitter", metrics::of_sitter(db, viewer, &sitter, Days::Seven).await.map(drop)),
+            one("org sitter", listed),
             one("org exception", exceptions::get(db, viewer, &id("exception").into()).await.map(drop)),
             one("org ledger run", runs::view(db, viewer, &id("automation").into()).await.map(drop)),
             one("org run", reconciliation::get(db, viewer, &id("run").into()).await.map(drop)),
@@ -265,7 +282,7 @@ async fn every_read_gives_each_viewer_its_own_rows_and_no_others(engine: Engine)
             (Viewer::nobody(), "", "", "", "", ""),
         ] {
             let found = together(reads(&business, &viewer, &booking).await);
-            assert_eq!(found.len(), 27);
+            assert_eq!(found.len(), 29);
             for (read, names) in found {
                 let wanted = match read.split(' ').next().unwrap() {
                     "own" => own,
