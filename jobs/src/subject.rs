@@ -1,6 +1,6 @@
 //! The subjects of jobs, which name what a job is about.
 
-use nightshift_domain::ids::{AutomationRunId, BookingId, CallId, InboxId, MessageId, SitterId, ThreadId};
+use nightshift_domain::ids::{AutomationRunId, BookingId, CallId, InboxId, MessageId, OfferId, SitterId, ThreadId};
 use nightshift_queue::Subject;
 
 const BOOKING: &str = "booking";
@@ -32,6 +32,10 @@ pub(crate) fn text(id: &MessageId) -> Option<Subject> {
 
 pub(crate) fn sitter(id: &SitterId) -> Option<Subject> {
     subject("sitter", id.as_str())
+}
+
+pub(crate) fn offer(id: &OfferId) -> Option<Subject> {
+    subject("offer", id.as_str())
 }
 
 fn subject(thing: &'static str, id: &str) -> Option<Subject> {

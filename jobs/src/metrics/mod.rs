@@ -8,6 +8,7 @@ use std::time::Duration;
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::{OrgId, SitterId};
+use nightshift_domain::offers;
 use nightshift_domain::people::sitters::{self, Patched, SitterPatch};
 
 use crate::enqueuer::Enqueuer;
@@ -26,8 +27,8 @@ pub(crate) async fn sitter_changed(enqueuer: &Enqueuer<'_>, tx: &mut Tx, sitter:
     Ok(())
 }
 
-/// Changes a sitter. The figures of a sitter who is active again are computed, since the nightly computation left them
-/// out.
+/// Changes a sitter. One who is no longer active can't accept offers, so those that wait for their answer are withdrawn.
+/// The figures of one who is active again are computed, since the nightly computation left them out.
 ///
 /// # Errors
 /// As [`sitters::patch`], or an error of the queue.
@@ -39,7 +40,16 @@ pub async fn change_sitter(
     patch: SitterPatch,
     by: &Actor,
 ) -> Result<Patched, Error> {
-    let patched = sitters::patch(tx, org, sitter, patch, by, enqueuer.now()).await?;
+    let now = enqueuer.now();
+    if patch.active == Some(false) {
+        // Bookings are locked before sitters.
+        offers::sitter_left(tx, org, sitter, by, now).await?;
+    }
+    let patched = sitters::patch(tx, org, sitter, patch, by, now).await?;
+    if patched.deactivated {
+        // Those made until the sitter's row was locked. From now on there are no new ones.
+        offers::sitter_left(tx, org, sitter, by, now).await?;
+    }
     if patched.reactivated {
         sitter_changed(enqueuer, tx, sitter).await?;
     }

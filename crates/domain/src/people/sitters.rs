@@ -108,8 +108,9 @@ pub struct Patched {
 /// Changes a sitter's name, phone number, or whether they are active. An audit entry names the fields that changed; if
 /// none did, there is none.
 ///
-/// An inactive sitter gets no new bookings or offers. Their bookings and windows stay as they are, because a client
-/// may be expecting them; the owner gives the bookings to others one by one.
+/// An inactive sitter gets no new bookings or offers. Their bookings and windows stay as they are, because the client
+/// expects them; the owner gives the bookings to others one by one. The caller withdraws the offers that wait for their
+/// answer.
 ///
 /// # Errors
 /// [`Error::NotFound`] if the organisation has no such sitter; else as [`add`].

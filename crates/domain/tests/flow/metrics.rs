@@ -86,7 +86,7 @@ impl Business {
 
     async fn automation_writes(&self, thread: &ThreadId, run: &str, now: Timestamp) {
         let posted = self
-            .write(async |tx| post_for_run(tx, thread, &run.into(), "See you soon", &job(), now).await.unwrap())
+            .write(async |tx| post_for_run(tx, thread, &run.into(), "See you soon", None, &job(), now).await.unwrap())
             .await;
         assert!(matches!(posted, Posted::Queued { answered_for: None, .. }), "{posted:?}");
     }
