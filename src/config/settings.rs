@@ -416,12 +416,13 @@ fn phones(from: &mut Reader<'_>) -> Result<Vec<PhoneNumber>, ConfigError> {
 }
 
 fn concurrency(from: &mut Reader<'_>) -> Result<BTreeMap<String, usize>, ConfigError> {
-    const KEYS: [&str; 6] = [
+    const KEYS: [&str; 7] = [
         "worker.concurrency.webhooks",
         "worker.concurrency.bookings",
         "worker.concurrency.calls",
         "worker.concurrency.sms",
         "worker.concurrency.reconciliation",
+        "worker.concurrency.metrics",
         "worker.concurrency.maintenance",
     ];
     let mut by_queue = BTreeMap::new();

@@ -19,6 +19,7 @@ mod frozen;
 mod idempotency;
 mod jobs;
 mod live;
+mod metrics;
 mod migrations;
 mod money;
 mod moves;
