@@ -26,6 +26,7 @@ mod network;
 mod nobody_reads;
 mod numbers;
 mod openapi;
+mod openphone;
 mod overload;
 mod page_errors;
 mod page_forms;
