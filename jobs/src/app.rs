@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nightshift_domain::phone::PhoneNumber;
 use nightshift_domain::reconciliation::Thresholds;
 use nightshift_providers::vapi::{Webhook, WebhookProof};
 
@@ -20,6 +21,7 @@ pub struct App {
     window_grace: Duration,
     calls: Calls,
     reconciliation: Reconciliation,
+    onboarding: PhoneNumber,
 }
 
 /// The settings of the price check.
@@ -47,7 +49,7 @@ pub struct Calls {
 
 impl App {
     /// Creates the state. Providers reach this program at `public_url`; a window stays open for `window_grace` after
-    /// its booking.
+    /// its booking; new businesses write to the number `onboarding`.
     #[must_use]
     pub fn new(
         carriers: Carriers,
@@ -55,8 +57,14 @@ impl App {
         reconciliation: Reconciliation,
         public_url: String,
         window_grace: Duration,
+        onboarding: PhoneNumber,
     ) -> Self {
-        Self { carriers, public_url, window_grace, calls, reconciliation }
+        Self { carriers, public_url, window_grace, calls, reconciliation, onboarding }
+    }
+
+    /// Returns the number for new businesses.
+    pub(crate) fn onboarding(&self) -> &PhoneNumber {
+        &self.onboarding
     }
 
     pub(crate) fn reconciliation(&self) -> Reconciliation {

@@ -26,6 +26,7 @@ pub struct Settings {
     pub messaging: Messaging,
     pub twilio: Twilio,
     pub openphone: OpenPhone,
+    pub onboarding: Onboarding,
     pub calls: Calls,
     pub vapi: Vapi,
     pub reconciliation: Reconciliation,
@@ -112,6 +113,8 @@ pub struct Messaging {
     pub sms_provider: SmsProvider,
     /// How long a window stays open after the end of its booking.
     pub window_grace: Duration,
+    /// How long a sitter may answer an offer, unless its request says otherwise.
+    pub offer_ttl: Duration,
 }
 
 /// Section `[twilio]`.
@@ -133,6 +136,13 @@ pub struct OpenPhone {
     /// Without a key, texts of OpenPhone numbers fail.
     pub api_key: Option<SecretString>,
     pub base_url: String,
+}
+
+/// Section `[onboarding]`.
+#[derive(Debug, Clone)]
+pub struct Onboarding {
+    /// The number to which new businesses write.
+    pub number: PhoneNumber,
 }
 
 /// Section `[calls]`.
@@ -264,6 +274,9 @@ impl Settings {
                 window_grace: from
                     .number("messaging.window_grace_minutes", 0..=10_080)
                     .map(|minutes: u64| Duration::from_secs(minutes * 60))?,
+                offer_ttl: from
+                    .number("messaging.offer_ttl_minutes", 1..=10_080)
+                    .map(|minutes: u64| Duration::from_secs(minutes * 60))?,
             },
             twilio: Twilio {
                 account_sid: from.optional("twilio.account_sid")?,
@@ -279,6 +292,13 @@ impl Settings {
                 base_url: from
                     .base_url("openphone.base_url")?
                     .unwrap_or_else(|| nightshift_providers::openphone::client::BASE_URL.to_owned()),
+            },
+            onboarding: Onboarding {
+                number: from.parse(
+                    "onboarding.number",
+                    "an international phone number such as +447476955179",
+                    |text| PhoneNumber::read(text, None).ok(),
+                )?,
             },
             calls: Calls {
                 // Only the exact word enables real calls, so that a typing error can't.

@@ -50,4 +50,5 @@ mod sdk;
 mod sign_in;
 mod sms_lookup;
 mod support;
+mod threads;
 mod versions;

@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
+use nightshift_db::failpoint;
+use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
-use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, Outcome, Policy, Subject};
+use nightshift_domain::messaging::numbers::SmsCarrier;
+use nightshift_providers::openphone::{Event, Fact, delivery};
+use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, OrFail, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::job_error::OrJobError;
-use crate::webhook::{ActsOnDelivery, DeliveryHooks, key};
+use crate::sms::report::{self, LOOK_AGAIN, Report};
+use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, inbound, key, stored};
 use crate::{App, subject};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,10 +67,29 @@ impl Handler<App> for WebhookOpenphoneProcess {
 
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
-        inbox::settle(&mut tx, &self.inbox_id, InboxStatus::Ignored, None, &ctx.job.id, ctx.now())
-            .await
-            .or_job_error()?;
+        let Stored { body, received_at } = stored(&mut tx, &self).await?;
+        let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: self.inbox_id.clone() });
+        // The receiver stores no body that can't be read.
+        let event = Event::parse(body.as_bytes()).or_fail()?;
+        let (status, org, verdict) = match event.fact {
+            Fact::Received(text) => {
+                let text = inbound::arrived(text, &self.inbox_id, SmsCarrier::Openphone, received_at);
+                let taken = inbound::take(&ctx, &mut tx, &text, &by).await?;
+                (InboxStatus::Processed, taken.org, taken.verdict)
+            }
+            Fact::Delivery { sid, status } => {
+                let report = Report { sid: &sid, delivery: delivery(&status), error_code: None, received_at };
+                match report::apply(&mut tx, &report, &by, now).await? {
+                    Some(applied) => (applied.inbox_status(), None, applied.verdict()),
+                    None => return Ok(Outcome::poll(LOOK_AGAIN)),
+                }
+            }
+            Fact::Other => (InboxStatus::Ignored, None, "not about a text"),
+        };
+        inbox::settle(&mut tx, &self.inbox_id, status, org.as_ref(), &ctx.job.id, now).await.or_job_error()?;
+        failpoint::hit("inbound.before_commit").await?;
         tx.commit().await?;
-        Ok(Outcome::skip("not routed yet"))
+        failpoint::hit("inbound.after_commit").await?;
+        Ok(Outcome::done_with(json!({"verdict": verdict})))
     }
 }
