@@ -30,6 +30,7 @@ mod offers;
 mod offers_killed;
 mod openapi;
 mod opt_outs;
+mod openphone;
 mod overload;
 mod page_errors;
 mod page_forms;
