@@ -2,7 +2,13 @@
 -- and how fast texts and offers are answered.
 
 ALTER TABLE message_threads ADD COLUMN done_at TEXT;    -- put away by the owner; an inbound text clears it
+-- Unread texts are those that arrived after what was read: a text that arrives while a conversation is read stays unread.
+ALTER TABLE message_threads ADD COLUMN arrivals INTEGER NOT NULL DEFAULT 0;     -- inbound texts so far
+ALTER TABLE message_threads ADD COLUMN owner_read INTEGER NOT NULL DEFAULT 0;   -- arrivals when the owner read last
+ALTER TABLE message_threads ADD COLUMN sitter_read INTEGER NOT NULL DEFAULT 0;  -- arrivals when the sitter read last
+ALTER TABLE message_threads ADD COLUMN marked_unread BOOLEAN NOT NULL DEFAULT FALSE;  -- by the owner; reading clears it
 
+ALTER TABLE message_events ADD COLUMN arrival INTEGER;       -- inbound: it is the thread's text of this number, from 1
 ALTER TABLE message_events ADD COLUMN provider_at TEXT; -- inbound: when the carrier received the text
 ALTER TABLE message_events ADD COLUMN truncated BOOLEAN NOT NULL DEFAULT FALSE;  -- inbound: longer than body may be
 -- Whether an inbound text asks in free words for no more texts, and what a person decided about it.
@@ -18,6 +24,10 @@ ALTER TABLE message_events ADD COLUMN carrier_holds INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE message_events ADD COLUMN given_back INTEGER NOT NULL DEFAULT 0;
 -- Texts in the order in which they are shown.
 CREATE INDEX message_events_shown ON message_events (thread_id, (COALESCE(provider_at, created_at)), id);
+CREATE INDEX message_events_arrived ON message_events (thread_id, routed_to, arrival) WHERE arrival IS NOT NULL;
+
+-- Clients, the newest first.
+CREATE INDEX clients_newest ON clients (org_id, created_at, id);
 
 -- The stored reply to an inbound text, whose words are in reply_text.
 ALTER TABLE webhook_inbox ADD COLUMN reply_message_id TEXT;

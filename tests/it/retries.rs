@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::support::business;
 use crate::support::nightshift::on_with;
 use crate::support::probes::{Probes, Rows};
+use crate::support::twilio::{self, InboundText};
 use crate::support::{Nightshift, on};
 
 each_engine! {
@@ -47,6 +48,7 @@ fn expected(kind: &str) -> Expected {
         "thread.assign_number" => Done(|all| all.threads().with_a_number().counted()),
         "thread.close" => Done(|all| all.threads().closed().counted()),
         "offer.send" => Done(|all| all.automation_runs("offerNotification").counted()),
+        "sms.reply_fallback" => Done(|all| all.texts().posted().sent().counted()),
         "offer.expire" => Done(|all| all.offers().in_status("expired").counted()),
         "booking_call.start" | "booking_call.poll" => {
             Refused("the call has ended (failed); start a new call from its service request")
@@ -68,6 +70,7 @@ fn subject(kind: &str) -> Option<&'static str> {
         "thread.assign_number" | "thread.close" => Some("threadId"),
         "booking_call.start" | "booking_call.poll" => Some("bookingCallId"),
         "offer.send" | "offer.expire" => Some("offerId"),
+        "sms.reply_fallback" => Some("inboxId"),
         "automation.run" => Some("automationRunId"),
         "sms.send" | "sms.confirm_delivery" => Some("messageEventId"),
         "pricing.reconcile" | "pricing.reconcile.chunk" | "exceptions.wake" | "retention.sweep" => None,
@@ -167,6 +170,16 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
             nightshift.post(&format!("/api/bookings/{id}/offers"), offers).await.expect(201);
             nightshift.pass(Duration::from_secs(61)).await;
         }
+        "sms.reply_fallback" => {
+            // The answer to the webhook does not wait for the job so long, and has no reply.
+            pause(nightshift, "webhooks").await;
+            let text = InboundText { sid: "SM1", from: "+15550100001", to: "+15550199001", body: "yes" };
+            let answer = twilio::deliver(&nightshift.http, &nightshift.app.url(), text).send().await.unwrap();
+            assert_eq!(answer.text().await.unwrap(), "<Response/>");
+            pause(nightshift, "sms").await;
+            resume(nightshift, "webhooks").await;
+            nightshift.jobs("sms.reply_fallback").until(1).await;
+        }
         "booking_call.start" => {
             pause(nightshift, "calls").await;
             nightshift.ask_for_call().await;
@@ -247,11 +260,15 @@ async fn pause(nightshift: &Nightshift, queue: &str) {
     tx.commit().await.unwrap();
 }
 
+async fn resume(nightshift: &Nightshift, queue: &str) {
+    let mut tx = nightshift.db.begin().await.unwrap();
+    nightshift.app.queue.resume(&mut tx, queue).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
 async fn resume_all(nightshift: &Nightshift) {
     for queue in nightshift_jobs::registry().queues() {
-        let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift.app.queue.resume(&mut tx, queue).await.unwrap();
-        tx.commit().await.unwrap();
+        resume(nightshift, queue).await;
     }
 }
 

@@ -3,6 +3,8 @@
 mod automation_runs;
 mod bookings;
 pub(super) mod calls;
+mod clients;
+mod dashboard;
 mod data;
 mod event_log;
 mod exceptions;

@@ -1,7 +1,7 @@
 //! Offers: bookings that sitters may accept or decline, by API or by text.
 //!
 //! Every change of an offer is made under the lock of its booking, in one transaction with what follows from it. The
-//! order of locks is the booking, its conversation, its offers. What may change is one pure function
+//! order of locks is the booking, its conversation (by an acceptance only), its offers. What may change is one pure function
 //! ([`lifecycle`](OfferStatus)).
 
 mod answer;

@@ -18,5 +18,6 @@ mod receipts;
 mod requests;
 mod retention;
 mod slots;
+mod threads;
 mod told;
 mod viewers;

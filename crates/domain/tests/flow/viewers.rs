@@ -13,11 +13,12 @@ use nightshift_domain::bookings::{self, Draft};
 use nightshift_domain::ids::{BookingId, OrgId, ServiceRequestId, SitterId};
 use nightshift_domain::messaging::{inbox, messages, numbers, windows};
 use nightshift_domain::page::Limit;
+use nightshift_domain::people::{client_list, dashboard};
 use nightshift_domain::pricing::{self, RuleDraft};
 use nightshift_domain::reconciliation::{self, Thresholds};
 use nightshift_domain::stream::{StreamEvent, Topic};
 use nightshift_domain::viewer::{Reach, Viewer};
-use nightshift_domain::{Error, Result, audit, calls, exceptions};
+use nightshift_domain::{Error, Result, audit, calls, exceptions, offers};
 use serde::Serialize;
 use serde_json::json;
 
@@ -30,6 +31,7 @@ each_engine! {
 }
 
 const NAMES: [&str; 3] = ["1a", "1b", "2"];
+const SITTERS: [&str; 3] = ["sitter-1", "sitter-2", "sitter-9"];
 /// All windows are active at this time.
 const NOW: &str = "2024-12-31T10:30:00Z";
 
@@ -84,6 +86,15 @@ async fn insert(business: &Business, name: &str, org: &str, sitter: &str) -> Boo
         .bind(sitter)
         .bind(booking.start_at)
         .bind(booking.end_at),
+        db.write(
+            "INSERT INTO offer_events (id, org_id, sitter_id, booking_id, code, status, offered_at, expires_at)
+             VALUES ($1, $2, $3, $4, 1, 'declined', $5, $5)",
+        )
+        .bind(id("offer"))
+        .bind(org)
+        .bind(sitter)
+        .bind(&booking.id)
+        .bind(noon()),
         db.write(
             "INSERT INTO automation_runs (id, org_id, type, recipient, trigger_ref)
              VALUES ($1, $2, 'bookingConfirmation', 'client', $1)",
@@ -177,6 +188,8 @@ async fn reads(
     found.push(("own open threads", names(inbox::open_to_sitter(db, viewer, None, now).await, "id")));
     let rows = windows::list(db, viewer, &windows::Filter::default(), limit, now).await;
     found.push(("own windows", names(rows, "id")));
+    let rows = offers::list(db, viewer, &offers::Filter::default(), None, limit).await.map(|page| page.items);
+    found.push(("own offers", names(rows, "id")));
     found.push(("org numbers", names(numbers::list(db, viewer, None, None).await, "id")));
     let filter = exceptions::Filter::default();
     let rows = exceptions::list(db, viewer, &filter, None, limit).await.map(|page| page.items);
@@ -204,12 +217,20 @@ async fn reads(
         let drift = reconciliation::drift_of_exception(db, viewer, &id("drift").into()).await;
         let drift = drift.and_then(|drift| drift.map(drop).ok_or(Error::NotFound));
         let thread = id("thread").into();
-        let texts = messages::list(db, viewer, &thread, None, limit, now).await;
+        let texts = messages::list(db, viewer, &thread, None, limit, now).await.map(|texts| texts.messages);
+        let sitter: SitterId = SITTERS[NAMES.iter().position(|other| *other == name).unwrap()].into();
+        let mailbox = inbox::of_sitter(db, viewer, &sitter, None, limit, now).await.map(|page| page.items);
+        let dashboard = dashboard::dashboard(db, viewer, Some(&sitter), now).await;
+        let dashboard = dashboard.and_then(|seen| if seen.sitter_id == sitter { Ok(()) } else { Err(Error::NotFound) });
+        let client = business.client_of(booking).await;
         let drifts = reconciliation::drifts(db, viewer, &id("run").into(), None, None, limit).await;
         found.extend([
             one("own booking", bookings::view(db, viewer, booking).await.map(drop)),
             one("own thread", inbox::view(db, viewer, &thread, now).await.map(drop)),
             ("own texts", names(texts, "id")),
+            ("own mailbox", names(mailbox, "id")),
+            one("own dashboard", dashboard),
+            one("one-org client", client_list::view(db, viewer, &client).await.map(drop)),
             one("booking", bookings::get(db, viewer, booking).await.map(drop)),
             one("booking's history", bookings::status_history(db, viewer, booking).await.map(drop)),
             one("org exception", exceptions::get(db, viewer, &id("exception").into()).await.map(drop)),
@@ -265,7 +286,7 @@ async fn every_read_gives_each_viewer_its_own_rows_and_no_others(engine: Engine)
             (Viewer::nobody(), "", "", "", "", ""),
         ] {
             let found = together(reads(&business, &viewer, &booking).await);
-            assert_eq!(found.len(), 27);
+            assert_eq!(found.len(), 30);
             for (read, names) in found {
                 let wanted = match read.split(' ').next().unwrap() {
                     "own" => own,

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 
 use super::who::{OWNER, OWNER_AND_OPS, READ_MESSAGES, WRITE_MESSAGES};
-use crate::web::api::{numbers, offers, threads, windows};
+use crate::web::api::{dashboard, numbers, offers, threads, windows};
 use crate::web::auth::Access;
 use crate::web::routes::{Area, Kind, Route};
 use crate::web::stream;
@@ -37,6 +37,16 @@ pub(super) fn routes() -> Vec<Route> {
             .error(StatusCode::FORBIDDEN, "`window_closed`: the sitter has no open window.")
             .error(StatusCode::CONFLICT, "The conversation is closed, has no number, or its person wants no texts."),
         MESSAGES
+            .patch("/api/messages/threads/{id}", OWNER, "Change a conversation", threads::change)
+            .text("Closes or opens it, assigns it to a sitter, puts it away, or marks it as unread.")
+            .error(StatusCode::CONFLICT, "`already_open`: another one with this client is open on the number."),
+        MESSAGES
+            .post("/api/messages/threads/{id}/read", OWNER.and_sitter(), "Mark a conversation as read", threads::read)
+            .text("Owners and sitters have a counter each. A sitter may while a window of theirs is open."),
+        MESSAGES
+            .get("/api/sitters/{id}/messages", OWNER.and_sitter(), "List a sitter's mailbox", threads::of_sitter)
+            .text("The conversations with clients that are assigned to the sitter. Sitters list their own."),
+        MESSAGES
             .post("/api/messages/threads/{id}/opt-out", OWNER, "Decide about a wish for no more texts", threads::decide_opt_out)
             .text("Accepting opts the person out of all texts of the organisation, also if no text asks for it. Only the person can lift it, by texting START.")
             .error(StatusCode::CONFLICT, "`opted_out`: there is nothing to dismiss, and the person wants no texts. `no_recipient`: the conversation is with nobody who gets texts."),
@@ -46,6 +56,7 @@ pub(super) fn routes() -> Vec<Route> {
             "List conversations open to a sitter",
             threads::open_to_sitter,
         ),
+        MESSAGES.get("/api/sitter/dashboard", Access::SITTER, "Show a sitter's day", dashboard::show),
         NUMBERS.get("/api/messages/numbers", OWNER_AND_OPS, "List numbers", numbers::list),
         NUMBERS
             .post("/api/messages/numbers", OWNER, "Add a number", numbers::add)
