@@ -12,6 +12,7 @@ mod app;
 pub mod automation;
 pub mod booking;
 pub mod booking_call;
+mod carriers;
 mod dead;
 mod dialer;
 mod enqueuer;
@@ -20,6 +21,7 @@ pub mod exceptions;
 mod job_error;
 pub mod metrics;
 pub mod offer;
+mod pace;
 pub mod pricing;
 pub mod promises;
 mod proof;
@@ -35,6 +37,7 @@ pub mod webhook;
 use nightshift_queue::Registry;
 
 pub use app::{App, Calls, Reconciliation};
+pub use carriers::{Carriers, NoCarrier, OpenPhone};
 pub use dialer::{Dialer, ProductionLine, TestLine};
 pub use enqueuer::Enqueuer;
 pub use error::Error;
@@ -58,6 +61,9 @@ pub fn registry() -> Registry<App> {
         .job::<booking::rescheduled::BookingRescheduled>()
         .job::<thread::assign_number::ThreadAssignNumber>()
         .job::<thread::close::ThreadClose>()
+        // Offers to sitters: told, and ended when nobody answers.
+        .job::<offer::send::OfferSend>()
+        .job::<offer::expire::OfferExpire>()
         // Appointments with service providers: calls placed and polled.
         .job::<booking_call::start::BookingCallStart>()
         .job::<booking_call::poll::BookingCallPoll>()
@@ -65,6 +71,7 @@ pub fn registry() -> Registry<App> {
         .job::<automation::run::RunAutomation>()
         .job::<sms::send::SmsSend>()
         .job::<sms::confirm_delivery::SmsConfirmDelivery>()
+        .job::<sms::reply_fallback::SmsReplyFallback>()
         // Prices: checked every night, never changed.
         .job::<pricing::reconcile::PricingReconcile>()
         .job::<pricing::reconcile_chunk::PricingReconcileChunk>()

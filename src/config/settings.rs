@@ -25,6 +25,8 @@ pub struct Settings {
     pub webhooks: Webhooks,
     pub messaging: Messaging,
     pub twilio: Twilio,
+    pub onboarding: Onboarding,
+    pub openphone: OpenPhone,
     pub calls: Calls,
     pub vapi: Vapi,
     pub reconciliation: Reconciliation,
@@ -96,12 +98,12 @@ pub struct Webhooks {
     pub vapi_secrets: Vec<SecretString>,
 }
 
-/// The carrier that sends texts.
+/// Whether texts are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmsProvider {
     /// Accepts texts and sends none.
     Mock,
-    /// Twilio, or its simulator.
+    /// Each number sends through its own carrier.
     Twilio,
 }
 
@@ -111,6 +113,8 @@ pub struct Messaging {
     pub sms_provider: SmsProvider,
     /// How long a window stays open after the end of its booking.
     pub window_grace: Duration,
+    /// How long a sitter may answer an offer, unless its request says otherwise.
+    pub offer_ttl: Duration,
 }
 
 /// Section `[twilio]`.
@@ -123,6 +127,21 @@ pub struct Twilio {
     /// Starts with `SK`. With its secret it replaces the auth token for sending.
     pub api_key_sid: Option<String>,
     pub api_key_secret: Option<SecretString>,
+    pub base_url: String,
+}
+
+/// Section `[onboarding]`.
+#[derive(Debug, Clone)]
+pub struct Onboarding {
+    /// The number to which new businesses write.
+    pub number: PhoneNumber,
+}
+
+/// Section `[openphone]`.
+#[derive(Debug, Clone)]
+pub struct OpenPhone {
+    /// Without a key, texts of OpenPhone numbers fail.
+    pub api_key: Option<SecretString>,
     pub base_url: String,
 }
 
@@ -255,6 +274,9 @@ impl Settings {
                 window_grace: from
                     .number("messaging.window_grace_minutes", 0..=10_080)
                     .map(|minutes: u64| Duration::from_secs(minutes * 60))?,
+                offer_ttl: from
+                    .number("messaging.offer_ttl_minutes", 1..=10_080)
+                    .map(|minutes: u64| Duration::from_secs(minutes * 60))?,
             },
             twilio: Twilio {
                 account_sid: from.optional("twilio.account_sid")?,
@@ -264,6 +286,19 @@ impl Settings {
                 base_url: from
                     .base_url("twilio.base_url")?
                     .unwrap_or_else(|| nightshift_providers::twilio::client::BASE_URL.to_owned()),
+            },
+            onboarding: Onboarding {
+                number: from.parse(
+                    "onboarding.number",
+                    "an international phone number such as +447476955179",
+                    |text| PhoneNumber::read(text, None).ok(),
+                )?,
+            },
+            openphone: OpenPhone {
+                api_key: from.secret("openphone.api_key")?,
+                base_url: from
+                    .base_url("openphone.base_url")?
+                    .unwrap_or_else(|| nightshift_providers::openphone::client::BASE_URL.to_owned()),
             },
             calls: Calls {
                 // Only the exact word enables real calls, so that a typing error can't.

@@ -10,6 +10,7 @@ mod event_log;
 mod exceptions;
 mod jobs;
 mod numbers;
+mod offers;
 mod pricing;
 mod reconciliation;
 mod routes;

@@ -10,6 +10,7 @@ use nightshift_domain::messaging::change::{self, Patch};
 use nightshift_domain::messaging::inbox::{self, Filter, ThreadView};
 use nightshift_domain::messaging::messages::{self, MessageView, Texts};
 use nightshift_domain::messaging::numbers::NumberClass;
+use nightshift_domain::messaging::opt_outs;
 use nightshift_domain::messaging::post::{Author, Post, Posted};
 use nightshift_domain::messaging::threads::{Mailbox, Scope, ThreadStatus};
 use nightshift_domain::page::Limit;
@@ -248,6 +249,39 @@ pub async fn of_sitter(
 ) -> Result<Json<Threads>> {
     let page = inbox::of_sitter(&web.db, &caller.org_viewer()?, &id, cursor.as_deref(), limit, web.clock.now()).await?;
     Ok(Json(Threads { threads: page.items, next_cursor: page.next_cursor }))
+}
+
+/// A decision about texts that seem to ask for no more texts.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OptOutDecision {
+    /// `true`: the person gets no more texts. `false`: the texts mean something else.
+    accept: bool,
+}
+
+/// What was decided.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OptOutDecided {
+    /// Whether the person gets no texts.
+    opted_out: bool,
+    /// The texts that the decision was about.
+    message_ids: Vec<MessageId>,
+}
+
+/// `POST /api/messages/threads/{id}/opt-out`
+pub async fn decide_opt_out(
+    State(web): State<Web>,
+    caller: Caller,
+    answering: Answering,
+    Path(id): Path<ThreadId>,
+    JsonBody(OptOutDecision { accept }): JsonBody<OptOutDecision>,
+) -> Result<Answer<OptOutDecided>> {
+    let (org, by) = (caller.org()?, caller.actor());
+    let mut tx = web.db.begin().await?;
+    let opt_outs::Decision { opted_out, texts } =
+        opt_outs::decide(&mut tx, org, &id, accept, &by, web.clock.now()).await?;
+    answering.commit(&web, tx, OptOutDecided { opted_out, message_ids: texts }).await
 }
 
 /// The sitter whose conversations are listed.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nightshift_db::testing::{Network, TestDb, migrated};
 use nightshift_db::{Db, Engine};
-use nightshift_lab::simulator::{Accounts, ReservedPort, Simulator, VapiAccount};
+use nightshift_lab::simulator::{Accounts, OpenPhoneAccount, ReservedPort, Simulator, VapiAccount};
 use secrecy::ExposeSecret;
 
 use super::business;
@@ -120,6 +120,8 @@ impl World {
             .env("TWILIO_ACCOUNT_SID", account.account_sid)
             .env("TWILIO_AUTH_TOKEN", account.auth_token.expose_secret())
             .env("TWILIO_BASE_URL", self.simulator.base_url())
+            .env("OPENPHONE_API_KEY", OpenPhoneAccount::default().api_key.expose_secret())
+            .env("OPENPHONE_BASE_URL", self.simulator.base_url())
             .env("VAPI_API_KEY", vapi.api_key.expose_secret())
             .env("VAPI_ASSISTANT_ID", vapi.assistant_id)
             .env("VAPI_PHONE_NUMBER_ID", vapi.phone_number_id)

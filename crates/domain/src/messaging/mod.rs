@@ -7,6 +7,8 @@
 pub mod change;
 pub mod choice;
 pub mod delivery;
+pub mod disturbance;
+pub mod inbound;
 pub mod inbox;
 mod mailbox;
 pub mod masking;
@@ -15,6 +17,7 @@ pub mod messages;
 pub mod numbers;
 pub mod opt_outs;
 pub mod post;
+pub mod routing;
 mod scope;
 pub mod threads;
 mod unread;

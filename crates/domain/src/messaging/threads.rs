@@ -220,6 +220,20 @@ pub async fn find_or_create_owner_sitter(
     assign_number(tx, &thread.id, number, now).await
 }
 
+/// Returns the thread of the owner with a sitter, if there is one.
+pub(super) async fn of_owner_and_sitter(tx: &mut Tx, org: &OrgId, sitter: &SitterId) -> Result<Option<Thread>> {
+    let thread = tx
+        .query(thread_columns!(
+            "SELECT",
+            "FROM message_threads WHERE org_id = $1 AND assigned_sitter_id = $2 AND scope = 'owner_sitter'"
+        ))
+        .bind(org)
+        .bind(sitter)
+        .optional()
+        .await?;
+    Ok(thread)
+}
+
 /// Gives a thread its masking number.
 ///
 /// # Errors

@@ -119,6 +119,22 @@ pub(crate) async fn zone_in(tx: &mut Tx, org: &OrgId) -> Result<Tz> {
     Ok(zone.parse().unwrap_or(Tz::UTC))
 }
 
+/// Returns an organisation's name, within a transaction.
+pub(crate) async fn name_in(tx: &mut Tx, org: &OrgId) -> Result<String> {
+    let row: Option<(String,)> = tx.query("SELECT name FROM organizations WHERE id = $1").bind(org).optional().await?;
+    row.map(|(name,)| name).ok_or(crate::Error::NotFound)
+}
+
+/// The organisation that owns what belongs to the platform itself, such as the number for new businesses. It has no
+/// owners.
+pub(crate) const PLATFORM: &str = "platform";
+
+/// Whether this is the organisation that owns what belongs to the platform itself.
+#[must_use]
+pub fn is_platform(org: &OrgId) -> bool {
+    org.as_str() == PLATFORM
+}
+
 /// Returns the thresholds above which a price difference matters to an organisation: its setting `driftThresholds`,
 /// else `defaults`.
 ///

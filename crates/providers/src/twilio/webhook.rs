@@ -44,15 +44,17 @@ pub struct StatusCallback {
 }
 
 impl StatusCallback {
-    /// Parses a form body.
+    /// Parses a form body. Some of Twilio's products send only the older names of the parameters, `SmsSid` and
+    /// `SmsStatus`.
     ///
     /// # Errors
     /// [`WebhookError`] if `MessageSid` or `MessageStatus` is missing.
     pub fn parse(body: &[u8]) -> Result<Self, WebhookError> {
         let form = Form::parse(body);
+        let either = |name, older| form.required(name).or_else(|error| form.text(older).ok_or(error));
         Ok(Self {
-            message_sid: form.required("MessageSid")?,
-            status: MessageStatus::parse(&form.required("MessageStatus")?),
+            message_sid: either("MessageSid", "SmsSid")?,
+            status: MessageStatus::parse(&either("MessageStatus", "SmsStatus")?),
             // Some of Twilio's products send 0 for "no error".
             error_code: form.text("ErrorCode").and_then(|code| code.parse().ok()).filter(|code| *code != 0),
             to: form.text("To"),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod data;
+mod openphone_client;
 mod sms;
 mod stripe_event;
 mod stripe_signature;
