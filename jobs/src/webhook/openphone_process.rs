@@ -79,10 +79,10 @@ impl Handler<App> for WebhookOpenphoneProcess {
             }
             Fact::Delivery { sid, status } => {
                 let report = Report { sid: &sid, delivery: delivery(&status), error_code: None, received_at };
-                let Some(applied) = report::apply(&mut tx, &report, &by, now).await? else {
-                    return Ok(Outcome::poll(LOOK_AGAIN));
-                };
-                (applied.inbox_status(), None, applied.verdict())
+                match report::apply(&mut tx, &report, &by, now).await? {
+                    Some(applied) => (applied.inbox_status(), None, applied.verdict()),
+                    None => return Ok(Outcome::poll(LOOK_AGAIN)),
+                }
             }
             Fact::Other => (InboxStatus::Ignored, None, "not about a text"),
         };
