@@ -30,6 +30,10 @@ each_engine! {
     what_cannot_be_stored_whole_is_cut_and_marked,
     a_repeated_delivery_stores_nothing_twice,
     only_owners_and_operators_see_why_and_nobody_can_change_it,
+    on_an_openphone_number_we_answer_keywords_ourselves,
+    texts_are_shown_by_the_carriers_time_and_judged_by_it,
+    two_webhooks_of_one_openphone_text_store_it_once,
+    a_short_code_is_not_texted_back,
     an_unread_text_wakes_its_conversation(flavor = "multi_thread"),
     texts_of_one_person_over_two_processes_are_shown_in_the_order_of_their_webhooks(flavor = "multi_thread"),
     a_text_is_stored_once_when_its_process_is_killed_anywhere(flavor = "multi_thread"),
@@ -599,4 +603,121 @@ async fn a_text_is_stored_once_when_its_process_is_killed_anywhere(engine: Engin
         assert_eq!(world.count("SELECT owner_unread FROM message_threads").await, texts, "{point}");
     }
     assert_eq!(world.threads().count().await, 1);
+}
+
+/// Delivers a text as OpenPhone does, from a webhook that was made in its app.
+async fn by_openphone(nightshift: &Nightshift, id: &str, body: &str, sent_at: &str) -> Answer {
+    let event = json!({
+        "id": format!("EV{id}"), "object": "event", "apiVersion": "v2", "createdAt": sent_at, "type": "message.received",
+        "data": {"object": {"id": format!("AC{id}"), "object": "message", "from": CLIENT, "to": "+15550199005",
+                            "direction": "incoming", "body": body, "media": [], "status": "received",
+                            "createdAt": sent_at}},
+    });
+    let request = nightshift.http.post(format!("{}/api/webhooks/sms", nightshift.app.url())).json(&event);
+    let answer = Answer::to(request).await.expect(200);
+    nightshift.all_webhooks().with_key(&format!("EV{id}")).processed().until_with_the_clock_standing(1).await;
+    answer
+}
+
+/// Runs a test with a number whose texts OpenPhone delivers, without its signature.
+async fn with_openphone(engine: Engine, test: impl AsyncFnOnce(Nightshift)) {
+    let unsigned = |settings: &mut nightshift::config::Settings| settings.webhooks.validation = false;
+    on_with(engine, unsigned, async |nightshift| {
+        let number = json!({"numbers": [{"id": "number-openphone", "orgId": "org-paws", "e164": "+15550199005",
+                                         "numberClass": "front_desk", "provider": "mock"}]});
+        business::load(&nightshift.db, number).await;
+        test(nightshift).await;
+    })
+    .await;
+}
+
+async fn on_an_openphone_number_we_answer_keywords_ourselves(engine: Engine) {
+    with_openphone(engine, async |nightshift| {
+        let said = [
+            ("1", "HELP", Some("This is Happy Paws. Reply to reach us. Reply STOP to unsubscribe.")),
+            ("2", "Stop", Some("You are unsubscribed. Reply START to get messages again.")),
+            ("3", "stop", None),
+            ("4", "help", None),
+            ("5", "YES", None),
+            ("6", "Unstop", Some("You are subscribed again.")),
+            ("7", "Thank you", None),
+        ];
+        let mut expected = Vec::new();
+        for (id, body, reply) in said {
+            nightshift.clock.advance(Duration::from_secs(5));
+            by_openphone(&nightshift, id, body, &nightshift.clock.now().to_string()).await;
+            nightshift.quiet().await;
+            expected.extend(reply.map(str::to_owned));
+            let sent: Vec<(String, String)> = nightshift
+                .rows("SELECT actor_type, body FROM message_events WHERE direction = 'outbound' ORDER BY id")
+                .await;
+            assert!(sent.iter().all(|(actor, _)| actor == "system"));
+            assert_eq!(sent.into_iter().map(|(_, body)| body).collect::<Vec<_>>(), expected, "after {body}");
+        }
+        nightshift.texts().delivered().until(3).await;
+        assert_eq!(nightshift.count("SELECT count(*) FROM opt_outs").await, 0);
+        assert_eq!(stored(&nightshift).await.len(), said.len());
+    })
+    .await;
+}
+
+async fn texts_are_shown_by_the_carriers_time_and_judged_by_it(engine: Engine) {
+    with_openphone(engine, async |nightshift| {
+        nightshift
+            .db
+            .write("UPDATE message_numbers SET status = 'inactive' WHERE id = 'number-pool'")
+            .execute()
+            .await
+            .unwrap();
+        let thread = confirmed(&nightshift, with_sam()).await;
+        nightshift.clock.set(at("12:30"));
+        // Both arrive after the window, and the first one was sent within it.
+        by_openphone(&nightshift, "2", "And the keys?", "2024-12-31T12:10:00Z").await;
+        by_openphone(&nightshift, "1", "Where is the lead?", "2024-12-31T11:50:00Z").await;
+        // A clock that is ahead is not believed.
+        by_openphone(&nightshift, "3", "Never mind", "2025-06-01T00:00:00Z").await;
+        let shown = nightshift.get(&format!("/api/messages/threads/{thread}/messages")).await.expect(200).json();
+        let shown: Vec<(String, String)> = shown["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|message| message["direction"] == "inbound")
+            .map(|message| {
+                (message["body"].as_str().unwrap().to_owned(), message["routedTo"].as_str().unwrap().to_owned())
+            })
+            .collect();
+        let expected = [("Where is the lead?", "sitter"), ("And the keys?", "owner"), ("Never mind", "owner")];
+        assert_eq!(shown, expected.map(|(body, to)| (body.to_owned(), to.to_owned())));
+    })
+    .await;
+}
+
+async fn two_webhooks_of_one_openphone_text_store_it_once(engine: Engine) {
+    with_openphone(engine, async |nightshift| {
+        let sent = nightshift.clock.now().to_string();
+        by_openphone(&nightshift, "1", "Hello", &sent).await;
+        // A webhook that was made by the current API delivers the same text as another event.
+        let event = json!({
+            "id": "EVother", "apiVersion": "2026-03-30", "createdAt": sent, "type": "message.received",
+            "data": {"resource": {"id": "AC1", "text": "Hello", "direction": "incoming", "createdAt": sent},
+                     "context": {"senderIdentifier": CLIENT, "recipientIdentifiers": ["+15550199005"]}},
+        });
+        let request = nightshift.http.post(format!("{}/api/webhooks/sms", nightshift.app.url())).json(&event);
+        Answer::to(request).await.expect(200);
+        nightshift.all_webhooks().with_key("EVother").processed().until(1).await;
+        assert_eq!((stored(&nightshift).await.len(), traces(&nightshift).await.len()), (1, 1));
+    })
+    .await;
+}
+
+async fn a_short_code_is_not_texted_back(engine: Engine) {
+    on(engine, async |nightshift| {
+        let (text, _) = arrives(&nightshift, "SM1", "72345", POOL, "Your code is 1234").await;
+        let path = format!("/api/messages/threads/{}/messages", text.thread_id);
+        let refused = nightshift.post(&path, json!({"body": "Thanks"})).await.expect(409);
+        assert_eq!(refused.code(), "no_recipient");
+        nightshift.quiet().await;
+        assert_eq!(nightshift.texts().queued().count().await, 0);
+    })
+    .await;
 }

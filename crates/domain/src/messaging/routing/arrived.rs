@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn characters_that_were_lost_are_marked() {
         assert_eq!(arrived("a\0b").kept(), ("a\u{fffd}b".to_owned(), true));
-        assert_eq!(arrived("half an emoji \u{fffd}").kept().1, true);
+        assert!(arrived("half an emoji \u{fffd}").kept().1);
     }
 
     #[test]

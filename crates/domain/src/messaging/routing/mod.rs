@@ -20,4 +20,5 @@ pub use load::{Known, Office, load};
 pub use steps::{Check, Finding, Step};
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
 mod tests;

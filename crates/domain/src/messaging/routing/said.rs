@@ -11,6 +11,7 @@ pub(super) fn time(at: Timestamp, seen_at: Timestamp, zone: Tz) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
 
