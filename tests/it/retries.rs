@@ -8,6 +8,9 @@ use nightshift::config::Settings;
 use nightshift_db::testing::each_engine;
 use nightshift_db::{Engine, Timestamp};
 use nightshift_jobs::exceptions::wake::ExceptionsWake;
+use nightshift_jobs::metrics::nightly::MetricsNightly;
+use nightshift_jobs::metrics::sitter_window::MetricsSitterWindow;
+use nightshift_jobs::response_links::expire::ResponseLinksExpire;
 use nightshift_jobs::retention::sweep::RetentionSweep;
 use nightshift_lab::simulator::{Fault, FaultRule, Match};
 use nightshift_queue::NewJob;
@@ -56,6 +59,11 @@ fn expected(kind: &str) -> Expected {
         "automation.run" | "sms.send" => Done(|all| all.texts().delivered().counted()),
         "sms.confirm_delivery" => Done(|all| all.texts().sent().counted()),
         "pricing.reconcile" | "pricing.reconcile.chunk" => Done(|all| all.reconciliation_runs().completed().counted()),
+        "metrics.sitter_window" => Done(|all| all.jobs("metrics.sitter_window").succeeded().counted()),
+        "metrics.nightly" => Done(|all| all.jobs("metrics.nightly").succeeded().counted()),
+        "response_links.expire" => {
+            Done(|all| all.jobs("response_links.expire").succeeded().with_a_failed_attempt().counted())
+        }
         "exceptions.wake" => Done(|all| all.jobs("exceptions.wake").succeeded().with_a_failed_attempt().counted()),
         "retention.sweep" => Done(|all| all.jobs("retention.sweep").succeeded().counted()),
         other => panic!("how is a dead {other} recovered?"),
@@ -73,7 +81,9 @@ fn subject(kind: &str) -> Option<&'static str> {
         "sms.reply_fallback" => Some("inboxId"),
         "automation.run" => Some("automationRunId"),
         "sms.send" | "sms.confirm_delivery" => Some("messageEventId"),
-        "pricing.reconcile" | "pricing.reconcile.chunk" | "exceptions.wake" | "retention.sweep" => None,
+        "metrics.sitter_window" => Some("sitterId"),
+        "pricing.reconcile" | "pricing.reconcile.chunk" | "metrics.nightly" => None,
+        "response_links.expire" | "exceptions.wake" | "retention.sweep" => None,
         other => panic!("what is a {other} about?"),
     }
 }
@@ -221,6 +231,21 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
             nightshift.jobs("exceptions.wake").succeeded().until(1).await;
             let later = nightshift.clock.now() + Duration::from_secs(3600);
             enqueue(nightshift, NewJob::of(&ExceptionsWake {}).unwrap().run_at(later)).await;
+        }
+        "metrics.sitter_window" => {
+            pause(nightshift, "metrics").await;
+            enqueue(nightshift, NewJob::of(&MetricsSitterWindow { sitter_id: "sitter-sam".into() }).unwrap()).await;
+        }
+        "metrics.nightly" => {
+            pause(nightshift, "metrics").await;
+            let nightly = MetricsNightly { org_id: "org-paws".into(), local_date: "2024-01-01".to_owned() };
+            enqueue(nightshift, NewJob::of(&nightly).unwrap()).await;
+        }
+        "response_links.expire" => {
+            // As `exceptions.wake`.
+            nightshift.jobs("response_links.expire").succeeded().until(1).await;
+            let later = nightshift.clock.now() + Duration::from_secs(3600);
+            enqueue(nightshift, NewJob::of(&ResponseLinksExpire {}).unwrap().run_at(later)).await;
         }
         "retention.sweep" => {
             pause(nightshift, "maintenance").await;

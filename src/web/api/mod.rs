@@ -16,6 +16,7 @@ mod reconciliation;
 mod routes;
 mod schedules;
 mod service_requests;
+mod sitters;
 mod threads;
 mod windows;
 

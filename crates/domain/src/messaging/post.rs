@@ -18,6 +18,7 @@ use crate::audit::{self, Event};
 use crate::automations;
 use crate::field_errors::{FieldErrors, TextLimit};
 use crate::ids::{AutomationRunId, MessageId, NumberId, OrgId, SitterId, ThreadId, UserId};
+use crate::metrics::response_links::{self, Responder};
 use crate::stream;
 use crate::{Error, Result};
 
@@ -95,7 +96,7 @@ impl From<Blocked> for Error {
 }
 
 #[derive(Debug, Clone)]
-#[must_use = "enqueue what follows: `sms.send` for a new text"]
+#[must_use = "enqueue what follows: `sms.send` for a new text, `metrics.sitter_window` for an answer"]
 pub enum Posted {
     /// The text is stored and queued. `sms.send` must follow unless `repeated`.
     Queued {
@@ -105,6 +106,8 @@ pub enum Posted {
         not_before: Option<Timestamp>,
         /// Whether the same reference was posted before, so that no job must follow.
         repeated: bool,
+        /// The sitter whose figures must be computed again, because the text answers a client.
+        answered_for: Option<SitterId>,
     },
     /// The text was refused. Commit the transaction, since the audit log records the attempt, and return this as an
     /// error.
@@ -178,7 +181,12 @@ pub async fn post(
     if !insert(tx, new, now).await? {
         return Err(Error::NotFound);
     }
-    Ok(Posted::Queued { message_id, thread_id: thread.id, not_before, repeated: false })
+    let responder = match author {
+        Author::Owner(_) => Responder::Owner,
+        Author::Sitter(_) => Responder::Sitter,
+    };
+    let answered_for = response_links::answer(tx, &thread.id, &message_id, responder, now).await?;
+    Ok(Posted::Queued { message_id, thread_id: thread.id, not_before, repeated: false, answered_for })
 }
 
 /// Stores the text of an automation run for sending, by the same rules as [`post`]. A run has at most one text. It may
@@ -199,7 +207,13 @@ pub async fn post_for_run(
     let standing: Option<(MessageId,)> =
         tx.query("SELECT id FROM message_events WHERE automation_run_id = $1").bind(run).optional().await?;
     if let Some((message_id,)) = standing {
-        return Ok(Posted::Queued { message_id, thread_id: thread.id, not_before: None, repeated: true });
+        return Ok(Posted::Queued {
+            message_id,
+            thread_id: thread.id,
+            not_before: None,
+            repeated: true,
+            answered_for: None,
+        });
     }
     let from = match ready_to_send(tx, &thread).await? {
         Ok(from) => from,
@@ -226,7 +240,7 @@ pub async fn post_for_run(
     };
     let inserted = insert(tx, new, now).await?;
     debug_assert!(inserted, "the thread is locked and the run had no text");
-    Ok(Posted::Queued { message_id, thread_id: thread.id, not_before: None, repeated: false })
+    Ok(Posted::Queued { message_id, thread_id: thread.id, not_before: None, repeated: false, answered_for: None })
 }
 
 /// Stores a reply of the program itself to an inbound text, with a given id, from the number to which the person wrote.
@@ -294,9 +308,13 @@ async fn posted_before(tx: &mut Tx, thread: &Thread, post: &Post) -> Result<Opti
         Some((_, body)) if body != post.body => {
             Err(Error::conflict("client_ref_reused", "this clientRef is already used for another message"))
         }
-        Some((message_id, _)) => {
-            Ok(Some(Posted::Queued { message_id, thread_id: thread.id.clone(), not_before: None, repeated: true }))
-        }
+        Some((message_id, _)) => Ok(Some(Posted::Queued {
+            message_id,
+            thread_id: thread.id.clone(),
+            not_before: None,
+            repeated: true,
+            answered_for: None,
+        })),
         None => Ok(None),
     }
 }

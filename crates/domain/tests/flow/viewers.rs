@@ -12,8 +12,9 @@ use nightshift_domain::automations::runs;
 use nightshift_domain::bookings::{self, Draft};
 use nightshift_domain::ids::{BookingId, OrgId, ServiceRequestId, SitterId};
 use nightshift_domain::messaging::{inbox, messages, numbers, windows};
+use nightshift_domain::metrics::{self, Days};
 use nightshift_domain::page::Limit;
-use nightshift_domain::people::{client_list, dashboard};
+use nightshift_domain::people::{client_list, dashboard, sitters};
 use nightshift_domain::pricing::{self, RuleDraft};
 use nightshift_domain::reconciliation::{self, Thresholds};
 use nightshift_domain::stream::{StreamEvent, Topic};
@@ -214,11 +215,14 @@ async fn reads(
         let (booking, request) = (&booking[name], ServiceRequestId::from(id("request")));
         let one =
             |read: &'static str, seen: Result<()>| (read, names(seen.map(|()| vec![json!({"name": name})]), "name"));
+        let sitter: SitterId = SITTERS[NAMES.iter().position(|other| *other == name).unwrap()].into();
+        let listed = sitters::list(db, viewer, None).await.and_then(|listed| {
+            listed.iter().find(|listed| listed.sitter.id == sitter).map(drop).ok_or(Error::NotFound)
+        });
         let drift = reconciliation::drift_of_exception(db, viewer, &id("drift").into()).await;
         let drift = drift.and_then(|drift| drift.map(drop).ok_or(Error::NotFound));
         let thread = id("thread").into();
         let texts = messages::list(db, viewer, &thread, None, limit, now).await.map(|texts| texts.messages);
-        let sitter: SitterId = SITTERS[NAMES.iter().position(|other| *other == name).unwrap()].into();
         let mailbox = inbox::of_sitter(db, viewer, &sitter, None, limit, now).await.map(|page| page.items);
         let dashboard = dashboard::dashboard(db, viewer, Some(&sitter), now).await;
         let dashboard = dashboard.and_then(|seen| if seen.sitter_id == sitter { Ok(()) } else { Err(Error::NotFound) });
@@ -233,6 +237,8 @@ async fn reads(
             one("one-org client", client_list::view(db, viewer, &client).await.map(drop)),
             one("booking", bookings::get(db, viewer, booking).await.map(drop)),
             one("booking's history", bookings::status_history(db, viewer, booking).await.map(drop)),
+            one("booking's sitter", metrics::of_sitter(db, viewer, &sitter, Days::Seven).await.map(drop)),
+            one("org sitter", listed),
             one("org exception", exceptions::get(db, viewer, &id("exception").into()).await.map(drop)),
             one("org ledger run", runs::view(db, viewer, &id("automation").into()).await.map(drop)),
             one("org run", reconciliation::get(db, viewer, &id("run").into()).await.map(drop)),
@@ -286,7 +292,7 @@ async fn every_read_gives_each_viewer_its_own_rows_and_no_others(engine: Engine)
             (Viewer::nobody(), "", "", "", "", ""),
         ] {
             let found = together(reads(&business, &viewer, &booking).await);
-            assert_eq!(found.len(), 30);
+            assert_eq!(found.len(), 32);
             for (read, names) in found {
                 let wanted = match read.split(' ').next().unwrap() {
                     "own" => own,
