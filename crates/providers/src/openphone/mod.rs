@@ -1,5 +1,6 @@
 //! OpenPhone (Quo): reads inbound texts and delivery updates, and sends texts.
 
 mod event;
+pub mod signature;
 
-pub use event::{Event, Fact, ParseError};
+pub use event::{Event, Fact, ParseError, received_event};
