@@ -9,7 +9,7 @@ use nightshift_providers::twilio::read_inbound;
 use super::reply::Twiml;
 use super::sender::group_of;
 use super::twilio::{FORM, verify_signature};
-use super::{Incoming, JobFor, Read, Source};
+use super::{Incoming, JobFor, Read, Secrets, Source};
 use crate::web::error::{ApiError, Result};
 use crate::web::routes::Proof;
 use crate::web::state::Web;
@@ -25,8 +25,8 @@ impl Source for TwilioInbound {
     const PROOFS: &'static [&'static [Proof]] = &[&[Proof::Twilio]];
     type Answer = Twiml;
 
-    fn verify(web: &Web, incoming: &Incoming) -> Result<(), SignatureError> {
-        verify_signature(web, incoming)
+    fn verify(web: &Web, secrets: &Secrets<'_>, incoming: &Incoming) -> Result<(), SignatureError> {
+        verify_signature(web, secrets, incoming)
     }
 
     fn read(incoming: &Incoming) -> Result<Read<Self>> {
