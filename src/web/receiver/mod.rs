@@ -63,6 +63,9 @@ fn webhook<S: Source>(path: &'static str, summary: &'static str) -> Route {
         .proofs(S::PROOFS)
         .error(StatusCode::BAD_REQUEST, unreadable)
         .error(StatusCode::UNAUTHORIZED, "The signature is missing or wrong.");
+    if let Some(invalid) = S::INVALID {
+        route = route.error(StatusCode::UNPROCESSABLE_ENTITY, invalid);
+    }
     route.doc.contract.foreign_body(S::MEDIA_TYPE);
     route
 }

@@ -22,6 +22,8 @@ pub trait Source: Send + Sized + 'static {
     const MEDIA_TYPE: &'static str;
     /// The alternative sets of proofs that [`verify`](Self::verify) accepts, for the documentation.
     const PROOFS: &'static [&'static [Proof]];
+    /// Which bodies [`read`](Self::read) refuses with 422, for the documentation. `None` if it refuses none.
+    const INVALID: Option<&'static str> = None;
     /// The response to a stored delivery.
     type Answer: IntoResponse + Gives;
 

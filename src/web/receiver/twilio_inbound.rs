@@ -23,6 +23,7 @@ impl Source for TwilioInbound {
     const SOURCE: WebhookSource = WebhookSource::Twilio;
     const MEDIA_TYPE: &'static str = FORM;
     const PROOFS: &'static [&'static [Proof]] = &[&[Proof::Twilio]];
+    const INVALID: Option<&'static str> = Some("`MessageSid`, `From` or `To` is missing.");
     type Answer = Twiml;
 
     fn verify(web: &Web, secrets: &Secrets<'_>, incoming: &Incoming) -> Result<(), SignatureError> {
