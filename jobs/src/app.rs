@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nightshift_domain::messaging::numbers::SmsCarrier;
+use nightshift_domain::phone::PhoneNumber;
 use nightshift_domain::reconciliation::Thresholds;
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::vapi::{Webhook, WebhookProof};
@@ -22,6 +23,7 @@ pub struct App {
     window_grace: Duration,
     calls: Calls,
     reconciliation: Reconciliation,
+    onboarding: PhoneNumber,
 }
 
 /// The settings of the price check.
@@ -49,7 +51,7 @@ pub struct Calls {
 
 impl App {
     /// Creates the state. Providers reach this program at `public_url`; a window stays open for `window_grace` after
-    /// its booking.
+    /// its booking; new businesses write to the number `onboarding`.
     #[must_use]
     pub fn new(
         sms: SmsSender,
@@ -57,8 +59,14 @@ impl App {
         reconciliation: Reconciliation,
         public_url: String,
         window_grace: Duration,
+        onboarding: PhoneNumber,
     ) -> Self {
-        Self { sms, public_url, window_grace, calls, reconciliation }
+        Self { sms, public_url, window_grace, calls, reconciliation, onboarding }
+    }
+
+    /// Returns the number for new businesses.
+    pub(crate) fn onboarding(&self) -> &PhoneNumber {
+        &self.onboarding
     }
 
     pub(crate) fn reconciliation(&self) -> Reconciliation {

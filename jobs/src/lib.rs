@@ -58,6 +58,9 @@ pub fn registry() -> Registry<App> {
         .job::<booking::rescheduled::BookingRescheduled>()
         .job::<thread::assign_number::ThreadAssignNumber>()
         .job::<thread::close::ThreadClose>()
+        // Offers to sitters: told, and ended when nobody answers.
+        .job::<offer::send::OfferSend>()
+        .job::<offer::expire::OfferExpire>()
         // Appointments with service providers: calls placed and polled.
         .job::<booking_call::start::BookingCallStart>()
         .job::<booking_call::poll::BookingCallPoll>()
@@ -65,6 +68,7 @@ pub fn registry() -> Registry<App> {
         .job::<automation::run::RunAutomation>()
         .job::<sms::send::SmsSend>()
         .job::<sms::confirm_delivery::SmsConfirmDelivery>()
+        .job::<sms::reply_fallback::SmsReplyFallback>()
         // Prices: checked every night, never changed.
         .job::<pricing::reconcile::PricingReconcile>()
         .job::<pricing::reconcile_chunk::PricingReconcileChunk>()

@@ -13,6 +13,7 @@ use crate::booking_call::poll::BookingCallPoll;
 use crate::booking_call::start::BookingCallStart;
 use crate::error::Error;
 use crate::sms::confirm_delivery::SmsConfirmDelivery;
+use crate::sms::reply_fallback::SmsReplyFallback;
 use crate::sms::send::SmsSend;
 use crate::webhook;
 
@@ -48,7 +49,7 @@ async fn alone(db: &Db, waiting: Waiting) -> Result<Vec<(&'static str, BTreeSet<
     let mut found = Vec::new();
     /// The keys of the jobs that may process a row.
     type Keys = fn(&str) -> Vec<String>;
-    let promises: [(_, _, Keys); 4] = [
+    let promises: [(_, _, Keys); 5] = [
         ("a delivery that was acknowledged has a job", waiting.deliveries, |id| vec![webhook::key(&id.into())]),
         ("a call that has not ended has a job", waiting.calls, |id| {
             vec![BookingCallStart::key(&id.into()), BookingCallPoll::key(&id.into())]
@@ -57,6 +58,7 @@ async fn alone(db: &Db, waiting: Waiting) -> Result<Vec<(&'static str, BTreeSet<
         ("a text that is to be sent or looked up has a job", waiting.texts, |id| {
             vec![SmsSend::key(&id.into(), 0), SmsConfirmDelivery::key(&id.into())]
         }),
+        ("a reply that has not left has a job", waiting.replies, |id| vec![SmsReplyFallback::key(&id.into())]),
     ];
     for (promise, subjects, keys) in promises {
         let mut without = BTreeSet::new();

@@ -2,13 +2,38 @@
 -- and how fast texts and offers are answered.
 
 ALTER TABLE message_threads ADD COLUMN done_at TIMESTAMPTZ;    -- put away by the owner; an inbound text clears it
+-- Unread texts are those that arrived after what was read: a text that arrives while a conversation is read stays unread.
+ALTER TABLE message_threads ADD COLUMN arrivals BIGINT NOT NULL DEFAULT 0;     -- inbound texts so far
+ALTER TABLE message_threads ADD COLUMN owner_read BIGINT NOT NULL DEFAULT 0;   -- arrivals when the owner read last
+ALTER TABLE message_threads ADD COLUMN sitter_read BIGINT NOT NULL DEFAULT 0;  -- arrivals when the sitter read last
+ALTER TABLE message_threads ADD COLUMN marked_unread BOOLEAN NOT NULL DEFAULT FALSE;  -- by the owner; reading clears it
 
+ALTER TABLE message_events ADD COLUMN arrival BIGINT;       -- inbound: it is the thread's text of this number, from 1
 ALTER TABLE message_events ADD COLUMN provider_at TIMESTAMPTZ; -- inbound: when the carrier received the text
 ALTER TABLE message_events ADD COLUMN truncated BOOLEAN NOT NULL DEFAULT FALSE;  -- inbound: longer than body may be
 -- Whether an inbound text asks in free words for no more texts, and what a person decided about it.
 ALTER TABLE message_events ADD COLUMN opt_out_wish TEXT;       -- suggested, accepted or dismissed
+ALTER TABLE message_events ADD COLUMN confirms_stop TEXT REFERENCES message_events (id);  -- outbound: the STOP that it confirms
+-- Outbound: until when the text may leave during quiet hours. Empty: it may not.
+ALTER TABLE message_events ADD COLUMN may_disturb_until TIMESTAMPTZ;
+ALTER TABLE message_events ADD COLUMN held_until TIMESTAMPTZ;        -- outbound: it waits until then, and why
+ALTER TABLE message_events ADD COLUMN hold_reason TEXT;        -- quiet_hours or carrier_hours
+-- How often the carrier did not take or deliver the text because of the recipient's hours, and how often of these it had
+-- accepted the text before. Each acceptance is an effect of its own.
+ALTER TABLE message_events ADD COLUMN carrier_holds BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE message_events ADD COLUMN given_back BIGINT NOT NULL DEFAULT 0;
 -- Texts in the order in which they are shown.
 CREATE INDEX message_events_shown ON message_events (thread_id, (COALESCE(provider_at, created_at)), id);
+CREATE INDEX message_events_arrived ON message_events (thread_id, routed_to, arrival) WHERE arrival IS NOT NULL;
+
+-- Clients, the newest first.
+CREATE INDEX clients_newest ON clients (org_id, created_at, id);
+
+-- The stored reply to an inbound text, whose words are in reply_text.
+ALTER TABLE webhook_inbox ADD COLUMN reply_message_id TEXT;
+-- Replies of which it is not decided yet whether the answer to the webhook carries them.
+CREATE INDEX webhook_inbox_reply_undecided ON webhook_inbox (reply_message_id)
+    WHERE reply_message_id IS NOT NULL AND reply_channel IS NULL;
 
 -- Who wants no texts from an organisation, from any of its numbers.
 CREATE TABLE opt_outs (
@@ -17,7 +42,10 @@ CREATE TABLE opt_outs (
     phone_digits      TEXT NOT NULL,                 -- the number without +
     since             TIMESTAMPTZ NOT NULL,          -- the carrier's time of the text, or when the owner decided
     source            TEXT NOT NULL CHECK (source IN ('keyword', 'owner', 'carrier')),
-    message_event_id  TEXT REFERENCES message_events (id),
+    message_event_id  TEXT REFERENCES message_events (id),   -- the text that says so
+    said_at           TIMESTAMPTZ,          -- when the person or the owner last said so; null: only the carrier did
+    said_in           TEXT REFERENCES message_events (id),
+    refused_at        TIMESTAMPTZ,          -- when the latest text began to be sent that the carrier refused
     created_at        TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at        TIMESTAMPTZ NOT NULL DEFAULT now(),
     UNIQUE (org_id, phone_digits)
@@ -28,6 +56,7 @@ CREATE TABLE opt_ins (
     org_id        TEXT NOT NULL REFERENCES organizations (id),
     phone_digits  TEXT NOT NULL,
     at            TIMESTAMPTZ NOT NULL,              -- the carrier's time of the text
+    message_event_id TEXT REFERENCES message_events (id),
     created_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
     PRIMARY KEY (org_id, phone_digits)
@@ -98,6 +127,7 @@ CREATE UNIQUE INDEX offer_events_one_pending ON offer_events (booking_id, sitter
 CREATE UNIQUE INDEX offer_events_code ON offer_events (sitter_id, code) WHERE status = 'pending';
 CREATE UNIQUE INDEX offer_events_one_accepted ON offer_events (booking_id) WHERE status = 'accepted';
 CREATE INDEX offer_events_by_sitter ON offer_events (sitter_id, offered_at);
+CREATE INDEX offer_events_by_booking ON offer_events (booking_id, offered_at);
 CREATE INDEX offer_events_newest ON offer_events (org_id, created_at, id);
 
 -- What a sitter's answers amount to over the days up to a date.

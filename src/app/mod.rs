@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::error::StartError;
 use self::prepare::Prepared;
 use crate::config::{Settings, SmsProvider, session_secret};
-use crate::web::receiver::{Receiver, Refusals};
+use crate::web::receiver::{Receiver, Refusals, WAITING_MAX};
 use crate::web::{self, Failures, Hub, RateLimits, Running, Shared, Web};
 use crate::{scheduler, telemetry};
 
@@ -176,8 +176,8 @@ fn start_worker(
         lookback: settings.reconciliation.lookback,
         thresholds: settings.reconciliation.thresholds,
     };
-    let grace = settings.messaging.window_grace;
-    let app = App::new(sms_sender(settings)?, calls, reconciliation, public_url.to_owned(), grace);
+    let (grace, onboarding) = (settings.messaging.window_grace, settings.onboarding.number.clone());
+    let app = App::new(sms_sender(settings)?, calls, reconciliation, public_url.to_owned(), grace, onboarding);
     let options =
         WorkerOptions { concurrency: settings.worker.concurrency.clone(), queues: settings.worker.queues.clone() };
     Worker::new(queue.clone(), nightshift_jobs::registry(), Arc::new(app))
@@ -239,6 +239,7 @@ fn share(
     Ok(Web::new(Shared {
         session_secret: session_secret(&settings)?,
         in_flight: Semaphore::new(settings.http.requests_in_flight_max),
+        replies_awaited: Semaphore::new(WAITING_MAX.min(settings.http.requests_in_flight_max.div_ceil(4))),
         running: Running::of(new_id(queue.clock().now())),
         rates: RateLimits::new(&settings.http),
         receiver: Receiver::start(queue.clone()),

@@ -15,6 +15,7 @@ pub(super) const PLAIN: &[(&str, &str)] = &[
     ("STRIPE_WEBHOOK_SECRET", "webhooks.stripe_secrets"),
     ("OPENPHONE_WEBHOOK_SECRET", "webhooks.openphone_secrets"),
     ("SMS_PROVIDER", "messaging.sms_provider"),
+    ("ONBOARDING_NUMBER", "onboarding.number"),
     ("TWILIO_ACCOUNT_SID", "twilio.account_sid"),
     ("TWILIO_AUTH_TOKEN", "twilio.auth_tokens"),
     ("TWILIO_API_KEY_SID", "twilio.api_key_sid"),

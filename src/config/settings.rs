@@ -27,6 +27,7 @@ pub struct Settings {
     pub webhooks: Webhooks,
     pub messaging: Messaging,
     pub twilio: Twilio,
+    pub onboarding: Onboarding,
     pub calls: Calls,
     pub vapi: Vapi,
     pub reconciliation: Reconciliation,
@@ -126,6 +127,8 @@ pub struct Messaging {
     pub sms_provider: SmsProvider,
     /// How long a window stays open after the end of its booking.
     pub window_grace: Duration,
+    /// How long a sitter may answer an offer, unless its request says otherwise.
+    pub offer_ttl: Duration,
 }
 
 /// Section `[twilio]`.
@@ -141,6 +144,13 @@ pub struct Twilio {
     pub api_key_sid: Option<String>,
     pub api_key_secret: Option<SecretString>,
     pub base_url: String,
+}
+
+/// Section `[onboarding]`.
+#[derive(Debug, Clone)]
+pub struct Onboarding {
+    /// The number to which new businesses write.
+    pub number: PhoneNumber,
 }
 
 /// Section `[calls]`.
@@ -279,6 +289,9 @@ impl Settings {
                 window_grace: from
                     .number("messaging.window_grace_minutes", 0..=10_080)
                     .map(|minutes: u64| Duration::from_secs(minutes * 60))?,
+                offer_ttl: from
+                    .number("messaging.offer_ttl_minutes", 1..=10_080)
+                    .map(|minutes: u64| Duration::from_secs(minutes * 60))?,
             },
             twilio: Twilio {
                 account_sid: from.optional("twilio.account_sid")?,
@@ -293,6 +306,13 @@ impl Settings {
                 base_url: from
                     .base_url("twilio.base_url")?
                     .unwrap_or_else(|| nightshift_providers::twilio::client::BASE_URL.to_owned()),
+            },
+            onboarding: Onboarding {
+                number: from.parse(
+                    "onboarding.number",
+                    "an international phone number such as +447476955179",
+                    |text| PhoneNumber::read(text, None).ok(),
+                )?,
             },
             calls: Calls {
                 // Only the exact word enables real calls, so that a typing error can't.

@@ -35,6 +35,8 @@ pub struct Shared {
     pub failures: Failures,
     /// Permits for requests that run at the same time.
     pub in_flight: Semaphore,
+    /// Permits for requests that wait for the reply to a text.
+    pub replies_awaited: Semaphore,
     /// The `Idempotency-Key`s of requests that run in this process.
     pub running: Running,
     pub rates: RateLimits,

@@ -43,6 +43,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("GET /api/reconciliation/runs", "o p"),
     ("POST /api/reconciliation/runs", "o p"),
     ("GET /api/reconciliation/runs/{id}/drifts", "o p"),
+    ("GET /api/clients", "o bookings:read bookings:write"),
+    ("GET /api/clients/{id}", "o bookings:read bookings:write"),
     ("POST /api/v1/service-requests", "o requests:write"),
     ("GET /api/v1/service-requests", "o requests:write"),
     ("GET /api/v1/service-requests/{id}", "o requests:write"),
@@ -56,11 +58,21 @@ const ALLOWED: &[(&str, &str)] = &[
     ("GET /api/messages/threads/{id}", "o s"),
     ("GET /api/messages/threads/{id}/messages", "o s"),
     ("POST /api/messages/threads/{id}/messages", "o s messages:write"),
+    ("PATCH /api/messages/threads/{id}", "o"),
+    ("POST /api/messages/threads/{id}/read", "o s"),
+    ("GET /api/sitters/{id}/messages", "o s"),
+    ("POST /api/messages/threads/{id}/opt-out", "o"),
     ("GET /api/sitter/threads", "s"),
+    ("GET /api/sitter/dashboard", "s"),
     ("GET /api/messages/numbers", "o p"),
     ("POST /api/messages/numbers", "o"),
     ("PATCH /api/messages/numbers/{id}", "o"),
     ("GET /api/assignments/windows", "o s"),
+    ("POST /api/bookings/{id}/offers", "o"),
+    ("GET /api/offers", "o s"),
+    ("POST /api/sitter/{id}/bookings/{bookingId}/accept", "o s"),
+    ("POST /api/sitter/{id}/bookings/{bookingId}/decline", "o s"),
+    ("POST /api/offers/{id}/withdraw", "o"),
     ("GET /api/events/stream", "o s p"),
     ("GET /api/automations/ledger", "o p"),
     ("GET /api/automations/ledger/{id}", "o p"),
@@ -228,6 +240,7 @@ async fn what_belongs_to_another_organisation_is_not_found(engine: Engine) {
             let thread = nightshift.threads().one().await.id;
             let run = nightshift.automation_runs("bookingConfirmation").one().await.id;
             let job = confirmed["jobId"].as_str().unwrap().to_owned();
+            let client: String = nightshift.db.read("SELECT client_id FROM bookings").scalar().await.unwrap();
 
             let stranger = nightshift.sign_in(business::STRANGER).await;
             for (route, rights) in ALLOWED {
@@ -235,6 +248,8 @@ async fn what_belongs_to_another_organisation_is_not_found(engine: Engine) {
                     Some("bookings") => &booking_id,
                     Some("automations") => &run,
                     Some("jobs") => &job,
+                    Some("clients") => &client,
+                    Some("sitters") => "sitter-sam",
                     // These have tests of their own.
                     Some("v1" | "events" | "reconciliation" | "exceptions" | "ops") => continue,
                     _ if route.contains("numbers") => "number-pool",
@@ -247,7 +262,9 @@ async fn what_belongs_to_another_organisation_is_not_found(engine: Engine) {
                 let (method, path) = route.split_once(' ').unwrap();
                 let body = match path {
                     "/api/messages/threads/{id}/messages" => json!({"body": "hello"}),
+                    "/api/messages/threads/{id}/opt-out" => json!({"accept": false}),
                     "/api/bookings/{id}/reprice" => json!({"reason": "mine"}),
+                    "/api/bookings/{id}/offers" => json!({"sitterIds": ["sitter-kim"]}),
                     "/api/exceptions/{id}/resolve" => json!({"note": "mine"}),
                     "/api/exceptions/{id}/snooze" => json!({"until": "2034-01-01T00:00:00Z"}),
                     "/api/exceptions/{id}/assign" => json!({"userId": "user-stranger"}),

@@ -53,4 +53,5 @@ mod signed_files;
 mod sms_lookup;
 mod support;
 mod text_webhooks;
+mod threads;
 mod versions;

@@ -35,6 +35,7 @@ fn web(db: &Db, settings: Settings) -> Web {
         public_url: settings.public_url(),
         session_secret: "a secret for tests that is long enough".into(),
         in_flight: Semaphore::new(settings.http.requests_in_flight_max),
+        replies_awaited: Semaphore::new(1),
         running: Running::of("test".to_owned()),
         rates: RateLimits::new(&settings.http),
         receiver: Receiver::start_within(queue.clone(), ONE_WAITS),

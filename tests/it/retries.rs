@@ -46,6 +46,8 @@ fn expected(kind: &str) -> Expected {
         "booking.rescheduled" => Done(|all| all.windows().starting_at("2024-12-31T15:00:00Z").counted()),
         "thread.assign_number" => Done(|all| all.threads().with_a_number().counted()),
         "thread.close" => Done(|all| all.threads().closed().counted()),
+        "offer.send" => Done(|all| all.automation_runs("offerNotification").counted()),
+        "offer.expire" => Done(|all| all.offers().in_status("expired").counted()),
         "booking_call.start" | "booking_call.poll" => {
             Refused("the call has ended (failed); start a new call from its service request")
         }
@@ -65,6 +67,7 @@ fn subject(kind: &str) -> Option<&'static str> {
         "booking.confirm" | "booking.status_changed" | "booking.rescheduled" => Some("bookingId"),
         "thread.assign_number" | "thread.close" => Some("threadId"),
         "booking_call.start" | "booking_call.poll" => Some("bookingCallId"),
+        "offer.send" | "offer.expire" => Some("offerId"),
         "automation.run" => Some("automationRunId"),
         "sms.send" | "sms.confirm_delivery" => Some("messageEventId"),
         "pricing.reconcile" | "pricing.reconcile.chunk" | "exceptions.wake" | "retention.sweep" => None,
@@ -149,6 +152,20 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
             nightshift.patch(&format!("/api/bookings/{id}"), json!({"status": "completed"})).await.expect(200);
             nightshift.jobs("thread.close").until(1).await;
             pause(nightshift, "bookings").await;
+        }
+        "offer.send" => {
+            let id = nightshift.book().await;
+            pause(nightshift, "sms").await;
+            let offers = json!({"sitterIds": ["sitter-sam"]});
+            nightshift.post(&format!("/api/bookings/{id}/offers"), offers).await.expect(201);
+        }
+        "offer.expire" => {
+            let id = nightshift.book().await;
+            nightshift.quiet().await;
+            pause(nightshift, "bookings").await;
+            let offers = json!({"sitterIds": ["sitter-sam"], "expiresInMinutes": 1});
+            nightshift.post(&format!("/api/bookings/{id}/offers"), offers).await.expect(201);
+            nightshift.pass(Duration::from_secs(61)).await;
         }
         "booking_call.start" => {
             pause(nightshift, "calls").await;

@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod actor;
+mod advisory;
 pub mod audience;
 pub mod audit;
 pub mod automations;

@@ -34,6 +34,11 @@ const CHECKS: &[(&str, &str)] = &[
          GROUP BY automation_run_id HAVING count(*) > 1 LIMIT 5",
     ),
     (
+        "an accepted offer is the only one of its booking",
+        "SELECT booking_id FROM offer_events WHERE status IN ('accepted', 'pending') GROUP BY booking_id
+         HAVING count(CASE WHEN status = 'accepted' THEN 1 END) > 0 AND count(*) > 1 LIMIT 5",
+    ),
+    (
         "a price check's counts match its recorded drifts",
         "SELECT r.id FROM reconciliation_runs AS r
          WHERE r.drifted <> r.high + r.medium + r.low
@@ -58,10 +63,10 @@ const CHECKS: &[(&str, &str)] = &[
 const SILENT: &[(&str, &str)] = &[
     (
         "a text that did not arrive has an exception",
-        // Opted-out texts, and texts that were taken back before they were sent, need no exception.
+        // Texts to people who opted out, and texts that were taken back before they were sent, need no exception.
         "SELECT e.id FROM message_events AS e LEFT JOIN automation_runs AS r ON r.id = e.automation_run_id
          WHERE e.direction = 'outbound' AND e.status IN ('failed', 'undelivered')
-           AND coalesce(e.error_code, '') <> 'opted_out' AND coalesce(r.status, '') <> 'skipped'
+           AND coalesce(e.error_code, '') NOT IN ('opted_out', 'no_longer_true') AND coalesce(r.status, '') <> 'skipped'
            AND e.id NOT IN (SELECT substr(fingerprint, 17) FROM exceptions WHERE type = 'sms_undelivered') LIMIT 5",
     ),
     (
@@ -103,6 +108,8 @@ pub struct Waiting {
     pub runs: Vec<String>,
     /// Texts that are to be sent, or whose outcome is to be found out.
     pub texts: Vec<String>,
+    /// Webhook events whose reply has not left.
+    pub replies: Vec<String>,
 }
 
 /// Lists the rows that wait for a job.
@@ -125,7 +132,12 @@ pub async fn waiting(db: &Db, now: Timestamp, longer_than: Duration) -> Result<W
         texts: ids("SELECT id FROM message_events
              WHERE status IN ('queued', 'sending', 'unconfirmed') AND updated_at < $1
                AND id NOT IN (SELECT substr(fingerprint, 17) FROM exceptions
-                              WHERE type = 'sms_unconfirmed' AND status <> 'resolved')")
+                              WHERE type = 'sms_unconfirmed' AND status <> 'resolved')
+               AND id NOT IN (SELECT reply_message_id FROM webhook_inbox
+                              WHERE reply_message_id IS NOT NULL AND reply_channel IS NULL)")
+        .await?,
+        replies: ids("SELECT id FROM webhook_inbox
+             WHERE reply_message_id IS NOT NULL AND reply_channel IS NULL AND updated_at < $1")
         .await?,
     })
 }

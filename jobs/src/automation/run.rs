@@ -25,7 +25,7 @@ impl Handler<App> for RunAutomation {
         let executed = execute(&mut tx, &self.automation_run_id, &by, now).await.or_job_error()?;
         let outcome = match executed {
             Executed::Written { message_id, thread_id, used_thread } => {
-                sms::send(&Enqueuer::of(&ctx), &mut tx, &message_id, &thread_id, 0).await?;
+                sms::send(&Enqueuer::of(&ctx), &mut tx, &message_id, &thread_id).await?;
                 tracing::info!(
                     operation = EXECUTOR, automation_run.id = %self.automation_run_id, thread.id = %thread_id, used_thread,
                     "an automatic text was written"

@@ -16,6 +16,7 @@ use nightshift_queue::{EnqueueError, Enqueued, Job, NewJob};
 
 use crate::enqueuer::Enqueuer;
 use crate::error::Error;
+use crate::offer;
 
 use confirm::BookingConfirm;
 use rescheduled::BookingRescheduled;
@@ -70,6 +71,7 @@ pub async fn change(
     by: &Actor,
 ) -> Result<Changed, Error> {
     let change = bookings::patch(tx, org, id, patch, by, enqueuer.now()).await?;
+    offer::booking_changed(enqueuer, tx, &change.booking, by).await?;
     followed(enqueuer, tx, change, BY_REQUEST, by).await
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::MessageId;
-use nightshift_domain::messaging::delivery::{self, Envelope, apply_report};
+use nightshift_domain::messaging::delivery::{self, Envelope, apply_report, effect_key};
 use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_providers::sms::SmsSender;
 use nightshift_providers::twilio::{Candidate, Lookup};
@@ -87,11 +87,12 @@ impl Handler<App> for SmsConfirmDelivery {
                 return Ok(Outcome::poll(ASK_AGAIN));
             }
             Finding::Nothing => {
-                if let Some(resend) = delivery::resend_once(&mut tx, id, now).await.or_job_error()? {
+                if delivery::resend_once(&mut tx, id, now).await.or_job_error()? {
                     if let Some(effect) = effect {
                         effects::not_sent(&mut tx, effect, "the provider does not list the text", now).await?;
                     }
-                    sms::send(&Enqueuer::of(&ctx), &mut tx, id, &envelope.thread_id, resend).await?;
+                    let text = delivery::load(&mut tx, id).await.or_job_error()?;
+                    sms::send_again(&Enqueuer::of(&ctx), &mut tx, &text, None).await?;
                     "sent again"
                 } else {
                     delivery::record_refused(&mut tx, id, "unconfirmed", false, &by, now).await.or_job_error()?;
@@ -124,7 +125,8 @@ impl Unclear {
 /// attempt begins until the transaction ends.
 async fn unclear(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<Option<Unclear>, JobError> {
     let Some(envelope) = delivery::unclear(tx, id, now).await.or_job_error()? else { return Ok(None) };
-    Ok(Some(Unclear { envelope, effect: effects::find(tx, EFFECT, id.as_str()).await? }))
+    let text = delivery::load(tx, id).await.or_job_error()?;
+    Ok(Some(Unclear { envelope, effect: effects::find(tx, EFFECT, &effect_key(id, text.given_back)).await? }))
 }
 
 async fn refuse(tx: &mut Tx, effect: Option<&Effect>, why: &str, now: Timestamp) -> Result<(), JobError> {

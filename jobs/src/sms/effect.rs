@@ -16,7 +16,8 @@ pub(super) const EFFECT: &str = "sms";
 /// Brings a text back for an operator's retry: to be sent again if the ledger of effects says that it was not sent, or
 /// to be found out if the ledger does not know.
 pub(super) async fn revive(tx: &mut Tx, id: &MessageId, retried: &RetriedJob) -> Result<Revival, JobError> {
-    let effect = effects::find(tx, EFFECT, id.as_str()).await?;
+    let text = delivery::load(tx, id).await.or_job_error()?;
+    let effect = effects::find(tx, EFFECT, &delivery::effect_key(id, text.given_back)).await?;
     let to = match effect.as_ref().map(|effect| effect.state) {
         Some(EffectState::Confirmed) => return Ok(Revival::Pointless("the text has been sent".to_owned())),
         Some(EffectState::Asked | EffectState::Unknown) => MessageStatus::Unconfirmed,

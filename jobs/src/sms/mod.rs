@@ -2,14 +2,17 @@
 
 pub mod confirm_delivery;
 mod effect;
+pub(crate) mod reply;
+pub mod reply_fallback;
 pub(crate) mod report;
 pub mod send;
 
 use std::time::Duration;
 
-use nightshift_db::Tx;
+use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::{MessageId, OrgId, ThreadId};
+use nightshift_domain::messaging::delivery::Outbound;
 use nightshift_domain::messaging::masking::WaitingText;
 use nightshift_domain::messaging::post::{self, Author, Post, Posted};
 
@@ -21,6 +24,9 @@ use send::SmsSend;
 
 /// The time between an attempt and the first request for its outcome, by when the carrier lists what it accepted.
 const ASK_AFTER: Duration = Duration::from_secs(120);
+
+/// The priority of a text that somebody waits for.
+const REPLY: i64 = 2;
 
 /// A text that a person posted.
 pub struct PostedText {
@@ -49,7 +55,7 @@ pub async fn post(
         return Ok(PostedText { posted, job: None });
     };
     let job = SmsSend::first(message_id.clone(), thread_id.clone());
-    let mut new = enqueuer.new_job(&job)?.org(org.as_str()).priority(2);
+    let mut new = enqueuer.new_job(&job)?.org(org.as_str()).priority(REPLY);
     if let Some(at) = not_before {
         new = new.run_at(*at);
     }
@@ -57,16 +63,38 @@ pub async fn post(
     Ok(PostedText { posted, job })
 }
 
-/// Enqueues the sending of a stored text: the first if `resend` is 0, else the `resend`-th repetition.
+/// Enqueues the first sending of a stored text.
 pub(crate) async fn send(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
     text: &MessageId,
     thread: &ThreadId,
-    resend: i64,
 ) -> Result<(), Error> {
-    let job = SmsSend { message_event_id: text.clone(), thread_id: thread.clone(), resend };
-    enqueuer.enqueue(tx, enqueuer.new_job(&job)?).await?;
+    enqueuer.enqueue(tx, enqueuer.new_job(&SmsSend::first(text.clone(), thread.clone()))?).await?;
+    Ok(())
+}
+
+/// Enqueues another sending of a text that was put back into the queue, not before `not_before`.
+pub(crate) async fn send_again(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    text: &Outbound,
+    not_before: Option<Timestamp>,
+) -> Result<(), Error> {
+    let new = enqueuer.new_job(&SmsSend::again(text))?;
+    enqueuer.enqueue(tx, not_before.map_or(new.clone(), |at| new.run_at(at))).await?;
+    Ok(())
+}
+
+/// Enqueues the sending of a stored reply, before texts that nobody waits for.
+pub(crate) async fn send_reply(
+    enqueuer: &Enqueuer<'_>,
+    tx: &mut Tx,
+    text: &MessageId,
+    thread: &ThreadId,
+) -> Result<(), Error> {
+    let job = SmsSend::first(text.clone(), thread.clone());
+    enqueuer.enqueue(tx, enqueuer.new_job(&job)?.priority(REPLY)).await?;
     Ok(())
 }
 

@@ -42,7 +42,8 @@ impl Handler<App> for SmsSend {
 
     /// Sends the text when its number has a slot.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
-        let sending = Sending { id: &self.message_event_id, by: Actor::system(ctx.job.id.as_str()), ctx: &ctx };
+        let key = delivery::effect_key(&self.message_event_id, self.given_back);
+        let sending = Sending { id: &self.message_event_id, key, by: Actor::system(ctx.job.id.as_str()), ctx: &ctx };
         match perform(&ctx, &sending).await? {
             Performed::Ended(ended) => ended,
             Performed::Settled(record) => sending.unclear(Some(&record)).await,
@@ -53,6 +54,8 @@ impl Handler<App> for SmsSend {
 
 struct Sending<'a> {
     id: &'a MessageId,
+    /// The key of the effect.
+    key: String,
     by: Actor,
     ctx: &'a JobContext<App>,
 }
@@ -69,7 +72,7 @@ impl<'a> Performable for Sending<'a> {
     type Error = SendError;
 
     fn key(&self) -> &str {
-        self.id.as_str()
+        &self.key
     }
 
     /// Decides whether the text may be sent: its number is in service and has a slot, and the recipient has not opted
@@ -78,6 +81,9 @@ impl<'a> Performable for Sending<'a> {
         let over = |outcome| Ok(Decision::Over(Ok(outcome)));
         let mut text = delivery::load(tx, self.id).await.or_job_error()?;
         if text.status == MessageStatus::Queued {
+            if let Some(held) = delivery::held(tx, &text, now).await.or_job_error()? {
+                return over(Outcome::poll(held.until.since(now)));
+            }
             let Some(number) = delivery::number_in_service(tx, &text, now).await.or_job_error()? else {
                 return over(self.wait_for_number(tx, &text, now).await?);
             };

@@ -1,6 +1,7 @@
 //! Webhook events: each event in the inbox has one job that processes it.
 
 pub mod gaps;
+mod inbound;
 pub mod openphone_process;
 pub mod stripe_process;
 pub mod twilio_inbound;

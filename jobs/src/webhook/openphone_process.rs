@@ -2,14 +2,25 @@
 
 use std::time::Duration;
 
+use nightshift_db::failpoint;
+use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
-use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, Outcome, Policy, Subject};
+use nightshift_domain::messaging::delivery::{ReportOutcome, apply_report};
+use nightshift_domain::messaging::message::MessageStatus;
+use nightshift_domain::messaging::numbers::SmsCarrier;
+use nightshift_providers::openphone::{Event, Fact};
+use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, OrFail, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::job_error::OrJobError;
-use crate::webhook::{ActsOnDelivery, DeliveryHooks, key};
+use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, inbound, key, stored};
 use crate::{App, subject};
+
+/// A report about a text may arrive before the answer to the request that sent it.
+const KNOWN_WITHIN: Duration = Duration::from_secs(120);
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,10 +72,44 @@ impl Handler<App> for WebhookOpenphoneProcess {
 
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
-        inbox::settle(&mut tx, &self.inbox_id, InboxStatus::Ignored, None, &ctx.job.id, ctx.now())
-            .await
-            .or_job_error()?;
+        let Stored { body, received_at } = stored(&mut tx, &self).await?;
+        let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: self.inbox_id.clone() });
+        // The receiver stores no body that can't be read.
+        let event = Event::parse(body.as_bytes()).or_fail()?;
+        let (status, org, verdict) = match event.fact {
+            Fact::Received(text) => {
+                let text = inbound::arrived(text, &self.inbox_id, SmsCarrier::Openphone, received_at);
+                let taken = inbound::take(&ctx, &mut tx, &text, &by).await?;
+                (InboxStatus::Processed, taken.org, taken.verdict)
+            }
+            Fact::Delivery { sid, status } => match our_status(&status) {
+                None => (InboxStatus::Ignored, None, "no news"),
+                Some(status) => match apply_report(&mut tx, &sid, status, None, &by, now).await.or_job_error()? {
+                    ReportOutcome::Applied(_) => (InboxStatus::Processed, None, "applied"),
+                    ReportOutcome::Stale => (InboxStatus::Processed, None, "no news"),
+                    ReportOutcome::Unknown if now < received_at + KNOWN_WITHIN => {
+                        return Ok(Outcome::poll(LOOK_AGAIN));
+                    }
+                    ReportOutcome::Unknown => (InboxStatus::Ignored, None, "not about one of our texts"),
+                },
+            },
+            Fact::Other => (InboxStatus::Ignored, None, "not about a text"),
+        };
+        inbox::settle(&mut tx, &self.inbox_id, status, org.as_ref(), &ctx.job.id, now).await.or_job_error()?;
+        failpoint::hit("inbound.before_commit").await?;
         tx.commit().await?;
-        Ok(Outcome::skip("not routed yet"))
+        failpoint::hit("inbound.after_commit").await?;
+        Ok(Outcome::done_with(json!({"verdict": verdict})))
+    }
+}
+
+/// Converts OpenPhone's status of a message into the status of a text.
+fn our_status(status: &str) -> Option<MessageStatus> {
+    match status {
+        "sent" => Some(MessageStatus::Sent),
+        "delivered" => Some(MessageStatus::Delivered),
+        "undelivered" => Some(MessageStatus::Undelivered),
+        "failed" => Some(MessageStatus::Failed),
+        _ => None,
     }
 }

@@ -1,14 +1,22 @@
-//! Routes a text that Twilio received.
+//! Takes in a text that Twilio received: routes it, stores it, and acts on it, in one transaction.
+//!
+//! The texts of one sender are taken in one at a time, in the order of their webhooks. If the job never succeeds, the text
+//! stays in the inbox of webhooks, and an exception is open.
 
 use std::time::Duration;
 
+use nightshift_db::failpoint;
+use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
-use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, Outcome, Policy, Subject};
+use nightshift_domain::messaging::numbers::SmsCarrier;
+use nightshift_providers::twilio::read_inbound;
+use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, OrFail, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::job_error::OrJobError;
-use crate::webhook::{ActsOnDelivery, DeliveryHooks, key};
+use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, inbound, key, stored};
 use crate::{App, subject};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,10 +69,18 @@ impl Handler<App> for WebhookTwilioInbound {
 
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
-        inbox::settle(&mut tx, &self.inbox_id, InboxStatus::Ignored, None, &ctx.job.id, ctx.now())
+        let Stored { body, received_at } = stored(&mut tx, &self).await?;
+        let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: self.inbox_id.clone() });
+        // The receiver stores no form that can't be read.
+        let text = read_inbound(body.as_bytes()).or_fail()?;
+        let text = inbound::arrived(text, &self.inbox_id, SmsCarrier::Twilio, received_at);
+        let taken = inbound::take(&ctx, &mut tx, &text, &by).await?;
+        inbox::settle(&mut tx, &self.inbox_id, InboxStatus::Processed, taken.org.as_ref(), &ctx.job.id, now)
             .await
             .or_job_error()?;
+        failpoint::hit("inbound.before_commit").await?;
         tx.commit().await?;
-        Ok(Outcome::skip("not routed yet"))
+        failpoint::hit("inbound.after_commit").await?;
+        Ok(Outcome::done_with(json!({"verdict": taken.verdict})))
     }
 }

@@ -3,11 +3,14 @@
 mod automation_runs;
 mod bookings;
 pub(super) mod calls;
+mod clients;
+mod dashboard;
 mod data;
 mod event_log;
 mod exceptions;
 mod jobs;
 mod numbers;
+mod offers;
 mod pricing;
 mod reconciliation;
 mod routes;

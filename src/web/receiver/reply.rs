@@ -1,12 +1,32 @@
 //! The reply to an inbound text, which the answer to its webhook may carry.
+//!
+//! A text that answers an offer gets its reply from a job. The request waits for it for [`WAIT`], by looking at the
+//! event's row; then it and the job's fallback compete for the reply, and the one that sets the channel first sends it.
+//! A request that waits holds no connection and no lock, and at most [`WAITING_MAX`] wait at a time: the reply of any
+//! other is sent as a text.
+
+use std::time::Duration;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use nightshift_db::failpoint;
+use nightshift_domain::actor::Actor;
+use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::Recorded;
+use nightshift_domain::messaging::delivery::{ReplyState, answer_with_reply, reply_state};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::web::error::Result;
 use crate::web::routes::{Contract, Gives};
 use crate::web::state::Web;
+
+/// How long a request waits for the reply to its text.
+const WAIT: Duration = Duration::from_millis(2500);
+/// The time between the first two looks. It doubles up to [`LOOK_MAX`].
+const LOOK_FIRST: Duration = Duration::from_millis(20);
+const LOOK_MAX: Duration = Duration::from_millis(160);
+/// The most requests that wait at a time, a part of those that may be in flight.
+pub const WAITING_MAX: usize = 64;
 
 /// An answer in TwiML, with a reply or without.
 pub struct Twiml {
@@ -15,13 +35,19 @@ pub struct Twiml {
 
 impl Twiml {
     /// Returns the answer to a text that expects a reply at once: waits for its job, for a moment. The first of this
-    /// answer and the job's fallback carries the reply, the other one does not.
+    /// answer and the job's fallback carries the reply, the other one does not. A repeated delivery gets the reply that
+    /// an earlier answer carried.
     ///
-    /// # Errors
-    /// An error of the database.
-    pub(super) async fn with_reply(web: &Web, recorded: &Recorded) -> Result<Self> {
-        let _ = (web, recorded);
-        Ok(Self::empty())
+    /// A failure of the database leaves the reply to the fallback: the text itself is stored.
+    pub(super) async fn with_reply(web: &Web, recorded: &Recorded) -> Self {
+        let reply = match reply_of(web, &recorded.inbox_id).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                tracing::warn!(inbox.id = %recorded.inbox_id, error = %error.message, "a reply was not put into the answer");
+                None
+            }
+        };
+        Self { reply }
     }
 
     /// Returns the answer without a reply.
@@ -30,21 +56,105 @@ impl Twiml {
     }
 }
 
+/// Returns the reply that the answer carries, if it carries one.
+async fn reply_of(web: &Web, inbox: &InboxId) -> Result<Option<String>> {
+    let deadline = Instant::now() + WAIT;
+    let Ok(waiting) = web.replies_awaited.try_acquire() else { return Ok(None) };
+    let mut pause = LOOK_FIRST;
+    loop {
+        let looked = timeout_at(deadline, reply_state(&web.db, inbox)).await;
+        match looked {
+            Ok(state) => match state? {
+                ReplyState::Answered(reply) => return Ok(Some(reply)),
+                ReplyState::Nothing => return Ok(None),
+                ReplyState::Ready => break,
+                ReplyState::Open => {}
+            },
+            Err(_) => return Ok(None),
+        }
+        let next = Instant::now() + pause;
+        if next >= deadline || web.closing.is_cancelled() {
+            return Ok(None);
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LOOK_MAX);
+    }
+    drop(waiting);
+    match take(web, inbox).await {
+        // A commit whose answer was lost may have been made. Then this answer is the one that carries the reply.
+        Err(error) => match reply_state(&web.db, inbox).await {
+            Ok(ReplyState::Answered(reply)) => Ok(Some(reply)),
+            _ => Err(error),
+        },
+        taken => taken,
+    }
+}
+
+/// Takes the reply for this answer, unless the fallback has it.
+async fn take(web: &Web, inbox: &InboxId) -> Result<Option<String>> {
+    let mut tx = web.db.begin().await?;
+    let by = Actor::Webhook { inbox_id: inbox.clone() };
+    let reply = answer_with_reply(&mut tx, inbox, &by, web.clock.now()).await?;
+    failpoint::hit("twilio.reply.before_commit").await?;
+    tx.commit().await?;
+    failpoint::hit("twilio.reply.after_commit").await?;
+    Ok(reply)
+}
+
 impl IntoResponse for Twiml {
     fn into_response(self) -> Response {
         let body = match self.reply {
             None => "<Response/>".to_owned(),
-            Some(reply) => {
-                let reply = reply.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-                format!("<Response><Message>{reply}</Message></Response>")
-            }
+            Some(reply) => format!("<Response><Message>{}</Message></Response>", escaped(&reply)),
         };
         ([(header::CONTENT_TYPE, "text/xml")], body).into_response()
     }
 }
 
+/// Returns text as the content of an XML element. Characters that XML forbids even when escaped are left out.
+fn escaped(text: &str) -> String {
+    let mut xml = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => xml.push_str("&amp;"),
+            '<' => xml.push_str("&lt;"),
+            '>' => xml.push_str("&gt;"),
+            '"' => xml.push_str("&quot;"),
+            '\'' => xml.push_str("&apos;"),
+            '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'.. => xml.push(char),
+            // A parser would make a line feed of a carriage return that is not escaped.
+            '\r' => xml.push_str("&#13;"),
+            _ => {}
+        }
+    }
+    xml
+}
+
 impl Gives for Twiml {
     fn describe(contract: &mut Contract) {
         contract.answer_text(200, "text/xml");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::escaped;
+
+    #[test]
+    fn what_xml_reserves_is_escaped_and_what_it_forbids_is_left_out() {
+        assert_eq!(escaped("Tom & Jerry's \"<b>\""), "Tom &amp; Jerry&apos;s &quot;&lt;b&gt;&quot;");
+        assert_eq!(escaped("a\u{0}b\u{8}c\u{1f}d\u{fffe}e\u{ffff}f"), "abcdef");
+        assert_eq!(escaped("é\t\n\r👍"), "é\t\n&#13;👍");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_ends_the_element_that_holds_it(text in ".{0,60}") {
+            let xml = escaped(&text);
+            prop_assert!(!xml.contains(['<', '>', '"', '\'']));
+            prop_assert!(xml.chars().all(|char| char >= ' ' || matches!(char, '\t' | '\n')));
+        }
     }
 }

@@ -22,10 +22,12 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// Creates the job, if there is one, for the event in the row `inbox`.
+    /// Creates the job, if there is one, for the event in the row `inbox`. It has the id of that row: jobs of a group run
+    /// in the order of their ids, so webhooks of one group are processed in the order of their rows, whichever processes
+    /// received them.
     fn job(&self, inbox: &InboxId) -> Option<Result<NewJob, EnqueueError>> {
         let made = self.job.as_ref()?.make(inbox.clone());
-        Some(made.map(|job| job.correlation(&self.delivery.request_id)))
+        Some(made.map(|job| job.id(inbox.as_str()).correlation(&self.delivery.request_id)))
     }
 }
 

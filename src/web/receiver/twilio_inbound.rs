@@ -39,6 +39,6 @@ impl Source for TwilioInbound {
     }
 
     async fn answer(self, web: &Web, recorded: &Recorded) -> Result<Twiml> {
-        if self.answers_an_offer { Twiml::with_reply(web, recorded).await } else { Ok(Twiml::empty()) }
+        Ok(if self.answers_an_offer { Twiml::with_reply(web, recorded).await } else { Twiml::empty() })
     }
 }

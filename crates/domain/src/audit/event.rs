@@ -59,6 +59,8 @@ text_enum! {
         MessageFailed = "message.failed",
         /// A text was not sent because a rule forbids it.
         MessageBlocked = "message.blocked",
+        /// A text waits, because the carrier lets none through to its recipient at this hour.
+        MessageHeld = "message.held",
         /// A text was withdrawn before it was sent.
         MessageTakenBack = "message.taken_back",
         /// A user had a failed text sent again.
@@ -73,12 +75,16 @@ text_enum! {
         MessageUnroutable = "message.unroutable",
         /// A conversation was closed, opened, assigned, or put away by a person.
         ThreadChanged = "thread.changed",
+        /// A booking was offered to a sitter.
+        OfferCreated = "offer.created",
         OfferSent = "offer.sent",
         OfferAccepted = "offer.accepted",
         OfferDeclined = "offer.declined",
         OfferExpired = "offer.expired",
         /// An offer was withdrawn, by a person or because its booking was cancelled.
         OfferWithdrawn = "offer.withdrawn",
+        /// An offer ended because the booking went to another sitter.
+        OfferSuperseded = "offer.superseded",
         SitterTierChanged = "sitter.tier.changed",
         SitterAdded = "sitter.added",
         SitterChanged = "sitter.changed",

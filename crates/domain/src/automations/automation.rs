@@ -164,7 +164,7 @@ pub async fn quiet_hours_of(tx: &mut Tx, org: &OrgId) -> Result<Option<QuietHour
 
 /// Returns the zone with this IANA name. Names are checked when they are stored; if a later version of the time zone
 /// database lacks the name, the result is UTC.
-pub(super) fn zone_named(name: &str) -> Tz {
+pub(crate) fn zone_named(name: &str) -> Tz {
     name.parse().unwrap_or(Tz::UTC)
 }
 

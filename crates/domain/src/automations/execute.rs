@@ -5,8 +5,6 @@
 //! the audit log records. A text about a booking is written under the booking's lock, so that it states the
 //! booking's current time.
 
-use std::time::Duration;
-
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
@@ -21,13 +19,13 @@ use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::bookings::{self, Booking, Status};
 use crate::ids::{AutomationRunId, MessageId, ThreadId};
+use crate::messaging::disturbance;
 use crate::messaging::masking;
 use crate::messaging::numbers::{self, Number};
+use crate::messaging::opt_outs;
 use crate::messaging::post::{Blocked, Posted, post_for_run};
 use crate::messaging::threads;
-
-/// If a booking starts within this time after the end of the quiet hours, its text is sent during quiet hours.
-const NOTICE: Duration = Duration::from_secs(2 * 3600);
+use crate::phone::PhoneNumber;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows: `sms.send`, another `automation.run` later, or `thread.assign_number`"]
@@ -66,6 +64,11 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
     let Some(automation) = load(tx, &run.org_id, run.kind).await?.filter(|automation| automation.enabled) else {
         return skip(tx, &run, "disabled", by, now).await;
     };
+    if let Some(person) = recipient(tx, &run).await?
+        && opt_outs::is_opted_out(tx, &run.org_id, &person).await?
+    {
+        return skip(tx, &run, Blocked::OptedOut.code(), by, now).await;
+    }
     if let Some(until) = run.scheduled_for.filter(|at| *at > now) {
         return Ok(Executed::Hold { until });
     }
@@ -74,15 +77,16 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
     {
         return skip(tx, &run, reason, by, now).await;
     }
-    let (variables, starts_at) = variables(tx, &run).await?;
+    let variables = variables(tx, &run).await?;
     let body = match template::render(&automation.template, &variables) {
         Ok(body) => body,
         Err(error) => return fail(tx, &run, &error.to_string(), by, now).await,
     };
-    if automation.quiet_hours
-        && let Some(until) = hold_until(tx, &run, starts_at, now).await?
+    let may_disturb_until = may_disturb_until(tx, &run, automation.quiet_hours, now).await?;
+    if may_disturb_until.is_none()
+        && let Some(until) = quiet_hours_of(tx, &run.org_id).await?.and_then(|quiet| quiet.end_after(now))
     {
-        runs::set_scheduled(tx, &run.id, until, now).await?;
+        runs::set_quiet(tx, &run, until, now).await?;
         return Ok(Executed::Hold { until });
     }
     if !has_recipient(&run) {
@@ -96,7 +100,7 @@ pub async fn execute(tx: &mut Tx, id: &AutomationRunId, by: &Actor, now: Timesta
     if run.status == AutomationRunStatus::Blocked && run.thread_id.is_none() {
         masking::front_desk_found(tx, &run.org_id, now).await?;
     }
-    match post_for_run(tx, &thread_id, &run.id, &body, by, now).await? {
+    match post_for_run(tx, &thread_id, &run.id, &body, may_disturb_until, by, now).await? {
         Posted::Queued { message_id, .. } => {
             let stated = Stated::by(run.kind, booking.as_ref());
             let text = runs::WrittenText { thread: &thread_id, message: &message_id, body: &body, used_thread, stated };
@@ -162,9 +166,8 @@ struct Subject {
     start_at: Option<Timestamp>,
 }
 
-/// Returns the values for the run's template and the start of its booking, if there is one. Values under `variables`
-/// in the run's metadata replace the others.
-async fn variables(tx: &mut Tx, run: &AutomationRun) -> Result<(Variables, Option<Timestamp>)> {
+/// Returns the values for the run's template. Values under `variables` in the run's metadata replace the others.
+async fn variables(tx: &mut Tx, run: &AutomationRun) -> Result<Variables> {
     let subject: Subject = tx
         .query(
             "SELECT o.timezone, o.name AS business, c.first_name, b.service, b.start_at
@@ -192,19 +195,24 @@ async fn variables(tx: &mut Tx, run: &AutomationRun) -> Result<(Variables, Optio
             variables = variables.with(name, value);
         }
     }
-    Ok((variables, subject.start_at))
+    Ok(variables)
 }
 
-/// Returns the end of the organisation's quiet hours if the text must wait for it. Returns `None` outside quiet hours,
-/// and if waiting would leave too little notice.
-async fn hold_until(
+/// Returns until when the run's text may leave during quiet hours; `None` if it may not. `respects` says whether texts of
+/// this kind wait at all.
+async fn may_disturb_until(
     tx: &mut Tx,
     run: &AutomationRun,
-    starts_at: Option<Timestamp>,
+    respects: bool,
     now: Timestamp,
 ) -> Result<Option<Timestamp>> {
-    let end = quiet_hours_of(tx, &run.org_id).await?.and_then(|quiet| quiet.end_after(now));
-    Ok(end.filter(|end| starts_at.is_none_or(|starts_at| starts_at < now || *end + NOTICE <= starts_at)))
+    if !respects || disturbance::is_about_an_offer(run.kind, &run.trigger_ref) {
+        return Ok(Some(disturbance::regardless(now)));
+    }
+    match (&run.booking_id, run.recipient) {
+        (Some(booking), Recipient::Client) => disturbance::own_act(tx, booking, now).await,
+        _ => Ok(None),
+    }
 }
 
 fn has_recipient(run: &AutomationRun) -> bool {
@@ -213,6 +221,17 @@ fn has_recipient(run: &AutomationRun) -> bool {
             Recipient::Client | Recipient::Requester => run.client_id.is_some(),
             Recipient::Sitter => run.sitter_id.is_some(),
         }
+}
+
+/// Returns the phone number of a run's recipient, if it has one.
+async fn recipient(tx: &mut Tx, run: &AutomationRun) -> Result<Option<PhoneNumber>> {
+    if let Some(thread) = &run.thread_id {
+        return opt_outs::of_thread(tx, thread).await;
+    }
+    match run.recipient {
+        Recipient::Client | Recipient::Requester => opt_outs::of_client(tx, run.client_id.as_ref()).await,
+        Recipient::Sitter => opt_outs::of_sitter(tx, run.sitter_id.as_ref()).await,
+    }
 }
 
 /// Returns the thread for a run's text, and whether the run belongs to it. Returns `None` if there is no number for it.

@@ -12,6 +12,7 @@ mod stated;
 pub mod template;
 mod told;
 
+pub(crate) use automation::zone_named;
 pub use automation::{Automation, AutomationType, Recipient, list, load, quiet_hours_of, seed_defaults};
 pub use execute::{Executed, execute};
 pub use runs::EXECUTOR;

@@ -34,9 +34,18 @@ impl Variables {
     /// Adds `{date}` and `{time}` in the local time of `zone`, e.g. `Tue 31 Dec 2024` and `10:00`.
     #[must_use]
     pub fn with_moment(self, at: Timestamp, zone: Tz) -> Self {
-        let local = at.to_datetime().with_timezone(&zone);
-        self.with("date", local.format("%a %-d %b %Y").to_string()).with("time", local.format("%H:%M").to_string())
+        self.with("date", date(at, zone)).with("time", time(at, zone))
     }
+}
+
+/// Returns the local date as texts show it: `Tue 31 Dec 2024`.
+pub(crate) fn date(at: Timestamp, zone: Tz) -> String {
+    at.to_datetime().with_timezone(&zone).format("%a %-d %b %Y").to_string()
+}
+
+/// Returns the local time as texts show it: `10:00`.
+pub(crate) fn time(at: Timestamp, zone: Tz) -> String {
+    at.to_datetime().with_timezone(&zone).format("%H:%M").to_string()
 }
 
 /// Returns the template with every variable replaced by its value.

@@ -126,6 +126,7 @@ pub async fn close_thread(tx: &mut Tx, id: &ThreadId, by: &Actor, now: Timestamp
         return Ok(());
     }
     threads::set_status(tx, id, ThreadStatus::Closed, now).await?;
+    threads::announce(tx, &thread, None, now).await?;
     audit::record(tx, thread.entry(Event::ThreadClosed, "success", by), now).await
 }
 

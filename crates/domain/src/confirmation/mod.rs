@@ -16,4 +16,5 @@ pub use steps::{
     AutomationStep, Loaded, Outcome, ThreadStep, WindowStep, audit, automation, fail, load, thread, to_be_confirmed,
     window,
 };
+pub(crate) use steps::{delay, hand_over};
 pub use to_follow::ToFollow;

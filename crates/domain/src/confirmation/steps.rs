@@ -13,7 +13,7 @@ use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Booking, Status};
 use crate::ids::{AutomationRunId, BookingId, ThreadId, WindowId};
 use crate::messaging::masking::AssignedNumber;
-use crate::messaging::threads;
+use crate::messaging::threads::{self, Thread};
 use crate::messaging::windows::{self, Window, WindowChange};
 use crate::stream;
 use crate::{Error, Result};
@@ -178,6 +178,24 @@ pub(super) async fn record_window(
     Ok(())
 }
 
+/// Gives the conversation and the window of a booking to its sitter, where they exist; the confirmation creates them. The
+/// caller holds the locks of the booking and the conversation.
+pub(crate) async fn hand_over(
+    tx: &mut Tx,
+    booking: &Booking,
+    thread: Option<&Thread>,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<()> {
+    if let Some(thread) = thread.filter(|thread| thread.assigned_sitter_id != booking.sitter_id) {
+        threads::set_sitter(tx, &thread.id, booking.sitter_id.as_ref(), now).await?;
+    }
+    if let Some(window) = windows::set_sitter(tx, &booking.id, booking.sitter_id.as_ref(), now).await? {
+        record_window(tx, booking, &window, WindowChange::Updated, by, now).await?;
+    }
+    Ok(())
+}
+
 /// What the automation step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows: `automation.run` for a row entered now"]
@@ -217,7 +235,7 @@ pub async fn automation(tx: &mut Tx, id: &BookingId, now: Timestamp) -> Result<T
 }
 
 /// Returns when an automation with a delay is due; `None` means immediately.
-pub(super) async fn delay(
+pub(crate) async fn delay(
     tx: &mut Tx,
     booking: &Booking,
     kind: AutomationType,

@@ -1,6 +1,6 @@
 //! Threads as the lists and pages show them, most recent text first.
 
-use nightshift_db::{Db, Timestamp};
+use nightshift_db::{Db, Timestamp, Tx};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,8 +21,11 @@ pub struct Filter {
     pub mailbox: Option<Mailbox>,
     pub scope: Option<Scope>,
     pub number_class: Option<NumberClass>,
-    /// With or without texts that the owner has not read.
+    /// With or without texts that the viewer has not read.
     pub unread: Option<bool>,
+    /// Whether the owner has put it away.
+    pub done: Option<bool>,
+    pub status: Option<ThreadStatus>,
     pub booking_id: Option<BookingId>,
     pub sitter_id: Option<SitterId>,
     /// Text to find in the name of the client or sitter, or in the client's phone number. Does not filter for viewers
@@ -49,8 +52,11 @@ pub struct ThreadView {
     pub mailbox: Mailbox,
     pub window: Option<WindowSummary>,
     pub last_message_at: Option<Timestamp>,
+    /// The number of texts that the reader has not read: the owner, or the sitter.
     pub unread: i64,
     pub status: ThreadStatus,
+    /// When the owner put the conversation away. An inbound text brings it back.
+    pub done_at: Option<Timestamp>,
 }
 
 /// The assignment window of a conversation's booking.
@@ -83,6 +89,7 @@ struct Row {
     owner_unread: i64,
     sitter_unread: i64,
     status: ThreadStatus,
+    done_at: Option<Timestamp>,
     sorted_at: Timestamp,
 }
 
@@ -93,7 +100,8 @@ macro_rules! select_rows {
                     TRIM(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) AS client_name,
                     t.assigned_sitter_id, s.name AS sitter_name, t.message_number_id, t.masked_number_e164,
                     t.number_class, w.id AS window_id, w.starts_at, w.ends_at, w.cancelled_at, t.last_message_at,
-                    t.owner_unread, t.sitter_unread, t.status, COALESCE(t.last_message_at, t.created_at) AS sorted_at
+                    t.owner_unread, t.sitter_unread, t.status, t.done_at,
+                    COALESCE(t.last_message_at, t.created_at) AS sorted_at
              FROM message_threads t
              LEFT JOIN clients c ON c.id = t.client_id
              LEFT JOIN sitters s ON s.id = t.assigned_sitter_id
@@ -130,11 +138,14 @@ impl Row {
             last_message_at: self.last_message_at,
             unread: if audience == Audience::Sitter { self.sitter_unread } else { self.owner_unread },
             status: self.status,
+            done_at: self.done_at,
         }
     }
 }
 
 newest_first!(Row: "COALESCE(t.last_message_at, t.created_at)" = sorted_at, "t.id" = id);
+
+const BY_ID: &str = select_rows!("WHERE t.id = $1 AND t.org_id = $2");
 
 /// Returns one thread for the API.
 ///
@@ -142,13 +153,20 @@ newest_first!(Row: "COALESCE(t.last_message_at, t.created_at)" = sorted_at, "t.i
 /// [`Error::NotFound`] if the viewer's organisation has no such thread, or if the viewer is a sitter to whom it is not
 /// open; [`Error::Forbidden`] for viewers without an organisation.
 pub async fn view(db: &Db, viewer: &Viewer, id: &ThreadId, now: Timestamp) -> Result<ThreadView> {
-    let thread: Option<Row> = db
-        .read(select_rows!("WHERE t.id = $1 AND t.org_id = $2"))
-        .bind(id)
-        .bind(viewer.organization()?)
-        .optional()
-        .await?;
+    let thread: Option<Row> = db.read(BY_ID).bind(id).bind(viewer.organization()?).optional().await?;
     if !is_open_to(db, viewer, id, now).await? {
+        return Err(Error::NotFound);
+    }
+    thread.map(|row| row.into_view(viewer.audience(), now)).ok_or(Error::NotFound)
+}
+
+/// As [`view`], within a transaction.
+///
+/// # Errors
+/// The errors of [`view`].
+pub async fn view_in(tx: &mut Tx, viewer: &Viewer, id: &ThreadId, now: Timestamp) -> Result<ThreadView> {
+    let thread: Option<Row> = tx.query(BY_ID).bind(id).bind(viewer.organization()?).optional().await?;
+    if !is_open_to_in(tx, viewer, id, now).await? {
         return Err(Error::NotFound);
     }
     thread.map(|row| row.into_view(viewer.audience(), now)).ok_or(Error::NotFound)
@@ -168,6 +186,7 @@ pub async fn list(
     limit: Limit,
     now: Timestamp,
 ) -> Result<Page<ThreadView>> {
+    let by_sitter = viewer.audience() == Audience::Sitter;
     let mut list = List::new(db, select_rows!(""), viewer.organization_scope("t.org_id = $1")?);
     if let Some(sitter) = viewer.sitter_id() {
         list = list.only(
@@ -183,7 +202,9 @@ pub async fn list(
         )
         .filter("t.scope = $1", filter.scope)
         .filter("t.number_class = $1", filter.number_class)
-        .filter("(t.owner_unread > 0) = $1", filter.unread)
+        .filter(if by_sitter { "(t.sitter_unread > 0) = $1" } else { "(t.owner_unread > 0) = $1" }, filter.unread)
+        .filter("(t.done_at IS NOT NULL) = $1", filter.done)
+        .filter("t.status = $1", filter.status)
         .filter("t.booking_id = $1", filter.booking_id.as_ref())
         .filter("t.assigned_sitter_id = $1", filter.sitter_id.as_ref())
         .filter(
@@ -220,20 +241,52 @@ pub async fn open_to_sitter(
     Ok(rows.into_iter().map(|row| row.into_view(Audience::Sitter, now)).collect())
 }
 
+/// Returns a page of a sitter's mailbox, without any text of it. A sitter may read their own, with threads whose window
+/// is not active; they see the texts of a thread only while one is. Index: `message_threads_newest`.
+///
+/// # Errors
+/// [`Error::NotFound`] if the viewer's organisation has no such sitter, or the viewer is another sitter;
+/// [`Error::BadCursor`] if the cursor is not from such a page; [`Error::Forbidden`] for viewers without an
+/// organisation.
+pub async fn of_sitter(
+    db: &Db,
+    viewer: &Viewer,
+    sitter: &SitterId,
+    cursor: Option<&str>,
+    limit: Limit,
+    now: Timestamp,
+) -> Result<Page<ThreadView>> {
+    let known: bool = db
+        .read("SELECT EXISTS (SELECT 1 FROM sitters WHERE id = $1 AND org_id = $2)")
+        .bind(sitter)
+        .bind(viewer.organization()?)
+        .scalar()
+        .await?;
+    if !known || viewer.sitter_id().is_some_and(|own| own != sitter) {
+        return Err(Error::NotFound);
+    }
+    let page: Page<Row> = List::new(db, select_rows!(""), viewer.organization_scope("t.org_id = $1")?)
+        .only("t.assigned_sitter_id = $1 AND t.scope IN ('client_booking', 'client_general')", (sitter,))
+        .page(cursor, limit)
+        .await?;
+    Ok(page.map(|row| row.into_view(viewer.audience(), now)))
+}
+
+/// Whether a thread is open and a window of this sitter is active for it.
+const IS_OPEN: &str = "
+SELECT EXISTS (SELECT 1 FROM assignment_windows w JOIN message_threads t ON t.id = w.thread_id
+               WHERE w.thread_id = $1 AND w.sitter_id = $2 AND t.status = 'open'
+                 AND w.cancelled_at IS NULL AND w.starts_at <= $3 AND $3 < w.ends_at)";
+
 /// Whether a viewer of the thread's organisation may read it at `now`. A sitter may only while a window of theirs is
 /// active.
 pub(super) async fn is_open_to(db: &Db, viewer: &Viewer, thread: &ThreadId, now: Timestamp) -> Result<bool> {
     let Some(sitter) = viewer.sitter_id() else { return Ok(true) };
-    let open = db
-        .read(
-            "SELECT EXISTS (SELECT 1 FROM assignment_windows w JOIN message_threads t ON t.id = w.thread_id
-                            WHERE w.thread_id = $1 AND w.sitter_id = $2 AND t.status = 'open'
-                              AND w.cancelled_at IS NULL AND w.starts_at <= $3 AND $3 < w.ends_at)",
-        )
-        .bind(thread)
-        .bind(sitter)
-        .bind(now)
-        .scalar()
-        .await?;
-    Ok(open)
+    Ok(db.read(IS_OPEN).bind(thread).bind(sitter).bind(now).scalar().await?)
+}
+
+/// As [`is_open_to`], within a transaction.
+pub(super) async fn is_open_to_in(tx: &mut Tx, viewer: &Viewer, thread: &ThreadId, now: Timestamp) -> Result<bool> {
+    let Some(sitter) = viewer.sitter_id() else { return Ok(true) };
+    Ok(tx.query(IS_OPEN).bind(thread).bind(sitter).bind(now).scalar().await?)
 }

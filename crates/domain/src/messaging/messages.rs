@@ -1,6 +1,6 @@
 //! Texts as the pages and the API show them.
 
-use nightshift_db::{Db, Order, Timestamp, Tx};
+use nightshift_db::{Db, Json, Order, Timestamp, Tx};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -26,8 +26,23 @@ pub struct MessageView {
     pub status: MessageStatus,
     pub from_number_id: Option<NumberId>,
     pub automation_type: Option<AutomationType>,
+    /// When the carrier received the text; for others, when it was written.
     pub created_at: Timestamp,
     pub routed_to: Option<RoutedTo>,
+    /// The URLs of pictures and other media.
+    #[schema(value_type = Vec<String>)]
+    pub media: Json<Vec<String>>,
+    /// Whether the body is only the beginning of what was received.
+    pub truncated: bool,
+    /// Whether the text seems to ask for no more texts, and nobody has decided about it.
+    pub opt_out_suggested: bool,
+}
+
+/// The texts of a thread, oldest first, and the arrival up to which they include every inbound text.
+pub struct Texts {
+    pub messages: Vec<MessageView>,
+    /// What to mark as read for a reader who has seen these texts. `None` for texts before others.
+    pub read_up_to: Option<i64>,
 }
 
 macro_rules! select_views {
@@ -35,11 +50,14 @@ macro_rules! select_views {
         concat!(
             "SELECT m.id, m.direction, m.actor_type,
                     CASE m.actor_type
-                        WHEN 'client' THEN TRIM(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, ''))
+                        WHEN 'client'
+                            THEN NULLIF(TRIM(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')), '')
                         WHEN 'sitter' THEN s.name
                         WHEN 'owner' THEN u.name
                     END AS actor_name,
-                    m.body, m.status, m.from_number_id, r.type AS automation_type, m.created_at, m.routed_to
+                    m.body, m.status, m.from_number_id, r.type AS automation_type,
+                    COALESCE(m.provider_at, m.created_at) AS created_at, m.routed_to, m.media, m.truncated,
+                    m.opt_out_wish IS NOT NULL AND m.opt_out_wish = 'suggested' AS opt_out_suggested
              FROM message_events m
              JOIN message_threads t ON t.id = m.thread_id
              LEFT JOIN clients c ON c.id = t.client_id
@@ -51,7 +69,8 @@ macro_rules! select_views {
     };
 }
 
-/// Lists the latest texts of a thread before the text `before`, oldest first. Index: `message_events_by_thread`.
+/// Lists the latest texts of a thread before the text `before`, oldest first. A text that was taken in late stands at
+/// the carrier's time of it, and texts of the same time are in the order of their ids. Index: `message_events_shown`.
 ///
 /// # Errors
 /// [`Error::NotFound`] if the viewer's organisation has no such thread, or if the viewer is a sitter to whom the thread
@@ -63,8 +82,9 @@ pub async fn list(
     before: Option<&MessageId>,
     limit: Limit,
     now: Timestamp,
-) -> Result<Vec<MessageView>> {
-    threads::get(db, viewer.organization()?, thread).await?;
+) -> Result<Texts> {
+    // Read before the texts, so that what arrives between the two statements stays unread.
+    let arrivals = threads::get(db, viewer.organization()?, thread).await?.arrivals;
     if !inbox::is_open_to(db, viewer, thread, now).await? {
         return Err(Error::NotFound);
     }
@@ -73,13 +93,15 @@ pub async fn list(
         .only("m.thread_id = $1", (thread,));
     if let Some(before) = before {
         list = list.only(
-            "(m.created_at, m.id) < (SELECT b.created_at, b.id FROM message_events b WHERE b.id = $1 AND b.thread_id = $2)",
+            "(COALESCE(m.provider_at, m.created_at), m.id) <
+             (SELECT COALESCE(b.provider_at, b.created_at), b.id FROM message_events b WHERE b.id = $1 AND b.thread_id = $2)",
             (before, thread),
         );
     }
-    let mut messages: Vec<MessageView> = list.rows(Order::descending(&["m.created_at", "m.id"]), limit).all().await?;
+    let order = Order::descending(&["COALESCE(m.provider_at, m.created_at)", "m.id"]);
+    let mut messages: Vec<MessageView> = list.rows(order, limit).all().await?;
     messages.reverse();
-    Ok(messages)
+    Ok(Texts { messages, read_up_to: before.is_none().then_some(arrivals) })
 }
 
 /// Returns one text for the API, in the transaction that stored it.

@@ -2,20 +2,20 @@
 //!
 //! The rules are checked in the transaction that stores the text. The module `delivery` sends it.
 
-use std::time::Duration;
-
 use nightshift_db::{Timestamp, Tx};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::delivery::HoldReason;
+use super::disturbance;
 use super::message::{ActorType, Direction};
+use super::opt_outs;
 use super::threads::{self, Scope, Thread, ThreadStatus};
 use super::windows::{self, WindowStatus};
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::automations;
-use crate::automations::quiet_hours::QuietHours;
 use crate::field_errors::{FieldErrors, TextLimit};
 use crate::ids::{AutomationRunId, MessageId, NumberId, OrgId, SitterId, ThreadId, UserId};
 use crate::stream;
@@ -24,8 +24,6 @@ use crate::{Error, Result};
 /// The longest text that the carriers accept.
 const BODY: TextLimit = TextLimit { chars_max: 1600 };
 const CLIENT_REF: TextLimit = TextLimit { chars_max: 128 };
-/// A text that answers one received within this time belongs to a running conversation, so quiet hours do not delay it.
-const CONVERSATION: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, Clone)]
 pub enum Author {
@@ -151,9 +149,13 @@ pub async fn post(
             return Ok(Posted::Blocked(blocked));
         }
     };
-    let not_before = match author {
-        Author::Owner(_) if !post.force_send => quiet_until(tx, &thread, now).await?,
-        _ => None,
+    let may_disturb_until = match author {
+        Author::Owner(_) if post.force_send => Some(disturbance::regardless(now)),
+        Author::Owner(_) | Author::Sitter(_) => disturbance::answers(tx, &thread, now).await?,
+    };
+    let not_before = match may_disturb_until {
+        Some(_) => None,
+        None => automations::quiet_hours_of(tx, &thread.org_id).await?.and_then(|quiet| quiet.end_after(now)),
     };
     let (actor_type, actor_id) = match author {
         Author::Owner(user) => (ActorType::Owner, user.as_ref().map(ToString::to_string)),
@@ -169,6 +171,9 @@ pub async fn post(
         from: &from,
         run: None,
         client_ref: post.client_ref.as_deref(),
+        confirms: None,
+        may_disturb_until,
+        held_until: not_before,
     };
     if !insert(tx, new, now).await? {
         return Err(Error::NotFound);
@@ -176,7 +181,8 @@ pub async fn post(
     Ok(Posted::Queued { message_id, thread_id: thread.id, not_before, repeated: false })
 }
 
-/// Stores the text of an automation run for sending, by the same rules as [`post`]. A run has at most one text.
+/// Stores the text of an automation run for sending, by the same rules as [`post`]. A run has at most one text. It may
+/// leave during quiet hours until `may_disturb_until`.
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is no such thread.
@@ -185,6 +191,7 @@ pub async fn post_for_run(
     thread: &ThreadId,
     run: &AutomationRunId,
     body: &str,
+    may_disturb_until: Option<Timestamp>,
     by: &Actor,
     now: Timestamp,
 ) -> Result<Posted> {
@@ -213,10 +220,52 @@ pub async fn post_for_run(
         from: &from,
         run: Some(run),
         client_ref: None,
+        confirms: None,
+        may_disturb_until,
+        held_until: None,
     };
     let inserted = insert(tx, new, now).await?;
     debug_assert!(inserted, "the thread is locked and the run had no text");
     Ok(Posted::Queued { message_id, thread_id: thread.id, not_before: None, repeated: false })
+}
+
+/// Stores a reply of the program itself to an inbound text, with a given id, from the number to which the person wrote.
+/// A reply to the text that opted its author out confirms it.
+///
+/// # Errors
+/// [`Error::NotFound`] if there is no such thread.
+pub(super) async fn store_reply(
+    tx: &mut Tx,
+    id: &MessageId,
+    to: &MessageId,
+    thread: &ThreadId,
+    from: &NumberId,
+    body: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let thread = threads::lock(tx, thread).await?;
+    let person = opt_outs::of_thread(tx, &thread.id).await?;
+    let confirms = match person {
+        Some(person) => opt_outs::is_opted_out_by(tx, &thread.org_id, &person, to).await?,
+        None => false,
+    };
+    let body: String = body.chars().take(BODY.chars_max).collect();
+    let new = NewMessage {
+        id,
+        thread: &thread,
+        actor_type: ActorType::System,
+        actor_id: None,
+        body: &body,
+        from,
+        run: None,
+        client_ref: None,
+        confirms: confirms.then_some(to),
+        may_disturb_until: Some(disturbance::regardless(now)),
+        held_until: None,
+    };
+    let inserted = insert(tx, new, now).await?;
+    debug_assert!(inserted, "the id is new, and neither a run nor a reference has a text yet");
+    Ok(())
 }
 
 fn check(post: &Post) -> Result<()> {
@@ -268,27 +317,17 @@ async fn ready_to_send(tx: &mut Tx, thread: &Thread) -> Result<Result<NumberId, 
     if thread.status == ThreadStatus::Closed {
         return Ok(Err(Blocked::ThreadClosed));
     }
-    let number: Option<(NumberId,)> = tx
+    if let Some(person) = opt_outs::of_thread(tx, &thread.id).await?
+        && opt_outs::is_opted_out(tx, &thread.org_id, &person).await?
+    {
+        return Ok(Err(Blocked::OptedOut));
+    }
+    let number = tx
         .query("SELECT id FROM message_numbers WHERE id = $1 AND status = 'active'")
         .bind(&thread.message_number_id)
         .optional()
         .await?;
-    let Some((number,)) = number else { return Ok(Err(Blocked::NoNumber)) };
-    let opted_out: Option<(bool,)> = tx
-        .query("SELECT opted_out_at IS NOT NULL FROM clients WHERE id = $1")
-        .bind(&thread.client_id)
-        .optional()
-        .await?;
-    Ok(if opted_out == Some((true,)) { Err(Blocked::OptedOut) } else { Ok(number) })
-}
-
-async fn quiet_until(tx: &mut Tx, thread: &Thread, now: Timestamp) -> Result<Option<Timestamp>> {
-    let answers = thread.last_inbound_at.is_some_and(|at| now.since(at) < CONVERSATION);
-    if answers {
-        return Ok(None);
-    }
-    let quiet: Option<QuietHours> = automations::quiet_hours_of(tx, &thread.org_id).await?;
-    Ok(quiet.and_then(|quiet| quiet.end_after(now)))
+    Ok(number.map_or(Err(Blocked::NoNumber), |(number,)| Ok(number)))
 }
 
 struct NewMessage<'a> {
@@ -300,6 +339,12 @@ struct NewMessage<'a> {
     from: &'a NumberId,
     run: Option<&'a AutomationRunId>,
     client_ref: Option<&'a str>,
+    /// The STOP that the text confirms.
+    confirms: Option<&'a MessageId>,
+    /// Until when the text may leave during quiet hours.
+    may_disturb_until: Option<Timestamp>,
+    /// The end of the quiet hours that the text waits for.
+    held_until: Option<Timestamp>,
 }
 
 /// Stores an outbound text and publishes it to the thread's stream topics. Returns false if its run or reference
@@ -309,8 +354,9 @@ async fn insert(tx: &mut Tx, new: NewMessage<'_>, now: Timestamp) -> Result<bool
         .query(
             "INSERT INTO message_events
                  (id, org_id, thread_id, direction, actor_type, actor_id, body, from_number_id, status,
-                  automation_run_id, client_ref, created_at, updated_at)
-             VALUES ($1, $2, $3, 'outbound', $4, $5, $6, $7, 'queued', $8, $9, $10, $10)
+                  automation_run_id, client_ref, confirms_stop, created_at, updated_at, may_disturb_until, held_until,
+                  hold_reason)
+             VALUES ($1, $2, $3, 'outbound', $4, $5, $6, $7, 'queued', $8, $9, $10, $11, $11, $12, $13, $14)
              ON CONFLICT DO NOTHING",
         )
         .bind(new.id)
@@ -322,7 +368,11 @@ async fn insert(tx: &mut Tx, new: NewMessage<'_>, now: Timestamp) -> Result<bool
         .bind(new.from)
         .bind(new.run)
         .bind(new.client_ref)
+        .bind(new.confirms)
         .bind(now)
+        .bind(new.may_disturb_until)
+        .bind(new.held_until)
+        .bind(new.held_until.map(|_| HoldReason::QuietHours))
         .execute()
         .await?;
     if inserted == 0 {

@@ -1,42 +1,28 @@
 //! Threads: one for each conversation, with the masking number that its texts are sent from.
 
 use nightshift_db::{Db, Engine, Timestamp, Tx};
+use serde_json::json;
 
 use super::numbers::{Number, NumberClass};
+use super::unread;
 use crate::actor::Actor;
 use crate::audit::{Entry, Event};
 use crate::bookings::Booking;
 use crate::ids::{BookingId, ClientId, NumberId, OrgId, SitterId, ThreadId};
 use crate::phone::PhoneNumber;
+use crate::stream;
 use crate::text_enum::text_enum;
 use crate::{Error, Result};
 
+pub use super::mailbox::{Mailbox, mailbox};
 pub use super::scope::Scope;
+pub use super::unread::received;
 
 text_enum! {
     pub enum ThreadStatus {
         Open = "open",
         /// Nothing can be posted.
         Closed = "closed",
-    }
-}
-
-text_enum! {
-    /// The inbox that shows a thread. Derived, never stored: every thread is in exactly one mailbox.
-    pub enum Mailbox {
-        Owner = "owner",
-        /// The mailbox of the assigned sitter.
-        Sitter = "sitter",
-    }
-}
-
-/// Returns the mailbox of a thread: the sitter's if a sitter is assigned and the thread is with a client, else the
-/// owner's.
-#[must_use]
-pub fn mailbox(scope: Scope, assigned_sitter: Option<&SitterId>) -> Mailbox {
-    match (scope, assigned_sitter) {
-        (Scope::ClientBooking | Scope::ClientGeneral, Some(_)) => Mailbox::Sitter,
-        _ => Mailbox::Owner,
     }
 }
 
@@ -61,6 +47,10 @@ pub struct Thread {
     pub last_message_at: Option<Timestamp>,
     /// Time of the latest inbound text.
     pub last_inbound_at: Option<Timestamp>,
+    /// When the owner put it away. An inbound text clears it.
+    pub done_at: Option<Timestamp>,
+    /// The number of inbound texts so far.
+    pub arrivals: i64,
     pub created_at: Timestamp,
 }
 
@@ -69,7 +59,7 @@ macro_rules! thread_columns {
         concat!(
             $before,
             " id, org_id, scope, booking_id, client_id, assigned_sitter_id, message_number_id, masked_number_e164,
-              number_class, status, last_message_at, last_inbound_at, created_at ",
+              number_class, status, last_message_at, last_inbound_at, done_at, arrivals, created_at ",
             $after
         )
     };
@@ -77,6 +67,18 @@ macro_rules! thread_columns {
 
 const BY_ID: &str = thread_columns!("SELECT", "FROM message_threads WHERE id = $1");
 const BY_ID_LOCKED: &str = thread_columns!("SELECT", "FROM message_threads WHERE id = $1 FOR NO KEY UPDATE");
+
+const OPEN_GENERAL: &str = thread_columns!(
+    "SELECT",
+    "FROM message_threads
+     WHERE org_id = $1 AND client_id = $2 AND message_number_id = $3 AND scope = 'client_general' AND status = 'open'"
+);
+const OPEN_GENERAL_LOCKED: &str = thread_columns!(
+    "SELECT",
+    "FROM message_threads
+     WHERE org_id = $1 AND client_id = $2 AND message_number_id = $3 AND scope = 'client_general' AND status = 'open'
+     FOR NO KEY UPDATE"
+);
 
 /// Returns one thread of an organisation.
 ///
@@ -133,55 +135,55 @@ pub async fn find_or_create_for_booking(tx: &mut Tx, booking: &Booking, now: Tim
     }
     let mut thread = of_booking(tx, &booking.id).await?.ok_or(Error::NotFound)?;
     if thread.assigned_sitter_id != booking.sitter_id {
+        announce(tx, &thread, booking.sitter_id.as_ref(), now).await?;
         thread = set_sitter(tx, &thread.id, booking.sitter_id.as_ref(), now).await?;
     }
     Ok((thread, false))
 }
 
-/// Returns a client's open general thread on a number, creating it if necessary; true if it was created now.
+/// Returns a client's open general thread on a number, creating it if necessary; true if it was created now. The thread
+/// is locked, so it stays open until the transaction ends.
 pub async fn find_or_create_general(
     tx: &mut Tx,
     client: &ClientId,
     number: &Number,
     now: Timestamp,
 ) -> Result<(Thread, bool)> {
-    let made: Option<Thread> = tx
-        .query(thread_columns!(
-            "INSERT INTO message_threads
-                 (id, org_id, scope, client_id, assigned_sitter_id, message_number_id, masked_number_e164,
-                  number_class, created_at, updated_at)
-             VALUES ($1, $2, 'client_general', $3, $4, $5, $6, $7, $8, $8)
-             ON CONFLICT (org_id, client_id, message_number_id)
-                 WHERE scope = 'client_general' AND status = 'open' DO NOTHING
-             RETURNING",
-            ""
-        ))
-        .bind(ThreadId::new(now))
-        .bind(&number.org_id)
-        .bind(client)
-        .bind(&number.assigned_sitter_id)
-        .bind(&number.id)
-        .bind(number.e164.e164())
-        .bind(number.number_class)
-        .bind(now)
-        .optional()
-        .await?;
-    if let Some(thread) = made {
-        return Ok((thread, true));
+    loop {
+        let made: Option<Thread> = tx
+            .query(thread_columns!(
+                "INSERT INTO message_threads
+                     (id, org_id, scope, client_id, assigned_sitter_id, message_number_id, masked_number_e164,
+                      number_class, created_at, updated_at)
+                 VALUES ($1, $2, 'client_general', $3, $4, $5, $6, $7, $8, $8)
+                 ON CONFLICT (org_id, client_id, message_number_id)
+                     WHERE scope = 'client_general' AND status = 'open' DO NOTHING
+                 RETURNING",
+                ""
+            ))
+            .bind(ThreadId::new(now))
+            .bind(&number.org_id)
+            .bind(client)
+            .bind(&number.assigned_sitter_id)
+            .bind(&number.id)
+            .bind(number.e164.e164())
+            .bind(number.number_class)
+            .bind(now)
+            .optional()
+            .await?;
+        if let Some(thread) = made {
+            return Ok((thread, true));
+        }
+        let sql = match tx.engine() {
+            Engine::Postgres => OPEN_GENERAL_LOCKED,
+            Engine::Sqlite => OPEN_GENERAL,
+        };
+        let open: Option<Thread> = tx.query(sql).bind(&number.org_id).bind(client).bind(&number.id).optional().await?;
+        if let Some(thread) = open {
+            return Ok((thread, false));
+        }
+        // The thread that stood in the way was closed meanwhile.
     }
-    let thread = tx
-        .query(thread_columns!(
-            "SELECT",
-            "FROM message_threads
-             WHERE org_id = $1 AND client_id = $2 AND message_number_id = $3
-               AND scope = 'client_general' AND status = 'open'"
-        ))
-        .bind(&number.org_id)
-        .bind(client)
-        .bind(&number.id)
-        .one()
-        .await?;
-    Ok((thread, false))
 }
 
 /// Returns the thread of the owner with a sitter, creating it on this number if necessary. An existing thread keeps its
@@ -218,6 +220,20 @@ pub async fn find_or_create_owner_sitter(
     assign_number(tx, &thread.id, number, now).await
 }
 
+/// Returns the thread of the owner with a sitter, if there is one.
+pub(super) async fn of_owner_and_sitter(tx: &mut Tx, org: &OrgId, sitter: &SitterId) -> Result<Option<Thread>> {
+    let thread = tx
+        .query(thread_columns!(
+            "SELECT",
+            "FROM message_threads WHERE org_id = $1 AND assigned_sitter_id = $2 AND scope = 'owner_sitter'"
+        ))
+        .bind(org)
+        .bind(sitter)
+        .optional()
+        .await?;
+    Ok(thread)
+}
+
 /// Gives a thread its masking number.
 ///
 /// # Errors
@@ -239,21 +255,25 @@ pub async fn assign_number(tx: &mut Tx, id: &ThreadId, number: &Number, now: Tim
     .ok_or(Error::NotFound)
 }
 
-/// Assigns a thread to a sitter, or back to the owner with `None`.
+/// Assigns a thread to a sitter, or back to the owner with `None`. Texts that the sitter has left unread count for the
+/// one who reads the thread now.
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is no such thread.
 pub async fn set_sitter(tx: &mut Tx, id: &ThreadId, sitter: Option<&SitterId>, now: Timestamp) -> Result<Thread> {
-    tx.query(thread_columns!(
-        "UPDATE message_threads SET assigned_sitter_id = $2, updated_at = $3 WHERE id = $1 RETURNING",
-        ""
-    ))
-    .bind(id)
-    .bind(sitter)
-    .bind(now)
-    .optional()
-    .await?
-    .ok_or(Error::NotFound)
+    let thread: Option<Thread> = tx
+        .query(thread_columns!(
+            "UPDATE message_threads SET assigned_sitter_id = $2, updated_at = $3 WHERE id = $1 RETURNING",
+            ""
+        ))
+        .bind(id)
+        .bind(sitter)
+        .bind(now)
+        .optional()
+        .await?;
+    let thread = thread.ok_or(Error::NotFound)?;
+    unread::recount(tx, id).await?;
+    Ok(thread)
 }
 
 /// Opens or closes a thread.
@@ -268,6 +288,19 @@ pub async fn set_status(tx: &mut Tx, id: &ThreadId, status: ThreadStatus, now: T
         .optional()
         .await?
         .ok_or(Error::NotFound)
+}
+
+/// Tells those who watch a thread that it changed: its owner, its sitter, and the one who becomes its sitter.
+pub(crate) async fn announce(tx: &mut Tx, thread: &Thread, next: Option<&SitterId>, now: Timestamp) -> Result<()> {
+    let mut topics = vec!["threads".to_owned(), format!("thread:{}", thread.id)];
+    let sitters =
+        [thread.assigned_sitter_id.as_ref(), next.filter(|next| thread.assigned_sitter_id.as_ref() != Some(*next))];
+    topics.extend(sitters.into_iter().flatten().map(|sitter| format!("sitter:{sitter}")));
+    for topic in topics {
+        stream::append(tx, Some(&thread.org_id), &topic, "thread.changed", &json!({"threadId": thread.id}), now)
+            .await?;
+    }
+    Ok(())
 }
 
 impl Thread {

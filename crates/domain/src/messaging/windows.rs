@@ -156,6 +156,27 @@ pub async fn upsert(
     Ok((window, WindowChange::Updated))
 }
 
+/// Gives a booking's window to another sitter. Returns `None` if the booking has no window or it is this sitter's.
+pub(crate) async fn set_sitter(
+    tx: &mut Tx,
+    booking: &BookingId,
+    sitter: Option<&SitterId>,
+    now: Timestamp,
+) -> Result<Option<Window>> {
+    let window = tx
+        .query(window_columns!(
+            "UPDATE assignment_windows SET sitter_id = $2, updated_at = $3
+             WHERE booking_id = $1 AND sitter_id IS DISTINCT FROM $2 RETURNING",
+            ""
+        ))
+        .bind(booking)
+        .bind(sitter)
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(window)
+}
+
 /// Cancels a booking's window. Returns `None` if the booking has no window or it was cancelled before.
 pub async fn cancel(tx: &mut Tx, booking: &BookingId, now: Timestamp) -> Result<Option<Window>> {
     let window = tx

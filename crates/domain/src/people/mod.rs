@@ -1,6 +1,8 @@
 //! Organisations, their clients, and the users who sign in.
 
+pub mod client_list;
 pub mod clients;
+pub mod dashboard;
 pub mod doubtful;
 pub mod organizations;
 pub mod users;

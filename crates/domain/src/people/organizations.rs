@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime, TimeDelta, TimeZone as _};
 use chrono_tz::Tz;
 use nightshift_db::{Db, Json, Timestamp, Tx};
 use serde_json::Value;
@@ -46,6 +46,26 @@ pub async fn zone(db: &Db, org: &OrgId) -> Result<Tz> {
 #[must_use]
 pub fn local_date(now: Timestamp, zone: Tz) -> NaiveDate {
     now.to_datetime().with_timezone(&zone).date_naive()
+}
+
+/// Returns the first moment of today in a zone, and that of tomorrow. Where the clock skips midnight, a day begins at
+/// the end of the gap.
+#[must_use]
+pub fn local_day(now: Timestamp, zone: Tz) -> (Timestamp, Timestamp) {
+    let today = local_date(now, zone);
+    (start_of(today, zone), start_of(today.succ_opt().unwrap_or(today), zone))
+}
+
+fn start_of(date: NaiveDate, zone: Tz) -> Timestamp {
+    let mut local = date.and_time(NaiveTime::MIN);
+    // No zone skips more than a day; steps of a minute find the end of every gap.
+    for _ in 0..=24 * 60 {
+        if let Some(instant) = zone.from_local_datetime(&local).earliest() {
+            return Timestamp::from_unix_ms(instant.timestamp_millis());
+        }
+        local += TimeDelta::minutes(1);
+    }
+    Timestamp::from_unix_ms(local.and_utc().timestamp_millis())
 }
 
 /// Returns an organisation's name and time zone.
@@ -99,6 +119,22 @@ pub(crate) async fn zone_in(tx: &mut Tx, org: &OrgId) -> Result<Tz> {
     Ok(zone.parse().unwrap_or(Tz::UTC))
 }
 
+/// Returns an organisation's name, within a transaction.
+pub(crate) async fn name_in(tx: &mut Tx, org: &OrgId) -> Result<String> {
+    let row: Option<(String,)> = tx.query("SELECT name FROM organizations WHERE id = $1").bind(org).optional().await?;
+    row.map(|(name,)| name).ok_or(crate::Error::NotFound)
+}
+
+/// The organisation that owns what belongs to the platform itself, such as the number for new businesses. It has no
+/// owners.
+pub(crate) const PLATFORM: &str = "platform";
+
+/// Whether this is the organisation that owns what belongs to the platform itself.
+#[must_use]
+pub fn is_platform(org: &OrgId) -> bool {
+    org.as_str() == PLATFORM
+}
+
 /// Returns the thresholds above which a price difference matters to an organisation: its setting `driftThresholds`,
 /// else `defaults`.
 ///
@@ -137,4 +173,37 @@ pub async fn only(tx: &mut Tx) -> Result<Option<OrgId>> {
         Ok([(id,)]) => Some(id),
         Err(_) => None,
     })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_the_organisations_day_whatever_its_clock_does() {
+        let day = |now: &str, zone: Tz| {
+            let (from, to) = local_day(now.parse().unwrap(), zone);
+            (from.to_string(), to.to_string())
+        };
+        let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        assert_eq!(
+            day("2024-12-31T03:00:00Z", Tz::America__New_York),
+            pair("2024-12-30T05:00:00.000Z", "2024-12-31T05:00:00.000Z")
+        );
+        // 23 and 25 hours.
+        assert_eq!(
+            day("2025-03-30T12:00:00Z", Tz::Europe__London),
+            pair("2025-03-30T00:00:00.000Z", "2025-03-30T23:00:00.000Z")
+        );
+        assert_eq!(
+            day("2025-10-26T12:00:00Z", Tz::Europe__London),
+            pair("2025-10-25T23:00:00.000Z", "2025-10-27T00:00:00.000Z")
+        );
+        // Cairo's clock skips midnight.
+        assert_eq!(
+            day("2024-04-26T12:00:00Z", Tz::Africa__Cairo),
+            pair("2024-04-25T22:00:00.000Z", "2024-04-26T21:00:00.000Z")
+        );
+    }
 }

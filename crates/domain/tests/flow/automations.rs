@@ -19,7 +19,6 @@ each_engine! {
     a_disabled_automation_or_an_opted_out_client_skips_the_run,
     a_template_with_an_unknown_variable_fails_its_run,
     a_run_waits_for_its_delay_and_for_the_end_of_quiet_hours,
-    quiet_hours_do_not_hold_back_what_would_come_too_late,
     a_run_without_a_thread_falls_back_to_the_front_desk_and_says_so,
     a_thread_that_lost_its_number_blocks_the_run_instead_of_falling_back,
     a_sitters_text_goes_through_the_sitters_own_thread,
@@ -118,23 +117,6 @@ async fn a_run_waits_for_its_delay_and_for_the_end_of_quiet_hours(engine: Engine
         let morning = at("2024-12-28T13:00:00Z");
         assert_eq!(business.execute(&start, due).await, Executed::Hold { until: morning });
         assert!(matches!(business.execute(&start, morning).await, Executed::Written { .. }));
-    })
-    .await;
-}
-
-async fn quiet_hours_do_not_hold_back_what_would_come_too_late(engine: Engine) {
-    on(engine, async |business| {
-        business
-            .db
-            .write("UPDATE organizations SET settings = $1")
-            .bind(Json(json!({"quietHours": {"start": "21:00", "end": "09:00"}})))
-            .execute()
-            .await
-            .unwrap();
-        let (_, start) = started(&business).await;
-        // The booking starts at 10:00. The quiet hours end at 9:00, which is less than two hours before it.
-        let night = at("2024-12-31T02:00:00Z");
-        assert!(matches!(business.execute(&start, night).await, Executed::Written { .. }));
     })
     .await;
 }

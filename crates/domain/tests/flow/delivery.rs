@@ -159,11 +159,11 @@ async fn an_unclear_attempt_is_found_out_about_and_sent_again_once_at_most(engin
         sending(&business, &id).await;
         assert!(matches!(begin(&business, &id).await, SendDecision::Unclear { since } if since == noon()));
         assert!(unconfirmed().await && unconfirmed().await);
-        assert_eq!(resend().await, Some(1));
-        assert_eq!(resend().await, None, "it is queued again");
+        assert!(resend().await);
+        assert!(!resend().await, "it is queued again");
         sending(&business, &id).await;
         assert!(unconfirmed().await);
-        assert_eq!(resend().await, None, "once in its life");
+        assert!(!resend().await, "once in its life");
         business.write(async |tx| delivery::adopt_sid(tx, &id, "SM7", &job(), noon()).await.unwrap()).await;
         assert_eq!((status(&business).await.as_str(), run_status(&business).await.as_str()), ("sent", "success"));
         assert!(!unconfirmed().await);

@@ -48,6 +48,15 @@ fn matches(list: &str, row: &Values, filter: &Values) -> bool {
         ("threads", "booking") => row["scope"] == "internal" && row[name] == *wanted,
         ("threads", "mailbox") => (row["scope"] == "client_booking") == (wanted == "sitter"),
         ("windows", "booking") => row["booking of its own"] == *wanted,
+        ("clients", "q") => {
+            let (name, digits) = (row["name"].to_lowercase(), row["phone"].replace('+', ""));
+            let typed: String = wanted.chars().filter(char::is_ascii_digit).collect();
+            if typed.is_empty() {
+                name.contains(&wanted.to_lowercase())
+            } else {
+                digits.contains(typed.trim_start_matches('0'))
+            }
+        }
         (_, "q") => searched(list, row).iter().any(|text| text.to_lowercase().contains(&wanted.to_lowercase())),
         _ => row[name] == *wanted,
     }) && (list != "exceptions" || filter.contains_key("status") || row["status"] == "open")
@@ -102,6 +111,8 @@ fn random_row(runner: &mut TestRunner, list: &ListOf, place: usize) -> Values {
         ("end", "2024-12-24T00:00:00.000Z".to_owned()),
         ("booking of its own", format!("booking-{}", place + if list.name == "windows" { 50 } else { 10 })),
         ("client", one_of(runner, &["client-1", "client-2"])),
+        ("name", one_of(runner, &["Ada Lovelace", "Grace Hopper"])),
+        ("phone", format!("{}{place:02}", one_of(runner, &["+1555777", "+1555888", "+1555210"]))),
         ("window", one_of(runner, &["active", "past"])),
         ("sitter of its window", one_of(runner, &["sitter-1", "sitter-2"])),
     ]);

@@ -315,7 +315,10 @@ async fn texts_are_listed_oldest_first_and_backwards_from_any_of_them(engine: En
         }
         let listed = async |before: Option<&MessageId>, rows: i64| {
             let limit = Limit::asked(Some(rows));
-            let found = messages::list(&business.db, &viewer_of(&org()), &thread, before, limit, noon()).await.unwrap();
+            let found = messages::list(&business.db, &viewer_of(&org()), &thread, before, limit, noon())
+                .await
+                .unwrap()
+                .messages;
             found.into_iter().map(|message| message.id).collect::<Vec<_>>()
         };
         assert_eq!(listed(None, 50).await, ids);

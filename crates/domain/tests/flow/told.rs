@@ -167,7 +167,7 @@ impl<'a> Story<'a> {
             return;
         }
         let resend = business.write(async |tx| delivery::resend_once(tx, &id, noon()).await.unwrap()).await;
-        assert_eq!(resend, Some(1));
+        assert!(resend);
         self.left.retain(|(left, _)| *left != id);
         self.resent.push(id.clone());
         self.waiting.push(id);

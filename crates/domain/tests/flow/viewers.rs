@@ -13,6 +13,7 @@ use nightshift_domain::bookings::{self, Draft};
 use nightshift_domain::ids::{BookingId, OrgId, ServiceRequestId, SitterId};
 use nightshift_domain::messaging::{inbox, messages, numbers, windows};
 use nightshift_domain::page::Limit;
+use nightshift_domain::people::{client_list, dashboard};
 use nightshift_domain::pricing::{self, RuleDraft};
 use nightshift_domain::reconciliation::{self, Thresholds};
 use nightshift_domain::stream::{StreamEvent, Topic};
@@ -30,6 +31,7 @@ each_engine! {
 }
 
 const NAMES: [&str; 3] = ["1a", "1b", "2"];
+const SITTERS: [&str; 3] = ["sitter-1", "sitter-2", "sitter-9"];
 /// All windows are active at this time.
 const NOW: &str = "2024-12-31T10:30:00Z";
 
@@ -204,12 +206,20 @@ async fn reads(
         let drift = reconciliation::drift_of_exception(db, viewer, &id("drift").into()).await;
         let drift = drift.and_then(|drift| drift.map(drop).ok_or(Error::NotFound));
         let thread = id("thread").into();
-        let texts = messages::list(db, viewer, &thread, None, limit, now).await;
+        let texts = messages::list(db, viewer, &thread, None, limit, now).await.map(|texts| texts.messages);
+        let sitter: SitterId = SITTERS[NAMES.iter().position(|other| *other == name).unwrap()].into();
+        let mailbox = inbox::of_sitter(db, viewer, &sitter, None, limit, now).await.map(|page| page.items);
+        let dashboard = dashboard::dashboard(db, viewer, Some(&sitter), now).await;
+        let dashboard = dashboard.and_then(|seen| if seen.sitter_id == sitter { Ok(()) } else { Err(Error::NotFound) });
+        let client = business.client_of(booking).await;
         let drifts = reconciliation::drifts(db, viewer, &id("run").into(), None, None, limit).await;
         found.extend([
             one("own booking", bookings::view(db, viewer, booking).await.map(drop)),
             one("own thread", inbox::view(db, viewer, &thread, now).await.map(drop)),
             ("own texts", names(texts, "id")),
+            ("own mailbox", names(mailbox, "id")),
+            one("own dashboard", dashboard),
+            one("one-org client", client_list::view(db, viewer, &client).await.map(drop)),
             one("booking", bookings::get(db, viewer, booking).await.map(drop)),
             one("booking's history", bookings::status_history(db, viewer, booking).await.map(drop)),
             one("org exception", exceptions::get(db, viewer, &id("exception").into()).await.map(drop)),
@@ -265,7 +275,7 @@ async fn every_read_gives_each_viewer_its_own_rows_and_no_others(engine: Engine)
             (Viewer::nobody(), "", "", "", "", ""),
         ] {
             let found = together(reads(&business, &viewer, &booking).await);
-            assert_eq!(found.len(), 27);
+            assert_eq!(found.len(), 30);
             for (read, names) in found {
                 let wanted = match read.split(' ').next().unwrap() {
                     "own" => own,

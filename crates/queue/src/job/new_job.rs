@@ -10,6 +10,7 @@ pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 /// A job to be enqueued. The attributes that its kind determines are already set.
 #[derive(Debug, Clone)]
 pub struct NewJob {
+    pub(crate) id: Option<String>,
     pub(crate) kind: &'static str,
     pub(crate) queue: String,
     pub(crate) payload: String,
@@ -37,6 +38,7 @@ impl NewJob {
             return Err(bad(format!("has {} bytes, at most {PAYLOAD_BYTES_MAX} are allowed", payload.len())));
         }
         Ok(Self {
+            id: None,
             kind: J::KIND,
             queue: J::QUEUE.to_owned(),
             payload,
@@ -61,6 +63,14 @@ impl NewJob {
     /// Returns whether it has a key, so that another job may be its duplicate.
     pub(crate) fn may_have_duplicate(&self) -> bool {
         self.keys.dedup.is_some() || self.keys.once.is_some()
+    }
+
+    /// Sets its id, a UUIDv7 that no other job has. The jobs of a group run in the order of their ids, so an id says where
+    /// the job stands among them. Without it the job gets a new id, and stands behind the older jobs of this process.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
     }
 
     /// Sets the time before which the job is not claimed. Without it the job is due at once.

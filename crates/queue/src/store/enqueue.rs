@@ -66,8 +66,13 @@ LIMIT 1";
 /// How often to retry an insert that met a duplicate which was gone before it could be read.
 const DUPLICATE_TRIES: usize = 5;
 
+/// Returns the ids of new jobs.
+fn ids_of(jobs: &[NewJob], now: Timestamp) -> Vec<String> {
+    jobs.iter().map(|job| job.id.clone().unwrap_or_else(|| new_id(now))).collect()
+}
+
 pub(crate) async fn insert(tx: &mut Tx, jobs: &[NewJob], now: Timestamp) -> Result<Vec<Enqueued>> {
-    let ids: Vec<String> = jobs.iter().map(|_| new_id(now)).collect();
+    let ids = ids_of(jobs, now);
     let mut created = insert_rows(tx, &ids, jobs, now).await?;
     if created.len() == jobs.len() {
         return Ok(ids.into_iter().map(|id| Enqueued::Created { id }).collect());
@@ -86,7 +91,7 @@ pub(crate) async fn insert(tx: &mut Tx, jobs: &[NewJob], now: Timestamp) -> Resu
 
 /// As [`insert`], in a transaction of its own, for jobs without keys: one round trip.
 pub(crate) async fn insert_alone(db: &Db, jobs: &[NewJob], now: Timestamp) -> Result<Vec<Enqueued>> {
-    let ids: Vec<String> = jobs.iter().map(|_| new_id(now)).collect();
+    let ids = ids_of(jobs, now);
     insertion(|sql| db.write(sql), db.engine(), &ids, jobs, now).execute().await?;
     Ok(ids.into_iter().map(|id| Enqueued::Created { id }).collect())
 }
@@ -125,7 +130,7 @@ impl CausedJobs {
     /// without a time is due at the time of the statement around it.
     pub(crate) fn new(caused: Vec<(String, NewJob)>, now: Timestamp) -> Self {
         let (causes, jobs): (Vec<_>, Vec<_>) = caused.into_iter().unzip();
-        Self { ids: jobs.iter().map(|_| new_id(now)).collect(), causes, jobs }
+        Self { ids: ids_of(&jobs, now), causes, jobs }
     }
 
     /// Returns each job with its cause.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nightshift_domain::ids::{MessageId, ThreadId};
+use nightshift_domain::messaging::delivery::Outbound;
 use nightshift_queue::{Job, Keys, Policy, Subject};
 use serde::{Deserialize, Serialize};
 
@@ -17,13 +18,24 @@ pub struct SmsSend {
     /// How often the text was sent again after attempts of which the carrier knew nothing.
     #[serde(default)]
     pub resend: i64,
+    /// How often the carrier had accepted the text and given it back because of the recipient's hours. Each time is an
+    /// effect of its own.
+    #[serde(default)]
+    pub given_back: i64,
 }
 
 impl SmsSend {
     /// Creates the job for the first sending of a text.
     #[must_use]
     pub fn first(message_event_id: MessageId, thread_id: ThreadId) -> Self {
-        Self { message_event_id, thread_id, resend: 0 }
+        Self { message_event_id, thread_id, resend: 0, given_back: 0 }
+    }
+
+    /// Creates the job for another sending of a text.
+    #[must_use]
+    pub fn again(text: &Outbound) -> Self {
+        let (message_event_id, thread_id) = (text.id.clone(), text.thread_id.clone());
+        Self { message_event_id, thread_id, resend: text.resends, given_back: text.given_back }
     }
 
     /// Returns the once key of the job that sends a text for the first time, or for the n-th time again.

@@ -1,6 +1,7 @@
 //! The routes of the API, with their access and documentation.
 
 mod bookings;
+mod clients;
 mod conversations;
 mod operations;
 mod requests;
@@ -9,7 +10,7 @@ mod who;
 use crate::web::routes::Route;
 
 pub(in crate::web) fn routes() -> Vec<Route> {
-    [bookings::routes(), requests::routes(), conversations::routes(), operations::routes()]
+    [bookings::routes(), clients::routes(), requests::routes(), conversations::routes(), operations::routes()]
         .into_iter()
         .flatten()
         .collect()

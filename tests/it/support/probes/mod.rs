@@ -10,6 +10,7 @@ mod calls;
 mod given;
 mod jobs;
 mod messages;
+mod offers;
 mod prices;
 mod records;
 mod time;

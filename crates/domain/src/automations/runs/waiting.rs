@@ -67,20 +67,23 @@ pub(in crate::automations) async fn set_blocked(
     announce(tx, run, now).await
 }
 
-/// Moves a waiting run to a later time.
-pub(in crate::automations) async fn set_scheduled(
+/// Moves a waiting run to the end of the quiet hours, and says so.
+pub(in crate::automations) async fn set_quiet(
     tx: &mut Tx,
-    id: &AutomationRunId,
-    at: Timestamp,
+    run: &AutomationRun,
+    until: Timestamp,
     now: Timestamp,
 ) -> Result<()> {
-    tx.query("UPDATE automation_runs SET scheduled_for = $2, updated_at = $3 WHERE id = $1")
-        .bind(id)
-        .bind(at)
-        .bind(now)
-        .execute()
-        .await?;
-    Ok(())
+    tx.query(
+        "UPDATE automation_runs SET status = 'pending', error = 'quiet_hours', scheduled_for = $2, updated_at = $3
+         WHERE id = $1",
+    )
+    .bind(&run.id)
+    .bind(until)
+    .bind(now)
+    .execute()
+    .await?;
+    announce(tx, run, now).await
 }
 
 /// Releases the runs that wait for this thread's number, and returns them.

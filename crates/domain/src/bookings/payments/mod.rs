@@ -14,7 +14,7 @@ mod returned;
 mod standing;
 mod unplaced;
 
-use nightshift_db::{Engine, Timestamp, Tx};
+use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
 pub use self::received::{ReportedCheckout, ReportedInvoice, ReportedPayment};
@@ -24,6 +24,7 @@ use self::standing::One;
 use super::change::{set_status, store};
 use super::{Booking, PaymentStatus, Status, StatusChange, Transition, lock, transition};
 use crate::actor::Actor;
+use crate::advisory;
 use crate::audit::{self, Event};
 use crate::ids::BookingId;
 use crate::{Error, Result};
@@ -255,10 +256,8 @@ async fn shown_by(tx: &mut Tx, booking: &BookingId) -> Result<Option<String>> {
 /// Returns the payment's id, or `None` if another booking has it already. One payment may name several bookings in
 /// turn. Each of them is paid, but only the first can be found by the payment.
 async fn unclaimed_intent(tx: &mut Tx, payment: &str, booking: &BookingId) -> Result<Option<String>> {
-    if tx.engine() == Engine::Postgres {
-        // Serialises two bookings that are paid by one payment at the same moment.
-        tx.query("SELECT pg_advisory_xact_lock(hashtext($1))").bind(payment).execute().await?;
-    }
+    // Serialises two bookings that are paid by one payment at the same moment.
+    advisory::payment(tx, payment).await?;
     let claimed: bool = tx
         .query("SELECT EXISTS (SELECT 1 FROM bookings WHERE stripe_payment_intent_id = $1 AND id <> $2)")
         .bind(payment)

@@ -5,8 +5,10 @@
 //! checks the opt-out, so a text in `sending` may have been sent. Reports of the carrier only move a text forward.
 //! Every function is idempotent.
 
+mod hours;
 mod number;
 mod outbound;
+mod reply;
 mod report;
 mod revive;
 mod send;
@@ -15,8 +17,10 @@ mod slot;
 mod take_back;
 mod unclear;
 
+pub use hours::{GivenBack, Held, HoldReason, given_back, held, hold_for_carrier, next_window};
 pub use number::number_in_service;
-pub use outbound::{Outbound, find_by_sid, load};
+pub use outbound::{Outbound, effect_key, find_by_sid, load};
+pub use reply::{NewReply, ReplyChannel, ReplyState, answer_with_reply, reply_state, send_reply, store_reply};
 pub use report::{ReportOutcome, apply_report, rank};
 pub use revive::revive;
 pub use send::{Envelope, SendDecision, begin_send};
@@ -31,3 +35,5 @@ pub use unclear::unclear;
 pub const POSSIBLY_SENT: &str = "possibly_sent";
 /// The error code of a text that was not sent because its recipient opted out.
 pub(crate) const OPTED_OUT: &str = "opted_out";
+/// The error code of a confirmation of a STOP whose recipient has asked for texts again in the meantime.
+pub(crate) const NO_LONGER_TRUE: &str = "no_longer_true";

@@ -9,6 +9,7 @@ use crate::automations::runs;
 use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::{AutomationRunId, MessageId, NumberId, OrgId, ThreadId};
 use crate::messaging::message::MessageStatus;
+use crate::messaging::opt_outs::{self, Change, OptOutSource};
 use crate::stream;
 use crate::{Error, Result};
 
@@ -29,6 +30,8 @@ pub struct Outbound {
     pub send_started_at: Option<Timestamp>,
     /// How often the text was sent again after an attempt with an unknown outcome.
     pub resends: i64,
+    /// How often the carrier accepted the text and gave it back because of the recipient's hours.
+    pub given_back: i64,
     /// Why the text failed: the carrier's code or one of ours.
     pub error_code: Option<String>,
 }
@@ -38,7 +41,7 @@ macro_rules! outbound_columns {
         concat!(
             $before,
             " id, org_id, thread_id, status, provider_message_sid, from_number_id, automation_run_id, send_slot_at,
-              send_started_at, resends, error_code ",
+              send_started_at, resends, given_back, error_code ",
             $after
         )
     };
@@ -87,10 +90,30 @@ pub(super) fn unconfirmed(id: &MessageId) -> String {
     format!("sms_unconfirmed:{id}")
 }
 
+/// Returns the key of the effect of sending a text: the text itself, or a key of its own after the carrier has accepted
+/// the text and given it back.
+#[must_use]
+pub fn effect_key(id: &MessageId, given_back: i64) -> String {
+    match given_back {
+        0 => id.to_string(),
+        n => format!("{id}:{n}"),
+    }
+}
+
 impl Outbound {
     /// Starts an audit entry about this text.
     pub(super) fn entry(&self, event: Event, status: &'static str, by: &Actor) -> Entry {
         crate::audit_entry(event, status, by).org(&self.org_id).thread(&self.thread_id)
+    }
+
+    /// Records that the carrier refused the text because its recipient wants none. That was so when the request was
+    /// sent, and the recipient may have asked for texts again since.
+    pub(super) async fn recipient_opted_out(&self, tx: &mut Tx, by: &Actor, now: Timestamp) -> Result<()> {
+        let Some(phone) = opt_outs::of_thread(tx, &self.thread_id).await? else { return Ok(()) };
+        let at = self.send_started_at.unwrap_or(now);
+        let change = Change { org: &self.org_id, phone: &phone, message: None, at, by };
+        opt_outs::stop(tx, &change, OptOutSource::Carrier, now).await?;
+        Ok(())
     }
 
     /// Writes the audit, exception and stream rows of a text that will not arrive. Its run fails unless the text had

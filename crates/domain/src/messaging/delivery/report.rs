@@ -7,6 +7,9 @@ use crate::Result;
 use crate::actor::Actor;
 use crate::messaging::message::MessageStatus;
 
+/// The code of Twilio for a recipient who opted out at Twilio.
+const RECIPIENT_OPTED_OUT: &str = "21610";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportOutcome {
     /// No text has this id, or not yet: a report may arrive before the answer to the request that caused it.
@@ -46,6 +49,9 @@ pub async fn apply_report(
     .execute()
     .await?;
     if matches!(status, MessageStatus::Undelivered | MessageStatus::Failed) {
+        if error_code == Some(RECIPIENT_OPTED_OUT) {
+            text.recipient_opted_out(tx, by, now).await?;
+        }
         text.report_failure(tx, status, error_code, by, now).await?;
     } else {
         text.announce(tx, status, now).await?;

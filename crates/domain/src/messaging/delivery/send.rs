@@ -1,16 +1,17 @@
 //! The last check before a text is sent, and the record that it is about to be sent.
 
-use nightshift_db::{Engine, Timestamp, Tx};
+use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
-use super::OPTED_OUT;
 use super::outbound::{Outbound, lock};
+use super::{NO_LONGER_TRUE, OPTED_OUT};
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::automations::runs;
 use crate::ids::{MessageId, OrgId, ThreadId};
 use crate::messaging::message::MessageStatus;
 use crate::messaging::numbers::{NumberStatus, SmsCarrier};
+use crate::messaging::opt_outs::{self, Confirms, Permission};
 use crate::messaging::threads::Scope;
 use crate::phone::PhoneNumber;
 use crate::{Error, Result};
@@ -56,8 +57,10 @@ pub(super) struct Addresses {
     from_status: Option<NumberStatus>,
     pub(super) provider: Option<SmsCarrier>,
     client_phone: Option<PhoneNumber>,
-    opted_out_at: Option<Timestamp>,
     sitter_phone: Option<PhoneNumber>,
+    /// The STOP that the text confirms.
+    confirms_stop: Option<MessageId>,
+    stop_said_at: Option<Timestamp>,
 }
 
 impl Addresses {
@@ -68,10 +71,15 @@ impl Addresses {
             Scope::Internal => None,
         }
     }
+
+    fn confirms(&self) -> Option<Confirms> {
+        Some(Confirms { stop: self.confirms_stop.clone()?, said_at: self.stop_said_at? })
+    }
 }
 
 /// Moves a queued text to `sending`, unless its recipient opted out or its number is out of service; in the latter case
-/// the text waits. Locks the recipient's row, so that a STOP is either seen here or comes after this text.
+/// the text waits. Holds the recipient's wish until the transaction ends, so that a STOP is either seen here or comes
+/// after this text.
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is no such outbound text.
@@ -86,14 +94,16 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
     }
     let addresses = addresses(tx, &text).await?;
     let to = addresses.recipient();
-    let blocked = if addresses.opted_out_at.is_some() && addresses.scope != Scope::OwnerSitter {
-        Some(OPTED_OUT)
-    } else if has_passed(tx, id, now).await? {
-        Some("booking_started")
-    } else if to.is_none() {
-        Some("no_recipient")
-    } else {
-        None
+    let permission = match &to {
+        Some(to) => opt_outs::permission(tx, &text.org_id, to, addresses.confirms().as_ref(), now).await?,
+        None => Permission::Send,
+    };
+    let blocked = match permission {
+        Permission::OptedOut => Some(OPTED_OUT),
+        Permission::Outdated => Some(NO_LONGER_TRUE),
+        Permission::Send if has_passed(tx, id, now).await? => Some("booking_started"),
+        Permission::Send if to.is_none() => Some("no_recipient"),
+        Permission::Send => None,
     };
     if let Some(reason) = blocked {
         block(tx, &text, reason, by, now).await?;
@@ -137,25 +147,17 @@ pub(super) async fn has_passed(tx: &mut Tx, id: &MessageId, now: Timestamp) -> R
 }
 
 pub(super) async fn addresses(tx: &mut Tx, text: &Outbound) -> Result<Addresses> {
-    if tx.engine() == Engine::Postgres {
-        tx.query(
-            "SELECT 1 FROM clients
-             WHERE id = (SELECT client_id FROM message_threads WHERE id = $1) FOR SHARE",
-        )
-        .bind(&text.thread_id)
-        .execute()
-        .await?;
-    }
     let addresses = tx
         .query(
             "SELECT t.scope, m.body, n.e164 AS \"from\", n.status AS from_status, n.provider,
-                    c.phone_number AS client_phone, c.opted_out_at,
-                    s.phone_number AS sitter_phone
+                    c.phone_number AS client_phone, s.phone_number AS sitter_phone, m.confirms_stop,
+                    COALESCE(stop.provider_at, stop.created_at) AS stop_said_at
              FROM message_events m
              JOIN message_threads t ON t.id = m.thread_id
              LEFT JOIN message_numbers n ON n.id = m.from_number_id
              LEFT JOIN clients c ON c.id = t.client_id
              LEFT JOIN sitters s ON s.id = t.assigned_sitter_id
+             LEFT JOIN message_events stop ON stop.id = m.confirms_stop
              WHERE m.id = $1",
         )
         .bind(&text.id)
@@ -164,7 +166,7 @@ pub(super) async fn addresses(tx: &mut Tx, text: &Outbound) -> Result<Addresses>
     Ok(addresses)
 }
 
-/// Fails a text that may not be sent. Raises an exception for every reason but an opt-out.
+/// Fails a text that may not be sent. Raises an exception, unless the recipient's own wish is the reason.
 async fn block(tx: &mut Tx, text: &Outbound, reason: &'static str, by: &Actor, now: Timestamp) -> Result<()> {
     tx.query("UPDATE message_events SET status = 'failed', error_code = $2, updated_at = $3 WHERE id = $1")
         .bind(&text.id)
@@ -172,7 +174,7 @@ async fn block(tx: &mut Tx, text: &Outbound, reason: &'static str, by: &Actor, n
         .bind(now)
         .execute()
         .await?;
-    if reason != OPTED_OUT {
+    if reason != OPTED_OUT && reason != NO_LONGER_TRUE {
         return text.report_failure(tx, MessageStatus::Failed, Some(reason), by, now).await;
     }
     let metadata = json!({"messageId": text.id, "reason": reason});

@@ -71,14 +71,7 @@ pub async fn record_refused(
 ) -> Result<()> {
     let text = lock(tx, id).await?;
     if opted_out {
-        tx.query(
-            "UPDATE clients SET opted_out_at = COALESCE(opted_out_at, $2), updated_at = $2
-             WHERE id = (SELECT client_id FROM message_threads WHERE id = $1)",
-        )
-        .bind(&text.thread_id)
-        .bind(now)
-        .execute()
-        .await?;
+        text.recipient_opted_out(tx, by, now).await?;
     }
     if text.provider_message_sid.is_some() || rank(text.status) >= rank(MessageStatus::Sent) {
         return Ok(());
@@ -156,15 +149,17 @@ async fn known(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
 }
 
 /// Puts a text that the carrier does not know back into the queue, at most once, or takes it back if its booking has
-/// moved in the meantime. Returns how many times the text has now been sent again, or `None` if it is no longer
-/// unconfirmed or was sent again before.
+/// moved in the meantime. Returns false if it is no longer unconfirmed or was sent again before.
 ///
 /// # Errors
 /// [`Error::NotFound`](crate::Error::NotFound) if there is no such outbound text.
-pub async fn resend_once(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<Option<i64>> {
+pub async fn resend_once(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<bool> {
     let text = lock(tx, id).await?;
-    if text.status != MessageStatus::Unconfirmed || text.provider_message_sid.is_some() || text.resends > 0 {
-        return Ok(None);
+    if text.status != MessageStatus::Unconfirmed
+        || text.provider_message_sid.is_some()
+        || text.resends > text.given_back
+    {
+        return Ok(false);
     }
     tx.query(
         "UPDATE message_events SET status = 'queued', send_slot_at = NULL, resends = resends + 1, updated_at = $2
@@ -177,5 +172,5 @@ pub async fn resend_once(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<
     known(tx, id, now).await?;
     text.announce(tx, MessageStatus::Queued, now).await?;
     unless_outdated(tx, id, now).await?;
-    Ok(Some(text.resends + 1))
+    Ok(true)
 }

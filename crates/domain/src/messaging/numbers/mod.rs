@@ -3,12 +3,14 @@
 mod admin;
 mod class;
 mod list;
+mod platform;
 
 use nightshift_db::{Engine, Tx};
 
 pub use admin::{NewNumber, NumberPatch, add, patch};
 pub use class::NumberClass;
 pub use list::{CarriedThread, NumberView, Usage, list};
+pub use platform::onboarding;
 
 use super::choice::{self, Candidate, Reason};
 use super::threads::Scope;
@@ -38,6 +40,14 @@ text_enum! {
     }
 }
 
+impl SmsCarrier {
+    /// Whether the carrier itself acts on STOP, START and HELP, and answers them.
+    #[must_use]
+    pub const fn answers_keywords(self) -> bool {
+        matches!(self, Self::Twilio)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct Number {
     pub id: NumberId,
@@ -50,6 +60,13 @@ pub struct Number {
     pub provider: SmsCarrier,
 }
 
+impl Number {
+    #[must_use]
+    pub fn is_in_service(&self) -> bool {
+        self.status == NumberStatus::Active
+    }
+}
+
 pub async fn load(tx: &mut Tx, id: &NumberId) -> Result<Option<Number>> {
     let number = tx
         .query(
@@ -57,6 +74,20 @@ pub async fn load(tx: &mut Tx, id: &NumberId) -> Result<Option<Number>> {
              FROM message_numbers WHERE id = $1",
         )
         .bind(id)
+        .optional()
+        .await?;
+    Ok(number)
+}
+
+/// Returns the row of a number, whatever its status.
+pub async fn find(tx: &mut Tx, number: &PhoneNumber) -> Result<Option<Number>> {
+    let number = tx
+        .query(
+            "SELECT id, org_id, e164, number_class, assigned_sitter_id, status, provider
+             FROM message_numbers WHERE e164 IN ($1, $2)",
+        )
+        .bind(number.e164())
+        .bind(number.digits())
         .optional()
         .await?;
     Ok(number)

@@ -1,4 +1,13 @@
 //! The keywords by which people opt out and in.
+//!
+//! A keyword is the whole text, in any case, with space and invisible characters around it. That is exactly what
+//! carriers take as one. Beyond it:
+//! - `STOP.`, `Stop!` and `"stop"` leave no doubt about what the person wants, so punctuation and emoji around a word of
+//!   [`PLAIN`] are ignored. A question mark is not: `Stop?` asks something.
+//! - `CANCEL`, `END` and `QUIT` are also what people say about a booking, so only the bare word counts. With a full stop
+//!   such a text is [put before the owner](super::is_wish).
+//! - `opt out` and `stop all` may be written in two words. The first is a word that US rules name.
+//! - `YES`, `HELP` and `INFO` are ordinary answers as well, and a carrier acts on the bare word only. So do we.
 
 /// A keyword, which is the whole text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,14 +19,150 @@ pub enum Keyword {
     Help,
 }
 
+/// Words that mean nothing else, whatever punctuation is around them.
+const PLAIN: [(&str, Keyword); 7] = [
+    ("STOP", Keyword::Stop),
+    ("STOPALL", Keyword::Stop),
+    ("UNSUBSCRIBE", Keyword::Stop),
+    ("REVOKE", Keyword::Stop),
+    ("OPTOUT", Keyword::Stop),
+    ("START", Keyword::Start),
+    ("UNSTOP", Keyword::Start),
+];
+
+/// Words that count only if the text holds nothing else.
+const BARE: [(&str, Keyword); 6] = [
+    ("CANCEL", Keyword::Stop),
+    ("END", Keyword::Stop),
+    ("QUIT", Keyword::Stop),
+    ("YES", Keyword::Yes),
+    ("HELP", Keyword::Help),
+    ("INFO", Keyword::Help),
+];
+
+/// No keyword is longer, with whatever may be around it. Longer texts are not looked at.
+const LONGEST: usize = 200;
+
 /// Returns the keyword that a text consists of.
 #[must_use]
 pub fn keyword(body: &str) -> Option<Keyword> {
-    match body.trim().to_uppercase().as_str() {
-        "STOP" => Some(Keyword::Stop),
-        "START" => Some(Keyword::Start),
-        "YES" => Some(Keyword::Yes),
-        "HELP" => Some(Keyword::Help),
-        _ => None,
+    if body.len() > LONGEST {
+        return None;
+    }
+    let visible: String = body.chars().filter(|c| !is_invisible(*c)).flat_map(char::to_uppercase).collect();
+    let bare = visible.trim();
+    if let Some((_, keyword)) = BARE.iter().chain(&PLAIN).find(|(word, _)| *word == bare) {
+        return Some(*keyword);
+    }
+    if bare.contains(['?', '¿', '？']) {
+        return None;
+    }
+    let word = match bare.trim_matches(|c: char| !c.is_alphanumeric()) {
+        "OPT OUT" | "OPT-OUT" => "OPTOUT",
+        "STOP ALL" | "STOP-ALL" => "STOPALL",
+        word => word,
+    };
+    PLAIN.iter().find(|(plain, _)| *plain == word).map(|(_, keyword)| *keyword)
+}
+
+/// Whether a character shows nothing: zero-width spaces and joiners, marks of direction, selectors of variants, and what
+/// stands for bytes that could not be read.
+pub(super) fn is_invisible(c: char) -> bool {
+    matches!(c, '\0' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fffc}' | '\u{fffd}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_keywords_are_known_in_any_case_and_with_space_around_them() {
+        for (word, expected) in BARE.iter().chain(&PLAIN) {
+            let lower = word.to_lowercase();
+            let mut capital = lower.clone();
+            capital[..1].make_ascii_uppercase();
+            for text in [
+                (*word).to_owned(),
+                lower.clone(),
+                capital,
+                format!("  {lower}\r\n"),
+                format!("\u{feff}{word}\u{200b}"),
+                format!("\u{a0}{word}\u{a0}"),
+            ] {
+                assert_eq!(keyword(&text), Some(*expected), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_person_who_writes_stop_with_a_full_stop_is_understood() {
+        for text in
+            ["STOP.", "Stop!", "stop!!!", "\"STOP\"", "“Stop”", "'stop'", "(stop)", "🛑 STOP 🛑", "STOP 🙏", "Stop..."]
+        {
+            assert_eq!(keyword(text), Some(Keyword::Stop), "{text}");
+        }
+        for text in ["opt out", "Opt-Out.", "OPT OUT", "stop all", "Unsubscribe!"] {
+            assert_eq!(keyword(text), Some(Keyword::Stop), "{text}");
+        }
+        for text in ["Start!", "start.", "UNSTOP."] {
+            assert_eq!(keyword(text), Some(Keyword::Start), "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_no_keyword() {
+        for text in [
+            "",
+            " ",
+            ".",
+            "STOP PLEASE",
+            "please stop",
+            "stop it",
+            "Stop?",
+            "¿stop?",
+            "stop by",
+            "st op",
+            "s t o p",
+            "Cancel.",
+            "cancel!",
+            "End.",
+            "Quit!",
+            "Cancel Tuesday",
+            "the end",
+            "YES!",
+            "yes.",
+            "yes please",
+            "Help!",
+            "help?",
+            "info.",
+            "stopp",
+            "starts",
+            "restart",
+            "opt",
+            "out",
+            "opt  in",
+            "unsubscribed",
+        ] {
+            assert_eq!(keyword(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_of_two_words_is_no_keyword(one in "[a-zA-Z]{1,12}", other in "[a-zA-Z]{1,12}") {
+            let (first, second) = (one.to_uppercase(), other.to_uppercase());
+            prop_assume!((first.as_str(), second.as_str()) != ("OPT", "OUT"));
+            prop_assume!((first.as_str(), second.as_str()) != ("STOP", "ALL"));
+            let text = format!("{one} {other}");
+            prop_assert_eq!(keyword(&text), None);
+        }
+
+        #[test]
+        fn no_text_is_too_odd(text in "\\PC{0,300}|.{0,300}") {
+            let _ = keyword(&text);
+        }
     }
 }

@@ -6,6 +6,7 @@ use nightshift_db::{Db, Timestamp};
 use nightshift_domain::automations::runs;
 use nightshift_domain::messaging::{inbox, windows};
 use nightshift_domain::page::{Limit, Page};
+use nightshift_domain::people::client_list;
 use nightshift_domain::viewer::Viewer;
 use nightshift_domain::{Result, audit, bookings, calls, exceptions, reconciliation};
 use serde::Serialize;
@@ -90,6 +91,8 @@ pub const LISTS: &[ListOf] = &[
             ("scope", &["client_booking", "internal"]),
             ("class", &["pool", "front_desk"]),
             ("unread", &["true", "false"]),
+            ("done", &["true", "false"]),
+            ("status", &["open", "closed"]),
             ("booking", BOOKINGS),
             ("sitter", &["sitter-1", "sitter-2"]),
             ("mailbox", &["owner", "sitter"]),
@@ -97,6 +100,12 @@ pub const LISTS: &[ListOf] = &[
         ],
         across_orgs: false,
         of_sitters: true,
+    },
+    ListOf {
+        name: "clients",
+        filters: &[("q", &["ada", "grace h", "(555) 777", "0210"]), ("opted out", &["true", "false"])],
+        across_orgs: false,
+        of_sitters: false,
     },
     ListOf {
         name: "windows",
@@ -190,11 +199,18 @@ pub async fn page(
                 scope: text("scope").map(|word| word.parse().unwrap()),
                 number_class: text("class").map(|word| word.parse().unwrap()),
                 unread: text("unread").map(|word| word.parse().unwrap()),
+                done: text("done").map(|word| word.parse().unwrap()),
+                status: text("status").map(|word| word.parse().unwrap()),
                 booking_id: text("booking").map(Into::into),
                 sitter_id: text("sitter").map(Into::into),
                 q: text("q"),
             };
             ids(inbox::list(db, viewer, &filter, cursor, limit, now()).await?)
+        }
+        "clients" => {
+            let opted_out = text("opted out").map(|word| word.parse().unwrap());
+            let filter = client_list::Filter { q: text("q"), opted_out };
+            ids(client_list::list(db, viewer, &filter, cursor, limit).await?)
         }
         "windows" => {
             let filter = windows::Filter {
@@ -294,9 +310,9 @@ pub async fn insert(db: &Db, list: &str, row: &Values) {
             }))),
         "threads" => db
             .write(
-                "INSERT INTO message_threads (id, org_id, created_at, scope, number_class, owner_unread, booking_id,
-                                              assigned_sitter_id, client_id)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                "INSERT INTO message_threads (id, org_id, created_at, scope, number_class, owner_unread, sitter_unread,
+                                              booking_id, assigned_sitter_id, client_id, done_at, status)
+                 VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11)",
             )
             .bind(id)
             .bind(org)
@@ -306,7 +322,20 @@ pub async fn insert(db: &Db, list: &str, row: &Values) {
             .bind(i64::from(row["unread"] == "true"))
             .bind(if row["scope"] == "internal" { own("booking") } else { own("booking of its own") })
             .bind(own("sitter"))
-            .bind(own("client")),
+            .bind(own("client"))
+            .bind((row["done"] == "true").then(now))
+            .bind(own("status")),
+        "clients" => db
+            .write(
+                "INSERT INTO clients (id, org_id, created_at, first_name, phone_number, opted_out_at)
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(id)
+            .bind(org)
+            .bind(day)
+            .bind(own("name"))
+            .bind(own("phone"))
+            .bind((row["opted out"] == "true").then(now)),
         "windows" => db
             .write(
                 "INSERT INTO assignment_windows (id, org_id, starts_at, ends_at, sitter_id, booking_id, cancelled_at)

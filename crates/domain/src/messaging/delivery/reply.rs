@@ -1,0 +1,159 @@
+//! The reply to an inbound text, which leaves in the answer to the text's webhook or as a text of its own.
+//!
+//! Who sets the channel of the inbox row first sends the reply: the request that answers the webhook, in the transaction
+//! that marks the reply as sent, or the job that falls back to a text. The other one finds the channel set.
+
+use nightshift_db::{Db, Timestamp, Tx};
+use serde_json::json;
+
+use super::outbound::{Outbound, lock};
+use crate::actor::Actor;
+use crate::audit::{self, Event};
+use crate::ids::{InboxId, MessageId, NumberId, ThreadId};
+use crate::inbox::InboxStatus;
+use crate::messaging::message::MessageStatus;
+use crate::messaging::post;
+use crate::text_enum::text_enum;
+use crate::{Error, Result};
+
+text_enum! {
+    /// How a reply leaves.
+    pub enum ReplyChannel {
+        /// In the answer to the webhook.
+        Twiml = "twiml",
+        /// As a text of its own.
+        Sms = "sms",
+    }
+}
+
+/// A reply to store.
+#[derive(Debug, Clone)]
+pub struct NewReply<'a> {
+    /// The event in the inbox that it replies to.
+    pub inbox: &'a InboxId,
+    /// The conversation with the person who wrote.
+    pub thread: &'a ThreadId,
+    /// The number to which they wrote.
+    pub from: &'a NumberId,
+    pub body: &'a str,
+    /// How it leaves, if that is decided.
+    pub channel: Option<ReplyChannel>,
+}
+
+/// Stores a reply as a queued text of its conversation. An event has at most one reply: the result is `None` if it has
+/// one already.
+///
+/// # Errors
+/// [`Error::NotFound`] if there is no such conversation.
+pub async fn store_reply(tx: &mut Tx, new: &NewReply<'_>, now: Timestamp) -> Result<Option<MessageId>> {
+    let id = MessageId::new(now);
+    let taken = tx
+        .query(
+            "UPDATE webhook_inbox SET reply_text = $2, reply_message_id = $3, reply_channel = $4, updated_at = $5
+             WHERE id = $1 AND reply_message_id IS NULL",
+        )
+        .bind(new.inbox)
+        .bind(new.body)
+        .bind(&id)
+        .bind(new.channel)
+        .bind(now)
+        .execute()
+        .await?;
+    if taken == 0 {
+        return Ok(None);
+    }
+    let to = MessageId::from(new.inbox.as_str());
+    post::store_reply(tx, &id, &to, new.thread, new.from, new.body, now).await?;
+    Ok(Some(id))
+}
+
+/// What a request that waits for a reply sees of its event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReplyState {
+    /// The event is not processed yet.
+    Open,
+    /// There is no reply, or it leaves as a text of its own.
+    Nothing,
+    /// The reply waits for its channel.
+    Ready,
+    /// The answer to the webhook carries this reply.
+    Answered(String),
+}
+
+/// Looks at the reply to an event.
+///
+/// # Errors
+/// [`Error::NotFound`] if there is no such event.
+pub async fn reply_state(db: &Db, inbox: &InboxId) -> Result<ReplyState> {
+    let row: Option<(InboxStatus, Option<String>, Option<ReplyChannel>)> = db
+        .read("SELECT status, reply_text, reply_channel FROM webhook_inbox WHERE id = $1")
+        .bind(inbox)
+        .optional()
+        .await?;
+    let (status, text, channel) = row.ok_or(Error::NotFound)?;
+    Ok(match (text, channel, status) {
+        (Some(text), Some(ReplyChannel::Twiml), _) => ReplyState::Answered(text),
+        (Some(_), None, _) => ReplyState::Ready,
+        (None, _, InboxStatus::Received) => ReplyState::Open,
+        (Some(_), Some(ReplyChannel::Sms), _) | (None, _, _) => ReplyState::Nothing,
+    })
+}
+
+/// Takes the reply to an event for the answer to its webhook, and marks it as sent. Returns the reply if this answer is
+/// to carry it, also if an earlier answer was to do so.
+///
+/// # Errors
+/// An error of the database.
+pub async fn answer_with_reply(tx: &mut Tx, inbox: &InboxId, by: &Actor, now: Timestamp) -> Result<Option<String>> {
+    let Some((id, text)) = take_reply(tx, inbox, ReplyChannel::Twiml, now).await? else {
+        let standing: Option<(Option<String>,)> = tx
+            .query("SELECT reply_text FROM webhook_inbox WHERE id = $1 AND reply_channel = 'twiml'")
+            .bind(inbox)
+            .optional()
+            .await?;
+        return Ok(standing.and_then(|(text,)| text));
+    };
+    let reply = lock(tx, &id).await?;
+    if reply.status == MessageStatus::Queued {
+        tx.query("UPDATE message_events SET status = 'sent', sent_at = $2, updated_at = $2 WHERE id = $1")
+            .bind(&id)
+            .bind(now)
+            .execute()
+            .await?;
+        let facts = json!({"messageId": id, "fromNumberId": reply.from_number_id, "channel": ReplyChannel::Twiml});
+        audit::record(tx, reply.entry(Event::MessageSent, "success", by).metadata(facts), now).await?;
+        reply.announce(tx, MessageStatus::Sent, now).await?;
+    }
+    Ok(Some(text))
+}
+
+/// Takes the reply to an event to send it as a text of its own. Returns the text, for which `sms.send` must follow, or
+/// `None` if the answer to the webhook carries it.
+///
+/// # Errors
+/// An error of the database.
+pub async fn send_reply(tx: &mut Tx, inbox: &InboxId, now: Timestamp) -> Result<Option<Outbound>> {
+    let Some((id, _)) = take_reply(tx, inbox, ReplyChannel::Sms, now).await? else { return Ok(None) };
+    lock(tx, &id).await.map(Some)
+}
+
+/// Sets the channel of a reply if it has none. The first one wins.
+async fn take_reply(
+    tx: &mut Tx,
+    inbox: &InboxId,
+    channel: ReplyChannel,
+    now: Timestamp,
+) -> Result<Option<(MessageId, String)>> {
+    let won = tx
+        .query(
+            "UPDATE webhook_inbox SET reply_channel = $2, updated_at = $3
+             WHERE id = $1 AND reply_channel IS NULL AND reply_message_id IS NOT NULL
+             RETURNING reply_message_id, reply_text",
+        )
+        .bind(inbox)
+        .bind(channel)
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(won)
+}

@@ -1,0 +1,137 @@
+//! A sitter's answer to an offer. The API and texts answer by the same function.
+
+use nightshift_db::{Timestamp, Tx};
+use serde_json::json;
+
+use super::Via;
+use super::held::{Held, hold};
+use super::lifecycle::{OfferStatus, Refusal, Step, outcome};
+use super::offer::{Offer, answered_by};
+use super::record::{Given, end, no_longer_unfilled, note_unfilled};
+use crate::actor::Actor;
+use crate::audit::{self, Event};
+use crate::automations::AutomationType;
+use crate::automations::runs::{self, NewAutomationRun, RunsToStart};
+use crate::bookings::{self, Booking};
+use crate::confirmation;
+use crate::field_errors::TextLimit;
+use crate::ids::{BookingId, OfferId, OrgId, SitterId};
+use crate::{Error, Result};
+
+const REASON: TextLimit = TextLimit { chars_max: 4000 };
+
+/// An answer to an offer.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    pub accepts: bool,
+    pub via: Via,
+    /// Why the sitter declines, at most 4000 characters.
+    pub reason: Option<&'a str>,
+    /// When the sitter gave it, which decides whether the offer had expired.
+    pub at: Timestamp,
+}
+
+/// An offer that is answered.
+#[derive(Debug, Clone)]
+#[must_use = "enqueue what follows: `metrics.sitter_window` and `automation.run`"]
+pub struct Answered {
+    pub offer: Offer,
+    pub booking: Booking,
+    /// Whether this answer changed it. If not, the same answer had been given before.
+    pub changed: bool,
+    /// The text about the assignment.
+    pub runs: RunsToStart,
+}
+
+/// Answers a sitter's offer of a booking. A repeated answer changes nothing. An acceptance gives the booking, its window
+/// and its conversation to the sitter, and ends the other offers.
+///
+/// The inner error says why the offer stays as it is; nothing was changed then.
+///
+/// # Errors
+/// [`Error::NotFound`] if the organisation has no such booking, or it was never offered to the sitter.
+pub async fn answer(
+    tx: &mut Tx,
+    org: &OrgId,
+    sitter: &SitterId,
+    booking: &BookingId,
+    answer: Answer<'_>,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<std::result::Result<Answered, Refusal>> {
+    if answer.reason.is_some_and(|reason| !REASON.allows(reason)) {
+        return Err(Error::invalid("reason", "must be at most 4000 characters and without control characters"));
+    }
+    let mut held = hold(tx, booking).await?;
+    if held.booking.org_id != *org {
+        return Err(Error::NotFound);
+    }
+    let offer = answered_by(&held.offers, sitter).cloned().ok_or(Error::NotFound)?;
+    let mut scene = held.scene(answer.at);
+    scene.open &= !answer.accepts || is_active(tx, sitter).await?;
+    let step = if answer.accepts { Step::Accept } else { Step::Decline };
+    let changes = match outcome(&scene, &offer, step) {
+        Ok(changes) => changes,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if changes.is_empty() {
+        let (booking, runs) = (held.booking, RunsToStart::default());
+        return Ok(Ok(Answered { offer, booking, changed: false, runs }));
+    }
+    let mut runs = RunsToStart::default();
+    if answer.accepts {
+        assign(tx, &mut held, sitter, by, now).await?;
+        runs = tell_of_assignment(tx, &held.booking, sitter, &offer.id, now).await?;
+    }
+    let given = Given { via: answer.via, reason: answer.reason, at: answer.at };
+    for (id, status) in changes {
+        let given = matches!(status, OfferStatus::Accepted | OfferStatus::Declined).then_some(given);
+        end(tx, &mut held, &id, status, given, by, now).await?;
+    }
+    if answer.accepts {
+        no_longer_unfilled(tx, booking, "a sitter accepted it", now).await?;
+    } else {
+        note_unfilled(tx, &held, now).await?;
+    }
+    let offer = held.offers.iter().find(|other| other.id == offer.id).cloned().ok_or(Error::NotFound)?;
+    Ok(Ok(Answered { offer, booking: held.booking, changed: true, runs }))
+}
+
+async fn is_active(tx: &mut Tx, sitter: &SitterId) -> Result<bool> {
+    Ok(tx.query("SELECT EXISTS (SELECT 1 FROM sitters WHERE id = $1 AND active)").bind(sitter).scalar().await?)
+}
+
+/// Gives the booking, its conversation and its window to the sitter.
+async fn assign(tx: &mut Tx, held: &mut Held, sitter: &SitterId, by: &Actor, now: Timestamp) -> Result<()> {
+    if held.booking.sitter_id.is_none() {
+        held.booking.sitter_id = Some(sitter.clone());
+        held.booking = bookings::store(tx, &held.booking, now).await?;
+        let facts = json!({"fields": ["sitterId"], "version": held.booking.version});
+        audit::record(tx, held.booking.entry(Event::BookingUpdated, by).metadata(facts), now).await?;
+    }
+    confirmation::hand_over(tx, &held.booking, held.thread.as_ref(), by, now).await
+}
+
+/// Inserts the run of the text that tells the sitter of their assignment.
+async fn tell_of_assignment(
+    tx: &mut Tx,
+    booking: &Booking,
+    sitter: &SitterId,
+    offer: &OfferId,
+    now: Timestamp,
+) -> Result<RunsToStart> {
+    let new = NewAutomationRun {
+        org_id: &booking.org_id,
+        kind: AutomationType::SitterAssignment,
+        trigger_ref: format!("offer:{offer}:accepted"),
+        booking_id: Some(&booking.id),
+        thread_id: None,
+        client_id: None,
+        sitter_id: Some(sitter),
+        scheduled_for: confirmation::delay(tx, booking, AutomationType::SitterAssignment, now).await?,
+        blocked: false,
+        variables: None,
+    };
+    let (run, created) = runs::insert(tx, &new, now).await?;
+    Ok(run.to_start().filter(|_| created).into())
+}

@@ -1,0 +1,52 @@
+//! A booking with its conversation and its offers, all locked.
+
+use nightshift_db::{Timestamp, Tx};
+
+use super::lifecycle::{self, Scene};
+use super::offer::{self, Offer};
+use crate::Result;
+use crate::bookings::{self, Booking};
+use crate::ids::BookingId;
+use crate::messaging::threads::{self, Thread};
+
+pub(super) struct Held {
+    pub booking: Booking,
+    /// The conversation about the booking, if there is one yet.
+    pub thread: Option<Thread>,
+    /// Every offer of the booking, oldest first.
+    pub offers: Vec<Offer>,
+}
+
+/// Locks a booking, its conversation and its offers, in this order.
+///
+/// # Errors
+/// [`Error::NotFound`](crate::Error::NotFound) if there is no such booking.
+pub(super) async fn hold(tx: &mut Tx, id: &BookingId) -> Result<Held> {
+    let booking = bookings::lock(tx, id).await?;
+    let thread = match threads::of_booking(tx, id).await? {
+        Some(thread) => Some(threads::lock(tx, &thread.id).await?),
+        None => None,
+    };
+    let offers = offer::lock_of_booking(tx, id).await?;
+    Ok(Held { booking, thread, offers })
+}
+
+impl Held {
+    pub(super) fn scene(&self, at: Timestamp) -> Scene<'_> {
+        let taken_by = self.booking.sitter_id.as_ref();
+        Scene { taken_by, open: !self.booking.status.is_final(), offers: &self.offers, at }
+    }
+
+    /// Whether everybody to whom the booking was offered has turned it down.
+    pub(super) fn is_unfilled(&self) -> bool {
+        let statuses: Vec<_> = self.offers.iter().map(|offer| offer.status).collect();
+        lifecycle::is_unfilled(self.booking.sitter_id.as_ref(), !self.booking.status.is_final(), &statuses)
+    }
+
+    /// Replaces an offer by its changed row.
+    pub(super) fn put(&mut self, changed: &Offer) {
+        if let Some(offer) = self.offers.iter_mut().find(|offer| offer.id == changed.id) {
+            offer.clone_from(changed);
+        }
+    }
+}

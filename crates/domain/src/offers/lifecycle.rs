@@ -1,0 +1,204 @@
+//! The life of an offer, as a pure function of a booking and all its offers.
+//!
+//! Only a pending offer changes, and it changes once. At most one offer of a booking is accepted: an acceptance ends the
+//! others in the same step.
+
+use nightshift_db::Timestamp;
+
+use super::offer::Offer;
+use crate::ids::{OfferId, SitterId};
+use crate::text_enum::text_enum;
+
+text_enum! {
+    pub enum OfferStatus {
+        /// The sitter may answer it.
+        Pending = "pending",
+        Accepted = "accepted",
+        Declined = "declined",
+        /// Nobody answered it in time.
+        Expired = "expired",
+        /// The booking went to another sitter.
+        Superseded = "superseded",
+        /// A person took it back, or its booking was cancelled.
+        Withdrawn = "withdrawn",
+    }
+}
+
+/// What is done to one offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Accept,
+    Decline,
+    Expire,
+    Withdraw,
+}
+
+/// Why an offer stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The booking went to another sitter.
+    Taken,
+    /// The offer ended otherwise, or its booking did.
+    NotPending,
+}
+
+impl From<Refusal> for crate::Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Taken => Self::conflict("booking_taken", "another sitter has this booking"),
+            Refusal::NotPending => Self::conflict("offer_not_pending", "this offer can no longer be answered"),
+        }
+    }
+}
+
+/// A booking, with what decides about its offers.
+#[derive(Debug, Clone)]
+pub(super) struct Scene<'a> {
+    /// The booking's sitter.
+    pub taken_by: Option<&'a SitterId>,
+    /// Whether the booking may still be given to a sitter.
+    pub open: bool,
+    /// Every offer of the booking.
+    pub offers: &'a [Offer],
+    /// When the step was asked for.
+    pub at: Timestamp,
+}
+
+/// Returns the offers that a step changes, with their new statuses. It changes none if the step was done before.
+pub(super) fn outcome(scene: &Scene<'_>, offer: &Offer, step: Step) -> Result<Vec<(OfferId, OfferStatus)>, Refusal> {
+    use OfferStatus::{Accepted, Declined, Expired, Pending, Superseded, Withdrawn};
+    let overdue = offer.expires_at <= scene.at;
+    let to = |status| Ok(vec![(offer.id.clone(), status)]);
+    match (step, offer.status) {
+        (Step::Accept, Accepted) if scene.taken_by == Some(&offer.sitter_id) => Ok(Vec::new()),
+        (Step::Accept, Pending | Accepted) if scene.taken_by.is_some_and(|sitter| *sitter != offer.sitter_id) => {
+            Err(Refusal::Taken)
+        }
+        (Step::Accept, Pending) if scene.open && !overdue => {
+            let others = scene.offers.iter().filter(|other| other.status == Pending && other.id != offer.id);
+            let others = others.map(|other| (other.id.clone(), Superseded));
+            Ok(std::iter::once((offer.id.clone(), Accepted)).chain(others).collect())
+        }
+        (Step::Decline, Pending) if scene.open && !overdue => to(Declined),
+        (Step::Accept | Step::Decline, Superseded) => Err(Refusal::Taken),
+        (Step::Expire, Pending) if overdue => to(Expired),
+        (Step::Withdraw, Pending) => to(Withdrawn),
+        (Step::Decline, Declined) | (Step::Expire, _) | (Step::Withdraw, Withdrawn) => Ok(Vec::new()),
+        (Step::Accept | Step::Decline | Step::Withdraw, _) => Err(Refusal::NotPending),
+    }
+}
+
+/// Whether a booking that nobody has yet was turned down by everybody to whom it was offered.
+pub(super) fn is_unfilled(taken_by: Option<&SitterId>, open: bool, statuses: &[OfferStatus]) -> bool {
+    taken_by.is_none() && open && !statuses.contains(&OfferStatus::Pending)
+}
+
+/// Returns the smallest code from 1 that none of a sitter's pending offers has.
+pub(super) fn free_code(used: &[i64]) -> i64 {
+    (1..).find(|code| !used.contains(code)).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ids::{BookingId, OrgId};
+
+    fn offer(number: usize, sitter: usize, expires: i64) -> Offer {
+        Offer {
+            id: OfferId::from(format!("offer-{number}")),
+            org_id: OrgId::from("org"),
+            sitter_id: SitterId::from(format!("sitter-{sitter}")),
+            booking_id: BookingId::from("booking"),
+            code: 1,
+            status: OfferStatus::Pending,
+            offered_at: Timestamp::from_unix_ms(0),
+            expires_at: Timestamp::from_unix_ms(expires),
+            accepted_at: None,
+            declined_at: None,
+            ended_at: None,
+            decline_reason: None,
+            answered_via: None,
+            response_seconds: None,
+        }
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![Just(Step::Accept), Just(Step::Decline), Just(Step::Expire), Just(Step::Withdraw)]
+    }
+
+    proptest! {
+        /// Any steps at any times: an offer changes once and from pending only, one at most is accepted, the booking's
+        /// sitter is the one who accepted, and a step that is repeated at once changes nothing.
+        #[test]
+        fn an_offer_changes_once_and_one_at_most_is_accepted(
+            expiries in proptest::collection::vec(1_i64..100, 1..6),
+            steps in proptest::collection::vec((0_usize..6, step(), 0_i64..120, any::<bool>()), 0..24),
+        ) {
+            let mut offers: Vec<Offer> =
+                expiries.iter().enumerate().map(|(number, at)| offer(number, number, *at)).collect();
+            let (mut taken_by, mut open, mut clock) = (None::<SitterId>, true, 0);
+            for (number, step, later, closes) in steps {
+                clock += later / 8;
+                open &= !(closes && later > 100);
+                let chosen = offers[number % offers.len()].clone();
+                let at = Timestamp::from_unix_ms(clock);
+                let scene = Scene { taken_by: taken_by.as_ref(), open, offers: &offers, at };
+                let before = offers.clone();
+                let Ok(changes) = outcome(&scene, &chosen, step) else { continue };
+                for (id, status) in &changes {
+                    let changed = offers.iter_mut().find(|offer| offer.id == *id).unwrap();
+                    prop_assert_eq!(changed.status, OfferStatus::Pending, "{} again", id);
+                    prop_assert_ne!(*status, OfferStatus::Pending);
+                    changed.status = *status;
+                    if *status == OfferStatus::Accepted {
+                        prop_assert!(open && at < changed.expires_at && taken_by.is_none());
+                        taken_by = Some(changed.sitter_id.clone());
+                    }
+                }
+                let changed = before.iter().zip(&offers).filter(|(before, after)| before.status != after.status).count();
+                prop_assert_eq!(changed, changes.len());
+                let accepted: Vec<_> = offers.iter().filter(|offer| offer.status == OfferStatus::Accepted).collect();
+                prop_assert!(accepted.len() <= 1);
+                prop_assert_eq!(accepted.first().map(|offer| &offer.sitter_id), taken_by.as_ref());
+                if taken_by.is_some() {
+                    prop_assert!(offers.iter().all(|offer| offer.status != OfferStatus::Pending));
+                }
+                let now = offers.iter().find(|offer| offer.id == chosen.id).unwrap().clone();
+                let scene = Scene { taken_by: taken_by.as_ref(), open, offers: &offers, at };
+                prop_assert_eq!(outcome(&scene, &now, step), Ok(Vec::new()), "{:?} once more", step);
+            }
+        }
+
+        #[test]
+        fn a_code_is_the_smallest_that_is_free(used in proptest::collection::vec(1_i64..12, 0..12)) {
+            let code = free_code(&used);
+            prop_assert!(!used.contains(&code));
+            prop_assert!((1..code).all(|smaller| used.contains(&smaller)));
+        }
+    }
+
+    #[test]
+    fn who_comes_late_is_told_why() {
+        let (mine, theirs) = (offer(1, 1, 10), offer(2, 2, 10));
+        let other = theirs.sitter_id.clone();
+        let with = |status| Offer { status, ..mine.clone() };
+        let at = Timestamp::from_unix_ms(5);
+        let told = |mine: &Offer, taken_by: Option<&SitterId>, step| {
+            let offers = [mine.clone(), theirs.clone()];
+            outcome(&Scene { taken_by, open: true, offers: &offers, at }, mine, step)
+        };
+        assert_eq!(told(&with(OfferStatus::Superseded), Some(&other), Step::Accept), Err(Refusal::Taken));
+        assert_eq!(told(&with(OfferStatus::Pending), Some(&other), Step::Accept), Err(Refusal::Taken));
+        assert_eq!(told(&with(OfferStatus::Accepted), Some(&other), Step::Accept), Err(Refusal::Taken));
+        assert_eq!(told(&with(OfferStatus::Accepted), None, Step::Accept), Err(Refusal::NotPending));
+        for status in [OfferStatus::Declined, OfferStatus::Expired, OfferStatus::Withdrawn] {
+            assert_eq!(told(&with(status), None, Step::Accept), Err(Refusal::NotPending), "{status}");
+        }
+        assert_eq!(told(&with(OfferStatus::Accepted), Some(&mine.sitter_id), Step::Decline), Err(Refusal::NotPending));
+        assert_eq!(told(&with(OfferStatus::Accepted), Some(&mine.sitter_id), Step::Withdraw), Err(Refusal::NotPending));
+        let late = Offer { expires_at: at, ..mine.clone() };
+        assert_eq!(told(&late, None, Step::Accept), Err(Refusal::NotPending));
+    }
+}
