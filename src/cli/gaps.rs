@@ -7,14 +7,13 @@ use anyhow::{Context, bail};
 use nightshift_db::{Clock, Timestamp, new_id};
 use nightshift_domain::phone::PhoneNumber;
 use nightshift_jobs::webhook::gaps::{Lists, MissingText};
-use nightshift_providers::sms::SmsSender;
 use nightshift_queue::Queue;
 use serde::Serialize;
 use serde_json::json;
 
 use super::{open, since, table};
-use crate::app::sms_sender;
-use crate::config::Settings;
+use crate::app;
+use crate::config::{Settings, SmsProvider};
 use crate::output::{complain, say};
 use crate::web::receiver::{Accepted, Receiver};
 
@@ -72,10 +71,10 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> anyhow::Result<Exit
 
 /// Returns the providers that the settings name.
 fn lists(settings: &Settings) -> anyhow::Result<Lists> {
-    match sms_sender(settings)? {
-        SmsSender::Twilio(client) => Ok(Lists { twilio: Some(client) }),
-        SmsSender::Mock => bail!("no provider of texts is set up, so none can be asked; set SMS_PROVIDER=twilio"),
+    if settings.messaging.sms_provider == SmsProvider::Mock {
+        bail!("no provider of texts is set up, so none can be asked; set SMS_PROVIDER=twilio");
     }
+    Ok(Lists { twilio: app::twilio(settings)?, openphone: app::openphone(settings)? })
 }
 
 /// Takes the texts in, oldest first. Returns how many were not stored meanwhile.

@@ -21,6 +21,8 @@ pub(super) const PLAIN: &[(&str, &str)] = &[
     ("TWILIO_API_KEY_SID", "twilio.api_key_sid"),
     ("TWILIO_API_KEY_SECRET", "twilio.api_key_secret"),
     ("TWILIO_BASE_URL", "twilio.base_url"),
+    ("OPENPHONE_API_KEY", "openphone.api_key"),
+    ("OPENPHONE_BASE_URL", "openphone.base_url"),
     ("VAPI_WEBHOOK_SECRET", "webhooks.vapi_secrets"),
     ("LIVE_CALL_ENABLED", "calls.live"),
     ("ADMIN_TEST_PHONES", "calls.test_phones"),

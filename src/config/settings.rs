@@ -28,6 +28,7 @@ pub struct Settings {
     pub messaging: Messaging,
     pub twilio: Twilio,
     pub onboarding: Onboarding,
+    pub openphone: OpenPhone,
     pub calls: Calls,
     pub vapi: Vapi,
     pub reconciliation: Reconciliation,
@@ -112,12 +113,12 @@ pub struct RetiredSecrets {
     pub vapi: Vec<SecretString>,
 }
 
-/// The carrier that sends texts.
+/// Whether texts are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmsProvider {
     /// Accepts texts and sends none.
     Mock,
-    /// Twilio, or its simulator.
+    /// Each number sends through its own carrier.
     Twilio,
 }
 
@@ -151,6 +152,14 @@ pub struct Twilio {
 pub struct Onboarding {
     /// The number to which new businesses write.
     pub number: PhoneNumber,
+}
+
+/// Section `[openphone]`.
+#[derive(Debug, Clone)]
+pub struct OpenPhone {
+    /// Without a key, texts of OpenPhone numbers fail.
+    pub api_key: Option<SecretString>,
+    pub base_url: String,
 }
 
 /// Section `[calls]`.
@@ -313,6 +322,12 @@ impl Settings {
                     "an international phone number such as +447476955179",
                     |text| PhoneNumber::read(text, None).ok(),
                 )?,
+            },
+            openphone: OpenPhone {
+                api_key: from.secret("openphone.api_key")?,
+                base_url: from
+                    .base_url("openphone.base_url")?
+                    .unwrap_or_else(|| nightshift_providers::openphone::client::BASE_URL.to_owned()),
             },
             calls: Calls {
                 // Only the exact word enables real calls, so that a typing error can't.

@@ -7,15 +7,18 @@ use axum::extract::{Path, RawQuery, State};
 use axum::routing::get;
 use axum::{Json, Router};
 use nightshift_db::testing::each_engine;
-use nightshift_db::{Clock, Engine};
+use nightshift_db::{Clock, Engine, Timestamp};
+use nightshift_lab::simulator::{InboundSpec, OpenPhoneShape, OpenPhoneWebhook};
 use nightshift_providers::twilio::read_inbound;
 use nightshift_providers::twilio::signature::sign_form;
 use serde_json::{Value, json};
 
+use crate::support::business;
 use crate::support::process::{World, on};
 
 each_engine! {
     missing_texts_are_listed_and_taken_in_once(flavor = "multi_thread"),
+    after_an_outage_every_text_comes_in_with_the_carriers_time(flavor = "multi_thread"),
     without_a_provider_nobody_is_asked,
 }
 
@@ -141,6 +144,72 @@ async fn missing_texts_are_listed_and_taken_in_once(engine: Engine) {
         assert_eq!(again, json!({"missing": [], "taken": 0}));
         let nothing = run(&world, &["webhooks", "gaps", "--since", "2h"]).await;
         assert_eq!(String::from_utf8_lossy(&nothing.stdout), "no text is missing\n");
+    })
+    .await;
+}
+
+/// The number of texts during the outage, on each carrier.
+fn texts() -> usize {
+    std::env::var("NIGHTSHIFT_TEST_GAPS").ok().and_then(|count| count.parse().ok()).unwrap_or(8)
+}
+
+async fn after_an_outage_every_text_comes_in_with_the_carriers_time(engine: Engine) {
+    on(engine, async |mut world| {
+        const BY_OPENPHONE: &str = "+15550199002";
+        let number = json!({"id": "number-openphone", "orgId": "org-paws", "e164": BY_OPENPHONE,
+                            "numberClass": "pool", "provider": "openphone"});
+        business::load(world.db(), json!({"numbers": [number]})).await;
+        world.set("PUBLIC_URL", world.url());
+        let _server = world.serve();
+        let openphone = world.simulator.openphone();
+        let url = format!("{}/api/webhooks/sms", world.url());
+        openphone.deliver_to(OpenPhoneWebhook { url, shape: OpenPhoneShape::default() });
+        let (known, _) = openphone.receive("+12125550100", BY_OPENPHONE, "known", &[]).await.unwrap();
+
+        let outage = Clock::system().now().to_datetime() - chrono::TimeDelta::minutes(30);
+        let mut expected = Vec::new();
+        for n in 0..texts() {
+            let at = outage + chrono::TimeDelta::seconds(i64::try_from(n).unwrap());
+            let text = InboundSpec::new(format!("+1212555{:04}", 200 + n % 50), OURS, format!("text {n}")).at(at);
+            let text = if n % 4 == 0 { text.picture("image/jpeg", b"picture".to_vec()) } else { text };
+            let at = chrono::SubsecRound::trunc_subsecs(at, 0);
+            expected.push((world.simulator.twilio().receive_unreported(text), at, usize::from(n % 4 == 0)));
+        }
+        let mut events = Vec::new();
+        for n in 0..texts() {
+            let from = format!("+1212555{:04}", 300 + n % 50);
+            events.push(openphone.receive_unreported(&from, BY_OPENPHONE, "hello", &["https://media.example/1.jpg"]));
+        }
+
+        let found = json_of(&world, &["webhooks", "gaps", "--json"]).await;
+        let mut found = ids(&found).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        found.sort();
+        let sids = expected.iter().map(|(sid, ..)| sid).chain(events.iter().map(|event| &event.message_id));
+        let mut missing: Vec<_> = sids.cloned().collect();
+        missing.sort();
+        assert_eq!(found, missing);
+        assert!(!missing.contains(&known.message_id));
+        let taken = json_of(&world, &["recover-inbound", "--take", "--json"]).await;
+        assert_eq!(taken["taken"], 2 * texts());
+        assert_eq!(json_of(&world, &["webhooks", "gaps", "--json"]).await, json!({"missing": [], "taken": 0}));
+
+        let count = 2 * texts() + 1;
+        world.all_webhooks().processed().until(i64::try_from(count).unwrap()).await;
+        let inbound = "SELECT count(*) FROM message_events WHERE direction = 'inbound'";
+        assert_eq!(world.db().read(inbound).scalar::<i64>().await.unwrap(), i64::try_from(count).unwrap());
+        for (sid, at, media) in &expected {
+            let sql = "SELECT provider_at, CAST(media AS TEXT) FROM message_events WHERE provider_message_sid = $1";
+            let (stored_at, stored): (Timestamp, String) = world.db().read(sql).bind(sid).one().await.unwrap();
+            assert_eq!(stored_at.to_datetime(), *at, "{sid}");
+            let stored: Vec<String> = serde_json::from_str(&stored).unwrap();
+            assert_eq!(stored.len(), *media, "{stored:?}");
+        }
+        // The webhooks come after all: under ids of their own, about texts that are stored.
+        for event in &events {
+            openphone.deliver(event).await.unwrap();
+        }
+        world.all_webhooks().processed().until(i64::try_from(count + events.len()).unwrap()).await;
+        assert_eq!(world.db().read(inbound).scalar::<i64>().await.unwrap(), i64::try_from(count).unwrap());
     })
     .await;
 }

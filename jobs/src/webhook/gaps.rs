@@ -2,19 +2,22 @@
 //!
 //! A carrier gives up on a webhook after a while (Twilio within 15 seconds), but its list has the text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use nightshift_db::{Db, Timestamp};
 use nightshift_domain::inbox::{self, WebhookSource};
 use nightshift_domain::messaging::numbers::{self, SmsCarrier};
 use nightshift_domain::viewer::Viewer;
 use nightshift_providers::inbound::{InboundText, ReceivedText, ReceivedTexts};
-use nightshift_providers::twilio::{LookupError, TwilioClient};
+use nightshift_providers::openphone::{Event, Fact, OpenPhoneClient};
+use nightshift_providers::sms::LookupError;
+use nightshift_providers::twilio::TwilioClient;
 
 /// The carriers that can be asked.
 #[derive(Debug)]
 pub struct Lists {
     pub twilio: Option<TwilioClient>,
+    pub openphone: Option<OpenPhoneClient>,
 }
 
 /// What the carriers have and we don't.
@@ -57,6 +60,17 @@ impl Lists {
             for number in of(SmsCarrier::Twilio) {
                 let listed = twilio.received(number, since.to_datetime()).await?;
                 gaps.add(db, SmsCarrier::Twilio, listed).await?;
+            }
+        }
+        if let Some(openphone) = &self.openphone {
+            let of_openphone = of(SmsCarrier::Openphone);
+            // Without such a number there is nothing to ask for.
+            if !of_openphone.is_empty() {
+                let mut listed = openphone.received(since.to_datetime()).await?;
+                let told = told_by_openphone(db, since).await?;
+                let is_new = |text: &InboundText| of_openphone.contains(text.to.as_str()) && !told.contains(&text.sid);
+                listed.texts.retain(|received| is_new(&received.text));
+                gaps.add(db, SmsCarrier::Openphone, listed).await?;
             }
         }
         gaps.missing.sort_by_key(MissingText::sent_at);
@@ -109,4 +123,14 @@ fn source_of(carrier: SmsCarrier) -> WebhookSource {
         SmsCarrier::Openphone => WebhookSource::OpenPhone,
         SmsCarrier::Twilio | SmsCarrier::Mock => WebhookSource::Twilio,
     }
+}
+
+/// Returns the ids of the texts that stored webhooks of OpenPhone tell of: their events have ids of their own.
+async fn told_by_openphone(db: &Db, since: Timestamp) -> Result<HashSet<String>, GapError> {
+    let bodies = inbox::bodies_since(db, WebhookSource::OpenPhone, since).await?;
+    let told = bodies.iter().filter_map(|body| match Event::parse(body.as_bytes()).ok()?.fact {
+        Fact::Received(text) => Some(text.sid),
+        Fact::Delivery { .. } | Fact::Other => None,
+    });
+    Ok(told.collect())
 }

@@ -12,6 +12,7 @@ mod fixture;
 mod hours;
 mod lists;
 mod messaging;
+mod opt_outs;
 mod payments;
 mod receipts;
 mod requests;

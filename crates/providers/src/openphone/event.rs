@@ -127,12 +127,9 @@ impl Message<'_> {
         texts.iter().find(|text| !text.is_empty()).cloned().unwrap_or_default()
     }
 
-    /// Returns the web addresses of media, which are given as texts or as objects with `url`.
     fn media(&self) -> Vec<String> {
         let lists = ["data.resource.media", "data.object.media"];
-        let entries = lists.iter().filter_map(|path| self.0.list(path)).flatten();
-        let urls = entries.filter_map(|entry| as_text(entry).or_else(|| Fields::of(entry).text("url")));
-        urls.filter(|url| url.starts_with("https://") || url.starts_with("http://")).take(MEDIA_MAX).collect()
+        media(lists.iter().filter_map(|path| self.0.list(path)).flatten())
     }
 
     /// Returns when the message was created, else when the event was.
@@ -141,6 +138,12 @@ impl Message<'_> {
             .iter()
             .find_map(|path| DateTime::parse_from_rfc3339(&self.0.text(path)?).ok().map(|at| at.to_utc()))
     }
+}
+
+/// Returns the web addresses of media, which are given as texts or as objects with `url`.
+pub(super) fn media<'a>(entries: impl Iterator<Item = &'a Value>) -> Vec<String> {
+    let urls = entries.filter_map(|entry| as_text(entry).or_else(|| Fields::of(entry).text("url")));
+    urls.filter(|url| url.starts_with("https://") || url.starts_with("http://")).take(MEDIA_MAX).collect()
 }
 
 fn as_text(value: &Value) -> Option<String> {

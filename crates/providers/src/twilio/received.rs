@@ -5,10 +5,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::client::TwilioClient;
-use super::error::LookupError;
+use super::client::{TwilioClient, UNREADABLE};
 use crate::inbound::{InboundText, ReceivedText, ReceivedTexts};
 use crate::json::Fields;
+use crate::sms::{LookupError, Service};
 
 /// Number of messages per page, the largest that Twilio allows.
 const PAGE_SIZE: &str = "1000";
@@ -33,17 +33,17 @@ impl TwilioClient {
         for _ in 0..PAGES_MAX {
             let page = self.get(url).await?;
             let fields = Fields::of(&page);
-            for message in fields.list("messages").ok_or(LookupError::Unreadable)? {
+            for message in fields.list("messages").ok_or(UNREADABLE)? {
                 add(&mut found, message, to, since);
             }
             let Some(next) = fields.text("next_page_uri") else {
                 // A next page that can't be read is not the end of the list.
                 let is_end = fields.at("next_page_uri").is_none();
-                return if is_end { Ok(found) } else { Err(LookupError::Unreadable) };
+                return if is_end { Ok(found) } else { Err(UNREADABLE) };
             };
             url = self.same_host(&next)?;
         }
-        Err(LookupError::TooMany)
+        Err(LookupError::TooMany { by: Service::Twilio })
     }
 
     /// Returns the addresses of a text's media, as its webhook would have named them.
@@ -57,10 +57,10 @@ impl TwilioClient {
         }
         url.query_pairs_mut().append_pair("PageSize", MEDIA_PAGE_SIZE);
         let page = self.get(url).await?;
-        let list = Fields::of(&page).list("media_list").ok_or(LookupError::Unreadable)?;
+        let list = Fields::of(&page).list("media_list").ok_or(UNREADABLE)?;
         list.iter()
             .map(|media| {
-                let uri = Fields::of(media).text("uri").ok_or(LookupError::Unreadable)?;
+                let uri = Fields::of(media).text("uri").ok_or(UNREADABLE)?;
                 Ok(self.same_host(uri.strip_suffix(".json").unwrap_or(&uri))?.into())
             })
             .collect()

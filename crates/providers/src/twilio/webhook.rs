@@ -50,15 +50,17 @@ pub struct StatusCallback {
 }
 
 impl StatusCallback {
-    /// Parses a form body.
+    /// Parses a form body. Some of Twilio's products send only the older names of the parameters, `SmsSid` and
+    /// `SmsStatus`.
     ///
     /// # Errors
-    /// [`WebhookError`] if `MessageSid` or `MessageStatus` is missing, also under its older name.
+    /// [`WebhookError`] if `MessageSid` or `MessageStatus` is missing.
     pub fn parse(body: &[u8]) -> Result<Self, WebhookError> {
         let form = Form::parse(body);
+        let either = |name, older| form.required(name).or_else(|error| form.text(older).ok_or(error));
         Ok(Self {
-            message_sid: form.either("MessageSid", "SmsSid")?,
-            status: MessageStatus::parse(&form.either("MessageStatus", "SmsStatus")?),
+            message_sid: either("MessageSid", "SmsSid")?,
+            status: MessageStatus::parse(&either("MessageStatus", "SmsStatus")?),
             // Some of Twilio's products send 0 for "no error".
             error_code: form.text("ErrorCode").and_then(|code| code.parse().ok()).filter(|code| *code != 0),
             to: form.text("To"),
@@ -130,11 +132,6 @@ impl<'a> Form<'a> {
     /// Returns the trimmed value. An empty value counts as absent.
     fn text(&self, name: &str) -> Option<String> {
         self.raw(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-    }
-
-    /// Returns the value under the name, or under its older one.
-    fn either(&self, name: &'static str, older: &str) -> Result<String, WebhookError> {
-        self.text(name).or_else(|| self.text(older)).ok_or(WebhookError::Missing(name))
     }
 
     fn required(&self, name: &'static str) -> Result<String, WebhookError> {

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 use nightshift_providers::http_client;
 use nightshift_providers::json;
 use nightshift_providers::openphone;
+use nightshift_providers::sms::{Lookup, SendMessage};
 use nightshift_providers::stripe::{Event, StripeFact};
-use nightshift_providers::twilio::{Lookup, SendMessage, StatusCallback, TwilioClient, read_inbound};
+use nightshift_providers::twilio::{StatusCallback, TwilioClient, read_inbound};
 use nightshift_providers::vapi::{Call, Progress, Report};
 use serde_json::Value;
 
@@ -353,7 +354,7 @@ impl Twilio {
         let sent = self.runtime.block_on(self.client.send(&message));
         // Without its SID nothing is known of a text, and its fate is looked up.
         let Ok(sent) = sent else { return Some(Vec::new()) };
-        Some(vec![reading(&["sid"], &sent.sid), reading(&["status", "sid"], sent.status)])
+        Some(vec![reading(&["sid"], &sent.sid), reading(&["status", "sid"], sent.delivery)])
     }
 
     fn refused(&self, status: u16, body: &[u8]) -> Option<Vec<Reading>> {
