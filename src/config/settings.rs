@@ -27,8 +27,8 @@ pub struct Settings {
     pub webhooks: Webhooks,
     pub messaging: Messaging,
     pub twilio: Twilio,
-    pub onboarding: Onboarding,
     pub openphone: OpenPhone,
+    pub onboarding: Onboarding,
     pub calls: Calls,
     pub vapi: Vapi,
     pub reconciliation: Reconciliation,
@@ -147,19 +147,19 @@ pub struct Twilio {
     pub base_url: String,
 }
 
-/// Section `[onboarding]`.
-#[derive(Debug, Clone)]
-pub struct Onboarding {
-    /// The number to which new businesses write.
-    pub number: PhoneNumber,
-}
-
 /// Section `[openphone]`.
 #[derive(Debug, Clone)]
 pub struct OpenPhone {
     /// Without a key, texts of OpenPhone numbers fail.
     pub api_key: Option<SecretString>,
     pub base_url: String,
+}
+
+/// Section `[onboarding]`.
+#[derive(Debug, Clone)]
+pub struct Onboarding {
+    /// The number to which new businesses write.
+    pub number: PhoneNumber,
 }
 
 /// Section `[calls]`.
@@ -316,18 +316,18 @@ impl Settings {
                     .base_url("twilio.base_url")?
                     .unwrap_or_else(|| nightshift_providers::twilio::client::BASE_URL.to_owned()),
             },
+            openphone: OpenPhone {
+                api_key: from.secret("openphone.api_key")?,
+                base_url: from
+                    .base_url("openphone.base_url")?
+                    .unwrap_or_else(|| nightshift_providers::openphone::client::BASE_URL.to_owned()),
+            },
             onboarding: Onboarding {
                 number: from.parse(
                     "onboarding.number",
                     "an international phone number such as +447476955179",
                     |text| PhoneNumber::read(text, None).ok(),
                 )?,
-            },
-            openphone: OpenPhone {
-                api_key: from.secret("openphone.api_key")?,
-                base_url: from
-                    .base_url("openphone.base_url")?
-                    .unwrap_or_else(|| nightshift_providers::openphone::client::BASE_URL.to_owned()),
             },
             calls: Calls {
                 // Only the exact word enables real calls, so that a typing error can't.
@@ -450,12 +450,13 @@ fn phones(from: &mut Reader<'_>) -> Result<Vec<PhoneNumber>, ConfigError> {
 }
 
 fn concurrency(from: &mut Reader<'_>) -> Result<BTreeMap<String, usize>, ConfigError> {
-    const KEYS: [&str; 6] = [
+    const KEYS: [&str; 7] = [
         "worker.concurrency.webhooks",
         "worker.concurrency.bookings",
         "worker.concurrency.calls",
         "worker.concurrency.sms",
         "worker.concurrency.reconciliation",
+        "worker.concurrency.metrics",
         "worker.concurrency.maintenance",
     ];
     let mut by_queue = BTreeMap::new();

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use nightshift_db::testing::each_engine;
 use nightshift_db::{Engine, Timestamp};
-use nightshift_lab::simulator::TwilioAccount;
-use nightshift_providers::twilio::signature::sign_form;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::business::{self, booking_of};
 use crate::support::nightshift::on_with;
 use crate::support::probes::offers::Offer;
+use crate::support::twilio::{InboundText, deliver};
 use crate::support::{Answer, Caller, Nightshift};
 
 each_engine! {
@@ -30,6 +29,7 @@ each_engine! {
     a_withdrawn_offer_stays_so_and_its_text_does_not_leave,
     offers_end_with_their_booking_and_move_with_it,
     an_offer_that_nobody_answers_expires_and_people_are_told,
+    who_said_stop_gets_no_reply_and_has_the_booking_all_the_same(flavor = "multi_thread"),
 }
 
 const SAM: &str = "+15550100001";
@@ -72,17 +72,8 @@ async fn answer(nightshift: &Nightshift, sitter: &str, booking: &str, answer: &s
 
 /// A text to the front desk, as Twilio delivers it. Returns the answer's TwiML.
 async fn text(nightshift: &Nightshift, from: &str, sid: &str, body: &str) -> String {
-    let url = format!("{}/api/twilio/inbound", nightshift.app.url());
-    let form = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs([("MessageSid", sid), ("From", from), ("To", DESK), ("Body", body), ("NumMedia", "0")])
-        .finish();
-    let signature = sign_form(&TwilioAccount::default().auth_token, &url, form.as_bytes());
-    let request = nightshift
-        .http
-        .post(url)
-        .header("content-type", "application/x-www-form-urlencoded")
-        .header("x-twilio-signature", signature)
-        .body(form);
+    let text = InboundText { sid, from, to: DESK, body };
+    let request = deliver(&nightshift.http, &nightshift.app.url(), text);
     Answer::to(request).await.expect(200).text
 }
 
@@ -607,6 +598,25 @@ async fn an_offer_that_nobody_answers_expires_and_people_are_told(engine: Engine
         offer(&nightshift, &booking, &["sitter-ann"]).await;
         assert_eq!(nightshift.open_exceptions("offer_unfilled").count().await, 0);
         answer(&nightshift, "sitter-ann", &booking, "accept").await.expect(200);
+        keeps_its_promises(&nightshift).await;
+    })
+    .await;
+}
+
+async fn who_said_stop_gets_no_reply_and_has_the_booking_all_the_same(engine: Engine) {
+    on(engine, async |nightshift| {
+        let booking = nightshift.book().await;
+        offer(&nightshift, &booking, &["sitter-sam"]).await;
+        nightshift.pass(Duration::from_secs(5)).await;
+        assert_eq!(text(&nightshift, SAM, "SM1", "STOP").await, EMPTY);
+        nightshift.quiet().await;
+        let before = sent(&nightshift, SAM).len();
+        assert_eq!(text(&nightshift, SAM, "SM2", "YES").await, EMPTY);
+        nightshift.pass(Duration::from_secs(30)).await;
+        assert_eq!(sitter_of(&nightshift, &booking).await.as_deref(), Some("sitter-sam"));
+        assert_eq!(sent(&nightshift, SAM).len(), before);
+        let stored = replies(&nightshift).await;
+        assert!(stored.iter().all(|(_, status)| status == "failed"), "{stored:?}");
         keeps_its_promises(&nightshift).await;
     })
     .await;

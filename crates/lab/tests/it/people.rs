@@ -226,7 +226,7 @@ async fn who_says_stop_gets_twilios_word_and_nothing_else() {
     assert_eq!(receiver.all("OptOutType"), ["STOP"], "the webhook comes all the same");
     assert_eq!(stopped.deliveries[0].warning, Some(21610), "a reply is blocked too");
     assert!(client.send(&text("hello")).await.unwrap_err().opted_out());
-    let elsewhere = nightshift_providers::twilio::SendMessage { from: "+14155550143".into(), ..text("hello") };
+    let elsewhere = nightshift_providers::sms::SendMessage { from: "+14155550143".into(), ..text("hello") };
     client.send(&elsewhere).await.unwrap();
     twilio.receive(inbound("START")).await;
     client.send(&text("hello again")).await.unwrap();
