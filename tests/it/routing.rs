@@ -576,11 +576,7 @@ fn dying(world: &World, point: &str) -> Process {
 async fn a_text_is_stored_once_when_its_process_is_killed_anywhere(engine: Engine) {
     let world = World::on(engine).await;
     let http = nightshift_providers::http_client().unwrap();
-    for (number, point) in
-        ["webhook.after_commit", "inbound.after_store", "inbound.before_commit", "inbound.after_commit"]
-            .into_iter()
-            .enumerate()
-    {
+    for (number, point) in ["inbound.after_store", "inbound.after_commit"].into_iter().enumerate() {
         let mut process = dying(&world, point);
         let form = form(&format!("SM{number}"), CLIENT, POOL, "Hello", &[]);
         let url = format!("{}/api/twilio/inbound", process.url);
