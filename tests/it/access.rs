@@ -58,6 +58,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("GET /api/messages/threads/{id}", "o s"),
     ("GET /api/messages/threads/{id}/messages", "o s"),
     ("POST /api/messages/threads/{id}/messages", "o s messages:write"),
+    ("GET /api/messages/threads/{id}/routing-trace", "o p"),
+    ("GET /api/messages/events/{eventId}/routing-trace", "o p"),
     ("PATCH /api/messages/threads/{id}", "o"),
     ("POST /api/messages/threads/{id}/read", "o s"),
     ("GET /api/sitters/{id}/messages", "o s"),

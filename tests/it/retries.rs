@@ -16,6 +16,7 @@ use nightshift_lab::simulator::{Fault, FaultRule, Match};
 use nightshift_queue::NewJob;
 use serde_json::json;
 
+use crate::routing::text;
 use crate::support::business;
 use crate::support::nightshift::on_with;
 use crate::support::probes::{Probes, Rows};
@@ -43,6 +44,8 @@ fn expected(kind: &str) -> Expected {
     use Expected::{Done, Refused};
     match kind {
         "webhook.stripe.process" => Done(|all| all.bookings().paid().counted()),
+        "webhook.twilio.inbound" => Done(|all| all.texts().in_status("received").counted()),
+        "webhook.openphone.process" => Done(|all| all.webhooks("openphone").ignored().counted()),
         "webhook.twilio.status" => Done(|all| all.texts().delivered().counted()),
         "webhook.vapi.process" => Done(|all| all.webhooks("vapi").ignored().counted()),
         "booking.confirm" => Done(|all| all.threads().counted()),
@@ -73,7 +76,11 @@ fn expected(kind: &str) -> Expected {
 /// The field of the payload that tells what jobs of a kind are about; none when one is about nothing but itself.
 fn subject(kind: &str) -> Option<&'static str> {
     match kind {
-        "webhook.stripe.process" | "webhook.twilio.status" | "webhook.vapi.process" => Some("inboxId"),
+        "webhook.stripe.process"
+        | "webhook.twilio.inbound"
+        | "webhook.openphone.process"
+        | "webhook.twilio.status"
+        | "webhook.vapi.process" => Some("inboxId"),
         "booking.confirm" | "booking.status_changed" | "booking.rescheduled" => Some("bookingId"),
         "thread.assign_number" | "thread.close" => Some("threadId"),
         "booking_call.start" | "booking_call.poll" => Some("bookingCallId"),
@@ -121,6 +128,19 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
             let id = nightshift.book().await;
             pause(nightshift, "webhooks").await;
             nightshift.stripe(&business::paid("evt_1", &id)).await.expect(200);
+        }
+        "webhook.twilio.inbound" => {
+            pause(nightshift, "webhooks").await;
+            text(nightshift, "SM1", "+15551234567", "+15550199001", "Hello").await.expect(200);
+        }
+        "webhook.openphone.process" => {
+            pause(nightshift, "webhooks").await;
+            let sent = nightshift
+                .http
+                .post(format!("{}/api/webhooks/sms", nightshift.app.url()))
+                .json(&json!({"id": "EV1", "type": "contact.updated", "data": {}}))
+                .send();
+            assert_eq!(sent.await.unwrap().status(), 200);
         }
         "webhook.twilio.status" => {
             pause(nightshift, "webhooks").await;
@@ -334,7 +354,11 @@ async fn every_kind_of_job_that_dies_is_recovered_by_a_retry_or_the_retry_says_w
     for kind in nightshift_jobs::registry().names() {
         on_with(
             engine,
-            |settings: &mut Settings| settings.calls.live = kind == "booking_call.poll",
+            |settings: &mut Settings| {
+                settings.calls.live = kind == "booking_call.poll";
+                // OpenPhone's webhook is sent without a signature.
+                settings.webhooks.validation = kind != "webhook.openphone.process";
+            },
             async |nightshift| {
                 bring_about(&nightshift, kind).await;
                 kill(&nightshift, kind).await;

@@ -18,6 +18,7 @@ mod schedules;
 mod service_requests;
 mod sitters;
 mod threads;
+mod traces;
 mod windows;
 
 pub(super) use routes::routes;

@@ -58,6 +58,8 @@ pub enum Blocked {
     ThreadClosed,
     /// The recipient opted out of texts.
     OptedOut,
+    /// The client is a short code or a name, which can't be texted.
+    NoRecipient,
 }
 
 impl Blocked {
@@ -69,6 +71,7 @@ impl Blocked {
             Self::NoNumber => "no_number",
             Self::ThreadClosed => "thread_closed",
             Self::OptedOut => "opted_out",
+            Self::NoRecipient => "no_recipient",
         }
     }
 
@@ -80,6 +83,7 @@ impl Blocked {
             Self::NoNumber => "this conversation has no number to send from",
             Self::ThreadClosed => "this conversation is closed",
             Self::OptedOut => "the recipient asked to get no more messages",
+            Self::NoRecipient => "the sender of these messages can't be answered: it is a short code or a name",
         }
     }
 }
@@ -88,7 +92,7 @@ impl From<Blocked> for Error {
     fn from(blocked: Blocked) -> Self {
         match blocked {
             Blocked::WindowClosed => Self::forbidden(blocked.code(), blocked.sentence()),
-            Blocked::NoNumber | Blocked::ThreadClosed | Blocked::OptedOut => {
+            Blocked::NoNumber | Blocked::ThreadClosed | Blocked::OptedOut | Blocked::NoRecipient => {
                 Self::conflict(blocked.code(), blocked.sentence())
             }
         }
@@ -335,10 +339,12 @@ async fn ready_to_send(tx: &mut Tx, thread: &Thread) -> Result<Result<NumberId, 
     if thread.status == ThreadStatus::Closed {
         return Ok(Err(Blocked::ThreadClosed));
     }
-    if let Some(person) = opt_outs::of_thread(tx, &thread.id).await?
-        && opt_outs::is_opted_out(tx, &thread.org_id, &person).await?
-    {
-        return Ok(Err(Blocked::OptedOut));
+    match opt_outs::of_thread(tx, &thread.id).await? {
+        Some(person) if opt_outs::is_opted_out(tx, &thread.org_id, &person).await? => {
+            return Ok(Err(Blocked::OptedOut));
+        }
+        None if thread.client_id.is_some() => return Ok(Err(Blocked::NoRecipient)),
+        _ => {}
     }
     let number = tx
         .query("SELECT id FROM message_numbers WHERE id = $1 AND status = 'active'")

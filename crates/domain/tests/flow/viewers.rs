@@ -11,6 +11,7 @@ use nightshift_domain::audience::Audience;
 use nightshift_domain::automations::runs;
 use nightshift_domain::bookings::{self, Draft};
 use nightshift_domain::ids::{BookingId, OrgId, ServiceRequestId, SitterId};
+use nightshift_domain::messaging::routing::trace;
 use nightshift_domain::messaging::{inbox, messages, numbers, windows};
 use nightshift_domain::metrics::{self, Days};
 use nightshift_domain::page::Limit;
@@ -76,6 +77,15 @@ async fn insert(business: &Business, name: &str, org: &str, sitter: &str) -> Boo
         .bind(id("message"))
         .bind(org)
         .bind(id("thread")),
+        db.write(
+            "INSERT INTO routing_traces (id, org_id, message_event_id, thread_id, outcome, summary, steps)
+             VALUES ($1, $2, $3, $4, 'closed_window', 'test', $5)",
+        )
+        .bind(id("trace"))
+        .bind(org)
+        .bind(id("message"))
+        .bind(id("thread"))
+        .bind(Json(json!([]))),
         db.write(
             "INSERT INTO assignment_windows (id, org_id, booking_id, thread_id, sitter_id, starts_at, ends_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -242,6 +252,8 @@ async fn reads(
             one("org exception", exceptions::get(db, viewer, &id("exception").into()).await.map(drop)),
             one("org ledger run", runs::view(db, viewer, &id("automation").into()).await.map(drop)),
             one("org run", reconciliation::get(db, viewer, &id("run").into()).await.map(drop)),
+            ("org traces", names(trace::of_thread(db, viewer, &thread, None, limit).await, "eventId")),
+            one("org trace", trace::of_message(db, viewer, &id("message").into()).await.map(drop)),
             ("org drifts", names(drifts.map(|page| page.items), "id")),
             one("org drift", drift),
             one("one-org price", pricing::pricing(db, viewer, booking, Thresholds::default()).await.map(drop)),
