@@ -1,8 +1,8 @@
 //! Conversations as owners and sitters work with them over the API, the clients they are with, and a sitter's day.
 
 use nightshift::web::table;
-use nightshift_db::Engine;
 use nightshift_db::testing::each_engine;
+use nightshift_db::{Engine, Timestamp};
 use nightshift_domain::access::api_keys::Scope;
 use nightshift_lab::simulator::InboundSpec;
 use reqwest::Method;
@@ -215,7 +215,9 @@ async fn a_text_shows_its_media_its_wish_and_its_author(engine: Engine) {
         assert_eq!(ids[ids.len() - 2..], [first.as_str(), second.as_str()]);
         let last = texts.last().unwrap();
         assert_eq!(last["media"], json!(["https://media.test/1.jpg"]));
-        assert_eq!(last["createdAt"], "2024-12-30T00:30:00.000Z");
+        let sql = "SELECT provider_at FROM message_events WHERE id = $1";
+        let taken: Timestamp = scene.nightshift.db.read(sql).bind(&second).scalar().await.unwrap();
+        assert_eq!(last["createdAt"], json!(taken));
         assert_eq!((&last["optOutSuggested"], &last["truncated"]), (&json!(true), &json!(false)));
         assert_eq!((&last["actorName"], &last["routedTo"]), (&json!("Test Client"), &json!("sitter")));
         let own = &texts[0];
