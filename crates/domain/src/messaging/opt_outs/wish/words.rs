@@ -2,30 +2,122 @@
 
 /// Words in which one wrong, missing, doubled or swapped letter is forgiven. The first letter must be right.
 const LONG: [&str; 38] = [
-    "texting", "message", "messages", "messaging", "contact", "contacting", "unsubscribe", "remove", "number", "sending",
-    "receive", "receiving", "anymore", "delete", "database", "notifications", "notification", "spamming", "harassing",
-    "bothering", "getting", "mailing", "marketing", "reminders", "further", "communications", "communication", "consent",
-    "contacts", "stopping", "discontinue", "promotions", "interested", "subscription", "mensajes", "permission",
-    "updates", "alerts",
+    "texting",
+    "message",
+    "messages",
+    "messaging",
+    "contact",
+    "contacting",
+    "unsubscribe",
+    "remove",
+    "number",
+    "sending",
+    "receive",
+    "receiving",
+    "anymore",
+    "delete",
+    "database",
+    "notifications",
+    "notification",
+    "spamming",
+    "harassing",
+    "bothering",
+    "getting",
+    "mailing",
+    "marketing",
+    "reminders",
+    "further",
+    "communications",
+    "communication",
+    "consent",
+    "contacts",
+    "stopping",
+    "discontinue",
+    "promotions",
+    "interested",
+    "subscription",
+    "mensajes",
+    "permission",
+    "updates",
+    "alerts",
 ];
 
 /// Real words that differ from a word of [`LONG`] in one letter.
 const OTHERS: [&str; 24] = [
-    "massage", "massages", "massaging", "testing", "removed", "removes", "remover", "deleted", "deletes", "received",
-    "receives", "receiver", "messaged", "tenting", "contract", "contracting", "content", "consents", "getting",
-    "petting", "numbers", "contacted", "messenger", "numbed",
+    "massage",
+    "massages",
+    "massaging",
+    "testing",
+    "removed",
+    "removes",
+    "remover",
+    "deleted",
+    "deletes",
+    "received",
+    "receives",
+    "receiver",
+    "messaged",
+    "tenting",
+    "contract",
+    "contracting",
+    "content",
+    "consents",
+    "getting",
+    "petting",
+    "numbers",
+    "contacted",
+    "messenger",
+    "numbed",
 ];
 
 /// Short words as people mistype or shorten them.
-const SHORT: [(&str, &str); 44] = [
-    ("stpo", "stop"), ("sotp", "stop"), ("stp", "stop"), ("stopp", "stop"), ("stoop", "stoop"), ("satop", "stop"),
-    ("stopt", "stop"), ("syop", "stop"), ("stoppp", "stop"), ("plz", "please"), ("pls", "please"), ("plse", "please"),
-    ("pleas", "please"), ("u", "you"), ("ur", "your"), ("txt", "text"), ("txts", "texts"), ("tex", "text"),
-    ("textx", "texts"), ("texs", "texts"), ("msg", "message"), ("msgs", "messages"), ("mesg", "message"),
-    ("txting", "texting"), ("txtin", "texting"), ("textin", "texting"), ("texing", "texting"), ("msging", "messaging"),
-    ("doint", "dont"), ("dnt", "dont"), ("dont", "dont"), ("don", "dont"), ("unsub", "unsubscribe"), ("lsit", "list"),
-    ("thx", "thanks"), ("ty", "thanks"), ("num", "number"), ("nr", "number"), ("no1", "nobody"), ("fone", "phone"),
-    ("evr", "ever"), ("agian", "again"), ("mre", "more"), ("thees", "these"),
+const SHORT: [(&str, &str); 46] = [
+    ("stpo", "stop"),
+    ("sotp", "stop"),
+    ("stp", "stop"),
+    ("stopp", "stop"),
+    ("stoop", "stoop"),
+    ("satop", "stop"),
+    ("stopt", "stop"),
+    ("syop", "stop"),
+    ("stoppp", "stop"),
+    ("plz", "please"),
+    ("pls", "please"),
+    ("plse", "please"),
+    ("pleas", "please"),
+    ("u", "you"),
+    ("ur", "your"),
+    ("txt", "text"),
+    ("txts", "texts"),
+    ("tex", "text"),
+    ("textx", "texts"),
+    ("texs", "texts"),
+    ("msg", "message"),
+    ("msgs", "messages"),
+    ("mesg", "message"),
+    ("txting", "texting"),
+    ("txtin", "texting"),
+    ("textin", "texting"),
+    ("texing", "texting"),
+    ("msging", "messaging"),
+    ("doint", "dont"),
+    ("dnt", "dont"),
+    ("dont", "dont"),
+    ("don", "dont"),
+    ("unsub", "unsubscribe"),
+    ("lsit", "list"),
+    ("thx", "thanks"),
+    ("ty", "thanks"),
+    ("num", "number"),
+    ("nr", "number"),
+    ("no1", "nobody"),
+    ("fone", "phone"),
+    ("evr", "ever"),
+    ("agian", "again"),
+    ("mre", "more"),
+    ("thees", "these"),
+    ("unsubscribing", "unsubscribe"),
+    ("textig", "texting"),
 ];
 
 /// A sentence, as the words that mean the same.
@@ -33,7 +125,7 @@ pub(super) type Sentence = Vec<String>;
 
 /// Cuts a text into sentences, and these into words.
 pub(super) fn sentences(text: &str) -> Vec<Sentence> {
-    let plain: String = text.chars().filter_map(plain).flatten().collect();
+    let plain = drawn_out(text.chars().filter_map(plain).flatten());
     plain
         .split(['.', '!', '?', ';', '\n'])
         .map(|sentence| {
@@ -43,6 +135,22 @@ pub(super) fn sentences(text: &str) -> Vec<Sentence> {
         })
         .filter(|sentence| sentence.iter().any(|word| word != ","))
         .collect()
+}
+
+/// Writes a letter once that is written three times or more: `nooo`.
+fn drawn_out(letters: impl Iterator<Item = char>) -> String {
+    let mut text = String::new();
+    let (mut last, mut times) = (None, 0);
+    for letter in letters {
+        times = if last == Some(letter) { times + 1 } else { 1 };
+        last = Some(letter);
+        if times == 3 && letter.is_alphabetic() {
+            text.pop();
+        } else if times < 3 || !letter.is_alphabetic() {
+            text.push(letter);
+        }
+    }
+    text
 }
 
 /// A comma is a word of its own.
@@ -55,7 +163,8 @@ fn split_comma(word: &str) -> [&str; 2] {
 
 /// A character in lower case without its accent; nothing for quotes and what is invisible.
 fn plain(c: char) -> Option<Vec<char>> {
-    if matches!(c, '\'' | '’' | '‘' | '`' | '´' | 'ʼ' | '"' | '“' | '”' | '„') || super::super::keyword::is_invisible(c) {
+    if matches!(c, '\'' | '’' | '‘' | '`' | '´' | 'ʼ' | '"' | '“' | '”' | '„') || super::super::keyword::is_invisible(c)
+    {
         return None;
     }
     Some(match c {
