@@ -23,7 +23,7 @@ pub use answer::{Answer, Answered, answer};
 pub use by_text::{Reply, reply_to};
 pub use command::{Command, command};
 pub use create::{Draft, Made, create};
-pub use end::{Expiry, Withdrawn, booking_changed, booking_closed, expire, withdraw};
+pub use end::{Expiry, Withdrawn, booking_changed, booking_closed, expire, sitter_left, withdraw};
 pub use lifecycle::{OfferStatus, Refusal};
 pub use list::{Filter, OfferView, list, view_in};
 pub use notify::notify;

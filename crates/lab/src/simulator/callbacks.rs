@@ -72,7 +72,11 @@ async fn send(twilio: &FakeTwilio, message: &StoredMessage, plan: Plan) {
             })
         });
         if moved_on && status == MessageStatus::Delivered {
-            twilio.arrived(Arrival { from: message.from.clone(), to: message.to.clone(), body: message.body.clone() });
+            twilio.listeners.tell(&Arrival {
+                from: message.from.clone(),
+                to: message.to.clone(),
+                body: message.body.clone(),
+            });
         }
         if let Some(target) = target {
             let posted = post(twilio, &twilio.callback_slots, target, &form(twilio, message, status, error_code)).await;

@@ -4,6 +4,7 @@
 //! A [`Carrier`] receives such texts, and reports the texts that reached a person's phone.
 
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -24,7 +25,7 @@ pub struct InboundSpec {
     /// Pictures that are stored elsewhere.
     #[serde(default)]
     pub media_urls: Vec<String>,
-    /// Pictures that the simulator serves.
+    /// Pictures that the simulator serves. Only Twilio has them.
     #[serde(skip)]
     pub pictures: Vec<Picture>,
     /// What the carrier says about a keyword: STOP, START or HELP. Only Twilio says it, and only if it is set here.
@@ -103,6 +104,23 @@ pub trait Carrier: Send + Sync {
 
     /// Takes in a text and delivers its webhook. The future completes after the last delivery.
     fn receive(&self, spec: InboundSpec) -> Reporting<'_>;
+}
+
+/// Who wants to know about texts that reach people's phones.
+#[derive(Debug, Default)]
+pub(super) struct Listeners(Mutex<Vec<mpsc::UnboundedSender<Arrival>>>);
+
+impl Listeners {
+    pub(super) fn listen(&self) -> mpsc::UnboundedReceiver<Arrival> {
+        let (listener, arrivals) = mpsc::unbounded_channel();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+        arrivals
+    }
+
+    pub(super) fn tell(&self, arrival: &Arrival) {
+        let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| listener.send(arrival.clone()).is_ok());
+    }
 }
 
 impl InboundSpec {

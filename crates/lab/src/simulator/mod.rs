@@ -28,6 +28,7 @@ mod ledger;
 mod openphone;
 mod openphone_account;
 mod openphone_api;
+mod openphone_carrier;
 mod openphone_control;
 mod openphone_events;
 mod openphone_ledger;
@@ -115,7 +116,7 @@ impl Simulator {
         let openphone =
             FakeOpenPhone::new(accounts.openphone, tasks.clone(), stop.clone()).map_err(io::Error::other)?;
         let vapi = FakeVapi::new(accounts.vapi, tasks.clone(), stop.clone()).map_err(io::Error::other)?;
-        let people = People::new(vec![twilio.clone()]);
+        let people = People::new(vec![twilio.clone(), openphone.clone()]);
         people.wake(&tasks, &stop);
         let router = Router::new()
             .merge(control::router(twilio.clone()))

@@ -13,13 +13,13 @@ use chrono::{DateTime, Utc};
 use nightshift_providers::twilio::MessageStatus;
 use nightshift_providers::{ClientError, Timeouts, http_client_with};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::faults::{Fault, FaultRule, Faults};
-use super::inbound::Arrival;
+use super::inbound::Listeners;
 use super::ledger::{Direction, Ledger, StoredMessage};
 use super::twilio_wire::{ApiError, SendForm};
 
@@ -82,8 +82,7 @@ pub struct FakeTwilio {
     pub(super) base_url: String,
     /// Where webhooks about texts from people go, with a retry policy as its fragment.
     inbound_url: Mutex<Option<String>>,
-    /// Who wants to know about texts that reach people's phones.
-    listeners: Mutex<Vec<mpsc::UnboundedSender<Arrival>>>,
+    pub(super) listeners: Listeners,
     request_slots: Semaphore,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
@@ -107,7 +106,7 @@ impl FakeTwilio {
             changes: watch::Sender::new(0),
             base_url,
             inbound_url: Mutex::default(),
-            listeners: Mutex::default(),
+            listeners: Listeners::default(),
             request_slots: Semaphore::new(account.requests_at_once_max),
             account,
             tasks,
@@ -152,18 +151,6 @@ impl FakeTwilio {
 
     pub(super) fn inbound_url(&self) -> Option<String> {
         self.inbound_url.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn listen(&self) -> mpsc::UnboundedReceiver<Arrival> {
-        let (listener, arrivals) = mpsc::unbounded_channel();
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
-        arrivals
-    }
-
-    /// Tells everybody who listens about a text that reached a phone.
-    pub(super) fn arrived(&self, arrival: Arrival) {
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.retain(|listener| listener.send(arrival.clone()).is_ok());
     }
 
     /// Waits until the ledger satisfies `done`. Returns `false` if it does not within `patience`.

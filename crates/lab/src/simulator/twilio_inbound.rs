@@ -149,7 +149,7 @@ impl FakeTwilio {
         })?;
         let refused = sent.len() < replies.len();
         for body in sent {
-            self.arrived(Arrival { from: number.clone(), to: person.clone(), body });
+            self.listeners.tell(&Arrival { from: number.clone(), to: person.clone(), body });
         }
         refused.then_some(21610)
     }
@@ -205,7 +205,7 @@ impl Carrier for FakeTwilio {
     }
 
     fn arrivals(&self) -> mpsc::UnboundedReceiver<Arrival> {
-        self.listen()
+        self.listeners.listen()
     }
 
     fn receive(&self, spec: InboundSpec) -> Reporting<'_> {
