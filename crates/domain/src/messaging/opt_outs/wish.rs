@@ -22,7 +22,7 @@ const CHARS_READ: usize = 1600;
 pub fn is_wish(body: &str) -> bool {
     let body: String = body.chars().take(CHARS_READ).collect();
     let sentences = sentences(&body);
-    phrases::is_bare_stop(&sentences) || sentences.iter().any(|sentence| phrases::is_wish(sentence))
+    phrases::is_bare_stop(&sentences) || sentences.iter().any(phrases::is_wish)
 }
 
 #[cfg(test)]
