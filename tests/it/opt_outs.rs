@@ -199,17 +199,13 @@ async fn watch(db: &Db) {
              FOR EACH ROW WHEN (NEW.state = 'asked') EXECUTE FUNCTION note_late_text()"
                 .to_owned(),
         ],
-        Engine::Sqlite => ["INSERT", "UPDATE"]
-            .iter()
-            .map(|change| {
+        Engine::Sqlite => std::iter::once("CREATE TABLE late_texts (id TEXT)".to_owned())
+            .chain(["INSERT", "UPDATE"].map(|change| {
                 format!(
                     "CREATE TRIGGER late_text_{change} AFTER {change} ON effects WHEN NEW.state = 'asked' BEGIN {noted} END"
                 )
-            })
-            .fold(vec!["CREATE TABLE late_texts (id TEXT)".to_owned()], |mut all, statement| {
-                all.push(statement);
-                all
-            }),
+            }))
+            .collect(),
     };
     for statement in statements {
         db.write(Box::leak(statement.into_boxed_str())).execute().await.unwrap();

@@ -8,8 +8,8 @@
 //! transaction that records the intent to send, and the changes here hold one lock of the person, so that of a text and
 //! a STOP one comes after the other has committed. A text that was asked for before may still arrive.
 //!
-//! The lock of a person comes after those of bookings, threads, runs and texts. A change locks nothing after it but what
-//! it changes: the person's rows, the copy at their client, and their texts that suggest a wish.
+//! Sending takes the lock of a person after the text's. A text that may change its sender's wish takes it before the locks
+//! of bookings and threads; every other change takes it last. Nobody who waits for it holds a booking or a thread.
 
 mod confirmation;
 mod decide;

@@ -132,6 +132,7 @@ impl OptOut {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use proptest::prelude::*;
 

@@ -7,6 +7,7 @@
 //!
 //! The answer is a guess. It is put before a person.
 
+mod classes;
 mod pattern;
 mod phrases;
 mod words;
@@ -21,5 +22,72 @@ const CHARS_READ: usize = 1600;
 pub fn is_wish(body: &str) -> bool {
     let body: String = body.chars().take(CHARS_READ).collect();
     let sentences = sentences(&body);
-    phrases::is_bare_stop(&sentences) || sentences.iter().any(|sentence| phrases::is_wish(sentence))
+    phrases::is_bare_stop(&sentences) || sentences.iter().any(phrases::is_wish)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::keyword::{Keyword, keyword};
+    use super::*;
+
+    fn lines(list: &'static str) -> Vec<&'static str> {
+        list.lines().filter(|line| !line.starts_with('#')).collect()
+    }
+
+    fn wishes() -> Vec<&'static str> {
+        lines(include_str!("../../../tests/data/opt_out_wishes.txt"))
+    }
+
+    fn ordinary() -> Vec<&'static str> {
+        lines(include_str!("../../../tests/data/ordinary_texts.txt"))
+    }
+
+    #[test]
+    fn wishes_are_found() {
+        let wishes = wishes();
+        let missed: Vec<_> = wishes.iter().filter(|text| !is_wish(text)).collect();
+        assert!(wishes.len() >= 200 && missed.len() * 20 <= wishes.len(), "{missed:#?}");
+    }
+
+    #[test]
+    fn ordinary_texts_are_left_alone() {
+        let ordinary = ordinary();
+        let flagged: Vec<_> = ordinary.iter().filter(|text| is_wish(text)).collect();
+        assert!(ordinary.len() >= 500 && flagged.len() * 100 <= ordinary.len(), "{flagged:#?}");
+        for text in ordinary {
+            assert!(!matches!(keyword(text), Some(Keyword::Stop | Keyword::Start)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wish_is_found_in_capitals_in_quotes_and_among_other_sentences() {
+        let found = wishes().into_iter().filter(|text| is_wish(text));
+        for text in found.filter(|text| text.split_whitespace().count() > 2) {
+            assert!(is_wish(&text.to_uppercase()), "{text}");
+            assert!(is_wish(&format!("“{text}”")), "{text}");
+            assert!(is_wish(&text.replace('\'', "’")), "{text}");
+        }
+        assert!(is_wish("Hi there. Bella moved out in May. Please stop texting me. Thanks, Robin"));
+    }
+
+    #[test]
+    fn one_typing_error_in_a_long_word_is_forgiven() {
+        for text in
+            ["stop textng me", "stop mesaging me", "no more mesages", "unsubcribe me", "please remvoe my number"]
+        {
+            assert!(is_wish(text), "{text}");
+        }
+        for text in ["no more massages", "stop testing me", "please stop the car at the gate"] {
+            assert!(!is_wish(text), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in "\\PC{0,200}|.{0,200}|(stop|no|more|me|,|texts|texting| ){0,60}") {
+            let _ = is_wish(&text);
+        }
+    }
 }

@@ -2,9 +2,11 @@
 //!
 //! A pattern is a row of items, separated by spaces. An item is a word, or several of which one is enough (`stop|quit`).
 //! Items that begin with `@` stand for the words of a named class. An item that ends in `?` may be missing; one that ends
-//! in `*` may be missing and may occur up to four times. `^` is the start of the sentence, `$` its end.
+//! in `*` may be missing and may occur up to four times. `~` is any word but those that begin something else. `^` is the
+//! start of the sentence, `$` its end. An item of several words that contains `$` is only looked at: it does not count as
+//! a part of what was found.
 
-use super::phrases::class;
+use super::classes::class;
 
 /// How often an item with `*` may occur.
 const REPEATED: usize = 4;
@@ -23,6 +25,11 @@ fn matched(items: &[&str], sentence: &[String], at: usize) -> Option<usize> {
         "$" => return if at == sentence.len() { matched(rest, sentence, at) } else { None },
         _ => {}
     }
+    if item.split('|').any(|one| one == "$") {
+        // What may be the end of the sentence is only looked at.
+        let ends = at == sentence.len() || stands_for(item, &sentence[at]);
+        return if ends { matched(rest, sentence, at) } else { None };
+    }
     let (words, least, most) = match (item.strip_suffix('?'), item.strip_suffix('*')) {
         (Some(words), _) => (words, 0, 1),
         (_, Some(words)) => (words, 0, REPEATED),
@@ -35,7 +42,12 @@ fn matched(items: &[&str], sentence: &[String], at: usize) -> Option<usize> {
 /// Whether an item stands for a word.
 pub(super) fn stands_for(item: &str, word: &str) -> bool {
     item.split('|').any(|one| match one.strip_prefix('@') {
-        Some(name) => class(name).split(' ').any(|member| member == word),
+        Some(name) => is_in(name, word),
+        None if one == "~" => !is_in("else", word),
         None => one == word,
     })
+}
+
+fn is_in(name: &str, word: &str) -> bool {
+    class(name).split(' ').any(|member| member == word)
 }

@@ -3,49 +3,6 @@
 use super::pattern::{find, stands_for};
 use super::words::Sentence;
 
-/// The words of a class.
-pub(super) fn class(name: &str) -> &'static str {
-    match name {
-        // What is sent.
-        "texts" => {
-            "text texts message messages sms mms spam communication communications notification notifications alerts \
-             reminders promotions promos promo marketing advertising advertisements ads solicitations newsletters blasts \
-             emails updates contact chats nonsense crap garbage junk bs"
-        }
-        // What somebody does who sends it.
-        "texting" => {
-            "texting messaging contacting spamming bothering harassing pestering bugging annoying soliciting smsing \
-             hounding hassling"
-        }
-        "text" => "text message contact txt sms bother spam pester solicit disturb dm hassle harass",
-        "stop" => "stop quit cease halt discontinue",
-        // Words between a verb and what it is about.
-        "small" => {
-            "the these those this that all any of your my me us such with more please so many further other ur kind \
-             silly stupid damn fucking bloody darn annoying constant endless daily automated unwanted random sort \
-             freaking unsolicited types anymore kinds future"
-        }
-        "me" => "me us",
-        "please" => "please kindly just",
-        "end" => {
-            "again anymore ever please thanks thank now already immediately asap further altogether completely entirely \
-             longer more here period today's fully forever for ok okay mate guys people you sir and or as i im this from \
-             , at with about on to any because we cheers regardless unless since never your via my that the its"
-        }
-        "list" => {
-            "list lists database contacts system files file records directory distribution mailing texts text messages \
-             messaging sms group everything this it marketing campaign campaigns books subscription phonebook register \
-             rota thread chat phones phone address broadcast notifications"
-        }
-        "number" => "number no phone cell mobile digits name info information details contact data email",
-        "leave" => "remove take delete get drop strike scratch erase pull knock wipe unlist purge cut cross",
-        "unwilling" => "dont didnt never wont not cant cannot shouldnt wouldnt",
-        "want" => "want wanna wish need like care desire",
-        "get" => "get getting receive receiving have see hear seeing hearing be",
-        _ => "",
-    }
-}
-
 /// A phrase that says so.
 struct Phrase {
     pattern: &'static str,
@@ -64,7 +21,8 @@ const fn firm(pattern: &'static str) -> Phrase {
 
 const PHRASES: &[Phrase] = &[
     // Stop texting.
-    phrase("@stop @please* with? @small* @texting"),
+    phrase("@stop @please* with? @small* @texting $|@me|@end|people|everyone|number|everybody|man|dude"),
+    phrase("@stop @please* with? @bothering $|@me|people|please|this|my|, with? $|@end|@small|number|phone|family"),
     phrase("@stop @please* sending|giving|writing|forwarding @small* @texts"),
     phrase("@stop @please* sending|writing @me $"),
     phrase(
@@ -84,9 +42,21 @@ const PHRASES: &[Phrase] = &[
     phrase("make @small* @texts stop"),
     phrase("@small* @texts must|should|has|have|need|needs|got to? stop|end"),
     phrase("@texts|texting @small* must|should|has|have|need|needs to? stop|end"),
-    // No more texts.
+    phrase("@stop it|this with @small* @texts|texting"),
+    phrase("@stop @small* hitting|blowing|lighting|filling|clogging|flooding up? my|@me phone|inbox|up"),
+    phrase("@stop ~* texts|messages|texting|messaging|sms|spam"),
+    phrase("refrain|abstain|desist from @small* @texting|@bothering|sending|calling"),
+    phrase("no need|reason for|to|you* @text me|us anymore|again|any|ever"),
     phrase(
-        "^ please|hi|hey|hello|ok|okay|thanks|,|sorry|look|no|and|sir|stop|so* no @small* more|further|longer|additional @small* @texts",
+        "@texts|texting is|are|r so|really|very|getting|becoming* annoying|harassment|harassing|unwanted|unwelcome|irritating",
+    ),
+    phrase("@texts|these|this|getting|know but|and|,|so please|just|kindly* stop $"),
+    phrase("but|and please stop $"),
+    // No more texts.
+    phrase(", @please* no more @small* @texts"),
+    phrase("make|ensure|be sure? that? i|we|me dont @get @small* @texts"),
+    phrase(
+        "^ please|hi|hey|hello|ok|okay|thanks|,|sorry|look|no|and|sir|stop|so|i|said|told|you|cheers|but|ta|yo|bye|omg|lol|dude|man|mate|nah|nope|alright* no @small* more|further|longer|additional @small* @texts",
     ),
     phrase("please no more|further|additional @small* @texts"),
     phrase("no more|further texting|messaging|contacting|contact"),
@@ -96,12 +66,13 @@ const PHRASES: &[Phrase] = &[
     phrase("enough is|of|,|with* enough with|of? @small* @texts|texting"),
     phrase("done|sick|tired|fed|over|through|finished|annoyed with|of|by|up|getting|receiving* @small* @texts|texting"),
     phrase("had|have|heard enough of|with|from* @small* @texts|you"),
-    phrase("too|so many fucking|damn|bloody* texts|messages|notifications|reminders|alerts"),
+    phrase("too|so many fucking|damn|bloody* texts|messages|sms $|,|please|stop|from|per|a|every|day"),
     phrase("^ @please|hi|hey|hello|ok|okay|,* zero|nil more? @texts"),
     // Do not text me.
-    phrase("@unwilling @please* ever|you|to|keep|be|again* @text me|us|my|this"),
+    phrase("@unwilling @please* ever|you|to|keep|be|again* @text me|us"),
+    phrase("@unwilling @please* ever|you|to|keep|be|again* @text my|this number|phone|cell|mobile|line|no"),
     phrase("@unwilling @please* ever|keep|be* @texting me|us|my|this"),
-    phrase("@unwilling @please* ever|keep|be* @text $"),
+    phrase("dont|never|not @please* ever|keep|be* @text $"),
     phrase("@unwilling @please* ever|keep|be* @text again|anymore|ever|please|further|any"),
     phrase(
         "@unwilling @please* ever|keep|be* send|sending me|us|this|my anymore|any|more|these|those|another|further|your|again|the|texts|messages|sms|spam|number|number|phone",
@@ -115,7 +86,15 @@ const PHRASES: &[Phrase] = &[
     ),
     phrase("@unwilling @please* use|text|message|contact my|this number|phone|cell"),
     phrase("never text|message|contact|write @me? again"),
+    phrase(
+        "@unwilling @please* ever|keep|be* send|sending @small* text|texts|messages|sms|spam|notifications|alerts $|@end|message|messages|@small|number",
+    ),
     // Not wanted.
+    phrase("@unwilling really|ever|even* @want to @get @small* these|this|those|them|any $|anymore|,"),
+    phrase(
+        "@unwilling authorize|authorise|permit|allow|allowed|authorized|authorised you|to|anyone|permission|my|consent* @text|send|contact",
+    ),
+    phrase("dont have my|our|any consent|permission|authorization to? $|,|@text|send|contact"),
     phrase("@unwilling really|ever|even|longer|to* @want @small* to? @get? @small* @texts|texting"),
     phrase(
         "@unwilling really|ever|even* @want @small* to? be|get texted|messaged|contacted|bothered|spammed|disturbed|on",
@@ -157,13 +136,22 @@ const PHRASES: &[Phrase] = &[
     phrase("cease @small* contact|communication|communications|texts|messages"),
     phrase("no|zero further|more|future contact|communication|communications|correspondence"),
     phrase("no contact|texting|texts|messages please|$"),
+    phrase("consent|permission is|was|has|been|hereby* withdrawn|revoked|rescinded"),
     // Off the list.
+    phrase("my|this|our @number @number? be? taken|removed|deleted|erased|off off|from|out|of|$|,|please|your"),
+    phrase(
+        "@leave @me|my|this ~* off|from|out|of ~* list|lists|database|system|records|texts|messages|contacts|communications",
+    ),
+    phrase("removed|deleted|erased|unsubscribed off|from|out of? @small* @list|@texts"),
+    phrase("@want|like off|out of|from? @small* list|lists|group|chat|text|texts|thread"),
+    phrase("off|from|of you|ya|yr list|lists|database|system"),
+    phrase("number|phone|list|texts|messages , please|kindly|so|and|then* remove|delete|lose|erase|stop it|me|this? $"),
     phrase("@leave @me off|from|of|out|on|outta* @small* @list"),
     phrase("@leave @me off|out please|$|,|now|thanks|already|immediately|asap|cheers|thx"),
     phrase(
         "remove|delete|unlist|erase @please* @me please|$|,|now|thanks|immediately|asap|from your|the? list|database|contacts|system|records|texts|it|this|here|$",
     ),
-    phrase("@leave @small* @number off|from|of|out|on|outta @small* @list|here"),
+    phrase("@leave @small* @number @number? off|from|of|out|on|outta @small* @list|here"),
     phrase("@leave @small* @number off|out please|$|,|now|thanks|asap"),
     phrase(
         "remove|delete|erase|wipe|forget|lose|scrub|purge|bin|destroy my|this|our @number please|$|,|now|thanks|asap|and|from|forever|immediately|at|cheers|thx|or",
@@ -176,6 +164,8 @@ const PHRASES: &[Phrase] = &[
         "@want|like|ask|need|asking|wanted to? be|get|getting? removed|deleted|taken|unsubscribed|erased|dropped off|from|out|please|$",
     ),
     phrase("unlist|unenroll|deregister|unregister|blacklist|deactivate|unfollow me|my|us|this"),
+    phrase("removing|taking|deleting|dropping @me|my|this @number? off|from|out of? @small* @list"),
+    phrase("^ @please|i|said|told|you,* no more please|$|,"),
     phrase("sign|count me out of @small* @texts"),
     phrase("@unwilling @want to? be on|in|part @small* @list"),
     phrase("be|get|put on @small* do|dont not? @text|contact|call list"),
@@ -185,8 +175,10 @@ const PHRASES: &[Phrase] = &[
     phrase(
         "optout of? @small* @texts|texting|here|everything|it|this|these|them|your|all|please|$|,|now|thanks|sms|asap|from|immediately|marketing",
     ),
-    phrase("opt|opted|opting me|us|my|number|this* out"),
-    phrase("^ please|i|we|want|wish|like|need|id|would|would|how|do|can|to|to* optout $|,|please|now|thanks|of|from"),
+    phrase("opt|opting me|us|my|this number? out"),
+    phrase("i|we have|had|already|just* opted out $|,|already|and|please|so"),
+    phrase("opted out of @small* @texts"),
+    phrase("^ please|i|we|want|wish|like|need|id|would|would|how|do|can|to|to* optout $|,|please|now|thanks"),
     phrase(
         "cancel|end|terminate|stop @small* text|texting|sms|message|messaging|alert|notification subscription|service|membership|program|alerts|messages",
     ),
@@ -201,12 +193,13 @@ const PHRASES: &[Phrase] = &[
     phrase("give it a rest with|please|$|,"),
     phrase("lay off|knock|cut|give it|the* off|rest|out* with @small* @texts|texting"),
     phrase(
-        "this|that|its|thats|is|are|youre|you|just|pure|clearly* @small* spam|harassment|harassing|spamming $|,|stop|please|and|me|us|im|i",
+        "this|that|its|thats|youre|you|these is|are|just|pure|clearly* @small* spam|harassment|harassing|spamming $|,|stop|please|and|me|us|im|i",
     ),
     phrase(
-        "report|reporting|reported you|this|it|your|number|u|to|as|for* spam|fcc|ftc|carrier|ico|harassment|police|authorities",
+        "report|reporting|reported you|this|it|your|number|u|to|as|for|the* spam|fcc|ftc|carrier|ico|harassment|police|authorities",
     ),
     phrase("block|blocking|blocked|reporting|report you|this|your|u number|texts|if|now|$|,"),
+    phrase("blocked|reported and|& reported|blocked"),
     phrase(
         "wrong number|person ,|so|and|please|kindly|just|stop|you|have|the|here|delete|remove|dont|no|sorry|i|am|im|not* stop|remove|delete|dont|text|texting|again|lose|number",
     ),
@@ -225,7 +218,7 @@ const PHRASES: &[Phrase] = &[
     phrase("ya no quiero|deseo|queremos mas|recibir|sus|estos|tus|los* mensajes|textos|sms|nada"),
     phrase("no mas mensajes|textos|sms"),
     phrase(
-        "basta|alto|paren|pare|para|detengan|cancelen|cancelar|suspendan|suspender de|con|a* los|estos|sus|tantos|los|tus* mensajes|textos|sms",
+        "basta|alto|paren|pare|para|parar|detengan|cancelen|cancelar|suspendan|suspender de|con|a* los|estos|sus|tantos|los|tus* mensajes|textos|sms",
     ),
     phrase(
         "quitame|quiteme|quitenme|sacame|saqueme|saquenme|borrame|borreme|borrenme|eliminame|elimineme|eliminenme|quitar|sacar de|mi la|su|esta|tu|numero lista|base|sistema|de|contactos|registros",
@@ -239,7 +232,9 @@ const PHRASES: &[Phrase] = &[
 ];
 
 /// Words after which a phrase is about a time, a place, a part, or asks for something else.
-const LIMITS: [&str; 20] = [
+const LIMITS: [&str; 22] = [
+    "in all|caps|capitals",
+    "button on|is|does|doesnt|here|at|in",
     "@small* so late|early|loud|loudly|close|fast",
     "while|when|until|till|til|before|after|during|whenever|once",
     "at night|work|lunch|\u{0}|noon|midnight|home|dinner|school|church|weekends|all hours|in",
@@ -263,20 +258,30 @@ const LIMITS: [&str; 20] = [
 ];
 
 /// Words before a phrase that tell of something else: a question about the past, a condition, the contrary.
-const BEFORE: [&str; 12] = [
-    "why|when|how|did|does|do did|do|does|come|you|he|she|they|sam|we|i|it* $",
-    "if|unless|until|before|because|since|whether|that|thought|think|knew|sorry|see|saw @small* you|he|she|they|i|we|there|it* $",
+const BEFORE: [&str; 13] = [
+    "why|when|did|does do|did|does|you|he|she|they|sam|we|i|it* $",
+    "was|were|did|is|am i|we|he|she|they|it get|just? $",
+    "how come you|he|she|they|i|we* $",
+    "if|unless|until|before|because|since|whether|thought|think|knew|sorry|see|saw that? @small* you|he|she|they|i|we|there|it* $",
     "dont|didnt|never|not|wont|cant ever|please|you|want|to|me|have|need|mean|meant|going|intend* $",
     "have|had|has|got|are|there|were|is|was|see|seeing|received|getting|get|found|shows|showing $",
-    "you|he|she|they|sam|kim|sitter|people|who|someone|kids|we|i have|has|just|really|always|also* $",
     "without|avoid|hate|before|after|about|than|instead of? $",
+    "sorry|thanks|thank|you for|about all|the* $",
     "forget|remember|hesitate|afraid|feel free to $",
     "accidentally|mistakenly|mistake|error|accident i|,|by|was|got|have|been|to* $",
-    "i|we|was|been|got|get|were|am accidentally|was|been|got|not|never|mistakenly|just* $",
-    "is|are|was|were there $",
+    "was|been|got|were accidentally|never* $",
     "trying|try|tried|had|has|able|busy|drive|driving to? $",
-    "my|his|her|our|their|the phone|app|husband|wife|son|daughter|mother|sister|friend|mum|mom|dad* will|should|would|can|did|has|does|keeps|is* $",
+    "my|his|her|our|their|the phone|app|husband|wife|son|daughter|mother|sister|friend|mum|mom|dad|camera will|should|would|can|did|has|does|keeps|is* $",
 ];
+
+/// Who does not write, before a phrase that refuses: `you don't text me` complains.
+const OTHERS: &str = "you|he|she|they|sam|kim|sitter|people|who|someone|kids really|just|also|always|still* $";
+
+/// Words by which a sentence about somebody asks something of them: `can you not text me`.
+const ASKING: &str = "can|could|would|will|please|prefer|that|request|ask|demand|appreciate|insist|want|like";
+
+/// What is refused again, or for ever, is refused whoever is named.
+const FIRM: &str = "again|anymore|ever|unsubscribe|consent|permission|remove|list|off";
 
 /// Whether a sentence says that its author wants no more texts.
 pub(super) fn is_wish(sentence: &Sentence) -> bool {
@@ -304,40 +309,39 @@ fn is_limited(after: &[String]) -> bool {
     LIMITS.iter().any(|limit| find(limit, near).is_some_and(|(start, _)| start < NEAR))
 }
 
-/// What is refused again, or for ever, is refused whoever is named.
-const FIRM: &str = "again|anymore|ever|unsubscribe|consent|permission|remove|list|off";
-
 fn tells_of_else(before: &[String], said: &[String]) -> bool {
     let near = &before[before.len().saturating_sub(5)..];
     let refused = said.first().is_some_and(|word| stands_for("@unwilling", word));
-    for (number, pattern) in BEFORE.iter().enumerate() {
-        if find(pattern, near).is_none() {
-            continue;
-        }
-        // `you dont text me` complains; `i dont want texts` and `i never want texts again` refuse.
-        let names_somebody = number == 4;
-        let by_author = near.last().is_some_and(|word| stands_for("i|we|have|just|really|also|always", word));
-        if names_somebody && (by_author || !refused || said.iter().any(|word| stands_for(FIRM, word))) {
-            continue;
-        }
-        return true;
-    }
-    false
+    let firm = said.iter().any(|word| stands_for(FIRM, word));
+    let asked = near.iter().any(|word| stands_for(ASKING, word));
+    BEFORE.iter().any(|pattern| find(pattern, near).is_some())
+        || (refused && !firm && !asked && find(OTHERS, near).is_some())
 }
 
-/// Whether a text says nothing but stop, in more words or with punctuation.
+/// Words around a stop that add nothing to it.
+const FILLING: &str = "please|kindly|just|now|it|this|that|these|ok|okay|hey|hi|hello|thanks|thank|you|i|said|can|could|would|\
+                       will|the|already|all|right|immediately|asap|,|make|im|asking|to|sir|guys|no|me|cheers|want|mate|\
+                       seriously|for|god|gods|sake|fucking|damn|bloody|everything|omg|ffs|so|and|do|need|again|really|we|\
+                       enough|id|like|texts|more";
+const STOPS: &str = "stop|stopall|unsubscribe|optout|revoke|cease";
+/// What people say to strangers.
+const STRANGER: &str =
+    "interested|wrong|know|who|harassing|harassment|spam|consent|police|lawyer|block|blocking|hate|annoying";
+/// A text in which a stop stands alone is not longer.
+const BARE_MAX: usize = 12;
+
+/// Whether a text says nothing but stop, in more words or with punctuation, or says so to a stranger.
 pub(super) fn is_bare_stop(sentences: &[Sentence]) -> bool {
-    const FILLING: &str = "please|kindly|just|now|it|this|that|these|ok|okay|hey|hi|hello|thanks|thank|you|i|said|can|could|would|\
-                           will|the|already|all|right|immediately|asap|,|make|im|asking|to|hello|sir|guys|no|me|cheers|want|\
-                           mate|seriously|for|god|gods|sake|fucking|damn|bloody|everything|stop|stopall|omg|ffs|so|and|do|\
-                           need|again|really|we|enough|id|like|texts";
-    const STOPS: &str = "stop|stopall|unsubscribe|optout|revoke|cease";
     let words: Vec<&String> = sentences.iter().flatten().collect();
-    let alone = ["cancel", "end", "quit", "stop", "alto", "basta", "unsubscribe"];
     if let [only] = words.as_slice() {
-        return alone.contains(&only.as_str());
+        return ["cancel", "end", "quit", "stop", "alto", "basta", "unsubscribe", "remove"].contains(&only.as_str());
     }
-    words.len() <= 12
-        && words.iter().any(|word| stands_for(STOPS, word))
-        && words.iter().all(|word| stands_for(FILLING, word) || stands_for(STOPS, word))
+    let is_bare = |sentence: &Sentence| {
+        sentence.iter().any(|word| stands_for(STOPS, word))
+            && sentence.iter().all(|word| stands_for(FILLING, word) || stands_for(STOPS, word))
+    };
+    let to_stranger = words.iter().any(|word| stands_for(STRANGER, word));
+    let all_filling =
+        sentences.iter().all(|sentence| is_bare(sentence) || sentence.iter().all(|word| stands_for(FILLING, word)));
+    words.len() <= BARE_MAX && (all_filling || to_stranger) && sentences.iter().any(is_bare)
 }

@@ -71,7 +71,7 @@ const OTHERS: [&str; 24] = [
 ];
 
 /// Short words as people mistype or shorten them.
-const SHORT: [(&str, &str); 44] = [
+const SHORT: [(&str, &str); 46] = [
     ("stpo", "stop"),
     ("sotp", "stop"),
     ("stp", "stop"),
@@ -116,6 +116,8 @@ const SHORT: [(&str, &str); 44] = [
     ("agian", "again"),
     ("mre", "more"),
     ("thees", "these"),
+    ("unsubscribing", "unsubscribe"),
+    ("textig", "texting"),
 ];
 
 /// A sentence, as the words that mean the same.
@@ -123,7 +125,7 @@ pub(super) type Sentence = Vec<String>;
 
 /// Cuts a text into sentences, and these into words.
 pub(super) fn sentences(text: &str) -> Vec<Sentence> {
-    let plain: String = text.chars().filter_map(plain).flatten().collect();
+    let plain = drawn_out(text.chars().filter_map(plain).flatten());
     plain
         .split(['.', '!', '?', ';', '\n'])
         .map(|sentence| {
@@ -133,6 +135,22 @@ pub(super) fn sentences(text: &str) -> Vec<Sentence> {
         })
         .filter(|sentence| sentence.iter().any(|word| word != ","))
         .collect()
+}
+
+/// Writes a letter once that is written three times or more: `nooo`.
+fn drawn_out(letters: impl Iterator<Item = char>) -> String {
+    let mut text = String::new();
+    let (mut last, mut times) = (None, 0);
+    for letter in letters {
+        times = if last == Some(letter) { times + 1 } else { 1 };
+        last = Some(letter);
+        if times == 3 && letter.is_alphabetic() {
+            text.pop();
+        } else if times < 3 || !letter.is_alphabetic() {
+            text.push(letter);
+        }
+    }
+    text
 }
 
 /// A comma is a word of its own.
