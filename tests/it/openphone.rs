@@ -63,10 +63,11 @@ async fn openphone_conversation(nightshift: &Nightshift) -> String {
     path
 }
 
+/// Writes a text, and lets time pass until it is about to be sent: not at night, and a second after the one before.
 async fn write(nightshift: &Nightshift, path: &str, body: &str) {
     nightshift.post(path, json!({"body": body})).await.expect(200);
-    // The number sends one text a second.
-    nightshift.pass(Duration::from_secs(2)).await;
+    nightshift.texts().queued().skip_waits_until(0).await;
+    nightshift.quiet().await;
 }
 
 fn inject(nightshift: &Nightshift, fault: Fault) {
