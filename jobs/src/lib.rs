@@ -26,6 +26,7 @@ pub mod pricing;
 pub mod promises;
 mod proof;
 mod provider_calls;
+pub mod response_links;
 pub mod retention;
 pub mod schedules;
 mod seed;
@@ -75,6 +76,10 @@ pub fn registry() -> Registry<App> {
         // Prices: checked every night, never changed.
         .job::<pricing::reconcile::PricingReconcile>()
         .job::<pricing::reconcile_chunk::PricingReconcileChunk>()
+        // Sitters: how fast they answer.
+        .job::<metrics::sitter_window::MetricsSitterWindow>()
+        .job::<metrics::nightly::MetricsNightly>()
+        .job::<response_links::expire::ResponseLinksExpire>()
         .job::<exceptions::wake::ExceptionsWake>()
         .job::<retention::sweep::RetentionSweep>()
 }

@@ -9,6 +9,9 @@ use crate::simulator::{Accounts, OpenPhoneShape, OpenPhoneWebhook, Simulator};
 /// Where a server on this machine receives OpenPhone's webhooks by default.
 const OPENPHONE_WEBHOOK: &str = "http://127.0.0.1:3000/api/webhooks/sms";
 
+/// Where it receives Twilio's webhooks about texts.
+const TWILIO_WEBHOOK: &str = "http://127.0.0.1:3000/api/twilio/inbound#rc=3&rp=ct,rt,5xx";
+
 /// Runs the simulated providers on a loopback port until `end` completes, and prints the settings with which a server
 /// uses them. Port 0 chooses a free port.
 ///
@@ -21,6 +24,7 @@ pub async fn run(port: u16, console: &dyn Console, end: impl Future<Output = ()>
         .with_context(|| format!("can't listen on port {port}"))?;
     let webhook = OpenPhoneWebhook { url: OPENPHONE_WEBHOOK.to_owned(), shape: OpenPhoneShape::default() };
     simulator.openphone().deliver_to(webhook);
+    simulator.twilio().set_inbound_url(TWILIO_WEBHOOK);
     let Accounts { twilio, openphone, vapi } = accounts;
     let (sid, token) = (twilio.account_sid, twilio.auth_token);
     let url = simulator.base_url();

@@ -12,6 +12,7 @@ pub mod logs;
 pub mod nightshift;
 pub mod probes;
 pub mod process;
+pub mod twilio;
 
 pub use answer::Answer;
 pub use nightshift::{Caller, Nightshift, on};

@@ -4,7 +4,7 @@ use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
 use super::Via;
-use super::held::{Held, hold};
+use super::held::{Held, hold_with_thread};
 use super::lifecycle::{OfferStatus, Refusal, Step, outcome};
 use super::offer::{Offer, answered_by};
 use super::record::{Given, end, no_longer_unfilled, note_unfilled};
@@ -16,6 +16,7 @@ use crate::bookings::{self, Booking};
 use crate::confirmation;
 use crate::field_errors::TextLimit;
 use crate::ids::{BookingId, OfferId, OrgId, SitterId};
+use crate::messaging::threads::Thread;
 use crate::{Error, Result};
 
 const REASON: TextLimit = TextLimit { chars_max: 4000 };
@@ -62,7 +63,7 @@ pub async fn answer(
     if answer.reason.is_some_and(|reason| !REASON.allows(reason)) {
         return Err(Error::invalid("reason", "must be at most 4000 characters and without control characters"));
     }
-    let mut held = hold(tx, booking).await?;
+    let (mut held, thread) = hold_with_thread(tx, booking).await?;
     if held.booking.org_id != *org {
         return Err(Error::NotFound);
     }
@@ -80,7 +81,7 @@ pub async fn answer(
     }
     let mut runs = RunsToStart::default();
     if answer.accepts {
-        assign(tx, &mut held, sitter, by, now).await?;
+        assign(tx, &mut held, thread.as_ref(), sitter, by, now).await?;
         runs = tell_of_assignment(tx, &held.booking, sitter, &offer.id, now).await?;
     }
     let given = Given { via: answer.via, reason: answer.reason, at: answer.at };
@@ -102,14 +103,21 @@ async fn is_active(tx: &mut Tx, sitter: &SitterId) -> Result<bool> {
 }
 
 /// Gives the booking, its conversation and its window to the sitter.
-async fn assign(tx: &mut Tx, held: &mut Held, sitter: &SitterId, by: &Actor, now: Timestamp) -> Result<()> {
+async fn assign(
+    tx: &mut Tx,
+    held: &mut Held,
+    thread: Option<&Thread>,
+    sitter: &SitterId,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<()> {
     if held.booking.sitter_id.is_none() {
         held.booking.sitter_id = Some(sitter.clone());
         held.booking = bookings::store(tx, &held.booking, now).await?;
         let facts = json!({"fields": ["sitterId"], "version": held.booking.version});
         audit::record(tx, held.booking.entry(Event::BookingUpdated, by).metadata(facts), now).await?;
     }
-    confirmation::hand_over(tx, &held.booking, held.thread.as_ref(), by, now).await
+    confirmation::hand_over(tx, &held.booking, thread, by, now).await
 }
 
 /// Inserts the run of the text that tells the sitter of their assignment.

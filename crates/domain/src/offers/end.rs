@@ -73,15 +73,36 @@ pub async fn withdraw(tx: &mut Tx, org: &OrgId, id: &OfferId, by: &Actor, now: T
 /// [`Error::NotFound`] if there is no such booking.
 pub async fn booking_closed(tx: &mut Tx, booking: &BookingId, by: &Actor, now: Timestamp) -> Result<()> {
     let mut held = hold(tx, booking).await?;
-    for id in pending(&held.offers) {
-        end(tx, &mut held, &id, OfferStatus::Withdrawn, None, by, now).await?;
+    for offer in pending(&held.offers) {
+        end(tx, &mut held, &offer.id, OfferStatus::Withdrawn, None, by, now).await?;
     }
     no_longer_unfilled(tx, booking, "the booking has ended", now).await
 }
 
-fn pending(offers: &[Offer]) -> Vec<OfferId> {
-    let pending = offers.iter().filter(|offer| offer.status == OfferStatus::Pending);
-    pending.map(|offer| offer.id.clone()).collect()
+/// Withdraws the pending offers of an organisation's sitter who can't accept them any more. A booking that has no other
+/// pending offer and no sitter raises an exception. Locks the bookings in the order of their ids.
+pub async fn sitter_left(tx: &mut Tx, org: &OrgId, sitter: &SitterId, by: &Actor, now: Timestamp) -> Result<()> {
+    let offers: Vec<(OfferId, BookingId)> = tx
+        .query(
+            "SELECT id, booking_id FROM offer_events WHERE org_id = $1 AND sitter_id = $2 AND status = 'pending'
+             ORDER BY booking_id",
+        )
+        .bind(org)
+        .bind(sitter)
+        .all()
+        .await?;
+    for (id, booking) in offers {
+        let mut held = hold(tx, &booking).await?;
+        if pending(&held.offers).iter().any(|offer| offer.id == id) {
+            end(tx, &mut held, &id, OfferStatus::Withdrawn, None, by, now).await?;
+            note_unfilled(tx, &held, now).await?;
+        }
+    }
+    Ok(())
+}
+
+fn pending(offers: &[Offer]) -> Vec<Offer> {
+    offers.iter().filter(|offer| offer.status == OfferStatus::Pending).cloned().collect()
 }
 
 /// After a booking was changed, which this transaction has locked: its pending offers end if it has a sitter now, and
@@ -102,9 +123,12 @@ pub async fn booking_changed(tx: &mut Tx, booking: &Booking, by: &Actor, now: Ti
         return Ok(Vec::new());
     }
     let mut held = hold(tx, &booking.id).await?;
-    if booking.sitter_id.is_some() {
-        for id in pending(&held.offers) {
-            end(tx, &mut held, &id, OfferStatus::Superseded, None, by, now).await?;
+    if let Some(assigned) = &booking.sitter_id {
+        for offer in pending(&held.offers) {
+            // The sitter who has the booking now did not lose it.
+            let lost = offer.sitter_id != *assigned;
+            let status = if lost { OfferStatus::Superseded } else { OfferStatus::Withdrawn };
+            end(tx, &mut held, &offer.id, status, None, by, now).await?;
         }
         return Ok(Vec::new());
     }

@@ -1,4 +1,4 @@
-//! A booking with its conversation and its offers, all locked.
+//! A booking and its offers, locked.
 
 use nightshift_db::{Timestamp, Tx};
 
@@ -11,24 +11,32 @@ use crate::messaging::threads::{self, Thread};
 
 pub(super) struct Held {
     pub booking: Booking,
-    /// The conversation about the booking, if there is one yet.
-    pub thread: Option<Thread>,
     /// Every offer of the booking, oldest first.
     pub offers: Vec<Offer>,
 }
 
-/// Locks a booking, its conversation and its offers, in this order.
+/// Locks a booking and then its offers.
 ///
 /// # Errors
 /// [`Error::NotFound`](crate::Error::NotFound) if there is no such booking.
 pub(super) async fn hold(tx: &mut Tx, id: &BookingId) -> Result<Held> {
+    let booking = bookings::lock(tx, id).await?;
+    let offers = offer::lock_of_booking(tx, id).await?;
+    Ok(Held { booking, offers })
+}
+
+/// As [`hold`], and locks the conversation about the booking in between, if there is one.
+///
+/// # Errors
+/// As [`hold`].
+pub(super) async fn hold_with_thread(tx: &mut Tx, id: &BookingId) -> Result<(Held, Option<Thread>)> {
     let booking = bookings::lock(tx, id).await?;
     let thread = match threads::of_booking(tx, id).await? {
         Some(thread) => Some(threads::lock(tx, &thread.id).await?),
         None => None,
     };
     let offers = offer::lock_of_booking(tx, id).await?;
-    Ok(Held { booking, thread, offers })
+    Ok((Held { booking, offers }, thread))
 }
 
 impl Held {

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::faults::{Fault, FaultRule, Faults};
+use super::inbound::Listeners;
 use super::openphone_account::{OpenPhoneAccount, OpenPhoneWebhook};
 use super::openphone_ledger::{OpenPhoneLedger, OpenPhoneMessage};
 use super::openphone_wire::ApiError;
@@ -36,6 +37,7 @@ pub struct FakeOpenPhone {
     faults: Faults,
     ledger: Mutex<OpenPhoneLedger>,
     changes: watch::Sender<u64>,
+    pub(super) listeners: Listeners,
     /// The times of the requests within the last second.
     recent: Mutex<VecDeque<Instant>>,
 }
@@ -57,6 +59,7 @@ impl FakeOpenPhone {
             faults: Faults::default(),
             ledger: Mutex::default(),
             changes: watch::Sender::new(0),
+            listeners: Listeners::default(),
             recent: Mutex::default(),
             account,
         }))
@@ -155,7 +158,7 @@ impl FakeOpenPhone {
     pub(super) fn store(&self, text: NewText<'_>, shown_as: Option<Fault>) -> OpenPhoneMessage {
         let ours = if text.incoming { text.to } else { text.from };
         let message = OpenPhoneMessage {
-            id: format!("AC{}", Uuid::new_v4().simple()),
+            id: text.id.map_or_else(|| format!("AC{}", Uuid::new_v4().simple()), str::to_owned),
             phone_number_id: number_id(ours),
             from: text.from.to_owned(),
             to: text.to.to_owned(),
@@ -166,7 +169,7 @@ impl FakeOpenPhone {
             media: text.media.to_vec(),
             incoming: text.incoming,
             status: if text.incoming { "received" } else { "queued" }.to_owned(),
-            created_at: self.now(),
+            created_at: text.at.unwrap_or_else(|| self.now()),
             webhooks: Vec::new(),
         };
         self.knows(ours);
@@ -176,13 +179,17 @@ impl FakeOpenPhone {
 }
 
 /// A text to store.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct NewText<'a> {
     pub(super) from: &'a str,
     pub(super) to: &'a str,
     pub(super) text: &'a str,
     pub(super) media: &'a [String],
     pub(super) incoming: bool,
+    /// `None` makes one.
+    pub(super) id: Option<&'a str>,
+    /// `None` means now.
+    pub(super) at: Option<DateTime<Utc>>,
 }
 
 /// Returns the id of a number.

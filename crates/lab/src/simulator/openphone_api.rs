@@ -54,7 +54,7 @@ async fn send(
     }
     let plan = Plan::of(take(Stage::Callbacks).map(|rule| rule.fault));
     let shown_as = take(Stage::Body).map(|rule| rule.fault);
-    let text = NewText { from: &asked.from, to: &asked.to, text: &asked.content, media: &[], incoming: false };
+    let text = NewText { from: &asked.from, to: &asked.to, text: &asked.content, ..NewText::default() };
     let message = openphone.store(text, shown_as);
     follow(&openphone, &message, plan).await;
     let answer = json!({"data": resource(&message)});

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::faults::Fault;
+use super::inbound::Arrival;
 use super::openphone::{FakeOpenPhone, NewText};
 use super::openphone_account::OpenPhoneShape;
 use super::openphone_ledger::OpenPhoneMessage;
@@ -82,20 +83,19 @@ async fn end(openphone: &FakeOpenPhone, id: &str, plan: &Plan) {
             status.clone_into(&mut message.status);
         }
     });
+    if status == "delivered"
+        && let Some(message) = openphone.read(|ledger| ledger.message(id).cloned())
+    {
+        openphone.listeners.tell(&Arrival { from: message.from, to: message.to, body: message.text });
+    }
     let Some(event) = openphone.event(id, &format!("message.{status}")) else { return };
     // Webhooks of the legacy generations report only success.
     if status != "delivered" && event.shape != OpenPhoneShape::Current {
         return;
     }
     for _ in 0..plan.webhooks {
-        let mut pause = RETRY_PAUSE;
-        for _ in 0..ATTEMPTS_MAX {
-            if openphone.deliver(&event).await.is_ok_and(|answer| answer.taken()) {
-                break;
-            }
-            sleep(pause).await;
-            pause *= 2;
-        }
+        // The ledger keeps the answers.
+        let _ = openphone.deliver_with_retries(&event).await;
     }
 }
 
@@ -120,7 +120,12 @@ impl FakeOpenPhone {
     /// deliver it late, twice or never.
     pub fn receive_unreported(&self, from: &str, to: &str, text: &str, media: &[&str]) -> OpenPhoneEvent {
         let media: Vec<_> = media.iter().map(|url| (*url).to_owned()).collect();
-        let message = self.store(NewText { from, to, text, media: &media, incoming: true }, None);
+        self.take_in(NewText { from, to, text, media: &media, ..NewText::default() })
+    }
+
+    /// Takes in a text of a person. Returns its event.
+    pub(super) fn take_in(&self, text: NewText<'_>) -> OpenPhoneEvent {
+        let message = self.store(NewText { incoming: true, ..text }, None);
         self.event_of(&message, "message.received")
     }
 
@@ -151,6 +156,25 @@ impl FakeOpenPhone {
             }
         });
         answer
+    }
+
+    /// Delivers an event until it is taken, with growing pauses, far shorter than OpenPhone's. Returns the number of
+    /// attempts and the last answer.
+    pub(super) async fn deliver_with_retries(
+        &self,
+        event: &OpenPhoneEvent,
+    ) -> (u32, Result<DeliveryAnswer, DeliveryError>) {
+        let mut pause = RETRY_PAUSE;
+        let mut tries = 1;
+        loop {
+            let answer = self.deliver(event).await;
+            if tries == ATTEMPTS_MAX || answer.as_ref().is_ok_and(DeliveryAnswer::taken) {
+                return (tries, answer);
+            }
+            sleep(pause).await;
+            pause *= 2;
+            tries += 1;
+        }
     }
 
     async fn post(&self, event: &OpenPhoneEvent) -> Result<DeliveryAnswer, DeliveryError> {

@@ -45,6 +45,9 @@ async fn send(
     {
         return Ok(refusal);
     }
+    if twilio.read(|ledger| ledger.blocks(&form.from, &form.to)) {
+        return Ok(ApiError::new(400, 21610).into_response());
+    }
     let plan =
         Plan::of(twilio.faults().take(Stage::Callbacks, Some(&form.to), Some(&form.body)).map(|rule| rule.fault));
     let shown_as = twilio.faults().take(Stage::Body, Some(&form.to), Some(&form.body)).map(|rule| rule.fault);

@@ -10,7 +10,7 @@ mod calls;
 mod given;
 mod jobs;
 mod messages;
-mod offers;
+pub mod offers;
 mod prices;
 mod records;
 mod time;

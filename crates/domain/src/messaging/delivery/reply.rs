@@ -6,12 +6,14 @@
 use nightshift_db::{Db, Timestamp, Tx};
 use serde_json::json;
 
-use super::outbound::{Outbound, lock};
+use super::outbound::{Outbound, load, lock};
+use super::send::addresses;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::ids::{InboxId, MessageId, NumberId, ThreadId};
 use crate::inbox::InboxStatus;
 use crate::messaging::message::MessageStatus;
+use crate::messaging::opt_outs::{self, Permission};
 use crate::messaging::post;
 use crate::text_enum::text_enum;
 use crate::{Error, Result};
@@ -100,20 +102,28 @@ pub async fn reply_state(db: &Db, inbox: &InboxId) -> Result<ReplyState> {
 }
 
 /// Takes the reply to an event for the answer to its webhook, and marks it as sent. Returns the reply if this answer is
-/// to carry it, also if an earlier answer was to do so.
+/// to carry it, also if an earlier answer was to do so. A reply to somebody who wants no texts is left to the fallback,
+/// which does not send it.
 ///
 /// # Errors
 /// An error of the database.
 pub async fn answer_with_reply(tx: &mut Tx, inbox: &InboxId, by: &Actor, now: Timestamp) -> Result<Option<String>> {
-    let Some((id, text)) = take_reply(tx, inbox, ReplyChannel::Twiml, now).await? else {
-        let standing: Option<(Option<String>,)> = tx
-            .query("SELECT reply_text FROM webhook_inbox WHERE id = $1 AND reply_channel = 'twiml'")
-            .bind(inbox)
-            .optional()
-            .await?;
-        return Ok(standing.and_then(|(text,)| text));
+    let (id, text) = match found(tx, inbox).await? {
+        Found::Answered(text) => return Ok(Some(text)),
+        Found::Nothing => return Ok(None),
+        Found::Undecided(id, text) => (id, text),
     };
     let reply = lock(tx, &id).await?;
+    if !may_be_told(tx, &reply, now).await? {
+        return Ok(None);
+    }
+    if !take_reply(tx, inbox, ReplyChannel::Twiml, now).await? {
+        // It was taken while this transaction waited for the reply's lock, perhaps for another answer to this event.
+        return Ok(match found(tx, inbox).await? {
+            Found::Answered(text) => Some(text),
+            _ => None,
+        });
+    }
     if reply.status == MessageStatus::Queued {
         tx.query("UPDATE message_events SET status = 'sent', sent_at = $2, updated_at = $2 WHERE id = $1")
             .bind(&id)
@@ -127,33 +137,58 @@ pub async fn answer_with_reply(tx: &mut Tx, inbox: &InboxId, by: &Actor, now: Ti
     Ok(Some(text))
 }
 
+/// What is stored of the reply to an event.
+enum Found {
+    Nothing,
+    Undecided(MessageId, String),
+    /// An answer to the webhook carries it.
+    Answered(String),
+}
+
+async fn found(tx: &mut Tx, inbox: &InboxId) -> Result<Found> {
+    let row: Option<(Option<MessageId>, Option<String>, Option<ReplyChannel>)> = tx
+        .query("SELECT reply_message_id, reply_text, reply_channel FROM webhook_inbox WHERE id = $1")
+        .bind(inbox)
+        .optional()
+        .await?;
+    Ok(match row {
+        Some((_, Some(text), Some(ReplyChannel::Twiml))) => Found::Answered(text),
+        Some((Some(id), Some(text), None)) => Found::Undecided(id, text),
+        _ => Found::Nothing,
+    })
+}
+
+/// Whether the person may be sent a reply. Until the transaction ends, nobody changes the answer.
+async fn may_be_told(tx: &mut Tx, reply: &Outbound, now: Timestamp) -> Result<bool> {
+    let Some(to) = addresses(tx, reply).await?.recipient() else { return Ok(false) };
+    Ok(opt_outs::permission(tx, &reply.org_id, &to, None, now).await? == Permission::Send)
+}
+
 /// Takes the reply to an event to send it as a text of its own. Returns the text, for which `sms.send` must follow, or
 /// `None` if the answer to the webhook carries it.
 ///
 /// # Errors
 /// An error of the database.
 pub async fn send_reply(tx: &mut Tx, inbox: &InboxId, now: Timestamp) -> Result<Option<Outbound>> {
-    let Some((id, _)) = take_reply(tx, inbox, ReplyChannel::Sms, now).await? else { return Ok(None) };
-    lock(tx, &id).await.map(Some)
+    if !take_reply(tx, inbox, ReplyChannel::Sms, now).await? {
+        return Ok(None);
+    }
+    let id = tx.query("SELECT reply_message_id FROM webhook_inbox WHERE id = $1").bind(inbox).scalar().await?;
+    load(tx, &id).await.map(Some)
 }
 
-/// Sets the channel of a reply if it has none. The first one wins.
-async fn take_reply(
-    tx: &mut Tx,
-    inbox: &InboxId,
-    channel: ReplyChannel,
-    now: Timestamp,
-) -> Result<Option<(MessageId, String)>> {
+/// Sets the channel of a reply if it has none. Returns whether this call set it. The caller that marks the reply as sent
+/// locks the reply first.
+async fn take_reply(tx: &mut Tx, inbox: &InboxId, channel: ReplyChannel, now: Timestamp) -> Result<bool> {
     let won = tx
         .query(
             "UPDATE webhook_inbox SET reply_channel = $2, updated_at = $3
-             WHERE id = $1 AND reply_channel IS NULL AND reply_message_id IS NOT NULL
-             RETURNING reply_message_id, reply_text",
+             WHERE id = $1 AND reply_channel IS NULL AND reply_message_id IS NOT NULL",
         )
         .bind(inbox)
         .bind(channel)
         .bind(now)
-        .optional()
+        .execute()
         .await?;
-    Ok(won)
+    Ok(won == 1)
 }

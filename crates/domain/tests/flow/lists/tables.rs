@@ -8,7 +8,7 @@ use nightshift_domain::messaging::{inbox, windows};
 use nightshift_domain::page::{Limit, Page};
 use nightshift_domain::people::client_list;
 use nightshift_domain::viewer::Viewer;
-use nightshift_domain::{Result, audit, bookings, calls, exceptions, reconciliation};
+use nightshift_domain::{Result, audit, bookings, calls, exceptions, offers, reconciliation};
 use serde::Serialize;
 use serde_json::json;
 
@@ -106,6 +106,16 @@ pub const LISTS: &[ListOf] = &[
         filters: &[("q", &["ada", "grace h", "(555) 777", "0210"]), ("opted out", &["true", "false"])],
         across_orgs: false,
         of_sitters: false,
+    },
+    ListOf {
+        name: "offers",
+        filters: &[
+            ("status", &["declined", "expired", "withdrawn"]),
+            ("booking", BOOKINGS),
+            ("sitter", &["sitter-1", "sitter-2"]),
+        ],
+        across_orgs: false,
+        of_sitters: true,
     },
     ListOf {
         name: "windows",
@@ -211,6 +221,14 @@ pub async fn page(
             let opted_out = text("opted out").map(|word| word.parse().unwrap());
             let filter = client_list::Filter { q: text("q"), opted_out };
             ids(client_list::list(db, viewer, &filter, cursor, limit).await?)
+        }
+        "offers" => {
+            let filter = offers::Filter {
+                status: text("status").map(|word| word.parse().unwrap()),
+                booking_id: text("booking").map(Into::into),
+                sitter_id: text("sitter").map(Into::into),
+            };
+            ids(offers::list(db, viewer, &filter, cursor, limit).await?)
         }
         "windows" => {
             let filter = windows::Filter {
@@ -336,6 +354,18 @@ pub async fn insert(db: &Db, list: &str, row: &Values) {
             .bind(own("name"))
             .bind(own("phone"))
             .bind((row["opted out"] == "true").then(now)),
+        "offers" => db
+            .write(
+                "INSERT INTO offer_events (id, org_id, created_at, status, booking_id, sitter_id, code, offered_at,
+                                           expires_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, 1, $3, $3)",
+            )
+            .bind(id)
+            .bind(org)
+            .bind(day)
+            .bind(own("status"))
+            .bind(own("booking"))
+            .bind(own("sitter")),
         "windows" => db
             .write(
                 "INSERT INTO assignment_windows (id, org_id, starts_at, ends_at, sitter_id, booking_id, cancelled_at)
