@@ -8,7 +8,7 @@ use nightshift_db::Engine;
 use nightshift_db::failpoint::{self, Action};
 use nightshift_db::testing::each_engine;
 use nightshift_jobs::promises::broken;
-use nightshift_lab::simulator::{Fault, FaultRule};
+use nightshift_lab::simulator::{Fault, FaultRule, OpenPhoneShape, OpenPhoneWebhook};
 use serde_json::{Value, json};
 
 use crate::support::nightshift::on_with;
@@ -24,6 +24,7 @@ each_engine! {
     a_text_that_comes_too_fast_is_sent_later,
     no_second_has_more_texts_than_the_key_allows,
     without_a_key_the_texts_of_openphone_numbers_fail_and_people_are_told,
+    a_delivery_moves_a_text_forward_whatever_the_order,
     the_mock_sends_the_texts_of_every_number,
     doctor_knows_openphone(flavor = "multi_thread"),
 }
@@ -63,10 +64,11 @@ async fn openphone_conversation(nightshift: &Nightshift) -> String {
     path
 }
 
+/// Writes a text, and lets time pass until it is about to be sent: not at night, and a second after the one before.
 async fn write(nightshift: &Nightshift, path: &str, body: &str) {
     nightshift.post(path, json!({"body": body})).await.expect(200);
-    // The number sends one text a second.
-    nightshift.pass(Duration::from_secs(2)).await;
+    nightshift.texts().queued().skip_waits_until(0).await;
+    nightshift.quiet().await;
 }
 
 fn inject(nightshift: &Nightshift, fault: Fault) {
@@ -232,6 +234,38 @@ async fn without_a_key_the_texts_of_openphone_numbers_fail_and_people_are_told(e
         write(&nightshift, &by_twilio, "by Twilio").await;
         assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 2);
         assert_eq!(nightshift.simulator.openphone().ledger().messages(), []);
+    })
+    .await;
+}
+
+/// Every shape of webhook says that a text was delivered; twice, before the answer to the send, and after a later status.
+async fn a_delivery_moves_a_text_forward_whatever_the_order(engine: Engine) {
+    on(engine, async |nightshift| {
+        openphone_only(&nightshift).await;
+        let path = conversation(&nightshift, business::booking()).await;
+        let mut delivered = 1;
+        nightshift.texts().delivered().until(delivered).await;
+        let url = format!("{}/api/webhooks/sms", nightshift.app.url());
+        for (shape, fault) in OpenPhoneShape::ALL.into_iter().zip([
+            Fault::CallbacksDoubled,
+            Fault::CallbacksBeforeAnswer,
+            Fault::CallbacksDoubled,
+        ]) {
+            nightshift.simulator.openphone().deliver_to(OpenPhoneWebhook { url: url.clone(), shape });
+            inject(&nightshift, fault);
+            write(&nightshift, &path, &format!("On my way, {shape:?}")).await;
+            delivered += 1;
+            nightshift.texts().delivered().skip_waits_until(delivered).await;
+        }
+        inject(&nightshift, Fault::Undelivered);
+        write(&nightshift, &path, "On my way, in vain").await;
+        nightshift.texts().in_status("undelivered").skip_waits_until(1).await;
+        let id = nightshift.simulator.openphone().read(|ledger| ledger.to(CLIENT).last().unwrap().id.clone());
+        let late = nightshift.simulator.openphone().event(&id, "message.delivered").unwrap();
+        assert_eq!(nightshift.simulator.openphone().deliver(&late).await.unwrap().status, 200);
+        nightshift.quiet().await;
+        assert_eq!(nightshift.texts().in_status("undelivered").count().await, 1, "a final status stays");
+        assert_eq!(nightshift.open_exceptions("sms_undelivered").count().await, 1);
     })
     .await;
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nightshift_providers::http::innermost;
-use nightshift_providers::openphone::sign::{sign_legacy, sign_standard};
-use secrecy::{ExposeSecret, SecretString};
+use nightshift_providers::openphone::signature::{Key, sign};
+use secrecy::ExposeSecret;
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -192,21 +192,22 @@ impl FakeOpenPhone {
     /// Returns the headers that sign an event at this time, with a signature by each key of its generation.
     #[must_use]
     pub fn signatures(&self, event: &OpenPhoneEvent) -> Vec<(&'static str, String)> {
-        let now = self.now();
+        let at = self.now().timestamp();
         let is_current = event.shape == OpenPhoneShape::Current;
-        let of_its_generation = |secret: &&SecretString| secret.expose_secret().starts_with("whsec_") == is_current;
-        let secrets = self.account.webhook_secrets.iter().filter(of_its_generation);
-        let body = event.body.as_bytes();
-        if is_current {
-            let signatures: Vec<_> =
-                secrets.map(|secret| sign_standard(secret, &event.id, now.timestamp(), body)).collect();
-            return vec![
-                ("webhook-id", event.id.clone()),
-                ("webhook-timestamp", now.timestamp().to_string()),
-                ("webhook-signature", signatures.join(" ")),
-            ];
-        }
-        let signatures: Vec<_> = secrets.map(|secret| sign_legacy(secret, now.timestamp_millis(), body)).collect();
-        vec![("openphone-signature", signatures.join(","))]
+        let keys = self.account.webhook_secrets.iter().filter_map(|secret| Key::read(secret.expose_secret()).ok());
+        let signed = keys
+            .filter(|key| key.is_current() == is_current)
+            .map(|key| sign(&key, &event.id, at, event.body.as_bytes()));
+        // The signatures of further keys are appended to the last header, which has the signature.
+        let separator = if is_current { " " } else { "," };
+        signed
+            .reduce(|mut headers, more| {
+                if let (Some((_, all)), Some((_, one))) = (headers.last_mut(), more.last()) {
+                    all.push_str(separator);
+                    all.push_str(one);
+                }
+                headers
+            })
+            .unwrap_or_default()
     }
 }

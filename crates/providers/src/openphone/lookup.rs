@@ -38,6 +38,8 @@ impl OpenPhoneClient {
                 found.push((created_at, listed.into_candidate(lookup).ok_or(UNREADABLE)?));
             }
         }
+        // Lists are newest first. Of two messages of the same millisecond, the order of the list decides.
+        found.reverse();
         found.sort_by_key(|(created_at, _)| *created_at);
         Ok(found.into_iter().map(|(_, candidate)| candidate).collect())
     }

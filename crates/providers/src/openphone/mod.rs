@@ -6,7 +6,6 @@ mod error;
 mod event;
 mod lookup;
 mod received;
-pub mod sign;
 pub mod signature;
 mod status;
 

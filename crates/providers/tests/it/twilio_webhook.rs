@@ -69,6 +69,15 @@ fn a_status_that_nobody_documented_moves_nothing() {
 }
 
 #[test]
+fn the_older_names_of_parameters_are_read_where_the_newer_are_missing() {
+    let callback = StatusCallback::parse(b"SmsSid=SM1&SmsStatus=delivered&ErrorCode=odd").unwrap();
+    assert_eq!((callback.message_sid.as_str(), callback.status), ("SM1", MessageStatus::Delivered));
+    assert_eq!(callback.error_code, None);
+    let both = StatusCallback::parse(b"MessageSid=SM1&SmsSid=SM2&MessageStatus=failed&SmsStatus=sent").unwrap();
+    assert_eq!((both.message_sid.as_str(), both.status), ("SM1", MessageStatus::Failed));
+}
+
+#[test]
 fn states_only_move_forward() {
     use MessageStatus::{Delivered, Failed, Queued, Read, Sent, Undelivered};
     assert!(Sent.moves_on_from(Queued));
