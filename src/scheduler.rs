@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use nightshift_db::{Db, Timestamp};
 use nightshift_domain::people::organizations;
 use nightshift_jobs::schedules::{Times, schedules, scope_of};
@@ -19,12 +18,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// The pause before a retry after an error.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
-/// The schedules, with the time zones in which they apply.
+/// The schedules of the program.
 #[derive(Debug, Clone)]
 pub struct Clockwork {
     pub schedules: Vec<Schedule>,
-    /// The time zone for all organisations. `None` uses each organisation's own.
-    zone: Option<Tz>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -41,14 +38,17 @@ impl Clockwork {
     /// # Errors
     /// Returns an error only if an embedded cron expression is invalid, which a test rules out.
     pub fn new(settings: &Settings) -> Result<Self, BadCron> {
-        let times = Times { reconciliation: settings.reconciliation.schedule.clone() };
-        Ok(Self { schedules: schedules(times)?, zone: settings.reconciliation.timezone })
+        let times = Times {
+            reconciliation: settings.reconciliation.schedule.clone(),
+            reconciliation_zone: settings.reconciliation.timezone,
+        };
+        Ok(Self { schedules: schedules(times)? })
     }
 
-    /// Returns the organisations with the time zones in which their schedules apply.
+    /// Returns the organisations with their time zones.
     pub async fn scopes(&self, db: &Db) -> nightshift_domain::Result<Vec<Scope>> {
         let locales = organizations::locales(db).await?;
-        Ok(locales.into_iter().map(|locale| scope_of(locale, self.zone)).collect())
+        Ok(locales.into_iter().map(scope_of).collect())
     }
 
     /// Enqueues the job of every occurrence when it is due. Never returns.

@@ -135,6 +135,7 @@ fn secrets_appear_in_no_message_and_no_debug_output() {
         ("SESSION_SECRET", "hunter2"),
         ("STRIPE_WEBHOOK_SECRET", "hunter2"),
         ("TWILIO_AUTH_TOKEN", "hunter2"),
+        ("OPENPHONE_API_KEY", "hunter2"),
         ("NIGHTSHIFT__HTTP__METRICS_TOKEN", "hunter2"),
     ]))
     .unwrap();
@@ -255,6 +256,12 @@ const ROWS: &[Row] = &[
         &["TWILIO_BASE_URL=http://twilio.example", "https"],
     ),
     ("twilio_unencrypted", Severity::Refusal, &[("TWILIO_BASE_URL", "http://127.0.0.1.example:80")], &["https"]),
+    (
+        "openphone_unencrypted",
+        Severity::Refusal,
+        &[("OPENPHONE_BASE_URL", "http://openphone.example")],
+        &["OPENPHONE_BASE_URL=http://openphone.example", "https"],
+    ),
     (
         "vapi_incomplete",
         Severity::Refusal,

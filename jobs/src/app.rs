@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use nightshift_domain::messaging::numbers::SmsCarrier;
 use nightshift_domain::phone::PhoneNumber;
 use nightshift_domain::reconciliation::Thresholds;
-use nightshift_providers::sms::SmsSender;
 use nightshift_providers::vapi::{Webhook, WebhookProof};
-use nightshift_queue::Mode;
 
+use crate::carriers::Carriers;
 use crate::dialer::Dialer;
 
 /// Makes Twilio send a report up to three more times, also after an error status or a timeout of ours. By default
@@ -18,7 +16,7 @@ const CALLBACK_RETRIES: &str = "#rc=3&rp=ct,rt,5xx";
 /// The services and settings that handlers use.
 #[derive(Debug)]
 pub struct App {
-    sms: SmsSender,
+    carriers: Carriers,
     public_url: String,
     window_grace: Duration,
     calls: Calls,
@@ -54,14 +52,14 @@ impl App {
     /// its booking; new businesses write to the number `onboarding`.
     #[must_use]
     pub fn new(
-        sms: SmsSender,
+        carriers: Carriers,
         calls: Calls,
         reconciliation: Reconciliation,
         public_url: String,
         window_grace: Duration,
         onboarding: PhoneNumber,
     ) -> Self {
-        Self { sms, public_url, window_grace, calls, reconciliation, onboarding }
+        Self { carriers, public_url, window_grace, calls, reconciliation, onboarding }
     }
 
     /// Returns the number for new businesses.
@@ -98,27 +96,13 @@ impl App {
         self.window_grace
     }
 
-    /// Returns the URL for the carrier's reports about a text.
+    /// Returns the carriers that send texts.
+    pub(crate) fn carriers(&self) -> &Carriers {
+        &self.carriers
+    }
+
+    /// Returns the URL for Twilio's reports about a text.
     pub(crate) fn status_callback(&self) -> String {
         format!("{}/api/twilio/status{CALLBACK_RETRIES}", self.public_url)
-    }
-
-    /// Returns the sender for the texts of a number, or the reason why there is none. A number of the carrier `mock`
-    /// needs no service. If the program is configured to send no texts, no number's texts are sent.
-    pub(crate) fn sender(&self, provider: SmsCarrier) -> Result<&SmsSender, &'static str> {
-        const NOBODY: &SmsSender = &SmsSender::Mock;
-        match (provider, &self.sms) {
-            (SmsCarrier::Mock, _) => Ok(NOBODY),
-            (_, SmsSender::Mock) | (SmsCarrier::Twilio, _) => Ok(&self.sms),
-            (SmsCarrier::Openphone, _) => Err("this program has no connection to OpenPhone"),
-        }
-    }
-
-    /// Returns whether the texts of `sender` are real.
-    pub(crate) fn mode(sender: &SmsSender) -> Mode {
-        match sender {
-            SmsSender::Mock => Mode::Simulated,
-            SmsSender::Twilio(_) => Mode::Live,
-        }
     }
 }

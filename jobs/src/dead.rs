@@ -97,7 +97,22 @@ pub(crate) fn any_retried<'a>(tx: &'a mut Tx, retried: &'a RetriedJob) -> Follow
     })
 }
 
-/// Failed webhooks and bookings affect money and clients; housekeeping can wait until the morning.
+/// Failed webhooks and bookings affect money and clients; housekeeping and figures can wait until the morning.
 fn severity(kind: &str) -> Severity {
-    if kind.starts_with("retention.") { Severity::Low } else { Severity::High }
+    const CAN_WAIT: [&str; 3] = ["retention.", "metrics.", "response_links."];
+    if CAN_WAIT.iter().any(|area| kind.starts_with(area)) { Severity::Low } else { Severity::High }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_and_housekeeping_can_wait_and_nothing_else() {
+        for kind in crate::registry().names() {
+            let area = kind.split('.').next().unwrap_or(kind);
+            let waits = matches!(area, "metrics" | "response_links" | "retention");
+            assert_eq!(severity(kind) == Severity::Low, waits, "{kind}");
+        }
+    }
 }

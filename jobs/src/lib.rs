@@ -12,6 +12,7 @@ mod app;
 pub mod automation;
 pub mod booking;
 pub mod booking_call;
+mod carriers;
 mod dead;
 mod dialer;
 mod enqueuer;
@@ -20,10 +21,12 @@ pub mod exceptions;
 mod job_error;
 pub mod metrics;
 pub mod offer;
+mod pace;
 pub mod pricing;
 pub mod promises;
 mod proof;
 mod provider_calls;
+pub mod response_links;
 pub mod retention;
 pub mod schedules;
 mod seed;
@@ -35,6 +38,7 @@ pub mod webhook;
 use nightshift_queue::Registry;
 
 pub use app::{App, Calls, Reconciliation};
+pub use carriers::{Carriers, NoCarrier, OpenPhone};
 pub use dialer::{Dialer, ProductionLine, TestLine};
 pub use enqueuer::Enqueuer;
 pub use error::Error;
@@ -72,6 +76,10 @@ pub fn registry() -> Registry<App> {
         // Prices: checked every night, never changed.
         .job::<pricing::reconcile::PricingReconcile>()
         .job::<pricing::reconcile_chunk::PricingReconcileChunk>()
+        // Sitters: how fast they answer.
+        .job::<metrics::sitter_window::MetricsSitterWindow>()
+        .job::<metrics::nightly::MetricsNightly>()
+        .job::<response_links::expire::ResponseLinksExpire>()
         .job::<exceptions::wake::ExceptionsWake>()
         .job::<retention::sweep::RetentionSweep>()
 }

@@ -1,5 +1,6 @@
 //! Every schedule of the program.
 
+use chrono_tz::Tz;
 use nightshift_db::Tx;
 use nightshift_domain::ids::OrgId;
 use nightshift_domain::people::organizations::{Locale, local_date};
@@ -10,15 +11,19 @@ use nightshift_queue::{Job, Keys, NewJob, Queue};
 use crate::enqueuer::Enqueuer;
 use crate::error::Error;
 use crate::exceptions::wake::ExceptionsWake;
+use crate::metrics::nightly::MetricsNightly;
 use crate::pricing;
 use crate::pricing::reconcile::PricingReconcile;
+use crate::response_links::expire::ResponseLinksExpire;
 use crate::retention::sweep::RetentionSweep;
 
 /// The configurable times. Those of other schedules are fixed.
 #[derive(Debug, Clone)]
 pub struct Times {
-    /// When prices are checked, in each organisation's time zone or in the configured one.
+    /// When prices are checked.
     pub reconciliation: Timetable,
+    /// The time zone in which prices are checked. `None` uses each organisation's own.
+    pub reconciliation_zone: Option<Tz>,
 }
 
 /// Returns every schedule.
@@ -30,10 +35,26 @@ pub fn schedules(times: Times) -> Result<Vec<Schedule>, BadCron> {
         Schedule {
             name: PricingReconcile::KIND,
             timetable: times.reconciliation,
-            zone: ZoneMode::PerScope,
+            zone: times.reconciliation_zone.map_or(ZoneMode::PerScope, ZoneMode::PerScopeIn),
             overlap: Overlap::Queue,
             kind: PricingReconcile::KIND,
             job: reconcile,
+        },
+        Schedule {
+            name: MetricsNightly::KIND,
+            timetable: "0 0 3 * * *".parse()?,
+            zone: ZoneMode::PerScope,
+            overlap: Overlap::Skip,
+            kind: MetricsNightly::KIND,
+            job: compute_metrics,
+        },
+        Schedule {
+            name: ResponseLinksExpire::KIND,
+            timetable: "0 */5 * * * *".parse()?,
+            zone: ZoneMode::Utc,
+            overlap: Overlap::Skip,
+            kind: ResponseLinksExpire::KIND,
+            job: |_| NewJob::of(&ResponseLinksExpire {}),
         },
         Schedule {
             name: RetentionSweep::KIND,
@@ -66,10 +87,16 @@ fn reconcile(due: &Due) -> Result<NewJob, nightshift_queue::EnqueueError> {
     Ok(NewJob::of(&job)?.org(due.scope.as_str()))
 }
 
-/// Returns the scope of an organisation for schedules; `zone` replaces the organisation's own time zone if it is set.
+fn compute_metrics(due: &Due) -> Result<NewJob, nightshift_queue::EnqueueError> {
+    let org_id = OrgId::from(due.scope.as_str());
+    let job = MetricsNightly { org_id, local_date: due.local.date().to_string() };
+    Ok(NewJob::of(&job)?.org(due.scope.as_str()))
+}
+
+/// Returns the scope of an organisation for schedules.
 #[must_use]
-pub fn scope_of(locale: Locale, zone: Option<chrono_tz::Tz>) -> Scope {
-    Scope { id: locale.org.to_string(), zone: zone.unwrap_or(locale.zone), since: locale.since }
+pub fn scope_of(locale: Locale) -> Scope {
+    Scope { id: locale.org.to_string(), zone: locale.zone, since: locale.since }
 }
 
 /// Runs a schedule's job now, for one organisation or for all of `scopes`, and returns the ids of the jobs. The
@@ -86,20 +113,21 @@ pub async fn run_now(
     org: Option<&OrgId>,
 ) -> Result<Vec<String>, Error> {
     let now = queue.clock().now();
-    let everywhere = [Scope { id: String::new(), zone: chrono_tz::Tz::UTC, since: now }];
+    let everywhere = [Scope { id: String::new(), zone: Tz::UTC, since: now }];
     let scopes = match schedule.zone {
         ZoneMode::Utc => &everywhere,
-        ZoneMode::PerScope => scopes,
+        ZoneMode::PerScope | ZoneMode::PerScopeIn(_) => scopes,
     };
     let mut jobs = Vec::new();
     for scope in scopes.iter().filter(|scope| org.is_none_or(|org| scope.id.is_empty() || scope.id == org.as_str())) {
+        let zone = schedule.zone.of(scope);
         if schedule.kind == PricingReconcile::KIND {
             let org = OrgId::from(scope.id.as_str());
-            let date = local_date(now, scope.zone).to_string();
+            let date = local_date(now, zone).to_string();
             jobs.push(pricing::reconcile_now(&Enqueuer::of_request(queue), tx, &org, &date).await?);
             continue;
         }
-        let local = now.to_datetime().with_timezone(&scope.zone).naive_local();
+        let local = now.to_datetime().with_timezone(&zone).naive_local();
         let due = Due { scope: scope.id.clone(), local, at: now, missed: false };
         // The dedup key lets the job run again today although the schedule's once key is taken.
         let key = Keys::dedup(format!("manual:{}:{}", schedule.name, scope.id));
@@ -115,7 +143,8 @@ mod tests {
 
     #[test]
     fn every_schedule_makes_jobs_of_its_kind_that_a_worker_knows() {
-        let schedules = schedules(Times { reconciliation: "0 0 2 * * *".parse().unwrap() }).unwrap();
+        let schedules =
+            schedules(Times { reconciliation: "0 0 2 * * *".parse().unwrap(), reconciliation_zone: None }).unwrap();
         let kinds = crate::registry().names();
         for schedule in schedules {
             assert!(kinds.contains(&schedule.kind), "{}", schedule.name);

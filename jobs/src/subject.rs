@@ -1,6 +1,6 @@
 //! The subjects of jobs, which name what a job is about.
 
-use nightshift_domain::ids::{AutomationRunId, BookingId, CallId, InboxId, MessageId, OfferId, ThreadId};
+use nightshift_domain::ids::{AutomationRunId, BookingId, CallId, InboxId, MessageId, OfferId, SitterId, ThreadId};
 use nightshift_queue::Subject;
 
 const BOOKING: &str = "booking";
@@ -28,6 +28,10 @@ pub(crate) fn automation(id: &AutomationRunId) -> Option<Subject> {
 
 pub(crate) fn text(id: &MessageId) -> Option<Subject> {
     subject("text", id.as_str())
+}
+
+pub(crate) fn sitter(id: &SitterId) -> Option<Subject> {
+    subject("sitter", id.as_str())
 }
 
 pub(crate) fn offer(id: &OfferId) -> Option<Subject> {

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use nightshift_db::{Clock, Db, new_id};
 use nightshift_domain::calls::Dialing;
-use nightshift_jobs::{App, Calls, Dialer, ProductionLine, Reconciliation, TestLine};
-use nightshift_providers::sms::SmsSender;
+use nightshift_jobs::{App, Calls, Carriers, Dialer, OpenPhone, ProductionLine, Reconciliation, TestLine};
+use nightshift_providers::openphone::OpenPhoneClient;
 use nightshift_providers::twilio::TwilioClient;
 use nightshift_providers::vapi::{VapiClient, WebhookProof};
 use nightshift_providers::{ClientError, http_client};
@@ -177,7 +177,7 @@ fn start_worker(
         thresholds: settings.reconciliation.thresholds,
     };
     let (grace, onboarding) = (settings.messaging.window_grace, settings.onboarding.number.clone());
-    let app = App::new(sms_sender(settings)?, calls, reconciliation, public_url.to_owned(), grace, onboarding);
+    let app = App::new(carriers(settings)?, calls, reconciliation, public_url.to_owned(), grace, onboarding);
     let options =
         WorkerOptions { concurrency: settings.worker.concurrency.clone(), queues: settings.worker.queues.clone() };
     Worker::new(queue.clone(), nightshift_jobs::registry(), Arc::new(app))
@@ -186,22 +186,41 @@ fn start_worker(
         .map_err(|error| StartError::Setup(format!("the worker's thread can't be started: {error}")))
 }
 
-/// Creates the client of the SMS carrier that the settings name.
+/// Creates the clients of the carriers that send texts.
 ///
 /// # Errors
-/// Returns [`ClientError`] if the carrier's URL is not valid.
-pub fn sms_sender(settings: &Settings) -> Result<SmsSender, ClientError> {
-    match (settings.messaging.sms_provider, &settings.twilio.account_sid, settings.twilio.auth_tokens.first()) {
-        (SmsProvider::Twilio, Some(account), Some(token)) => {
-            let client = TwilioClient::new(&settings.twilio.base_url, account.clone(), token.clone(), http_client()?)?;
-            Ok(SmsSender::Twilio(match (&settings.twilio.api_key_sid, &settings.twilio.api_key_secret) {
-                (Some(key), Some(secret)) => client.with_api_key(key.clone(), secret.clone()),
-                _ => client,
-            }))
+/// Returns [`ClientError`] if a carrier's URL is not valid.
+pub fn carriers(settings: &Settings) -> Result<Carriers, ClientError> {
+    Ok(match (settings.messaging.sms_provider, twilio(settings)?) {
+        (SmsProvider::Twilio, Some(twilio)) => {
+            Carriers::Real { twilio: Arc::new(twilio), openphone: openphone(settings)?.map(OpenPhone::new) }
         }
         // Settings that name Twilio without its credentials were refused before.
-        _ => Ok(SmsSender::Mock),
-    }
+        _ => Carriers::Simulated,
+    })
+}
+
+/// Creates Twilio's client. `None` without an account.
+///
+/// # Errors
+/// Returns [`ClientError`] if Twilio's URL is not valid.
+pub fn twilio(settings: &Settings) -> Result<Option<TwilioClient>, ClientError> {
+    let twilio = &settings.twilio;
+    let (Some(account), Some(token)) = (&twilio.account_sid, twilio.auth_tokens.first()) else { return Ok(None) };
+    let client = TwilioClient::new(&twilio.base_url, account.clone(), token.clone(), http_client()?)?;
+    Ok(Some(match (&twilio.api_key_sid, &twilio.api_key_secret) {
+        (Some(key), Some(secret)) => client.with_api_key(key.clone(), secret.clone()),
+        _ => client,
+    }))
+}
+
+/// Creates OpenPhone's client. `None` without an API key.
+///
+/// # Errors
+/// Returns [`ClientError`] if OpenPhone's URL is not valid.
+pub fn openphone(settings: &Settings) -> Result<Option<OpenPhoneClient>, ClientError> {
+    let Some(key) = &settings.openphone.api_key else { return Ok(None) };
+    Ok(Some(OpenPhoneClient::new(&settings.openphone.base_url, key.clone(), http_client()?)?))
 }
 
 /// Returns the proof that VAPI sends with its reports: a credential stored at VAPI, or else the shared secret.

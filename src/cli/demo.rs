@@ -62,7 +62,7 @@ pub(super) async fn run(args: Args, installed: Settings) -> anyhow::Result<ExitC
 
 /// The built-in settings, pointed at the demo's database and its simulated providers.
 fn settings(installed: &Settings, demo: &Demo, exit: bool) -> anyhow::Result<Settings> {
-    let (providers, Accounts { twilio, vapi }) = (demo.providers_url(), Accounts::default());
+    let (providers, Accounts { twilio, openphone, vapi }) = (demo.providers_url(), Accounts::default());
     let mut settings = Settings::built_in()?;
     settings.log = installed.log.clone();
     settings.http.host = "127.0.0.1".to_owned();
@@ -76,6 +76,8 @@ fn settings(installed: &Settings, demo: &Demo, exit: bool) -> anyhow::Result<Set
     settings.twilio.base_url.clone_from(&providers);
     settings.twilio.account_sid = Some(twilio.account_sid);
     settings.twilio.auth_tokens = vec![twilio.auth_token];
+    settings.openphone.base_url.clone_from(&providers);
+    settings.openphone.api_key = Some(openphone.api_key);
     settings.calls.live = true;
     // A day is short here.
     settings.calls.poll_interval = Duration::from_millis(300);

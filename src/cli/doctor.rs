@@ -1,5 +1,8 @@
 //! `nightshift doctor`: finds what is wrong with an installation, and says what to do about it.
 
+mod findings;
+mod sms;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,10 +12,11 @@ use nightshift_domain::people::doubtful::{self, Doubtful};
 use nightshift_domain::phone::Doubt;
 use nightshift_queue::Queue;
 
+use self::findings::Findings;
 use super::{open, published};
+use crate::app::dialer;
 use crate::app::timekeeping::WRONG_BY_MAX_MS;
-use crate::app::{dialer, sms_sender};
-use crate::config::{ConfigError, Environment, Finding, Settings, Severity, SmsProvider};
+use crate::config::{ConfigError, Environment, Finding, Settings, Severity};
 use crate::output::say;
 
 /// The largest acceptable offset of the machine's clock. The program itself uses the database's clock.
@@ -29,30 +33,6 @@ pub(super) struct Args {
     deep: bool,
 }
 
-#[derive(Default)]
-struct Findings {
-    wrong: u32,
-}
-
-impl Findings {
-    fn good(&mut self, what: &str, sentence: impl std::fmt::Display) {
-        say!("ok     {what:12} {sentence}");
-    }
-
-    fn note(&mut self, what: &str, sentence: impl std::fmt::Display) {
-        say!("note   {what:12} {sentence}");
-    }
-
-    fn warning(&mut self, what: &str, sentence: impl std::fmt::Display) {
-        say!("WARN   {what:12} {sentence}");
-    }
-
-    fn wrong(&mut self, what: &str, sentence: impl std::fmt::Display) {
-        self.wrong += 1;
-        say!("WRONG  {what:12} {sentence}");
-    }
-}
-
 pub(super) async fn run(args: &Args, settings: Result<Settings, ConfigError>) -> anyhow::Result<ExitCode> {
     let mut findings = Findings::default();
     match settings {
@@ -60,7 +40,7 @@ pub(super) async fn run(args: &Args, settings: Result<Settings, ConfigError>) ->
         Ok(settings) => {
             check_settings(&settings, &mut findings);
             check_database(&settings, args.deep, &mut findings).await;
-            check_sms(&settings, &mut findings).await;
+            sms::check(&settings, &mut findings).await;
             check_calls(&settings, &mut findings).await;
         }
     }
@@ -240,24 +220,6 @@ async fn check_queues(queue: &Queue, findings: &mut Findings) {
     }
     if stats.iter().all(|stats| stats.dead == 0) {
         findings.good("queues", "no dead jobs");
-    }
-}
-
-async fn check_sms(settings: &Settings, findings: &mut Findings) {
-    if settings.messaging.sms_provider == SmsProvider::Mock {
-        // Reported with the settings.
-        return;
-    }
-    let checked = match sms_sender(settings) {
-        Ok(sender) => sender.check().await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    match checked {
-        Ok(()) => findings.good("sms", format_args!("{} answers and knows the account", settings.twilio.base_url)),
-        Err(error) => {
-            let advice = "check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN (or the API key) and TWILIO_BASE_URL";
-            findings.wrong("sms", format_args!("{}: {error}; {advice}", settings.twilio.base_url));
-        }
     }
 }
 

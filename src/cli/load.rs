@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Subcommand;
 use nightshift_lab::bulk::Fill;
-use nightshift_lab::load::{self, bookings, calls, webhooks};
+use nightshift_lab::load::{self, bookings, calls, texts, webhooks};
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -21,12 +21,15 @@ use crate::output::say;
   nightshift load webhooks --url http://127.0.0.1:3000 --rate 2000 --duplicates 20
   nightshift load bookings --count 1000000 --drifting-every 100
   nightshift load calls --url http://127.0.0.1:3000 --rate 200 --seconds 10 --token jk_...
+  nightshift load texts --url http://127.0.0.1:3000 --count 20000 --senders 1000
 The server needs limits that fit: NIGHTSHIFT__HTTP__WEBHOOK_RATE_LIMIT_PER_MINUTE and NIGHTSHIFT__HTTP__RATE_LIMIT_PER_MINUTE.")]
 pub(super) enum Command {
     /// Deliver signed, distinct Stripe events.
     Webhooks(Webhooks),
     /// Create service requests, then schedule a call for each.
     Calls(Calls),
+    /// Deliver signed texts of many people, and wait until each has found its conversation.
+    Texts(Texts),
     /// Fill the database with priced bookings, to measure the nightly price check with.
     Bookings(Bookings),
 }
@@ -77,6 +80,32 @@ pub(super) struct Calls {
     token: Option<SecretString>,
 }
 
+/// How many, of whom, to whom.
+#[derive(Debug, clap::Args)]
+pub(super) struct Texts {
+    /// The server, such as http://127.0.0.1:3000. It uses the database in the settings of this command.
+    #[arg(long)]
+    url: String,
+    /// Connections that are kept open.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    connections: u32,
+    /// Number of texts.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    count: u64,
+    /// Texts per second; as fast as the server answers when not given.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
+    /// Number of people who text.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=9_000_000))]
+    senders: u64,
+    /// A number of ours that they text to; may be given several times. All that are in service when not given.
+    #[arg(long, value_name = "NUMBER")]
+    to: Vec<String>,
+    /// The organisation whose numbers they are; the default one when not given.
+    #[arg(long)]
+    org: Option<String>,
+}
+
 /// How many, and how many of them with a wrong total.
 #[derive(Debug, clap::Args)]
 pub(super) struct Bookings {
@@ -98,10 +127,30 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
     let report = match command {
         Command::Webhooks(args) => deliver(args, settings).await?,
         Command::Calls(Calls { load, token }) => calls::run(&load.into(), token.as_ref()).await?,
+        Command::Texts(args) => text(args, settings).await?,
         Command::Bookings(args) => fill(args, settings).await?,
     };
     say!("{report}");
-    Ok(ExitCode::SUCCESS)
+    let whole = ["lost", "duplicated"].iter().all(|fault| report[fault].as_u64().unwrap_or_default() == 0);
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn text(args: Texts, settings: &Settings) -> anyhow::Result<Value> {
+    let Texts { url, connections, count, rate, senders, to, org } = args;
+    let Some(auth_token) = settings.twilio.auth_tokens.first().cloned() else {
+        bail!("there is no token to sign with; set TWILIO_AUTH_TOKEN to the server's");
+    };
+    let queue = open::queue(settings).await?;
+    let numbers = if to.is_empty() {
+        let org = open::organization(queue.db(), org.as_deref()).await?;
+        texts::numbers_of(queue.db(), &org).await?
+    } else {
+        to
+    };
+    // Twilio signs the public address, which is the server's own if there is no other.
+    let public_url = settings.http.public_url.clone().unwrap_or_else(|| url.trim_end_matches('/').to_owned());
+    let texts = texts::Texts { url, public_url, auth_token, connections, rate, count, senders, numbers };
+    texts::run(texts, queue.db()).await
 }
 
 async fn deliver(args: Webhooks, settings: &Settings) -> anyhow::Result<Value> {

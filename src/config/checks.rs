@@ -74,6 +74,7 @@ const CHECKS: &[Check] = &[
     check("twilio_incomplete", "sms", Severity::Refusal, None, twilio_incomplete),
     check("twilio_unencrypted", "sms", Severity::Refusal, PRODUCTION, twilio_unencrypted),
     check("twilio_half_a_key", "sms", Severity::Refusal, None, twilio_half_a_key),
+    check("openphone_unencrypted", "sms", Severity::Refusal, PRODUCTION, openphone_unencrypted),
     check("vapi_incomplete", "calls", Severity::Refusal, None, vapi_incomplete),
     check("vapi_unencrypted", "calls", Severity::Refusal, PRODUCTION, vapi_unencrypted),
     check("development_open", "access", Severity::Warning, DEVELOPMENT, development_open),
@@ -263,6 +264,10 @@ fn missing(needed: &[(&'static str, bool)]) -> Option<String> {
 
 fn twilio_unencrypted(settings: &Settings) -> Option<String> {
     unencrypted("twilio.base_url", &settings.twilio.base_url)
+}
+
+fn openphone_unencrypted(settings: &Settings) -> Option<String> {
+    unencrypted("openphone.base_url", &settings.openphone.base_url)
 }
 
 fn vapi_unencrypted(settings: &Settings) -> Option<String> {

@@ -9,6 +9,8 @@ use nightshift_db::DbOptions;
 use nightshift_domain::calls::Dialing;
 use nightshift_domain::phone::PhoneNumber;
 use nightshift_domain::reconciliation::Thresholds;
+use nightshift_providers::openphone;
+use nightshift_providers::twilio::signature::SharedKey;
 use nightshift_queue::schedule::Timetable;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -25,6 +27,7 @@ pub struct Settings {
     pub webhooks: Webhooks,
     pub messaging: Messaging,
     pub twilio: Twilio,
+    pub openphone: OpenPhone,
     pub onboarding: Onboarding,
     pub calls: Calls,
     pub vapi: Vapi,
@@ -93,16 +96,29 @@ pub struct Webhooks {
     pub allow_unverified: bool,
     /// Stripe's signing secrets. A signature by any of them is valid.
     pub stripe_secrets: Vec<SecretString>,
+    /// OpenPhone's signing keys. A signature by any of them is valid.
+    pub openphone_secrets: Vec<openphone::signature::Key>,
     /// VAPI's secrets. A proof by any of them is valid, and the first is given to VAPI.
     pub vapi_secrets: Vec<SecretString>,
+    pub retired_secrets: RetiredSecrets,
 }
 
-/// The carrier that sends texts.
+/// Section `[webhooks.retired_secrets]`: secrets under which nothing is accepted any more. They explain refusals.
+#[derive(Debug, Clone, Default)]
+pub struct RetiredSecrets {
+    pub stripe: Vec<SecretString>,
+    pub openphone: Vec<openphone::signature::Key>,
+    /// Auth tokens.
+    pub twilio: Vec<SecretString>,
+    pub vapi: Vec<SecretString>,
+}
+
+/// Whether texts are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmsProvider {
     /// Accepts texts and sends none.
     Mock,
-    /// Twilio, or its simulator.
+    /// Each number sends through its own carrier.
     Twilio,
 }
 
@@ -123,9 +139,19 @@ pub struct Twilio {
     pub account_sid: Option<String>,
     /// Sending uses the first token. A signature by any of them is valid.
     pub auth_tokens: Vec<SecretString>,
+    /// Keys that sign webhooks instead of a token.
+    pub shared_keys: Vec<SharedKey>,
     /// Starts with `SK`. With its secret it replaces the auth token for sending.
     pub api_key_sid: Option<String>,
     pub api_key_secret: Option<SecretString>,
+    pub base_url: String,
+}
+
+/// Section `[openphone]`.
+#[derive(Debug, Clone)]
+pub struct OpenPhone {
+    /// Without a key, texts of OpenPhone numbers fail.
+    pub api_key: Option<SecretString>,
     pub base_url: String,
 }
 
@@ -255,7 +281,14 @@ impl Settings {
                 validation: from.flag("webhooks.validation")?,
                 allow_unverified: from.flag("webhooks.allow_unverified")?,
                 stripe_secrets: from.secrets("webhooks.stripe_secrets")?,
+                openphone_secrets: openphone_keys(from, "webhooks.openphone_secrets")?,
                 vapi_secrets: from.secrets("webhooks.vapi_secrets")?,
+                retired_secrets: RetiredSecrets {
+                    stripe: from.secrets("webhooks.retired_secrets.stripe")?,
+                    openphone: openphone_keys(from, "webhooks.retired_secrets.openphone")?,
+                    twilio: from.secrets("webhooks.retired_secrets.twilio")?,
+                    vapi: from.secrets("webhooks.retired_secrets.vapi")?,
+                },
             },
             messaging: Messaging {
                 sms_provider: from.choice(
@@ -272,11 +305,22 @@ impl Settings {
             twilio: Twilio {
                 account_sid: from.optional("twilio.account_sid")?,
                 auth_tokens: from.secrets("twilio.auth_tokens")?,
+                shared_keys: from.checked_list("twilio.shared_keys", "webhooks_sharedkey_...:SECRET", |text| {
+                    let (name, secret) =
+                        text.split_once(':').filter(|(name, secret)| !name.is_empty() && !secret.is_empty())?;
+                    Some(SharedKey { name: name.to_owned(), secret: secret.into() })
+                })?,
                 api_key_sid: from.optional("twilio.api_key_sid")?,
                 api_key_secret: from.secret("twilio.api_key_secret")?,
                 base_url: from
                     .base_url("twilio.base_url")?
                     .unwrap_or_else(|| nightshift_providers::twilio::client::BASE_URL.to_owned()),
+            },
+            openphone: OpenPhone {
+                api_key: from.secret("openphone.api_key")?,
+                base_url: from
+                    .base_url("openphone.base_url")?
+                    .unwrap_or_else(|| nightshift_providers::openphone::client::BASE_URL.to_owned()),
             },
             onboarding: Onboarding {
                 number: from.parse(
@@ -395,18 +439,24 @@ impl Database {
     }
 }
 
+fn openphone_keys(from: &mut Reader<'_>, key: &'static str) -> Result<Vec<openphone::signature::Key>, ConfigError> {
+    let allowed = "base64 as OpenPhone shows it, with or without whsec_ in front";
+    from.checked_list(key, allowed, |text| openphone::signature::Key::read(text).ok())
+}
+
 fn phones(from: &mut Reader<'_>) -> Result<Vec<PhoneNumber>, ConfigError> {
     let allowed = "international phone numbers such as +15551234567";
     from.checked_list("calls.test_phones", allowed, |text| PhoneNumber::read(text, None).ok())
 }
 
 fn concurrency(from: &mut Reader<'_>) -> Result<BTreeMap<String, usize>, ConfigError> {
-    const KEYS: [&str; 6] = [
+    const KEYS: [&str; 7] = [
         "worker.concurrency.webhooks",
         "worker.concurrency.bookings",
         "worker.concurrency.calls",
         "worker.concurrency.sms",
         "worker.concurrency.reconciliation",
+        "worker.concurrency.metrics",
         "worker.concurrency.maintenance",
     ];
     let mut by_queue = BTreeMap::new();

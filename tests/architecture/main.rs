@@ -309,7 +309,7 @@ fn only_the_operations_of_an_area_enqueue() {
 /// Rules after which jobs must follow are called where those are enqueued, in the same transaction.
 #[test]
 fn what_jobs_must_follow_is_done_by_operations_only() {
-    let operations: [(&str, &[&str]); 9] = [
+    let operations: [(&str, &[&str]); 10] = [
         (
             "jobs/src/booking/mod.rs",
             &["bookings::create(", "bookings::patch(", "bookings::confirm(", "bookings::cancel("],
@@ -321,6 +321,7 @@ fn what_jobs_must_follow_is_done_by_operations_only() {
             &["calls::schedule(", "calls::started(", "calls::notify_despite_failure(", "calls::complete("],
         ),
         ("jobs/src/sms/mod.rs", &["post::post("]),
+        ("jobs/src/metrics/mod.rs", &["sitters::patch(", "offers::sitter_left("]),
         (
             "jobs/src/offer/mod.rs",
             &["offers::create(", "offers::answer(", "offers::reply_to(", "offers::booking_changed("],

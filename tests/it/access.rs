@@ -58,6 +58,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("GET /api/messages/threads/{id}", "o s"),
     ("GET /api/messages/threads/{id}/messages", "o s"),
     ("POST /api/messages/threads/{id}/messages", "o s messages:write"),
+    ("GET /api/messages/threads/{id}/routing-trace", "o p"),
+    ("GET /api/messages/events/{eventId}/routing-trace", "o p"),
     ("PATCH /api/messages/threads/{id}", "o"),
     ("POST /api/messages/threads/{id}/read", "o s"),
     ("GET /api/sitters/{id}/messages", "o s"),
@@ -68,6 +70,10 @@ const ALLOWED: &[(&str, &str)] = &[
     ("POST /api/messages/numbers", "o"),
     ("PATCH /api/messages/numbers/{id}", "o"),
     ("GET /api/assignments/windows", "o s"),
+    ("GET /api/sitters", "o"),
+    ("POST /api/sitters", "o"),
+    ("PATCH /api/sitters/{id}", "o"),
+    ("GET /api/sitters/{id}/metrics", "o s"),
     ("POST /api/bookings/{id}/offers", "o"),
     ("GET /api/offers", "o s"),
     ("POST /api/sitter/{id}/bookings/{bookingId}/accept", "o s"),
@@ -86,6 +92,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("POST /api/ops/schedules/{name}/run", "p jobs:admin"),
     ("GET /api/jobs/{id}", "o any-key"),
     ("POST /api/webhooks/stripe", "signed"),
+    ("POST /api/webhooks/sms", "signed"),
+    ("POST /api/twilio/inbound", "signed"),
     ("POST /api/twilio/status", "signed"),
     ("POST /api/webhooks/vapi", "signed"),
     ("GET /request/{id}", "everybody"),
@@ -131,7 +139,7 @@ async fn status(http: &Client, nightshift: &Nightshift, route: &str, id: &str, c
         Caller::Cookie(cookie) => request.header("cookie", cookie),
         Caller::Key(key) => request.header("authorization", format!("Bearer {key}")),
     };
-    let is_form = path == "/api/twilio/status" || !path.starts_with("/api/");
+    let is_form = path.starts_with("/api/twilio/") || !path.starts_with("/api/");
     let request = match (method, is_form) {
         ("GET", _) => request,
         (_, true) => request.form(&[("csrf", "none"), ("providerId", "none"), ("userId", "none"), ("until", "never")]),

@@ -419,7 +419,21 @@ async fn the_demo_plays_the_paid_booking_and_everything_comes_out_as_told() {
         let ran = run(&arguments, &[]);
         let told = ran.ok();
         assert!(told.contains("Every step gave the expected result"), "{told}");
-        for step in ["booking", "webhook", "job", "thread", "number", "window", "text", "audit"] {
+        let steps = [
+            "booking",
+            "webhook",
+            "job",
+            "thread",
+            "number",
+            "window",
+            "text",
+            "audit",
+            "routing",
+            "why here?",
+            "offer",
+            "automation",
+        ];
+        for step in steps {
             assert!(told.contains(&format!("ms  {step}")), "{step} is not told:\n{told}");
         }
     }
@@ -442,6 +456,14 @@ async fn the_load_generator_reports_what_it_sent_and_wrote(engine: Engine) {
         assert_eq!((&webhooks["by_status"], &webhooks["errors"]), (&json!({"200": 10}), &json!(0)));
         let calls = measured("calls");
         assert_eq!((&calls["by_status"], &calls["errors"]), (&json!({"202": 10}), &json!(0)));
+
+        let texts =
+            world.run(&["load", "texts", "--url", &url, "--count", "20", "--senders", "3", "--connections", "2"]);
+        let texts = texts.json();
+        assert_eq!((&texts["by_status"], &texts["errors"]), (&json!({"200": 20}), &json!(0)));
+        for (what, count) in [("received", 20), ("routed", 20), ("traced", 20), ("threads", 3), ("lost", 0)] {
+            assert_eq!(texts[what], count, "{what}: {texts}");
+        }
     })
     .await;
 }

@@ -70,6 +70,7 @@ fn least_bodies() -> Vec<(&'static str, Value)> {
         ("/api/messages/threads/{id}/messages", json!({"body": "hello"})),
         ("/api/messages/threads/{id}/opt-out", json!({"accept": false})),
         ("/api/pricing-rules", price),
+        ("/api/sitters", json!({"name": "Alex", "phone": "+15550100077"})),
         ("/api/v1/bookings/schedule", call.clone()),
         ("/api/v1/bookings/schedule-async", call),
         ("/api/v1/service-requests", json!({"title": "Vaccination", "userPhone": "+14155550199"})),

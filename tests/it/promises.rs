@@ -108,6 +108,14 @@ async fn each_broken_promise_is_found_and_named(engine: Engine) {
                 "DELETE FROM schedule_slots WHERE schedule = 'x'".to_owned(),
             ),
             (
+                "a text that a webhook brought says why it was routed where it is",
+                "INSERT INTO message_events (id, org_id, thread_id, direction, actor_type, body, status)
+                 SELECT i.id, t.org_id, t.id, 'inbound', 'client', 'hello', 'received'
+                 FROM message_threads AS t, webhook_inbox AS i WHERE i.provider = 'stripe'"
+                    .to_owned(),
+                "DELETE FROM message_events WHERE direction = 'inbound'".to_owned(),
+            ),
+            (
                 "no shield row is left in price_shield",
                 "INSERT INTO price_shield (raised) VALUES (TRUE)".to_owned(),
                 "DELETE FROM price_shield".to_owned(),

@@ -8,11 +8,15 @@ use nightshift::config::Settings;
 use nightshift_db::testing::each_engine;
 use nightshift_db::{Engine, Timestamp};
 use nightshift_jobs::exceptions::wake::ExceptionsWake;
+use nightshift_jobs::metrics::nightly::MetricsNightly;
+use nightshift_jobs::metrics::sitter_window::MetricsSitterWindow;
+use nightshift_jobs::response_links::expire::ResponseLinksExpire;
 use nightshift_jobs::retention::sweep::RetentionSweep;
 use nightshift_lab::simulator::{Fault, FaultRule, Match};
 use nightshift_queue::NewJob;
 use serde_json::json;
 
+use crate::routing::text;
 use crate::support::business;
 use crate::support::nightshift::on_with;
 use crate::support::probes::{Probes, Rows};
@@ -40,6 +44,8 @@ fn expected(kind: &str) -> Expected {
     use Expected::{Done, Refused};
     match kind {
         "webhook.stripe.process" => Done(|all| all.bookings().paid().counted()),
+        "webhook.twilio.inbound" => Done(|all| all.texts().in_status("received").counted()),
+        "webhook.openphone.process" => Done(|all| all.webhooks("openphone").ignored().counted()),
         "webhook.twilio.status" => Done(|all| all.texts().delivered().counted()),
         "webhook.vapi.process" => Done(|all| all.webhooks("vapi").ignored().counted()),
         "booking.confirm" => Done(|all| all.threads().counted()),
@@ -56,6 +62,11 @@ fn expected(kind: &str) -> Expected {
         "automation.run" | "sms.send" => Done(|all| all.texts().delivered().counted()),
         "sms.confirm_delivery" => Done(|all| all.texts().sent().counted()),
         "pricing.reconcile" | "pricing.reconcile.chunk" => Done(|all| all.reconciliation_runs().completed().counted()),
+        "metrics.sitter_window" => Done(|all| all.jobs("metrics.sitter_window").succeeded().counted()),
+        "metrics.nightly" => Done(|all| all.jobs("metrics.nightly").succeeded().counted()),
+        "response_links.expire" => {
+            Done(|all| all.jobs("response_links.expire").succeeded().with_a_failed_attempt().counted())
+        }
         "exceptions.wake" => Done(|all| all.jobs("exceptions.wake").succeeded().with_a_failed_attempt().counted()),
         "retention.sweep" => Done(|all| all.jobs("retention.sweep").succeeded().counted()),
         other => panic!("how is a dead {other} recovered?"),
@@ -65,7 +76,11 @@ fn expected(kind: &str) -> Expected {
 /// The field of the payload that tells what jobs of a kind are about; none when one is about nothing but itself.
 fn subject(kind: &str) -> Option<&'static str> {
     match kind {
-        "webhook.stripe.process" | "webhook.twilio.status" | "webhook.vapi.process" => Some("inboxId"),
+        "webhook.stripe.process"
+        | "webhook.twilio.inbound"
+        | "webhook.openphone.process"
+        | "webhook.twilio.status"
+        | "webhook.vapi.process" => Some("inboxId"),
         "booking.confirm" | "booking.status_changed" | "booking.rescheduled" => Some("bookingId"),
         "thread.assign_number" | "thread.close" => Some("threadId"),
         "booking_call.start" | "booking_call.poll" => Some("bookingCallId"),
@@ -73,7 +88,9 @@ fn subject(kind: &str) -> Option<&'static str> {
         "sms.reply_fallback" => Some("inboxId"),
         "automation.run" => Some("automationRunId"),
         "sms.send" | "sms.confirm_delivery" => Some("messageEventId"),
-        "pricing.reconcile" | "pricing.reconcile.chunk" | "exceptions.wake" | "retention.sweep" => None,
+        "metrics.sitter_window" => Some("sitterId"),
+        "pricing.reconcile" | "pricing.reconcile.chunk" | "metrics.nightly" => None,
+        "response_links.expire" | "exceptions.wake" | "retention.sweep" => None,
         other => panic!("what is a {other} about?"),
     }
 }
@@ -111,6 +128,19 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
             let id = nightshift.book().await;
             pause(nightshift, "webhooks").await;
             nightshift.stripe(&business::paid("evt_1", &id)).await.expect(200);
+        }
+        "webhook.twilio.inbound" => {
+            pause(nightshift, "webhooks").await;
+            text(nightshift, "SM1", "+15551234567", "+15550199001", "Hello").await.expect(200);
+        }
+        "webhook.openphone.process" => {
+            pause(nightshift, "webhooks").await;
+            let sent = nightshift
+                .http
+                .post(format!("{}/api/webhooks/sms", nightshift.app.url()))
+                .json(&json!({"id": "EV1", "type": "contact.updated", "data": {}}))
+                .send();
+            assert_eq!(sent.await.unwrap().status(), 200);
         }
         "webhook.twilio.status" => {
             pause(nightshift, "webhooks").await;
@@ -222,6 +252,21 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
             let later = nightshift.clock.now() + Duration::from_secs(3600);
             enqueue(nightshift, NewJob::of(&ExceptionsWake {}).unwrap().run_at(later)).await;
         }
+        "metrics.sitter_window" => {
+            pause(nightshift, "metrics").await;
+            enqueue(nightshift, NewJob::of(&MetricsSitterWindow { sitter_id: "sitter-sam".into() }).unwrap()).await;
+        }
+        "metrics.nightly" => {
+            pause(nightshift, "metrics").await;
+            let nightly = MetricsNightly { org_id: "org-paws".into(), local_date: "2024-01-01".to_owned() };
+            enqueue(nightshift, NewJob::of(&nightly).unwrap()).await;
+        }
+        "response_links.expire" => {
+            // As `exceptions.wake`.
+            nightshift.jobs("response_links.expire").succeeded().until(1).await;
+            let later = nightshift.clock.now() + Duration::from_secs(3600);
+            enqueue(nightshift, NewJob::of(&ResponseLinksExpire {}).unwrap().run_at(later)).await;
+        }
         "retention.sweep" => {
             pause(nightshift, "maintenance").await;
             enqueue(nightshift, NewJob::of(&RetentionSweep { utc_date: "2024-01-01".to_owned() }).unwrap()).await;
@@ -309,7 +354,11 @@ async fn every_kind_of_job_that_dies_is_recovered_by_a_retry_or_the_retry_says_w
     for kind in nightshift_jobs::registry().names() {
         on_with(
             engine,
-            |settings: &mut Settings| settings.calls.live = kind == "booking_call.poll",
+            |settings: &mut Settings| {
+                settings.calls.live = kind == "booking_call.poll";
+                // OpenPhone's webhook is sent without a signature.
+                settings.webhooks.validation = kind != "webhook.openphone.process";
+            },
             async |nightshift| {
                 bring_about(&nightshift, kind).await;
                 kill(&nightshift, kind).await;

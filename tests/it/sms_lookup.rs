@@ -8,7 +8,8 @@ use nightshift_db::failpoint::{self, Action};
 use nightshift_db::testing::each_engine;
 use nightshift_lab::simulator::{Fault, FaultRule};
 use nightshift_providers::http_client;
-use nightshift_providers::twilio::{SendMessage, TwilioClient};
+use nightshift_providers::sms::SendMessage;
+use nightshift_providers::twilio::TwilioClient;
 use serde_json::json;
 
 use crate::support::nightshift::fast_account;

@@ -49,6 +49,12 @@ const CHECKS: &[(&str, &str)] = &[
         "SELECT org_id || ' ' || local_date FROM reconciliation_runs WHERE trigger_kind = 'scheduled'
          GROUP BY org_id, local_date HAVING count(*) > 1 LIMIT 5",
     ),
+    (
+        "a text that a webhook brought says why it was routed where it is",
+        "SELECT m.id FROM message_events AS m JOIN webhook_inbox AS i ON i.id = m.id
+         WHERE m.direction = 'inbound'
+           AND NOT EXISTS (SELECT 1 FROM routing_traces AS r WHERE r.message_event_id = m.id) LIMIT 5",
+    ),
     ("no shield row is left in price_shield", "SELECT 'price_shield' FROM price_shield LIMIT 5"),
     (
         "an active call belongs to a request that waits for it",

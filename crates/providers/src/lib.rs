@@ -1,8 +1,9 @@
 //! External services: webhook signatures, payloads and API clients.
 //!
-//! Each service ([`stripe`], [`twilio`], [`vapi`]) has a module: `signature` verifies the sender of a webhook, payload
-//! modules convert its body to a typed value, and `client` calls the API and classifies each failure by whether the
-//! request may be sent again. [`json`] parses what they send, and [`sms`] selects the service for texts.
+//! Each service ([`stripe`], [`twilio`], [`openphone`], [`vapi`]) has a module: `signature` verifies the sender of a
+//! webhook, payload modules convert its body to a typed value, and `client` calls the API and classifies each failure by
+//! whether the request may be sent again. [`json`] parses what they send, and [`sms`] is what all carriers of texts have
+//! in common.
 //!
 //! **Invariant:** this crate knows nothing of databases, bookings or the queue. No error or log line contains a secret,
 //! a phone number or the text of a message.

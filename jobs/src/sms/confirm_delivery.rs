@@ -15,8 +15,7 @@ use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::MessageId;
 use nightshift_domain::messaging::delivery::{self, Envelope, apply_report, effect_key};
 use nightshift_domain::messaging::message::MessageStatus;
-use nightshift_providers::sms::SmsSender;
-use nightshift_providers::twilio::{Candidate, Lookup};
+use nightshift_providers::sms::{Candidate, Carrier, Lookup};
 use nightshift_queue::effects::Effect;
 use nightshift_queue::{
     DeadJob, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival, effects,
@@ -54,7 +53,7 @@ impl Handler<App> for SmsConfirmDelivery {
         tx.rollback().await?;
         let Some(unclear) = unclear else { return Ok(Outcome::skip(KNOWN)) };
         let envelope = &unclear.envelope;
-        let sender = ctx.app.sender(envelope.provider).map_err(JobError::fail)?;
+        let sender = ctx.app.carriers().sender(envelope.provider).map_err(JobError::fail)?;
         let listed_at = ctx.now();
         let candidates = ask(sender, envelope).await?;
 
@@ -182,14 +181,13 @@ async fn adopt(tx: &mut Tx, id: &MessageId, found: &Candidate, by: &Actor, now: 
         let taken = matches!(&error, nightshift_domain::Error::Db(error) if error.is_unique_violation());
         return if taken { Err(JobError::retry(error)) } else { Err(error).or_job_error() };
     }
-    if let Some(status) = our_status(found.message.status) {
-        let code = found.error_code.map(|code| code.to_string());
-        apply_report(tx, sid, status, code.as_deref(), by, now).await.or_job_error()?;
+    if let Some(status) = our_status(found.message.delivery) {
+        apply_report(tx, sid, status, found.error_code.as_deref(), by, now).await.or_job_error()?;
     }
     Ok(())
 }
 
-async fn ask(sender: &SmsSender, envelope: &Envelope) -> Result<Vec<Candidate>, JobError> {
+async fn ask(sender: &dyn Carrier, envelope: &Envelope) -> Result<Vec<Candidate>, JobError> {
     let lookup = Lookup {
         from: envelope.from.e164(),
         to: envelope.to.e164(),
@@ -197,7 +195,7 @@ async fn ask(sender: &SmsSender, envelope: &Envelope) -> Result<Vec<Candidate>, 
         since: envelope.send_started_at.to_datetime(),
     };
     let answer = sender.candidates(envelope.message_id.as_str(), &lookup).await;
-    provider_calls::count(sender.provider(), "lookup", if answer.is_ok() { "ok" } else { "failed" });
+    provider_calls::count(sender.name(), "lookup", if answer.is_ok() { "ok" } else { "failed" });
     answer.map_err(|error| {
         if error.is_permanent() {
             return JobError::fail(&error);

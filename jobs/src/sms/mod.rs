@@ -18,6 +18,7 @@ use nightshift_domain::messaging::post::{self, Author, Post, Posted};
 
 use crate::enqueuer::Enqueuer;
 use crate::error::Error;
+use crate::metrics;
 
 use confirm_delivery::SmsConfirmDelivery;
 use reply_fallback::SmsReplyFallback;
@@ -53,11 +54,11 @@ pub struct PostedText {
     pub job: Option<String>,
 }
 
-/// Stores a person's text with the job that sends it. A repeated text has its job already. A refused text is in the
+/// Stores a person's text with the job that sends it, and the one that computes the figures of a sitter whose client it
+/// answers. A repeated text has its job already. A refused text is in the
 /// audit log, so commit the transaction in this case too.
 ///
 /// # Errors
-/// As [`post::post`], or an error of the queue.
 /// As [`post::post`], or an error of the queue.
 pub async fn post(
     enqueuer: &Enqueuer<'_>,
@@ -69,7 +70,7 @@ pub async fn post(
     by: &Actor,
 ) -> Result<PostedText, Error> {
     let posted = post::post(tx, org, thread, author, post, by, enqueuer.now()).await?;
-    let Posted::Queued { message_id, thread_id, not_before, repeated: _ } = &posted else {
+    let Posted::Queued { message_id, thread_id, not_before, repeated: _, answered_for } = &posted else {
         return Ok(PostedText { posted, job: None });
     };
     let job = SmsSend::first(message_id.clone(), thread_id.clone());
@@ -78,6 +79,9 @@ pub async fn post(
         new = new.run_at(*at);
     }
     let job = Some(enqueuer.enqueue(tx, new).await?.id().to_owned());
+    if let Some(sitter) = answered_for {
+        metrics::sitter_changed(enqueuer, tx, sitter).await?;
+    }
     Ok(PostedText { posted, job })
 }
 

@@ -1,15 +1,90 @@
-//! Converts Twilio's status of a message into the status of a text.
+//! A carrier's report about a text: what it changes, and what becomes of one about an unknown text.
+//!
+//! A report may arrive before the answer to the request that sent the text. If the text is unknown, the job looks again
+//! for two minutes. After that the report is about a text of somebody else, and is ignored.
 
+use std::time::Duration;
+
+use nightshift_db::{Timestamp, Tx};
+use nightshift_domain::actor::Actor;
+use nightshift_domain::inbox::InboxStatus;
+use nightshift_domain::messaging::delivery::{ReportOutcome, apply_report};
 use nightshift_domain::messaging::message::MessageStatus;
-use nightshift_providers::twilio::MessageStatus as TwilioStatus;
+use nightshift_providers::sms::Delivery;
+use nightshift_queue::JobError;
 
-/// Returns the status of the text, or `None` while Twilio has not sent it yet.
-pub(crate) fn our_status(status: TwilioStatus) -> Option<MessageStatus> {
-    match status {
-        TwilioStatus::Sent => Some(MessageStatus::Sent),
-        TwilioStatus::Delivered | TwilioStatus::Read => Some(MessageStatus::Delivered),
-        TwilioStatus::Undelivered => Some(MessageStatus::Undelivered),
-        TwilioStatus::Failed | TwilioStatus::Canceled => Some(MessageStatus::Failed),
-        _ => None,
+use crate::job_error::OrJobError;
+
+/// How long after its arrival a report may become one about a text that is known.
+const KNOWN_WITHIN: Duration = Duration::from_secs(120);
+/// The time after which a job looks again for the text of a report.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// A carrier's report about a text.
+pub(crate) struct Report<'a> {
+    /// The carrier's id of the text.
+    pub(crate) sid: &'a str,
+    pub(crate) delivery: Delivery,
+    /// Why the text did not arrive, if the carrier says so.
+    pub(crate) error_code: Option<&'a str>,
+    pub(crate) received_at: Timestamp,
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// The text has a new status.
+    Changed,
+    /// The text had this status already, or a later one.
+    Stale,
+    /// The status says nothing about the text.
+    NoNews,
+    /// No text has this id.
+    NotOurs,
+}
+
+impl Applied {
+    /// Returns what becomes of the webhook that brought the report.
+    pub(crate) fn inbox_status(self) -> InboxStatus {
+        match self {
+            Self::Changed | Self::Stale => InboxStatus::Processed,
+            Self::NoNews | Self::NotOurs => InboxStatus::Ignored,
+        }
+    }
+
+    /// Returns the verdict that the job reports.
+    pub(crate) fn verdict(self) -> &'static str {
+        match self {
+            Self::Changed => "applied",
+            Self::Stale | Self::NoNews => "no news",
+            Self::NotOurs => "not about one of our texts",
+        }
+    }
+}
+
+/// Applies a report. `None` means that the text may become known: look again after [`LOOK_AGAIN`], and store nothing.
+pub(crate) async fn apply(
+    tx: &mut Tx,
+    report: &Report<'_>,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Option<Applied>, JobError> {
+    let Some(status) = our_status(report.delivery) else { return Ok(Some(Applied::NoNews)) };
+    Ok(match apply_report(tx, report.sid, status, report.error_code, by, now).await.or_job_error()? {
+        ReportOutcome::Applied(_) => Some(Applied::Changed),
+        ReportOutcome::Stale => Some(Applied::Stale),
+        ReportOutcome::Unknown if now < report.received_at + KNOWN_WITHIN => None,
+        ReportOutcome::Unknown => Some(Applied::NotOurs),
+    })
+}
+
+/// Returns the status of the text, or `None` while the carrier has not sent it yet.
+pub(crate) fn our_status(delivery: Delivery) -> Option<MessageStatus> {
+    match delivery {
+        Delivery::Pending => None,
+        Delivery::Sent => Some(MessageStatus::Sent),
+        Delivery::Delivered => Some(MessageStatus::Delivered),
+        Delivery::Undelivered => Some(MessageStatus::Undelivered),
+        Delivery::Failed => Some(MessageStatus::Failed),
     }
 }

@@ -12,10 +12,10 @@ use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::MessageId;
 use nightshift_domain::messaging::delivery::{self, Envelope, Outbound};
+use nightshift_domain::messaging::masking;
 use nightshift_domain::messaging::message::MessageStatus;
-use nightshift_domain::messaging::{masking, numbers};
-use nightshift_providers::sms::SmsSender;
-use nightshift_providers::twilio::{SendError, SendMessage};
+use nightshift_domain::messaging::numbers::{self, SmsCarrier};
+use nightshift_providers::sms::{Carrier, SendError, SendMessage};
 use nightshift_queue::effects::{Answer, Decision, Effect, Expired, Performable, Performed, Permit, perform, settle};
 use nightshift_queue::{
     DeadJob, ErrorClass, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival,
@@ -23,6 +23,7 @@ use nightshift_queue::{
 use serde_json::json;
 
 use super::effect::{EFFECT, revive};
+use crate::carriers::{NoCarrier, mode};
 use crate::enqueuer::Enqueuer;
 use crate::job_error::OrJobError;
 use crate::{App, provider_calls, sms, thread};
@@ -63,7 +64,7 @@ struct Sending<'a> {
 /// A text to send and its sender.
 struct Leaving<'a> {
     envelope: Box<Envelope>,
-    sender: &'a SmsSender,
+    sender: &'a dyn Carrier,
 }
 
 impl<'a> Performable for Sending<'a> {
@@ -78,7 +79,7 @@ impl<'a> Performable for Sending<'a> {
     /// Decides whether the text may be sent: its number is in service and has a slot, and the recipient has not opted
     /// out.
     async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Decision<Leaving<'a>>, JobError> {
-        let over = |outcome| Ok(Decision::Over(Ok(outcome)));
+        let over = |outcome: Outcome| Ok(Decision::Over(Ok(outcome)));
         let mut text = delivery::load(tx, self.id).await.or_job_error()?;
         if text.status == MessageStatus::Queued {
             if let Some(held) = delivery::held(tx, &text, now).await.or_job_error()? {
@@ -89,18 +90,23 @@ impl<'a> Performable for Sending<'a> {
             };
             text.from_number_id = Some(number);
         }
-        let sender = self.sender_of(tx, &text).await?;
-        if text.status == MessageStatus::Queued
-            && let (Some(number), SmsSender::Twilio(_)) = (&text.from_number_id, sender)
-        {
-            let slot = delivery::take_send_slot(tx, number, self.id, now).await.or_job_error()?;
-            if slot > now {
-                return over(Outcome::poll(slot.since(now)));
+        let carrier = self.carrier_of(tx, &text).await?;
+        let sender = self.ctx.app.carriers().sender(carrier);
+        if text.status == MessageStatus::Queued {
+            match sender {
+                Err(why) => return Ok(Decision::Over(Err(self.no_carrier(tx, why, now).await?))),
+                Ok(sender) if sender.is_live() => {
+                    if let Some(at) = self.not_before(tx, &text, carrier, now).await? {
+                        return over(Outcome::poll(at.since(now)));
+                    }
+                }
+                Ok(_) => {}
             }
         }
         match delivery::begin_send(tx, self.id, &self.by, now).await.or_job_error()? {
             delivery::SendDecision::Send(envelope) => {
-                Ok(Decision::Ask { request: Leaving { envelope, sender }, mode: App::mode(sender) })
+                let sender = sender.map_err(JobError::fail)?;
+                Ok(Decision::Ask { request: Leaving { envelope, sender }, mode: mode(sender) })
             }
             delivery::SendDecision::Unclear { .. } => Ok(Decision::Unclear),
             delivery::SendDecision::NoNumber => over(self.wait_for_number(tx, &text, now).await?),
@@ -120,7 +126,7 @@ impl<'a> Performable for Sending<'a> {
             status_callback: Some(self.ctx.app.status_callback()),
         };
         let answer = sender.send(self.id.as_str(), &message).await;
-        provider_calls::count(sender.provider(), "send", answer.as_ref().map_or_else(SendError::class, |_| "ok"));
+        provider_calls::count(sender.name(), "send", answer.as_ref().map_or_else(SendError::class, |_| "ok"));
         Ok(match answer {
             Ok(sent) => {
                 tracing::info!(message.id = %self.id, message.sid = %sent.sid, "a text was sent");
@@ -145,7 +151,7 @@ impl<'a> Performable for Sending<'a> {
                 Ok(Err(error.retry_after().map_or(retry.clone(), |wait| retry.after(wait))))
             }
             Answer::Refused(error) => {
-                let code = error.code().map_or_else(|| "refused".to_owned(), |code| code.to_string());
+                let code = error.code().unwrap_or("refused").to_owned();
                 let opted_out = error.opted_out();
                 delivery::record_refused(tx, self.id, &code, opted_out, &self.by, now).await.or_job_error()?;
                 Ok(if opted_out {
@@ -190,13 +196,36 @@ impl<'a> Sending<'a> {
         Ok(Outcome::poll(thread::look_again(self.ctx.job.polls)))
     }
 
-    async fn sender_of(&self, tx: &mut Tx, text: &Outbound) -> Result<&'a SmsSender, JobError> {
+    async fn carrier_of(&self, tx: &mut Tx, text: &Outbound) -> Result<SmsCarrier, JobError> {
         let number = match &text.from_number_id {
             Some(id) => numbers::load(tx, id).await.or_job_error()?,
             None => None,
         };
-        let provider = number.map_or(numbers::SmsCarrier::Mock, |number| number.provider);
-        self.ctx.app.sender(provider).map_err(JobError::fail)
+        Ok(number.map_or(SmsCarrier::Mock, |number| number.provider))
+    }
+
+    /// Returns the later time at which the text may be sent, or `None` if that is now. Its number sends one text at a time,
+    /// and its carrier accepts only so many of all numbers together.
+    async fn not_before(
+        &self,
+        tx: &mut Tx,
+        text: &Outbound,
+        carrier: SmsCarrier,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, JobError> {
+        if let Some(number) = &text.from_number_id {
+            let slot = delivery::take_send_slot(tx, number, self.id, now).await.or_job_error()?;
+            if slot > now {
+                return Ok(Some(slot));
+            }
+        }
+        Ok(self.ctx.app.carriers().take_turn(carrier, now).err())
+    }
+
+    /// Fails a text that no carrier can send, which raises an exception.
+    async fn no_carrier(&self, tx: &mut Tx, why: NoCarrier, now: Timestamp) -> Result<JobError, JobError> {
+        delivery::record_refused(tx, self.id, why.code(), false, &self.by, now).await.or_job_error()?;
+        Ok(JobError::fail(why))
     }
 
     /// Ends the job of a text that was sent. A simulated text becomes delivered.

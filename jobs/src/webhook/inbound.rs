@@ -14,7 +14,7 @@ use crate::App;
 use crate::enqueuer::Enqueuer;
 use crate::error::Error;
 use crate::sms::{Reply, reply};
-use crate::{offer, thread};
+use crate::{metrics, offer, thread};
 
 /// How often a text is routed anew because its conversation was closed in between.
 const TRIES: usize = 5;
@@ -69,10 +69,13 @@ pub(super) async fn take(ctx: &JobContext<App>, tx: &mut Tx, text: &Arrived, by:
             Stored::Repeated => {
                 return Ok(Taken { org: Some(routing.office.org.clone()), verdict: "stored meanwhile" });
             }
-            Stored::In { message: _, thread: at, reply: confirmation, needs_number } => {
+            Stored::In { message: _, thread: at, reply: confirmation, needs_number, unanswered_by } => {
                 failpoint::hit("inbound.after_store").await.map_err(nightshift_domain::Error::from)?;
                 if needs_number {
                     thread::find_number(&enqueuer, tx, &at).await?;
+                }
+                if let Some(sitter) = unanswered_by {
+                    metrics::sitter_changed(&enqueuer, tx, &sitter).await?;
                 }
                 if let Some(body) = answer.or(confirmation) {
                     let reply_to = Reply {

@@ -6,21 +6,16 @@ use nightshift_db::failpoint;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
-use nightshift_domain::messaging::delivery::{ReportOutcome, apply_report};
-use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_domain::messaging::numbers::SmsCarrier;
-use nightshift_providers::openphone::{Event, Fact};
+use nightshift_providers::openphone::{Event, Fact, delivery};
 use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, OrFail, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::job_error::OrJobError;
+use crate::sms::report::{self, LOOK_AGAIN, Report};
 use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, inbound, key, stored};
 use crate::{App, subject};
-
-/// A report about a text may arrive before the answer to the request that sent it.
-const KNOWN_WITHIN: Duration = Duration::from_secs(120);
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -82,17 +77,13 @@ impl Handler<App> for WebhookOpenphoneProcess {
                 let taken = inbound::take(&ctx, &mut tx, &text, &by).await?;
                 (InboxStatus::Processed, taken.org, taken.verdict)
             }
-            Fact::Delivery { sid, status } => match our_status(&status) {
-                None => (InboxStatus::Ignored, None, "no news"),
-                Some(status) => match apply_report(&mut tx, &sid, status, None, &by, now).await.or_job_error()? {
-                    ReportOutcome::Applied(_) => (InboxStatus::Processed, None, "applied"),
-                    ReportOutcome::Stale => (InboxStatus::Processed, None, "no news"),
-                    ReportOutcome::Unknown if now < received_at + KNOWN_WITHIN => {
-                        return Ok(Outcome::poll(LOOK_AGAIN));
-                    }
-                    ReportOutcome::Unknown => (InboxStatus::Ignored, None, "not about one of our texts"),
-                },
-            },
+            Fact::Delivery { sid, status } => {
+                let report = Report { sid: &sid, delivery: delivery(&status), error_code: None, received_at };
+                match report::apply(&mut tx, &report, &by, now).await? {
+                    Some(applied) => (applied.inbox_status(), None, applied.verdict()),
+                    None => return Ok(Outcome::poll(LOOK_AGAIN)),
+                }
+            }
             Fact::Other => (InboxStatus::Ignored, None, "not about a text"),
         };
         inbox::settle(&mut tx, &self.inbox_id, status, org.as_ref(), &ctx.job.id, now).await.or_job_error()?;
@@ -100,16 +91,5 @@ impl Handler<App> for WebhookOpenphoneProcess {
         tx.commit().await?;
         failpoint::hit("inbound.after_commit").await?;
         Ok(Outcome::done_with(json!({"verdict": verdict})))
-    }
-}
-
-/// Converts OpenPhone's status of a message into the status of a text.
-fn our_status(status: &str) -> Option<MessageStatus> {
-    match status {
-        "sent" => Some(MessageStatus::Sent),
-        "delivered" => Some(MessageStatus::Delivered),
-        "undelivered" => Some(MessageStatus::Undelivered),
-        "failed" => Some(MessageStatus::Failed),
-        _ => None,
     }
 }

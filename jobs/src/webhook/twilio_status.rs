@@ -1,26 +1,19 @@
 //! Applies Twilio's report about a text.
-//!
-//! A report may arrive before the answer to the request that sent the text. If the text is unknown, the job retries for
-//! two minutes. After that the report is about a text of somebody else, and is ignored.
 
 use std::time::Duration;
 
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
-use nightshift_domain::messaging::delivery::{ReportOutcome, apply_report};
 use nightshift_providers::twilio::StatusCallback;
 use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::job_error::OrJobError;
-use crate::sms::report::our_status;
+use crate::sms::report::{self, LOOK_AGAIN, Report};
 use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, key, stored};
 use crate::{App, subject};
-
-const KNOWN_WITHIN: Duration = Duration::from_secs(120);
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,20 +61,18 @@ impl Handler<App> for WebhookTwilioStatus {
         let mut tx = ctx.begin().await?;
         let Stored { body, received_at } = stored(&mut tx, &self).await?;
         let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: self.inbox_id.clone() });
-        let mut settled = InboxStatus::Ignored;
-        let report = StatusCallback::parse(body.as_bytes());
-        let mut verdict = if report.is_ok() { "no news" } else { "names no text or no status" };
-        if let Ok(report) = report
-            && let Some(status) = our_status(report.status)
-        {
-            let code = report.error_code.map(|code| code.to_string());
-            match apply_report(&mut tx, &report.message_sid, status, code.as_deref(), &by, now).await.or_job_error()? {
-                ReportOutcome::Applied(_) => (settled, verdict) = (InboxStatus::Processed, "applied"),
-                ReportOutcome::Stale => settled = InboxStatus::Processed,
-                ReportOutcome::Unknown if now < received_at + KNOWN_WITHIN => return Ok(Outcome::poll(LOOK_AGAIN)),
-                ReportOutcome::Unknown => verdict = "not about one of our texts",
+        let (settled, verdict) = match StatusCallback::parse(body.as_bytes()) {
+            Err(_) => (InboxStatus::Ignored, "names no text or no status"),
+            Ok(callback) => {
+                let code = callback.error_code.map(|code| code.to_string());
+                let (sid, delivery) = (callback.message_sid.as_str(), callback.status.delivery());
+                let report = Report { sid, delivery, error_code: code.as_deref(), received_at };
+                match report::apply(&mut tx, &report, &by, now).await? {
+                    Some(applied) => (applied.inbox_status(), applied.verdict()),
+                    None => return Ok(Outcome::poll(LOOK_AGAIN)),
+                }
             }
-        }
+        };
         inbox::settle(&mut tx, &self.inbox_id, settled, None, &ctx.job.id, now).await.or_job_error()?;
         tx.commit().await?;
         Ok(Outcome::done_with(json!({"verdict": verdict})))

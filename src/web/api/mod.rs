@@ -16,7 +16,9 @@ mod reconciliation;
 mod routes;
 mod schedules;
 mod service_requests;
+mod sitters;
 mod threads;
+mod traces;
 mod windows;
 
 pub(super) use routes::routes;

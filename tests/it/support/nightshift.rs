@@ -1,14 +1,19 @@
 //! The whole program, started in this process on a database of its own, with a clock that the test moves.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nightshift::app::{self, Role, RunningApp};
 use nightshift::config::{Settings, SmsProvider};
 use nightshift_db::testing::{TestDb, migrated};
 use nightshift_db::{Clock, Db, Engine, Timestamp};
-use nightshift_lab::simulator::{Accounts, Simulator, TwilioAccount, VapiAccount};
+use nightshift_lab::simulator::{
+    Accounts, OpenPhoneAccount, OpenPhoneShape, OpenPhoneWebhook, Simulator, TwilioAccount, VapiAccount,
+};
+use nightshift_providers::openphone::signature::Key;
 use reqwest::Method;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::probes::{PATIENCE, Probes, Time};
@@ -61,13 +66,14 @@ impl Nightshift {
     async fn start(database: TestDb, configure: impl FnOnce(&mut Settings)) -> Self {
         nightshift_providers::tls::install();
         business::seed_into(&database.db).await;
-        let simulator = Simulator::start("127.0.0.1:0", Accounts { twilio: fast_account(), ..Accounts::default() })
-            .await
-            .expect("a simulator");
+        let clock = Clock::manual(business::start());
+        let accounts = Accounts { twilio: fast_account(), openphone: openphone_account(&clock), ..Accounts::default() };
+        let simulator = Simulator::start("127.0.0.1:0", accounts).await.expect("a simulator");
         let mut settings = settings_for(&database.url, &simulator);
         configure(&mut settings);
-        let clock = Clock::manual(business::start());
         let app = app::start(settings, clock.clone(), Role::ALL).await.expect("the program starts");
+        let webhook = format!("{}/api/webhooks/sms", app.url());
+        simulator.openphone().deliver_to(OpenPhoneWebhook { url: webhook, shape: OpenPhoneShape::default() });
         let http = reqwest::Client::builder().build().expect("an HTTP client");
         let (db, url) = (database.db.clone(), database.url.clone());
         let probes = Probes::new(db.clone(), Time::Manual(clock.clone()));
@@ -124,7 +130,6 @@ impl Nightshift {
     /// Makes a key of the first organisation.
     pub async fn key(&self, scopes: &[nightshift_domain::access::api_keys::Scope]) -> Caller {
         use nightshift_domain::access::api_keys;
-        use secrecy::ExposeSecret;
         let mut tx = self.db.begin().await.expect("a transaction");
         let scopes = scopes.iter().copied().collect();
         let issued = api_keys::create(&mut tx, Some(&"org-paws".into()), "test", &scopes, self.clock.now())
@@ -222,6 +227,11 @@ pub fn settings_for(database_url: &str, simulator: &Simulator) -> Settings {
     settings.twilio.account_sid = Some(account.account_sid);
     settings.twilio.auth_tokens = vec![account.auth_token];
     settings.twilio.base_url = simulator.base_url();
+    settings.openphone.api_key = Some(OpenPhoneAccount::default().api_key);
+    settings.openphone.base_url = simulator.base_url();
+    let keys = OpenPhoneAccount::default().webhook_secrets;
+    settings.webhooks.openphone_secrets =
+        keys.iter().map(|key| Key::read(key.expose_secret()).expect("a key")).collect();
     // An account to call with; calls are real only where a test says so.
     let vapi = VapiAccount::default();
     settings.vapi.api_key = Some(vapi.api_key);
@@ -235,4 +245,16 @@ pub fn settings_for(database_url: &str, simulator: &Simulator) -> Settings {
 /// An account that reports at once.
 pub fn fast_account() -> TwilioAccount {
     TwilioAccount { callback_delay: Duration::from_millis(1), ..TwilioAccount::default() }
+}
+
+/// An OpenPhone workspace that reports at once, has the test's clock, and accepts any number of requests: the test's clock
+/// stands still while requests are made.
+fn openphone_account(clock: &Clock) -> OpenPhoneAccount {
+    let clock = clock.clone();
+    OpenPhoneAccount {
+        delivery_delay: Duration::from_millis(1),
+        requests_per_second_max: usize::MAX,
+        now: Arc::new(move || clock.now().to_datetime()),
+        ..OpenPhoneAccount::default()
+    }
 }

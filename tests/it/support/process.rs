@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nightshift_db::testing::{Network, TestDb, migrated};
 use nightshift_db::{Db, Engine};
-use nightshift_lab::simulator::{Accounts, ReservedPort, Simulator, VapiAccount};
+use nightshift_lab::simulator::{Accounts, OpenPhoneAccount, ReservedPort, Simulator, VapiAccount};
 use secrecy::ExposeSecret;
 
 use super::business;
@@ -47,6 +47,11 @@ impl Deref for World {
     fn deref(&self) -> &Probes {
         &self.probes
     }
+}
+
+fn openphone_secrets() -> String {
+    let secrets = OpenPhoneAccount::default().webhook_secrets;
+    secrets.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>().join(",")
 }
 
 fn log_in(folder: &Path) -> PathBuf {
@@ -120,6 +125,9 @@ impl World {
             .env("TWILIO_ACCOUNT_SID", account.account_sid)
             .env("TWILIO_AUTH_TOKEN", account.auth_token.expose_secret())
             .env("TWILIO_BASE_URL", self.simulator.base_url())
+            .env("OPENPHONE_API_KEY", OpenPhoneAccount::default().api_key.expose_secret())
+            .env("OPENPHONE_BASE_URL", self.simulator.base_url())
+            .env("OPENPHONE_WEBHOOK_SECRET", openphone_secrets())
             .env("VAPI_API_KEY", vapi.api_key.expose_secret())
             .env("VAPI_ASSISTANT_ID", vapi.assistant_id)
             .env("VAPI_PHONE_NUMBER_ID", vapi.phone_number_id)

@@ -39,8 +39,8 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
 /// Changes a thread for its owner. A change without an effect leaves no trace.
 ///
 /// # Errors
-/// [`Error::NotFound`] if the organisation has no such thread; [`Error::Invalid`] if it has no such active sitter, or
-/// the thread is not with a client; [`Error::Conflict`] `already_open` if a general thread is to be opened while
+/// [`Error::NotFound`] if the organisation has no such thread; [`Error::Invalid`] if it has no such active sitter, if a
+/// thread that is not with a client is assigned, or if one with a sitter is closed; [`Error::Conflict`] `already_open` if a general thread is to be opened while
 /// another one of the client is open on the same number.
 pub async fn change(tx: &mut Tx, org: &OrgId, id: &ThreadId, patch: &Patch, by: &Actor, now: Timestamp) -> Result<()> {
     let thread = threads::lock(tx, id).await?;
@@ -120,9 +120,12 @@ async fn assign(tx: &mut Tx, thread: &Thread, sitter: Option<&SitterId>, now: Ti
     Ok(())
 }
 
-/// Opens or closes a thread. The index `message_threads_one_general` refuses a second open general thread of a client
+/// Opens or closes a thread. Those with sitters stay open: a sitter has only one, in which offers reach them. The index `message_threads_one_general` refuses a second open general thread of a client
 /// on a number, also one that is created at the same time.
 async fn set_status(tx: &mut Tx, thread: &Thread, status: ThreadStatus, now: Timestamp) -> Result<()> {
+    if thread.scope == Scope::OwnerSitter && status == ThreadStatus::Closed {
+        return Err(Error::invalid("status", "a conversation with a sitter stays open, because offers arrive in it"));
+    }
     match threads::set_status(tx, &thread.id, status, now).await {
         Err(Error::Db(error)) if error.is_unique_violation() => {
             Err(Error::conflict("already_open", "another conversation with this client is open on this number"))

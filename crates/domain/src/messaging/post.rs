@@ -18,6 +18,7 @@ use crate::audit::{self, Event};
 use crate::automations;
 use crate::field_errors::{FieldErrors, TextLimit};
 use crate::ids::{AutomationRunId, MessageId, NumberId, OrgId, SitterId, ThreadId, UserId};
+use crate::metrics::response_links::{self, Responder};
 use crate::stream;
 use crate::{Error, Result};
 
@@ -57,6 +58,8 @@ pub enum Blocked {
     ThreadClosed,
     /// The recipient opted out of texts.
     OptedOut,
+    /// The client is a short code or a name, which can't be texted.
+    NoRecipient,
 }
 
 impl Blocked {
@@ -68,6 +71,7 @@ impl Blocked {
             Self::NoNumber => "no_number",
             Self::ThreadClosed => "thread_closed",
             Self::OptedOut => "opted_out",
+            Self::NoRecipient => "no_recipient",
         }
     }
 
@@ -79,6 +83,7 @@ impl Blocked {
             Self::NoNumber => "this conversation has no number to send from",
             Self::ThreadClosed => "this conversation is closed",
             Self::OptedOut => "the recipient asked to get no more messages",
+            Self::NoRecipient => "the sender of these messages can't be answered: it is a short code or a name",
         }
     }
 }
@@ -87,7 +92,7 @@ impl From<Blocked> for Error {
     fn from(blocked: Blocked) -> Self {
         match blocked {
             Blocked::WindowClosed => Self::forbidden(blocked.code(), blocked.sentence()),
-            Blocked::NoNumber | Blocked::ThreadClosed | Blocked::OptedOut => {
+            Blocked::NoNumber | Blocked::ThreadClosed | Blocked::OptedOut | Blocked::NoRecipient => {
                 Self::conflict(blocked.code(), blocked.sentence())
             }
         }
@@ -95,7 +100,7 @@ impl From<Blocked> for Error {
 }
 
 #[derive(Debug, Clone)]
-#[must_use = "enqueue what follows: `sms.send` for a new text"]
+#[must_use = "enqueue what follows: `sms.send` for a new text, `metrics.sitter_window` for an answer"]
 pub enum Posted {
     /// The text is stored and queued. `sms.send` must follow unless `repeated`.
     Queued {
@@ -105,6 +110,8 @@ pub enum Posted {
         not_before: Option<Timestamp>,
         /// Whether the same reference was posted before, so that no job must follow.
         repeated: bool,
+        /// The sitter whose figures must be computed again, because the text answers a client.
+        answered_for: Option<SitterId>,
     },
     /// The text was refused. Commit the transaction, since the audit log records the attempt, and return this as an
     /// error.
@@ -178,7 +185,12 @@ pub async fn post(
     if !insert(tx, new, now).await? {
         return Err(Error::NotFound);
     }
-    Ok(Posted::Queued { message_id, thread_id: thread.id, not_before, repeated: false })
+    let responder = match author {
+        Author::Owner(_) => Responder::Owner,
+        Author::Sitter(_) => Responder::Sitter,
+    };
+    let answered_for = response_links::answer(tx, &thread.id, &message_id, responder, now).await?;
+    Ok(Posted::Queued { message_id, thread_id: thread.id, not_before, repeated: false, answered_for })
 }
 
 /// Stores the text of an automation run for sending, by the same rules as [`post`]. A run has at most one text. It may
@@ -199,7 +211,13 @@ pub async fn post_for_run(
     let standing: Option<(MessageId,)> =
         tx.query("SELECT id FROM message_events WHERE automation_run_id = $1").bind(run).optional().await?;
     if let Some((message_id,)) = standing {
-        return Ok(Posted::Queued { message_id, thread_id: thread.id, not_before: None, repeated: true });
+        return Ok(Posted::Queued {
+            message_id,
+            thread_id: thread.id,
+            not_before: None,
+            repeated: true,
+            answered_for: None,
+        });
     }
     let from = match ready_to_send(tx, &thread).await? {
         Ok(from) => from,
@@ -226,7 +244,7 @@ pub async fn post_for_run(
     };
     let inserted = insert(tx, new, now).await?;
     debug_assert!(inserted, "the thread is locked and the run had no text");
-    Ok(Posted::Queued { message_id, thread_id: thread.id, not_before: None, repeated: false })
+    Ok(Posted::Queued { message_id, thread_id: thread.id, not_before: None, repeated: false, answered_for: None })
 }
 
 /// Stores a reply of the program itself to an inbound text, with a given id, from the number to which the person wrote.
@@ -294,9 +312,13 @@ async fn posted_before(tx: &mut Tx, thread: &Thread, post: &Post) -> Result<Opti
         Some((_, body)) if body != post.body => {
             Err(Error::conflict("client_ref_reused", "this clientRef is already used for another message"))
         }
-        Some((message_id, _)) => {
-            Ok(Some(Posted::Queued { message_id, thread_id: thread.id.clone(), not_before: None, repeated: true }))
-        }
+        Some((message_id, _)) => Ok(Some(Posted::Queued {
+            message_id,
+            thread_id: thread.id.clone(),
+            not_before: None,
+            repeated: true,
+            answered_for: None,
+        })),
         None => Ok(None),
     }
 }
@@ -317,10 +339,12 @@ async fn ready_to_send(tx: &mut Tx, thread: &Thread) -> Result<Result<NumberId, 
     if thread.status == ThreadStatus::Closed {
         return Ok(Err(Blocked::ThreadClosed));
     }
-    if let Some(person) = opt_outs::of_thread(tx, &thread.id).await?
-        && opt_outs::is_opted_out(tx, &thread.org_id, &person).await?
-    {
-        return Ok(Err(Blocked::OptedOut));
+    match opt_outs::of_thread(tx, &thread.id).await? {
+        Some(person) if opt_outs::is_opted_out(tx, &thread.org_id, &person).await? => {
+            return Ok(Err(Blocked::OptedOut));
+        }
+        None if thread.client_id.is_some() => return Ok(Err(Blocked::NoRecipient)),
+        _ => {}
     }
     let number = tx
         .query("SELECT id FROM message_numbers WHERE id = $1 AND status = 'active'")

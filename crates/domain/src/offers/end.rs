@@ -80,6 +80,28 @@ pub async fn booking_closed(tx: &mut Tx, booking: &BookingId, by: &Actor, now: T
     no_longer_unfilled(tx, booking, "the booking has ended", now).await
 }
 
+/// Withdraws the pending offers of an organisation's sitter who can't accept them any more. A booking that has no other
+/// pending offer and no sitter raises an exception. Locks the bookings in the order of their ids.
+pub async fn sitter_left(tx: &mut Tx, org: &OrgId, sitter: &SitterId, by: &Actor, now: Timestamp) -> Result<()> {
+    let offers: Vec<(OfferId, BookingId)> = tx
+        .query(
+            "SELECT id, booking_id FROM offer_events WHERE org_id = $1 AND sitter_id = $2 AND status = 'pending'
+             ORDER BY booking_id",
+        )
+        .bind(org)
+        .bind(sitter)
+        .all()
+        .await?;
+    for (id, booking) in offers {
+        let mut held = hold(tx, &booking).await?;
+        if pending(&held.offers).iter().any(|offer| offer.id == id) {
+            end(tx, &mut held, &id, OfferStatus::Withdrawn, None, by, now).await?;
+            note_unfilled(tx, &held, now).await?;
+        }
+    }
+    Ok(())
+}
+
 fn pending(offers: &[Offer]) -> Vec<Offer> {
     offers.iter().filter(|offer| offer.status == OfferStatus::Pending).cloned().collect()
 }

@@ -1,8 +1,8 @@
 //! Offers: bookings that sitters may accept or decline, by API or by text.
 //!
 //! Every change of an offer is made under the lock of its booking, in one transaction with what follows from it. The
-//! order of locks is the booking, its conversation (by an acceptance only), its offers. What may change is one pure function
-//! ([`lifecycle`](OfferStatus)).
+//! order of locks is the booking, its conversation (by an acceptance only), its offers. What may change is one pure
+//! function (`lifecycle::outcome`).
 
 mod answer;
 mod by_text;
@@ -22,7 +22,7 @@ pub use answer::{Answer, Answered, answer};
 pub use by_text::{Reply, reply_to};
 pub use command::{Command, command};
 pub use create::{Draft, Made, create};
-pub use end::{Expiry, Withdrawn, booking_changed, booking_closed, expire, withdraw};
+pub use end::{Expiry, Withdrawn, booking_changed, booking_closed, expire, sitter_left, withdraw};
 pub use lifecycle::Refusal;
 pub use list::{Filter, OfferView, list, view_in};
 pub use notify::notify;

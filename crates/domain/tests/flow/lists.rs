@@ -256,7 +256,7 @@ const FEW: &[(&str, &str, &str)] = &[
 ];
 
 /// Returns the steps of SQLite's query plan.
-async fn plan(db: &Db, sql: &str) -> Vec<String> {
+pub async fn plan(db: &Db, sql: &str) -> Vec<String> {
     let path = db.sqlite_path().unwrap();
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
     let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();

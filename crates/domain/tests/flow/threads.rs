@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nightshift_db::testing::each_engine;
+use nightshift_db::testing::{each_engine, statements_of};
 use nightshift_db::{Engine, Timestamp};
 use nightshift_domain::automations::runs::{self, NewAutomationRun};
 use nightshift_domain::automations::{AutomationType, Executed};
@@ -18,6 +18,7 @@ use nightshift_domain::{Error, Result};
 use serde_json::{Value, json};
 
 use crate::fixture::*;
+use crate::lists::plan;
 
 each_engine! {
     after_every_sequence_of_acts_the_counters_say_what_is_unread,
@@ -514,6 +515,9 @@ async fn a_change_of_a_thread_is_checked_recorded_and_announced(engine: Engine) 
         insert_thread(&business, "thread-2", "internal", None, None).await;
         let refused = change(&business, &"thread-2".into(), json!({"assignedSitterId": "sitter-1"})).await;
         assert!(matches!(refused, Err(Error::Invalid(_))));
+        insert_thread(&business, "thread-3", "owner_sitter", Some("sitter-1"), None).await;
+        let refused = change(&business, &"thread-3".into(), json!({"status": "closed"})).await;
+        assert!(matches!(&refused, Err(Error::Invalid(fields)) if fields.contains_key("status")), "{refused:?}");
         assert_eq!(business.audited("thread.changed").await, 0);
 
         let body = json!({"assignedSitterId": "sitter-2", "status": "closed", "done": true, "unread": true});
@@ -561,6 +565,40 @@ async fn a_general_thread_is_not_opened_beside_another_open_one(engine: Engine) 
         change(&business, &second.id, json!({"status": "closed"})).await.unwrap();
         change(&business, &first.id, json!({"status": "open"})).await.unwrap();
         assert_eq!(find().await.0.id, first.id);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn texts_and_mailboxes_are_read_from_an_index_in_their_order() {
+    on(Engine::Sqlite, async |business| {
+        let thread = thread_with_sitter(&business).await;
+        let text = receive(&business, &thread, "owner", at(DURING)).await;
+        let (db, viewer, limit) = (&business.db, viewer_of(&org()), Limit::default());
+        for before in [None, Some(&text)] {
+            let (read, statements) = statements_of(messages::list(db, &viewer, &thread, before, limit, noon())).await;
+            read.unwrap();
+            let steps = plan(db, statements.last().unwrap()).await;
+            assert!(steps.iter().any(|step| step.contains("message_events_shown")), "{steps:#?}");
+            assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
+        }
+        let (read, statements) = statements_of(inbox::of_sitter(db, &viewer, &sitter(), None, limit, noon())).await;
+        read.unwrap();
+        let steps = plan(db, statements.last().unwrap()).await;
+        assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
+        // What counts unread texts reads the unread ones only.
+        let counting = async {
+            let mut tx = db.begin().await.unwrap();
+            change::read(&mut tx, &viewer, &thread, None, at(DURING)).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        let ((), statements) = statements_of(counting).await;
+        let tally = statements.iter().find(|sql| sql.contains("for_either")).unwrap();
+        let steps = plan(db, tally).await;
+        let ranges = steps
+            .iter()
+            .filter(|step| step.contains("message_events_arrived (thread_id=? AND routed_to=? AND arrival>?)"));
+        assert_eq!(ranges.count(), 3, "{steps:#?}");
     })
     .await;
 }

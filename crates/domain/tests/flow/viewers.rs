@@ -11,9 +11,11 @@ use nightshift_domain::audience::Audience;
 use nightshift_domain::automations::runs;
 use nightshift_domain::bookings::{self, Draft};
 use nightshift_domain::ids::{BookingId, OrgId, ServiceRequestId, SitterId};
+use nightshift_domain::messaging::routing::trace;
 use nightshift_domain::messaging::{inbox, messages, numbers, windows};
+use nightshift_domain::metrics::{self, Days};
 use nightshift_domain::page::Limit;
-use nightshift_domain::people::{client_list, dashboard};
+use nightshift_domain::people::{client_list, dashboard, sitters};
 use nightshift_domain::pricing::{self, RuleDraft};
 use nightshift_domain::reconciliation::{self, Thresholds};
 use nightshift_domain::stream::{StreamEvent, Topic};
@@ -75,6 +77,15 @@ async fn insert(business: &Business, name: &str, org: &str, sitter: &str) -> Boo
         .bind(id("message"))
         .bind(org)
         .bind(id("thread")),
+        db.write(
+            "INSERT INTO routing_traces (id, org_id, message_event_id, thread_id, outcome, summary, steps)
+             VALUES ($1, $2, $3, $4, 'closed_window', 'test', $5)",
+        )
+        .bind(id("trace"))
+        .bind(org)
+        .bind(id("message"))
+        .bind(id("thread"))
+        .bind(Json(json!([]))),
         db.write(
             "INSERT INTO assignment_windows (id, org_id, booking_id, thread_id, sitter_id, starts_at, ends_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -214,11 +225,14 @@ async fn reads(
         let (booking, request) = (&booking[name], ServiceRequestId::from(id("request")));
         let one =
             |read: &'static str, seen: Result<()>| (read, names(seen.map(|()| vec![json!({"name": name})]), "name"));
+        let sitter: SitterId = SITTERS[NAMES.iter().position(|other| *other == name).unwrap()].into();
+        let listed = sitters::list(db, viewer, None).await.and_then(|listed| {
+            listed.iter().find(|listed| listed.sitter.id == sitter).map(drop).ok_or(Error::NotFound)
+        });
         let drift = reconciliation::drift_of_exception(db, viewer, &id("drift").into()).await;
         let drift = drift.and_then(|drift| drift.map(drop).ok_or(Error::NotFound));
         let thread = id("thread").into();
         let texts = messages::list(db, viewer, &thread, None, limit, now).await.map(|texts| texts.messages);
-        let sitter: SitterId = SITTERS[NAMES.iter().position(|other| *other == name).unwrap()].into();
         let mailbox = inbox::of_sitter(db, viewer, &sitter, None, limit, now).await.map(|page| page.items);
         let dashboard = dashboard::dashboard(db, viewer, Some(&sitter), now).await;
         let dashboard = dashboard.and_then(|seen| if seen.sitter_id == sitter { Ok(()) } else { Err(Error::NotFound) });
@@ -233,9 +247,13 @@ async fn reads(
             one("one-org client", client_list::view(db, viewer, &client).await.map(drop)),
             one("booking", bookings::get(db, viewer, booking).await.map(drop)),
             one("booking's history", bookings::status_history(db, viewer, booking).await.map(drop)),
+            one("booking's sitter", metrics::of_sitter(db, viewer, &sitter, Days::Seven).await.map(drop)),
+            one("org sitter", listed),
             one("org exception", exceptions::get(db, viewer, &id("exception").into()).await.map(drop)),
             one("org ledger run", runs::view(db, viewer, &id("automation").into()).await.map(drop)),
             one("org run", reconciliation::get(db, viewer, &id("run").into()).await.map(drop)),
+            ("org traces", names(trace::of_thread(db, viewer, &thread, None, limit).await, "eventId")),
+            one("org trace", trace::of_message(db, viewer, &id("message").into()).await.map(drop)),
             ("org drifts", names(drifts.map(|page| page.items), "id")),
             one("org drift", drift),
             one("one-org price", pricing::pricing(db, viewer, booking, Thresholds::default()).await.map(drop)),
@@ -286,7 +304,7 @@ async fn every_read_gives_each_viewer_its_own_rows_and_no_others(engine: Engine)
             (Viewer::nobody(), "", "", "", "", ""),
         ] {
             let found = together(reads(&business, &viewer, &booking).await);
-            assert_eq!(found.len(), 30);
+            assert_eq!(found.len(), 32);
             for (read, names) in found {
                 let wanted = match read.split(' ').next().unwrap() {
                     "own" => own,

@@ -1,4 +1,4 @@
-//! The third part of the demo: a person requests an appointment and picks a provider, and a call books it.
+//! The last part of the demo: a person requests an appointment and picks a provider, and a call books it.
 
 use std::time::Duration;
 

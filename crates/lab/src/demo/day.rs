@@ -63,12 +63,35 @@ impl<'a> Cast<'a> {
 
     /// Signs the owner in.
     pub(super) async fn owner(&self) -> anyhow::Result<Session> {
-        Session::sign_in(&self.http, &self.url, OWNER, PASSWORD).await
+        self.sign_in(OWNER).await
+    }
+
+    /// Signs a user of the sample business in.
+    pub(super) async fn sign_in(&self, email: &str) -> anyhow::Result<Session> {
+        Session::sign_in(&self.http, &self.url, email, PASSWORD).await
+    }
+
+    /// Has Stripe report, once, that a booking is paid.
+    pub(super) async fn pay(&self, booking: &str) -> anyhow::Result<()> {
+        let answer = self.stripe.deliver(&payment_of(booking)).await?;
+        if !answer.taken() {
+            bail!("the payment is answered with HTTP {}", answer.status);
+        }
+        Ok(())
     }
 }
 
-/// Runs this part. Returns the id of the paid booking.
-pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>) -> anyhow::Result<String> {
+/// The booking that was paid, and the conversation about it.
+pub(super) struct Paid {
+    pub(super) booking: String,
+    /// The client's phone.
+    pub(super) client: String,
+    /// The number that the client texts with.
+    pub(super) number: String,
+}
+
+/// Runs this part.
+pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>) -> anyhow::Result<Paid> {
     let began = cast.queue.clock().now();
     let client = format!("+1212556{:04}", Utc::now().timestamp_micros() % 10_000);
     let booking = book(cast, trail, &client).await?;
@@ -76,7 +99,7 @@ pub(super) async fn play(cast: &Cast<'_>, trail: &mut Trail<'_>) -> anyhow::Resu
     let text = wait_for_the_text(cast, trail, &client).await?;
     wait_until_nothing_runs(cast, &booking.id).await?;
     look_back(cast, trail, &booking, &text, began).await?;
-    Ok(booking.id)
+    Ok(Paid { booking: booking.id, client, number: text.from })
 }
 
 struct Booking {
@@ -105,8 +128,8 @@ async fn book(cast: &Cast<'_>, trail: &mut Trail<'_>, client: &str) -> anyhow::R
 
 /// Delivers the event with a wrong signature, then three times with the right one, as Stripe repeats deliveries.
 async fn deliver(cast: &Cast<'_>, trail: &mut Trail<'_>, booking: &Booking) -> anyhow::Result<()> {
-    let event_id = format!("evt_demo_{}", booking.id.replace('-', ""));
-    let event = payment_succeeded(&event_id, &format!("pi_demo_{}", booking.id), &booking.id, PRICE, "usd");
+    let event = payment_of(&booking.id);
+    let event_id = text_at(&event, "/id")?;
     let answer = cast.stranger.deliver(&event).await?;
     trail.expect("webhook", "signed with a guessed secret", &answer.status, &401);
     for (delivery, duplicate) in [(1, false), (2, true), (3, true)] {
@@ -121,6 +144,11 @@ async fn deliver(cast: &Cast<'_>, trail: &mut Trail<'_>, booking: &Booking) -> a
         );
     }
     Ok(())
+}
+
+fn payment_of(booking: &str) -> Value {
+    let event_id = format!("evt_demo_{}", booking.replace('-', ""));
+    payment_succeeded(&event_id, &format!("pi_demo_{booking}"), booking, PRICE, "usd")
 }
 
 async fn wait_for_the_text(cast: &Cast<'_>, trail: &mut Trail<'_>, client: &str) -> anyhow::Result<StoredMessage> {
@@ -164,7 +192,7 @@ async fn look_back(
 ) -> anyhow::Result<()> {
     let id = &booking.id;
     let owner = cast.owner().await?;
-    let ops = Session::sign_in(&cast.http, &cast.url, OPS, PASSWORD).await?;
+    let ops = cast.sign_in(OPS).await?;
 
     let now = cast.website.get(&format!("/api/bookings/{id}")).await?;
     let stands = format!("{} and {}", text_at(&now, "/booking/status")?, text_at(&now, "/booking/paymentStatus")?);

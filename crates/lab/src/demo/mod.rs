@@ -1,5 +1,5 @@
 //! `nightshift demo`: a paid booking from the webhook to the delivered text, a wrong price that the price check finds,
-//! and a call that books an appointment, over real HTTP with simulated providers.
+//! clients and sitters who text back, and a call that books an appointment, over real HTTP with simulated providers.
 //!
 //! [`Demo::prepare`] chooses a database and starts the simulated providers. The caller starts the program with both, in
 //! the same roles as `serve`. [`Demo::play`] sends the requests of a website and of Stripe, and checks the results
@@ -8,8 +8,10 @@
 mod call;
 mod database;
 mod day;
+mod offer;
 mod prices;
 mod session;
+mod talk;
 mod trail;
 
 use std::process::ExitCode;
@@ -87,10 +89,13 @@ impl Demo {
         ));
         console.say(format_args!(""));
         let cast = Cast::new(url.to_owned(), key.clone(), STRIPE_SECRET.into(), &self.simulator, queue)?;
+        self.simulator.twilio().set_inbound_url(format!("{url}/api/twilio/inbound#rc=3&rp=ct,rt,5xx"));
         let mut trail = Trail::start(console);
         let played = async {
-            let booking = day::play(&cast, &mut trail).await?;
-            prices::play(&cast, &mut trail, &booking).await
+            let paid = day::play(&cast, &mut trail).await?;
+            prices::play(&cast, &mut trail, &paid.booking).await?;
+            talk::play(&cast, &mut trail, &paid).await?;
+            offer::play(&cast, &mut trail, &paid.booking).await
         };
         if let Err(error) = played.await {
             trail.wrong(format_args!("{error:#}"));

@@ -21,8 +21,14 @@ impl Load {
 
     /// Returns the time from the start at which request `number` should be sent, or `None` if there is no rate.
     pub(super) fn moment(&self, number: u64) -> Option<Duration> {
-        self.rate.map(|rate| Duration::from_secs_f64(f64_of(number) / f64::from(rate)))
+        moment(self.rate, number)
     }
+}
+
+/// Returns the time from the start at which request `number` should be sent at `rate` requests per second, or `None` if
+/// there is no rate.
+pub(super) fn moment(rate: Option<u32>, number: u64) -> Option<Duration> {
+    rate.map(|rate| Duration::from_secs_f64(f64_of(number) / f64::from(rate)))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^52")]

@@ -38,17 +38,28 @@ impl Connection {
 
     /// Sends one request. A closed connection is opened again before the request.
     pub(super) async fn post(&mut self, path: &str, headers: &[(&str, &str)], body: Bytes) -> anyhow::Result<Answer> {
-        self.send("POST", path, headers, body).await
+        self.send("POST", path, "application/json", headers, body).await
+    }
+
+    /// Sends a form in the same way.
+    pub(super) async fn post_form(
+        &mut self,
+        path: &str,
+        headers: &[(&str, &str)],
+        form: Bytes,
+    ) -> anyhow::Result<Answer> {
+        self.send("POST", path, "application/x-www-form-urlencoded; charset=UTF-8", headers, form).await
     }
 
     pub(super) async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> anyhow::Result<Answer> {
-        self.send("GET", path, headers, Bytes::new()).await
+        self.send("GET", path, "application/json", headers, Bytes::new()).await
     }
 
     async fn send(
         &mut self,
         method: &str,
         path: &str,
+        media_type: &str,
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> anyhow::Result<Answer> {
@@ -59,7 +70,7 @@ impl Connection {
             .method(method)
             .uri(path)
             .header("host", &self.address)
-            .header("content-type", "application/json");
+            .header("content-type", media_type);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

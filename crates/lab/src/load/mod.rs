@@ -9,6 +9,8 @@ pub mod bookings;
 pub mod calls;
 mod connection;
 mod report;
+mod routed;
+pub mod texts;
 pub mod webhooks;
 
 pub use amount::Load;

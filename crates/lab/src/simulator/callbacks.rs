@@ -1,26 +1,18 @@
-//! Sends status callbacks as Twilio does: signed form posts with a pause between them, retried as the fragment of the
-//! callback URL says.
+//! Sends status callbacks as Twilio does, with a pause between them.
 //!
 //! The status of a message changes even if it has no callback URL or the callbacks fail.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use form_urlencoded::Serializer;
 use nightshift_providers::twilio::MessageStatus;
-use nightshift_providers::twilio::signature;
-use tokio::time::{Instant, sleep};
-use uuid::Uuid;
+use tokio::time::sleep;
 
 use super::faults::Fault;
+use super::inbound::Arrival;
 use super::ledger::{SentCallback, StoredMessage};
 use super::twilio::FakeTwilio;
-
-/// Maximum time for all attempts of one callback.
-const BUDGET: Duration = Duration::from_secs(15);
-
-/// Pause between two attempts.
-const RETRY_PAUSE: Duration = Duration::from_millis(250);
+use super::webhook_post::post;
 
 /// The status changes of a message, and when their callbacks are sent.
 #[derive(Debug, Clone)]
@@ -64,23 +56,31 @@ pub(super) async fn call_back(twilio: &Arc<FakeTwilio>, message: &StoredMessage,
 
 /// Changes the status of the message step by step, and sends a callback for each step.
 async fn send(twilio: &FakeTwilio, message: &StoredMessage, plan: Plan) {
-    let target = message.status_callback.as_deref().filter(|_| plan.posts).map(Target::parse);
+    let target = message.status_callback.as_deref().filter(|_| plan.posts);
     for (status, error_code) in plan.steps {
         if !plan.before_answer {
             sleep(twilio.account.callback_delay).await;
         }
         let now = (twilio.account.now)();
-        twilio.change(|ledger| {
-            if let Some(stored) = ledger.message_mut(&message.sid)
-                && status.moves_on_from(stored.status)
-            {
+        let moved_on = twilio.change(|ledger| {
+            let stored = ledger.message_mut(&message.sid).filter(|stored| status.moves_on_from(stored.status));
+            stored.is_some_and(|stored| {
                 stored.status = status;
                 stored.error_code = error_code;
                 stored.sent_at.get_or_insert(now);
-            }
+                true
+            })
         });
-        if let Some(target) = &target {
-            let (tries, http_status) = post(twilio, target, &form(twilio, message, status, error_code)).await;
+        if moved_on && status == MessageStatus::Delivered {
+            twilio.listeners.tell(&Arrival {
+                from: message.from.clone(),
+                to: message.to.clone(),
+                body: message.body.clone(),
+            });
+        }
+        if let Some(target) = target {
+            let posted = post(twilio, &twilio.callback_slots, target, &form(twilio, message, status, error_code)).await;
+            let (tries, http_status) = (posted.tries, posted.http_status);
             let callback = SentCallback { status, at: (twilio.account.now)(), tries, http_status };
             twilio.change(|ledger| {
                 if let Some(stored) = ledger.message_mut(&message.sid) {
@@ -105,64 +105,4 @@ fn form(twilio: &FakeTwilio, message: &StoredMessage, status: MessageStatus, err
         form.append_pair("ErrorCode", &code.to_string());
     }
     form.finish()
-}
-
-/// Posts a callback, with retries. Returns the number of attempts and the HTTP status of the last answer.
-async fn post(twilio: &FakeTwilio, target: &Target<'_>, body: &str) -> (u32, Option<u16>) {
-    let signature = signature::sign_form(&twilio.account.auth_token, target.url, body.as_bytes());
-    let token = Uuid::new_v4().to_string();
-    let until = Instant::now() + BUDGET;
-    let mut tries = 0;
-    loop {
-        let Ok(_slot) = twilio.callback_slots.acquire().await else { return (tries, None) };
-        tries += 1;
-        let request = twilio
-            .http
-            .post(target.url)
-            .header("content-type", "application/x-www-form-urlencoded; charset=UTF-8")
-            .header(signature::HEADER, &signature)
-            .header("i-twilio-idempotency-token", &token)
-            .timeout(until.saturating_duration_since(Instant::now()))
-            .body(body.to_owned());
-        let result = request.send().await;
-        let http_status = result.as_ref().ok().map(|answer| answer.status().as_u16());
-        let again = tries <= target.retries && target.retries_on(&result) && Instant::now() + RETRY_PAUSE < until;
-        if !again {
-            return (tries, http_status);
-        }
-        sleep(RETRY_PAUSE).await;
-    }
-}
-
-/// A callback URL and the retry policy in its fragment, such as `#rc=3&rp=ct,rt,5xx`.
-struct Target<'a> {
-    url: &'a str,
-    retries: u32,
-    policy: Vec<&'a str>,
-}
-
-impl<'a> Target<'a> {
-    fn parse(address: &'a str) -> Self {
-        let (url, fragment) = address.split_once('#').unwrap_or((address, ""));
-        let mut target = Self { url, retries: 1, policy: vec!["ct"] };
-        for item in fragment.split('&') {
-            match item.split_once('=') {
-                Some(("rc", count)) => target.retries = count.parse().map_or(1, |count: u32| count.min(5)),
-                Some(("rp", policy)) => target.policy = policy.split(',').collect(),
-                _ => {}
-            }
-        }
-        target
-    }
-
-    fn retries_on(&self, result: &Result<reqwest::Response, reqwest::Error>) -> bool {
-        let on = |name| self.policy.contains(&name) || self.policy.contains(&"all");
-        match result {
-            Ok(answer) => {
-                (answer.status().is_client_error() && on("4xx")) || (answer.status().is_server_error() && on("5xx"))
-            }
-            Err(error) if error.is_connect() => on("ct"),
-            Err(_) => on("rt"),
-        }
-    }
 }

@@ -19,11 +19,15 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::faults::{Fault, FaultRule, Faults};
-use super::ledger::{Ledger, StoredMessage};
+use super::inbound::Listeners;
+use super::ledger::{Direction, Ledger, StoredMessage};
 use super::twilio_wire::{ApiError, SendForm};
 
 /// Maximum number of concurrent callbacks.
 const CALLBACKS_AT_ONCE: usize = 32;
+
+/// Maximum number of concurrent webhooks about texts from people.
+const INBOUND_AT_ONCE: usize = 1_024;
 
 /// The prefix of every text from a trial account.
 const TRIAL_PREFIX: &str = "Sent from your Twilio trial account - ";
@@ -70,9 +74,15 @@ pub struct FakeTwilio {
     pub(super) account: TwilioAccount,
     pub(super) http: reqwest::Client,
     pub(super) callback_slots: Semaphore,
+    pub(super) inbound_slots: Semaphore,
     faults: Faults,
     ledger: Mutex<Ledger>,
     changes: watch::Sender<u64>,
+    /// The base URL of this server, at which pictures are.
+    pub(super) base_url: String,
+    /// Where webhooks about texts from people go, with a retry policy as its fragment.
+    inbound_url: Mutex<Option<String>>,
+    pub(super) listeners: Listeners,
     request_slots: Semaphore,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
@@ -81,6 +91,7 @@ pub struct FakeTwilio {
 impl FakeTwilio {
     pub(super) fn new(
         account: TwilioAccount,
+        base_url: String,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Result<Arc<Self>, ClientError> {
@@ -89,9 +100,13 @@ impl FakeTwilio {
         Ok(Arc::new(Self {
             http: http_client_with(timeouts)?,
             callback_slots: Semaphore::new(CALLBACKS_AT_ONCE),
+            inbound_slots: Semaphore::new(INBOUND_AT_ONCE),
             faults: Faults::default(),
             ledger: Mutex::default(),
             changes: watch::Sender::new(0),
+            base_url,
+            inbound_url: Mutex::default(),
+            listeners: Listeners::default(),
             request_slots: Semaphore::new(account.requests_at_once_max),
             account,
             tasks,
@@ -123,9 +138,19 @@ impl FakeTwilio {
         look(&self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Removes all messages and resets the request counts.
+    /// Removes all messages and opt-outs, and resets the request counts.
     pub fn clear_ledger(&self) {
         self.change(|ledger| *ledger = Ledger::default());
+    }
+
+    /// Sets the URL of the webhook about texts from people, with a retry policy as its fragment, such as
+    /// `https://book.example/api/twilio/inbound#rc=3&rp=ct,rt,5xx`. Without a URL there are no deliveries.
+    pub fn set_inbound_url(&self, url: impl Into<String>) {
+        *self.inbound_url.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.into());
+    }
+
+    pub(super) fn inbound_url(&self) -> Option<String> {
+        self.inbound_url.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until the ledger satisfies `done`. Returns `false` if it does not within `patience`.
@@ -168,6 +193,7 @@ impl FakeTwilio {
         };
         let message = StoredMessage {
             sid: format!("SM{}", Uuid::new_v4().simple()),
+            direction: Direction::OutboundApi,
             from: form.from,
             to: form.to,
             body,
@@ -178,6 +204,7 @@ impl FakeTwilio {
             status_callback: form.status_callback,
             callbacks: Vec::new(),
             deleted: false,
+            media: Vec::new(),
         };
         self.change(|ledger| ledger.store(message.clone()));
         message

@@ -4,9 +4,8 @@
 //! [`super::twilio_list`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +16,7 @@ use serde_json::Value;
 
 use super::callbacks::{self, Plan};
 use super::faults::{Fault, FaultRule, Stage};
+use super::half_a_body::half_a_body;
 use super::ledger::StoredMessage;
 use super::server::HangUp;
 use super::twilio::FakeTwilio;
@@ -44,6 +44,9 @@ async fn send(
         && let Some(refusal) = spoil_before_storing(rule).await
     {
         return Ok(refusal);
+    }
+    if twilio.read(|ledger| ledger.blocks(&form.from, &form.to)) {
+        return Ok(ApiError::new(400, 21610).into_response());
     }
     let plan =
         Plan::of(twilio.faults().take(Stage::Callbacks, Some(&form.to), Some(&form.body)).map(|rule| rule.fault));
@@ -95,18 +98,6 @@ async fn spoil_after_storing(rule: &FaultRule, answer: Value) -> Response {
         }
         _ => (StatusCode::CREATED, Json(answer)).into_response(),
     }
-}
-
-/// Returns a body that sends the first half of the answer, pauses for `silence` and then closes the connection.
-fn half_a_body(answer: &Value, silence: Duration) -> Body {
-    let mut text = answer.to_string();
-    text.truncate(text.len() / 2);
-    let first = futures_util::stream::iter([Ok(text)]);
-    let rest = futures_util::stream::once(async move {
-        tokio::time::sleep(silence).await;
-        Err(HangUp)
-    });
-    Body::from_stream(futures_util::StreamExt::chain(first, rest))
 }
 
 async fn show(

@@ -1,4 +1,4 @@
-//! The message list of the fake Twilio: newest first, filtered and paged as at Twilio.
+//! The message list of the fake Twilio, in both directions: newest first, filtered and paged as at Twilio.
 //!
 //! A text that is still queued has no `date_sent`, so a filter by `DateSent` excludes it, as at Twilio. A page with a
 //! `PageToken` starts after the last message of the previous page, even if texts were sent in between.
@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use serde_json::json;
 
 use super::faults::{Fault, Stage};
-use super::ledger::StoredMessage;
+use super::ledger::{Ledger, StoredMessage};
 use super::twilio::FakeTwilio;
 use super::twilio_wire::{ApiError, authorization, resource};
 
@@ -112,8 +112,8 @@ impl Filter {
     }
 
     /// Returns the messages of the requested page, and one more if there is a next page.
-    fn page_of(&self, messages: &[StoredMessage]) -> Vec<StoredMessage> {
-        let newest_first = messages.iter().rev();
+    fn page_of(&self, ledger: &Ledger) -> Vec<StoredMessage> {
+        let newest_first = ledger.newest_first();
         let wanted = self.page_size + 1;
         match &self.after {
             Some(sid) => {
@@ -144,7 +144,7 @@ pub(super) async fn list(
             return Err(ApiError::new(429, 20429).retry_after(rule));
         }
         Some(_) => Vec::new(),
-        None => twilio.read(|ledger| filter.page_of(ledger.messages())),
+        None => twilio.read(|ledger| filter.page_of(ledger)),
     };
     let more = page.len() > filter.page_size;
     page.truncate(filter.page_size);

@@ -7,8 +7,9 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use nightshift_lab::simulator::{Accounts, Fault, FaultRule, Simulator, StoredMessage, TwilioAccount};
 use nightshift_providers::http_client;
+use nightshift_providers::sms::SendMessage;
 use nightshift_providers::twilio::signature::{self, Keys, Signed};
-use nightshift_providers::twilio::{MessageStatus, SendMessage, StatusCallback};
+use nightshift_providers::twilio::{MessageStatus, StatusCallback};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use nightshift_lab::simulator::{Accounts, Simulator, TwilioAccount};
 use nightshift_providers::http_client;
-use nightshift_providers::twilio::{SendMessage, TwilioClient};
+use nightshift_providers::sms::SendMessage;
+use nightshift_providers::twilio::TwilioClient;
 use secrecy::SecretString;
 
 pub const SID: &str = "AC0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";

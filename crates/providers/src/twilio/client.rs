@@ -9,13 +9,17 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::error::{LookupError, SendError, UnclearCause};
+use super::error::{not_listed, not_taken};
 use super::status::MessageStatus;
 use crate::http::{ClientError, parse_base_url};
 use crate::json::{self, Fields};
+use crate::sms::{LookupError, SendError, SendMessage, SentMessage, Service};
 
 /// The address of Twilio's API.
 pub const BASE_URL: &str = "https://api.twilio.com";
+
+/// An answer that is not a list of messages.
+pub(super) const UNREADABLE: LookupError = LookupError::Unreadable { by: Service::Twilio };
 
 /// A client for one Twilio account. Clones share its connections.
 #[derive(Clone)]
@@ -26,27 +30,6 @@ pub struct TwilioClient {
     user: String,
     secret: SecretString,
     http: reqwest::Client,
-}
-
-/// A text to send.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SendMessage {
-    /// Our number in E.164 format.
-    pub from: String,
-    /// The recipient's number in E.164 format.
-    pub to: String,
-    /// At most 1600 characters.
-    pub body: String,
-    /// The address to which Twilio reports the status. A fragment configures Twilio's retries and is not signed.
-    pub status_callback: Option<String>,
-}
-
-/// A text that Twilio has accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SentMessage {
-    /// `SM...`
-    pub sid: String,
-    pub status: MessageStatus,
 }
 
 impl TwilioClient {
@@ -82,32 +65,36 @@ impl TwilioClient {
             form.push(("StatusCallback", callback));
         }
         let request = self.authorized(self.http.post(self.messages_url()).form(&form));
-        let answer = request.send().await.map_err(|e| SendError::from_transport(&e))?;
+        let answer = request.send().await.map_err(|e| SendError::from_transport(Service::Twilio, &e))?;
         let http_status = answer.status().as_u16();
         let headers = answer.headers().clone();
         if answer.status().is_success() {
             // Twilio has accepted the text. If the rest of the answer is unusable, only the SID is unknown.
-            let body = answer.bytes().await.map_err(|e| SendError::from_transport(&e))?;
+            let body = answer.bytes().await.map_err(|e| SendError::from_transport(Service::Twilio, &e))?;
             let taken = json::read(&body).ok();
             return taken
-                .and_then(|taken| SentMessage::read(&taken))
-                .ok_or(SendError::Unclear { cause: UnclearCause::Unreadable { http_status }, retry_after: None });
+                .and_then(|taken| read_message(&taken))
+                .ok_or_else(|| SendError::unreadable(Service::Twilio, http_status));
         }
         // If the body can't be received, the status is enough to classify the error.
         let body = answer.bytes().await.unwrap_or_default();
-        Err(SendError::from_answer(http_status, &headers, &body))
+        Err(not_taken(http_status, &headers, &body))
     }
 
     /// Fetches one page of a list.
     pub(super) async fn get(&self, url: Url) -> Result<Value, LookupError> {
-        let answer = self.authorized(self.http.get(url)).send().await.map_err(|e| LookupError::from_transport(&e))?;
+        let answer = self
+            .authorized(self.http.get(url))
+            .send()
+            .await
+            .map_err(|e| LookupError::from_transport(Service::Twilio, &e))?;
         let http_status = answer.status();
         let headers = answer.headers().clone();
-        let body = answer.bytes().await.map_err(|e| LookupError::from_transport(&e))?;
+        let body = answer.bytes().await.map_err(|e| LookupError::from_transport(Service::Twilio, &e))?;
         if !http_status.is_success() {
-            return Err(LookupError::from_answer(http_status.as_u16(), &headers, &body));
+            return Err(not_listed(http_status.as_u16(), &headers, &body));
         }
-        json::read(&body).map_err(|_| LookupError::Unreadable)
+        json::read(&body).map_err(|_| UNREADABLE)
     }
 
     fn authorized(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
@@ -124,18 +111,16 @@ impl TwilioClient {
 
     /// Returns the URL of the next page. A page on another host is refused, because that host must not see the token.
     pub(super) fn same_host(&self, uri: &str) -> Result<Url, LookupError> {
-        let url = self.base_url.join(uri).map_err(|_| LookupError::Unreadable)?;
-        if url.origin() == self.base_url.origin() { Ok(url) } else { Err(LookupError::Unreadable) }
+        let url = self.base_url.join(uri).map_err(|_| UNREADABLE)?;
+        if url.origin() == self.base_url.origin() { Ok(url) } else { Err(UNREADABLE) }
     }
 }
 
-impl SentMessage {
-    /// Reads a message. Returns `None` if it has no SID, because its status could never be queried.
-    pub(super) fn read(message: &Value) -> Option<Self> {
-        let fields = Fields::of(message);
-        let status = MessageStatus::parse(&fields.id("status").unwrap_or_default());
-        Some(Self { sid: fields.id("sid")?, status })
-    }
+/// Reads a message. Returns `None` if it has no SID, because its status could never be queried.
+pub(super) fn read_message(message: &Value) -> Option<SentMessage> {
+    let fields = Fields::of(message);
+    let status = MessageStatus::parse(&fields.id("status").unwrap_or_default());
+    Some(SentMessage { sid: fields.id("sid")?, delivery: status.delivery() })
 }
 
 impl fmt::Debug for TwilioClient {
@@ -143,11 +128,5 @@ impl fmt::Debug for TwilioClient {
         f.debug_struct("TwilioClient")
             .field("host", &self.base_url.origin().ascii_serialization())
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for SendMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendMessage").field("body_bytes", &self.body.len()).finish_non_exhaustive()
     }
 }

@@ -2,44 +2,20 @@
 //!
 //! Twilio's messages contain the recipient's number, so they are never shown. This table explains the codes instead.
 
-/// Why Twilio does not send a message, by what must be done about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Refusal {
-    /// The recipient has opted out. Record it, and send nothing until they opt in.
-    OptedOut,
-    /// The recipient's number can't receive texts. Flag the contact.
-    Recipient,
-    /// Our number is invalid or not ours. An operator must check the settings.
-    Sender,
-    /// The account may not send to this recipient.
-    NotPermitted,
-    /// The credentials or the account SID are wrong. No text can be sent.
-    Account,
-    /// The text is empty or too long.
-    Body,
-    /// A code that is not in the table.
-    Other,
-}
+use crate::sms::Refusal;
 
-impl Refusal {
-    pub(super) fn of(code: Option<u32>, http_status: u16) -> Self {
-        match code {
-            Some(21610) => Self::OptedOut,
-            Some(21211 | 21614 | 21217 | 21612) => Self::Recipient,
-            Some(21212 | 21606 | 21659 | 21603) => Self::Sender,
-            Some(21408 | 21608) => Self::NotPermitted,
-            Some(20003 | 20404) => Self::Account,
-            Some(21617 | 21602 | 21619) => Self::Body,
-            Some(_) => Self::Other,
-            None if matches!(http_status, 401 | 403 | 404) => Self::Account,
-            None => Self::Other,
-        }
-    }
-
-    /// Returns whether all further texts will fail until an operator changes the settings.
-    #[must_use]
-    pub fn needs_operator(self) -> bool {
-        matches!(self, Self::Sender | Self::Account)
+/// Returns what must be done about a refused message.
+pub(super) fn refusal(code: Option<u32>, http_status: u16) -> Refusal {
+    match code {
+        Some(21610) => Refusal::OptedOut,
+        Some(21211 | 21614 | 21217 | 21612) => Refusal::Recipient,
+        Some(21212 | 21606 | 21659 | 21603) => Refusal::Sender,
+        Some(21408 | 21608) => Refusal::NotPermitted,
+        Some(20003 | 20404) => Refusal::Account,
+        Some(21617 | 21602 | 21619) => Refusal::Body,
+        Some(_) => Refusal::Other,
+        None if matches!(http_status, 401 | 403 | 404) => Refusal::Account,
+        None => Refusal::Other,
     }
 }
 

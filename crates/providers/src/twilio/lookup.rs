@@ -4,16 +4,13 @@
 //! date yet. The list is sorted newest first, and pages are read until all messages of a page were created before the
 //! attempt whose outcome is unknown.
 
-use std::fmt;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Url;
 use serde_json::Value;
 
-use super::client::{SentMessage, TwilioClient};
-use super::error::LookupError;
-use super::likeness::is_same_text;
+use super::client::{TwilioClient, UNREADABLE, read_message};
 use crate::json::Fields;
+use crate::sms::{Candidate, Lookup, LookupError, SentMessage, Service, is_same_text, same_number};
 
 /// Maximum difference between Twilio's clock and ours when times are compared.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
@@ -23,29 +20,6 @@ const PAGE_SIZE: &str = "200";
 
 /// Maximum number of pages that one lookup reads.
 const PAGES_MAX: usize = 25;
-
-/// A text with an unknown outcome.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Lookup {
-    /// Our number in E.164 format.
-    pub from: String,
-    /// The recipient's number in E.164 format.
-    pub to: String,
-    pub body: String,
-    /// Time of the attempt whose outcome is unknown.
-    pub since: DateTime<Utc>,
-}
-
-/// A message between the two numbers that was created since the attempt whose outcome is unknown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    pub message: SentMessage,
-    /// Whether its text is the one that was sent. If not, it may still be the message, unless it is known as another
-    /// one.
-    pub same_text: bool,
-    /// Why it was not delivered. `None` if it was, or may still be.
-    pub error_code: Option<u32>,
-}
 
 impl TwilioClient {
     /// Returns the oldest message with the text that was sent. `None` means that Twilio does not list one, perhaps
@@ -57,9 +31,7 @@ impl TwilioClient {
         Ok(self.candidates(lookup).await?.into_iter().find(|found| found.same_text).map(|found| found.message))
     }
 
-    /// Returns all messages with the same sender and recipient that were created since the attempt whose outcome is unknown,
-    /// oldest first. A caller can exclude those whose SIDs it knows. Of the others, one with the same text is the
-    /// message, and one with another text leaves the outcome unknown.
+    /// Returns the candidates; see [`Carrier::candidates`](crate::sms::Carrier::candidates).
     ///
     /// # Errors
     /// The list could not be read.
@@ -77,7 +49,7 @@ impl TwilioClient {
             for listed in page.messages.into_iter().filter(|listed| listed.may_be_between(lookup)) {
                 if listed.created_at()? >= since {
                     all_older = false;
-                    found.push(listed.into_candidate(lookup).ok_or(LookupError::Unreadable)?);
+                    found.push(listed.into_candidate(lookup).ok_or(UNREADABLE)?);
                 }
             }
             match page.next_page_uri {
@@ -88,7 +60,7 @@ impl TwilioClient {
                 }
             }
         }
-        Err(LookupError::TooMany)
+        Err(LookupError::TooMany { by: Service::Twilio })
     }
 
     /// Checks that Twilio answers and accepts our credentials, by reading a list with one entry.
@@ -99,7 +71,7 @@ impl TwilioClient {
     }
 
     async fn page(&self, url: Url) -> Result<Page, LookupError> {
-        Page::read(&self.get(url).await?).ok_or(LookupError::Unreadable)
+        Page::read(&self.get(url).await?).ok_or(UNREADABLE)
     }
 }
 
@@ -127,27 +99,26 @@ struct Listed {
     from: Option<String>,
     to: Option<String>,
     date_created: Option<String>,
-    error_code: Option<u32>,
+    error_code: Option<String>,
 }
 
 impl Listed {
     fn read(message: &Value) -> Self {
         let fields = Fields::of(message);
         Self {
-            sent: SentMessage::read(message),
+            sent: read_message(message),
             body: fields.at("body").map_or_else(|| Some(String::new()), |body| body.as_str().map(str::to_owned)),
             from: fields.text("from"),
             to: fields.text("to"),
             date_created: fields.text("date_created"),
-            error_code: fields.whole("error_code").and_then(|code| code.try_into().ok()),
+            error_code: fields.whole("error_code").map(|code| code.to_string()),
         }
     }
 
     /// Checks the numbers again, because a service that ignores the filter would return messages of others. A number
     /// that can't be read counts as equal.
     fn may_be_between(&self, lookup: &Lookup) -> bool {
-        let same =
-            |shown: &Option<String>, ours: &str| shown.as_deref().is_none_or(|shown| digits(shown).eq(digits(ours)));
+        let same = |shown: &Option<String>, ours: &str| shown.as_deref().is_none_or(|shown| same_number(shown, ours));
         same(&self.from, &lookup.from) && same(&self.to, &lookup.to)
     }
 
@@ -156,7 +127,7 @@ impl Listed {
             .as_deref()
             .and_then(|text| DateTime::parse_from_rfc2822(text).ok())
             .map(|at| at.to_utc())
-            .ok_or(LookupError::Unreadable)
+            .ok_or(UNREADABLE)
     }
 
     /// Returns `None` if it can't be decided whether this is the message.
@@ -165,15 +136,5 @@ impl Listed {
             return None;
         };
         Some(Candidate { message, same_text: is_same_text(&body, &lookup.body), error_code: self.error_code })
-    }
-}
-
-fn digits(number: &str) -> impl Iterator<Item = char> {
-    number.chars().filter(char::is_ascii_digit)
-}
-
-impl fmt::Debug for Lookup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lookup").field("since", &self.since).finish_non_exhaustive()
     }
 }

@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sms::Delivery;
+
 /// `MessageStatus` of a callback, or `status` of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,6 +104,18 @@ impl MessageStatus {
     #[must_use]
     pub fn moves_on_from(self, current: Self) -> bool {
         self.rank() > current.rank()
+    }
+
+    /// Returns how far the message is on its way.
+    #[must_use]
+    pub fn delivery(self) -> Delivery {
+        match self {
+            Self::Sent => Delivery::Sent,
+            Self::Delivered | Self::Read => Delivery::Delivered,
+            Self::Undelivered => Delivery::Undelivered,
+            Self::Failed | Self::Canceled => Delivery::Failed,
+            _ => Delivery::Pending,
+        }
     }
 
     /// Returns whether the message will not reach its recipient.

@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod data;
+mod openphone_client;
+mod openphone_event;
+mod openphone_signature;
 mod sms;
 mod stripe_event;
 mod stripe_signature;

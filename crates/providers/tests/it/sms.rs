@@ -1,33 +1,42 @@
-//! The choice between the mock and Twilio.
+//! What every carrier does the same, and the mock.
 
 use chrono::Utc;
-use nightshift_providers::sms::SmsSender;
-use nightshift_providers::twilio::Lookup;
+use nightshift_providers::sms::{Carrier, Lookup, MockCarrier, SendMessage};
 
-use crate::twilio_client::{client, simulator, text};
+use crate::{openphone_client, twilio_client};
 
-#[tokio::test]
-async fn the_mock_gives_each_message_one_sid_without_network() {
-    let sms = SmsSender::Mock;
-    assert_eq!(sms.provider(), "mock");
-    let message = text("hello");
-    let sent = sms.send("event-1", &message).await.unwrap();
-    assert_eq!(sent.sid, "SMmock-event-1");
-    assert_eq!(sms.send("event-1", &message).await.unwrap(), sent);
-    let lookup = Lookup { from: message.from, to: message.to, body: message.body, since: Utc::now() };
-    let found = sms.candidates("event-1", &lookup).await.unwrap();
-    assert!(found.len() == 1 && found[0].same_text && found[0].message == sent);
+fn lookup(message: &SendMessage) -> Lookup {
+    let SendMessage { from, to, body, .. } = message.clone();
+    Lookup { from, to, body, since: Utc::now() }
 }
 
 #[tokio::test]
-async fn twilio_is_sent_to_and_asked() {
-    let simulator = simulator().await;
-    let sms = SmsSender::Twilio(client(&simulator));
-    assert_eq!(sms.provider(), "twilio");
-    let message = text("hello");
-    let lookup =
-        Lookup { from: message.from.clone(), to: message.to.clone(), body: message.body.clone(), since: Utc::now() };
-    assert_eq!(sms.candidates("event-1", &lookup).await.unwrap(), []);
+async fn the_mock_gives_each_message_one_sid_without_network() {
+    let sms: &dyn Carrier = &MockCarrier;
+    assert_eq!((sms.name(), sms.is_live()), ("mock", false));
+    let message = twilio_client::text("hello");
     let sent = sms.send("event-1", &message).await.unwrap();
-    assert_eq!(sms.candidates("event-1", &lookup).await.unwrap()[0].message.sid, sent.sid);
+    assert_eq!(sent.sid, "SMmock-event-1");
+    assert_eq!(sms.send("event-1", &message).await.unwrap(), sent);
+    let found = sms.candidates("event-1", &lookup(&message)).await.unwrap();
+    assert!(found.len() == 1 && found[0].same_text && found[0].message.sid == sent.sid);
+}
+
+#[tokio::test]
+async fn every_carrier_sends_and_is_asked() {
+    let simulator = twilio_client::simulator().await;
+    let (twilio, openphone) = (twilio_client::client(&simulator), openphone_client::client(&simulator));
+    let carriers: [(&str, &dyn Carrier); 2] = [("twilio", &twilio), ("openphone", &openphone)];
+    for (name, sms) in carriers {
+        assert_eq!((sms.name(), sms.is_live()), (name, true));
+        sms.check().await.unwrap();
+        let message = twilio_client::text("hello");
+        let lookup = lookup(&message);
+        assert_eq!(sms.candidates("event-1", &lookup).await.unwrap(), []);
+        let sent = sms.send("event-1", &message).await.unwrap();
+        let found = sms.candidates("event-1", &lookup).await.unwrap();
+        assert!(found.len() == 1 && found[0].same_text && found[0].message.sid == sent.sid, "{name}");
+    }
+    assert_eq!(simulator.twilio().ledger().messages().len(), 1);
+    assert_eq!(simulator.openphone().ledger().messages().len(), 1);
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use nightshift_lab::simulator::{Accounts, Fault, FaultRule, Simulator, TwilioAccount};
-use nightshift_providers::twilio::{
-    Lookup, LookupError, MessageStatus, Refusal, SendError, SendMessage, TwilioClient, UnclearCause,
+use nightshift_providers::sms::{
+    Delivery, Lookup, LookupError, Refusal, SendError, SendMessage, Service, UnclearCause,
 };
+use nightshift_providers::twilio::{TwilioClient, explain};
 use nightshift_providers::{ClientError, Timeouts, http_client, http_client_with};
 use secrecy::SecretString;
 
@@ -59,7 +60,7 @@ async fn a_text_is_sent_and_found_again() {
     let since = lookup("Zoë, see you at 10:00 & bring +1 🐕");
     let sent = client.send(&text(&since.body)).await.unwrap();
     assert!(sent.sid.starts_with("SM") && sent.sid.len() == 34);
-    assert_eq!(sent.status, MessageStatus::Queued);
+    assert_eq!(sent.delivery, Delivery::Pending);
 
     let ledger = simulator.twilio().ledger();
     assert_eq!(ledger.messages().len(), 1);
@@ -82,10 +83,13 @@ async fn a_refusal_is_permanent_and_says_why() {
     ] {
         simulator.twilio().inject(FaultRule::new(Fault::Refuse).code(code).to(TO));
         let error = client.send(&text("hello")).await.unwrap_err();
-        assert_eq!((error.refusal(), error.code(), error.class()), (Some(refusal), Some(code), "refused"));
+        assert_eq!(
+            (error.refusal(), error.code(), error.class()),
+            (Some(refusal), Some(code.to_string().as_str()), "refused")
+        );
         assert_eq!(error.opted_out(), code == 21610);
     }
-    assert_eq!(client.send(&text(&"x".repeat(1601))).await.unwrap_err().code(), Some(21617));
+    assert_eq!(client.send(&text(&"x".repeat(1601))).await.unwrap_err().code(), Some("21617"));
     assert_eq!(stored(&simulator), 0);
 }
 
@@ -95,11 +99,23 @@ async fn wrong_credentials_are_refused() {
     let wrong =
         TwilioClient::new(&simulator.base_url(), SID, SecretString::from("other"), http_client().unwrap()).unwrap();
     let error = wrong.send(&text("hello")).await.unwrap_err();
-    assert_eq!((error.refusal(), error.code()), (Some(Refusal::Account), Some(20003)));
+    assert_eq!((error.refusal(), error.code()), (Some(Refusal::Account), Some("20003")));
     let error = wrong.find(&lookup("hello")).await.unwrap_err();
-    assert_eq!(error, LookupError::Refused { http_status: 401, code: Some(20003) });
+    assert_eq!(
+        error,
+        LookupError::Refused {
+            by: Service::Twilio,
+            http_status: 401,
+            code: Some("20003".to_owned()),
+            message: explain(20003),
+        }
+    );
     assert!(error.is_permanent());
     assert_eq!(simulator.twilio().read(|ledger| ledger.requests().unauthorized), 2);
+}
+
+fn rate_limited(retry_after: Option<Duration>, code: u32) -> SendError {
+    SendError::RateLimited { by: Service::Twilio, retry_after, code: Some(code.to_string()), message: explain(code) }
 }
 
 #[tokio::test]
@@ -110,11 +126,11 @@ async fn too_many_requests_may_be_sent_again_after_the_time_asked_for() {
     simulator.twilio().inject(FaultRule::new(Fault::RateLimit));
     simulator.twilio().inject(FaultRule::new(Fault::QueueFull));
     let error = client.send(&text("hello")).await.unwrap_err();
-    assert_eq!(error, SendError::RateLimited { retry_after: Some(Duration::from_secs(7)), code: Some(20429) });
+    assert_eq!(error, rate_limited(Some(Duration::from_secs(7)), 20429));
     let error = client.send(&text("hello")).await.unwrap_err();
-    assert_eq!(error, SendError::RateLimited { retry_after: None, code: Some(20429) });
+    assert_eq!(error, rate_limited(None, 20429));
     let error = client.send(&text("hello")).await.unwrap_err();
-    assert_eq!(error, SendError::RateLimited { retry_after: None, code: Some(21611) });
+    assert_eq!(error, rate_limited(None, 21611));
     assert_eq!(stored(&simulator), 0);
     client.send(&text("hello")).await.unwrap();
     assert_eq!(stored(&simulator), 1);
@@ -124,8 +140,9 @@ async fn too_many_requests_may_be_sent_again_after_the_time_asked_for() {
 async fn a_server_error_leaves_doubt_whether_it_was_sent_or_not() {
     let simulator = simulator().await;
     let client = client(&simulator);
-    let error_500 = |code| SendError::Unclear {
-        cause: UnclearCause::ServerError { http_status: 500, code: Some(code) },
+    let error_500 = |code: u32| SendError::Unclear {
+        by: Service::Twilio,
+        cause: UnclearCause::ServerError { http_status: 500, code: Some(code.to_string()) },
         retry_after: None,
     };
     simulator.twilio().inject(FaultRule::new(Fault::ErrorBeforeStoring));
@@ -138,7 +155,7 @@ async fn a_server_error_leaves_doubt_whether_it_was_sent_or_not() {
 
     simulator.twilio().inject(FaultRule::new(Fault::UnavailableBeforeStoring).retry_after(30));
     let error = client.send(&text("busy")).await.unwrap_err();
-    assert_eq!((error.code(), error.retry_after()), (Some(20503), Some(Duration::from_secs(30))));
+    assert_eq!((error.code(), error.retry_after()), (Some("20503"), Some(Duration::from_secs(30))));
     assert_eq!(error.class(), "ambiguous");
 }
 
@@ -285,7 +302,7 @@ async fn a_look_up_that_fails_proves_nothing() {
     client.send(&text("hello")).await.unwrap();
     simulator.twilio().inject(FaultRule::new(Fault::ListError).to(TO));
     let error = client.find(&lookup("hello")).await.unwrap_err();
-    assert_eq!(error, LookupError::Unavailable { http_status: 500, retry_after: None });
+    assert_eq!(error, LookupError::Unavailable { by: Service::Twilio, http_status: 500, retry_after: None });
     assert!(!error.is_permanent());
     simulator.twilio().inject(FaultRule::new(Fault::ListRateLimit).retry_after(3));
     let error = client.find(&lookup("hello")).await.unwrap_err();
@@ -308,7 +325,7 @@ fn nothing_printed_holds_a_number_a_text_or_the_token() {
 }
 
 /// Answers every request with one recorded body.
-async fn recorded(status: u16, body: Vec<u8>) -> std::net::SocketAddr {
+pub async fn recorded(status: u16, body: Vec<u8>) -> std::net::SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let status = axum::http::StatusCode::from_u16(status).unwrap();
@@ -325,14 +342,14 @@ async fn every_recorded_answer_is_read() {
         TwilioClient::new(&format!("http://{addr}/"), SID, SecretString::from("token"), http).unwrap()
     };
     let sent = ask(201, "twilio-message-created-201.json").await.send(&text("x")).await.unwrap();
-    assert_eq!((sent.sid.as_str(), sent.status), ("SM000000000000000000000000005a0014", MessageStatus::Queued));
+    assert_eq!((sent.sid.as_str(), sent.delivery), ("SM000000000000000000000000005a0014", Delivery::Pending));
 
     let since = "2026-11-20T10:00:00.9Z".parse().unwrap();
     let listed = Lookup { since, ..lookup("Your booking is confirmed.") };
     let found = ask(200, "twilio-messages-list-200.json").await.find(&listed).await.unwrap().unwrap();
-    assert_eq!((found.sid.as_str(), found.status), ("SM000000000000000000000000005a0014", MessageStatus::Delivered));
+    assert_eq!((found.sid.as_str(), found.delivery), ("SM000000000000000000000000005a0014", Delivery::Delivered));
     let error = ask(200, "twilio-message-created-201.json").await.find(&listed).await.unwrap_err();
-    assert_eq!(error, LookupError::Unreadable);
+    assert_eq!(error, LookupError::Unreadable { by: Service::Twilio });
 
     for (status, code, class) in [
         (400, 21211, "refused"),
@@ -344,7 +361,7 @@ async fn every_recorded_answer_is_read() {
     ] {
         let error =
             ask(status, &format!("twilio-error-{status}-{code}.json")).await.send(&text("x")).await.unwrap_err();
-        assert_eq!((error.code(), error.class()), (Some(code), class));
+        assert_eq!((error.code(), error.class()), (Some(code.to_string().as_str()), class));
         assert!(!error.to_string().contains("+1415"), "{error}");
     }
 }

@@ -26,13 +26,25 @@ pub enum ZoneMode {
     Utc,
     /// The local time of each scope.
     PerScope,
+    /// One local time for all scopes, which fire separately.
+    PerScopeIn(Tz),
 }
 
 impl ZoneMode {
+    /// Returns the time zone in which occurrences of a scope are due.
+    #[must_use]
+    pub fn of(self, scope: &Scope) -> Tz {
+        match self {
+            Self::Utc => Tz::UTC,
+            Self::PerScope => scope.zone,
+            Self::PerScopeIn(zone) => zone,
+        }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Utc => "utc",
-            Self::PerScope => "org",
+            Self::PerScope | Self::PerScopeIn(_) => "org",
         }
     }
 }

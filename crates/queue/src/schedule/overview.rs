@@ -90,9 +90,10 @@ pub async fn overview(
     for schedule in schedules {
         let scopes = match schedule.zone {
             ZoneMode::Utc => &everywhere,
-            ZoneMode::PerScope => scopes,
+            ZoneMode::PerScope | ZoneMode::PerScopeIn(_) => scopes,
         };
-        let next_of = |scope: &Scope| schedule.timetable.upcoming(scope.zone, now).next().map(|next| next.at);
+        let next_of =
+            |scope: &Scope| schedule.timetable.upcoming(schedule.zone.of(scope), now).next().map(|next| next.at);
         let mut by_next: Vec<&Scope> = scopes.iter().collect();
         by_next.sort_by_cached_key(|scope| (next_of(scope), scope.id.clone()));
         let mut shown = Vec::new();
@@ -122,10 +123,10 @@ async fn scope_view(db: &Db, schedule: &Schedule, scope: &Scope, now: Timestamp)
         .bind(&scope.id)
         .optional()
         .await?;
-    let next = schedule.timetable.upcoming(scope.zone, now).take(AHEAD);
+    let next = schedule.timetable.upcoming(schedule.zone.of(scope), now).take(AHEAD);
     Ok(ScopeView {
-        org_id: (schedule.zone == ZoneMode::PerScope).then(|| scope.id.clone()),
-        timezone: scope.zone.name(),
+        org_id: (schedule.zone != ZoneMode::Utc).then(|| scope.id.clone()),
+        timezone: schedule.zone.of(scope).name(),
         last,
         next: next.map(|next| NextView { local: slot(next.local), at: next.at }).collect(),
     })

@@ -52,10 +52,11 @@ impl Scheduler {
             let everywhere = [Scope { id: String::new(), zone: Tz::UTC, since: *active_since }];
             let scopes = match schedule.zone {
                 ZoneMode::Utc => &everywhere,
-                ZoneMode::PerScope => scopes,
+                ZoneMode::PerScope | ZoneMode::PerScopeIn(_) => scopes,
             };
             for scope in scopes {
-                if let Some(occurrence) = schedule.timetable.latest(scope.zone, now)
+                let zone = schedule.zone.of(scope);
+                if let Some(occurrence) = schedule.timetable.latest(zone, now)
                     && occurrence.at >= scope.since.max(*active_since)
                     && self
                         .fired
@@ -66,7 +67,7 @@ impl Scheduler {
                     let due_now = Due { scope: scope.id.clone(), local: occurrence.local, at: occurrence.at, missed };
                     due.push((schedule.clone(), due_now));
                 }
-                let upcoming = schedule.timetable.upcoming(scope.zone, now).next().map(|occurrence| occurrence.at);
+                let upcoming = schedule.timetable.upcoming(zone, now).next().map(|occurrence| occurrence.at);
                 next = [next, upcoming].into_iter().flatten().min();
             }
         }

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 
 use super::who::{OWNER, OWNER_AND_OPS, READ_MESSAGES, WRITE_MESSAGES};
-use crate::web::api::{dashboard, numbers, offers, threads, windows};
+use crate::web::api::{dashboard, numbers, offers, threads, traces, windows};
 use crate::web::auth::Access;
 use crate::web::routes::{Area, Kind, Route};
 use crate::web::stream;
@@ -56,6 +56,22 @@ pub(super) fn routes() -> Vec<Route> {
             "List conversations open to a sitter",
             threads::open_to_sitter,
         ),
+        MESSAGES
+            .get(
+                "/api/messages/threads/{id}/routing-trace",
+                OWNER_AND_OPS,
+                "List why texts were routed to a conversation",
+                traces::of_thread,
+            )
+            .text("Newest first. Each inbound text has one: what was checked, in order, and the reason in a sentence."),
+        MESSAGES
+            .get(
+                "/api/messages/events/{eventId}/routing-trace",
+                OWNER_AND_OPS,
+                "Show why a text was routed where it was",
+                traces::of_message,
+            )
+            .text("404 for a text that we sent."),
         MESSAGES.get("/api/sitter/dashboard", Access::SITTER, "Show a sitter's day", dashboard::show),
         NUMBERS.get("/api/messages/numbers", OWNER_AND_OPS, "List numbers", numbers::list),
         NUMBERS

@@ -56,7 +56,8 @@ pub(super) struct Addresses {
     pub(super) from: Option<PhoneNumber>,
     from_status: Option<NumberStatus>,
     pub(super) provider: Option<SmsCarrier>,
-    client_phone: Option<PhoneNumber>,
+    /// A number, or a short code or a name, to which nothing can be sent.
+    client_phone: Option<String>,
     sitter_phone: Option<PhoneNumber>,
     /// The STOP that the text confirms.
     confirms_stop: Option<MessageId>,
@@ -66,7 +67,9 @@ pub(super) struct Addresses {
 impl Addresses {
     pub(super) fn recipient(&self) -> Option<PhoneNumber> {
         match self.scope {
-            Scope::ClientBooking | Scope::ClientGeneral => self.client_phone.clone(),
+            Scope::ClientBooking | Scope::ClientGeneral => {
+                self.client_phone.as_ref().and_then(|phone| PhoneNumber::stored(phone).ok())
+            }
             Scope::OwnerSitter => self.sitter_phone.clone(),
             Scope::Internal => None,
         }

@@ -8,8 +8,9 @@ use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::OrgId;
+use crate::messaging::opt_outs;
 use crate::messaging::routing::trace::{self, NewTrace};
-use crate::messaging::routing::{self, Arrived, Decision, Known, Office, Sender};
+use crate::messaging::routing::{self, Arrived, Decision, Known, Office, Opting, Sender};
 use crate::phone::PhoneNumber;
 
 /// What is to be done with a text.
@@ -48,7 +49,22 @@ pub async fn consider(
         record_unroutable(tx, text, &facts.number, &decision, by, now).await?;
         return Ok(Considered::Unroutable);
     };
+    if let Some(phone) = facts.from.phone()
+        && changes_wish(tx, &office.org, phone, decision.opting).await?
+    {
+        opt_outs::hold(tx, &office.org, phone).await?;
+    }
     Ok(Considered::Route(Box::new(Routing { office, from: facts.from, decision })))
+}
+
+/// Whether the text may change its sender's wish to get texts, whose lock comes before those of bookings and
+/// conversations. Most texts that say YES change nothing, and need not wait for anybody.
+async fn changes_wish(tx: &mut Tx, org: &OrgId, phone: &PhoneNumber, opting: Option<Opting>) -> Result<bool> {
+    match opting {
+        None => Ok(false),
+        Some(Opting::Out | Opting::In) => Ok(true),
+        Some(Opting::LiftCarrier) => opt_outs::is_opted_out(tx, org, phone).await,
+    }
 }
 
 /// Returns the organisation of a text that is stored or recorded already; the inner value is `None` if it was

@@ -19,7 +19,7 @@ use crate::{Result, stream};
 
 /// What became of a text.
 #[derive(Debug)]
-#[must_use = "send the reply, and look for a number if the conversation has none"]
+#[must_use = "send the reply, look for a number if the conversation has none, and compute the sitter's figures"]
 pub enum Stored {
     /// It is stored in this conversation.
     In {
@@ -29,6 +29,8 @@ pub enum Stored {
         reply: Option<String>,
         /// Whether the conversation has no number in service, so that `thread.assign_number` must follow.
         needs_number: bool,
+        /// The sitter whose figures change, because the text before was not answered in time.
+        unanswered_by: Option<SitterId>,
     },
     /// The same text was stored meanwhile, for another webhook.
     Repeated,
@@ -48,6 +50,7 @@ pub async fn store(tx: &mut Tx, text: &Arrived, routing: &Routing, by: &Actor, n
         return Ok(Stored::Repeated);
     }
     threads::received(tx, &thread.id, &message, at, now).await?;
+    let mut unanswered_by = None;
     if awaits_response(routing) {
         let wrote = ClientWrote {
             org: &routing.office.org,
@@ -56,7 +59,7 @@ pub async fn store(tx: &mut Tx, text: &Arrived, routing: &Routing, by: &Actor, n
             sitter: routing.decision.sitter.as_ref(),
             at,
         };
-        response_links::open(tx, &wrote, now).await?;
+        unanswered_by = response_links::open(tx, &wrote, now).await?;
     }
     let (office, decision) = (&routing.office, &routing.decision);
     let new = NewTrace {
@@ -80,7 +83,7 @@ pub async fn store(tx: &mut Tx, text: &Arrived, routing: &Routing, by: &Actor, n
     if needs_number {
         masking::report_missing(tx, &thread.id, now).await?;
     }
-    Ok(Stored::In { message, thread: thread.id, reply, needs_number })
+    Ok(Stored::In { message, thread: thread.id, reply, needs_number, unanswered_by })
 }
 
 /// Whether somebody is to answer the text, so that the time until the answer is measured.

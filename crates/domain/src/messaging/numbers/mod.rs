@@ -5,7 +5,7 @@ mod class;
 mod list;
 mod platform;
 
-use nightshift_db::{Engine, Tx};
+use nightshift_db::{Db, Engine, Tx};
 
 pub use admin::{NewNumber, NumberPatch, add, patch};
 pub use class::NumberClass;
@@ -118,6 +118,19 @@ pub async fn of_sitter(tx: &mut Tx, org: &OrgId, sitter: &SitterId) -> Result<Op
         .optional()
         .await?;
     Ok(number)
+}
+
+/// Returns the active numbers of all organisations whose texts `carrier` sends.
+pub async fn of_carrier(db: &Db, carrier: SmsCarrier) -> Result<Vec<Number>> {
+    let numbers = db
+        .read(
+            "SELECT id, org_id, e164, number_class, assigned_sitter_id, status, provider
+             FROM message_numbers WHERE provider = $1 AND status = 'active' ORDER BY id",
+        )
+        .bind(carrier)
+        .all()
+        .await?;
+    Ok(numbers)
 }
 
 /// What [`choose`] needs to know about the thread that gets a number.

@@ -18,3 +18,6 @@ pub use facts::{Facts, KnownSitter, OpenThread, Reached, Sender, WindowOfThread}
 pub(in crate::messaging) use load::client;
 pub use load::{Known, Office, load};
 pub use steps::{Check, Finding, Step};
+
+#[cfg(test)]
+mod tests;

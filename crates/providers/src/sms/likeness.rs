@@ -1,7 +1,7 @@
-//! Decides whether a text that Twilio lists is the one that we sent.
+//! Decides whether a text that a carrier lists is the one that we sent.
 //!
-//! Twilio may show a text in another form: line breaks differ, accents may be composed differently, and trial accounts
-//! get a prefix. A text that is only similar counts as a different one. That is safe, because a caller that is not sure
+//! A carrier may show a text in another form: line breaks differ, accents may be composed differently, and Twilio's trial
+//! accounts get a prefix. A text that is only similar counts as a different one. That is safe, because a caller that is not sure
 //! does not send again.
 
 use unicode_normalization::UnicodeNormalization;
@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 const ENDS_OF_PREFIX: [char; 3] = ['-', ':', '\n'];
 
 /// Returns whether `shown` is `ours`, perhaps with a prefix that the service added.
-pub(super) fn is_same_text(shown: &str, ours: &str) -> bool {
+pub(crate) fn is_same_text(shown: &str, ours: &str) -> bool {
     let (shown, ours) = (normalized(shown), normalized(ours));
     match shown.strip_suffix(&ours) {
         Some("") => true,

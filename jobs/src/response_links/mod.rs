@@ -1,0 +1,3 @@
+//! Links between clients' texts and their answers.
+
+pub mod expire;
