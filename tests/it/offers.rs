@@ -376,7 +376,6 @@ async fn an_answer_on_the_web_and_one_by_text_leave_the_same_records(engine: Eng
             offer(&nightshift, &sms, &["sitter-sam"]).await;
             nightshift.clock.advance(Duration::from_secs(10));
             text(&nightshift, SAM, &format!("SM{number}"), word).await;
-            nightshift.quiet().await;
             assert_eq!(left_by(&nightshift, &web).await, left_by(&nightshift, &sms).await);
             assert!(left_by(&nightshift, &web).await.len() > 5);
         }

@@ -69,7 +69,7 @@ pub async fn answer(
 }
 
 /// Answers an offer by a sitter's text, which the carrier received `at`. Returns what to reply, which
-/// [`sms::reply`](crate::sms::reply::reply) sends.
+/// [`sms::reply`](crate::sms::reply) sends.
 ///
 /// It locks bookings, so call it before the transaction locks a conversation.
 ///

@@ -2,7 +2,6 @@
 
 pub mod confirm_delivery;
 mod effect;
-pub(crate) mod reply;
 pub mod reply_fallback;
 pub(crate) mod report;
 pub mod send;
@@ -11,8 +10,9 @@ use std::time::Duration;
 
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
-use nightshift_domain::ids::{MessageId, OrgId, ThreadId};
+use nightshift_domain::ids::{InboxId, MessageId, NumberId, OrgId, ThreadId};
 use nightshift_domain::messaging::delivery::Outbound;
+use nightshift_domain::messaging::delivery::{self, NewReply, ReplyChannel};
 use nightshift_domain::messaging::masking::WaitingText;
 use nightshift_domain::messaging::post::{self, Author, Post, Posted};
 
@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::metrics;
 
 use confirm_delivery::SmsConfirmDelivery;
+use reply_fallback::SmsReplyFallback;
 use send::SmsSend;
 
 /// The time between an attempt and the first request for its outcome, by when the carrier lists what it accepted.
@@ -28,6 +29,23 @@ const ASK_AFTER: Duration = Duration::from_secs(120);
 
 /// The priority of a text that somebody waits for.
 const REPLY: i64 = 2;
+
+/// How long the answer to the webhook may take the reply.
+const FALLBACK_AFTER: Duration = Duration::from_secs(5);
+
+/// A reply to an inbound text.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply<'a> {
+    /// The event in the inbox that it replies to.
+    pub inbox: &'a InboxId,
+    /// The conversation with the person who wrote.
+    pub thread: &'a ThreadId,
+    /// The number to which they wrote.
+    pub from: &'a NumberId,
+    pub body: &'a str,
+    /// Whether the answer to the webhook may carry the reply, as Twilio's can.
+    pub in_answer: bool,
+}
 
 /// A text that a person posted.
 pub struct PostedText {
@@ -87,6 +105,23 @@ pub(crate) async fn send_again(
 ) -> Result<(), Error> {
     let new = enqueuer.new_job(&SmsSend::again(text))?;
     enqueuer.enqueue(tx, not_before.map_or(new.clone(), |at| new.run_at(at))).await?;
+    Ok(())
+}
+
+/// Stores a reply, and has it sent. An event has at most one reply. A reply that may leave in the answer to the webhook
+/// and has not done so after [`FALLBACK_AFTER`] is sent as a text of its own: exactly one of the two happens.
+///
+/// # Errors
+/// An error of the database or the queue.
+pub(crate) async fn reply(enqueuer: &Enqueuer<'_>, tx: &mut Tx, reply: &Reply<'_>) -> Result<(), Error> {
+    let channel = (!reply.in_answer).then_some(ReplyChannel::Sms);
+    let new = NewReply { inbox: reply.inbox, thread: reply.thread, from: reply.from, body: reply.body, channel };
+    let Some(text) = delivery::store_reply(tx, &new, enqueuer.now()).await? else { return Ok(()) };
+    if !reply.in_answer {
+        return send_reply(enqueuer, tx, &text, reply.thread).await;
+    }
+    let fallback = enqueuer.new_job(&SmsReplyFallback { inbox_id: reply.inbox.clone() })?;
+    enqueuer.enqueue(tx, fallback.run_at(enqueuer.now() + FALLBACK_AFTER)).await?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use nightshift_queue::JobContext;
 use crate::App;
 use crate::enqueuer::Enqueuer;
 use crate::error::Error;
-use crate::sms::reply::{Reply, reply};
+use crate::sms::{Reply, reply};
 use crate::{metrics, offer, thread};
 
 /// How often a text is routed anew because its conversation was closed in between.

@@ -3,11 +3,12 @@
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
-use super::Via;
 use super::held::{Held, hold_with_thread};
-use super::lifecycle::{OfferStatus, Refusal, Step, outcome};
+use super::lifecycle::{Refusal, Step, outcome};
 use super::offer::{Offer, answered_by};
 use super::record::{Given, end, no_longer_unfilled, note_unfilled};
+use super::status::OfferStatus;
+use super::status::Via;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::automations::AutomationType;

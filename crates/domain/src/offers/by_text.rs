@@ -5,10 +5,12 @@ use std::time::Duration;
 use nightshift_db::{Timestamp, Tx};
 
 use super::answer::{Answer, Answered, answer};
-use super::lifecycle::{OfferStatus, Refusal};
+use super::command::Command;
+use super::lifecycle::Refusal;
 use super::offer::{Offer, offer_columns};
+use super::status::OfferStatus;
+use super::status::Via;
 use super::words::{self, Subject};
-use super::{Command, Via};
 use crate::Result;
 use crate::actor::Actor;
 use crate::bookings::Status;

@@ -8,9 +8,10 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::held::{Held, hold};
-use super::lifecycle::{OfferStatus, free_code};
+use super::lifecycle::free_code;
 use super::offer::{Offer, offer_columns};
 use super::record::{announce, end, no_longer_unfilled, record};
+use super::status::OfferStatus;
 use crate::actor::Actor;
 use crate::audit::Event;
 use crate::ids::{BookingId, OfferId, OrgId, SitterId};

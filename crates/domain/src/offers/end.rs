@@ -3,9 +3,10 @@
 use nightshift_db::{Timestamp, Tx};
 
 use super::held::hold;
-use super::lifecycle::{OfferStatus, Step, outcome};
+use super::lifecycle::{Step, outcome};
 use super::offer::{Offer, load};
 use super::record::{announce, end, no_longer_unfilled, note_unfilled};
+use super::status::OfferStatus;
 use crate::actor::Actor;
 use crate::bookings::Booking;
 use crate::ids::{BookingId, OfferId, OrgId, SitterId};

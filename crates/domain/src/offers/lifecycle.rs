@@ -6,23 +6,8 @@
 use nightshift_db::Timestamp;
 
 use super::offer::Offer;
+use super::status::OfferStatus;
 use crate::ids::{OfferId, SitterId};
-use crate::text_enum::text_enum;
-
-text_enum! {
-    pub enum OfferStatus {
-        /// The sitter may answer it.
-        Pending = "pending",
-        Accepted = "accepted",
-        Declined = "declined",
-        /// Nobody answered it in time.
-        Expired = "expired",
-        /// The booking went to another sitter.
-        Superseded = "superseded",
-        /// A person took it back, or its booking was cancelled.
-        Withdrawn = "withdrawn",
-    }
-}
 
 /// What is done to one offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

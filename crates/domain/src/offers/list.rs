@@ -4,9 +4,9 @@ use nightshift_db::{Db, Timestamp, Tx};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Via;
-use super::lifecycle::OfferStatus;
 use super::offer::{Offer, offer_columns};
+use super::status::OfferStatus;
+use super::status::Via;
 use crate::ids::{BookingId, OfferId, SitterId};
 use crate::list::{List, newest_first};
 use crate::page::{Limit, Page};

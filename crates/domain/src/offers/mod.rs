@@ -1,8 +1,8 @@
 //! Offers: bookings that sitters may accept or decline, by API or by text.
 //!
 //! Every change of an offer is made under the lock of its booking, in one transaction with what follows from it. The
-//! order of locks is the booking, its conversation (by an acceptance only), its offers. What may change is one pure function
-//! ([`lifecycle`](OfferStatus)).
+//! order of locks is the booking, its conversation (by an acceptance only), its offers. What may change is one pure
+//! function (`lifecycle::outcome`).
 
 mod answer;
 mod by_text;
@@ -15,25 +15,16 @@ mod list;
 mod notify;
 mod offer;
 mod record;
+mod status;
 mod words;
-
-use crate::text_enum::text_enum;
 
 pub use answer::{Answer, Answered, answer};
 pub use by_text::{Reply, reply_to};
 pub use command::{Command, command};
 pub use create::{Draft, Made, create};
 pub use end::{Expiry, Withdrawn, booking_changed, booking_closed, expire, sitter_left, withdraw};
-pub use lifecycle::{OfferStatus, Refusal};
+pub use lifecycle::Refusal;
 pub use list::{Filter, OfferView, list, view_in};
 pub use notify::notify;
 pub use offer::Offer;
-
-text_enum! {
-    /// How an offer was answered.
-    pub enum Via as AnsweredVia {
-        Sms = "sms",
-        Web = "web",
-        Api = "api",
-    }
-}
+pub use status::{OfferStatus, Via};

@@ -4,9 +4,9 @@ use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
 use super::held::hold;
-use super::lifecycle::OfferStatus;
 use super::offer::load;
 use super::record::{record, trigger_of};
+use super::status::OfferStatus;
 use super::words;
 use crate::actor::Actor;
 use crate::audit::Event;

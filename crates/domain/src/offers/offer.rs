@@ -2,8 +2,8 @@
 
 use nightshift_db::{Engine, Timestamp, Tx, row};
 
-use super::Via;
-use super::lifecycle::OfferStatus;
+use super::status::OfferStatus;
+use super::status::Via;
 use crate::ids::{BookingId, OfferId, OrgId, SitterId};
 use crate::{Error, Result};
 

@@ -3,10 +3,11 @@
 use nightshift_db::{Timestamp, Tx};
 use serde_json::{Value, json};
 
-use super::Via;
 use super::held::Held;
-use super::lifecycle::OfferStatus;
+use super::lifecycle::Refusal;
 use super::offer::{Offer, offer_columns};
+use super::status::OfferStatus;
+use super::status::Via;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::automations::AutomationType;
@@ -64,7 +65,7 @@ pub(super) async fn end(
         .bind(now)
         .optional()
         .await?;
-    let offer = ended.ok_or_else(|| Error::from(super::Refusal::NotPending))?;
+    let offer = ended.ok_or_else(|| Error::from(Refusal::NotPending))?;
     held.put(&offer);
     let (event, outcome) = match status {
         OfferStatus::Pending | OfferStatus::Superseded => (Event::OfferSuperseded, "info"),

@@ -1,0 +1,27 @@
+//! The status of an offer, and how an offer was answered.
+
+use crate::text_enum::text_enum;
+
+text_enum! {
+    pub enum OfferStatus {
+        /// The sitter may answer it.
+        Pending = "pending",
+        Accepted = "accepted",
+        Declined = "declined",
+        /// Nobody answered it in time.
+        Expired = "expired",
+        /// The booking went to another sitter.
+        Superseded = "superseded",
+        /// A person took it back, or its booking was cancelled.
+        Withdrawn = "withdrawn",
+    }
+}
+
+text_enum! {
+    /// How an offer was answered.
+    pub enum Via as AnsweredVia {
+        Sms = "sms",
+        Web = "web",
+        Api = "api",
+    }
+}
