@@ -77,7 +77,7 @@ impl Scene {
             .header("x-twilio-signature", signature)
             .body(form);
         Answer::to(request).await.expect(200);
-        self.nightshift.jobs("webhook.twilio.inbound").succeeded().until(sid).await;
+        self.nightshift.jobs("webhook.twilio.inbound").succeeded().until_with_the_clock_standing(sid).await;
     }
 
     async fn posts(&self, caller: &Caller, thread: &str) {
