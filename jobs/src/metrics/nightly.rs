@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::OrgId;
-use nightshift_domain::metrics::sitter_window;
+use nightshift_domain::metrics;
 use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outcome, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -45,13 +45,13 @@ impl Handler<App> for MetricsNightly {
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let by = Actor::system(ctx.job.id.as_str());
         let mut tx = ctx.begin().await?;
-        let sitters = sitter_window::active_sitters(&mut tx, &self.org_id).await.or_job_error()?;
+        let sitters = metrics::active_sitters(&mut tx, &self.org_id).await.or_job_error()?;
         tx.commit().await?;
         let mut changed = 0;
         for sitter in &sitters {
             ctx.checkpoint()?;
             let mut tx = ctx.begin().await?;
-            let computed = sitter_window::compute(&mut tx, sitter, &by, ctx.now()).await.or_job_error()?;
+            let computed = metrics::compute(&mut tx, sitter, &by, ctx.now()).await.or_job_error()?;
             tx.commit().await?;
             changed += usize::from(computed.tier_before.is_some());
         }

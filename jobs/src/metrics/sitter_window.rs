@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::SitterId;
-use nightshift_domain::metrics::sitter_window;
+use nightshift_domain::metrics;
 use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -46,7 +46,7 @@ impl Handler<App> for MetricsSitterWindow {
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
         let by = Actor::system(ctx.job.id.as_str());
-        let computed = sitter_window::compute(&mut tx, &self.sitter_id, &by, ctx.now()).await.or_job_error()?;
+        let computed = metrics::compute(&mut tx, &self.sitter_id, &by, ctx.now()).await.or_job_error()?;
         tx.commit().await?;
         Ok(Outcome::done_with(json!({"tier": computed.tier, "tierBefore": computed.tier_before})))
     }

@@ -50,14 +50,8 @@ pub async fn list(
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MetricsQuery {
-    /// The number of days up to today: 7, or 28, from which the tier is computed.
-    #[serde(default = "four_weeks")]
-    #[param(default = 28)]
-    days: i64,
-}
-
-fn four_weeks() -> i64 {
-    Days::TwentyEight.count()
+    /// The number of days up to today: 7, or 28, from which the tier is computed. 28 if it is left out.
+    days: Option<i64>,
 }
 
 /// `GET /api/sitters/{id}/metrics`
@@ -67,7 +61,7 @@ pub async fn metrics(
     Path(id): Path<SitterId>,
     Query(MetricsQuery { days }): Query<MetricsQuery>,
 ) -> Result<Json<SitterMetrics>> {
-    let days = Days::ALL.into_iter().find(|span| span.count() == days);
+    let days = days.map_or(Some(Days::TwentyEight), |days| Days::ALL.into_iter().find(|span| span.count() == days));
     let days = days.ok_or_else(|| DomainError::invalid("days", "must be 7 or 28"))?;
     Ok(Json(metrics::of_sitter(&web.db, &caller.org_viewer()?, &id, days).await?))
 }

@@ -17,7 +17,10 @@ pub enum Answer {
     BySitter(i64),
     /// The owner, or a sitter who was not yet responsible when the text arrived.
     ByAnother,
-    None,
+    /// Nobody answered in time.
+    Missed,
+    /// Nobody has answered yet.
+    Awaited,
 }
 
 /// A client's text that was routed to a sitter.
@@ -85,8 +88,9 @@ impl Figures {
                     figures.responses_given += 1;
                     seconds.push(after);
                 }
-                Answer::None if overdue(exchange.required_at, now) => figures.responses_required += 1,
-                Answer::None | Answer::ByAnother => {}
+                Answer::Missed => figures.responses_required += 1,
+                Answer::Awaited if overdue(exchange.required_at, now) => figures.responses_required += 1,
+                Answer::Awaited | Answer::ByAnother => {}
             }
         }
         let mut offer_seconds = Vec::new();

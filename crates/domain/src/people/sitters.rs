@@ -1,6 +1,6 @@
 //! Sitters: the people who do an organisation's bookings, identified by the digits of their phone numbers.
 //!
-//! A sitter's tier is not set here: [`sitter_window`](crate::metrics::sitter_window) computes it.
+//! A sitter's tier is not set here: [`metrics::compute`] computes it.
 
 use nightshift_db::{Db, Engine, Timestamp, Tx};
 use serde::{Deserialize, Serialize};

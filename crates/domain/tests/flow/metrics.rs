@@ -8,8 +8,7 @@ use nightshift_domain::Error;
 use nightshift_domain::ids::{MessageId, SitterId, ThreadId};
 use nightshift_domain::messaging::post::{Author, Post, Posted, post, post_for_run};
 use nightshift_domain::metrics::response_links::{self, ClientWrote, Expired, Responder};
-use nightshift_domain::metrics::sitter_window::{self, Computed};
-use nightshift_domain::metrics::{self, Days, Tier};
+use nightshift_domain::metrics::{self, Computed, Days, Tier};
 use nightshift_domain::viewer::Viewer;
 use serde_json::Value;
 
@@ -107,7 +106,7 @@ impl Business {
     }
 
     async fn compute(&self, sitter: &SitterId, now: Timestamp) -> Computed {
-        self.write(async |tx| sitter_window::compute(tx, sitter, &job(), now).await.unwrap()).await
+        self.write(async |tx| metrics::compute(tx, sitter, &job(), now).await.unwrap()).await
     }
 
     /// Texts that the sitter answered after so many seconds, or nobody if `None`.
@@ -480,7 +479,7 @@ async fn figures_and_tiers_are_kept_apart_by_sitter(engine: Engine) {
         let thread = business.conversation().await;
         let then = at("2025-01-06T12:00:00Z");
         business.answered(&thread, then, &[Some(60); 20]).await;
-        let sitters = business.write(async |tx| sitter_window::active_sitters(tx, &org()).await.unwrap()).await;
+        let sitters = business.write(async |tx| metrics::active_sitters(tx, &org()).await.unwrap()).await;
         assert_eq!(sitters, [sitter(), "sitter-2".into()]);
         for sitter in &sitters {
             business.compute(sitter, then).await;
@@ -489,7 +488,7 @@ async fn figures_and_tiers_are_kept_apart_by_sitter(engine: Engine) {
         let viewer = viewer_of(&org());
         let other = metrics::of_sitter(&business.db, &viewer, &"sitter-2".into(), Days::Seven).await.unwrap();
         assert_eq!((other.tier, other.metrics.unwrap().responses_required), (Tier::Unrated, 0));
-        let unknown = business.write(async |tx| sitter_window::compute(tx, &"nobody".into(), &job(), then).await).await;
+        let unknown = business.write(async |tx| metrics::compute(tx, &"nobody".into(), &job(), then).await).await;
         assert!(matches!(unknown, Err(Error::NotFound)));
     })
     .await;

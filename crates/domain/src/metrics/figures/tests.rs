@@ -25,7 +25,7 @@ fn answered(seconds: &[i64]) -> Figures {
 }
 
 fn waiting(required_at: Timestamp) -> Exchange {
-    Exchange { required_at, answer: Answer::None }
+    Exchange { required_at, answer: Answer::Awaited }
 }
 
 #[test]
@@ -93,7 +93,12 @@ fn only_offers_that_the_sitter_answered_or_let_expire_count() {
 }
 
 fn answers() -> impl Strategy<Value = Answer> {
-    prop_oneof![(0_i64..100_000).prop_map(Answer::BySitter), Just(Answer::ByAnother), Just(Answer::None)]
+    prop_oneof![
+        (0_i64..100_000).prop_map(Answer::BySitter),
+        Just(Answer::ByAnother),
+        Just(Answer::Missed),
+        Just(Answer::Awaited)
+    ]
 }
 
 fn ends() -> impl Strategy<Value = OfferEnd> {

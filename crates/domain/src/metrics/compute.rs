@@ -69,17 +69,18 @@ async fn lock(tx: &mut Tx, sitter: &SitterId) -> Result<(OrgId, Tier)> {
 struct LinkRow {
     required_at: Timestamp,
     response_seconds: Option<i64>,
+    status: String,
     /// Whether the answer is by the sitter to whom the text was routed.
     by_sitter: bool,
-    answered: bool,
 }
 
 impl LinkRow {
     fn exchange(&self) -> Exchange {
-        let answer = match (self.answered, self.by_sitter) {
-            (true, true) => Answer::BySitter(self.response_seconds.unwrap_or(0)),
-            (true, false) => Answer::ByAnother,
-            (false, _) => Answer::None,
+        let answer = match self.status.as_str() {
+            "answered" if self.by_sitter => Answer::BySitter(self.response_seconds.unwrap_or(0)),
+            "answered" => Answer::ByAnother,
+            "expired" => Answer::Missed,
+            _ => Answer::Awaited,
         };
         Exchange { required_at: self.required_at, answer }
     }
@@ -89,7 +90,7 @@ impl LinkRow {
 async fn exchanges(tx: &mut Tx, sitter: &SitterId, period: &Period) -> Result<Vec<Exchange>> {
     let rows: Vec<LinkRow> = tx
         .query(
-            "SELECT l.required_at, l.response_seconds, l.status = 'answered' AS answered,
+            "SELECT l.required_at, l.response_seconds, l.status,
                     COALESCE(l.responder_type = 'sitter' AND m.actor_id = l.sitter_id, FALSE) AS by_sitter
              FROM message_response_links l LEFT JOIN message_events m ON m.id = l.response_event_id
              WHERE l.sitter_id = $1 AND l.required_at >= $2 AND l.required_at < $3",
