@@ -38,6 +38,7 @@ mod page_forms;
 mod page_kit;
 mod page_scripts;
 mod pages;
+mod people;
 mod phones;
 #[cfg(target_os = "linux")]
 mod power;

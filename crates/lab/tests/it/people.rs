@@ -9,7 +9,9 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
-use nightshift_lab::simulator::{Direction, InboundSpec, Person, Reaction, Simulator};
+use nightshift_lab::simulator::{
+    Direction, InboundSpec, OpenPhoneShape, OpenPhoneWebhook, Person, Reaction, Simulator,
+};
 use nightshift_providers::http_client;
 use nightshift_providers::twilio::read_inbound;
 use nightshift_providers::twilio::signature::{self, Keys, Signed};
@@ -281,6 +283,34 @@ async fn people_answer_as_their_scripts_say() {
     }
     assert_eq!(receiver.all("Body"), ["YES", "STOP"]);
     assert_eq!(receiver.all("To"), [NUMBER, NUMBER], "the number that the texts came from");
+}
+
+#[tokio::test]
+async fn people_text_through_openphone_too() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/api/webhooks/sms", listener.local_addr().unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let kept = seen.clone();
+    let take = move |headers: HeaderMap, body: Bytes| async move {
+        assert!(headers.contains_key("webhook-signature"), "{headers:?}");
+        kept.lock().unwrap().push(serde_json::from_slice::<Value>(&body).unwrap());
+        if kept.lock().unwrap().len() == 1 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+    };
+    let router = axum::Router::new().route("/api/webhooks/sms", axum::routing::post(take));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let simulator = simulator().await;
+    let text = |body: &str| InboundSpec::new(PERSON, NUMBER, body);
+    let silent = simulator.people().text("openphone", text("anybody?")).unwrap().await;
+    assert!(silent.deliveries.is_empty(), "no webhook is set: {silent:?}");
+    simulator.openphone().deliver_to(OpenPhoneWebhook { url, shape: OpenPhoneShape::Current });
+    let report = simulator.people().text("openphone", text("hello").copies(2)).unwrap().await;
+    let tries: Vec<_> = report.deliveries.iter().map(|delivery| delivery.tries).collect();
+    assert_eq!(tries, [2, 1]);
+    let seen = seen.lock().unwrap();
+    assert!(seen.len() == 3 && seen.iter().all(|event| event["id"] == seen[0]["id"]), "{seen:?}");
+    let listed = simulator.openphone().read(|ledger| ledger.message(&report.id).map(|text| text.text.clone()));
+    assert_eq!(listed.as_deref(), Some("hello"));
 }
 
 #[tokio::test]
