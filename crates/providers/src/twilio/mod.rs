@@ -10,6 +10,6 @@ mod status;
 pub mod webhook;
 
 pub use client::TwilioClient;
-pub use codes::explain;
+pub use codes::{explain, undelivered};
 pub use status::MessageStatus;
 pub use webhook::{StatusCallback, WebhookError, read_inbound};
