@@ -4,9 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use chrono::NaiveDate;
 use clap::Subcommand;
-use nightshift_db::{Clock, Timestamp};
+use nightshift_db::Timestamp;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::audit::{self, Entry, Event};
 use nightshift_queue::Queue;
@@ -14,7 +13,7 @@ use nightshift_queue::admin::{Filter, JobDetail, JobRow, Steered};
 use nightshift_queue::lifecycle::State;
 use serde_json::{Value, json};
 
-use super::{open, table};
+use super::{open, since, table};
 use crate::config::Settings;
 use crate::output::{complain, say};
 
@@ -87,7 +86,7 @@ pub(super) struct Which {
     #[arg(long, value_parser = state)]
     state: Option<State>,
     /// Created since: 30m, 2h, 3d, a date or a time such as 2024-12-31T02:00:00Z.
-    #[arg(long, value_parser = since)]
+    #[arg(long, value_parser = since::parse)]
     since: Option<Timestamp>,
     /// By text in the last error.
     #[arg(long)]
@@ -97,23 +96,6 @@ pub(super) struct Which {
 fn state(word: &str) -> Result<State, String> {
     State::try_from(word.to_owned())
         .map_err(|_| "allowed: queued, running, retrying, succeeded, dead, cancelled".to_owned())
-}
-
-fn since(text: &str) -> Result<Timestamp, String> {
-    if let Ok(date) = text.parse::<NaiveDate>() {
-        return Ok(Timestamp::from_unix_ms(date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis()));
-    }
-    let ago = |seconds_each: u64| {
-        let count = text.get(..text.len() - 1)?.parse::<u64>().ok()?;
-        Some(Clock::system().now() - Duration::from_secs(count.checked_mul(seconds_each)?))
-    };
-    let found = match text.chars().last() {
-        Some('m') => ago(60),
-        Some('h') => ago(3_600),
-        Some('d') => ago(86_400),
-        _ => text.parse().ok(),
-    };
-    found.ok_or_else(|| "give 30m, 2h, 3d, a date, or a time such as 2024-12-31T02:00:00Z".to_owned())
 }
 
 impl Which {

@@ -8,6 +8,7 @@ mod api_keys;
 mod console;
 mod demo;
 mod doctor;
+mod gaps;
 mod jobs;
 mod load;
 mod migrate;
@@ -24,6 +25,7 @@ mod seed;
 mod serve;
 mod signals;
 mod simulate;
+mod since;
 mod table;
 mod users;
 mod webhooks;
@@ -88,9 +90,11 @@ enum Command {
     RequestLink(request_link::Args),
     /// Print the OpenAPI 3.1 description of the HTTP API.
     Openapi,
-    /// Sign webhooks for test deliveries.
+    /// Sign webhooks for test deliveries, and take in texts whose webhooks never came.
     #[command(subcommand)]
     Webhooks(webhooks::Command),
+    /// The same as `webhooks gaps`.
+    RecoverInbound(gaps::Args),
     /// Run the simulated providers alone, with faults on demand.
     Simulate(simulate::Args),
     /// Drive a server and measure how fast it answers.
@@ -147,7 +151,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Users(command) => users::run(&command, &settings).await,
             Command::Numbers(command) => numbers::run(&command, &settings).await,
             Command::RequestLink(args) => request_link::run(&args, &settings).await,
-            Command::Webhooks(command) => webhooks::run(&command, &settings),
+            Command::Webhooks(command) => webhooks::run(&command, &settings).await,
+            Command::RecoverInbound(args) => gaps::run(&args, &settings).await,
             Command::Simulate(args) => simulate::run(&args).await,
             Command::Load(command) => load::run(command, &settings).await,
             Command::Prove(args) => prove::run(args).await,

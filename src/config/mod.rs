@@ -18,5 +18,6 @@ pub use error::{ConfigError, Origin};
 pub use layers::{Environment, Sources};
 pub use session_secret::{SessionSecretError, session_secret};
 pub use settings::{
-    Auth, Calls, Database, Http, Log, LogFormat, Messaging, Settings, SmsProvider, Twilio, Vapi, Webhooks, Worker,
+    Auth, Calls, Database, Http, Log, LogFormat, Messaging, RetiredSecrets, Settings, SmsProvider, Twilio, Vapi,
+    Webhooks, Worker,
 };

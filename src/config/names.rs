@@ -13,6 +13,7 @@ pub(super) const PLAIN: &[(&str, &str)] = &[
     ("SESSION_SECRET", "auth.session_secret"),
     ("ENABLE_WEBHOOK_VALIDATION", "webhooks.validation"),
     ("STRIPE_WEBHOOK_SECRET", "webhooks.stripe_secrets"),
+    ("OPENPHONE_WEBHOOK_SECRET", "webhooks.openphone_secrets"),
     ("SMS_PROVIDER", "messaging.sms_provider"),
     ("ONBOARDING_NUMBER", "onboarding.number"),
     ("TWILIO_ACCOUNT_SID", "twilio.account_sid"),

@@ -9,6 +9,8 @@ use nightshift_db::DbOptions;
 use nightshift_domain::calls::Dialing;
 use nightshift_domain::phone::PhoneNumber;
 use nightshift_domain::reconciliation::Thresholds;
+use nightshift_providers::openphone;
+use nightshift_providers::twilio::signature::SharedKey;
 use nightshift_queue::schedule::Timetable;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -94,8 +96,21 @@ pub struct Webhooks {
     pub allow_unverified: bool,
     /// Stripe's signing secrets. A signature by any of them is valid.
     pub stripe_secrets: Vec<SecretString>,
+    /// OpenPhone's signing keys. A signature by any of them is valid.
+    pub openphone_secrets: Vec<openphone::signature::Key>,
     /// VAPI's secrets. A proof by any of them is valid, and the first is given to VAPI.
     pub vapi_secrets: Vec<SecretString>,
+    pub retired_secrets: RetiredSecrets,
+}
+
+/// Section `[webhooks.retired_secrets]`: secrets under which nothing is accepted any more. They explain refusals.
+#[derive(Debug, Clone, Default)]
+pub struct RetiredSecrets {
+    pub stripe: Vec<SecretString>,
+    pub openphone: Vec<openphone::signature::Key>,
+    /// Auth tokens.
+    pub twilio: Vec<SecretString>,
+    pub vapi: Vec<SecretString>,
 }
 
 /// Whether texts are sent.
@@ -124,6 +139,8 @@ pub struct Twilio {
     pub account_sid: Option<String>,
     /// Sending uses the first token. A signature by any of them is valid.
     pub auth_tokens: Vec<SecretString>,
+    /// Keys that sign webhooks instead of a token.
+    pub shared_keys: Vec<SharedKey>,
     /// Starts with `SK`. With its secret it replaces the auth token for sending.
     pub api_key_sid: Option<String>,
     pub api_key_secret: Option<SecretString>,
@@ -264,7 +281,14 @@ impl Settings {
                 validation: from.flag("webhooks.validation")?,
                 allow_unverified: from.flag("webhooks.allow_unverified")?,
                 stripe_secrets: from.secrets("webhooks.stripe_secrets")?,
+                openphone_secrets: openphone_keys(from, "webhooks.openphone_secrets")?,
                 vapi_secrets: from.secrets("webhooks.vapi_secrets")?,
+                retired_secrets: RetiredSecrets {
+                    stripe: from.secrets("webhooks.retired_secrets.stripe")?,
+                    openphone: openphone_keys(from, "webhooks.retired_secrets.openphone")?,
+                    twilio: from.secrets("webhooks.retired_secrets.twilio")?,
+                    vapi: from.secrets("webhooks.retired_secrets.vapi")?,
+                },
             },
             messaging: Messaging {
                 sms_provider: from.choice(
@@ -281,6 +305,11 @@ impl Settings {
             twilio: Twilio {
                 account_sid: from.optional("twilio.account_sid")?,
                 auth_tokens: from.secrets("twilio.auth_tokens")?,
+                shared_keys: from.checked_list("twilio.shared_keys", "webhooks_sharedkey_...:SECRET", |text| {
+                    let (name, secret) =
+                        text.split_once(':').filter(|(name, secret)| !name.is_empty() && !secret.is_empty())?;
+                    Some(SharedKey { name: name.to_owned(), secret: secret.into() })
+                })?,
                 api_key_sid: from.optional("twilio.api_key_sid")?,
                 api_key_secret: from.secret("twilio.api_key_secret")?,
                 base_url: from
@@ -408,6 +437,11 @@ impl Database {
         let rest = rest.rsplit_once('@').map_or(rest, |(_, host_and_path)| host_and_path);
         format!("{scheme}://{rest}")
     }
+}
+
+fn openphone_keys(from: &mut Reader<'_>, key: &'static str) -> Result<Vec<openphone::signature::Key>, ConfigError> {
+    let allowed = "base64 as OpenPhone shows it, with or without whsec_ in front";
+    from.checked_list(key, allowed, |text| openphone::signature::Key::read(text).ok())
 }
 
 fn phones(from: &mut Reader<'_>) -> Result<Vec<PhoneNumber>, ConfigError> {

@@ -4,8 +4,7 @@ use nightshift::web::table;
 use nightshift_db::Engine;
 use nightshift_db::testing::each_engine;
 use nightshift_domain::access::api_keys::Scope;
-use nightshift_domain::ids::{MessageId, ThreadId};
-use nightshift_domain::messaging::threads;
+use nightshift_lab::simulator::InboundSpec;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -17,13 +16,15 @@ each_engine! {
     the_owner_and_the_sitter_read_with_a_counter_each,
     a_conversation_is_put_away_closed_and_assigned_and_lists_follow,
     a_change_that_cannot_be_is_refused_by_its_reason,
-    a_text_shows_its_media_its_wish_and_the_carriers_time,
+    a_text_shows_its_media_its_wish_and_its_author,
     a_sitters_day_shows_what_they_need,
     no_answer_to_a_sitter_holds_a_clients_number,
     clients_are_listed_found_and_shown_to_their_organisation,
 }
 
 const DIGITS: &str = "5551234567";
+const CLIENT: &str = "+15551234567";
+const OURS: &str = "+15550199001";
 
 /// A confirmed booking with its conversation, on a program with authentication.
 struct Scene {
@@ -65,33 +66,14 @@ impl Scene {
         self.nightshift.clock.set("2024-12-30T00:30:00Z".parse().unwrap());
     }
 
-    /// Stores a text of the client as its routing does.
-    async fn receive(&self, routed_to: &str, provider_at: &str) -> String {
-        let (now, provider_at) = (self.nightshift.clock.now(), provider_at.parse().unwrap());
-        let thread = ThreadId::from(self.thread.as_str());
-        let mut tx = self.nightshift.db.begin().await.unwrap();
-        let locked = threads::lock(&mut tx, &thread).await.unwrap();
-        let id = MessageId::new(now);
-        tx.query(
-            "INSERT INTO message_events (id, org_id, thread_id, direction, actor_type, actor_id, body, status, routed_to,
-                                         provider_at, media, opt_out_wish, created_at, updated_at)
-             VALUES ($1, $2, $3, 'inbound', 'client', $4, 'please stop texting me', 'received', $5, $6, $7, 'suggested',
-                     $8, $8)",
-        )
-        .bind(&id)
-        .bind(&locked.org_id)
-        .bind(&thread)
-        .bind(&locked.client_id)
-        .bind(routed_to)
-        .bind(provider_at)
-        .bind(nightshift_db::Json(json!(["https://media.test/1.jpg"])))
-        .bind(now)
-        .execute()
-        .await
-        .unwrap();
-        threads::received(&mut tx, &thread, &id, provider_at, now).await.unwrap();
-        tx.commit().await.unwrap();
-        id.to_string()
+    /// Has the client write, and waits until the text is routed. Returns its id.
+    async fn receive(&self, body: &str) -> String {
+        let before = self.nightshift.webhooks("twilio").handled().count().await;
+        let spec = InboundSpec::new(CLIENT, OURS, body).media_url("https://media.test/1.jpg");
+        self.nightshift.simulator.twilio().receive(spec).await;
+        self.nightshift.webhooks("twilio").handled().until(before + 1).await;
+        let newest = "SELECT id FROM message_events WHERE direction = 'inbound' ORDER BY id DESC LIMIT 1";
+        self.nightshift.db.read(newest).scalar().await.unwrap()
     }
 }
 
@@ -111,6 +93,7 @@ async fn on_scene(engine: Engine, test: impl AsyncFnOnce(Scene)) {
             nightshift.send(Method::POST, &confirm, &owner, Some(json!({}))).await.expect(200);
             nightshift.quiet().await;
             let thread = nightshift.threads().one().await.id;
+            nightshift.simulator.twilio().set_inbound_url(format!("{}/api/twilio/inbound", nightshift.app.url()));
             test(Scene { nightshift, owner, sitter, booking, thread }).await;
         },
     )
@@ -121,15 +104,17 @@ async fn the_owner_and_the_sitter_read_with_a_counter_each(engine: Engine) {
     on_scene(engine, async |scene| {
         // Before the window the conversation is not the sitter's to read.
         scene.read(&scene.sitter, None).await.expect(404);
+        scene.receive("Is the window open?").await;
         scene.during();
-        for routed_to in ["sitter", "sitter", "owner"] {
-            scene.receive(routed_to, "2024-12-30T00:20:00Z").await;
+        for body in ["Where are you?", "The dog waits"] {
+            scene.receive(body).await;
         }
+        // The first is the owner's, because no window was active; the others are the sitter's.
         assert_eq!(scene.thread(&scene.owner).await["unread"], 1);
         assert_eq!(scene.thread(&scene.sitter).await["unread"], 2);
         let shown = scene.get(&format!("/api/messages/threads/{}/messages", scene.thread), &scene.sitter).await;
         let up_to = shown.expect(200).json()["readUpTo"].clone();
-        scene.receive("sitter", "2024-12-30T00:25:00Z").await;
+        scene.receive("Never mind").await;
         let read = scene.read(&scene.sitter, Some(json!({"upTo": up_to}))).await.expect(200).json();
         assert_eq!(read["thread"]["unread"], 1, "the text that arrived meanwhile");
         assert_eq!(scene.listed("?mailbox=all&unread=true").await, std::slice::from_ref(&scene.thread));
@@ -139,7 +124,7 @@ async fn the_owner_and_the_sitter_read_with_a_counter_each(engine: Engine) {
         // What the sitter has not read is the owner's when the sitter is taken off.
         let taken = scene.patch(json!({"assignedSitterId": null})).await.expect(200).json();
         assert_eq!((&taken["thread"]["mailbox"], &taken["thread"]["unread"]), (&json!("owner"), &json!(0)));
-        scene.receive("sitter", "2024-12-30T00:26:00Z").await;
+        scene.receive("Who comes now?").await;
         assert_eq!(scene.thread(&scene.owner).await["unread"], 1);
         scene.read(&scene.owner, Some(json!({"upTo": "all"}))).await.expect(422);
     })
@@ -167,8 +152,7 @@ async fn a_conversation_is_put_away_closed_and_assigned_and_lists_follow(engine:
         assert!(done["thread"]["doneAt"].is_string(), "{done}");
         assert_eq!(scene.listed("?done=true&unread=true").await, own);
         assert_eq!(scene.listed("?done=false").await, none);
-        scene.during();
-        scene.receive("owner", "2024-12-30T00:20:00Z").await;
+        scene.receive("One more thing").await;
         assert_eq!(scene.listed("?done=false&status=open").await, own);
         scene.patch(json!({"unread": false})).await.expect(200);
         assert_eq!(scene.listed("?unread=true").await, none);
@@ -219,25 +203,25 @@ async fn a_change_that_cannot_be_is_refused_by_its_reason(engine: Engine) {
     .await;
 }
 
-async fn a_text_shows_its_media_its_wish_and_the_carriers_time(engine: Engine) {
+async fn a_text_shows_its_media_its_wish_and_its_author(engine: Engine) {
     on_scene(engine, async |scene| {
         scene.during();
-        let late = scene.receive("owner", "2024-12-30T00:29:00Z").await;
-        let earlier = scene.receive("owner", "2024-12-30T00:28:00Z").await;
+        let first = scene.receive("On my way").await;
+        let second = scene.receive("Please stop texting me").await;
         let path = format!("/api/messages/threads/{}/messages", scene.thread);
         let answer = scene.get(&path, &scene.owner).await.expect(200).json();
         let texts = answer["messages"].as_array().unwrap();
         let ids: Vec<_> = texts.iter().map(|text| text["id"].as_str().unwrap()).collect();
-        assert_eq!(ids[ids.len() - 2..], [earlier.as_str(), late.as_str()]);
+        assert_eq!(ids[ids.len() - 2..], [first.as_str(), second.as_str()]);
         let last = texts.last().unwrap();
         assert_eq!(last["media"], json!(["https://media.test/1.jpg"]));
-        assert_eq!(last["createdAt"], "2024-12-30T00:29:00.000Z");
+        assert_eq!(last["createdAt"], "2024-12-30T00:30:00.000Z");
         assert_eq!((&last["optOutSuggested"], &last["truncated"]), (&json!(true), &json!(false)));
-        assert_eq!((&last["actorName"], &last["routedTo"]), (&json!("Test Client"), &json!("owner")));
+        assert_eq!((&last["actorName"], &last["routedTo"]), (&json!("Test Client"), &json!("sitter")));
         let own = &texts[0];
         assert_eq!((&own["media"], &own["optOutSuggested"]), (&json!([]), &json!(false)));
-        let before = scene.get(&format!("{path}?before={late}&limit=1"), &scene.owner).await.expect(200).json();
-        assert_eq!((&before["messages"][0]["id"], &before["readUpTo"]), (&json!(earlier), &Value::Null));
+        let before = scene.get(&format!("{path}?before={second}&limit=1"), &scene.owner).await.expect(200).json();
+        assert_eq!((&before["messages"][0]["id"], &before["readUpTo"]), (&json!(first), &Value::Null));
     })
     .await;
 }
@@ -268,7 +252,7 @@ async fn a_sitters_day_shows_what_they_need(engine: Engine) {
             scene.nightshift.given(sql).await;
         }
         scene.during();
-        scene.receive("sitter", "2024-12-30T00:20:00Z").await;
+        scene.receive("Where are you?").await;
         let during = dashboard().await;
         assert_eq!((&during["activeConversations"], &during["unread"]), (&json!(1), &json!(1)));
         assert_eq!(during["businessNumberMasked"], "+1••••••••01");
@@ -300,7 +284,7 @@ async fn a_sitters_day_shows_what_they_need(engine: Engine) {
 async fn no_answer_to_a_sitter_holds_a_clients_number(engine: Engine) {
     on_scene(engine, async |scene| {
         scene.during();
-        scene.receive("sitter", "2024-12-30T00:20:00Z").await;
+        scene.receive("Where are you?").await;
         scene.read(&scene.sitter, None).await.expect(200);
         let client: String = scene.nightshift.db.read("SELECT client_id FROM bookings").scalar().await.unwrap();
         let mut read = 0;

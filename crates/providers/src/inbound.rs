@@ -1,4 +1,4 @@
-//! An inbound text, as every carrier's webhook reports it.
+//! An inbound text, as every carrier's webhook reports it and every carrier's list shows it.
 
 use std::fmt;
 
@@ -21,6 +21,23 @@ pub struct InboundText {
     pub keyword: Option<CarrierKeyword>,
     /// When the carrier received the text. `None` if its webhook does not say.
     pub sent_at: Option<DateTime<Utc>>,
+}
+
+/// Texts in a carrier's list that it received for our numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReceivedTexts {
+    /// In the order of the list. The time of each is known.
+    pub texts: Vec<ReceivedText>,
+    /// Number of received texts that lack what is needed to take them in.
+    pub unreadable: usize,
+}
+
+/// A text in a carrier's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedText {
+    pub text: InboundText,
+    /// Whether it has media that the list does not name.
+    pub has_more_media: bool,
 }
 
 /// A keyword that a carrier has recognised, answered and acted on.

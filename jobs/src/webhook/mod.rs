@@ -1,5 +1,6 @@
 //! Webhook events: each event in the inbox has one job that processes it.
 
+pub mod gaps;
 mod inbound;
 pub mod openphone_process;
 pub mod stripe_process;

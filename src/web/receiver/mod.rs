@@ -10,10 +10,12 @@ mod job_for;
 mod openphone;
 mod refusals;
 mod reply;
+mod secrets;
 mod sender;
 mod source;
 mod store;
 mod stripe;
+mod taken;
 mod twilio;
 mod twilio_inbound;
 mod twilio_status;
@@ -28,11 +30,11 @@ pub use incoming::Incoming;
 pub use job_for::JobFor;
 pub use refusals::Refusals;
 pub use reply::WAITING_MAX;
+pub use secrets::Secrets;
 pub use source::{Read, Source, unreadable};
-pub use store::Receiver;
+pub use store::{Accepted, Receiver};
 
-use self::store::Accepted;
-use self::verification::Verdict;
+use self::verification::{PREVIOUS_SECRET, Verdict};
 use super::auth::Access;
 use super::error::{ApiError, Result};
 use super::routes::{Area, Kind, Route};
@@ -62,6 +64,9 @@ fn webhook<S: Source>(path: &'static str, summary: &'static str) -> Route {
         .proofs(S::PROOFS)
         .error(StatusCode::BAD_REQUEST, unreadable)
         .error(StatusCode::UNAUTHORIZED, "The signature is missing or wrong.");
+    if let Some(invalid) = S::INVALID {
+        route = route.error(StatusCode::UNPROCESSABLE_ENTITY, invalid);
+    }
     route.doc.contract.foreign_body(S::MEDIA_TYPE);
     route
 }
@@ -87,11 +92,16 @@ async fn receive<S: Source>(State(web): State<Web>, incoming: Incoming) -> Resul
 
 /// Returns whether the delivery counts as verified. A refused delivery is recorded and returned as the error.
 async fn verify<S: Source>(web: &Web, incoming: &Incoming) -> Result<bool> {
-    match verification::decide(web.settings.webhooks.validation, &S::verify(web, incoming)) {
+    let proof = S::verify(web, &Secrets::in_use(&web.settings), incoming);
+    match verification::decide(web.settings.webhooks.validation, &proof) {
         Verdict::Accept { verified } => Ok(verified),
         Verdict::Refuse { status, reason } => {
             count(S::SOURCE, "refused");
-            web.refusals.record(&web.db, S::SOURCE, &incoming.request_id, reason, web.clock.now()).await;
+            let retired = || S::verify(web, &Secrets::retired(&web.settings), incoming);
+            let by_previous = proof.is_err_and(|refused| verification::is_by_previous_secret(refused, retired));
+            // Only the operator learns of a previous secret, not the sender.
+            let noted = if by_previous { PREVIOUS_SECRET } else { reason };
+            web.refusals.record(&web.db, S::SOURCE, &incoming.request_id, noted, web.clock.now()).await;
             Err(ApiError::new(status, "bad_signature", format!("The webhook's signature was refused: {reason}.")))
         }
     }

@@ -4,12 +4,12 @@ use axum::Json;
 use nightshift_domain::inbox::{Recorded, WebhookSource};
 use nightshift_jobs::webhook::openphone_process::WebhookOpenphoneProcess;
 use nightshift_providers::SignatureError;
-use nightshift_providers::openphone::{Event, Fact};
+use nightshift_providers::openphone::{Event, Fact, signature};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::sender::group_of;
-use super::{Incoming, JobFor, Read, Source, unreadable};
+use super::{Incoming, JobFor, Read, Secrets, Source, unreadable};
 use crate::web::error::Result;
 use crate::web::routes::Proof;
 use crate::web::state::Web;
@@ -25,11 +25,18 @@ pub struct Answer {
 impl Source for OpenPhone {
     const SOURCE: WebhookSource = WebhookSource::OpenPhone;
     const MEDIA_TYPE: &'static str = "application/json";
-    const PROOFS: &'static [&'static [Proof]] = &[&[Proof::OpenPhone]];
+    const PROOFS: &'static [&'static [Proof]] =
+        &[&[Proof::WebhookSignature, Proof::WebhookId, Proof::WebhookTimestamp], &[Proof::OpenPhone]];
     type Answer = Json<Answer>;
 
-    fn verify(_: &Web, _: &Incoming) -> Result<(), SignatureError> {
-        Err(SignatureError::NotConfigured)
+    fn verify(web: &Web, secrets: &Secrets<'_>, incoming: &Incoming) -> Result<(), SignatureError> {
+        let proof = signature::Proof {
+            id: incoming.header(signature::ID_HEADER),
+            timestamp: incoming.header(signature::TIMESTAMP_HEADER),
+            signature: incoming.header(signature::SIGNATURE_HEADER),
+            legacy: incoming.header(signature::LEGACY_HEADER),
+        };
+        signature::verify(proof, &incoming.body, secrets.openphone, web.clock.now().to_datetime())
     }
 
     fn read(incoming: &Incoming) -> Result<Read<Self>> {
@@ -39,10 +46,18 @@ impl Source for OpenPhone {
             Fact::Delivery { .. } | Fact::Other => None,
         };
         let job = JobFor::new(move |inbox| WebhookOpenphoneProcess::new(inbox, from.clone()));
-        Ok(Read { source: Self, event_key: event.id, event_type: event.kind, job: Some(job) })
+        // Repeated deliveries share the event's id, and those of a current webhook its header, too.
+        let event_key = event.id.or_else(|| delivery_id(incoming));
+        Ok(Read { source: Self, event_key, event_type: event.kind, job: Some(job) })
     }
 
     async fn answer(self, _: &Web, _: &Recorded) -> Result<Json<Answer>> {
         Ok(Json(Answer { received: true }))
     }
+}
+
+/// Returns the id of the delivery, if its header holds one that can be a key.
+fn delivery_id(incoming: &Incoming) -> Option<String> {
+    let id = std::str::from_utf8(incoming.header(signature::ID_HEADER)?).ok()?.trim();
+    (!id.is_empty()).then(|| id.to_owned())
 }

@@ -6,6 +6,7 @@ use nightshift_providers::SignatureError;
 
 use super::incoming::Incoming;
 use super::job_for::JobFor;
+use super::secrets::Secrets;
 use crate::web::error::{ApiError, Result};
 use crate::web::routes::{Gives, Proof};
 use crate::web::state::Web;
@@ -21,15 +22,17 @@ pub trait Source: Send + Sized + 'static {
     const MEDIA_TYPE: &'static str;
     /// The alternative sets of proofs that [`verify`](Self::verify) accepts, for the documentation.
     const PROOFS: &'static [&'static [Proof]];
+    /// Which bodies [`read`](Self::read) refuses with 422, for the documentation. `None` if it refuses none.
+    const INVALID: Option<&'static str> = None;
     /// The response to a stored delivery.
     type Answer: IntoResponse + Gives;
 
-    /// Checks, on its raw bytes, that the provider sent this request. [`verification`](super::verification) decides
-    /// what an error means.
+    /// Checks, on its raw bytes, that the provider signed this request under one of `secrets`.
+    /// [`verification`](super::verification) decides what an error means.
     ///
     /// # Errors
     /// Returns why the sender is not verified.
-    fn verify(web: &Web, incoming: &Incoming) -> Result<(), SignatureError>;
+    fn verify(web: &Web, secrets: &Secrets<'_>, incoming: &Incoming) -> Result<(), SignatureError>;
 
     /// Parses the body once, after [`verification`](super::verification) has accepted the delivery.
     ///

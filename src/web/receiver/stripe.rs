@@ -8,7 +8,7 @@ use nightshift_providers::stripe::{Event, signature};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Incoming, JobFor, Read, Source, unreadable};
+use super::{Incoming, JobFor, Read, Secrets, Source, unreadable};
 use crate::web::error::Result;
 use crate::web::routes::Proof;
 use crate::web::state::Web;
@@ -29,9 +29,9 @@ impl Source for Stripe {
     const PROOFS: &'static [&'static [Proof]] = &[&[Proof::Stripe]];
     type Answer = Json<Answer>;
 
-    fn verify(web: &Web, incoming: &Incoming) -> Result<(), SignatureError> {
-        let (secrets, now) = (&web.settings.webhooks.stripe_secrets, web.clock.now().to_datetime());
-        signature::verify(incoming.header(signature::HEADER), &incoming.body, secrets, now).map(drop)
+    fn verify(web: &Web, secrets: &Secrets<'_>, incoming: &Incoming) -> Result<(), SignatureError> {
+        let now = web.clock.now().to_datetime();
+        signature::verify(incoming.header(signature::HEADER), &incoming.body, secrets.stripe, now).map(drop)
     }
 
     fn read(incoming: &Incoming) -> Result<Read<Self>> {

@@ -9,7 +9,7 @@ use nightshift_providers::twilio::read_inbound;
 use super::reply::Twiml;
 use super::sender::group_of;
 use super::twilio::{FORM, verify_signature};
-use super::{Incoming, JobFor, Read, Source};
+use super::{Incoming, JobFor, Read, Secrets, Source};
 use crate::web::error::{ApiError, Result};
 use crate::web::routes::Proof;
 use crate::web::state::Web;
@@ -23,10 +23,11 @@ impl Source for TwilioInbound {
     const SOURCE: WebhookSource = WebhookSource::Twilio;
     const MEDIA_TYPE: &'static str = FORM;
     const PROOFS: &'static [&'static [Proof]] = &[&[Proof::Twilio]];
+    const INVALID: Option<&'static str> = Some("`MessageSid`, `From` or `To` is missing.");
     type Answer = Twiml;
 
-    fn verify(web: &Web, incoming: &Incoming) -> Result<(), SignatureError> {
-        verify_signature(web, incoming)
+    fn verify(web: &Web, secrets: &Secrets<'_>, incoming: &Incoming) -> Result<(), SignatureError> {
+        verify_signature(web, secrets, incoming)
     }
 
     fn read(incoming: &Incoming) -> Result<Read<Self>> {

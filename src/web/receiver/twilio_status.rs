@@ -6,7 +6,7 @@ use nightshift_providers::SignatureError;
 use nightshift_providers::twilio::StatusCallback;
 
 use super::twilio::{FORM, verify_signature};
-use super::{Incoming, JobFor, Read, Source};
+use super::{Incoming, JobFor, Read, Secrets, Source};
 use crate::web::error::Result;
 use crate::web::routes::{Empty, Proof};
 use crate::web::state::Web;
@@ -19,8 +19,8 @@ impl Source for TwilioStatus {
     const PROOFS: &'static [&'static [Proof]] = &[&[Proof::Twilio]];
     type Answer = Empty;
 
-    fn verify(web: &Web, incoming: &Incoming) -> Result<(), SignatureError> {
-        verify_signature(web, incoming)
+    fn verify(web: &Web, secrets: &Secrets<'_>, incoming: &Incoming) -> Result<(), SignatureError> {
+        verify_signature(web, secrets, incoming)
     }
 
     /// A report that can't be parsed is stored too, because Twilio would retry after an error. Its job records why it

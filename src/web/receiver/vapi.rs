@@ -8,7 +8,7 @@ use nightshift_providers::vapi::{Report, signature};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Incoming, JobFor, Read, Source, unreadable};
+use super::{Incoming, JobFor, Read, Secrets, Source, unreadable};
 use crate::web::error::Result;
 use crate::web::routes::Proof;
 use crate::web::state::Web;
@@ -28,15 +28,14 @@ impl Source for Vapi {
         &[&[Proof::VapiSecret], &[Proof::VapiBearer], &[Proof::VapiSignature, Proof::VapiTimestamp]];
     type Answer = Json<Answer>;
 
-    fn verify(web: &Web, incoming: &Incoming) -> Result<(), SignatureError> {
+    fn verify(web: &Web, secrets: &Secrets<'_>, incoming: &Incoming) -> Result<(), SignatureError> {
         let proof = signature::Proof {
             secret: incoming.header(signature::SECRET_HEADER),
             authorization: incoming.header("authorization"),
             signature: incoming.header(signature::SIGNATURE_HEADER),
             timestamp: incoming.header(signature::TIMESTAMP_HEADER),
         };
-        let (secrets, now) = (&web.settings.webhooks.vapi_secrets, web.clock.now().to_datetime());
-        signature::verify(proof, &incoming.body, secrets, now)
+        signature::verify(proof, &incoming.body, secrets.vapi, web.clock.now().to_datetime())
     }
 
     fn read(incoming: &Incoming) -> Result<Read<Self>> {

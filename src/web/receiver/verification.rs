@@ -20,6 +20,18 @@ pub enum Verdict {
     },
 }
 
+/// The reason of a refusal whose signature is that of a secret that is no longer in use.
+pub const PREVIOUS_SECRET: &str = "previous_secret";
+
+/// Returns whether a refused delivery was signed with a retired secret. `refused` is the result of the check under the
+/// secrets in use, and `retired` that of the check under the retired ones.
+#[must_use]
+pub fn is_by_previous_secret(refused: SignatureError, retired: impl FnOnce() -> Result<(), SignatureError>) -> bool {
+    // Under a secret in use, a signature that is too old has matched.
+    let unmatched = !matches!(refused, SignatureError::Missing | SignatureError::TooOld { .. });
+    unmatched && matches!(retired(), Ok(()) | Err(SignatureError::TooOld { .. }))
+}
+
 /// Decides from `required` (whether signatures are required) and the result of the provider's check.
 ///
 /// If signatures are not required, an unsigned delivery is accepted as unverified, and so is every delivery while no
@@ -76,6 +88,20 @@ mod tests {
     #[test]
     fn not_required_and_valid_is_verified() {
         assert_eq!(decide(false, &Ok(())), Verdict::Accept { verified: true });
+    }
+
+    #[test]
+    fn only_what_fits_no_secret_in_use_is_compared_with_retired_ones() {
+        let too_old = SignatureError::TooOld { age_s: 301 };
+        for refused in [SignatureError::NoMatch, SignatureError::UnknownKey, SignatureError::NotConfigured] {
+            assert!(is_by_previous_secret(refused, || Ok(())));
+            assert!(is_by_previous_secret(refused, || Err(too_old)));
+            assert!(!is_by_previous_secret(refused, || Err(SignatureError::NoMatch)));
+            assert!(!is_by_previous_secret(refused, || Err(SignatureError::NotConfigured)));
+        }
+        for refused in [SignatureError::Missing, too_old] {
+            assert!(!is_by_previous_secret(refused, || Ok(())));
+        }
     }
 
     #[test]

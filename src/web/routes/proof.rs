@@ -14,7 +14,14 @@ pub enum Proof {
     MetricsToken,
     Stripe,
     Twilio,
-    /// OpenPhone's signature of the older generation.
+    /// The signature of a current webhook of OpenPhone. It is sent together with [`Proof::WebhookId`] and
+    /// [`Proof::WebhookTimestamp`].
+    WebhookSignature,
+    /// The id that [`Proof::WebhookSignature`] covers.
+    WebhookId,
+    /// The time that [`Proof::WebhookSignature`] covers.
+    WebhookTimestamp,
+    /// The signature of a legacy webhook of OpenPhone.
     OpenPhone,
     /// VAPI's shared secret in its own header.
     VapiSecret,
@@ -27,13 +34,16 @@ pub enum Proof {
 }
 
 impl Proof {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Key,
         Self::Session,
         Self::RequestToken,
         Self::MetricsToken,
         Self::Stripe,
         Self::Twilio,
+        Self::WebhookSignature,
+        Self::WebhookId,
+        Self::WebhookTimestamp,
         Self::OpenPhone,
         Self::VapiSecret,
         Self::VapiBearer,
@@ -49,6 +59,9 @@ impl Proof {
             Self::MetricsToken => "metricsToken",
             Self::Stripe => "stripeSignature",
             Self::Twilio => "twilioSignature",
+            Self::WebhookSignature => "webhookSignature",
+            Self::WebhookId => "webhookId",
+            Self::WebhookTimestamp => "webhookTimestamp",
             Self::OpenPhone => "openphoneSignature",
             Self::VapiSecret => "vapiSecret",
             Self::VapiBearer => "vapiBearer",
@@ -70,7 +83,19 @@ impl Proof {
             Self::MetricsToken => bearer("The setting `http.metrics_token`."),
             Self::Stripe => header("Stripe-Signature", "At most 300 seconds old."),
             Self::Twilio => header("X-Twilio-Signature", "Covers `PUBLIC_URL`, the path and the form."),
-            Self::OpenPhone => header("openphone-signature", "At most 300 seconds old."),
+            Self::WebhookSignature => header(
+                "webhook-signature",
+                "Standard Webhooks: `v1,` and HMAC-SHA256 of `{id}.{timestamp}.{body}`, in base64.",
+            ),
+            Self::WebhookId => header("webhook-id", "The id that `webhook-signature` covers."),
+            Self::WebhookTimestamp => {
+                header("webhook-timestamp", "The time that `webhook-signature` covers, at most 300 seconds old.")
+            }
+            Self::OpenPhone => header(
+                "openphone-signature",
+                "Legacy: `hmac;1;{timestamp};{signature}`, HMAC-SHA256 of `{timestamp}.{body}`, in base64, at most 300 \
+                 seconds old.",
+            ),
             Self::VapiSecret => header("X-Vapi-Secret", "The shared secret."),
             Self::VapiBearer => bearer("The shared secret."),
             Self::VapiSignature => header("X-Signature", "HMAC-SHA256 of `{timestamp}.{body}`, in hex."),

@@ -11,7 +11,9 @@ use nightshift_db::{Clock, Db, Engine, Timestamp};
 use nightshift_lab::simulator::{
     Accounts, OpenPhoneAccount, OpenPhoneShape, OpenPhoneWebhook, Simulator, TwilioAccount, VapiAccount,
 };
+use nightshift_providers::openphone::signature::Key;
 use reqwest::Method;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::probes::{PATIENCE, Probes, Time};
@@ -128,7 +130,6 @@ impl Nightshift {
     /// Makes a key of the first organisation.
     pub async fn key(&self, scopes: &[nightshift_domain::access::api_keys::Scope]) -> Caller {
         use nightshift_domain::access::api_keys;
-        use secrecy::ExposeSecret;
         let mut tx = self.db.begin().await.expect("a transaction");
         let scopes = scopes.iter().copied().collect();
         let issued = api_keys::create(&mut tx, Some(&"org-paws".into()), "test", &scopes, self.clock.now())
@@ -228,6 +229,9 @@ pub fn settings_for(database_url: &str, simulator: &Simulator) -> Settings {
     settings.twilio.base_url = simulator.base_url();
     settings.openphone.api_key = Some(OpenPhoneAccount::default().api_key);
     settings.openphone.base_url = simulator.base_url();
+    let keys = OpenPhoneAccount::default().webhook_secrets;
+    settings.webhooks.openphone_secrets =
+        keys.iter().map(|key| Key::read(key.expose_secret()).expect("a key")).collect();
     // An account to call with; calls are real only where a test says so.
     let vapi = VapiAccount::default();
     settings.vapi.api_key = Some(vapi.api_key);

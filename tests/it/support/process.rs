@@ -49,6 +49,11 @@ impl Deref for World {
     }
 }
 
+fn openphone_secrets() -> String {
+    let secrets = OpenPhoneAccount::default().webhook_secrets;
+    secrets.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>().join(",")
+}
+
 fn log_in(folder: &Path) -> PathBuf {
     folder.join("log.jsonl")
 }
@@ -122,6 +127,7 @@ impl World {
             .env("TWILIO_BASE_URL", self.simulator.base_url())
             .env("OPENPHONE_API_KEY", OpenPhoneAccount::default().api_key.expose_secret())
             .env("OPENPHONE_BASE_URL", self.simulator.base_url())
+            .env("OPENPHONE_WEBHOOK_SECRET", openphone_secrets())
             .env("VAPI_API_KEY", vapi.api_key.expose_secret())
             .env("VAPI_ASSISTANT_ID", vapi.assistant_id)
             .env("VAPI_PHONE_NUMBER_ID", vapi.phone_number_id)

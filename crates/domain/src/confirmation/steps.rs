@@ -189,6 +189,7 @@ pub(crate) async fn hand_over(
 ) -> Result<()> {
     if let Some(thread) = thread.filter(|thread| thread.assigned_sitter_id != booking.sitter_id) {
         threads::set_sitter(tx, &thread.id, booking.sitter_id.as_ref(), now).await?;
+        threads::announce(tx, thread, booking.sitter_id.as_ref(), now).await?;
     }
     if let Some(window) = windows::set_sitter(tx, &booking.id, booking.sitter_id.as_ref(), now).await? {
         record_window(tx, booking, &window, WindowChange::Updated, by, now).await?;

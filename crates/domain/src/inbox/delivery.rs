@@ -42,7 +42,7 @@ pub struct Delivery {
     pub event_key: String,
     /// The type of the event in the source's own words.
     pub event_type: Option<String>,
-    /// Whether the signature was present and valid.
+    /// Whether the signature was present and valid, or we asked the source for the event ourselves.
     pub verified: bool,
     /// Headers to store, without secrets.
     pub headers: Value,

@@ -5,11 +5,13 @@
 //! to the audit log.
 
 mod delivery;
+mod gaps;
 mod record;
 
 use nightshift_db::{Timestamp, Tx};
 
 pub use delivery::{Delivery, Recorded, WebhookSource};
+pub use gaps::{bodies_since, known};
 pub use record::NewDeliveries;
 
 use crate::ids::{InboxId, OrgId};

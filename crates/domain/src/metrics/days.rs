@@ -1,10 +1,10 @@
 //! The spans of days over which figures are computed.
 
-use chrono::{Days as CalendarDays, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _};
+use chrono::{Days as CalendarDays, NaiveDate};
 use chrono_tz::Tz;
 use nightshift_db::Timestamp;
 
-use crate::people::organizations::local_date;
+use crate::people::organizations::{local_date, start_of};
 
 /// How many days a span has, its last day included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,23 +62,11 @@ pub fn start_of_today(now: Timestamp, zone: Tz) -> Timestamp {
     start_of(local_date(now, zone), zone)
 }
 
-/// Returns the first moment of a day in a zone. If the clock skips midnight, that is the end of the gap.
-fn start_of(date: NaiveDate, zone: Tz) -> Timestamp {
-    let mut local: NaiveDateTime = date.and_time(NaiveTime::MIN);
-    // No zone skips more than a day; steps of a minute find the end of every gap.
-    for _ in 0..=24 * 60 {
-        if let Some(instant) = zone.from_local_datetime(&local).earliest() {
-            return Timestamp::from_unix_ms(instant.timestamp_millis());
-        }
-        local += TimeDelta::minutes(1);
-    }
-    Timestamp::from_unix_ms(local.and_utc().timestamp_millis())
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
+    use chrono::TimeDelta;
     use proptest::prelude::*;
 
     fn bounds(days: Days, now: &str, zone: Tz) -> (String, String, String) {

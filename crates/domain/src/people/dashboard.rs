@@ -11,6 +11,7 @@ use crate::audience::Audience;
 use crate::ids::{BookingId, OfferId, OrgId, SitterId, ThreadId, WindowId};
 use crate::messaging::inbox;
 use crate::messaging::windows::{WindowStatus, status_at};
+use crate::metrics::{self, Days, MetricsView, Tier};
 use crate::phone::PhoneNumber;
 use crate::viewer::Viewer;
 use crate::{Error, Result};
@@ -33,8 +34,7 @@ pub struct Dashboard {
     pub messaging_status: MessagingStatus,
     /// The offers that the sitter may still answer, those that expire first.
     pub pending_offers: Vec<PendingOffer>,
-    /// `bronze`, `silver`, `gold`, `platinum` or `unrated`.
-    pub tier: String,
+    pub tier: Tier,
     pub metrics: Metrics,
 }
 
@@ -100,30 +100,13 @@ impl std::fmt::Debug for PendingOffer {
 }
 
 /// A sitter's latest figures. Null before they are computed for the first time.
-#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = DashboardMetrics)]
 pub struct Metrics {
     #[serde(rename = "7")]
-    pub of_7_days: Option<Figures>,
+    pub of_7_days: Option<MetricsView>,
     #[serde(rename = "28")]
-    pub of_28_days: Option<Figures>,
-}
-
-/// What a sitter's answers amount to over some days.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow, ToSchema)]
-#[schema(as = DashboardFigures)]
-#[serde(rename_all = "camelCase")]
-pub struct Figures {
-    /// The last of the days, in the organisation's time zone.
-    pub window_end_date: String,
-    pub median_response_seconds: Option<i64>,
-    /// From 0 to 1. Null if nothing required a response.
-    pub response_rate: Option<f64>,
-    pub responses_required: i64,
-    /// From 0 to 1. Null if no offer was answered or expired.
-    pub offer_accept_rate: Option<f64>,
-    pub offers_received: i64,
-    pub computed_at: Timestamp,
+    pub of_28_days: Option<MetricsView>,
 }
 
 /// The rule by which sitters write to clients.
@@ -137,13 +120,11 @@ const RULE: &str = "You can message only during assignment windows";
 pub async fn dashboard(db: &Db, viewer: &Viewer, named: Option<&SitterId>, now: Timestamp) -> Result<Dashboard> {
     let org = viewer.organization()?;
     let sitter = viewer.sitter_id().or(named).ok_or(Error::NotFound)?;
-    let row: Option<(String, String)> = db
-        .read("SELECT name, tier FROM sitters WHERE id = $1 AND org_id = $2")
-        .bind(sitter)
-        .bind(org)
-        .optional()
-        .await?;
-    let (name, tier) = row.ok_or(Error::NotFound)?;
+    let row: Option<(String,)> =
+        db.read("SELECT name FROM sitters WHERE id = $1 AND org_id = $2").bind(sitter).bind(org).optional().await?;
+    let (name,) = row.ok_or(Error::NotFound)?;
+    let of_7_days = metrics::of_sitter(db, viewer, sitter, Days::Seven).await?;
+    let of_28_days = metrics::of_sitter(db, viewer, sitter, Days::TwentyEight).await?;
     let threads = inbox::open_to_sitter(db, viewer, Some(sitter), now).await?;
     Ok(Dashboard {
         sitter_id: sitter.clone(),
@@ -154,8 +135,8 @@ pub async fn dashboard(db: &Db, viewer: &Viewer, named: Option<&SitterId>, now: 
         business_number_masked: business_number(db, org, sitter).await?,
         messaging_status: messaging_status(db, sitter, now).await?,
         pending_offers: pending_offers(db, sitter, now).await?,
-        tier,
-        metrics: Metrics { of_7_days: figures(db, sitter, 7).await?, of_28_days: figures(db, sitter, 28).await? },
+        tier: of_28_days.tier,
+        metrics: Metrics { of_7_days: of_7_days.metrics, of_28_days: of_28_days.metrics },
     })
 }
 
@@ -263,19 +244,5 @@ async fn pending_offers(db: &Db, sitter: &SitterId, now: Timestamp) -> Result<Ve
         .bind(sitter)
         .bind(now)
         .all()
-        .await?)
-}
-
-async fn figures(db: &Db, sitter: &SitterId, days: i64) -> Result<Option<Figures>> {
-    Ok(db
-        .read(
-            "SELECT window_end_date, median_response_seconds, response_rate, responses_required, offer_accept_rate,
-                    offers_received, computed_at
-             FROM sitter_metrics_windows WHERE sitter_id = $1 AND window_days = $2
-             ORDER BY window_end_date DESC LIMIT 1",
-        )
-        .bind(sitter)
-        .bind(days)
-        .optional()
         .await?)
 }

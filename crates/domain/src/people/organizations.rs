@@ -48,15 +48,16 @@ pub fn local_date(now: Timestamp, zone: Tz) -> NaiveDate {
     now.to_datetime().with_timezone(&zone).date_naive()
 }
 
-/// Returns the first moment of today in a zone, and that of tomorrow. Where the clock skips midnight, a day begins at
-/// the end of the gap.
+/// Returns the first moment of today in a zone, and that of tomorrow.
 #[must_use]
 pub fn local_day(now: Timestamp, zone: Tz) -> (Timestamp, Timestamp) {
     let today = local_date(now, zone);
     (start_of(today, zone), start_of(today.succ_opt().unwrap_or(today), zone))
 }
 
-fn start_of(date: NaiveDate, zone: Tz) -> Timestamp {
+/// Returns the first moment of a day in a zone. If the clock skips midnight, that is the end of the gap.
+#[must_use]
+pub fn start_of(date: NaiveDate, zone: Tz) -> Timestamp {
     let mut local = date.and_time(NaiveTime::MIN);
     // No zone skips more than a day; steps of a minute find the end of every gap.
     for _ in 0..=24 * 60 {

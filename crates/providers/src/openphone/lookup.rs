@@ -59,14 +59,19 @@ impl OpenPhoneClient {
             // Without an id there is no list of the number.
             Ok(None) | Err(LookupError::Refused { http_status: 400 | 403 | 404, .. }) => {
                 let of_all = [("direction", "outgoing"), ("createdAfter", &*since)];
-                match self.pages(&["messages"], true, &of_all).await {
-                    Err(LookupError::Refused { http_status: 400 | 404, .. }) => {
-                        self.pages(&["v1", "messages"], true, &of_all).await
-                    }
-                    read => read,
-                }
+                self.workspace(&of_all).await
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Reads all pages of the list of the whole workspace, which newer versions of the API have.
+    pub(super) async fn workspace(&self, filters: &[(&str, &str)]) -> Result<Vec<Value>, LookupError> {
+        match self.pages(&["messages"], true, filters).await {
+            Err(LookupError::Refused { http_status: 400 | 404, .. }) => {
+                self.pages(&["v1", "messages"], true, filters).await
+            }
+            read => read,
         }
     }
 

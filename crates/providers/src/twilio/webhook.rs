@@ -5,11 +5,17 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use chrono::{DateTime, SecondsFormat};
+
 use super::status::MessageStatus;
 use crate::inbound::{CarrierKeyword, InboundText};
 
 /// Maximum number of media that Twilio attaches to a text.
 const MEDIA_MAX: usize = 10;
+
+/// Our own parameter, with the time at which Twilio received the text, in the form of a text that was taken in from
+/// Twilio's list. Twilio sends no such parameter, and signs all parameters, so a signed form can't hold it.
+const TAKEN_SENT_AT: &str = "NightshiftSentAt";
 
 /// The form lacks a required parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +75,7 @@ impl StatusCallback {
     }
 }
 
-/// Parses the form of an inbound text. Twilio does not say when it received the text.
+/// Parses the form of an inbound text. Twilio does not say when it received the text; [`inbound_form`] does.
 ///
 /// # Errors
 /// [`WebhookError`] if `MessageSid`, `From` or `To` is missing.
@@ -87,8 +93,27 @@ pub fn read_inbound(body: &[u8]) -> Result<InboundText, WebhookError> {
             Some("HELP") => Some(CarrierKeyword::Help),
             _ => None,
         },
-        sent_at: None,
+        sent_at: form.text(TAKEN_SENT_AT).and_then(|at| Some(DateTime::parse_from_rfc3339(&at).ok()?.to_utc())),
     })
+}
+
+/// Returns the form that [`read_inbound`] reads as `text`: the one that Twilio would have posted, and the time at which
+/// Twilio received the text.
+#[must_use]
+pub fn inbound_form(text: &InboundText) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("MessageSid", &text.sid)
+        .append_pair("From", &text.from)
+        .append_pair("To", &text.to)
+        .append_pair("Body", &text.body)
+        .append_pair("NumMedia", &text.media.len().to_string());
+    for (n, url) in text.media.iter().enumerate() {
+        form.append_pair(&format!("MediaUrl{n}"), url);
+    }
+    if let Some(at) = text.sent_at {
+        form.append_pair(TAKEN_SENT_AT, &at.to_rfc3339_opts(SecondsFormat::Millis, true));
+    }
+    form.finish()
 }
 
 /// A decoded form. If a name occurs twice, its first value counts.

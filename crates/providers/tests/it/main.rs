@@ -3,6 +3,8 @@
 
 mod data;
 mod openphone_client;
+mod openphone_event;
+mod openphone_signature;
 mod sms;
 mod stripe_event;
 mod stripe_signature;

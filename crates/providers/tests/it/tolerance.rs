@@ -6,7 +6,8 @@
 use std::sync::{Arc, Mutex};
 
 use nightshift_providers::http_client;
-use nightshift_providers::json::{self, Fields};
+use nightshift_providers::json;
+use nightshift_providers::openphone;
 use nightshift_providers::sms::{Lookup, SendMessage};
 use nightshift_providers::stripe::{Event, StripeFact};
 use nightshift_providers::twilio::{StatusCallback, TwilioClient, read_inbound};
@@ -409,23 +410,33 @@ fn a_list_that_may_hide_our_text_is_no_proof_that_it_was_not_sent() {
     twilio.runtime.shutdown_background();
 }
 
-/// The three shapes in which OpenPhone tells of a text, by the generic reader.
 fn openphone(body: &[u8]) -> Option<Vec<Reading>> {
-    let body = json::read(body).ok()?;
-    let fields = Fields::of(&body);
-    let first = |paths: &[&str]| reading(paths, paths.iter().find_map(|path| fields.text(path)));
-    Some(vec![
-        first(&["id"]),
-        first(&["type"]),
-        first(&["data.object.id", "data.resource.id"]),
-        first(&["data.object.body", "data.object.text", "data.resource.text"]),
-        first(&["data.object.from", "data.context.senderIdentifier"]),
-        first(&["data.object.direction", "data.resource.direction"]),
-    ])
+    let event = openphone::Event::parse(body).ok()?;
+    let mut readings = vec![reading(&["id"], &event.id), reading(&["type"], &event.kind)];
+    // Every reading of a message depends on what makes it one.
+    let mut of = |paths: &[&str], value: &dyn std::fmt::Debug| {
+        let common = ["type", "data.object.direction", "data.resource.direction"];
+        let (ids, ends) = (["id", "data.object.id", "data.resource.id"], ["from", "to"]);
+        let ends = ends.iter().map(|end| format!("data.object.{end}"));
+        let context = ["data.context.senderIdentifier", "data.context.recipientIdentifiers"];
+        let paths = paths.iter().chain(&common).chain(&ids).chain(&context).map(|path| (*path).to_owned());
+        readings.push((paths.chain(ends).collect(), format!("{value:?}")));
+    };
+    match event.fact {
+        openphone::Fact::Received(text) => {
+            of(&[], &(text.sid, text.from, text.to));
+            of(&["data.object.body", "data.object.text", "data.resource.text"], &text.body);
+            of(&["data.object.media", "data.resource.media"], &text.media);
+            of(&["data.object.createdAt", "data.resource.createdAt", "createdAt"], &text.sent_at);
+        }
+        openphone::Fact::Delivery { sid, status } => of(&[], &(sid, status)),
+        openphone::Fact::Other => {}
+    }
+    Some(readings)
 }
 
 #[test]
-fn openphone_events_can_be_read_whatever_else_they_hold() {
+fn openphone_events_are_read_whatever_else_they_hold() {
     let mut figures = Figures::default();
     for name in data::sample_names("openphone-") {
         figures.json(&name, &json::read(&data::sample(&name)).unwrap(), &openphone);

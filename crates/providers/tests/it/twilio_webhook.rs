@@ -50,6 +50,8 @@ fn every_inbound_sample_is_read() {
 fn what_every_webhook_carries_is_asked_for() {
     assert_eq!(StatusCallback::parse(b"MessageStatus=sent"), Err(WebhookError::Missing("MessageSid")));
     assert_eq!(StatusCallback::parse(b"MessageSid=SM1&MessageStatus="), Err(WebhookError::Missing("MessageStatus")));
+    let older_names = StatusCallback::parse(b"SmsSid=SM1&SmsStatus=delivered").unwrap();
+    assert_eq!(older_names.key(), "SM1:delivered");
     let bad_code = StatusCallback::parse(b"MessageSid=SM1&MessageStatus=failed&ErrorCode=x").unwrap();
     assert_eq!((bad_code.status, bad_code.error_code), (MessageStatus::Failed, None));
     assert_eq!(read_inbound(b"MessageSid=SM1&To=%2B1"), Err(WebhookError::Missing("From")));

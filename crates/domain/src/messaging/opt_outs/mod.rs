@@ -54,7 +54,7 @@ pub struct Change<'a> {
 
 /// Waits until nobody else changes this person's wish and no text is just about to be sent to them, and keeps it so until
 /// the transaction ends. The functions that change a wish call it.
-async fn hold(tx: &mut Tx, org: &OrgId, phone: &PhoneNumber) -> Result<()> {
+pub(super) async fn hold(tx: &mut Tx, org: &OrgId, phone: &PhoneNumber) -> Result<()> {
     advisory::wish(tx, org, phone).await
 }
 

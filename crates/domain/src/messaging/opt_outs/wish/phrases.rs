@@ -67,7 +67,9 @@ const PHRASES: &[Phrase] = &[
     phrase("@stop @please* with? @small* @texting"),
     phrase("@stop @please* sending|giving|writing|forwarding @small* @texts"),
     phrase("@stop @please* sending|writing @me $"),
-    phrase("@stop @please* sending|writing @me? this|these|those|them|stuff|anything|things|shit|crap $|,|please|to|thanks|now|anymore|or|and"),
+    phrase(
+        "@stop @please* sending|writing @me? this|these|those|them|stuff|anything|things|shit|crap $|,|please|to|thanks|now|anymore|or|and",
+    ),
     phrase("@stop @please* sending|writing to @me|this|my"),
     phrase("@stop @please* sending anything|things|stuff to? @me|this|my"),
     phrase("@stop|end|kill|halt|cancel|disable|block|deactivate @please* @small* @texts"),
@@ -83,7 +85,9 @@ const PHRASES: &[Phrase] = &[
     phrase("@small* @texts must|should|has|have|need|needs|got to? stop|end"),
     phrase("@texts|texting @small* must|should|has|have|need|needs to? stop|end"),
     // No more texts.
-    phrase("^ please|hi|hey|hello|ok|okay|thanks|,|sorry|look|no|and|sir|stop|so* no @small* more|further|longer|additional @small* @texts"),
+    phrase(
+        "^ please|hi|hey|hello|ok|okay|thanks|,|sorry|look|no|and|sir|stop|so* no @small* more|further|longer|additional @small* @texts",
+    ),
     phrase("please no more|further|additional @small* @texts"),
     phrase("no more|further texting|messaging|contacting|contact"),
     phrase("^ please|hi|ok|,* no @small* texts|text|messages|sms please|thanks|thank|anymore|$"),
@@ -99,29 +103,55 @@ const PHRASES: &[Phrase] = &[
     phrase("@unwilling @please* ever|keep|be* @texting me|us|my|this"),
     phrase("@unwilling @please* ever|keep|be* @text $"),
     phrase("@unwilling @please* ever|keep|be* @text again|anymore|ever|please|further|any"),
-    phrase("@unwilling @please* ever|keep|be* send|sending me|us|this|my anymore|any|more|these|those|another|further|your|again|the|texts|messages|sms|spam|number|number|phone"),
-    phrase("@unwilling @please* ever|keep|be* send|sending anymore|any|more|these|those|another|further|your|the* @texts"),
+    phrase(
+        "@unwilling @please* ever|keep|be* send|sending me|us|this|my anymore|any|more|these|those|another|further|your|again|the|texts|messages|sms|spam|number|number|phone",
+    ),
+    phrase(
+        "@unwilling @please* ever|keep|be* send|sending anymore|any|more|these|those|another|further|your|the* @texts",
+    ),
     phrase("@unwilling @please* ever|keep|be* write|writing|message|ping me|us|to again|anymore|ever|further|me"),
-    phrase("@unwilling @please* ever|keep|be* use|call|try my|this number|phone again|anymore|to|for|, text? me? again|anymore|$"),
+    phrase(
+        "@unwilling @please* ever|keep|be* use|call|try my|this number|phone again|anymore|to|for|, text? me? again|anymore|$",
+    ),
     phrase("@unwilling @please* use|text|message|contact my|this number|phone|cell"),
     phrase("never text|message|contact|write @me? again"),
     // Not wanted.
     phrase("@unwilling really|ever|even|longer|to* @want @small* to? @get? @small* @texts|texting"),
-    phrase("@unwilling really|ever|even* @want @small* to? be|get texted|messaged|contacted|bothered|spammed|disturbed|on"),
+    phrase(
+        "@unwilling really|ever|even* @want @small* to? be|get texted|messaged|contacted|bothered|spammed|disturbed|on",
+    ),
     phrase("@unwilling really|ever|even* @want @small* to? hear from you|yall|your"),
-    phrase("@unwilling really|ever|even* @want you|u|yall|anyone|anybody|them|your|business|company|people* to? @text|@texting|send|sending|write|writing @me?"),
+    phrase(
+        "@unwilling really|ever|even* @want you|u|yall|anyone|anybody|them|your|business|company|people* to? @text|@texting|send|sending|write|writing @me?",
+    ),
     phrase("@unwilling really|ever|even* @want anything from you|your|this"),
     phrase("@unwilling really|ever|even* @want this|these|those|them|any $|anymore"),
-    phrase("no longer|more @want|wishes|wishing|wants|interested|wanting @small* in|to|be|on* @get? @small* @texts|texted|messaged|contacted|part|list|hear"),
+    phrase(
+        "no longer|more @want|wishes|wishing|wants|interested|wanting @small* in|to|be|on* @get? @small* @texts|texted|messaged|contacted|part|list|hear",
+    ),
     phrase("no desire|interest in|to @get? @small* @texts"),
-    phrase("not interested|keen|happy in|on|with|about @get? @small* texts|messages|sms|spam|notifications|alerts|promotions|marketing|texting"),
+    phrase(
+        "not interested|keen|happy in|on|with|about @get? @small* texts|messages|sms|spam|notifications|alerts|promotions|marketing|texting",
+    ),
     phrase("not interested ,|and|so* please|kindly|just* stop|remove|quit|delete|unsubscribe|take"),
-    phrase("rather|prefer|want|like|wish not|to|you|if* not to? @get? @small* @texts|@text|@texting|texted|contacted|messaged"),
-    phrase("@want|like|love|wish|trying|how|can|could|do|does|way to|i|you|we|one|for|it|u|me* @please* @stop|end|opt|prevent|avoid @get? @small* @texts|these|them"),
-    phrase("rather|prefer|appreciate|love|like|great|grateful|happy|glad|nice it|if|you|not|to|that|would|could|be|u|were* @stop|stopped|not|no|quit|didnt|dont|leave @please|sending* @texting|@texts|@text|texted|messaged|contacted"),
-    phrase("didnt|never|not|dont @small* ask|asked|sign|signed|agree|agreed|consent|consented|subscribe|subscribed|request|requested|give|gave|opt|opted to|for|up|in|you|permission|my* @small* @get|be* @small* @texts|@texting|texted|contacted|this|these|it"),
-    phrase("revoke|revoking|withdraw|withdrawing|rescind|removing|retract @small* consent|permission|authorization|authorisation|approval"),
-    phrase("@unwilling have|give|gave|had|has|got @small* consent|permission|authorization|authorisation|right to|for|from* @text|@texting|@texts|send|my|me|us"),
+    phrase(
+        "rather|prefer|want|like|wish not|to|you|if* not to? @get? @small* @texts|@text|@texting|texted|contacted|messaged",
+    ),
+    phrase(
+        "@want|like|love|wish|trying|how|can|could|do|does|way to|i|you|we|one|for|it|u|me* @please* @stop|end|opt|prevent|avoid @get? @small* @texts|these|them",
+    ),
+    phrase(
+        "rather|prefer|appreciate|love|like|great|grateful|happy|glad|nice it|if|you|not|to|that|would|could|be|u|were* @stop|stopped|not|no|quit|didnt|dont|leave @please|sending* @texting|@texts|@text|texted|messaged|contacted",
+    ),
+    phrase(
+        "didnt|never|not|dont @small* ask|asked|sign|signed|agree|agreed|consent|consented|subscribe|subscribed|request|requested|give|gave|opt|opted to|for|up|in|you|permission|my* @small* @get|be* @small* @texts|@texting|texted|contacted|this|these|it",
+    ),
+    phrase(
+        "revoke|revoking|withdraw|withdrawing|rescind|removing|retract @small* consent|permission|authorization|authorisation|approval",
+    ),
+    phrase(
+        "@unwilling have|give|gave|had|has|got @small* consent|permission|authorization|authorisation|right to|for|from* @text|@texting|@texts|send|my|me|us",
+    ),
     phrase("@unwilling @small* consent to|for @small* @get? @small* @texts|@texting|being"),
     phrase("cease and|& desist"),
     phrase("cease @small* contact|communication|communications|texts|messages"),
@@ -130,13 +160,21 @@ const PHRASES: &[Phrase] = &[
     // Off the list.
     phrase("@leave @me off|from|of|out|on|outta* @small* @list"),
     phrase("@leave @me off|out please|$|,|now|thanks|already|immediately|asap|cheers|thx"),
-    phrase("remove|delete|unlist|erase @please* @me please|$|,|now|thanks|immediately|asap|from your|the? list|database|contacts|system|records|texts|it|this|here|$"),
+    phrase(
+        "remove|delete|unlist|erase @please* @me please|$|,|now|thanks|immediately|asap|from your|the? list|database|contacts|system|records|texts|it|this|here|$",
+    ),
     phrase("@leave @small* @number off|from|of|out|on|outta @small* @list|here"),
     phrase("@leave @small* @number off|out please|$|,|now|thanks|asap"),
-    phrase("remove|delete|erase|wipe|forget|lose|scrub|purge|bin|destroy my|this|our @number please|$|,|now|thanks|asap|and|from|forever|immediately|at|cheers|thx|or"),
+    phrase(
+        "remove|delete|erase|wipe|forget|lose|scrub|purge|bin|destroy my|this|our @number please|$|,|now|thanks|asap|and|from|forever|immediately|at|cheers|thx|or",
+    ),
     phrase("lose|forget|ditch this|my|our cell|phone|mobile* number|digits|contact"),
-    phrase("off|from|on your|the|this|that|all text|texting|sms|marketing|mailing|message|contact|messaging|call|phone|spam list|lists|database"),
-    phrase("@want|like|ask|need|asking|wanted to? be|get|getting? removed|deleted|taken|unsubscribed|erased|dropped off|from|out|please|$"),
+    phrase(
+        "off|from|on your|the|this|that|all text|texting|sms|marketing|mailing|message|contact|messaging|call|phone|spam list|lists|database",
+    ),
+    phrase(
+        "@want|like|ask|need|asking|wanted to? be|get|getting? removed|deleted|taken|unsubscribed|erased|dropped off|from|out|please|$",
+    ),
     phrase("unlist|unenroll|deregister|unregister|blacklist|deactivate|unfollow me|my|us|this"),
     phrase("sign|count me out of @small* @texts"),
     phrase("@unwilling @want to? be on|in|part @small* @list"),
@@ -144,10 +182,14 @@ const PHRASES: &[Phrase] = &[
     phrase("add|put me|number|my|this|us* to|on @small* do|dont not? @text|contact|call list?"),
     // Opting out.
     phrase("unsubscribe"),
-    phrase("optout of? @small* @texts|texting|here|everything|it|this|these|them|your|all|please|$|,|now|thanks|sms|asap|from|immediately|marketing"),
+    phrase(
+        "optout of? @small* @texts|texting|here|everything|it|this|these|them|your|all|please|$|,|now|thanks|sms|asap|from|immediately|marketing",
+    ),
     phrase("opt|opted|opting me|us|my|number|this* out"),
     phrase("^ please|i|we|want|wish|like|need|id|would|would|how|do|can|to|to* optout $|,|please|now|thanks|of|from"),
-    phrase("cancel|end|terminate|stop @small* text|texting|sms|message|messaging|alert|notification subscription|service|membership|program|alerts|messages"),
+    phrase(
+        "cancel|end|terminate|stop @small* text|texting|sms|message|messaging|alert|notification subscription|service|membership|program|alerts|messages",
+    ),
     phrase("cancel|end @small* subscription to|for @small* @texts"),
     // Leave me alone.
     firm("leave me|us the? fuck|hell|heck* alone"),
@@ -158,21 +200,39 @@ const PHRASES: &[Phrase] = &[
     phrase("leave me|my|us phone|number|be|in alone|be|peace"),
     phrase("give it a rest with|please|$|,"),
     phrase("lay off|knock|cut|give it|the* off|rest|out* with @small* @texts|texting"),
-    phrase("this|that|its|thats|is|are|youre|you|just|pure|clearly* @small* spam|harassment|harassing|spamming $|,|stop|please|and|me|us|im|i"),
-    phrase("report|reporting|reported you|this|it|your|number|u|to|as|for* spam|fcc|ftc|carrier|ico|harassment|police|authorities"),
+    phrase(
+        "this|that|its|thats|is|are|youre|you|just|pure|clearly* @small* spam|harassment|harassing|spamming $|,|stop|please|and|me|us|im|i",
+    ),
+    phrase(
+        "report|reporting|reported you|this|it|your|number|u|to|as|for* spam|fcc|ftc|carrier|ico|harassment|police|authorities",
+    ),
     phrase("block|blocking|blocked|reporting|report you|this|your|u number|texts|if|now|$|,"),
-    phrase("wrong number|person ,|so|and|please|kindly|just|stop|you|have|the|here|delete|remove|dont|no|sorry|i|am|im|not* stop|remove|delete|dont|text|texting|again|lose|number"),
+    phrase(
+        "wrong number|person ,|so|and|please|kindly|just|stop|you|have|the|here|delete|remove|dont|no|sorry|i|am|im|not* stop|remove|delete|dont|text|texting|again|lose|number",
+    ),
     phrase("who|whoever are|is|you|u|this|ever|it|, stop|quit|leave|remove|dont"),
     // Spanish.
-    phrase("no me mandes|manden|mande|envies|envien|envie|escribas|escriban|escriba|contactes|contacten|contacte|textees|texteen|textee|molestes|molesten|moleste"),
+    phrase(
+        "no me mandes|manden|mande|envies|envien|envie|escribas|escriban|escriba|contactes|contacten|contacte|textees|texteen|textee|molestes|molesten|moleste",
+    ),
     phrase("no mandes|manden|mande|envies|envien|envie|escriban|escribas|contacten mas|mensajes|textos|sms|ya|$"),
-    phrase("deja|dejen|deje|dejar|dejenme|paren|pare|para|parar de mandar|enviar|escribir|textear|contactar|molestar|mandarme|enviarme|escribirme|textearme|contactarme|molestarme|molestarnos|escribirnos|mandarnos"),
-    phrase("no quiero|deseo|queremos mas|recibir|sus|estos|tus|que|los* mensajes|textos|sms|escriban|manden|envien|contacten"),
+    phrase(
+        "deja|dejen|deje|dejar|dejenme|paren|pare|para|parar de mandar|enviar|escribir|textear|contactar|molestar|mandarme|enviarme|escribirme|textearme|contactarme|molestarme|molestarnos|escribirnos|mandarnos",
+    ),
+    phrase(
+        "no quiero|deseo|queremos mas|recibir|sus|estos|tus|que|los* mensajes|textos|sms|escriban|manden|envien|contacten",
+    ),
     phrase("ya no quiero|deseo|queremos mas|recibir|sus|estos|tus|los* mensajes|textos|sms|nada"),
     phrase("no mas mensajes|textos|sms"),
-    phrase("basta|alto|paren|pare|para|detengan|cancelen|cancelar|suspendan|suspender de|con|a* los|estos|sus|tantos|los|tus* mensajes|textos|sms"),
-    phrase("quitame|quiteme|quitenme|sacame|saqueme|saquenme|borrame|borreme|borrenme|eliminame|elimineme|eliminenme|quitar|sacar de|mi la|su|esta|tu|numero lista|base|sistema|de|contactos|registros"),
-    phrase("borra|borre|borren|elimina|elimine|eliminen|quita|quite|quiten|saca|saquen mi|este numero|telefono|contacto"),
+    phrase(
+        "basta|alto|paren|pare|para|detengan|cancelen|cancelar|suspendan|suspender de|con|a* los|estos|sus|tantos|los|tus* mensajes|textos|sms",
+    ),
+    phrase(
+        "quitame|quiteme|quitenme|sacame|saqueme|saquenme|borrame|borreme|borrenme|eliminame|elimineme|eliminenme|quitar|sacar de|mi la|su|esta|tu|numero lista|base|sistema|de|contactos|registros",
+    ),
+    phrase(
+        "borra|borre|borren|elimina|elimine|eliminen|quita|quite|quiten|saca|saquen mi|este numero|telefono|contacto",
+    ),
     phrase("dame|denme|deme|darme|darse|dar de baja"),
     phrase("cancelar|cancelen|cancela|cancele mi|la* suscripcion"),
     phrase("dejame|dejeme|dejenme en paz|tranquilo|tranquila"),
