@@ -66,7 +66,7 @@ async fn strange_texts(nightshift: &Nightshift, count: usize) -> Vec<String> {
     let mut sids = Vec::new();
     for number in 0..count {
         let body = format!("strange text {number}");
-        let message = SendMessage { from: OURS.into(), to: CLIENT.into(), body, status_callback: None };
+        let message = SendMessage { from: OURS.into(), to: CLIENT.into(), body, status_callback: None, intent: Intent::Notification };
         sids.push(client.send(&message).await.unwrap().sid);
     }
     sids

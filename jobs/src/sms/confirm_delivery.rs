@@ -13,7 +13,7 @@ use std::time::Duration;
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::MessageId;
-use nightshift_domain::messaging::delivery::{self, Envelope, apply_report, effect_key};
+use nightshift_domain::messaging::delivery::{self, Because, Envelope, effect_key};
 use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_providers::sms::{Candidate, Carrier, Lookup};
 use nightshift_queue::effects::Effect;
@@ -23,7 +23,7 @@ use nightshift_queue::{
 use serde_json::json;
 
 use super::effect::{EFFECT, revive};
-use super::report::our_status;
+use super::report::{self, Report};
 use crate::enqueuer::Enqueuer;
 use crate::job_error::OrJobError;
 use crate::proof::proven_from;
@@ -66,7 +66,7 @@ impl Handler<App> for SmsConfirmDelivery {
         let effect = unclear.effect.as_ref();
         let verdict = match finding(unclaimed(&mut tx, candidates).await?) {
             Finding::Found(found) => {
-                adopt(&mut tx, id, &found, &by, now).await?;
+                adopt(&ctx, &mut tx, id, &found, sender, &by, now).await?;
                 if let Some(effect) = effect {
                     effects::confirm(&mut tx, &effect.id, &found.message.sid, now).await?;
                 }
@@ -76,7 +76,7 @@ impl Handler<App> for SmsConfirmDelivery {
             _ if !same => return Ok(Outcome::poll(ASK_AGAIN)),
             Finding::Unknown if answers < ANSWERS_IN_DOUBT => return Ok(Outcome::poll(ASK_AGAIN)),
             Finding::Unknown => {
-                delivery::record_refused(&mut tx, id, delivery::POSSIBLY_SENT, false, &by, now).await.or_job_error()?;
+                delivery::record_refused(&mut tx, id, delivery::POSSIBLY_SENT, Because::Other, &by, now).await.or_job_error()?;
                 refuse(&mut tx, effect, "the provider lists a text that may be this one", now).await?;
                 "an exception was opened: the text may have been sent"
             }
@@ -94,7 +94,7 @@ impl Handler<App> for SmsConfirmDelivery {
                     sms::send_again(&Enqueuer::of(&ctx), &mut tx, &text, None).await?;
                     "sent again"
                 } else {
-                    delivery::record_refused(&mut tx, id, "unconfirmed", false, &by, now).await.or_job_error()?;
+                    delivery::record_refused(&mut tx, id, "unconfirmed", Because::Other, &by, now).await.or_job_error()?;
                     refuse(&mut tx, effect, "the provider did not list the text in two look-ups", now).await?;
                     "failed: not listed after it was sent again"
                 }
@@ -175,15 +175,24 @@ fn finding(unclaimed: Vec<Candidate>) -> Finding {
 
 /// Records the message as this text and applies its status, because a report that arrived while the SID was unknown is
 /// not sent again. Another text may claim the same message at the same time; one of the two then retries.
-async fn adopt(tx: &mut Tx, id: &MessageId, found: &Candidate, by: &Actor, now: Timestamp) -> Result<(), JobError> {
+async fn adopt(
+    ctx: &JobContext<App>,
+    tx: &mut Tx,
+    id: &MessageId,
+    found: &Candidate,
+    sender: &dyn Carrier,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<(), JobError> {
     let sid = &found.message.sid;
     if let Err(error) = delivery::adopt_sid(tx, id, sid, by, now).await {
         let taken = matches!(&error, nightshift_domain::Error::Db(error) if error.is_unique_violation());
         return if taken { Err(JobError::retry(error)) } else { Err(error).or_job_error() };
     }
-    if let Some(status) = our_status(found.message.delivery) {
-        apply_report(tx, sid, status, found.error_code.as_deref(), by, now).await.or_job_error()?;
-    }
+    let error_code = found.error_code.as_deref();
+    let refusal = error_code.and_then(|code| sender.undelivered(code));
+    let report = Report { sid, delivery: found.message.delivery, error_code, refusal, received_at: now };
+    report::apply(&Enqueuer::of(ctx), tx, &report, by, now).await?;
     Ok(())
 }
 
@@ -220,7 +229,7 @@ impl Hooks for SmsConfirmDelivery {
     /// Marks the text as failed and raises an exception, because its outcome could not be found out.
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let by = Actor::system(dead.info.id.as_str());
-        delivery::record_refused(tx, &job.message_event_id, "unconfirmed", false, &by, dead.at).await.or_job_error()
+        delivery::record_refused(tx, &job.message_event_id, "unconfirmed", Because::Other, &by, dead.at).await.or_job_error()
     }
 
     /// Moves the text back to `unconfirmed`, so that the carrier is asked again.

@@ -8,12 +8,14 @@ use std::time::Duration;
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::inbox::InboxStatus;
-use nightshift_domain::messaging::delivery::{ReportOutcome, apply_report};
+use nightshift_domain::messaging::delivery::{self, Because, ReportOutcome, apply_report};
 use nightshift_domain::messaging::message::MessageStatus;
-use nightshift_providers::sms::Delivery;
+use nightshift_providers::sms::{Delivery, Refusal};
 use nightshift_queue::JobError;
 
+use crate::enqueuer::Enqueuer;
 use crate::job_error::OrJobError;
+use crate::sms;
 
 /// How long after its arrival a report may become one about a text that is known.
 const KNOWN_WITHIN: Duration = Duration::from_secs(120);
@@ -27,6 +29,8 @@ pub(crate) struct Report<'a> {
     pub(crate) delivery: Delivery,
     /// Why the text did not arrive, if the carrier says so.
     pub(crate) error_code: Option<&'a str>,
+    /// What must be done about it, if anything.
+    pub(crate) refusal: Option<Refusal>,
     pub(crate) received_at: Timestamp,
 }
 
@@ -63,19 +67,40 @@ impl Applied {
 }
 
 /// Applies a report. `None` means that the text may become known: look again after [`LOOK_AGAIN`], and store nothing.
+///
+/// A text that the carrier gives back because of the recipient's hours is queued again instead, and its job enqueued.
 pub(crate) async fn apply(
+    enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
     report: &Report<'_>,
     by: &Actor,
     now: Timestamp,
 ) -> Result<Option<Applied>, JobError> {
     let Some(status) = our_status(report.delivery) else { return Ok(Some(Applied::NoNews)) };
+    if report.refusal == Some(Refusal::Hours)
+        && let Some(back) = delivery::given_back(tx, report.sid, by, now).await.or_job_error()?
+    {
+        if back.text.status == MessageStatus::Queued {
+            sms::send_again(enqueuer, tx, &back.text, Some(back.held.until)).await?;
+        }
+        return Ok(Some(Applied::Changed));
+    }
+    delivery::record_reported(tx, report.sid, because(report.refusal), by, now).await.or_job_error()?;
     Ok(match apply_report(tx, report.sid, status, report.error_code, by, now).await.or_job_error()? {
         ReportOutcome::Applied(_) => Some(Applied::Changed),
         ReportOutcome::Stale => Some(Applied::Stale),
         ReportOutcome::Unknown if now < report.received_at + KNOWN_WITHIN => None,
         ReportOutcome::Unknown => Some(Applied::NotOurs),
     })
+}
+
+/// Returns what a refusal says about the recipient.
+pub(crate) fn because(refusal: Option<Refusal>) -> Because {
+    match refusal {
+        Some(Refusal::OptedOut) => Because::OptedOut,
+        Some(Refusal::Litigator) => Because::Litigator,
+        _ => Because::Other,
+    }
 }
 
 /// Returns the status of the text, or `None` while the carrier has not sent it yet.

@@ -11,11 +11,11 @@ use std::time::Duration;
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::MessageId;
-use nightshift_domain::messaging::delivery::{self, Envelope, Outbound};
+use nightshift_domain::messaging::delivery::{self, Because, Envelope, Outbound};
 use nightshift_domain::messaging::masking;
 use nightshift_domain::messaging::message::MessageStatus;
 use nightshift_domain::messaging::numbers::{self, SmsCarrier};
-use nightshift_providers::sms::{Carrier, SendError, SendMessage};
+use nightshift_providers::sms::{Carrier, Intent, Refusal, SendError, SendMessage};
 use nightshift_queue::effects::{Answer, Decision, Effect, Expired, Performable, Performed, Permit, perform, settle};
 use nightshift_queue::{
     DeadJob, ErrorClass, Handler, Hooks, JobContext, JobError, JobResult, Outcome, RetriedJob, Revival,
@@ -23,6 +23,7 @@ use nightshift_queue::{
 use serde_json::json;
 
 use super::effect::{EFFECT, revive};
+use super::report::because;
 use crate::carriers::{NoCarrier, mode};
 use crate::enqueuer::Enqueuer;
 use crate::job_error::OrJobError;
@@ -64,6 +65,7 @@ struct Sending<'a> {
 /// A text to send and its sender.
 struct Leaving<'a> {
     envelope: Box<Envelope>,
+    intent: Intent,
     sender: &'a dyn Carrier,
 }
 
@@ -106,7 +108,9 @@ impl<'a> Performable for Sending<'a> {
         match delivery::begin_send(tx, self.id, &self.by, now).await.or_job_error()? {
             delivery::SendDecision::Send(envelope) => {
                 let sender = sender.map_err(JobError::fail)?;
-                Ok(Decision::Ask { request: Leaving { envelope, sender }, mode: mode(sender) })
+                let by_automation = text.automation_run_id.is_some();
+                let intent = if by_automation { Intent::Notification } else { Intent::Conversation };
+                Ok(Decision::Ask { request: Leaving { envelope, intent, sender }, mode: mode(sender) })
             }
             delivery::SendDecision::Unclear { .. } => Ok(Decision::Unclear),
             delivery::SendDecision::NoNumber => over(self.wait_for_number(tx, &text, now).await?),
@@ -118,12 +122,13 @@ impl<'a> Performable for Sending<'a> {
     }
 
     async fn ask(&self, permit: Permit<Leaving<'a>>) -> Result<Answer<SendError>, Expired> {
-        let Leaving { envelope, sender } = permit.into_request()?;
+        let Leaving { envelope, intent, sender } = permit.into_request()?;
         let message = SendMessage {
             from: envelope.from.e164(),
             to: envelope.to.e164(),
             body: envelope.body.clone(),
             status_callback: Some(self.ctx.app.status_callback()),
+            intent,
         };
         let answer = sender.send(self.id.as_str(), &message).await;
         provider_calls::count(sender.name(), "send", answer.as_ref().map_or_else(SendError::class, |_| "ok"));
@@ -133,6 +138,8 @@ impl<'a> Performable for Sending<'a> {
                 Answer::Taken(sent.sid)
             }
             Err(error @ (SendError::NotSent { .. } | SendError::RateLimited { .. })) => Answer::NotSent(error),
+            // It may be sent at another hour.
+            Err(error @ SendError::Refused { refusal: Refusal::Hours, .. }) => Answer::NotSent(error),
             Err(error @ SendError::Refused { .. }) => Answer::Refused(error),
             Err(error @ SendError::Unclear { .. }) => Answer::Unclear(error.to_string()),
         })
@@ -147,14 +154,17 @@ impl<'a> Performable for Sending<'a> {
             }
             Answer::NotSent(error) => {
                 delivery::back_to_queue(tx, self.id, now).await.or_job_error()?;
+                if error.refusal() == Some(Refusal::Hours) {
+                    return self.wait_for_hours(tx, error, now).await;
+                }
                 let retry = JobError::retry(error);
                 Ok(Err(error.retry_after().map_or(retry.clone(), |wait| retry.after(wait))))
             }
             Answer::Refused(error) => {
                 let code = error.code().unwrap_or("refused").to_owned();
-                let opted_out = error.opted_out();
-                delivery::record_refused(tx, self.id, &code, opted_out, &self.by, now).await.or_job_error()?;
-                Ok(if opted_out {
+                let because = because(error.refusal());
+                delivery::record_refused(tx, self.id, &code, because, &self.by, now).await.or_job_error()?;
+                Ok(if because == Because::OptedOut {
                     Ok(Outcome::skip("the recipient has opted out"))
                 } else {
                     Err(JobError::fail(error))
@@ -183,6 +193,19 @@ impl<'a> Sending<'a> {
     async fn unclear(&self, record: Option<&Effect>) -> JobResult {
         let unclear = Answer::Unclear("an earlier attempt ended without an answer".to_owned());
         settle(self.ctx, self, record, &unclear).await?
+    }
+
+    /// Keeps the text waiting until the carrier may let it through. Gives it up after a few times.
+    async fn wait_for_hours(&self, tx: &mut Tx, error: &SendError, now: Timestamp) -> Result<JobResult, JobError> {
+        if delivery::load(tx, self.id).await.or_job_error()?.status != MessageStatus::Queued {
+            return Ok(Ok(Outcome::skip("the text was taken back")));
+        }
+        if let Some(held) = delivery::hold_for_carrier(tx, self.id, &self.by, now).await.or_job_error()? {
+            return Ok(Ok(Outcome::poll(held.until.since(now))));
+        }
+        let code = error.code().unwrap_or("refused");
+        delivery::record_refused(tx, self.id, code, Because::Other, &self.by, now).await.or_job_error()?;
+        Ok(Err(JobError::fail(error)))
     }
 
     /// Keeps the text waiting while a job looks for the thread's number. This job is woken when the thread has one.
@@ -224,7 +247,7 @@ impl<'a> Sending<'a> {
 
     /// Fails a text that no carrier can send, which raises an exception.
     async fn no_carrier(&self, tx: &mut Tx, why: NoCarrier, now: Timestamp) -> Result<JobError, JobError> {
-        delivery::record_refused(tx, self.id, why.code(), false, &self.by, now).await.or_job_error()?;
+        delivery::record_refused(tx, self.id, why.code(), Because::Other, &self.by, now).await.or_job_error()?;
         Ok(JobError::fail(why))
     }
 
@@ -255,7 +278,7 @@ impl Hooks for SmsSend {
         }
         let by = Actor::system(dead.info.id.as_str());
         let code = if dead.class == ErrorClass::Cancelled { "cancelled" } else { "given_up" };
-        delivery::record_refused(tx, id, code, false, &by, dead.at).await.or_job_error()
+        delivery::record_refused(tx, id, code, Because::Other, &by, dead.at).await.or_job_error()
     }
 
     async fn on_retry(job: &Self, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {

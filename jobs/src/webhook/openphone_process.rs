@@ -12,6 +12,7 @@ use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, OrFail, Outcom
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::enqueuer::Enqueuer;
 use crate::job_error::OrJobError;
 use crate::sms::report::{self, LOOK_AGAIN, Report};
 use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, inbound, key, stored};
@@ -78,8 +79,9 @@ impl Handler<App> for WebhookOpenphoneProcess {
                 (InboxStatus::Processed, taken.org, taken.verdict)
             }
             Fact::Delivery { sid, status } => {
-                let report = Report { sid: &sid, delivery: delivery(&status), error_code: None, received_at };
-                match report::apply(&mut tx, &report, &by, now).await? {
+                let delivery = delivery(&status);
+                let report = Report { sid: &sid, delivery, error_code: None, refusal: None, received_at };
+                match report::apply(&Enqueuer::of(&ctx), &mut tx, &report, &by, now).await? {
                     Some(applied) => (applied.inbox_status(), None, applied.verdict()),
                     None => return Ok(Outcome::poll(LOOK_AGAIN)),
                 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
-use nightshift_providers::twilio::StatusCallback;
+use nightshift_providers::twilio::{StatusCallback, undelivered};
 use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::enqueuer::Enqueuer;
 use crate::job_error::OrJobError;
 use crate::sms::report::{self, LOOK_AGAIN, Report};
 use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, key, stored};
@@ -66,8 +67,9 @@ impl Handler<App> for WebhookTwilioStatus {
             Ok(callback) => {
                 let code = callback.error_code.map(|code| code.to_string());
                 let (sid, delivery) = (callback.message_sid.as_str(), callback.status.delivery());
-                let report = Report { sid, delivery, error_code: code.as_deref(), received_at };
-                match report::apply(&mut tx, &report, &by, now).await? {
+                let refusal = callback.error_code.and_then(undelivered);
+                let report = Report { sid, delivery, error_code: code.as_deref(), refusal, received_at };
+                match report::apply(&Enqueuer::of(&ctx), &mut tx, &report, &by, now).await? {
                     Some(applied) => (applied.inbox_status(), applied.verdict()),
                     None => return Ok(Outcome::poll(LOOK_AGAIN)),
                 }

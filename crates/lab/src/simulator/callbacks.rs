@@ -8,7 +8,7 @@ use form_urlencoded::Serializer;
 use nightshift_providers::twilio::MessageStatus;
 use tokio::time::sleep;
 
-use super::faults::Fault;
+use super::faults::{Fault, FaultRule};
 use super::inbound::Arrival;
 use super::ledger::{SentCallback, StoredMessage};
 use super::twilio::FakeTwilio;
@@ -23,13 +23,14 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn of(fault: Option<Fault>) -> Self {
+    pub(super) fn of(rule: Option<&FaultRule>) -> Self {
         use MessageStatus::{Delivered, Failed, Sent, Undelivered};
+        let (fault, code) = (rule.map(|rule| rule.fault), rule.and_then(|rule| rule.code));
         let steps = match fault {
             Some(Fault::CallbacksDoubled) => vec![(Sent, None), (Sent, None), (Delivered, None), (Delivered, None)],
             Some(Fault::CallbacksSwapped) => vec![(Delivered, None), (Sent, None)],
             Some(Fault::StaysQueued) => vec![],
-            Some(Fault::Undelivered) => vec![(Sent, None), (Undelivered, Some(30003))],
+            Some(Fault::Undelivered) => vec![(Sent, None), (Undelivered, Some(code.unwrap_or(30003)))],
             Some(Fault::Failed) => vec![(Failed, Some(30007))],
             _ => vec![(Sent, None), (Delivered, None)],
         };

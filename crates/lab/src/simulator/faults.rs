@@ -23,7 +23,7 @@ pub struct FaultRule {
     /// Delay in milliseconds, for faults that delay the answer. `None` uses the default of the fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
-    /// The error code of [`Fault::Refuse`].
+    /// The error code of [`Fault::Refuse`] and [`Fault::Undelivered`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u32>,
 }
@@ -104,7 +104,7 @@ pub enum Fault {
     /// The message stays `queued`: it has no `date_sent`, and no callback is sent.
     #[serde(rename = "stays_queued")]
     StaysQueued,
-    /// The message ends `undelivered`, with code 30003.
+    /// The message ends `undelivered`, with the rule's `code`, or 30003 if it has none.
     #[serde(rename = "undelivered_30003")]
     Undelivered,
     /// The message ends `failed`, with code 30007.

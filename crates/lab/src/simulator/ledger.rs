@@ -48,6 +48,8 @@ pub struct StoredMessage {
     pub at: DateTime<Utc>,
     /// The time at which it left the queue. `None` if it is still queued or scheduled.
     pub sent_at: Option<DateTime<Utc>>,
+    /// What the client says that the text is for.
+    pub message_intent: Option<String>,
     /// The callback URL as the client sent it, with its fragment.
     pub status_callback: Option<String>,
     /// The callbacks in the order in which they were sent.

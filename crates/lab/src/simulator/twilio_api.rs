@@ -49,7 +49,7 @@ async fn send(
         return Ok(ApiError::new(400, 21610).into_response());
     }
     let plan =
-        Plan::of(twilio.faults().take(Stage::Callbacks, Some(&form.to), Some(&form.body)).map(|rule| rule.fault));
+        Plan::of(twilio.faults().take(Stage::Callbacks, Some(&form.to), Some(&form.body)).as_ref());
     let shown_as = twilio.faults().take(Stage::Body, Some(&form.to), Some(&form.body)).map(|rule| rule.fault);
     let message = twilio.store(form, shown_as);
     if message.status != MessageStatus::Scheduled {

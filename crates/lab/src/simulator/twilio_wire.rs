@@ -19,6 +19,8 @@ pub(super) struct SendForm {
     pub(super) to: String,
     pub(super) body: String,
     pub(super) status_callback: Option<String>,
+    /// What the text is for.
+    pub(super) intent: Option<String>,
     /// Whether the message is to be sent later. The simulator stores it and never sends it.
     pub(super) scheduled: bool,
 }
@@ -36,6 +38,7 @@ impl SendForm {
             from: parameter(body, "From").ok_or(refused(21603))?,
             body: parameter(body, "Body").ok_or(refused(21602))?,
             status_callback: parameter(body, "StatusCallback"),
+            intent: parameter(body, "MessageIntent"),
             scheduled: parameter(body, "ScheduleType").is_some(),
         };
         if !is_e164(&form.to) {

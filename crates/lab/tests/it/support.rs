@@ -28,5 +28,5 @@ pub fn client(simulator: &Simulator) -> TwilioClient {
 }
 
 pub fn text(body: &str) -> SendMessage {
-    SendMessage { from: "+14155550142".into(), to: "+14155550199".into(), body: body.into(), status_callback: None }
+    SendMessage { from: "+14155550142".into(), to: "+14155550199".into(), body: body.into(), status_callback: None, intent: Intent::Notification }
 }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use super::error::{LookupError, SendError};
 use super::message::{Candidate, Lookup, SendMessage, SentMessage};
+use super::refusal::Refusal;
 
 /// The answer of a carrier, once it is awaited.
 pub type Reply<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
@@ -32,6 +33,12 @@ pub trait Carrier: fmt::Debug + Send + Sync {
     /// # Errors
     /// The carrier could not be asked, so the outcome remains unknown.
     fn candidates<'a>(&'a self, event_id: &'a str, lookup: &'a Lookup) -> Reply<'a, Vec<Candidate>, LookupError>;
+
+    /// Returns what must be done about a text that the carrier accepted and then reported as not delivered with this
+    /// code, if anything.
+    fn undelivered(&self, _code: &str) -> Option<Refusal> {
+        None
+    }
 
     /// Checks that the carrier answers and accepts the credentials.
     ///

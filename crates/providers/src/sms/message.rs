@@ -16,6 +16,26 @@ pub struct SendMessage {
     /// The address to which Twilio reports the status. A fragment configures Twilio's retries and is not signed.
     /// OpenPhone reports to the webhooks that are registered with it, and ignores this.
     pub status_callback: Option<String>,
+    pub intent: Intent,
+}
+
+/// What a text is for. A carrier that keeps quiet hours for its customers may let through one kind and hold back others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Intent {
+    /// It tells a person about something of theirs, such as a booking.
+    Notification,
+    /// Somebody writes in a conversation.
+    Conversation,
+}
+
+impl Intent {
+    /// Returns Twilio's word.
+    pub(crate) const fn of_twilio(self) -> &'static str {
+        match self {
+            Self::Notification => "notifications",
+            Self::Conversation => "customercare",
+        }
+    }
 }
 
 /// A text that a carrier has accepted.

@@ -12,7 +12,7 @@ mod refusal;
 
 pub use carrier::{Carrier, Reply};
 pub use error::{LookupError, SendError, Service, UnclearCause};
-pub use message::{Candidate, Delivery, Lookup, SendMessage, SentMessage};
+pub use message::{Candidate, Delivery, Intent, Lookup, SendMessage, SentMessage};
 pub use mock::MockCarrier;
 pub use refusal::Refusal;
 

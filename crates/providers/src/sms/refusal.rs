@@ -5,6 +5,10 @@
 pub enum Refusal {
     /// The recipient has opted out. Record it, and send nothing until they opt in.
     OptedOut,
+    /// The carrier lets no texts through to the recipient at this hour. The text may be sent at another hour.
+    Hours,
+    /// The carrier knows the recipient as one who sues senders of texts. A person must look.
+    Litigator,
     /// The recipient's number can't receive texts. Flag the contact.
     Recipient,
     /// Our number is invalid, not ours or not registered. An operator must act.

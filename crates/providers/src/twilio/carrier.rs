@@ -1,7 +1,8 @@
 //! Twilio as a carrier of texts.
 
 use super::client::TwilioClient;
-use crate::sms::{Candidate, Carrier, Lookup, LookupError, Reply, SendError, SendMessage, SentMessage};
+use super::codes;
+use crate::sms::{Candidate, Carrier, Lookup, LookupError, Refusal, Reply, SendError, SendMessage, SentMessage};
 
 impl Carrier for TwilioClient {
     fn name(&self) -> &'static str {
@@ -14,6 +15,10 @@ impl Carrier for TwilioClient {
 
     fn candidates<'a>(&'a self, _: &'a str, lookup: &'a Lookup) -> Reply<'a, Vec<Candidate>, LookupError> {
         Box::pin(self.candidates(lookup))
+    }
+
+    fn undelivered(&self, code: &str) -> Option<Refusal> {
+        codes::undelivered(code.parse().ok()?)
     }
 
     fn check(&self) -> Reply<'_, (), LookupError> {

@@ -60,7 +60,12 @@ impl TwilioClient {
     /// # Errors
     /// The text was not confirmed as accepted.
     pub async fn send(&self, message: &SendMessage) -> Result<SentMessage, SendError> {
-        let mut form = vec![("From", &message.from), ("To", &message.to), ("Body", &message.body)];
+        let mut form = vec![
+            ("From", message.from.as_str()),
+            ("To", &message.to),
+            ("Body", &message.body),
+            ("MessageIntent", message.intent.of_twilio()),
+        ];
         if let Some(callback) = &message.status_callback {
             form.push(("StatusCallback", callback));
         }

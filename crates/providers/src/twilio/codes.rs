@@ -8,6 +8,8 @@ use crate::sms::Refusal;
 pub(super) fn refusal(code: Option<u32>, http_status: u16) -> Refusal {
     match code {
         Some(21610) => Refusal::OptedOut,
+        Some(30610 | 30615) => Refusal::Hours,
+        Some(30640) => Refusal::Litigator,
         Some(21211 | 21614 | 21217 | 21612) => Refusal::Recipient,
         Some(21212 | 21606 | 21659 | 21603) => Refusal::Sender,
         Some(21408 | 21608) => Refusal::NotPermitted,
@@ -17,6 +19,14 @@ pub(super) fn refusal(code: Option<u32>, http_status: u16) -> Refusal {
         None if matches!(http_status, 401 | 403 | 404) => Refusal::Account,
         None => Refusal::Other,
     }
+}
+
+/// Returns what must be done about a message that Twilio accepted and did not deliver, if anything.
+#[must_use]
+pub fn undelivered(code: u32) -> Option<Refusal> {
+    Some(refusal(Some(code), 400)).filter(|refusal| {
+        matches!(refusal, Refusal::OptedOut | Refusal::Hours | Refusal::Litigator)
+    })
 }
 
 /// Returns the meaning of an error code of a refusal or a status callback. Unknown codes have a general text.
@@ -55,6 +65,9 @@ pub fn explain(code: u32) -> &'static str {
         30034 => "the number is not registered for application texts",
         30410 => "the carrier did not answer in time",
         30500 => "Twilio has an internal problem",
+        30610 => "Twilio lets no texts through to the recipient in these hours",
+        30615 => "it is outside the hours in which the recipient may get texts",
+        30640 => "the recipient is known as one who sues senders of texts",
         _ => "Twilio gave a code that is not documented here",
     }
 }

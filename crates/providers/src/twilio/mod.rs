@@ -11,6 +11,6 @@ mod status;
 pub mod webhook;
 
 pub use client::TwilioClient;
-pub use codes::explain;
+pub use codes::{explain, undelivered};
 pub use status::MessageStatus;
 pub use webhook::{StatusCallback, WebhookError, inbound_form, read_inbound};

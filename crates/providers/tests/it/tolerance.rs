@@ -350,7 +350,7 @@ impl Twilio {
 
     fn taken(&self, body: &[u8]) -> Option<Vec<Reading>> {
         self.answers(201, body);
-        let message = SendMessage { from: "+1".into(), to: "+2".into(), body: "x".into(), status_callback: None };
+        let message = SendMessage { from: "+1".into(), to: "+2".into(), body: "x".into(), status_callback: None, intent: Intent::Notification };
         let sent = self.runtime.block_on(self.client.send(&message));
         // Without its SID nothing is known of a text, and its fate is looked up.
         let Ok(sent) = sent else { return Some(Vec::new()) };
@@ -359,7 +359,7 @@ impl Twilio {
 
     fn refused(&self, status: u16, body: &[u8]) -> Option<Vec<Reading>> {
         self.answers(status, body);
-        let message = SendMessage { from: "+1".into(), to: "+2".into(), body: "x".into(), status_callback: None };
+        let message = SendMessage { from: "+1".into(), to: "+2".into(), body: "x".into(), status_callback: None, intent: Intent::Notification };
         let error = self.runtime.block_on(self.client.send(&message)).unwrap_err();
         Some(vec![reading(&["code"], error)])
     }

@@ -42,7 +42,7 @@ fn impatient(simulator: &Simulator) -> TwilioClient {
 }
 
 pub fn text(body: &str) -> SendMessage {
-    SendMessage { from: FROM.into(), to: TO.into(), body: body.into(), status_callback: None }
+    SendMessage { from: FROM.into(), to: TO.into(), body: body.into(), status_callback: None, intent: Intent::Notification }
 }
 
 fn lookup(body: &str) -> Lookup {

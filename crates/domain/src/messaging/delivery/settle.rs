@@ -3,7 +3,7 @@
 use nightshift_db::{Timestamp, Tx};
 use serde_json::json;
 
-use super::outbound::{lock, unconfirmed};
+use super::outbound::{Outbound, find_by_sid, lock, unconfirmed};
 use super::report::rank;
 use super::take_back::unless_outdated;
 use crate::Result;
@@ -55,9 +55,48 @@ pub async fn adopt_sid(tx: &mut Tx, id: &MessageId, sid: &str, by: &Actor, now: 
     record_sent(tx, id, sid, by, now).await
 }
 
+/// What a refusal says about the recipient of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// They have opted out, which then holds for all numbers of the organisation.
+    OptedOut,
+    /// The carrier knows them as one who sues senders of texts.
+    Litigator,
+    /// Nothing.
+    Other,
+}
+
+/// Records what the carrier says about the recipient of a text: an opt-out, or an exception for a person to look at.
+async fn note_recipient(tx: &mut Tx, text: &Outbound, because: Because, by: &Actor, now: Timestamp) -> Result<()> {
+    match because {
+        Because::OptedOut => text.recipient_opted_out(tx, by, now).await,
+        Because::Litigator => {
+            let fingerprint = format!("recipient_litigator:{}", text.thread_id);
+            let problem = NewException::new(ExceptionKind::RecipientLitigator, Severity::High, fingerprint)
+                .title("The carrier knows the recipient of a text as one who sues senders")
+                .org(&text.org_id)
+                .thread(&text.thread_id)
+                .detail(json!({"messageId": text.id}));
+            exceptions::raise(tx, &problem, now).await?;
+            Ok(())
+        }
+        Because::Other => Ok(()),
+    }
+}
+
+/// As what [`record_refused`] records about the recipient, for a text that the carrier had accepted as `sid`.
+///
+/// # Errors
+/// An error of the database.
+pub async fn record_reported(tx: &mut Tx, sid: &str, because: Because, by: &Actor, now: Timestamp) -> Result<()> {
+    match find_by_sid(tx, sid).await? {
+        Some(text) => note_recipient(tx, &text, because, by, now).await,
+        None => Ok(()),
+    }
+}
+
 /// Records that the text will never be sent: the carrier refused it, or every attempt failed. A text that was already
-/// sent is left unchanged. `opted_out` says that the carrier reported an opt-out of the recipient, which then holds for
-/// all numbers.
+/// sent is left unchanged. `because` is what the carrier says about the recipient.
 ///
 /// # Errors
 /// [`Error::NotFound`](crate::Error::NotFound) if there is no such outbound text.
@@ -65,14 +104,12 @@ pub async fn record_refused(
     tx: &mut Tx,
     id: &MessageId,
     error_code: &str,
-    opted_out: bool,
+    because: Because,
     by: &Actor,
     now: Timestamp,
 ) -> Result<()> {
     let text = lock(tx, id).await?;
-    if opted_out {
-        text.recipient_opted_out(tx, by, now).await?;
-    }
+    note_recipient(tx, &text, because, by, now).await?;
     if text.provider_message_sid.is_some() || rank(text.status) >= rank(MessageStatus::Sent) {
         return Ok(());
     }
