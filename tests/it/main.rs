@@ -17,6 +17,7 @@ mod failover;
 mod faults;
 mod frozen;
 mod gaps;
+mod hours;
 mod idempotency;
 mod jobs;
 mod live;

@@ -8,7 +8,7 @@ use nightshift_db::failpoint::{self, Action};
 use nightshift_db::testing::each_engine;
 use nightshift_lab::simulator::{Fault, FaultRule};
 use nightshift_providers::http_client;
-use nightshift_providers::sms::SendMessage;
+use nightshift_providers::sms::{Intent, SendMessage};
 use nightshift_providers::twilio::TwilioClient;
 use serde_json::json;
 
@@ -66,7 +66,13 @@ async fn strange_texts(nightshift: &Nightshift, count: usize) -> Vec<String> {
     let mut sids = Vec::new();
     for number in 0..count {
         let body = format!("strange text {number}");
-        let message = SendMessage { from: OURS.into(), to: CLIENT.into(), body, status_callback: None, intent: Intent::Notification };
+        let message = SendMessage {
+            from: OURS.into(),
+            to: CLIENT.into(),
+            body,
+            status_callback: None,
+            intent: Intent::Notification,
+        };
         sids.push(client.send(&message).await.unwrap().sid);
     }
     sids

@@ -76,7 +76,9 @@ impl Handler<App> for SmsConfirmDelivery {
             _ if !same => return Ok(Outcome::poll(ASK_AGAIN)),
             Finding::Unknown if answers < ANSWERS_IN_DOUBT => return Ok(Outcome::poll(ASK_AGAIN)),
             Finding::Unknown => {
-                delivery::record_refused(&mut tx, id, delivery::POSSIBLY_SENT, Because::Other, &by, now).await.or_job_error()?;
+                delivery::record_refused(&mut tx, id, delivery::POSSIBLY_SENT, Because::Other, &by, now)
+                    .await
+                    .or_job_error()?;
                 refuse(&mut tx, effect, "the provider lists a text that may be this one", now).await?;
                 "an exception was opened: the text may have been sent"
             }
@@ -94,7 +96,9 @@ impl Handler<App> for SmsConfirmDelivery {
                     sms::send_again(&Enqueuer::of(&ctx), &mut tx, &text, None).await?;
                     "sent again"
                 } else {
-                    delivery::record_refused(&mut tx, id, "unconfirmed", Because::Other, &by, now).await.or_job_error()?;
+                    delivery::record_refused(&mut tx, id, "unconfirmed", Because::Other, &by, now)
+                        .await
+                        .or_job_error()?;
                     refuse(&mut tx, effect, "the provider did not list the text in two look-ups", now).await?;
                     "failed: not listed after it was sent again"
                 }
@@ -229,7 +233,9 @@ impl Hooks for SmsConfirmDelivery {
     /// Marks the text as failed and raises an exception, because its outcome could not be found out.
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let by = Actor::system(dead.info.id.as_str());
-        delivery::record_refused(tx, &job.message_event_id, "unconfirmed", Because::Other, &by, dead.at).await.or_job_error()
+        delivery::record_refused(tx, &job.message_event_id, "unconfirmed", Because::Other, &by, dead.at)
+            .await
+            .or_job_error()
     }
 
     /// Moves the text back to `unconfirmed`, so that the carrier is asked again.

@@ -116,7 +116,11 @@ async fn a_refused_text_fails_and_raises_an_exception(engine: Engine) {
         sending(&business, &id).await;
         for _ in 0..2 {
             business
-                .write(async |tx| delivery::record_refused(tx, &id, "21610", delivery::Because::OptedOut, &job(), noon()).await.unwrap())
+                .write(async |tx| {
+                    delivery::record_refused(tx, &id, "21610", delivery::Because::OptedOut, &job(), noon())
+                        .await
+                        .unwrap()
+                })
                 .await;
         }
         assert_eq!((status(&business).await.as_str(), run_status(&business).await.as_str()), ("failed", "failed"));

@@ -147,7 +147,11 @@ async fn a_refusal_by_the_carrier_opts_out_until_the_person_says_yes(engine: Eng
         let (_, text) = waiting(&business).await;
         assert!(matches!(begin(&business, &text, minute(1)).await, SendDecision::Send(_)));
         business
-            .write(async |tx| delivery::record_refused(tx, &text, "21610", delivery::Because::OptedOut, &job(), minute(2)).await.unwrap())
+            .write(async |tx| {
+                delivery::record_refused(tx, &text, "21610", delivery::Because::OptedOut, &job(), minute(2))
+                    .await
+                    .unwrap()
+            })
             .await;
         let carrier = "SELECT COUNT(*) FROM opt_outs WHERE source = 'carrier'";
         assert_eq!((business.count(carrier).await, business.count(MIRRORED).await), (1, 1));
@@ -169,7 +173,11 @@ async fn a_refusal_of_a_text_from_before_the_start_changes_nothing(engine: Engin
         assert!(matches!(begin(&business, &text, minute(1)).await, SendDecision::Send(_)));
         start(&business, minute(2)).await;
         business
-            .write(async |tx| delivery::record_refused(tx, &text, "21610", delivery::Because::OptedOut, &job(), minute(3)).await.unwrap())
+            .write(async |tx| {
+                delivery::record_refused(tx, &text, "21610", delivery::Because::OptedOut, &job(), minute(3))
+                    .await
+                    .unwrap()
+            })
             .await;
         assert!(!is_opted_out(&business, "org-1", CLIENT).await);
     })

@@ -201,6 +201,7 @@ impl FakeTwilio {
             error_code: None,
             at: (self.account.now)(),
             sent_at: None,
+            message_intent: form.intent,
             status_callback: form.status_callback,
             callbacks: Vec::new(),
             deleted: false,

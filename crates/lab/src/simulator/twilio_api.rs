@@ -48,8 +48,7 @@ async fn send(
     if twilio.read(|ledger| ledger.blocks(&form.from, &form.to)) {
         return Ok(ApiError::new(400, 21610).into_response());
     }
-    let plan =
-        Plan::of(twilio.faults().take(Stage::Callbacks, Some(&form.to), Some(&form.body)).as_ref());
+    let plan = Plan::of(twilio.faults().take(Stage::Callbacks, Some(&form.to), Some(&form.body)).as_ref());
     let shown_as = twilio.faults().take(Stage::Body, Some(&form.to), Some(&form.body)).map(|rule| rule.fault);
     let message = twilio.store(form, shown_as);
     if message.status != MessageStatus::Scheduled {

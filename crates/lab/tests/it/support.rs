@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nightshift_lab::simulator::{Accounts, Simulator, TwilioAccount};
 use nightshift_providers::http_client;
-use nightshift_providers::sms::SendMessage;
+use nightshift_providers::sms::{Intent, SendMessage};
 use nightshift_providers::twilio::TwilioClient;
 use secrecy::SecretString;
 
@@ -28,5 +28,11 @@ pub fn client(simulator: &Simulator) -> TwilioClient {
 }
 
 pub fn text(body: &str) -> SendMessage {
-    SendMessage { from: "+14155550142".into(), to: "+14155550199".into(), body: body.into(), status_callback: None, intent: Intent::Notification }
+    SendMessage {
+        from: "+14155550142".into(),
+        to: "+14155550199".into(),
+        body: body.into(),
+        status_callback: None,
+        intent: Intent::Notification,
+    }
 }

@@ -24,9 +24,8 @@ pub(super) fn refusal(code: Option<u32>, http_status: u16) -> Refusal {
 /// Returns what must be done about a message that Twilio accepted and did not deliver, if anything.
 #[must_use]
 pub fn undelivered(code: u32) -> Option<Refusal> {
-    Some(refusal(Some(code), 400)).filter(|refusal| {
-        matches!(refusal, Refusal::OptedOut | Refusal::Hours | Refusal::Litigator)
-    })
+    Some(refusal(Some(code), 400))
+        .filter(|refusal| matches!(refusal, Refusal::OptedOut | Refusal::Hours | Refusal::Litigator))
 }
 
 /// Returns the meaning of an error code of a refusal or a status callback. Unknown codes have a general text.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use nightshift_providers::http_client;
 use nightshift_providers::json;
 use nightshift_providers::openphone;
-use nightshift_providers::sms::{Lookup, SendMessage};
+use nightshift_providers::sms::{Intent, Lookup, SendMessage};
 use nightshift_providers::stripe::{Event, StripeFact};
 use nightshift_providers::twilio::{StatusCallback, TwilioClient, read_inbound};
 use nightshift_providers::vapi::{Call, Progress, Report};
@@ -350,7 +350,13 @@ impl Twilio {
 
     fn taken(&self, body: &[u8]) -> Option<Vec<Reading>> {
         self.answers(201, body);
-        let message = SendMessage { from: "+1".into(), to: "+2".into(), body: "x".into(), status_callback: None, intent: Intent::Notification };
+        let message = SendMessage {
+            from: "+1".into(),
+            to: "+2".into(),
+            body: "x".into(),
+            status_callback: None,
+            intent: Intent::Notification,
+        };
         let sent = self.runtime.block_on(self.client.send(&message));
         // Without its SID nothing is known of a text, and its fate is looked up.
         let Ok(sent) = sent else { return Some(Vec::new()) };
@@ -359,7 +365,13 @@ impl Twilio {
 
     fn refused(&self, status: u16, body: &[u8]) -> Option<Vec<Reading>> {
         self.answers(status, body);
-        let message = SendMessage { from: "+1".into(), to: "+2".into(), body: "x".into(), status_callback: None, intent: Intent::Notification };
+        let message = SendMessage {
+            from: "+1".into(),
+            to: "+2".into(),
+            body: "x".into(),
+            status_callback: None,
+            intent: Intent::Notification,
+        };
         let error = self.runtime.block_on(self.client.send(&message)).unwrap_err();
         Some(vec![reading(&["code"], error)])
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use nightshift_lab::simulator::{Accounts, Fault, FaultRule, Simulator, TwilioAccount};
 use nightshift_providers::sms::{
-    Delivery, Lookup, LookupError, Refusal, SendError, SendMessage, Service, UnclearCause,
+    Delivery, Intent, Lookup, LookupError, Refusal, SendError, SendMessage, Service, UnclearCause,
 };
 use nightshift_providers::twilio::{TwilioClient, explain};
 use nightshift_providers::{ClientError, Timeouts, http_client, http_client_with};
@@ -42,7 +42,13 @@ fn impatient(simulator: &Simulator) -> TwilioClient {
 }
 
 pub fn text(body: &str) -> SendMessage {
-    SendMessage { from: FROM.into(), to: TO.into(), body: body.into(), status_callback: None, intent: Intent::Notification }
+    SendMessage {
+        from: FROM.into(),
+        to: TO.into(),
+        body: body.into(),
+        status_callback: None,
+        intent: Intent::Notification,
+    }
 }
 
 fn lookup(body: &str) -> Lookup {

@@ -25,8 +25,8 @@ pub use report::{ReportOutcome, apply_report, rank};
 pub use revive::revive;
 pub use send::{Envelope, SendDecision, begin_send};
 pub use settle::{
-    Because, adopt_sid, back_to_queue, mark_unconfirmed, raise_unconfirmed, record_refused, record_reported, record_sent,
-    resend_once,
+    Because, adopt_sid, back_to_queue, mark_unconfirmed, raise_unconfirmed, record_refused, record_reported,
+    record_sent, resend_once,
 };
 pub use slot::take_send_slot;
 pub(crate) use take_back::take_back;

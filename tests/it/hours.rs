@@ -1,0 +1,103 @@
+//! Texts that a carrier refuses because of the hour at their recipient are sent at another hour.
+
+use nightshift_db::Engine;
+use nightshift_db::testing::each_engine;
+use nightshift_lab::simulator::{Fault, FaultRule};
+use serde_json::json;
+
+use crate::support::{Nightshift, on};
+
+each_engine! {
+    a_text_that_is_refused_because_of_the_hour_is_sent_at_another_hour,
+    a_text_that_is_given_back_because_of_the_hour_is_sent_again,
+    a_text_that_is_refused_at_every_hour_is_given_up,
+    a_recipient_who_sues_senders_is_put_before_a_person,
+    a_report_of_an_opt_out_is_an_opt_out,
+    each_request_says_what_the_text_is_for,
+}
+
+const CLIENT: &str = "+15551234567";
+
+/// Opens a conversation in which the confirmation has been delivered, and writes a text that meets this fault so often.
+async fn write_into(nightshift: &Nightshift, fault: Fault, code: u32, times: u32) -> String {
+    let id = nightshift.book().await;
+    nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+    nightshift.texts().delivered().until(1).await;
+    nightshift.simulator.twilio().inject(FaultRule { code: Some(code), times, ..FaultRule::new(fault) });
+    let thread = nightshift.threads().one().await.id;
+    let path = format!("/api/messages/threads/{thread}/messages");
+    nightshift.post(&path, json!({"body": "On my way"})).await.expect(200);
+    path
+}
+
+/// How often the client was sent the text.
+fn received(nightshift: &Nightshift) -> usize {
+    nightshift.simulator.twilio().read(|ledger| ledger.to(CLIENT).filter(|text| text.body == "On my way").count())
+}
+
+async fn a_text_that_is_refused_because_of_the_hour_is_sent_at_another_hour(engine: Engine) {
+    on(engine, async |nightshift| {
+        write_into(&nightshift, Fault::Refuse, 30610, 1).await;
+        nightshift.events("message.held").until(1).await;
+        assert_eq!((nightshift.texts().posted().queued().count().await, received(&nightshift)), (1, 0));
+        nightshift.texts().delivered().skip_waits_until(2).await;
+        assert_eq!(received(&nightshift), 1);
+        assert_eq!(nightshift.all_exceptions().count().await, 0);
+    })
+    .await;
+}
+
+async fn a_text_that_is_given_back_because_of_the_hour_is_sent_again(engine: Engine) {
+    on(engine, async |nightshift| {
+        write_into(&nightshift, Fault::Undelivered, 30615, 1).await;
+        nightshift.events("message.held").until(1).await;
+        assert_eq!(received(&nightshift), 1);
+        nightshift.texts().delivered().skip_waits_until(2).await;
+        assert_eq!(received(&nightshift), 2, "the carrier did not deliver the first");
+        assert_eq!(nightshift.all_exceptions().count().await, 0);
+    })
+    .await;
+}
+
+async fn a_text_that_is_refused_at_every_hour_is_given_up(engine: Engine) {
+    on(engine, async |nightshift| {
+        write_into(&nightshift, Fault::Refuse, 30610, 0).await;
+        nightshift.texts().failed().skip_waits_until(1).await;
+        assert_eq!(nightshift.events("message.held").count().await, 3);
+        assert_eq!(nightshift.exceptions("sms_undelivered").count().await, 1);
+        assert_eq!(received(&nightshift), 0);
+    })
+    .await;
+}
+
+async fn a_recipient_who_sues_senders_is_put_before_a_person(engine: Engine) {
+    on(engine, async |nightshift| {
+        write_into(&nightshift, Fault::Refuse, 30640, 1).await;
+        nightshift.texts().failed().until(1).await;
+        assert_eq!(nightshift.exceptions("recipient_litigator").count().await, 1);
+    })
+    .await;
+}
+
+async fn a_report_of_an_opt_out_is_an_opt_out(engine: Engine) {
+    on(engine, async |nightshift| {
+        let path = write_into(&nightshift, Fault::Undelivered, 21610, 1).await;
+        nightshift.events("recipient.opted_out").until(1).await;
+        let refused = nightshift.post(&path, json!({"body": "Are you there?"})).await.expect(409);
+        assert_eq!(refused.json()["code"], "opted_out");
+    })
+    .await;
+}
+
+async fn each_request_says_what_the_text_is_for(engine: Engine) {
+    on(engine, async |nightshift| {
+        write_into(&nightshift, Fault::SlowAnswer, 0, 1).await;
+        nightshift.texts().delivered().until(2).await;
+        let intents: Vec<Option<String>> = nightshift
+            .simulator
+            .twilio()
+            .read(|ledger| ledger.to(CLIENT).map(|text| text.message_intent.clone()).collect());
+        assert_eq!(intents, [Some("notifications".to_owned()), Some("customercare".to_owned())]);
+    })
+    .await;
+}
