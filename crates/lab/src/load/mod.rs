@@ -9,7 +9,6 @@ pub mod bookings;
 pub mod calls;
 mod connection;
 mod report;
-mod routed;
 pub mod texts;
 pub mod webhooks;
 

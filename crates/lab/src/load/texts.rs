@@ -12,7 +12,11 @@ use axum::body::Bytes;
 use chrono::Utc;
 use form_urlencoded::Serializer;
 use nightshift_db::Db;
+use nightshift_domain::audience::Audience;
 use nightshift_domain::ids::OrgId;
+use nightshift_domain::messaging::inbound::measured::Sids;
+use nightshift_domain::messaging::numbers::{self, NumberStatus};
+use nightshift_domain::viewer::Viewer;
 use nightshift_providers::twilio::signature;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -21,7 +25,6 @@ use tokio::time::Instant;
 use super::amount::{f64_of, moment};
 use super::connection::Connection;
 use super::report::{Report, percentiles};
-use super::routed::Run;
 
 const PATH: &str = "/api/twilio/inbound";
 
@@ -63,9 +66,9 @@ struct Plan {
 /// # Errors
 /// A database error.
 pub async fn numbers_of(db: &Db, org: &OrgId) -> anyhow::Result<Vec<String>> {
-    let sql = "SELECT e164 FROM message_numbers WHERE org_id = $1 AND status = 'active' ORDER BY position, id";
-    let numbers: Vec<(String,)> = db.read(sql).bind(org).all().await?;
-    Ok(numbers.into_iter().map(|(number,)| number).collect())
+    let viewer = Viewer::of_org(org.clone(), Audience::Owner);
+    let numbers = numbers::list(db, &viewer, None, Some(NumberStatus::Active)).await?;
+    Ok(numbers.into_iter().map(|number| number.e164).collect())
 }
 
 /// Sends the texts and returns the measurements. `"lost"` and `"duplicated"` are 0 if each accepted text became one
@@ -93,9 +96,9 @@ pub async fn run(texts: Texts, db: &Db) -> anyhow::Result<Value> {
     let took = plan.started.elapsed();
 
     let accepted = all.count(200);
-    let run = Run { db, from: plan.run.clone(), until: format!("{}g", plan.run) };
-    wait(&run, accepted).await.context("the messages can't be counted")?;
-    let found = run.outcome().await?;
+    let sids = Sids { from: plan.run.clone(), until: format!("{}g", plan.run) };
+    wait(&sids, db, accepted).await.context("the messages can't be counted")?;
+    let found = sids.measure(db).await?;
     let per_second = |count: u64| match found.span.as_secs_f64() {
         seconds if seconds > 0.0 => (f64_of(count) / seconds).round(),
         _ => 0.0,
@@ -112,11 +115,11 @@ pub async fn run(texts: Texts, db: &Db) -> anyhow::Result<Value> {
 }
 
 /// Waits until `accepted` messages are stored, or none was stored for a long time.
-async fn wait(run: &Run<'_>, accepted: u64) -> anyhow::Result<()> {
-    let (mut stored, mut changed) = (run.stored().await?, Instant::now());
+async fn wait(sids: &Sids, db: &Db, accepted: u64) -> anyhow::Result<()> {
+    let (mut stored, mut changed) = (sids.stored(db).await?, Instant::now());
     while stored < accepted && changed.elapsed() < PATIENCE {
         tokio::time::sleep(LOOK_EVERY).await;
-        let now = run.stored().await?;
+        let now = sids.stored(db).await?;
         if now != stored {
             (stored, changed) = (now, Instant::now());
         }

@@ -6,6 +6,7 @@
 //! transaction, and either may run again: a text that is stored already is not stored again.
 
 mod consider;
+pub mod measured;
 mod place;
 mod store;
 
