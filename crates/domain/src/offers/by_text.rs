@@ -218,8 +218,8 @@ mod tests {
     fn a_text_is_about_the_only_open_offer_or_the_one_it_names() {
         use OfferStatus::{Accepted, Declined, Expired, Pending, Superseded, Withdrawn};
         let (one, two) = (known(1, Pending, None), known(2, Pending, None));
-        assert_eq!(told(&[one.clone()], true, None, 50), "answer offer-1-0");
-        assert_eq!(told(&[one.clone()], false, Some(1), 50), "answer offer-1-0");
+        assert_eq!(told(std::slice::from_ref(&one), true, None, 50), "answer offer-1-0");
+        assert_eq!(told(std::slice::from_ref(&one), false, Some(1), 50), "answer offer-1-0");
         assert_eq!(told(&[one.clone(), two.clone()], true, None, 50), "Which(None)");
         assert_eq!(told(&[one.clone(), two.clone()], true, Some(2), 50), "answer offer-2-0");
         assert_eq!(told(&[one.clone(), two.clone()], true, Some(3), 50), "Which(Some(3))");

@@ -84,6 +84,7 @@ pub(super) fn free_code(used: &[i64]) -> i64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use proptest::prelude::*;
 
