@@ -33,7 +33,8 @@ struct List {
 async fn messages(State(list): State<Arc<List>>, RawQuery(query): RawQuery) -> Json<Value> {
     let query = query.unwrap_or_default();
     let find = |name: &str| {
-        form_urlencoded::parse(query.as_bytes()).find(|(given, _)| given == name).map(|(_, value)| value.into_owned())
+        let given = form_urlencoded::parse(query.as_bytes()).filter(|(given, _)| given == name);
+        given.last().map(|(_, value)| value.into_owned())
     };
     let (to, page) = (find("To").unwrap(), find("Page").map_or(0, |page| page.parse().unwrap()));
     assert!(find("DateSent>").is_some(), "{query}");

@@ -61,19 +61,14 @@ impl OpenPhoneClient {
             // Without an id there is no list of the number.
             Ok(None) | Err(LookupError::Refused { http_status: 400 | 403 | 404, .. }) => {
                 let of_all = [("direction", "outgoing"), ("createdAfter", &*since)];
-                self.workspace(&of_all).await
+                match self.pages(&["messages"], true, &of_all).await {
+                    Err(LookupError::Refused { http_status: 400 | 404, .. }) => {
+                        self.pages(&["v1", "messages"], true, &of_all).await
+                    }
+                    read => read,
+                }
             }
             Err(error) => Err(error),
-        }
-    }
-
-    /// Reads all pages of the list of the whole workspace, which newer versions of the API have.
-    pub(super) async fn workspace(&self, filters: &[(&str, &str)]) -> Result<Vec<Value>, LookupError> {
-        match self.pages(&["messages"], true, filters).await {
-            Err(LookupError::Refused { http_status: 400 | 404, .. }) => {
-                self.pages(&["v1", "messages"], true, filters).await
-            }
-            read => read,
         }
     }
 
@@ -97,7 +92,7 @@ impl OpenPhoneClient {
 
 /// Returns the parameter that requests the next page, if there is one: `pageToken` in the first version of the API,
 /// `cursor` in the later one.
-fn next_page(page: Fields<'_>) -> Result<Option<(&'static str, String)>, LookupError> {
+pub(super) fn next_page(page: Fields<'_>) -> Result<Option<(&'static str, String)>, LookupError> {
     for (field, parameter) in [("nextPageToken", "pageToken"), ("nextCursor", "cursor")] {
         match (page.at(field), page.text(field)) {
             (_, Some(token)) => return Ok(Some((parameter, token))),

@@ -417,7 +417,7 @@ fn a_list_that_may_hide_our_text_is_no_proof_that_it_was_not_sent() {
         ["messages.0.sid", "messages.0.body", "messages.0.to", "messages.0.date_created", "next_page_uri", "messages"]
     {
         let odd = twilio.listed(&list["messages"][0], &with(&list, field, b"{\"a\": 1}")).unwrap();
-        assert_eq!(odd[0].1, "Err(Unreadable)", "{field}");
+        assert_eq!(odd[0].1, "Err(Unreadable { by: Twilio })", "{field}");
     }
     twilio.runtime.shutdown_background();
 }
