@@ -253,6 +253,7 @@ const FEW: &[(&str, &str, &str)] = &[
     ("exceptions", "booking", "booking_id"),
     ("bookings", "client", "client_id"),
     ("windows", "booking", "booking_id"),
+    ("offers", "booking", "booking_id"),
 ];
 
 /// Returns the steps of SQLite's query plan.
