@@ -17,7 +17,7 @@ use crate::web::auth::{Caller, Principal};
 use crate::web::body::{JsonBody, OptionalJson};
 use crate::web::error::Result;
 use crate::web::idempotency::Answering;
-use crate::web::path::Path;
+use crate::web::path::{Path, PathPair};
 use crate::web::query::Query;
 use crate::web::state::Web;
 
@@ -93,11 +93,11 @@ pub async fn accept(
     State(web): State<Web>,
     caller: Caller,
     answering: Answering,
-    Path(place): Path<Place>,
+    PathPair(sitter, booking): PathPair<SitterId, BookingId>,
     OptionalJson(Empty {}): OptionalJson<Empty>,
 ) -> Result<Answer<Accepted>> {
     let mut tx = web.db.begin().await?;
-    let answered = answer(&web, &mut tx, &caller, &place, true, None).await?;
+    let answered = answer(&web, &mut tx, &caller, (&sitter, &booking), true, None).await?;
     let offer = offers::view_in(&mut tx, &caller.viewer(), &answered.offer.id).await?;
     let booking = bookings::view_in(&mut tx, &caller.viewer(), &answered.booking.id).await?;
     answering.commit(&web, tx, Accepted { offer, booking }).await
@@ -123,11 +123,11 @@ pub async fn decline(
     State(web): State<Web>,
     caller: Caller,
     answering: Answering,
-    Path(place): Path<Place>,
+    PathPair(sitter, booking): PathPair<SitterId, BookingId>,
     OptionalJson(Declination { reason }): OptionalJson<Declination>,
 ) -> Result<Answer<Changed>> {
     let mut tx = web.db.begin().await?;
-    let answered = answer(&web, &mut tx, &caller, &place, false, reason.as_deref()).await?;
+    let answered = answer(&web, &mut tx, &caller, (&sitter, &booking), false, reason.as_deref()).await?;
     let offer = offers::view_in(&mut tx, &caller.viewer(), &answered.offer.id).await?;
     answering.commit(&web, tx, Changed { offer }).await
 }
@@ -147,28 +147,20 @@ pub async fn withdraw(
     answering.commit(&web, tx, Changed { offer }).await
 }
 
-/// The sitter who answers, and the booking.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Place {
-    id: SitterId,
-    booking_id: BookingId,
-}
-
 /// Answers an offer. A sitter answers for nobody else.
 async fn answer(
     web: &Web,
     tx: &mut nightshift_db::Tx,
     caller: &Caller,
-    place: &Place,
+    (sitter, booking): (&SitterId, &BookingId),
     accepts: bool,
     reason: Option<&str>,
 ) -> Result<Answered> {
     let (org, viewer, enqueuer) = (caller.org()?, caller.viewer(), Enqueuer::of_request(&web.queue));
-    if viewer.sitter_id().is_some_and(|own| *own != place.id) {
+    if viewer.sitter_id().is_some_and(|own| own != sitter) {
         return Err(Error::NotFound.into());
     }
     let via = if matches!(caller.principal(), Principal::User { .. }) { Via::Web } else { Via::Api };
     let given = OfferAnswer { accepts, via, reason, at: web.clock.now() };
-    Ok(offer::answer(&enqueuer, tx, org, &place.id, &place.booking_id, given, &caller.actor()).await?)
+    Ok(offer::answer(&enqueuer, tx, org, sitter, booking, given, &caller.actor()).await?)
 }
