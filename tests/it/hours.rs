@@ -23,7 +23,8 @@ async fn write_into(nightshift: &Nightshift, fault: Fault, code: u32, times: u32
     let id = nightshift.book().await;
     nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
     nightshift.texts().delivered().until(1).await;
-    nightshift.simulator.twilio().inject(FaultRule { code: Some(code), times, ..FaultRule::new(fault) });
+    let rule = FaultRule::new(fault).body_contains("On my way").times(times);
+    nightshift.simulator.twilio().inject(FaultRule { code: Some(code), ..rule });
     let thread = nightshift.threads().one().await.id;
     let path = format!("/api/messages/threads/{thread}/messages");
     nightshift.post(&path, json!({"body": "On my way"})).await.expect(200);
