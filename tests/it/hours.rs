@@ -38,8 +38,11 @@ fn received(nightshift: &Nightshift) -> usize {
 
 async fn a_text_that_is_refused_because_of_the_hour_is_sent_at_another_hour(engine: Engine) {
     on(engine, async |nightshift| {
-        write_into(&nightshift, Fault::Refuse, 30610, 1).await;
+        let path = write_into(&nightshift, Fault::Refuse, 30610, 1).await;
         nightshift.events("message.held").until(1).await;
+        let waiting = nightshift.get(&path).await.expect(200).json()["messages"][1].clone();
+        assert_eq!(waiting["holdReason"], "carrier_hours", "{waiting}");
+        assert!(waiting["heldUntil"].is_string(), "{waiting}");
         assert_eq!((nightshift.texts().posted().queued().count().await, received(&nightshift)), (1, 0));
         nightshift.texts().delivered().skip_waits_until(2).await;
         assert_eq!(received(&nightshift), 1);

@@ -4,6 +4,7 @@ use nightshift_db::{Db, Json, Order, Timestamp, Tx};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::delivery::HoldReason;
 use super::message::{ActorType, Direction, MessageStatus, RoutedTo};
 use super::{inbox, threads};
 use crate::automations::AutomationType;
@@ -29,6 +30,10 @@ pub struct MessageView {
     /// When the carrier received the text; for others, when it was written.
     pub created_at: Timestamp,
     pub routed_to: Option<RoutedTo>,
+    /// Until when a text of ours waits because of the hour.
+    pub held_until: Option<Timestamp>,
+    /// Why it waits.
+    pub hold_reason: Option<HoldReason>,
     /// The URLs of pictures and other media.
     #[schema(value_type = Vec<String>)]
     pub media: Json<Vec<String>>,
@@ -56,7 +61,7 @@ macro_rules! select_views {
                         WHEN 'owner' THEN u.name
                     END AS actor_name,
                     m.body, m.status, m.from_number_id, r.type AS automation_type,
-                    COALESCE(m.provider_at, m.created_at) AS created_at, m.routed_to, m.media, m.truncated,
+                    COALESCE(m.provider_at, m.created_at) AS created_at, m.routed_to, m.held_until, m.hold_reason, m.media, m.truncated,
                     m.opt_out_wish IS NOT NULL AND m.opt_out_wish = 'suggested' AS opt_out_suggested
              FROM message_events m
              JOIN message_threads t ON t.id = m.thread_id
