@@ -32,7 +32,7 @@ use crate::{Result, advisory};
 
 pub use confirmation::{Confirms, Permission};
 pub use decide::{Decision, decide};
-pub use keyword::{Keyword, keyword};
+pub use keyword::{Heard, Keyword, heard, keyword};
 pub use person::{of_client, of_sitter, of_thread};
 pub use standing::OptOutSource;
 pub use suggestion::OptOutWish;

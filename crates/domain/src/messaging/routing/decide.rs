@@ -233,7 +233,11 @@ fn keyword(facts: &Facts, steps: &mut Steps) -> Asked {
             (Some(Opting::LiftCarrier), None, "YES: the carrier has lifted a block of its own, if there was one")
         }
         Keyword::Yes => {
-            steps.not(Check::Keyword, CHECKED, "YES lifts a block of Twilio only, which this carrier is not");
+            steps.not(
+                Check::Keyword,
+                CHECKED,
+                "YES lifts nothing but a block of Twilio's own, and Twilio has not acted on this text",
+            );
             return Asked::default();
         }
     };
