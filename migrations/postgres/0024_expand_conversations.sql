@@ -52,10 +52,12 @@ CREATE TABLE opt_outs (
 );
 
 -- When a person last asked for texts again. A STOP from before that, taken in later, changes nothing.
+-- So does a refusal by the carrier from before its block was lifted.
 CREATE TABLE opt_ins (
     org_id        TEXT NOT NULL REFERENCES organizations (id),
     phone_digits  TEXT NOT NULL,
-    at            TIMESTAMPTZ NOT NULL,              -- the carrier's time of the text
+    at            TIMESTAMPTZ,                       -- the carrier's time of the text; null: there was none
+    unblocked_at  TIMESTAMPTZ,                       -- the carrier's time of the last text that lifted a block of the carrier only
     message_event_id TEXT REFERENCES message_events (id),
     created_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at    TIMESTAMPTZ NOT NULL DEFAULT now(),

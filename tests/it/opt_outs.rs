@@ -19,6 +19,9 @@ each_engine! {
     a_stop_blocks_every_text_to_a_client_until_a_start,
     a_stop_of_a_sitter_holds_for_the_owners_texts,
     what_the_carrier_has_blocked_is_lifted_by_a_yes,
+    a_yes_that_twilio_reports_as_a_start_lifts_no_stop,
+    a_yes_that_twilio_reports_as_a_start_answers_an_offer_in_its_turn,
+    what_twilio_does_not_act_on_is_answered_by_us_or_is_an_ordinary_text,
     a_wish_in_free_words_is_put_before_the_owner_and_opts_nobody_out,
     no_text_is_asked_for_after_a_stop(flavor = "multi_thread"),
 }
@@ -29,7 +32,22 @@ const OURS: &str = "+15550199001";
 
 /// Delivers a text as Twilio does. Returns the status of the answer.
 async fn deliver(url: &str, public_url: &str, sid: &str, from: &str, to: &str, body: &str) -> u16 {
-    let form = [("AccountSid", "AC1"), ("Body", body), ("From", from), ("MessageSid", sid), ("To", to)];
+    deliver_as(url, public_url, sid, from, to, body, None).await
+}
+
+/// As [`deliver`], with the keyword that Twilio reports.
+async fn deliver_as(
+    url: &str,
+    public_url: &str,
+    sid: &str,
+    from: &str,
+    to: &str,
+    body: &str,
+    keyword: Option<&str>,
+) -> u16 {
+    let mut form = vec![("AccountSid", "AC1"), ("Body", body), ("From", from), ("MessageSid", sid)];
+    form.extend(keyword.map(|keyword| ("OptOutType", keyword)));
+    form.push(("To", to));
     // The address and the parameters, sorted by name.
     let signed =
         form.iter().fold(format!("{public_url}/api/twilio/inbound"), |text, (name, value)| text + name + value);
@@ -40,10 +58,15 @@ async fn deliver(url: &str, public_url: &str, sid: &str, from: &str, to: &str, b
 
 /// Delivers a text to the pool's number, and waits until it is routed.
 async fn text(nightshift: &Nightshift, from: &str, body: &str) {
+    text_as(nightshift, from, body, None).await;
+}
+
+/// As [`text`], with the keyword that Twilio reports.
+async fn text_as(nightshift: &Nightshift, from: &str, body: &str, keyword: Option<&str>) {
     let before = nightshift.webhooks("twilio").handled().count().await;
     let sid = format!("SM{:032}", before + 1);
     let url = nightshift.app.url();
-    assert_eq!(deliver(&url, &url, &sid, from, OURS, body).await, 200);
+    assert_eq!(deliver_as(&url, &url, &sid, from, OURS, body, keyword).await, 200);
     nightshift.webhooks("twilio").handled().until(before + 1).await;
 }
 
@@ -130,6 +153,72 @@ async fn what_the_carrier_has_blocked_is_lifted_by_a_yes(engine: Engine) {
         text(&nightshift, CLIENT, "STOP").await;
         text(&nightshift, CLIENT, "YES").await;
         assert_eq!(post(&nightshift, &thread, "hello").await, refused(), "a YES does not lift a STOP");
+    })
+    .await;
+}
+
+async fn a_yes_that_twilio_reports_as_a_start_lifts_no_stop(engine: Engine) {
+    on(engine, async |nightshift| {
+        let thread = conversation(&nightshift).await;
+        nightshift.simulator.twilio().inject(FaultRule::new(Fault::RefuseOptedOut));
+        assert_eq!(post(&nightshift, &thread, "hello").await.0, 200);
+        nightshift.texts().failed().until(1).await;
+        assert_eq!(post(&nightshift, &thread, "hello").await, refused());
+        text_as(&nightshift, CLIENT, "Yes", Some("START")).await;
+        assert_eq!(post(&nightshift, &thread, "hello").await.0, 200, "Twilio has lifted its own block");
+        text_as(&nightshift, CLIENT, "STOP", Some("STOP")).await;
+        text_as(&nightshift, CLIENT, "YES", Some("START")).await;
+        assert_eq!(post(&nightshift, &thread, "hello").await, refused());
+        text_as(&nightshift, CLIENT, "START", Some("START")).await;
+        assert_eq!(post(&nightshift, &thread, "hello").await.0, 200);
+        // The answer to it is waited for as to any other text.
+        let awaited = "SELECT COUNT(*) FROM message_response_links l
+                       JOIN message_events m ON m.id = l.requires_response_event_id WHERE m.body = 'Yes'";
+        assert_eq!(nightshift.count(awaited).await, 1);
+    })
+    .await;
+}
+
+async fn a_yes_that_twilio_reports_as_a_start_answers_an_offer_in_its_turn(engine: Engine) {
+    on(engine, async |nightshift| {
+        let booking = nightshift.book().await;
+        let offered = json!({"sitterIds": ["sitter-sam"]});
+        nightshift.post(&format!("/api/bookings/{booking}/offers"), offered).await.expect(201);
+        text(&nightshift, SAM, "I am thinking about it").await;
+        text_as(&nightshift, SAM, "YES", Some("START")).await;
+        let shown = nightshift.get(&format!("/api/bookings/{booking}")).await.expect(200).json();
+        assert_eq!(shown["booking"]["sitterId"], "sitter-sam");
+        let grouped = "SELECT COUNT(*) FROM jobs WHERE kind = 'webhook.twilio.inbound' AND group_key IS NOT NULL";
+        assert_eq!(nightshift.count(grouped).await, 2, "they are taken in one after the other");
+        text_as(&nightshift, SAM, "START", Some("START")).await;
+        assert_eq!(nightshift.count(grouped).await, 2, "nothing holds back a START");
+    })
+    .await;
+}
+
+async fn what_twilio_does_not_act_on_is_answered_by_us_or_is_an_ordinary_text(engine: Engine) {
+    const CONFIRMED: &str = "You are unsubscribed. Reply START to get messages again.";
+    on(engine, async |nightshift| {
+        let thread = conversation(&nightshift).await;
+        for (word, times) in [("STOP.", 1), ("opt out", 2)] {
+            text(&nightshift, CLIENT, word).await;
+            nightshift.quiet().await;
+            let confirmed = nightshift
+                .simulator
+                .twilio()
+                .read(|ledger| ledger.to(CLIENT).filter(|text| text.body == CONFIRMED).count());
+            assert_eq!(confirmed, times, "{word}");
+            assert_eq!(post(&nightshift, &thread, "hello").await, refused(), "{word}");
+            let sent = received(&nightshift, CLIENT);
+            // Twilio's own block would stay.
+            text(&nightshift, CLIENT, "Start!").await;
+            assert_eq!(post(&nightshift, &thread, "hello").await, refused(), "{word}");
+            text(&nightshift, CLIENT, "start").await;
+            nightshift.quiet().await;
+            assert_eq!(received(&nightshift, CLIENT), sent, "Twilio answers");
+            assert_eq!(post(&nightshift, &thread, "hello").await.0, 200, "{word}");
+            nightshift.texts().queued().until(0).await;
+        }
     })
     .await;
 }

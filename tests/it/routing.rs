@@ -19,6 +19,8 @@ each_engine! {
     of_two_active_windows_the_later_one_takes_the_text,
     a_window_without_a_sitter_is_the_owners,
     a_text_to_a_sitters_own_number_is_the_sitters_without_a_window_too,
+    a_sitter_who_has_left_gets_no_texts_of_clients,
+    a_sitters_number_that_becomes_anothers_takes_its_conversations_along,
     somebody_new_becomes_a_client_with_one_conversation,
     a_sitter_writes_to_the_owner_also_when_the_number_is_a_clients,
     keywords_are_stored_in_their_conversation_and_twilio_answers_them,
@@ -32,6 +34,7 @@ each_engine! {
     only_owners_and_operators_see_why_and_nobody_can_change_it,
     on_an_openphone_number_we_answer_keywords_ourselves,
     texts_are_shown_by_the_carriers_time_and_judged_by_it,
+    a_text_taken_in_late_is_answered_by_its_own_time,
     two_webhooks_of_one_openphone_text_store_it_once,
     a_short_code_is_not_texted_back,
     an_unread_text_wakes_its_conversation(flavor = "multi_thread"),
@@ -236,6 +239,87 @@ async fn a_text_to_a_sitters_own_number_is_the_sitters_without_a_window_too(engi
     .await;
 }
 
+const OWN: &str = "+15550199002";
+
+/// Gives Sam a number, and the organisation another sitter.
+async fn sam_has_a_number(nightshift: &Nightshift) {
+    let seed = json!({
+        "sitters": [{"id": "sitter-ann", "orgId": "org-paws", "name": "Ann", "phone": "+15550100003"}],
+        "numbers": [{"id": "number-sam", "orgId": "org-paws", "e164": OWN, "numberClass": "sitter",
+                     "assignedSitterId": "sitter-sam", "provider": "twilio"}],
+    });
+    business::load(&nightshift.db, seed).await;
+}
+
+async fn give_number_to(nightshift: &Nightshift, sitter: &str) {
+    let patch = json!({"assignedSitterId": sitter});
+    nightshift.patch("/api/messages/numbers/number-sam", patch).await.expect(200);
+}
+
+async fn a_sitter_who_has_left_gets_no_texts_of_clients(engine: Engine) {
+    on(engine, async |nightshift| {
+        let thread = confirmed(&nightshift, with_sam()).await;
+        sam_has_a_number(&nightshift).await;
+        nightshift.clock.set(at("10:30"));
+        let (first, _) = arrives(&nightshift, "SM1", CLIENT, POOL, "Are you there?").await;
+        let (general, _) = arrives(&nightshift, "SM2", "+12125550123", OWN, "Hello Sam").await;
+        assert_eq!((first.routed_to.as_str(), general.routed_to.as_str()), ("sitter", "sitter"));
+        nightshift.patch("/api/sitters/sitter-sam", json!({"active": false})).await.expect(200);
+        for id in [&thread, &general.thread_id] {
+            let shown = nightshift.get(&format!("/api/messages/threads/{id}")).await.expect(200).json();
+            assert_eq!((&shown["thread"]["mailbox"], &shown["thread"]["unread"]), (&json!("owner"), &json!(1)));
+        }
+
+        let (within, why) = arrives(&nightshift, "SM3", CLIENT, POOL, "Hello?").await;
+        assert_eq!((&within.thread_id, within.routed_to.as_str()), (&thread, "owner"));
+        assert_eq!(
+            why.summary,
+            "Routed to owner inbox: Sam, whose assignment window is active until 12:00, is no longer active."
+        );
+        let (known, why) = arrives(&nightshift, "SM4", "+12125550123", OWN, "Still there?").await;
+        assert_eq!((&known.thread_id, known.routed_to.as_str()), (&general.thread_id, "owner"));
+        assert_eq!(
+            why.summary,
+            "Routed to owner inbox: no active assignment window for this client; +1••••••••02 is the number of Sam, who is \
+             no longer active."
+        );
+        let (new, why) = arrives(&nightshift, "SM5", "+12125550124", OWN, "Hi").await;
+        assert_eq!(new.routed_to, "owner");
+        assert!(why.summary.ends_with("is the number of Sam, who is no longer active."), "{why:?}");
+        let assigned = "SELECT count(*) FROM message_threads WHERE assigned_sitter_id IS NOT NULL";
+        assert_eq!(nightshift.count(assigned).await, 0);
+
+        // Whoever gets the number gets its conversations.
+        give_number_to(&nightshift, "sitter-ann").await;
+        let (next, _) = arrives(&nightshift, "SM6", "+12125550123", OWN, "And now?").await;
+        assert_eq!((next.thread_id, next.routed_to.as_str()), (general.thread_id, "sitter"));
+    })
+    .await;
+}
+
+async fn a_sitters_number_that_becomes_anothers_takes_its_conversations_along(engine: Engine) {
+    on(engine, async |nightshift| {
+        sam_has_a_number(&nightshift).await;
+        let (first, _) = arrives(&nightshift, "SM1", CLIENT, OWN, "Hello Sam").await;
+        let (taken, _) = arrives(&nightshift, "SM2", "+12125550123", OWN, "Hello Sam").await;
+        let path = format!("/api/messages/threads/{}", taken.thread_id);
+        nightshift.patch(&path, json!({"assignedSitterId": null})).await.expect(200);
+        give_number_to(&nightshift, "sitter-ann").await;
+        let (next, why) = arrives(&nightshift, "SM3", CLIENT, OWN, "Hello Ann").await;
+        assert_eq!((next.thread_id, next.routed_to.as_str()), (first.thread_id, "sitter"));
+        assert_eq!(
+            why.summary,
+            "Routed to Ann (sitter): +1••••••••02 is Ann's own number; the assignment window is closed."
+        );
+        // The owner answers this one, as before.
+        let (still, why) = arrives(&nightshift, "SM4", "+12125550123", OWN, "Hello?").await;
+        assert_eq!((&still.thread_id, still.routed_to.as_str()), (&taken.thread_id, "owner"));
+        let reason = format!("conversation {} of the client is the owner's", taken.thread_id);
+        assert_eq!(step(&why, "sitter_number"), ("not_matched".to_owned(), reason));
+    })
+    .await;
+}
+
 async fn somebody_new_becomes_a_client_with_one_conversation(engine: Engine) {
     on(engine, async |nightshift| {
         let (first, why) = arrives(&nightshift, "SM1", "+12125550123", POOL, "Do you walk cats?").await;
@@ -333,8 +417,12 @@ async fn a_text_to_the_number_for_new_businesses_is_kept_by_the_platform(engine:
         assert_eq!((first.org_id.as_str(), first.routed_to.as_str()), ("platform", "none"));
         assert_eq!((why.org_id.as_deref(), why.outcome.as_str()), (Some("platform"), "onboarding"));
         assert_eq!(why.summary, "Kept for onboarding: +44••••••••79 is the number for new businesses.");
-        let (second, _) = arrives(&nightshift, "SM2", "+447700900001", "+447476955179", "STOP").await;
+        arrives(&nightshift, "SM2", "+447700900001", "+447476955179", "Please stop texting me").await;
+        let (second, _) = arrives(&nightshift, "SM3", "+447700900001", "+447476955179", "STOP").await;
         assert_eq!(first.thread_id, second.thread_id);
+        let opted_out = "SELECT count(*) FROM clients WHERE opted_out_at IS NOT NULL";
+        let accepted = "SELECT count(*) FROM message_events WHERE opt_out_wish = 'accepted'";
+        assert_eq!((nightshift.count(opted_out).await, nightshift.count(accepted).await), (1, 1));
         let clients: Vec<(Option<String>, String)> = nightshift.rows("SELECT org_id, phone_number FROM clients").await;
         assert_eq!(clients, [(None, "+447700900001".to_owned())]);
         let numbers: Vec<(String, String, String)> =
@@ -684,6 +772,21 @@ async fn texts_are_shown_by_the_carriers_time_and_judged_by_it(engine: Engine) {
             .collect();
         let expected = [("Where is the lead?", "sitter"), ("And the keys?", "owner"), ("Never mind", "owner")];
         assert_eq!(shown, expected.map(|(body, to)| (body.to_owned(), to.to_owned())));
+    })
+    .await;
+}
+
+async fn a_text_taken_in_late_is_answered_by_its_own_time(engine: Engine) {
+    with_openphone(engine, async |nightshift| {
+        let hours_ago = |hours: u64| nightshift.clock.now() - Duration::from_secs(hours * 3600);
+        by_openphone(&nightshift, "1", "START", &hours_ago(25).to_string()).await;
+        by_openphone(&nightshift, "2", "HELP", &hours_ago(25).to_string()).await;
+        assert_eq!(nightshift.count("SELECT count(*) FROM message_events WHERE direction = 'outbound'").await, 0);
+        let wrote_at = hours_ago(20);
+        by_openphone(&nightshift, "3", "HELP", &wrote_at.to_string()).await;
+        let until: Vec<(Timestamp,)> =
+            nightshift.rows("SELECT may_disturb_until FROM message_events WHERE direction = 'outbound'").await;
+        assert_eq!(until, [(wrote_at + Duration::from_secs(24 * 3600),)]);
     })
     .await;
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use nightshift_db::Tx;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::{OrgId, SitterId};
+use nightshift_domain::messaging::handover;
 use nightshift_domain::offers;
 use nightshift_domain::people::sitters::{self, Patched, SitterPatch};
 
@@ -27,7 +28,8 @@ pub(crate) async fn sitter_changed(enqueuer: &Enqueuer<'_>, tx: &mut Tx, sitter:
     Ok(())
 }
 
-/// Changes a sitter. One who is no longer active can't accept offers, so those that wait for their answer are withdrawn.
+/// Changes a sitter. One who is no longer active can't accept offers, so those that wait for their answer are withdrawn, and
+/// their conversations with clients go to the owner.
 /// The figures of one who is active again are computed, since the nightly computation left them out.
 ///
 /// # Errors
@@ -49,6 +51,7 @@ pub async fn change_sitter(
     if patched.deactivated {
         // Those made until the sitter's row was locked. From now on there are no new ones.
         offers::sitter_left(tx, org, sitter, by, now).await?;
+        handover::sitter_left(tx, org, sitter, by, now).await?;
     }
     if patched.reactivated {
         sitter_changed(enqueuer, tx, sitter).await?;

@@ -10,6 +10,7 @@ use nightshift_domain::actor::Actor;
 use nightshift_domain::automations::runs;
 use nightshift_domain::confirmation::CloseThread;
 use nightshift_domain::ids::{NumberId, OrgId, ThreadId};
+use nightshift_domain::messaging::handover;
 use nightshift_domain::messaging::masking::{self, NumberGiven, NumberStep};
 use nightshift_domain::messaging::numbers::{self, NewNumber, Number, NumberPatch};
 
@@ -39,7 +40,8 @@ pub async fn add_number(
     Ok(number)
 }
 
-/// Changes a number. The threads of a number that goes out of service get another.
+/// Changes a number. The threads of a number that goes out of service get another, and the general conversations on one
+/// that becomes another sitter's own go with it.
 ///
 /// # Errors
 /// As [`numbers::patch`], or an error of the queue.
@@ -51,7 +53,11 @@ pub async fn change_number(
     patch: &NumberPatch,
     by: &Actor,
 ) -> Result<Number, Error> {
+    let before = numbers::load(tx, id).await?;
     let number = numbers::patch(tx, org, id, patch, by, enqueuer.now()).await?;
+    if let Some(before) = before {
+        handover::number_moved(tx, &before, &number, by, enqueuer.now()).await?;
+    }
     find_numbers(enqueuer, tx, org).await?;
     Ok(number)
 }

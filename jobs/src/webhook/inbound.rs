@@ -6,7 +6,7 @@ use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::{InboxId, OrgId};
 use nightshift_domain::messaging::inbound::{self, Arrived, Considered, Routing, Stored};
 use nightshift_domain::messaging::numbers::SmsCarrier;
-use nightshift_domain::messaging::opt_outs::Keyword;
+use nightshift_domain::messaging::opt_outs::{Keyword, heard};
 use nightshift_providers::inbound::{CarrierKeyword, InboundText};
 use nightshift_queue::JobContext;
 
@@ -27,6 +27,21 @@ pub(super) struct Taken {
     pub verdict: &'static str,
 }
 
+/// Whether the sender of a text opts out or in by it, as far as the carrier or we recognise it.
+#[must_use]
+pub fn opts(text: &InboundText, carrier: SmsCarrier) -> bool {
+    let heard = heard(&text.body, text.keyword.map(keyword_of), carrier.answers_keywords());
+    matches!(heard.keyword, Some(Keyword::Stop | Keyword::Start))
+}
+
+const fn keyword_of(keyword: CarrierKeyword) -> Keyword {
+    match keyword {
+        CarrierKeyword::Stop => Keyword::Stop,
+        CarrierKeyword::Start => Keyword::Start,
+        CarrierKeyword::Help => Keyword::Help,
+    }
+}
+
 /// A text from a webhook, as the domain takes it.
 pub(super) fn arrived(text: InboundText, inbox: &InboxId, carrier: SmsCarrier, received_at: Timestamp) -> Arrived {
     Arrived {
@@ -37,11 +52,7 @@ pub(super) fn arrived(text: InboundText, inbox: &InboxId, carrier: SmsCarrier, r
         to: text.to,
         body: text.body,
         media: text.media,
-        keyword: text.keyword.map(|keyword| match keyword {
-            CarrierKeyword::Stop => Keyword::Stop,
-            CarrierKeyword::Start => Keyword::Start,
-            CarrierKeyword::Help => Keyword::Help,
-        }),
+        keyword: text.keyword.map(keyword_of),
         sent_at: text.sent_at.map(Into::into),
         received_at,
     }
@@ -77,13 +88,15 @@ pub(super) async fn take(ctx: &JobContext<App>, tx: &mut Tx, text: &Arrived, by:
                 if let Some(sitter) = unanswered_by {
                     metrics::sitter_changed(&enqueuer, tx, &sitter).await?;
                 }
+                // A request waits for the answer to an offer only.
+                let in_answer = answer.is_some() && text.carrier == SmsCarrier::Twilio;
                 if let Some(body) = answer.or(confirmation) {
                     let reply_to = Reply {
                         inbox: &text.inbox,
                         thread: &at,
                         from: &routing.office.number.id,
                         body: &body,
-                        in_answer: text.carrier == SmsCarrier::Twilio,
+                        in_answer,
                     };
                     reply(&enqueuer, tx, &reply_to).await?;
                 }

@@ -8,6 +8,8 @@ pub mod twilio_inbound;
 pub mod twilio_status;
 pub mod vapi_process;
 
+pub use inbound::opts;
+
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use nightshift_domain::inbox::{Recorded, WebhookSource};
+use nightshift_domain::messaging::numbers::SmsCarrier;
 use nightshift_jobs::webhook::openphone_process::WebhookOpenphoneProcess;
 use nightshift_providers::SignatureError;
 use nightshift_providers::openphone::{Event, Fact, signature};
@@ -42,7 +43,7 @@ impl Source for OpenPhone {
     fn read(incoming: &Incoming) -> Result<Read<Self>> {
         let event = Event::parse(&incoming.body).map_err(|error| unreadable("an OpenPhone event", error))?;
         let from = match &event.fact {
-            Fact::Received(text) => group_of(text),
+            Fact::Received(text) => group_of(text, SmsCarrier::Openphone),
             Fact::Delivery { .. } | Fact::Other => None,
         };
         let job = JobFor::new(move |inbox| WebhookOpenphoneProcess::new(inbox, from.clone()));

@@ -18,7 +18,7 @@ impl Accepted {
     /// so the text counts as verified.
     #[must_use]
     pub fn from_list(carrier: SmsCarrier, text: &InboundText, request_id: &str) -> Self {
-        let from = group_of(text);
+        let from = group_of(text, carrier);
         let (provider, payload, job) = match carrier {
             SmsCarrier::Openphone => {
                 let job = JobFor::new(move |inbox| WebhookOpenphoneProcess::new(inbox, from.clone()));

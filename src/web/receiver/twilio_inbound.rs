@@ -1,6 +1,7 @@
 //! Texts that Twilio received for our numbers. The response is TwiML.
 
 use nightshift_domain::inbox::{Recorded, WebhookSource};
+use nightshift_domain::messaging::numbers::SmsCarrier;
 use nightshift_domain::offers;
 use nightshift_jobs::webhook::twilio_inbound::WebhookTwilioInbound;
 use nightshift_providers::SignatureError;
@@ -32,7 +33,7 @@ impl Source for TwilioInbound {
 
     fn read(incoming: &Incoming) -> Result<Read<Self>> {
         let text = read_inbound(&incoming.body).map_err(|error| ApiError::invalid(error.parameter(), "is required"))?;
-        let from = group_of(&text);
+        let from = group_of(&text, SmsCarrier::Twilio);
         let source = Self { answers_an_offer: offers::command(&text.body).is_some() };
         let job = JobFor::new(move |inbox| WebhookTwilioInbound::new(inbox, from.clone()));
         Ok(Read { source, event_key: Some(text.sid), event_type: Some("message.received".to_owned()), job: Some(job) })

@@ -8,6 +8,7 @@ pub mod change;
 pub mod choice;
 pub mod delivery;
 pub mod disturbance;
+pub mod handover;
 pub mod inbound;
 pub mod inbox;
 mod mailbox;

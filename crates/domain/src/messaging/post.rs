@@ -267,6 +267,13 @@ pub(super) async fn store_reply(
         Some(person) => opt_outs::is_opted_out_by(tx, &thread.org_id, &person, to).await?,
         None => false,
     };
+    // A reply to a text that was taken in late is expected no longer than one in time.
+    let wrote_at: Option<(Timestamp,)> = tx
+        .query("SELECT COALESCE(provider_at, created_at) FROM message_events WHERE id = $1")
+        .bind(to)
+        .optional()
+        .await?;
+    let wrote_at = wrote_at.map_or(now, |(at,)| at.min(now));
     let body: String = body.chars().take(BODY.chars_max).collect();
     let new = NewMessage {
         id,
@@ -278,7 +285,7 @@ pub(super) async fn store_reply(
         run: None,
         client_ref: None,
         confirms: confirms.then_some(to),
-        may_disturb_until: Some(disturbance::regardless(now)),
+        may_disturb_until: Some(disturbance::regardless(wrote_at)),
         held_until: None,
     };
     let inserted = insert(tx, new, now).await?;

@@ -110,7 +110,7 @@ pub struct Patched {
 ///
 /// An inactive sitter gets no new bookings or offers. Their bookings and windows stay as they are, because the client
 /// expects them; the owner gives the bookings to others one by one. The caller withdraws the offers that wait for their
-/// answer.
+/// answer, and gives their conversations to the owner.
 ///
 /// # Errors
 /// [`Error::NotFound`] if the organisation has no such sitter; else as [`add`].

@@ -17,6 +17,7 @@ each_engine! {
     what_an_older_version_has_recorded_holds_and_a_start_lifts_it,
     a_refusal_by_the_carrier_opts_out_until_the_person_says_yes,
     a_refusal_of_a_text_from_before_the_start_changes_nothing,
+    a_refusal_of_a_text_from_before_the_yes_that_is_reported_late_changes_nothing,
     only_the_confirmation_of_the_stop_is_sent_and_only_in_time,
     a_stop_waits_for_a_text_that_is_about_to_be_sent(flavor = "multi_thread"),
     the_owner_decides_about_a_wish_once,
@@ -180,6 +181,27 @@ async fn a_refusal_of_a_text_from_before_the_start_changes_nothing(engine: Engin
             })
             .await;
         assert!(!is_opted_out(&business, "org-1", CLIENT).await);
+    })
+    .await;
+}
+
+async fn a_refusal_of_a_text_from_before_the_yes_that_is_reported_late_changes_nothing(engine: Engine) {
+    on(engine, async |business| {
+        let (_, text) = waiting(&business).await;
+        assert!(matches!(begin(&business, &text, minute(1)).await, SendDecision::Send(_)));
+        business.set("UPDATE message_events SET provider_message_sid = 'SM1'").await;
+        let yes = async |tx: &mut Tx, change: &Change<'_>| opt_outs::lift_carrier(tx, change, minute(2)).await;
+        assert!(!said(&business, CLIENT, None, minute(2), yes).await, "nothing was known to be blocked");
+        let reported = async |now| {
+            let because = delivery::Because::OptedOut;
+            business.write(async |tx| delivery::record_reported(tx, "SM1", because, &job(), now).await.unwrap()).await;
+        };
+        reported(minute(3)).await;
+        assert!(!is_opted_out(&business, "org-1", CLIENT).await);
+        // The refusal of a later one counts.
+        business.db.write("UPDATE message_events SET send_started_at = $1").bind(minute(4)).execute().await.unwrap();
+        reported(minute(5)).await;
+        assert!(is_opted_out(&business, "org-1", CLIENT).await);
     })
     .await;
 }

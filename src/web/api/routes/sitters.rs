@@ -19,8 +19,8 @@ pub(super) fn routes() -> Vec<Route> {
         SITTERS
             .patch("/api/sitters/{id}", OWNER, "Change a sitter", sitters::change)
             .text(
-                "Omitted fields keep their values. A sitter who is no longer active gets no new bookings and offers, \
-                 and pending offers are withdrawn; bookings that are theirs stay so.",
+                "Omitted fields keep their values. A sitter who is no longer active gets no new bookings and offers; \
+                 pending offers are withdrawn, and conversations with clients go to the owner; bookings that are theirs stay so.",
             )
             .error(StatusCode::CONFLICT, "`phone_in_use`."),
         SITTERS

@@ -90,7 +90,11 @@ async fn note_recipient(tx: &mut Tx, text: &Outbound, because: Because, by: &Act
 /// An error of the database.
 pub async fn record_reported(tx: &mut Tx, sid: &str, because: Because, by: &Actor, now: Timestamp) -> Result<()> {
     match find_by_sid(tx, sid).await? {
-        Some(text) => note_recipient(tx, &text, because, by, now).await,
+        Some(text) => {
+            // The recipient's wish is locked last.
+            let text = lock(tx, &text.id).await?;
+            note_recipient(tx, &text, because, by, now).await
+        }
         None => Ok(()),
     }
 }

@@ -25,7 +25,7 @@ pub(super) async fn find(tx: &mut Tx, routing: &Routing, now: Timestamp) -> Resu
         Destination::Thread(id) => (threads::lock(tx, id).await?, false),
         Destination::General => {
             let client = find_or_create_client(tx, &routing.office.org, &routing.from, now).await?;
-            let (thread, is_new) = threads::find_or_create_general(tx, &client, number, now).await?;
+            let (thread, is_new) = threads::find_or_create_general(tx, &client, &answered(routing), now).await?;
             (threads::lock(tx, &thread.id).await?, is_new)
         }
         Destination::OwnerSitter(sitter) => {
@@ -36,6 +36,13 @@ pub(super) async fn find(tx: &mut Tx, routing: &Routing, now: Timestamp) -> Resu
         Destination::Nowhere => return Err(Error::NotFound),
     };
     Ok((thread.status == ThreadStatus::Open).then_some(Place { thread, is_new }))
+}
+
+/// Returns the number of a text, with its sitter only if they are to answer: one who has left gets no conversations.
+fn answered(routing: &Routing) -> Number {
+    let mut number = routing.office.number.clone();
+    number.assigned_sitter_id = number.assigned_sitter_id.filter(|id| routing.decision.sitter.as_ref() == Some(id));
+    number
 }
 
 /// Returns the client with the sender's number or name, creating it with nothing else if there is none. Locks no client

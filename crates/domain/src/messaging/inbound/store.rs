@@ -13,7 +13,7 @@ use crate::messaging::opt_outs::{self, Change, OptOutSource};
 use crate::messaging::routing::trace::{self, NewTrace};
 use crate::messaging::routing::{Arrived, Author, KeywordReply, Opting, Outcome};
 use crate::messaging::threads::{self, Thread};
-use crate::messaging::{masking, numbers};
+use crate::messaging::{disturbance, masking, numbers};
 use crate::metrics::response_links::{self, ClientWrote};
 use crate::{Result, stream};
 
@@ -198,10 +198,12 @@ async fn obey(tx: &mut Tx, routing: &Routing, change: &Change<'_>, now: Timestam
         None => false,
     };
     let Some(reply) = decision.reply else { return Ok(None) };
-    // One confirmation is enough, and who wants no texts gets no others.
+    // One confirmation is enough, who wants no texts gets no others, and nobody waits for an answer to an old text.
     let wanted = match reply {
         KeywordReply::Stopped => is_news,
-        KeywordReply::Started | KeywordReply::Help => !opt_outs::is_opted_out(tx, change.org, change.phone).await?,
+        KeywordReply::Started | KeywordReply::Help => {
+            now < disturbance::regardless(change.at) && !opt_outs::is_opted_out(tx, change.org, change.phone).await?
+        }
     };
     Ok(wanted.then(|| reply.body(&routing.office.name)))
 }

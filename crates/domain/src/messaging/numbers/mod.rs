@@ -41,7 +41,7 @@ text_enum! {
 }
 
 impl SmsCarrier {
-    /// Whether the carrier itself acts on STOP, START and HELP, and answers them.
+    /// Whether the carrier itself acts on the bare words STOP, START and HELP, and answers them.
     #[must_use]
     pub const fn answers_keywords(self) -> bool {
         matches!(self, Self::Twilio)

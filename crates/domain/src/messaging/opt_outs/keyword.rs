@@ -8,6 +8,8 @@
 //!   such a text is [put before the owner](super::is_wish).
 //! - `opt out` and `stop all` may be written in two words. The first is a word that US rules name.
 //! - `YES`, `HELP` and `INFO` are ordinary answers as well, and a carrier acts on the bare word only. So do we.
+//!
+//! [`heard`] combines it with what the carrier makes of the text.
 
 /// A keyword, which is the whole text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,45 @@ pub fn keyword(body: &str) -> Option<Keyword> {
         word => word,
     };
     PLAIN.iter().find(|(plain, _)| *plain == word).map(|(_, keyword)| *keyword)
+}
+
+/// What a text says as a keyword.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    pub keyword: Option<Keyword>,
+    /// Whether the carrier acts on the text as a keyword, and answers it.
+    pub by_carrier: bool,
+}
+
+/// Returns what a text says as a keyword. `recognised` is the keyword that the carrier has reported, and
+/// `carrier_acts` whether this carrier acts on keywords at all.
+///
+/// Such a carrier acts on the bare words only, unless it reports another. So a `STOP.` is obeyed and answered by us, and
+/// a `Start!` is an ordinary text: it lifts no block of the carrier, and so must not lift ours.
+///
+/// Twilio's lists may count YES as a start word, which it is for Twilio's own block only.
+#[must_use]
+pub fn heard(body: &str, recognised: Option<Keyword>, carrier_acts: bool) -> Heard {
+    let own = keyword(body);
+    let by_carrier = carrier_acts && (recognised.is_some() || is_bare(body));
+    let keyword = match (recognised, own) {
+        (Some(Keyword::Start), _) if is_yes(body) => Some(Keyword::Yes),
+        (Some(recognised), _) => Some(recognised),
+        (None, Some(Keyword::Start)) if carrier_acts && !by_carrier => None,
+        (None, own) => own,
+    };
+    Heard { keyword, by_carrier }
+}
+
+/// Whether a text is one of the words on which a carrier acts, with nothing but space around it.
+fn is_bare(body: &str) -> bool {
+    let bare = body.trim();
+    BARE.iter().chain(&PLAIN).any(|(word, _)| word.eq_ignore_ascii_case(bare))
+}
+
+/// Whether a text is a YES, in whatever way a carrier may have read it.
+fn is_yes(body: &str) -> bool {
+    body.trim_matches(|c: char| !c.is_alphanumeric()).eq_ignore_ascii_case("YES")
 }
 
 /// Whether a character shows nothing: zero-width spaces and joiners, marks of direction, selectors of variants, and what
@@ -147,6 +188,34 @@ mod tests {
             "unsubscribed",
         ] {
             assert_eq!(keyword(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_carrier_acts_on_the_bare_word_and_on_what_it_reports() {
+        use Keyword::{Help, Start, Stop, Yes};
+        for (body, recognised, expected, by_carrier) in [
+            (" stop ", None, Some(Stop), true),
+            ("OptOut", None, Some(Stop), true),
+            ("STOP.", None, Some(Stop), false),
+            ("STOP.", Some(Stop), Some(Stop), true),
+            ("opt out", None, Some(Stop), false),
+            ("basta", Some(Stop), Some(Stop), true),
+            ("start", None, Some(Start), true),
+            ("Start!", None, None, false),
+            ("\u{feff}START", None, None, false),
+            ("Start!", Some(Start), Some(Start), true),
+            ("YES", None, Some(Yes), true),
+            ("yes", Some(Start), Some(Yes), true),
+            ("Yes!", Some(Start), Some(Yes), true),
+            ("YES", Some(Stop), Some(Stop), true),
+            ("help", None, Some(Help), true),
+            ("hello", None, None, false),
+        ] {
+            assert_eq!(heard(body, recognised, true), Heard { keyword: expected, by_carrier }, "{body:?}");
+        }
+        for (body, expected) in [("stop", Some(Stop)), ("Start!", Some(Start)), ("YES", Some(Yes)), ("hello", None)] {
+            assert_eq!(heard(body, None, false), Heard { keyword: expected, by_carrier: false }, "{body}");
         }
     }
 

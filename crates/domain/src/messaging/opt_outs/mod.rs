@@ -8,8 +8,20 @@
 //! transaction that records the intent to send, and the changes here hold one lock of the person, so that of a text and
 //! a STOP one comes after the other has committed. A text that was asked for before may still arrive.
 //!
-//! Sending takes the lock of a person after the text's. A text that may change its sender's wish takes it before the locks
-//! of bookings and threads; every other change takes it last. Nobody who waits for it holds a booking or a thread.
+//! The lock of a person is taken last: after those of bookings, threads and texts. Whoever holds it waits for none of
+//! these; the texts that a change marks as decided are inbound ones, which nobody else locks while they wait for a wish.
+
+/// A statement about the clients of an organisation, whose column is named. Those of the platform have no organisation.
+/// The index of phone numbers is another one for them, so the statement is another, too.
+macro_rules! of_clients {
+    ($org:expr, $before:literal, $column:literal, $after:literal) => {
+        if $crate::people::organizations::is_platform($org) {
+            concat!($before, " (", $column, " IS NULL AND CAST($1 AS TEXT) IS NOT NULL) ", $after)
+        } else {
+            concat!($before, " (", $column, " = $1) ", $after)
+        }
+    };
+}
 
 mod confirmation;
 mod decide;
@@ -32,7 +44,7 @@ use crate::{Result, advisory};
 
 pub use confirmation::{Confirms, Permission};
 pub use decide::{Decision, decide};
-pub use keyword::{Keyword, keyword};
+pub use keyword::{Heard, Keyword, heard, keyword};
 pub use person::{of_client, of_sitter, of_thread};
 pub use standing::OptOutSource;
 pub use suggestion::OptOutWish;
@@ -80,12 +92,9 @@ pub async fn start(tx: &mut Tx, change: &Change<'_>, now: Timestamp) -> Result<b
     lifted(tx, change, &before, &after, now).await
 }
 
-/// As [`start`], but lifts only what the carrier reported.
+/// As [`start`], but lifts only what the carrier reported. It is remembered, because the refusal of a text from before
+/// may be reported later.
 pub async fn lift_carrier(tx: &mut Tx, change: &Change<'_>, now: Timestamp) -> Result<bool> {
-    // Most texts that say YES are not about this, and need not wait for anybody.
-    if !is_opted_out(tx, change.org, change.phone).await? {
-        return Ok(false);
-    }
     let (before, after) = apply(tx, change, Standing::unblocked, now).await?;
     lifted(tx, change, &before, &after, now).await
 }

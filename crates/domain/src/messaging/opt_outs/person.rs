@@ -47,10 +47,13 @@ pub(super) struct Named {
 
 pub(super) async fn named(tx: &mut Tx, org: &OrgId, phone: &PhoneNumber) -> Result<Named> {
     Ok(tx
-        .query(
-            "SELECT (SELECT MIN(id) FROM clients WHERE org_id = $1 AND replace(phone_number, '+', '') = $2) AS client,
-                    (SELECT MIN(id) FROM sitters WHERE org_id = $1 AND replace(phone_number, '+', '') = $2) AS sitter",
-        )
+        .query(of_clients!(
+            org,
+            "SELECT (SELECT MIN(id) FROM clients WHERE",
+            "org_id",
+            "AND replace(phone_number, '+', '') = $2) AS client,
+                    (SELECT MIN(id) FROM sitters WHERE org_id = $1 AND replace(phone_number, '+', '') = $2) AS sitter"
+        ))
         .bind(org)
         .bind(phone.digits())
         .one()

@@ -52,6 +52,8 @@ pub(super) struct Standing {
     pub opt_out: Option<OptOut>,
     /// When the person last asked for texts again.
     pub opt_in: Option<Moment>,
+    /// When the person last said what lifts a block of the carrier only.
+    pub unblocked_at: Option<Timestamp>,
 }
 
 impl Standing {
@@ -65,7 +67,8 @@ impl Standing {
             Some(opt_in) => opt_in.is_after(moment),
             None => false,
         };
-        if outdated {
+        let unblocked = carrier && self.unblocked_at.is_some_and(|unblocked_at| unblocked_at >= moment.at);
+        if outdated || unblocked {
             return self;
         }
         let opt_out = self.opt_out.get_or_insert_with(|| OptOut {
@@ -104,10 +107,14 @@ impl Standing {
     /// The carrier has lifted its own block. What the person or the owner said stays.
     #[must_use]
     pub fn unblocked(mut self, moment: &Moment) -> Self {
-        self.opt_out = match self.opt_out {
-            Some(opt_out) if opt_out.said.is_none() => opt_out.after(moment.at, None),
-            said => said,
-        };
+        self.unblocked_at = self.unblocked_at.max(Some(moment.at));
+        self.opt_out = self.opt_out.and_then(|mut opt_out| {
+            if opt_out.said.is_none() {
+                return opt_out.after(moment.at, None);
+            }
+            opt_out.refused_at = opt_out.refused_at.filter(|refused| *refused > moment.at);
+            Some(opt_out)
+        });
         self
     }
 }
@@ -204,6 +211,14 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_from_before_the_yes_that_is_taken_in_late_changes_nothing() {
+        let lifted = Standing::default().unblocked(&text(3, "c"));
+        assert_eq!(source(&lifted.clone().stopped(&decided(2), Carrier)), None);
+        assert_eq!(source(&lifted.clone().stopped(&decided(4), Carrier)), Some(Carrier));
+        assert_eq!(source(&lifted.stopped(&text(2, "b"), Keyword)), Some(Keyword), "a YES lifts no STOP");
+    }
+
+    #[test]
     fn a_refusal_later_than_the_start_opts_out_again() {
         let standing = Standing::default().stopped(&text(1, "a"), Keyword).stopped(&decided(5), Carrier);
         let standing = standing.started(&text(3, "c"));
@@ -219,19 +234,33 @@ mod tests {
         assert_eq!(opt_out.message, Some(MessageId::from("c")));
     }
 
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Said {
+        Stop(OptOutSource),
+        Start,
+        Yes,
+    }
+
     /// One thing that is said or refused: what, and in which minute.
-    fn said() -> impl Strategy<Value = (Option<OptOutSource>, i64)> {
-        let what = prop_oneof![Just(None), Just(Some(Keyword)), Just(Some(Owner)), Just(Some(Carrier))];
+    fn said() -> impl Strategy<Value = (Said, i64)> {
+        let what = prop_oneof![
+            Just(Said::Start),
+            Just(Said::Yes),
+            Just(Said::Stop(Keyword)),
+            Just(Said::Stop(Owner)),
+            Just(Said::Stop(Carrier))
+        ];
         (what, 0..6_i64)
     }
 
-    fn fold(said: &[(usize, (Option<OptOutSource>, i64))]) -> Standing {
+    fn fold(said: &[(usize, (Said, i64))]) -> Standing {
         said.iter().fold(Standing::default(), |standing, (id, (what, minute))| {
-            let message = (!matches!(what, Some(Carrier))).then(|| MessageId::from(format!("text-{id}")));
+            let message = (*what != Said::Stop(Carrier)).then(|| MessageId::from(format!("text-{id}")));
             let moment = Moment { at: at(*minute), message };
             match what {
-                Some(source) => standing.stopped(&moment, *source),
-                None => standing.started(&moment),
+                Said::Stop(source) => standing.stopped(&moment, *source),
+                Said::Start => standing.started(&moment),
+                Said::Yes => standing.unblocked(&moment),
             }
         })
     }
@@ -252,12 +281,17 @@ mod tests {
             let (one, other) = (fold(&said), fold(&shuffled));
             prop_assert_eq!(one.opt_out.is_some(), other.opt_out.is_some());
             prop_assert_eq!(one.opt_in, other.opt_in);
-            let last = said.iter().max_by_key(|(id, (what, minute))| {
-                // The carrier's refusal comes before a text of the same minute.
-                (*minute, !matches!(what, Some(Carrier)), format!("text-{id}"))
-            });
-            let (_, (what, _)) = last.unwrap();
-            prop_assert_eq!(one.opt_out.is_some(), what.is_some());
+            prop_assert_eq!(one.unblocked_at, other.unblocked_at);
+            let last_of = |counts: fn(Said) -> bool| {
+                let those = said.iter().filter(move |(_, (what, _))| counts(*what));
+                those.max_by_key(|(id, (_, minute))| (*minute, format!("text-{id}")))
+            };
+            let says = |what| matches!(what, Said::Start | Said::Stop(Keyword | Owner));
+            let stopped = last_of(says).is_some_and(|(_, (what, _))| *what != Said::Start);
+            // The carrier's refusal comes before a text of the same minute.
+            let refused = last_of(|what| what == Said::Stop(Carrier)).map(|(_, (_, minute))| *minute);
+            let lifted = last_of(|what| matches!(what, Said::Start | Said::Yes)).map(|(_, (_, minute))| *minute);
+            prop_assert_eq!(one.opt_out.is_some(), stopped || refused > lifted);
         }
     }
 }

@@ -17,6 +17,7 @@ struct Row {
     refused_at: Option<Timestamp>,
     opted_in_at: Option<Timestamp>,
     opted_in_by: Option<MessageId>,
+    unblocked_at: Option<Timestamp>,
     client_opted_out_at: Option<Timestamp>,
 }
 
@@ -24,14 +25,18 @@ struct Row {
 /// column of `clients` and sets it when the carrier refuses a text.
 pub(super) async fn load(tx: &mut Tx, org: &OrgId, person: &PhoneNumber) -> Result<Standing> {
     let row: Row = tx
-        .query(
+        .query(of_clients!(
+            org,
             "SELECT o.since, o.source, o.message_event_id, o.said_at, o.said_in, o.refused_at,
-                    i.at AS opted_in_at, i.message_event_id AS opted_in_by, c.opted_out_at AS client_opted_out_at
+                    i.at AS opted_in_at, i.message_event_id AS opted_in_by, i.unblocked_at,
+                    c.opted_out_at AS client_opted_out_at
              FROM (SELECT 1 AS one) AS person
              LEFT JOIN opt_outs o ON o.org_id = $1 AND o.phone_digits = $2
              LEFT JOIN opt_ins i ON i.org_id = $1 AND i.phone_digits = $2
-             LEFT JOIN clients c ON c.org_id = $1 AND replace(c.phone_number, '+', '') = $2",
-        )
+             LEFT JOIN clients c ON",
+            "c.org_id",
+            "AND replace(c.phone_number, '+', '') = $2"
+        ))
         .bind(org)
         .bind(person.digits())
         .one()
@@ -47,7 +52,7 @@ pub(super) async fn load(tx: &mut Tx, org: &OrgId, person: &PhoneNumber) -> Resu
         }),
         _ => None,
     };
-    let standing = Standing { opt_out, opt_in };
+    let standing = Standing { opt_out, opt_in, unblocked_at: row.unblocked_at };
     Ok(match (&standing.opt_out, row.client_opted_out_at) {
         (None, Some(at)) => standing.stopped(&Moment { at, message: None }, OptOutSource::Carrier),
         _ => standing,
@@ -72,17 +77,18 @@ pub(super) async fn save(
                 .await?;
         }
     }
-    if let Some(opt_in) = &standing.opt_in {
+    if standing.opt_in.is_some() || standing.unblocked_at.is_some() {
         tx.query(
-            "INSERT INTO opt_ins (org_id, phone_digits, at, message_event_id, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $5)
+            "INSERT INTO opt_ins (org_id, phone_digits, at, message_event_id, unblocked_at, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $6)
              ON CONFLICT (org_id, phone_digits)
-             DO UPDATE SET at = $3, message_event_id = $4, updated_at = $5",
+             DO UPDATE SET at = $3, message_event_id = $4, unblocked_at = $5, updated_at = $6",
         )
         .bind(org)
         .bind(person.digits())
-        .bind(opt_in.at)
-        .bind(&opt_in.message)
+        .bind(standing.opt_in.as_ref().map(|opt_in| opt_in.at))
+        .bind(standing.opt_in.as_ref().and_then(|opt_in| opt_in.message.clone()))
+        .bind(standing.unblocked_at)
         .bind(now)
         .execute()
         .await?;
@@ -122,10 +128,12 @@ async fn mirror(
     since: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<()> {
-    tx.query(
-        "UPDATE clients SET opted_out_at = $3, updated_at = $4
-         WHERE org_id = $1 AND replace(phone_number, '+', '') = $2",
-    )
+    tx.query(of_clients!(
+        org,
+        "UPDATE clients SET opted_out_at = $3, updated_at = $4 WHERE",
+        "org_id",
+        "AND replace(phone_number, '+', '') = $2"
+    ))
     .bind(org)
     .bind(person.digits())
     .bind(since)

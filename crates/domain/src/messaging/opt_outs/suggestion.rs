@@ -54,19 +54,22 @@ pub(super) async fn settle_person(
     now: Timestamp,
 ) -> Result<Vec<MessageId>> {
     let settled = tx
-        .query(
+        .query(of_clients!(
+            org,
             "UPDATE message_events SET opt_out_wish = $4, updated_at = $5
              WHERE opt_out_wish = 'suggested' AND COALESCE(provider_at, created_at) <= $3
                AND thread_id IN
                    (SELECT t.id FROM message_threads t
                     WHERE t.org_id = $1 AND t.client_id IN
-                          (SELECT id FROM clients WHERE org_id = $1 AND replace(phone_number, '+', '') = $2)
+                          (SELECT id FROM clients WHERE",
+            "org_id",
+            "AND replace(phone_number, '+', '') = $2)
                     UNION ALL
                     SELECT t.id FROM message_threads t
                     WHERE t.org_id = $1 AND t.scope = 'owner_sitter' AND t.assigned_sitter_id IN
                           (SELECT id FROM sitters WHERE org_id = $1 AND replace(phone_number, '+', '') = $2))
-             RETURNING id, thread_id",
-        )
+             RETURNING id, thread_id"
+        ))
         .bind(org)
         .bind(person.digits())
         .bind(until)

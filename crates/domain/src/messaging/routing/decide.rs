@@ -233,7 +233,11 @@ fn keyword(facts: &Facts, steps: &mut Steps) -> Asked {
             (Some(Opting::LiftCarrier), None, "YES: the carrier has lifted a block of its own, if there was one")
         }
         Keyword::Yes => {
-            steps.not(Check::Keyword, CHECKED, "YES lifts a block of Twilio only, which this carrier is not");
+            steps.not(
+                Check::Keyword,
+                CHECKED,
+                "YES lifts nothing but a block of Twilio's own, and Twilio has not acted on this text",
+            );
             return Asked::default();
         }
     };
@@ -295,9 +299,17 @@ fn of_client(facts: &Facts, class: NumberClass, owner: Option<&KnownSitter>, ste
     }
     // Only a number of this class has a sitter.
     match owner.filter(|_| class == NumberClass::Sitter) {
-        Some(sitter) => on_sitters_number(facts, sitter, steps),
+        Some(sitter) if sitter.active => on_sitters_number(facts, sitter, steps),
+        Some(left) => left_behind(without_window(facts, class, steps), facts, left),
         None => without_window(facts, class, steps),
     }
+}
+
+/// Says that nobody answers at the number of a sitter who is no longer active, so that the owner does.
+fn left_behind(mut verdict: Verdict, facts: &Facts, sitter: &KnownSitter) -> Verdict {
+    let why = format!("; {} is the number of {}, who is no longer active.", facts.number, sitter.name);
+    verdict.summary = verdict.summary.trim_end_matches('.').to_owned() + &why;
+    verdict
 }
 
 /// Rules 5a and 5b.
@@ -339,6 +351,10 @@ fn in_active_window(facts: &Facts, steps: &mut Steps) -> Option<Verdict> {
     steps.matched(Check::ActiveWindow, checked, reason);
     let destination = Destination::Thread(thread.id.clone());
     Some(match &window.sitter {
+        Some(sitter) if !sitter.active => {
+            let why = format!("{}, whose assignment window is active until {until}, is no longer active", sitter.name);
+            Verdict::to_owner(Outcome::WindowWithoutSitter, destination, &why)
+        }
         Some(sitter) => {
             let kind = if thread.scope == Scope::ClientBooking { "booking thread" } else { "thread" };
             let why = format!(
@@ -376,7 +392,8 @@ fn on_sitters_number(facts: &Facts, sitter: &KnownSitter, steps: &mut Steps) -> 
     // A client has one general thread on a number, whoever has it now.
     let general = facts.threads.iter().filter(|thread| thread.scope == Scope::ClientGeneral);
     if let Some(thread) = newest(general) {
-        let reason = format!("conversation {} of the client was taken from {}", thread.id, sitter.name);
+        let whose = if thread.assigned_sitter.is_some() { "another sitter's" } else { "the owner's" };
+        let reason = format!("conversation {} of the client is {whose}", thread.id);
         steps.not(Check::SitterNumber, checked, reason);
         return no_window(facts, thread, steps);
     }

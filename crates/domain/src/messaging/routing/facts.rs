@@ -126,7 +126,7 @@ pub struct Facts {
     pub from: Sender,
     /// The keyword that the text consists of.
     pub keyword: Option<Keyword>,
-    /// Whether the carrier has answered the keyword.
+    /// Whether the carrier acts on the keyword, and answers it.
     pub carrier_answers: bool,
     /// The answer to an offer that the text consists of.
     pub command: Option<Command>,

@@ -40,12 +40,13 @@ pub async fn load(tx: &mut Tx, text: &Arrived, onboarding: &PhoneNumber, now: Ti
         Some(to) => number_of(tx, to, onboarding, now).await?,
         None => None,
     };
+    let heard = opt_outs::heard(&text.body, text.keyword, text.carrier.answers_keywords());
     let mut facts = Facts {
         number: to.as_ref().map_or_else(|| Sender::of(&text.to).shown(), PhoneNumber::masked),
         reached: Reached::Nobody,
         from,
-        keyword: text.keyword.or_else(|| opt_outs::keyword(&text.body)),
-        carrier_answers: text.carrier.answers_keywords(),
+        keyword: heard.keyword,
+        carrier_answers: heard.by_carrier,
         command: offers::command(&text.body),
         sitter: None,
         client: None,

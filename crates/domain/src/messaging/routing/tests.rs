@@ -142,6 +142,17 @@ fn on_a_sitters_own_number_a_text_without_a_window_is_the_sitters() {
 }
 
 #[test]
+fn a_sitter_who_has_left_is_no_sitter() {
+    let left = KnownSitter { active: false, ..sam() };
+    let decision = decide(&Facts { threads: vec![thread("t1", vec![window(Some(left.clone()), 0, 120)])], ..facts() });
+    assert_eq!((decision.outcome, decision.routed_to), (Outcome::WindowWithoutSitter, RoutedTo::Owner));
+    let reached = Reached::Organization { class: NumberClass::Sitter, sitter: Some(left) };
+    let decision = decide(&Facts { reached, ..facts() });
+    assert_eq!((decision.outcome, decision.routed_to), (Outcome::NewConversation, RoutedTo::Owner));
+    assert!(decision.summary.ends_with("; +1••••••••02 is the number of Sam, who is no longer active."));
+}
+
+#[test]
 fn new_people_write_to_the_owner() {
     let decision = decide(&Facts { client: None, ..facts() });
     assert_eq!((decision.outcome, decision.destination), (Outcome::UnknownSender, Destination::General));
