@@ -26,6 +26,9 @@ ALTER TABLE message_events ADD COLUMN given_back INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX message_events_shown ON message_events (thread_id, (COALESCE(provider_at, created_at)), id);
 CREATE INDEX message_events_arrived ON message_events (thread_id, routed_to, arrival) WHERE arrival IS NOT NULL;
 
+-- Whether a message at the provider belongs to an effect.
+CREATE INDEX effects_accepted ON effects (provider_ref, kind) WHERE provider_ref IS NOT NULL;
+
 -- Clients, the newest first.
 CREATE INDEX clients_newest ON clients (org_id, created_at, id);
 

@@ -48,6 +48,7 @@ mod processes;
 mod promises;
 mod receiver;
 mod reconciliation;
+mod replies;
 mod retention;
 mod retries;
 mod routing;

@@ -6,12 +6,13 @@ use std::time::Duration;
 use nightshift_db::Engine;
 use nightshift_db::failpoint::{self, Action};
 use nightshift_db::testing::each_engine;
-use nightshift_lab::simulator::{Fault, FaultRule};
+use nightshift_lab::simulator::{Direction, Fault, FaultRule, InboundSpec};
 use nightshift_providers::http_client;
 use nightshift_providers::sms::{Intent, SendMessage};
 use nightshift_providers::twilio::TwilioClient;
 use serde_json::json;
 
+use crate::support::business::{self, booking_of};
 use crate::support::nightshift::fast_account;
 use crate::support::{Nightshift, on};
 
@@ -26,6 +27,7 @@ each_engine! {
     a_text_that_is_found_brings_along_what_became_of_it,
     a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent,
     a_text_whose_resend_is_unclear_before_the_look_up_is_stored_is_looked_up_again,
+    a_reply_in_an_answer_to_a_webhook_is_not_taken_for_an_unclear_text(flavor = "multi_thread"),
 }
 
 const CLIENT: &str = "+15551234567";
@@ -326,6 +328,34 @@ async fn a_text_whose_resend_is_unclear_before_the_look_up_is_stored_is_looked_u
         nightshift.texts().unsettled().skip_waits_until(0).await;
         assert_eq!(received(&nightshift, "On my way"), 1);
         assert_eq!(nightshift.texts().failed().count().await, 0);
+    })
+    .await;
+}
+
+/// Twilio lists the reply between the numbers of the offer's text.
+async fn a_reply_in_an_answer_to_a_webhook_is_not_taken_for_an_unclear_text(engine: Engine) {
+    const SAM: &str = "+15550100001";
+    const DESK: &str = "+15550199000";
+    on(engine, async |nightshift| {
+        let desk = json!({"id": "number-desk", "orgId": "org-paws", "e164": DESK, "numberClass": "front_desk",
+                          "provider": "twilio"});
+        business::load(&nightshift.db, json!({"numbers": [desk]})).await;
+        let twilio = nightshift.simulator.twilio();
+        twilio.set_inbound_url(format!("{}/api/twilio/inbound", nightshift.app.url()));
+        twilio.receive(InboundSpec::new(SAM, DESK, "YES")).await;
+        let replies = twilio.read(|ledger| {
+            ledger.to(SAM).filter(|text| text.direction == Direction::OutboundReply && text.from == DESK).count()
+        });
+        assert_eq!(replies, 1);
+        inject(&nightshift, Fault::ErrorBeforeStoring);
+        let booking = nightshift.book_as(booking_of(1)).await;
+        let body = json!({"sitterIds": ["sitter-sam"]});
+        nightshift.post(&format!("/api/bookings/{booking}/offers"), body).await.expect(201);
+        nightshift.texts().unconfirmed().until(1).await;
+        nightshift.texts().unsettled().skip_waits_until(0).await;
+        assert_eq!(nightshift.texts().failed().count().await, 0);
+        let offers = twilio.read(|ledger| ledger.to(SAM).filter(|text| text.body.starts_with("New booking")).count());
+        assert_eq!(offers, 1);
     })
     .await;
 }

@@ -218,11 +218,14 @@ async fn ask(sender: &dyn Carrier, envelope: &Envelope) -> Result<Vec<Candidate>
     })
 }
 
-/// Returns the candidates that belong to no text yet. Other texts to the same client were sent before and since.
+/// Returns the candidates that belong to no text yet. Other texts to the same client were sent before and since. A text
+/// that the carrier gave back has no SID any more; the ledger keeps it.
 async fn unclaimed(tx: &mut Tx, candidates: Vec<Candidate>) -> Result<Vec<Candidate>, JobError> {
     let mut unclaimed = Vec::new();
     for candidate in candidates {
-        if delivery::find_by_sid(tx, &candidate.message.sid).await.or_job_error()?.is_none() {
+        let sid = &candidate.message.sid;
+        let known = delivery::find_by_sid(tx, sid).await.or_job_error()?.is_some();
+        if !known && !effects::is_accepted(tx, EFFECT, sid).await? {
             unclaimed.push(candidate);
         }
     }

@@ -29,7 +29,7 @@ pub(crate) struct Report<'a> {
     pub(crate) delivery: Delivery,
     /// Why the text did not arrive, if the carrier says so.
     pub(crate) error_code: Option<&'a str>,
-    /// What must be done about it, if anything.
+    /// What must be done about it, if anything. Counts only if the text did not arrive.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) received_at: Timestamp,
 }
@@ -77,7 +77,9 @@ pub(crate) async fn apply(
     now: Timestamp,
 ) -> Result<Option<Applied>, JobError> {
     let Some(status) = our_status(report.delivery) else { return Ok(Some(Applied::NoNews)) };
-    if report.refusal == Some(Refusal::Hours)
+    // What is said to have arrived was not refused, whatever the code says.
+    let refusal = report.refusal.filter(|_| matches!(status, MessageStatus::Undelivered | MessageStatus::Failed));
+    if refusal == Some(Refusal::Hours)
         && let Some(back) = delivery::given_back(tx, report.sid, by, now).await.or_job_error()?
     {
         if back.text.status == MessageStatus::Queued {
@@ -85,7 +87,7 @@ pub(crate) async fn apply(
         }
         return Ok(Some(Applied::Changed));
     }
-    delivery::record_reported(tx, report.sid, because(report.refusal), by, now).await.or_job_error()?;
+    delivery::record_reported(tx, report.sid, because(refusal), by, now).await.or_job_error()?;
     Ok(match apply_report(tx, report.sid, status, report.error_code, by, now).await.or_job_error()? {
         ReportOutcome::Applied(_) => Some(Applied::Changed),
         ReportOutcome::Stale => Some(Applied::Stale),

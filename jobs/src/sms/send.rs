@@ -39,13 +39,18 @@ const SEND_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// retry the job.
 const NUMBER_AWAITED: Duration = Duration::from_secs(24 * 3600);
 
+/// Why a job changes nothing that sent the text before the carrier gave it back. Another job sends it again, as an effect
+/// of its own.
+const GIVEN_BACK: &str = "the carrier has given the text back since, and another job sends it";
+
 impl Handler<App> for SmsSend {
     type Hooks = Self;
 
     /// Sends the text when its number has a slot.
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let key = delivery::effect_key(&self.message_event_id, self.given_back);
-        let sending = Sending { id: &self.message_event_id, key, by: Actor::system(ctx.job.id.as_str()), ctx: &ctx };
+        let by = Actor::system(ctx.job.id.as_str());
+        let sending = Sending { id: &self.message_event_id, given_back: self.given_back, key, by, ctx: &ctx };
         match perform(&ctx, &sending).await? {
             Performed::Ended(ended) => ended,
             Performed::Settled(record) => sending.unclear(Some(&record)).await,
@@ -56,6 +61,8 @@ impl Handler<App> for SmsSend {
 
 struct Sending<'a> {
     id: &'a MessageId,
+    /// How often the carrier had given the text back.
+    given_back: i64,
     /// The key of the effect.
     key: String,
     by: Actor,
@@ -82,7 +89,10 @@ impl<'a> Performable for Sending<'a> {
     /// out.
     async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Decision<Leaving<'a>>, JobError> {
         let over = |outcome: Outcome| Ok(Decision::Over(Ok(outcome)));
-        let mut text = delivery::load(tx, self.id).await.or_job_error()?;
+        let mut text = delivery::lock(tx, self.id).await.or_job_error()?;
+        if text.given_back != self.given_back {
+            return over(Outcome::skip(GIVEN_BACK));
+        }
         if text.status == MessageStatus::Queued {
             if let Some(held) = delivery::held(tx, &text, now).await.or_job_error()? {
                 return over(Outcome::poll(held.until.since(now)));
@@ -146,6 +156,9 @@ impl<'a> Performable for Sending<'a> {
     }
 
     async fn settle(&self, tx: &mut Tx, answer: &Answer<SendError>, now: Timestamp) -> Result<JobResult, JobError> {
+        if delivery::lock(tx, self.id).await.or_job_error()?.given_back != self.given_back {
+            return Ok(Ok(Outcome::skip(GIVEN_BACK)));
+        }
         match answer {
             Answer::Taken(sid) => {
                 delivery::record_sent(tx, self.id, sid, &self.by, now).await.or_job_error()?;
@@ -273,6 +286,9 @@ impl Hooks for SmsSend {
     /// out.
     async fn on_dead(job: &Self, tx: &mut Tx, dead: &DeadJob) -> Result<(), JobError> {
         let id = &job.message_event_id;
+        if delivery::lock(tx, id).await.or_job_error()?.given_back != job.given_back {
+            return Ok(());
+        }
         if delivery::mark_unconfirmed(tx, id, dead.at).await.or_job_error()? {
             return delivery::raise_unconfirmed(tx, id, dead.at).await.or_job_error();
         }
@@ -282,6 +298,9 @@ impl Hooks for SmsSend {
     }
 
     async fn on_retry(job: &Self, tx: &mut Tx, retried: &RetriedJob) -> Result<Revival, JobError> {
+        if delivery::load(tx, &job.message_event_id).await.or_job_error()?.given_back != job.given_back {
+            return Ok(Revival::Pointless(GIVEN_BACK.to_owned()));
+        }
         revive(tx, &job.message_event_id, retried).await
     }
 }

@@ -14,7 +14,7 @@ use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::Recorded;
 use nightshift_domain::messaging::delivery::{ReplyState, answer_with_reply, reply_state};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::web::error::Result;
 use crate::web::routes::{Contract, Gives};
@@ -22,6 +22,8 @@ use crate::web::state::Web;
 
 /// How long a request waits for the reply to its text.
 const WAIT: Duration = Duration::from_millis(2500);
+/// How much longer it takes at most to take the reply, and to find out whether that happened.
+const TAKE_MAX: Duration = Duration::from_secs(1);
 /// The time between the first two looks. It doubles up to [`LOOK_MAX`].
 const LOOK_FIRST: Duration = Duration::from_millis(20);
 const LOOK_MAX: Duration = Duration::from_millis(160);
@@ -59,6 +61,15 @@ impl Twiml {
 /// Returns the reply that the answer carries, if it carries one.
 async fn reply_of(web: &Web, inbox: &InboxId) -> Result<Option<String>> {
     let deadline = Instant::now() + WAIT;
+    // An answer that carried the reply before, as to a repeated delivery, needs no place among those that wait.
+    match timeout_at(deadline, reply_state(&web.db, inbox)).await {
+        Ok(state) => match state? {
+            ReplyState::Answered(reply) => return Ok(Some(reply)),
+            ReplyState::Nothing => return Ok(None),
+            ReplyState::Ready | ReplyState::Open => {}
+        },
+        Err(_) => return Ok(None),
+    }
     let Ok(waiting) = web.replies_awaited.try_acquire() else { return Ok(None) };
     let mut pause = LOOK_FIRST;
     loop {
@@ -80,13 +91,16 @@ async fn reply_of(web: &Web, inbox: &InboxId) -> Result<Option<String>> {
         pause = (pause * 2).min(LOOK_MAX);
     }
     drop(waiting);
-    match take(web, inbox).await {
-        // A commit whose answer was lost may have been made. Then this answer is the one that carries the reply.
-        Err(error) => match reply_state(&web.db, inbox).await {
-            Ok(ReplyState::Answered(reply)) => Ok(Some(reply)),
-            _ => Err(error),
-        },
-        taken => taken,
+    let failed = match timeout_at(deadline + TAKE_MAX, take(web, inbox)).await {
+        Ok(Ok(taken)) => return Ok(taken),
+        Ok(Err(error)) => Some(error),
+        Err(_) => None,
+    };
+    // A commit whose answer was lost or is late may have been made. Then this answer is the one that carries the reply.
+    match (timeout(TAKE_MAX, reply_state(&web.db, inbox)).await, failed) {
+        (Ok(Ok(ReplyState::Answered(reply))), _) => Ok(Some(reply)),
+        (_, Some(error)) => Err(error),
+        (_, None) => Ok(None),
     }
 }
 

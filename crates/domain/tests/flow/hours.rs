@@ -20,6 +20,8 @@ each_engine! {
     a_persons_text_waits_unless_it_answers_or_is_forced,
     a_text_that_was_delayed_into_quiet_hours_waits_before_it_is_sent,
     what_the_carrier_gives_back_because_of_the_hour_is_sent_again_a_few_times,
+    the_run_of_a_text_that_the_carrier_gives_back_waits_again_and_says_why,
+    a_text_that_has_left_meanwhile_is_not_held,
 }
 
 const NIGHT: &str = "2024-12-30T23:00:00Z";
@@ -203,4 +205,35 @@ async fn send(business: &Business, message: &MessageId, sid: &str, now: &str) {
             record_sent(tx, message, sid, &job(), at(now)).await.unwrap();
         })
         .await;
+}
+
+async fn the_run_of_a_text_that_the_carrier_gives_back_waits_again_and_says_why(engine: Engine) {
+    on(engine, async |business| {
+        business.add_number("pool-1", "pool", "org-1").await;
+        let (_, _, message) = business.confirmed_and_written(|_| {}).await;
+        let run = async || -> (String, Option<String>) {
+            business.db.read("SELECT status, error FROM automation_runs").one().await.unwrap()
+        };
+        send(&business, &message, "SM0", NIGHT).await;
+        assert_eq!(run().await, ("success".to_owned(), None));
+        business.write(async |tx| given_back(tx, "SM0", &job(), at(NIGHT)).await.unwrap()).await.unwrap();
+        assert_eq!(run().await, ("pending".to_owned(), Some("carrier_hours".to_owned())));
+        send(&business, &message, "SM1", MORNING).await;
+        assert_eq!(run().await, ("success".to_owned(), None));
+    })
+    .await;
+}
+
+async fn a_text_that_has_left_meanwhile_is_not_held(engine: Engine) {
+    on(engine, async |business| {
+        with_quiet_hours(&business).await;
+        business.add_number("pool-1", "pool", "org-1").await;
+        let (_, _, message) = business.confirmed_and_written(|_| {}).await;
+        let read_before = business.write(async |tx| load(tx, &message).await.unwrap()).await;
+        send(&business, &message, "SM0", "2024-12-30T20:59:59Z").await;
+        let now = at("2024-12-30T21:00:00Z");
+        assert_eq!(business.write(async |tx| held(tx, &read_before, now).await.unwrap()).await, None);
+        assert_eq!(business.count("SELECT COUNT(*) FROM message_events WHERE held_until IS NOT NULL").await, 0);
+    })
+    .await;
 }

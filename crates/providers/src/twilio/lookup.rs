@@ -49,7 +49,9 @@ impl TwilioClient {
             for listed in page.messages.into_iter().filter(|listed| listed.may_be_between(lookup)) {
                 if listed.created_at()? >= since {
                     all_older = false;
-                    found.push(listed.into_candidate(lookup).ok_or(UNREADABLE)?);
+                    if listed.may_be_by_request() {
+                        found.push(listed.into_candidate(lookup).ok_or(UNREADABLE)?);
+                    }
                 }
             }
             match page.next_page_uri {
@@ -98,6 +100,7 @@ struct Listed {
     body: Option<String>,
     from: Option<String>,
     to: Option<String>,
+    direction: Option<String>,
     date_created: Option<String>,
     error_code: Option<String>,
 }
@@ -110,6 +113,7 @@ impl Listed {
             body: fields.at("body").map_or_else(|| Some(String::new()), |body| body.as_str().map(str::to_owned)),
             from: fields.text("from"),
             to: fields.text("to"),
+            direction: fields.text("direction"),
             date_created: fields.text("date_created"),
             error_code: fields.whole("error_code").map(|code| code.to_string()),
         }
@@ -120,6 +124,12 @@ impl Listed {
     fn may_be_between(&self, lookup: &Lookup) -> bool {
         let same = |shown: &Option<String>, ours: &str| shown.as_deref().is_none_or(|shown| same_number(shown, ours));
         same(&self.from, &lookup.from) && same(&self.to, &lookup.to)
+    }
+
+    /// Whether a request may have sent the message. A reply in the answer to a webhook was not sent by one, nor was what
+    /// somebody wrote to us.
+    fn may_be_by_request(&self) -> bool {
+        !matches!(self.direction.as_deref(), Some("outbound-reply" | "inbound"))
     }
 
     fn created_at(&self) -> Result<DateTime<Utc>, LookupError> {

@@ -140,6 +140,15 @@ pub async fn find(tx: &mut Tx, kind: &str, business_key: &str) -> Result<Option<
         .transpose()
 }
 
+/// Returns whether the provider accepted an effect of this kind as `provider_ref`. Index: `effects_accepted`.
+pub async fn is_accepted(tx: &mut Tx, kind: &str, provider_ref: &str) -> Result<bool> {
+    tx.query("SELECT EXISTS (SELECT 1 FROM effects WHERE kind = $1 AND provider_ref = $2)")
+        .bind(kind)
+        .bind(provider_ref)
+        .scalar()
+        .await
+}
+
 /// Marks the request as about to be sent, which must be committed before it is sent. Returns the record of the request
 /// that the caller may send, or `None` if it must not be sent, because the effect is not reserved. `reserved` must come
 /// from [`reserve`] in the same transaction.

@@ -84,6 +84,30 @@ pub(crate) async fn reopen_unsent(tx: &mut Tx, id: &AutomationRunId, now: Timest
     Ok(())
 }
 
+/// Returns a successful run to `pending`, because the carrier has given its text back, and says what it waits for.
+pub(crate) async fn reopen_given_back(
+    tx: &mut Tx,
+    id: &AutomationRunId,
+    waits_for: &str,
+    now: Timestamp,
+) -> Result<()> {
+    if lock(tx, id).await?.status != AutomationRunStatus::Success {
+        return Ok(());
+    }
+    let run = tx
+        .query(run_columns!(
+            "UPDATE automation_runs SET status = 'pending', error = $2, executed_at = NULL, updated_at = $3
+             WHERE id = $1 RETURNING",
+            ""
+        ))
+        .bind(id)
+        .bind(waits_for)
+        .bind(now)
+        .one()
+        .await?;
+    announce(tx, &run, now).await
+}
+
 async fn back_to_pending(tx: &mut Tx, id: &AutomationRunId, now: Timestamp) -> Result<AutomationRun> {
     let run = tx
         .query(run_columns!(

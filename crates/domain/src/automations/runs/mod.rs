@@ -10,8 +10,8 @@ mod waiting;
 use nightshift_db::{Engine, Json, Timestamp, Tx};
 use serde_json::{Value, json};
 
-pub(crate) use ending::reopen_unsent;
 pub use ending::{EXECUTOR, Reopened, reopen_failed, set_failed, set_skipped, set_success};
+pub(crate) use ending::{reopen_given_back, reopen_unsent};
 pub use view::{AutomationRunDetail, AutomationRunView, Filter, list, view};
 pub(super) use waiting::{WrittenText, set_blocked, set_quiet, set_written};
 pub use waiting::{release_blocked, reopen_skipped, skip_unwritten, waiting_for_front_desk};

@@ -14,7 +14,7 @@ use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::automations::quiet_hours::QuietHours;
-use crate::automations::zone_named;
+use crate::automations::{runs, zone_named};
 use crate::ids::MessageId;
 use crate::messaging::message::MessageStatus;
 use crate::text_enum::text_enum;
@@ -45,11 +45,16 @@ pub struct Held {
     pub reason: HoldReason,
 }
 
-/// Returns whether a queued text must wait because of the hour, and until when. The text's row says so too.
+/// Returns whether a queued text must wait because of the hour, and until when. The text's row says so too. A text that
+/// is no longer queued does not wait. Locks the text until the transaction ends.
 ///
 /// # Errors
 /// An error of the database.
 pub async fn held(tx: &mut Tx, text: &Outbound, now: Timestamp) -> Result<Option<Held>> {
+    let text = lock(tx, &text.id).await?;
+    if text.status != MessageStatus::Queued {
+        return Ok(None);
+    }
     let (stored, quiet_until): (Stored, Option<Timestamp>) = {
         let stored: Stored = tx
             .query(
@@ -73,7 +78,7 @@ pub async fn held(tx: &mut Tx, text: &Outbound, now: Timestamp) -> Result<Option
         (carrier, own) => carrier.or(own),
     };
     match held {
-        Some(held) if Some(held.until) != stored.held_until => hold(tx, text, held, now).await?,
+        Some(held) if Some(held.until) != stored.held_until => hold(tx, &text, held, now).await?,
         Some(_) => {}
         None if stored.held_until.is_some() => release(tx, &text.id, now).await?,
         None => {}
@@ -169,7 +174,7 @@ pub struct GivenBack {
 }
 
 /// Puts a text back into the queue that the carrier accepted under the id `sid` and then did not deliver because of the
-/// recipient's hours. Returns `None` if no text has this id, or if it has another final status, or if that has happened
+/// recipient's hours. The automation run that wrote it waits again too. Returns `None` if no text has this id, or if it has another final status, or if that has happened
 /// too often: then the report must be applied as any other.
 ///
 /// # Errors
@@ -191,6 +196,9 @@ pub async fn given_back(tx: &mut Tx, sid: &str, by: &Actor, now: Timestamp) -> R
     .bind(now)
     .execute()
     .await?;
+    if let Some(run) = &text.automation_run_id {
+        runs::reopen_given_back(tx, run, held.reason.as_str(), now).await?;
+    }
     unless_outdated(tx, &text.id, now).await?;
     let text = lock(tx, &text.id).await?;
     Ok(Some(GivenBack { text, held }))

@@ -19,8 +19,11 @@ mod unclear;
 
 pub use hours::{GivenBack, Held, HoldReason, given_back, held, hold_for_carrier, next_window};
 pub use number::number_in_service;
-pub use outbound::{Outbound, effect_key, find_by_sid, load};
-pub use reply::{NewReply, ReplyChannel, ReplyState, answer_with_reply, reply_state, send_reply, store_reply};
+pub use outbound::{Outbound, effect_key, find_by_sid, load, lock};
+pub use reply::{
+    NewReply, ReplyChannel, ReplyState, answer_with_reply, give_up_reply, reopen_reply, reply_state, reply_to,
+    send_reply, store_reply,
+};
 pub use report::{ReportOutcome, apply_report, rank};
 pub use revive::revive;
 pub use send::{Envelope, SendDecision, begin_send};

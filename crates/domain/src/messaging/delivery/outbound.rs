@@ -72,8 +72,11 @@ pub async fn find_by_sid(tx: &mut Tx, sid: &str) -> Result<Option<Outbound>> {
     Ok(found)
 }
 
-/// Loads the text and locks its row until the transaction ends.
-pub(super) async fn lock(tx: &mut Tx, id: &MessageId) -> Result<Outbound> {
+/// Loads an outbound text and locks its row until the transaction ends.
+///
+/// # Errors
+/// As [`load`].
+pub async fn lock(tx: &mut Tx, id: &MessageId) -> Result<Outbound> {
     if tx.engine() == Engine::Postgres {
         tx.query("SELECT 1 FROM message_events WHERE id = $1 FOR NO KEY UPDATE").bind(id).execute().await?;
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::outbound::{Outbound, load, lock};
 use super::send::addresses;
+use super::settle::{Because, record_refused};
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::ids::{InboxId, MessageId, NumberId, ThreadId};
@@ -175,6 +176,44 @@ pub async fn send_reply(tx: &mut Tx, inbox: &InboxId, now: Timestamp) -> Result<
     }
     let id = tx.query("SELECT reply_message_id FROM webhook_inbox WHERE id = $1").bind(inbox).scalar().await?;
     load(tx, &id).await.map(Some)
+}
+
+/// Gives up a reply to an event whose job to send it as a text has ended: the text fails with `error_code`, and an
+/// exception is raised. A reply that the answer to the webhook carries is left unchanged.
+///
+/// # Errors
+/// An error of the database.
+pub async fn give_up_reply(tx: &mut Tx, inbox: &InboxId, error_code: &str, by: &Actor, now: Timestamp) -> Result<()> {
+    let Found::Undecided(id, _) = found(tx, inbox).await? else { return Ok(()) };
+    lock(tx, &id).await?;
+    if take_reply(tx, inbox, ReplyChannel::Sms, now).await? {
+        record_refused(tx, &id, error_code, Because::Other, by, now).await?;
+    }
+    Ok(())
+}
+
+/// Returns the text of the reply to an event, if there is one.
+///
+/// # Errors
+/// An error of the database.
+pub async fn reply_to(tx: &mut Tx, inbox: &InboxId) -> Result<Option<MessageId>> {
+    let row: Option<(Option<MessageId>,)> =
+        tx.query("SELECT reply_message_id FROM webhook_inbox WHERE id = $1").bind(inbox).optional().await?;
+    Ok(row.and_then(|(id,)| id))
+}
+
+/// Makes the channel of a reply undecided again, which [`give_up_reply`] gave up. The caller has put its text back into
+/// the queue.
+///
+/// # Errors
+/// An error of the database.
+pub async fn reopen_reply(tx: &mut Tx, inbox: &InboxId, now: Timestamp) -> Result<()> {
+    tx.query("UPDATE webhook_inbox SET reply_channel = NULL, updated_at = $2 WHERE id = $1 AND reply_channel = 'sms'")
+        .bind(inbox)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(())
 }
 
 /// Sets the channel of a reply if it has none. Returns whether this call set it. The caller that marks the reply as sent

@@ -1,0 +1,120 @@
+//! Replies to texts: each leaves once, in the answer to the webhook or as a text, whatever happens to either.
+
+use std::time::Instant;
+
+use nightshift::config::Settings;
+use nightshift_db::Engine;
+use nightshift_db::failpoint::{self, Action};
+use nightshift_db::testing::each_engine;
+use serde_json::json;
+
+use crate::support::business;
+use crate::support::nightshift::on_with;
+use crate::support::twilio::{InboundText, deliver};
+use crate::support::{Answer, Nightshift};
+
+each_engine! {
+    a_reply_that_takes_too_long_to_take_leaves_as_one_text(flavor = "multi_thread"),
+    a_repeated_delivery_gets_its_reply_although_no_more_may_wait(flavor = "multi_thread"),
+    a_reply_whose_job_is_cancelled_fails_visibly_and_a_retry_sends_it(flavor = "multi_thread"),
+}
+
+const SAM: &str = "+15550100001";
+const DESK: &str = "+15550199000";
+const EMPTY: &str = "<Response/>";
+const NONE: &str = "You have no open offers.";
+
+/// Runs `test` on a business with a front desk.
+async fn on(engine: Engine, configure: impl FnOnce(&mut Settings), test: impl AsyncFnOnce(Nightshift)) {
+    on_with(engine, configure, async |nightshift| {
+        let desk = json!({"id": "number-desk", "orgId": "org-paws", "e164": DESK, "numberClass": "front_desk",
+                          "provider": "twilio"});
+        business::load(&nightshift.db, json!({"numbers": [desk]})).await;
+        test(nightshift).await;
+    })
+    .await;
+}
+
+/// A sitter's text that expects a reply. Returns the answer's TwiML.
+async fn text(nightshift: &Nightshift, sid: &str) -> String {
+    let text = InboundText { sid, from: SAM, to: DESK, body: "YES" };
+    Answer::to(deliver(&nightshift.http, &nightshift.app.url(), text)).await.expect(200).text
+}
+
+/// How often the reply left as a text.
+fn left(nightshift: &Nightshift) -> usize {
+    nightshift.simulator.twilio().read(|ledger| ledger.to(SAM).filter(|text| text.body == NONE).count())
+}
+
+async fn steer(nightshift: &Nightshift, queue: &str, paused: bool) {
+    let mut tx = nightshift.db.begin().await.unwrap();
+    if paused {
+        nightshift.app.queue.pause(&mut tx, queue, "test", "so that jobs wait").await.unwrap();
+    } else {
+        nightshift.app.queue.resume(&mut tx, queue).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+async fn a_reply_that_takes_too_long_to_take_leaves_as_one_text(engine: Engine) {
+    on(
+        engine,
+        |_| {},
+        async |nightshift| {
+            failpoint::arm("twilio.reply.before_commit", Action::DelayMs(8_000), 1);
+            let began = Instant::now();
+            assert_eq!(text(&nightshift, "SM1").await, EMPTY);
+            assert!(began.elapsed().as_millis() < 7_000, "{:?}", began.elapsed());
+            nightshift.texts().posted().delivered().until(1).await;
+            assert_eq!(left(&nightshift), 1);
+            assert_eq!(text(&nightshift, "SM1").await, EMPTY);
+        },
+    )
+    .await;
+}
+
+async fn a_repeated_delivery_gets_its_reply_although_no_more_may_wait(engine: Engine) {
+    let one_waits = |settings: &mut Settings| settings.http.requests_in_flight_max = 4;
+    on(engine, one_waits, async |nightshift| {
+        let carried = format!("<Response><Message>{NONE}</Message></Response>");
+        assert_eq!(text(&nightshift, "SM1").await, carried);
+        steer(&nightshift, "webhooks", true).await;
+        let again = async {
+            nightshift.all_webhooks().until(2).await;
+            text(&nightshift, "SM1").await
+        };
+        let (waited, again) = tokio::join!(text(&nightshift, "SM2"), again);
+        assert_eq!((waited.as_str(), again), (EMPTY, carried));
+    })
+    .await;
+}
+
+async fn a_reply_whose_job_is_cancelled_fails_visibly_and_a_retry_sends_it(engine: Engine) {
+    on(
+        engine,
+        |_| {},
+        async |nightshift| {
+            steer(&nightshift, "webhooks", true).await;
+            assert_eq!(text(&nightshift, "SM1").await, EMPTY);
+            steer(&nightshift, "webhooks", false).await;
+            nightshift.jobs("sms.reply_fallback").until_with_the_clock_standing(1).await;
+            let job = nightshift.jobs("sms.reply_fallback").one().await.id;
+            let (registry, queue) = (nightshift_jobs::registry(), &nightshift.app.queue);
+            let mut tx = nightshift.db.begin().await.unwrap();
+            registry.cancel(queue, &mut tx, &job).await.unwrap();
+            tx.commit().await.unwrap();
+            let failed = nightshift.texts().failed().one().await;
+            assert_eq!(failed.error_code.as_deref(), Some("cancelled"));
+            assert_eq!(nightshift.open_exceptions("sms_undelivered").count().await, 1);
+            assert_eq!(text(&nightshift, "SM1").await, EMPTY, "it was given up");
+
+            let mut tx = nightshift.db.begin().await.unwrap();
+            registry.retry(queue, &mut tx, &job, None).await.unwrap();
+            tx.commit().await.unwrap();
+            nightshift.texts().posted().delivered().until(1).await;
+            assert_eq!(left(&nightshift), 1);
+            assert_eq!(nightshift.open_exceptions("sms_undelivered").count().await, 0);
+        },
+    )
+    .await;
+}
