@@ -20,7 +20,8 @@ pub(super) fn routes() -> Vec<Route> {
             .patch("/api/sitters/{id}", OWNER, "Change a sitter", sitters::change)
             .text(
                 "Omitted fields keep their values. A sitter who is no longer active gets no new bookings and offers; \
-                 pending offers are withdrawn, and conversations with clients go to the owner; bookings that are theirs stay so.",
+                 pending offers are withdrawn, and conversations with clients go to the owner; bookings \
+                 that are theirs stay so.",
             )
             .error(StatusCode::CONFLICT, "`phone_in_use`."),
         SITTERS
