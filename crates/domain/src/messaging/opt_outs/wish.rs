@@ -8,8 +8,12 @@
 //! The answer is a guess. It is put before a person.
 
 mod classes;
+mod foreign;
 mod pattern;
+mod phrase;
 mod phrases;
+mod rights;
+mod strangers;
 mod words;
 
 use self::words::sentences;

@@ -10,15 +10,17 @@ pub(super) fn class(name: &str) -> &'static str {
              emails updates contact chats nonsense crap garbage junk bs"
         }
         // What somebody does who sends it.
-        "texting" => "texting messaging contacting spamming soliciting smsing",
-        "bothering" => "bothering harassing pestering bugging annoying hounding hassling disturbing stalking",
-        "text" => "text message contact txt sms bother spam pester solicit disturb dm hassle harass",
+        "texting" => "texting messaging contacting spamming soliciting smsing pinging",
+        "bothering" => {
+            "bothering harassing pestering bugging annoying hounding hassling disturbing stalking bombarding badgering nagging irritating"
+        }
+        "text" => "text message contact txt sms bother spam pester solicit disturb dm hassle harass ping notify hmu",
         "stop" => "stop quit cease halt discontinue",
         // Words between a verb and what it is about.
         "small" => {
             "the these those this that all any of your my me us such with more please so many further other ur kind \
              silly stupid damn fucking bloody darn annoying constant endless daily automated unwanted random sort \
-             freaking unsolicited types anymore kinds future"
+             freaking unsolicited types anymore kinds future robo auto automatic bot text sms phone telephone mobile"
         }
         "me" => "me us",
         "please" => "please kindly just",
@@ -38,7 +40,13 @@ pub(super) fn class(name: &str) -> &'static str {
         "else" => {
             ", and by at in if when once until till read check see off over for but or while before after wait waiting walk \
              walks group class guest party monday tuesday wednesday thursday friday saturday sunday my his her schedule \
-             calendar missing without so sam max forget worrying apologizing being about why how what who where here there"
+             calendar missing without so sam max forget worrying apologizing being about why how what who where here there emergency waiting pickup"
+        }
+        "erase" => "delete erase wipe purge remove destroy scrub expunge clear",
+        // The same in French.
+        "enlever" => {
+            "retirez retirer retire enlevez enlever enleve supprimez supprimer supprime effacez effacer efface rayez rayer \
+             radiez radier otez"
         }
         "unwilling" => "dont didnt never wont not cant cannot shouldnt wouldnt",
         "want" => "want wanna wish need like care desire wanting wishing looking",

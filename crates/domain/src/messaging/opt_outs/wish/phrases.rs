@@ -1,23 +1,9 @@
-//! How people say that they want no more texts, in English and a little Spanish.
+//! How people say that they want no more texts, in English, and what around it says otherwise.
 
 use super::pattern::{find, stands_for};
+use super::phrase::{Phrase, firm, phrase};
 use super::words::Sentence;
-
-/// A phrase that says so.
-struct Phrase {
-    pattern: &'static str,
-    /// If it is about a part only, or asks for something else instead, the text is none.
-    limited: bool,
-}
-
-const fn phrase(pattern: &'static str) -> Phrase {
-    Phrase { pattern, limited: true }
-}
-
-/// A phrase that says so, whatever follows.
-const fn firm(pattern: &'static str) -> Phrase {
-    Phrase { pattern, limited: false }
-}
+use super::{foreign, rights, strangers};
 
 const PHRASES: &[Phrase] = &[
     // Stop texting.
@@ -46,7 +32,8 @@ const PHRASES: &[Phrase] = &[
     phrase("@stop @small* hitting|blowing|lighting|filling|clogging|flooding up? my|@me phone|inbox|up"),
     phrase("@stop ~* texts|messages|texting|messaging|sms|spam"),
     phrase("refrain|abstain|desist from @small* @texting|@bothering|sending|calling"),
-    phrase("no need|reason for|to|you* @text me|us anymore|again|any|ever"),
+    phrase("no|dont need|reason|have for|to|you* @text @me? anymore|again|any|ever"),
+    phrase("no|dont need|reason|point|have for|to|in|you* send|sending @me? @small* @texts"),
     phrase(
         "@texts|texting is|are|r so|really|very|getting|becoming* annoying|harassment|harassing|unwanted|unwelcome|irritating",
     ),
@@ -68,6 +55,10 @@ const PHRASES: &[Phrase] = &[
     phrase("had|have|heard enough of|with|from* @small* @texts|you"),
     phrase("too|so many fucking|damn|bloody* texts|messages|sms $|,|please|stop|from|per|a|every|day"),
     phrase("^ @please|hi|hey|hello|ok|okay|,* zero|nil more? @texts"),
+    phrase("^ no more? communications|communication|notifications|messages|texts please|thanks|$"),
+    phrase("nobody|noone|one asked|ask|asking for @small* @texts"),
+    phrase("@want @small* @texts to stop|end|cease"),
+    phrase("you @text too|way much|often $|,|please|and|so"),
     // Do not text me.
     phrase("@unwilling @please* ever|you|to|keep|be|again* @text me|us"),
     phrase("@unwilling @please* ever|you|to|keep|be|again* @text my|this number|phone|cell|mobile|line|no"),
@@ -85,11 +76,34 @@ const PHRASES: &[Phrase] = &[
         "@unwilling @please* ever|keep|be* use|call|try my|this number|phone again|anymore|to|for|, text? me? again|anymore|$",
     ),
     phrase("@unwilling @please* use|text|message|contact my|this number|phone|cell"),
-    phrase("never text|message|contact|write @me? again"),
+    phrase("never|dont ever|please* @text|write|call|reach|hit @me? out|up? again|anymore|ever"),
+    phrase("never|dont ever|please* @text here|there? again|anymore"),
+    phrase("@stop sending|texting|messaging her|him|them|my ~? @small* @texts"),
+    phrase("@leave my name and number off|from|out of? @small* @list"),
+    phrase("@unwilling ever|please* hit me|us|this number? up"),
+    phrase("@unwilling ever|please* reach out to @me"),
+    phrase("dont|never|stop @please* call|phone|email|calling|phoning|emailing or|and|nor @text|@texting"),
     phrase(
         "@unwilling @please* ever|keep|be* send|sending @small* text|texts|messages|sms|spam|notifications|alerts $|@end|message|messages|@small|number",
     ),
     // Not wanted.
+    phrase("dont do|use|care for? @small* texts|sms|messages|texting"),
+    phrase("cant|cannot afford @small* @texts"),
+    phrase(
+        "charge|charges|charged|pay|paying|costs|cost @me? for? every|each|per|these|those text|texts|message|messages",
+    ),
+    firm("keep|keeps getting|receiving these|those|your texts|messages|sms"),
+    phrase("keep|keeps getting|receiving these|those|this|your $|,|and|but"),
+    phrase(
+        "keep|keeps getting|receiving these|those|this|your|unwanted|all|so @small* texts|messages|sms|spam|reminders",
+    ),
+    phrase("you|youre|your|stop|keep|are spamming|harassing|pestering|bombarding|stalking me|us|my|this"),
+    phrase("if|unless you|u|yall|they @please* @text me|us|this|here number? again|anymore|once|one"),
+    phrase(
+        "if|unless you|u|yall|they @please* dont|wont|keep stop|quit|texting|messaging|contacting $|,|@texting|this|sending|me|@me|ill|i",
+    ),
+    phrase("^ @text me|us again|once|one more|time* and|ill|im|or"),
+    phrase("^ @please* mute|block|blacklist me|us|my|this|number* $|,|please|from|now|thanks"),
     phrase("@unwilling really|ever|even* @want to @get @small* these|this|those|them|any $|anymore|,"),
     phrase(
         "@unwilling authorize|authorise|permit|allow|allowed|authorized|authorised you|to|anyone|permission|my|consent* @text|send|contact",
@@ -138,23 +152,22 @@ const PHRASES: &[Phrase] = &[
     phrase("no contact|texting|texts|messages please|$"),
     phrase("consent|permission is|was|has|been|hereby* withdrawn|revoked|rescinded"),
     // Off the list.
+    firm("have|want|like my|this|our @number @number? be? taken|removed|deleted|erased off|from|out|$|,|please"),
     phrase("my|this|our @number @number? be? taken|removed|deleted|erased|off off|from|out|of|$|,|please|your"),
     phrase(
         "@leave @me|my|this ~* off|from|out|of ~* list|lists|database|system|records|texts|messages|contacts|communications",
     ),
-    phrase("removed|deleted|erased|unsubscribed off|from|out of? @small* @list|@texts"),
+    phrase("removed|deleted|erased|unsubscribed|taken|struck|dropped|pulled off|from|out of? @small* @list|@texts"),
     phrase("@want|like off|out of|from? @small* list|lists|group|chat|text|texts|thread"),
     phrase("off|from|of you|ya|yr list|lists|database|system"),
     phrase("number|phone|list|texts|messages , please|kindly|so|and|then* remove|delete|lose|erase|stop it|me|this? $"),
-    phrase("@leave @me off|from|of|out|on|outta* @small* @list"),
+    phrase("@leave @me off|from|form|of|out|outta of|from? @small* @list"),
     phrase("@leave @me off|out please|$|,|now|thanks|already|immediately|asap|cheers|thx"),
-    phrase(
-        "remove|delete|unlist|erase @please* @me please|$|,|now|thanks|immediately|asap|from your|the? list|database|contacts|system|records|texts|it|this|here|$",
-    ),
+    phrase("remove|delete|unlist|erase @please* @me please|$|,|now|thanks|immediately|asap|and|or"),
     phrase("@leave @small* @number @number? off|from|of|out|on|outta @small* @list|here"),
     phrase("@leave @small* @number off|out please|$|,|now|thanks|asap"),
     phrase(
-        "remove|delete|erase|wipe|forget|lose|scrub|purge|bin|destroy my|this|our @number please|$|,|now|thanks|asap|and|from|forever|immediately|at|cheers|thx|or",
+        "remove|delete|erase|wipe|forget|lose|scrub|purge|bin|destroy my|this|our @number @number? please|$|,|now|thanks|asap|and|from|forever|immediately|at|cheers|thx|or",
     ),
     phrase("lose|forget|ditch this|my|our cell|phone|mobile* number|digits|contact"),
     phrase(
@@ -188,10 +201,11 @@ const PHRASES: &[Phrase] = &[
     firm("fuck|piss|bugger|eff off"),
     firm("buzz off"),
     firm("get|go lost|fuck|screw yourself|$"),
-    firm("^ please|just|ok|hey|,* go away please|$|,|now"),
+    firm("^ please|just|ok|hey|,* go away please|$|,|now|and"),
     phrase("leave me|my|us phone|number|be|in alone|be|peace"),
     phrase("give it a rest with|please|$|,"),
-    phrase("lay off|knock|cut|give it|the* off|rest|out* with @small* @texts|texting"),
+    phrase("lay|knock|cut|give|pack|quit|can it|the|a|in|off|out|rest* with @small* @texts|texting"),
+    phrase("knock|cut|lay off|out @small* @texts|texting"),
     phrase(
         "this|that|its|thats|youre|you|these is|are|just|pure|clearly* @small* spam|harassment|harassing|spamming $|,|stop|please|and|me|us|im|i",
     ),
@@ -203,37 +217,14 @@ const PHRASES: &[Phrase] = &[
     phrase(
         "wrong number|person ,|so|and|please|kindly|just|stop|you|have|the|here|delete|remove|dont|no|sorry|i|am|im|not* stop|remove|delete|dont|text|texting|again|lose|number",
     ),
-    phrase("who|whoever are|is|you|u|this|ever|it|, stop|quit|leave|remove|dont"),
-    // Spanish.
-    phrase(
-        "no me mandes|manden|mande|envies|envien|envie|escribas|escriban|escriba|contactes|contacten|contacte|textees|texteen|textee|molestes|molesten|moleste",
-    ),
-    phrase("no mandes|manden|mande|envies|envien|envie|escriban|escribas|contacten mas|mensajes|textos|sms|ya|$"),
-    phrase(
-        "deja|dejen|deje|dejar|dejenme|paren|pare|para|parar de mandar|enviar|escribir|textear|contactar|molestar|mandarme|enviarme|escribirme|textearme|contactarme|molestarme|molestarnos|escribirnos|mandarnos",
-    ),
-    phrase(
-        "no quiero|deseo|queremos mas|recibir|sus|estos|tus|que|los* mensajes|textos|sms|escriban|manden|envien|contacten",
-    ),
-    phrase("ya no quiero|deseo|queremos mas|recibir|sus|estos|tus|los* mensajes|textos|sms|nada"),
-    phrase("no mas mensajes|textos|sms"),
-    phrase(
-        "basta|alto|paren|pare|para|parar|detengan|cancelen|cancelar|suspendan|suspender de|con|a* los|estos|sus|tantos|los|tus* mensajes|textos|sms",
-    ),
-    phrase(
-        "quitame|quiteme|quitenme|sacame|saqueme|saquenme|borrame|borreme|borrenme|eliminame|elimineme|eliminenme|quitar|sacar de|mi la|su|esta|tu|numero lista|base|sistema|de|contactos|registros",
-    ),
-    phrase(
-        "borra|borre|borren|elimina|elimine|eliminen|quita|quite|quiten|saca|saquen mi|este numero|telefono|contacto",
-    ),
-    phrase("dame|denme|deme|darme|darse|dar de baja"),
-    phrase("cancelar|cancelen|cancela|cancele mi|la* suscripcion"),
-    phrase("dejame|dejeme|dejenme en paz|tranquilo|tranquila"),
+    phrase("who|whoever are|is|you|u|this|ever|it|,|the|hell|please|and* stop|quit|leave|remove|dont|lose|delete"),
 ];
 
 /// Words after which a phrase is about a time, a place, a part, or asks for something else.
-const LIMITS: [&str; 22] = [
+const LIMITS: [&str; 24] = [
     "in all|caps|capitals",
+    "by|in accident|mistake|error",
+    "twice|from the|my",
     "button on|is|does|doesnt|here|at|in",
     "@small* so late|early|loud|loudly|close|fast",
     "while|when|until|till|til|before|after|during|whenever|once",
@@ -280,12 +271,18 @@ const OTHERS: &str = "you|he|she|they|sam|kim|sitter|people|who|someone|kids rea
 /// Words by which a sentence about somebody asks something of them: `can you not text me`.
 const ASKING: &str = "can|could|would|will|please|prefer|that|request|ask|demand|appreciate|insist|want|like";
 
+/// Somebody who promises to stop, or proposes it to both: `I'll stop texting now`.
+const PROMISE: &str = "ill|lets just|better|go* $";
+
 /// What is refused again, or for ever, is refused whoever is named.
 const FIRM: &str = "again|anymore|ever|unsubscribe|consent|permission|remove|list|off";
 
 /// Whether a sentence says that its author wants no more texts.
 pub(super) fn is_wish(sentence: &Sentence) -> bool {
-    PHRASES.iter().any(|phrase| says(phrase, sentence))
+    [PHRASES, rights::PHRASES, strangers::PHRASES, foreign::PHRASES]
+        .into_iter()
+        .flatten()
+        .any(|phrase| says(phrase, sentence))
 }
 
 fn says(phrase: &Phrase, sentence: &Sentence) -> bool {
@@ -314,19 +311,20 @@ fn tells_of_else(before: &[String], said: &[String]) -> bool {
     let refused = said.first().is_some_and(|word| stands_for("@unwilling", word));
     let firm = said.iter().any(|word| stands_for(FIRM, word));
     let asked = near.iter().any(|word| stands_for(ASKING, word));
+    let stopping = said.first().is_some_and(|word| stands_for("@stop", word));
     BEFORE.iter().any(|pattern| find(pattern, near).is_some())
+        || (stopping && find(PROMISE, near).is_some())
         || (refused && !firm && !asked && find(OTHERS, near).is_some())
 }
 
 /// Words around a stop that add nothing to it.
 const FILLING: &str = "please|kindly|just|now|it|this|that|these|ok|okay|hey|hi|hello|thanks|thank|you|i|said|can|could|would|\
-                       will|the|already|all|right|immediately|asap|,|make|im|asking|to|sir|guys|no|me|cheers|want|mate|\
+                       will|the|already|all|right|immediately|asap|,|make|im|asking|to|sir|guys|no|me|cheers|want|mate|bro|bruh|fam|dude|man|yo|maam|\
                        seriously|for|god|gods|sake|fucking|damn|bloody|everything|omg|ffs|so|and|do|need|again|really|we|\
                        enough|id|like|texts|more";
-const STOPS: &str = "stop|stopall|unsubscribe|optout|revoke|cease";
+const STOPS: &str = "stop|stopall|unsubscribe|optout|revoke|cease|desist";
 /// What people say to strangers.
-const STRANGER: &str =
-    "interested|wrong|know|who|harassing|harassment|spam|consent|police|lawyer|block|blocking|hate|annoying";
+const STRANGER: &str = "interested|wrong|know|who|died|passed|deceased|stranger|messages|harassing|harassment|spam|consent|police|lawyer|block|blocking|hate|annoying";
 /// A text in which a stop stands alone is not longer.
 const BARE_MAX: usize = 12;
 
@@ -334,7 +332,8 @@ const BARE_MAX: usize = 12;
 pub(super) fn is_bare_stop(sentences: &[Sentence]) -> bool {
     let words: Vec<&String> = sentences.iter().flatten().collect();
     if let [only] = words.as_slice() {
-        return ["cancel", "end", "quit", "stop", "alto", "basta", "unsubscribe", "remove"].contains(&only.as_str());
+        return ["cancel", "end", "quit", "stop", "alto", "basta", "unsubscribe", "remove", "cease"]
+            .contains(&only.as_str());
     }
     let is_bare = |sentence: &Sentence| {
         sentence.iter().any(|word| stands_for(STOPS, word))

@@ -1,7 +1,7 @@
 //! The words of a text, without what does not change their meaning: case, quotes, accents, typing errors.
 
 /// Words in which one wrong, missing, doubled or swapped letter is forgiven. The first letter must be right.
-const LONG: [&str; 38] = [
+const LONG: [&str; 39] = [
     "texting",
     "message",
     "messages",
@@ -40,10 +40,11 @@ const LONG: [&str; 38] = [
     "permission",
     "updates",
     "alerts",
+    "please",
 ];
 
 /// Real words that differ from a word of [`LONG`] in one letter.
-const OTHERS: [&str; 24] = [
+const OTHERS: [&str; 25] = [
     "massage",
     "massages",
     "massaging",
@@ -68,10 +69,11 @@ const OTHERS: [&str; 24] = [
     "contacted",
     "messenger",
     "numbed",
+    "pleased",
 ];
 
 /// Short words as people mistype or shorten them.
-const SHORT: [(&str, &str); 46] = [
+const SHORT: [(&str, &str); 54] = [
     ("stpo", "stop"),
     ("sotp", "stop"),
     ("stp", "stop"),
@@ -118,6 +120,14 @@ const SHORT: [(&str, &str); 46] = [
     ("thees", "these"),
     ("unsubscribing", "unsubscribe"),
     ("textig", "texting"),
+    ("txet", "text"),
+    ("txtn", "texting"),
+    ("textn", "texting"),
+    ("ion", "dont"),
+    ("blowin", "blowing"),
+    ("hittin", "hitting"),
+    ("buggin", "bugging"),
+    ("mor", "more"),
 ];
 
 /// A sentence, as the words that mean the same.
@@ -131,7 +141,7 @@ pub(super) fn sentences(text: &str) -> Vec<Sentence> {
         .map(|sentence| {
             let words = sentence.split(|c: char| !c.is_alphanumeric() && c != ',');
             let words = words.flat_map(|word| word.split_inclusive(','));
-            expand(words.flat_map(split_comma).filter(|word| !word.is_empty()).map(meant))
+            expand(words.flat_map(split_comma).flat_map(split_joined).filter(|word| !word.is_empty()).map(meant))
         })
         .filter(|sentence| sentence.iter().any(|word| word != ","))
         .collect()
@@ -161,6 +171,15 @@ fn split_comma(word: &str) -> [&str; 2] {
     }
 }
 
+/// Two words without the space between them: `stoptexting`, `textme`.
+fn split_joined(word: &str) -> [&str; 2] {
+    const FIRST: [&str; 8] = ["stop", "quit", "dont", "no", "text", "remove", "delete", "please"];
+    const SECOND: [&str; 9] = ["texting", "messaging", "text", "texts", "me", "more", "my", "stop", "messages"];
+    let split = |first: &&str| word.strip_prefix(*first).is_some_and(|second| SECOND.contains(&second));
+    let at = FIRST.into_iter().find(split).map_or(word.len(), str::len);
+    [&word[..at], &word[at..]]
+}
+
 /// A character in lower case without its accent; nothing for quotes and what is invisible.
 fn plain(c: char) -> Option<Vec<char>> {
     if matches!(c, '\'' | '’' | '‘' | '`' | '´' | 'ʼ' | '"' | '“' | '”' | '„') || super::super::keyword::is_invisible(c)
@@ -181,6 +200,7 @@ fn without_accent(c: char) -> char {
         'ó' | 'ò' | 'ô' | 'ö' => 'o',
         'ú' | 'ù' | 'û' | 'ü' => 'u',
         'ñ' => 'n',
+        'ç' => 'c',
         '¡' | '¿' | '…' => '.',
         c => c,
     }
