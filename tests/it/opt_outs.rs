@@ -201,7 +201,7 @@ async fn what_twilio_does_not_act_on_is_answered_by_us_or_is_an_ordinary_text(en
     on(engine, async |nightshift| {
         let thread = conversation(&nightshift).await;
         text(&nightshift, CLIENT, "STOP.").await;
-        nightshift.quiet().await;
+        nightshift.texts().delivered().until(2).await;
         let confirmed = nightshift
             .simulator
             .twilio()
