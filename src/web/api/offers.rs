@@ -161,6 +161,6 @@ async fn answer(
         return Err(Error::NotFound.into());
     }
     let via = if matches!(caller.principal(), Principal::User { .. }) { Via::Web } else { Via::Api };
-    let given = OfferAnswer { accepts, via, reason, at: web.clock.now() };
+    let given = OfferAnswer { accepts, offer: None, via, reason, at: web.clock.now() };
     Ok(offer::answer(&enqueuer, tx, org, sitter, booking, given, &caller.actor()).await?)
 }

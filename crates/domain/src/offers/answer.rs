@@ -26,10 +26,13 @@ const REASON: TextLimit = TextLimit { chars_max: 4000 };
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
     pub accepts: bool,
+    /// The offer of the booking that it is about, if the sitter named one. Otherwise it is about the one that can be
+    /// answered.
+    pub offer: Option<&'a OfferId>,
     pub via: Via,
     /// Why the sitter declines, at most 4000 characters.
     pub reason: Option<&'a str>,
-    /// When the sitter gave it, which decides whether the offer had expired.
+    /// When the sitter gave it, which decides whether the offer existed and had not expired.
     pub at: Timestamp,
 }
 
@@ -68,7 +71,11 @@ pub async fn answer(
     if held.booking.org_id != *org {
         return Err(Error::NotFound);
     }
-    let offer = answered_by(&held.offers, sitter).cloned().ok_or(Error::NotFound)?;
+    let offer = match answer.offer {
+        Some(named) => held.offers.iter().find(|offer| offer.id == *named && offer.sitter_id == *sitter),
+        None => answered_by(&held.offers, sitter),
+    };
+    let offer = offer.cloned().ok_or(Error::NotFound)?;
     let mut scene = held.scene(answer.at);
     scene.open &= !answer.accepts || is_active(tx, sitter).await?;
     let step = if answer.accepts { Step::Accept } else { Step::Decline };

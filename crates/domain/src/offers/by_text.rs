@@ -45,6 +45,7 @@ struct Known {
 impl Known {
     fn is_open(&self, at: Timestamp) -> bool {
         self.offer.status == OfferStatus::Pending
+            && self.offer.offered_at <= at
             && self.offer.expires_at > at
             && !self.booking_status.is_final()
             && self.booking_sitter_id.as_ref().is_none_or(|sitter| *sitter == self.offer.sitter_id)
@@ -129,7 +130,7 @@ pub async fn reply_to(
 ) -> Result<Reply> {
     let at = at.min(now);
     let zone = organizations::zone_in(tx, org).await?;
-    let known = known(tx, org, sitter, now).await?;
+    let known = known(tx, org, sitter, at, now).await?;
     let open: Vec<Subject> = known.iter().filter(|known| known.is_open(at)).map(Known::subject).collect();
     let says = |text: &str| Reply { text: text.to_owned(), answered: None };
     let meant = match meaning(&known, command, at) {
@@ -140,7 +141,7 @@ pub async fn reply_to(
         Meaning::Expired => return Ok(says(words::EXPIRED)),
         Meaning::Taken => return Ok(says(words::TAKEN)),
     };
-    let given = Answer { accepts: command.accepts, via: Via::Sms, reason: None, at };
+    let given = Answer { accepts: command.accepts, offer: Some(&meant.offer.id), via: Via::Sms, reason: None, at };
     let answered = match answer(tx, org, sitter, &meant.offer.booking_id, given, by, now).await? {
         Ok(answered) => answered,
         // It ended between the look at the offers and the lock of the booking.
@@ -159,12 +160,14 @@ const KNOWN: &str = concat!(
     ", b.service, b.start_at, b.status AS booking_status, b.sitter_id AS booking_sitter_id
      FROM offer_events o JOIN bookings b ON b.id = o.booking_id
      WHERE o.sitter_id = $1 AND o.org_id = $2 AND o.offered_at > $3 AND (o.ended_at IS NULL OR o.ended_at > $4)
+       AND o.offered_at <= $5
      ORDER BY o.code, o.id"
 );
 
-/// Returns the sitter's offers that are pending or ended a short time ago, in the order of their codes.
-async fn known(tx: &mut Tx, org: &OrgId, sitter: &SitterId, now: Timestamp) -> Result<Vec<Known>> {
-    Ok(tx.query(KNOWN).bind(sitter).bind(org).bind(now - OLDEST).bind(now - REMEMBERED).all().await?)
+/// Returns the sitter's offers that are pending or ended a short time ago, in the order of their codes. A text that was
+/// sent `at` is about none that was made later, however late it is taken in.
+async fn known(tx: &mut Tx, org: &OrgId, sitter: &SitterId, at: Timestamp, now: Timestamp) -> Result<Vec<Known>> {
+    Ok(tx.query(KNOWN).bind(sitter).bind(org).bind(now - OLDEST).bind(now - REMEMBERED).bind(at).all().await?)
 }
 
 #[cfg(test)]

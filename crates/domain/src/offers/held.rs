@@ -5,7 +5,7 @@ use nightshift_db::{Timestamp, Tx};
 use super::lifecycle::{self, Scene};
 use super::offer::{self, Offer};
 use crate::Result;
-use crate::bookings::{self, Booking};
+use crate::bookings::{self, Booking, Status};
 use crate::ids::BookingId;
 use crate::messaging::threads::{self, Thread};
 
@@ -42,7 +42,9 @@ pub(super) async fn hold_with_thread(tx: &mut Tx, id: &BookingId) -> Result<(Hel
 impl Held {
     pub(super) fn scene(&self, at: Timestamp) -> Scene<'_> {
         let taken_by = self.booking.sitter_id.as_ref();
-        Scene { taken_by, open: !self.booking.status.is_final(), offers: &self.offers, at }
+        let status = self.booking.status;
+        let (open, cancelled) = (!status.is_final(), status == Status::Cancelled);
+        Scene { taken_by, open, cancelled, offers: &self.offers, at }
     }
 
     /// Whether everybody to whom the booking was offered has turned it down.

@@ -43,6 +43,8 @@ pub(super) struct Scene<'a> {
     pub taken_by: Option<&'a SitterId>,
     /// Whether the booking may still be given to a sitter.
     pub open: bool,
+    /// Whether the booking takes place no more, for anybody.
+    pub cancelled: bool,
     /// Every offer of the booking.
     pub offers: &'a [Offer],
     /// When the step was asked for.
@@ -53,18 +55,20 @@ pub(super) struct Scene<'a> {
 pub(super) fn outcome(scene: &Scene<'_>, offer: &Offer, step: Step) -> Result<Vec<(OfferId, OfferStatus)>, Refusal> {
     use OfferStatus::{Accepted, Declined, Expired, Pending, Superseded, Withdrawn};
     let overdue = offer.expires_at <= scene.at;
+    // An answer that is taken in late may be older than the offer, so it is about another one.
+    let in_time = offer.offered_at <= scene.at && !overdue;
     let to = |status| Ok(vec![(offer.id.clone(), status)]);
     match (step, offer.status) {
-        (Step::Accept, Accepted) if scene.taken_by == Some(&offer.sitter_id) => Ok(Vec::new()),
+        (Step::Accept, Accepted) if scene.taken_by == Some(&offer.sitter_id) && !scene.cancelled => Ok(Vec::new()),
         (Step::Accept, Pending | Accepted) if scene.taken_by.is_some_and(|sitter| *sitter != offer.sitter_id) => {
             Err(Refusal::Taken)
         }
-        (Step::Accept, Pending) if scene.open && !overdue => {
+        (Step::Accept, Pending) if scene.open && in_time => {
             let others = scene.offers.iter().filter(|other| other.status == Pending && other.id != offer.id);
             let others = others.map(|other| (other.id.clone(), Superseded));
             Ok(std::iter::once((offer.id.clone(), Accepted)).chain(others).collect())
         }
-        (Step::Decline, Pending) if scene.open && !overdue => to(Declined),
+        (Step::Decline, Pending) if scene.open && in_time => to(Declined),
         (Step::Accept | Step::Decline, Superseded) => Err(Refusal::Taken),
         (Step::Expire, Pending) if overdue => to(Expired),
         (Step::Withdraw, Pending) => to(Withdrawn),
@@ -130,7 +134,7 @@ mod tests {
                 open &= !(closes && later > 100);
                 let chosen = offers[number % offers.len()].clone();
                 let at = Timestamp::from_unix_ms(clock);
-                let scene = Scene { taken_by: taken_by.as_ref(), open, offers: &offers, at };
+                let scene = Scene { taken_by: taken_by.as_ref(), open, cancelled: false, offers: &offers, at };
                 let before = offers.clone();
                 let Ok(changes) = outcome(&scene, &chosen, step) else { continue };
                 for (id, status) in &changes {
@@ -152,7 +156,7 @@ mod tests {
                     prop_assert!(offers.iter().all(|offer| offer.status != OfferStatus::Pending));
                 }
                 let now = offers.iter().find(|offer| offer.id == chosen.id).unwrap().clone();
-                let scene = Scene { taken_by: taken_by.as_ref(), open, offers: &offers, at };
+                let scene = Scene { taken_by: taken_by.as_ref(), open, cancelled: false, offers: &offers, at };
                 prop_assert_eq!(outcome(&scene, &now, step), Ok(Vec::new()), "{:?} once more", step);
             }
         }
@@ -173,7 +177,7 @@ mod tests {
         let at = Timestamp::from_unix_ms(5);
         let told = |mine: &Offer, taken_by: Option<&SitterId>, step| {
             let offers = [mine.clone(), theirs.clone()];
-            outcome(&Scene { taken_by, open: true, offers: &offers, at }, mine, step)
+            outcome(&Scene { taken_by, open: true, cancelled: false, offers: &offers, at }, mine, step)
         };
         assert_eq!(told(&with(OfferStatus::Superseded), Some(&other), Step::Accept), Err(Refusal::Taken));
         assert_eq!(told(&with(OfferStatus::Pending), Some(&other), Step::Accept), Err(Refusal::Taken));
@@ -186,5 +190,9 @@ mod tests {
         assert_eq!(told(&with(OfferStatus::Accepted), Some(&mine.sitter_id), Step::Withdraw), Err(Refusal::NotPending));
         let late = Offer { expires_at: at, ..mine.clone() };
         assert_eq!(told(&late, None, Step::Accept), Err(Refusal::NotPending));
+        let early = Offer { offered_at: Timestamp::from_unix_ms(6), ..mine.clone() };
+        for step in [Step::Accept, Step::Decline] {
+            assert_eq!(told(&early, None, step), Err(Refusal::NotPending), "answered before it was made");
+        }
     }
 }

@@ -13,6 +13,7 @@ mod hours;
 mod lists;
 mod messaging;
 mod metrics;
+mod offers;
 mod opt_outs;
 mod payments;
 mod receipts;
