@@ -13,6 +13,7 @@ use super::runs::{self, AutomationRun, AutomationRunStatus};
 use super::stated::{self, Stated};
 use super::template::{self, Variables};
 use super::told;
+use super::untrue::untrue;
 use super::{AutomationType, Recipient, load, quiet_hours_of};
 use crate::Result;
 use crate::actor::Actor;
@@ -133,7 +134,7 @@ async fn lock_with_thread(tx: &mut Tx, id: &AutomationRunId) -> Result<(Automati
     Ok((runs::lock(tx, id).await?, booking))
 }
 
-/// Returns why the client no longer needs this text, or `None` if it is still needed.
+/// Returns why the recipient no longer needs this text, or `None` if it is still needed.
 async fn unwanted(tx: &mut Tx, run: &AutomationRun, booking: &Booking, now: Timestamp) -> Result<Option<&'static str>> {
     if stated::states_time(run.kind) && booking.status == Status::Cancelled {
         return Ok(Some(stated::CANCELLED));
@@ -144,7 +145,7 @@ async fn unwanted(tx: &mut Tx, run: &AutomationRun, booking: &Booking, now: Time
     if told::tells_of_move(run) && told::is_told(tx, booking, &run.id).await? {
         return Ok(Some("already_told"));
     }
-    Ok(None)
+    untrue(tx, &run.id, now).await
 }
 
 async fn skip(tx: &mut Tx, run: &AutomationRun, reason: &str, by: &Actor, now: Timestamp) -> Result<Executed> {

@@ -11,10 +11,12 @@ pub mod runs;
 mod stated;
 pub mod template;
 mod told;
+mod untrue;
 
 pub(crate) use automation::zone_named;
 pub use automation::{Automation, AutomationType, Recipient, list, load, quiet_hours_of, seed_defaults};
 pub use execute::{Executed, execute};
 pub use runs::EXECUTOR;
-pub(crate) use stated::{CANCELLED, MOVED, outdated, repeated};
-pub(crate) use told::{confirmation_taken_back, take_back};
+pub(crate) use stated::{CANCELLED, MOVED, repeated};
+pub(crate) use told::{confirmation_taken_back, take_back, take_back_assignments};
+pub(crate) use untrue::{OFFER_ENDED, outdated, untrue};

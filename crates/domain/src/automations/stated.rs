@@ -40,7 +40,10 @@ impl Stated {
 pub(in crate::automations) const fn states_time(kind: AutomationType) -> bool {
     matches!(
         kind,
-        AutomationType::BookingConfirmation | AutomationType::BookingReminder | AutomationType::BookingRescheduled
+        AutomationType::BookingConfirmation
+            | AutomationType::BookingReminder
+            | AutomationType::BookingRescheduled
+            | AutomationType::SitterAssignment
     )
 }
 
@@ -58,9 +61,10 @@ struct Returned {
     followed: bool,
 }
 
-/// Returns why a text that came back unsent may not be sent again: its statement about the booking is no longer true,
-/// or a later text has told the client the current state. Returns `None` if it may be sent. The caller holds the text.
-pub(crate) async fn outdated(tx: &mut Tx, run: &AutomationRunId) -> Result<Option<&'static str>> {
+/// Returns why a text to a client that came back unsent may not be sent again: its statement about the booking is no
+/// longer true, or a later text has told the client the current state. Returns `None` if it may be sent. The caller
+/// holds the text.
+pub(in crate::automations) async fn outdated(tx: &mut Tx, run: &AutomationRunId) -> Result<Option<&'static str>> {
     let returned: Option<Returned> = tx
         .query(
             "SELECT r.states_start_at, b.start_at, b.status,

@@ -10,6 +10,7 @@ use nightshift_db::{Timestamp, Tx};
 use super::AutomationType;
 use super::runs::AutomationRun;
 use super::stated::{CANCELLED, MOVED, shown_alike};
+use super::untrue::untrue;
 use crate::Result;
 use crate::actor::Actor;
 use crate::bookings::{Booking, Status};
@@ -69,7 +70,7 @@ pub(super) fn tells_of_move(run: &AutomationRun) -> bool {
 
 /// Takes back the unsent texts whose statements about the booking are no longer true. This transaction holds the
 /// booking and has just changed it. Texts that are being sent are locked too: if one of them comes back unsent,
-/// [`outdated`](super::stated::outdated) is checked again.
+/// [`outdated`](super::untrue::outdated) is checked again.
 pub(crate) async fn take_back(tx: &mut Tx, booking: &Booking, by: &Actor, now: Timestamp) -> Result<()> {
     let unsent: Vec<(MessageId, Option<Timestamp>)> = tx
         .query(
@@ -86,6 +87,27 @@ pub(crate) async fn take_back(tx: &mut Tx, booking: &Booking, by: &Actor, now: T
             delivery::take_back(tx, &text, CANCELLED, by, now).await?;
         } else if stated.is_none_or(|stated| !shown_alike(stated, booking.start_at)) {
             delivery::take_back(tx, &text, MOVED, by, now).await?;
+        }
+    }
+    take_back_assignments(tx, booking, by, now).await
+}
+
+/// Takes back the unsent texts that tell a sitter of an assignment which is no longer true. This transaction holds the
+/// booking and has just changed it.
+pub(crate) async fn take_back_assignments(tx: &mut Tx, booking: &Booking, by: &Actor, now: Timestamp) -> Result<()> {
+    let unsent: Vec<(MessageId, AutomationRunId)> = tx
+        .query(
+            "SELECT e.id, r.id FROM automation_runs r JOIN message_events e ON e.id = r.message_event_id
+             WHERE r.booking_id = $1 AND r.type = 'sitterAssignment'
+               AND e.status IN ('queued', 'sending', 'unconfirmed')
+             ORDER BY e.id",
+        )
+        .bind(&booking.id)
+        .all()
+        .await?;
+    for (text, run) in unsent {
+        if let Some(reason) = untrue(tx, &run, now).await? {
+            delivery::take_back(tx, &text, reason, by, now).await?;
         }
     }
     Ok(())

@@ -93,11 +93,20 @@ const BY_ID_LOCKED: &str = concat!("SELECT ", booking_columns!(""), " FROM booki
 pub async fn get(db: &Db, viewer: &Viewer, id: &BookingId) -> Result<Booking> {
     let (org, sitter) = viewer.booking_rows()?;
     let booking: Option<Booking> = db.read(BY_ID).bind(id).optional().await?;
-    let seen = |booking: &Booking| {
-        org.is_none_or(|org| booking.org_id == *org)
-            && sitter.is_none_or(|sitter| booking.sitter_id.as_ref() == Some(sitter))
-    };
-    booking.filter(seen).ok_or(Error::NotFound)
+    let booking = booking.filter(|booking| org.is_none_or(|org| booking.org_id == *org)).ok_or(Error::NotFound)?;
+    match sitter {
+        Some(sitter) if booking.sitter_id.as_ref() != Some(sitter) && !is_offered(db, id, sitter).await? => {
+            Err(Error::NotFound)
+        }
+        _ => Ok(booking),
+    }
+}
+
+/// Whether the booking waits for the sitter's answer.
+async fn is_offered(db: &Db, id: &BookingId, sitter: &SitterId) -> Result<bool> {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM offer_events WHERE booking_id = $1 AND sitter_id = $2 AND status = 'pending')";
+    Ok(db.read(sql).bind(id).bind(sitter).scalar().await?)
 }
 
 /// Returns the booking and locks it until the transaction ends, so that decisions based on it stay valid. On SQLite the

@@ -12,7 +12,7 @@ use crate::viewer::Viewer;
 use crate::{Error, Result};
 
 macro_rules! select_rows {
-    ($rest:literal) => {
+    ($($rest:expr),+) => {
         concat!(
             "SELECT ",
             booking_columns!("b."),
@@ -20,7 +20,21 @@ macro_rules! select_rows {
              FROM bookings b
              JOIN clients c ON c.id = b.client_id
              LEFT JOIN sitters s ON s.id = b.sitter_id ",
-            $rest
+            $($rest),+
+        )
+    };
+}
+
+/// A sitter sees their own bookings and those that wait for their answer.
+macro_rules! seen_by_sitter {
+    ($sitter:literal) => {
+        concat!(
+            "(b.sitter_id = ",
+            $sitter,
+            " OR EXISTS (SELECT 1 FROM offer_events o
+              WHERE o.booking_id = b.id AND o.sitter_id = ",
+            $sitter,
+            " AND o.status = 'pending'))"
         )
     };
 }
@@ -36,7 +50,7 @@ pub struct Filter {
     /// Latest start, exclusive.
     pub to: Option<Timestamp>,
     pub client_id: Option<ClientId>,
-    /// A sitter who reads gets only their own bookings, whatever this field says.
+    /// A sitter who reads gets only their own bookings and those offered to them, whatever this field says.
     pub sitter_id: Option<SitterId>,
     /// A text that the client's name or phone number or the service must contain. Ignored for viewers who may not see
     /// clients' phone numbers.
@@ -44,13 +58,13 @@ pub struct Filter {
 }
 
 const BY_ID: &str =
-    select_rows!("WHERE b.id = $1 AND b.org_id = $2 AND (CAST($3 AS TEXT) IS NULL OR b.sitter_id = $3)");
+    select_rows!("WHERE b.id = $1 AND b.org_id = $2 AND (CAST($3 AS TEXT) IS NULL OR ", seen_by_sitter!("$3"), ")");
 
 /// Returns one booking for the API.
 ///
 /// # Errors
-/// [`Error::NotFound`] if the viewer's organisation has no such booking, or it belongs to another sitter than the
-/// viewer; [`Error::Forbidden`] for viewers without an organisation.
+/// [`Error::NotFound`] if the viewer's organisation has no such booking, or it neither belongs nor is offered to the
+/// sitter who reads; [`Error::Forbidden`] for viewers without an organisation.
 pub async fn view(db: &Db, viewer: &Viewer, id: &BookingId) -> Result<BookingView> {
     db.read(BY_ID)
         .bind(id)
@@ -89,7 +103,8 @@ pub async fn list(
     cursor: Option<&str>,
     limit: Limit,
 ) -> Result<Page<BookingView>> {
-    let scope = viewer.sitter_scope("b.org_id = $1", "b.sitter_id = $1", filter.sitter_id.as_ref())?;
+    let of_sitter = if viewer.sitter_id().is_some() { seen_by_sitter!("$1") } else { "b.sitter_id = $1" };
+    let scope = viewer.sitter_scope("b.org_id = $1", of_sitter, filter.sitter_id.as_ref())?;
     let page: Page<Row> = List::new(db, select_rows!(""), scope)
         .filter("b.status = $1", filter.status)
         .filter("b.start_at >= $1", filter.from)

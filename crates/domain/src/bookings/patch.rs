@@ -95,6 +95,8 @@ pub async fn patch(
     }
     if before.start_at != after.start_at || (status_moved && after.status == Status::Cancelled) {
         automations::take_back(tx, &after, by, now).await?;
+    } else if before.sitter_id != after.sitter_id {
+        automations::take_back_assignments(tx, &after, by, now).await?;
     }
     if !changed.is_empty() {
         let entry =

@@ -16,6 +16,7 @@ use crate::automations::runs::{self, NewAutomationRun, RunToStart, RunsToStart};
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Booking, Status, StatusRecord};
 use crate::ids::{BookingId, ThreadId};
+use crate::messaging::message::MessageStatus;
 use crate::messaging::threads::{self, Thread, ThreadStatus};
 use crate::messaging::windows::{self, WindowChange};
 
@@ -50,7 +51,8 @@ pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Time
 }
 
 /// After a booking's time was changed in `version`: updates the window, moves the reminder and notifies the client,
-/// unless the last text stated the same time. Does nothing for a booking that is not confirmed, because its
+/// unless the last text stated the same time. A sitter whose text about the assignment was taken back because of the
+/// move gets another one. Does nothing else for a booking that is not confirmed, because its
 /// confirmation will use the new time.
 pub async fn rescheduled(
     tx: &mut Tx,
@@ -61,17 +63,18 @@ pub async fn rescheduled(
     now: Timestamp,
 ) -> Result<RunsToStart> {
     let booking = bookings::lock(tx, id).await?;
+    let sitter_told = tell_sitter_again(tx, &booking, version, now).await?;
     if !matches!(booking.status, Status::Confirmed | Status::InProgress) {
-        return Ok(RunsToStart::default());
+        return Ok(sitter_told.into());
     }
     let Some(thread) = threads::of_booking(tx, id).await? else {
-        return Ok(RunsToStart::default());
+        return Ok(sitter_told.into());
     };
     let (window, change) = windows::upsert(tx, &booking, Some(&thread.id), grace, now).await?;
     record_window(tx, &booking, &window, change, by, now).await?;
     let reminder = remind(tx, &booking, by, now).await?;
     let word = tell_of_move(tx, &booking, version, by, now).await?;
-    Ok(reminder.into_iter().chain(word).collect())
+    Ok(sitter_told.into_iter().chain(reminder).chain(word).collect())
 }
 
 /// Inserts the run of the text about a move. It replaces the unwritten texts about earlier moves. A client whose
@@ -96,6 +99,36 @@ async fn tell_of_move(
         runs::skip_unwritten(tx, &booking.id, kind, keep, automations::MOVED, by, now).await?;
     }
     Ok(started)
+}
+
+/// Inserts the run of another text about the sitter's assignment, if a move has taken back the last one or may still,
+/// because it is being sent. A sitter who was told the time of before is told of the move by nobody but a person.
+async fn tell_sitter_again(tx: &mut Tx, booking: &Booking, version: i64, now: Timestamp) -> Result<Option<RunToStart>> {
+    let kind = AutomationType::SitterAssignment;
+    let Some(sitter) = booking.sitter_id.as_ref().filter(|_| !booking.status.is_final()) else { return Ok(None) };
+    let last: Option<(Option<String>, Option<MessageStatus>)> = tx
+        .query(
+            "SELECT r.error, e.status FROM automation_runs r LEFT JOIN message_events e ON e.id = r.message_event_id
+             WHERE r.booking_id = $1 AND r.sitter_id = $2 AND r.type = $3 ORDER BY r.created_at DESC, r.id DESC LIMIT 1",
+        )
+        .bind(&booking.id)
+        .bind(sitter)
+        .bind(kind)
+        .optional()
+        .await?;
+    let Some((error, text)) = last else { return Ok(None) };
+    let in_the_air = matches!(text, Some(MessageStatus::Sending | MessageStatus::Unconfirmed));
+    if error.as_deref() != Some(automations::MOVED) && !in_the_air {
+        return Ok(None);
+    }
+    let new = NewAutomationRun {
+        client_id: None,
+        sitter_id: Some(sitter),
+        // Not `:v`, which is about a client's text.
+        ..new_run(booking, None, kind, format!("booking:{}:assigned:{version}", booking.id), None)
+    };
+    let (run, created) = runs::insert(tx, &new, now).await?;
+    Ok(run.to_start().filter(|_| created))
 }
 
 /// A conversation to be closed later.

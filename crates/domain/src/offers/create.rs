@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::held::{Held, hold};
 use super::lifecycle::free_code;
 use super::offer::{Offer, offer_columns};
-use super::record::{announce, end, no_longer_unfilled, record};
+use super::record::{announce_new, end, no_longer_unfilled, record};
 use super::status::OfferStatus;
 use crate::actor::Actor;
 use crate::audit::Event;
@@ -91,7 +91,7 @@ pub async fn create(
         let offer = insert(tx, &held, sitter, expires_at, now).await?;
         let facts = json!({"offerId": offer.id, "code": offer.code, "expiresAt": offer.expires_at});
         record(tx, &held.booking, &offer, Event::OfferCreated, "success", facts, by, now).await?;
-        announce(tx, &offer, now).await?;
+        announce_new(tx, &offer, now).await?;
         offers.push((offer, true));
     }
     no_longer_unfilled(tx, booking, "it was offered again", now).await?;

@@ -10,8 +10,8 @@ use super::status::OfferStatus;
 use super::status::Via;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::AutomationType;
 use crate::automations::runs;
+use crate::automations::{AutomationType, OFFER_ENDED};
 use crate::bookings::Booking;
 use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::{AutomationRunId, BookingId, MessageId, OfferId};
@@ -101,15 +101,23 @@ pub(super) async fn record(
     audit::record(tx, entry, now).await
 }
 
-/// Appends the live updates about an offer, for its sitter and for the owners.
+/// Appends the live updates about an offer that has changed, for its sitter and for the owners.
 pub(super) async fn announce(tx: &mut Tx, offer: &Offer, now: Timestamp) -> Result<()> {
+    announce_as(tx, offer, "offer.changed", now).await
+}
+
+/// As [`announce`], for a new offer: its sitter has something to answer.
+pub(super) async fn announce_new(tx: &mut Tx, offer: &Offer, now: Timestamp) -> Result<()> {
+    announce_as(tx, offer, "offer.new", now).await
+}
+
+async fn announce_as(tx: &mut Tx, offer: &Offer, to_sitter: &str, now: Timestamp) -> Result<()> {
     let data = json!({
         "offerId": offer.id, "bookingId": offer.booking_id, "sitterId": offer.sitter_id, "status": offer.status,
     });
-    for topic in [format!("sitter:{}", offer.sitter_id), "windows".to_owned()] {
-        stream::append(tx, Some(&offer.org_id), &topic, "offer.changed", &data, now).await?;
-    }
-    Ok(())
+    let topic = format!("sitter:{}", offer.sitter_id);
+    stream::append(tx, Some(&offer.org_id), &topic, to_sitter, &data, now).await?;
+    stream::append(tx, Some(&offer.org_id), "windows", "offer.changed", &data, now).await
 }
 
 /// Returns the fact that causes the text about an offer.
@@ -117,14 +125,14 @@ pub(super) fn trigger_of(offer: &OfferId) -> String {
     format!("offer:{offer}")
 }
 
-/// Takes back the text about an offer if it has not been sent.
+/// Takes back the text about an offer if it has not been sent. One that is being sent is locked too: if it comes back
+/// unsent, it is no longer true.
 async fn take_text_back(tx: &mut Tx, offer: &Offer, by: &Actor, now: Timestamp) -> Result<()> {
-    const REASON: &str = "offer_ended";
     let kind = AutomationType::OfferNotification;
     let run: Option<(AutomationRunId, Option<MessageId>)> = tx
         .query(
             "SELECT id, message_event_id FROM automation_runs
-             WHERE type = $1 AND recipient = $2 AND trigger_ref = $3 AND status IN ('pending', 'blocked')",
+             WHERE type = $1 AND recipient = $2 AND trigger_ref = $3",
         )
         .bind(kind)
         .bind(kind.recipient())
@@ -132,8 +140,8 @@ async fn take_text_back(tx: &mut Tx, offer: &Offer, by: &Actor, now: Timestamp) 
         .optional()
         .await?;
     match run {
-        Some((_, Some(text))) => delivery::take_back(tx, &text, REASON, by, now).await,
-        Some((run, None)) => runs::set_skipped(tx, &run, REASON, by, now).await,
+        Some((_, Some(text))) => delivery::take_back(tx, &text, OFFER_ENDED, by, now).await,
+        Some((run, None)) => runs::set_skipped(tx, &run, OFFER_ENDED, by, now).await,
         None => Ok(()),
     }
 }

@@ -28,6 +28,7 @@ use crate::fixture::*;
 
 each_engine! {
     every_read_gives_each_viewer_its_own_rows_and_no_others,
+    a_sitter_reads_the_bookings_that_are_offered_to_them,
     a_sitters_threads_close_with_their_windows,
     only_who_is_shown_clients_numbers_finds_clients_by_their_digits,
 }
@@ -316,6 +317,40 @@ async fn every_read_gives_each_viewer_its_own_rows_and_no_others(engine: Engine)
                 assert_eq!(names.join(" "), wanted, "{read} as {viewer:?}");
             }
         }
+    })
+    .await;
+}
+
+async fn a_sitter_reads_the_bookings_that_are_offered_to_them(engine: Engine) {
+    on(engine, async |business| {
+        let booking = business.book(|_| {}).await.booking.id;
+        let draft = serde_json::from_value(json!({"sitterIds": [sitter()]})).unwrap();
+        let hour = std::time::Duration::from_secs(3600);
+        let offer = business
+            .write(async |tx| offers::create(tx, &org(), &booking, &draft, hour, &owner(), noon()).await.unwrap())
+            .await
+            .offers
+            .remove(0)
+            .0;
+        assert_eq!(business.streamed("sitter:sitter-1", "offer.new").await, 1);
+        assert_eq!(business.streamed("sitter:sitter-1", "offer.changed").await, 0);
+        let db = &business.db;
+        let seen = async |id: &str| {
+            let viewer = Viewer::sitter(org(), id.into());
+            let filter = bookings::Filter::default();
+            let listed = bookings::list(db, &viewer, &filter, None, Limit::default()).await.unwrap().items.len();
+            let view = bookings::view(db, &viewer, &booking).await;
+            let got = bookings::get(db, &viewer, &booking).await;
+            assert!(view.as_ref().err().is_none_or(|error| matches!(error, Error::NotFound)));
+            [listed, usize::from(view.is_ok()), usize::from(got.is_ok())]
+        };
+        assert_eq!((seen("sitter-1").await, seen("sitter-2").await), ([1; 3], [0; 3]));
+        // The filter of an owner is about assignments.
+        let filter = bookings::Filter { sitter_id: Some(sitter()), ..bookings::Filter::default() };
+        let of_owner = bookings::list(db, &viewer_of(&org()), &filter, None, Limit::default()).await.unwrap();
+        assert!(of_owner.items.is_empty());
+        business.write(async |tx| offers::withdraw(tx, &org(), &offer.id, &owner(), noon()).await.unwrap()).await;
+        assert_eq!(seen("sitter-1").await, [0; 3]);
     })
     .await;
 }

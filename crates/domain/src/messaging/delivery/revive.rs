@@ -66,8 +66,8 @@ pub async fn revive(
     }
     if let Some(run) = &text.automation_run_id {
         let taken_back = runs::lock(tx, run).await?.status == AutomationRunStatus::Skipped;
-        if taken_back || automations::outdated(tx, run).await?.is_some() {
-            return Ok(Err("its booking has changed, and the text is no longer true".to_owned()));
+        if taken_back || automations::outdated(tx, run, now).await?.is_some() {
+            return Ok(Err("its booking or its offer has changed, and the text is no longer true".to_owned()));
         }
     }
     tx.query(

@@ -7,7 +7,7 @@ use super::outbound::{Outbound, lock};
 use super::{NO_LONGER_TRUE, OPTED_OUT};
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::runs;
+use crate::automations::{self, runs};
 use crate::ids::{MessageId, OrgId, ThreadId};
 use crate::messaging::message::MessageStatus;
 use crate::messaging::numbers::{NumberStatus, SmsCarrier};
@@ -15,6 +15,11 @@ use crate::messaging::opt_outs::{self, Confirms, Permission};
 use crate::messaging::threads::Scope;
 use crate::phone::PhoneNumber;
 use crate::{Error, Result};
+
+/// The error code of a text that waited until its booking had begun.
+const STARTED: &str = "booking_started";
+/// The error code of a text to a person without a phone number.
+const NO_RECIPIENT: &str = "no_recipient";
 
 /// What to send to the carrier.
 #[derive(Clone)]
@@ -101,11 +106,16 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
         Some(to) => opt_outs::permission(tx, &text.org_id, to, addresses.confirms().as_ref(), now).await?,
         None => Permission::Send,
     };
+    let untrue = match &text.automation_run_id {
+        Some(run) => automations::untrue(tx, run, now).await?,
+        None => None,
+    };
     let blocked = match permission {
         Permission::OptedOut => Some(OPTED_OUT),
         Permission::Outdated => Some(NO_LONGER_TRUE),
-        Permission::Send if has_passed(tx, id, now).await? => Some("booking_started"),
-        Permission::Send if to.is_none() => Some("no_recipient"),
+        Permission::Send if has_passed(tx, id, now).await? => Some(STARTED),
+        Permission::Send if untrue.is_some() => untrue,
+        Permission::Send if to.is_none() => Some(NO_RECIPIENT),
         Permission::Send => None,
     };
     if let Some(reason) = blocked {
@@ -169,7 +179,8 @@ pub(super) async fn addresses(tx: &mut Tx, text: &Outbound) -> Result<Addresses>
     Ok(addresses)
 }
 
-/// Fails a text that may not be sent. Raises an exception, unless the recipient's own wish is the reason.
+/// Fails a text that may not be sent. Raises an exception if it was meant to be: if nobody wants it, or what it says is
+/// no longer true, nobody has anything to do.
 async fn block(tx: &mut Tx, text: &Outbound, reason: &'static str, by: &Actor, now: Timestamp) -> Result<()> {
     tx.query("UPDATE message_events SET status = 'failed', error_code = $2, updated_at = $3 WHERE id = $1")
         .bind(&text.id)
@@ -177,7 +188,7 @@ async fn block(tx: &mut Tx, text: &Outbound, reason: &'static str, by: &Actor, n
         .bind(now)
         .execute()
         .await?;
-    if reason != OPTED_OUT && reason != NO_LONGER_TRUE {
+    if matches!(reason, STARTED | NO_RECIPIENT) {
         return text.report_failure(tx, MessageStatus::Failed, Some(reason), by, now).await;
     }
     let metadata = json!({"messageId": text.id, "reason": reason});

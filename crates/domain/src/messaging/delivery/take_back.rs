@@ -33,7 +33,7 @@ pub(crate) async fn take_back(
 pub(super) async fn unless_outdated(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
     let text = lock(tx, id).await?;
     let Some(run) = &text.automation_run_id else { return Ok(()) };
-    let Some(reason) = automations::outdated(tx, run).await? else { return Ok(()) };
+    let Some(reason) = automations::outdated(tx, run, now).await? else { return Ok(()) };
     let by = Actor::system("delivery");
     end(tx, &text, reason, &by, now).await?;
     for repeated in automations::repeated(tx, run).await? {
