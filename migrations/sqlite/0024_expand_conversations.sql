@@ -76,7 +76,7 @@ CREATE TABLE routing_traces (
     created_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 );
 CREATE UNIQUE INDEX routing_traces_message ON routing_traces (message_event_id) WHERE message_event_id IS NOT NULL;
-CREATE UNIQUE INDEX routing_traces_inbox ON routing_traces (inbox_id) WHERE inbox_id IS NOT NULL;
+CREATE UNIQUE INDEX routing_traces_inbox ON routing_traces (inbox_id, outcome) WHERE inbox_id IS NOT NULL;
 CREATE INDEX routing_traces_thread ON routing_traces (thread_id, id);
 CREATE TRIGGER routing_traces_no_update BEFORE UPDATE ON routing_traces
 BEGIN

@@ -57,7 +57,7 @@ pub(super) async fn take(ctx: &JobContext<App>, tx: &mut Tx, text: &Arrived, by:
     for _ in 0..TRIES {
         let routing = match inbound::consider(tx, text, ctx.app.onboarding(), by, now).await? {
             Considered::Route(routing) => routing,
-            Considered::Repeated(org) => return Ok(Taken { org, verdict: "stored before" }),
+            Considered::Repeated(org) => return Ok(Taken { org: Some(org), verdict: "stored before" }),
             Considered::Unroutable => return Ok(Taken { org: None, verdict: "sent to no number of ours" }),
         };
         // Bookings are locked before conversations.

@@ -93,6 +93,9 @@ async fn receive<S: Source>(State(web): State<Web>, incoming: Incoming) -> Resul
 /// Returns whether the delivery counts as verified. A refused delivery is recorded and returned as the error.
 async fn verify<S: Source>(web: &Web, incoming: &Incoming) -> Result<bool> {
     let proof = S::verify(web, &Secrets::in_use(&web.settings), incoming);
+    if proof.is_err() {
+        incoming.charge(web)?;
+    }
     match verification::decide(web.settings.webhooks.validation, &proof) {
         Verdict::Accept { verified } => Ok(verified),
         Verdict::Refuse { status, reason } => {

@@ -8,7 +8,7 @@ use nightshift_providers::openphone::{Event, Fact, signature};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::sender::group_of;
+use super::sender::{expect_sid, group_of};
 use super::{Incoming, JobFor, Read, Secrets, Source, unreadable};
 use crate::web::error::Result;
 use crate::web::routes::Proof;
@@ -27,6 +27,7 @@ impl Source for OpenPhone {
     const MEDIA_TYPE: &'static str = "application/json";
     const PROOFS: &'static [&'static [Proof]] =
         &[&[Proof::WebhookSignature, Proof::WebhookId, Proof::WebhookTimestamp], &[Proof::OpenPhone]];
+    const INVALID: Option<&'static str> = Some("The id of the text is too long.");
     type Answer = Json<Answer>;
 
     fn verify(web: &Web, secrets: &Secrets<'_>, incoming: &Incoming) -> Result<(), SignatureError> {
@@ -42,7 +43,10 @@ impl Source for OpenPhone {
     fn read(incoming: &Incoming) -> Result<Read<Self>> {
         let event = Event::parse(&incoming.body).map_err(|error| unreadable("an OpenPhone event", error))?;
         let from = match &event.fact {
-            Fact::Received(text) => group_of(text),
+            Fact::Received(text) => {
+                expect_sid(&text.sid, "data.object.id")?;
+                group_of(text)
+            }
             Fact::Delivery { .. } | Fact::Other => None,
         };
         let job = JobFor::new(move |inbox| WebhookOpenphoneProcess::new(inbox, from.clone()));

@@ -7,7 +7,7 @@ use nightshift_providers::SignatureError;
 use nightshift_providers::twilio::read_inbound;
 
 use super::reply::Twiml;
-use super::sender::group_of;
+use super::sender::{expect_sid, group_of};
 use super::twilio::{FORM, verify_signature};
 use super::{Incoming, JobFor, Read, Secrets, Source};
 use crate::web::error::{ApiError, Result};
@@ -23,7 +23,7 @@ impl Source for TwilioInbound {
     const SOURCE: WebhookSource = WebhookSource::Twilio;
     const MEDIA_TYPE: &'static str = FORM;
     const PROOFS: &'static [&'static [Proof]] = &[&[Proof::Twilio]];
-    const INVALID: Option<&'static str> = Some("`MessageSid`, `From` or `To` is missing.");
+    const INVALID: Option<&'static str> = Some("`MessageSid`, `From` or `To` is missing, or `MessageSid` is too long.");
     type Answer = Twiml;
 
     fn verify(web: &Web, secrets: &Secrets<'_>, incoming: &Incoming) -> Result<(), SignatureError> {
@@ -32,6 +32,7 @@ impl Source for TwilioInbound {
 
     fn read(incoming: &Incoming) -> Result<Read<Self>> {
         let text = read_inbound(&incoming.body).map_err(|error| ApiError::invalid(error.parameter(), "is required"))?;
+        expect_sid(&text.sid, "MessageSid")?;
         let from = group_of(&text);
         let source = Self { answers_an_offer: offers::command(&text.body).is_some() };
         let job = JobFor::new(move |inbox| WebhookTwilioInbound::new(inbox, from.clone()));

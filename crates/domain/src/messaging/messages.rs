@@ -69,6 +69,16 @@ macro_rules! select_views {
     };
 }
 
+macro_rules! unseen {
+    ($mark:literal) => {
+        concat!(
+            "SELECT MIN(m.arrival) FROM message_events m JOIN message_threads t ON t.id = m.thread_id
+             WHERE m.thread_id = $1 AND (COALESCE(m.provider_at, m.created_at), m.id) < ($2, $3) AND m.arrival > ",
+            $mark
+        )
+    };
+}
+
 /// Lists the latest texts of a thread before the text `before`, oldest first. A text that was taken in late stands at
 /// the carrier's time of it, and texts of the same time are in the order of their ids. Index: `message_events_shown`.
 ///
@@ -101,7 +111,20 @@ pub async fn list(
     let order = Order::descending(&["COALESCE(m.provider_at, m.created_at)", "m.id"]);
     let mut messages: Vec<MessageView> = list.rows(order, limit).all().await?;
     messages.reverse();
-    Ok(Texts { messages, read_up_to: before.is_none().then_some(arrivals) })
+    let read_up_to = match before {
+        None => Some(shown_up_to(db, viewer, thread, &messages, arrivals).await?),
+        Some(_) => None,
+    };
+    Ok(Texts { messages, read_up_to })
+}
+
+/// Returns the arrival up to which somebody has seen everything who has read up to their mark and now sees `shown`, the
+/// latest texts. A text that was taken in late, or one of more unread texts than fit, is before these.
+async fn shown_up_to(db: &Db, viewer: &Viewer, thread: &ThreadId, shown: &[MessageView], arrivals: i64) -> Result<i64> {
+    let Some(oldest) = shown.first() else { return Ok(arrivals) };
+    let sql = if viewer.sitter_id().is_some() { unseen!("t.sitter_read") } else { unseen!("t.owner_read") };
+    let first_unseen: Option<i64> = db.read(sql).bind(thread).bind(oldest.created_at).bind(&oldest.id).scalar().await?;
+    Ok(first_unseen.map_or(arrivals, |arrival| arrivals.min(arrival - 1)))
 }
 
 /// Returns one text for the API, in the transaction that stored it.

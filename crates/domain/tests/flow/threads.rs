@@ -24,6 +24,7 @@ each_engine! {
     after_every_sequence_of_acts_the_counters_say_what_is_unread,
     a_text_that_arrives_while_somebody_reads_stays_unread(flavor = "multi_thread", worker_threads = 4),
     a_text_taken_in_twice_counts_once_and_a_late_one_sets_no_time_back,
+    a_text_that_nobody_was_shown_stays_unread,
     texts_stand_at_the_carriers_time_and_pages_miss_none,
     every_thread_is_in_exactly_one_mailbox_and_the_lists_agree,
     a_sitter_lists_their_own_mailbox_and_nobody_elses,
@@ -291,15 +292,41 @@ async fn a_text_taken_in_twice_counts_once_and_a_late_one_sets_no_time_back(engi
     .await;
 }
 
+async fn a_text_that_nobody_was_shown_stays_unread(engine: Engine) {
+    on(engine, async |business| {
+        let thread = thread_with_sitter(&business).await;
+        let viewer = viewer_of(&org());
+        let seen = async |rows| {
+            let page = messages::list(&business.db, &viewer, &thread, None, Limit::asked(Some(rows)), noon()).await;
+            page.unwrap().read_up_to
+        };
+        for minute in 1..4 {
+            receive(&business, &thread, "owner", at(&format!("2024-12-31T10:0{minute}:00Z"))).await;
+        }
+        assert_eq!((seen(2).await, seen(3).await), (Some(0), Some(3)), "the oldest unread text is not on the page");
+        read(&business, &viewer, &thread, seen(3).await).await.unwrap();
+        // Taken in late, it stands before what the page shows.
+        receive(&business, &thread, "owner", at("2024-12-31T09:00:00Z")).await;
+        receive(&business, &thread, "owner", at("2024-12-31T10:04:00Z")).await;
+        assert_eq!((seen(4).await, seen(5).await), (Some(3), Some(5)));
+        read(&business, &viewer, &thread, seen(4).await).await.unwrap();
+        assert_eq!(counters(&business, &thread).await, (2, 0));
+        read(&business, &viewer, &thread, seen(5).await).await.unwrap();
+        assert_eq!((counters(&business, &thread).await, seen(1).await), ((0, 0), Some(5)));
+    })
+    .await;
+}
+
 async fn texts_stand_at_the_carriers_time_and_pages_miss_none(engine: Engine) {
     on(engine, async |business| {
         let thread = thread_with_sitter(&business).await;
         let mut random = Random::new(7);
-        let mut wanted = Vec::new();
+        let (mut wanted, mut arrived) = (Vec::new(), Vec::new());
         for _ in 0..40 {
             // Few different times, so that many are the same; in any order, as after an outage.
             let time = at(&format!("2024-12-31T10:0{}:00Z", random.below(5)));
             wanted.push((time, receive(&business, &thread, "sitter", time).await));
+            arrived.extend(wanted.last().map(|(_, id)| id.clone()));
         }
         wanted.sort_by(|left, right| (left.0, left.1.as_str()).cmp(&(right.0, right.1.as_str())));
         for rows in [1, 3, 7, 40] {
@@ -308,7 +335,9 @@ async fn texts_stand_at_the_carriers_time_and_pages_miss_none(engine: Engine) {
                 let (viewer, limit) = (viewer_of(&org()), Limit::asked(Some(rows)));
                 let page =
                     messages::list(&business.db, &viewer, &thread, before.as_ref(), limit, noon()).await.unwrap();
-                assert_eq!(page.read_up_to, before.is_none().then_some(40));
+                let is_unseen = |id: &MessageId| !page.messages.iter().any(|text| text.id == *id);
+                let seen = arrived.iter().position(is_unseen).map_or(40, |place| i64::try_from(place).unwrap());
+                assert_eq!(page.read_up_to, before.is_none().then_some(seen));
                 let Some(first) = page.messages.first() else { break };
                 before = Some(first.id.clone());
                 let texts = page.messages.into_iter().map(|text| (text.created_at, text.id)).collect::<Vec<_>>();

@@ -18,17 +18,26 @@ const PAGES_MAX: usize = 50;
 const MEDIA_PAGE_SIZE: &str = "10";
 
 impl TwilioClient {
-    /// Returns the texts to the number `to` that Twilio received at or after `since`.
+    /// Returns the texts to the number `to` that Twilio received at or after `since`, and perhaps some at or after
+    /// `until`.
     ///
     /// # Errors
     /// The list could not be read as a whole.
-    pub async fn received(&self, to: &str, since: DateTime<Utc>) -> Result<ReceivedTexts, LookupError> {
+    pub async fn received(
+        &self,
+        to: &str,
+        since: DateTime<Utc>,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<ReceivedTexts, LookupError> {
         let mut url = self.messages_url();
         url.query_pairs_mut()
             .append_pair("To", to)
             // The query is `DateSent>=2026-11-20`, and the name ends at the first equals sign.
             .append_pair("DateSent>", &since.date_naive().to_string())
             .append_pair("PageSize", PAGE_SIZE);
+        if let Some(until) = until {
+            url.query_pairs_mut().append_pair("DateSent<", &until.date_naive().to_string());
+        }
         let mut found = ReceivedTexts::default();
         for _ in 0..PAGES_MAX {
             let page = self.get(url).await?;

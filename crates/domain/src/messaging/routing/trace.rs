@@ -22,25 +22,28 @@ pub(in crate::messaging) struct NewTrace<'a> {
     pub decision: &'a Decision,
 }
 
-/// Stores a trace. Each webhook has at most one.
-pub(in crate::messaging) async fn record(tx: &mut Tx, new: &NewTrace<'_>, now: Timestamp) -> Result<()> {
-    tx.query(
-        "INSERT INTO routing_traces
+/// Stores a trace. Each webhook has at most one of an outcome, so that a text that reached nobody can be routed later.
+/// Returns false if it has this one.
+pub(in crate::messaging) async fn record(tx: &mut Tx, new: &NewTrace<'_>, now: Timestamp) -> Result<bool> {
+    let stored = tx
+        .query(
+            "INSERT INTO routing_traces
              (id, org_id, inbox_id, message_event_id, thread_id, direction, outcome, summary, steps, created_at)
-         VALUES ($1, $2, $3, $4, $5, 'inbound', $6, $7, $8, $9)",
-    )
-    .bind(TraceId::new(now))
-    .bind(new.org)
-    .bind(new.inbox)
-    .bind(new.message)
-    .bind(new.thread)
-    .bind(new.decision.outcome)
-    .bind(&new.decision.summary)
-    .bind(Json(&new.decision.steps))
-    .bind(now)
-    .execute()
-    .await?;
-    Ok(())
+         VALUES ($1, $2, $3, $4, $5, 'inbound', $6, $7, $8, $9)
+         ON CONFLICT (inbox_id, outcome) WHERE inbox_id IS NOT NULL DO NOTHING",
+        )
+        .bind(TraceId::new(now))
+        .bind(new.org)
+        .bind(new.inbox)
+        .bind(new.message)
+        .bind(new.thread)
+        .bind(new.decision.outcome)
+        .bind(&new.decision.summary)
+        .bind(Json(&new.decision.steps))
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(stored == 1)
 }
 
 /// Why a text was routed where it was.
