@@ -17,6 +17,8 @@ pub struct InboundText {
     pub body: String,
     /// The URLs of pictures and other media.
     pub media: Vec<String>,
+    /// Whether it has further media whose URLs are not known.
+    pub lacks_media: bool,
     /// Set if the carrier has recognised and answered a keyword.
     pub keyword: Option<CarrierKeyword>,
     /// When the carrier received the text. `None` if its webhook does not say.

@@ -106,6 +106,7 @@ impl Message<'_> {
             to: self.first(&["data.context.recipientIdentifiers", "data.resource.to", "data.object.to"])?,
             body: self.body(),
             media: self.media(),
+            lacks_media: false,
             keyword: None,
             sent_at: self.sent_at(),
         })

@@ -11,6 +11,7 @@ use crate::messaging::opt_outs::Keyword;
 use crate::messaging::scope::Scope;
 use crate::offers::Command;
 use crate::phone::PhoneNumber;
+use crate::short_hash::short_hash;
 
 /// The longest name of a sender that is kept, in characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -55,6 +56,16 @@ impl Sender {
     #[must_use]
     pub fn compared(&self) -> String {
         self.stored().replace('+', "")
+    }
+
+    /// Returns the group in which this sender's texts are routed one at a time: the digits of a number, else a short hash,
+    /// because the key of a group is indexed and a name may have any length.
+    #[must_use]
+    pub fn group(&self) -> String {
+        match self {
+            Self::Phone(phone) => phone.digits().to_owned(),
+            Self::Name(name) => short_hash(name),
+        }
     }
 
     /// Returns what may be shown of the sender to everybody.

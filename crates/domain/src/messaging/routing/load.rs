@@ -78,7 +78,7 @@ pub async fn load(tx: &mut Tx, text: &Arrived, onboarding: &PhoneNumber, now: Ti
     Ok(Known { facts, office: Some(Office { org, name, number }) })
 }
 
-/// Returns the row of one of our numbers. The number for new businesses gets its row when a text first arrives for it.
+/// Returns the row of one of our numbers. The number for new businesses is the platform's, whoever has its row.
 async fn number_of(tx: &mut Tx, to: &PhoneNumber, onboarding: &PhoneNumber, now: Timestamp) -> Result<Option<Number>> {
     if to == onboarding { numbers::onboarding(tx, to, now).await } else { numbers::find(tx, to).await }
 }
