@@ -8,7 +8,7 @@ const SID_CHARS_MAX: usize = 64;
 /// Returns 422 if the carrier's id of a text can't be one. `field` names it in the body.
 pub(super) fn expect_sid(sid: &str, field: &str) -> Result<()> {
     if sid.chars().count() > SID_CHARS_MAX {
-        return Err(ApiError::invalid(field, &format!("has at most {SID_CHARS_MAX} characters")));
+        return Err(ApiError::invalid(field, format!("has at most {SID_CHARS_MAX} characters")));
     }
     Ok(())
 }

@@ -656,7 +656,11 @@ async fn texts_and_mailboxes_are_read_from_an_index_in_their_order() {
         for before in [None, Some(&text)] {
             let (read, statements) = statements_of(messages::list(db, &viewer, &thread, before, limit, noon())).await;
             read.unwrap();
-            let steps = plan(db, statements.last().unwrap()).await;
+            let [.., listing, seeing] = statements.as_slice() else { panic!("{statements:#?}") };
+            let steps = plan(db, seeing).await;
+            let unread = "message_events_arrived (thread_id=? AND routed_to=? AND arrival>?)";
+            assert!(steps.iter().any(|step| step.contains(unread)), "{steps:#?}");
+            let steps = plan(db, listing).await;
             assert!(steps.iter().any(|step| step.contains("message_events_shown")), "{steps:#?}");
             assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
         }
