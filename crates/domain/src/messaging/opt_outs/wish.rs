@@ -58,14 +58,14 @@ mod tests {
     fn wishes_are_found() {
         let wishes = wishes();
         let missed: Vec<_> = wishes.iter().filter(|text| !is_wish(text)).collect();
-        assert!(wishes.len() >= 1500 && missed.len() * 20 <= wishes.len(), "{missed:#?}");
+        assert!(wishes.len() >= 1700 && missed.len() * 20 <= wishes.len(), "{missed:#?}");
     }
 
     #[test]
     fn ordinary_texts_are_left_alone() {
         let ordinary = ordinary();
         let flagged: Vec<_> = ordinary.iter().filter(|text| is_wish(text)).collect();
-        assert!(ordinary.len() >= 2800 && flagged.len() * 100 <= ordinary.len(), "{flagged:#?}");
+        assert!(ordinary.len() >= 3300 && flagged.len() * 100 <= ordinary.len(), "{flagged:#?}");
         for text in ordinary {
             assert!(!matches!(keyword(text), Some(Keyword::Stop | Keyword::Start)), "{text}");
         }

@@ -45,6 +45,9 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("@texts ~* driving|making|drive|drives|make me|us nuts|crazy|mad|insane|sick|angry"),
     phrase("save your @det* @msg"),
     // Something is refused that is sent.
+    phrase("^ @lead* not another|one @det* @msg $|please|ever|from"),
+    phrase("@texts are|is @please* too much|many|frequent|often"),
+    phrase("@unwilling @please* to? be|stay in|on|part of? @det* list|lists|group|chat|text|texts|thread"),
     phrase("can|could|may i|we please? not @receive @texts|these"),
     phrase("cant|cannot stop|end|escape @texts"),
     phrase("you|u|yall|people|guys @please* need|have|got|gotta|must to? stop $|,|now|please"),

@@ -24,6 +24,7 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("@law _* _* texts|messages|message|texting|messaging|contacting|spamming|spam"),
     phrase("texts|messages|texting|messaging|contacting|spamming|spam _* _* @law"),
     phrase("@text @me _* _* @law"),
+    firm("have|has|got no right|permission|consent|business|authority to|for @text|@texting|send|contact|be"),
     firm("withdraw|withdrawing|revoke|revoking|rescind|cancel @det* consent"),
     firm("withdraw|withdrawing|revoke|revoking|rescind|cancel @det* permission|authorization $|,|for|and|immediately"),
     firm(

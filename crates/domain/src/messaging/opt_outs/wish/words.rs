@@ -9,7 +9,8 @@ pub(super) type Sentence = Vec<String>;
 pub(super) fn sentences(text: &str) -> Vec<Sentence> {
     let plain = joined_letters(&drawn_out(text.chars().filter_map(plain).flatten()));
     plain
-        .split(['.', '!', '?', ';', '\n'])
+        .split_inclusive(['.', '!', '?', ';', '\n'])
+        .filter(|sentence| !only_wonders(sentence))
         .map(|sentence| {
             let words = sentence.split(|c: char| !c.is_alphanumeric() && c != ',');
             let words = words.flat_map(|word| word.split_inclusive(','));
@@ -17,6 +18,14 @@ pub(super) fn sentences(text: &str) -> Vec<Sentence> {
         })
         .filter(|sentence| sentence.iter().any(|word| word != ","))
         .collect()
+}
+
+/// Whether a sentence wonders about what it would be a wish to say: `this is spam?`, `no texts?`.
+fn only_wonders(sentence: &str) -> bool {
+    const TELLING: [&str; 12] =
+        ["this", "that", "these", "its", "it", "you", "youre", "u", "wrong", "no", "unsubscribe", "turn"];
+    let first = sentence.split_whitespace().next().unwrap_or_default();
+    sentence.ends_with('?') && TELLING.contains(&first.trim_end_matches('?'))
 }
 
 /// Writes a letter once that is written three times or more: `nooo`.
