@@ -8,7 +8,7 @@ pub(super) const LIMITS: &[&str] = &[
     "button on|is|does|doesnt|here|at|in",
     "@det* so late|early|loud|loudly|close|fast",
     "while|when|until|till|til|before|after|during|whenever|once|b4",
-    "at night|work|lunch|noon|midnight|home|dinner|school|church|weekends|all $|hours|,|please|and",
+    "at night|work|lunch|noon|midnight|home|dinner|school|church|weekends $|hours|,|please|and",
     "at 1|2|3|4|5|6|7|8|9|10|11|12",
     "on weekends|sundays|sunday|saturday|saturdays|monday|tuesday|wednesday|thursday|friday|whatsapp|facebook|messenger|instagram|email|work|weekdays",
     "in the morning|mornings|evening|afternoon|night|middle|group|meantime|car",

@@ -45,6 +45,11 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("@texts ~* driving|making|drive|drives|make me|us nuts|crazy|mad|insane|sick|angry"),
     phrase("save your @det* @msg"),
     // Something is refused that is sent.
+    phrase(", please|kindly|just stop them|it|this|these|that? $"),
+    phrase("^ @lead* stop please* , @lead* wrong|not|no|who|this"),
+    phrase("^ @lead* stop this|your|the service $|@end"),
+    firm("why am|do i|we still|keep getting|receiving|get|receive @texts|@these"),
+    phrase("@leave her|his|their number|numbers|phone|contact off|from|out"),
     phrase("^ @lead* not another|one @det* @msg $|please|ever|from"),
     phrase("@texts are|is @please* too much|many|frequent|often"),
     phrase("@unwilling @please* to? be|stay in|on|part of? @det* list|lists|group|chat|text|texts|thread"),
@@ -104,10 +109,16 @@ pub(super) const PHRASES: &[Phrase] = &[
         "keep|keeps|kept|still|why|tired|always @please* getting|receiving|get|receive @me? @det* @these? @det* @msg",
     ),
     phrase(
-        "^ @lead* you|u|they|your|yall are? keep|keeps|kept|still @please* sending|texting|messaging @me @det* @these? @det* @msg?",
+        "^ @lead* you|u|they|your|yall are? keep|keeps|kept|still @please* sending|texting|messaging @me @det* @these? @det* @msg",
     ),
     phrase(
-        "why|and|but|because|, @please* do|are? you|u|they|your|yall are? keep|keeps|kept|still @please* sending|texting|messaging @me @det* @these? @det* @msg?",
+        "why|and|but|because|, @please* do|are? you|u|they|your|yall are? keep|keeps|kept|still @please* sending|texting|messaging @me @det* @these? @det* @msg",
+    ),
+    phrase(
+        "^ @lead* you|u|they|your|yall are? keep|keeps|kept|still @please* sending|texting|messaging @me @these? $|@end",
+    ),
+    phrase(
+        "why|and|but|because|, @please* do|are? you|u|they|your|yall are? keep|keeps|kept|still @please* sending|texting|messaging @me @these? $|@end",
     ),
     phrase("why|and|but|because|, you|u|yall|they still? keep|keeps|kept @texting|sending $|@end"),
     phrase(
@@ -190,6 +201,7 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("leave me|my|us phone|number|be|in alone|be|peace"),
     firm("fuck|piss|bugger|eff|sod|f off"),
     firm("buzz off"),
+    firm("get off my phone|line|number"),
     firm("get|go lost|fuck|screw yourself|$"),
     firm("^ @lead* go away please|$|,|now|and"),
     phrase("stop hitting|hittin|messing me|us"),
@@ -198,7 +210,7 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("@texts are|is just|all|pure|so* spam|harassment|garbage|junk|crap"),
     phrase("why sending|texting|messaging @me"),
     firm("take a hike"),
-    phrase("you|your|youre|ur|u are|will|been|be|getting|being|get* blocked|reported $|@end"),
+    phrase("you|your|youre|ur|u are|will|have|been|be|getting|being|get* blocked|reported $|@end"),
     phrase(
         "ill|will|gonna|to|im|now just? report|block|reporting|blocking|blacklist you|u|this|ur|your $|number|@end|if|next",
     ),
@@ -213,7 +225,9 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("^ @lead* please stop , i|im|we|this|my|you|wrong|your"),
     phrase("^ @lead* stop , i|im|we dont|not|am|never|no"),
     phrase("^ @lead* stop , wrong"),
-    firm("asked|told|ask|begged|requested|telling|begging you|u|people|guys|yall|that|already* to|you? stop $|@end"),
+    firm(
+        "asked|told|ask|begged|requested|telling|begging you|u|people|guys|yall|that|already* to|you? stop $|,|it|this|and|now|already|please|before|these|texting|messaging",
+    ),
     phrase("are|your|youre|keep|keeps|been blowing|lighting up? my phone up?"),
     phrase("you|youre|your are? @bothering @me"),
     phrase("@texts disturb|annoy|bother|wake|upset|irritate me|us|my|the"),
@@ -230,7 +244,7 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("didnt|never|not opt|opted in $|@end|to|for"),
     phrase("@neg|didnt consent $|@end"),
     phrase("^ @lead* not interested @stop|remove|delete"),
-    phrase("not interested ,? @lead* @stop|remove|delete|@neg"),
+    firm("not interested ,? @lead* @stop|remove|delete|@neg"),
     phrase("^ i|im|were|we|am|sorry|but|,* not interested $"),
     phrase("^ @lead* spam|scam|scammer|scammers $|,|bot"),
     phrase(

@@ -158,7 +158,7 @@ pub(super) const RULES: &[(&str, &[&str])] = &[
     (
         "unwilling",
         &[
-            "@neg|cant|cannot|didnt|no @please* @want for*",
+            "@neg|cant|cannot|didnt|no @please* @want for|about*",
             "no longer|more @want",
             "no longer @please* interested|keen|happy in|with|on|about",
             "no longer @please* interested|wish|wishing|want|need",

@@ -73,6 +73,7 @@ pub(super) const PHRASES: &[Phrase] = &[
     told(
         "who|where|how|whered|howd did|do|the|hell|fuck|u|you|have|even|yall* gave|sold|get|got|take|took|find|found|have you|u|yall? my|this|our number|info|cell|phone|contact",
     ),
+    told("not a number|phone|line for|to @texts|text|texting"),
     // Texts for somebody else.
     told(
         "^ @lead* not|dont|no|sure|know|who|what* this|that|is|was|meant|intended|for* but|and|,* it|this|that|thats isnt|aint|not me $|@end",
