@@ -26,7 +26,7 @@ pub(super) const RULES: &[(&str, &[&str])] = &[
         &[
             "please|kindly|just|hi|hey|hello|ok|okay|thanks|thank|you|sorry|look|listen|no|and|sir|so|i|we|said|told|cheers|\
            but|ta|yo|bye|omg|man|mate|nah|nope|alright|,|dear|well|excuse|me|love|yes|yeah|good|morning|afternoon|evening|\
-           madam|dude|bro|bruh|sis|um|uh|think|afraid|im|there|again|again|its|thats|this|is|the|a|really|seriously",
+           madam|dude|bro|bruh|sis|um|uh|think|afraid|im|there|again|its|thats|this|is|the|a|really|seriously",
         ],
     ),
     // What may stand between a verb or a "no" and the texts.
