@@ -8,7 +8,7 @@ use nightshift_lab::simulator::{Fault, FaultRule, TwilioAccount};
 use nightshift_providers::twilio::signature::sign_form;
 use serde_json::json;
 
-use crate::support::{Nightshift, on};
+use crate::support::{Nightshift, business, on};
 
 each_engine! {
     a_text_that_is_refused_because_of_the_hour_is_sent_at_another_hour,
@@ -26,13 +26,10 @@ const CLIENT: &str = "+15551234567";
 
 /// Opens a conversation in which the confirmation has been delivered, and writes a text that meets this fault so often.
 async fn write_into(nightshift: &Nightshift, fault: Fault, code: u32, times: u32) -> String {
-    let id = nightshift.book().await;
-    nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+    let path = nightshift.conversation(business::booking()).await;
     nightshift.texts().delivered().until(1).await;
     let rule = FaultRule::new(fault).body_contains("On my way").times(times);
     nightshift.simulator.twilio().inject(FaultRule { code: Some(code), ..rule });
-    let thread = nightshift.threads().one().await.id;
-    let path = format!("/api/messages/threads/{thread}/messages");
     nightshift.post(&path, json!({"body": "On my way"})).await.expect(200);
     path
 }

@@ -29,7 +29,7 @@ use nightshift_domain::inbox::{Delivery, WebhookSource};
 pub use incoming::Incoming;
 pub use job_for::JobFor;
 pub use refusals::Refusals;
-pub use reply::WAITING_MAX;
+pub use reply::replies_awaited_max;
 pub use secrets::Secrets;
 pub use source::{Read, Source, unreadable};
 pub use store::{Accepted, Receiver};
