@@ -8,7 +8,7 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat};
 
 use super::status::MessageStatus;
-use crate::inbound::{CarrierKeyword, InboundText};
+use crate::inbound::{CarrierKeyword, InboundText, is_web_address};
 
 /// Maximum number of media that Twilio attaches to a text.
 const MEDIA_MAX: usize = 10;
@@ -86,7 +86,10 @@ pub fn read_inbound(body: &[u8]) -> Result<InboundText, WebhookError> {
         from: form.required("From")?,
         to: form.required("To")?,
         body: form.raw("Body").unwrap_or_default(),
-        media: (0..MEDIA_MAX).filter_map(|n| form.text(&format!("MediaUrl{n}"))).collect(),
+        media: (0..MEDIA_MAX)
+            .filter_map(|n| form.text(&format!("MediaUrl{n}")))
+            .filter(|url| is_web_address(url))
+            .collect(),
         keyword: match form.text("OptOutType").as_deref() {
             Some("STOP") => Some(CarrierKeyword::Stop),
             Some("START") => Some(CarrierKeyword::Start),
