@@ -53,6 +53,11 @@ pub enum CarrierKeyword {
     Help,
 }
 
+/// Whether an address of media is one of the web. Others, such as `javascript:`, are not kept, because people open them.
+pub(crate) fn is_web_address(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
+}
+
 impl fmt::Debug for InboundText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InboundText")

@@ -61,7 +61,9 @@ macro_rules! select_views {
                         WHEN 'owner' THEN u.name
                     END AS actor_name,
                     m.body, m.status, m.from_number_id, r.type AS automation_type,
-                    COALESCE(m.provider_at, m.created_at) AS created_at, m.routed_to, m.held_until, m.hold_reason, m.media, m.truncated,
+                    COALESCE(m.provider_at, m.created_at) AS created_at, m.routed_to,
+                    CASE WHEN m.status = 'queued' THEN m.held_until END AS held_until,
+                    CASE WHEN m.status = 'queued' THEN m.hold_reason END AS hold_reason, m.media, m.truncated,
                     m.opt_out_wish IS NOT NULL AND m.opt_out_wish = 'suggested' AS opt_out_suggested
              FROM message_events m
              JOIN message_threads t ON t.id = m.thread_id

@@ -7,7 +7,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use crate::inbound::InboundText;
+use crate::inbound::{InboundText, is_web_address};
 use crate::json::{self, Fields, NotJson};
 
 /// Maximum number of media of a text that are read.
@@ -144,7 +144,7 @@ impl Message<'_> {
 /// Returns the web addresses of media, which are given as texts or as objects with `url`.
 pub(super) fn media<'a>(entries: impl Iterator<Item = &'a Value>) -> Vec<String> {
     let urls = entries.filter_map(|entry| as_text(entry).or_else(|| Fields::of(entry).text("url")));
-    urls.filter(|url| url.starts_with("https://") || url.starts_with("http://")).take(MEDIA_MAX).collect()
+    urls.filter(|url| is_web_address(url)).take(MEDIA_MAX).collect()
 }
 
 fn as_text(value: &Value) -> Option<String> {

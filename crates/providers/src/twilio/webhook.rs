@@ -8,7 +8,7 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat};
 
 use super::status::MessageStatus;
-use crate::inbound::{CarrierKeyword, InboundText};
+use crate::inbound::{CarrierKeyword, InboundText, is_web_address};
 
 /// Maximum number of media that Twilio attaches to a text.
 const MEDIA_MAX: usize = 10;
@@ -81,7 +81,10 @@ impl StatusCallback {
 /// [`WebhookError`] if `MessageSid`, `From` or `To` is missing.
 pub fn read_inbound(body: &[u8]) -> Result<InboundText, WebhookError> {
     let form = Form::parse(body);
-    let media: Vec<String> = (0..MEDIA_MAX).filter_map(|n| form.text(&format!("MediaUrl{n}"))).collect();
+    let media: Vec<String> = (0..MEDIA_MAX)
+        .filter_map(|n| form.text(&format!("MediaUrl{n}")))
+        .filter(|url| is_web_address(url))
+        .collect();
     Ok(InboundText {
         sid: form.required("MessageSid")?,
         from: form.required("From")?,

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use nightshift_db::{Timestamp, Tx};
 
 use super::arrived::Arrived;
+use super::elsewhere;
 use super::facts::{Facts, KnownSitter, OpenThread, Reached, Sender, WindowOfThread};
 use crate::Result;
 use crate::ids::{ClientId, OrgId, SitterId, ThreadId};
@@ -51,6 +52,7 @@ pub async fn load(tx: &mut Tx, text: &Arrived, onboarding: &PhoneNumber, now: Ti
         sitter: None,
         client: None,
         threads: Vec::new(),
+        active_elsewhere: false,
         at: text.at(),
         zone: Tz::UTC,
     };
@@ -72,6 +74,7 @@ pub async fn load(tx: &mut Tx, text: &Arrived, onboarding: &PhoneNumber, now: Ti
         facts.zone = organizations::zone_in(tx, &org).await?;
         if let Some(client) = &facts.client {
             facts.threads = threads(tx, client, &number).await?;
+            facts.active_elsewhere = elsewhere::is_active(tx, &org, &facts).await?;
         }
     }
     let name = organizations::name_in(tx, &org).await?;
