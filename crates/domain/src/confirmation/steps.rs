@@ -12,6 +12,7 @@ use crate::automations::runs::{self, AutomationRunStatus, NewAutomationRun, RunT
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Booking, Status};
 use crate::ids::{AutomationRunId, BookingId, ThreadId, WindowId};
+use crate::messaging::beginning;
 use crate::messaging::masking::AssignedNumber;
 use crate::messaging::threads::{self, Thread};
 use crate::messaging::windows::{self, Window, WindowChange};
@@ -112,11 +113,7 @@ pub async fn thread(tx: &mut Tx, id: &BookingId, by: &Actor, now: Timestamp) -> 
     let Some(booking) = hold(tx, id).await? else { return Ok(None) };
     let (thread, created) = threads::find_or_create_for_booking(tx, &booking, now).await?;
     if created {
-        audit::record(tx, thread.entry(Event::ThreadCreated, "success", by), now).await?;
-        let data = json!({"threadId": thread.id, "bookingId": id, "scope": thread.scope});
-        for topic in ["threads".to_owned(), format!("thread:{}", thread.id)] {
-            stream::append(tx, Some(&thread.org_id), &topic, "thread.created", &data, now).await?;
-        }
+        beginning::record(tx, &thread, None, by, now).await?;
     }
     Ok(Some(ThreadStep { thread_id: thread.id, created }))
 }
@@ -162,20 +159,28 @@ pub(super) async fn record_window(
     if let Some(thread) = &window.thread_id {
         entry = entry.thread(thread);
     }
-    let times = json!({
+    audit::record(tx, entry.metadata(facts(window)), now).await?;
+    announce_window(tx, window, "windows", now).await?;
+    if let Some(sitter) = &window.sitter_id {
+        announce_window(tx, window, &format!("sitter:{sitter}"), now).await?;
+    }
+    Ok(())
+}
+
+fn facts(window: &Window) -> Value {
+    json!({
         "windowId": window.id,
-        "bookingId": booking.id,
+        "bookingId": window.booking_id,
         "threadId": window.thread_id,
+        "sitterId": window.sitter_id,
         "startsAt": window.starts_at,
         "endsAt": window.ends_at,
         "cancelled": window.cancelled_at.is_some(),
-    });
-    audit::record(tx, entry.metadata(times.clone()), now).await?;
-    stream::append(tx, Some(&booking.org_id), "windows", "window.changed", &times, now).await?;
-    if let Some(sitter) = &window.sitter_id {
-        stream::append(tx, Some(&booking.org_id), &format!("sitter:{sitter}"), "window.changed", &times, now).await?;
-    }
-    Ok(())
+    })
+}
+
+async fn announce_window(tx: &mut Tx, window: &Window, topic: &str, now: Timestamp) -> Result<()> {
+    stream::append(tx, Some(&window.org_id), topic, "window.changed", &facts(window), now).await
 }
 
 /// Gives the conversation and the window of a booking to its sitter, where they exist; the confirmation creates them. The
@@ -191,8 +196,13 @@ pub(crate) async fn hand_over(
         threads::set_sitter(tx, &thread.id, booking.sitter_id.as_ref(), now).await?;
         threads::announce(tx, thread, booking.sitter_id.as_ref(), now).await?;
     }
+    let before = windows::of_booking(tx, &booking.id).await?;
     if let Some(window) = windows::set_sitter(tx, &booking.id, booking.sitter_id.as_ref(), now).await? {
         record_window(tx, booking, &window, WindowChange::Updated, by, now).await?;
+        // Who loses the window learns it too.
+        if let Some(left) = before.and_then(|window| window.sitter_id) {
+            announce_window(tx, &window, &format!("sitter:{left}"), now).await?;
+        }
     }
     Ok(())
 }
