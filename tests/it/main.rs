@@ -39,6 +39,7 @@ mod page_forms;
 mod page_kit;
 mod page_scripts;
 mod pages;
+mod paging;
 mod people;
 mod phones;
 #[cfg(target_os = "linux")]

@@ -5,15 +5,15 @@
 
 use std::time::Duration;
 
-use nightshift_db::{Db, Order, Timestamp, Tx};
+use nightshift_db::{Db, Timestamp, Tx};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Result;
 use crate::bookings::Booking;
 use crate::ids::{BookingId, OrgId, SitterId, ThreadId, WindowId};
-use crate::list::List;
-use crate::page::Limit;
+use crate::list::{List, newest_first};
+use crate::page::{Limit, Page};
 use crate::text_enum::text_enum;
 use crate::viewer::Viewer;
 
@@ -250,11 +250,21 @@ struct ViewRow {
     cancelled_at: Option<Timestamp>,
 }
 
-/// Lists the windows of the viewer's organisation, latest start first. Index: `assignment_windows_by_org`.
+newest_first!(ViewRow: "w.starts_at" = starts_at, "w.id" = id);
+
+/// Returns a page of the windows of the viewer's organisation, latest start first. Index: `assignment_windows_by_org`.
 ///
 /// # Errors
+/// [`BadCursor`](crate::Error::BadCursor) for a cursor that no page of this list returned;
 /// [`Forbidden`](crate::Error::Forbidden) for viewers without an organisation.
-pub async fn list(db: &Db, viewer: &Viewer, filter: &Filter, limit: Limit, now: Timestamp) -> Result<Vec<WindowView>> {
+pub async fn list(
+    db: &Db,
+    viewer: &Viewer,
+    filter: &Filter,
+    cursor: Option<&str>,
+    limit: Limit,
+    now: Timestamp,
+) -> Result<Page<WindowView>> {
     const HEAD: &str = "
         SELECT w.id, w.booking_id, w.thread_id, w.sitter_id, s.name AS sitter_name, w.starts_at, w.ends_at, w.cancelled_at
         FROM assignment_windows w LEFT JOIN sitters s ON s.id = w.sitter_id";
@@ -275,18 +285,15 @@ pub async fn list(db: &Db, viewer: &Viewer, filter: &Filter, limit: Limit, now: 
             list.only("w.cancelled_at IS NULL AND w.starts_at <= $1 AND w.ends_at <= $1", (now,))
         }
     };
-    let rows: Vec<ViewRow> = list.rows(Order::descending(&["w.starts_at", "w.id"]), limit).all().await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| WindowView {
-            status: status_at(row.starts_at, row.ends_at, row.cancelled_at, now),
-            id: row.id,
-            booking_id: row.booking_id,
-            thread_id: row.thread_id,
-            sitter_id: row.sitter_id,
-            sitter_name: row.sitter_name,
-            starts_at: row.starts_at,
-            ends_at: row.ends_at,
-        })
-        .collect())
+    let page: Page<ViewRow> = list.page(cursor, limit).await?;
+    Ok(page.map(|row| WindowView {
+        status: status_at(row.starts_at, row.ends_at, row.cancelled_at, now),
+        id: row.id,
+        booking_id: row.booking_id,
+        thread_id: row.thread_id,
+        sitter_id: row.sitter_id,
+        sitter_name: row.sitter_name,
+        starts_at: row.starts_at,
+        ends_at: row.ends_at,
+    }))
 }
