@@ -61,6 +61,7 @@ mod sign_in;
 mod signatures;
 mod signed_files;
 mod sms_lookup;
+mod strange_input;
 mod support;
 mod text_webhooks;
 mod threads;
