@@ -11,7 +11,7 @@ use crate::audit::{self, Event};
 use crate::automations::runs::{self, AutomationRunStatus, NewAutomationRun, RunToStart};
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Booking, Status};
-use crate::ids::{AutomationRunId, BookingId, ThreadId, WindowId};
+use crate::ids::{AutomationRunId, BookingId, SitterId, ThreadId, WindowId};
 use crate::messaging::beginning;
 use crate::messaging::masking::AssignedNumber;
 use crate::messaging::threads::{self, Thread};
@@ -136,8 +136,10 @@ pub async fn window(
 ) -> Result<Option<WindowStep>> {
     let Some(booking) = hold(tx, id).await? else { return Ok(None) };
     let thread = threads::of_booking(tx, id).await?;
-    let (window, change) = windows::upsert(tx, &booking, thread.as_ref().map(|thread| &thread.id), grace, now).await?;
+    let (window, change, left) =
+        windows::upsert(tx, &booking, thread.as_ref().map(|thread| &thread.id), grace, now).await?;
     record_window(tx, &booking, &window, change, by, now).await?;
+    tell_who_left(tx, &window, left, now).await?;
     Ok(Some(WindowStep { window_id: window.id, change }))
 }
 
@@ -165,6 +167,12 @@ pub(super) async fn record_window(
         announce_window(tx, window, &format!("sitter:{sitter}"), now).await?;
     }
     Ok(())
+}
+
+/// Tells the sitter who has lost a window.
+pub(super) async fn tell_who_left(tx: &mut Tx, window: &Window, left: Option<SitterId>, now: Timestamp) -> Result<()> {
+    let Some(left) = left else { return Ok(()) };
+    announce_window(tx, window, &format!("sitter:{left}"), now).await
 }
 
 fn facts(window: &Window) -> Value {
@@ -199,10 +207,7 @@ pub(crate) async fn hand_over(
     let before = windows::of_booking(tx, &booking.id).await?;
     if let Some(window) = windows::set_sitter(tx, &booking.id, booking.sitter_id.as_ref(), now).await? {
         record_window(tx, booking, &window, WindowChange::Updated, by, now).await?;
-        // Who loses the window learns it too.
-        if let Some(left) = before.and_then(|window| window.sitter_id) {
-            announce_window(tx, &window, &format!("sitter:{left}"), now).await?;
-        }
+        tell_who_left(tx, &window, before.and_then(|window| window.sitter_id), now).await?;
     }
     Ok(())
 }

@@ -94,14 +94,15 @@ pub async fn of_booking(tx: &mut Tx, booking: &BookingId) -> Result<Option<Windo
     Ok(window)
 }
 
-/// Creates a booking's window or updates it to match the booking. The caller holds the booking's lock.
+/// Creates a booking's window or updates it to match the booking. Returns also the sitter who loses it, if one does. The
+/// caller holds the booking's lock.
 pub async fn upsert(
     tx: &mut Tx,
     booking: &Booking,
     thread: Option<&ThreadId>,
     grace: Duration,
     now: Timestamp,
-) -> Result<(Window, WindowChange)> {
+) -> Result<(Window, WindowChange, Option<SitterId>)> {
     let (starts_at, ends_at) = (booking.start_at, booking.end_at + grace);
     let standing = match of_booking(tx, &booking.id).await? {
         Some(window) => window,
@@ -126,7 +127,7 @@ pub async fn upsert(
                 .optional()
                 .await?;
             match made {
-                Some(window) => return Ok((window, WindowChange::Created)),
+                Some(window) => return Ok((window, WindowChange::Created, None)),
                 None => of_booking(tx, &booking.id).await?.ok_or(crate::Error::NotFound)?,
             }
         }
@@ -136,7 +137,7 @@ pub async fn upsert(
         && standing.sitter_id == booking.sitter_id
         && thread.is_none_or(|thread| standing.thread_id.as_ref() == Some(thread));
     if right {
-        return Ok((standing, WindowChange::Unchanged));
+        return Ok((standing, WindowChange::Unchanged, None));
     }
     let window = tx
         .query(window_columns!(
@@ -153,7 +154,8 @@ pub async fn upsert(
         .bind(now)
         .one()
         .await?;
-    Ok((window, WindowChange::Updated))
+    let left = standing.sitter_id.filter(|sitter| booking.sitter_id.as_ref() != Some(sitter));
+    Ok((window, WindowChange::Updated, left))
 }
 
 /// Gives a booking's window to another sitter. Returns `None` if the booking has no window or it is this sitter's.
