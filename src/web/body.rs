@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::forward_to_deserialize_any;
 use serde_json::error::Category;
 use utoipa::ToSchema;
 
@@ -117,7 +118,7 @@ fn expect_json(headers: &HeaderMap) -> Result<()> {
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     let mut read = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut read).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Object(&mut read)).map_err(|error| {
         let path = error.path().to_string();
         describe(&path, error.inner())
     })?;
@@ -127,6 +128,32 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
         return Err(ApiError::invalid("body", "must not contain NUL characters"));
     }
     Ok(value)
+}
+
+/// A deserializer for which a struct is an object only. Serde would also read a struct from a list of its values, so an
+/// empty list would be a change of nothing.
+struct Object<D>(D);
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Object<D> {
+    type Error = D::Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.0.deserialize_map(visitor)
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_any(visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
 }
 
 /// Returns whether a string of this JSON document contains NUL, which JSON can only write as an escape. The byte after
@@ -155,7 +182,10 @@ fn describe(path: &str, error: &serde_json::Error) -> ApiError {
             let own = sentence.strip_prefix("must be ").and_then(|rest| rest.rsplit_once(" at line "));
             let (field, message) = match (missing, own.or(expected)) {
                 (Some(field), _) => (field, "is required".to_owned()),
-                (None, Some((allowed, _))) => (path, format!("must be {allowed}")),
+                (None, _) if sentence.starts_with("unknown field ") => {
+                    (path, "is not a field of this request".to_owned())
+                }
+                (None, Some((allowed, _))) => (path, format!("must be {}", plainly(allowed))),
                 (None, None) => (path, "is not valid".to_owned()),
             };
             ApiError::invalid(if field == "." { "body" } else { field }, message)
@@ -163,6 +193,19 @@ fn describe(path: &str, error: &serde_json::Error) -> ApiError {
         Category::Eof | Category::Syntax | Category::Io => {
             ApiError::bad_request("bad_json", format!("The body is not JSON: line {line}, column {column}."))
         }
+    }
+}
+
+/// Returns what serde expected in the words of JSON rather than of Rust.
+fn plainly(expected: &str) -> &str {
+    match expected {
+        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        rust if rust.starts_with("struct ") => "an object",
+        words => words,
     }
 }
 
@@ -192,7 +235,10 @@ mod tests {
         assert_eq!(refusal(r#"{"firstName":"a"}"#).0, 200);
         let (status, text) = refusal(r#"{"firstName":"a","quantity":"+15550001111"}"#);
         assert_eq!(status, 422);
-        assert!(text.contains("quantity") && text.contains("must be i64") && !text.contains("1555"), "{text}");
+        assert!(
+            text.contains("quantity") && text.contains("must be a whole number") && !text.contains("1555"),
+            "{text}"
+        );
         let (status, text) = refusal("{}");
         assert!(status == 422 && text.contains("firstName") && text.contains("is required"), "{text}");
         let (status, text) = refusal("{\n\"firstName\": +15550001111}");
@@ -202,6 +248,9 @@ mod tests {
         assert_eq!(refusal(r#"{"firstName":"a\u0000"}"#).0, 422);
         assert_eq!(refusal(r#"{"firstName":"a\\\u0000"}"#).0, 422);
         assert_eq!(refusal(r#"{"firstName":"a\\u0000\n\\"}"#).0, 200, "six visible characters are no NUL");
-        assert_eq!(refusal("[]").0, 422);
+        for not_an_object in ["[]", r#"["a", 1]"#, r#""a""#, "null", "5"] {
+            let (status, text) = refusal(not_an_object);
+            assert!(status == 422 && text.contains("must be an object"), "{not_an_object}: {status} {text}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use nightshift_db::Engine;
 use nightshift_db::testing::each_engine;
 use nightshift_domain::access::api_keys::Scope;
 use nightshift_domain::stream;
+use nightshift_lab::simulator::InboundSpec;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -17,6 +18,8 @@ each_engine! {
     a_confirmation_reaches_whoever_watches_the_request,
     events_of_many_writers_arrive_once_each_and_in_order,
     each_caller_watches_what_is_theirs,
+    every_conversation_that_begins_is_announced_and_recorded,
+    a_sitter_who_loses_a_window_learns_it,
 }
 
 /// An open stream.
@@ -45,6 +48,16 @@ impl Watching {
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Self { response, read: String::new() }
+    }
+
+    /// The data of the next event of this name, within ten seconds of the one before.
+    async fn next_of(&mut self, event: &str) -> Value {
+        loop {
+            let seen = self.next().await;
+            if seen.event == event {
+                return seen.data;
+            }
+        }
     }
 
     /// The next event, within ten seconds.
@@ -141,11 +154,16 @@ async fn each_caller_watches_what_is_theirs(engine: Engine) {
                 nightshift.send(Method::POST, "/api/v1/service-requests", &key, Some(body)).await.expect(201).json();
             let request = format!("request:{}", made["data"]["id"].as_str().unwrap());
             let token = made["data"]["requestUrl"].as_str().unwrap().split("?t=").nth(1).unwrap().to_owned();
+            nightshift
+                .given("INSERT INTO message_threads (id, org_id, scope) VALUES ('thread-1', 'org-paws', 'internal')")
+                .await;
             for (caller, topics, status) in [
                 (&sitter, "threads", 403),
                 (&sitter, "sitter:sitter-kim", 403),
                 (&ops, "threads", 403),
                 (&stranger, request.as_str(), 403),
+                (&stranger, "thread:thread-1", 403),
+                (&owner, "thread:nothing", 403),
                 (&sitter, request.as_str(), 403),
                 (&owner, "sitter:sitter-sam", 403),
                 (&owner, "threads,nonsense", 422),
@@ -169,6 +187,68 @@ async fn each_caller_watches_what_is_theirs(engine: Engine) {
             happen(&nightshift, "org-paws", "threads", 2).await;
             happen(&nightshift, "org-paws", "windows", 3).await;
             assert_eq!(watching.next().await.data["n"], 3, "an event of somebody else");
+        },
+    )
+    .await;
+}
+
+async fn every_conversation_that_begins_is_announced_and_recorded(engine: Engine) {
+    on(engine, async |nightshift| {
+        let people = json!({
+            "numbers": [{"id": "number-desk", "orgId": "org-paws", "e164": "+15550199000",
+                         "numberClass": "front_desk", "provider": "twilio"}],
+            "sitters": [{"id": "sitter-lee", "orgId": "org-paws", "name": "Lee", "phone": "+15550100003"}],
+        });
+        business::load(&nightshift.db, people).await;
+        let twilio = nightshift.simulator.twilio();
+        twilio.set_inbound_url(format!("{}/api/twilio/inbound", nightshift.app.url()));
+        let mut watching = Watching::start(&nightshift, "threads", None, &[]).await;
+        // A stranger writes, a sitter writes, and a sitter who never wrote is offered a booking that is confirmed later.
+        for (from, scope) in [("+15550177001", "client_general"), ("+15550100001", "owner_sitter")] {
+            twilio.receive(InboundSpec::new(from, "+15550199000", "Hello")).await;
+            assert_eq!(watching.next_of("thread.created").await["scope"], scope);
+        }
+        let booking = nightshift.book().await;
+        let offers = format!("/api/bookings/{booking}/offers");
+        nightshift.post(&offers, json!({"sitterIds": ["sitter-lee"]})).await.expect(201);
+        assert_eq!(watching.next_of("thread.created").await["scope"], "owner_sitter");
+        nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
+        let begun = watching.next_of("thread.created").await;
+        assert_eq!((&begun["scope"], &begun["bookingId"]), (&json!("client_booking"), &json!(booking)));
+        // More texts to the same conversations begin none.
+        twilio.receive(InboundSpec::new("+15550100001", "+15550199000", "Hello again")).await;
+        nightshift.quiet().await;
+        let threads = nightshift.threads().count().await;
+        let recorded = "SELECT count(DISTINCT thread_id) FROM event_log WHERE event_type = 'thread.created'";
+        assert_eq!((threads, nightshift.events("thread.created").count().await), (4, 4));
+        assert_eq!(nightshift.count(recorded).await, 4);
+    })
+    .await;
+}
+
+async fn a_sitter_who_loses_a_window_learns_it(engine: Engine) {
+    on_with(
+        engine,
+        |settings| settings.auth.enabled = true,
+        async |nightshift| {
+            let lee = json!({"sitters": [{"id": "sitter-lee", "orgId": "org-paws", "name": "Lee",
+                                          "phone": "+15550100003"}]});
+            business::load(&nightshift.db, lee).await;
+            let owner = nightshift.sign_in(business::OWNER).await;
+            let sam = nightshift.sign_in(business::SITTER).await;
+            let mut body = business::booking();
+            body["sitterId"] = json!("sitter-sam");
+            let made = nightshift.send(Method::POST, "/api/bookings", &owner, Some(body)).await.expect(201).json();
+            let path = format!("/api/bookings/{}", made["booking"]["id"].as_str().unwrap());
+            let confirm = format!("{path}/confirm");
+            nightshift.send(Method::POST, &confirm, &owner, Some(json!({}))).await.expect(200);
+            nightshift.quiet().await;
+            let Caller::Cookie(cookie) = &sam else { unreachable!("somebody signed in") };
+            let mut watching = Watching::start(&nightshift, "sitter:sitter-sam", None, &[("cookie", cookie)]).await;
+            let given = Some(json!({"sitterId": "sitter-lee"}));
+            nightshift.send(Method::PATCH, &path, &owner, given).await.expect(200);
+            let window = watching.next_of("window.changed").await;
+            assert_eq!(window["sitterId"], "sitter-lee", "the window is somebody else's: {window}");
         },
     )
     .await;

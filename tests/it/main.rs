@@ -40,6 +40,7 @@ mod page_forms;
 mod page_kit;
 mod page_scripts;
 mod pages;
+mod paging;
 mod people;
 mod phones;
 #[cfg(target_os = "linux")]
@@ -61,6 +62,7 @@ mod sign_in;
 mod signatures;
 mod signed_files;
 mod sms_lookup;
+mod strange_input;
 mod support;
 mod text_webhooks;
 mod threads;

@@ -51,7 +51,7 @@ impl FieldErrors {
             return None;
         }
         if !limit.allows(&text) {
-            self.add(field, format!("must be at most {} characters and without control characters", limit.chars_max));
+            self.add(field, format!("must be at most {} characters", limit.chars_max));
             return None;
         }
         Some(text)

@@ -6,7 +6,7 @@
 use nightshift_db::{Bind, Db, FromRow, Order, Query, Select, Timestamp, Values};
 
 use crate::Result;
-use crate::page::{Cursor, Limit, Page};
+use crate::page::{Cursor, Limit, Page, Search};
 use crate::viewer::Scope;
 
 /// A row type of a list with pages.
@@ -71,6 +71,15 @@ impl<'c> List<'c> {
         Self { select: self.select.filter(condition, value), ..self }
     }
 
+    /// Keeps only rows that match what was typed, if anything was: `$1` is the pattern for texts, `$2` that for the
+    /// digits of phone numbers.
+    pub(crate) fn search(self, condition: &'static str, typed: Option<Search>) -> Self {
+        match typed {
+            Some(Search { text, digits }) => self.only(condition, (text, digits)),
+            None => self,
+        }
+    }
+
     /// Does the same as [`filter`](Self::filter), with the condition written so that the database uses no index for it.
     pub(crate) fn check<'q, T: Bind<'q>>(self, condition: &'static str, value: Option<T>) -> Self {
         let Some(value) = value else { return self };
@@ -106,6 +115,11 @@ impl<'c> List<'c> {
     /// Reads the first rows, for a list without further pages.
     pub(crate) fn rows(self, order: Order, limit: Limit) -> Query<'c> {
         self.scoped().ordered(order, limit.rows())
+    }
+
+    /// Reads the first rows and one more, for a page whose cursor is a condition of its own.
+    pub(crate) fn rows_and_one(self, order: Order, limit: Limit) -> Query<'c> {
+        self.scoped().ordered(order, limit.rows_wanted())
     }
 
     /// Reads all rows; `tail` follows the conditions.

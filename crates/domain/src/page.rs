@@ -121,6 +121,49 @@ pub(crate) fn contains_pattern(typed: &str) -> String {
     pattern
 }
 
+/// Returns the page after the row that the cursor names, of a list that is short enough to be read as a whole.
+///
+/// # Errors
+/// [`Error::BadCursor`] if the list has no such row.
+pub fn page_of<T>(
+    mut rows: Vec<T>,
+    cursor: Option<&str>,
+    limit: Limit,
+    id: impl Fn(&T) -> String,
+) -> Result<Page<T>, Error> {
+    if let Some(cursor) = Cursor::parse(cursor)? {
+        let last = rows.iter().position(|row| id(row) == cursor.id).ok_or(Error::BadCursor)?;
+        rows.drain(..=last);
+    }
+    let (items, next_cursor) = limit.cut(rows, |row| Cursor { at: Timestamp::from_unix_ms(0), id: id(row) });
+    Ok(Page { items, next_cursor })
+}
+
+/// What somebody typed to find people by: two `LIKE ... ESCAPE '\'` patterns in lower case.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Search {
+    /// For names and other texts.
+    pub text: String,
+    /// For the digits of phone numbers, in whatever form a number is typed.
+    pub digits: String,
+}
+
+impl Search {
+    pub(crate) fn of(typed: &str) -> Self {
+        let digits = typed_digits(typed);
+        Self { text: contains_pattern(typed), digits: contains_pattern(digits.as_deref().unwrap_or(typed)) }
+    }
+}
+
+/// Returns the digits of a text that looks like a part of a phone number. A leading zero is left out, because numbers
+/// are stored in international form, which has none.
+fn typed_digits(typed: &str) -> Option<String> {
+    let is_number = typed.chars().all(|c| c.is_ascii_digit() || c.is_whitespace() || "+-–()./".contains(c));
+    let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
+    let digits = digits.trim_start_matches('0');
+    (is_number && !digits.is_empty()).then(|| digits.to_owned())
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
@@ -153,5 +196,28 @@ mod tests {
     #[test]
     fn typed_wildcards_are_ordinary_letters() {
         assert_eq!(contains_pattern(" 50%_A\\ "), "%50\\%\\_a\\\\%");
+    }
+
+    #[test]
+    fn a_number_is_found_in_whatever_form_it_is_typed() {
+        for typed in ["07700 900123", "7700-900123", "(0)7700.900123", "+7700 900 123"] {
+            assert_eq!(Search::of(typed).digits, "%7700900123%", "{typed}");
+        }
+        for typed in ["", "  ", "0", "Ada", "Ada 2", "+", "route 66"] {
+            assert_eq!(typed_digits(typed), None, "{typed}");
+        }
+        assert_eq!(Search::of(" Ada ").digits, "%ada%", "a sender may be a name");
+    }
+
+    #[test]
+    fn a_short_list_is_paged_by_its_rows() {
+        let page =
+            |cursor: Option<&str>| page_of(vec!["c", "a", "b"], cursor, Limit::asked(Some(2)), |row| (*row).to_owned());
+        let first = page(None).unwrap();
+        assert_eq!(first.items, ["c", "a"]);
+        let second = page(first.next_cursor.as_deref()).unwrap();
+        assert_eq!((second.items, second.next_cursor), (vec!["b"], None));
+        let elsewhere = Cursor { at: Timestamp::from_unix_ms(0), id: "x".to_owned() }.to_text();
+        assert!(matches!(page(Some(&elsewhere)), Err(Error::BadCursor)));
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::audience::Audience;
 use crate::ids::{OrgId, ServiceRequestId, SitterId};
-use crate::page::contains_pattern;
+use crate::page::Search;
 use crate::{Error, Result};
 
 /// Which rows a viewer may see.
@@ -228,10 +228,10 @@ impl Viewer {
         Ok(Scope([Some((org, self.organization()?.as_str())), of_sitter]))
     }
 
-    /// Returns the `LIKE` pattern of a search in names and phone numbers. Returns `None` for viewers who may not see
-    /// clients' numbers, because they could find out a number by searching for its digits.
-    pub(crate) fn search(&self, typed: Option<&str>) -> Option<String> {
-        typed.filter(|_| self.audience == Audience::Owner).map(contains_pattern)
+    /// Returns what to search for in names and phone numbers. Returns `None` for viewers who may not see clients'
+    /// numbers, because they could find out a number by searching for its digits.
+    pub(crate) fn search(&self, typed: Option<&str>) -> Option<Search> {
+        typed.filter(|_| self.audience == Audience::Owner).map(Search::of)
     }
 }
 

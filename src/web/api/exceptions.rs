@@ -86,7 +86,7 @@ pub struct ExceptionChanged {
 
 /// How an exception was resolved.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Resolution {
     /// 1 to 4000 characters.
     #[schema(required = true)]
@@ -108,7 +108,7 @@ pub async fn resolve(
 
 /// When a snoozed exception comes back.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Snooze {
     /// Must not be in the past.
     #[schema(required = true, format = DateTime)]
@@ -133,7 +133,7 @@ pub async fn snooze(
 
 /// The user to whom an exception is assigned.
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Assignment {
     user_id: UserId,
 }

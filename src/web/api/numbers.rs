@@ -6,6 +6,7 @@ use nightshift_domain::ids::{NumberId, SitterId};
 use nightshift_domain::messaging::numbers::{
     self, NewNumber, Number, NumberClass, NumberPatch, NumberStatus, NumberView, SmsCarrier,
 };
+use nightshift_domain::page::{Limit, page_of};
 use nightshift_jobs::{Enqueuer, thread};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -24,26 +25,33 @@ use crate::web::state::Web;
 #[schema(as = NumbersQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListQuery {
+    /// The maximum number of rows on the page.
+    #[serde(default)]
+    limit: Limit,
+    /// The `nextCursor` of the previous page.
+    cursor: Option<String>,
     number_class: Option<NumberClass>,
     status: Option<NumberStatus>,
 }
 
-/// Phone numbers of the organisation.
+/// A page of the phone numbers of the organisation.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NumberList)]
 #[serde(rename_all = "camelCase")]
 pub struct Numbers {
     numbers: Vec<NumberView>,
+    next_cursor: Option<String>,
 }
 
 /// `GET /api/messages/numbers`
 pub async fn list(
     State(web): State<Web>,
     caller: Caller,
-    Query(ListQuery { number_class: class, status }): Query<ListQuery>,
+    Query(ListQuery { limit, cursor, number_class: class, status }): Query<ListQuery>,
 ) -> Result<Json<Numbers>> {
     let numbers = numbers::list(&web.db, &caller.viewer(), class, status).await?;
-    Ok(Json(Numbers { numbers }))
+    let page = page_of(numbers, cursor.as_deref(), limit, |number| number.id.to_string())?;
+    Ok(Json(Numbers { numbers: page.items, next_cursor: page.next_cursor }))
 }
 
 /// `POST /api/messages/numbers`

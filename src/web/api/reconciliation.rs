@@ -85,7 +85,7 @@ pub async fn drifts(
 
 /// The options of a reconciliation run.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 pub struct NewReconciliation {
     /// The day of the run, such as 2024-12-31. Today by default.
     #[schema(format = Date)]

@@ -48,7 +48,7 @@ pub async fn list(State(web): State<Web>, _: Query<NoParameters>) -> Result<Json
 /// The scope of a manual run.
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = ScheduleWish)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ScheduleRun {
     /// The organisation. All organisations by default.
     org_id: Option<OrgId>,

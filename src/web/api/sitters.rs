@@ -6,6 +6,7 @@ use nightshift_domain::Error as DomainError;
 use nightshift_domain::audience::Audience;
 use nightshift_domain::ids::SitterId;
 use nightshift_domain::metrics::{self, Days, SitterMetrics};
+use nightshift_domain::page::{Limit, page_of};
 use nightshift_domain::people::sitters::{self, NewSitter, SitterEntry, SitterPatch, SitterView};
 use nightshift_jobs::Enqueuer;
 use serde::{Deserialize, Serialize};
@@ -25,25 +26,33 @@ use crate::web::state::Web;
 #[schema(as = SittersQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListQuery {
+    /// The maximum number of rows on the page.
+    #[serde(default)]
+    limit: Limit,
+    /// The `nextCursor` of the previous page.
+    cursor: Option<String>,
     /// Only active sitters, or only those who are not.
     active: Option<bool>,
 }
 
-/// Sitters of the organisation.
+/// A page of the sitters of the organisation.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SitterList)]
+#[serde(rename_all = "camelCase")]
 pub struct Sitters {
     sitters: Vec<SitterView>,
+    next_cursor: Option<String>,
 }
 
 /// `GET /api/sitters`
 pub async fn list(
     State(web): State<Web>,
     caller: Caller,
-    Query(ListQuery { active }): Query<ListQuery>,
+    Query(ListQuery { limit, cursor, active }): Query<ListQuery>,
 ) -> Result<Json<Sitters>> {
     let sitters = sitters::list(&web.db, &caller.org_viewer()?, active).await?;
-    Ok(Json(Sitters { sitters }))
+    let page = page_of(sitters, cursor.as_deref(), limit, |row| row.sitter.id.to_string())?;
+    Ok(Json(Sitters { sitters: page.items, next_cursor: page.next_cursor }))
 }
 
 /// Which days.

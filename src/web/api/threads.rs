@@ -192,7 +192,7 @@ pub async fn send(
 /// What somebody has read.
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = ReadUpTo)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ReadUpTo {
     /// The `readUpTo` of the list of texts that was shown: what has arrived since stays unread. Everything is marked as
     /// read if this is missing.
@@ -254,7 +254,7 @@ pub async fn of_sitter(
 
 /// A decision about texts that seem to ask for no more texts.
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct OptOutDecision {
     /// `true`: the person gets no more texts. `false`: the texts mean something else.
     accept: bool,

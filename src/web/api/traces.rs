@@ -19,9 +19,11 @@ use crate::web::state::Web;
 #[schema(as = RoutingTracesQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TracesQuery {
-    /// The maximum number of traces.
+    /// The maximum number of traces on the page.
     #[serde(default)]
     limit: Limit,
+    /// The `nextCursor` of the previous page.
+    cursor: Option<String>,
     /// Only the trace of this text.
     event_id: Option<MessageId>,
 }
@@ -29,8 +31,10 @@ pub struct TracesQuery {
 /// Why texts were routed to a conversation, newest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RoutingTraceList)]
+#[serde(rename_all = "camelCase")]
 pub struct Traces {
     traces: Vec<TraceView>,
+    next_cursor: Option<String>,
 }
 
 /// `GET /api/messages/threads/{id}/routing-trace`
@@ -38,10 +42,11 @@ pub async fn of_thread(
     State(web): State<Web>,
     caller: Caller,
     Path(id): Path<ThreadId>,
-    Query(TracesQuery { limit, event_id }): Query<TracesQuery>,
+    Query(TracesQuery { limit, cursor, event_id }): Query<TracesQuery>,
 ) -> Result<Json<Traces>> {
-    let traces = trace::of_thread(&web.db, &caller.viewer(), &id, event_id.as_ref(), limit).await?;
-    Ok(Json(Traces { traces }))
+    let viewer = caller.viewer();
+    let page = trace::of_thread(&web.db, &viewer, &id, event_id.as_ref(), cursor.as_deref(), limit).await?;
+    Ok(Json(Traces { traces: page.items, next_cursor: page.next_cursor }))
 }
 
 /// Why a text was routed where it was.

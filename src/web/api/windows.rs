@@ -19,9 +19,11 @@ use crate::web::state::Web;
 #[schema(as = WindowsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListQuery {
-    /// The maximum number of rows.
+    /// The maximum number of rows on the page.
     #[serde(default)]
     limit: Limit,
+    /// The `nextCursor` of the previous page.
+    cursor: Option<String>,
     booking_id: Option<BookingId>,
     sitter_id: Option<SitterId>,
     status: Option<WindowStatus>,
@@ -31,18 +33,20 @@ pub struct ListQuery {
     to: Option<Timestamp>,
 }
 
-/// Windows, latest start first.
+/// A page of windows, latest start first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WindowList)]
 #[serde(rename_all = "camelCase")]
 pub struct Windows {
     windows: Vec<WindowView>,
+    next_cursor: Option<String>,
 }
 
 /// `GET /api/assignments/windows`
 pub async fn list(State(web): State<Web>, caller: Caller, Query(query): Query<ListQuery>) -> Result<Json<Windows>> {
-    let ListQuery { limit, booking_id, sitter_id, status, from, to } = query;
+    let ListQuery { limit, cursor, booking_id, sitter_id, status, from, to } = query;
     let filter = Filter { booking_id, sitter_id, status, from, to };
-    let windows = windows::list(&web.db, &caller.org_viewer()?, &filter, limit, web.clock.now()).await?;
-    Ok(Json(Windows { windows }))
+    let viewer = caller.org_viewer()?;
+    let page = windows::list(&web.db, &viewer, &filter, cursor.as_deref(), limit, web.clock.now()).await?;
+    Ok(Json(Windows { windows: page.items, next_cursor: page.next_cursor }))
 }

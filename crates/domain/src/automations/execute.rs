@@ -19,13 +19,14 @@ use crate::Result;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::bookings::{self, Booking, Status};
-use crate::ids::{AutomationRunId, MessageId, ThreadId};
+use crate::ids::{AutomationRunId, ClientId, MessageId, ThreadId};
+use crate::messaging::beginning;
 use crate::messaging::disturbance;
 use crate::messaging::masking;
 use crate::messaging::numbers::{self, Number};
 use crate::messaging::opt_outs;
 use crate::messaging::post::{Blocked, Posted, post_for_run};
-use crate::messaging::threads;
+use crate::messaging::threads::{self, Thread};
 use crate::phone::PhoneNumber;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -248,13 +249,13 @@ async fn destination(tx: &mut Tx, run: &AutomationRun, by: &Actor, now: Timestam
                 return Ok(Some((thread.id, true)));
             }
             let Some(front_desk) = numbers::front_desk(tx, &run.org_id).await? else { return Ok(None) };
-            let (thread, _) = threads::find_or_create_general(tx, client, &front_desk, now).await?;
+            let thread = general(tx, client, &front_desk, by, now).await?;
             record_fallback(tx, run, &thread.id, &front_desk, by, now).await?;
             Ok(Some((thread.id, false)))
         }
         (Recipient::Requester, Some(client), _) => {
             let Some(front_desk) = numbers::front_desk(tx, &run.org_id).await? else { return Ok(None) };
-            let (thread, _) = threads::find_or_create_general(tx, client, &front_desk, now).await?;
+            let thread = general(tx, client, &front_desk, by, now).await?;
             Ok(Some((thread.id, true)))
         }
         (Recipient::Sitter, _, Some(sitter)) => {
@@ -264,8 +265,10 @@ async fn destination(tx: &mut Tx, run: &AutomationRun, by: &Actor, now: Timestam
                 None => numbers::front_desk(tx, &run.org_id).await?,
             };
             let Some(number) = number else { return Ok(None) };
-            let thread = threads::find_or_create_owner_sitter(tx, sitter, &number, now).await?;
-            if thread.message_number_id.as_ref() != Some(&number.id) {
+            let (thread, is_new) = threads::find_or_create_owner_sitter(tx, sitter, &number, now).await?;
+            if is_new {
+                beginning::record(tx, &thread, None, by, now).await?;
+            } else if thread.message_number_id.as_ref() != Some(&number.id) {
                 // The sitter got or lost a number of their own since the last text.
                 threads::assign_number(tx, &thread.id, &number, now).await?;
                 let facts = json!({
@@ -280,6 +283,15 @@ async fn destination(tx: &mut Tx, run: &AutomationRun, by: &Actor, now: Timestam
         }
         _ => Ok(None),
     }
+}
+
+/// Returns the client's open general thread on a number, creating it if necessary.
+async fn general(tx: &mut Tx, client: &ClientId, number: &Number, by: &Actor, now: Timestamp) -> Result<Thread> {
+    let (thread, is_new) = threads::find_or_create_general(tx, client, number, now).await?;
+    if is_new {
+        beginning::record(tx, &thread, None, by, now).await?;
+    }
+    Ok(thread)
 }
 
 async fn record_fallback(

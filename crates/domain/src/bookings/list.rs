@@ -100,10 +100,10 @@ pub async fn list(
         .filter("b.start_at >= $1", filter.from)
         .filter("b.start_at < $1", filter.to)
         .selective("b.client_id = $1", filter.client_id.as_ref())
-        .filter(
+        .search(
             "LOWER(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) LIKE $1 ESCAPE '\\'
              OR LOWER(b.service) LIKE $1 ESCAPE '\\'
-             OR c.phone_number LIKE $1 ESCAPE '\\'",
+             OR LOWER(REPLACE(c.phone_number, '+', '')) LIKE $2 ESCAPE '\\'",
             viewer.search(filter.q.as_deref()),
         )
         .page(cursor, limit)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nightshift_db::{Timestamp, Tx};
 
-use super::steps::{delay, record_window};
+use super::steps::{delay, record_window, tell_who_left};
 use super::to_follow::ToFollow;
 use crate::Result;
 use crate::actor::Actor;
@@ -70,8 +70,9 @@ pub async fn rescheduled(
     let Some(thread) = threads::of_booking(tx, id).await? else {
         return Ok(sitter_told.into());
     };
-    let (window, change) = windows::upsert(tx, &booking, Some(&thread.id), grace, now).await?;
+    let (window, change, left) = windows::upsert(tx, &booking, Some(&thread.id), grace, now).await?;
     record_window(tx, &booking, &window, change, by, now).await?;
+    tell_who_left(tx, &window, left, now).await?;
     let reminder = remind(tx, &booking, by, now).await?;
     let word = tell_of_move(tx, &booking, version, by, now).await?;
     Ok(sitter_told.into_iter().chain(reminder).chain(word).collect())

@@ -11,7 +11,8 @@ use crate::audit::{self, Event};
 use crate::automations::runs::{self, AutomationRunStatus, NewAutomationRun, RunToStart};
 use crate::automations::{self, AutomationType};
 use crate::bookings::{self, Booking, Status};
-use crate::ids::{AutomationRunId, BookingId, ThreadId, WindowId};
+use crate::ids::{AutomationRunId, BookingId, SitterId, ThreadId, WindowId};
+use crate::messaging::beginning;
 use crate::messaging::masking::AssignedNumber;
 use crate::messaging::threads::{self, Thread};
 use crate::messaging::windows::{self, Window, WindowChange};
@@ -112,11 +113,7 @@ pub async fn thread(tx: &mut Tx, id: &BookingId, by: &Actor, now: Timestamp) -> 
     let Some(booking) = hold(tx, id).await? else { return Ok(None) };
     let (thread, created) = threads::find_or_create_for_booking(tx, &booking, now).await?;
     if created {
-        audit::record(tx, thread.entry(Event::ThreadCreated, "success", by), now).await?;
-        let data = json!({"threadId": thread.id, "bookingId": id, "scope": thread.scope});
-        for topic in ["threads".to_owned(), format!("thread:{}", thread.id)] {
-            stream::append(tx, Some(&thread.org_id), &topic, "thread.created", &data, now).await?;
-        }
+        beginning::record(tx, &thread, None, by, now).await?;
     }
     Ok(Some(ThreadStep { thread_id: thread.id, created }))
 }
@@ -139,8 +136,10 @@ pub async fn window(
 ) -> Result<Option<WindowStep>> {
     let Some(booking) = hold(tx, id).await? else { return Ok(None) };
     let thread = threads::of_booking(tx, id).await?;
-    let (window, change) = windows::upsert(tx, &booking, thread.as_ref().map(|thread| &thread.id), grace, now).await?;
+    let (window, change, left) =
+        windows::upsert(tx, &booking, thread.as_ref().map(|thread| &thread.id), grace, now).await?;
     record_window(tx, &booking, &window, change, by, now).await?;
+    tell_who_left(tx, &window, left, now).await?;
     Ok(Some(WindowStep { window_id: window.id, change }))
 }
 
@@ -162,20 +161,34 @@ pub(super) async fn record_window(
     if let Some(thread) = &window.thread_id {
         entry = entry.thread(thread);
     }
-    let times = json!({
+    audit::record(tx, entry.metadata(facts(window)), now).await?;
+    announce_window(tx, window, "windows", now).await?;
+    if let Some(sitter) = &window.sitter_id {
+        announce_window(tx, window, &format!("sitter:{sitter}"), now).await?;
+    }
+    Ok(())
+}
+
+/// Tells the sitter who has lost a window.
+pub(super) async fn tell_who_left(tx: &mut Tx, window: &Window, left: Option<SitterId>, now: Timestamp) -> Result<()> {
+    let Some(left) = left else { return Ok(()) };
+    announce_window(tx, window, &format!("sitter:{left}"), now).await
+}
+
+fn facts(window: &Window) -> Value {
+    json!({
         "windowId": window.id,
-        "bookingId": booking.id,
+        "bookingId": window.booking_id,
         "threadId": window.thread_id,
+        "sitterId": window.sitter_id,
         "startsAt": window.starts_at,
         "endsAt": window.ends_at,
         "cancelled": window.cancelled_at.is_some(),
-    });
-    audit::record(tx, entry.metadata(times.clone()), now).await?;
-    stream::append(tx, Some(&booking.org_id), "windows", "window.changed", &times, now).await?;
-    if let Some(sitter) = &window.sitter_id {
-        stream::append(tx, Some(&booking.org_id), &format!("sitter:{sitter}"), "window.changed", &times, now).await?;
-    }
-    Ok(())
+    })
+}
+
+async fn announce_window(tx: &mut Tx, window: &Window, topic: &str, now: Timestamp) -> Result<()> {
+    stream::append(tx, Some(&window.org_id), topic, "window.changed", &facts(window), now).await
 }
 
 /// Gives the conversation and the window of a booking to its sitter, where they exist; the confirmation creates them. The
@@ -191,14 +204,10 @@ pub(crate) async fn hand_over(
         threads::set_sitter(tx, &thread.id, booking.sitter_id.as_ref(), now).await?;
         threads::announce(tx, thread, booking.sitter_id.as_ref(), now).await?;
     }
-    let before = windows::of_booking(tx, &booking.id).await?.and_then(|window| window.sitter_id);
+    let before = windows::of_booking(tx, &booking.id).await?;
     if let Some(window) = windows::set_sitter(tx, &booking.id, booking.sitter_id.as_ref(), now).await? {
         record_window(tx, booking, &window, WindowChange::Updated, by, now).await?;
-        if let Some(before) = before {
-            let lost = json!({"windowId": window.id, "bookingId": booking.id, "threadId": window.thread_id});
-            let topic = format!("sitter:{before}");
-            stream::append(tx, Some(&booking.org_id), &topic, "window.changed", &lost, now).await?;
-        }
+        tell_who_left(tx, &window, before.and_then(|window| window.sitter_id), now).await?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 /// A change of a conversation. Missing fields stay unchanged.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[schema(as = ThreadPatch)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Patch {
     pub status: Option<ThreadStatus>,
     /// The sitter to whose mailbox the conversation moves; null moves it to the owner's. Only for conversations with

@@ -207,10 +207,10 @@ pub async fn list(
         .filter("t.status = $1", filter.status)
         .filter("t.booking_id = $1", filter.booking_id.as_ref())
         .filter("t.assigned_sitter_id = $1", filter.sitter_id.as_ref())
-        .filter(
+        .search(
             "LOWER(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) LIKE $1 ESCAPE '\\'
              OR LOWER(s.name) LIKE $1 ESCAPE '\\'
-             OR c.phone_number LIKE $1 ESCAPE '\\'",
+             OR LOWER(REPLACE(c.phone_number, '+', '')) LIKE $2 ESCAPE '\\'",
             viewer.search(filter.q.as_deref()),
         )
         .page(cursor, limit)

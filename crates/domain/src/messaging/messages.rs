@@ -95,7 +95,8 @@ macro_rules! first_unseen {
 ///
 /// # Errors
 /// [`Error::NotFound`] if the viewer's organisation has no such thread, or if the viewer is a sitter to whom the thread
-/// is not open at `now`; [`Error::Forbidden`] for viewers without an organisation.
+/// is not open at `now`; [`Error::Invalid`] if `before` is not a text of the thread; [`Error::Forbidden`] for viewers
+/// without an organisation.
 pub async fn list(
     db: &Db,
     viewer: &Viewer,
@@ -109,7 +110,17 @@ pub async fn list(
     if !inbox::is_open_to(db, viewer, thread, now).await? {
         return Err(Error::NotFound);
     }
-    // If `before` is not a text of this thread, the list is empty.
+    if let Some(before) = before {
+        let known: bool = db
+            .read("SELECT EXISTS (SELECT 1 FROM message_events WHERE id = $1 AND thread_id = $2)")
+            .bind(before)
+            .bind(thread)
+            .scalar()
+            .await?;
+        if !known {
+            return Err(Error::invalid("before", "is not a text of this conversation"));
+        }
+    }
     let mut list = List::new(db, select_views!(""), viewer.organization_scope("t.org_id = $1")?)
         .only("m.thread_id = $1", (thread,));
     if let Some(before) = before {

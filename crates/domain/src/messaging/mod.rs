@@ -4,6 +4,7 @@
 //! masking number of the thread. This module holds the rules: who may write when, from which number, what a text may
 //! contain, how its delivery proceeds. The caller sends the requests and enqueues the jobs.
 
+pub(crate) mod beginning;
 pub mod change;
 pub mod choice;
 pub mod delivery;

@@ -298,7 +298,7 @@ fn check(post: &Post) -> Result<()> {
     if post.body.trim().is_empty() {
         field_errors.add("body", "is required");
     } else if !BODY.allows(&post.body) {
-        field_errors.add("body", "must be at most 1600 characters and without control characters");
+        field_errors.add("body", "must be at most 1600 characters");
     }
     if post.client_ref.as_deref().is_some_and(|reference| !CLIENT_REF.allows(reference)) {
         field_errors.add("clientRef", "must be 1 to 128 characters");

@@ -186,25 +186,26 @@ pub async fn find_or_create_general(
     }
 }
 
-/// Returns the thread of the owner with a sitter, creating it on this number if necessary. An existing thread keeps its
-/// number.
+/// Returns the thread of the owner with a sitter, creating it on this number if necessary; true if it was created now.
+/// An existing thread keeps its number.
 pub async fn find_or_create_owner_sitter(
     tx: &mut Tx,
     sitter: &SitterId,
     number: &Number,
     now: Timestamp,
-) -> Result<Thread> {
-    tx.query(
-        "INSERT INTO message_threads (id, org_id, scope, assigned_sitter_id, created_at, updated_at)
-         VALUES ($1, $2, 'owner_sitter', $3, $4, $4)
-         ON CONFLICT (org_id, assigned_sitter_id) WHERE scope = 'owner_sitter' DO NOTHING",
-    )
-    .bind(ThreadId::new(now))
-    .bind(&number.org_id)
-    .bind(sitter)
-    .bind(now)
-    .execute()
-    .await?;
+) -> Result<(Thread, bool)> {
+    let inserted = tx
+        .query(
+            "INSERT INTO message_threads (id, org_id, scope, assigned_sitter_id, created_at, updated_at)
+             VALUES ($1, $2, 'owner_sitter', $3, $4, $4)
+             ON CONFLICT (org_id, assigned_sitter_id) WHERE scope = 'owner_sitter' DO NOTHING",
+        )
+        .bind(ThreadId::new(now))
+        .bind(&number.org_id)
+        .bind(sitter)
+        .bind(now)
+        .execute()
+        .await?;
     let thread: Thread = tx
         .query(thread_columns!(
             "SELECT",
@@ -215,9 +216,9 @@ pub async fn find_or_create_owner_sitter(
         .one()
         .await?;
     if thread.message_number_id.is_some() {
-        return Ok(thread);
+        return Ok((thread, inserted == 1));
     }
-    assign_number(tx, &thread.id, number, now).await
+    Ok((assign_number(tx, &thread.id, number, now).await?, inserted == 1))
 }
 
 /// Returns the thread of the owner with a sitter, if there is one.

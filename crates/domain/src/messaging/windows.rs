@@ -5,15 +5,15 @@
 
 use std::time::Duration;
 
-use nightshift_db::{Db, Order, Timestamp, Tx};
+use nightshift_db::{Db, Timestamp, Tx};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Result;
 use crate::bookings::Booking;
 use crate::ids::{BookingId, OrgId, SitterId, ThreadId, WindowId};
-use crate::list::List;
-use crate::page::Limit;
+use crate::list::{List, newest_first};
+use crate::page::{Limit, Page};
 use crate::text_enum::text_enum;
 use crate::viewer::Viewer;
 
@@ -94,14 +94,15 @@ pub async fn of_booking(tx: &mut Tx, booking: &BookingId) -> Result<Option<Windo
     Ok(window)
 }
 
-/// Creates a booking's window or updates it to match the booking. The caller holds the booking's lock.
+/// Creates a booking's window or updates it to match the booking. Returns also the sitter who loses it, if one does. The
+/// caller holds the booking's lock.
 pub async fn upsert(
     tx: &mut Tx,
     booking: &Booking,
     thread: Option<&ThreadId>,
     grace: Duration,
     now: Timestamp,
-) -> Result<(Window, WindowChange)> {
+) -> Result<(Window, WindowChange, Option<SitterId>)> {
     let (starts_at, ends_at) = (booking.start_at, booking.end_at + grace);
     let standing = match of_booking(tx, &booking.id).await? {
         Some(window) => window,
@@ -126,7 +127,7 @@ pub async fn upsert(
                 .optional()
                 .await?;
             match made {
-                Some(window) => return Ok((window, WindowChange::Created)),
+                Some(window) => return Ok((window, WindowChange::Created, None)),
                 None => of_booking(tx, &booking.id).await?.ok_or(crate::Error::NotFound)?,
             }
         }
@@ -136,7 +137,7 @@ pub async fn upsert(
         && standing.sitter_id == booking.sitter_id
         && thread.is_none_or(|thread| standing.thread_id.as_ref() == Some(thread));
     if right {
-        return Ok((standing, WindowChange::Unchanged));
+        return Ok((standing, WindowChange::Unchanged, None));
     }
     let window = tx
         .query(window_columns!(
@@ -153,7 +154,8 @@ pub async fn upsert(
         .bind(now)
         .one()
         .await?;
-    Ok((window, WindowChange::Updated))
+    let left = standing.sitter_id.filter(|sitter| booking.sitter_id.as_ref() != Some(sitter));
+    Ok((window, WindowChange::Updated, left))
 }
 
 /// Gives a booking's window to another sitter. Returns `None` if the booking has no window or it is this sitter's.
@@ -250,11 +252,21 @@ struct ViewRow {
     cancelled_at: Option<Timestamp>,
 }
 
-/// Lists the windows of the viewer's organisation, latest start first. Index: `assignment_windows_by_org`.
+newest_first!(ViewRow: "w.starts_at" = starts_at, "w.id" = id);
+
+/// Returns a page of the windows of the viewer's organisation, latest start first. Index: `assignment_windows_by_org`.
 ///
 /// # Errors
+/// [`BadCursor`](crate::Error::BadCursor) for a cursor that no page of this list returned;
 /// [`Forbidden`](crate::Error::Forbidden) for viewers without an organisation.
-pub async fn list(db: &Db, viewer: &Viewer, filter: &Filter, limit: Limit, now: Timestamp) -> Result<Vec<WindowView>> {
+pub async fn list(
+    db: &Db,
+    viewer: &Viewer,
+    filter: &Filter,
+    cursor: Option<&str>,
+    limit: Limit,
+    now: Timestamp,
+) -> Result<Page<WindowView>> {
     const HEAD: &str = "
         SELECT w.id, w.booking_id, w.thread_id, w.sitter_id, s.name AS sitter_name, w.starts_at, w.ends_at, w.cancelled_at
         FROM assignment_windows w LEFT JOIN sitters s ON s.id = w.sitter_id";
@@ -275,18 +287,15 @@ pub async fn list(db: &Db, viewer: &Viewer, filter: &Filter, limit: Limit, now: 
             list.only("w.cancelled_at IS NULL AND w.starts_at <= $1 AND w.ends_at <= $1", (now,))
         }
     };
-    let rows: Vec<ViewRow> = list.rows(Order::descending(&["w.starts_at", "w.id"]), limit).all().await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| WindowView {
-            status: status_at(row.starts_at, row.ends_at, row.cancelled_at, now),
-            id: row.id,
-            booking_id: row.booking_id,
-            thread_id: row.thread_id,
-            sitter_id: row.sitter_id,
-            sitter_name: row.sitter_name,
-            starts_at: row.starts_at,
-            ends_at: row.ends_at,
-        })
-        .collect())
+    let page: Page<ViewRow> = list.page(cursor, limit).await?;
+    Ok(page.map(|row| WindowView {
+        status: status_at(row.starts_at, row.ends_at, row.cancelled_at, now),
+        id: row.id,
+        booking_id: row.booking_id,
+        thread_id: row.thread_id,
+        sitter_id: row.sitter_id,
+        sitter_name: row.sitter_name,
+        starts_at: row.starts_at,
+        ends_at: row.ends_at,
+    }))
 }

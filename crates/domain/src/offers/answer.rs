@@ -64,7 +64,7 @@ pub async fn answer(
     now: Timestamp,
 ) -> Result<std::result::Result<Answered, Refusal>> {
     if answer.reason.is_some_and(|reason| !REASON.allows(reason)) {
-        return Err(Error::invalid("reason", "must be at most 4000 characters and without control characters"));
+        return Err(Error::invalid("reason", "must be at most 4000 characters"));
     }
     let (mut held, thread) = hold_with_thread(tx, booking).await?;
     if held.booking.org_id != *org {

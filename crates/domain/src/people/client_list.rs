@@ -128,43 +128,13 @@ pub async fn list(
     cursor: Option<&str>,
     limit: Limit,
 ) -> Result<Page<ClientView>> {
-    let typed = filter.q.as_deref();
     let list = List::new(db, select_rows!(""), viewer.own_org_scope("c.org_id = $1")?)
-        .filter("(COALESCE(o.since, c.opted_out_at) IS NOT NULL) = $1", filter.opted_out);
-    let list = match typed.and_then(typed_digits) {
-        Some(digits) => {
-            list.filter("REPLACE(c.phone_number, '+', '') LIKE $1 ESCAPE '\\'", viewer.search(Some(digits.as_str())))
-        }
-        None => list.filter(
+        .filter("(COALESCE(o.since, c.opted_out_at) IS NOT NULL) = $1", filter.opted_out)
+        .search(
             "LOWER(COALESCE(c.first_name, '') || ' ' || COALESCE(c.last_name, '')) LIKE $1 ESCAPE '\\'
-             OR LOWER(c.phone_number) LIKE $1 ESCAPE '\\'",
-            viewer.search(typed),
-        ),
-    };
+             OR LOWER(REPLACE(c.phone_number, '+', '')) LIKE $2 ESCAPE '\\'",
+            viewer.search(filter.q.as_deref()),
+        );
     let page: Page<Row> = list.page(cursor, limit).await?;
     Ok(page.map(|row| row.into_view(viewer.audience())))
-}
-
-/// Returns the digits of a text that looks like a part of a phone number. A leading zero is left out, because numbers
-/// are stored in international form, which has none.
-fn typed_digits(typed: &str) -> Option<String> {
-    let is_number = typed.chars().all(|c| c.is_ascii_digit() || c.is_whitespace() || "+-–()./".contains(c));
-    let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
-    let digits = digits.trim_start_matches('0');
-    (is_number && !digits.is_empty()).then(|| digits.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_is_found_in_whatever_form_it_is_typed() {
-        for typed in ["07700 900123", "7700-900123", "(0)7700.900123", "+7700 900 123"] {
-            assert_eq!(typed_digits(typed).as_deref(), Some("7700900123"), "{typed}");
-        }
-        for typed in ["", "  ", "0", "Ada", "Ada 2", "+", "route 66"] {
-            assert_eq!(typed_digits(typed), None, "{typed}");
-        }
-    }
 }

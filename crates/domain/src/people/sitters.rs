@@ -42,7 +42,7 @@ macro_rules! sitter_columns {
 
 /// A sitter to add.
 #[derive(Clone, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 pub struct NewSitter {
     /// The name to show, 1 to 200 characters.
     #[schema(required = true, nullable = false)]
@@ -56,7 +56,7 @@ pub struct NewSitter {
 
 /// A change to a sitter. Omitted fields keep their values.
 #[derive(Clone, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 pub struct SitterPatch {
     pub name: Option<String>,
     pub phone: Option<String>,

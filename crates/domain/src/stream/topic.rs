@@ -77,7 +77,8 @@ impl Topic {
                 },
             },
             Self::Sitter(id) => viewer.sitter_id().is_some_and(|sitter| sitter.as_str() == id),
-            Self::Thread(_) | Self::Owners(_) => is_owner,
+            Self::Thread(id) => is_owner && is_theirs(db, viewer, id).await?,
+            Self::Owners(_) => is_owner,
             Self::Trouble(_) => is_owner || is_ops,
         };
         if may { Ok(()) } else { Err(self.refused()) }
@@ -88,4 +89,15 @@ impl Topic {
     pub fn refused(&self) -> Error {
         Error::forbidden("topic", format!("You may not watch {self}."))
     }
+}
+
+/// Whether a thread is of the viewer's organisation.
+async fn is_theirs(db: &Db, viewer: &Viewer, thread: &str) -> Result<bool> {
+    let known = db
+        .read("SELECT EXISTS (SELECT 1 FROM message_threads WHERE id = $1 AND org_id = $2)")
+        .bind(thread)
+        .bind(viewer.organization()?)
+        .scalar()
+        .await?;
+    Ok(known)
 }

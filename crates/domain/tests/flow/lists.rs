@@ -48,18 +48,22 @@ fn matches(list: &str, row: &Values, filter: &Values) -> bool {
         ("threads", "booking") => row["scope"] == "internal" && row[name] == *wanted,
         ("threads", "mailbox") => (row["scope"] == "client_booking") == (wanted == "sitter"),
         ("windows", "booking") => row["booking of its own"] == *wanted,
-        ("clients", "q") => {
-            let (name, digits) = (row["name"].to_lowercase(), row["phone"].replace('+', ""));
-            let typed: String = wanted.chars().filter(char::is_ascii_digit).collect();
-            if typed.is_empty() {
-                name.contains(&wanted.to_lowercase())
-            } else {
-                digits.contains(typed.trim_start_matches('0'))
-            }
+        ("clients", "q") => finds(wanted, &[row["name"].as_str()], &row["phone"]),
+        (_, "q") => {
+            let [name, phone, other] = searched(list, row);
+            finds(wanted, &[name, other], phone)
         }
-        (_, "q") => searched(list, row).iter().any(|text| text.to_lowercase().contains(&wanted.to_lowercase())),
         _ => row[name] == *wanted,
     }) && (list != "exceptions" || filter.contains_key("status") || row["status"] == "open")
+}
+
+/// Whether a search finds a row: a number by its digits, anything else by a text.
+fn finds(wanted: &str, texts: &[&str], phone: &str) -> bool {
+    let typed: String = wanted.chars().filter(char::is_ascii_digit).collect();
+    match typed.trim_start_matches('0') {
+        "" => texts.iter().any(|text| text.to_lowercase().contains(&wanted.to_lowercase())),
+        digits => phone.replace('+', "").contains(digits),
+    }
 }
 
 /// The texts of a row in which a search looks.
@@ -223,8 +227,7 @@ async fn whatever_the_filters_a_list_returns_what_matches_in_its_order_page_by_p
                 sorted(list.name, &mut wanted);
                 let wanted: Vec<&str> = wanted.iter().map(|row| row["id"].as_str()).collect();
 
-                let size =
-                    if list.name == "windows" { 200 } else { (1i64..8).new_tree(&mut runner).unwrap().current() };
+                let size = (1i64..8).new_tree(&mut runner).unwrap().current();
                 let (mut found, mut cursor) = (Vec::new(), None);
                 loop {
                     let limit = Limit::asked(Some(size));

@@ -340,7 +340,10 @@ async fn windows_are_listed_by_booking_sitter_status_and_time(engine: Engine) {
     on(engine, async |business| {
         thread_with_sitter(&business).await;
         let found = async |filter: windows::Filter, now: &str| {
-            windows::list(&business.db, &viewer_of(&org()), &filter, Limit::default(), at(now)).await.unwrap()
+            windows::list(&business.db, &viewer_of(&org()), &filter, None, Limit::default(), at(now))
+                .await
+                .unwrap()
+                .items
         };
         for (now, status) in [
             ("2024-12-31T09:00:00Z", WindowStatus::Future),

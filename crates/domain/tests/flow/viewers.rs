@@ -198,7 +198,7 @@ async fn reads(
     let rows = inbox::list(db, viewer, &inbox::Filter::default(), None, limit, now).await.map(|page| page.items);
     found.push(("own threads", names(rows, "id")));
     found.push(("own open threads", names(inbox::open_to_sitter(db, viewer, None, now).await, "id")));
-    let rows = windows::list(db, viewer, &windows::Filter::default(), limit, now).await;
+    let rows = windows::list(db, viewer, &windows::Filter::default(), None, limit, now).await.map(|page| page.items);
     found.push(("own windows", names(rows, "id")));
     let rows = offers::list(db, viewer, &offers::Filter::default(), None, limit).await.map(|page| page.items);
     found.push(("own offers", names(rows, "id")));
@@ -253,7 +253,10 @@ async fn reads(
             one("org exception", exceptions::get(db, viewer, &id("exception").into()).await.map(drop)),
             one("org ledger run", runs::view(db, viewer, &id("automation").into()).await.map(drop)),
             one("org run", reconciliation::get(db, viewer, &id("run").into()).await.map(drop)),
-            ("org traces", names(trace::of_thread(db, viewer, &thread, None, limit).await, "eventId")),
+            (
+                "org traces",
+                names(trace::of_thread(db, viewer, &thread, None, None, limit).await.map(|page| page.items), "eventId"),
+            ),
             one("org trace", trace::of_message(db, viewer, &id("message").into()).await.map(drop)),
             ("org drifts", names(drifts.map(|page| page.items), "id")),
             one("org drift", drift),

@@ -73,14 +73,18 @@ pub(super) fn routes() -> Vec<Route> {
             )
             .text("404 for a text that we sent."),
         MESSAGES.get("/api/sitter/dashboard", Access::SITTER, "Show a sitter's day", dashboard::show),
-        NUMBERS.get("/api/messages/numbers", OWNER_AND_OPS, "List numbers", numbers::list),
+        NUMBERS
+            .get("/api/messages/numbers", OWNER_AND_OPS, "List numbers", numbers::list)
+            .text("In the order in which they were added."),
         NUMBERS
             .post("/api/messages/numbers", OWNER, "Add a number", numbers::add)
-            .error(StatusCode::CONFLICT, "`duplicate`."),
+            .error(StatusCode::CONFLICT, "`duplicate`; `phone_in_use`: it is a sitter's own phone number."),
         NUMBERS
             .patch("/api/messages/numbers/{id}", OWNER, "Change a number", numbers::change)
             .error(StatusCode::CONFLICT, "`in_use`, `duplicate`."),
-        MESSAGES.get("/api/assignments/windows", OWNER.and_sitter(), "List assignment windows", windows::list),
+        MESSAGES
+            .get("/api/assignments/windows", OWNER.and_sitter(), "List assignment windows", windows::list)
+            .text("The latest start first."),
         OFFERS
             .post("/api/bookings/{id}/offers", OWNER, "Offer a booking to sitters", offers::create)
             .text("A sitter who is no longer active loses the booking.")

@@ -79,5 +79,5 @@ async fn owner_sitter(tx: &mut Tx, sitter: &SitterId, number: &Number, now: Time
         None => numbers::front_desk(tx, &number.org_id).await?,
     };
     let from = front_desk.as_ref().unwrap_or(number);
-    Ok((threads::find_or_create_owner_sitter(tx, sitter, from, now).await?, true))
+    threads::find_or_create_owner_sitter(tx, sitter, from, now).await
 }

@@ -13,7 +13,7 @@ use crate::messaging::opt_outs::{self, Change, OptOutSource};
 use crate::messaging::routing::trace::{self, NewTrace};
 use crate::messaging::routing::{Arrived, Author, KeywordReply, Opting, Outcome};
 use crate::messaging::threads::{self, Thread};
-use crate::messaging::{disturbance, masking, numbers};
+use crate::messaging::{beginning, disturbance, masking, numbers};
 use crate::metrics::response_links::{self, ClientWrote};
 use crate::{Result, stream};
 
@@ -148,9 +148,7 @@ async fn log(
     now: Timestamp,
 ) -> Result<()> {
     if is_new {
-        let metadata = json!({"scope": thread.scope, "messageNumberId": thread.message_number_id});
-        let created = thread.entry(Event::ThreadCreated, "success", by).inbox(&text.inbox).metadata(metadata);
-        audit::record(tx, created, now).await?;
+        beginning::record(tx, thread, Some(&text.inbox), by, now).await?;
     }
     let decision = &routing.decision;
     let metadata = json!({

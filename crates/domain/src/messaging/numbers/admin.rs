@@ -45,7 +45,8 @@ pub struct NumberPatch {
 ///
 /// # Errors
 /// [`Error::Conflict`] `duplicate` if the number exists already, in any organisation, or if the sitter or the
-/// organisation already has its one active number of this class; [`Error::Invalid`] with a message for each field.
+/// organisation already has its one active number of this class; `phone_in_use` if it is a sitter's own phone;
+/// [`Error::Invalid`] with a message for each field.
 pub async fn add(tx: &mut Tx, org: &OrgId, new: &NewNumber, by: &Actor, now: Timestamp) -> Result<Number> {
     let country = organizations::country_in(tx, org).await?;
     let mut field_errors = FieldErrors::default();
@@ -54,6 +55,15 @@ pub async fn add(tx: &mut Tx, org: &OrgId, new: &NewNumber, by: &Actor, now: Tim
     let Some(phone) = phone.filter(|_| field_errors.is_empty()) else {
         return Err(field_errors.into_error());
     };
+    // A text to the sitter would come back to us.
+    let is_a_sitters: bool = tx
+        .query("SELECT EXISTS (SELECT 1 FROM sitters WHERE replace(phone_number, '+', '') = $1)")
+        .bind(phone.digits())
+        .scalar()
+        .await?;
+    if is_a_sitters {
+        return Err(Error::conflict("phone_in_use", "a sitter answers at this phone number"));
+    }
     let added: Option<Number> = tx
         .query(
             "INSERT INTO message_numbers

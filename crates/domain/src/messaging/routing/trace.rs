@@ -8,7 +8,7 @@ use super::decide::Decision;
 use super::steps::Step;
 use crate::ids::{InboxId, MessageId, OrgId, ThreadId, TraceId};
 use crate::list::List;
-use crate::page::Limit;
+use crate::page::{Cursor, Limit, Page};
 use crate::viewer::Viewer;
 use crate::{Error, Result};
 
@@ -61,6 +61,7 @@ pub struct TraceView {
 
 #[derive(sqlx::FromRow)]
 struct Row {
+    id: TraceId,
     event_id: Option<MessageId>,
     summary: String,
     outcome: String,
@@ -70,39 +71,43 @@ struct Row {
 
 impl From<Row> for TraceView {
     fn from(row: Row) -> Self {
-        let Row { event_id, summary, outcome, steps, created_at } = row;
+        let Row { id: _, event_id, summary, outcome, steps, created_at } = row;
         Self { event_id, summary, outcome, steps: steps.0, created_at }
     }
 }
 
-const HEAD: &str = "SELECT r.message_event_id AS event_id, r.summary, r.outcome, r.steps, r.created_at
+const HEAD: &str = "SELECT r.id, r.message_event_id AS event_id, r.summary, r.outcome, r.steps, r.created_at
                     FROM routing_traces r";
 
-/// Lists the traces of a thread, newest first, or that of one of its texts. Index: `routing_traces_thread`.
+/// Returns a page of the traces of a thread, newest first, or that of one of its texts. Index: `routing_traces_thread`.
 ///
 /// # Errors
-/// [`Error::NotFound`] if the viewer sees no such thread; [`Error::Forbidden`] for sitters, holders of a link and unknown
+/// [`Error::BadCursor`] for a cursor that no page of this list returned; [`Error::NotFound`] if the viewer sees no such thread; [`Error::Forbidden`] for sitters, holders of a link and unknown
 /// viewers.
 pub async fn of_thread(
     db: &Db,
     viewer: &Viewer,
     thread: &ThreadId,
     event: Option<&MessageId>,
+    cursor: Option<&str>,
     limit: Limit,
-) -> Result<Vec<TraceView>> {
+) -> Result<Page<TraceView>> {
     let known: Option<(OrgId,)> =
         db.read("SELECT org_id FROM message_threads WHERE id = $1").bind(thread).optional().await?;
     viewer.org_rows()?;
     if !known.is_some_and(|(org,)| viewer.sees_org(Some(&org))) {
         return Err(Error::NotFound);
     }
+    let after = Cursor::parse(cursor)?.map(|cursor| cursor.id);
     let rows: Vec<Row> = List::new(db, HEAD, viewer.org_scope("r.org_id = $1")?)
         .only("r.thread_id = $1", (thread,))
         .filter("r.message_event_id = $1", event)
-        .rows(Order::descending(&["r.thread_id", "r.id"]), limit)
+        .filter("r.id < $1", after)
+        .rows_and_one(Order::descending(&["r.thread_id", "r.id"]), limit)
         .all()
         .await?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    let (rows, next_cursor) = limit.cut(rows, |row| Cursor { at: row.created_at, id: row.id.to_string() });
+    Ok(Page { items: rows.into_iter().map(Into::into).collect(), next_cursor })
 }
 
 /// Returns the trace of a text.

@@ -77,7 +77,7 @@ pub const LISTS: &[ListOf] = &[
             ("sitter", &["sitter-1", "sitter-2"]),
             ("from", DAYS),
             ("to", DAYS),
-            ("q", &["love", "ACE H", "0210", "walk"]),
+            ("q", &["love", "ACE H", "0210", "(555) 777", "walk"]),
         ],
         across_orgs: false,
         of_sitters: true,
@@ -96,7 +96,7 @@ pub const LISTS: &[ListOf] = &[
             ("booking", BOOKINGS),
             ("sitter", &["sitter-1", "sitter-2"]),
             ("mailbox", &["owner", "sitter"]),
-            ("q", &["love", "ACE H", "0210", "sam two"]),
+            ("q", &["love", "ACE H", "0210", "(555) 777", "sam two"]),
         ],
         across_orgs: false,
         of_sitters: true,
@@ -238,8 +238,7 @@ pub async fn page(
                 from: time("from"),
                 to: time("to"),
             };
-            let items = windows::list(db, viewer, &filter, limit, now()).await?;
-            ids(Page { items, next_cursor: None })
+            ids(windows::list(db, viewer, &filter, cursor, limit, now()).await?)
         }
         other => panic!("no list {other}"),
     })
