@@ -49,7 +49,7 @@ pub struct Http {
     pub allow_open_development: bool,
     /// Requests per minute and session, API key or address.
     pub rate_limit_per_minute: u32,
-    /// Webhooks per minute and address.
+    /// Webhooks per minute and address that are not verified.
     pub webhook_rate_limit_per_minute: u32,
     /// The maximum number of requests that run at the same time.
     pub requests_in_flight_max: usize,

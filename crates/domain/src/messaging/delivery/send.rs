@@ -80,7 +80,7 @@ impl Addresses {
         }
     }
 
-    fn confirms(&self) -> Option<Confirms> {
+    pub(super) fn confirms(&self) -> Option<Confirms> {
         Some(Confirms { stop: self.confirms_stop.clone()?, said_at: self.stop_said_at? })
     }
 }
