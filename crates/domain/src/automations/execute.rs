@@ -269,6 +269,17 @@ async fn destination(tx: &mut Tx, run: &AutomationRun, by: &Actor, now: Timestam
             if is_new {
                 beginning::record(tx, &thread, None, by, now).await?;
             }
+            if thread.message_number_id.as_ref() != Some(&number.id) {
+                // The sitter got or lost a number of their own since the last text.
+                threads::assign_number(tx, &thread.id, &number, now).await?;
+                let facts = json!({
+                    "messageNumberId": number.id,
+                    "numberClass": number.number_class,
+                    "replaced": thread.message_number_id,
+                });
+                let entry = thread.entry(Event::ThreadNumberAssigned, "success", by).metadata(facts);
+                audit::record(tx, entry, now).await?;
+            }
             Ok(Some((thread.id, true)))
         }
         _ => Ok(None),

@@ -212,6 +212,15 @@ pub(crate) async fn hand_over(
     Ok(())
 }
 
+/// As [`hand_over`], for a caller who holds the lock of the booking only.
+pub(crate) async fn hand_over_of(tx: &mut Tx, booking: &Booking, by: &Actor, now: Timestamp) -> Result<()> {
+    let thread = match threads::of_booking(tx, &booking.id).await? {
+        Some(thread) => Some(threads::lock(tx, &thread.id).await?),
+        None => None,
+    };
+    hand_over(tx, booking, thread.as_ref(), by, now).await
+}
+
 /// What the automation step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "enqueue what follows: `automation.run` for a row entered now"]
