@@ -81,10 +81,8 @@ impl StatusCallback {
 /// [`WebhookError`] if `MessageSid`, `From` or `To` is missing.
 pub fn read_inbound(body: &[u8]) -> Result<InboundText, WebhookError> {
     let form = Form::parse(body);
-    let media: Vec<String> = (0..MEDIA_MAX)
-        .filter_map(|n| form.text(&format!("MediaUrl{n}")))
-        .filter(|url| is_web_address(url))
-        .collect();
+    let media: Vec<String> =
+        (0..MEDIA_MAX).filter_map(|n| form.text(&format!("MediaUrl{n}"))).filter(|url| is_web_address(url)).collect();
     Ok(InboundText {
         sid: form.required("MessageSid")?,
         from: form.required("From")?,
