@@ -62,5 +62,6 @@ mod signed_files;
 mod sms_lookup;
 mod support;
 mod text_webhooks;
+mod texts_killed;
 mod threads;
 mod versions;

@@ -70,6 +70,9 @@ async fn reply_of(web: &Web, inbox: &InboxId) -> Result<Option<String>> {
         },
         Err(_) => return Ok(None),
     }
+    if failpoint::skips("reply.wait") {
+        return Ok(None);
+    }
     let Ok(waiting) = web.replies_awaited.try_acquire() else { return Ok(None) };
     let mut pause = LOOK_FIRST;
     loop {
