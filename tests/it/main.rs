@@ -29,7 +29,6 @@ mod network;
 mod nobody_reads;
 mod numbers;
 mod offers;
-mod offers_killed;
 mod openapi;
 mod openphone;
 mod opt_outs;

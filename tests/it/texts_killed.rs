@@ -4,7 +4,7 @@
 //! next process do the rest, and so on. A text ends as the first one did, wherever its process died.
 //!
 //! A run tries a few steps, others each time. With `NIGHTSHIFT_TEST_KILL_EVERY=n` it tries every n-th step, before it
-//! and after it; 1 tries them all, which takes about a quarter of an hour per test.
+//! and after it; 1 tries them all, which takes minutes per test.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -218,9 +218,11 @@ struct Test {
 impl Test {
     async fn of(engine: Engine, kind: Kind) -> Self {
         let mut world = World::on(engine).await;
+        let mut skipped = "rescue.pause_after_start,rescue.look_every".to_owned();
         if kind == Kind::AcceptanceByText {
-            world.set("NIGHTSHIFT_SKIP", "rescue.pause_after_start,reply.wait");
+            skipped.push_str(",reply.wait");
         }
+        world.set("NIGHTSHIFT_SKIP", skipped);
         let desk = json!({"id": "number-desk", "orgId": "org-paws", "e164": DESK, "numberClass": "front_desk",
                           "provider": "twilio"});
         business::load(world.db(), json!({"numbers": [desk]})).await;

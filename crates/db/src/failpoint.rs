@@ -6,8 +6,8 @@
 //! `NIGHTSHIFT_FAIL_STATEMENT` makes the n-th statement of the process fail, counting `BEGIN` and `COMMIT`: `n=before`
 //! (not executed), `n=after` (executed, but the answer is lost) or `n=hang` (no answer for two seconds, then an error).
 //! [`step`](crate::step) kills the process at any statement that follows such a place.
-//! `NIGHTSHIFT_SKIP` is a comma-separated list of waits that the process leaves out, because the test vouches for what
-//! they wait for.
+//! `NIGHTSHIFT_SKIP` is a comma-separated list of waits that the process leaves out or shortens, because the test vouches
+//! for what they wait for.
 
 /// What an armed place does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

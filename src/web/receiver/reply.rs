@@ -114,7 +114,6 @@ async fn take(web: &Web, inbox: &InboxId) -> Result<Option<String>> {
     let reply = answer_with_reply(&mut tx, inbox, &by, web.clock.now()).await?;
     failpoint::hit("twilio.reply.before_commit").await?;
     tx.commit().await?;
-    failpoint::hit("twilio.reply.after_commit").await?;
     Ok(reply)
 }
 
