@@ -238,6 +238,12 @@ const ROWS: &[Row] = &[
     ),
     ("vapi_secret_missing", Severity::Refusal, &[("VAPI_API_KEY", "key")], &["VAPI_WEBHOOK_SECRET is missing"]),
     (
+        "openphone_secret_missing",
+        Severity::Refusal,
+        &[("OPENPHONE_API_KEY", "key")],
+        &["OPENPHONE_WEBHOOK_SECRET is missing"],
+    ),
+    (
         "twilio_incomplete",
         Severity::Refusal,
         &[DEVELOPMENT, ("SMS_PROVIDER", "twilio")],

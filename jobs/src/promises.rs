@@ -47,24 +47,26 @@ pub async fn broken_for(queue: &Queue, longer_than: Duration) -> Result<Vec<Brok
 /// Returns, for each promise, the waiting rows without a job.
 async fn alone(db: &Db, waiting: Waiting) -> Result<Vec<(&'static str, BTreeSet<String>)>, Error> {
     let mut found = Vec::new();
-    /// The keys of the jobs that may process a row.
-    type Keys = fn(&str) -> Vec<String>;
-    let promises: [(_, _, Keys); 5] = [
-        ("a delivery that was acknowledged has a job", waiting.deliveries, |id| vec![webhook::key(&id.into())]),
-        ("a call that has not ended has a job", waiting.calls, |id| {
-            vec![BookingCallStart::key(&id.into()), BookingCallPoll::key(&id.into())]
-        }),
-        ("a text that is to be written has a job", waiting.runs, |id| vec![RunAutomation::key(&id.into())]),
-        ("a text that is to be sent or looked up has a job", waiting.texts, |id| {
-            vec![SmsSend::key(&id.into(), 0), SmsConfirmDelivery::key(&id.into())]
-        }),
-        ("a reply that has not left has a job", waiting.replies, |id| vec![SmsReplyFallback::key(&id.into())]),
+    let texts = waiting.texts.into_iter().map(|(id, resends)| {
+        // Of the jobs that send a text, the one for the sending that the text waits for.
+        let keys = vec![SmsSend::key(&id.as_str().into(), resends), SmsConfirmDelivery::key(&id.as_str().into())];
+        (id, keys)
+    });
+    let promises = [
+        ("a delivery that was acknowledged has a job", keyed(waiting.deliveries, |id| vec![webhook::key(&id.into())])),
+        (
+            "a call that has not ended has a job",
+            keyed(waiting.calls, |id| vec![BookingCallStart::key(&id.into()), BookingCallPoll::key(&id.into())]),
+        ),
+        ("a text that is to be written has a job", keyed(waiting.runs, |id| vec![RunAutomation::key(&id.into())])),
+        ("a text that is to be sent or looked up has a job", texts.collect()),
+        ("a reply that has not left has a job", keyed(waiting.replies, |id| vec![SmsReplyFallback::key(&id.into())])),
     ];
-    for (promise, subjects, keys) in promises {
+    for (promise, subjects) in promises {
         let mut without = BTreeSet::new();
-        for subject in subjects {
+        for (subject, keys) in subjects {
             let mut cared_for = false;
-            for key in keys(&subject) {
+            for key in keys {
                 cared_for |= is_taken_care_of(db, &key).await.map_err(database)?;
             }
             if !cared_for {
@@ -74,6 +76,16 @@ async fn alone(db: &Db, waiting: Waiting) -> Result<Vec<(&'static str, BTreeSet<
         found.push((promise, without));
     }
     Ok(found)
+}
+
+/// Returns the rows with the keys of the jobs that may process each.
+fn keyed(rows: Vec<String>, keys: fn(&str) -> Vec<String>) -> Vec<(String, Vec<String>)> {
+    rows.into_iter()
+        .map(|row| {
+            let keys = keys(&row);
+            (row, keys)
+        })
+        .collect()
 }
 
 fn database(error: nightshift_db::DbError) -> Error {

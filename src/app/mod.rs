@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::error::StartError;
 use self::prepare::Prepared;
 use crate::config::{Settings, SmsProvider, session_secret};
-use crate::web::receiver::{Receiver, Refusals, WAITING_MAX};
+use crate::web::receiver::{Receiver, Refusals, replies_awaited_max};
 use crate::web::{self, Failures, Hub, RateLimits, Running, Shared, Web};
 use crate::{scheduler, telemetry};
 
@@ -258,7 +258,7 @@ fn share(
     Ok(Web::new(Shared {
         session_secret: session_secret(&settings)?,
         in_flight: Semaphore::new(settings.http.requests_in_flight_max),
-        replies_awaited: Semaphore::new(WAITING_MAX.min(settings.http.requests_in_flight_max.div_ceil(4))),
+        replies_awaited: Semaphore::new(replies_awaited_max(&settings)),
         running: Running::of(new_id(queue.clock().now())),
         rates: RateLimits::new(&settings.http),
         receiver: Receiver::start(queue.clone()),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use nightshift_db::{Clock, Db, DbError, check_contractions, migrate, migration_state};
 use nightshift_domain::Error as DomainError;
 use nightshift_domain::exceptions::{self, ExceptionKind, NewException, Severity};
+use nightshift_domain::messaging::numbers;
 use tokio::task::JoinHandle;
 
 use super::error::StartError;
@@ -95,7 +96,15 @@ async fn once(db: &Db, settings: &Settings, clock: &Clock) -> Result<(), StartEr
     }
     // This comes before the first timestamp is written.
     db.agreed_time(clock).await?;
-    note_unverified(db, settings, clock).await
+    note_unverified(db, settings, clock).await?;
+    claim_onboarding(db, settings, clock).await
+}
+
+/// Keeps the number for new businesses for the platform, before anybody can add it to an organisation.
+async fn claim_onboarding(db: &Db, settings: &Settings, clock: &Clock) -> Result<(), StartError> {
+    let mut tx = db.begin().await?;
+    ended(numbers::claim_onboarding(&mut tx, &settings.onboarding.number, clock.now()).await)?;
+    Ok(tx.commit().await?)
 }
 
 /// Raises an exception while production accepts webhooks without a signature, and resolves it afterwards.
@@ -111,9 +120,14 @@ async fn note_unverified(db: &Db, settings: &Settings, clock: &Clock) -> Result<
     } else {
         exceptions::resolve(&mut tx, FINGERPRINT, "webhooks are verified", now).await
     };
-    match noted {
-        Ok(()) => Ok(tx.commit().await?),
-        Err(DomainError::Db(error)) => Err(error.into()),
-        Err(other) => Err(StartError::Setup(other.to_string())),
-    }
+    ended(noted)?;
+    Ok(tx.commit().await?)
+}
+
+/// An error of the database is temporary more often than not; any other keeps the program from starting.
+fn ended(result: Result<(), DomainError>) -> Result<(), StartError> {
+    result.map_err(|error| match error {
+        DomainError::Db(error) => error.into(),
+        other => StartError::Setup(other.to_string()),
+    })
 }

@@ -69,6 +69,8 @@ pub(super) async fn run(command: &Command, settings: &Settings) -> anyhow::Resul
                 provider: *provider,
             };
             let mut tx = db.begin().await?;
+            // The server may not have run yet.
+            numbers::claim_onboarding(&mut tx, &settings.onboarding.number, queue.clock().now()).await?;
             let added =
                 thread::add_number(&Enqueuer::of_request(&queue), &mut tx, &org, &new, &Actor::system("cli")).await?;
             tx.commit().await?;

@@ -71,6 +71,7 @@ const CHECKS: &[Check] = &[
     check("validation_off", "webhooks", Severity::Refusal, PRODUCTION, validation_off),
     check("stripe_secret_missing", "webhooks", Severity::Refusal, None, stripe_secret_missing),
     check("vapi_secret_missing", "webhooks", Severity::Refusal, None, vapi_secret_missing),
+    check("openphone_secret_missing", "webhooks", Severity::Refusal, None, openphone_secret_missing),
     check("twilio_incomplete", "sms", Severity::Refusal, None, twilio_incomplete),
     check("twilio_unencrypted", "sms", Severity::Refusal, PRODUCTION, twilio_unencrypted),
     check("twilio_half_a_key", "sms", Severity::Refusal, None, twilio_half_a_key),
@@ -226,6 +227,18 @@ fn vapi_secret_missing(settings: &Settings) -> Option<String> {
             "{} is on and VAPI is set up but {} is missing: every report of VAPI would be refused",
             name("webhooks.validation"),
             name("webhooks.vapi_secrets")
+        )
+    })
+}
+
+fn openphone_secret_missing(settings: &Settings) -> Option<String> {
+    let webhooks = &settings.webhooks;
+    let unproven = settings.openphone.api_key.is_some() && webhooks.openphone_secrets.is_empty();
+    (webhooks.validation && unproven && !webhooks.allow_unverified).then(|| {
+        format!(
+            "{} is on and OpenPhone is set up but {} is missing: every text to its numbers would be refused",
+            name("webhooks.validation"),
+            name("webhooks.openphone_secrets")
         )
     })
 }

@@ -49,7 +49,7 @@ pub struct Http {
     pub allow_open_development: bool,
     /// Requests per minute and session, API key or address.
     pub rate_limit_per_minute: u32,
-    /// Webhooks per minute and address.
+    /// Webhooks per minute and address that are not verified.
     pub webhook_rate_limit_per_minute: u32,
     /// The maximum number of requests that run at the same time.
     pub requests_in_flight_max: usize,
@@ -145,6 +145,12 @@ pub struct Twilio {
     pub api_key_sid: Option<String>,
     pub api_key_secret: Option<SecretString>,
     pub base_url: String,
+    /// How long the answer to an inbound text waits for the reply to it.
+    pub reply_wait: Duration,
+    /// How long the answer may take to get hold of the reply, and again to find out whether it has it.
+    pub reply_take: Duration,
+    /// The most answers that wait for a reply at a time.
+    pub replies_awaited_max: usize,
 }
 
 /// Section `[openphone]`.
@@ -315,6 +321,10 @@ impl Settings {
                 base_url: from
                     .base_url("twilio.base_url")?
                     .unwrap_or_else(|| nightshift_providers::twilio::client::BASE_URL.to_owned()),
+                // Together less than the 15 s after which Twilio gives up.
+                reply_wait: from.millis("twilio.reply_wait_ms", 0..=8_000)?,
+                reply_take: from.millis("twilio.reply_take_ms", 1..=3_000)?,
+                replies_awaited_max: from.number("twilio.replies_awaited_max", 0..=10_000)?,
             },
             openphone: OpenPhone {
                 api_key: from.secret("openphone.api_key")?,

@@ -24,6 +24,7 @@ pub struct RateLimits {
     pub callers: RateLimiter<String>,
     /// Callers with neither a session nor a key.
     pub addresses: RateLimiter<IpAddr>,
+    /// Senders of webhooks that are not verified.
     pub webhooks: RateLimiter<IpAddr>,
     /// Senders of refused API keys. Looking up a key costs a statement.
     pub refused: RateLimiter<IpAddr>,

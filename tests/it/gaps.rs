@@ -4,6 +4,7 @@ use std::process::Output;
 use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use nightshift_db::testing::each_engine;
@@ -19,6 +20,7 @@ use crate::support::process::{World, on};
 each_engine! {
     missing_texts_are_listed_and_taken_in_once(flavor = "multi_thread"),
     after_an_outage_every_text_comes_in_with_the_carriers_time(flavor = "multi_thread"),
+    a_text_that_cannot_be_taken_in_keeps_no_other_back(flavor = "multi_thread"),
     without_a_provider_nobody_is_asked,
 }
 
@@ -46,9 +48,14 @@ async fn messages(State(list): State<Arc<List>>, RawQuery(query): RawQuery) -> J
     }))
 }
 
-async fn media(Path((account, sid)): Path<(String, String)>) -> Json<Value> {
+async fn media(Path((account, sid)): Path<(String, String)>) -> Result<Json<Value>, StatusCode> {
+    match sid.as_str() {
+        "MM-gone" => return Err(StatusCode::NOT_FOUND),
+        "MM-broken" => return Err(StatusCode::INTERNAL_SERVER_ERROR),
+        _ => {}
+    }
     let uri = format!("/2010-04-01/Accounts/{account}/Messages/{sid}/Media/ME1.json");
-    Json(json!({"media_list": [{"sid": "ME1", "content_type": "image/jpeg", "uri": uri}]}))
+    Ok(Json(json!({"media_list": [{"sid": "ME1", "content_type": "image/jpeg", "uri": uri}]})))
 }
 
 /// A text in the list, `minutes` old.
@@ -211,6 +218,43 @@ async fn after_an_outage_every_text_comes_in_with_the_carriers_time(engine: Engi
         }
         world.all_webhooks().processed().until(i64::try_from(count + events.len()).unwrap()).await;
         assert_eq!(world.db().read(inbound).scalar::<i64>().await.unwrap(), i64::try_from(count).unwrap());
+    })
+    .await;
+}
+
+async fn a_text_that_cannot_be_taken_in_keeps_no_other_back(engine: Engine) {
+    on(engine, async |mut world| {
+        let (mut gone, mut broken) = (listed("MM-gone", 40, "gone"), listed("MM-broken", 50, "broken"));
+        (gone["num_media"], broken["num_media"]) = (json!("1"), json!("1"));
+        let (old, new) = (listed("SM1", 60, "old"), listed("SM2", 5, "new"));
+        world.set("TWILIO_BASE_URL", start(List { messages: vec![new, gone, broken, old] }).await);
+        business::load(
+            world.db(),
+            json!({"numbers": [{"id": "number-openphone", "orgId": "org-paws", "e164": "+15550199002",
+                                "numberClass": "pool", "provider": "openphone"}]}),
+        )
+        .await;
+        // Nobody listens there.
+        world.set("OPENPHONE_BASE_URL", "http://127.0.0.1:9");
+        let until = Clock::system().now().to_datetime() - chrono::TimeDelta::minutes(20);
+        let until = until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let taken = run(&world, &["webhooks", "gaps", "--take", "--json", "--until", &until]).await;
+        let (out, err) = (String::from_utf8_lossy(&taken.stdout), String::from_utf8_lossy(&taken.stderr));
+        assert_eq!(taken.status.code(), Some(1), "{out} {err}");
+        let found: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((ids(&found), &found["taken"]), (vec!["SM1", "MM-broken", "MM-gone"], &json!(2)), "{err}");
+        for said in ["OpenPhone could not be asked", "MM-broken was not taken in", "MM-gone is taken in without"] {
+            assert!(err.contains(said), "{said}: {err}");
+        }
+        assert_eq!(world.webhooks("twilio").count().await, 2);
+        let _server = world.serve();
+        world.webhooks("twilio").processed().until(2).await;
+        let sql = "SELECT truncated FROM message_events WHERE provider_message_sid = 'MM-gone'";
+        assert!(world.db().read(sql).scalar::<bool>().await.unwrap(), "it says that something is missing");
+        let none = run(&world, &["webhooks", "gaps", "--until", "3d"]).await;
+        assert!(
+            !none.status.success() && String::from_utf8_lossy(&none.stderr).contains("--until is not after --since")
+        );
     })
     .await;
 }

@@ -8,7 +8,7 @@ use nightshift_lab::simulator::{Fault, FaultRule, TwilioAccount};
 use nightshift_providers::twilio::signature::sign_form;
 use serde_json::json;
 
-use crate::support::{Nightshift, on};
+use crate::support::{Nightshift, business, on};
 
 each_engine! {
     a_text_that_is_refused_because_of_the_hour_is_sent_at_another_hour,
@@ -17,6 +17,7 @@ each_engine! {
     a_text_that_has_arrived_is_not_sent_again_whatever_the_code,
     a_job_that_runs_again_leaves_a_text_that_was_given_back_to_its_next_job,
     a_text_that_is_refused_at_every_hour_is_given_up,
+    a_text_that_no_longer_waits_does_not_say_until_when,
     a_recipient_who_sues_senders_is_put_before_a_person,
     a_report_of_an_opt_out_is_an_opt_out,
     each_request_says_what_the_text_is_for,
@@ -26,13 +27,10 @@ const CLIENT: &str = "+15551234567";
 
 /// Opens a conversation in which the confirmation has been delivered, and writes a text that meets this fault so often.
 async fn write_into(nightshift: &Nightshift, fault: Fault, code: u32, times: u32) -> String {
-    let id = nightshift.book().await;
-    nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+    let path = nightshift.conversation(business::booking()).await;
     nightshift.texts().delivered().until(1).await;
     let rule = FaultRule::new(fault).body_contains("On my way").times(times);
     nightshift.simulator.twilio().inject(FaultRule { code: Some(code), ..rule });
-    let thread = nightshift.threads().one().await.id;
-    let path = format!("/api/messages/threads/{thread}/messages");
     nightshift.post(&path, json!({"body": "On my way"})).await.expect(200);
     path
 }
@@ -135,6 +133,22 @@ async fn a_text_that_is_refused_at_every_hour_is_given_up(engine: Engine) {
         assert_eq!(nightshift.count(holds).await, 3);
         assert_eq!(nightshift.exceptions("sms_undelivered").count().await, 1);
         assert_eq!(received(&nightshift), 0);
+    })
+    .await;
+}
+
+async fn a_text_that_no_longer_waits_does_not_say_until_when(engine: Engine) {
+    on(engine, async |nightshift| {
+        let path = write_into(&nightshift, Fault::Refuse, 30610, 1).await;
+        nightshift.events("message.held").until(1).await;
+        nightshift.quiet().await;
+        let job = nightshift.jobs("sms.send").queued().one().await.id;
+        let mut tx = nightshift.db.begin().await.unwrap();
+        nightshift_jobs::registry().cancel(&nightshift.app.queue, &mut tx, &job).await.unwrap();
+        tx.commit().await.unwrap();
+        let given_up = nightshift.get(&path).await.expect(200).json()["messages"][1].clone();
+        assert_eq!(given_up["status"], "failed", "{given_up}");
+        assert!(given_up["heldUntil"].is_null() && given_up["holdReason"].is_null(), "{given_up}");
     })
     .await;
 }

@@ -21,6 +21,7 @@ mod hours;
 mod idempotency;
 mod jobs;
 mod live;
+mod lost_texts;
 mod metrics;
 mod migrations;
 mod money;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nightshift::config::Settings;
 use nightshift_db::testing::each_engine;
 use nightshift_db::{Engine, Timestamp};
 use reqwest::Method;
@@ -30,6 +31,9 @@ each_engine! {
     offers_end_with_their_booking_and_move_with_it,
     an_offer_that_nobody_answers_expires_and_people_are_told,
     who_said_stop_gets_no_reply_and_has_the_booking_all_the_same(flavor = "multi_thread"),
+    a_booking_whose_sitter_was_removed_can_be_offered_again(flavor = "multi_thread"),
+    an_offer_is_told_from_the_sitters_own_number_while_they_have_one(flavor = "multi_thread"),
+    every_read_shows_a_sitter_the_bookings_that_wait_for_their_answer,
 }
 
 const SAM: &str = "+15550100001";
@@ -42,22 +46,23 @@ const WALK: &str = "dog walking on Tue 31 Dec 2024 10:00.";
 
 /// Runs `test` on a business with a front desk and two sitters.
 async fn on(engine: Engine, test: impl AsyncFnOnce(Nightshift)) {
-    on_with(
-        engine,
-        |_| {},
-        async |nightshift| {
-            business::load(
-                &nightshift.db,
-                json!({
-                    "sitters": [{"id": "sitter-ann", "orgId": "org-paws", "name": "Ann", "phone": ANN}],
-                    "numbers": [{"id": "number-desk", "orgId": "org-paws", "e164": DESK, "numberClass": "front_desk",
-                                 "provider": "twilio"}],
-                }),
-            )
-            .await;
-            test(nightshift).await;
-        },
-    )
+    on_business(engine, |_| {}, test).await;
+}
+
+/// As [`on`], with other settings.
+async fn on_business(engine: Engine, configure: impl FnOnce(&mut Settings), test: impl AsyncFnOnce(Nightshift)) {
+    on_with(engine, configure, async |nightshift| {
+        business::load(
+            &nightshift.db,
+            json!({
+                "sitters": [{"id": "sitter-ann", "orgId": "org-paws", "name": "Ann", "phone": ANN}],
+                "numbers": [{"id": "number-desk", "orgId": "org-paws", "e164": DESK, "numberClass": "front_desk",
+                             "provider": "twilio"}],
+            }),
+        )
+        .await;
+        test(nightshift).await;
+    })
     .await;
 }
 
@@ -266,7 +271,8 @@ async fn who_answers_too_late_is_told_why(engine: Engine) {
 }
 
 async fn a_slow_job_leaves_the_reply_to_one_text(engine: Engine) {
-    on(engine, async |nightshift| {
+    let waits_for_none = |settings: &mut Settings| settings.twilio.reply_wait = Duration::ZERO;
+    on_business(engine, waits_for_none, async |nightshift| {
         let booking = nightshift.book().await;
         offer(&nightshift, &booking, &["sitter-sam"]).await;
         nightshift.pass(Duration::from_secs(5)).await;
@@ -341,20 +347,17 @@ async fn of_two_requests_that_accept_at_once_one_gets_the_booking(engine: Engine
 /// What an answer leaves, without ids and times.
 async fn left_by(nightshift: &Nightshift, booking: &str) -> Vec<String> {
     let db = &nightshift.db;
-    let mut left: Vec<(String,)> = db
-        .read(
-            "SELECT event_type || ' ' || status FROM event_log
-             WHERE booking_id = $1 AND event_type NOT LIKE 'message.%' AND event_type NOT LIKE 'automation.%'",
-        )
-        .bind(booking)
-        .all()
-        .await
-        .unwrap();
+    let mut left: Vec<(String,)> = Vec::new();
     for sql in [
+        "SELECT event_type || ' ' || status FROM event_log
+         WHERE booking_id = $1 AND event_type NOT LIKE 'message.%' AND event_type NOT LIKE 'automation.%'",
         "SELECT sitter_id || ' ' || status || ' ' || CAST(response_seconds AS TEXT) FROM offer_events
          WHERE booking_id = $1",
         "SELECT type || ' ' || recipient || ' ' || status FROM automation_runs WHERE booking_id = $1",
-        "SELECT COALESCE(sitter_id, 'nobody') || ' ' || CAST(version AS TEXT) FROM bookings WHERE id = $1",
+        "SELECT COALESCE(sitter_id, 'nobody') || ' ' || status || ' ' || CAST(version AS TEXT) FROM bookings WHERE id = $1",
+        "SELECT 'window of ' || COALESCE(sitter_id, 'nobody') FROM assignment_windows WHERE booking_id = $1",
+        "SELECT 'conversation with ' || COALESCE(assigned_sitter_id, 'the owner') || ' ' || status FROM message_threads
+         WHERE booking_id = $1",
         "SELECT type || ' ' || status FROM exceptions WHERE booking_id = $1",
     ] {
         left.extend(db.read(sql).bind(booking).all::<(String,)>().await.unwrap());
@@ -364,20 +367,43 @@ async fn left_by(nightshift: &Nightshift, booking: &str) -> Vec<String> {
     left
 }
 
+/// The unfinished jobs that compute a sitter's figures: when they are due, in milliseconds from now.
+async fn figures_due(nightshift: &Nightshift) -> Vec<i64> {
+    let due: Vec<(Timestamp,)> =
+        nightshift.rows("SELECT run_at FROM jobs WHERE kind = 'metrics.sitter_window' AND finished_at IS NULL").await;
+    let now = nightshift.clock.now().unix_ms();
+    due.into_iter().map(|(at,)| at.unix_ms() - now).collect()
+}
+
 async fn an_answer_on_the_web_and_one_by_text_leave_the_same_records(engine: Engine) {
     on(engine, async |nightshift| {
         pause(&nightshift, "sms").await;
-        for (number, (word, path)) in [("YES", "accept"), ("NO", "decline")].into_iter().enumerate() {
-            let web = nightshift.book_as(booking_of(2 * number)).await;
-            offer(&nightshift, &web, &["sitter-sam"]).await;
-            nightshift.clock.advance(Duration::from_secs(10));
-            answer(&nightshift, "sitter-sam", &web, path).await.expect(200);
-            let sms = nightshift.book_as(booking_of(2 * number + 1)).await;
-            offer(&nightshift, &sms, &["sitter-sam"]).await;
-            nightshift.clock.advance(Duration::from_secs(10));
-            text(&nightshift, SAM, &format!("SM{number}"), word).await;
-            assert_eq!(left_by(&nightshift, &web).await, left_by(&nightshift, &sms).await);
-            assert!(left_by(&nightshift, &web).await.len() > 5);
+        for (number, (word, path, holder)) in
+            [("YES", "accept", "sitter-sam"), ("NO", "decline", "nobody")].into_iter().enumerate()
+        {
+            let mut left = Vec::new();
+            for by_text in [false, true] {
+                let booking = nightshift.book_as(booking_of(2 * number + usize::from(by_text))).await;
+                nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
+                let confirmed = i64::try_from(2 * number + usize::from(by_text) + 1).unwrap();
+                nightshift.jobs("booking.confirm").succeeded().until(confirmed).await;
+                offer(&nightshift, &booking, &["sitter-sam"]).await;
+                // What an earlier answer has changed is computed.
+                nightshift.pass(Duration::from_secs(70)).await;
+                assert_eq!(figures_due(&nightshift).await, Vec::<i64>::new());
+                if by_text {
+                    text(&nightshift, SAM, &format!("SM{number}"), word).await;
+                } else {
+                    answer(&nightshift, "sitter-sam", &booking, path).await.expect(200);
+                }
+                left.push((left_by(&nightshift, &booking).await, figures_due(&nightshift).await));
+            }
+            assert_eq!(left[0], left[1]);
+            let (lines, figures) = &left[0];
+            assert!(lines.contains(&format!("window of {holder}")), "{lines:#?}");
+            let mailbox = if holder == "nobody" { "the owner" } else { holder };
+            assert!(lines.contains(&format!("conversation with {mailbox} open")), "{lines:#?}");
+            assert_eq!(figures, &[60_000]);
         }
     })
     .await;
@@ -401,10 +427,12 @@ async fn a_confirmed_booking_that_is_accepted_has_its_window_and_conversation_gi
             (&json!("sitter-ann"), &json!("sitter"))
         );
         let topics: Vec<(String, String)> = nightshift
-            .rows("SELECT DISTINCT topic, event FROM stream_events WHERE event LIKE 'offer.%' ORDER BY topic")
+            .rows("SELECT DISTINCT topic, event FROM stream_events WHERE event LIKE 'offer.%' ORDER BY topic, event")
             .await;
-        let topics: Vec<&str> = topics.iter().map(|(topic, _)| topic.as_str()).collect();
-        assert_eq!(topics, ["sitter:sitter-ann", "sitter:sitter-sam", "windows"]);
+        let both = |topic: &str| ["offer.changed", "offer.new"].map(|event| (topic.to_owned(), event.to_owned()));
+        let mut told = [both("sitter:sitter-ann"), both("sitter:sitter-sam")].concat();
+        told.push(("windows".to_owned(), "offer.changed".to_owned()));
+        assert_eq!(topics, told);
         let told: Vec<(i64,)> = nightshift
             .rows("SELECT count(*) FROM stream_events WHERE event = 'window.changed' AND topic = 'sitter:sitter-ann'")
             .await;
@@ -455,8 +483,6 @@ async fn offers_that_cannot_be_made_are_refused(engine: Engine) {
         let code =
             async |path: &str| nightshift.post(path, json!({"sitterIds": ["sitter-sam"]})).await.expect(409).code();
         assert_eq!(code(&path).await, "booking_taken");
-        nightshift.patch(&format!("/api/bookings/{booking}"), json!({"sitterId": null})).await.expect(200);
-        assert_eq!(code(&path).await, "offer_accepted");
         nightshift.clock.advance(Duration::from_secs(601));
         let early_path = format!("/api/bookings/{early}/offers");
         assert_eq!(code(&early_path).await, "booking_started");
@@ -554,12 +580,16 @@ async fn offers_end_with_their_booking_and_move_with_it(engine: Engine) {
         let cancelled = nightshift.book_as(booking_of(1)).await;
         offer(&nightshift, &cancelled, &["sitter-sam"]).await;
         nightshift.post(&format!("/api/bookings/{cancelled}/cancel"), json!({})).await.expect(200);
-        // At once, whether or not the offer has been withdrawn.
+        assert_eq!(nightshift.offers().in_status("withdrawn").count().await, 1, "at once");
         assert_eq!(
             answer(&nightshift, "sitter-sam", &cancelled, "accept").await.expect(409).code(),
             "offer_not_pending"
         );
-        nightshift.offers().in_status("withdrawn").until(1).await;
+        let completed = nightshift.book_as(booking_of(4)).await;
+        nightshift.post(&format!("/api/bookings/{completed}/confirm"), json!({})).await.expect(200);
+        offer(&nightshift, &completed, &["sitter-sam"]).await;
+        nightshift.patch(&format!("/api/bookings/{completed}"), json!({"status": "completed"})).await.expect(200);
+        assert_eq!(nightshift.offers().in_status("withdrawn").count().await, 2, "at once");
 
         let assigned = nightshift.book_as(booking_of(2)).await;
         offer(&nightshift, &assigned, &["sitter-sam"]).await;
@@ -615,8 +645,133 @@ async fn who_said_stop_gets_no_reply_and_has_the_booking_all_the_same(engine: En
         assert_eq!(sitter_of(&nightshift, &booking).await.as_deref(), Some("sitter-sam"));
         assert_eq!(sent(&nightshift, SAM).len(), before);
         let stored = replies(&nightshift).await;
-        assert!(stored.iter().all(|(_, status)| status == "failed"), "{stored:?}");
+        assert_eq!(stored, [(format!("Accepted: {WALK}"), "failed".to_owned())]);
         keeps_its_promises(&nightshift).await;
     })
+    .await;
+}
+
+async fn a_booking_whose_sitter_was_removed_can_be_offered_again(engine: Engine) {
+    on(engine, async |nightshift| {
+        let booking = nightshift.book().await;
+        nightshift.post(&format!("/api/bookings/{booking}/confirm"), json!({})).await.expect(200);
+        nightshift.jobs("booking.confirm").succeeded().until(1).await;
+        let holders = async || {
+            let window = nightshift.get(&format!("/api/assignments/windows?bookingId={booking}")).await.json();
+            let threads =
+                nightshift.get(&format!("/api/messages/threads?bookingId={booking}&mailbox=all")).await.json();
+            [window["windows"][0]["sitterId"].clone(), threads["threads"][0]["assignedSitterId"].clone()]
+        };
+        let accepted = carries(&format!("Accepted: {WALK}"));
+        offer(&nightshift, &booking, &["sitter-sam"]).await;
+        nightshift.clock.advance(Duration::from_secs(30));
+        assert_eq!(text(&nightshift, SAM, "SM1", "YES").await, accepted);
+        let first = only_offer(&nightshift).await;
+        nightshift.patch(&format!("/api/bookings/{booking}"), json!({"sitterId": null})).await.expect(200);
+        assert_eq!(text(&nightshift, SAM, "SM2", "YES").await, carries(NONE), "it is theirs no longer");
+
+        offer(&nightshift, &booking, &["sitter-sam", "sitter-ann"]).await;
+        assert_eq!(nightshift.offers().in_status("accepted").count().await, 0);
+        let released = nightshift.offers().in_status("withdrawn").one().await;
+        assert_eq!((released.accepted_at, released.response_seconds), (first.accepted_at, first.response_seconds));
+        assert_eq!(text(&nightshift, ANN, "SM3", "YES").await, accepted);
+        assert_eq!(text(&nightshift, SAM, "SM4", "YES").await, carries(TAKEN));
+        assert_eq!(holders().await, ["sitter-ann", "sitter-ann"]);
+        let offers = format!("/api/bookings/{booking}/offers");
+        let again = async || nightshift.post(&offers, json!({"sitterIds": ["sitter-sam"]})).await;
+        assert_eq!(again().await.expect(409).code(), "booking_taken");
+
+        // Who is no longer active keeps the booking until it is offered to somebody else.
+        nightshift.patch("/api/sitters/sitter-ann", json!({"active": false})).await.expect(200);
+        assert_eq!(sitter_of(&nightshift, &booking).await.as_deref(), Some("sitter-ann"));
+        again().await.expect(201);
+        assert_eq!((sitter_of(&nightshift, &booking).await, holders().await), (None, [Value::Null, Value::Null]));
+        assert_eq!(text(&nightshift, SAM, "SM5", "YES").await, accepted);
+        assert_eq!(sitter_of(&nightshift, &booking).await.as_deref(), Some("sitter-sam"));
+        assert_eq!(holders().await, ["sitter-sam", "sitter-sam"]);
+        nightshift.pass(Duration::from_secs(120)).await;
+        let figures = nightshift.get("/api/sitters/sitter-sam/metrics?days=28").await.expect(200).json();
+        let figures = &figures["metrics"];
+        assert_eq!(
+            (&figures["offersReceived"], &figures["offerAcceptRate"]),
+            (&json!(2), &json!(1.0)),
+            "both acceptances count: {figures}"
+        );
+        keeps_its_promises(&nightshift).await;
+    })
+    .await;
+}
+
+async fn an_offer_is_told_from_the_sitters_own_number_while_they_have_one(engine: Engine) {
+    const OWN: &str = "+15550199002";
+    on(engine, async |nightshift| {
+        let told = async |number: usize| {
+            let booking = nightshift.book_as(booking_of(number)).await;
+            offer(&nightshift, &booking, &["sitter-sam"]).await;
+            nightshift.events("offer.sent").until(i64::try_from(number).unwrap()).await;
+            nightshift.pass(Duration::from_secs(5)).await;
+            let ledger = nightshift.simulator.twilio().ledger();
+            let text = ledger.messages().iter().rfind(|text| text.to == SAM).unwrap();
+            assert!(text.body.starts_with("New booking"), "{}", text.body);
+            text.from.clone()
+        };
+        assert_eq!(told(1).await, DESK);
+        let own = json!({"id": "number-sam", "orgId": "org-paws", "e164": OWN, "numberClass": "sitter",
+                         "assignedSitterId": "sitter-sam", "provider": "twilio"});
+        business::load(&nightshift.db, json!({"numbers": [own]})).await;
+        assert_eq!(told(2).await, OWN);
+        // It is answered there.
+        let yes = InboundText { sid: "SM1", from: SAM, to: OWN, body: "YES 2" };
+        let answer = Answer::to(deliver(&nightshift.http, &nightshift.app.url(), yes)).await.expect(200);
+        assert_eq!(answer.text, carries(&format!("Accepted: {WALK}")));
+        nightshift.pass(Duration::from_secs(5)).await;
+        // The number becomes another sitter's.
+        nightshift.given("UPDATE message_numbers SET assigned_sitter_id = 'sitter-ann' WHERE id = 'number-sam'").await;
+        assert_eq!(told(3).await, DESK);
+        assert_eq!(nightshift.all_exceptions().count().await, 0);
+    })
+    .await;
+}
+
+/// How many of the reads that sitters have show a booking, of how many.
+async fn reads(nightshift: &Nightshift, sitter: &Caller, booking: &str) -> (usize, usize) {
+    let get = async |path: &str| nightshift.send(Method::GET, path, sitter, None).await;
+    let listed = get("/api/bookings").await.expect(200);
+    let mut shown = vec![listed.json()["bookings"].as_array().unwrap().iter().any(|row| row["id"] == booking)];
+    for path in [format!("/api/bookings/{booking}"), format!("/api/bookings/{booking}/status-history")] {
+        let answer = get(&path).await;
+        assert!([200, 404].contains(&answer.status), "{path}: {}", answer.text);
+        assert!(!answer.text.contains("5551234567"), "a sitter sees no client's number");
+        shown.push(answer.status == 200);
+    }
+    (shown.iter().filter(|shown| **shown).count(), shown.len())
+}
+
+async fn every_read_shows_a_sitter_the_bookings_that_wait_for_their_answer(engine: Engine) {
+    on_with(
+        engine,
+        |settings| settings.auth.enabled = true,
+        async |nightshift| {
+            let owner = nightshift.sign_in(business::OWNER).await;
+            let sam = nightshift.sign_in(business::SITTER).await;
+            let post = async |caller: &Caller, path: &str, body: Value| {
+                nightshift.send(Method::POST, path, caller, Some(body)).await
+            };
+            let made = post(&owner, "/api/bookings", business::booking()).await.expect(201).json();
+            let booking = made["booking"]["id"].as_str().unwrap();
+            assert_eq!(reads(&nightshift, &sam, booking).await, (0, 3), "not offered");
+            for (word, after) in [("decline", 0), ("accept", 3)] {
+                let body = json!({"sitterIds": ["sitter-sam"]});
+                post(&owner, &format!("/api/bookings/{booking}/offers"), body).await.expect(201);
+                assert_eq!(reads(&nightshift, &sam, booking).await, (3, 3), "offered");
+                let path = format!("/api/sitter/sitter-sam/bookings/{booking}/{word}");
+                post(&sam, &path, json!({})).await.expect(200);
+                assert_eq!(reads(&nightshift, &sam, booking).await, (after, 3), "{word}");
+            }
+            let body = json!({"sitterId": null});
+            nightshift.send(Method::PATCH, &format!("/api/bookings/{booking}"), &owner, Some(body)).await.expect(200);
+            assert_eq!(reads(&nightshift, &sam, booking).await, (0, 3), "taken off");
+        },
+    )
     .await;
 }

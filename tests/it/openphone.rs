@@ -9,7 +9,7 @@ use nightshift_db::failpoint::{self, Action};
 use nightshift_db::testing::each_engine;
 use nightshift_jobs::promises::broken;
 use nightshift_lab::simulator::{Fault, FaultRule, OpenPhoneShape, OpenPhoneWebhook};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::nightshift::on_with;
 use crate::support::process::World;
@@ -46,20 +46,10 @@ async fn service(nightshift: &Nightshift, number: &str, status: &str) {
     nightshift.db.write(sql).bind(number).bind(status).execute().await.unwrap();
 }
 
-/// Confirms a booking and returns the path of the messages of its conversation.
-async fn conversation(nightshift: &Nightshift, booking: Value) -> String {
-    let id = nightshift.book_as(booking).await;
-    nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
-    nightshift.quiet().await;
-    let thread = "SELECT id FROM message_threads WHERE booking_id = $1";
-    let thread: String = nightshift.db.read(thread).bind(&id).scalar().await.unwrap();
-    format!("/api/messages/threads/{thread}/messages")
-}
-
 /// A conversation over OpenPhone's number, whose confirmation has been sent.
 async fn openphone_conversation(nightshift: &Nightshift) -> String {
     openphone_only(nightshift).await;
-    let path = conversation(nightshift, business::booking()).await;
+    let path = nightshift.conversation(business::booking()).await;
     assert_eq!(received(nightshift, ""), 1);
     path
 }
@@ -93,9 +83,9 @@ async fn all_promises_hold(nightshift: &Nightshift) {
 
 async fn each_number_sends_through_its_own_carrier(engine: Engine) {
     on(engine, async |nightshift| {
-        let by_twilio = conversation(&nightshift, business::booking()).await;
+        let by_twilio = nightshift.conversation(business::booking()).await;
         openphone_only(&nightshift).await;
-        let by_openphone = conversation(&nightshift, business::booking_of(1)).await;
+        let by_openphone = nightshift.conversation(business::booking_of(1)).await;
         service(&nightshift, "number-pool", "active").await;
         write(&nightshift, &by_twilio, "by Twilio").await;
         write(&nightshift, &by_openphone, "by OpenPhone").await;
@@ -220,9 +210,9 @@ async fn no_second_has_more_texts_than_the_key_allows(engine: Engine) {
 async fn without_a_key_the_texts_of_openphone_numbers_fail_and_people_are_told(engine: Engine) {
     let no_key = |settings: &mut nightshift::config::Settings| settings.openphone.api_key = None;
     on_with(engine, no_key, async |nightshift| {
-        let by_twilio = conversation(&nightshift, business::booking()).await;
+        let by_twilio = nightshift.conversation(business::booking()).await;
         openphone_only(&nightshift).await;
-        conversation(&nightshift, business::booking_of(1)).await;
+        nightshift.conversation(business::booking_of(1)).await;
         let failed = nightshift.texts().failed().one().await;
         assert_eq!(failed.error_code.as_deref(), Some("no_openphone_key"));
         let shown = nightshift.get("/api/exceptions?type=sms_undelivered").await.expect(200).json();
@@ -242,7 +232,7 @@ async fn without_a_key_the_texts_of_openphone_numbers_fail_and_people_are_told(e
 async fn a_delivery_moves_a_text_forward_whatever_the_order(engine: Engine) {
     on(engine, async |nightshift| {
         openphone_only(&nightshift).await;
-        let path = conversation(&nightshift, business::booking()).await;
+        let path = nightshift.conversation(business::booking()).await;
         let mut delivered = 1;
         nightshift.texts().delivered().until(delivered).await;
         let url = format!("{}/api/webhooks/sms", nightshift.app.url());
@@ -274,7 +264,7 @@ async fn the_mock_sends_the_texts_of_every_number(engine: Engine) {
     let mock = |settings: &mut nightshift::config::Settings| settings.messaging.sms_provider = SmsProvider::Mock;
     on_with(engine, mock, async |nightshift| {
         openphone_only(&nightshift).await;
-        conversation(&nightshift, business::booking()).await;
+        nightshift.conversation(business::booking()).await;
         nightshift.texts().delivered().skip_waits_until(1).await;
         assert_eq!(nightshift.simulator.openphone().ledger().messages(), []);
         assert_eq!(nightshift.simulator.twilio().ledger().messages(), []);

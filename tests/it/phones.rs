@@ -178,8 +178,14 @@ async fn doctor_names_stored_numbers_that_may_be_somebody_elses(engine: Engine) 
     assert!(doctor().contains("every stored phone number is possible"));
     let db = world.db();
     in_new_york(&world).await;
-    for (id, number) in [("client-old", "+4407911123456"), ("client-nz", "+6465550123"), ("client-ok", "+15551234567")]
-    {
+    for (id, number) in [
+        ("client-old", "+4407911123456"),
+        ("client-nz", "+6465550123"),
+        ("client-ok", "+15551234567"),
+        // Whoever texts from a short code or under a name is a client as well.
+        ("client-code", "24365"),
+        ("client-name", "AMAZON"),
+    ] {
         let sql = "INSERT INTO clients (id, org_id, phone_number) VALUES ($1, 'org-paws', $2)";
         db.write(sql).bind(id).bind(number).execute().await.unwrap();
     }
@@ -188,5 +194,6 @@ async fn doctor_names_stored_numbers_that_may_be_somebody_elses(engine: Engine) 
     assert!(line("client-old").contains("1 clients") && line("client-old").contains("not valid"), "{told}");
     assert!(line("client-nz").contains("1 clients") && line("client-nz").contains("foreign"), "{told}");
     assert!(!told.contains("client-ok") && !told.contains("7911123456") && !told.contains("6465550123"), "{told}");
+    assert!(!told.contains("client-code") && !told.contains("client-name"), "{told}");
     assert!(told.contains("nothing is wrong"), "{told}");
 }

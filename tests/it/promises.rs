@@ -14,6 +14,7 @@ use crate::support::{Nightshift, business, on};
 
 each_engine! {
     each_broken_promise_is_found_and_named,
+    a_text_that_was_given_back_needs_a_job_for_its_next_sending,
     a_backlog_breaks_no_promise_while_it_waits_nor_while_it_drains,
     the_operators_deep_check_says_which_promise_is_broken(flavor = "multi_thread"),
     killed_under_load_it_loses_nothing_and_does_nothing_twice(flavor = "multi_thread"),
@@ -127,6 +128,27 @@ async fn each_broken_promise_is_found_and_named(engine: Engine) {
             run(mending).await.unwrap();
             assert_eq!(found(&nightshift).await, Vec::<&str>::new(), "after {promise} was mended");
         }
+    })
+    .await;
+}
+
+/// The job of an earlier sending, which an operator may retry, sends the text no more.
+async fn a_text_that_was_given_back_needs_a_job_for_its_next_sending(engine: Engine) {
+    on(engine, async |nightshift| {
+        let path = nightshift.conversation(business::booking()).await;
+        nightshift.texts().delivered().until(1).await;
+        let rule = FaultRule::new(Fault::Undelivered).body_contains("On my way");
+        nightshift.simulator.twilio().inject(FaultRule { code: Some(30615), ..rule });
+        nightshift.post(&path, json!({"body": "On my way"})).await.expect(200);
+        nightshift.events("message.held").until(1).await;
+        nightshift.quiet().await;
+        nightshift.clock.advance(Duration::from_secs(120));
+        assert_eq!(found(&nightshift).await, Vec::<&str>::new(), "it waits for the hour");
+        let first = "UPDATE jobs SET state = 'dead' WHERE kind = 'sms.send' AND state = 'succeeded'";
+        nightshift.given(first).await;
+        assert_eq!(found(&nightshift).await, Vec::<&str>::new());
+        nightshift.given("DELETE FROM jobs WHERE once_key LIKE 'sms:%:r1'").await;
+        assert_eq!(found(&nightshift).await, ["a text that is to be sent or looked up has a job"]);
     })
     .await;
 }

@@ -19,7 +19,7 @@ each_engine! {
     what_is_no_webhook_is_refused_with_the_reason_and_not_stored,
     an_odd_field_never_costs_a_webhook,
     what_is_no_event_that_matters_is_stored_and_ignored,
-    more_webhooks_than_allowed_per_minute_are_told_to_wait,
+    more_unverified_webhooks_than_allowed_per_minute_are_told_to_wait,
     more_requests_at_once_than_allowed_are_told_to_come_again,
     a_client_that_sends_its_head_drop_by_drop_is_cut_off,
     a_client_that_never_sends_its_body_is_told_so,
@@ -218,20 +218,37 @@ async fn what_is_no_event_that_matters_is_stored_and_ignored(engine: Engine) {
     .await;
 }
 
-async fn more_webhooks_than_allowed_per_minute_are_told_to_wait(engine: Engine) {
+async fn more_unverified_webhooks_than_allowed_per_minute_are_told_to_wait(engine: Engine) {
     on_with(
         engine,
         |settings| settings.http.webhook_rate_limit_per_minute = 3,
         async |nightshift| {
-            for event in ["evt_1", "evt_2", "evt_3"] {
-                nightshift.stripe(&paid(event, "b")).await.expect(200);
+            let unsigned = async || nightshift.stripe_raw(paid("evt_1", "b").to_string(), None).await;
+            for _ in 0..3 {
+                unsigned().await.expect(401);
             }
-            let answer = nightshift.stripe(&paid("evt_4", "b")).await.expect(429);
+            let answer = unsigned().await.expect(429);
             let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
             assert!((1..=60).contains(&seconds), "{seconds}");
-            assert_eq!(nightshift.all_webhooks().count().await, 3);
+            // Strangers crowd out nobody who is verified.
+            for event in ["evt_1", "evt_2", "evt_3", "evt_4"] {
+                nightshift.stripe(&paid(event, "b")).await.expect(200);
+            }
+            unsigned().await.expect(429);
+            // What is refused before its signature is looked at counts too.
+            let url = format!("{}/api/webhooks/stripe", nightshift.app.url());
+            let stranger = async |media: &str, bytes: usize| {
+                let request = nightshift.http.post(&url).header("content-type", media).body("x".repeat(bytes));
+                Answer::to(request).await
+            };
+            stranger("text/plain", 2).await.expect(429);
+            stranger("application/json", 300_000).await.expect(429);
+            assert_eq!(nightshift.all_webhooks().count().await, 4);
             nightshift.clock.advance(std::time::Duration::from_secs(60));
-            nightshift.stripe(&paid("evt_4", "b")).await.expect(200);
+            stranger("text/plain", 2).await.expect(415);
+            stranger("application/json", 300_000).await.expect(413);
+            unsigned().await.expect(401);
+            unsigned().await.expect(429);
         },
     )
     .await;

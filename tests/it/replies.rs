@@ -1,12 +1,13 @@
 //! Replies to texts: each leaves once, in the answer to the webhook or as a text, whatever happens to either.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use nightshift::config::Settings;
 use nightshift_db::Engine;
 use nightshift_db::failpoint::{self, Action};
 use nightshift_db::testing::each_engine;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::support::business;
 use crate::support::nightshift::on_with;
@@ -16,6 +17,7 @@ use crate::support::{Answer, Nightshift};
 each_engine! {
     a_reply_that_takes_too_long_to_take_leaves_as_one_text(flavor = "multi_thread"),
     a_repeated_delivery_gets_its_reply_although_no_more_may_wait(flavor = "multi_thread"),
+    when_no_more_may_wait_each_reply_leaves_once(flavor = "multi_thread"),
     a_reply_whose_job_is_cancelled_fails_visibly_and_a_retry_sends_it(flavor = "multi_thread"),
 }
 
@@ -41,6 +43,15 @@ async fn text(nightshift: &Nightshift, sid: &str) -> String {
     Answer::to(deliver(&nightshift.http, &nightshift.app.url(), text)).await.expect(200).text
 }
 
+fn one_waits(settings: &mut Settings) {
+    settings.twilio.replies_awaited_max = 1;
+}
+
+/// The TwiML that carries the reply.
+fn carried() -> String {
+    format!("<Response><Message>{NONE}</Message></Response>")
+}
+
 /// How often the reply left as a text.
 fn left(nightshift: &Nightshift) -> usize {
     nightshift.simulator.twilio().read(|ledger| ledger.to(SAM).filter(|text| text.body == NONE).count())
@@ -57,34 +68,63 @@ async fn steer(nightshift: &Nightshift, queue: &str, paused: bool) {
 }
 
 async fn a_reply_that_takes_too_long_to_take_leaves_as_one_text(engine: Engine) {
-    on(
-        engine,
-        |_| {},
-        async |nightshift| {
-            failpoint::arm("twilio.reply.before_commit", Action::DelayMs(8_000), 1);
-            let began = Instant::now();
-            assert_eq!(text(&nightshift, "SM1").await, EMPTY);
-            assert!(began.elapsed().as_millis() < 7_000, "{:?}", began.elapsed());
-            nightshift.texts().posted().delivered().until(1).await;
-            assert_eq!(left(&nightshift), 1);
-            assert_eq!(text(&nightshift, "SM1").await, EMPTY);
-        },
-    )
+    let taken_soon = |settings: &mut Settings| {
+        settings.twilio.reply_wait = Duration::from_secs(2);
+        settings.twilio.reply_take = Duration::from_millis(50);
+    };
+    on(engine, taken_soon, async |nightshift| {
+        failpoint::arm("twilio.reply.before_commit", Action::DelayMs(3_600_000), 1);
+        assert_eq!(text(&nightshift, "SM1").await, EMPTY);
+        nightshift.texts().posted().delivered().until(1).await;
+        assert_eq!(left(&nightshift), 1);
+        assert_eq!(text(&nightshift, "SM1").await, EMPTY);
+    })
     .await;
 }
 
 async fn a_repeated_delivery_gets_its_reply_although_no_more_may_wait(engine: Engine) {
-    let one_waits = |settings: &mut Settings| settings.http.requests_in_flight_max = 4;
     on(engine, one_waits, async |nightshift| {
-        let carried = format!("<Response><Message>{NONE}</Message></Response>");
-        assert_eq!(text(&nightshift, "SM1").await, carried);
+        assert_eq!(text(&nightshift, "SM1").await, carried());
         steer(&nightshift, "webhooks", true).await;
         let again = async {
             nightshift.all_webhooks().until(2).await;
-            text(&nightshift, "SM1").await
+            let again = text(&nightshift, "SM1").await;
+            steer(&nightshift, "webhooks", false).await;
+            again
         };
         let (waited, again) = tokio::join!(text(&nightshift, "SM2"), again);
-        assert_eq!((waited.as_str(), again), (EMPTY, carried));
+        assert_eq!((waited, again), (carried(), carried()));
+    })
+    .await;
+}
+
+/// Several texts arrive while one request may wait. Whichever waits, its answer carries the reply; the replies to the
+/// others leave as texts.
+async fn when_no_more_may_wait_each_reply_leaves_once(engine: Engine) {
+    const TEXTS: usize = 4;
+    on(engine, one_waits, async |nightshift| {
+        steer(&nightshift, "webhooks", true).await;
+        let mut answers: JoinSet<String> = JoinSet::new();
+        for number in 0..TEXTS {
+            let (sid, url) = (format!("SM{number}"), nightshift.app.url());
+            let request = deliver(&nightshift.http, &url, InboundText { sid: &sid, from: SAM, to: DESK, body: "YES" });
+            answers.spawn(async { Answer::to(request).await.expect(200).text });
+        }
+        for _ in 1..TEXTS {
+            assert_eq!(answers.join_next().await.unwrap().unwrap(), EMPTY, "it may not wait");
+        }
+        steer(&nightshift, "webhooks", false).await;
+        assert_eq!(answers.join_next().await.unwrap().unwrap(), carried());
+        nightshift.webhooks("twilio").handled().until(i64::try_from(TEXTS).unwrap()).await;
+        nightshift.pass(Duration::from_secs(60)).await;
+        assert_eq!(left(&nightshift), TEXTS - 1, "one for each answer that did not carry it");
+        let channels = "SELECT count(*) FROM webhook_inbox WHERE reply_channel = 'twiml'";
+        assert_eq!(nightshift.count(channels).await, 1);
+        for number in 0..TEXTS {
+            text(&nightshift, &format!("SM{number}")).await;
+        }
+        nightshift.pass(Duration::from_secs(60)).await;
+        assert_eq!(left(&nightshift), TEXTS - 1);
     })
     .await;
 }
@@ -92,7 +132,7 @@ async fn a_repeated_delivery_gets_its_reply_although_no_more_may_wait(engine: En
 async fn a_reply_whose_job_is_cancelled_fails_visibly_and_a_retry_sends_it(engine: Engine) {
     on(
         engine,
-        |_| {},
+        |settings| settings.twilio.reply_wait = Duration::ZERO,
         async |nightshift| {
             steer(&nightshift, "webhooks", true).await;
             assert_eq!(text(&nightshift, "SM1").await, EMPTY);

@@ -26,6 +26,7 @@ use crate::support::{Nightshift, on};
 each_engine! {
     every_kind_of_job_that_dies_is_recovered_by_a_retry_or_the_retry_says_why_not,
     a_dead_text_is_sent_by_a_retry_whatever_ended_it,
+    a_dead_text_to_somebody_who_has_said_stop_since_is_left_as_it_is,
     a_dead_text_that_may_have_left_is_asked_after_before_it_is_sent_again,
     what_a_cancelled_job_was_about_hears_of_it_and_a_retry_brings_it_back,
     people_are_told_of_a_cancelled_job_that_cannot_be_read,
@@ -202,7 +203,7 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
             nightshift.clock.advance(Duration::from_secs(61));
         }
         "sms.reply_fallback" => {
-            // The answer to the webhook does not wait for the job so long, and has no reply.
+            // The answer to the webhook does not wait for the job, and has no reply.
             pause(nightshift, "webhooks").await;
             let text = InboundText { sid: "SM1", from: "+15550100001", to: "+15550199001", body: "yes" };
             let answer = twilio::deliver(&nightshift.http, &nightshift.app.url(), text).send().await.unwrap();
@@ -357,6 +358,9 @@ async fn every_kind_of_job_that_dies_is_recovered_by_a_retry_or_the_retry_says_w
             engine,
             |settings: &mut Settings| {
                 settings.calls.live = kind == "booking_call.poll";
+                if kind == "sms.reply_fallback" {
+                    settings.twilio.reply_wait = Duration::ZERO;
+                }
                 // OpenPhone's webhook is sent without a signature.
                 settings.webhooks.validation = kind != "webhook.openphone.process";
             },
@@ -422,6 +426,30 @@ async fn a_dead_text_is_sent_by_a_retry_whatever_ended_it(engine: Engine) {
         })
         .await;
     }
+}
+
+/// Nobody is told that a text was retried which its recipient does not want, and the exception about it stays.
+async fn a_dead_text_to_somebody_who_has_said_stop_since_is_left_as_it_is(engine: Engine) {
+    on(engine, async |nightshift| {
+        nightshift.simulator.twilio().inject(fault(Fault::Refuse, 1));
+        let id = nightshift.book().await;
+        nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+        nightshift.jobs("sms.send").dead().skip_waits_until(1).await;
+        let job = dead(&nightshift).await.remove(0);
+
+        text(&nightshift, "SM1", "+15551234567", "+15550199001", "STOP").await.expect(200);
+        nightshift.events("recipient.opted_out").until(1).await;
+        let refused = retry(&nightshift, &job).await.unwrap_err();
+        assert!(refused.contains("the recipient asked to get no more messages"), "{refused}");
+        assert_eq!(nightshift.texts().failed().count().await, 1);
+        assert_eq!(nightshift.exceptions("sms_undelivered").unresolved().count().await, 1);
+
+        text(&nightshift, "SM2", "+15551234567", "+15550199001", "START").await.expect(200);
+        nightshift.events("recipient.opted_in").until(1).await;
+        retry(&nightshift, &job).await.unwrap();
+        nightshift.texts().delivered().until(1).await;
+    })
+    .await;
 }
 
 /// A text may have left and not be known of: it is asked after before anything is sent again.

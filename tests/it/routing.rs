@@ -19,6 +19,7 @@ use crate::support::{Answer, Caller, Nightshift, on};
 each_engine! {
     a_text_goes_to_the_sitter_while_a_window_is_active_and_to_the_owner_otherwise,
     of_two_active_windows_the_later_one_takes_the_text,
+    a_window_that_is_active_on_another_number_is_not_denied,
     a_window_without_a_sitter_is_the_owners,
     a_text_to_a_sitters_own_number_is_the_sitters_without_a_window_too,
     a_sitter_who_has_left_gets_no_texts_of_clients,
@@ -152,6 +153,12 @@ async fn a_text_goes_to_the_sitter_while_a_window_is_active_and_to_the_owner_oth
         let (before, why) = arrives(&nightshift, "SM1", CLIENT, POOL, "See you tomorrow?").await;
         assert_eq!((before.thread_id.as_str(), before.routed_to.as_str()), (thread.as_str(), "owner"));
         assert_eq!(why.summary, "Routed to owner inbox: no active assignment window for this client.");
+        let reason = step(&why, "active_window").1;
+        assert!(reason.starts_with("none is active; the next one begins at 10:00"), "{reason}");
+        assert_eq!(
+            step(&why, "open_thread").1,
+            format!("conversation {thread} is open; its assignment window has not begun")
+        );
 
         nightshift.clock.set(at("10:30"));
         let (within, why) = arrives(&nightshift, "SM2", CLIENT, POOL, "Are you there?").await;
@@ -193,6 +200,29 @@ async fn of_two_active_windows_the_later_one_takes_the_text(engine: Engine) {
         let reason = step(&why, "active_window").1;
         assert!(reason.contains("started last; also active: conversation "), "{reason}");
         assert!(reason.contains("(Sam, since 10:00)"), "{reason}");
+    })
+    .await;
+}
+
+async fn a_window_that_is_active_on_another_number_is_not_denied(engine: Engine) {
+    on(engine, async |nightshift| {
+        confirmed(&nightshift, with_sam()).await;
+        let other = json!({"id": "number-other", "orgId": "org-paws", "e164": "+15550199077", "numberClass": "pool",
+                           "provider": "twilio"});
+        business::load(&nightshift.db, json!({"numbers": [other]})).await;
+        nightshift.clock.set(at("10:30"));
+        let (_, why) = arrives(&nightshift, "SM1", CLIENT, "+15550199077", "Is Sam there?").await;
+        assert_eq!(why.summary, "Routed to owner inbox: this client has no open conversation on number +1••••••••77.");
+        let (_, why) = arrives(&nightshift, "SM2", CLIENT, "+15550199077", "Hello?").await;
+        assert_eq!(
+            why.summary,
+            "Routed to owner inbox: no active assignment window for this client in an open conversation on number \
+             +1••••••••77."
+        );
+        assert_eq!(
+            step(&why, "active_window").1,
+            "none is active; one is active in a conversation that is closed or on another number"
+        );
     })
     .await;
 }
@@ -392,6 +422,8 @@ async fn keywords_are_stored_in_their_conversation_and_twilio_answers_them(engin
         assert_eq!(step(&traces(&nightshift).await[3], "keyword").0, "matched");
         nightshift.quiet().await;
         assert_eq!(nightshift.simulator.twilio().ledger().messages().len(), 1, "nothing but the confirmation was sent");
+        let awaited = nightshift.count("SELECT COUNT(*) FROM message_response_links").await;
+        assert_eq!(awaited, 0, "nobody has to answer what Twilio answers");
     })
     .await;
 }
@@ -405,10 +437,14 @@ async fn a_text_for_nobody_is_put_before_people_and_answered_all_the_same(engine
         }
         let why = traces(&nightshift).await;
         assert_eq!((why.len(), why[0].org_id.as_deref(), why[0].outcome.as_str()), (2, None, "unroutable"));
-        assert_eq!(why[0].summary, "Not routed: no organisation has the number +1••••••••00.");
+        assert_eq!(why[0].summary, "Not routed: it was sent to +1••••••••00, which no organisation has.");
         assert_eq!(nightshift.open_exceptions("sms_unroutable").count().await, 1, "one problem");
         assert_eq!(nightshift.events("message.unroutable").count().await, 2);
         assert!(stored(&nightshift).await.is_empty());
+        text(&nightshift, "SM3", CLIENT, "OFFERS", "Hello").await.expect(200);
+        nightshift.all_webhooks().with_key("SM3").processed().until(1).await;
+        let why = traces(&nightshift).await;
+        assert_eq!(why[2].summary, "Not routed: it was sent to a short code or a name, which no organisation has.");
     })
     .await;
 }
@@ -503,7 +539,13 @@ async fn what_cannot_be_stored_whole_is_cut_and_marked(engine: Engine) {
         assert_eq!((long.body.chars().count(), long.truncated), (1_600, true));
         let (odd, _) = arrives(&nightshift, "SM2", CLIENT, POOL, "a\0b").await;
         assert_eq!((odd.body.as_str(), odd.truncated), ("a\u{fffd}b", true));
-        let media = [("NumMedia", "2"), ("MediaUrl0", "https://media.test/1"), ("MediaUrl1", "https://media.test/2")];
+        let media = [
+            ("NumMedia", "3"),
+            ("MediaUrl0", "https://media.test/1"),
+            // Not an address that may be shown as a link.
+            ("MediaUrl1", "javascript:alert(1)"),
+            ("MediaUrl2", "https://media.test/2"),
+        ];
         let picture = form("SM3", CLIENT, POOL, "", &media);
         post(&nightshift.http, &nightshift.app.url(), picture).await.expect(200);
         nightshift.all_webhooks().with_key("SM3").processed().until(1).await;

@@ -35,11 +35,9 @@ const OURS: &str = "+15550199001";
 
 /// A conversation in which the confirmation has been delivered; the path of its messages.
 async fn conversation(nightshift: &Nightshift) -> String {
-    let id = nightshift.book().await;
-    nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+    let path = nightshift.conversation(business::booking()).await;
     nightshift.texts().delivered().until(1).await;
-    let thread = nightshift.threads().one().await.id;
-    format!("/api/messages/threads/{thread}/messages")
+    path
 }
 
 async fn write(nightshift: &Nightshift, path: &str, body: &str) {

@@ -15,6 +15,8 @@ use crate::support::{Answer, Caller, Nightshift};
 each_engine! {
     the_owner_and_the_sitter_read_with_a_counter_each,
     a_conversation_is_put_away_closed_and_assigned_and_lists_follow,
+    assigning_a_conversation_moves_its_mailbox_and_nothing_else,
+    another_sitter_has_the_booking_its_window_and_its_conversation_at_once,
     a_change_that_cannot_be_is_refused_by_its_reason,
     a_text_shows_its_media_its_wish_and_its_author,
     a_sitters_day_shows_what_they_need,
@@ -172,6 +174,91 @@ async fn a_conversation_is_put_away_closed_and_assigned_and_lists_follow(engine:
     .await;
 }
 
+/// Adds Ann, a second sitter, and signs her in.
+async fn ann(scene: &Scene) -> Caller {
+    let nightshift = &scene.nightshift;
+    business::load(
+        &nightshift.db,
+        json!({
+            "sitters": [{"id": "sitter-ann", "orgId": "org-paws", "name": "Ann", "phone": "+15550100003"}],
+            "users": [{"id": "user-ann", "orgId": "org-paws", "email": "ann@paws.test", "name": "Ann", "role": "sitter",
+                       "sitterId": "sitter-ann"}],
+        }),
+    )
+    .await;
+    let sql = "UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE id = 'user-sam')
+               WHERE id = 'user-ann'";
+    nightshift.given(sql).await;
+    nightshift.sign_in("ann@paws.test").await
+}
+
+/// What a sitter has: how many conversations are open to them, how many are in their mailbox, and whether they may write.
+async fn has(scene: &Scene, id: &str, sitter: &Caller) -> (usize, usize, u16) {
+    let count =
+        async |path: String| scene.get(&path, sitter).await.expect(200).json()["threads"].as_array().unwrap().len();
+    let (open, mailbox) =
+        (count("/api/sitter/threads".to_owned()).await, count(format!("/api/sitters/{id}/messages")).await);
+    let path = format!("/api/messages/threads/{}/messages", scene.thread);
+    let wrote = scene.nightshift.send(Method::POST, &path, sitter, Some(json!({"body": "Hi"}))).await;
+    (open, mailbox, wrote.status)
+}
+
+async fn window_of(scene: &Scene) -> Value {
+    let path = format!("/api/assignments/windows?bookingId={}", scene.booking);
+    scene.get(&path, &scene.owner).await.expect(200).json()["windows"][0]["sitterId"].clone()
+}
+
+async fn assigning_a_conversation_moves_its_mailbox_and_nothing_else(engine: Engine) {
+    on_scene(engine, async |scene| {
+        let ann = ann(&scene).await;
+        scene.during();
+        assert_eq!(has(&scene, "sitter-sam", &scene.sitter).await, (1, 1, 200));
+        let moved = scene.patch(json!({"assignedSitterId": "sitter-ann"})).await.expect(200).json();
+        assert_eq!(moved["thread"]["assignedSitterId"], "sitter-ann");
+        // Who may read and write is decided by the window, which is that of the booking's sitter.
+        assert_eq!(has(&scene, "sitter-sam", &scene.sitter).await, (1, 0, 200));
+        assert_eq!(has(&scene, "sitter-ann", &ann).await, (0, 1, 403));
+        let shown = scene.get(&format!("/api/bookings/{}", scene.booking), &scene.owner).await.expect(200).json();
+        assert_eq!(
+            (&shown["booking"]["sitterId"], &window_of(&scene).await),
+            (&json!("sitter-sam"), &json!("sitter-sam"))
+        );
+    })
+    .await;
+}
+
+async fn another_sitter_has_the_booking_its_window_and_its_conversation_at_once(engine: Engine) {
+    on_scene(engine, async |scene| {
+        let ann = ann(&scene).await;
+        scene.during();
+        // No job follows the change.
+        let mut tx = scene.nightshift.db.begin().await.unwrap();
+        scene.nightshift.app.queue.pause(&mut tx, "bookings", "test", "so that jobs wait").await.unwrap();
+        tx.commit().await.unwrap();
+        let give = async |sitter: Value| {
+            let path = format!("/api/bookings/{}", scene.booking);
+            let body = json!({"sitterId": sitter});
+            scene.nightshift.send(Method::PATCH, &path, &scene.owner, Some(body)).await.expect(200);
+        };
+        assert_eq!(has(&scene, "sitter-sam", &scene.sitter).await, (1, 1, 200));
+        give(json!("sitter-ann")).await;
+        assert_eq!(has(&scene, "sitter-sam", &scene.sitter).await, (0, 0, 404));
+        assert_eq!(has(&scene, "sitter-ann", &ann).await, (1, 1, 200));
+        assert_eq!(window_of(&scene).await, "sitter-ann");
+        let told = "SELECT count(*) FROM stream_events WHERE event = 'window.changed' AND topic = 'sitter:sitter-sam'";
+        let before = scene.nightshift.count(told).await;
+        give(json!("sitter-sam")).await;
+        give(Value::Null).await;
+        assert_eq!(scene.nightshift.count(told).await, before + 2, "whoever gets the window, and whoever loses it");
+        assert_eq!(has(&scene, "sitter-sam", &scene.sitter).await, (0, 0, 404));
+        assert_eq!(
+            (window_of(&scene).await, &scene.thread(&scene.owner).await["mailbox"]),
+            (Value::Null, &json!("owner"))
+        );
+    })
+    .await;
+}
+
 async fn a_change_that_cannot_be_is_refused_by_its_reason(engine: Engine) {
     on_scene(engine, async |scene| {
         for body in [
@@ -223,7 +310,7 @@ async fn a_text_shows_its_media_its_wish_and_its_author(engine: Engine) {
         let own = &texts[0];
         assert_eq!((&own["media"], &own["optOutSuggested"]), (&json!([]), &json!(false)));
         let before = scene.get(&format!("{path}?before={second}&limit=1"), &scene.owner).await.expect(200).json();
-        assert_eq!((&before["messages"][0]["id"], &before["readUpTo"]), (&json!(first), &Value::Null));
+        assert_eq!((&before["messages"][0]["id"], &before["readUpTo"]), (&json!(first), &json!(1)));
     })
     .await;
 }

@@ -40,6 +40,15 @@ pub async fn wish_shared(tx: &mut Tx, org: &OrgId, person: &PhoneNumber) -> Resu
     Ok(())
 }
 
+/// Waits for other transactions that change the list of numbers that no organisation has, and holds it until the
+/// transaction ends.
+pub async fn unknown_numbers(tx: &mut Tx) -> Result<()> {
+    if tx.engine() == Engine::Postgres {
+        tx.query("SELECT pg_advisory_xact_lock(2, 0)").execute().await?;
+    }
+    Ok(())
+}
+
 fn wish_key(org: &OrgId, person: &PhoneNumber) -> String {
     format!("{org}:{}", person.digits())
 }

@@ -34,6 +34,7 @@ pub mod promises;
 pub mod reconciliation;
 pub mod retention;
 pub mod seed;
+mod short_hash;
 pub mod stream;
 mod text_enum;
 pub mod viewer;

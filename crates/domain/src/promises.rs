@@ -112,8 +112,8 @@ pub struct Waiting {
     pub calls: Vec<String>,
     /// Automation runs that are to write their text.
     pub runs: Vec<String>,
-    /// Texts that are to be sent, or whose outcome is to be found out.
-    pub texts: Vec<String>,
+    /// Texts that are to be sent, or whose outcome is to be found out, each with how often it was sent again.
+    pub texts: Vec<(String, i64)>,
     /// Webhook events whose reply has not left.
     pub replies: Vec<String>,
 }
@@ -135,13 +135,18 @@ pub async fn waiting(db: &Db, now: Timestamp, longer_than: Duration) -> Result<W
         runs: ids("SELECT id FROM automation_runs
              WHERE status = 'pending' AND message_event_id IS NULL AND updated_at < $1")
         .await?,
-        texts: ids("SELECT id FROM message_events
-             WHERE status IN ('queued', 'sending', 'unconfirmed') AND updated_at < $1
-               AND id NOT IN (SELECT substr(fingerprint, 17) FROM exceptions
-                              WHERE type = 'sms_unconfirmed' AND status <> 'resolved')
-               AND id NOT IN (SELECT reply_message_id FROM webhook_inbox
-                              WHERE reply_message_id IS NOT NULL AND reply_channel IS NULL)")
-        .await?,
+        texts: db
+            .read(
+                "SELECT id, resends FROM message_events
+                 WHERE status IN ('queued', 'sending', 'unconfirmed') AND updated_at < $1
+                   AND id NOT IN (SELECT substr(fingerprint, 17) FROM exceptions
+                                  WHERE type = 'sms_unconfirmed' AND status <> 'resolved')
+                   AND id NOT IN (SELECT reply_message_id FROM webhook_inbox
+                                  WHERE reply_message_id IS NOT NULL AND reply_channel IS NULL)",
+            )
+            .bind(since)
+            .all()
+            .await?,
         replies: ids("SELECT id FROM webhook_inbox
              WHERE reply_message_id IS NOT NULL AND reply_channel IS NULL AND updated_at < $1")
         .await?,

@@ -17,6 +17,8 @@ pub struct InboundText {
     pub body: String,
     /// The URLs of pictures and other media.
     pub media: Vec<String>,
+    /// Whether it has further media whose URLs are not known.
+    pub lacks_media: bool,
     /// Set if the carrier has recognised and answered a keyword.
     pub keyword: Option<CarrierKeyword>,
     /// When the carrier received the text. `None` if its webhook does not say.
@@ -49,6 +51,11 @@ pub enum CarrierKeyword {
     Start,
     /// The sender asks who we are.
     Help,
+}
+
+/// Whether an address of media is one of the web. Others, such as `javascript:`, are not kept, because people open them.
+pub(crate) fn is_web_address(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
 }
 
 impl fmt::Debug for InboundText {

@@ -71,7 +71,6 @@ pub async fn change(
     by: &Actor,
 ) -> Result<Changed, Error> {
     let change = bookings::patch(tx, org, id, patch, by, enqueuer.now()).await?;
-    offer::booking_changed(enqueuer, tx, &change.booking, by).await?;
     followed(enqueuer, tx, change, BY_REQUEST, by).await
 }
 
@@ -131,7 +130,8 @@ async fn followed(
     Ok(Changed { change, job })
 }
 
-/// Enqueues the jobs that follow from a change. Returns the id of the last one.
+/// Does to the booking's offers what follows from a change, and enqueues the jobs that follow. Returns the id of the last
+/// one.
 async fn follow(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
@@ -140,6 +140,7 @@ async fn follow(
     by: &Actor,
 ) -> Result<Option<String>, Error> {
     let booking = &change.booking;
+    offer::booking_changed(enqueuer, tx, booking, by).await?;
     let mut last = None;
     if let Some(history_id) = &change.history_id {
         let job = BookingStatusChanged { history_id: history_id.clone(), booking_id: booking.id.clone() };

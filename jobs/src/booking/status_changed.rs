@@ -1,4 +1,4 @@
-//! Handles a booking's new status: the reminder, the end of the window and of the offers, a text to the client.
+//! Handles a booking's new status: the reminder, the end of the window, a text to the client.
 
 use std::time::Duration;
 
@@ -7,7 +7,6 @@ use nightshift_domain::automations::runs::RunsToStart;
 use nightshift_domain::bookings::{self, Status};
 use nightshift_domain::confirmation;
 use nightshift_domain::ids::{BookingId, HistoryId};
-use nightshift_domain::offers;
 use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, NoHooks, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 
@@ -61,9 +60,6 @@ impl Handler<App> for BookingStatusChanged {
             }
             Status::Pending | Status::InProgress => RunsToStart::default(),
         };
-        if record.to_status.is_final() {
-            offers::booking_closed(&mut tx, &self.booking_id, &by, now).await.or_job_error()?;
-        }
         for run in &runs {
             automation::start(&enqueuer, &mut tx, run).await?;
         }

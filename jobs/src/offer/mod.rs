@@ -9,7 +9,7 @@ use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::actor::Actor;
 use nightshift_domain::bookings::Booking;
 use nightshift_domain::ids::{BookingId, OfferId, OrgId, SitterId};
-use nightshift_domain::offers::{self, Answer, Answered, Command, Draft, Offer};
+use nightshift_domain::offers::{self, Answer, Answered, Command, Draft, Followed, Offer};
 
 use crate::enqueuer::Enqueuer;
 use crate::error::Error;
@@ -117,17 +117,21 @@ pub async fn withdraw(
     Ok(withdrawn.offer)
 }
 
-/// Ends the offers of a booking that has a sitter now, and has those expire in time that may not last as long as before,
-/// because it was moved.
+/// Ends the offers of a booking that has ended or has a sitter now. Has those expire in time that may not last as long as
+/// before, because it was moved, and tells of those anew that were to be told with its old time.
 pub(crate) async fn booking_changed(
     enqueuer: &Enqueuer<'_>,
     tx: &mut Tx,
     booking: &Booking,
     by: &Actor,
 ) -> Result<(), Error> {
-    for offer in offers::booking_changed(tx, booking, by, enqueuer.now()).await? {
+    let Followed { shortened, runs } = offers::booking_changed(tx, booking, by, enqueuer.now()).await?;
+    for offer in shortened {
         let job = OfferExpire::earlier(offer.id.clone(), offer.expires_at);
         expire_in_time(enqueuer, tx, job, &offer).await?;
+    }
+    for run in &runs {
+        automation::start(enqueuer, tx, run).await?;
     }
     Ok(())
 }

@@ -28,8 +28,7 @@ pub(super) struct Taken {
 }
 
 /// Whether the sender of a text opts out or in by it, as far as the carrier or we recognise it.
-#[must_use]
-pub fn opts(text: &InboundText, carrier: SmsCarrier) -> bool {
+pub(super) fn opts(text: &InboundText, carrier: SmsCarrier) -> bool {
     let heard = heard(&text.body, text.keyword.map(keyword_of), carrier.answers_keywords());
     matches!(heard.keyword, Some(Keyword::Stop | Keyword::Start))
 }
@@ -52,6 +51,7 @@ pub(super) fn arrived(text: InboundText, inbox: &InboxId, carrier: SmsCarrier, r
         to: text.to,
         body: text.body,
         media: text.media,
+        lacks_media: text.lacks_media,
         keyword: text.keyword.map(keyword_of),
         sent_at: text.sent_at.map(Into::into),
         received_at,
@@ -68,7 +68,7 @@ pub(super) async fn take(ctx: &JobContext<App>, tx: &mut Tx, text: &Arrived, by:
     for _ in 0..TRIES {
         let routing = match inbound::consider(tx, text, ctx.app.onboarding(), by, now).await? {
             Considered::Route(routing) => routing,
-            Considered::Repeated(org) => return Ok(Taken { org, verdict: "stored before" }),
+            Considered::Repeated(org) => return Ok(Taken { org: Some(org), verdict: "stored before" }),
             Considered::Unroutable => return Ok(Taken { org: None, verdict: "sent to no number of ours" }),
         };
         // Bookings are locked before conversations.

@@ -4,11 +4,11 @@ pub mod gaps;
 mod inbound;
 pub mod openphone_process;
 pub mod stripe_process;
+mod text;
 pub mod twilio_inbound;
 pub mod twilio_status;
+pub mod unrouted;
 pub mod vapi_process;
-
-pub use inbound::opts;
 
 use nightshift_db::{Timestamp, Tx};
 use nightshift_domain::ids::InboxId;

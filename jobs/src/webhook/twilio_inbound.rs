@@ -3,37 +3,31 @@
 //! The texts of one sender are taken in one at a time, in the order of their webhooks. If the job never succeeds, the text
 //! stays in the inbox of webhooks, and an exception is open.
 
-use std::time::Duration;
-
 use nightshift_db::failpoint;
 use nightshift_domain::actor::Actor;
 use nightshift_domain::ids::InboxId;
 use nightshift_domain::inbox::{self, InboxStatus};
 use nightshift_domain::messaging::numbers::SmsCarrier;
+use nightshift_providers::inbound::InboundText;
 use nightshift_providers::twilio::read_inbound;
 use nightshift_queue::{Handler, Job, JobContext, JobResult, Keys, OrFail, Outcome, Policy, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::job_error::OrJobError;
-use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, inbound, key, stored};
+use crate::webhook::text::TextWebhook;
+use crate::webhook::{ActsOnDelivery, DeliveryHooks, Stored, inbound, stored};
 use crate::{App, subject};
 
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WebhookTwilioInbound {
-    pub inbox_id: InboxId,
-    /// The digits of the sender's number, so that texts of one sender are handled in order. `None` for a text that must
-    /// not wait for others.
-    pub from: Option<String>,
-}
+#[serde(transparent)]
+pub struct WebhookTwilioInbound(TextWebhook);
 
 impl WebhookTwilioInbound {
-    /// Creates the job for the webhook stored under `inbox_id`. `from` are the digits of the sender, if the job must
-    /// wait for older ones of the same sender.
+    /// Creates the job for the webhook stored under `inbox_id`, which delivers `text`.
     #[must_use]
-    pub fn new(inbox_id: InboxId, from: Option<String>) -> Self {
-        Self { inbox_id, from }
+    pub fn new(inbox_id: InboxId, text: &InboundText) -> Self {
+        Self(TextWebhook::new(inbox_id, Some((text, SmsCarrier::Twilio))))
     }
 }
 
@@ -42,25 +36,21 @@ impl Job for WebhookTwilioInbound {
     const QUEUE: &'static str = "webhooks";
 
     fn keys(&self) -> Keys {
-        let keys = Keys::once(key(&self.inbox_id));
-        match &self.from {
-            Some(digits) => keys.strict_group(format!("from:{digits}")),
-            None => keys,
-        }
+        self.0.keys()
     }
 
     fn subject(&self) -> Option<Subject> {
-        subject::delivery(&self.inbox_id)
+        subject::delivery(&self.0.inbox_id)
     }
 
     fn policy() -> Policy {
-        Policy::standard(8).timeout(Duration::from_secs(30))
+        TextWebhook::policy()
     }
 }
 
 impl ActsOnDelivery for WebhookTwilioInbound {
     fn inbox_id(&self) -> &InboxId {
-        &self.inbox_id
+        &self.0.inbox_id
     }
 }
 
@@ -70,12 +60,12 @@ impl Handler<App> for WebhookTwilioInbound {
     async fn run(self, ctx: JobContext<App>) -> JobResult {
         let mut tx = ctx.begin().await?;
         let Stored { body, received_at } = stored(&mut tx, &self).await?;
-        let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: self.inbox_id.clone() });
+        let (now, by) = (ctx.now(), Actor::Webhook { inbox_id: self.0.inbox_id.clone() });
         // The receiver stores no form that can't be read.
         let text = read_inbound(body.as_bytes()).or_fail()?;
-        let text = inbound::arrived(text, &self.inbox_id, SmsCarrier::Twilio, received_at);
+        let text = inbound::arrived(text, &self.0.inbox_id, SmsCarrier::Twilio, received_at);
         let taken = inbound::take(&ctx, &mut tx, &text, &by).await?;
-        inbox::settle(&mut tx, &self.inbox_id, InboxStatus::Processed, taken.org.as_ref(), &ctx.job.id, now)
+        inbox::settle(&mut tx, &self.0.inbox_id, InboxStatus::Processed, taken.org.as_ref(), &ctx.job.id, now)
             .await
             .or_job_error()?;
         failpoint::hit("inbound.before_commit").await?;

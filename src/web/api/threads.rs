@@ -131,9 +131,10 @@ pub struct MessagesQuery {
 #[serde(rename_all = "camelCase")]
 pub struct Messages {
     messages: Vec<MessageView>,
-    /// What to send as `upTo` to mark the conversation as read by somebody who has seen these texts. Null if `before`
-    /// is given.
-    read_up_to: Option<i64>,
+    /// What to send as `upTo` to mark the conversation as read by somebody who has seen these texts and what they marked
+    /// before. What is unread on other pages stays unread; from the page with the oldest unread text on, each newer page
+    /// marks more.
+    read_up_to: i64,
 }
 
 /// A text that is queued for sending.

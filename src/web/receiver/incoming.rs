@@ -1,6 +1,6 @@
 //! The HTTP request of a webhook: URI, headers and raw body, and which parts of them are stored.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequest, Request};
@@ -18,7 +18,7 @@ use crate::web::state::Web;
 /// The maximum length of a stored event key. PostgreSQL can't index text longer than about 2700 bytes.
 const EVENT_KEY_BYTES_MAX: usize = 1024;
 
-/// The request of a webhook. Extracting it applies the rate limit and the body limit of webhooks.
+/// The request of a webhook. Extracting it applies the body limit of webhooks.
 pub struct Incoming {
     /// The path and query to which it was sent.
     pub uri: Uri,
@@ -26,6 +26,8 @@ pub struct Incoming {
     /// The unmodified body.
     pub body: Bytes,
     pub request_id: String,
+    /// The address of the sender.
+    client: Option<IpAddr>,
 }
 
 impl FromRequest<Web> for Incoming {
@@ -33,12 +35,17 @@ impl FromRequest<Web> for Incoming {
 
     async fn from_request(request: Request<Body>, web: &Web) -> Result<Self> {
         let (parts, body) = request.into_parts();
-        if let Some(ConnectInfo(client)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
-            web.rates.webhooks.take(network(client.ip()), web.clock.now()).map_err(ApiError::too_many)?;
-        }
-        let body = limits::read_body(&parts.headers, body, web.settings.http.webhook_body_bytes_max).await?;
+        let client = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|client| client.0.ip());
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-        Ok(Self { uri: parts.uri, headers: parts.headers, body, request_id })
+        let mut incoming = Self { uri: parts.uri, headers: parts.headers, body: Bytes::new(), request_id, client };
+        match limits::read_body(&incoming.headers, body, web.settings.http.webhook_body_bytes_max).await {
+            Ok(body) => incoming.body = body,
+            Err(refused) => {
+                incoming.charge(web)?;
+                return Err(refused);
+            }
+        }
+        Ok(incoming)
     }
 }
 
@@ -48,6 +55,13 @@ impl Takes for Incoming {
 }
 
 impl Incoming {
+    /// Counts a delivery that is not verified. Returns 429 if its sender has sent too many. Verified ones are not counted:
+    /// behind a proxy all senders may have one address, and Twilio does not send again what strangers crowd out.
+    pub(super) fn charge(&self, web: &Web) -> Result<()> {
+        let Some(client) = self.client else { return Ok(()) };
+        web.rates.webhooks.take(network(client), web.clock.now()).map_err(ApiError::too_many)
+    }
+
     /// Returns 415 if the request states another media type. A request that states none is accepted.
     pub(super) fn expect_type(&self, media_type: &'static str) -> Result<()> {
         match limits::media_type(&self.headers) {

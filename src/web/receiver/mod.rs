@@ -11,7 +11,7 @@ mod openphone;
 mod refusals;
 mod reply;
 mod secrets;
-mod sender;
+mod sid;
 mod source;
 mod store;
 mod stripe;
@@ -30,7 +30,7 @@ use nightshift_domain::inbox::{Delivery, WebhookSource};
 pub use incoming::Incoming;
 pub use job_for::JobFor;
 pub use refusals::Refusals;
-pub use reply::WAITING_MAX;
+pub use reply::replies_awaited_max;
 pub use secrets::Secrets;
 pub use source::{Read, Source, unreadable};
 pub use store::{Accepted, Receiver};
@@ -74,7 +74,10 @@ fn webhook<S: Source>(path: &'static str, summary: &'static str) -> Route {
 
 /// Handles a delivery of the source `S`: checks it, stores it, answers.
 async fn receive<S: Source>(State(web): State<Web>, incoming: Incoming) -> Result<S::Answer> {
-    incoming.expect_type(S::MEDIA_TYPE)?;
+    if let Err(unsupported) = incoming.expect_type(S::MEDIA_TYPE) {
+        incoming.charge(&web)?;
+        return Err(unsupported);
+    }
     let verified = verify::<S>(&web, &incoming).await?;
     let Read { source, event_key, event_type, job } = S::read(&incoming)?;
     let delivery = Delivery {
@@ -96,6 +99,9 @@ async fn receive<S: Source>(State(web): State<Web>, incoming: Incoming) -> Resul
 /// Returns whether the delivery counts as verified. A refused delivery is recorded and returned as the error.
 async fn verify<S: Source>(web: &Web, incoming: &Incoming) -> Result<bool> {
     let proof = S::verify(web, &Secrets::in_use(&web.settings), incoming);
+    if proof.is_err() {
+        incoming.charge(web)?;
+    }
     match verification::decide(web.settings.webhooks.validation, &proof) {
         Verdict::Accept { verified } => Ok(verified),
         Verdict::Refuse { status, reason } => {

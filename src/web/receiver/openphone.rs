@@ -2,14 +2,13 @@
 
 use axum::Json;
 use nightshift_domain::inbox::{Recorded, WebhookSource};
-use nightshift_domain::messaging::numbers::SmsCarrier;
 use nightshift_jobs::webhook::openphone_process::WebhookOpenphoneProcess;
 use nightshift_providers::SignatureError;
 use nightshift_providers::openphone::{Event, Fact, signature};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::sender::group_of;
+use super::sid::expect_sid;
 use super::{Incoming, JobFor, Read, Secrets, Source, unreadable};
 use crate::web::error::Result;
 use crate::web::routes::Proof;
@@ -28,6 +27,7 @@ impl Source for OpenPhone {
     const MEDIA_TYPE: &'static str = "application/json";
     const PROOFS: &'static [&'static [Proof]] =
         &[&[Proof::WebhookSignature, Proof::WebhookId, Proof::WebhookTimestamp], &[Proof::OpenPhone]];
+    const INVALID: Option<&'static str> = Some("The id of the text is too long.");
     type Answer = Json<Answer>;
 
     fn verify(web: &Web, secrets: &Secrets<'_>, incoming: &Incoming) -> Result<(), SignatureError> {
@@ -42,11 +42,14 @@ impl Source for OpenPhone {
 
     fn read(incoming: &Incoming) -> Result<Read<Self>> {
         let event = Event::parse(&incoming.body).map_err(|error| unreadable("an OpenPhone event", error))?;
-        let from = match &event.fact {
-            Fact::Received(text) => group_of(text, SmsCarrier::Openphone),
+        let text = match event.fact {
+            Fact::Received(text) => {
+                expect_sid(&text.sid, "data.object.id")?;
+                Some(text)
+            }
             Fact::Delivery { .. } | Fact::Other => None,
         };
-        let job = JobFor::new(move |inbox| WebhookOpenphoneProcess::new(inbox, from.clone()));
+        let job = JobFor::new(move |inbox| WebhookOpenphoneProcess::new(inbox, text.as_ref()));
         // Repeated deliveries share the event's id, and those of a current webhook its header, too.
         let event_key = event.id.or_else(|| delivery_id(incoming));
         Ok(Read { source: Self, event_key, event_type: event.kind, job: Some(job) })

@@ -1,9 +1,9 @@
 //! The reply to an inbound text, which the answer to its webhook may carry.
 //!
-//! A text that answers an offer gets its reply from a job. The request waits for it for [`WAIT`], by looking at the
-//! event's row; then it and the job's fallback compete for the reply, and the one that sets the channel first sends it.
-//! A request that waits holds no connection and no lock, and at most [`WAITING_MAX`] wait at a time: the reply of any
-//! other is sent as a text.
+//! A text that answers an offer gets its reply from a job. The request waits for it for a moment
+//! (`twilio.reply_wait_ms`), by looking at the event's row; then it and the job's fallback compete for the reply, and the
+//! one that sets the channel first sends it. A request that waits holds no connection and no lock, and a limited number
+//! wait at a time ([`replies_awaited_max`]): the reply of any other is sent as a text.
 
 use std::time::Duration;
 
@@ -16,19 +16,21 @@ use nightshift_domain::inbox::Recorded;
 use nightshift_domain::messaging::delivery::{ReplyState, answer_with_reply, reply_state};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::config::Settings;
 use crate::web::error::Result;
 use crate::web::routes::{Contract, Gives};
 use crate::web::state::Web;
 
-/// How long a request waits for the reply to its text.
-const WAIT: Duration = Duration::from_millis(2500);
-/// How much longer it takes at most to take the reply, and to find out whether that happened.
-const TAKE_MAX: Duration = Duration::from_secs(1);
 /// The time between the first two looks. It doubles up to [`LOOK_MAX`].
 const LOOK_FIRST: Duration = Duration::from_millis(20);
 const LOOK_MAX: Duration = Duration::from_millis(160);
-/// The most requests that wait at a time, a part of those that may be in flight.
-pub const WAITING_MAX: usize = 64;
+/// One in this many of the requests that may be in flight may wait.
+const WAITING_PART: usize = 4;
+
+/// The most requests that wait for a reply at a time: a part of those that may be in flight.
+pub fn replies_awaited_max(settings: &Settings) -> usize {
+    settings.twilio.replies_awaited_max.min(settings.http.requests_in_flight_max.div_ceil(WAITING_PART))
+}
 
 /// An answer in TwiML, with a reply or without.
 pub struct Twiml {
@@ -60,7 +62,8 @@ impl Twiml {
 
 /// Returns the reply that the answer carries, if it carries one.
 async fn reply_of(web: &Web, inbox: &InboxId) -> Result<Option<String>> {
-    let deadline = Instant::now() + WAIT;
+    let deadline = Instant::now() + web.settings.twilio.reply_wait;
+    let take_max = web.settings.twilio.reply_take;
     // An answer that carried the reply before, as to a repeated delivery, needs no place among those that wait.
     match timeout_at(deadline, reply_state(&web.db, inbox)).await {
         Ok(state) => match state? {
@@ -94,13 +97,13 @@ async fn reply_of(web: &Web, inbox: &InboxId) -> Result<Option<String>> {
         pause = (pause * 2).min(LOOK_MAX);
     }
     drop(waiting);
-    let failed = match timeout_at(deadline + TAKE_MAX, take(web, inbox)).await {
+    let failed = match timeout_at(deadline + take_max, take(web, inbox)).await {
         Ok(Ok(taken)) => return Ok(taken),
         Ok(Err(error)) => Some(error),
         Err(_) => None,
     };
     // A commit whose answer was lost or is late may have been made. Then this answer is the one that carries the reply.
-    match (timeout(TAKE_MAX, reply_state(&web.db, inbox)).await, failed) {
+    match (timeout(take_max, reply_state(&web.db, inbox)).await, failed) {
         (Ok(Ok(ReplyState::Answered(reply))), _) => Ok(Some(reply)),
         (_, Some(error)) => Err(error),
         (_, None) => Ok(None),

@@ -9,7 +9,6 @@ use nightshift_providers::{openphone, twilio};
 use serde_json::json;
 
 use super::job_for::JobFor;
-use super::sender::group_of;
 use super::store::Accepted;
 
 impl Accepted {
@@ -18,14 +17,14 @@ impl Accepted {
     /// so the text counts as verified.
     #[must_use]
     pub fn from_list(carrier: SmsCarrier, text: &InboundText, request_id: &str) -> Self {
-        let from = group_of(text, carrier);
+        let listed = text.clone();
         let (provider, payload, job) = match carrier {
             SmsCarrier::Openphone => {
-                let job = JobFor::new(move |inbox| WebhookOpenphoneProcess::new(inbox, from.clone()));
+                let job = JobFor::new(move |inbox| WebhookOpenphoneProcess::new(inbox, Some(&listed)));
                 (WebhookSource::OpenPhone, openphone::received_event(text), job)
             }
             SmsCarrier::Twilio | SmsCarrier::Mock => {
-                let job = JobFor::new(move |inbox| WebhookTwilioInbound::new(inbox, from.clone()));
+                let job = JobFor::new(move |inbox| WebhookTwilioInbound::new(inbox, &listed));
                 (WebhookSource::Twilio, twilio::inbound_form(text), job)
             }
         };

@@ -1,14 +1,13 @@
 //! Texts that Twilio received for our numbers. The response is TwiML.
 
 use nightshift_domain::inbox::{Recorded, WebhookSource};
-use nightshift_domain::messaging::numbers::SmsCarrier;
 use nightshift_domain::offers;
 use nightshift_jobs::webhook::twilio_inbound::WebhookTwilioInbound;
 use nightshift_providers::SignatureError;
 use nightshift_providers::twilio::read_inbound;
 
 use super::reply::Twiml;
-use super::sender::group_of;
+use super::sid::expect_sid;
 use super::twilio::{FORM, verify_signature};
 use super::{Incoming, JobFor, Read, Secrets, Source};
 use crate::web::error::{ApiError, Result};
@@ -24,7 +23,7 @@ impl Source for TwilioInbound {
     const SOURCE: WebhookSource = WebhookSource::Twilio;
     const MEDIA_TYPE: &'static str = FORM;
     const PROOFS: &'static [&'static [Proof]] = &[&[Proof::Twilio]];
-    const INVALID: Option<&'static str> = Some("`MessageSid`, `From` or `To` is missing.");
+    const INVALID: Option<&'static str> = Some("`MessageSid`, `From` or `To` is missing, or `MessageSid` is too long.");
     type Answer = Twiml;
 
     fn verify(web: &Web, secrets: &Secrets<'_>, incoming: &Incoming) -> Result<(), SignatureError> {
@@ -33,10 +32,11 @@ impl Source for TwilioInbound {
 
     fn read(incoming: &Incoming) -> Result<Read<Self>> {
         let text = read_inbound(&incoming.body).map_err(|error| ApiError::invalid(error.parameter(), "is required"))?;
-        let from = group_of(&text, SmsCarrier::Twilio);
+        expect_sid(&text.sid, "MessageSid")?;
         let source = Self { answers_an_offer: offers::command(&text.body).is_some() };
-        let job = JobFor::new(move |inbox| WebhookTwilioInbound::new(inbox, from.clone()));
-        Ok(Read { source, event_key: Some(text.sid), event_type: Some("message.received".to_owned()), job: Some(job) })
+        let event_key = Some(text.sid.clone());
+        let job = JobFor::new(move |inbox| WebhookTwilioInbound::new(inbox, &text));
+        Ok(Read { source, event_key, event_type: Some("message.received".to_owned()), job: Some(job) })
     }
 
     async fn answer(self, web: &Web, recorded: &Recorded) -> Result<Twiml> {

@@ -149,6 +149,17 @@ impl Nightshift {
         made["booking"]["id"].as_str().expect("an id").to_owned()
     }
 
+    /// Books `booking` and confirms it. Returns the path of the messages of its conversation, whose confirmation may still
+    /// be under way.
+    pub async fn conversation(&self, booking: Value) -> String {
+        let id = self.book_as(booking).await;
+        self.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200);
+        self.quiet().await;
+        let thread = "SELECT id FROM message_threads WHERE booking_id = $1";
+        let thread: String = self.db.read(thread).bind(&id).scalar().await.expect("its conversation");
+        format!("/api/messages/threads/{thread}/messages")
+    }
+
     /// Asks for an appointment by call, of a request with one provider.
     pub async fn ask_for_call(&self) {
         let body = json!({"title": "Teeth cleaning", "userPhone": "+14155550199",
@@ -227,6 +238,9 @@ pub fn settings_for(database_url: &str, simulator: &Simulator) -> Settings {
     settings.twilio.account_sid = Some(account.account_sid);
     settings.twilio.auth_tokens = vec![account.auth_token];
     settings.twilio.base_url = simulator.base_url();
+    // However slow the machine is. A test whose jobs wait sets a shorter time.
+    settings.twilio.reply_wait = Duration::from_secs(20);
+    settings.twilio.reply_take = Duration::from_secs(5);
     settings.openphone.api_key = Some(OpenPhoneAccount::default().api_key);
     settings.openphone.base_url = simulator.base_url();
     let keys = OpenPhoneAccount::default().webhook_secrets;

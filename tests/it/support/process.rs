@@ -133,6 +133,7 @@ impl World {
             .env("VAPI_PHONE_NUMBER_ID", vapi.phone_number_id)
             .env("VAPI_BASE_URL", self.simulator.base_url())
             .env("VAPI_WEBHOOK_SECRET", "vapi-test-secret")
+            .env("NIGHTSHIFT__TWILIO__REPLY_WAIT_MS", "8000")
             .env("NIGHTSHIFT__HTTP__RATE_LIMIT_PER_MINUTE", "1000000")
             .env("NIGHTSHIFT__HTTP__WEBHOOK_RATE_LIMIT_PER_MINUTE", "1000000")
             .env("LOG_FORMAT", "json")

@@ -265,6 +265,17 @@ async fn destination(tx: &mut Tx, run: &AutomationRun, by: &Actor, now: Timestam
             };
             let Some(number) = number else { return Ok(None) };
             let thread = threads::find_or_create_owner_sitter(tx, sitter, &number, now).await?;
+            if thread.message_number_id.as_ref() != Some(&number.id) {
+                // The sitter got or lost a number of their own since the last text.
+                threads::assign_number(tx, &thread.id, &number, now).await?;
+                let facts = json!({
+                    "messageNumberId": number.id,
+                    "numberClass": number.number_class,
+                    "replaced": thread.message_number_id,
+                });
+                let entry = thread.entry(Event::ThreadNumberAssigned, "success", by).metadata(facts);
+                audit::record(tx, entry, now).await?;
+            }
             Ok(Some((thread.id, true)))
         }
         _ => Ok(None),

@@ -17,6 +17,6 @@ pub(crate) use automation::zone_named;
 pub use automation::{Automation, AutomationType, Recipient, list, load, quiet_hours_of, seed_defaults};
 pub use execute::{Executed, execute};
 pub use runs::EXECUTOR;
-pub(crate) use stated::{CANCELLED, MOVED, repeated};
+pub(crate) use stated::{CANCELLED, MOVED, repeated, shown_alike};
 pub(crate) use told::{confirmation_taken_back, take_back, take_back_assignments};
 pub(crate) use untrue::{OFFER_ENDED, outdated, untrue};

@@ -44,11 +44,12 @@ pub(in crate::automations) const fn states_time(kind: AutomationType) -> bool {
             | AutomationType::BookingReminder
             | AutomationType::BookingRescheduled
             | AutomationType::SitterAssignment
+            | AutomationType::OfferNotification
     )
 }
 
 /// Returns whether texts show both moments as the same date and time.
-pub(in crate::automations) fn shown_alike(a: Timestamp, b: Timestamp) -> bool {
+pub(crate) fn shown_alike(a: Timestamp, b: Timestamp) -> bool {
     let minute = |at: Timestamp| at.unix_ms().div_euclid(i64::try_from(SHOWN.as_millis()).unwrap_or(i64::MAX));
     minute(a) == minute(b)
 }

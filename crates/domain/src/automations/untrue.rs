@@ -37,14 +37,15 @@ struct Told {
 }
 
 /// Returns why the text of this run must not leave, whether or not it is written: a sitter may answer an offer only
-/// while it is pending, and is assigned only while the booking is theirs and lies ahead. Returns `None` if the text is
-/// true, or not about an offer or an assignment.
+/// while it is pending, and is assigned only while the booking is theirs and lies ahead; and a written text states when
+/// the booking starts. Returns `None` if the text is true, or not about an offer or an assignment.
 pub(crate) async fn untrue(tx: &mut Tx, run: &AutomationRunId, now: Timestamp) -> Result<Option<&'static str>> {
     let told: Option<Told> = tx
         .query(
             "SELECT r.type, r.sitter_id, r.states_start_at, b.start_at, b.status, b.sitter_id AS holder,
                     EXISTS (SELECT 1 FROM offer_events o
-                            WHERE o.booking_id = r.booking_id AND 'offer:' || o.id = r.trigger_ref
+                            WHERE o.booking_id = r.booking_id AND o.sitter_id = r.sitter_id
+                              AND (r.trigger_ref = 'offer:' || o.id OR r.trigger_ref LIKE 'offer:' || o.id || ':%')
                               AND o.status = 'pending' AND o.expires_at > $2) AS offer_is_pending
              FROM automation_runs r JOIN bookings b ON b.id = r.booking_id
              WHERE r.id = $1 AND r.type IN ('sitterAssignment', 'offerNotification')",
@@ -54,11 +55,11 @@ pub(crate) async fn untrue(tx: &mut Tx, run: &AutomationRunId, now: Timestamp) -
         .optional()
         .await?;
     let Some(told) = told else { return Ok(None) };
+    let moved = told.states_start_at.is_some_and(|stated| !shown_alike(stated, told.start_at));
     if told.kind == AutomationType::OfferNotification {
         let is_open = told.offer_is_pending && !told.status.is_final();
-        return Ok((!is_open).then_some(OFFER_ENDED));
+        return Ok(if is_open { moved.then_some(MOVED) } else { Some(OFFER_ENDED) });
     }
-    let moved = told.states_start_at.is_some_and(|stated| !shown_alike(stated, told.start_at));
     Ok(match told.status {
         Status::Cancelled => Some(CANCELLED),
         _ if told.holder != told.sitter_id => Some(REASSIGNED),

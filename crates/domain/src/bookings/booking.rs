@@ -2,6 +2,7 @@
 
 use nightshift_db::{Db, Engine, Json, Timestamp, Tx, columns, row};
 
+use super::seen::seen_by_sitter;
 use super::{PaymentStatus, Status};
 use crate::actor::Actor;
 use crate::audit::{Entry, Event};
@@ -82,6 +83,14 @@ columns! {
     all fields of Booking but id, org_id, client_id, version, created_at
 }
 
+const SEEN: &str = concat!(
+    "SELECT ",
+    booking_columns!("b."),
+    " FROM bookings b
+     WHERE b.id = $1 AND (CAST($2 AS TEXT) IS NULL OR b.org_id = $2) AND (CAST($3 AS TEXT) IS NULL OR ",
+    seen_by_sitter!("b.", "$3"),
+    ")"
+);
 const BY_ID: &str = concat!("SELECT ", booking_columns!(""), " FROM bookings WHERE id = $1");
 const BY_ID_LOCKED: &str = concat!("SELECT ", booking_columns!(""), " FROM bookings WHERE id = $1 FOR NO KEY UPDATE");
 
@@ -92,21 +101,7 @@ const BY_ID_LOCKED: &str = concat!("SELECT ", booking_columns!(""), " FROM booki
 /// may see no bookings.
 pub async fn get(db: &Db, viewer: &Viewer, id: &BookingId) -> Result<Booking> {
     let (org, sitter) = viewer.booking_rows()?;
-    let booking: Option<Booking> = db.read(BY_ID).bind(id).optional().await?;
-    let booking = booking.filter(|booking| org.is_none_or(|org| booking.org_id == *org)).ok_or(Error::NotFound)?;
-    match sitter {
-        Some(sitter) if booking.sitter_id.as_ref() != Some(sitter) && !is_offered(db, id, sitter).await? => {
-            Err(Error::NotFound)
-        }
-        _ => Ok(booking),
-    }
-}
-
-/// Whether the booking waits for the sitter's answer.
-async fn is_offered(db: &Db, id: &BookingId, sitter: &SitterId) -> Result<bool> {
-    let sql =
-        "SELECT EXISTS (SELECT 1 FROM offer_events WHERE booking_id = $1 AND sitter_id = $2 AND status = 'pending')";
-    Ok(db.read(sql).bind(id).bind(sitter).scalar().await?)
+    db.read(SEEN).bind(id).bind(org).bind(sitter).optional().await?.ok_or(Error::NotFound)
 }
 
 /// Returns the booking and locks it until the transaction ends, so that decisions based on it stay valid. On SQLite the

@@ -4,6 +4,7 @@ use nightshift_db::{Db, Timestamp, Tx};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::seen::seen_by_sitter;
 use super::{Booking, Status};
 use crate::actor::Actor;
 use crate::ids::{BookingId, HistoryId, OrgId, UserId};
@@ -54,15 +55,17 @@ pub struct StatusRecord {
 pub async fn status_history(db: &Db, viewer: &Viewer, booking: &BookingId) -> Result<Vec<HistoryEntry>> {
     let (org, sitter) = viewer.booking_rows()?;
     let history: Vec<HistoryEntry> = db
-        .read(
-            "SELECT h.seq, h.from_status, h.to_status, h.changed_at, h.changed_by_user_id, u.name AS changed_by_name,
-                    h.actor_type, h.reason
-             FROM booking_status_history h LEFT JOIN users u ON u.id = h.changed_by_user_id
-             WHERE h.booking_id = $1 AND (CAST($2 AS TEXT) IS NULL OR h.org_id = $2)
-               AND (CAST($3 AS TEXT) IS NULL
-                    OR EXISTS (SELECT 1 FROM bookings b WHERE b.id = h.booking_id AND b.sitter_id = $3))
-             ORDER BY h.seq",
-        )
+        .read(concat!(
+            "SELECT h.seq, h.from_status, h.to_status, h.changed_at, h.changed_by_user_id,
+                        u.name AS changed_by_name, h.actor_type, h.reason
+                 FROM booking_status_history h
+                 JOIN bookings b ON b.id = h.booking_id
+                 LEFT JOIN users u ON u.id = h.changed_by_user_id
+                 WHERE h.booking_id = $1 AND (CAST($2 AS TEXT) IS NULL OR h.org_id = $2)
+                   AND (CAST($3 AS TEXT) IS NULL OR ",
+            seen_by_sitter!("b.", "$3"),
+            ") ORDER BY h.seq"
+        ))
         .bind(booking)
         .bind(org)
         .bind(sitter)

@@ -3,6 +3,7 @@
 use nightshift_db::{Db, Timestamp, Tx};
 
 use super::booking::booking_columns;
+use super::seen::seen_by_sitter;
 use super::view::Row;
 use super::{BookingView, Status};
 use crate::ids::{BookingId, ClientId, SitterId};
@@ -25,20 +26,6 @@ macro_rules! select_rows {
     };
 }
 
-/// A sitter sees their own bookings and those that wait for their answer.
-macro_rules! seen_by_sitter {
-    ($sitter:literal) => {
-        concat!(
-            "(b.sitter_id = ",
-            $sitter,
-            " OR EXISTS (SELECT 1 FROM offer_events o
-              WHERE o.booking_id = b.id AND o.sitter_id = ",
-            $sitter,
-            " AND o.status = 'pending'))"
-        )
-    };
-}
-
 newest_first!(Row: "b.created_at" = booking.created_at, "b.id" = booking.id);
 
 /// Selects bookings. A field that is `None` does not restrict the result.
@@ -57,8 +44,11 @@ pub struct Filter {
     pub q: Option<String>,
 }
 
-const BY_ID: &str =
-    select_rows!("WHERE b.id = $1 AND b.org_id = $2 AND (CAST($3 AS TEXT) IS NULL OR ", seen_by_sitter!("$3"), ")");
+const BY_ID: &str = select_rows!(
+    "WHERE b.id = $1 AND b.org_id = $2 AND (CAST($3 AS TEXT) IS NULL OR ",
+    seen_by_sitter!("b.", "$3"),
+    ")"
+);
 
 /// Returns one booking for the API.
 ///
@@ -103,7 +93,7 @@ pub async fn list(
     cursor: Option<&str>,
     limit: Limit,
 ) -> Result<Page<BookingView>> {
-    let of_sitter = if viewer.sitter_id().is_some() { seen_by_sitter!("$1") } else { "b.sitter_id = $1" };
+    let of_sitter = if viewer.sitter_id().is_some() { seen_by_sitter!("b.", "$1") } else { "b.sitter_id = $1" };
     let scope = viewer.sitter_scope("b.org_id = $1", of_sitter, filter.sitter_id.as_ref())?;
     let page: Page<Row> = List::new(db, select_rows!(""), scope)
         .filter("b.status = $1", filter.status)

@@ -14,6 +14,7 @@ mod list;
 mod oddities;
 mod patch;
 pub mod payments;
+mod seen;
 mod status;
 mod view;
 

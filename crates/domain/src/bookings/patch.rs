@@ -13,6 +13,7 @@ use super::{Booking, Status, StatusChange, oddities};
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::automations;
+use crate::confirmation;
 use crate::field_errors::FieldErrors;
 use crate::ids::{BookingId, OrgId, SitterId};
 use crate::pricing;
@@ -52,7 +53,8 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> R
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
-/// Applies a change and increments the version once. A change without an effect leaves the version.
+/// Applies a change and increments the version once. A change without an effect leaves the version. Another sitter gets
+/// the booking's window and conversation at once, if it has them.
 ///
 /// # Errors
 /// [`Error::NotFound`] if the booking belongs to another organisation; [`Error::Conflict`] `version_conflict`,
@@ -92,6 +94,10 @@ pub async fn patch(
     }
     if status_moved || reprice || !changed.is_empty() {
         after = store(tx, &after, now).await?;
+    }
+    if before.sitter_id != after.sitter_id {
+        // At once: the sitter before must not read or write any more. Conversations are locked before texts.
+        confirmation::hand_over_of(tx, &after, by, now).await?;
     }
     if before.start_at != after.start_at || (status_moved && after.status == Status::Cancelled) {
         automations::take_back(tx, &after, by, now).await?;

@@ -16,5 +16,5 @@ pub use steps::{
     AutomationStep, Loaded, Outcome, ThreadStep, WindowStep, audit, automation, fail, load, thread, to_be_confirmed,
     window,
 };
-pub(crate) use steps::{delay, hand_over};
+pub(crate) use steps::{delay, hand_over, hand_over_of};
 pub use to_follow::ToFollow;

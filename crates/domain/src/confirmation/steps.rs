@@ -191,10 +191,25 @@ pub(crate) async fn hand_over(
         threads::set_sitter(tx, &thread.id, booking.sitter_id.as_ref(), now).await?;
         threads::announce(tx, thread, booking.sitter_id.as_ref(), now).await?;
     }
+    let before = windows::of_booking(tx, &booking.id).await?.and_then(|window| window.sitter_id);
     if let Some(window) = windows::set_sitter(tx, &booking.id, booking.sitter_id.as_ref(), now).await? {
         record_window(tx, booking, &window, WindowChange::Updated, by, now).await?;
+        if let Some(before) = before {
+            let lost = json!({"windowId": window.id, "bookingId": booking.id, "threadId": window.thread_id});
+            let topic = format!("sitter:{before}");
+            stream::append(tx, Some(&booking.org_id), &topic, "window.changed", &lost, now).await?;
+        }
     }
     Ok(())
+}
+
+/// As [`hand_over`], for a caller who holds the lock of the booking only.
+pub(crate) async fn hand_over_of(tx: &mut Tx, booking: &Booking, by: &Actor, now: Timestamp) -> Result<()> {
+    let thread = match threads::of_booking(tx, &booking.id).await? {
+        Some(thread) => Some(threads::lock(tx, &thread.id).await?),
+        None => None,
+    };
+    hand_over(tx, booking, thread.as_ref(), by, now).await
 }
 
 /// What the automation step did.

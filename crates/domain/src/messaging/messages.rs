@@ -37,17 +37,17 @@ pub struct MessageView {
     /// The URLs of pictures and other media.
     #[schema(value_type = Vec<String>)]
     pub media: Json<Vec<String>>,
-    /// Whether the body is only the beginning of what was received.
+    /// Whether something of what was received is missing: the end of the body, a character or media.
     pub truncated: bool,
     /// Whether the text seems to ask for no more texts, and nobody has decided about it.
     pub opt_out_suggested: bool,
 }
 
-/// The texts of a thread, oldest first, and the arrival up to which they include every inbound text.
+/// The texts of a thread, oldest first, and the arrival up to which their reader has seen every inbound text.
 pub struct Texts {
     pub messages: Vec<MessageView>,
-    /// What to mark as read for a reader who has seen these texts. `None` for texts before others.
-    pub read_up_to: Option<i64>,
+    /// What to mark as read for a reader who has seen these texts, and those that they marked before.
+    pub read_up_to: i64,
 }
 
 macro_rules! select_views {
@@ -61,7 +61,9 @@ macro_rules! select_views {
                         WHEN 'owner' THEN u.name
                     END AS actor_name,
                     m.body, m.status, m.from_number_id, r.type AS automation_type,
-                    COALESCE(m.provider_at, m.created_at) AS created_at, m.routed_to, m.held_until, m.hold_reason, m.media, m.truncated,
+                    COALESCE(m.provider_at, m.created_at) AS created_at, m.routed_to,
+                    CASE WHEN m.status = 'queued' THEN m.held_until END AS held_until,
+                    CASE WHEN m.status = 'queued' THEN m.hold_reason END AS hold_reason, m.media, m.truncated,
                     m.opt_out_wish IS NOT NULL AND m.opt_out_wish = 'suggested' AS opt_out_suggested
              FROM message_events m
              JOIN message_threads t ON t.id = m.thread_id
@@ -70,6 +72,20 @@ macro_rules! select_views {
              LEFT JOIN users u ON m.actor_type = 'owner' AND u.id = m.actor_id
              LEFT JOIN automation_runs r ON r.id = m.automation_run_id ",
             $rest
+        )
+    };
+}
+
+/// The first arrival above a reader's mark that is not between two texts of the thread.
+macro_rules! first_unseen {
+    ($mark:literal) => {
+        concat!(
+            "SELECT MIN(m.arrival) FROM message_events m JOIN message_threads t ON t.id = m.thread_id
+             WHERE m.thread_id = $1 AND m.routed_to IN ('owner', 'sitter', 'none')
+               AND ((COALESCE(m.provider_at, m.created_at), m.id) < ($2, $3)
+                    OR (COALESCE(m.provider_at, m.created_at), m.id) > ($4, $5))
+               AND m.arrival > ",
+            $mark
         )
     };
 }
@@ -106,7 +122,23 @@ pub async fn list(
     let order = Order::descending(&["COALESCE(m.provider_at, m.created_at)", "m.id"]);
     let mut messages: Vec<MessageView> = list.rows(order, limit).all().await?;
     messages.reverse();
-    Ok(Texts { messages, read_up_to: before.is_none().then_some(arrivals) })
+    let read_up_to = read_up_to(db, viewer, thread, &messages, arrivals).await?;
+    Ok(Texts { messages, read_up_to })
+}
+
+/// Returns the arrival up to which a reader has seen everything who had read up to their mark and now sees `shown`. Texts
+/// that they have not seen may be on other pages: more unread texts than fit on one, or one that was taken in late and
+/// stands where the carrier received it. Index: `message_events_arrived`.
+async fn read_up_to(db: &Db, viewer: &Viewer, thread: &ThreadId, shown: &[MessageView], arrivals: i64) -> Result<i64> {
+    let place = |text: Option<&MessageView>| text.map(|text| (text.created_at, text.id.clone()));
+    // Every text stands after this place.
+    let nowhere = || (Timestamp::from_unix_ms(0), MessageId::from(""));
+    let (oldest, newest) = (place(shown.first()).unwrap_or_else(nowhere), place(shown.last()).unwrap_or_else(nowhere));
+    let is_sitter = viewer.sitter_id().is_some();
+    let sql = if is_sitter { first_unseen!("t.sitter_read") } else { first_unseen!("t.owner_read") };
+    let query = db.read(sql).bind(thread).bind(oldest.0).bind(oldest.1).bind(newest.0).bind(newest.1);
+    let first_unseen: Option<i64> = query.scalar().await?;
+    Ok(first_unseen.map_or(arrivals, |arrival| arrivals.min(arrival - 1)))
 }
 
 /// Returns one text for the API, in the transaction that stored it.

@@ -108,12 +108,15 @@ struct OfferRow {
     offered_at: Timestamp,
     expires_at: Timestamp,
     status: String,
+    accepted_at: Option<Timestamp>,
     response_seconds: Option<i64>,
 }
 
 impl OfferRow {
     fn offered(&self, now: Timestamp) -> Offered {
         let end = match self.status.as_str() {
+            // Also if the sitter was taken off the booking later.
+            _ if self.accepted_at.is_some() => OfferEnd::Accepted,
             "accepted" => OfferEnd::Accepted,
             "declined" => OfferEnd::Declined,
             "expired" => OfferEnd::Expired,
@@ -129,7 +132,7 @@ impl OfferRow {
 async fn offers(tx: &mut Tx, sitter: &SitterId, period: &Period, now: Timestamp) -> Result<Vec<Offered>> {
     let rows: Vec<OfferRow> = tx
         .query(
-            "SELECT offered_at, expires_at, status, response_seconds FROM offer_events
+            "SELECT offered_at, expires_at, status, accepted_at, response_seconds FROM offer_events
              WHERE sitter_id = $1 AND offered_at >= $2 AND offered_at < $3",
         )
         .bind(sitter)

@@ -1,23 +1,22 @@
 //! A sitter's answer to an offer. The API and texts answer by the same function.
 
 use nightshift_db::{Timestamp, Tx};
-use serde_json::json;
 
-use super::held::{Held, hold_with_thread};
+use super::assign::assign;
+use super::held::hold_with_thread;
 use super::lifecycle::{Refusal, Step, outcome};
 use super::offer::{Offer, answered_by};
 use super::record::{Given, end, no_longer_unfilled, note_unfilled};
 use super::status::OfferStatus;
 use super::status::Via;
 use crate::actor::Actor;
-use crate::audit::{self, Event};
 use crate::automations::AutomationType;
 use crate::automations::runs::{self, NewAutomationRun, RunsToStart};
-use crate::bookings::{self, Booking};
+use crate::bookings::Booking;
 use crate::confirmation;
 use crate::field_errors::TextLimit;
 use crate::ids::{BookingId, OfferId, OrgId, SitterId};
-use crate::messaging::threads::Thread;
+use crate::people::sitters;
 use crate::{Error, Result};
 
 const REASON: TextLimit = TextLimit { chars_max: 4000 };
@@ -77,7 +76,7 @@ pub async fn answer(
     };
     let offer = offer.cloned().ok_or(Error::NotFound)?;
     let mut scene = held.scene(answer.at);
-    scene.open &= !answer.accepts || is_active(tx, sitter).await?;
+    scene.open &= !answer.accepts || sitters::is_active(tx, sitter).await?;
     let step = if answer.accepts { Step::Accept } else { Step::Decline };
     let changes = match outcome(&scene, &offer, step) {
         Ok(changes) => changes,
@@ -89,7 +88,7 @@ pub async fn answer(
     }
     let mut runs = RunsToStart::default();
     if answer.accepts {
-        assign(tx, &mut held, thread.as_ref(), sitter, by, now).await?;
+        assign(tx, &mut held, thread.as_ref(), Some(sitter), by, now).await?;
         runs = tell_of_assignment(tx, &held.booking, sitter, &offer.id, now).await?;
     }
     let given = Given { via: answer.via, reason: answer.reason, at: answer.at };
@@ -104,28 +103,6 @@ pub async fn answer(
     }
     let offer = held.offers.iter().find(|other| other.id == offer.id).cloned().ok_or(Error::NotFound)?;
     Ok(Ok(Answered { offer, booking: held.booking, changed: true, runs }))
-}
-
-async fn is_active(tx: &mut Tx, sitter: &SitterId) -> Result<bool> {
-    Ok(tx.query("SELECT EXISTS (SELECT 1 FROM sitters WHERE id = $1 AND active)").bind(sitter).scalar().await?)
-}
-
-/// Gives the booking, its conversation and its window to the sitter.
-async fn assign(
-    tx: &mut Tx,
-    held: &mut Held,
-    thread: Option<&Thread>,
-    sitter: &SitterId,
-    by: &Actor,
-    now: Timestamp,
-) -> Result<()> {
-    if held.booking.sitter_id.is_none() {
-        held.booking.sitter_id = Some(sitter.clone());
-        held.booking = bookings::store(tx, &held.booking, now).await?;
-        let facts = json!({"fields": ["sitterId"], "version": held.booking.version});
-        audit::record(tx, held.booking.entry(Event::BookingUpdated, by).metadata(facts), now).await?;
-    }
-    confirmation::hand_over(tx, &held.booking, thread, by, now).await
 }
 
 /// Inserts the run of the text that tells the sitter of their assignment.

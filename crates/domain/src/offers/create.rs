@@ -7,14 +7,18 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::held::{Held, hold};
-use super::lifecycle::free_code;
+use super::assign::assign;
+use super::held::{Held, hold_with_thread};
+use super::lifecycle::{Step, free_code, outcome};
 use super::offer::{Offer, offer_columns};
-use super::record::{announce_new, end, no_longer_unfilled, record};
+use super::record::{announce_new, end, no_longer_unfilled, record, release};
 use super::status::OfferStatus;
 use crate::actor::Actor;
 use crate::audit::Event;
+use crate::automations;
 use crate::ids::{BookingId, OfferId, OrgId, SitterId};
+use crate::messaging::threads::Thread;
+use crate::people::sitters;
 use crate::{Error, Result};
 
 /// The most sitters to whom one request offers a booking.
@@ -46,12 +50,12 @@ pub struct Made {
 }
 
 /// Offers a booking to sitters, for `default_life` if the draft says nothing else. An offer of the same booking to the
-/// same sitter that is pending already is returned instead of a new one.
+/// same sitter that is pending already is returned instead of a new one. A sitter who is no longer active loses the
+/// booking, and an acceptance by somebody who has it no longer is released.
 ///
 /// # Errors
-/// [`Error::NotFound`] if the organisation has no such booking; [`Error::Conflict`] `booking_taken` if it has a sitter,
-/// `booking_started`, `invalid_transition` if it is final, `offer_accepted` if a sitter accepted it before and was
-/// removed since; [`Error::Invalid`] by field.
+/// [`Error::NotFound`] if the organisation has no such booking; [`Error::Conflict`] `booking_taken` if it has a sitter who
+/// is active, `booking_started`, `invalid_transition` if it is final; [`Error::Invalid`] by field.
 pub async fn create(
     tx: &mut Tx,
     org: &OrgId,
@@ -62,16 +66,17 @@ pub async fn create(
     now: Timestamp,
 ) -> Result<Made> {
     let life = life(draft, default_life)?;
-    let mut held = hold(tx, booking).await?;
+    let (mut held, thread) = hold_with_thread(tx, booking).await?;
     if held.booking.org_id != *org {
         return Err(Error::NotFound);
     }
-    may_be_offered(&held, now)?;
+    may_be_offered(tx, &held, now).await?;
     // Sorted, so that no two transactions wait for each other's sitters.
     let mut sitters = draft.sitter_ids.clone();
     sitters.sort();
     sitters.dedup();
     check_sitters(tx, org, &sitters).await?;
+    vacate(tx, &mut held, thread.as_ref(), by, now).await?;
     let expires_at = (now + life).min(held.booking.start_at);
     let (mut offers, mut expired) = (Vec::new(), Vec::new());
     for sitter in &sitters {
@@ -109,9 +114,11 @@ fn life(draft: &Draft, default_life: Duration) -> Result<Duration> {
     }
 }
 
-fn may_be_offered(held: &Held, now: Timestamp) -> Result<()> {
+async fn may_be_offered(tx: &mut Tx, held: &Held, now: Timestamp) -> Result<()> {
     let booking = &held.booking;
-    if booking.sitter_id.is_some() {
+    if let Some(sitter) = &booking.sitter_id
+        && sitters::is_active(tx, sitter).await?
+    {
         return Err(Error::conflict("booking_taken", "the booking has a sitter"));
     }
     if booking.status.is_final() {
@@ -121,9 +128,19 @@ fn may_be_offered(held: &Held, now: Timestamp) -> Result<()> {
     if booking.start_at <= now {
         return Err(Error::conflict("booking_started", "the booking has started"));
     }
-    if held.offers.iter().any(|offer| offer.status == OfferStatus::Accepted) {
-        let message = "a sitter accepted this booking before; assign another one to it instead of offering it again";
-        return Err(Error::conflict("offer_accepted", message));
+    Ok(())
+}
+
+/// Takes the booking from a sitter who is no longer active, and releases the acceptance of whoever had it before.
+async fn vacate(tx: &mut Tx, held: &mut Held, thread: Option<&Thread>, by: &Actor, now: Timestamp) -> Result<()> {
+    if held.booking.sitter_id.is_some() {
+        assign(tx, held, thread, None, by, now).await?;
+        automations::take_back_assignments(tx, &held.booking, by, now).await?;
+    }
+    for offer in held.offers.clone() {
+        for (id, _) in outcome(&held.scene(now), &offer, Step::Release)? {
+            release(tx, held, &id, by, now).await?;
+        }
     }
     Ok(())
 }

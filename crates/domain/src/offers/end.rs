@@ -5,10 +5,9 @@ use nightshift_db::{Timestamp, Tx};
 use super::held::hold;
 use super::lifecycle::{Step, outcome};
 use super::offer::{Offer, load};
-use super::record::{announce, end, no_longer_unfilled, note_unfilled};
+use super::record::{end, note_unfilled};
 use super::status::OfferStatus;
 use crate::actor::Actor;
-use crate::bookings::Booking;
 use crate::ids::{BookingId, OfferId, OrgId, SitterId};
 use crate::{Error, Result};
 
@@ -68,18 +67,6 @@ pub async fn withdraw(tx: &mut Tx, org: &OrgId, id: &OfferId, by: &Actor, now: T
     Ok(Withdrawn { offer })
 }
 
-/// Withdraws the pending offers of a booking that was cancelled or completed.
-///
-/// # Errors
-/// [`Error::NotFound`] if there is no such booking.
-pub async fn booking_closed(tx: &mut Tx, booking: &BookingId, by: &Actor, now: Timestamp) -> Result<()> {
-    let mut held = hold(tx, booking).await?;
-    for offer in pending(&held.offers) {
-        end(tx, &mut held, &offer.id, OfferStatus::Withdrawn, None, by, now).await?;
-    }
-    no_longer_unfilled(tx, booking, "the booking has ended", now).await
-}
-
 /// Withdraws the pending offers of an organisation's sitter who can't accept them any more. A booking that has no other
 /// pending offer and no sitter raises an exception. Locks the bookings in the order of their ids.
 pub async fn sitter_left(tx: &mut Tx, org: &OrgId, sitter: &SitterId, by: &Actor, now: Timestamp) -> Result<()> {
@@ -104,47 +91,4 @@ pub async fn sitter_left(tx: &mut Tx, org: &OrgId, sitter: &SitterId, by: &Actor
 
 fn pending(offers: &[Offer]) -> Vec<Offer> {
     offers.iter().filter(|offer| offer.status == OfferStatus::Pending).cloned().collect()
-}
-
-/// After a booking was changed, which this transaction has locked: its pending offers end if it has a sitter now, and
-/// none of them lasts longer than until its start. Returns the offers that expire earlier than before.
-///
-/// # Errors
-/// [`Error::NotFound`] if there is no such booking.
-pub async fn booking_changed(tx: &mut Tx, booking: &Booking, by: &Actor, now: Timestamp) -> Result<Vec<Offer>> {
-    let offered: bool = tx
-        .query("SELECT EXISTS (SELECT 1 FROM offer_events WHERE booking_id = $1 AND status = 'pending')")
-        .bind(&booking.id)
-        .scalar()
-        .await?;
-    if !offered {
-        if booking.sitter_id.is_some() {
-            no_longer_unfilled(tx, &booking.id, "the booking has a sitter", now).await?;
-        }
-        return Ok(Vec::new());
-    }
-    let mut held = hold(tx, &booking.id).await?;
-    if let Some(assigned) = &booking.sitter_id {
-        for offer in pending(&held.offers) {
-            // The sitter who has the booking now did not lose it.
-            let lost = offer.sitter_id != *assigned;
-            let status = if lost { OfferStatus::Superseded } else { OfferStatus::Withdrawn };
-            end(tx, &mut held, &offer.id, status, None, by, now).await?;
-        }
-        return Ok(Vec::new());
-    }
-    let is_shortened = |offer: &&mut Offer| offer.status == OfferStatus::Pending && offer.expires_at > booking.start_at;
-    let mut shortened = Vec::new();
-    for offer in held.offers.iter_mut().filter(is_shortened) {
-        tx.query("UPDATE offer_events SET expires_at = $2, updated_at = $3 WHERE id = $1 AND status = 'pending'")
-            .bind(&offer.id)
-            .bind(booking.start_at)
-            .bind(now)
-            .execute()
-            .await?;
-        offer.expires_at = booking.start_at;
-        announce(tx, offer, now).await?;
-        shortened.push(offer.clone());
-    }
-    Ok(shortened)
 }

@@ -1,6 +1,7 @@
 //! The life of an offer, as a pure function of a booking and all its offers.
 //!
-//! Only a pending offer changes, and it changes once. At most one offer of a booking is accepted: an acceptance ends the
+//! An offer that is no longer pending stays as it is, with one exception: an acceptance is released when its booking,
+//! which the sitter has no longer, is offered again. At most one offer of a booking is accepted: an acceptance ends the
 //! others in the same step.
 
 use nightshift_db::Timestamp;
@@ -16,6 +17,8 @@ pub(super) enum Step {
     Decline,
     Expire,
     Withdraw,
+    /// Frees the booking from an acceptance whose sitter has it no longer.
+    Release,
 }
 
 /// Why an offer stays as it is.
@@ -72,7 +75,8 @@ pub(super) fn outcome(scene: &Scene<'_>, offer: &Offer, step: Step) -> Result<Ve
         (Step::Accept | Step::Decline, Superseded) => Err(Refusal::Taken),
         (Step::Expire, Pending) if overdue => to(Expired),
         (Step::Withdraw, Pending) => to(Withdrawn),
-        (Step::Decline, Declined) | (Step::Expire, _) | (Step::Withdraw, Withdrawn) => Ok(Vec::new()),
+        (Step::Release, Accepted) if scene.taken_by != Some(&offer.sitter_id) => to(Withdrawn),
+        (Step::Decline, Declined) | (Step::Expire | Step::Release, _) | (Step::Withdraw, Withdrawn) => Ok(Vec::new()),
         (Step::Accept | Step::Decline | Step::Withdraw, _) => Err(Refusal::NotPending),
     }
 }
@@ -115,23 +119,26 @@ mod tests {
     }
 
     fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![Just(Step::Accept), Just(Step::Decline), Just(Step::Expire), Just(Step::Withdraw)]
+        let steps = [Step::Accept, Step::Decline, Step::Expire, Step::Withdraw, Step::Release];
+        proptest::sample::select(steps.to_vec())
     }
 
     proptest! {
-        /// Any steps at any times: an offer changes once and from pending only, one at most is accepted, the booking's
-        /// sitter is the one who accepted, and a step that is repeated at once changes nothing.
+        /// Any steps at any times, while sitters are taken off the booking: an offer changes once and from pending only,
+        /// unless its acceptance is released, one at most is accepted, the booking's sitter is the one who accepted, and
+        /// a step that is repeated at once changes nothing.
         #[test]
         fn an_offer_changes_once_and_one_at_most_is_accepted(
             expiries in proptest::collection::vec(1_i64..100, 1..6),
-            steps in proptest::collection::vec((0_usize..6, step(), 0_i64..120, any::<bool>()), 0..24),
+            steps in proptest::collection::vec((0_usize..6, step(), 0_i64..120, any::<bool>(), any::<bool>()), 0..24),
         ) {
             let mut offers: Vec<Offer> =
                 expiries.iter().enumerate().map(|(number, at)| offer(number, number, *at)).collect();
             let (mut taken_by, mut open, mut clock) = (None::<SitterId>, true, 0);
-            for (number, step, later, closes) in steps {
+            for (number, step, later, closes, leaves) in steps {
                 clock += later / 8;
                 open &= !(closes && later > 100);
+                taken_by = taken_by.filter(|_| !(leaves && later < 40));
                 let chosen = offers[number % offers.len()].clone();
                 let at = Timestamp::from_unix_ms(clock);
                 let scene = Scene { taken_by: taken_by.as_ref(), open, cancelled: false, offers: &offers, at };
@@ -139,7 +146,8 @@ mod tests {
                 let Ok(changes) = outcome(&scene, &chosen, step) else { continue };
                 for (id, status) in &changes {
                     let changed = offers.iter_mut().find(|offer| offer.id == *id).unwrap();
-                    prop_assert_eq!(changed.status, OfferStatus::Pending, "{} again", id);
+                    let from = if step == Step::Release { OfferStatus::Accepted } else { OfferStatus::Pending };
+                    prop_assert_eq!(changed.status, from, "{} again", id);
                     prop_assert_ne!(*status, OfferStatus::Pending);
                     changed.status = *status;
                     if *status == OfferStatus::Accepted {
@@ -151,8 +159,10 @@ mod tests {
                 prop_assert_eq!(changed, changes.len());
                 let accepted: Vec<_> = offers.iter().filter(|offer| offer.status == OfferStatus::Accepted).collect();
                 prop_assert!(accepted.len() <= 1);
-                prop_assert_eq!(accepted.first().map(|offer| &offer.sitter_id), taken_by.as_ref());
-                if taken_by.is_some() {
+                if let Some(sitter) = &taken_by {
+                    prop_assert_eq!(accepted.first().map(|offer| &offer.sitter_id), Some(sitter));
+                }
+                if !accepted.is_empty() {
                     prop_assert!(offers.iter().all(|offer| offer.status != OfferStatus::Pending));
                 }
                 let now = offers.iter().find(|offer| offer.id == chosen.id).unwrap().clone();

@@ -8,14 +8,13 @@ use super::lifecycle::Refusal;
 use super::offer::{Offer, offer_columns};
 use super::status::OfferStatus;
 use super::status::Via;
+use super::texts::texts_of;
 use crate::actor::Actor;
 use crate::audit::{self, Event};
-use crate::automations::runs;
-use crate::automations::{AutomationType, OFFER_ENDED};
+use crate::automations::OFFER_ENDED;
 use crate::bookings::Booking;
 use crate::exceptions::{self, ExceptionKind, NewException, Severity};
-use crate::ids::{AutomationRunId, BookingId, MessageId, OfferId};
-use crate::messaging::delivery;
+use crate::ids::{BookingId, OfferId};
 use crate::stream;
 use crate::{Error, Result};
 
@@ -80,9 +79,30 @@ pub(super) async fn end(
         facts["responseSeconds"] = json!(offer.response_seconds);
     }
     record(tx, &held.booking, &offer, event, outcome, facts, by, now).await?;
-    take_text_back(tx, &offer, by, now).await?;
+    for text in texts_of(tx, &offer).await? {
+        text.take_back(tx, OFFER_ENDED, by, now).await?;
+    }
     announce(tx, &offer, now).await?;
     Ok(offer)
+}
+
+const RELEASE: &str = concat!(
+    "UPDATE offer_events SET status = 'withdrawn', updated_at = $2 WHERE id = $1 AND status = 'accepted' RETURNING ",
+    offer_columns!("")
+);
+
+/// Releases an acceptance whose sitter has the booking no longer. When it was given stays, and the sitter's figures count
+/// it.
+///
+/// # Errors
+/// [`Error::Conflict`] if it is not accepted, which the caller's lock rules out.
+pub(super) async fn release(tx: &mut Tx, held: &mut Held, id: &OfferId, by: &Actor, now: Timestamp) -> Result<()> {
+    let released: Option<Offer> = tx.query(RELEASE).bind(id).bind(now).optional().await?;
+    let offer = released.ok_or_else(|| Error::from(Refusal::NotPending))?;
+    held.put(&offer);
+    let facts = json!({"offerId": offer.id, "code": offer.code, "acceptedAt": offer.accepted_at});
+    record(tx, &held.booking, &offer, Event::OfferWithdrawn, "info", facts, by, now).await?;
+    announce(tx, &offer, now).await
 }
 
 /// Writes an audit entry about an offer.
@@ -118,32 +138,6 @@ async fn announce_as(tx: &mut Tx, offer: &Offer, to_sitter: &str, now: Timestamp
     let topic = format!("sitter:{}", offer.sitter_id);
     stream::append(tx, Some(&offer.org_id), &topic, to_sitter, &data, now).await?;
     stream::append(tx, Some(&offer.org_id), "windows", "offer.changed", &data, now).await
-}
-
-/// Returns the fact that causes the text about an offer.
-pub(super) fn trigger_of(offer: &OfferId) -> String {
-    format!("offer:{offer}")
-}
-
-/// Takes back the text about an offer if it has not been sent. One that is being sent is locked too: if it comes back
-/// unsent, it is no longer true.
-async fn take_text_back(tx: &mut Tx, offer: &Offer, by: &Actor, now: Timestamp) -> Result<()> {
-    let kind = AutomationType::OfferNotification;
-    let run: Option<(AutomationRunId, Option<MessageId>)> = tx
-        .query(
-            "SELECT id, message_event_id FROM automation_runs
-             WHERE type = $1 AND recipient = $2 AND trigger_ref = $3",
-        )
-        .bind(kind)
-        .bind(kind.recipient())
-        .bind(trigger_of(&offer.id))
-        .optional()
-        .await?;
-    match run {
-        Some((_, Some(text))) => delivery::take_back(tx, &text, OFFER_ENDED, by, now).await,
-        Some((run, None)) => runs::set_skipped(tx, &run, OFFER_ENDED, by, now).await,
-        None => Ok(()),
-    }
 }
 
 fn unfilled(booking: &BookingId) -> String {

@@ -12,7 +12,8 @@ text_enum! {
         Expired = "expired",
         /// The booking went to another sitter.
         Superseded = "superseded",
-        /// A person took it back, or its booking was cancelled.
+        /// A person took it back, its booking ended, or its sitter can't accept it any more. If it had been accepted, the
+        /// sitter was taken off the booking, and it was offered again.
         Withdrawn = "withdrawn",
     }
 }

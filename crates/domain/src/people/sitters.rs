@@ -219,6 +219,11 @@ pub async fn org_of(tx: &mut Tx, id: &SitterId) -> Result<OrgId> {
     org.map(|(org,)| org).ok_or(Error::NotFound)
 }
 
+/// Whether there is such a sitter, and they are active.
+pub(crate) async fn is_active(tx: &mut Tx, id: &SitterId) -> Result<bool> {
+    Ok(tx.query("SELECT EXISTS (SELECT 1 FROM sitters WHERE id = $1 AND active)").bind(id).scalar().await?)
+}
+
 /// A sitter with the figures of their answers.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = SitterListed)]

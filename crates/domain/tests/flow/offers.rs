@@ -24,6 +24,8 @@ each_engine! {
     the_text_of_an_ended_offer_never_leaves,
     a_sitter_is_told_of_an_assignment_only_while_it_is_theirs,
     an_assignment_that_moves_before_it_is_told_is_told_with_its_new_time,
+    an_offer_that_moves_before_it_is_told_is_told_with_its_new_time,
+    the_end_of_a_booking_ends_its_offers_in_the_same_step,
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -272,6 +274,101 @@ async fn an_assignment_that_moves_before_it_is_told_is_told_with_its_new_time(en
         assert_eq!(begin(&business, &text, noon()).await, "You are assigned: dog walking, Tue 31 Dec 2024 12:00.");
         business.write(async |tx| delivery::record_sent(tx, &text, "SM1", &job(), noon()).await.unwrap()).await;
         assert!(follow().await.into_iter().next().is_none(), "once");
+    })
+    .await;
+}
+
+async fn notified(business: &Business, offer: &Offer) -> RunsToStart {
+    business.write(async |tx| offers::notify(tx, &offer.id, &job(), noon()).await.unwrap()).await
+}
+
+/// Changes a booking, and does to its offers what follows. Returns the texts that replace unsent ones.
+async fn moved(business: &Business, booking: &BookingId, change: serde_json::Value) -> RunsToStart {
+    let patch = serde_json::from_value(change).unwrap();
+    let by = owner();
+    business
+        .write(async |tx| {
+            let changed = bookings::patch(tx, &org(), booking, patch, &by, noon()).await.unwrap().booking;
+            offers::booking_changed(tx, &changed, &by, noon()).await.unwrap()
+        })
+        .await
+        .runs
+}
+
+async fn an_offer_that_moves_before_it_is_told_is_told_with_its_new_time(engine: Engine) {
+    on(engine, async |business| {
+        business.add_number("desk", "front_desk", "org-1").await;
+        let later = json!({"startAt": "2024-12-31T12:00:00Z", "endAt": "2024-12-31T13:00:00Z"});
+        let says = |code: i64| {
+            format!(
+                "New booking: dog walking, Tue 31 Dec 2024 12:00. Reply YES to accept or NO to decline. Offer {code}, \
+                 expires Sat 28 Dec 2024 13:00."
+            )
+        };
+        let offered = async || {
+            let booking = business.book(|_| {}).await.booking.id;
+            let made = offer(&business, &booking, noon()).await;
+            (booking, made)
+        };
+        // Written and not sent.
+        let (booking, made) = offered().await;
+        let before = written(&business, notified(&business, &made).await, noon()).await;
+        let runs = moved(&business, &booking, later.clone()).await;
+        assert_eq!(fate(&business, &before).await, ended("failed", "booking_moved", "skipped"));
+        let text = written(&business, runs, noon()).await;
+        assert_eq!(begin(&business, &text, noon()).await, says(made.code));
+        // Being sent: it comes back unsent after the move, and another one tells the time that holds.
+        let (booking, made) = offered().await;
+        let sending = written(&business, notified(&business, &made).await, noon()).await;
+        begin(&business, &sending, noon()).await;
+        let runs = moved(&business, &booking, later.clone()).await;
+        business.write(async |tx| delivery::back_to_queue(tx, &sending, noon()).await.unwrap()).await;
+        assert_eq!(fate(&business, &sending).await, ended("failed", "booking_moved", "skipped"));
+        let text = written(&business, runs, noon()).await;
+        assert_eq!(begin(&business, &text, noon()).await, says(made.code));
+        // Sent: the sitter is told of the new time by the confirmation of their answer.
+        business.write(async |tx| delivery::record_sent(tx, &text, "SM1", &job(), noon()).await.unwrap()).await;
+        let earlier = json!({"startAt": "2024-12-31T11:00:00Z"});
+        assert!(moved(&business, &booking, earlier).await.into_iter().next().is_none());
+        // Not written yet: it would state the new start, but the old expiry.
+        let (booking, made) = offered().await;
+        let run = notified(&business, &made).await.into_iter().next().unwrap();
+        let soon = json!({"startAt": "2024-12-28T12:30:00Z", "endAt": "2024-12-28T13:30:00Z"});
+        let runs = moved(&business, &booking, soon).await;
+        assert!(matches!(business.execute(&run, noon()).await, Executed::Ended(_)));
+        let text = written(&business, runs, noon()).await;
+        let said = begin(&business, &text, noon()).await;
+        assert!(
+            said.contains("28 Dec 2024 12:30. Reply") && said.ends_with("expires Sat 28 Dec 2024 12:30."),
+            "{said}"
+        );
+        // All of an offer's texts end with it.
+        let (booking, made) = offered().await;
+        written(&business, notified(&business, &made).await, noon()).await;
+        let text = written(&business, moved(&business, &booking, later).await, noon()).await;
+        business.write(async |tx| offers::withdraw(tx, &org(), &made.id, &owner(), noon()).await.unwrap()).await;
+        assert_eq!(fate(&business, &text).await, ended("failed", "offer_ended", "skipped"));
+        assert_eq!(business.count("SELECT COUNT(*) FROM exceptions").await, 0);
+    })
+    .await;
+}
+
+async fn the_end_of_a_booking_ends_its_offers_in_the_same_step(engine: Engine) {
+    on(engine, async |business| {
+        for (changes, becomes) in [
+            (&[json!({"status": "cancelled"})][..], "withdrawn"),
+            (&[json!({"status": "confirmed"}), json!({"status": "completed"})], "withdrawn"),
+            (&[json!({"sitterId": "sitter-2"})], "superseded"),
+            (&[json!({"sitterId": "sitter-1"})], "withdrawn"),
+            (&[json!({"status": "confirmed"}), json!({"address": "1 High Street"})], "pending"),
+        ] {
+            let booking = business.book(|_| {}).await.booking.id;
+            let made = offer(&business, &booking, noon()).await;
+            for change in changes {
+                assert!(moved(&business, &booking, change.clone()).await.into_iter().next().is_none());
+            }
+            assert_eq!(status(&business, &made).await, becomes, "{changes:?}");
+        }
     })
     .await;
 }

@@ -1,5 +1,6 @@
 //! Threads: who has what to read, whose mailbox shows them, in which order their texts stand, and what people change.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use nightshift_db::testing::{each_engine, statements_of};
@@ -24,6 +25,8 @@ each_engine! {
     after_every_sequence_of_acts_the_counters_say_what_is_unread,
     a_text_that_arrives_while_somebody_reads_stays_unread(flavor = "multi_thread", worker_threads = 4),
     a_text_taken_in_twice_counts_once_and_a_late_one_sets_no_time_back,
+    a_text_that_nobody_was_shown_stays_unread,
+    who_pages_through_the_texts_comes_to_have_read_them_all,
     texts_stand_at_the_carriers_time_and_pages_miss_none,
     every_thread_is_in_exactly_one_mailbox_and_the_lists_agree,
     a_sitter_lists_their_own_mailbox_and_nobody_elses,
@@ -163,7 +166,7 @@ async fn after_every_sequence_of_acts_the_counters_say_what_is_unread(engine: En
                     4 => {
                         let (viewer, limit) = (viewer_of(&org()), Limit::default());
                         let page = messages::list(&business.db, &viewer, &thread, None, limit, at(DURING)).await;
-                        seen = page.unwrap().read_up_to.unwrap();
+                        seen = page.unwrap().read_up_to;
                         assert_eq!(usize::try_from(seen).unwrap(), model.texts.len());
                     }
                     5 | 6 => {
@@ -245,7 +248,7 @@ async fn a_text_that_arrives_while_somebody_reads_stays_unread(engine: Engine) {
                 for _ in 0..10 {
                     let (viewer, limit) = (viewer_of(&org()), Limit::asked(Some(200)));
                     let page = messages::list(&business.db, &viewer, &thread, None, limit, at(DURING)).await.unwrap();
-                    let up_to = page.read_up_to.unwrap();
+                    let up_to = page.read_up_to;
                     let shown = page.messages.iter().filter(|text| text.routed_to.is_some()).count();
                     assert!(usize::try_from(up_to).unwrap() <= shown, "more is marked as read than was shown");
                     read(&business, &viewer, &thread, Some(up_to)).await.unwrap();
@@ -291,15 +294,88 @@ async fn a_text_taken_in_twice_counts_once_and_a_late_one_sets_no_time_back(engi
     .await;
 }
 
+async fn a_text_that_nobody_was_shown_stays_unread(engine: Engine) {
+    on(engine, async |business| {
+        let thread = thread_with_sitter(&business).await;
+        let viewer = viewer_of(&org());
+        let seen = async |rows| {
+            let page = messages::list(&business.db, &viewer, &thread, None, Limit::asked(Some(rows)), noon()).await;
+            page.unwrap().read_up_to
+        };
+        for minute in 1..4 {
+            receive(&business, &thread, "owner", at(&format!("2024-12-31T10:0{minute}:00Z"))).await;
+        }
+        assert_eq!((seen(2).await, seen(3).await), (0, 3), "the oldest unread text is not on the page");
+        read(&business, &viewer, &thread, Some(seen(3).await)).await.unwrap();
+        // Taken in late, it stands before what the page shows.
+        receive(&business, &thread, "owner", at("2024-12-31T09:00:00Z")).await;
+        receive(&business, &thread, "owner", at("2024-12-31T10:04:00Z")).await;
+        assert_eq!((seen(4).await, seen(5).await), (3, 5));
+        read(&business, &viewer, &thread, Some(seen(4).await)).await.unwrap();
+        assert_eq!(counters(&business, &thread).await, (2, 0));
+        read(&business, &viewer, &thread, Some(seen(5).await)).await.unwrap();
+        assert_eq!((counters(&business, &thread).await, seen(1).await), ((0, 0), 5));
+    })
+    .await;
+}
+
+/// How many conversations are paged through.
+fn paged() -> u64 {
+    std::env::var("NIGHTSHIFT_TEST_PAGED").ok().and_then(|count| count.parse().ok()).unwrap_or(8)
+}
+
+async fn who_pages_through_the_texts_comes_to_have_read_them_all(engine: Engine) {
+    on(engine, async |business| {
+        let thread = thread_with_sitter(&business).await;
+        for seed in 0..paged() {
+            let mut random = Random::new(seed);
+            business.set("DELETE FROM message_events").await;
+            business.set("UPDATE message_threads SET arrivals = 0, owner_read = 0, sitter_read = 0").await;
+            let (reader, routed_to) = match random.below(2) {
+                0 => (viewer_of(&org()), "owner"),
+                _ => (as_sitter(&sitter()), "sitter"),
+            };
+            let (count, rows) = (1 + random.below(14), i64::try_from(1 + random.below(4)).unwrap());
+            let mut arrived = Vec::new();
+            for _ in 0..count {
+                let time = at(&format!("2024-12-31T10:0{}:00Z", random.below(8)));
+                arrived.push(receive(&business, &thread, routed_to, time).await);
+            }
+            let (mut shown, mut rounds) = (HashSet::new(), 0);
+            while counters(&business, &thread).await != (0, 0) {
+                let mut before = None::<MessageId>;
+                loop {
+                    let limit = Limit::asked(Some(rows));
+                    let page = messages::list(&business.db, &reader, &thread, before.as_ref(), limit, at(DURING))
+                        .await
+                        .unwrap();
+                    shown.extend(page.messages.iter().map(|text| text.id.clone()));
+                    let marked = usize::try_from(page.read_up_to).unwrap();
+                    assert!(arrived[..marked].iter().all(|text| shown.contains(text)), "seed {seed}: marked unseen");
+                    read(&business, &reader, &thread, Some(page.read_up_to)).await.unwrap();
+                    before = page.messages.first().map(|text| text.id.clone());
+                    if before.is_none() {
+                        break;
+                    }
+                }
+                rounds += 1;
+                assert!(rounds <= count, "seed {seed}: something stays unread");
+            }
+        }
+    })
+    .await;
+}
+
 async fn texts_stand_at_the_carriers_time_and_pages_miss_none(engine: Engine) {
     on(engine, async |business| {
         let thread = thread_with_sitter(&business).await;
         let mut random = Random::new(7);
-        let mut wanted = Vec::new();
+        let (mut wanted, mut arrived) = (Vec::new(), Vec::new());
         for _ in 0..40 {
             // Few different times, so that many are the same; in any order, as after an outage.
             let time = at(&format!("2024-12-31T10:0{}:00Z", random.below(5)));
             wanted.push((time, receive(&business, &thread, "sitter", time).await));
+            arrived.extend(wanted.last().map(|(_, id)| id.clone()));
         }
         wanted.sort_by(|left, right| (left.0, left.1.as_str()).cmp(&(right.0, right.1.as_str())));
         for rows in [1, 3, 7, 40] {
@@ -308,7 +384,9 @@ async fn texts_stand_at_the_carriers_time_and_pages_miss_none(engine: Engine) {
                 let (viewer, limit) = (viewer_of(&org()), Limit::asked(Some(rows)));
                 let page =
                     messages::list(&business.db, &viewer, &thread, before.as_ref(), limit, noon()).await.unwrap();
-                assert_eq!(page.read_up_to, before.is_none().then_some(40));
+                let is_unseen = |id: &MessageId| !page.messages.iter().any(|text| text.id == *id);
+                let seen = arrived.iter().position(is_unseen).map_or(40, |place| i64::try_from(place).unwrap());
+                assert_eq!(page.read_up_to, seen);
                 let Some(first) = page.messages.first() else { break };
                 before = Some(first.id.clone());
                 let texts = page.messages.into_iter().map(|text| (text.created_at, text.id)).collect::<Vec<_>>();
@@ -578,7 +656,11 @@ async fn texts_and_mailboxes_are_read_from_an_index_in_their_order() {
         for before in [None, Some(&text)] {
             let (read, statements) = statements_of(messages::list(db, &viewer, &thread, before, limit, noon())).await;
             read.unwrap();
-            let steps = plan(db, statements.last().unwrap()).await;
+            let [.., listing, seeing] = statements.as_slice() else { panic!("{statements:#?}") };
+            let steps = plan(db, seeing).await;
+            let unread = "message_events_arrived (thread_id=? AND routed_to=? AND arrival>?)";
+            assert!(steps.iter().any(|step| step.contains(unread)), "{steps:#?}");
+            let steps = plan(db, listing).await;
             assert!(steps.iter().any(|step| step.contains("message_events_shown")), "{steps:#?}");
             assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
         }

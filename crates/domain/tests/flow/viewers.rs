@@ -341,16 +341,18 @@ async fn a_sitter_reads_the_bookings_that_are_offered_to_them(engine: Engine) {
             let listed = bookings::list(db, &viewer, &filter, None, Limit::default()).await.unwrap().items.len();
             let view = bookings::view(db, &viewer, &booking).await;
             let got = bookings::get(db, &viewer, &booking).await;
+            let history = bookings::status_history(db, &viewer, &booking).await;
             assert!(view.as_ref().err().is_none_or(|error| matches!(error, Error::NotFound)));
-            [listed, usize::from(view.is_ok()), usize::from(got.is_ok())]
+            assert!(history.as_ref().err().is_none_or(|error| matches!(error, Error::NotFound)));
+            [listed, usize::from(view.is_ok()), usize::from(got.is_ok()), usize::from(history.is_ok())]
         };
-        assert_eq!((seen("sitter-1").await, seen("sitter-2").await), ([1; 3], [0; 3]));
+        assert_eq!((seen("sitter-1").await, seen("sitter-2").await), ([1; 4], [0; 4]));
         // The filter of an owner is about assignments.
         let filter = bookings::Filter { sitter_id: Some(sitter()), ..bookings::Filter::default() };
         let of_owner = bookings::list(db, &viewer_of(&org()), &filter, None, Limit::default()).await.unwrap();
         assert!(of_owner.items.is_empty());
         business.write(async |tx| offers::withdraw(tx, &org(), &offer.id, &owner(), noon()).await.unwrap()).await;
-        assert_eq!(seen("sitter-1").await, [0; 3]);
+        assert_eq!(seen("sitter-1").await, [0; 4]);
     })
     .await;
 }

@@ -7,7 +7,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use crate::inbound::InboundText;
+use crate::inbound::{InboundText, is_web_address};
 use crate::json::{self, Fields, NotJson};
 
 /// Maximum number of media of a text that are read.
@@ -106,6 +106,7 @@ impl Message<'_> {
             to: self.first(&["data.context.recipientIdentifiers", "data.resource.to", "data.object.to"])?,
             body: self.body(),
             media: self.media(),
+            lacks_media: false,
             keyword: None,
             sent_at: self.sent_at(),
         })
@@ -143,7 +144,7 @@ impl Message<'_> {
 /// Returns the web addresses of media, which are given as texts or as objects with `url`.
 pub(super) fn media<'a>(entries: impl Iterator<Item = &'a Value>) -> Vec<String> {
     let urls = entries.filter_map(|entry| as_text(entry).or_else(|| Fields::of(entry).text("url")));
-    urls.filter(|url| url.starts_with("https://") || url.starts_with("http://")).take(MEDIA_MAX).collect()
+    urls.filter(|url| is_web_address(url)).take(MEDIA_MAX).collect()
 }
 
 fn as_text(value: &Value) -> Option<String> {

@@ -26,15 +26,22 @@ const WAIT: Duration = Duration::from_secs(1);
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
 impl OpenPhoneClient {
-    /// Returns the texts that OpenPhone received for any number at or after `since`, each with the media that the list
-    /// names. Waits when OpenPhone accepts no more requests for the moment, so this is for people, not for jobs.
+    /// Returns the texts that OpenPhone received for any number at or after `since`, and perhaps some at or after `until`,
+    /// each with the media that the list names. Waits when OpenPhone accepts no more requests for the moment, so this is
+    /// for people, not for jobs.
     ///
     /// # Errors
     /// The list could not be read as a whole.
-    pub async fn received(&self, since: DateTime<Utc>) -> Result<ReceivedTexts, LookupError> {
+    pub async fn received(
+        &self,
+        since: DateTime<Utc>,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<ReceivedTexts, LookupError> {
         // A message of this very instant may not count as created after it.
         let after = (since - TimeDelta::seconds(1)).to_rfc3339_opts(SecondsFormat::Millis, true);
-        let filters = [("direction", "incoming"), ("createdAfter", after.as_str()), ("maxResults", PAGE_SIZE)];
+        let before = until.map(|until| until.to_rfc3339_opts(SecondsFormat::Millis, true));
+        let mut filters = vec![("direction", "incoming"), ("createdAfter", after.as_str()), ("maxResults", PAGE_SIZE)];
+        filters.extend(before.as_deref().map(|before| ("createdBefore", before)));
         let listed = match self.all_pages(&["messages"], &filters).await {
             Err(LookupError::Refused { http_status: 400 | 404, .. }) => {
                 self.all_pages(&["v1", "messages"], &filters).await?
@@ -97,6 +104,7 @@ fn read(message: Fields<'_>) -> Option<InboundText> {
         to: to.filter(|to| !to.is_empty())?,
         body: message.at("text").and_then(Value::as_str).unwrap_or_default().replace('\0', "\u{fffd}"),
         media: event::media(message.list("media").into_iter().flatten()),
+        lacks_media: false,
         keyword: None,
         sent_at: Some(at.to_utc()),
     })

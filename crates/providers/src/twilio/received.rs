@@ -18,17 +18,27 @@ const PAGES_MAX: usize = 50;
 const MEDIA_PAGE_SIZE: &str = "10";
 
 impl TwilioClient {
-    /// Returns the texts to the number `to` that Twilio received at or after `since`.
+    /// Returns the texts to the number `to` that Twilio received at or after `since`, and perhaps some at or after
+    /// `until`.
     ///
     /// # Errors
     /// The list could not be read as a whole.
-    pub async fn received(&self, to: &str, since: DateTime<Utc>) -> Result<ReceivedTexts, LookupError> {
+    pub async fn received(
+        &self,
+        to: &str,
+        since: DateTime<Utc>,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<ReceivedTexts, LookupError> {
         let mut url = self.messages_url();
         url.query_pairs_mut()
             .append_pair("To", to)
             // The query is `DateSent>=2026-11-20`, and the name ends at the first equals sign.
             .append_pair("DateSent>", &since.date_naive().to_string())
             .append_pair("PageSize", PAGE_SIZE);
+        // Whether the named day counts is not documented clearly, so a later one is named.
+        if let Some(day) = until.and_then(|until| until.date_naive().succ_opt()) {
+            url.query_pairs_mut().append_pair("DateSent<", &day.to_string());
+        }
         let mut found = ReceivedTexts::default();
         for _ in 0..PAGES_MAX {
             let page = self.get(url).await?;
@@ -90,6 +100,7 @@ fn read(message: Fields<'_>) -> Option<ReceivedText> {
         to: message.text("to")?,
         body: message.at("body").and_then(Value::as_str).unwrap_or_default().replace('\0', "\u{fffd}"),
         media: Vec::new(),
+        lacks_media: false,
         keyword: None,
         sent_at: Some(time("date_sent").or_else(|| time("date_created"))?),
     };

@@ -8,7 +8,7 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat};
 
 use super::status::MessageStatus;
-use crate::inbound::{CarrierKeyword, InboundText};
+use crate::inbound::{CarrierKeyword, InboundText, is_web_address};
 
 /// Maximum number of media that Twilio attaches to a text.
 const MEDIA_MAX: usize = 10;
@@ -81,12 +81,20 @@ impl StatusCallback {
 /// [`WebhookError`] if `MessageSid`, `From` or `To` is missing.
 pub fn read_inbound(body: &[u8]) -> Result<InboundText, WebhookError> {
     let form = Form::parse(body);
+    let media: Vec<String> = (0..MEDIA_MAX)
+        .filter_map(|n| form.text(&format!("MediaUrl{n}")))
+        .filter(|url| is_web_address(url))
+        .collect();
     Ok(InboundText {
         sid: form.required("MessageSid")?,
         from: form.required("From")?,
         to: form.required("To")?,
         body: form.raw("Body").unwrap_or_default(),
-        media: (0..MEDIA_MAX).filter_map(|n| form.text(&format!("MediaUrl{n}"))).collect(),
+        lacks_media: form
+            .text("NumMedia")
+            .and_then(|count| count.parse().ok())
+            .is_some_and(|count| media.len() < count),
+        media,
         keyword: match form.text("OptOutType").as_deref() {
             Some("STOP") => Some(CarrierKeyword::Stop),
             Some("START") => Some(CarrierKeyword::Start),
@@ -106,7 +114,7 @@ pub fn inbound_form(text: &InboundText) -> String {
         .append_pair("From", &text.from)
         .append_pair("To", &text.to)
         .append_pair("Body", &text.body)
-        .append_pair("NumMedia", &text.media.len().to_string());
+        .append_pair("NumMedia", &(text.media.len() + usize::from(text.lacks_media)).to_string());
     for (n, url) in text.media.iter().enumerate() {
         form.append_pair(&format!("MediaUrl{n}"), url);
     }

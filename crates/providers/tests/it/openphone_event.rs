@@ -114,6 +114,7 @@ fn text() -> impl Strategy<Value = InboundText> {
             to,
             body: body.replace('\0', "\u{fffd}"),
             media,
+            lacks_media: false,
             keyword: None,
             sent_at: DateTime::from_timestamp_millis(at),
         })

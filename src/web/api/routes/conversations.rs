@@ -83,7 +83,8 @@ pub(super) fn routes() -> Vec<Route> {
         MESSAGES.get("/api/assignments/windows", OWNER.and_sitter(), "List assignment windows", windows::list),
         OFFERS
             .post("/api/bookings/{id}/offers", OWNER, "Offer a booking to sitters", offers::create)
-            .error(StatusCode::CONFLICT, "`booking_taken`, `booking_started`, `invalid_transition`, `offer_accepted`."),
+            .text("A sitter who is no longer active loses the booking.")
+            .error(StatusCode::CONFLICT, "`booking_taken`, `booking_started`, `invalid_transition`."),
         OFFERS.get("/api/offers", OWNER.and_sitter(), "List offers", offers::list),
         OFFERS
             .post(

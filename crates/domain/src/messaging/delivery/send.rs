@@ -80,7 +80,7 @@ impl Addresses {
         }
     }
 
-    fn confirms(&self) -> Option<Confirms> {
+    pub(super) fn confirms(&self) -> Option<Confirms> {
         Some(Confirms { stop: self.confirms_stop.clone()?, said_at: self.stop_said_at? })
     }
 }
@@ -113,8 +113,9 @@ pub async fn begin_send(tx: &mut Tx, id: &MessageId, by: &Actor, now: Timestamp)
     let blocked = match permission {
         Permission::OptedOut => Some(OPTED_OUT),
         Permission::Outdated => Some(NO_LONGER_TRUE),
-        Permission::Send if has_passed(tx, id, now).await? => Some(STARTED),
+        // An offer has ended when its booking begins, which is no failure.
         Permission::Send if untrue.is_some() => untrue,
+        Permission::Send if has_passed(tx, id, now).await? => Some(STARTED),
         Permission::Send if to.is_none() => Some(NO_RECIPIENT),
         Permission::Send => None,
     };

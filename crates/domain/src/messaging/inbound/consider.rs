@@ -1,14 +1,11 @@
 //! The first half of an inbound text's way: whether it is new, and where it goes.
 
 use nightshift_db::{Timestamp, Tx};
-use serde_json::json;
 
+use super::unroutable;
 use crate::Result;
 use crate::actor::Actor;
-use crate::audit::{self, Event};
-use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::OrgId;
-use crate::messaging::routing::trace::{self, NewTrace};
 use crate::messaging::routing::{self, Arrived, Decision, Known, Office, Sender};
 use crate::phone::PhoneNumber;
 
@@ -18,7 +15,7 @@ pub enum Considered {
     /// Store it where the decision says.
     Route(Box<Routing>),
     /// It was stored before, in this organisation.
-    Repeated(Option<OrgId>),
+    Repeated(OrgId),
     /// It was sent to no number of ours, which is recorded.
     Unroutable,
 }
@@ -45,47 +42,20 @@ pub async fn consider(
     let Known { facts, office } = routing::load(tx, text, onboarding, now).await?;
     let decision = routing::decide(&facts);
     let Some(office) = office else {
-        record_unroutable(tx, text, &facts.number, &decision, by, now).await?;
+        unroutable::record(tx, text, &facts.number, &decision, by, now).await?;
         return Ok(Considered::Unroutable);
     };
     Ok(Considered::Route(Box::new(Routing { office, from: facts.from, decision })))
 }
 
-/// Returns the organisation of a text that is stored or recorded already; the inner value is `None` if it was
-/// unroutable. Index: `routing_traces_inbox`, `message_events_sid`.
-async fn stored(tx: &mut Tx, text: &Arrived) -> Result<Option<Option<OrgId>>> {
-    let traced: Option<(Option<OrgId>,)> =
-        tx.query("SELECT org_id FROM routing_traces WHERE inbox_id = $1").bind(&text.inbox).optional().await?;
-    if let Some((org,)) = traced {
-        return Ok(Some(org));
-    }
+/// Returns the organisation of a text that is stored already. One that was unroutable is not, so that it is routed once
+/// somebody has its number. Index: `message_events_sid`, the primary key.
+async fn stored(tx: &mut Tx, text: &Arrived) -> Result<Option<OrgId>> {
     let known: Option<(OrgId,)> = tx
-        .query("SELECT org_id FROM message_events WHERE provider_message_sid = $1")
+        .query("SELECT org_id FROM message_events WHERE provider_message_sid = $1 OR id = $2")
         .bind(&text.sid)
+        .bind(text.message())
         .optional()
         .await?;
-    Ok(known.map(|(org,)| Some(org)))
-}
-
-async fn record_unroutable(
-    tx: &mut Tx,
-    text: &Arrived,
-    number: &str,
-    decision: &Decision,
-    by: &Actor,
-    now: Timestamp,
-) -> Result<()> {
-    let new = NewTrace { org: None, inbox: &text.inbox, message: None, thread: None, decision };
-    trace::record(tx, &new, now).await?;
-    let metadata = json!({"number": number, "carrier": text.carrier});
-    let entry = crate::audit_entry(Event::MessageUnroutable, "warning", by).inbox(&text.inbox).metadata(metadata);
-    audit::record(tx, entry, now).await?;
-    // All texts to one number are one problem.
-    let kind = ExceptionKind::SmsUnroutable;
-    let problem = NewException::new(kind, Severity::High, format!("{kind}:{}", text.to.trim_start_matches('+')))
-        .title("A text was sent to a number that no organisation has")
-        .inbox(&text.inbox)
-        .detail(json!({"number": number, "carrier": text.carrier, "inboxId": text.inbox}));
-    exceptions::raise(tx, &problem, now).await?;
-    Ok(())
+    Ok(known.map(|(org,)| org))
 }

@@ -9,6 +9,7 @@ mod consider;
 pub mod measured;
 mod place;
 mod store;
+pub mod unroutable;
 
 pub use consider::{Considered, Routing, consider};
 pub use store::{Stored, store};

@@ -89,11 +89,10 @@ pub async fn store(tx: &mut Tx, text: &Arrived, routing: &Routing, by: &Actor, n
 /// Whether somebody is to answer the text, so that the time until the answer is measured.
 fn awaits_response(routing: &Routing) -> bool {
     let decision = &routing.decision;
-    let is_keyword = matches!(decision.opting, Some(Opting::Out | Opting::In)) || decision.reply.is_some();
     decision.author == Author::Client
         && decision.outcome != Outcome::Onboarding
         && routing.from.phone().is_some()
-        && !is_keyword
+        && !decision.is_keyword
 }
 
 /// Inserts the text. Returns false if it is stored already.

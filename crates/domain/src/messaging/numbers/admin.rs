@@ -10,6 +10,7 @@ use crate::actor::Actor;
 use crate::audit::{self, Entry, Event};
 use crate::field_errors::FieldErrors;
 use crate::ids::{NumberId, OrgId, SitterId};
+use crate::messaging::inbound::unroutable;
 use crate::people::organizations;
 use crate::{Error, Result};
 
@@ -73,6 +74,7 @@ pub async fn add(tx: &mut Tx, org: &OrgId, new: &NewNumber, by: &Actor, now: Tim
         .await?;
     let added = added.ok_or_else(duplicate)?;
     note(tx, Event::NumberAdded, &added, by, now).await?;
+    unroutable::number_added(tx, &added.e164, now).await?;
     Ok(added)
 }
 

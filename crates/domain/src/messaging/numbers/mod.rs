@@ -10,7 +10,7 @@ use nightshift_db::{Db, Engine, Tx};
 pub use admin::{NewNumber, NumberPatch, add, patch};
 pub use class::NumberClass;
 pub use list::{CarriedThread, NumberView, Usage, list};
-pub use platform::onboarding;
+pub use platform::{claim_onboarding, onboarding};
 
 use super::choice::{self, Candidate, Reason};
 use super::threads::Scope;

@@ -1,19 +1,25 @@
 //! The number for new businesses: the front desk number of the platform.
 
 use nightshift_db::{Timestamp, Tx};
+use serde_json::json;
 
-use super::{Number, find, load};
+use super::{Number, NumberClass, find, load};
 use crate::Result;
+use crate::exceptions::{self, ExceptionKind, NewException, Severity};
 use crate::ids::NumberId;
 use crate::people::organizations::{PLATFORM, is_platform};
 use crate::phone::PhoneNumber;
 
-/// Returns the row of the number for new businesses, which becomes the platform's front desk number in service; an
-/// earlier one goes out of service. If the number belongs to an organisation, its row is returned unchanged.
+/// Returns the number for new businesses, which becomes the platform's front desk number in service; an earlier one goes
+/// out of service. If the number belongs to an organisation, its row is left alone, but the number still counts as the
+/// platform's, so that no organisation gets what new businesses write.
 pub async fn onboarding(tx: &mut Tx, number: &PhoneNumber, now: Timestamp) -> Result<Option<Number>> {
     let row = find(tx, number).await?;
-    let in_place = row.as_ref().is_some_and(|row| !is_platform(&row.org_id) || row.is_in_service());
-    if in_place {
+    if let Some(row) = row.as_ref().filter(|row| !is_platform(&row.org_id)) {
+        let (org_id, number_class) = (PLATFORM.into(), NumberClass::FrontDesk);
+        return Ok(Some(Number { org_id, number_class, assigned_sitter_id: None, ..row.clone() }));
+    }
+    if row.as_ref().is_some_and(Number::is_in_service) {
         return Ok(row);
     }
     tx.query(
@@ -47,4 +53,21 @@ pub async fn onboarding(tx: &mut Tx, number: &PhoneNumber, now: Timestamp) -> Re
     .execute()
     .await?;
     find(tx, number).await
+}
+
+/// Makes the row of the number for new businesses before the first text to it, so that no organisation can add the
+/// number. Raises an exception while an organisation has it.
+pub async fn claim_onboarding(tx: &mut Tx, number: &PhoneNumber, now: Timestamp) -> Result<()> {
+    let kind = ExceptionKind::SmsUnroutable;
+    let fingerprint = format!("{kind}:onboarding");
+    onboarding(tx, number, now).await?;
+    let taken = find(tx, number).await?.filter(|row| !is_platform(&row.org_id));
+    let Some(taken) = taken else {
+        return exceptions::resolve(tx, &fingerprint, "the number for new businesses is the platform's", now).await;
+    };
+    let problem = NewException::new(kind, Severity::High, fingerprint)
+        .title("An organisation has added the number for new businesses")
+        .detail(json!({"number": number.masked(), "numberId": taken.id, "orgId": taken.org_id}));
+    exceptions::raise(tx, &problem, now).await?;
+    Ok(())
 }

@@ -1,19 +1,25 @@
 //! Wishes for no more texts in free words.
 //!
-//! A text is cut into sentences and these into words, without case, quotes and typing errors ([`words`]). A sentence is a
-//! wish if one of the [`phrases`] is in it: somebody stops, refuses or does not want texts, or a number leaves a list.
-//! What is stopped decides, not the word "stop": a walk, a car and a collar are no texts. Nothing is learned from data
-//! and nothing is looked up, so that the same text always gets the same answer.
+//! A text is cut into sentences and these into words, without case, quotes and typing errors ([`words`]). A small grammar
+//! reads them ([`pattern`]): its [`rules`] say what ends or refuses, what is sent, who gets it, and what a number leaves; a
+//! phrase puts them together ([`english`], [`rights`], [`strangers`], [`foreign`]). A sentence with a phrase is a wish,
+//! unless what is around the phrase says otherwise ([`context`]): a time, another channel, a question. What is stopped
+//! decides, not the word "stop": a walk, a car and a collar are no texts. Nothing is learned from data and nothing is
+//! looked up, so the same text always gets the same answer.
 //!
 //! The answer is a guess. It is put before a person.
 
-mod classes;
+mod bare;
+mod context;
+mod english;
 mod foreign;
+mod model;
 mod pattern;
 mod phrase;
-mod phrases;
 mod rights;
+mod rules;
 mod strangers;
+mod vocabulary;
 mod words;
 
 use self::words::sentences;
@@ -26,7 +32,7 @@ const CHARS_READ: usize = 1600;
 pub fn is_wish(body: &str) -> bool {
     let body: String = body.chars().take(CHARS_READ).collect();
     let sentences = sentences(&body);
-    phrases::is_bare_stop(&sentences) || sentences.iter().any(phrases::is_wish)
+    bare::is_bare_stop(&sentences) || sentences.iter().any(|sentence| model::is_wish(sentence))
 }
 
 #[cfg(test)]
@@ -52,14 +58,14 @@ mod tests {
     fn wishes_are_found() {
         let wishes = wishes();
         let missed: Vec<_> = wishes.iter().filter(|text| !is_wish(text)).collect();
-        assert!(wishes.len() >= 200 && missed.len() * 20 <= wishes.len(), "{missed:#?}");
+        assert!(wishes.len() >= 1700 && missed.len() * 20 <= wishes.len(), "{missed:#?}");
     }
 
     #[test]
     fn ordinary_texts_are_left_alone() {
         let ordinary = ordinary();
         let flagged: Vec<_> = ordinary.iter().filter(|text| is_wish(text)).collect();
-        assert!(ordinary.len() >= 500 && flagged.len() * 100 <= ordinary.len(), "{flagged:#?}");
+        assert!(ordinary.len() >= 3300 && flagged.len() * 100 <= ordinary.len(), "{flagged:#?}");
         for text in ordinary {
             assert!(!matches!(keyword(text), Some(Keyword::Stop | Keyword::Start)), "{text}");
         }
@@ -88,9 +94,38 @@ mod tests {
         }
     }
 
+    /// Words that begin, fill and end phrases, in any order: the texts with the most ways to read them.
+    fn of_the_grammar(words: std::ops::Range<usize>) -> impl Strategy<Value = String> {
+        let word = "(stop|no|more|me|us|texts|texting|please|the|any|of|my|number|off|from|your|list|not|want|to|you|\
+                    dont|send|wrong|this|is|walk|today|i|and|in|how|it|remove)";
+        proptest::collection::vec((word, "[ ,.!?]{0,2}"), words)
+            .prop_map(|words| words.into_iter().map(|(word, between)| format!("{word}{between} ")).collect::<String>())
+    }
+
     proptest! {
         #[test]
         fn no_text_is_too_odd(text in "\\PC{0,200}|.{0,200}|(stop|no|more|me|,|texts|texting| ){0,60}") {
+            let _ = is_wish(&text);
+        }
+
+        #[test]
+        fn case_space_and_marks_at_the_end_change_nothing(text in of_the_grammar(1..12)) {
+            let found = is_wish(&text);
+            prop_assert_eq!(is_wish(&text.to_uppercase()), found);
+            prop_assert_eq!(is_wish(&text.replace(' ', "  ")), found);
+            prop_assert_eq!(is_wish(&format!("  {text}!!")), found);
+            prop_assert_eq!(is_wish(&format!("“{text}”")), found);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8))]
+
+        /// A reader that tries every way to read a sentence does not come to an end here.
+        #[test]
+        fn a_sentence_of_1600_characters_is_read_to_the_end(text in of_the_grammar(400..600)) {
+            let text = text.replace(['.', '!', '?', ','], "");
+            prop_assert!(text.len() >= CHARS_READ);
             let _ = is_wish(&text);
         }
     }

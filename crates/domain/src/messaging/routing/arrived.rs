@@ -27,6 +27,8 @@ pub struct Arrived {
     pub body: String,
     /// The URLs of pictures and other media.
     pub media: Vec<String>,
+    /// Whether it has further media, which can't be shown.
+    pub lacks_media: bool,
     /// The keyword that the carrier has recognised.
     pub keyword: Option<Keyword>,
     /// When the carrier received the text. `None` if it does not say.
@@ -50,13 +52,13 @@ impl Arrived {
         MessageId::from(self.inbox.as_str())
     }
 
-    /// Returns what is kept of the text, and whether something is missing from it: the end of a text that is too long, or
-    /// characters that can't be stored or were lost before.
+    /// Returns what is kept of the text, and whether something is missing from it: the end of a text that is too long,
+    /// characters that can't be stored or were lost before, or media.
     pub(in crate::messaging) fn kept(&self) -> (String, bool) {
         let mut chars = self.body.chars();
         let body: String = chars.by_ref().take(BODY_CHARS_MAX).map(storable).collect();
         let is_cut = chars.next().is_some();
-        let lacks = is_cut || body.contains(char::REPLACEMENT_CHARACTER);
+        let lacks = is_cut || self.lacks_media || body.contains(char::REPLACEMENT_CHARACTER);
         (body, lacks)
     }
 
@@ -92,6 +94,7 @@ mod tests {
             to: "+15551230002".to_owned(),
             body: body.to_owned(),
             media: Vec::new(),
+            lacks_media: false,
             keyword: None,
             sent_at: None,
             received_at: Timestamp::from_unix_ms(1_000),
@@ -110,6 +113,7 @@ mod tests {
     fn characters_that_were_lost_are_marked() {
         assert_eq!(arrived("a\0b").kept(), ("a\u{fffd}b".to_owned(), true));
         assert!(arrived("half an emoji \u{fffd}").kept().1);
+        assert_eq!(Arrived { lacks_media: true, ..arrived("a") }.kept(), ("a".to_owned(), true));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::messaging::message::RoutedTo;
 use crate::messaging::numbers::NumberClass;
 use crate::messaging::opt_outs::Keyword;
 use crate::messaging::scope::Scope;
-use crate::messaging::windows::{WindowStatus, status_at};
+use crate::messaging::windows::WindowStatus;
 use crate::offers::Command;
 use crate::text_enum::text_enum;
 
@@ -99,6 +99,8 @@ pub struct Decision {
     pub sitter: Option<SitterId>,
     pub opting: Option<Opting>,
     pub reply: Option<KeywordReply>,
+    /// Whether it is STOP, START or HELP, which the carrier or we answer, so that nobody has to.
+    pub is_keyword: bool,
     /// The answer to an offer to act on.
     pub command: Option<Command>,
     pub steps: Vec<Step>,
@@ -111,6 +113,7 @@ pub struct Decision {
 struct Asked {
     opting: Option<Opting>,
     reply: Option<KeywordReply>,
+    is_keyword: bool,
 }
 
 /// Where a text goes, before the steps are complete.
@@ -148,6 +151,7 @@ impl Verdict {
             sitter: self.sitter,
             opting: asked.opting,
             reply: asked.reply,
+            is_keyword: asked.is_keyword,
             command: self.command,
             steps: steps.into_vec(),
             summary: self.summary,
@@ -185,7 +189,7 @@ pub fn decide(facts: &Facts) -> Decision {
             author: Author::Client,
             sitter: None,
             command: None,
-            summary: format!("Not routed: no organisation has the number {}.", facts.number),
+            summary: format!("Not routed: it was sent to {}, which no organisation has.", facts.number),
         };
         return verdict.explained_by(Asked::default(), steps);
     };
@@ -244,10 +248,10 @@ fn keyword(facts: &Facts, steps: &mut Steps) -> Asked {
     let answer = match (reply, facts.carrier_answers) {
         (None, _) => "",
         (Some(_), true) => "; the carrier answers it",
-        (Some(_), false) => "; we answer it",
+        (Some(_), false) => "; an answer, if one is due, is ours to give",
     };
     steps.matched(Check::Keyword, CHECKED, format!("{meaning}{answer}"));
-    Asked { opting, reply: reply.filter(|_| !facts.carrier_answers) }
+    Asked { opting, reply: reply.filter(|_| !facts.carrier_answers), is_keyword: reply.is_some() }
 }
 
 /// Rule 4.
@@ -323,17 +327,26 @@ fn in_active_window(facts: &Facts, steps: &mut Steps) -> Option<Verdict> {
         .threads
         .iter()
         .flat_map(|thread| thread.windows.iter().map(move |window| (thread, window)))
-        .filter(|(_, window)| is_active(facts, window))
+        .filter(|(_, window)| window.status(facts.at) == WindowStatus::Active)
         .collect();
     active.sort_by(|(thread, window), (other, other_window)| {
         (window.starts_at, &thread.id).cmp(&(other_window.starts_at, &other.id))
     });
     let Some((thread, window)) = active.pop() else {
-        let closed = facts.threads.iter().flat_map(|thread| &thread.windows).map(|window| window.ends_at).max();
-        let reason = match closed.filter(|ends_at| *ends_at <= facts.at) {
-            Some(at) => format!("none is active; the last one closed at {}", time(at, facts.at, facts.zone)),
-            None => "none is active".to_owned(),
+        let of = |status| {
+            let windows = facts.threads.iter().flat_map(|thread| &thread.windows);
+            windows.filter(move |window| window.status(facts.at) == status)
         };
+        let next = of(WindowStatus::Future).map(|window| window.starts_at).min();
+        let last = of(WindowStatus::Past).map(|window| window.ends_at).max();
+        let shown = |at| time(at, facts.at, facts.zone);
+        let reason = match (next, last) {
+            (Some(at), _) => format!("none is active; the next one begins at {}", shown(at)),
+            (None, Some(at)) => format!("none is active; the last one closed at {}", shown(at)),
+            (None, None) => "none is active".to_owned(),
+        };
+        let elsewhere = "; one is active in a conversation that is closed or on another number";
+        let reason = if facts.active_elsewhere { reason + elsewhere } else { reason };
         steps.not(Check::ActiveWindow, checked, reason);
         return None;
     };
@@ -368,10 +381,6 @@ fn in_active_window(facts: &Facts, steps: &mut Steps) -> Option<Verdict> {
             Verdict::to_owner(Outcome::WindowWithoutSitter, destination, &why)
         }
     })
-}
-
-fn is_active(facts: &Facts, window: &WindowOfThread) -> bool {
-    status_at(window.starts_at, window.ends_at, window.cancelled_at, facts.at) == WindowStatus::Active
 }
 
 fn newest<'a>(threads: impl Iterator<Item = &'a OpenThread>) -> Option<&'a OpenThread> {
@@ -418,11 +427,26 @@ fn without_window(facts: &Facts, class: NumberClass, steps: &mut Steps) -> Verdi
 }
 
 fn no_window(facts: &Facts, thread: &OpenThread, steps: &mut Steps) -> Verdict {
-    let reason = match facts.threads.len() {
-        1 => format!("conversation {} is open; its assignment window is closed", thread.id),
-        _ => format!("conversation {} has the latest text; its assignment window is closed", thread.id),
-    };
+    let chosen = if facts.threads.len() == 1 { "is open" } else { "has the latest text" };
+    let reason = format!("conversation {} {chosen}; {}", thread.id, why_not_active(facts, thread));
     steps.matched(Check::OpenThread, "the client's open conversations on this number", reason);
-    let why = "no active assignment window for this client";
-    Verdict::to_owner(Outcome::ClosedWindow, Destination::Thread(thread.id.clone()), why)
+    let mut why = "no active assignment window for this client".to_owned();
+    if facts.active_elsewhere {
+        why = format!("{why} in an open conversation on number {}", facts.number);
+    }
+    Verdict::to_owner(Outcome::ClosedWindow, Destination::Thread(thread.id.clone()), &why)
+}
+
+/// Says why no window of a thread is active.
+fn why_not_active(facts: &Facts, thread: &OpenThread) -> &'static str {
+    let any = |status| thread.windows.iter().any(|window| window.status(facts.at) == status);
+    if thread.windows.is_empty() {
+        "it has no assignment window"
+    } else if any(WindowStatus::Future) {
+        "its assignment window has not begun"
+    } else if any(WindowStatus::Past) {
+        "its assignment window is closed"
+    } else {
+        "its assignment window is cancelled"
+    }
 }

@@ -9,8 +9,10 @@ use crate::ids::{ClientId, SitterId, ThreadId};
 use crate::messaging::numbers::NumberClass;
 use crate::messaging::opt_outs::Keyword;
 use crate::messaging::scope::Scope;
+use crate::messaging::windows::{WindowStatus, status_at};
 use crate::offers::Command;
 use crate::phone::PhoneNumber;
+use crate::short_hash::short_hash;
 
 /// The longest name of a sender that is kept, in characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -55,6 +57,16 @@ impl Sender {
     #[must_use]
     pub fn compared(&self) -> String {
         self.stored().replace('+', "")
+    }
+
+    /// Returns the group in which this sender's texts are routed one at a time: the digits of a number, else a short hash,
+    /// because the key of a group is indexed and a name may have any length.
+    #[must_use]
+    pub fn group(&self) -> String {
+        match self {
+            Self::Phone(phone) => phone.digits().to_owned(),
+            Self::Name(name) => short_hash(name),
+        }
     }
 
     /// Returns what may be shown of the sender to everybody.
@@ -136,8 +148,26 @@ pub struct Facts {
     pub client: Option<ClientId>,
     /// The client's open threads on the number.
     pub threads: Vec<OpenThread>,
+    /// Whether, although no window of these threads is active, one of the client's is: its thread is on another number,
+    /// or closed.
+    pub active_elsewhere: bool,
     /// When the carrier received the text. Windows are judged by this time.
     pub at: Timestamp,
     /// The organisation's time zone.
     pub zone: Tz,
+}
+
+impl WindowOfThread {
+    /// Returns its status at a time.
+    pub(super) fn status(&self, at: Timestamp) -> WindowStatus {
+        status_at(self.starts_at, self.ends_at, self.cancelled_at, at)
+    }
+}
+
+impl Facts {
+    /// Whether a window of the client's threads on the number is active.
+    pub(super) fn has_active_window(&self) -> bool {
+        let mut windows = self.threads.iter().flat_map(|thread| &thread.windows);
+        windows.any(|window| window.status(self.at) == WindowStatus::Active)
+    }
 }

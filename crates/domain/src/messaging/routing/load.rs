@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use nightshift_db::{Timestamp, Tx};
 
 use super::arrived::Arrived;
+use super::elsewhere;
 use super::facts::{Facts, KnownSitter, OpenThread, Reached, Sender, WindowOfThread};
 use crate::Result;
 use crate::ids::{ClientId, OrgId, SitterId, ThreadId};
@@ -51,6 +52,7 @@ pub async fn load(tx: &mut Tx, text: &Arrived, onboarding: &PhoneNumber, now: Ti
         sitter: None,
         client: None,
         threads: Vec::new(),
+        active_elsewhere: false,
         at: text.at(),
         zone: Tz::UTC,
     };
@@ -72,13 +74,14 @@ pub async fn load(tx: &mut Tx, text: &Arrived, onboarding: &PhoneNumber, now: Ti
         facts.zone = organizations::zone_in(tx, &org).await?;
         if let Some(client) = &facts.client {
             facts.threads = threads(tx, client, &number).await?;
+            facts.active_elsewhere = elsewhere::is_active(tx, &org, &facts).await?;
         }
     }
     let name = organizations::name_in(tx, &org).await?;
     Ok(Known { facts, office: Some(Office { org, name, number }) })
 }
 
-/// Returns the row of one of our numbers. The number for new businesses gets its row when a text first arrives for it.
+/// Returns the row of one of our numbers. The number for new businesses is the platform's, whoever has its row.
 async fn number_of(tx: &mut Tx, to: &PhoneNumber, onboarding: &PhoneNumber, now: Timestamp) -> Result<Option<Number>> {
     if to == onboarding { numbers::onboarding(tx, to, now).await } else { numbers::find(tx, to).await }
 }

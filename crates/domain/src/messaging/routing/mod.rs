@@ -6,6 +6,7 @@
 
 mod arrived;
 mod decide;
+mod elsewhere;
 mod facts;
 mod load;
 mod said;

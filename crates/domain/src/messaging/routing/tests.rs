@@ -54,6 +54,7 @@ fn facts() -> Facts {
         sitter: None,
         client: Some(ClientId::from("client-1")),
         threads: Vec::new(),
+        active_elsewhere: false,
         at: at(30),
         zone: Tz::UTC,
     }
@@ -121,6 +122,43 @@ fn without_an_active_window_the_thread_with_the_latest_text_takes_it_to_the_owne
     let decision = decide(&Facts { threads: vec![newer, thread("t2", Vec::new())], ..facts() });
     assert_eq!((decision.destination, decision.routed_to), (to_thread("t1"), RoutedTo::Owner));
     assert_eq!(decision.summary, "Routed to owner inbox: no active assignment window for this client.");
+}
+
+#[test]
+fn the_steps_say_why_no_window_is_active() {
+    let mut cancelled = window(Some(sam()), 0, 120);
+    cancelled.cancelled_at = Some(at(1));
+    for (windows, none_active, why) in [
+        (vec![], "none is active", "it has no assignment window"),
+        (
+            vec![window(Some(sam()), 60, 120)],
+            "none is active; the next one begins at 11:00",
+            "its assignment window has not begun",
+        ),
+        (
+            vec![window(Some(sam()), 0, 20)],
+            "none is active; the last one closed at 10:20",
+            "its assignment window is closed",
+        ),
+        (vec![cancelled], "none is active", "its assignment window is cancelled"),
+    ] {
+        let decision = decide(&Facts { threads: vec![thread("t1", windows)], ..facts() });
+        let reason = |check| decision.steps.iter().find(|step| step.step == check).unwrap().reason.clone();
+        assert_eq!(reason(Check::ActiveWindow), none_active);
+        assert_eq!(reason(Check::OpenThread), format!("conversation t1 is open; {why}"));
+    }
+}
+
+#[test]
+fn a_window_that_is_active_elsewhere_is_not_denied() {
+    let threads = vec![thread("t1", Vec::new())];
+    let decision = decide(&Facts { threads, active_elsewhere: true, ..facts() });
+    assert_eq!((decision.destination, decision.routed_to), (to_thread("t1"), RoutedTo::Owner));
+    assert_eq!(
+        decision.summary,
+        "Routed to owner inbox: no active assignment window for this client in an open conversation on number \
+         +1••••••••02."
+    );
 }
 
 #[test]

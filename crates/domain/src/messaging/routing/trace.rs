@@ -22,7 +22,7 @@ pub(in crate::messaging) struct NewTrace<'a> {
     pub decision: &'a Decision,
 }
 
-/// Stores a trace. Each webhook has at most one.
+/// Stores a trace. Each webhook has at most one of an outcome, so that a text that reached nobody can be routed later.
 pub(in crate::messaging) async fn record(tx: &mut Tx, new: &NewTrace<'_>, now: Timestamp) -> Result<()> {
     tx.query(
         "INSERT INTO routing_traces

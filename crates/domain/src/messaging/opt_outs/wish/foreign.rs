@@ -1,4 +1,5 @@
-//! The wish in Spanish and French. Words are without accents and apostrophes: `m'écrire` is `mecrire`.
+//! The wish in other languages: Spanish and French, and the usual forms in German, Portuguese and Italian. Words are
+//! without accents and apostrophes: `m'écrire` is `mecrire`.
 
 use super::phrase::{Phrase, phrase};
 
@@ -58,4 +59,22 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("mauvais|faux numero|destinataire"),
     phrase("erreur|trompez|trompe|trompes de numero|personne|destinataire"),
     phrase("laissez|laisse|fichez|foutez moi|nous tranquille|tranquilles|la|paix"),
+    // German.
+    phrase("keine|nie @det* weiteren|deine|ihre|solche* nachrichten|nachricht|sms|texte mehr|$|bitte|senden|schicken"),
+    phrase("nicht|nie mehr|wieder schreiben|anschreiben|kontaktieren|melden"),
+    phrase("falsche|falschen nummer|person|empfaenger"),
+    phrase("nummer loschen|entfernen"),
+    phrase("loschen|entfernen sie|bitte|du* meine|diese nummer"),
+    // Portuguese.
+    phrase("nao quero|desejo|queremos mais|receber|suas|essas|estas|as* mensagens|mensagem|sms"),
+    phrase("pare|parem|parar|deixe|deixem de|me|por|favor* mandar|enviar|escrever|mensagens|contactar"),
+    phrase("nao me mande|mandem|envie|enviem|escreva|escrevam|contacte|contactem"),
+    phrase("numero|pessoa errado|errada"),
+    // Italian.
+    phrase(
+        "non mandatemi|mandarmi|mandate|inviatemi|inviarmi|scrivetemi|scrivermi|contattatemi|contattarmi piu|messaggi|sms",
+    ),
+    phrase("non voglio|vogliamo|desidero piu|ricevere|vostri|i|questi* messaggi|sms"),
+    phrase("basta|smettete|smettetela|smettila di|con|i|questi* messaggi|sms|scrivermi|mandarmi|inviarmi"),
+    phrase("numero|persona sbagliato|sbagliata"),
 ];

@@ -1,143 +1,16 @@
 //! The words of a text, without what does not change their meaning: case, quotes, accents, typing errors.
 
-/// Words in which one wrong, missing, doubled or swapped letter is forgiven. The first letter must be right.
-const LONG: [&str; 39] = [
-    "texting",
-    "message",
-    "messages",
-    "messaging",
-    "contact",
-    "contacting",
-    "unsubscribe",
-    "remove",
-    "number",
-    "sending",
-    "receive",
-    "receiving",
-    "anymore",
-    "delete",
-    "database",
-    "notifications",
-    "notification",
-    "spamming",
-    "harassing",
-    "bothering",
-    "getting",
-    "mailing",
-    "marketing",
-    "reminders",
-    "further",
-    "communications",
-    "communication",
-    "consent",
-    "contacts",
-    "stopping",
-    "discontinue",
-    "promotions",
-    "interested",
-    "subscription",
-    "mensajes",
-    "permission",
-    "updates",
-    "alerts",
-    "please",
-];
-
-/// Real words that differ from a word of [`LONG`] in one letter.
-const OTHERS: [&str; 25] = [
-    "massage",
-    "massages",
-    "massaging",
-    "testing",
-    "removed",
-    "removes",
-    "remover",
-    "deleted",
-    "deletes",
-    "received",
-    "receives",
-    "receiver",
-    "messaged",
-    "tenting",
-    "contract",
-    "contracting",
-    "content",
-    "consents",
-    "getting",
-    "petting",
-    "numbers",
-    "contacted",
-    "messenger",
-    "numbed",
-    "pleased",
-];
-
-/// Short words as people mistype or shorten them.
-const SHORT: [(&str, &str); 54] = [
-    ("stpo", "stop"),
-    ("sotp", "stop"),
-    ("stp", "stop"),
-    ("stopp", "stop"),
-    ("stoop", "stoop"),
-    ("satop", "stop"),
-    ("stopt", "stop"),
-    ("syop", "stop"),
-    ("stoppp", "stop"),
-    ("plz", "please"),
-    ("pls", "please"),
-    ("plse", "please"),
-    ("pleas", "please"),
-    ("u", "you"),
-    ("ur", "your"),
-    ("txt", "text"),
-    ("txts", "texts"),
-    ("tex", "text"),
-    ("textx", "texts"),
-    ("texs", "texts"),
-    ("msg", "message"),
-    ("msgs", "messages"),
-    ("mesg", "message"),
-    ("txting", "texting"),
-    ("txtin", "texting"),
-    ("textin", "texting"),
-    ("texing", "texting"),
-    ("msging", "messaging"),
-    ("doint", "dont"),
-    ("dnt", "dont"),
-    ("dont", "dont"),
-    ("don", "dont"),
-    ("unsub", "unsubscribe"),
-    ("lsit", "list"),
-    ("thx", "thanks"),
-    ("ty", "thanks"),
-    ("num", "number"),
-    ("nr", "number"),
-    ("no1", "nobody"),
-    ("fone", "phone"),
-    ("evr", "ever"),
-    ("agian", "again"),
-    ("mre", "more"),
-    ("thees", "these"),
-    ("unsubscribing", "unsubscribe"),
-    ("textig", "texting"),
-    ("txet", "text"),
-    ("txtn", "texting"),
-    ("textn", "texting"),
-    ("ion", "dont"),
-    ("blowin", "blowing"),
-    ("hittin", "hitting"),
-    ("buggin", "bugging"),
-    ("mor", "more"),
-];
+use super::vocabulary::{LONG, OTHERS, SHORT, SHORTENED};
 
 /// A sentence, as the words that mean the same.
 pub(super) type Sentence = Vec<String>;
 
 /// Cuts a text into sentences, and these into words.
 pub(super) fn sentences(text: &str) -> Vec<Sentence> {
-    let plain = drawn_out(text.chars().filter_map(plain).flatten());
+    let plain = joined_letters(&drawn_out(text.chars().filter_map(plain).flatten()));
     plain
-        .split(['.', '!', '?', ';', '\n'])
+        .split_inclusive(['.', '!', '?', ';', '\n'])
+        .filter(|sentence| !only_wonders(sentence))
         .map(|sentence| {
             let words = sentence.split(|c: char| !c.is_alphanumeric() && c != ',');
             let words = words.flat_map(|word| word.split_inclusive(','));
@@ -145,6 +18,14 @@ pub(super) fn sentences(text: &str) -> Vec<Sentence> {
         })
         .filter(|sentence| sentence.iter().any(|word| word != ","))
         .collect()
+}
+
+/// Whether a sentence wonders about what it would be a wish to say: `this is spam?`, `no texts?`.
+fn only_wonders(sentence: &str) -> bool {
+    const TELLING: [&str; 12] =
+        ["this", "that", "these", "its", "it", "you", "youre", "u", "wrong", "no", "unsubscribe", "turn"];
+    let first = sentence.split_whitespace().next().unwrap_or_default();
+    sentence.ends_with('?') && TELLING.contains(&first.trim_end_matches('?'))
 }
 
 /// Writes a letter once that is written three times or more: `nooo`.
@@ -161,6 +42,27 @@ fn drawn_out(letters: impl Iterator<Item = char>) -> String {
         }
     }
     text
+}
+
+/// Joins single letters that stand apart: `s t o p`.
+fn joined_letters(text: &str) -> String {
+    const LEAST: usize = 4;
+    let mut joined = String::with_capacity(text.len());
+    let mut letters = Vec::new();
+    for word in text.split(' ').chain([""]) {
+        let mut chars = word.chars();
+        match (chars.next(), chars.next()) {
+            (Some(letter), None) if letter.is_alphabetic() => letters.push(letter),
+            _ => {
+                let between = if letters.len() >= LEAST { "" } else { " " };
+                joined.push_str(&letters.drain(..).map(String::from).collect::<Vec<_>>().join(between));
+                joined.push(' ');
+                joined.push_str(word);
+                joined.push(' ');
+            }
+        }
+    }
+    joined
 }
 
 /// A comma is a word of its own.
@@ -187,6 +89,8 @@ fn plain(c: char) -> Option<Vec<char>> {
         return None;
     }
     Some(match c {
+        '#' => " number ".chars().collect(),
+        '&' => " and ".chars().collect(),
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c).to_lowercase().collect(),
         _ => c.to_lowercase().map(without_accent).collect(),
     })
@@ -200,6 +104,8 @@ fn without_accent(c: char) -> char {
         'ó' | 'ò' | 'ô' | 'ö' => 'o',
         'ú' | 'ù' | 'û' | 'ü' => 'u',
         'ñ' => 'n',
+        'ã' => 'a',
+        'õ' => 'o',
         'ç' => 'c',
         '¡' | '¿' | '…' => '.',
         c => c,
@@ -211,9 +117,38 @@ fn meant(word: &str) -> String {
     if let Some((_, meant)) = SHORT.iter().find(|(written, _)| *written == word) {
         return (*meant).to_owned();
     }
+    if let Some(meant) = dropped_g(word).or_else(|| without_vowels(word)) {
+        return meant.to_owned();
+    }
     let is_long = word.chars().count() >= 5 && !OTHERS.contains(&word) && !LONG.contains(&word);
     let meant = LONG.iter().find(|long| is_long && is_near(word, long));
     meant.map_or_else(|| word.to_owned(), |meant| (*meant).to_owned())
+}
+
+/// The word whose last g is left out: `botherin`.
+fn dropped_g(word: &str) -> Option<&'static str> {
+    LONG.into_iter().find(|long| word.ends_with("in") && long.strip_suffix('g') == Some(word))
+}
+
+/// The word of which some vowels are left out: `cntct`, `numbr`.
+fn without_vowels(word: &str) -> Option<&'static str> {
+    const LEAST: usize = 3;
+    let is_vowel = |c: &char| matches!(c, 'a' | 'e' | 'i' | 'o' | 'u');
+    let consonants = |word: &str| {
+        let mut letters: Vec<char> = word.chars().filter(|c| !is_vowel(c)).collect();
+        letters.dedup();
+        letters
+    };
+    let is_part = |long: &str| {
+        let mut letters = long.chars();
+        word.chars().all(|c| letters.any(|letter| letter == c))
+    };
+    let shorter = |long: &&&str| word.len() < long.len() && long.chars().next() == word.chars().next();
+    LONG.iter()
+        .chain(&SHORTENED)
+        .filter(shorter)
+        .find(|long| word.len() >= LEAST && consonants(word) == consonants(long) && is_part(long))
+        .copied()
 }
 
 /// Whether two words begin alike and differ in one letter, which is wrong, missing, too many or swapped with the next.
@@ -240,7 +175,8 @@ fn expand(words: impl Iterator<Item = String>) -> Sentence {
     for word in words {
         let last = sentence.last().map(String::as_str);
         let joined = match (last, word.as_str()) {
-            (Some("do" | "does"), "not") | (Some("dont"), "t") => Some("dont"),
+            (Some("does"), "not") => Some("doesnt"),
+            (Some("do"), "not") | (Some("dont"), "t") => Some("dont"),
             (Some("can"), "not") => Some("cant"),
             (Some("will"), "not") => Some("wont"),
             (Some("did"), "not") => Some("didnt"),
@@ -249,9 +185,12 @@ fn expand(words: impl Iterator<Item = String>) -> Sentence {
             (Some("opting"), "out") => Some("optout"),
             (Some("un"), "subscribe") => Some("unsubscribe"),
             (Some("e"), "mails") => Some("emails"),
+            (Some("up"), "4") => Some("up"),
+            (Some("land"), "line") => Some("landline"),
             _ => None,
         };
         match joined {
+            None if word == "idk" => sentence.extend(["dont".to_owned(), "know".to_owned()]),
             Some(joined) => {
                 sentence.pop();
                 sentence.push(joined.to_owned());

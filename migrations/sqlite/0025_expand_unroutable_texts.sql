@@ -1,0 +1,19 @@
+-- A text that reached no organisation can be routed later: its webhook then has a second trace, with another outcome.
+
+-- widens: the previous version writes one trace for each webhook, which this index allows too
+CREATE UNIQUE INDEX routing_traces_outcome ON routing_traces (inbox_id, outcome) WHERE inbox_id IS NOT NULL;
+-- widens: the previous version finds the trace of a webhook by the index above
+DROP INDEX routing_traces_inbox;
+-- The texts that reached no organisation.
+CREATE INDEX routing_traces_unroutable ON routing_traces (created_at) WHERE outcome = 'unroutable';
+
+-- widens: a second trace of a webhook is refused only if it has the same outcome; the trigger comes back below
+DROP TRIGGER routing_traces_no_replace;
+-- widens: it refuses less than the trigger above
+CREATE TRIGGER routing_traces_no_replace BEFORE INSERT ON routing_traces
+WHEN EXISTS (SELECT 1 FROM routing_traces
+             WHERE id = NEW.id OR message_event_id = NEW.message_event_id
+                OR (inbox_id = NEW.inbox_id AND outcome = NEW.outcome))
+BEGIN
+    SELECT RAISE(ABORT, 'routing_traces is immutable');
+END;
