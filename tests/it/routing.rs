@@ -8,8 +8,10 @@ use nightshift_providers::twilio::signature::sign_form;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::FromRow;
+use tokio::sync::Mutex;
 
 use crate::support::business::{self, booking_of};
+use crate::support::checks::eventually;
 use crate::support::nightshift::on_with;
 use crate::support::process::{Process, World};
 use crate::support::{Answer, Caller, Nightshift, on};
@@ -649,53 +651,76 @@ fn rounds() -> usize {
 }
 
 async fn texts_of_one_person_over_two_processes_are_shown_in_the_order_of_their_webhooks(engine: Engine) {
-    const TEXTS: usize = 64;
+    // The texts of so many people are routed at a time: those of one person wait for each other, not for those of others.
+    const PEOPLE: usize = 4;
     let mut world = World::on(engine).await;
     world.set("PORT", "0");
     let processes = [world.serve(), world.serve()];
-    let http = nightshift_providers::http_client().unwrap();
-    for round in 0..rounds() {
-        let from = format!("+1212{round:07}");
-        let sent = (0..TEXTS).map(|number| {
-            let form = form(&format!("SM{round}-{number}"), &from, POOL, &format!("text {number}"), &[]);
-            post(&http, &processes[number % 2].url, form)
-        });
-        for answer in futures_util::future::join_all(sent).await {
-            answer.expect(200);
-        }
-        world.until("SELECT count(*) FROM webhook_inbox WHERE status <> 'processed'", 0).await;
-        let threads: Vec<(String,)> = world
-            .db()
-            .read("SELECT DISTINCT thread_id FROM message_events WHERE provider_message_sid LIKE $1")
-            .bind(format!("SM{round}-%"))
-            .all()
-            .await
-            .unwrap();
-        assert_eq!(threads.len(), 1, "one conversation");
-        // Those of one sender were routed one after the other, in the order of their webhooks.
-        let traced: Vec<(String,)> = world
-            .db()
-            .read("SELECT inbox_id FROM routing_traces WHERE thread_id = $1 ORDER BY created_at, id")
-            .bind(&threads[0].0)
-            .all()
-            .await
-            .unwrap();
-        assert_eq!(traced.len(), TEXTS);
-        let path = format!("/api/messages/threads/{}/messages?limit=200", threads[0].0);
-        let shown: Value = http.get(format!("{}{path}", processes[0].url)).send().await.unwrap().json().await.unwrap();
-        let shown: Vec<String> =
-            shown["messages"].as_array().unwrap().iter().map(|text| text["id"].as_str().unwrap().to_owned()).collect();
-        let in_order: Vec<(String,)> = world
-            .db()
-            .read("SELECT id FROM webhook_inbox WHERE event_key LIKE $1 ORDER BY received_at, id")
-            .bind(format!("SM{round}-%"))
-            .all()
-            .await
-            .unwrap();
-        assert_eq!(shown, in_order.into_iter().map(|(id,)| id).collect::<Vec<_>>());
+    let (rounds, sending) = ((0..rounds()).collect::<Vec<_>>(), Mutex::new(()));
+    for people in rounds.chunks(PEOPLE) {
+        let rounds = people.iter().map(|round| texts_of_one_person(&world, &processes, &sending, *round));
+        futures_util::future::join_all(rounds).await;
     }
     assert_eq!(world.jobs("webhook.twilio.inbound").that_lost_a_lease().count().await, 0);
     world.logs_are_discreet();
+}
+
+/// One person writes many texts at once, over both processes, while nobody else writes.
+async fn texts_of_one_person(world: &World, processes: &[Process; 2], sending: &Mutex<()>, round: usize) {
+    const TEXTS: usize = 64;
+    let http = nightshift_providers::http_client().unwrap();
+    let from = format!("+1212{round:07}");
+    let sent = (0..TEXTS).map(|number| {
+        let form = form(&format!("SM{round}-{number}"), &from, POOL, &format!("text {number}"), &[]);
+        post(&http, &processes[number % 2].url, form)
+    });
+    let sending = sending.lock().await;
+    for answer in futures_util::future::join_all(sent).await {
+        answer.expect(200);
+    }
+    drop(sending);
+    // A range, which an index finds among the texts of a thousand rounds.
+    let (first, end) = (format!("SM{round}-"), format!("SM{round}."));
+    let left = "SELECT count(*) FROM webhook_inbox
+                WHERE provider = 'twilio' AND event_key > $1 AND event_key < $2 AND status <> 'processed'";
+    eventually("all texts are processed", async || {
+        world.db().read(left).bind(&first).bind(&end).scalar::<i64>().await.unwrap() == 0
+    })
+    .await;
+    let threads: Vec<(String,)> = world
+        .db()
+        .read("SELECT DISTINCT thread_id FROM message_events WHERE provider_message_sid > $1 AND provider_message_sid < $2")
+        .bind(&first)
+        .bind(&end)
+        .all()
+        .await
+        .unwrap();
+    assert_eq!(threads.len(), 1, "one conversation");
+    // Those of one sender were routed one after the other, in the order of their webhooks.
+    let traced: Vec<(String,)> = world
+        .db()
+        .read("SELECT inbox_id FROM routing_traces WHERE thread_id = $1 ORDER BY created_at, id")
+        .bind(&threads[0].0)
+        .all()
+        .await
+        .unwrap();
+    assert_eq!(traced.len(), TEXTS);
+    let path = format!("/api/messages/threads/{}/messages?limit=200", threads[0].0);
+    let shown: Value = http.get(format!("{}{path}", processes[0].url)).send().await.unwrap().json().await.unwrap();
+    let shown: Vec<String> =
+        shown["messages"].as_array().unwrap().iter().map(|text| text["id"].as_str().unwrap().to_owned()).collect();
+    let in_order: Vec<(String,)> = world
+        .db()
+        .read(
+            "SELECT id FROM webhook_inbox WHERE provider = 'twilio' AND event_key > $1 AND event_key < $2
+             ORDER BY received_at, id",
+        )
+        .bind(&first)
+        .bind(&end)
+        .all()
+        .await
+        .unwrap();
+    assert_eq!(shown, in_order.into_iter().map(|(id,)| id).collect::<Vec<_>>());
 }
 
 /// Starts the program, which dies at `point`.

@@ -21,6 +21,7 @@ use sqlx::{ConnectOptions, Connection as _, Executor, PgConnection, SqliteConnec
 use crate::gate::Gate;
 use crate::limit::TimeLimit;
 use crate::session::{self, ConnectError};
+use crate::step::Step;
 use crate::trouble::Trust;
 use crate::{DbError, DbOptions, Engine, Outage, Result};
 
@@ -299,7 +300,7 @@ impl PooledConnection {
     /// Ends a transaction with `command`. If that fails, the transaction may still be open, so the connection is
     /// closed.
     pub(crate) async fn end(mut self, command: &'static str) -> Result<()> {
-        let ended = self.time_limit.run(self.command(command)).await;
+        let ended = self.time_limit.run(Step::of(command), self.command(command)).await;
         let ended = self.heed(ended);
         self.pooled.clean = self.trusted && ended.is_ok();
         ended

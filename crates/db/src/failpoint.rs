@@ -5,8 +5,9 @@
 //! `abort` (as `kill -9`), `panic`, `error` (as if the database were unavailable) and `delay:MS` (without a count).
 //! `NIGHTSHIFT_FAIL_STATEMENT` makes the n-th statement of the process fail, counting `BEGIN` and `COMMIT`: `n=before`
 //! (not executed), `n=after` (executed, but the answer is lost) or `n=hang` (no answer for two seconds, then an error).
-//! `NIGHTSHIFT_SKIP` is a comma-separated list of waits that the process leaves out, because the test vouches for what
-//! they wait for.
+//! [`step`](crate::step) kills the process at any statement that follows such a place.
+//! `NIGHTSHIFT_SKIP` is a comma-separated list of waits that the process leaves out or shortens, because the test vouches
+//! for what they wait for.
 
 /// What an armed place does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +118,7 @@ mod armed {
     use std::time::Duration;
 
     use super::Action;
-    use crate::Result;
+    use crate::{Result, step};
 
     static ARMED: LazyLock<Mutex<HashMap<String, (Action, u32)>>> = LazyLock::new(|| {
         let variable = std::env::var("NIGHTSHIFT_FAILPOINTS").unwrap_or_default();
@@ -156,6 +157,7 @@ mod armed {
     /// [`DbError::Unavailable`](crate::DbError::Unavailable) if the place is armed with [`Action::Error`].
     #[expect(clippy::panic, reason = "that is what it is armed for")]
     pub async fn hit(name: &str) -> Result<()> {
+        step::passed(name);
         let action = {
             let mut places = places();
             let Some((action, left)) = places.get_mut(name) else { return Ok(()) };

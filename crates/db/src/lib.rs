@@ -29,6 +29,7 @@ pub mod sabotage;
 mod select;
 mod session;
 mod settings;
+mod step;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timeline;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::step::Step;
 use crate::{DbError, Outage, Result, failpoint};
 
 /// The time limit of a statement, including the network. When it is exceeded, the connection counts as dead. Without
@@ -22,8 +23,8 @@ impl TimeLimit {
     /// # Errors
     /// The statement's error; [`DbError::Unavailable`] if the limit is exceeded. The statement may have been executed
     /// nevertheless.
-    pub(crate) async fn run<T>(self, statement: impl Future<Output = Result<T>>) -> Result<T> {
-        let statement = failpoint::statement(statement);
+    pub(crate) async fn run<T>(self, step: Step, statement: impl Future<Output = Result<T>>) -> Result<T> {
+        let statement = failpoint::statement(step.run(statement));
         let Some(limit) = self.0 else { return statement.await };
         let too_late = |_| Err(DbError::Unavailable(Outage::TimedOut));
         tokio::time::timeout(limit, statement).await.unwrap_or_else(too_late)

@@ -14,6 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use crate::connections::Connections;
 use crate::gate::Gate;
 use crate::query::Target;
+use crate::step::Step;
 use crate::{Clock, DbError, DbOptions, Engine, Query, Reading, Result, Select, Timestamp, Tx, file, sabotage};
 
 /// SQLite's busy timeout: how long a write waits for other writers of the file, in this process or another one.
@@ -156,7 +157,7 @@ impl Db {
     /// # Errors
     /// [`DbError::Unavailable`] if no connection is available.
     pub async fn begin(&self) -> Result<Tx> {
-        self.writers.time_limit().run(self.begin_now()).await
+        self.writers.time_limit().run(Step::of("BEGIN"), self.begin_now()).await
     }
 
     async fn begin_now(&self) -> Result<Tx> {

@@ -9,6 +9,7 @@ use sqlx::{Arguments, Encode, SqlStr, Sqlite, Type};
 
 use crate::connections::{Connection, Connections, PooledConnection};
 use crate::limit::TimeLimit;
+use crate::step::Step;
 use crate::{DbError, Engine, Result};
 
 /// A value that both engines accept as a parameter.
@@ -178,9 +179,10 @@ impl<'c> Query<'c> {
 
     /// Runs the statement and returns the number of affected rows.
     pub async fn execute(self) -> Result<u64> {
+        let step = Step::of(self.sql.as_str());
         self.target
             .time_limit()
-            .run(async move {
+            .run(step, async move {
                 let affected: Affected = run!(self, sqlx::query_with, execute);
                 Ok(affected.0)
             })
@@ -189,9 +191,10 @@ impl<'c> Query<'c> {
 
     /// Returns all rows.
     pub async fn all<T: FromRow>(self) -> Result<Vec<T>> {
+        let step = Step::of(self.sql.as_str());
         self.target
             .time_limit()
-            .run(async move {
+            .run(step, async move {
                 let rows: Vec<T> = run!(self, sqlx::query_as_with::<_, T, _>, fetch_all);
                 Ok(rows)
             })
@@ -200,9 +203,10 @@ impl<'c> Query<'c> {
 
     /// Returns the first row, or `None`.
     pub async fn optional<T: FromRow>(self) -> Result<Option<T>> {
+        let step = Step::of(self.sql.as_str());
         self.target
             .time_limit()
-            .run(async move {
+            .run(step, async move {
                 let row: Option<T> = run!(self, sqlx::query_as_with::<_, T, _>, fetch_optional);
                 Ok(row)
             })

@@ -24,6 +24,7 @@ mod verification;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use nightshift_db::failpoint;
 use nightshift_domain::inbox::{Delivery, WebhookSource};
 
 pub use incoming::Incoming;
@@ -88,6 +89,8 @@ async fn receive<S: Source>(State(web): State<Web>, incoming: Incoming) -> Resul
         payload: incoming.text(),
         request_id: incoming.request_id,
     };
+    // Each source has a fail point of its name.
+    failpoint::hit(S::SOURCE.as_str()).await?;
     let recorded = web.receiver.take(Accepted { delivery, job }).await?;
     count(S::SOURCE, if recorded.first { "accepted" } else { "duplicate" });
     source.answer(&web, &recorded).await

@@ -73,6 +73,9 @@ async fn reply_of(web: &Web, inbox: &InboxId) -> Result<Option<String>> {
         },
         Err(_) => return Ok(None),
     }
+    if failpoint::skips("reply.wait") {
+        return Ok(None);
+    }
     let Ok(waiting) = web.replies_awaited.try_acquire() else { return Ok(None) };
     let mut pause = LOOK_FIRST;
     loop {
@@ -114,7 +117,6 @@ async fn take(web: &Web, inbox: &InboxId) -> Result<Option<String>> {
     let reply = answer_with_reply(&mut tx, inbox, &by, web.clock.now()).await?;
     failpoint::hit("twilio.reply.before_commit").await?;
     tx.commit().await?;
-    failpoint::hit("twilio.reply.after_commit").await?;
     Ok(reply)
 }
 

@@ -144,6 +144,11 @@ impl World {
         command
     }
 
+    /// A folder that lasts as long as the world.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     fn log(&self) -> PathBuf {
         log_in(self.folder.path())
     }

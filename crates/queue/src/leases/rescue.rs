@@ -78,8 +78,9 @@ impl<S: Send + Sync + 'static> Rescue<S> {
     /// Rescues jobs periodically; never returns.
     pub(crate) async fn run(self: Arc<Self>) -> Result<()> {
         let mut steps = self.begin().await;
+        let look_every = if failpoint::skips("rescue.look_every") { Duration::from_millis(100) } else { LOOK_EVERY };
         loop {
-            self.clock.sleep(LOOK_EVERY).await;
+            self.clock.sleep(look_every).await;
             match self.look(steps).await {
                 Ok(now) if now == steps => {}
                 Ok(now) => {
