@@ -10,6 +10,7 @@ mod crowd;
 mod delivery;
 mod fixture;
 mod hours;
+mod late_answers;
 mod lists;
 mod messaging;
 mod metrics;
