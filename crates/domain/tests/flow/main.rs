@@ -24,4 +24,5 @@ mod sitters;
 mod slots;
 mod threads;
 mod told;
+mod unanswerable;
 mod viewers;
