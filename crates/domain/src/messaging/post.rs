@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::delivery::HoldReason;
+use super::delivery::{self, HoldReason};
 use super::disturbance;
 use super::masking::WaitingText;
 use super::message::{ActorType, Direction};
@@ -339,7 +339,9 @@ async fn posted_before(
         return Err(Error::conflict("client_ref_reused", "this clientRef is already used for another message"));
     }
     let freed = match author {
-        Author::Owner(_) if post.force_send => free(tx, &message_id, now).await?,
+        Author::Owner(_) if post.force_send => {
+            delivery::free(tx, &message_id, disturbance::regardless(now), now).await?
+        }
         Author::Owner(_) | Author::Sitter(_) => None,
     };
     Ok(Some(Posted::Queued {
@@ -350,24 +352,6 @@ async fn posted_before(
         answered_for: None,
         freed,
     }))
-}
-
-/// Lets a text leave at any hour from now on that has not been sent. Returns `None` for any other, also for one that the
-/// carrier lets through only at another hour.
-async fn free(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<Option<WaitingText>> {
-    let freed: Option<(i64,)> = tx
-        .query(
-            "UPDATE message_events
-             SET may_disturb_until = $2, held_until = NULL, hold_reason = NULL, updated_at = $3
-             WHERE id = $1 AND status = 'queued' AND COALESCE(hold_reason, $4) = $4 RETURNING resends",
-        )
-        .bind(id)
-        .bind(disturbance::regardless(now))
-        .bind(now)
-        .bind(HoldReason::QuietHours)
-        .optional()
-        .await?;
-    Ok(freed.map(|(resends,)| WaitingText { id: id.clone(), resends }))
 }
 
 /// Returns why this sitter may not post to the thread now, if so. A thread that was never the sitter's is `NotFound`.
