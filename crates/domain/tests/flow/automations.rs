@@ -182,7 +182,7 @@ async fn a_sitters_text_goes_through_the_sitters_own_thread(engine: Engine) {
     on(engine, async |business| {
         business.add_number("desk", "front_desk", "org-1").await;
         let booking = business.confirmed(|draft| draft.sitter_id = Some(sitter())).await;
-        for (reference, class) in [("a", "front_desk"), ("b", "front_desk")] {
+        for (reference, class) in [("a", "front_desk"), ("b", "sitter")] {
             let start = business
                 .write(async |tx| {
                     let new = NewAutomationRun {
@@ -204,7 +204,7 @@ async fn a_sitters_text_goes_through_the_sitters_own_thread(engine: Engine) {
             assert!(matches!(executed, Executed::Written { used_thread: true, .. }), "{executed:?}");
             let stored: String = business.db.read("SELECT number_class FROM message_threads").scalar().await.unwrap();
             assert_eq!(stored, class);
-            // A number that the sitter gets later does not change the thread's number.
+            // The next text leaves from the number that the sitter gets meanwhile.
             if reference == "a" {
                 business.add_number("own", "sitter", "org-1").await;
             }
