@@ -7,11 +7,14 @@ use super::phrase::{Phrase, firm, phrase, told};
 
 /// A number, and what is to be done with it, in one sentence or in two: `Who gave you my number? Delete it.`
 pub(super) const OF_NUMBER: &[Phrase] = &[
-    phrase("number|phone|contact ~? ~? ~? ,|but|and|so? @please* @erase|remove it|that $|@end|from"),
-    phrase("number|phone|contact ~? ~? ~? ,|but|and|so? @please* @leave it off|out"),
-    phrase(
-        "number|phone|contact ~? ~? ~? ,|but|and|so? @please* @neg @will* use|text|contact|call it $|again|anymore|\
-         ever",
+    firm(
+        "my|this|our|wrong|new @det* number|phone|contact ~? ~? ~? ,|but|and|so? @please* @erase|remove it|that $|@end|\
+         from",
+    ),
+    firm("my|this|our|wrong|new @det* number|phone|contact ~? ~? ~? ,|but|and|so? @please* @leave it off|out"),
+    firm(
+        "my|this|our|wrong|new @det* number|phone|contact ~? ~? ~? ,|but|and|so? @please* @neg @will* use|text|contact|\
+         call it $|again|anymore|ever",
     ),
 ];
 
@@ -21,7 +24,7 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("@stop|end|kill|cancel|disable|block|deactivate|pause|mute|suspend|terminate @please* @texts @me?"),
     phrase("turn|switch|shut off|down @texts"),
     phrase("turn|switch|shut @texts off @me?"),
-    phrase("these|@texts _* _* , @please* turn|switch|shut them off"),
+    phrase("these|@texts go|going|keep|kept _* _* , @please* turn|switch|shut them off"),
     phrase("make @please* @texts|these|this|those|them stop|end $|@end"),
     phrase("been? texts|@texting _* , @please* make|knock|cut|quit|give it stop|off|out|up? $"),
     phrase("make|ensure|be|see|sure sure? to? that? i|we|me dont @get @texts|@these"),
@@ -147,7 +150,7 @@ pub(super) const PHRASES: &[Phrase] = &[
         "not|dont|no want|need|interested|buying|in* what|whatever|anything youre|you|u|your are? selling|offering|\
          pushing",
     ),
-    firm(
+    told(
         "told|asked|telling you|u|people|guys|yall|already|all|before|twice* not|never to? @text|@texting|send|sending",
     ),
     // A number leaves a list, or a person does: collars, cards and visits leave too.
@@ -178,7 +181,9 @@ pub(super) const PHRASES: &[Phrase] = &[
     ),
     phrase("@want|like off|out of? @lists"),
     phrase("off|from|outta of? your|ur|ya @det* ~? list|lists|database"),
-    phrase("number|info|name|phone needs|need|has|have|should|must to? come off|out"),
+    phrase(
+        "number|info|name|phone needs|need|has|have|should|must to? come off|out of? $|,|please|your|this|now|@lists",
+    ),
     phrase("number|info|name|phone|we|i needs|need|has|have|should|must to? be? @left off|out|from|$"),
     phrase("number|name|phone shouldnt|doesnt|should|not* be|belong on|in your|this ~? @list"),
     phrase("why|how is|am|was|are|did my|i|we number|name|get|still* on|in your|this ~? @list"),
@@ -188,8 +193,8 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("^ @lead* removal request $"),
     phrase("request|requesting|demand|requested|want @det* removal|deletion|erasure|optout $|from|please"),
     firm(
-        "asked|told|requested|begged you|u|yall|people|guys|them|already* to|be* @leave|@erase @please* @me off|out|\
-         from",
+        "asked|told|requested|begged you|u|yall|people|guys|already* to? be? remove|removed|take|taken|delete|deleted|\
+         unsubscribe|unsubscribed|strike @please* @me? off|out|from|$|,|last|and",
     ),
     phrase("^ @lead* remove|delete|take|drop|unsubscribe off|from|out of? @lists $|@end"),
     phrase("dnc"),
@@ -224,7 +229,8 @@ pub(super) const PHRASES: &[Phrase] = &[
     phrase("youre|not|dont|never|wrong|@texting ~* , @please* stop $"),
     phrase("texting a _ year old"),
     phrase("^ @lead* unsubscribed $"),
-    phrase("optout my|me|this|us|our"),
+    phrase("optout me|us"),
+    phrase("optout my|this|our @phone"),
     phrase("i|ive|we have|had|already|just* unsubscribed $|,|already|three|many|several|twice|before|and|but|so"),
     phrase("understand|part of? stop"),
     // Somebody wants to be left in peace. Nobody says so who wants the next text.
@@ -286,6 +292,6 @@ pub(super) const PHRASES: &[Phrase] = &[
          texts|if|now|$|,",
     ),
     phrase("blocked|reported|blocking|reporting|deleting|deleted and reported|blocked|reporting|blocking"),
-    firm("have|need|going|about to block|report you|u|this|your"),
+    firm("have|need|going|about to block|report you|u|this|your number? $|,|and|if|or|as|to"),
     phrase("report|reported|reporting as? junk"),
 ];

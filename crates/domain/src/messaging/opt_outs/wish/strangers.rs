@@ -16,15 +16,16 @@ pub(super) const PHRASES: &[Phrase] = &[
          the|a|an? @wrong $|for|@end|@stop|@leave|buddy|pal|dont|again|dear|sorry",
     ),
     told("@texts are|is|keep|all|going|coming|sent|came|went|being* to|for the|a? @wrong"),
-    told("new number|phone ,? im|i not|aint|am* not|aint"),
+    told("new number|phone ,? im|i am? not|aint ~ $|,|and|please|anymore"),
     told("nobody|noone|one|anyone here called|named ~"),
     told(", wrong number|person|phone $|@end"),
     told("^ @lead* not me $|@stop"),
     told("have|got|had|has me|us confused|mixed|mistaken up? with|for"),
     told("mistaken identity"),
+    told("dont have an|a|any account|appointment|booking with you|yall $|and|so|please|@stop"),
     told(
-        "never|didnt|havent|dont booked|made|had|used|ordered|book|make|have|use|order anything|an|a|any|appointment|\
-         booking|account|business|service|services* with you|yall|u|your",
+        "never|didnt|havent booked|made|had|used|ordered|book|make|have|use|order anything|an|a|any|appointment|\
+         booking|account|business|service|services* with you|yall|u before? $|and|so|please|@stop|@leave|@erase",
     ),
     told("this|im|i is|am? not|isnt|aint the? homeowner $|,|@stop|please"),
     told("hasnt|havent had|used|owned this @phone"),
