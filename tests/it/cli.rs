@@ -311,8 +311,12 @@ async fn a_password_is_made_up_shown_once_and_works(engine: Engine) {
 async fn numbers_are_added_checked_and_listed(engine: Engine) {
     on(engine, async |world| {
         world.run(&["numbers", "add", "+15550199055", "--class", "sitter", "--sitter", "sitter-sam"]).ok();
-        let listed = world.run(&["numbers", "list", "--json"]).json();
-        assert_eq!(listed["numbers"].as_array().unwrap().len(), 2);
+        let listed = |of: &[&str]| {
+            let listed = world.run(&[&["numbers", "list", "--json"], of].concat()).json();
+            listed["numbers"].as_array().unwrap().len()
+        };
+        assert_eq!(listed(&["--org", "org-paws"]), 2);
+        assert_eq!(listed(&[]), 3, "the number for new businesses is the platform's");
         for (arguments, named) in [
             (vec!["numbers", "add", "+15550199055"], "number"),
             (vec!["numbers", "add", "12"], "e164"),
