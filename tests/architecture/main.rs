@@ -402,6 +402,7 @@ fn every_promise_is_shown_by_a_test_that_exists() {
     for (file, test) in named {
         let places = [
             "tests/it",
+            "tests/it/offers",
             "tests/it/support",
             "crates/db/src",
             "crates/domain/tests/flow",

@@ -248,7 +248,8 @@ async fn a_sitter_who_loses_a_window_learns_it(engine: Engine) {
             let given = Some(json!({"sitterId": "sitter-lee"}));
             nightshift.send(Method::PATCH, &path, &owner, given).await.expect(200);
             let window = watching.next_of("window.changed").await;
-            assert_eq!(window["sitterId"], "sitter-lee", "the window is somebody else's: {window}");
+            assert_eq!(window["bookingId"], made["booking"]["id"]);
+            assert_eq!(window["sitterId"], Value::Null, "it is theirs no longer, and not said whose: {window}");
         },
     )
     .await;

@@ -43,13 +43,9 @@ pub async fn change_sitter(
     by: &Actor,
 ) -> Result<Patched, Error> {
     let now = enqueuer.now();
-    if patch.active == Some(false) {
-        // Bookings are locked before sitters.
-        offers::sitter_left(tx, org, sitter, by, now).await?;
-    }
+    // Whoever makes offers holds the sitter's row before the booking, so from now on there are no new ones.
     let patched = sitters::patch(tx, org, sitter, patch, by, now).await?;
     if patched.deactivated {
-        // Those made until the sitter's row was locked. From now on there are no new ones.
         offers::sitter_left(tx, org, sitter, by, now).await?;
         handover::sitter_left(tx, org, sitter, by, now).await?;
     }

@@ -99,6 +99,9 @@ async fn follow(enqueuer: &Enqueuer<'_>, tx: &mut Tx, answered: &Answered) -> Re
     if answered.changed {
         metrics::sitter_changed(enqueuer, tx, &answered.offer.sitter_id).await?;
     }
+    for sitter in &answered.expired {
+        metrics::sitter_changed(enqueuer, tx, sitter).await?;
+    }
     Ok(())
 }
 
@@ -125,13 +128,16 @@ pub(crate) async fn booking_changed(
     booking: &Booking,
     by: &Actor,
 ) -> Result<(), Error> {
-    let Followed { shortened, runs } = offers::booking_changed(tx, booking, by, enqueuer.now()).await?;
+    let Followed { shortened, runs, expired } = offers::booking_changed(tx, booking, by, enqueuer.now()).await?;
     for offer in shortened {
         let job = OfferExpire::earlier(offer.id.clone(), offer.expires_at);
         expire_in_time(enqueuer, tx, job, &offer).await?;
     }
     for run in &runs {
         automation::start(enqueuer, tx, run).await?;
+    }
+    for sitter in &expired {
+        metrics::sitter_changed(enqueuer, tx, sitter).await?;
     }
     Ok(())
 }

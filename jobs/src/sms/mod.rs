@@ -55,7 +55,8 @@ pub struct PostedText {
 }
 
 /// Stores a person's text with the job that sends it, and the one that computes the figures of a sitter whose client it
-/// answers. A repeated text has its job already. A refused text is in the
+/// answers. A repeated text has its job already, which is due at once if the text may
+/// leave now. A refused text is in the
 /// audit log, so commit the transaction in this case too.
 ///
 /// # Errors
@@ -70,7 +71,7 @@ pub async fn post(
     by: &Actor,
 ) -> Result<PostedText, Error> {
     let posted = post::post(tx, org, thread, author, post, by, enqueuer.now()).await?;
-    let Posted::Queued { message_id, thread_id, not_before, repeated: _, answered_for } = &posted else {
+    let Posted::Queued { message_id, thread_id, not_before, repeated: _, answered_for, freed } = &posted else {
         return Ok(PostedText { posted, job: None });
     };
     let job = SmsSend::first(message_id.clone(), thread_id.clone());
@@ -79,6 +80,9 @@ pub async fn post(
         new = new.run_at(*at);
     }
     let job = Some(enqueuer.enqueue(tx, new).await?.id().to_owned());
+    if let Some(text) = freed {
+        send_now(enqueuer, tx, text).await?;
+    }
     if let Some(sitter) = answered_for {
         metrics::sitter_changed(enqueuer, tx, sitter).await?;
     }
@@ -137,7 +141,7 @@ pub(crate) async fn send_reply(
     Ok(())
 }
 
-/// Makes the sending of a text due now that waited for its thread's number.
+/// Makes the sending of a text due now that waited for its thread's number, or for the end of quiet hours.
 pub(crate) async fn send_now(enqueuer: &Enqueuer<'_>, tx: &mut Tx, text: &WaitingText) -> Result<(), Error> {
     Ok(enqueuer.run_now_by_once_key(tx, &SmsSend::key(&text.id, text.resends)).await?)
 }

@@ -52,8 +52,8 @@ pub async fn cancelled(tx: &mut Tx, record: &StatusRecord, by: &Actor, now: Time
 
 /// After a booking's time was changed in `version`: updates the window, moves the reminder and notifies the client,
 /// unless the last text stated the same time. A sitter whose text about the assignment was taken back because of the
-/// move gets another one. Does nothing else for a booking that is not confirmed, because its
-/// confirmation will use the new time.
+/// move gets another one. Does nothing else for a booking that is not confirmed, because its confirmation will use the
+/// new time.
 pub async fn rescheduled(
     tx: &mut Tx,
     id: &BookingId,
@@ -107,9 +107,9 @@ async fn tell_of_move(
 async fn tell_sitter_again(tx: &mut Tx, booking: &Booking, version: i64, now: Timestamp) -> Result<Option<RunToStart>> {
     let kind = AutomationType::SitterAssignment;
     let Some(sitter) = booking.sitter_id.as_ref().filter(|_| !booking.status.is_final()) else { return Ok(None) };
-    let last: Option<(Option<String>, Option<MessageStatus>)> = tx
+    let last: Option<(Option<String>, Option<MessageStatus>, Option<Timestamp>)> = tx
         .query(
-            "SELECT r.error, e.status FROM automation_runs r LEFT JOIN message_events e ON e.id = r.message_event_id
+            "SELECT r.error, e.status, r.states_start_at FROM automation_runs r LEFT JOIN message_events e ON e.id = r.message_event_id
              WHERE r.booking_id = $1 AND r.sitter_id = $2 AND r.type = $3 ORDER BY r.created_at DESC, r.id DESC LIMIT 1",
         )
         .bind(&booking.id)
@@ -117,8 +117,10 @@ async fn tell_sitter_again(tx: &mut Tx, booking: &Booking, version: i64, now: Ti
         .bind(kind)
         .optional()
         .await?;
-    let Some((error, text)) = last else { return Ok(None) };
-    let in_the_air = matches!(text, Some(MessageStatus::Sending | MessageStatus::Unconfirmed));
+    let Some((error, text, stated)) = last else { return Ok(None) };
+    // Written after the move, it states what holds.
+    let is_true = stated.is_some_and(|stated| automations::shown_alike(stated, booking.start_at));
+    let in_the_air = !is_true && matches!(text, Some(MessageStatus::Sending | MessageStatus::Unconfirmed));
     if error.as_deref() != Some(automations::MOVED) && !in_the_air {
         return Ok(None);
     }

@@ -162,17 +162,18 @@ pub(super) async fn record_window(
         entry = entry.thread(thread);
     }
     audit::record(tx, entry.metadata(facts(window)), now).await?;
-    announce_window(tx, window, "windows", now).await?;
+    announce_window(tx, window, "windows", &facts(window), now).await?;
     if let Some(sitter) = &window.sitter_id {
-        announce_window(tx, window, &format!("sitter:{sitter}"), now).await?;
+        announce_window(tx, window, &format!("sitter:{sitter}"), &facts(window), now).await?;
     }
     Ok(())
 }
 
-/// Tells the sitter who has lost a window.
+/// Tells the sitter who has lost a window, and not who has it now.
 pub(super) async fn tell_who_left(tx: &mut Tx, window: &Window, left: Option<SitterId>, now: Timestamp) -> Result<()> {
     let Some(left) = left else { return Ok(()) };
-    announce_window(tx, window, &format!("sitter:{left}"), now).await
+    let facts = json!({"windowId": window.id, "bookingId": window.booking_id, "sitterId": null});
+    announce_window(tx, window, &format!("sitter:{left}"), &facts, now).await
 }
 
 fn facts(window: &Window) -> Value {
@@ -187,8 +188,8 @@ fn facts(window: &Window) -> Value {
     })
 }
 
-async fn announce_window(tx: &mut Tx, window: &Window, topic: &str, now: Timestamp) -> Result<()> {
-    stream::append(tx, Some(&window.org_id), topic, "window.changed", &facts(window), now).await
+async fn announce_window(tx: &mut Tx, window: &Window, topic: &str, facts: &Value, now: Timestamp) -> Result<()> {
+    stream::append(tx, Some(&window.org_id), topic, "window.changed", facts, now).await
 }
 
 /// Gives the conversation and the window of a booking to its sitter, where they exist; the confirmation creates them. The

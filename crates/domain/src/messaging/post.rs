@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::delivery::HoldReason;
+use super::delivery::{self, HoldReason};
 use super::disturbance;
+use super::masking::WaitingText;
 use super::message::{ActorType, Direction};
 use super::opt_outs;
 use super::threads::{self, Scope, Thread, ThreadStatus};
@@ -41,7 +42,8 @@ pub enum Author {
 pub struct Post {
     /// The text itself, 1 to 1600 characters.
     pub body: String,
-    /// Send the text during quiet hours as well (owners only). Overrides neither an opt-out nor a window.
+    /// Send the text during quiet hours as well (owners only). Overrides neither an opt-out nor a window. With the
+    /// `clientRef` of a text that waits for their end, that text leaves now.
     #[serde(default)]
     pub force_send: bool,
     /// The caller's own reference for this text. Posting the same reference again returns the first text.
@@ -112,6 +114,8 @@ pub enum Posted {
         repeated: bool,
         /// The sitter whose figures must be computed again, because the text answers a client.
         answered_for: Option<SitterId>,
+        /// A text that was posted before and may leave now, whatever the hour. Make its job due.
+        freed: Option<WaitingText>,
     },
     /// The text was refused. Commit the transaction, since the audit log records the attempt, and return this as an
     /// error.
@@ -137,7 +141,7 @@ pub async fn post(
     if thread.org_id != *org {
         return Err(Error::NotFound);
     }
-    if let Some(posted) = posted_before(tx, &thread, post).await? {
+    if let Some(posted) = posted_before(tx, &thread, author, post, now).await? {
         return Ok(posted);
     }
     let blocked = match author {
@@ -190,7 +194,7 @@ pub async fn post(
         Author::Sitter(_) => Responder::Sitter,
     };
     let answered_for = response_links::answer(tx, &thread.id, &message_id, responder, now).await?;
-    Ok(Posted::Queued { message_id, thread_id: thread.id, not_before, repeated: false, answered_for })
+    Ok(Posted::Queued { message_id, thread_id: thread.id, not_before, repeated: false, answered_for, freed: None })
 }
 
 /// Stores the text of an automation run for sending, by the same rules as [`post`]. A run has at most one text. It may
@@ -217,6 +221,7 @@ pub async fn post_for_run(
             not_before: None,
             repeated: true,
             answered_for: None,
+            freed: None,
         });
     }
     let from = match ready_to_send(tx, &thread).await? {
@@ -244,7 +249,14 @@ pub async fn post_for_run(
     };
     let inserted = insert(tx, new, now).await?;
     debug_assert!(inserted, "the thread is locked and the run had no text");
-    Ok(Posted::Queued { message_id, thread_id: thread.id, not_before: None, repeated: false, answered_for: None })
+    Ok(Posted::Queued {
+        message_id,
+        thread_id: thread.id,
+        not_before: None,
+        repeated: false,
+        answered_for: None,
+        freed: None,
+    })
 }
 
 /// Stores a reply of the program itself to an inbound text, with a given id, from the number to which the person wrote.
@@ -306,8 +318,15 @@ fn check(post: &Post) -> Result<()> {
     field_errors.finish()
 }
 
-/// Returns the text that was stored before under the same reference.
-async fn posted_before(tx: &mut Tx, thread: &Thread, post: &Post) -> Result<Option<Posted>> {
+/// Returns the text that was stored before under the same reference. If it waits for the end of quiet hours and the owner
+/// now wants it sent regardless of them, it waits no longer.
+async fn posted_before(
+    tx: &mut Tx,
+    thread: &Thread,
+    author: &Author,
+    post: &Post,
+    now: Timestamp,
+) -> Result<Option<Posted>> {
     let Some(reference) = &post.client_ref else { return Ok(None) };
     let standing: Option<(MessageId, String)> = tx
         .query("SELECT id, body FROM message_events WHERE thread_id = $1 AND client_ref = $2")
@@ -315,19 +334,24 @@ async fn posted_before(tx: &mut Tx, thread: &Thread, post: &Post) -> Result<Opti
         .bind(reference)
         .optional()
         .await?;
-    match standing {
-        Some((_, body)) if body != post.body => {
-            Err(Error::conflict("client_ref_reused", "this clientRef is already used for another message"))
-        }
-        Some((message_id, _)) => Ok(Some(Posted::Queued {
-            message_id,
-            thread_id: thread.id.clone(),
-            not_before: None,
-            repeated: true,
-            answered_for: None,
-        })),
-        None => Ok(None),
+    let Some((message_id, body)) = standing else { return Ok(None) };
+    if body != post.body {
+        return Err(Error::conflict("client_ref_reused", "this clientRef is already used for another message"));
     }
+    let freed = match author {
+        Author::Owner(_) if post.force_send => {
+            delivery::free(tx, &message_id, disturbance::regardless(now), now).await?
+        }
+        Author::Owner(_) | Author::Sitter(_) => None,
+    };
+    Ok(Some(Posted::Queued {
+        message_id,
+        thread_id: thread.id.clone(),
+        not_before: None,
+        repeated: true,
+        answered_for: None,
+        freed,
+    }))
 }
 
 /// Returns why this sitter may not post to the thread now, if so. A thread that was never the sitter's is `NotFound`.

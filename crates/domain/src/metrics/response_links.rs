@@ -7,6 +7,9 @@
 //! Links are opened and answered under the thread's lock, so an answer never misses the text that came before it. A
 //! text that becomes known after an answer is not answered by it, even if the carrier received the text earlier:
 //! whoever wrote the answer had not read it.
+//!
+//! Nobody can answer a person who wants no texts, so their texts get no links, and their open links expire without
+//! counting for anybody.
 
 use std::time::Duration;
 
@@ -15,6 +18,7 @@ use nightshift_db::{Timestamp, Tx};
 use super::figures::{ANSWER_WITHIN, overdue};
 use crate::Result;
 use crate::ids::{MessageId, OrgId, ResponseLinkId, SitterId, ThreadId};
+use crate::phone::PhoneNumber;
 
 /// A client's text.
 #[derive(Debug, Clone)]
@@ -44,8 +48,8 @@ impl Responder {
     }
 }
 
-/// Opens a link for a client's text, unless one is open in the thread. The caller holds the thread's lock. Returns the
-/// sitter whose figures change because the thread's earlier link expired.
+/// Opens a link for a client's text, unless one is open in the thread. The caller holds the thread's lock, and the
+/// client's wish to get texts. Returns the sitter whose figures change because the thread's earlier link expired.
 ///
 /// A text that becomes known more than [`ANSWER_WITHIN`] late, after an outage, gets no link, because nobody could have
 /// answered it in time. The second call for a text changes nothing.
@@ -123,6 +127,24 @@ pub async fn answer(
     };
     closing.execute().await?;
     Ok(link.sitter_id)
+}
+
+/// Ends the open links of a client who can't be answered any more, because they want no texts. They count for nobody.
+/// What was not answered in time before stays as it is. The caller holds the person's wish.
+pub async fn end_unanswerable(tx: &mut Tx, org: &OrgId, person: &PhoneNumber, now: Timestamp) -> Result<()> {
+    tx.query(
+        "UPDATE message_response_links SET status = 'expired', sitter_id = NULL, updated_at = $4
+         WHERE status = 'open' AND required_at > $3
+           AND thread_id IN (SELECT t.id FROM message_threads t JOIN clients c ON c.id = t.client_id
+                             WHERE t.org_id = $1 AND c.org_id = $1 AND replace(c.phone_number, '+', '') = $2)",
+    )
+    .bind(org)
+    .bind(person.digits())
+    .bind(now - ANSWER_WITHIN)
+    .bind(now)
+    .execute()
+    .await?;
+    Ok(())
 }
 
 /// Returns a duration in whole seconds, rounded down. A carrier's clock that is ahead gives 0, since

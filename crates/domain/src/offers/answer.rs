@@ -45,6 +45,8 @@ pub struct Answered {
     pub changed: bool,
     /// The text about the assignment.
     pub runs: RunsToStart,
+    /// Other sitters with an overdue offer that expired now, whose figures change.
+    pub expired: Vec<SitterId>,
 }
 
 /// Answers a sitter's offer of a booking. A repeated answer changes nothing. An acceptance gives the booking, its window
@@ -75,7 +77,7 @@ pub async fn answer(
         None => answered_by(&held.offers, sitter),
     };
     let offer = offer.cloned().ok_or(Error::NotFound)?;
-    let mut scene = held.scene(answer.at);
+    let mut scene = held.scene(answer.at, now);
     scene.open &= !answer.accepts || sitters::is_active(tx, sitter).await?;
     let step = if answer.accepts { Step::Accept } else { Step::Decline };
     let changes = match outcome(&scene, &offer, step) {
@@ -84,7 +86,7 @@ pub async fn answer(
     };
     if changes.is_empty() {
         let (booking, runs) = (held.booking, RunsToStart::default());
-        return Ok(Ok(Answered { offer, booking, changed: false, runs }));
+        return Ok(Ok(Answered { offer, booking, changed: false, runs, expired: Vec::new() }));
     }
     let mut runs = RunsToStart::default();
     if answer.accepts {
@@ -92,9 +94,13 @@ pub async fn answer(
         runs = tell_of_assignment(tx, &held.booking, sitter, &offer.id, now).await?;
     }
     let given = Given { via: answer.via, reason: answer.reason, at: answer.at };
+    let mut expired = Vec::new();
     for (id, status) in changes {
         let given = matches!(status, OfferStatus::Accepted | OfferStatus::Declined).then_some(given);
-        end(tx, &mut held, &id, status, given, by, now).await?;
+        let ended = end(tx, &mut held, &id, status, given, by, now).await?;
+        if status == OfferStatus::Expired {
+            expired.push(ended.sitter_id);
+        }
     }
     if answer.accepts {
         no_longer_unfilled(tx, booking, "a sitter accepted it", now).await?;
@@ -102,7 +108,7 @@ pub async fn answer(
         note_unfilled(tx, &held, now).await?;
     }
     let offer = held.offers.iter().find(|other| other.id == offer.id).cloned().ok_or(Error::NotFound)?;
-    Ok(Ok(Answered { offer, booking: held.booking, changed: true, runs }))
+    Ok(Ok(Answered { offer, booking: held.booking, changed: true, runs, expired }))
 }
 
 /// Inserts the run of the text that tells the sitter of their assignment.

@@ -40,15 +40,30 @@ struct Known {
     start_at: Timestamp,
     booking_status: Status,
     booking_sitter_id: Option<SitterId>,
+    /// Whether the booking has begun by now, so that it is given to nobody.
+    booking_has_begun: bool,
 }
 
 impl Known {
+    /// Whether a text that was sent `at` may answer it, also if it has expired since.
     fn is_open(&self, at: Timestamp) -> bool {
-        self.offer.status == OfferStatus::Pending
-            && self.offer.offered_at <= at
-            && self.offer.expires_at > at
+        self.was_open(at)
+            && !self.booking_has_begun
             && !self.booking_status.is_final()
             && self.booking_sitter_id.as_ref().is_none_or(|sitter| *sitter == self.offer.sitter_id)
+    }
+
+    /// Whether it could be answered `at`.
+    fn was_open(&self, at: Timestamp) -> bool {
+        matches!(self.offer.status, OfferStatus::Pending | OfferStatus::Expired)
+            && self.offer.offered_at <= at
+            && self.offer.expires_at > at
+    }
+
+    /// Whether another sitter has the booking, although this one's text of `at` was in time.
+    fn is_lost(&self, at: Timestamp) -> bool {
+        let has_other = self.booking_sitter_id.as_ref().is_some_and(|sitter| *sitter != self.offer.sitter_id);
+        self.offer.status == OfferStatus::Superseded || (self.was_open(at) && has_other)
     }
 
     /// When it ended. One that is not open ended when its time was over, or is about to be ended.
@@ -100,7 +115,7 @@ fn meaning(known: &[Known], command: Command, at: Timestamp) -> Meaning<'_> {
     let some_are_open = known.iter().any(|known| known.is_open(at));
     match (last, command.code) {
         (Some(last), _) if last.was_answered_so(command.accepts) => Meaning::Answer(last),
-        (Some(last), _) if last.offer.status == OfferStatus::Superseded => Meaning::Taken,
+        (Some(last), _) if last.is_lost(at) => Meaning::Taken,
         (Some(last), _) if !some_are_open && has_expired(last, at) => Meaning::Expired,
         (_, Some(code)) => Meaning::Which(Some(code)),
         (_, None) => Meaning::Nothing,
@@ -110,7 +125,7 @@ fn meaning(known: &[Known], command: Command, at: Timestamp) -> Meaning<'_> {
 fn has_expired(known: &Known, at: Timestamp) -> bool {
     match known.offer.status {
         OfferStatus::Expired => true,
-        OfferStatus::Pending => known.offer.expires_at <= at,
+        OfferStatus::Pending => known.offer.expires_at <= at || known.booking_has_begun,
         _ => false,
     }
 }
@@ -131,11 +146,14 @@ pub async fn reply_to(
     let at = at.min(now);
     let zone = organizations::zone_in(tx, org).await?;
     let known = known(tx, org, sitter, at, now).await?;
-    let open: Vec<Subject> = known.iter().filter(|known| known.is_open(at)).map(Known::subject).collect();
+    // Another text would come too late for those that have expired since.
+    let listed = known.iter().filter(|known| known.is_open(at) && known.offer.expires_at > now);
+    let open: Vec<Subject> = listed.map(Known::subject).collect();
     let says = |text: &str| Reply { text: text.to_owned(), answered: None };
     let meant = match meaning(&known, command, at) {
         Meaning::Answer(known) => known,
         Meaning::Which(Some(code)) => return Ok(says(&words::no_such(code, &open, zone))),
+        Meaning::Which(None) if open.is_empty() => return Ok(says(words::EXPIRED)),
         Meaning::Which(None) => return Ok(says(&words::list(&open, zone))),
         Meaning::Nothing => return Ok(says(words::NONE)),
         Meaning::Expired => return Ok(says(words::EXPIRED)),
@@ -157,7 +175,8 @@ pub async fn reply_to(
 const KNOWN: &str = concat!(
     "SELECT ",
     offer_columns!("o."),
-    ", b.service, b.start_at, b.status AS booking_status, b.sitter_id AS booking_sitter_id
+    ", b.service, b.start_at, b.status AS booking_status, b.sitter_id AS booking_sitter_id,
+       b.start_at <= $6 AS booking_has_begun
      FROM offer_events o JOIN bookings b ON b.id = o.booking_id
      WHERE o.sitter_id = $1 AND o.org_id = $2 AND o.offered_at > $3 AND (o.ended_at IS NULL OR o.ended_at > $4)
        AND o.offered_at <= $5
@@ -167,7 +186,16 @@ const KNOWN: &str = concat!(
 /// Returns the sitter's offers that are pending or ended a short time ago, in the order of their codes. A text that was
 /// sent `at` is about none that was made later, however late it is taken in.
 async fn known(tx: &mut Tx, org: &OrgId, sitter: &SitterId, at: Timestamp, now: Timestamp) -> Result<Vec<Known>> {
-    Ok(tx.query(KNOWN).bind(sitter).bind(org).bind(now - OLDEST).bind(now - REMEMBERED).bind(at).all().await?)
+    Ok(tx
+        .query(KNOWN)
+        .bind(sitter)
+        .bind(org)
+        .bind(now - OLDEST)
+        .bind(now - REMEMBERED)
+        .bind(at)
+        .bind(now)
+        .all()
+        .await?)
 }
 
 #[cfg(test)]
@@ -207,6 +235,7 @@ mod tests {
             start_at: at(1000),
             booking_status: Status::Pending,
             booking_sitter_id: holder,
+            booking_has_begun: false,
         }
     }
 
@@ -240,6 +269,14 @@ mod tests {
         let ended = [known(1, Expired, Some(100)), known(1, Declined, Some(120))];
         assert_eq!(told(&ended, true, None, 150), "Nothing");
         assert_eq!(told(&ended, false, None, 150), "answer offer-1-120");
+        // What expired since may still be answered by a text that was in time.
+        let expired = known(1, Expired, Some(100));
+        assert_eq!(told(std::slice::from_ref(&expired), true, None, 99), "answer offer-1-100");
+        assert_eq!(told(std::slice::from_ref(&expired), false, Some(1), 99), "answer offer-1-100");
+        let taken = Known { booking_sitter_id: Some(SitterId::from("other")), ..expired.clone() };
+        assert_eq!(told(std::slice::from_ref(&taken), true, None, 99), "Taken");
+        assert_eq!(told(&[taken], true, None, 150), "Expired");
+        assert_eq!(told(&[Known { booking_has_begun: true, ..expired }], true, None, 99), "Expired");
         let later = Known { offer: Offer { expires_at: at(500), ..one.offer.clone() }, ..one };
         assert_eq!(told(&[known(2, Expired, Some(100)), later.clone()], true, None, 150), "answer offer-1-0");
         assert_eq!(told(&[known(2, Expired, Some(100)), later.clone()], true, Some(2), 150), "Which(Some(2))");

@@ -66,16 +66,19 @@ pub async fn create(
     now: Timestamp,
 ) -> Result<Made> {
     let life = life(draft, default_life)?;
+    // Sorted, so that no two transactions wait for each other's sitters, and before the booking.
+    let mut sitters = draft.sitter_ids.clone();
+    sitters.sort();
+    sitters.dedup();
+    let all_active = hold_sitters(tx, org, &sitters).await?;
     let (mut held, thread) = hold_with_thread(tx, booking).await?;
     if held.booking.org_id != *org {
         return Err(Error::NotFound);
     }
     may_be_offered(tx, &held, now).await?;
-    // Sorted, so that no two transactions wait for each other's sitters.
-    let mut sitters = draft.sitter_ids.clone();
-    sitters.sort();
-    sitters.dedup();
-    check_sitters(tx, org, &sitters).await?;
+    if !all_active {
+        return Err(Error::invalid("sitterIds", "must be active sitters of this organisation"));
+    }
     vacate(tx, &mut held, thread.as_ref(), by, now).await?;
     let expires_at = (now + life).min(held.booking.start_at);
     let (mut offers, mut expired) = (Vec::new(), Vec::new());
@@ -138,16 +141,16 @@ async fn vacate(tx: &mut Tx, held: &mut Held, thread: Option<&Thread>, by: &Acto
         automations::take_back_assignments(tx, &held.booking, by, now).await?;
     }
     for offer in held.offers.clone() {
-        for (id, _) in outcome(&held.scene(now), &offer, Step::Release)? {
+        for (id, _) in outcome(&held.scene(now, now), &offer, Step::Release)? {
             release(tx, held, &id, by, now).await?;
         }
     }
     Ok(())
 }
 
-/// Checks that all are active sitters of the organisation, and locks their rows: the codes of a sitter's offers are
-/// chosen one after the other.
-async fn check_sitters(tx: &mut Tx, org: &OrgId, sitters: &[SitterId]) -> Result<()> {
+/// Returns whether all are active sitters of the organisation, and locks their rows: the codes of a sitter's offers are
+/// chosen one after the other, and none is made while a sitter leaves.
+async fn hold_sitters(tx: &mut Tx, org: &OrgId, sitters: &[SitterId]) -> Result<bool> {
     let sql = match tx.engine() {
         Engine::Postgres => "SELECT active FROM sitters WHERE id = $1 AND org_id = $2 FOR NO KEY UPDATE",
         Engine::Sqlite => "SELECT active FROM sitters WHERE id = $1 AND org_id = $2",
@@ -155,10 +158,10 @@ async fn check_sitters(tx: &mut Tx, org: &OrgId, sitters: &[SitterId]) -> Result
     for sitter in sitters {
         let active: Option<(bool,)> = tx.query(sql).bind(sitter).bind(org).optional().await?;
         if active != Some((true,)) {
-            return Err(Error::invalid("sitterIds", "must be active sitters of this organisation"));
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 const INSERT: &str = concat!(

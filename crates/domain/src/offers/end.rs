@@ -31,7 +31,7 @@ pub async fn expire(tx: &mut Tx, id: &OfferId, by: &Actor, now: Timestamp) -> Re
     let booking = load(tx, id).await?.booking_id;
     let mut held = hold(tx, &booking).await?;
     let offer = held.offers.iter().find(|offer| offer.id == *id).cloned().ok_or(Error::NotFound)?;
-    let changes = outcome(&held.scene(now), &offer, Step::Expire).unwrap_or_default();
+    let changes = outcome(&held.scene(now, now), &offer, Step::Expire).unwrap_or_default();
     if changes.is_empty() {
         let is_pending = offer.status == OfferStatus::Pending;
         return Ok(if is_pending { Expiry::Later(offer.expires_at) } else { Expiry::Ended });
@@ -52,8 +52,8 @@ pub struct Withdrawn {
 /// Takes an offer back. A withdrawn offer stays unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`] if the organisation has no such offer; [`Error::Conflict`] `offer_not_pending` or `booking_taken`
-/// if it has ended otherwise.
+/// [`Error::NotFound`] if the organisation has no such offer; [`Error::Conflict`] `offer_not_pending` if it has ended
+/// otherwise, or its time is over.
 pub async fn withdraw(tx: &mut Tx, org: &OrgId, id: &OfferId, by: &Actor, now: Timestamp) -> Result<Withdrawn> {
     let offer = load(tx, id).await?;
     if offer.org_id != *org {
@@ -61,14 +61,15 @@ pub async fn withdraw(tx: &mut Tx, org: &OrgId, id: &OfferId, by: &Actor, now: T
     }
     let mut held = hold(tx, &offer.booking_id).await?;
     let mut offer = held.offers.iter().find(|offer| offer.id == *id).cloned().ok_or(Error::NotFound)?;
-    for (id, status) in outcome(&held.scene(now), &offer, Step::Withdraw)? {
+    for (id, status) in outcome(&held.scene(now, now), &offer, Step::Withdraw)? {
         offer = end(tx, &mut held, &id, status, None, by, now).await?;
     }
     Ok(Withdrawn { offer })
 }
 
 /// Withdraws the pending offers of an organisation's sitter who can't accept them any more. A booking that has no other
-/// pending offer and no sitter raises an exception. Locks the bookings in the order of their ids.
+/// pending offer and no sitter raises an exception. Locks the bookings in the order of their ids. The caller holds the
+/// sitter's row, so that no offers are added.
 pub async fn sitter_left(tx: &mut Tx, org: &OrgId, sitter: &SitterId, by: &Actor, now: Timestamp) -> Result<()> {
     let offers: Vec<(OfferId, BookingId)> = tx
         .query(
@@ -81,14 +82,11 @@ pub async fn sitter_left(tx: &mut Tx, org: &OrgId, sitter: &SitterId, by: &Actor
         .await?;
     for (id, booking) in offers {
         let mut held = hold(tx, &booking).await?;
-        if pending(&held.offers).iter().any(|offer| offer.id == id) {
-            end(tx, &mut held, &id, OfferStatus::Withdrawn, None, by, now).await?;
-            note_unfilled(tx, &held, now).await?;
-        }
+        let pending = |offer: &&Offer| offer.id == id && offer.status == OfferStatus::Pending;
+        let Some(offer) = held.offers.iter().find(pending) else { continue };
+        let status = if offer.expires_at <= now { OfferStatus::Expired } else { OfferStatus::Withdrawn };
+        end(tx, &mut held, &id, status, None, by, now).await?;
+        note_unfilled(tx, &held, now).await?;
     }
     Ok(())
-}
-
-fn pending(offers: &[Offer]) -> Vec<Offer> {
-    offers.iter().filter(|offer| offer.status == OfferStatus::Pending).cloned().collect()
 }

@@ -12,15 +12,19 @@ use crate::Result;
 use crate::actor::Actor;
 use crate::automations::runs::{RunToStart, RunsToStart};
 use crate::bookings::Booking;
+use crate::ids::SitterId;
 
 /// What a change of a booking did to its offers.
 #[derive(Debug, Clone, Default)]
-#[must_use = "enqueue what follows: `offer.expire` for each shortened offer, and `automation.run`"]
+#[must_use = "enqueue what follows: `offer.expire` for each shortened offer, `automation.run`, and
+              `metrics.sitter_window`"]
 pub struct Followed {
     /// Offers that expire earlier than before.
     pub shortened: Vec<Offer>,
     /// Texts that replace unsent ones.
     pub runs: RunsToStart,
+    /// Sitters with an overdue offer that expired now, whose figures change.
+    pub expired: Vec<SitterId>,
 }
 
 /// What becomes of a pending offer.
@@ -30,11 +34,22 @@ enum Fate {
     /// It expires when its booking starts, which is earlier than before.
     Shortened,
     Stays,
+    /// Its time is over, which is about to be recorded. Nobody is told of it any more.
+    Overdue,
 }
 
 /// Decides what becomes of a pending offer of a booking.
-fn fate(booking: &Booking, offer: &Offer) -> Fate {
+fn fate(booking: &Booking, offer: &Offer, now: Timestamp) -> Fate {
+    let ends = booking.status.is_final() || booking.sitter_id.is_some();
     match &booking.sitter_id {
+        // Its time was over before the booking changed. Otherwise it stays for the job that ends it.
+        _ if offer.expires_at <= now => {
+            if ends {
+                Fate::Ends(OfferStatus::Expired)
+            } else {
+                Fate::Overdue
+            }
+        }
         _ if booking.status.is_final() => Fate::Ends(OfferStatus::Withdrawn),
         // The sitter who has the booking now did not lose it.
         Some(sitter) if *sitter == offer.sitter_id => Fate::Ends(OfferStatus::Withdrawn),
@@ -67,13 +82,17 @@ pub async fn booking_changed(tx: &mut Tx, booking: &Booking, by: &Actor, now: Ti
     let mut held = hold(tx, &booking.id).await?;
     let pending: Vec<Offer> =
         held.offers.iter().filter(|offer| offer.status == OfferStatus::Pending).cloned().collect();
-    let (mut shortened, mut runs) = (Vec::new(), Vec::<RunToStart>::new());
+    let (mut shortened, mut runs, mut expired) = (Vec::new(), Vec::<RunToStart>::new(), Vec::new());
     for mut offer in pending {
-        match fate(booking, &offer) {
+        match fate(booking, &offer, now) {
             Fate::Ends(status) => {
                 end(tx, &mut held, &offer.id, status, None, by, now).await?;
+                if status == OfferStatus::Expired {
+                    expired.push(offer.sitter_id);
+                }
                 continue;
             }
+            Fate::Overdue => continue,
             Fate::Shortened => {
                 shorten(tx, &mut offer, booking.start_at, now).await?;
                 shortened.push(offer.clone());
@@ -82,7 +101,7 @@ pub async fn booking_changed(tx: &mut Tx, booking: &Booking, by: &Actor, now: Ti
         }
         runs.extend(tell_anew(tx, booking, &offer, by, now).await?);
     }
-    Ok(Followed { shortened, runs: runs.into_iter().collect() })
+    Ok(Followed { shortened, runs: runs.into_iter().collect(), expired })
 }
 
 async fn shorten(tx: &mut Tx, offer: &mut Offer, expires_at: Timestamp, now: Timestamp) -> Result<()> {

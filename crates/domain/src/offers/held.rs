@@ -40,11 +40,13 @@ pub(super) async fn hold_with_thread(tx: &mut Tx, id: &BookingId) -> Result<(Hel
 }
 
 impl Held {
-    pub(super) fn scene(&self, at: Timestamp) -> Scene<'_> {
+    /// What decides about a step that was asked for `at`, and that is taken `now`.
+    pub(super) fn scene(&self, at: Timestamp, now: Timestamp) -> Scene<'_> {
         let taken_by = self.booking.sitter_id.as_ref();
         let status = self.booking.status;
         let (open, cancelled) = (!status.is_final(), status == Status::Cancelled);
-        Scene { taken_by, open, cancelled, offers: &self.offers, at }
+        let begun = self.booking.start_at <= now;
+        Scene { taken_by, open, cancelled, begun, offers: &self.offers, at }
     }
 
     /// Whether everybody to whom the booking was offered has turned it down.

@@ -1,8 +1,8 @@
 //! Offers: bookings that sitters may accept or decline, by API or by text.
 //!
 //! Every change of an offer is made under the lock of its booking, in one transaction with what follows from it. The
-//! order of locks is the booking, its conversation (where a sitter gets or loses the booking), its offers. What may
-//! change is one pure function (`lifecycle::outcome`).
+//! order of locks is the sitters (where offers are made, or a sitter leaves), the booking, its conversation (where a
+//! sitter gets or loses the booking), its offers. What may change is one pure function (`lifecycle::outcome`).
 
 mod answer;
 mod assign;

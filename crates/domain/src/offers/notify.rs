@@ -28,7 +28,7 @@ pub async fn notify(tx: &mut Tx, id: &OfferId, by: &Actor, now: Timestamp) -> Re
     let booking = load(tx, id).await?.booking_id;
     let held = hold(tx, &booking).await?;
     let offer = held.offers.iter().find(|offer| offer.id == *id).ok_or(Error::NotFound)?;
-    let scene = held.scene(now);
+    let scene = held.scene(now, now);
     if offer.status != OfferStatus::Pending || offer.expires_at <= now || !scene.open || scene.taken_by.is_some() {
         return Ok(RunsToStart::default());
     }

@@ -31,14 +31,15 @@ const END: &str = concat!(
     "UPDATE offer_events
      SET status = $2, ended_at = $3, accepted_at = $4, declined_at = $5, answered_via = $6, decline_reason = $7,
          response_seconds = $8, updated_at = $9
-     WHERE id = $1 AND status = 'pending' RETURNING ",
+     WHERE id = $1 AND status = $10 RETURNING ",
     offer_columns!("")
 );
 
-/// Ends a pending offer. `given` is the answer that ends it, or `None` if no answer does.
+/// Ends a pending offer, or answers one that has expired since it was answered. `given` is the answer that ends it, or
+/// `None` if no answer does.
 ///
 /// # Errors
-/// [`Error::Conflict`] if it is not pending, which the caller's lock rules out.
+/// [`Error::Conflict`] if it has ended otherwise, which the caller's lock rules out.
 pub(super) async fn end(
     tx: &mut Tx,
     held: &mut Held,
@@ -48,7 +49,8 @@ pub(super) async fn end(
     by: &Actor,
     now: Timestamp,
 ) -> Result<Offer> {
-    let offered_at = held.offers.iter().find(|offer| offer.id == *id).map_or(now, |offer| offer.offered_at);
+    let standing = held.offers.iter().find(|offer| offer.id == *id);
+    let (offered_at, before) = standing.map_or((now, OfferStatus::Pending), |offer| (offer.offered_at, offer.status));
     let at = given.map_or(now, |given| given.at);
     let seconds = i64::try_from(at.since(offered_at).as_secs()).unwrap_or(i64::MAX);
     let ended: Option<Offer> = tx
@@ -62,6 +64,7 @@ pub(super) async fn end(
         .bind(given.and_then(|given| given.reason))
         .bind(given.map(|_| seconds))
         .bind(now)
+        .bind(if before == OfferStatus::Expired && given.is_some() { before } else { OfferStatus::Pending })
         .optional()
         .await?;
     let offer = ended.ok_or_else(|| Error::from(Refusal::NotPending))?;

@@ -8,7 +8,7 @@ text_enum! {
         Pending = "pending",
         Accepted = "accepted",
         Declined = "declined",
-        /// Nobody answered it in time.
+        /// Nobody answered it in time, as far as was known when it ended.
         Expired = "expired",
         /// The booking went to another sitter.
         Superseded = "superseded",

@@ -99,7 +99,8 @@ impl Business {
     /// Runs `act` in a transaction and commits it.
     pub async fn write<T>(&self, act: impl AsyncFnOnce(&mut Tx) -> T) -> T {
         let mut tx = self.db.begin().await.unwrap();
-        let result = act(&mut tx).await;
+        // On the heap: together, the steps of a long test are too big for its stack.
+        let result = Box::pin(act(&mut tx)).await;
         tx.commit().await.unwrap();
         result
     }

@@ -31,25 +31,25 @@ each_engine! {
 const HOUR: Duration = Duration::from_secs(3600);
 const NONE: &str = "You have no open offers.";
 
-async fn offer(business: &Business, booking: &BookingId, now: Timestamp) -> Offer {
+pub async fn offer(business: &Business, booking: &BookingId, now: Timestamp) -> Offer {
     let draft = serde_json::from_value(json!({"sitterIds": [sitter()]})).unwrap();
     let make = async |tx: &mut _| offers::create(tx, &org(), booking, &draft, HOUR, &owner(), now).await.unwrap();
     business.write(make).await.offers.remove(0).0
 }
 
 /// The reply to a text that the sitter sent `at`, and that is taken in `now`.
-async fn text(business: &Business, body: &str, at: Timestamp, now: Timestamp) -> Reply {
+pub async fn text(business: &Business, body: &str, at: Timestamp, now: Timestamp) -> Reply {
     let command = command(body).unwrap();
     business
         .write(async |tx| offers::reply_to(tx, &org(), &sitter(), command, at, &webhook(), now).await.unwrap())
         .await
 }
 
-async fn status(business: &Business, offer: &Offer) -> String {
+pub async fn status(business: &Business, offer: &Offer) -> String {
     business.db.read("SELECT status FROM offer_events WHERE id = $1").bind(&offer.id).scalar().await.unwrap()
 }
 
-fn minutes(minutes: u64) -> Duration {
+pub fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes * 60)
 }
 
@@ -121,14 +121,14 @@ async fn the_acceptance_of_a_booking_that_was_cancelled_is_not_confirmed_again(e
     .await;
 }
 
-async fn written(business: &Business, runs: RunsToStart, now: Timestamp) -> MessageId {
+pub async fn written(business: &Business, runs: RunsToStart, now: Timestamp) -> MessageId {
     let run: RunToStart = runs.into_iter().next().unwrap();
     let executed = business.execute(&run, now).await;
     let Executed::Written { message_id, .. } = executed else { panic!("{executed:?}") };
     message_id
 }
 
-async fn begin(business: &Business, text: &MessageId, now: Timestamp) -> String {
+pub async fn begin(business: &Business, text: &MessageId, now: Timestamp) -> String {
     match business.write(async |tx| delivery::begin_send(tx, text, &job(), now).await.unwrap()).await {
         SendDecision::Send(envelope) => envelope.body,
         SendDecision::Settled(status) => status.to_string(),
@@ -214,7 +214,7 @@ async fn accepted(business: &Business) -> (BookingId, RunsToStart) {
     (booking, text(business, "YES", noon(), noon()).await.answered.unwrap().runs)
 }
 
-async fn patch(business: &Business, booking: &BookingId, change: serde_json::Value) -> i64 {
+pub async fn patch(business: &Business, booking: &BookingId, change: serde_json::Value) -> i64 {
     let patch = serde_json::from_value(change).unwrap();
     let by = owner();
     business

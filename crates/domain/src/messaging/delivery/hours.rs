@@ -16,6 +16,7 @@ use crate::audit::{self, Event};
 use crate::automations::quiet_hours::QuietHours;
 use crate::automations::{runs, zone_named};
 use crate::ids::MessageId;
+use crate::messaging::masking::WaitingText;
 use crate::messaging::message::MessageStatus;
 use crate::text_enum::text_enum;
 
@@ -126,6 +127,29 @@ async fn release(tx: &mut Tx, id: &MessageId, now: Timestamp) -> Result<()> {
         .execute()
         .await?;
     Ok(())
+}
+
+/// Lets a text leave at any hour until `until` that has not been sent. Returns `None` for any other, also for one that
+/// the carrier lets through only at another hour.
+pub(in crate::messaging) async fn free(
+    tx: &mut Tx,
+    id: &MessageId,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<Option<WaitingText>> {
+    let freed = tx
+        .query(
+            "UPDATE message_events
+             SET may_disturb_until = $2, held_until = NULL, hold_reason = NULL, updated_at = $3
+             WHERE id = $1 AND status = 'queued' AND COALESCE(hold_reason, $4) = $4 RETURNING id, resends",
+        )
+        .bind(id)
+        .bind(until)
+        .bind(now)
+        .bind(HoldReason::QuietHours)
+        .optional()
+        .await?;
+    Ok(freed)
 }
 
 /// Returns when to send a text again that the carrier has given back because of the recipient's hours.

@@ -17,6 +17,7 @@ mod slot;
 mod take_back;
 mod unclear;
 
+pub(in crate::messaging) use hours::free;
 pub use hours::{GivenBack, Held, HoldReason, given_back, held, hold_for_carrier, next_window};
 pub use number::number_in_service;
 pub use outbound::{Outbound, effect_key, find_by_sid, load, lock};

@@ -9,7 +9,7 @@ use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::ids::{ClientId, MessageId, SitterId, ThreadId};
 use crate::messaging::message::{ActorType, Direction};
-use crate::messaging::opt_outs::{self, Change, OptOutSource};
+use crate::messaging::opt_outs::{self, Change, OptOutSource, Permission};
 use crate::messaging::routing::trace::{self, NewTrace};
 use crate::messaging::routing::{Arrived, Author, KeywordReply, Opting, Outcome};
 use crate::messaging::threads::{self, Thread};
@@ -50,17 +50,6 @@ pub async fn store(tx: &mut Tx, text: &Arrived, routing: &Routing, by: &Actor, n
         return Ok(Stored::Repeated);
     }
     threads::received(tx, &thread.id, &message, at, now).await?;
-    let mut unanswered_by = None;
-    if awaits_response(routing) {
-        let wrote = ClientWrote {
-            org: &routing.office.org,
-            thread: &thread.id,
-            message: &message,
-            sitter: routing.decision.sitter.as_ref(),
-            at,
-        };
-        unanswered_by = response_links::open(tx, &wrote, now).await?;
-    }
     let (office, decision) = (&routing.office, &routing.decision);
     let new = NewTrace {
         org: Some(&office.org),
@@ -79,6 +68,7 @@ pub async fn store(tx: &mut Tx, text: &Arrived, routing: &Routing, by: &Actor, n
         }
         None => None,
     };
+    let unanswered_by = await_response(tx, routing, &thread, &message, at, now).await?;
     let needs_number = is_new && !has_number(tx, &thread).await?;
     if needs_number {
         masking::report_missing(tx, &thread.id, now).await?;
@@ -86,13 +76,24 @@ pub async fn store(tx: &mut Tx, text: &Arrived, routing: &Routing, by: &Actor, n
     Ok(Stored::In { message, thread: thread.id, reply, needs_number, unanswered_by })
 }
 
-/// Whether somebody is to answer the text, so that the time until the answer is measured.
-fn awaits_response(routing: &Routing) -> bool {
-    let decision = &routing.decision;
-    decision.author == Author::Client
-        && decision.outcome != Outcome::Onboarding
-        && routing.from.phone().is_some()
-        && !decision.is_keyword
+/// Has the time until the answer measured if somebody is to answer the text, and can: nobody may write to a person who
+/// wants no texts. Returns the sitter whose figures change.
+async fn await_response(
+    tx: &mut Tx,
+    routing: &Routing,
+    thread: &Thread,
+    message: &MessageId,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<Option<SitterId>> {
+    let (org, decision) = (&routing.office.org, &routing.decision);
+    let is_answered = decision.author == Author::Client && decision.outcome != Outcome::Onboarding;
+    let Some(phone) = routing.from.phone().filter(|_| is_answered && !decision.is_keyword) else { return Ok(None) };
+    if opt_outs::permission(tx, org, phone, None, now).await? != Permission::Send {
+        return Ok(None);
+    }
+    let wrote = ClientWrote { org, thread: &thread.id, message, sitter: decision.sitter.as_ref(), at };
+    response_links::open(tx, &wrote, now).await
 }
 
 /// Inserts the text. Returns false if it is stored already.

@@ -10,6 +10,7 @@
 //!
 //! The lock of a person is taken last: after those of bookings, threads and texts. Whoever holds it waits for none of
 //! these; the texts that a change marks as decided are inbound ones, which nobody else locks while they wait for a wish.
+//! Links between texts and their answers are opened and ended after it.
 
 /// A statement about the clients of an organisation, whose column is named. Those of the platform have no organisation.
 /// The index of phone numbers is another one for them, so the statement is another, too.
@@ -39,6 +40,7 @@ use self::standing::{Moment, Standing};
 use crate::actor::Actor;
 use crate::audit::{self, Event};
 use crate::ids::{MessageId, OrgId};
+use crate::metrics::response_links;
 use crate::phone::PhoneNumber;
 use crate::{Result, advisory};
 
@@ -74,6 +76,9 @@ pub(super) async fn hold(tx: &mut Tx, org: &OrgId, phone: &PhoneNumber) -> Resul
 /// this is news: they were not opted out, or only the owner or the carrier had said so.
 pub async fn stop(tx: &mut Tx, change: &Change<'_>, source: OptOutSource, now: Timestamp) -> Result<bool> {
     let (before, after) = apply(tx, change, |standing, moment| standing.stopped(moment, source), now).await?;
+    if after.opt_out.is_some() {
+        response_links::end_unanswerable(tx, change.org, change.phone, now).await?;
+    }
     let Some(opt_out) = after.opt_out.filter(|after| before.opt_out.is_none_or(|before| before.source < after.source))
     else {
         return Ok(false);
