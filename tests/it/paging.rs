@@ -49,7 +49,7 @@ async fn every_list_is_paged_row_by_row(engine: Engine) {
         for body in ["one", "two", "three"] {
             twilio.receive(InboundSpec::new("+15550177001", POOL, body)).await;
         }
-        nightshift.all_webhooks().processed().until(3).await;
+        nightshift.webhooks("twilio").processed().until(3).await;
         nightshift.quiet().await;
         let found = nightshift.get("/api/messages/threads?scope=client_general").await.expect(200).json();
         let general = found["threads"][0]["id"].as_str().unwrap();
