@@ -12,7 +12,8 @@ use nightshift_db::Clock;
 use nightshift_domain::access::api_keys;
 use nightshift_lab::demo::{Demo, STRIPE_SECRET};
 use nightshift_lab::simulator::Accounts;
-use secrecy::SecretString;
+use nightshift_providers::openphone::signature::Key;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::console::Terminal;
 use super::signals::Signals;
@@ -78,6 +79,8 @@ fn settings(installed: &Settings, demo: &Demo, exit: bool) -> anyhow::Result<Set
     settings.twilio.auth_tokens = vec![twilio.auth_token];
     settings.openphone.base_url.clone_from(&providers);
     settings.openphone.api_key = Some(openphone.api_key);
+    let keys = openphone.webhook_secrets.iter().map(|secret| Key::read(secret.expose_secret()));
+    settings.webhooks.openphone_secrets = keys.collect::<Result<_, _>>()?;
     settings.calls.live = true;
     // A day is short here.
     settings.calls.poll_interval = Duration::from_millis(300);

@@ -19,6 +19,7 @@ each_engine! {
     what_new_businesses_write_goes_to_no_organisation_that_has_their_number(flavor = "multi_thread"),
     a_text_to_a_number_that_is_added_later_is_routed_then(flavor = "multi_thread"),
     a_text_of_openphone_is_routed_once_its_number_is_added(flavor = "multi_thread"),
+    a_text_that_came_is_routed_also_where_no_provider_is_set_up(flavor = "multi_thread"),
     neither_a_sender_nor_an_id_is_kept_at_any_length,
 }
 
@@ -167,14 +168,43 @@ async fn a_text_of_openphone_is_routed_once_its_number_is_added(engine: Engine) 
     .await;
 }
 
+async fn a_text_that_came_is_routed_also_where_no_provider_is_set_up(engine: Engine) {
+    on_world(engine, async |mut world| {
+        const LATER: &str = "+15550199079";
+        world.set("PUBLIC_URL", world.url());
+        world.set("SMS_PROVIDER", "mock");
+        let server = world.serve();
+        deliver(&server.url, form("SM1", "+12125550100", LATER)).await.expect(200);
+        world.all_webhooks().processed().until(1).await;
+        let listed = "SELECT count(*) FROM exceptions WHERE CAST(detail AS TEXT) LIKE $1";
+        let webhook: String = world.db().read("SELECT id FROM webhook_inbox").scalar().await.unwrap();
+        let listed = world.db().read(listed).bind(format!("%\"numbers\"%inboxId%{webhook}%")).scalar::<i64>();
+        assert_eq!(listed.await.unwrap(), 1, "each number with its webhook");
+        add(&world, LATER).await;
+        assert_eq!(gaps(&world, &["--take"]).await["taken"], 1);
+        world.all_webhooks().processed().until(1).await;
+        assert_eq!(organizations(&world).await, ["org-paws"]);
+    })
+    .await;
+}
+
 async fn neither_a_sender_nor_an_id_is_kept_at_any_length(engine: Engine) {
     on(engine, async |nightshift| {
         let base = nightshift.app.url();
         let refused = deliver(&base, form(&"S".repeat(65), "+15551234567", "+15550199001")).await.expect(422);
         assert!(refused.text.contains("MessageSid"), "{}", refused.text);
+        // Twilio would send a report again that is refused, so it is stored, and its job is about no text.
+        let report = format!("MessageSid={}&MessageStatus=delivered", "S".repeat(65));
+        let url = format!("{base}/api/twilio/status");
+        let signature = sign_form(&"simulated-auth-token".into(), &url, report.as_bytes());
+        let request = nightshift.http.post(&url).header("content-type", "application/x-www-form-urlencoded");
+        Answer::to(request.header("x-twilio-signature", signature).body(report)).await.expect(200);
+        let groups: Vec<(String,)> =
+            nightshift.rows("SELECT group_key FROM jobs WHERE kind = 'webhook.twilio.status'").await;
+        assert_eq!(groups, [("sid:".to_owned(),)]);
         let long = "x".repeat(9_000);
         deliver(&base, form(&"S".repeat(64), &long, "+15550199001")).await.expect(200);
-        nightshift.all_webhooks().processed().until(1).await;
+        nightshift.webhooks("twilio").processed().until(1).await;
         let keys: Vec<(String,)> =
             nightshift.rows("SELECT group_key FROM jobs WHERE kind = 'webhook.twilio.inbound'").await;
         assert_eq!((keys.len(), keys[0].0.len()), (1, "from:".len() + 16), "{keys:?}");

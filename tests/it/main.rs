@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may panic")]
 
 mod access;
+mod arrival;
 mod bookings;
 mod browser;
 mod calls;

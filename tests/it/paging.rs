@@ -49,8 +49,10 @@ async fn every_list_is_paged_row_by_row(engine: Engine) {
         for body in ["one", "two", "three"] {
             twilio.receive(InboundSpec::new("+15550177001", POOL, body)).await;
         }
-        nightshift.all_webhooks().processed().until(3).await;
+        nightshift.webhooks("twilio").processed().until(3).await;
         nightshift.quiet().await;
+        // Within the windows of the bookings.
+        nightshift.clock.set("2024-12-31T10:30:00Z".parse().unwrap());
         let found = nightshift.get("/api/messages/threads?scope=client_general").await.expect(200).json();
         let general = found["threads"][0]["id"].as_str().unwrap();
         for (list, rows) in [
@@ -60,6 +62,7 @@ async fn every_list_is_paged_row_by_row(engine: Engine) {
             ("/api/messages/numbers?".to_owned(), 4),
             ("/api/sitters?".to_owned(), 3),
             ("/api/sitters/sitter-sam/messages?".to_owned(), 3),
+            ("/api/sitter/threads?sitterId=sitter-sam&".to_owned(), 3),
             ("/api/offers?".to_owned(), 3),
             ("/api/clients?".to_owned(), 5),
         ] {

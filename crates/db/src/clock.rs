@@ -32,6 +32,13 @@ pub struct Reading {
     pub steps: u64,
 }
 
+/// A moment that is kept apart from its date, which is not known for certain before the clock has agreed with a server's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// By the machine's monotonic clock, or by a manual clock.
+    ms: i64,
+}
+
 #[derive(Debug)]
 struct System {
     machine: Machine,
@@ -111,7 +118,29 @@ impl Clock {
         }
     }
 
-    /// Returns the same, or `None` if no server has been asked for the time within [`Clock::OUTDATED_AFTER`], or not
+    /// Returns the present moment, for [`Clock::date_of`].
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        match &self.0 {
+            Source::System(system) => Moment { ms: system.machine.read().monotonic_ms },
+            Source::Manual(now) => Moment { ms: now.borrow().unix_ms() },
+        }
+    }
+
+    /// Returns when a moment of this clock was, by the date that it shows now: the present less the time that has passed
+    /// since, however the date was corrected meanwhile. Never later than the present.
+    #[must_use]
+    pub fn date_of(&self, moment: Moment) -> Timestamp {
+        match &self.0 {
+            Source::System(system) => Timestamp::from_unix_ms(system.with(|timeline, machine| {
+                let passed_ms = machine.monotonic_ms.saturating_sub(moment.ms).max(0);
+                timeline.tell(machine).saturating_sub(passed_ms)
+            })),
+            Source::Manual(now) => (*now.borrow()).min(Timestamp::from_unix_ms(moment.ms)),
+        }
+    }
+
+    /// As [`Clock::read`], or `None` if no server has been asked for the time within [`Clock::OUTDATED_AFTER`], or not
     /// since the machine's clock was set or the machine was asleep.
     pub(crate) fn read_agreed(&self) -> Option<Reading> {
         match &self.0 {
@@ -240,6 +269,27 @@ impl Clock {
 #[expect(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
+
+    /// What was late to be dated gets the date at which it happened, also if the date was wrong then.
+    #[test]
+    fn a_moment_is_dated_by_the_time_that_has_passed_since() {
+        let began = Timestamp::from_unix_ms(1_700_000_000_000);
+        let clock = Clock::simulated(began);
+        let moment = clock.moment();
+        assert_eq!(clock.date_of(moment), began);
+        clock.advance(Duration::from_secs(5));
+        assert_eq!(clock.date_of(moment), began);
+        // The server's clock is an hour ahead: so it was then.
+        let asked = clock.before_asking().unwrap();
+        clock.agree(asked, Duration::ZERO, began + Duration::from_secs(3_605));
+        assert_eq!(clock.date_of(moment), began + Duration::from_secs(3_600));
+        let manual = Clock::manual(began);
+        let moment = manual.moment();
+        manual.advance(Duration::from_secs(5));
+        assert_eq!(manual.date_of(moment), began);
+        manual.set(began - Duration::from_secs(5));
+        assert_eq!(manual.date_of(moment), manual.now(), "not in the future");
+    }
 
     /// A correction by the server ends a wait whose time has passed, and is reported as a step.
     #[tokio::test]

@@ -37,7 +37,7 @@ mod timestamp;
 mod trouble;
 mod tx;
 
-pub use clock::{Clock, Reading};
+pub use clock::{Clock, Moment, Reading};
 pub use contraction::Contraction;
 pub use engine::Engine;
 pub use error::{DbError, Outage, Result};

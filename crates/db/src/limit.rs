@@ -1,5 +1,6 @@
 //! The time limit of a statement.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use crate::step::Step;
@@ -24,6 +25,8 @@ impl TimeLimit {
     /// The statement's error; [`DbError::Unavailable`] if the limit is exceeded. The statement may have been executed
     /// nevertheless.
     pub(crate) async fn run<T>(self, step: Step, statement: impl Future<Output = Result<T>>) -> Result<T> {
+        // Each function that takes a future by value holds it twice, and so does whoever calls it. These take its address.
+        let statement = pin!(statement);
         let statement = failpoint::statement(step.run(statement));
         let Some(limit) = self.0 else { return statement.await };
         let too_late = |_| Err(DbError::Unavailable(Outage::TimedOut));

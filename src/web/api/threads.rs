@@ -290,16 +290,13 @@ pub async fn decide_opt_out(
 #[schema(as = OpenThreadsQuery)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OpenQuery {
+    /// The maximum number of rows on the page.
+    #[serde(default)]
+    limit: Limit,
+    /// The `nextCursor` of the previous page.
+    cursor: Option<String>,
     /// The sitter. Only accepted where authentication is off.
     sitter_id: Option<SitterId>,
-}
-
-/// The conversations that are open to a sitter.
-#[derive(Serialize, ToSchema)]
-#[schema(as = OpenThreadList)]
-#[serde(rename_all = "camelCase")]
-pub struct OpenThreads {
-    threads: Vec<ThreadView>,
 }
 
 /// `GET /api/sitter/threads`: lists the conversations that are open to the calling sitter. Where authentication is off,
@@ -307,12 +304,13 @@ pub struct OpenThreads {
 pub async fn open_to_sitter(
     State(web): State<Web>,
     caller: Caller,
-    Query(OpenQuery { sitter_id: named }): Query<OpenQuery>,
-) -> Result<Json<OpenThreads>> {
+    Query(OpenQuery { limit, cursor, sitter_id: named }): Query<OpenQuery>,
+) -> Result<Json<Threads>> {
     if named.is_some() && !matches!(caller.principal(), Principal::Local { .. }) {
         return Err(query::refused([("sitterId".to_owned(), query::UNKNOWN.to_owned())].into()));
     }
     let viewer = caller.org_viewer()?;
-    let threads = inbox::open_to_sitter(&web.db, &viewer, named.as_ref(), web.clock.now()).await?;
-    Ok(Json(OpenThreads { threads }))
+    let (named, cursor, now) = (named.as_ref(), cursor.as_deref(), web.clock.now());
+    let page = inbox::open_to_sitter(&web.db, &viewer, named, cursor, limit, now).await?;
+    Ok(Json(Threads { threads: page.items, next_cursor: page.next_cursor }))
 }

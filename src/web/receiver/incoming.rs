@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, FromRequest, Request};
 use axum::http::{HeaderMap, Uri};
+use nightshift_db::Moment;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -26,6 +27,8 @@ pub struct Incoming {
     /// The unmodified body.
     pub body: Bytes,
     pub request_id: String,
+    /// When the whole request had arrived.
+    pub arrived: Moment,
     /// The address of the sender.
     client: Option<IpAddr>,
 }
@@ -37,15 +40,20 @@ impl FromRequest<Web> for Incoming {
         let (parts, body) = request.into_parts();
         let client = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|client| client.0.ip());
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-        let mut incoming = Self { uri: parts.uri, headers: parts.headers, body: Bytes::new(), request_id, client };
-        match limits::read_body(&incoming.headers, body, web.settings.http.webhook_body_bytes_max).await {
-            Ok(body) => incoming.body = body,
-            Err(refused) => {
+        let read = limits::read_body(&parts.headers, body, web.settings.http.webhook_body_bytes_max).await;
+        let arrived = web.clock.moment();
+        let (body, refused) = match read {
+            Ok(body) => (body, None),
+            Err(refused) => (Bytes::new(), Some(refused)),
+        };
+        let incoming = Self { uri: parts.uri, headers: parts.headers, body, request_id, arrived, client };
+        match refused {
+            None => Ok(incoming),
+            Some(refused) => {
                 incoming.charge(web)?;
-                return Err(refused);
+                Err(refused)
             }
         }
-        Ok(incoming)
     }
 }
 

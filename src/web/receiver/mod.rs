@@ -88,6 +88,7 @@ async fn receive<S: Source>(State(web): State<Web>, incoming: Incoming) -> Resul
         headers: incoming.kept_headers(),
         payload: incoming.text(),
         request_id: incoming.request_id,
+        arrived: incoming.arrived,
     };
     // Each source has a fail point of its name.
     failpoint::hit(S::SOURCE.as_str()).await?;

@@ -42,9 +42,11 @@ impl Twiml {
     /// answer and the job's fallback carries the reply, the other one does not. A repeated delivery gets the reply that
     /// an earlier answer carried.
     ///
+    /// `arrived` is when the text did: storing it is a part of the wait.
+    ///
     /// A failure of the database leaves the reply to the fallback: the text itself is stored.
-    pub(super) async fn with_reply(web: &Web, recorded: &Recorded) -> Self {
-        let reply = match reply_of(web, &recorded.inbox_id).await {
+    pub(super) async fn with_reply(web: &Web, recorded: &Recorded, arrived: Instant) -> Self {
+        let reply = match reply_of(web, &recorded.inbox_id, arrived).await {
             Ok(reply) => reply,
             Err(error) => {
                 tracing::warn!(inbox.id = %recorded.inbox_id, error = %error.message, "a reply was not put into the answer");
@@ -61,11 +63,14 @@ impl Twiml {
 }
 
 /// Returns the reply that the answer carries, if it carries one.
-async fn reply_of(web: &Web, inbox: &InboxId) -> Result<Option<String>> {
-    let deadline = Instant::now() + web.settings.twilio.reply_wait;
+async fn reply_of(web: &Web, inbox: &InboxId, arrived: Instant) -> Result<Option<String>> {
     let take_max = web.settings.twilio.reply_take;
-    // An answer that carried the reply before, as to a repeated delivery, needs no place among those that wait.
-    match timeout_at(deadline, reply_state(&web.db, inbox)).await {
+    // A request that is cut off after it took the reply would lose it.
+    let wait_max = web.settings.http.request_timeout.saturating_sub(2 * take_max);
+    let deadline = arrived + web.settings.twilio.reply_wait.min(wait_max);
+    // An answer that carried the reply before, as to a repeated delivery, needs no place among those that wait, and is
+    // looked for also when it is too late to wait.
+    match timeout_at(deadline.max(Instant::now() + take_max), reply_state(&web.db, inbox)).await {
         Ok(state) => match state? {
             ReplyState::Answered(reply) => return Ok(Some(reply)),
             ReplyState::Nothing => return Ok(None),
@@ -73,7 +78,7 @@ async fn reply_of(web: &Web, inbox: &InboxId) -> Result<Option<String>> {
         },
         Err(_) => return Ok(None),
     }
-    if failpoint::skips("reply.wait") {
+    if failpoint::skips("reply.wait") || Instant::now() >= deadline {
         return Ok(None);
     }
     let Ok(waiting) = web.replies_awaited.try_acquire() else { return Ok(None) };

@@ -94,7 +94,7 @@ impl BatchWrite for Store {
 
 impl Store {
     fn deliveries<'a>(&self, batch: &'a [Accepted]) -> NewDeliveries<'a> {
-        NewDeliveries::of(batch.iter().map(|accepted| &accepted.delivery).collect(), self.queue.clock().now())
+        NewDeliveries::of(batch.iter().map(|accepted| &accepted.delivery).collect(), self.queue.clock())
     }
 
     async fn write_with_jobs(

@@ -1,5 +1,6 @@
 //! A text that was found in its carrier's list, stored as the delivery that never came.
 
+use nightshift_db::Moment;
 use nightshift_domain::inbox::{Delivery, WebhookSource};
 use nightshift_domain::messaging::numbers::SmsCarrier;
 use nightshift_jobs::webhook::openphone_process::WebhookOpenphoneProcess;
@@ -14,9 +15,9 @@ use super::store::Accepted;
 impl Accepted {
     /// Returns what is stored for a text that `carrier` lists: the body that its webhook would have had, with the
     /// carrier's time, under the carrier's id of the text, and the same job. The carrier was asked with our credentials,
-    /// so the text counts as verified.
+    /// so the text counts as verified. `arrived` is when it was found.
     #[must_use]
-    pub fn from_list(carrier: SmsCarrier, text: &InboundText, request_id: &str) -> Self {
+    pub fn from_list(carrier: SmsCarrier, text: &InboundText, request_id: &str, arrived: Moment) -> Self {
         let listed = text.clone();
         let (provider, payload, job) = match carrier {
             SmsCarrier::Openphone => {
@@ -36,6 +37,7 @@ impl Accepted {
             headers: json!({"taken-from": "list"}),
             payload,
             request_id: request_id.to_owned(),
+            arrived,
         };
         Self { delivery, job: Some(job) }
     }

@@ -5,6 +5,7 @@ use nightshift_domain::offers;
 use nightshift_jobs::webhook::twilio_inbound::WebhookTwilioInbound;
 use nightshift_providers::SignatureError;
 use nightshift_providers::twilio::read_inbound;
+use tokio::time::Instant;
 
 use super::reply::Twiml;
 use super::sid::expect_sid;
@@ -17,6 +18,7 @@ use crate::web::state::Web;
 pub struct TwilioInbound {
     /// Whether the sender expects a reply at once.
     answers_an_offer: bool,
+    arrived: Instant,
 }
 
 impl Source for TwilioInbound {
@@ -33,13 +35,16 @@ impl Source for TwilioInbound {
     fn read(incoming: &Incoming) -> Result<Read<Self>> {
         let text = read_inbound(&incoming.body).map_err(|error| ApiError::invalid(error.parameter(), "is required"))?;
         expect_sid(&text.sid, "MessageSid")?;
-        let source = Self { answers_an_offer: offers::command(&text.body).is_some() };
+        let source = Self { answers_an_offer: offers::command(&text.body).is_some(), arrived: Instant::now() };
         let event_key = Some(text.sid.clone());
         let job = JobFor::new(move |inbox| WebhookTwilioInbound::new(inbox, &text));
         Ok(Read { source, event_key, event_type: Some("message.received".to_owned()), job: Some(job) })
     }
 
     async fn answer(self, web: &Web, recorded: &Recorded) -> Result<Twiml> {
-        Ok(if self.answers_an_offer { Twiml::with_reply(web, recorded).await } else { Twiml::empty() })
+        if !self.answers_an_offer {
+            return Ok(Twiml::empty());
+        }
+        Ok(Twiml::with_reply(web, recorded, self.arrived).await)
     }
 }

@@ -5,6 +5,7 @@ use nightshift_jobs::webhook::twilio_status::WebhookTwilioStatus;
 use nightshift_providers::SignatureError;
 use nightshift_providers::twilio::StatusCallback;
 
+use super::sid::is_sid;
 use super::twilio::{FORM, verify_signature};
 use super::{Incoming, JobFor, Read, Secrets, Source};
 use crate::web::error::Result;
@@ -23,10 +24,10 @@ impl Source for TwilioStatus {
         verify_signature(web, secrets, incoming)
     }
 
-    /// A report that can't be parsed is stored too, because Twilio would retry after an error. Its job records why it
-    /// is ignored.
+    /// A report that can't be parsed, or is about no text that can be ours, is stored too, because Twilio would retry
+    /// after an error. Its job records why it is ignored.
     fn read(incoming: &Incoming) -> Result<Read<Self>> {
-        let report = StatusCallback::parse(&incoming.body).ok();
+        let report = StatusCallback::parse(&incoming.body).ok().filter(|report| is_sid(&report.message_sid));
         let event_key = report.as_ref().map(StatusCallback::key);
         let event_type = report.as_ref().map(|report| report.status.to_string());
         let sid = report.map(|report| report.message_sid).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! A delivery of a webhook, before and after it is stored.
 
+use nightshift_db::Moment;
 use serde_json::Value;
 
 use crate::audit::Event;
@@ -50,6 +51,8 @@ pub struct Delivery {
     pub payload: String,
     /// The id of the HTTP request.
     pub request_id: String,
+    /// When it arrived, which may be long before it is stored.
+    pub arrived: Moment,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

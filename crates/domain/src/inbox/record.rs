@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use nightshift_db::{Db, DbError, Part, RowsStatement, Timestamp, Tx, columns, new_id};
+use nightshift_db::{Clock, Db, DbError, Part, RowsStatement, Timestamp, Tx, columns, new_id};
 use serde_json::{Value, json};
 
 use super::delivery::{Delivery, Recorded, WebhookSource};
@@ -23,6 +23,8 @@ struct NewEvent<'a> {
     place: usize,
     delivery: &'a Delivery,
     deliveries: i64,
+    /// When its first delivery arrived.
+    received_at: Timestamp,
 }
 
 columns! {
@@ -37,6 +39,7 @@ columns! {
         payload: text = event.delivery.payload.as_str(),
         deliveries: bigint = event.deliveries,
         request_id: text = event.delivery.request_id.as_str(),
+        received_at: timestamptz = event.received_at,
     }
 }
 
@@ -45,8 +48,8 @@ columns! {
 macro_rules! upsert {
     ($rows:literal) => {
         concat!(
-            "INSERT INTO webhook_inbox ({columns}, received_at, created_at, updated_at)
-             SELECT {columns}, $1, $1, $1 FROM ",
+            "INSERT INTO webhook_inbox ({columns}, created_at, updated_at)
+             SELECT {columns}, $1, $1 FROM ",
             $rows,
             " WHERE TRUE
              ON CONFLICT (provider, event_key) DO UPDATE
@@ -111,8 +114,10 @@ pub struct NewDeliveries<'a> {
 }
 
 impl<'a> NewDeliveries<'a> {
+    /// Collects deliveries that arrived by `clock`, whose present time is that of their rows.
     #[must_use]
-    pub fn of(deliveries: Vec<&'a Delivery>, now: Timestamp) -> Self {
+    pub fn of(deliveries: Vec<&'a Delivery>, clock: &Clock) -> Self {
+        let now = clock.now();
         let mut places: HashMap<(WebhookSource, &str), usize> = HashMap::with_capacity(deliveries.len());
         let mut events: Vec<NewEvent<'a>> = Vec::with_capacity(deliveries.len());
         for (place, &delivery) in deliveries.iter().enumerate() {
@@ -120,7 +125,9 @@ impl<'a> NewDeliveries<'a> {
                 Entry::Occupied(event) => events[*event.get()].deliveries += 1,
                 Entry::Vacant(event) => {
                     event.insert(events.len());
-                    events.push(NewEvent { id: new_id(now).into(), place, delivery, deliveries: 1 });
+                    // The order of the rows is that of their ids, not of their times.
+                    let (id, received_at) = (new_id(now).into(), clock.date_of(delivery.arrived).min(now));
+                    events.push(NewEvent { id, place, delivery, deliveries: 1, received_at });
                 }
             }
         }

@@ -218,27 +218,45 @@ pub async fn list(
     Ok(page.map(|row| row.into_view(viewer.audience(), now)))
 }
 
-/// Lists the threads that are open to a sitter at `now`, which are those with an active window of that sitter. A sitter
-/// gets their own; other viewers get those of `named`, or of every sitter if it is `None`.
+/// The threads that are open to a sitter at `now`, which are those with an active window of that sitter.
+fn open_threads<'v>(db: &'v Db, viewer: &'v Viewer, named: Option<&'v SitterId>, now: Timestamp) -> Result<List<'v>> {
+    let scope = viewer.sitter_scope("t.org_id = $1", "w.sitter_id = $1", named)?;
+    Ok(List::new(db, select_rows!(""), scope).only(
+        "t.status = 'open' AND w.thread_id = t.id AND w.cancelled_at IS NULL AND w.starts_at <= $1 AND $1 < w.ends_at",
+        (now,),
+    ))
+}
+
+/// Returns a page of the threads that are open to a sitter at `now`. A sitter gets their own; other viewers get those of
+/// `named`, or of every sitter if it is `None`.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for viewers without an organisation.
+/// [`Error::BadCursor`] if the cursor is not from such a page; [`Error::Forbidden`] for viewers without an
+/// organisation.
 pub async fn open_to_sitter(
     db: &Db,
     viewer: &Viewer,
     named: Option<&SitterId>,
+    cursor: Option<&str>,
+    limit: Limit,
     now: Timestamp,
-) -> Result<Vec<ThreadView>> {
-    let scope = viewer.sitter_scope("t.org_id = $1", "w.sitter_id = $1", named)?;
-    let rows: Vec<Row> = List::new(db, select_rows!(""), scope)
-        .only(
-            "t.status = 'open' AND w.thread_id = t.id AND w.cancelled_at IS NULL AND w.starts_at <= $1 AND $1 < w.ends_at",
-            (now,),
-        )
-        .end("ORDER BY COALESCE(t.last_message_at, t.created_at) DESC, t.id DESC")
-        .all()
-        .await?;
-    Ok(rows.into_iter().map(|row| row.into_view(Audience::Sitter, now)).collect())
+) -> Result<Page<ThreadView>> {
+    let page: Page<Row> = open_threads(db, viewer, named, now)?.page(cursor, limit).await?;
+    Ok(page.map(|row| row.into_view(Audience::Sitter, now)))
+}
+
+/// Returns how many threads are open to a sitter at `now`, and how many of their texts the sitter has not read.
+///
+/// # Errors
+/// [`Error::Forbidden`] for viewers without an organisation.
+pub(crate) async fn open_and_unread(
+    db: &Db,
+    viewer: &Viewer,
+    sitter: &SitterId,
+    now: Timestamp,
+) -> Result<(usize, i64)> {
+    let rows: Vec<Row> = open_threads(db, viewer, Some(sitter), now)?.end("").all().await?;
+    Ok((rows.len(), rows.iter().map(|row| row.sitter_unread).sum()))
 }
 
 /// Returns a page of a sitter's mailbox, without any text of it. A sitter may read their own, with threads whose window

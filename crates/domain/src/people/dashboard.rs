@@ -125,12 +125,12 @@ pub async fn dashboard(db: &Db, viewer: &Viewer, named: Option<&SitterId>, now: 
     let (name,) = row.ok_or(Error::NotFound)?;
     let of_7_days = metrics::of_sitter(db, viewer, sitter, Days::Seven).await?;
     let of_28_days = metrics::of_sitter(db, viewer, sitter, Days::TwentyEight).await?;
-    let threads = inbox::open_to_sitter(db, viewer, Some(sitter), now).await?;
+    let (active_conversations, unread) = inbox::open_and_unread(db, viewer, sitter, now).await?;
     Ok(Dashboard {
         sitter_id: sitter.clone(),
         name,
-        active_conversations: threads.len(),
-        unread: threads.iter().map(|thread| thread.unread).sum(),
+        active_conversations,
+        unread,
         todays_assignments: todays_assignments(db, org, sitter, now).await?,
         business_number_masked: business_number(db, org, sitter).await?,
         messaging_status: messaging_status(db, sitter, now).await?,

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use nightshift_db::testing::each_engine;
-use nightshift_db::{Db, Engine, Part, Query, Timestamp, lowest_id};
+use nightshift_db::testing::{each_engine, statements_of};
+use nightshift_db::{Clock, Db, Engine, Part, Query, Timestamp, lowest_id};
 use nightshift_domain::audit::{self, Event, Filter};
-use nightshift_domain::inbox::{Delivery, NewDeliveries, Recorded, WebhookSource};
+use nightshift_domain::inbox::{self, Delivery, NewDeliveries, Recorded, WebhookSource};
 use nightshift_domain::page::Limit;
 use nightshift_domain::retention;
 use nightshift_domain::viewer::Viewer;
@@ -16,6 +16,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::fixture::*;
+use crate::lists::plan;
 
 each_engine! {
     each_delivery_has_one_entry_in_the_event_log,
@@ -23,6 +24,8 @@ each_engine! {
     a_receipt_is_never_changed_and_outlives_its_row,
     what_the_version_before_stores_is_shown_once,
     a_row_that_was_restored_from_a_backup_can_be_deleted_again,
+    what_is_stored_late_was_received_when_it_arrived,
+    the_bodies_of_a_time_are_found_by_the_primary_key,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -36,6 +39,7 @@ fn delivery(provider: WebhookSource, key: &str, request: &str) -> Delivery {
         headers: json!({}),
         payload: "{}".to_owned(),
         request_id: request.to_owned(),
+        arrived: Clock::manual(noon()).moment(),
     }
 }
 
@@ -55,7 +59,13 @@ impl Part for Nothing {
 impl Business {
     /// Stores deliveries as the receiver does: in one statement if that is possible.
     async fn receive(&self, batch: &[Delivery], now: Timestamp) -> Vec<Recorded> {
-        let deliveries = NewDeliveries::of(batch.iter().collect(), now);
+        let clock = Clock::manual(now);
+        let batch: Vec<_> = batch.iter().map(|one| Delivery { arrived: clock.moment(), ..one.clone() }).collect();
+        self.store(&batch, &clock).await
+    }
+
+    async fn store(&self, batch: &[Delivery], clock: &Clock) -> Vec<Recorded> {
+        let deliveries = NewDeliveries::of(batch.iter().collect(), clock);
         if self.db.engine() == Engine::Postgres && deliveries.are_plain() {
             return deliveries.store_with(&self.db, &Nothing).await.unwrap();
         }
@@ -288,6 +298,54 @@ async fn a_row_that_was_restored_from_a_backup_can_be_deleted_again(engine: Engi
         assert_eq!(retention::sweep(db, noon() + DAY * 181).await.unwrap().inbox_rows, 1);
         assert_eq!(listed(db, &Filter::default(), 50).await, shown);
         assert_eq!(view(db).await.len(), 1);
+    })
+    .await;
+}
+
+/// A batch may wait for the database. Its rows are in the order in which they were stored, each with its own time.
+async fn what_is_stored_late_was_received_when_it_arrived(engine: Engine) {
+    on(engine, async |business| {
+        for verified in [true, false] {
+            let clock = Clock::manual(noon());
+            let arrived = |key: &str| Delivery {
+                arrived: clock.moment(),
+                verified,
+                ..delivery(WebhookSource::Twilio, &format!("{key}-{verified}"), key)
+            };
+            let first = arrived("first");
+            clock.advance(Duration::from_secs(2));
+            let second = arrived("second");
+            clock.advance(Duration::from_secs(3));
+            let recorded = business.store(&[second, first], &clock).await;
+            assert!(recorded[0].inbox_id.as_str() < recorded[1].inbox_id.as_str());
+            for (recorded, seconds) in recorded.iter().zip([2, 0]) {
+                let times: (Timestamp, Timestamp) = business
+                    .db
+                    .read("SELECT received_at, created_at FROM webhook_inbox WHERE id = $1")
+                    .bind(&recorded.inbox_id)
+                    .one()
+                    .await
+                    .unwrap();
+                assert_eq!(times, (noon() + Duration::from_secs(seconds), noon() + Duration::from_secs(5)));
+            }
+        }
+    })
+    .await;
+}
+
+async fn the_bodies_of_a_time_are_found_by_the_primary_key(engine: Engine) {
+    on(engine, async |business| {
+        let openphone = |key: &str| delivery(WebhookSource::OpenPhone, key, key);
+        business.receive(&[openphone("old")], noon()).await;
+        business.receive(&[openphone("new"), delivery(WebhookSource::Vapi, "other", "other")], noon() + DAY).await;
+        let since = noon() + DAY;
+        let read = inbox::bodies_since(&business.db, WebhookSource::OpenPhone, since);
+        let (found, statements) = statements_of(read).await;
+        assert_eq!(found.unwrap(), ["{}"]);
+        if engine == Engine::Sqlite {
+            let steps = plan(&business.db, &statements[0]).await;
+            assert!(steps.len() == 1 && steps[0].contains("(id>?)"), "{steps:?}");
+        }
     })
     .await;
 }

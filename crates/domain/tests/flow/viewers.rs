@@ -197,7 +197,8 @@ async fn reads(
     found.push(("own bookings", names(rows, "notes")));
     let rows = inbox::list(db, viewer, &inbox::Filter::default(), None, limit, now).await.map(|page| page.items);
     found.push(("own threads", names(rows, "id")));
-    found.push(("own open threads", names(inbox::open_to_sitter(db, viewer, None, now).await, "id")));
+    let rows = inbox::open_to_sitter(db, viewer, None, None, limit, now).await.map(|page| page.items);
+    found.push(("own open threads", names(rows, "id")));
     let rows = windows::list(db, viewer, &windows::Filter::default(), None, limit, now).await.map(|page| page.items);
     found.push(("own windows", names(rows, "id")));
     let rows = offers::list(db, viewer, &offers::Filter::default(), None, limit).await.map(|page| page.items);

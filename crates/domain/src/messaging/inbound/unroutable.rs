@@ -33,16 +33,19 @@ struct Unknown {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct UnknownNumber {
     /// Masked, so different numbers may look the same.
     number: String,
     /// Tells the number from others.
     hash: String,
+    /// The webhook of its latest text, whose body has the number in full.
+    inbox_id: InboxId,
 }
 
 impl Unknown {
-    fn add(&mut self, to: &Sender) {
-        let number = UnknownNumber { number: to.shown(), hash: hash(to) };
+    fn add(&mut self, to: &Sender, inbox: &InboxId) {
+        let number = UnknownNumber { number: to.shown(), hash: hash(to), inbox_id: inbox.clone() };
         self.numbers.retain(|known| known.hash != number.hash);
         self.numbers.push(number);
         if self.numbers.len() > NUMBERS_MAX {
@@ -92,7 +95,7 @@ pub(super) async fn record(
     audit::record(tx, entry, now).await?;
     advisory::unknown_numbers(tx).await?;
     let mut unknown = listed(tx).await?.unwrap_or_default();
-    unknown.add(&Sender::of(&text.to));
+    unknown.add(&Sender::of(&text.to), &text.inbox);
     let problem = NewException::new(ExceptionKind::SmsUnroutable, Severity::High, FINGERPRINT)
         .title("A text was sent to a number that no organisation has")
         .inbox(&text.inbox)
@@ -131,8 +134,8 @@ pub(in crate::messaging) async fn number_added(tx: &mut Tx, number: &PhoneNumber
     if unknown.is_empty() {
         return exceptions::resolve(tx, FINGERPRINT, NOTE, now).await;
     }
-    let latest = unknown.numbers.last().map(|latest| &latest.number);
-    let detail = json!({"number": latest, "numbers": unknown.numbers, "more": unknown.more});
+    let latest = unknown.numbers.last().map(|latest| (&latest.number, &latest.inbox_id)).unzip();
+    let detail = json!({"number": latest.0, "inboxId": latest.1, "numbers": unknown.numbers, "more": unknown.more});
     tx.query("UPDATE exceptions SET detail = $2, updated_at = $3 WHERE fingerprint = $1 AND status <> 'resolved'")
         .bind(FINGERPRINT)
         .bind(Json(&detail))
@@ -192,6 +195,10 @@ pub async fn reopen(tx: &mut Tx, id: &InboxId, now: Timestamp) -> Result<bool> {
 mod tests {
     use super::*;
 
+    fn inbox() -> InboxId {
+        InboxId::from("inbox".to_owned())
+    }
+
     fn number(n: usize) -> Sender {
         Sender::of(&format!("+1555019{n:04}"))
     }
@@ -201,8 +208,8 @@ mod tests {
         let (one, other) = (Sender::of("+15550199066"), Sender::of("+15550188066"));
         assert_eq!(one.shown(), other.shown());
         let mut unknown = Unknown::default();
-        unknown.add(&one);
-        unknown.add(&one);
+        unknown.add(&one, &inbox());
+        unknown.add(&one, &inbox());
         assert_eq!(unknown.numbers.len(), 1);
         assert!(!unknown.remove(&other) && !unknown.is_empty());
         assert!(unknown.remove(&one) && unknown.is_empty());
@@ -212,7 +219,7 @@ mod tests {
     fn the_list_is_bounded_and_says_that_there_are_more() {
         let mut unknown = Unknown::default();
         for n in 0..=NUMBERS_MAX {
-            unknown.add(&number(n));
+            unknown.add(&number(n), &inbox());
         }
         assert_eq!((unknown.numbers.len(), unknown.more), (NUMBERS_MAX, true));
         for n in 1..=NUMBERS_MAX {

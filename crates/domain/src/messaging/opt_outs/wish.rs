@@ -32,7 +32,9 @@ const CHARS_READ: usize = 1600;
 pub fn is_wish(body: &str) -> bool {
     let body: String = body.chars().take(CHARS_READ).collect();
     let sentences = sentences(&body);
-    bare::is_bare_stop(&sentences) || sentences.iter().any(|sentence| model::is_wish(sentence))
+    bare::is_bare_stop(&sentences)
+        || sentences.iter().any(|sentence| model::is_wish(sentence))
+        || sentences.windows(2).any(|pair| model::is_wish_of_number(&pair[0], &pair[1]))
 }
 
 #[cfg(test)]
@@ -58,27 +60,21 @@ mod tests {
     fn wishes_are_found() {
         let wishes = wishes();
         let missed: Vec<_> = wishes.iter().filter(|text| !is_wish(text)).collect();
-        assert!(wishes.len() >= 1700 && missed.len() * 20 <= wishes.len(), "{missed:#?}");
+        assert!(wishes.len() >= 2600 && missed.len() * 50 <= wishes.len(), "{missed:#?}");
     }
 
     #[test]
     fn ordinary_texts_are_left_alone() {
         let ordinary = ordinary();
         let flagged: Vec<_> = ordinary.iter().filter(|text| is_wish(text)).collect();
-        assert!(ordinary.len() >= 3300 && flagged.len() * 100 <= ordinary.len(), "{flagged:#?}");
+        assert!(ordinary.len() >= 4700 && flagged.len() * 200 <= ordinary.len(), "{flagged:#?}");
         for text in ordinary {
             assert!(!matches!(keyword(text), Some(Keyword::Stop | Keyword::Start)), "{text}");
         }
     }
 
     #[test]
-    fn a_wish_is_found_in_capitals_in_quotes_and_among_other_sentences() {
-        let found = wishes().into_iter().filter(|text| is_wish(text));
-        for text in found.filter(|text| text.split_whitespace().count() > 2) {
-            assert!(is_wish(&text.to_uppercase()), "{text}");
-            assert!(is_wish(&format!("“{text}”")), "{text}");
-            assert!(is_wish(&text.replace('\'', "’")), "{text}");
-        }
+    fn a_wish_is_found_among_other_sentences() {
         assert!(is_wish("Hi there. Bella moved out in May. Please stop texting me. Thanks, Robin"));
     }
 
@@ -102,19 +98,36 @@ mod tests {
             .prop_map(|words| words.into_iter().map(|(word, between)| format!("{word}{between} ")).collect::<String>())
     }
 
+    /// A wish of the list as somebody else would type it.
+    fn typed_otherwise() -> impl Strategy<Value = (&'static str, String)> {
+        let long = wishes().into_iter().filter(|text| text.split_whitespace().count() > 2).collect::<Vec<_>>();
+        (proptest::sample::select(long), 0..3).prop_map(|(text, how)| match how {
+            0 => (text, text.to_uppercase()),
+            1 => (text, format!("“{text}”")),
+            _ => (text, text.replace('\'', "’")),
+        })
+    }
+
     proptest! {
+        #[test]
+        fn a_wish_is_found_in_capitals_and_in_quotes((text, typed) in typed_otherwise()) {
+            prop_assert_eq!(is_wish(&typed), is_wish(text));
+        }
+
         #[test]
         fn no_text_is_too_odd(text in "\\PC{0,200}|.{0,200}|(stop|no|more|me|,|texts|texting| ){0,60}") {
             let _ = is_wish(&text);
         }
 
         #[test]
-        fn case_space_and_marks_at_the_end_change_nothing(text in of_the_grammar(1..12)) {
-            let found = is_wish(&text);
-            prop_assert_eq!(is_wish(&text.to_uppercase()), found);
-            prop_assert_eq!(is_wish(&text.replace(' ', "  ")), found);
-            prop_assert_eq!(is_wish(&format!("  {text}!!")), found);
-            prop_assert_eq!(is_wish(&format!("“{text}”")), found);
+        fn case_space_and_marks_at_the_end_change_nothing(text in of_the_grammar(1..12), how in 0..4) {
+            let typed = match how {
+                0 => text.to_uppercase(),
+                1 => text.replace(' ', "  "),
+                2 => format!("  {text}!!"),
+                _ => format!("“{text}”"),
+            };
+            prop_assert_eq!(is_wish(&typed), is_wish(&text));
         }
     }
 

@@ -3,8 +3,8 @@
 //! A pattern is a row of items, separated by spaces. An item is a word, or several of which one is enough (`stop|quit`).
 //! `@name` stands for whatever one of the patterns of that rule stands for. An item that ends in `?` may be missing; one
 //! that ends in `*` may be missing and may occur up to four times. `~` is any word but those of the rule `else`, and `_`
-//! is any word. `^` is the start of the sentence, `$` its end. An item that has `$` among its words is only looked at: it does not count as a
-//! part of what was found.
+//! is any word. `^` is the start of the sentence, `$` its end. An item that has `$` among its words is only looked at:
+//! it does not count as a part of what was found.
 //!
 //! Rules name only rules before them, so that nothing recurs. All places that an item may lead to are followed together,
 //! so the time for a sentence grows with its length and not with the ways to read it.

@@ -1,7 +1,8 @@
 //! The words that are known in spite of typing errors, and how people shorten them.
 
 /// Words in which one wrong, missing, doubled or swapped letter is forgiven. The first letter must be right.
-pub(super) const LONG: [&str; 44] = [
+pub(super) const LONG: [&str; 45] = [
+    "blocking",
     "wrong",
     "subscribe",
     "unwanted",
@@ -104,7 +105,9 @@ pub(super) const OTHERS: [&str; 28] = [
 ];
 
 /// Short words as people mistype or shorten them.
-pub(super) const SHORT: [(&str, &str); 72] = [
+pub(super) const SHORT: [(&str, &str); 74] = [
+    ("ima", "ill"),
+    ("imma", "ill"),
     ("nething", "anything"),
     ("tk", "take"),
     ("stahp", "stop"),

@@ -20,12 +20,16 @@ pub(super) fn sentences(text: &str) -> Vec<Sentence> {
         .collect()
 }
 
-/// Whether a sentence wonders about what it would be a wish to say: `this is spam?`, `no texts?`.
+/// Whether a sentence wonders about what it would be a wish to say: `this is spam?`, `no texts?`. `No texts, ok?` asks.
 fn only_wonders(sentence: &str) -> bool {
     const TELLING: [&str; 12] =
         ["this", "that", "these", "its", "it", "you", "youre", "u", "wrong", "no", "unsubscribe", "turn"];
+    const ASKING: [&str; 6] = ["ok?", "okay?", "please?", "pls?", "k?", "thanks?"];
     let first = sentence.split_whitespace().next().unwrap_or_default();
-    sentence.ends_with('?') && TELLING.contains(&first.trim_end_matches('?'))
+    let asks = sentence.split_whitespace().last().is_some_and(|last| ASKING.contains(&last));
+    sentence.ends_with('?')
+        && !asks
+        && (TELLING.contains(&first.trim_end_matches('?')) || sentence.split_whitespace().take(2).eq(["is", "this"]))
 }
 
 /// Writes a letter once that is written three times or more: `nooo`.
@@ -112,10 +116,16 @@ fn without_accent(c: char) -> char {
     }
 }
 
+/// A word of so many digits is the number of a telephone.
+const PHONE_DIGITS: usize = 7;
+
 /// The word that somebody meant to write.
 fn meant(word: &str) -> String {
     if let Some((_, meant)) = SHORT.iter().find(|(written, _)| *written == word) {
         return (*meant).to_owned();
+    }
+    if word.len() >= PHONE_DIGITS && word.bytes().all(|digit| digit.is_ascii_digit()) {
+        return "number".to_owned();
     }
     if let Some(meant) = dropped_g(word).or_else(|| without_vowels(word)) {
         return meant.to_owned();
