@@ -407,15 +407,11 @@ async fn a_start_whose_answer_was_lost_never_rings_twice(engine: Engine) {
 async fn a_call_begun_in_one_mode_is_never_placed_in_another(engine: Engine) {
     on_with(engine, production, async |nightshift| {
         let request = request(&nightshift).await;
-        let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift.app.queue.pause(&mut tx, "calls", "test", "to look at the call").await.unwrap();
-        tx.commit().await.unwrap();
+        nightshift.pause("calls").await;
         request.schedule(&nightshift).await.expect(202);
         // As a program whose calls are made up, or go to a test phone, would have begun it.
         nightshift.given("UPDATE booking_calls SET status = 'starting', mode = 'test'").await;
-        let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift.app.queue.resume(&mut tx, "calls").await.unwrap();
-        tx.commit().await.unwrap();
+        nightshift.resume("calls").await;
         nightshift.service_requests().recommended().until(1).await;
         assert_eq!(nightshift.simulator.vapi().placed(), 0);
         assert_eq!(call_status(&nightshift).await, ["failed"]);
@@ -750,9 +746,7 @@ async fn a_preferred_date_in_the_past_is_called_for_and_said_in_warnings(engine:
         let mut wish = request.wish();
         wish["preferredDate"] = json!("2024-12-28");
         // The second answer is that of a repetition, so the call must not be over by then.
-        let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift.app.queue.pause(&mut tx, "calls", "test", "so that the call waits").await.unwrap();
-        tx.commit().await.unwrap();
+        nightshift.pause("calls").await;
         for _ in 0..2 {
             let body = nightshift.post("/api/v1/bookings/schedule-async", wish.clone()).await.expect(202).json();
             assert_eq!(body["data"]["status"], "accepted");
@@ -762,9 +756,7 @@ async fn a_preferred_date_in_the_past_is_called_for_and_said_in_warnings(engine:
                         "message": "preferredDate is in the past"}])
             );
         }
-        let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift.app.queue.resume(&mut tx, "calls").await.unwrap();
-        tx.commit().await.unwrap();
+        nightshift.resume("calls").await;
         // Made up as it is, it goes on as any other: the text tells what was asked for.
         nightshift.texts().sent().until(1).await;
         let texts = nightshift.simulator.twilio().ledger().messages().to_vec();

@@ -36,9 +36,7 @@ async fn confirm(nightshift: &Nightshift, booking: &str) {
 
 async fn the_same_work_twice_is_one_job_until_it_has_ended(engine: Engine) {
     on(engine, async |nightshift| {
-        let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift.app.queue.pause(&mut tx, "bookings", "test", "so that jobs wait").await.unwrap();
-        tx.commit().await.unwrap();
+        nightshift.pause("bookings").await;
         let id = nightshift.book().await;
         let confirm = async || {
             let answer = nightshift.post(&format!("/api/bookings/{id}/confirm"), json!({})).await.expect(200).json();
@@ -47,9 +45,7 @@ async fn the_same_work_twice_is_one_job_until_it_has_ended(engine: Engine) {
         let first = confirm().await;
         assert_eq!(confirm().await, first, "two wishes, one waiting job");
         assert_eq!(nightshift.jobs("booking.confirm").count().await, 1);
-        let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift.app.queue.resume(&mut tx, "bookings").await.unwrap();
-        tx.commit().await.unwrap();
+        nightshift.resume("bookings").await;
         nightshift.jobs("booking.confirm").succeeded().until(1).await;
     })
     .await;
@@ -135,9 +131,7 @@ async fn a_text_whose_answer_was_lost_is_looked_up_and_not_sent_again(engine: En
 
 async fn a_paused_queue_takes_jobs_and_runs_none(engine: Engine) {
     on(engine, async |nightshift| {
-        let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift.app.queue.pause(&mut tx, "sms", "test", "the provider is down").await.unwrap();
-        tx.commit().await.unwrap();
+        nightshift.pause("sms").await;
         let id = nightshift.book().await;
         confirm(&nightshift, &id).await;
         nightshift.all_jobs().in_queue("sms").queued().due().until(1).await;
@@ -147,9 +141,7 @@ async fn a_paused_queue_takes_jobs_and_runs_none(engine: Engine) {
         confirm(&nightshift, &other).await;
         nightshift.all_jobs().in_queue("sms").queued().due().until(2).await;
         assert_eq!(nightshift.simulator.twilio().ledger().requests().send, 0);
-        let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift.app.queue.resume(&mut tx, "sms").await.unwrap();
-        tx.commit().await.unwrap();
+        nightshift.resume("sms").await;
         nightshift.texts().delivered().until(2).await;
     })
     .await;

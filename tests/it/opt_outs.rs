@@ -141,13 +141,18 @@ async fn a_stop_of_a_sitter_holds_for_the_owners_texts(engine: Engine) {
     .await;
 }
 
+/// Posts a text which Twilio refuses because its recipient has opted out there.
+async fn the_carrier_blocks(nightshift: &Nightshift, thread: &str) {
+    nightshift.simulator.twilio().inject(FaultRule::new(Fault::RefuseOptedOut));
+    assert_eq!(post(nightshift, thread, "hello").await.0, 200);
+    nightshift.texts().failed().until(1).await;
+    assert_eq!(post(nightshift, thread, "hello").await, refused());
+}
+
 async fn what_the_carrier_has_blocked_is_lifted_by_a_yes(engine: Engine) {
     on(engine, async |nightshift| {
         let thread = conversation(&nightshift).await;
-        nightshift.simulator.twilio().inject(FaultRule::new(Fault::RefuseOptedOut));
-        assert_eq!(post(&nightshift, &thread, "hello").await.0, 200);
-        nightshift.texts().failed().until(1).await;
-        assert_eq!(post(&nightshift, &thread, "hello").await, refused());
+        the_carrier_blocks(&nightshift, &thread).await;
         text(&nightshift, CLIENT, "YES").await;
         assert_eq!(post(&nightshift, &thread, "hello").await.0, 200);
         text(&nightshift, CLIENT, "STOP").await;
@@ -160,10 +165,7 @@ async fn what_the_carrier_has_blocked_is_lifted_by_a_yes(engine: Engine) {
 async fn a_yes_that_twilio_reports_as_a_start_lifts_no_stop(engine: Engine) {
     on(engine, async |nightshift| {
         let thread = conversation(&nightshift).await;
-        nightshift.simulator.twilio().inject(FaultRule::new(Fault::RefuseOptedOut));
-        assert_eq!(post(&nightshift, &thread, "hello").await.0, 200);
-        nightshift.texts().failed().until(1).await;
-        assert_eq!(post(&nightshift, &thread, "hello").await, refused());
+        the_carrier_blocks(&nightshift, &thread).await;
         text_as(&nightshift, CLIENT, "Yes", Some("START")).await;
         assert_eq!(post(&nightshift, &thread, "hello").await.0, 200, "Twilio has lifted its own block");
         text_as(&nightshift, CLIENT, "STOP", Some("STOP")).await;

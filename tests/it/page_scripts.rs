@@ -212,9 +212,7 @@ async fn the_dialog_closes_before_the_answer_to_its_form_comes(engine: Engine) {
     let Some(browser) = Browser::start(1000, 900).await else { return };
     on_with(engine, with_auth, async |nightshift| {
         // The toast of an appointment would take the place of the one that is waited for.
-        let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift.app.queue.pause(&mut tx, "calls", "test", "so that the call waits").await.unwrap();
-        tx.commit().await.unwrap();
+        nightshift.pause("calls").await;
         open_request(&browser, &link(&nightshift).await).await;
         browser.click(FIRST_CARD).await;
         browser.becomes("document.querySelector('#book').matches(':modal')", true).await;

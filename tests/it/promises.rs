@@ -143,6 +143,8 @@ async fn a_text_that_was_given_back_needs_a_job_for_its_next_sending(engine: Eng
         nightshift.events("message.held").until(1).await;
         nightshift.quiet().await;
         nightshift.clock.advance(Duration::from_secs(120));
+        // What became due meanwhile is begun.
+        nightshift.quiet().await;
         assert_eq!(found(&nightshift).await, Vec::<&str>::new(), "it waits for the hour");
         let first = "UPDATE jobs SET state = 'dead' WHERE kind = 'sms.send' AND state = 'succeeded'";
         nightshift.given(first).await;
@@ -158,15 +160,6 @@ async fn a_backlog_breaks_no_promise_while_it_waits_nor_while_it_drains(engine: 
     on(engine, async |nightshift| {
         const TEXTS: i64 = 40;
         business::load_bookings(&nightshift.db, 40).await;
-        let pause = async |paused| {
-            let mut tx = nightshift.db.begin().await.unwrap();
-            if paused {
-                nightshift.app.queue.pause(&mut tx, "sms", "test", "so that texts wait").await.unwrap();
-            } else {
-                nightshift.app.queue.resume(&mut tx, "sms").await.unwrap();
-            }
-            tx.commit().await.unwrap();
-        };
         let written = async |fault| {
             nightshift.simulator.twilio().inject(fault);
             for n in 0..TEXTS {
@@ -186,11 +179,11 @@ async fn a_backlog_breaks_no_promise_while_it_waits_nor_while_it_drains(engine: 
         nightshift.clock.advance(Duration::from_secs(120));
         assert_eq!(found(&nightshift).await, Vec::<&str>::new(), "while the provider is away");
 
-        pause(true).await;
+        nightshift.pause("sms").await;
         nightshift.clock.advance(Duration::from_secs(300));
         nightshift.jobs("sms.send").retrying().due().until_with_the_clock_standing(TEXTS).await;
         assert_eq!(found(&nightshift).await, Vec::<&str>::new(), "while the queue is paused");
-        pause(false).await;
+        nightshift.resume("sms").await;
         // Looked at again and again while jobs end between the statements of a look.
         while nightshift.texts().delivered().count().await < TEXTS {
             assert_eq!(found(&nightshift).await, Vec::<&str>::new(), "while it drains");

@@ -57,16 +57,6 @@ fn left(nightshift: &Nightshift) -> usize {
     nightshift.simulator.twilio().read(|ledger| ledger.to(SAM).filter(|text| text.body == NONE).count())
 }
 
-async fn steer(nightshift: &Nightshift, queue: &str, paused: bool) {
-    let mut tx = nightshift.db.begin().await.unwrap();
-    if paused {
-        nightshift.app.queue.pause(&mut tx, queue, "test", "so that jobs wait").await.unwrap();
-    } else {
-        nightshift.app.queue.resume(&mut tx, queue).await.unwrap();
-    }
-    tx.commit().await.unwrap();
-}
-
 async fn a_reply_that_takes_too_long_to_take_leaves_as_one_text(engine: Engine) {
     let taken_soon = |settings: &mut Settings| {
         settings.twilio.reply_wait = Duration::from_secs(2);
@@ -85,11 +75,11 @@ async fn a_reply_that_takes_too_long_to_take_leaves_as_one_text(engine: Engine) 
 async fn a_repeated_delivery_gets_its_reply_although_no_more_may_wait(engine: Engine) {
     on(engine, one_waits, async |nightshift| {
         assert_eq!(text(&nightshift, "SM1").await, carried());
-        steer(&nightshift, "webhooks", true).await;
+        nightshift.pause("webhooks").await;
         let again = async {
             nightshift.all_webhooks().until(2).await;
             let again = text(&nightshift, "SM1").await;
-            steer(&nightshift, "webhooks", false).await;
+            nightshift.resume("webhooks").await;
             again
         };
         let (waited, again) = tokio::join!(text(&nightshift, "SM2"), again);
@@ -103,7 +93,7 @@ async fn a_repeated_delivery_gets_its_reply_although_no_more_may_wait(engine: En
 async fn when_no_more_may_wait_each_reply_leaves_once(engine: Engine) {
     const TEXTS: usize = 4;
     on(engine, one_waits, async |nightshift| {
-        steer(&nightshift, "webhooks", true).await;
+        nightshift.pause("webhooks").await;
         let mut answers: JoinSet<String> = JoinSet::new();
         for number in 0..TEXTS {
             let (sid, url) = (format!("SM{number}"), nightshift.app.url());
@@ -113,7 +103,7 @@ async fn when_no_more_may_wait_each_reply_leaves_once(engine: Engine) {
         for _ in 1..TEXTS {
             assert_eq!(answers.join_next().await.unwrap().unwrap(), EMPTY, "it may not wait");
         }
-        steer(&nightshift, "webhooks", false).await;
+        nightshift.resume("webhooks").await;
         assert_eq!(answers.join_next().await.unwrap().unwrap(), carried());
         nightshift.webhooks("twilio").handled().until(i64::try_from(TEXTS).unwrap()).await;
         nightshift.pass(Duration::from_secs(60)).await;
@@ -134,9 +124,9 @@ async fn a_reply_whose_job_is_cancelled_fails_visibly_and_a_retry_sends_it(engin
         engine,
         |settings| settings.twilio.reply_wait = Duration::ZERO,
         async |nightshift| {
-            steer(&nightshift, "webhooks", true).await;
+            nightshift.pause("webhooks").await;
             assert_eq!(text(&nightshift, "SM1").await, EMPTY);
-            steer(&nightshift, "webhooks", false).await;
+            nightshift.resume("webhooks").await;
             nightshift.jobs("sms.reply_fallback").until_with_the_clock_standing(1).await;
             let job = nightshift.jobs("sms.reply_fallback").one().await.id;
             let (registry, queue) = (nightshift_jobs::registry(), &nightshift.app.queue);

@@ -127,15 +127,15 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
     match kind {
         "webhook.stripe.process" => {
             let id = nightshift.book().await;
-            pause(nightshift, "webhooks").await;
+            nightshift.pause("webhooks").await;
             nightshift.stripe(&business::paid("evt_1", &id)).await.expect(200);
         }
         "webhook.twilio.inbound" => {
-            pause(nightshift, "webhooks").await;
+            nightshift.pause("webhooks").await;
             text(nightshift, "SM1", "+15551234567", "+15550199001", "Hello").await.expect(200);
         }
         "webhook.openphone.process" => {
-            pause(nightshift, "webhooks").await;
+            nightshift.pause("webhooks").await;
             let sent = nightshift
                 .http
                 .post(format!("{}/api/webhooks/sms", nightshift.app.url()))
@@ -144,12 +144,12 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
             assert_eq!(sent.await.unwrap().status(), 200);
         }
         "webhook.twilio.status" => {
-            pause(nightshift, "webhooks").await;
+            nightshift.pause("webhooks").await;
             confirmed().await;
             nightshift.webhooks("twilio_status").until(2).await;
         }
         "webhook.vapi.process" => {
-            pause(nightshift, "webhooks").await;
+            nightshift.pause("webhooks").await;
             let report = json!({"message": {"type": "status-update", "status": "ringing", "call": {"id": "unknown"}}});
             let sent = nightshift
                 .http
@@ -160,17 +160,17 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
             assert_eq!(sent.await.unwrap().status(), 200);
         }
         "booking.confirm" => {
-            pause(nightshift, "bookings").await;
+            nightshift.pause("bookings").await;
             confirmed().await;
         }
         "booking.status_changed" => {
-            pause(nightshift, "bookings").await;
+            nightshift.pause("bookings").await;
             nightshift.book().await;
         }
         "booking.rescheduled" => {
             let id = confirmed().await;
             nightshift.texts().delivered().until(1).await;
-            pause(nightshift, "bookings").await;
+            nightshift.pause("bookings").await;
             let moved = json!({"startAt": "2024-12-31T15:00:00Z", "endAt": "2024-12-31T16:00:00Z"});
             nightshift.patch(&format!("/api/bookings/{id}"), moved).await.expect(200);
         }
@@ -178,25 +178,25 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
             nightshift.take_all_numbers_out_of_service().await;
             confirmed().await;
             nightshift.jobs("thread.assign_number").retrying().until(1).await;
-            pause(nightshift, "bookings").await;
+            nightshift.pause("bookings").await;
         }
         "thread.close" => {
             let id = confirmed().await;
             nightshift.texts().delivered().until(1).await;
             nightshift.patch(&format!("/api/bookings/{id}"), json!({"status": "completed"})).await.expect(200);
             nightshift.jobs("thread.close").until(1).await;
-            pause(nightshift, "bookings").await;
+            nightshift.pause("bookings").await;
         }
         "offer.send" => {
             let id = nightshift.book().await;
-            pause(nightshift, "sms").await;
+            nightshift.pause("sms").await;
             let offers = json!({"sitterIds": ["sitter-sam"]});
             nightshift.post(&format!("/api/bookings/{id}/offers"), offers).await.expect(201);
         }
         "offer.expire" => {
             let id = nightshift.book().await;
             nightshift.quiet().await;
-            pause(nightshift, "bookings").await;
+            nightshift.pause("bookings").await;
             let offers = json!({"sitterIds": ["sitter-sam"], "expiresInMinutes": 1});
             nightshift.post(&format!("/api/bookings/{id}/offers"), offers).await.expect(201);
             nightshift.quiet().await;
@@ -204,25 +204,25 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
         }
         "sms.reply_fallback" => {
             // The answer to the webhook does not wait for the job, and has no reply.
-            pause(nightshift, "webhooks").await;
+            nightshift.pause("webhooks").await;
             let text = InboundText { sid: "SM1", from: "+15550100001", to: "+15550199001", body: "yes" };
             let answer = twilio::deliver(&nightshift.http, &nightshift.app.url(), text).send().await.unwrap();
             assert_eq!(answer.text().await.unwrap(), "<Response/>");
-            pause(nightshift, "sms").await;
-            resume(nightshift, "webhooks").await;
+            nightshift.pause("sms").await;
+            nightshift.resume("webhooks").await;
             nightshift.jobs("sms.reply_fallback").until(1).await;
         }
         "booking_call.start" => {
-            pause(nightshift, "calls").await;
+            nightshift.pause("calls").await;
             nightshift.ask_for_call().await;
         }
         "booking_call.poll" => {
             nightshift.ask_for_call().await;
             nightshift.jobs("booking_call.poll").queued().until(1).await;
-            pause(nightshift, "calls").await;
+            nightshift.pause("calls").await;
         }
         "automation.run" => {
-            pause(nightshift, "sms").await;
+            nightshift.pause("sms").await;
             confirmed().await;
             nightshift.automation_runs("bookingConfirmation").pending().until(1).await;
         }
@@ -230,21 +230,21 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
             nightshift.simulator.twilio().inject(fault(Fault::RateLimit, 1));
             confirmed().await;
             nightshift.jobs("sms.send").retrying().until(1).await;
-            pause(nightshift, "sms").await;
+            nightshift.pause("sms").await;
         }
         "sms.confirm_delivery" => {
             nightshift.simulator.twilio().inject(fault(Fault::ErrorAfterStoring, 1));
             confirmed().await;
             nightshift.texts().unconfirmed().until(1).await;
             nightshift.quiet().await;
-            pause(nightshift, "sms").await;
+            nightshift.pause("sms").await;
         }
         "pricing.reconcile" => {
-            pause(nightshift, "reconciliation").await;
+            nightshift.pause("reconciliation").await;
             nightshift.post("/api/reconciliation/runs", json!({})).await.expect(202);
         }
         "pricing.reconcile.chunk" => {
-            pause(nightshift, "reconciliation").await;
+            nightshift.pause("reconciliation").await;
             begin_chunk(nightshift).await;
         }
         "exceptions.wake" => {
@@ -255,11 +255,11 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
             enqueue(nightshift, NewJob::of(&ExceptionsWake {}).unwrap().run_at(later)).await;
         }
         "metrics.sitter_window" => {
-            pause(nightshift, "metrics").await;
+            nightshift.pause("metrics").await;
             enqueue(nightshift, NewJob::of(&MetricsSitterWindow { sitter_id: "sitter-sam".into() }).unwrap()).await;
         }
         "metrics.nightly" => {
-            pause(nightshift, "metrics").await;
+            nightshift.pause("metrics").await;
             let nightly = MetricsNightly { org_id: "org-paws".into(), local_date: "2024-01-01".to_owned() };
             enqueue(nightshift, NewJob::of(&nightly).unwrap()).await;
         }
@@ -270,7 +270,7 @@ async fn bring_about(nightshift: &Nightshift, kind: &str) {
             enqueue(nightshift, NewJob::of(&ResponseLinksExpire {}).unwrap().run_at(later)).await;
         }
         "retention.sweep" => {
-            pause(nightshift, "maintenance").await;
+            nightshift.pause("maintenance").await;
             enqueue(nightshift, NewJob::of(&RetentionSweep { utc_date: "2024-01-01".to_owned() }).unwrap()).await;
         }
         other => panic!("how does a {other} come about?"),
@@ -301,21 +301,9 @@ fn fault(fault: Fault, times: u32) -> FaultRule {
     FaultRule { matching: Match::default(), fault, times, retry_after: None, delay_ms: None, code: None }
 }
 
-async fn pause(nightshift: &Nightshift, queue: &str) {
-    let mut tx = nightshift.db.begin().await.unwrap();
-    nightshift.app.queue.pause(&mut tx, queue, "test", "so that jobs wait").await.unwrap();
-    tx.commit().await.unwrap();
-}
-
-async fn resume(nightshift: &Nightshift, queue: &str) {
-    let mut tx = nightshift.db.begin().await.unwrap();
-    nightshift.app.queue.resume(&mut tx, queue).await.unwrap();
-    tx.commit().await.unwrap();
-}
-
 async fn resume_all(nightshift: &Nightshift) {
     for queue in nightshift_jobs::registry().queues() {
-        resume(nightshift, queue).await;
+        nightshift.resume(queue).await;
     }
 }
 
@@ -461,7 +449,7 @@ async fn a_dead_text_that_may_have_left_is_asked_after_before_it_is_sent_again(e
         nightshift.texts().unconfirmed().until(1).await;
         nightshift.quiet().await;
         // The provider can't be asked until somebody gives up.
-        pause(&nightshift, "sms").await;
+        nightshift.pause("sms").await;
         kill(&nightshift, "sms.confirm_delivery").await;
         assert_eq!(nightshift.texts().failed().count().await, 1);
         retry(&nightshift, &dead(&nightshift).await[0]).await.unwrap();
@@ -509,7 +497,7 @@ async fn cancel(nightshift: &Nightshift, job: &str) {
 /// Its kind's hook can't run, so the text stays as it is. That must not go unseen, although a person ended the job.
 async fn people_are_told_of_a_cancelled_job_that_cannot_be_read(engine: Engine) {
     on(engine, async |nightshift| {
-        pause(&nightshift, "sms").await;
+        nightshift.pause("sms").await;
         bring_about(&nightshift, "automation.run").await;
         let job = &nightshift.jobs("automation.run").one().await.id;
         nightshift.db.write("UPDATE jobs SET payload = '{}' WHERE id = $1").bind(job).execute().await.unwrap();

@@ -174,9 +174,7 @@ async fn an_occurrence_whose_forerunner_is_not_done_is_skipped_and_says_so(engin
         // The program starts at the time of an occurrence, which must not be the forerunner that is not done.
         until_fired(&nightshift, "exceptions.wake", "", "2024-12-29T22:00:00").await;
         nightshift.quiet().await;
-        let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift.app.queue.pause(&mut tx, "maintenance", "test", "nothing ends").await.unwrap();
-        tx.commit().await.unwrap();
+        nightshift.pause("maintenance").await;
         for minute in ["00", "05", "10"] {
             nightshift.clock.set(at(&format!("2025-01-10T12:{minute}:00Z")));
             until_fired(&nightshift, "exceptions.wake", "", &format!("2025-01-10T12:{minute}:00")).await;
@@ -184,9 +182,7 @@ async fn an_occurrence_whose_forerunner_is_not_done_is_skipped_and_says_so(engin
         let outcomes: Vec<_> =
             slots(&nightshift, "exceptions.wake", "").await.into_iter().map(|slot| slot.outcome).collect();
         assert_eq!(outcomes[outcomes.len() - 3..], ["fired", "skipped", "skipped"]);
-        let mut tx = nightshift.db.begin().await.unwrap();
-        nightshift.app.queue.resume(&mut tx, "maintenance").await.unwrap();
-        tx.commit().await.unwrap();
+        nightshift.resume("maintenance").await;
         nightshift.quiet().await;
         nightshift.clock.set(at("2025-01-10T12:15:00Z"));
         until_fired(&nightshift, "exceptions.wake", "", "2025-01-10T12:15:00").await;

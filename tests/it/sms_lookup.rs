@@ -260,10 +260,7 @@ async fn a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent(en
     on(engine, async |nightshift| {
         let path = conversation(&nightshift).await;
         let db = &nightshift.db;
-        let queue = &nightshift.app.queue;
-        let mut tx = db.begin().await.unwrap();
-        queue.pause(&mut tx, "sms", "test", "so that the text waits").await.unwrap();
-        tx.commit().await.unwrap();
+        nightshift.pause("sms").await;
         write(&nightshift, &path, "On my way").await;
         db.write(
             "INSERT INTO effects (id, kind, business_key, mode, state)
@@ -288,9 +285,7 @@ async fn a_text_that_a_slow_attempt_puts_back_while_another_finds_out_is_sent(en
         for statement in put_back {
             db.write(statement).execute().await.unwrap();
         }
-        let mut tx = db.begin().await.unwrap();
-        queue.resume(&mut tx, "sms").await.unwrap();
-        tx.commit().await.unwrap();
+        nightshift.resume("sms").await;
         nightshift.effects("sms").in_state("unknown").until(1).await;
         assert_eq!(nightshift.effects("sms").in_state("unknown").one().await.id, "first");
         let drop = match db.engine() {

@@ -232,9 +232,7 @@ async fn another_sitter_has_the_booking_its_window_and_its_conversation_at_once(
         let ann = ann(&scene).await;
         scene.during();
         // No job follows the change.
-        let mut tx = scene.nightshift.db.begin().await.unwrap();
-        scene.nightshift.app.queue.pause(&mut tx, "bookings", "test", "so that jobs wait").await.unwrap();
-        tx.commit().await.unwrap();
+        scene.nightshift.pause("bookings").await;
         let give = async |sitter: Value| {
             let path = format!("/api/bookings/{}", scene.booking);
             let body = json!({"sitterId": sitter});

@@ -6,7 +6,7 @@ use nightshift_db::testing::each_engine;
 use nightshift_db::{Engine, Timestamp};
 use serde_json::json;
 
-use super::{ANN, SAM, TAKEN, WALK, answer, carries, offer, on, pause, sitter_of, text};
+use super::{ANN, SAM, TAKEN, WALK, answer, carries, offer, on, sitter_of, text};
 use crate::support::Nightshift;
 use crate::support::business::booking_of;
 
@@ -24,7 +24,7 @@ fn rounds() -> usize {
 async fn of_two_sitters_who_text_yes_at_once_one_gets_the_booking(engine: Engine) {
     on(engine, async |nightshift| {
         // Their texts need not leave.
-        pause(&nightshift, "sms").await;
+        nightshift.pause("sms").await;
         for round in 0..rounds() {
             let booking = nightshift.book_as(booking_of(round)).await;
             offer(&nightshift, &booking, &["sitter-sam", "sitter-ann"]).await;
@@ -45,7 +45,7 @@ async fn of_two_sitters_who_text_yes_at_once_one_gets_the_booking(engine: Engine
 
 async fn of_two_requests_that_accept_at_once_one_gets_the_booking(engine: Engine) {
     on(engine, async |nightshift| {
-        pause(&nightshift, "sms").await;
+        nightshift.pause("sms").await;
         for round in 0..rounds() {
             let booking = nightshift.book_as(booking_of(round)).await;
             offer(&nightshift, &booking, &["sitter-sam", "sitter-ann"]).await;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     ANN, DESK, EMPTY, EXPIRED, NONE, SAM, TAKEN, WALK, answer, carries, keeps_its_promises, offer, on, on_business,
-    only_offer, pause, replies, resume, sent, sitter_of, text,
+    only_offer, replies, sent, sitter_of, text,
 };
 use crate::support::business::{self, booking_of};
 use crate::support::twilio::{InboundText, deliver};
@@ -154,12 +154,12 @@ async fn who_answers_too_late_is_told_why(engine: Engine) {
         let other = nightshift.book_as(booking_of(1)).await;
         nightshift.post(&format!("/api/bookings/{other}/offers"), body).await.expect(201);
         // Nobody has ended it yet, and yet its time is over.
-        pause(&nightshift, "bookings").await;
+        nightshift.pause("bookings").await;
         nightshift.clock.advance(Duration::from_secs(61));
         assert_eq!(text(&nightshift, SAM, "SM4", "YES").await, carries(EXPIRED));
         let late = answer(&nightshift, "sitter-sam", &other, "accept").await.expect(409);
         assert_eq!(late.code(), "offer_not_pending");
-        resume(&nightshift, "bookings").await;
+        nightshift.resume("bookings").await;
         nightshift.offers().in_status("expired").until(1).await;
         assert_eq!(text(&nightshift, SAM, "SM5", "YES 1").await, carries(EXPIRED));
         nightshift.clock.advance(Duration::from_secs(7 * 24 * 3600));
@@ -175,9 +175,9 @@ async fn a_slow_job_leaves_the_reply_to_one_text(engine: Engine) {
         let booking = nightshift.book().await;
         offer(&nightshift, &booking, &["sitter-sam"]).await;
         nightshift.pass(Duration::from_secs(5)).await;
-        pause(&nightshift, "webhooks").await;
+        nightshift.pause("webhooks").await;
         assert_eq!(text(&nightshift, SAM, "SM1", "YES").await, EMPTY);
-        resume(&nightshift, "webhooks").await;
+        nightshift.resume("webhooks").await;
         nightshift.offers().in_status("accepted").until_with_the_clock_standing(1).await;
         nightshift.quiet().await;
         let reply = format!("Accepted: {WALK}");

@@ -7,8 +7,7 @@ use nightshift_db::{Engine, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
-    ANN, NONE, SAM, TAKEN, WALK, answer, carries, keeps_its_promises, offer, on, only_offer, pause, resume, sent,
-    sitter_of, text,
+    ANN, NONE, SAM, TAKEN, WALK, answer, carries, keeps_its_promises, offer, on, only_offer, sent, sitter_of, text,
 };
 use crate::support::business::booking_of;
 
@@ -60,7 +59,7 @@ async fn a_confirmed_booking_that_is_accepted_has_its_window_and_conversation_gi
 
 async fn a_withdrawn_offer_stays_so_and_its_text_does_not_leave(engine: Engine) {
     on(engine, async |nightshift| {
-        pause(&nightshift, "sms").await;
+        nightshift.pause("sms").await;
         let booking = nightshift.book().await;
         let made = offer(&nightshift, &booking, &["sitter-sam", "sitter-ann"]).await;
         let path = |place: usize| format!("/api/offers/{}/withdraw", made[place]["id"].as_str().unwrap());
@@ -70,7 +69,7 @@ async fn a_withdrawn_offer_stays_so_and_its_text_does_not_leave(engine: Engine) 
         }
         assert_eq!(nightshift.events("offer.withdrawn").count().await, 1);
         nightshift.post("/api/offers/none/withdraw", json!({})).await.expect(404);
-        resume(&nightshift, "sms").await;
+        nightshift.resume("sms").await;
         nightshift.pass(Duration::from_secs(10)).await;
         let told: usize = sent(&nightshift, SAM).len() + sent(&nightshift, ANN).len();
         assert_eq!(told, 1, "only the other sitter is told");

@@ -95,15 +95,3 @@ async fn keeps_its_promises(nightshift: &Nightshift) {
     let broken = nightshift_jobs::promises::broken_for(&nightshift.app.queue, Duration::ZERO).await.unwrap();
     assert!(broken.is_empty(), "{broken:?}");
 }
-
-async fn pause(nightshift: &Nightshift, queue: &str) {
-    let mut tx = nightshift.db.begin().await.unwrap();
-    nightshift.app.queue.pause(&mut tx, queue, "test", "so that jobs wait").await.unwrap();
-    tx.commit().await.unwrap();
-}
-
-async fn resume(nightshift: &Nightshift, queue: &str) {
-    let mut tx = nightshift.db.begin().await.unwrap();
-    nightshift.app.queue.resume(&mut tx, queue).await.unwrap();
-    tx.commit().await.unwrap();
-}

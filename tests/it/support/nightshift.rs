@@ -194,6 +194,19 @@ impl Nightshift {
         Answer::to(request).await
     }
 
+    /// Lets the jobs of a queue wait until [`resume`](Self::resume).
+    pub async fn pause(&self, queue: &str) {
+        let mut tx = self.db.begin().await.unwrap();
+        self.app.queue.pause(&mut tx, queue, "test", "so that jobs wait").await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    pub async fn resume(&self, queue: &str) {
+        let mut tx = self.db.begin().await.unwrap();
+        self.app.queue.resume(&mut tx, queue).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// Waits until the sweep that is due by now has run.
     pub async fn swept(&self) {
         let day = self.clock.now().to_datetime() - chrono::TimeDelta::hours(4);
